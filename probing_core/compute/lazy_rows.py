@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,12 +20,10 @@ class LazyRows:
     Attributes:
         arrays: (n, D) each, memory-mapped or not; the rows of one follow those of another.
         picked: (N,) which of all those rows these are; all of them if None.
-        change: what becomes of rows that are read.
     """
 
     arrays: tuple[np.ndarray, ...]
     picked: np.ndarray | None = None
-    change: Callable[[np.ndarray], np.ndarray] | None = None
 
     @cached_property
     def _stops(self) -> np.ndarray:
@@ -40,8 +38,7 @@ class LazyRows:
 
     def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
         """Return those rows, in memory; ``key`` is a slice, or positions."""
-        rows = self._read(self._places(key))
-        return rows if self.change is None else self.change(rows)
+        return self._read(self._places(key))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype)
@@ -50,15 +47,8 @@ class LazyRows:
         """Return the rows at these positions, still to be read."""
         return replace(self, picked=self._places(rows))
 
-    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> LazyRows:
-        """Return the same rows, of which every (n, D) that is read becomes ``change`` of it."""
-        assert self.change is None
-        return replace(self, change=change)
-
     def then(self, other: LazyRows) -> LazyRows:
-        """Return these rows and then the others', neither of them changed."""
-        assert self.change is None
-        assert other.change is None
+        """Return these rows and then the others'."""
         places = np.concatenate([self._places(slice(None)), other._places(slice(None)) + self._stops[-1]])
         return LazyRows((*self.arrays, *other.arrays), places)
 

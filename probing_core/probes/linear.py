@@ -31,6 +31,7 @@ def fit(
     weights: np.ndarray | None = None,
     penalties: Sequence[float] = GRID,
     standardize: bool = True,
+    root: bool = False,
 ) -> LinearProbe:
     """Fit the probe of the penalty with the lowest loss on ``validation``.
 
@@ -43,6 +44,7 @@ def fit(
         penalties: the grid; solved from the strongest on, each start being the last two solutions extrapolated, up to
             the first that is worse than one before: weaker ones, which take longest, would be worse still.
         standardize: to mean 0 and deviation 1 on ``X``.
+        root: whether the probe takes the square root of embeddings, none of whose numbers is negative.
 
     Raises:
         BadArray: shapes that do not fit, classes out of range, embeddings that are not finite.
@@ -51,9 +53,10 @@ def fit(
     reading.check(X, y, k)
     reading.check(*validation, k)
     d = X.shape[1]
+    learned = reading.Roots(X) if root else X
     weights = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
-    mean, scale = reading.moments(X, weights) if standardize else (np.zeros(d), np.ones(d))
-    blocks = _blocks(X, y, weights, mean, scale)
+    mean, scale = reading.moments(learned, weights) if standardize else (np.zeros(d), np.ones(d))
+    blocks = _blocks(learned, y, weights, mean, scale)
     sample, sample_weight = _sample(blocks)
 
     def solve(penalty: float, start: Tensor, near: Tensor, tolerance: float) -> Solution:
@@ -63,7 +66,7 @@ def fit(
 
     def loss(V: Tensor, penalty: float) -> float:
         facts = FitFacts(penalty, False, False, 0, np.nan)
-        return negative_log_likelihood(as_probe(classes, V, mean, scale, facts), *validation)
+        return negative_log_likelihood(as_probe(classes, V, mean, scale, facts, root), *validation)
 
     best, path = choose_penalty(penalties, torch.zeros(d + 1, k), solve, loss)
     penalty, _, walked = path[best]
@@ -76,7 +79,7 @@ def fit(
         validation_loss=loss(solution.V, penalty),
         path=tuple((penalty, validation_loss) for penalty, validation_loss, _ in path),
     )
-    return as_probe(classes, solution.V, mean, scale, facts)
+    return as_probe(classes, solution.V, mean, scale, facts, root)
 
 
 def _blocks(X: Sliceable, y: np.ndarray, weights: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> list[Block]:
@@ -138,7 +141,9 @@ def _sample(blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
     return torch.cat([b.rows()[::stride] for b in blocks]), torch.cat([b.weight[::stride] for b in blocks])
 
 
-def as_probe(classes: Sequence[str], V: Tensor, mean: np.ndarray, scale: np.ndarray, facts: FitFacts) -> LinearProbe:
+def as_probe(
+    classes: Sequence[str], V: Tensor, mean: np.ndarray, scale: np.ndarray, facts: FitFacts, root: bool = False
+) -> LinearProbe:
     """Return the probe of ``V`` (D + 1, K), whose last row is the bias."""
     return LinearProbe(
         classes=tuple(classes),
@@ -147,4 +152,5 @@ def as_probe(classes: Sequence[str], V: Tensor, mean: np.ndarray, scale: np.ndar
         mean=mean.astype(np.float32),
         scale=scale.astype(np.float32),
         facts=facts,
+        root=root,
     )

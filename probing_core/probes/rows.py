@@ -7,6 +7,7 @@ time, and stays in memory only where it is small.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from probing_core.errors import BadArray
+from probing_core.probes.base import square_root
 
 BLOCK = 2048
 """Rows that are read at once."""
@@ -30,6 +32,24 @@ class Sliceable(Protocol):
     def shape(self) -> tuple[int, ...]: ...
 
     def __getitem__(self, key: slice, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Roots:
+    """Square roots of rows (N, D), taken as they are read.
+
+    Attributes:
+        X: the rows.
+    """
+
+    X: Sliceable
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.X.shape
+
+    def __getitem__(self, key: slice, /) -> np.ndarray:
+        return square_root(self.X[key])
 
 
 def check(X: Sliceable, y: np.ndarray, classes: int) -> None:

@@ -118,3 +118,23 @@ def test_one_penalty_is_not_at_an_edge_and_solved_alone():
         assert probe.penalty == 0.1
         assert [penalty for penalty, _ in probe.facts.path] == [0.1]
         assert not probe.facts.at_edge
+
+
+def test_roots_are_taken_where_they_tell_more(monkeypatch):
+    monkeypatch.setattr("probing_core.probes.rows.BLOCK", 70)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 400)
+    X = (np.abs(rng.normal(size=(400, 6)) + 2 * np.eye(3, 6)[y]) ** 6).astype(np.float32)  # long tails
+    plain, rooted = (
+        fit(X[:300], y[:300], classes=CLASSES[:3], validation=(X[300:], y[300:]), root=root) for root in (False, True)
+    )
+    assert rooted.facts.validation_loss < plain.facts.validation_loss
+    # Second implementation: a plain probe of the roots.
+    roots = np.sqrt(X)
+    by_hand = fit(roots[:300], y[:300], classes=CLASSES[:3], validation=(roots[300:], y[300:]))
+    assert by_hand.facts == rooted.facts
+    np.testing.assert_allclose(rooted.probabilities(X), by_hand.probabilities(roots), rtol=1e-5)
+    again = LinearProbe.from_bytes(rooted.to_bytes())
+    assert again.root
+    assert not LinearProbe.from_bytes(plain.to_bytes()).root
+    np.testing.assert_array_equal(again.probabilities(X), rooted.probabilities(X))

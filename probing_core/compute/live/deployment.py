@@ -24,7 +24,7 @@ from probing_core.compute.live.novelty import Novelty, fit_novelty
 from probing_core.compute.model_samples import ModelSamples, predict, whole_images
 from probing_core.compute.tasks import Task, codes
 from probing_core.measures.temperature import at_temperature, fit_temperature
-from probing_core.probes.base import LinearProbe, square_root
+from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
 from probing_core.transforms import resolve
@@ -72,7 +72,7 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
 
     def learned_from(main: np.ndarray, others: np.ndarray, root: bool, penalties: Sequence[float]) -> LinearProbe:
         y = np.concatenate([task.truth[main], truth[others]])
-        return fit_rooted(
+        return fit(
             data.X.at(main).then(LazyRows((rendered[others],))),
             y,
             classes=task.classes,
@@ -132,24 +132,6 @@ def _as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearPr
         path=choosing[0].facts.path if len(choosing) == 1 else ((fitted.penalty, loss),),
     )
     return replace(fitted, facts=facts)
-
-
-def fit_rooted(
-    X: LazyRows,
-    y: np.ndarray,
-    *,
-    classes: Sequence[str],
-    weights: np.ndarray,
-    validation: tuple[np.ndarray, np.ndarray],
-    penalties: Sequence[float] = GRID,
-    root: bool,
-) -> LinearProbe:
-    """Fit as `fit` does, on the square roots of the embeddings if ``root``."""
-    Xv, yv = validation
-    if root:
-        X, Xv = X.changed(square_root), square_root(Xv)
-    probe = fit(X, y, classes=classes, weights=weights, validation=(Xv, yv), penalties=penalties)
-    return replace(probe, root=root)
 
 
 def class_weights(truth: np.ndarray) -> np.ndarray:

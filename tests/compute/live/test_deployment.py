@@ -10,11 +10,10 @@ import pytest
 
 from probing_core.compute.folds import folds_of
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.live.deployment import Deployment, class_weights, fit_deployment, fit_rooted
+from probing_core.compute.live.deployment import Deployment, class_weights, fit_deployment
 from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.names import DEPLOYMENT, RENDERING
 from probing_core.measures.temperature import fit_temperature
-from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import negative_log_likelihood
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.layout import series_table
@@ -94,19 +93,3 @@ def test_of_several_repetitions_the_first_alone_is_learned_beside_the_renderings
     weight = deployment_of(work, store).probe.weight
     assert np.array_equal(deployment_of(spoilt, store).probe.weight, weight)
     assert not np.array_equal(deployment_of(again, store).probe.weight, weight)
-
-
-def test_roots_are_taken_where_they_tell_more():
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 400)
-    X = (np.abs(rng.normal(size=(400, 6)) + 2 * np.eye(3, 6)[y]) ** 6).astype(np.float32)  # long tails
-    options = {"classes": ("a", "b", "c"), "weights": np.ones(300), "validation": (X[300:], y[300:])}
-    plain, rooted = (fit_rooted(LazyRows((X[:300],)), y[:300], root=root, **options) for root in (False, True))
-    assert rooted.facts.validation_loss < plain.facts.validation_loss
-    # Second implementation: a plain probe of the roots.
-    by_hand = replace(rooted, root=False).probabilities(np.sqrt(X))
-    np.testing.assert_allclose(rooted.probabilities(X), by_hand, rtol=1e-5)
-    again = LinearProbe.from_bytes(rooted.to_bytes())
-    assert again.root
-    assert not LinearProbe.from_bytes(plain.to_bytes()).root
-    np.testing.assert_array_equal(again.probabilities(X), rooted.probabilities(X))
