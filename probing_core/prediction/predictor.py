@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from PIL import Image as pillow
 
 from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops, cut
-from probing_core.compute.names import DEPLOYMENT, DETECTOR
+from probing_core.compute.names import DETECTOR
 from probing_core.detector.calibration import LEVEL
 from probing_core.detector.detector import Detector
 from probing_core.detector.features import prepare
@@ -24,13 +23,9 @@ from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import as_image
 from probing_core.images.conversion import to_image
 from probing_core.measures.nearest import unit
-from probing_core.paths import reference_run
 from probing_core.prediction.loaded import CropPredictor, LoadedModels
-from probing_core.runs import layout
-from probing_core.runs.layout import DETECTOR_FILE, probe_path, scored_views_path
-from probing_core.runs.models import embeds_pictures, model_entries
-from probing_core.runs.recipe import read_recipe
-from probing_core.runs.store import Store
+from probing_core.results.run import Run, open_run
+from probing_core.runs.layout import DETECTOR_FILE, scored_views_path
 from probing_core.transforms.base import Image
 
 
@@ -38,30 +33,25 @@ class Predictor:
     """Predicts with the models of one run; loads each when it is first needed.
 
     Args:
-        run: the directory of a run, or an opened `probing_core.Run`; by default the reference run.
+        run: an opened `probing_core.Run`, or the directory of one, which is opened; by default the reference run.
         device: as in `load_embedder`.
         precision: as in `load_embedder`.
         level: of verdicts: the share of untouched pictures that may be called altered.
+
+    Raises:
+        BadRun: there is no such run, or it has no probes to predict with.
     """
 
     def __init__(
         self,
-        run: Any = None,
+        run: Path | str | Run | None = None,
         device: str = "auto",
         precision: str = "auto",
         level: float = LEVEL,
     ) -> None:
-        run = reference_run() if run is None else run
-        self.store = run.store if hasattr(run, "store") else Store(Path(run))
-        if not self.store.has(layout.RECIPE):
-            raise BadRun(f"'{self.store.root}' is not a run; `probing run --out DIR` makes one.")
-        self.level = level
-        self.recipe = read_recipe(self.store)
-        self._entries = {
-            e["name"]: e
-            for e in model_entries(self.store, self.recipe.models)
-            if self.store.has(probe_path(e["name"], DEPLOYMENT)) and embeds_pictures(e)
-        }
+        opened = open_run(run)
+        self.store, self.recipe, self.level = opened.store, opened.recipe, level
+        self._entries = {entry["name"]: entry for entry in opened.entries if entry["name"] in opened.live_models}
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
         self._loaded = LoadedModels(device, precision)
@@ -254,7 +244,7 @@ def _several(names: Sequence[str] | None) -> Sequence[str] | None:
 
 def predict(
     images: Any,
-    run: Any = None,
+    run: Path | str | Run | None = None,
     *,
     task: str = "fine",
     models: Sequence[str] | str | None = None,
@@ -267,7 +257,7 @@ def predict(
 
     Args:
         images: one picture or several: arrays (H, W, 3) ``uint8``, pictures of Pillow, tensors (C, H, W) or paths.
-        run: the directory of a run, or an opened one; the reference run if not given.
+        run: an opened run, or the directory of one; the reference run if not given.
         task: ``fine`` or ``group``.
         models: names; the detector and all models of the run if not given.
         names: of the images, in the column ``image``; paths, or positions, if not given.
@@ -287,11 +277,19 @@ def predict(
     if names is None:
         names = [str(one) if isinstance(one, str | Path) else str(i) for i, one in enumerate(several)]
     pictures = [to_image(one) for one in several]
-    store = Store(Path(reference_run() if run is None else getattr(run, "path", run)))
-    predictor = _predictor(store.root.resolve(), store.state(), device)
+    predictor = _predictor(open_run(run), device)
     return pd.DataFrame(predictor.predict(pictures, task=task, models=_several(models), names=names))
 
 
-@lru_cache(maxsize=1)
-def _predictor(root: Path, state: str, device: str) -> Predictor:
-    return Predictor(root, device)
+_last: dict[tuple[Path, str, str], Predictor] = {}
+"""What the last call of `predict` has asked, by the run as it was then, and the device."""
+
+
+def _predictor(run: Run, device: str) -> Predictor:
+    key = run.path.resolve(), run.digest, device
+    found = _last.get(key)
+    if found is None:
+        found = Predictor(run, device)
+        _last.clear()
+        _last[key] = found
+    return found

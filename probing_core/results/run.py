@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -122,17 +122,21 @@ class Run:
     # tables
 
     @cached_property
+    def entries(self) -> list[dict[str, Any]]:
+        """What ``model.toml`` holds of each model, in the order of `models`."""
+        return model_entries(self.store, self.recipe.models)
+
+    @cached_property
     def models(self) -> pd.DataFrame:
         """One row a model (a layer, where layers were asked for), in the order of the recipe."""
-        entries = model_entries(self.store, self.recipe.models)
-        return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in entries], columns=list(MODEL_COLUMNS))
+        return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in self.entries], columns=list(MODEL_COLUMNS))
 
     @cached_property
     def live_models(self) -> tuple[str, ...]:
         """Names of the models that can be asked about further pictures: their live probe is here, and so are they."""
         return tuple(
             entry["name"]
-            for entry in self.models[["name", "family"]].to_dict("records")
+            for entry in self.entries
             if self.store.has(layout.probe_path(entry["name"], DEPLOYMENT)) and embeds_pictures(entry)
         )
 

@@ -139,7 +139,7 @@ def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
         (["run", "--out", "R", "--seed", "-1"], "0 or more"),
         (["train", "--run", "R"], "is not a run yet"),
         (["verify", "--run", "R"], "is not a run"),
-        (["predict", "A", "--run", "R"], "is not a run"),
+        (["predict", "A", "--run", "R"], "holds no run"),
         (["pretrain", "dino", "--corpus", "photos", "--out", "R"], "dino"),
         (["nonsense"], "nonsense"),
     ],

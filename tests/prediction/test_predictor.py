@@ -55,6 +55,19 @@ def test_a_run_names_the_models_that_can_be_asked_without_loading_any(predictor,
     assert Run.open(tmp_path / "run").live_models == tuple(set(predictor.models) - {MODEL})
 
 
+def test_an_opened_run_is_not_opened_again(split_run, monkeypatch):
+    run = Run.open(split_run[0])
+    assert len(run.models) == len(run.live_models) == 2
+    monkeypatch.setattr(Store, "__init__", lambda *_: pytest.fail("the run was opened again"))
+    monkeypatch.setattr(Store, "read_toml", lambda *_: pytest.fail("a file of the run was parsed again"))
+    asked = Predictor(run)
+    assert asked.models == run.live_models
+    assert asked.store is run.store
+    first = probing_core.predict([scene(0, 32)], run, models=MODEL)
+    monkeypatch.setattr(Predictor, "__init__", lambda *_: pytest.fail("the models were made ready again"))
+    assert probing_core.predict([scene(0, 32)], run, models=MODEL).equals(first)
+
+
 def test_groups_are_sums_of_their_members(predictor):
     images = [scene(1, 32), scene(2, 100)]
     fine = predictor.predict(images, models=[MODEL])
@@ -106,7 +119,7 @@ def test_what_cannot_be_asked_is_told(predictor, tmp_path):
         predictor.predict([scene(0, 32)], models=["zoo/mae"])
     with pytest.raises(BadConfig, match="'fine' or 'group'"):
         predictor.predict([scene(0, 32)], task="content")
-    with pytest.raises(BadRun, match="is not a run"):
+    with pytest.raises(BadRun, match="holds no run"):
         Predictor(tmp_path)
 
 
@@ -191,7 +204,7 @@ def test_one_call_gives_the_rows_as_a_table(predictor, tmp_path):
         row = probing_core.predict(one, Run.open(predictor.store.root), models=MODEL).iloc[0]
         assert row["image"] == name
         assert row["classes"] == table["classes"][0]
-    with pytest.raises(BadRun, match="is not a run"):
+    with pytest.raises(BadRun, match="holds no run"):
         probing_core.predict(images, tmp_path)
     with pytest.raises(BadImage, match=r"no-file.png"):
         probing_core.predict(["no-file.png"], predictor.store.root)

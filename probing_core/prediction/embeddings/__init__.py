@@ -23,16 +23,13 @@ from threadpoolctl import threadpool_limits
 from probing_core.compute.names import DEPLOYMENT
 from probing_core.detector.calibration import LEVEL, MIN_BEYOND, p_values
 from probing_core.errors import BadArray, BadConfig, BadRun, UnknownName
-from probing_core.paths import reference_run
 from probing_core.prediction.embeddings.reading import Block, Part, find_parts, read_blocks
 from probing_core.probes.portable import PortableProbe
+from probing_core.results.run import open_run
 from probing_core.runs.atomic import write_atomically, written_atomically
 from probing_core.runs.layout import PARQUET, TEMPORARY, probe_path
-from probing_core.runs.models import model_entries
 from probing_core.runs.probes import read_probe
 from probing_core.runs.progress import SILENT, Progress
-from probing_core.runs.recipe import read_recipe
-from probing_core.runs.store import Store
 from probing_core.transforms import resolve
 
 SCORES, PROBE = "scores", "probe.safetensors"
@@ -85,12 +82,9 @@ def probe_of(model: str, run: Path | None = None) -> PortableProbe:
         if not path.is_file():
             raise BadRun(f"There is no probe '{path}'; give a model of a run, or a file that this command wrote.")
         return PortableProbe.from_bytes(path.read_bytes())
-    store = Store(reference_run() if run is None else Path(run))
-    entries = {
-        entry["name"]: entry
-        for entry in model_entries(store, read_recipe(store).models)
-        if store.has(probe_path(entry["name"], DEPLOYMENT))
-    }
+    opened = open_run(run)
+    store = opened.store
+    entries = {entry["name"]: entry for entry in opened.entries if store.has(probe_path(entry["name"], DEPLOYMENT))}
     if model not in entries:
         raise UnknownName(
             f"'{store.root}' has no probe of '{model}'; `probing rank {model}` makes one. It has: "
