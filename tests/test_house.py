@@ -112,6 +112,31 @@ def test_functions_can_be_seen_whole():
     assert long <= LONG_FUNCTIONS
 
 
+NO_DRAWING = ("cache_resource", "context")
+"""Names of Streamlit that draw nothing, where the spinner of the cache is off."""
+
+
+def drawn(tree: ast.Module) -> Iterator[str]:
+    """What a module draws by Streamlit."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "st" and node.attr not in NO_DRAWING:
+            yield f"{node.lineno}: st.{node.attr}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "st.cache_resource":
+            spinner = {each.arg: ast.unparse(each.value) for each in node.keywords}.get("show_spinner")
+            if spinner != "False":
+                yield f"{node.lineno}: show_spinner={spinner}"
+
+
+def test_data_of_pages_draws_nothing():
+    """It returns, or yields while something takes long; the view draws."""
+    modules = sources("dashboard/data")
+    found = [f"{name_of(path)}:{each}" for path in modules for each in drawn(ast.parse(path.read_text()))]
+    assert modules
+    assert not found
+    spoilt = ast.parse("@st.cache_resource(max_entries=4)\ndef load():\n    st.progress(0.5)\n")
+    assert len(list(drawn(spoilt))) == 2
+
+
 PERCENT_OF_PYTHON = re.compile(r"\.\d+%\}")
 """How an f-string would write a share: without the space."""
 

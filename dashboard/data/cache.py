@@ -231,7 +231,7 @@ def damage_of(run: Run) -> list[str]:
 
 
 def complete_runs() -> list[tuple[RunPlace, Run]]:
-    """Return every run that is complete and readable, and show an error for each that cannot be read."""
+    """Return every run that is complete and readable."""
     found = []
     for place in places():
         if place.complete:
@@ -304,7 +304,7 @@ def corpus_size(name: str) -> CorpusSize:
     return _corpus_size(name)
 
 
-@st.cache_resource(max_entries=8, ttl=60, show_spinner="Counting images")
+@st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
 def _corpus_size(name: str) -> CorpusSize:
     from probing_core.corpora import open_corpus
     from probing_core.corpora.base import NOT_FOR_PROBES

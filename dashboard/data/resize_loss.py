@@ -41,7 +41,7 @@ def survival(run: Run) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
     return table, {title: ways[way] for title, way in titled.items()}, plain
 
 
-@st.cache_resource(max_entries=64, show_spinner="Resizing pictures as the models do")
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _shares(way: Preprocessing, view: int) -> dict[str, float]:
     return {name: 100 * surviving_share(*pictures, way) for name, pictures in _pictures(view).items()}
 
@@ -57,7 +57,7 @@ def _way(settings: Any) -> Preprocessing | None:
         return None
 
 
-@st.cache_resource(max_entries=4, show_spinner="Transforming")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _pictures(view: int) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
     """Return photographs without and with each transformation, by its name."""
     rows = cache.corpus(cache.PACKAGED).rows

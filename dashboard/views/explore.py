@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -11,12 +10,12 @@ import streamlit as st
 
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
-from dashboard.data import cache, predictions
+from dashboard.data import cache, neighbors, predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Step, preview
 from dashboard.page import page
 from dashboard.text import hint, plain, strength_in_words
-from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
+from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.measures.notation import decimal
 from probing_core.results import Run, summaries
@@ -81,9 +80,10 @@ def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, m
     if not pickers.toggle("At every strength", "ask", help="Asks the models about every step of the slider."):
         return
     shown = preview(picture, run.recipe.view, transform)
-    curve = predictions.strength_curve(run, shown, able)
-    if curve.empty:
-        return
+    curves = asking.each(able, lambda model: predictions.strength_curve(run, shown, model))
+    if not curves:
+        return  # why stands on the page
+    curve = pd.concat(curves.values(), ignore_index=True)
     axis = replace(_axis(transform, step.strength), learned=(transform.weakest, transform.strongest))
     left, right = st.columns(2)
     with left:
@@ -116,8 +116,9 @@ def _answers(run: Run, transform: Transform, step: Step, models: list[str], besi
             answers.empty()  # the run has models, and none of them answered
 
     for number, model in enumerate(models):
-        predictions.load(run, model, partial(show, models[number:]))
-        rows += predictions.predict(run, crops, ["after"], [model], "fine")
+        for _ in predictions.loading(run, model):
+            show(models[number:])
+        rows += asking.predict(run, crops, ["after"], [model], "fine")
         show(models[number + 1 :])
         if rows:
             about.caption(_about_bars(transform.name, untouched))
@@ -141,7 +142,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
         st.columns(2), ("before", "after"), predictions.cut(run, [before, after]), strict=True
     ):
         with column:
-            found, similarity = predictions.neighbors(run, crops, model, NEIGHBORS)
+            found, similarity = neighbors.neighbors(run, crops, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")
             rows = pd.DataFrame({"sample": found, "similarity": similarity})
             gallery.show(

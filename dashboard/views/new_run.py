@@ -299,7 +299,8 @@ def _command(arguments: dict) -> list[str]:
 
 def _estimate(arguments: dict) -> Estimate | None:
     try:
-        images, photographs, skipped = cache.corpus_size(arguments["corpus"])
+        with st.spinner("Counting images"):
+            images, photographs, skipped = cache.corpus_size(arguments["corpus"])
         dimensions = cache.dimensions(arguments["models"])
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")

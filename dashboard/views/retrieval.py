@@ -7,11 +7,11 @@ import numpy as np
 import streamlit as st
 
 from dashboard.components.strength_slider import strength_slider
-from dashboard.data import cache, predictions
+from dashboard.data import cache, neighbors
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain
-from dashboard.widgets import gallery, messages, pickers, tables, upload, uses
+from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, uses
 from probing_core.charts import dots_chart, gallery_chart, index_chart, profile_chart, recall_chart, variance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
@@ -297,7 +297,7 @@ def _try(run: Run) -> None:
         "Try it with a picture",
         help="Each model searches the altered picture among the run's untouched test images; the original is framed.",
     )
-    able = predictions.searchable(run, list(run.models["name"]))
+    able = neighbors.searchable(run, list(run.models["name"]))
     if not able:
         gallery.embeddings_missing(run, "retrieval")
         return
@@ -319,7 +319,12 @@ def _try(run: Run) -> None:
     if not models:
         messages.empty("None of the chosen models can be asked about a picture here; choose others.")
         return
-    near = predictions.search_gallery(run, step.before, step.after, models, original, NEIGHBORS)
+
+    def search(model: str) -> Near:
+        asking.embed_gallery(run, model)
+        return neighbors.search_gallery(run, step.before, step.after, model, original, NEIGHBORS)
+
+    near = asking.each(models, search)
     for start in range(0, len(models), COLUMNS):
         for place, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
             if model in near:

@@ -19,7 +19,7 @@ from dashboard.data import cache, examples, predictions
 from dashboard.jobs import processes, scans
 from dashboard.page import fragment, page
 from dashboard.text import plain
-from dashboard.widgets import access, messages, pickers, tables
+from dashboard.widgets import access, asking, messages, pickers, tables
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.paths import runs_dir, user_path
@@ -115,10 +115,11 @@ def _sample(able: list[RunPlace]) -> None:
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
     place = st.empty()
     place.html(_examples_table([]))
-    predictions.load(run, DETECTOR, lambda: place.html(_examples_table([]) + LOADING))
+    for _ in predictions.loading(run, DETECTOR):
+        place.html(_examples_table([]) + LOADING)
     names = list(examples.NAMES)
     crops = predictions.cut(run, [examples.example(name).image for name in names])
-    rows = predictions.predict(run, crops, names, [DETECTOR], "fine")
+    rows = asking.predict(run, crops, names, [DETECTOR], "fine")
     place.html(_examples_table([row["verdict"] for row in rows]))
     table = pd.DataFrame(
         {

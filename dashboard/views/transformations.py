@@ -138,7 +138,8 @@ def _survival() -> None:
     except BadRun:
         st.info("This needs a run, for its models and the size of its pictures.")
         return
-    table, ways, without = survival(run)
+    with st.spinner("Resizing pictures as the models do", show_time=True):
+        table, ways, without = survival(run)
     if ways:
         st.caption(
             f"Percent of the change (root mean square over pixels) that is left, for packaged photographs of "

@@ -11,13 +11,13 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
-from dashboard.data import cache, examples, predictions
+from dashboard.data import cache, examples, neighbors, predictions
 from dashboard.data.map_points import points_by_group
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
-from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
+from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart, star_chart
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
@@ -66,7 +66,7 @@ def show() -> None:
     names = list(pictures)
     crops = dict(zip(names, predictions.cut(run, [picture.image for picture in chosen]), strict=True))
     first = predictions.with_detector(run, models[:AT_ONCE])
-    rows = predictions.predict(run, list(crops.values()), names, first, task)
+    rows = asking.predict(run, list(crops.values()), names, first, task)
     if not rows:
         messages.empty("None of the first models could be asked; choose others.")
         return
@@ -232,7 +232,7 @@ def _card(
     def fill() -> list[Row]:
         asked = [row for row in rows if row["model"] != DETECTOR]
         for number, model in enumerate(waiting, 1):
-            asked += predictions.predict(run, [crops], [name], [model], task, f"Asking {model}")
+            asked += asking.predict(run, [crops], [name], [model], task, f"Asking {model}")
             answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
         if agreement := verdicts.agreement(asked):
             sentence.markdown(agreement)
@@ -303,7 +303,7 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
     step = strength_slider(picture, run.recipe.view, transform)
     when = "before", "after"
     crops = predictions.cut(run, [step.before, step.after])
-    asked = predictions.predict(run, crops, list(when), predictions.with_detector(run, models), task)
+    asked = asking.predict(run, crops, list(when), predictions.with_detector(run, models), task)
     if not asked:
         return  # why stands on the page
     done = with_strength(transform.name, step.strength, 3)
@@ -332,9 +332,10 @@ def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models
     left, right = st.columns(2)
     name = pickers.select("Picture", "own-star-picture", list(pictures), opened, where=left)
     model = pickers.select("Model", "own-star-model", able, where=right)
-    table = predictions.own_star(run, pictures[name].image, model)
-    if table.empty:
+    asked = asking.each([model], lambda model: predictions.own_star(run, pictures[name].image, model))
+    if not asked:
         return  # why stands on the page
+    table = asked[model]
     mine = table[table["model"] == stars.YOURS].sort_values("ratio", kind="stable")
     least, most = mine.iloc[0], mine.iloc[-1]
     st.markdown(
@@ -363,13 +364,15 @@ def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> N
     )
     if not pickers.toggle("Show them", "neighbors"):
         return
-    able = predictions.searchable(run, models)
+    able = neighbors.searchable(run, models)
     if not able:
         gallery.embeddings_missing(run, "neighbors")
         return
     gallery.embedded_here(run, able)
+    for model in able:
+        asking.embed_gallery(run, model)
     near = {
-        (model, name): predictions.neighbors(run, picture, model, NEIGHBORS)
+        (model, name): neighbors.neighbors(run, picture, model, NEIGHBORS)
         for model in able
         for name, picture in crops.items()
     }
@@ -423,8 +426,10 @@ def _text(run: Run, crops: dict[str, PictureCrops]) -> None:
     )
     if not text:
         return
-    rows = predictions.similarity(run, list(crops.values()), list(crops), with_text, text)
-    if not rows.empty:
+    pictures, names = list(crops.values()), list(crops)
+    asked = asking.each(with_text, lambda model: predictions.similarity(run, model, pictures, names, text))
+    if asked:
+        rows = pd.DataFrame([row for rows in asked.values() for row in rows])
         st.caption("Cosine similarity of picture and words.")
         tables.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 

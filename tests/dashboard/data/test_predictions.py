@@ -79,20 +79,16 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run):
 def test_while_a_model_is_loaded_the_page_writes_again_and_again_and_else_not_at_all(made_run, monkeypatch):
     run = Run.open(made_run)
     predictions.predictor_of(run).prepare(MODEL)
-    written: list[int] = []
-    predictions.load(run, MODEL, lambda: written.append(1))
-    assert not written, "it was loaded before"
+    assert not list(predictions.loading(run, MODEL)), "it was loaded before"
     heard = threading.Event()
     monkeypatch.setattr(Predictor, "is_prepared", lambda *_: False)
     monkeypatch.setattr(predictions, "_prepare", lambda *_: heard.wait(60))
-
-    def meanwhile() -> None:
-        written.append(1)
-        if len(written) == 3:
+    written = 0
+    for _ in predictions.loading(run, MODEL):
+        written += 1
+        if written == 3:
             heard.set()
-
-    predictions.load(run, MODEL, meanwhile)
-    assert len(written) >= 3
+    assert written >= 3
 
 
 def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
@@ -115,7 +111,7 @@ def test_only_a_visitor_with_rights_has_models_downloaded(made_run, crops, monke
     monkeypatch.setattr(rights, "allowed", lambda: allowed)
     run = Run.open(made_run)
     monkeypatch.setattr(predictions, "answers_of", lambda _: Answers(Predictor(run)))
-    predictions._predicted(run, crops[0], MODEL)
+    predictions.ask(run, MODEL, crops[:1])
     monkeypatch.setattr(Predictor, "prepare", lambda self, model: asked.append(hub._downloads.get()))
     predictions._prepare(Predictor(run), [MODEL])
     assert asked == [allowed, False]

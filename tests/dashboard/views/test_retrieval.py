@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.data import predictions
+from dashboard.data import neighbors, predictions
 from dashboard.text import plain
 from devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
@@ -147,24 +147,24 @@ def stored_and_bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
 
 
 def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(stored_and_bare, monkeypatch):
-    monkeypatch.setattr(predictions, "EMBEDDED_AT_ONCE", 4)
+    monkeypatch.setattr(neighbors, "EMBEDDED_AT_ONCE", 4)
     stored, bare = map(Run.open, stored_and_bare)
     assert stored.has_embeddings(PIXELS)
     assert not bare.has_embeddings(PIXELS)
-    assert predictions.searchable(bare, [PIXELS]) == [PIXELS]
+    assert neighbors.searchable(bare, [PIXELS]) == [PIXELS]
     samples = retrieval.gallery(bare)
     assert len(samples) >= 10
     assert set(bare.sample_rows(samples)["split"]) == {"test"}
     for position, sample in enumerate(samples):
         view = bare.picture(int(sample))[1]
         image_id = bare.sample_rows(samples)["image_id"].iloc[position]
-        asked = view, view, [PIXELS], image_id, len(samples)
-        expected, found = (predictions.search_gallery(run, *asked)[PIXELS] for run in (stored, bare))
+        asked = view, view, PIXELS, image_id, len(samples)
+        expected, found = (neighbors.search_gallery(run, *asked) for run in (stored, bare))
         assert (found.rows[0], found.place) == (position, 1)
         assert found.cosines[0] == pytest.approx(1)
         np.testing.assert_array_equal(found.rows, expected.rows)
         np.testing.assert_allclose(found.cosines, expected.cosines, rtol=1e-5)
-        near, cosines = predictions.neighbors(bare, PictureCrops(view), PIXELS, 3)
+        near, cosines = neighbors.neighbors(bare, PictureCrops(view), PIXELS, 3)
         rows = stored.lazy_embeddings(PIXELS)[samples]
         places, similar = nearest(rows, rows[position], 3)
         np.testing.assert_array_equal(near, samples[places])
@@ -197,7 +197,7 @@ def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, st
 
 def test_a_gallery_is_embedded_once(stored_and_bare, monkeypatch):
     run = Run.open(stored_and_bare[1])
-    made = predictions.Gallery(run)
+    made = neighbors.Gallery(run)
     first = made.rows(PIXELS)[:]
     monkeypatch.setattr(Run, "picture", lambda *_: pytest.fail("a picture was cut again"))
     monkeypatch.setattr(predictions, "predictor_of", lambda _: pytest.fail("a model was asked again"))
@@ -205,8 +205,8 @@ def test_a_gallery_is_embedded_once(stored_and_bare, monkeypatch):
 
 
 def test_a_gallery_that_is_too_large_is_not_embedded(stored_and_bare, monkeypatch):
-    monkeypatch.setattr(predictions, "MAX_EMBEDDED", len(retrieval.gallery(Run.open(stored_and_bare[1]))) - 1)
-    stored, bare = (predictions.searchable(Run.open(path), [PIXELS]) for path in stored_and_bare)
+    monkeypatch.setattr(neighbors, "MAX_EMBEDDED", len(retrieval.gallery(Run.open(stored_and_bare[1]))) - 1)
+    stored, bare = (neighbors.searchable(Run.open(path), [PIXELS]) for path in stored_and_bare)
     assert (stored, bare) == ([PIXELS], [])
 
 

@@ -185,9 +185,9 @@ def wide_run(made_run, tmp_path, monkeypatch):
 def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wide_run, monkeypatch):
     asked, ask = [], predictions.predict
 
-    def predict(run, crops, names, models, *others):
-        asked.append((tuple(names), tuple(models)))
-        return ask(run, crops, names, models, *others)
+    def predict(run, model, crops, names, task):
+        asked.append((tuple(names), model))
+        return ask(run, model, crops, names, task)
 
     monkeypatch.setattr(predictions, "predict", predict)
     app = open_app("Try your images", run=wide_run, samples="coffee/00,china/02", models="baseline/pixels@side=4")
@@ -196,10 +196,10 @@ def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wid
     assert order[0] == "baseline/pixels@side=4"
     assert sorted(order) == sorted(f"baseline/pixels{o}" for o in ("", *(f"@side={i}" for i in range(1, 5))))
     both = ("coffee/00", "china/02")
-    assert asked[0] == (both, tuple(order[:3]))
+    assert asked[:3] == [(both, model) for model in order[:3]]
     changes = [each for each in asked if each[0] == ("before", "after")]
-    assert asked[-2:] == [(both[:1], (model,)) for model in order[3:]], "the others answer last, about the open card"
-    assert changes == [(("before", "after"), tuple(order[:3]))]
+    assert asked[-2:] == [(both[:1], model) for model in order[3:]], "the others answer last, about the open card"
+    assert changes == [(("before", "after"), model) for model in order[:3]]
 
 
 def test_some_models_alone_answer_where_that_is_chosen(open_app, wide_run):

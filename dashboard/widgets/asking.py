@@ -1,0 +1,60 @@
+"""Questions to models: what a visitor sees while they answer, and why one cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import streamlit as st
+
+from dashboard.data import neighbors, predictions
+from dashboard.data.predictions import Row
+from dashboard.text import plain
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.errors import ProbingError
+from probing_core.results import Run
+
+ASKING = "Asking the models"
+
+Answer = TypeVar("Answer")
+
+
+def each(models: Sequence[str], ask: Callable[[str], Answer], meanwhile: str = ASKING) -> dict[str, Answer]:
+    """Return what ``ask`` returns of each model, and show progress meanwhile, since one may have to be loaded first.
+
+    A model that cannot be asked is left out, and the page states why.
+    """
+    found = {}
+    with st.spinner(meanwhile, show_time=True):
+        for model in models:
+            try:
+                found[model] = ask(model)
+            except ProbingError as error:  # the other models still answer
+                st.warning(f"{plain(model)} could not be asked: {plain(str(error))}", icon=":material/error:")
+    return found
+
+
+def predict(
+    run: Run,
+    crops: Sequence[PictureCrops],
+    names: Sequence[str],
+    models: Sequence[str],
+    task: str,
+    meanwhile: str = ASKING,
+) -> list[Row]:
+    """Return the rows of `predictions.predict` of all ``models``, as `each`."""
+    found = each(models, lambda model: predictions.predict(run, model, crops, names, task), meanwhile)
+    return [row for rows in found.values() for row in rows]
+
+
+def embed_gallery(run: Run, model: str) -> None:
+    """Embed the run's gallery by ``model``, where the run holds no embeddings, and show how far it is.
+
+    Raises:
+        ProbingError: a picture cannot be made, or the model cannot be asked.
+    """
+    place = st.empty()
+    for step in neighbors.gallery_steps(run, model):
+        doing = f"Embedding them by {plain(model)}" if step.cut else "Cutting photographs of the run"
+        place.progress(step.done / step.total, f"{doing}: {step.done:,} of {step.total:,}")
+    place.empty()
