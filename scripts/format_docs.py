@@ -1,9 +1,13 @@
-"""The table of docs/run-format.md that says what each file of a run is made from, made from the table of runs."""
+"""The tables of docs/run-format.md that say what each file of a run is made from, and which pages show it.
+
+The first is made from the table of runs, the second from what the pages read.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from dashboard.reads import EVERY_PAGE, pages_of
 from devtools.pages import put
 from probing_core.pipeline.graph import TABLE
 from probing_core.runs.engine import SOURCE, Row
@@ -11,6 +15,7 @@ from probing_core.runs.engine import SOURCE, Row
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "run-format.md"
 BEGIN = "<!-- generated: make docs, what each file is made from -->"
+SHOWN = "<!-- generated: make docs, which pages show each file -->"
 
 
 def file_table(rows: tuple[Row, ...] = TABLE.rows) -> str:
@@ -25,6 +30,15 @@ def file_table(rows: tuple[Row, ...] = TABLE.rows) -> str:
     return "\n".join(lines)
 
 
+def page_table() -> str:
+    """Return a Markdown table of the files that pages read, in the order of the table of runs."""
+    lines = ["| file | pages |", "| --- | --- |"]
+    for path in dict.fromkeys(path for row in TABLE.rows for path in row.outputs):
+        if pages := pages_of(path):
+            lines.append(f"| {shown(path)} | {'all' if path in EVERY_PAGE else ', '.join(pages)} |")
+    return "\n".join(lines)
+
+
 def shown(path: str) -> str:
     """Return ``path`` of a row as the page writes it."""
     name = path.removeprefix(SOURCE).replace("{model}", "<slug>").replace("{task}", "<task>")
@@ -32,7 +46,8 @@ def shown(path: str) -> str:
 
 
 def main() -> None:
-    PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, file_table()), encoding="utf-8")
+    text = put(PAGE.read_text(encoding="utf-8"), BEGIN, file_table())
+    PAGE.write_text(put(text, SHOWN, page_table()), encoding="utf-8")
 
 
 if __name__ == "__main__":

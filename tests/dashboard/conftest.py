@@ -11,10 +11,12 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from dashboard.reads import READS
 from dashboard.text import PAGES as NAVIGATION
 from devtools.browser import served
 from devtools.made_run import make_run, ship
 from probing_core.paths import data_dir
+from tests.dashboard.reads import not_declared, recorded, titled
 from tests.made_detector import with_detector
 
 REFERENCE = data_dir() / "reference"
@@ -36,6 +38,15 @@ def _components() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _reads_what_is_declared() -> Iterator[None]:
+    """Whatever a test does on a page: what the page reads of a run stands in `dashboard.reads`."""
+    with recorded() as found:
+        yield
+    undeclared = {page: missing for page in READS if (missing := not_declared(page, found[titled(page)]))}
+    assert not undeclared, "what a page reads stands in `dashboard.reads`"
 
 
 @pytest.fixture(scope="session")
