@@ -116,16 +116,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
     parser.add_argument("--tries", type=int, default=50, help="of each kind (default 50)")
-    parser.add_argument("--kinds", default=",".join(KINDS), help="which to measure (default all)")
+    parser.add_argument("--kinds", default=",".join(kinds()), help="which to measure (default all)")
     parser.add_argument("--pages", default=",".join(HEADINGS), help="those to change between (default all)")
     options = parser.parse_args()
     arguments = ["--run", options.run] if options.run else []
     result: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0]}
-    pages = {name: HEADINGS[name] for name in options.pages.split(",")}
-    kinds = KINDS | {"first_screen": partial(_page_changes, pages=pages, whole=False)}
-    kinds |= {"page_change": partial(_page_changes, pages=pages)}
+    measured = kinds({name: HEADINGS[name] for name in options.pages.split(",")})
     for kind in options.kinds.split(","):
-        result[kind] = _summary(list(itertools.islice(kinds[kind](arguments), options.tries)))
+        result[kind] = _summary(list(itertools.islice(measured[kind](arguments), options.tries)))
     print(json.dumps(result, indent=1))
 
 
@@ -166,9 +164,7 @@ def _first_pages(arguments: list[str], charts: bool = False) -> Iterator[tuple[s
             yield "first page", _timed(lambda page=page, address=address: page.goto(address), there)  # type: ignore[misc]
 
 
-def _page_changes(
-    arguments: list[str], pages: dict[str, str] = HEADINGS, whole: bool = True
-) -> Iterator[tuple[str, float]]:
+def _page_changes(arguments: list[str], pages: dict[str, str], whole: bool) -> Iterator[tuple[str, float]]:
     with served(arguments) as address, browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.goto(address)
@@ -286,16 +282,18 @@ def _selections(_: list[str]) -> Iterator[tuple[str, float]]:
                 page.close()
 
 
-KINDS: dict[str, Callable[[list[str]], Iterator[tuple[str, float]]]] = {
-    "first_page": _first_pages,
-    "first_charts": partial(_first_pages, charts=True),
-    "first_screen": partial(_page_changes, whole=False),
-    "page_change": _page_changes,
-    "explore": _explore,
-    "control": _controls,
-    "upload": _uploads,
-    "selection": _selections,
-}
+def kinds(pages: dict[str, str] = HEADINGS) -> dict[str, Callable[[list[str]], Iterator[tuple[str, float]]]]:
+    """What can be measured, by name; ``pages`` are those to change between."""
+    return {
+        "first_page": _first_pages,
+        "first_charts": partial(_first_pages, charts=True),
+        "first_screen": partial(_page_changes, pages=pages, whole=False),
+        "page_change": partial(_page_changes, pages=pages, whole=True),
+        "explore": _explore,
+        "control": _controls,
+        "upload": _uploads,
+        "selection": _selections,
+    }
 
 
 if __name__ == "__main__":
