@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import wraps
 from typing import ParamSpec
 
@@ -45,6 +46,10 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
 
 def in_words(unmet: state.Unmet) -> str:
     """Return a sentence on what a link asked for that is not here."""
+    if not unmet.label:
+        near = get_close_matches(unmet.asked, state.NAMES, 1)
+        instead = f"; the nearest name is '{near[0]}'" if near else ""
+        return f"The link sets '{plain(unmet.asked)}', which no page has{instead}."
     instead = f" The page opened with '{plain(unmet.shown)}'." if unmet.shown else ""
     return f"The link asks for {plain(unmet.label)} '{plain(unmet.asked)}', which is not here.{instead}"
 

@@ -21,6 +21,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SEPARATOR = ","
+"""Between the values of a choice of several; one that is part of a value is written as `COMMA`."""
+
+PERCENT, COMMA = "%25", "%2C"
 
 RUN = "run"
 """Name of the choice of the run, which all pages share."""
@@ -28,14 +31,31 @@ RUN = "run"
 FOLD = "show-"
 """Prefix of the names of expanders. An address without such a name means that the expander is closed."""
 
+NAMES = frozenset((
+    "alteration", "arrows", "ask", "card", "cell", "cells", "change-picture", "color", "compare", "cosine", "depth",
+    "example", "from", "game", "groups", "model", "models", "near", "nearest", "neighbors", "neighbors-model",
+    "neighbors-picture", "new-corpus", "new-executor", "new-further", "new-groups", "new-limit", "new-models",
+    "new-name", "new-view", "other", "own-star", "own-star-model", "own-star-picture", "photograph", "picture",
+    "question", "rank-model", "reading", "rotation", "run", "samples", "scan-run", "selected", "selected-in",
+    "selection-name", "small-maps", "some", "star-of", "strength", "subset", "survival", "table", "task", "tell",
+    "training", "transform", "transformation", "unrelated", "use", "variance-model", "variance-pooling", "whose",
+    "with", "words", "wrong-for", "wrong-of",
+))  # fmt: skip
+"""What an address can set, on any page: choices follow a visitor. The tests of pages fail where one is missing here."""
+
+FAMILIES = (FOLD, "tiles-model-")
+"""Beginnings of names of which a page has several; the page of a gallery ends in `GALLERY`."""
+
+GALLERY = "-page"
+
 
 @dataclass(frozen=True)
 class Unmet:
-    """A value in an address that the page does not have.
+    """A value in an address that the page does not have, or a name that no page has.
 
     Attributes:
-        label: of the control, or what was asked for.
-        asked: as the address says it.
+        label: of the control, or what was asked for; empty of an unknown name.
+        asked: as the address says it, or the unknown name.
         shown: what the page has shown in its place.
     """
 
@@ -120,12 +140,11 @@ def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
         shown: what is shown in its place.
     """
     asked = _asked().pop(name, "")
+    several = isinstance(shown, list | tuple)
     there = {str(option) for option in options}
-    if asked in there:  # a name with a comma
-        return
-    missing = [each for each in asked.split(SEPARATOR) if each and each not in there]
+    missing = [each for each in (_split(asked) if several else [asked]) if each and each not in there]
     if missing:
-        unmet()[name] = Unmet(label, ", ".join(missing), _encode(shown).replace(SEPARATOR, ", "))
+        unmet()[name] = Unmet(label, ", ".join(missing), ", ".join(map(str, shown)) if several else str(shown))
 
 
 def unmet() -> dict[str, Unmet]:
@@ -135,11 +154,20 @@ def unmet() -> dict[str, Unmet]:
 
 
 def begin_page(title: str) -> None:
-    """Drop the values that are not here of another page."""
+    """Drop the values that are not here of another page, and record the names of the address that no page has."""
     if st.session_state.get("_page") != title:
         st.session_state["_page"] = title
         for name in [name for name in unmet() if name != RUN]:
             del unmet()[name]
+    for name in [name for name in _asked() if not is_known(name)]:
+        del _asked()[name]
+        unmet()[name] = Unmet("", name, "")
+        forget(name)
+
+
+def is_known(name: str) -> bool:
+    """Return whether any page has a choice called ``name``."""
+    return name in NAMES or name.startswith(FAMILIES) or name.endswith(GALLERY)
 
 
 def publish(name: str, value: Any) -> None:
@@ -183,7 +211,7 @@ def stored_choice(name: str, default: str = "") -> str:
 
 def stored_choices(name: str, options: Sequence[str]) -> list[str]:
     """Return the ``options`` that the stored choice ``name`` holds; it needs no widget on this page."""
-    return [each for each in stored_choice(name).split(SEPARATOR) if each in options]
+    return [each for each in _split(stored_choice(name)) if each in options]
 
 
 @contextmanager
@@ -214,14 +242,21 @@ def _published() -> dict[str, str | None]:
 
 
 def _encode(value: Any) -> str:
-    return SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if not isinstance(value, list | tuple):
+        return str(value)
+    return SEPARATOR.join(str(each).replace("%", PERCENT).replace(SEPARATOR, COMMA) for each in value)
+
+
+def _split(text: str) -> list[str]:
+    """Return the values of a choice of several, as `_encode` has joined them."""
+    return [each.replace(COMMA, SEPARATOR).replace(PERCENT, "%") for each in text.split(SEPARATOR) if each]
 
 
 def _decode(text: str | None, default: Any) -> Any:
     if text is None:
         return default
     if isinstance(default, list):
-        return [each for each in text.split(SEPARATOR) if each]
+        return _split(text)
     if isinstance(default, bool):
         return text == "True"
     if isinstance(default, int | float):

@@ -11,6 +11,7 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from dashboard import state
 from dashboard.reads import READS
 from dashboard.text import PAGES as NAVIGATION
 from devtools.browser import served
@@ -47,6 +48,20 @@ def _reads_what_is_declared() -> Iterator[None]:
         yield
     undeclared = {page: missing for page in READS if (missing := not_declared(page, found[titled(page)]))}
     assert not undeclared, "what a page reads stands in `dashboard.reads`"
+
+
+@pytest.fixture(autouse=True)
+def _names_are_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a page keeps in addresses stands in `state.NAMES`, else a link that sets it would be called wrong."""
+    kept: set[str] = set()
+
+    def noting(keep: Callable[..., None]) -> Callable[..., None]:
+        return lambda name, *others: (kept.add(name), keep(name, *others))[1]
+
+    for keep in (state.publish, state.choose):
+        monkeypatch.setattr(state, keep.__name__, noting(keep))
+    yield
+    assert not [name for name in kept if not state.is_known(name)], "add it to `dashboard.state.NAMES`"
 
 
 @pytest.fixture(scope="session")

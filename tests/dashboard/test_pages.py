@@ -145,6 +145,13 @@ def test_of_a_list_in_a_link_only_what_is_not_here_is_told(open_app):
     assert not app.switch_page(PAGES["Layers"]).run().warning, "another page does not speak of it"
 
 
+def test_a_link_with_an_unknown_name_is_told_so_in_one_line(open_app):
+    app = open_app("Confusion", modle="baseline/pixels")
+    (told,) = [warning.value for warning in app.warning]
+    assert told == "The link sets 'modle', which no page has; the nearest name is 'model'."
+    assert "modle" not in app.query_params
+
+
 @pytest.mark.parametrize(
     ("page", "asked"),
     [("Confusion", {"cell": "no>such"}), ("Map", {"groups": "blur,no"}), ("Map", {"transformation": "no"}),

@@ -1,0 +1,77 @@
+"""Choices in an address: values with commas, what is not here, and names that no page has."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+from dashboard.page import in_words
+
+
+def script() -> None:
+    import streamlit as st
+
+    from dashboard import state
+
+    state.adopt_address()
+    state.begin_page("Made up")
+    state.choice(st.multiselect, "Several", "models", [], ["fog, dense", "fog", "50% gray", "%2C"])
+    state.choice(st.selectbox, "One", "model", "fog", ["fog", "rain, heavy"])
+    st.session_state["told"] = dict(state.unmet())
+    state.write_address()
+
+
+def opened(**address: str) -> AppTest:
+    app = AppTest.from_function(script)
+    for name, text in address.items():
+        app.query_params[name] = text
+    app.run()
+    assert not app.exception
+    return app
+
+
+def addressed(app: AppTest) -> dict[str, str]:
+    return {name: text if isinstance(text, str) else text[-1] for name, text in app.query_params.items()}
+
+
+def told(app: AppTest) -> dict[str, state.Unmet]:
+    return app.session_state["told"]
+
+
+def test_values_with_commas_and_percent_signs_come_back():
+    chosen = ["fog, dense", "50% gray", "%2C"]
+    sender = opened()
+    sender.multiselect(key="models").set_value(chosen).run()
+    sender.selectbox(key="model").set_value("rain, heavy").run()
+    receiver = opened(**addressed(sender))
+    assert receiver.multiselect(key="models").value == chosen
+    assert receiver.selectbox(key="model").value == "rain, heavy"
+    assert not told(receiver)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ({"models": "fog,fog%2C dense"}, {}),
+        ({"model": "rain, heavy"}, {}),
+        ({"model": "rain,fog"}, {"model": state.Unmet("One", "rain,fog", "fog")}),
+        ({"model": "sun,rain, heavy"}, {"model": state.Unmet("One", "sun,rain, heavy", "fog")}),
+        ({"models": "fog,sun%2C high"}, {"models": state.Unmet("Several", "sun, high", "fog")}),
+    ],
+)
+def test_what_is_not_here_is_told_whole(address, expected):
+    assert told(opened(**address)) == expected
+
+
+def test_a_name_that_no_page_has_is_told_with_the_nearest_one_and_leaves_the_address():
+    app = opened(modles="fog", model="rain, heavy")
+    assert told(app) == {"modles": state.Unmet("", "modles", "")}
+    assert in_words(told(app)["modles"]) == ("The link sets 'modles', which no page has; the nearest name is 'models'.")
+    assert addressed(app) == {"model": "rain, heavy", "models": ""}
+    assert "modles" in told(app.run())
+    assert in_words(state.Unmet("", "xyzzy", "")) == "The link sets 'xyzzy', which no page has."
+
+
+def test_names_of_other_pages_and_of_folded_parts_are_known():
+    assert not told(opened(rotation="group-1", **{"show-tiles-1f": "True", "map-gallery-page": "2"}))
