@@ -13,6 +13,7 @@ from dashboard.data import predictions
 from dashboard.data.predictions import Answers
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.embedders import hub
+from probing_core.prediction.loaded import LoadedModels
 from probing_core.prediction.predictor import Predictor
 from probing_core.results import Run
 
@@ -32,13 +33,13 @@ def crops():
 
 def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run, crops, monkeypatch):
     asked = []
-    embed = Predictor._embed
+    embed = LoadedModels.embed
 
-    def counting(self, model, pictures):
+    def counting(self, entry, pictures):
         asked.append(len(pictures))
-        return embed(self, model, pictures)
+        return embed(self, entry, pictures)
 
-    monkeypatch.setattr(Predictor, "_embed", counting)
+    monkeypatch.setattr(LoadedModels, "embed", counting)
     run = Run.open(made_run)
     plain = Predictor(run).predict_crops(MODEL, crops)
     asked.clear()

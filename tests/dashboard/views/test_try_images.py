@@ -21,6 +21,7 @@ from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
+from probing_core.prediction.loaded import LoadedModels
 from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run
@@ -170,8 +171,9 @@ def test_a_picture_far_from_what_a_model_knows_is_marked(open_app, made_run, tmp
 @pytest.fixture
 def wide_run(made_run, tmp_path, monkeypatch):
     """The made run with five models that predict, all from the embedding of the first."""
-    run, embed = tmp_path / "wide", Predictor._embed
-    monkeypatch.setattr(Predictor, "_embed", lambda self, _, crops: embed(self, "baseline/pixels", crops))
+    run, embed = tmp_path / "wide", LoadedModels.embed
+    first = {"name": "baseline/pixels"}
+    monkeypatch.setattr(LoadedModels, "embed", lambda self, entry, pictures: embed(self, entry | first, pictures))
     shutil.copytree(made_run, run)
     store = Store(run)
     probe, entry = store.read_bytes(probe_path("baseline/pixels", DEPLOYMENT)), model_path("baseline/pixels")
