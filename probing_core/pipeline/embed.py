@@ -1,6 +1,6 @@
 """Corpus x transforms x models -> embeddings, in resumable units.
 
-What is missing is a table of jobs, and an executor works it off, in any order, with the same bytes at the end. Pictures
+What is missing is a list of jobs, and an executor works it off, in any order, with the same bytes at the end. Pictures
 stream: a transformed one is made once for all models that need it; its measured rows (strength, distances) are
 written with the first of them. Memory holds two units and the models, whatever the size of the corpus.
 """

@@ -60,7 +60,7 @@ def run(
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with _opened(store, options, progress) as (recipe, corpora):
-        _make_whole(store, progress, partial(plan_of, store, recipe, options, progress, corpora), stages, only)
+        _complete(store, progress, partial(plan_of, store, recipe, options, progress, corpora), stages, only)
 
 
 def make_files(
@@ -85,7 +85,7 @@ def make_files(
         if not store.has(RECIPE):
             write_recipe(store, recipe)
         plan = partial(plan_of, store, recipe, options, progress, Corpora(recipe, corpus), table)
-        _make_whole(store, progress, plan, STAGES, lambda path: True)
+        _complete(store, progress, plan, STAGES, lambda path: True)
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
@@ -115,7 +115,7 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tupl
             yield recipe, corpora
 
 
-def _make_whole(
+def _complete(
     store: Store, progress: Progress, planned: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]
 ) -> None:
     """Make what is missing; a file that turns out to be damaged is removed, and made again.
@@ -127,7 +127,7 @@ def _make_whole(
     before = store.state()
     while True:
         try:
-            _make(planned, stages, only)
+            _make_stages(planned, stages, only)
             if store.state() != before:
                 note_event(store.root, event=COMPLETED)
             return
@@ -140,31 +140,32 @@ def _make_whole(
             stages = STAGES[: STAGES.index(stages[-1]) + 1]  # it may be of an earlier one
 
 
-def _make(planned: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]) -> None:
+def _make_stages(planned: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]) -> None:
+    """Make what is missing of some stages, in order; see `_complete`."""
     plan = planned()
-    store, progress = plan.files, plan.scope.progress
     if "embed" in stages:
-        plan = _embed(plan, planned)
-        store.fold()
-    for stage in (stage for stage in STAGES[1:] if stage in stages):
-        if stage == "train":
-            _require_source(plan, stage)
-            if plan.scope.unloaded or plan.left(plan.select("embed")):
-                raise BadRun(
-                    f"The run '{store.root}' lacks embeddings that its probes learn from; "
-                    f"`probing embed --run {store.root}` makes them."
-                )
-        wanted = _maps(plan) if stage == "project" else plan.select(stage)
-        artifacts = [one for one in wanted if only(one.path)]
+        plan = _make_embeddings(plan, planned)
+    if "train" in stages:
+        _require_to_train(plan)
+        _make(plan, "train", plan.select("train"), only)
+    if "evaluate" in stages:
+        _make(plan, "evaluate", plan.select("evaluate"), only)
+    if "project" in stages:
+        _make(plan, "project", _maps(plan), only)
 
-        def report(artifact: Artifact, done: int, total: int, stage: str = stage) -> None:
-            progress.update(stage, done, total, artifact.row.doing.format(**artifact.binding))
 
-        plan.make(artifacts, report)
-        if stage == "train":
-            store.remove(*store.names(VERDICT_UNITS))  # left by a kill while they were removed
-        progress.update(stage, len(artifacts), len(artifacts), SAID[stage])
-        store.fold()
+def _make(plan: Plan, stage: str, wanted: Sequence[Artifact], only: Callable[[str], bool]) -> None:
+    """Make what is missing of a stage behind ``embed``."""
+    artifacts, progress = [one for one in wanted if only(one.path)], plan.scope.progress
+
+    def report(artifact: Artifact, done: int, total: int) -> None:
+        progress.update(stage, done, total, artifact.row.doing.format(**artifact.binding))
+
+    plan.make(artifacts, report)
+    if stage == "train":
+        plan.files.remove(*plan.files.names(VERDICT_UNITS))  # pieces of what is complete now
+    progress.update(stage, len(artifacts), len(artifacts), SAID[stage])
+    plan.files.fold()
 
 
 SAID = {"train": "Training probes", "evaluate": "Scoring", "project": "Drawing maps"}
@@ -190,14 +191,19 @@ def plan_of(
     return build(Scope(store, recipe, options, progress, corpora, source), table)
 
 
-def _require_source(plan: Plan, stage: str) -> None:
-    """Refuse to go on without the run whose probes are used, where something of ``stage`` is to be made.
+def _require_to_train(plan: Plan) -> None:
+    """Refuse to train without what probes learn from, or without the run whose probes are used, where it is needed.
 
     Raises:
         BadRun: it is not here.
     """
-    if plan.source is None and any(plan.state(one) not in DONE for one in plan.select(stage)):
+    if plan.source is None and any(plan.state(one) not in DONE for one in plan.select("train")):
         find_probe_source(plan.scope.recipe, plan.scope.options)
+    if _lacks_embeddings(plan):
+        raise BadRun(
+            f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
+            f"`probing embed --run {plan.files.root}` makes them."
+        )
 
 
 def _with_images(plan: Plan, planned: Callable[[], Plan]) -> Plan:
@@ -208,20 +214,29 @@ def _with_images(plan: Plan, planned: Callable[[], Plan]) -> Plan:
     return planned()
 
 
-def _embed(plan: Plan, planned: Callable[[], Plan]) -> Plan:
-    """Return the plan of a run whose samples are embedded by all of its models."""
-    if plan.scope.unloaded or plan.left(plan.select("embed")):
+def _lacks_embeddings(plan: Plan) -> bool:
+    return bool(plan.scope.unloaded or plan.left(plan.select("embed")))
+
+
+def _make_embeddings(plan: Plan, planned: Callable[[], Plan]) -> Plan:
+    """Make what is missing of the stage ``embed``.
+
+    Returns:
+        The plan of the run, all of whose models are known.
+    """
+    if _lacks_embeddings(plan):
         note_options(plan.files.root, plan.scope.options)
     plan = _with_images(plan, planned)
     store, scope = plan.files, plan.scope
-    if scope.unloaded or plan.left(plan.select("embed")):
+    if _lacks_embeddings(plan):
         if plan.source is None:
             find_probe_source(scope.recipe, scope.options)  # in one sentence, where it is missing
         scope.progress.note(download_summary(scope.recipe.models))
         plan = embed(plan)
-    if not plan.left(plan.select("embed")):
+    if not _lacks_embeddings(plan):
         store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
         shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
+    store.fold()
     return plan
 
 

@@ -39,7 +39,7 @@ Written = list[tuple[str, Entry]]
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be computed of one unit: a row of the table of jobs.
+    """What is to be computed of one unit: its rows, or its embeddings by one model.
 
     Attributes:
         series, unit: which samples; ``series`` is empty for the main ones.
