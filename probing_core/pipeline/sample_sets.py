@@ -26,8 +26,7 @@ Arrays = Mapping[str, Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """Samples that are made and embedded in units: the main ones, or a series. Data alone, so that it can be sent to
-    workers.
+    """Samples that are made and embedded in units: the main ones, or a series.
 
     Attributes:
         series: its name; empty for the main samples. Embeddings made elsewhere cover the main samples alone.

@@ -122,9 +122,7 @@ def test_a_worker_of_a_cluster_keeps_the_threads_of_the_recipe(run):
     store, recipe, _ = run
     before = torch.get_num_threads()
     asked = replace(recipe, threads=before + 1)
-    scope = plan_of(store).scope
-    planned = scope.images, scope.sample_sets
-    remote = RemoteWorker(str(store.root), os.getcwd(), (), asked, *planned, "cpu", "float32", 1, 0.6)
+    remote = RemoteWorker(str(store.root), os.getcwd(), (), asked, "cpu", "float32", 1, 0.6)
     assert torch.get_num_threads() == before + 1
     remote._limits.close()
     assert torch.get_num_threads() == before

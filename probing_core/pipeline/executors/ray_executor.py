@@ -1,9 +1,9 @@
 """Workers of a Ray cluster: one for each GPU, or one for as many cores as the recipe has threads.
 
 A worker opens the corpus by its address, makes the pictures of a unit and embeds them while it makes those of the next,
-as in one process: no pictures travel, and no more than two units of a worker are in memory. The plan of the samples and
-what this process alone has registered travel by value. A worker writes into the run's folder, which all machines must
-have under the same path; what it wrote is entered here. Ray starts a worker that died again and repeats what it was at.
+as in one process: no pictures travel, and no more than two units of a worker are in memory. What this process alone
+has registered travels by value. A worker reads and writes in the run's folder, which all machines must have under the
+same path; what it wrote is entered here. Ray starts a worker that died again and repeats what it was at.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ import signal
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from probing_core.catalog import plugin_modules
 from probing_core.compute import memory
@@ -27,18 +25,21 @@ from probing_core.compute.threads import threads
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
 from probing_core.pipeline.register import register, registered
-from probing_core.pipeline.sample_sets import SampleSet
+from probing_core.pipeline.sample_sets import plan_sample_sets
 from probing_core.pipeline.scope import Scope
 from probing_core.pipeline.setup import open_same_corpus
 from probing_core.pipeline.worker import Job, Worker, Written
+from probing_core.runs.layout import IMAGES
 from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store
 
 RETRIES = 3
 """How often a worker that died is started again, and what it was at repeated."""
 
 
 class RemoteWorker(Worker):
-    """A `Worker` in a process of its own; its arguments are data, so that Ray can start it again."""
+    """A `Worker` in a process of its own. Its arguments are few and small, and samples are planned from the run's table
+    of images: Ray starts no worker again whose larger arguments lie in the memory of a machine that is lost."""
 
     def __init__(
         self,
@@ -46,8 +47,6 @@ class RemoteWorker(Worker):
         folder: str,
         known: Sequence[bytes],
         recipe: Recipe,
-        images: pd.DataFrame,
-        sample_sets: Mapping[str, SampleSet],
         device: str,
         precision: str,
         makers: int,
@@ -59,8 +58,9 @@ class RemoteWorker(Worker):
             register(pickle.loads(entry))
         self._limits = ExitStack()  # held, since it ends with the last reference
         self._limits.enter_context(threads(recipe.threads))
-        corpus = open_same_corpus(recipe)
-        super().__init__(Path(root), recipe, corpus, images, sample_sets, device, precision, makers, memory_share)
+        corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
+        planned = plan_sample_sets(recipe.design, images)
+        super().__init__(Path(root), recipe, corpus, images, planned, device, precision, makers, memory_share)
 
 
 class RayExecutor:
@@ -209,6 +209,5 @@ def _start(ray: Any, scope: Scope, known: Sequence[bytes]) -> list[Any]:
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
     share = memory.MODELS / -(-count // nodes)
     folder, root = os.getcwd(), str(scope.files.root.resolve())
-    planned = ray.put(scope.images), ray.put(scope.sample_sets)
-    asked = recipe, *planned, options.device, options.precision, makers, share
+    asked = recipe, options.device, options.precision, makers, share
     return [actor.remote(root, folder, known, *asked) for _ in range(count)]
