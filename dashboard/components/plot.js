@@ -24,6 +24,7 @@ const SAVE = {
 
 const SCREEN = window.devicePixelRatio > 1 ? SHARP : 1; // for good: with another one Plotly begins every chart anew
 const FAINT = 0.15; // opacity of lines beside the one under the pointer
+const NEAR = 8; // pixels from a line within which the pointer is on it
 const REST_MS = 500; // most of a page arrives faster than this
 const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100)); // Safari has none
 
@@ -83,6 +84,14 @@ function menu() {
     modeBarButtonsToAdd: [COPY, SAVE, ...(document.fullscreenEnabled ? [FULL_SCREEN] : [])],
     modeBarButtonsToRemove: ['toImage', 'autoScale2d', 'select2d', 'lasso2d'],
   };
+}
+
+/** Pixels from (x, y) to the line from `from` to `to`; NaN where one of its ends is missing. */
+function distance(x, y, [fromX, fromY], [toX, toY]) {
+  const [across, up] = [toX - fromX, toY - fromY];
+  const along = ((x - fromX) * across + (y - fromY) * up) / (across ** 2 + up ** 2 || 1);
+  const share = Math.min(1, Math.max(0, along));
+  return Math.hypot(fromX + share * across - x, fromY + share * up - y);
 }
 
 class Chart {
@@ -189,20 +198,63 @@ class Chart {
     if (drawing.followed) return;
     drawing.followed = true;
     drawing.on('plotly_click', (event) => this.pick(event.points.slice(0, 1)));
-    drawing.on('plotly_hover', ({ points }) => this.highlight(points[0]?.fullData));
-    drawing.on('plotly_unhover', () => this.highlight(null));
-    drawing.addEventListener('mouseover', ({ target }) => {
+    drawing.on('plotly_hover', ({ points }) => this.follow({ labeled: points[0]?.fullData }));
+    drawing.on('plotly_unhover', () => this.follow({ labeled: null }));
+    drawing.addEventListener('mousemove', ({ target, clientX, clientY }) => {
+      const { left, top } = drawing.getBoundingClientRect();
       const entry = target.closest?.('.legend .traces'); // Plotly tells of none under the pointer
-      if (entry) this.highlight(entry.__data__?.[0]?.trace);
+      this.follow({ entry: entry?.__data__?.[0]?.trace, x: clientX - left, y: clientY - top });
     });
-    drawing.addEventListener('mouseout', ({ target }) => target.closest?.('.legend .traces') && this.highlight(null));
+    drawing.addEventListener('mouseleave', () => this.follow({ entry: null, x: NaN, y: NaN }));
     this.place.dispatchEvent(new CustomEvent('probing-drawn', { bubbles: true, composed: true, detail: drawing }));
+  }
+
+  /**
+   * Of a chart of many lines, shows the one under the pointer: that of its name in the legend, that of the point whose
+   * label Plotly shows, or else, with its name, the nearest one, of which Plotly tells nothing between two points.
+   */
+  follow(change) {
+    const { drawing } = this;
+    if (!drawing._fullLayout?.meta?.highlights) return;
+    const pointer = (this.pointer = { ...this.pointer, ...change });
+    const told = pointer.entry ?? pointer.labeled;
+    const line = told ?? this.lineAt(pointer);
+    this.highlight(line);
+    this.name(told ? null : line, pointer);
+  }
+
+  /** The line that lies within a few pixels of the pointer, the nearest if there are several; null if there is none. */
+  lineAt({ x, y }) {
+    const { _fullData, _fullLayout } = this.drawing;
+    const axis = (id) => _fullLayout[`${id[0]}axis${id.slice(1)}`];
+    let [found, near] = [null, NEAR];
+    for (const each of _fullData) {
+      if (each.visible !== true || !each.mode?.includes('lines')) continue;
+      const [across, up] = [axis(each.xaxis), axis(each.yaxis)];
+      let before = [NaN, NaN];
+      for (let i = 0; i < each.x.length; i++) {
+        const here = [across._offset + across.d2p(each.x[i]), up._offset + up.d2p(each.y[i])];
+        const far = distance(x, y, before, here);
+        if (far < near) [found, near] = [each, far];
+        before = here;
+      }
+    }
+    return found;
+  }
+
+  /** Writes the name of a line beside the pointer; none, if it is none. */
+  name(line, { x, y }) {
+    if (!line) return this.tag?.remove();
+    this.tag ??= Object.assign(document.createElement('div'), { className: 'of-line' });
+    this.tag.textContent = plain(line.name);
+    this.place.append(this.tag);
+    this.tag.style.left = `${Math.max(0, Math.min(x + 14, this.place.clientWidth - this.tag.offsetWidth))}px`;
+    this.tag.style.top = `${Math.max(0, y - 30)}px`;
   }
 
   /** Of a chart of many lines, shows that of `trace` in full and the others faint; all as they were, if it is none. */
   highlight(trace) {
     const { drawing } = this;
-    if (!drawing._fullLayout?.meta?.highlights) return;
     const group = ({ legendgroup, name }) => legendgroup || name;
     for (const each of drawing._fullData) {
       const line = drawing.querySelector(`.scatterlayer .trace${each.uid}`);

@@ -43,6 +43,8 @@ _CSS = """
 .probing-plot { width: 100%; overflow: hidden; position: relative; }
 .probing-plot [role=status] { position: absolute; top: 36px; right: 8px; margin: 0; padding: 8px 12px; max-width: 80%;
   border-radius: 6px; color: var(--st-background-color); background: var(--st-text-color); }
+.probing-plot .of-line { position: absolute; padding: 2px 8px; font-size: 13px; white-space: nowrap;
+  pointer-events: none; color: var(--st-text-color); background: var(--st-background-color); border: 1px solid; }
 .probing-plot:fullscreen { background: var(--st-background-color); }
 """
 
