@@ -184,17 +184,19 @@ def _table(studies: bool, maps: bool) -> Table:
     of which there is one a transformation."""
     wanted = {*NEEDED, *(STUDIED if studies else ()), *((layout.map_path(ANY_MODEL),) if maps else ())}
     kept = TABLE.without(lambda row: row.path not in wanted)
-    rows = [_without_live(row) for row in kept.rows]
-    return Table(rows if studies else [_without_oracles(row) for row in rows], TABLE.options)
+    rows = [without_live(row) for row in kept.rows]
+    return Table(rows if studies else [without_oracles(row) for row in rows], TABLE.options)
 
 
-def _without_live(row: Row) -> Row:
+def without_live(row: Row) -> Row:
+    """Return the row of a file that is made without what live predictions need."""
     if row.path != PREDICTIONS or row.make is not train_task:
         return row
     return replace(row, make=partial(train, name=FINE, fit=partial(train_linear, name=FINE, live=False)))
 
 
-def _without_oracles(row: Row) -> Row:
+def without_oracles(row: Row) -> Row:
+    """Return the row of a file that is made without the oracles of the content."""
     if row.path == OF_CONTENT:
         row = replace(row, make=partial(train, name=CONTENT, fit=partial(train_content, oracles=False)))
     reads, beside = (tuple(path for path in paths if path != OF_ORACLES) for paths in (row.reads, row.beside))
