@@ -29,7 +29,7 @@ MODEL = "baseline/random-vit"
 
 TABLES = (
     *("retrieval", "retrieval-strength", "retrieval-limits", "duplicates", "copies", "robustness"),
-    *("content-neighbors", "variance", "variance-layers", USES.name),
+    *("content-neighbors", "variance", "variance-layers", "neighbors-layers", USES.name),
 )
 
 FEW, MANY, BLOCK = 100_000, 1_000_000, 2**16

@@ -62,7 +62,13 @@ READS = {
     ),
     "Confusion": (layout.IMAGES, layout.SAMPLES, _FINE, _TASKS, layout.SCORES),
     "Generalization": (layout.IMAGES, layout.SAMPLES, _TASKS, layout.SCORES),
-    "Layers": (layout.IMAGES, layout.series_table(LAYERS), layout.SCORES, layout.FITS, *_studies("layers")),
+    "Layers": (
+        layout.IMAGES,
+        layout.series_table(LAYERS),
+        layout.SCORES,
+        layout.FITS,
+        *_studies("geometry", "layers", "neighbors-layers", "retrieval", "robustness"),
+    ),
     "Retrieval": (
         layout.IMAGES,
         layout.SAMPLES,

@@ -1,4 +1,4 @@
-"""What an encoder of the zoo holds over the steps of its training: ``python -m evidence.over_training TRAINING --out RUN``.
+"""What an encoder holds over its training: ``python -m evidence.over_training TRAINING --out RUN``.
 
 TRAINING is the folder of a finished `probing pretrain RECIPE --keep N`. Makes a run in RUN, over the photographs that
 ship and in one repetition, of every encoder that it kept and of the untrained network that it began with (step 0), and

@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from devtools.pages import put
 from probing_core.charts import LAYER_TASKS
 from probing_core.embedders import encoders_of
-from probing_core.measures.notation import in_percent
+from probing_core.measures.notation import in_percent, minus
 from probing_core.results import (
     Run,
     change_of_corpus,
@@ -31,6 +31,7 @@ from probing_core.results import (
     result_in_words,
     retrieval,
     summaries,
+    together,
 )
 from probing_core.results.finding import beside_baselines, finding, layers_finding
 from probing_core.results.ranking import BELOW, in_order, is_baseline
@@ -57,6 +58,7 @@ TIMEOUT_S = 300
 
 BEGIN = "<!-- generated: make docs -->"
 REPEAT = "<!-- generated: make docs, what to repeat -->"
+TOGETHER = "<!-- generated: make docs, what goes together -->"
 STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
 CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
 """Where the page of results says what a change of corpus costs: the demo run, under the reference run's probes."""
@@ -100,6 +102,7 @@ def main() -> None:
     if reference.has(layout.SCORES):
         results = put(results, REPEAT, takeaways(Run.open(reference.root)))
         results = put(results, STYLES_MARK, style_table(reference))
+        results = put(results, TOGETHER, together_table(Run.open(reference.root)))
     if all(run.has(layout.SCORES) for run in runs):
         results = put(results, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
     (ROOT / RESULTS).write_text(results, encoding="utf-8")
@@ -187,6 +190,17 @@ def takeaways(run: Run) -> str:
 
 def code(name: str) -> str:
     return f"`{name}`"
+
+
+def together_table(run: Run) -> str:
+    """Return what goes together over the embeddings of a run, in a sentence and as a Markdown table."""
+    pairs = together.pairs_of_run(run)
+    head = ["| of each embedding | rank correlation | 95 % interval over networks |", "| --- | --- | --- |"]
+    lines = [
+        f"| {name} | {minus(f'{row.value:.2f}')} | {minus(f'{row.low:.2f}')} to {minus(f'{row.high:.2f}')} |"
+        for name, row in zip(together.named(pairs), pairs.itertuples(), strict=True)
+    ]
+    return "\n".join([together.together_finding(pairs), "", *head, *lines])
 
 
 def style_table(run: Store) -> str:

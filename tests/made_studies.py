@@ -43,6 +43,8 @@ def _retrieval(run: Run, rows: Callable[..., pd.DataFrame], scored: Callable) ->
     duplicates = [*shares]
     uses = ("original", "duplicates", "content", "altered")
     photographs = [(use, f"{i:03d}", i % 10 / 10) for use in uses for i in range(30)]
+    kinds = (("original-found", ""), ("robustness-index", "label"), ("shift", ""))
+    near = [(n, *kind) for n in (1, 2, 3) for kind in kinds]
     limited = rows("transform", "value", "censored", of=limits)
     return {
         "retrieval": scored(rows("transform", "k", "gallery", "extrapolated", of=found)).assign(chance=0.01),
@@ -60,6 +62,7 @@ def _retrieval(run: Run, rows: Callable[..., pd.DataFrame], scored: Callable) ->
         "content-neighbors": scored(rows("setting", of=settings)).assign(gallery=60, k=10, classes=5, chance=0.2),
         "variance": parted.assign(value=parted["share"]).drop(columns="share"),
         "variance-layers": layers.assign(value=layers["share"], pooling="mean", repetitions=1).drop(columns="share"),
+        "neighbors-layers": scored(rows("layer", "measure", "by", of=near)).assign(pooling="mean"),
         "uses": rows("use", "base_id", "value", of=photographs),
     }
 

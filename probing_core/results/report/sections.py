@@ -72,6 +72,7 @@ STUDIES = {
     "content-neighbors": "Content by nearest neighbors, by whose look they have",
     "variance": "Parts of the variance: content and look",
     "variance-layers": "Parts of the variance at every layer",
+    "neighbors-layers": "What lies near every layer: originals, content, look",
 }
 """Titles of the tables that studies leave, in the order of the report; tables not named here come last."""
 
