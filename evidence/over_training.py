@@ -2,9 +2,7 @@
 
 TRAINING is the folder of a finished `probing pretrain RECIPE --keep N`. Makes a run in RUN, over the photographs that
 ship and in one repetition, of every encoder that it kept and of the untrained network that it began with (step 0), and
-resumes one that is there. Prints as Markdown, and with ``--write`` puts into docs/trainings.md, what linear probes tell
-from each, and how often the original of an altered picture is found; then the table behind it is written to
-``data/over-training`` and the chart, which is drawn in headless Chromium, to ``docs/pictures``.
+resumes one that is there: linear probes of the transformations and of the content, and retrieval of originals.
 """
 
 from __future__ import annotations
@@ -20,8 +18,8 @@ from probing_core.compute.claims.named import FINE
 from probing_core.compute.tasks import CONTENT
 from probing_core.embedders.names import checkpoints, parse
 from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.score import without_live
-from probing_core.pipeline.stages import compute
+from probing_core.pipeline.score import without_live, without_oracles
+from probing_core.pipeline.stages import make_files
 from probing_core.pretraining.loop import kept_path, read_facts
 from probing_core.results import Run
 from probing_core.runs import layout
@@ -52,10 +50,11 @@ def made(training: Path, out: Path) -> Run:
     models = (f"baseline/random-vit@seed={facts.seed}", f"zoo/{facts.recipe['name']}@weights={kept}")
     scored = samples("reference")
     names = tuple(parse(name).full for model in models for name in checkpoints(model))
-    table = Table([without_live(row) for row in TABLE.rows if row.path in ROWS], TABLE.options)
+    kept_rows = TABLE.without(lambda row: row.path not in ROWS).rows
+    table = Table([without_oracles(without_live(row)) for row in kept_rows], TABLE.options)
     progress = terminal(out)
     with ending(progress):
-        compute(Store(out), replace(scored.recipe, models=names), scored.corpus, table, progress=progress)
+        make_files(Store(out), replace(scored.recipe, models=names), scored.corpus, table, progress=progress)
     return Run.open(out)
 
 
