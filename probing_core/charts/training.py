@@ -16,6 +16,7 @@ GROUP = "group:"
 PANELS = {
     "tasks": ("transformation and content", "balanced accuracy (%)"),
     "groups": ("by group of transformations", "recall (%)"),
+    "retrieval": ("retrieval", "recall at 1 (%)"),
     "shift": ("an untouched picture", "shift (1: as far as another picture)"),
 }
 """Panel -> its title, and that of its vertical axis."""
@@ -23,7 +24,12 @@ PANELS = {
 MAX_TICKS = 8
 """Steps on a logarithmic axis that each have a tick."""
 
-TASK_NAMES = {"fine": "transformation", "content": "content"}
+NAMES = {
+    "fine": "transformation",
+    "content": "content",
+    "retrieval": "original found first",
+    "untouched-shift": "shift, untouched",
+}
 
 LOG_RATIO = 1.5
 """Steps that mostly grow by this factor stand on a logarithmic axis."""
@@ -32,15 +38,14 @@ LOG_RATIO = 1.5
 @chart
 def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw the scores of one training over its steps: a panel for transformation and content, one for the groups, and
-    one for the shift of an untouched picture, where it was measured.
+    one for retrieval and for the shift of an untouched picture, where they were measured.
 
     Args:
-        rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``untouched-shift``), ``value``, ``low``,
-            ``high``, ``chance``; shares as fractions.
+        rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``retrieval``, ``untouched-shift``), ``value``,
+            ``low``, ``high``, ``chance``; shares as fractions.
     """
     rows = rows.sort_values("step", kind="stable")
-    panel_of = rows["name"].map(lambda name: "groups" if name.startswith(GROUP) else "tasks")
-    panel_of[rows["name"] == "untouched-shift"] = "shift"
+    panel_of = rows["name"].map(_panel)
     panels = [panel for panel in PANELS if (panel_of == panel).any()]
     traces = []
     for place, panel in enumerate(panels):
@@ -72,6 +77,14 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     return figure
 
 
+def _panel(name: str) -> str:
+    return (
+        "groups"
+        if name.startswith(GROUP)
+        else {"retrieval": "retrieval", "untouched-shift": "shift"}.get(name, "tasks")
+    )
+
+
 def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str, Any]:
     name = str(rows["name"].iloc[0])
     share = 1 if panel == "shift" else 100
@@ -79,7 +92,7 @@ def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str,
     if panel == "groups":
         title, color = name.removeprefix(GROUP), theme.group(name.removeprefix(GROUP))
     else:
-        title = TASK_NAMES.get(name, "shift, untouched")
+        title = NAMES[name]
         color = theme.muted if name == "content" else theme.text
     unit, digits = ("", 2) if panel == "shift" else (" %", 1)
     return {

@@ -127,7 +127,7 @@ def _blocks(run: Run) -> pd.DataFrame:
     accuracies, near = (run.table(layout.table_path(name)) for name in ("layers", "neighbors-layers"))
     if accuracies.empty or near.empty:
         return pd.DataFrame(columns=["network", *_BLOCK])
-    wide = [accuracies.pivot_table(index=_BLOCK, columns="task", values="value")]
+    wide: list[pd.DataFrame | pd.Series] = [accuracies.pivot_table(index=_BLOCK, columns="task", values="value")]
     for name, rows in _of_near(near):
         wide.append(rows.set_index(_BLOCK)["value"].rename(name))
     table = pd.concat(wide, axis=1).reset_index()

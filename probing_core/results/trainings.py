@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from probing_core.charts import Theme, training_chart
 from probing_core.errors import BadRun, UnknownName
+from probing_core.results.retrieval import ALL
 from probing_core.results.run import Run
+from probing_core.runs import layout
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -57,8 +59,9 @@ def training_scores(run: Run, training: str) -> pd.DataFrame:
         training: one of `trainings`.
 
     Returns:
-        ``step``, ``model``, ``name`` (``fine``, ``content``, ``group:...``), ``value`` with its 95 % interval ``low``
-        to ``high`` over ``photographs``, ``chance``; of the run's linear probes.
+        ``step``, ``model``, ``name`` (``fine``, ``content``, ``group:...``, ``retrieval``), ``value`` with its 95 %
+        interval ``low`` to ``high`` over ``photographs``, ``chance``: the scores of the run's linear probes, and the
+        share of altered photographs whose original is the nearest of all untouched ones, where that was measured.
 
     Raises:
         UnknownName: the run has no such training.
@@ -67,18 +70,33 @@ def training_scores(run: Run, training: str) -> pd.DataFrame:
     if training not in there:
         none = "none, for which a model is needed with several files, such as zoo/mae@weights=ckpts/step-*.pt"
         raise UnknownName(f"The run has no training '{training}'; it has: {', '.join(there) or none}.")
+    return scores_by_step(run, there[training])
+
+
+def scores_by_step(run: Run, models: Sequence[tuple[int, str]]) -> pd.DataFrame:
+    """Return the rows of `training_scores` of models that stand for steps, given as (step, model)."""
     scores = run.scores
     if scores.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    steps = pd.DataFrame(there[training], columns=["step", "model"])
+    steps = pd.DataFrame(models, columns=["step", "model"])
     of_group = scores["subset"].str.startswith(GROUP)
     measure = of_group.map({True: "recall", False: "balanced-accuracy"})
     fine = (scores["task"] == "fine") & (of_group | (scores["subset"] == "all"))
     content = (scores["task"] == "content") & (scores["subset"] == "seen")
-    rows = scores[(fine | content) & (scores["measure"] == measure)].merge(steps, on="model")
-    rows["name"] = rows["subset"].where(rows["subset"].str.startswith(GROUP), rows["task"])
+    rows = scores[(fine | content) & (scores["measure"] == measure)]
+    rows = rows.assign(name=rows["subset"].where(rows["subset"].str.startswith(GROUP), rows["task"]))
+    rows = pd.concat([rows, _found_first(run)], ignore_index=True).merge(steps, on="model")
     rows = rows.rename(columns={"bases": "photographs"}).sort_values("step", kind="stable")
     return rows[list(COLUMNS)].reset_index(drop=True)
+
+
+def _found_first(run: Run) -> pd.DataFrame:
+    """Return the recall at 1 of every model, of all transformations together in the whole gallery."""
+    rows = run.table(layout.table_path("retrieval"))
+    if rows.empty:
+        return rows
+    rows = rows[(rows["transform"] == ALL) & (rows["k"] == 1) & ~rows["extrapolated"]]
+    return rows[rows["gallery"] == rows["gallery"].max()].assign(name="retrieval")
 
 
 def plot_training(run: Run, training: str | None = None, dark: bool = False) -> Figure:

@@ -10,6 +10,7 @@ import pytest
 
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.results import Run, plot_training, training_scores, trainings
+from probing_core.runs import layout
 from tests.conftest import few_transforms
 
 
@@ -72,12 +73,17 @@ def test_a_pattern_names_every_checkpoint_and_the_run_draws_them_over_training(c
     assert name == f"timm:test_resnet@weights={folder}/step-*.safetensors"
     rows = training_scores(run, name)
     assert list(dict.fromkeys(rows["step"])) == [2, 10, 100]
-    assert set(rows["name"]) == {"fine", "content", "group:identity", "group:tone", "group:blur"}
+    assert set(rows["name"]) == {"fine", "content", "group:identity", "group:tone", "group:blur", "retrieval"}
     last = f"timm:test_resnet@weights={folder}/step-100.safetensors"
     assert last in set(rows["model"])
     scores = run.scores.query("model == @last and task == 'fine' and measure == 'recall' and subset == 'group:blur'")
     mine = rows.query("step == 100 and name == 'group:blur'")
     assert float(mine["value"].iloc[0]) == float(scores["value"].iloc[0])
+
+    found = run.table(layout.table_path("retrieval")).query("model == @last and transform == 'all' and k == 1")
+    largest = found[~found["extrapolated"]].sort_values("gallery").iloc[-1]
+    first = rows.query("step == 100 and name == 'retrieval'").squeeze()
+    assert (first["value"], first["photographs"]) == (largest["value"], largest["bases"])
 
     figure = plot_training(run)
     (fine,) = [trace for trace in figure.data if trace.name == "transformation"]
