@@ -3,7 +3,7 @@
 The packaged photographs, which no probe of a run over another corpus has seen, are changed by another library (in an
 environment of its own) and looked at by every model of RUN. Prints, as Markdown, the in-group hit rate by group and
 model, how many untouched pictures are called untouched, and how many pictures are known. ``--write`` puts the table
-into docs/results.md.
+into docs/other-photographs.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import Interval, interval
 from probing_core.transforms.base import Image
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "other-photographs.md"
 
 LIBRARIES = ("albumentations", "imgaug")
 """The renderings were written with the first in view, not with the second."""
@@ -99,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--library", choices=LIBRARIES, default=LIBRARIES[-1])
-    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/other-photographs.md")
     options = parser.parse_args()
     answers = predict(Predictor(options.run), altered(options.library, "views", dict(photographs())))
     table = markdown(hit_rates(answers))

@@ -34,13 +34,13 @@ from probing_core.results import (
     together,
 )
 from probing_core.results.finding import beside_baselines, finding, layers_finding
-from probing_core.results.ranking import BELOW, in_order, is_baseline
+from probing_core.results.ranking import BELOW, in_order, is_baseline, seed_of
 from probing_core.runs import layout
 from probing_core.runs.store import Store
 from scripts import format_docs, idea_pictures, preset_docs, transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent
-README, RESULTS = "README.md", "docs/results.md"
+README, RESULTS, OTHERS = "README.md", "docs/results.md", "docs/other-photographs.md"
 NOTEBOOKS = [
     ROOT / "docs" / "how-to" / name
     for name in (
@@ -61,7 +61,7 @@ REPEAT = "<!-- generated: make docs, what to repeat -->"
 TOGETHER = "<!-- generated: make docs, what goes together -->"
 STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
 CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
-"""Where the page of results says what a change of corpus costs: the demo run, under the reference run's probes."""
+"""Where it is said what a change of corpus costs: the demo run, under the reference run's probes."""
 
 SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
@@ -79,6 +79,9 @@ STYLES = {
     "ten of another network": (r"style-arbitrary-\d+", False),
 }
 """Title -> names of the transforms, and whether the probe of the rotation had seen them."""
+
+DIFFERENCES = " Differences in points"
+"""With which the list of single contrasts begins that a claim rests on."""
 
 BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")
 
@@ -104,7 +107,9 @@ def main() -> None:
         results = put(results, STYLES_MARK, style_table(reference))
         results = put(results, TOGETHER, together_table(Run.open(reference.root)))
     if all(run.has(layout.SCORES) for run in runs):
-        results = put(results, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
+        others = (ROOT / OTHERS).read_text(encoding="utf-8")
+        others = put(others, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
+        (ROOT / OTHERS).write_text(others, encoding="utf-8")
     (ROOT / RESULTS).write_text(results, encoding="utf-8")
     readme = (ROOT / README).read_text(encoding="utf-8")
     idea_pictures.main()
@@ -204,18 +209,20 @@ def together_table(run: Run) -> str:
 
 
 def style_table(run: Store) -> str:
-    """A Markdown table of what groups styles are called, over the three rotations, as `STYLES` divides them."""
+    """A Markdown table of how much of the styles is called style, and how much noise, over the three rotations, as
+    `STYLES` divides them."""
     transforms = run.read_table(layout.SAMPLES, columns=["sample", "transform"]).set_index("sample")["transform"]
     six = [name for names in encoders_of("zoo").values() for name in names]
-    lines = ["| styles | models | called style | called noise |", "| --- | --- | --- | --- |"]
+    lines = [f"| model | {' | '.join(STYLES)} |", "| --- |" + " --- |" * len(STYLES)]
     shown = {"the six": six} | {f"`{name}`": [name] for name in BESIDE_THE_SIX}
     for title, models in shown.items():
         paths = [layout.predictions_path(model, f"group-{rotation}") for model in models for rotation in range(3)]
         rows = pd.concat([run.read_table(path) for path in paths]).join(transforms, on="sample")
-        for styles, (pattern, seen) in STYLES.items():
-            mine = rows[rows["transform"].str.fullmatch(pattern) & (rows["seen"] == seen)]["predicted"]
-            called = " | ".join(in_percent((mine == group).mean()) for group in ("style", "noise"))
-            lines.append(f"| {styles} | {title} | {called} |")
+        cells = []
+        for pattern, seen in STYLES.values():
+            called = rows[rows["transform"].str.fullmatch(pattern) & (rows["seen"] == seen)]["predicted"]
+            cells.append(f"{100 * (called == 'style').mean():.0f} / {in_percent((called == 'noise').mean())}")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -260,11 +267,12 @@ def score_table(run: Store) -> str:
 
 
 def claims_list(run: Store) -> str:
-    """The claims with the results of their tests and what they rest on, as a numbered list for each set of encoders."""
+    """The claims with the results of their tests and what they rest on, as a numbered list for each set of encoders;
+    single contrasts stand on the page Overview."""
     parts = []
     for tested in claims_by_set(run.read_table(layout.CLAIMS)):
         lines = [
-            f"{n}. {row['claim']} **{result_in_words(row)}** {row['evidence']}"
+            f"{n}. {row['claim']} **{result_in_words(row)}** {row['evidence'].split(DIFFERENCES)[0]}"
             for n, row in enumerate(tested.claims.to_dict("records"), 1)
         ]
         parts.append("\n".join([f"{tested.title} ({tested.encoders}):", "", *lines]))
@@ -284,17 +292,22 @@ def ablations_list(run: Store) -> str:
 
 def layers_list(run: Run) -> str:
     """Which layer of each network tells most, chosen on the val split, beside its last one, as a Markdown table."""
-    rows = summaries.layers(run).set_index(["base", "task", "layer"])
+    every = summaries.layers(run)
+    networks = list(every["base"].unique())
+    every = every[every["base"].isin([name for name, of in zip(networks, seed_of(networks), strict=True) if not of])]
+    rows = every.set_index(["base", "task", "layer"])
     cells: dict[str, list[str]] = {}
-    for best in summaries.best_layers(rows.reset_index()).itertuples():
+    for best in summaries.best_layers(every).itertuples():
         last = rows.loc[(best.base, best.task, best.layers)]
-        scores = [f"{in_percent(r.value)} ({100 * r.low:.0f} to {100 * r.high:.0f})" for r in (best, last)]
-        scores[0] = f"{best.layer} of {best.layers}: {scores[0]}"
-        cells.setdefault(str(best.base), []).extend(scores)
-    titles = [title for name in LAYER_TASKS.values() for title in (f"{name}, chosen layer", "last layer")]
+        best_score = f"{in_percent(best.value)} ({best.layer} of {best.layers})"
+        cells.setdefault(str(best.base), []).extend([best_score, in_percent(last.value)])
+    titles = [title for name in LAYER_TASKS.values() for title in (f"{name}, chosen block", "last block")]
     lines = [f"| `{base}` | {' | '.join(scores)} |" for base, scores in cells.items()]
     head = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
-    said = "What the blocks of each network tell, by probes of 200 photographs; the layer is chosen by its loss on val:"
+    said = (
+        "What the blocks of each network tell, by probes of 200 photographs; the block is chosen by its loss on val "
+        "(all blocks, with intervals: the page Layers):"
+    )
     return "\n".join([said, "", *head, *lines])
 
 
