@@ -11,23 +11,23 @@ from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.names import LAYERS
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.crossed import Crossed, crossed_rows
-from probing_core.compute.studies.model_data import ModelData, measured
+from probing_core.compute.studies.model_data import SeriesData, measured
 from probing_core.compute.studies.neighborhood import OTHERS, look_around, retrieve
 from probing_core.measures.cluster_sums import mean
 from probing_core.measures.embedding_space import shift
 
 
-def neighbors_layers_table(data: ModelData) -> pd.DataFrame:
+def neighbors_layers_table(series: SeriesData) -> pd.DataFrame:
     """Compute of every block and pooling, over the test images of the series of layers, the recall of originals among
     all untouched ones, the robustness index, and the mean shift under transformations."""
-    rows = data.series(LAYERS)[0]
+    data, rows = series.main, series.rows
     tested = np.flatnonzero(rows["split"] == "test")
     rows = rows.iloc[tested]
     images, at = crossed_rows(rows, data.classes)
     is_untouched = (rows["transform"] == "identity").to_numpy()
     untouched, altered = np.flatnonzero(is_untouched), np.flatnonzero(~is_untouched)
     table = []
-    for block, whole in data.blocks():
+    for block, whole in series.blocks.items():
         layer, pooling = block.split(".")
         X = whole[tested]
         crossed = Crossed(images, data.classes, X[at.ravel()].reshape(*at.shape, -1))

@@ -7,19 +7,18 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
-from probing_core.compute.names import LAYERS
 from probing_core.compute.studies.neighbors_layers import neighbors_layers_table
-from tests.compute.studies.made import data_of
+from tests.compute.studies.made import series_of
 
 
 @pytest.fixture(scope="module")
 def made(studied) -> tuple[pd.Series, pd.DataFrame, dict[str, np.ndarray]]:
     """Values of the table, rows of the tested pictures, and cosines between these by block."""
-    data = data_of(studied, study="neighbors-layers")
-    rows = data.series(LAYERS)[0]
+    series = series_of(studied, "neighbors-layers")
+    rows = series.rows
     tested = (rows["split"] == "test").to_numpy()
-    cosines = {block: 1 - cdist(X[tested], X[tested], "cosine") for block, X in data.blocks()}
-    table = neighbors_layers_table(data).set_index(["layer", "pooling", "measure", "by"])["value"]
+    cosines = {block: 1 - cdist(X[tested], X[tested], "cosine") for block, X in series.blocks.items()}
+    table = neighbors_layers_table(series).set_index(["layer", "pooling", "measure", "by"])["value"]
     return table, rows[tested].reset_index(drop=True), cosines
 
 
