@@ -1,6 +1,8 @@
-"""Ships a run as ``data/reference``: all of it but the embeddings, and of second trainings (``zoo/mae@seed=1``), whose
-weights do not ship in the package, tables and tested predictions alone. No file is edited, but that ``run.toml`` names
-corpora without the folders of this machine, which are hints where they lie.
+"""Ships a run as ``data/reference``: what a page, a claim or a model that joins reads of it.
+
+Embeddings stay behind, and the predictions that scores alone are made of; of second trainings (``zoo/mae@seed=1``),
+whose weights do not ship in the package, what serves live predictions, too. No file is edited, but that ``run.toml``
+names corpora without the folders of this machine, which are hints where they lie.
 
 The photographs beside it (`scripts.shipped_photographs`) stay where they are.
 
@@ -15,6 +17,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from probing_core.compute.names import ORACLE, OTHER_PROBES
 from probing_core.embedders.names import parse
 from probing_core.errors import ProbingError
 from probing_core.paths import reference_run
@@ -25,6 +28,9 @@ from probing_core.runs.recipe import read_recipe, write_recipe
 from probing_core.runs.store import COMPLETED, Store, completed_on, note_event
 
 MAX_BYTES = 55_000_000
+
+SCORED_ALONE = (ORACLE, OTHER_PROBES)
+"""Tables of predictions that nothing reads but the scores that are made of them."""
 
 MAPS = "project"
 """Stage that draws maps."""
@@ -46,10 +52,13 @@ def ship(run: Store, out: Path) -> int:
     beside = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
     shutil.rmtree(beside, ignore_errors=True)
     second = tuple(layout.model_folder(name) for name in plan.scope.entries if is_second_training(name))
+    scored = {layout.predictions_path(model, name) for model in plan.scope.entries for name in SCORED_ALONE}
     left_out = [
         name
         for name in run.names()
-        if layout.is_embeddings_path(name) or (name.startswith(second) and layout.is_for_live_use(name))
+        if layout.is_embeddings_path(name)
+        or name in scored
+        or (name.startswith(second) and layout.is_for_live_use(name))
     ]
     shutil.copytree(
         run.root,
