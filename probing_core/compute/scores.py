@@ -5,7 +5,7 @@ Scores are sums by base photograph until their interval is made. docs/run-format
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,10 @@ TASK_OF = {ORACLE: CONTENT, OTHER_PROBES: "fine"}
 
 WITHOUT_STYLE = "without-style"
 """The subset of the fine task's samples whose transform is outside of the group style."""
+
+UNSCORED = {"style transfer": ("style",)}
+"""Objective of a model -> groups of transformations that networks of this objective make: what it knows of them was put
+there with them, so it has no score over their samples."""
 
 SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
 """Columns of predictions that scores are made of, of which a table may lack some."""
@@ -57,6 +61,7 @@ def score_rows(
     fits: pd.DataFrame,
     classes: Mapping[str, tuple[str, ...]],
     far: set[str],
+    unscored: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Return the scores of one table of predictions of a model, one a row, as ``tables/scores.parquet`` has them.
 
@@ -66,8 +71,9 @@ def score_rows(
         fits: the rows of its probes.
         classes: task -> those that its probe chooses among.
         far: transforms of the far-unseen tier.
+        unscored: groups of transformations; no score is made over samples of these.
     """
-    return [row for probe in _probes(name, predictions, fits, classes, far) for row in _rows(model, probe)]
+    return [row for probe in _probes(name, predictions, fits, classes, far) for row in _rows(model, probe, unscored)]
 
 
 def _probes(
@@ -96,10 +102,13 @@ def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(probe), rows
 
 
-def _rows(model: str, probe: _ProbeScores) -> Iterator[dict[str, Any]]:
+def _rows(model: str, probe: _ProbeScores, unscored: Collection[str]) -> Iterator[dict[str, Any]]:
     fitted = _note(probe.fits)
     images = probe.predictions["image_id"].factorize()[0]
+    not_to_score = probe.predictions["group"].isin(unscored).to_numpy()
     for subset, measure, rows, sums, chance in probe.scores:
+        if not_to_score[rows].any():
+            continue
         about = MEASURES.get(measure)
         found = interval(sums, low=about.low, high=about.high) if about.has_interval else without_interval(sums)
         yield {

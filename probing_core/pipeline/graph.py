@@ -369,7 +369,7 @@ def _score_rows() -> Iterator[Row]:
         holds="every score of a model",
         each=_models,
         reads=(layout.SAMPLES, layout.IMAGES, *predictions, *fits, *(_probe(name) for name in (FINE, ANY_TASK))),
-        options=("classes", "measures", "learns"),
+        options=("classes", "measures", "learns", "unscored"),
         revision=revisions.SCORING,
         make=score,
         doing="Scoring {model}",

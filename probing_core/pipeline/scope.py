@@ -15,6 +15,7 @@ from probing_core.compute.design import Design
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.samples import has_splits
+from probing_core.compute.scores import UNSCORED
 from probing_core.compute.series import pairs_of, strengths_of, swept
 from probing_core.compute.star import IMAGES as IMAGES_OF_STARS
 from probing_core.compute.star import TERCILES
@@ -144,6 +145,7 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "pairs": lambda s, b: [list(pair) for pair in pairs_of(s.design)],
     "train_samples": lambda s, b: _train_samples(s, b["model"]),
     "calibrate_on": lambda s, b: list(s.recipe.calibrate_fingerprints),
+    "unscored": lambda s, b: list(UNSCORED.get(s.entries[b["model"]]["objective"], ())),
     "measures": lambda s, b: [measure.name for measure in MEASURES if measure.score is not None],
     "studies": lambda s, b: [IMAGES, FIT_IMAGES, list(PENALTIES)],
     "models": lambda s, b: list(s.entries),
@@ -159,7 +161,7 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     ],
 }
 """Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
-which memory may decide, and ``models``, ``studied_models`` and ``claims``, which the models of the run decide."""
+which memory may decide, and ``models``, ``unscored``, ``studied_models`` and ``claims``, which the models decide."""
 
 
 def _train_samples(scope: Scope, model: str) -> int | None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, log_loss
 
-from probing_core.compute.scores import fewer_scores, oracle_scores, scores_of
+from probing_core.compute.scores import fewer_scores, oracle_scores, score_rows, scores_of
 
 CLASSES = ("identity", "fog", "rain", "jpeg")
 GROUPS = {"identity": "identity", "fog": "weather", "rain": "weather", "jpeg": "codec"}
@@ -78,6 +78,25 @@ def test_what_no_style_made_is_scored_where_there_are_style_classes(tested):
     rename = {("group:codec", "recall"): ("group:style", "recall")}
     assert found == {rename.get(key, key): value for key, value in plain.items()}
     assert ("without-style", "balanced-accuracy") not in values(scores_of("group-0", rows, CLASSES, set()))
+
+
+def test_a_model_of_a_network_that_makes_styles_has_no_score_over_them(tested):
+    rows = tested.assign(group=tested["group"].replace("codec", "style"), image_id=tested["base_id"], probe="mlp-0")
+    fits = pd.DataFrame({"fold": ["all"], "probe": ["linear"], "converged": [True], "at_edge": [False]})
+    classes, groups = {"fine": CLASSES, "group-0": tuple(sorted(set(rows["group"])))}, rows.assign(truth=rows["group"])
+
+    def scored(name, table, *unscored):
+        found = pd.DataFrame(score_rows("mine", name, table, fits, classes, set(), unscored))
+        return found.set_index(["probe", "subset", "measure"]).sort_index()
+
+    for name, table in (("fine", rows), ("fine-mlp-knn", rows), ("group-0", groups)):
+        whole, less = scored(name, table), scored(name, table, "style")
+        over_styles = ["all", "seen", "visible", "transform:jpeg", "group:style"]
+        kept = whole[~whole.index.get_level_values("subset").isin(over_styles)]
+        pd.testing.assert_frame_equal(less, kept[~kept.index.get_level_values("subset").str.startswith("repetition:")])
+        pd.testing.assert_frame_equal(scored(name, table, "no such group"), whole)
+    assert ("linear", "without-style", "balanced-accuracy") in scored("fine", rows, "style").index
+
 
 
 def test_each_repetition_is_scored_where_there_are_several(tested):
