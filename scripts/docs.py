@@ -65,6 +65,7 @@ CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
 
 SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
+    ("fine", "without-style", "balanced-accuracy", "all but the style classes"),
     ("group-0", "seen", "group-hit-rate", "groups, members seen (rotation 0)"),
     ("group-0", "unseen", "group-hit-rate", "groups, members unseen (rotation 0)"),
     ("group-0", "far", "group-hit-rate", "far styles (rotation 0)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from dashboard.components.strength_slider import strength_slider
@@ -17,6 +18,7 @@ from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.measures.unrelated_pairs import UNRELATED
 from probing_core.results import PicturesMissing, Run, retrieval, summaries
+from probing_core.results.ranking import has_place, marked
 from probing_core.results.retrieval import LOST, SURVIVES, USES, Near
 from probing_core.runs import layout
 from probing_core.transforms import resolve
@@ -85,7 +87,8 @@ def _uses(run: Run) -> None:
     figure = dots_chart(drawn, cache.theme(), "what each use needs (%)", ends=(0, 100))
     tables.chart(figure, "uses", rows, "What each use needs, of every model.")
     needs = "; ".join(f"{use.title.lower()}: {use.needs}" for use in USES.values())
-    st.caption(f"In percent. {needs[0].upper()}{needs[1:]}. Bars are 95 % intervals.")
+    ticks = "" if has_place(rows).all() else " Ticks: the same model with another seed."
+    st.caption(f"In percent. {needs[0].upper()}{needs[1:]}. Bars are 95 % intervals.{ticks}")
     if box := pickers.fold("As tables, best first, with what is tied", "show-uses"):
         with box:
             _uses_table(run)
@@ -97,9 +100,11 @@ def _uses_table(run: Run) -> None:
     if board.empty:
         messages.empty(_why_no_use(run, use))
         return
-    standing = ["best", *("" if apart else "tied" for apart in board["apart"].iloc[1:])]
+    standing = pd.Series(["best", *("" if apart else "tied" for apart in board["apart"].iloc[1:])])
     tables.show_table(
-        board[["model", "value"]].assign(low=board["low"], high=board["high"], standing=standing),
+        board[["value", "low", "high"]].assign(
+            model=marked(board), standing=standing.where(has_place(board), "another seed")
+        )[["model", "value", "low", "high", "standing"]],
         f"use-{use}",
         percent={"value": ("%", f"{USES[use].needs[0].upper()}{USES[use].needs[1:]}."), **INTERVAL},
         column_config={

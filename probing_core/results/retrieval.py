@@ -13,7 +13,15 @@ from probing_core.measures.cluster_sums import mean
 from probing_core.measures.intervals import interval
 from probing_core.measures.notation import in_percent
 from probing_core.measures.retrieval import SAME_COSINE, directions
-from probing_core.results.ranking import SIGNIFICANCE, AccuracySums, against_best, is_baseline
+from probing_core.results.ranking import (
+    SIGNIFICANCE,
+    AccuracySums,
+    against_best,
+    has_place,
+    in_order,
+    is_baseline,
+    seed_of,
+)
 from probing_core.results.run import Run
 from probing_core.results.summaries import pick
 from probing_core.runs import layout
@@ -72,9 +80,12 @@ def table(run: Run, name: str) -> pd.DataFrame:
 def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     """Order the models by what a use needs, best first.
 
-    Columns: ``model``, ``value``, ``low``, ``high``, ``interval``, ``bases``, and against the best ``p`` (paired sign
-    flips by photograph, Holm's correction over all pairs) and ``apart`` (bool). Empty where the run has not measured
-    it.
+    Models that differ in their seed alone have one place, as on the leaderboard: the others stand directly below it and
+    are compared with no model.
+
+    Columns: ``model``, ``seed_of`` (the model that this one is with another seed), ``value``, ``low``, ``high``,
+    ``interval``, ``bases``, and against the best ``p`` (paired sign flips by photograph, Holm's correction over all
+    pairs; NaN where none was compared) and ``apart`` (bool). Empty where the run has not measured it.
 
     Args:
         learned: whether baselines, which learned nothing from pictures, are left out.
@@ -90,8 +101,10 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
         of_model = mean(own["value"].to_numpy(float), base)
         sums[model] = AccuracySums(np.asarray(bases, str), of_model)
         found.append({"model": model} | interval(of_model, low=0.0, high=1.0).columns)
-    board = pd.DataFrame(found).sort_values("value", ascending=False, kind="stable", ignore_index=True)
-    board["p"] = [np.nan, *against_best([sums[model] for model in board["model"]])]
+    board = in_order(pd.DataFrame(found))
+    placed = has_place(board)
+    board["p"] = np.nan
+    board.loc[placed, "p"] = [np.nan, *against_best([sums[model] for model in board.loc[placed, "model"]])]
     board["apart"] = board["p"] < SIGNIFICANCE
     return board
 
@@ -146,7 +159,8 @@ def finding(run: Run, shown: Callable[[str], str] = str) -> str:
         return ""
     gallery = int(rows.loc[~rows["extrapolated"], "gallery"].max())
     best = board.iloc[0]
-    many = f"Of {len(board)} models, " if len(board) > 1 else ""
+    count = int(has_place(board).sum())
+    many = f"Of {count} models, " if count > 1 else ""
     sentences = [
         f"{many}{shown(best['model'])} finds the original of an altered picture{' most often' if many else ''}"
         f"{_level(board, shown)}: it is the nearest of {gallery:,} photographs for {_share(best)} of them."
@@ -158,6 +172,7 @@ def finding(run: Run, shown: Callable[[str], str] = str) -> str:
             f"Of those that learned from pictures, {shown(best['model'])} does so most often{_level(learned, shown)}, "
             f"for {_share(best)}."
         )
+    index = index[[not of for of in seed_of(list(index["model"]))]]
     among, of = index, ""
     if is_baseline(index["model"]).any() and not is_baseline(index["model"]).all():
         among, of = index[~is_baseline(index["model"])], ", of those that learned from pictures,"
@@ -201,7 +216,7 @@ def by_use(run: Run) -> pd.DataFrame:
 
 def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
     others = board.iloc[1:]
-    level = others.loc[~others["apart"].astype(bool), "model"].tolist()
+    level = others.loc[has_place(others) & ~others["apart"].astype(bool), "model"].tolist()
     return _beside(level, shown, "not distinguished from it")
 
 

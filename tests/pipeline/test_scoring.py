@@ -98,7 +98,6 @@ def test_a_model_of_a_network_that_makes_styles_has_no_score_over_them(tested):
     assert ("linear", "without-style", "balanced-accuracy") in scored("fine", rows, "style").index
 
 
-
 def test_each_repetition_is_scored_where_there_are_several(tested):
     found = values(scores_of("fine", tested, CLASSES, set()))
     for repetition, rows in tested.groupby("repetition"):

@@ -53,6 +53,22 @@ def test_models_are_ordered_by_what_a_use_needs_and_compared_by_photograph(store
         assert row["low"] < row["value"] < row["high"]
 
 
+def test_a_model_with_another_seed_stands_below_its_own_and_is_compared_with_none(store):
+    noise = np.random.default_rng(0).normal(0, 0.02, 40)
+    values = {"zoo/a": 0.5 + noise, "zoo/b": 0.4 + noise[::-1], "zoo/c": np.full(40, 0.1)}
+    alone = retrieval.ordered(put(store, "uses", used(values)), "duplicates").set_index("model")
+    seeds = {"zoo/b@seed=1": np.full(40, 0.9), "zoo/a@seed=1": 0.5 + noise}
+    run = put(store, "uses", used(values | seeds))
+    board = retrieval.ordered(run, "duplicates").set_index("model")
+    assert list(board.index) == ["zoo/a", "zoo/a@seed=1", "zoo/b", "zoo/b@seed=1", "zoo/c"]
+    assert board.loc[list(seeds), "seed_of"].tolist() == ["zoo/b", "zoo/a"]
+    assert board.loc[list(seeds), "p"].isna().all()
+    assert not board.loc[list(seeds), "apart"].any()
+    for column in ("value", "low", "high", "p", "apart"):
+        assert board.loc[list(alone.index), column].equals(alone[column])
+    assert retrieval.best_for(run, "duplicates").startswith("Best: zoo/a, "), "none of the seeds is named"
+
+
 def test_a_use_that_was_not_measured_has_no_order(store):
     run = put(store, "uses", used({"one": np.ones(30)}))
     assert retrieval.ordered(run, "content").empty

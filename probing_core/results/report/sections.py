@@ -289,7 +289,9 @@ def _retrieval(run: Run) -> Iterator[object]:
         board = retrieval.ordered(run, name)
         if not board.empty:
             standing = ["best", *("lower" if apart else "not distinguished" for apart in board["apart"].iloc[1:])]
-            table = board[["model", "value", "low", "high"]].assign(standing=standing)
+            table = board[["value", "low", "high"]].assign(standing=standing)
+            table.loc[~has_place(board), "standing"] = "another seed"
+            table.insert(0, "model", marked(board))
             yield Table(table, f"{use.title}: {use.needs}.", SCORE | {"value": "%"})
     found = retrieval.originals(run).rename(columns={"transform": "group"})
     yield _both(
