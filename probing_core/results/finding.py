@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.notation import in_percent, minus
-from probing_core.results.ranking import has_place
+from probing_core.results.ranking import has_place, seed_of
 
 MAX_NAMED = 3
 """Models that the sentence names beside the first; of more it gives the number."""
@@ -85,28 +85,31 @@ def seen_from(
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
     """Return one sentence on where in their networks the models know what was done to a picture.
 
-    A network forgets where the interval of the block that validation chose lies above that of its last block.
+    A network forgets where the interval of the block that validation chose lies above that of its last block. The same
+    network with another seed is not counted.
 
     Args:
         rows: of `probing_core.results.summaries.layers`.
         shown: how to write the name of a model.
     """
+    networks = list(rows["base"].unique())
+    rows = rows[rows["base"].isin([name for name, of in zip(networks, seed_of(networks), strict=True) if not of])]
     fine = rows[rows["task"] == "fine"]
     last = fine.loc[fine.groupby("base", sort=False)["layer"].idxmax()].set_index("base")
     best = fine[fine["chosen"].astype(bool)].drop_duplicates("base").set_index("base").reindex(last.index)
     forgets = best["low"] > last["high"]
     count = len(last)
-    networks = f"{count} networks" if count > 1 else "1 network"
+    among = f"{count} networks" if count > 1 else "1 network"
     if not forgets.any():
         return (
-            f"In none of {networks} is what was done to a picture named better in an inner block than in the last "
+            f"In none of {among} is what was done to a picture named better in an inner block than in the last "
             "one, beyond what the intervals leave open."
         )
     name = str((best["value"] - last["value"])[forgets].idxmax())
     inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
     most = f". Most in {shown(name)}:" if forgets.sum() > 1 else f": in {shown(name)},"
     words = (
-        f"In {int(forgets.sum())} of {networks} what was done to a picture is named better in an inner block than in "
+        f"In {int(forgets.sum())} of {among} what was done to a picture is named better in an inner block than in "
         f"the last one{most} {in_percent(inner['value'])} in block {inner['layer']:.0f} of {end['layer']:.0f}, "
         f"{in_percent(end['value'])} in the last"
     )

@@ -118,6 +118,13 @@ def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is
     assert alone.endswith("than in the last one: in a, 85 % in block 2 of 3, 71 % in the last.")
 
 
+def test_a_network_with_another_seed_is_not_counted_among_those_that_forget():
+    heights = ((0.4, 0.85, 0.71), (0.12, 0.5, 0.92))
+    rows = layers_of(**{"a": heights, "a@seed=1": heights, "b": ((0.5, 0.6, 0.58), (0.1, 0.2, 0.3))})
+    assert layers_finding(rows) == layers_finding(rows[rows["base"] != "a@seed=1"])
+    assert layers_finding(rows).startswith("In 1 of 2 networks ")
+
+
 def test_a_fall_within_the_intervals_is_none():
     rows = layers_of(b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)), c=((0.5, 0.6), (0.1, 0.2)))
     assert layers_finding(rows).startswith("In none of 2 networks")

@@ -140,9 +140,9 @@ def test_the_overview_shows_what_stands_behind_its_scores(open_app):
 def test_the_overview_states_whose_verdicts_it_shows(open_app):
     shown = unescaped(open_app(run=REFERENCE))
     assert "**Tested on the zoo, whose encoders differ in the objective alone.**" in shown
-    assert "supervised: zoo/supervised, zoo/supervised@seed=1; SimCLR: zoo/simclr;" in shown
-    assert "CLIP: zoo/clip-plain; ALIGN: zoo/align-plain." in shown
-    assert "2 of 8 contrasts lie above 0" in shown
+    assert "supervised: zoo/supervised, zoo/supervised@seed=1; SimCLR: zoo/simclr, zoo/simclr@seed=1;" in shown
+    assert "CLIP: zoo/clip-plain, zoo/clip-plain@seed=1; ALIGN: zoo/align-plain, zoo/align-plain@seed=1." in shown
+    assert "0 of 8 contrasts lie above 0 and 1 below" in shown
     assert "Differences in points" not in shown, "they are drawn"
 
 
