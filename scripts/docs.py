@@ -34,7 +34,7 @@ from probing_core.results import (
     together,
 )
 from probing_core.results.finding import beside_baselines, finding, layers_finding
-from probing_core.results.ranking import BELOW, in_order, is_baseline, seed_of
+from probing_core.results.ranking import BELOW, in_order, is_baseline, with_place
 from probing_core.runs import layout
 from probing_core.runs.store import Store
 from scripts import format_docs, idea_pictures, preset_docs, transform_docs
@@ -294,8 +294,7 @@ def ablations_list(run: Store) -> str:
 def layers_list(run: Run) -> str:
     """Which layer of each network tells most, chosen on the val split, beside its last one, as a Markdown table."""
     every = summaries.layers(run)
-    networks = list(every["base"].unique())
-    every = every[every["base"].isin([name for name, of in zip(networks, seed_of(networks), strict=True) if not of])]
+    every = every[every["base"].isin(with_place(every["base"]))]
     rows = every.set_index(["base", "task", "layer"])
     cells: dict[str, list[str]] = {}
     for best in summaries.best_layers(every).itertuples():

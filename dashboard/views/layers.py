@@ -15,6 +15,7 @@ from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run, summaries, together
 from probing_core.results.finding import layers_finding
+from probing_core.results.ranking import with_place
 
 MEASURE_OF = {
     "fine": "balanced-accuracy",
@@ -48,9 +49,12 @@ def show() -> None:
             f"Probes of blocks learn from {learned:,} of the {every:,} training images, so compare blocks with each "
             "other, and not with the scores on Overview, whose probes learn from all."
         )
-    if (rows["task"] == "content").any():
-        _through_the_blocks(rows)
-    _block_by_block(rows)
+    first = rows[rows["base"].isin(with_place(rows["base"]))]
+    if (first["task"] == "content").any():
+        _through_the_blocks(first)
+    _block_by_block(first)
+    if others := rows["base"].nunique() - first["base"].nunique():
+        st.caption(f"The table below has these networks with other seeds, too ({others}).")
     if box := pickers.fold("The best block of each network, chosen on photographs that are not scored", "show-best"):
         with box:
             _best(rows)

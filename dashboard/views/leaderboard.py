@@ -61,12 +61,12 @@ def show_finding(run: Run) -> None:
 
 
 def best_first(run: Run) -> list[str]:
-    """Return the models of ``run`` by their score at the fine task, baselines last."""
+    """Return the models of ``run`` by their score at the fine task, other seeds below their model, baselines last."""
     scores = scores_of(run, "fine", "seen")
     if scores.empty:
         return []
-    order = scores.assign(baseline=is_baseline(scores["model"])).sort_values("value", ascending=False, kind="stable")
-    return list(order.sort_values("baseline", kind="stable")["model"])
+    order = in_order(scores)
+    return list(order.assign(baseline=is_baseline(order["model"])).sort_values("baseline", kind="stable")["model"])
 
 
 @fragment

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.notation import in_percent, minus
-from probing_core.results.ranking import has_place, seed_of
+from probing_core.results.ranking import has_place, with_place
 
 MAX_NAMED = 3
 """Models that the sentence names beside the first; of more it gives the number."""
@@ -92,8 +92,7 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
         rows: of `probing_core.results.summaries.layers`.
         shown: how to write the name of a model.
     """
-    networks = list(rows["base"].unique())
-    rows = rows[rows["base"].isin([name for name, of in zip(networks, seed_of(networks), strict=True) if not of])]
+    rows = rows[rows["base"].isin(with_place(rows["base"]))]
     fine = rows[rows["task"] == "fine"]
     last = fine.loc[fine.groupby("base", sort=False)["layer"].idxmax()].set_index("base")
     best = fine[fine["chosen"].astype(bool)].drop_duplicates("base").set_index("base").reindex(last.index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -138,6 +138,12 @@ def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
         first.setdefault(_SEED.sub("", model), model)
     leaders = [first[_SEED.sub("", model)] for model in models]
     return ["" if model in (one, *alone) else one for model, one in zip(models, leaders, strict=True)]
+
+
+def with_place(models: Iterable[str]) -> list[str]:
+    """Return those of ``models``, each once, that are no other one with another seed."""
+    names = list(dict.fromkeys(models))
+    return [name for name, of in zip(names, seed_of(names), strict=True) if not of]
 
 
 def _seed(model: str) -> int:

@@ -20,7 +20,7 @@ from probing_core.results.ranking import (
     has_place,
     in_order,
     is_baseline,
-    seed_of,
+    with_place,
 )
 from probing_core.results.run import Run
 from probing_core.results.summaries import pick
@@ -172,7 +172,7 @@ def finding(run: Run, shown: Callable[[str], str] = str) -> str:
             f"Of those that learned from pictures, {shown(best['model'])} does so most often{_level(learned, shown)}, "
             f"for {_share(best)}."
         )
-    index = index[[not of for of in seed_of(list(index["model"]))]]
+    index = index[index["model"].isin(with_place(index["model"]))]
     among, of = index, ""
     if is_baseline(index["model"]).any() and not is_baseline(index["model"]).all():
         among, of = index[~is_baseline(index["model"])], ", of those that learned from pictures,"

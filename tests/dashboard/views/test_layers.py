@@ -6,6 +6,7 @@ import shutil
 
 from probing_core.results import Run, summaries
 from probing_core.results.finding import layers_finding
+from probing_core.results.ranking import with_place
 from tests.dashboard.app_reading import address, figures, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
 from tests.made_studies import add_studies
@@ -25,11 +26,22 @@ def test_the_slider_moves_every_network_through_its_blocks(open_app):
         app.select_slider(key="depth").set_value(depth).run()
         assert not app.exception
         assert address(app, "depth") == str(depth)
-        at = summaries.blocks_at(rows, depth).set_index("base")
+        at = summaries.blocks_at(rows[rows["base"].isin(with_place(rows["base"]))], depth).set_index("base")
         shown = marks_of(app)
         assert set(shown) == set(at.index)
         for base, (content, fine) in shown.items():
             assert (content, fine) == (100 * at.loc[base, "content"], 100 * at.loc[base, "fine"])
+
+
+def test_networks_with_other_seeds_are_in_the_table_alone(open_app):
+    app = open_app("Layers", run=REFERENCE, show_best="True")
+    (table,) = [t.value for t in app.dataframe if "block" in t.value and "task" in t.value]
+    drawn = {trace["name"] for figure in figures(app) for trace in figure["data"] if trace.get("name")}
+    assert "zoo/mae@seed=1" in set(table["model"])
+    assert "zoo/mae" in drawn
+    assert not any("@seed=" in name for name in drawn)
+    others = table["model"].nunique() - len(with_place(table["model"]))
+    assert f"these networks with other seeds, too ({others})" in texts(app)
 
 
 def test_the_page_tells_why_its_scores_are_not_those_of_overview(open_app):
