@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from devtools.browser import IN_BROWSER, settle
 
 pytestmark = IN_BROWSER
@@ -39,7 +41,7 @@ def test_a_line_stands_out_with_its_name_while_the_pointer_is_on_it(server, tab)
         chart.locator(".of-line").get_by_text(name, exact=True).wait_for()
         assert page.evaluate(IN_FULL, ["dimension"]) == [name]
         assert chart.locator(".hovertext").count() == 0
-        chart.locator(".legend .traces").filter(has_text="zoo/can").hover(force=True)
+        chart.locator(".legend .traces").filter(has_text=re.compile("^zoo/can$")).hover(force=True)
         page.wait_for_function(f"([key]) => ({IN_FULL})([key]).join() === 'zoo/can'", arg=["dimension"])
         assert chart.locator(".of-line").count() == 0, "the name is under the pointer itself"
         page.mouse.move(2, 2)

@@ -32,13 +32,14 @@ from probing_core.runs.layout import (
     embeddings_folder,
     is_embeddings_path,
     map_path,
+    predictions_path,
     scored_views_path,
     verdict_units_folder,
 )
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from probing_core.transforms import resolve
-from scripts.reference import ship
+from scripts.reference import SCORED_ALONE, ship
 from tests.conftest import scene, write_scenes
 from tests.plans import left, plan_of
 
@@ -284,7 +285,8 @@ def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, 
     assert not (out / "of-an-earlier-run").exists()
     assert shipped.damage() == []
     left_out = set(whole.names()) - set(shipped.names())
-    assert left_out == {name for name in whole.names() if is_embeddings_path(name)}
+    scored = {predictions_path(MODEL, name) for name in SCORED_ALONE}
+    assert left_out == {name for name in whole.names() if is_embeddings_path(name) or name in scored}
     assert left_out >= set(whole.names(embeddings_folder(MODEL)))
     others = [name for name in shipped.names() if name != RECIPE]
     assert all(shipped.read_bytes(name) == whole.read_bytes(name) for name in others)
