@@ -41,7 +41,7 @@ NAMES = frozenset((
     "training", "transform", "transformation", "unrelated", "use", "variance-model", "variance-pooling", "whose",
     "with", "words", "wrong-for", "wrong-of",
 ))  # fmt: skip
-"""What an address can set, on any page: choices follow a visitor. The tests of pages fail where one is missing here."""
+"""Names that an address can set, on any page: choices follow a visitor. Tests of pages fail where one is missing."""
 
 FAMILIES = (FOLD, "tiles-model-")
 """Beginnings of names of which a page has several; the page of a gallery ends in `GALLERY`."""

@@ -1,4 +1,4 @@
-"""What encoders hold over their training: ``python -m evidence.over_training TRAINING... --out FOLDER [--write]``.
+"""Scores of encoders over their training: ``python -m evidence.over_training TRAINING... --out FOLDER [--write]``.
 
 TRAINING is the folder of a finished `probing pretrain RECIPE --keep N`. Makes a run in FOLDER of each, over the
 photographs that ship and in one repetition, of every encoder that it kept and of the untrained network that it began
@@ -50,7 +50,7 @@ DATA = ROOT / "data" / "over-training.parquet"
 MARK = "<!-- generated: python -m evidence.over_training -->"
 
 STYLES = {FINE: "-", CONTENT: "--", "retrieval": ":"}
-"""What is not of a group of transformations: its line, and a column of the table."""
+"""Scores other than those of groups: name -> style of its line; each has a column of the table."""
 
 ROWS = (
     layout.RECIPE,

@@ -217,10 +217,10 @@ class Chart {
     const { drawing } = this;
     if (!drawing._fullLayout?.meta?.highlights) return;
     const pointer = (this.pointer = { ...this.pointer, ...change });
-    const told = pointer.entry ?? pointer.labeled;
-    const line = told ?? this.lineAt(pointer);
+    const labeled = pointer.entry ?? pointer.labeled;
+    const line = labeled ?? this.lineAt(pointer);
     this.highlight(line);
-    this.name(told ? null : line, pointer);
+    this.name(labeled ? null : line, pointer);
   }
 
   /** The line that lies within a few pixels of the pointer, the nearest if there are several; null if there is none. */

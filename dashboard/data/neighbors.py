@@ -1,4 +1,4 @@
-"""What of a run is near to a picture, by embeddings that the run holds, or by such as are made here of its gallery."""
+"""Nearest neighbors of a picture in a run, by embeddings that the run holds, or that are made here of its gallery."""
 
 from __future__ import annotations
 

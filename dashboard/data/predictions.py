@@ -1,4 +1,4 @@
-"""What models answer about pictures; models are loaded here alone, and only when a page asks for them.
+"""Predictions of models for pictures; models are loaded here alone, and only when a page asks for them.
 
 Nothing here draws: functions return, or yield while a page waits, and `dashboard.widgets.asking` shows how far it is.
 """

@@ -78,11 +78,9 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def _panel(name: str) -> str:
-    return (
-        "groups"
-        if name.startswith(GROUP)
-        else {"retrieval": "retrieval", "untouched-shift": "shift"}.get(name, "tasks")
-    )
+    if name.startswith(GROUP):
+        return "groups"
+    return {"retrieval": "retrieval", "untouched-shift": "shift"}.get(name, "tasks")
 
 
 def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from probing_core.compute.names import (
     STRENGTH,
 )
 from probing_core.compute.readings import read_as
-from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, UNSCORED, score_rows
+from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.star import Versions, make_star, star_rows
 from probing_core.compute.studies import Study
 from probing_core.compute.studies.model_data import ModelData, SeriesData
@@ -144,7 +144,7 @@ def score(reader: Reader) -> Mapping[str, Content]:
     }
 
     far = {t.name for t in scope.transforms if t.far}
-    unscored = UNSCORED.get(scope.entries[model]["objective"], ())
+    unscored = reader.artifact.options["unscored"]
     samples, rows = SampleTable(files), []
     for name in names:  # one of the tables is in memory
         predictions = samples.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
