@@ -293,7 +293,8 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
         )
         return None
     models = LoadedModels(scope.options.device, scope.options.precision)
-    predictor = CropPredictor(scope.entries, lambda model: readers[model].files, models)
+    files = {name: one.files for name, one in readers.items()}
+    predictor = CropPredictor(scope.entries, files, models, novelty=False)
     made = made_views(scope.design, scope.corpora.all, [units[i] for i in lacking])
     for (i, asked), views in zip(lacking.items(), made, strict=True):
         for model in asked:

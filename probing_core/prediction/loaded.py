@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,14 +71,19 @@ class CropPredictor:
 
     Args:
         entries: name of a model -> its ``model.toml``.
-        files: model, or `DETECTOR` -> the files that it is read from.
+        files: name of a model, or `DETECTOR` -> the files that it is read from.
         models: that embed the crops.
+        novelty: whether the novelty of pictures is read, by which they are known or strange; scores need none.
     """
 
     def __init__(
-        self, entries: Mapping[str, Mapping[str, Any]], files: Callable[[str], Files], models: LoadedModels
+        self,
+        entries: Mapping[str, Mapping[str, Any]],
+        files: Mapping[str, Files],
+        models: LoadedModels,
+        novelty: bool = True,
     ) -> None:
-        self._entries, self._files, self._models = entries, files, models
+        self._entries, self._files, self._models, self._novelty = entries, files, models, novelty
         self._probes: dict[str, LiveProbe] = {}
         self._detector: Detector | None = None
 
@@ -93,7 +98,7 @@ class CropPredictor:
     def probe(self, model: str) -> LiveProbe:
         """Return what ``model`` predicts with."""
         if model not in self._probes:
-            self._probes[model] = read_live_probe(self._files(model), model)
+            self._probes[model] = read_live_probe(self._files[model], model, self._novelty)
         return self._probes[model]
 
     def detector(self) -> Detector:
@@ -103,7 +108,7 @@ class CropPredictor:
             BadRun: the run has none.
         """
         if self._detector is None:
-            files = self._files(DETECTOR)
+            files = self._files[DETECTOR]
             if not files.has(DETECTOR_FILE):
                 raise BadRun(
                     f"The run '{files.root}' has no detector of alterations; runs that are made with "

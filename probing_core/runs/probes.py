@@ -24,8 +24,8 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
     return LinearProbe.from_bytes(store.read_bytes(name))
 
 
-def read_live_probe(store: Files, model: str) -> LiveProbe:
-    """Return probe, fusion and novelty of the live predictions of ``model``.
+def read_live_probe(store: Files, model: str, with_novelty: bool = True) -> LiveProbe:
+    """Return probe, fusion and, where it is asked for, novelty of the live predictions of ``model``.
 
     Raises:
         BadRun: the run has no probe for these.
@@ -34,5 +34,5 @@ def read_live_probe(store: Files, model: str) -> LiveProbe:
     return LiveProbe(
         read_probe(store, model, DEPLOYMENT),
         FusionRule.from_bytes(store.read_bytes(fusion)) if store.has(fusion) else None,
-        Novelty.from_bytes(store.read_bytes(novelty)) if store.has(novelty) else None,
+        Novelty.from_bytes(store.read_bytes(novelty)) if with_novelty and store.has(novelty) else None,
     )

@@ -9,11 +9,12 @@ from PIL import Image
 import probing_core
 from probing_core.compute.live.fusion import FusionRule
 from probing_core.compute.live.tiles import PictureCrops, cut
-from probing_core.compute.names import FUSION, NOVELTY
+from probing_core.compute.names import DEPLOYMENT, FUSION, NOVELTY
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
 from probing_core.paths import data_dir
+from probing_core.prediction.loaded import CropPredictor, LoadedModels
 from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
@@ -160,6 +161,21 @@ def test_a_run_without_novelty_knows_everything(split_run, tmp_path):
     told = Predictor(copy).predict_crops(MODEL, [cut(scene(0, 32), 32)])[0]
     assert told.known
     assert np.isnan(told.distance)
+
+
+def test_novelty_is_read_only_where_it_is_asked_for(predictor, split_run, monkeypatch):
+    """Both answers are the same but for the distance, which scores of views do not need."""
+    run, crops = Run.open(split_run[0]), [cut(scene(0, 32), 32), cut(scene(1, 100), 32)]
+    entries = {entry["name"]: entry for entry in run.entries}
+    read, read_bytes = [], Store.read_bytes
+    monkeypatch.setattr(Store, "read_bytes", lambda self, name: read.append(name) or read_bytes(self, name))
+    scoring = CropPredictor(entries, {MODEL: run.store}, LoadedModels(), novelty=False)
+    for mine, live in zip(scoring.predict(MODEL, crops), predictor.predict_crops(MODEL, crops), strict=True):
+        np.testing.assert_array_equal(mine.probabilities, live.probabilities)
+        assert np.isnan(mine.distance)
+        assert live.distance > 0
+    assert probe_path(MODEL, DEPLOYMENT) in read
+    assert probe_path(MODEL, NOVELTY) not in read
 
 
 @pytest.mark.parametrize("side", [32, 100])
