@@ -140,16 +140,14 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
 
 
 def loading(run: Run, model: str) -> Iterator[None]:
-    """Load ``model``, which is a name or `DETECTOR`, and yield again and again meanwhile; one that is loaded takes no
-    time.
+    """Load ``model``, which is a name or `DETECTOR`, and yield again and again meanwhile; one that is loaded yields
+    nothing, unless another visitor is answered first.
 
     Streamlit hears what the visitor does next when something is written, so the page writes at every step.
     """
-    predictor = predictor_of(run)
-    if predictor.is_prepared(model):
-        return
-    thread = threading.Thread(target=_prepare, args=(predictor, [model]), name="load")
+    thread = threading.Thread(target=_prepare, args=(predictor_of(run), [model]), name="load")
     thread.start()
+    thread.join(HEARD_EVERY_S)
     while thread.is_alive():
         yield
         thread.join(HEARD_EVERY_S)

@@ -35,12 +35,8 @@ class LoadedModels:
         self._device, self._precision = device, precision
         self._loaded: OrderedDict[str, LoadedEmbedder] = OrderedDict()
 
-    def has(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether the model of ``entry`` (its ``model.toml``) is loaded."""
-        return entry["request"] in self._loaded
-
     def embed(self, entry: Mapping[str, Any], pictures: Sequence[Image]) -> np.ndarray:
-        """Return embeddings (N, D) of ``pictures`` by the model of ``entry``; errors as of `load`."""
+        """Return embeddings (N, D) of ``pictures`` by the model of ``entry``, its ``model.toml``; errors as of `load`."""
         return np.asarray(self.load(entry).embed_layers(pictures)[entry["name"]])
 
     def load(self, entry: Mapping[str, Any]) -> LoadedEmbedder:
@@ -116,7 +112,3 @@ class CropPredictor:
                 )
             self._detector = Detector.from_bytes(files.read_bytes(DETECTOR_FILE))
         return self._detector
-
-    def is_prepared(self, model: str) -> bool:
-        """Return whether a prediction of ``model``, or of the detector, waits for nothing to be loaded."""
-        return self._detector is not None if model == DETECTOR else self._models.has(self._entries[model])

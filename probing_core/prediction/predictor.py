@@ -153,7 +153,7 @@ class Predictor:
         return self._of_crops.detector()
 
     def prepare(self, model: str) -> None:
-        """Load what the first answer of ``model`` would wait for."""
+        """Load what the first answer of ``model`` would wait for; what is loaded takes no time."""
         self.judge(model)
         if model == DETECTOR:
             self.detector()
@@ -161,10 +161,6 @@ class Predictor:
         else:
             self._of_crops.probe(model)
             self._loaded.load(self._entries[model])
-
-    def is_prepared(self, model: str) -> bool:
-        """Return whether an answer of ``model``, or of the detector, waits for nothing to be loaded."""
-        return self._of_crops.is_prepared(model)
 
     def judge(self, model: str) -> Judge:
         """Return what turns predictions of ``model`` into verdicts."""

@@ -54,7 +54,7 @@ def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run,
         np.testing.assert_allclose(cached.embedding, known.embedding, rtol=1e-5)
 
 
-def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run):
+def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run, crops, monkeypatch):
     logged: list[str] = []
     factory = logging.getLogRecordFactory()
 
@@ -73,8 +73,9 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run):
                 thread.join(120)
     finally:
         logging.setLogRecordFactory(factory)
-    assert predictions.predictor_of(run).is_prepared(MODEL)
     assert logged == []  # Streamlit warns where it is asked for the visitor of a thread that has none
+    monkeypatch.setattr("probing_core.prediction.loaded.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
+    assert predictions.ask(run, MODEL, crops[:1])
 
 
 def test_while_a_model_is_loaded_the_page_writes_again_and_again_and_else_not_at_all(made_run, monkeypatch):
@@ -82,7 +83,6 @@ def test_while_a_model_is_loaded_the_page_writes_again_and_again_and_else_not_at
     predictions.predictor_of(run).prepare(MODEL)
     assert not list(predictions.loading(run, MODEL)), "it was loaded before"
     heard = threading.Event()
-    monkeypatch.setattr(Predictor, "is_prepared", lambda *_: False)
     monkeypatch.setattr(predictions, "_prepare", lambda *_: heard.wait(60))
     written = 0
     for _ in predictions.loading(run, MODEL):
