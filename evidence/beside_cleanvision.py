@@ -23,7 +23,7 @@ from devtools.environments import uv_run
 from evidence._detector import publish
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
-from probing_core.detector.verdicts import STRANGE, UNTOUCHED
+from probing_core.detector.verdicts import ALARMS, ALTERED
 from probing_core.images import encode_png
 from probing_core.measures.notation import in_percent
 from probing_core.prediction.scan import scan
@@ -82,15 +82,15 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
     lines = ["| alteration | strength | CleanVision: that issue | detector: altered | of these, group right |"]
     lines.append("| --- | --- | --- | --- | --- |")
     untouched = rows[rows["way"] == "untouched"]
-    flagged, altered = untouched["issues"].map(len) > 0, untouched["verdict"] != UNTOUCHED
+    flagged, altered = untouched["issues"].map(len) > 0, untouched["verdict"].isin(ALARMS)
     lines.append(f"| none | | {in_percent(flagged.mean())} (any of the four) | {in_percent(altered.mean())} | |")
     for way, (_, strengths, unit, issue, group) in WAYS.items():
         for strength in strengths:
             mine = rows[(rows["way"] == way) & (rows["strength"] == str(strength))]
             found = mine["issues"].map(lambda names, issue=issue: issue in names)
-            named = mine[~mine["verdict"].isin((UNTOUCHED, STRANGE))]
+            named = mine[mine["verdict"] == ALTERED]
             right = in_percent((named["group"] == group).mean()) if len(named) else ""
-            share = (mine["verdict"] != UNTOUCHED).mean()
+            share = mine["verdict"].isin(ALARMS).mean()
             lines.append(
                 f"| {way} | {unit.format(strength)} | {in_percent(found.mean())} | {in_percent(share)} | {right} |"
             )

@@ -17,7 +17,7 @@ from devtools.command import errors_in_a_line
 from evidence._detector import publish, share
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.calibration import Calibration, calibration_of, is_enough, p_values
+from probing_core.detector.calibration import Calibration, alarms, calibration_of, is_enough, p_values
 from probing_core.detector.power import power_of, with_p_values
 from probing_core.detector.scoring import AS_IT_IS
 from probing_core.measures.intervals import Interval
@@ -77,7 +77,7 @@ def _sources(rows: pd.DataFrame) -> pd.Series:
 def _realized(rows: pd.DataFrame) -> list[str]:
     """A cell for each level."""
     photographs = rows["base_id"].to_numpy()
-    return [_percent(share((rows["p"] <= level).to_numpy(), photographs)) for level in LEVELS]
+    return [_percent(share(alarms(rows["p"].to_numpy(), level), photographs)) for level in LEVELS]
 
 
 def powers(rows: pd.DataFrame, calibration: Calibration) -> list[str]:

@@ -26,7 +26,7 @@ from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads
 from probing_core.corpora import open_corpus
 from probing_core.detector.score import has_no_color
-from probing_core.detector.verdicts import ALTERED, STRANGE, UNTOUCHED
+from probing_core.detector.verdicts import ALARMS, ALTERED, UNTOUCHED
 from probing_core.measures.notation import in_percent
 from probing_core.transforms.base import Image
 
@@ -78,7 +78,7 @@ def table(rows: pd.DataFrame) -> str:
     changed = rows[rows["group"] != "identity"]
     shares = {}
     for (group, operation), mine in changed.groupby(["group", "operation"], sort=True):
-        found = mine["verdict"].isin((ALTERED, STRANGE))
+        found = mine["verdict"].isin(ALARMS)
         named = mine[mine["verdict"] == ALTERED]
         shares[operation] = float(found.mean())
         right_group = in_percent((named["found"] == group).mean()) if len(named) else ""

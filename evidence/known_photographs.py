@@ -49,7 +49,7 @@ def table(predictor: Predictor) -> str:
     for name in FILES:
         image = read_image(FOLDER / name)
         quarters = _verdicts(predictor, quarters_of(image))
-        alarms = sum(each.answer == ALTERED for each in quarters)
+        alarms = sum(each.alarms for each in quarters)
         cells = [_in_words(each) for each in _verdicts(predictor, [image, stored(image), halved(image)])]
         cells.insert(1, _tiles_untouched(predictor, image))
         lines.append(f"| `{name}` | {' | '.join(cells)} | {alarms} of {len(quarters)} |")

@@ -26,7 +26,7 @@ from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.detector.calibration import LEVEL, calibration_of, error_holds, p_values
+from probing_core.detector.calibration import LEVEL, alarms, calibration_of, error_holds, p_values
 from probing_core.detector.detector import Detector
 from probing_core.detector.photographs import ROLES
 from probing_core.detector.power import power_of
@@ -107,7 +107,7 @@ def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataF
         groups = ", ".join(f"{group} {in_percent(share.value)}" for group, share in power.by_group.items())
         value, low, high = (in_percent(x, 1) for x in (power.overall.value, power.overall.low, power.overall.high))
         overall = f"{value} ({low} to {high})"
-        cells = [name, f"{(p <= LEVEL).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups]
+        cells = [name, f"{alarms(p).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -24,7 +24,6 @@ from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.detector.verdicts import UNTOUCHED
 from probing_core.embedders import bundled
 from probing_core.measures.notation import in_percent
 from probing_core.pipeline import Options, run
@@ -96,7 +95,7 @@ def detected() -> pd.DataFrame:
             for start in range(0, len(pictures), BATCH)
             for verdict in predictor.verdicts(DETECTOR, predictor.cut(pictures[start : start + BATCH]))
         ]
-        found = share(np.array([verdict.answer != UNTOUCHED for verdict in verdicts]), rows["base_id"].to_numpy())
+        found = share(np.array([verdict.alarms for verdict in verdicts]), rows["base_id"].to_numpy())
         shares.append((name, severity, found.value, found.low, found.high, len(pictures)))
         print(f"{name} at severity {severity}: {found.value:.3f}", file=sys.stderr, flush=True)
     return pd.DataFrame(shares, columns=["operation", "severity", "share", "low", "high", "photographs"])

@@ -14,15 +14,9 @@ from dashboard.text import hint, plain
 from probing_core.charts import Theme
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.calibration import LEVEL
-from probing_core.detector.verdicts import ALTERED, CANNOT_DETECT, STRANGE, UNTOUCHED
+from probing_core.detector.verdicts import ALTERED, CANNOT_DETECT, STRANGE, UNTOUCHED, Verdict
 from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent
-
-DECIDED = (UNTOUCHED, ALTERED, STRANGE, CANNOT_DETECT)
-"""Verdicts that answer the question; ``not calibrated`` does not."""
-
-SURE = 0.01
-"""p below which an alarm is said without "perhaps": of untouched pictures, one in a hundred seems as altered."""
 
 LIKELY = 0.5
 """Probability from which a transformation is called the most likely one."""
@@ -30,7 +24,7 @@ LIKELY = 0.5
 
 def has_answer(rows: Sequence[Row]) -> bool:
     """Return whether the detector's verdict on one picture is among its ``rows``."""
-    return any(row["model"] == DETECTOR and row["verdict"]["answer"] in DECIDED for row in rows)
+    return any(row["model"] == DETECTOR and Verdict(**row["verdict"]).is_calibrated for row in rows)
 
 
 def show_answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat: float) -> None:
@@ -68,7 +62,7 @@ def answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat: flo
         how = "most likely" if verdict["transform_probability"] >= LIKELY else "perhaps"
         named = f"{plain(verdict['transform'])} ({in_percent(verdict['transform_probability'])})"
         return (
-            f"**{_altered(verdict).capitalize()}: {plain(verdict['group'])}** ({share}), {how} {named}. "
+            f"**{Verdict(**verdict).words.capitalize()}: {plain(verdict['group'])}** ({share}), {how} {named}. "
             f"{_sentence(as_altered(verdict))}.{drawn}{gray}"
         )
     if verdict["answer"] == STRANGE:
@@ -78,10 +72,6 @@ def answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat: flo
         )
     found = in_percent(verdict["power"])
     return f"**No answer**: the detector of this run finds next to nothing ({found} of altered pictures)."
-
-
-def _altered(verdict: Mapping[str, Any]) -> str:
-    return "altered" if verdict["p"] < SURE else "perhaps altered"
 
 
 def _finds(verdict: Mapping[str, Any], hardly_detected: Sequence[str]) -> str:
@@ -111,9 +101,10 @@ def as_altered(verdict: Mapping[str, Any]) -> str:
 
 def short_answer(verdict: Mapping[str, Any], flat: float) -> str:
     """Return the answer of `answer` in a word or two, for a table of pictures."""
+    words = Verdict(**verdict).words
     if verdict["answer"] == ALTERED:
-        return f"{_altered(verdict)}: {verdict['group']}"
-    return "perhaps no photograph" if verdict["answer"] == UNTOUCHED and flat > FLAT else str(verdict["answer"])
+        return f"{words}: {verdict['group']}"
+    return "perhaps no photograph" if verdict["answer"] == UNTOUCHED and flat > FLAT else words
 
 
 SCALE = '<span class="scale"><span>0</span><span>50</span><span>100 %</span></span>'
@@ -230,9 +221,9 @@ def _silence(verdicts: Sequence[Mapping[str, Any]], others_tell: bool) -> str:
         verdicts: of the models that raise none.
         others_tell: whether further models do, or say something else.
     """
-    powers = [one["power"] for one in verdicts if one["answer"] != CANNOT_DETECT and one["power"] is not None]
-    able = sum(one["answer"] != CANNOT_DETECT for one in verdicts)
-    blind = len(verdicts) - able
+    telling = [one for one in verdicts if Verdict(**one).can_tell]
+    powers = [one["power"] for one in telling if one["power"] is not None]
+    able, blind = len(telling), len(verdicts) - len(telling)
     parts = []
     if able:
         many = f"{able} models do not alarm" if able > 1 else "One model does not alarm"
@@ -290,10 +281,10 @@ def agreement(rows: Sequence[Row]) -> str:
     Args:
         rows: of the models about one picture, without the detector's.
     """
-    able = [row for row in rows if row["verdict"]["answer"] in (UNTOUCHED, ALTERED, STRANGE)]
+    able = [row["verdict"] for row in rows if Verdict(**row["verdict"]).can_tell]
     if not able:
         return ""
-    groups = [row["verdict"]["group"] for row in able if row["verdict"]["answer"] == ALTERED]
+    groups = [verdict["group"] for verdict in able if verdict["answer"] == ALTERED]
     if not groups:
         return ""
     most = max(dict.fromkeys(groups), key=groups.count)
@@ -301,7 +292,7 @@ def agreement(rows: Sequence[Row]) -> str:
     count = groups.count(most)
     named = f"for {most}" if len(groups) == 1 else f"{'all' if count == len(groups) else count} of them for {most}"
     chance = f"by chance {in_percent(LEVEL)} of untouched photographs alarm each model"
-    strange = sum(row["verdict"]["answer"] == STRANGE for row in able)
+    strange = sum(verdict["answer"] == STRANGE for verdict in able)
     beyond = f"; {strange} more know{'s' if strange == 1 else ''} nothing like it" if strange else ""
     return f"Of {len(able)} models that can tell, {alarms}, {named}{beyond}; {chance}."
 

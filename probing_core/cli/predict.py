@@ -58,11 +58,11 @@ def predict(options: argparse.Namespace) -> int:
 
 def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what people see of each row: the most probable classes, and the verdict where any is calibrated."""
-    from probing_core.detector.verdicts import NOT_CALIBRATED
+    from probing_core.detector.verdicts import Verdict
 
     if not rows or "similarity" in rows[0]:
         return list(rows)
-    calibrated = any(row["verdict"]["answer"] != NOT_CALIBRATED for row in rows)
+    calibrated = any(Verdict(**row["verdict"]).is_calibrated for row in rows)
     short = []
     for row in rows:
         classes = [f"{one['class']} {decimal(100 * one['probability'], 2)} %" for one in row["classes"][:SHOWN]]

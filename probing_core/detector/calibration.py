@@ -59,6 +59,11 @@ def p_values(scores: np.ndarray, untouched: np.ndarray) -> np.ndarray:
     return (1 + as_high) / (len(ordered) + 1)
 
 
+def alarms(p: np.ndarray | float, level: float = LEVEL) -> np.ndarray:
+    """Return which of the p-values ``p`` alarm at ``level``."""
+    return np.asarray(p) <= level
+
+
 def is_enough(count: int, level: float) -> bool:
     """Return whether ``count`` photographs calibrate ``level``."""
     return count * level >= MIN_BEYOND - 1e-9
@@ -83,19 +88,19 @@ def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
 
 
 def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
-    """Return whether so many of ``p`` (n,) at or below ``level`` are no surprise, at 95 %, among pictures of the same
+    """Return whether so many alarms among ``p`` (n,) at ``level`` are no surprise, at 95 %, among pictures of the same
     source as the ``calibrated_on`` photographs.
 
     Their number has a beta-binomial distribution then: the photographs are a draw, too.
     """
     from scipy.special import betaln, gammaln
 
-    n, alarms = len(p), int((p <= level).sum())
+    n, found = len(p), int(alarms(p, level).sum())
     beyond = math.floor(level * (calibrated_on + 1) + 1e-9)  # ranks among the photographs that alarm
     within = calibrated_on + 1 - beyond
     if not beyond:
-        return alarms == 0
-    k = np.arange(alarms, n + 1)
+        return found == 0
+    k = np.arange(found, n + 1)
     choices = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
     as_many = np.exp(choices + betaln(k + beyond, n - k + within) - betaln(beyond, within)).sum()
     return bool(as_many > 0.05)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.detector.calibration import Calibration, p_values
+from probing_core.detector.calibration import Calibration, alarms, p_values
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import Interval, interval
 
@@ -71,7 +71,7 @@ def power_of(rows: pd.DataFrame, calibration: Calibration, level: float, size: s
     if altered.empty or not len(calibration.scores(size)):
         return None
     altered = with_p_values(altered, calibration)
-    detected = altered["p"].to_numpy() <= level
+    detected = alarms(altered["p"].to_numpy(), level)
     photographs = altered["base_id"].to_numpy()
     cell = (altered["group"] + "|" + altered["maker"]).astype("category").cat.codes.to_numpy(np.int64)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.live.answer import Prediction
-from probing_core.detector.calibration import LEVEL, Calibration, calibration_of, is_enough, p_values
+from probing_core.detector.calibration import LEVEL, Calibration, alarms, calibration_of, is_enough, p_values
 from probing_core.detector.power import Power, kinds_of, power_of
 from probing_core.detector.score import alteration_score, log_of
 
@@ -17,6 +17,12 @@ ALTERED = "altered"
 STRANGE = "strange"
 NOT_CALIBRATED = "not calibrated"
 CANNOT_DETECT = "cannot detect"
+
+ALARMS = (ALTERED, STRANGE)
+"""Answers of a model that alarms; a table of answers is searched for them, and `Verdict.alarms` tells of one."""
+
+SURE = 0.01
+"""p below which a picture is called altered without "perhaps": of untouched ones, one in a hundred seems as altered."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,27 @@ class Verdict:
     n: int
     no_color: bool
     power: float | None
+
+    @property
+    def alarms(self) -> bool:
+        """Whether the model finds that the picture is not untouched."""
+        return self.answer in ALARMS
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether the model tells altered pictures from untouched ones: it is calibrated, and finds enough of them."""
+        return self.alarms or self.answer == UNTOUCHED
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether there were enough untouched photographs for an answer."""
+        return self.answer != NOT_CALIBRATED
+
+    @property
+    def words(self) -> str:
+        """The answer as people read it: ``perhaps altered`` where p is near the level."""
+        is_near = self.answer == ALTERED and self.p is not None and self.p >= SURE
+        return f"perhaps {ALTERED}" if is_near else self.answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +115,7 @@ class Judge:
             answer = NOT_CALIBRATED
         elif power is not None and power.is_next_to_nothing:
             answer = CANNOT_DETECT
-        elif p > self.level:
+        elif not alarms(p, self.level):
             answer = UNTOUCHED
         elif not prediction.known:
             answer = STRANGE

@@ -36,11 +36,11 @@ class LoadedModels:
         self._loaded: OrderedDict[str, LoadedEmbedder] = OrderedDict()
 
     def embed(self, entry: Mapping[str, Any], pictures: Sequence[Image]) -> np.ndarray:
-        """Return embeddings (N, D) of ``pictures`` by the model of ``entry``, its ``model.toml``; errors as of `load`."""
+        """Return embeddings (N, D) of ``pictures`` by the model of ``entry``; errors as of `load`."""
         return np.asarray(self.load(entry).embed_layers(pictures)[entry["name"]])
 
     def load(self, entry: Mapping[str, Any]) -> LoadedEmbedder:
-        """Return the model of ``entry``.
+        """Return the model of ``entry``, its ``model.toml``.
 
         Raises:
             BadRun: its embeddings mean something else now.

@@ -55,7 +55,9 @@ class Predictor:
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
         self._loaded = LoadedModels(device, precision)
-        self._of_crops = CropPredictor(self._entries, dict.fromkeys((DETECTOR, *self._entries), self.store), self._loaded)
+        self._of_crops = CropPredictor(
+            self._entries, dict.fromkeys((DETECTOR, *self._entries), self.store), self._loaded
+        )
         self._judges: dict[str, Judge] = {}
 
     @property

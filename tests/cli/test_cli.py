@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ import pytest
 from probing_core import cli
 from probing_core.cli import build_parser, predict
 from probing_core.cli.stages import run_options
+from probing_core.detector.verdicts import Verdict
 from probing_core.images import encode_png, read_image
 from probing_core.transforms import CATALOG, PRESETS
 from tests.conftest import scene
@@ -196,7 +198,7 @@ def test_verdicts_are_shown_where_they_are_calibrated():
     named = (("gaussian-blur", 0.987), ("defocus-blur", 0.0123))
     common = {"image": "a.png", "known": True, "classes": [{"class": c, "probability": p} for c, p in named]}
     rows = [
-        common | {"model": model, "verdict": {"answer": answer, "group": "blur", "p": 0.004, "n": 512}}
+        common | {"model": model, "verdict": asdict(Verdict(answer, "blur", None, 0.9, None, 0.004, 512, False, None))}
         for model, answer in (("detector", "altered"), ("zoo/mae", "not calibrated"))
     ]
     first, second = predict._for_people(rows)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from probing_core.compute.live.answer import Prediction
-from probing_core.detector.calibration import Calibration, calibration_of
+from probing_core.detector.calibration import Calibration, alarms, calibration_of
 from probing_core.detector.power import power_of
-from probing_core.detector.verdicts import Judge, what_was_done
+from probing_core.detector.verdicts import Judge, score_of, what_was_done
 
 CLASSES = ("identity", "sepia", "gaussian-blur", "motion-blur")
 GROUPS = ("identity", "color", "blur", "blur")
@@ -45,6 +45,36 @@ def test_untouched_altered_and_strange():
     strange = judge().verdict(replace(BLURRED, distance=1.5), False)
     assert (strange.answer, strange.group) == ("strange", None)
     assert judge().verdict(replace(CLEAN, distance=1.5), False).answer == "untouched"
+
+
+def test_the_verdict_says_what_its_answer_means_to_all_who_show_it():
+    """`answer: (alarms, can_tell, is_calibrated)`."""
+    means = {
+        "untouched": (False, True, True),
+        "altered": (True, True, True),
+        "strange": (True, True, True),
+        "cannot detect": (False, False, True),
+        "not calibrated": (False, False, False),
+    }
+    made = judge().verdict(BLURRED, False)
+    assert {
+        word: (one.alarms, one.can_tell, one.is_calibrated) for word in means if (one := replace(made, answer=word))
+    } == means
+    words = {p: replace(made, p=p).words for p in (0.0099, 0.01, 0.05)}
+    assert words == {0.0099: "altered", 0.01: "perhaps altered", 0.05: "perhaps altered"}
+    assert replace(made, answer="strange", p=0.05).words == "strange"
+    assert replace(made, answer="not calibrated", p=None).words == "not calibrated"
+
+
+def test_a_p_value_at_the_level_alarms():
+    """Of 199 untouched photographs nine score as high as the picture, so that p is 0.05, or ten."""
+    assert alarms(np.array([0.049, 0.05, 0.051])).tolist() == [True, True, False]
+    score = score_of(BLURRED, False, fused=False)
+    answers = []
+    for as_high in (9, 10):
+        scores = np.repeat([score + 1, score - 1], [as_high, 199 - as_high])
+        answers.append(judge(view=scores).verdict(BLURRED, False).answer)
+    assert answers == ["altered", "untouched"]
 
 
 def test_too_few_photographs_do_not_calibrate():

@@ -84,7 +84,15 @@ def test_cleanvision_and_the_detector_stand_side_by_side():
     paths = ["untouched-0-000.png", "blur-0.7-000.png", "blur-3.0-000.png", "dark-0.15-000.png"]
     verdicts = pd.DataFrame({"path": paths, "verdict": ["untouched", "untouched", "altered", "altered"]})
     verdicts["group"] = ["", "", "blur", "noise"]
-    issues = {paths[0]: ["dark"], paths[1]: [], paths[2]: ["blurry"], paths[3]: ["light"]}
+    unreadable = pd.DataFrame({"path": ["untouched-0-001.png"], "verdict": ["unreadable"], "group": [""]})
+    verdicts = pd.concat([verdicts, unreadable], ignore_index=True)
+    issues = {
+        paths[0]: ["dark"],
+        "untouched-0-001.png": ["dark"],
+        paths[1]: [],
+        paths[2]: ["blurry"],
+        paths[3]: ["light"],
+    }
     some = {"blur": (0.7, 3.0), "dark": (0.15,)}
     ways = {name: (way[0], some[name], *way[2:]) for name, way in beside_cleanvision.WAYS.items() if name in some}
     with pytest.MonkeyPatch.context() as patch:

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from probing_core.compute.names import DEPLOYMENT
-from probing_core.detector.calibration import LEVEL, MIN_BEYOND, p_values
+from probing_core.detector.calibration import LEVEL, MIN_BEYOND, alarms, p_values
+from probing_core.detector.verdicts import ALTERED, UNTOUCHED
 from probing_core.errors import BadArray, BadConfig, BadRun, UnknownName
 from probing_core.prediction.embeddings.reading import Block, Part, find_parts, read_blocks
 from probing_core.probes.portable import PortableProbe
@@ -37,8 +38,6 @@ SCORES, PROBE = "scores", "probe.safetensors"
 
 MADE_OF = b"made of"
 """Entry of a table's metadata: a digest of all that its rows follow from."""
-
-UNTOUCHED, ALTERED = "untouched", "altered"
 
 AHEAD = 2
 """Blocks that wait or are computed for each thread."""
@@ -245,7 +244,7 @@ def _rows(
     if untouched is not None:
         p = p_values(np.where(lacks, 0, score), untouched)
         columns.append(pa.array(p.astype(np.float32), mask=lacks))
-        columns.append(_named((p <= LEVEL).astype(np.int8), (UNTOUCHED, ALTERED), np.int8, lacks))
+        columns.append(_named(alarms(p).astype(np.int8), (UNTOUCHED, ALTERED), np.int8, lacks))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

@@ -24,6 +24,7 @@ from probing_core.prediction import scan as scanning
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.scan import chunks, scan
 from probing_core.prediction.scan.chunks import Chunks
+from probing_core.prediction.scan.page import write_page
 from probing_core.prediction.scan.reading import find_files
 from probing_core.prediction.scan.writing import promise_of
 from probing_core.transforms import resolve
@@ -148,6 +149,16 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+
+
+def test_the_page_marks_alarms_and_nothing_else(tmp_path):
+    answers = ("untouched", "altered", "strange", "not calibrated", "cannot detect", "unreadable")
+    rows = {"path": answers, "verdict": answers, "class": "", "group": "", "error": "", "flags": "", "thumbnail": b""}
+    write_page(tmp_path, tmp_path, [pd.DataFrame(rows).assign(p=0.5, q=np.nan)], dict.fromkeys(answers, 1), [])
+    marks = re.findall('<td class="([a-z]+)">(.*?)</td>', (tmp_path / "index.html").read_text())
+    assert {answer for mark, answer in marks if mark == "found"} == {"altered", "strange"}
+    assert {answer for mark, answer in marks if mark == "bad"} == {"unreadable"}
+    assert len(marks) == len(answers)
 
 
 def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):
