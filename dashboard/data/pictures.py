@@ -35,7 +35,7 @@ class VisitorPicture:
     Attributes:
         name: name on the page.
         image: (H, W, 3) ``uint8``.
-        key: digest of the pixels.
+        key: digest of size and pixels.
         notes: changes made in reading the picture, and flaws that it already has.
     """
 
@@ -47,7 +47,9 @@ class VisitorPicture:
     @classmethod
     def from_array(cls, name: str, image: np.ndarray) -> VisitorPicture:
         """Return the picture of ``image``, (H, W, 3) ``uint8``, with its key."""
-        return cls(name, image, hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest())
+        digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=8)
+        digest.update(image.tobytes())
+        return cls(name, image, digest.hexdigest())
 
     def __post_init__(self) -> None:
         with _changing:

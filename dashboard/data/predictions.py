@@ -19,7 +19,9 @@ import streamlit as st
 
 from dashboard import rights
 from dashboard.data import cache
+from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import THREADS, Preview, versions
+from probing_core.compute.live import tiles
 from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
@@ -31,6 +33,9 @@ from probing_core.transforms import prepare_source, resolve
 
 MAX_CACHED_PREDICTIONS = 4096
 """Predictions in memory at most, each of one picture and one model."""
+
+MAX_CACHED_CROPS = 64
+"""Pictures of one visit whose crops are in memory at most: more than a page shows together."""
 
 HEARD_EVERY_S = 0.1
 """Seconds after which a page that waits for a model hears what the visitor has done meanwhile."""
@@ -163,6 +168,17 @@ def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
 def cut(run: Run, images: Sequence[np.ndarray]) -> list[PictureCrops]:
     """Return of each image what the models of ``run`` are given of it."""
     return predictor_of(run).cut(images)
+
+
+def crops_of(run: Run, picture: VisitorPicture) -> PictureCrops:
+    """Return what the models of ``run`` are given of ``picture``, which is cut once in a visit."""
+    return _crops_of(picture.key, run.recipe.view, picture.image)
+
+
+@st.cache_resource(scope="session", max_entries=MAX_CACHED_CROPS, show_spinner=False)
+def _crops_of(key: str, view: int, _image: np.ndarray) -> PictureCrops:
+    """Cut a picture; its pixels leave the memory with the visitor who brought it."""
+    return tiles.cut(_image, view)
 
 
 def ask(run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:

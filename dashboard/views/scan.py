@@ -118,7 +118,7 @@ def _sample(able: list[RunPlace]) -> None:
     for _ in predictions.loading(run, DETECTOR):
         place.html(_examples_table([]) + LOADING)
     names = list(examples.NAMES)
-    crops = predictions.cut(run, [examples.example(name).image for name in names])
+    crops = [predictions.crops_of(run, examples.example(name)) for name in names]
     rows = asking.predict(run, crops, names, [DETECTOR], "fine")
     place.html(_examples_table([row["verdict"] for row in rows]))
     table = pd.DataFrame(

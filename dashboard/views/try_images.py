@@ -64,7 +64,7 @@ def show() -> None:
         return
     pictures = _named(chosen)
     names = list(pictures)
-    crops = dict(zip(names, predictions.cut(run, [picture.image for picture in chosen]), strict=True))
+    crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
     first = predictions.with_detector(run, models[:AT_ONCE])
     rows = asking.predict(run, list(crops.values()), names, first, task)
     if not rows:

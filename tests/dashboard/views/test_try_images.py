@@ -10,11 +10,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import versions
 from dashboard.widgets import upload
+from probing_core.compute.live import tiles
 from probing_core.compute.live.novelty import fit_novelty
 from probing_core.compute.names import DEPLOYMENT, NOVELTY
 from probing_core.corpora import open_corpus
@@ -255,6 +257,25 @@ def test_uploads_of_one_name_have_numbers(open_app):
     files.run()
     assert not app.exception
     assert list(pictures_of(app)["picture"]) == ["a.png", "a.png (2)", "a.png (3)"]
+
+
+def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):
+    """Two pictures have the same pixels in another order of rows, and one is dropped twice."""
+    shapes, cut = [], tiles.cut
+    monkeypatch.setattr(tiles, "cut", lambda image, view: shapes.append(image.shape) or cut(image, view))
+    app = open_app("Try your images", models="baseline/pixels")
+    black = np.zeros((300, 200, 3), np.uint8)
+    files = app.file_uploader(key="try-upload")
+    for name, picture in (("a.png", black), ("again.png", black), ("wide.png", black.transpose(1, 0, 2))):
+        files = files.upload(name, encode_png(picture), "image/png")
+    files.run()
+    label(app, "toggle", "Ask some models only").set_value(True).run()
+    assert not app.exception
+    assert list(pictures_of(app)["picture"]) == ["a.png", "again.png", "wide.png"]
+    assert shapes == [(300, 200, 3), (200, 300, 3)]
+    clear_session_cache("test session id")  # as where a visitor leaves
+    app.run()
+    assert len(shapes) == 4, "no picture stays for other visitors"
 
 
 def test_uploads_of_a_visit_have_a_sum(open_app, monkeypatch):
