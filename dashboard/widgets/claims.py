@@ -69,7 +69,7 @@ def _card(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
     with st.container(border=True):
         words, picture = st.columns([3, 4], vertical_alignment="center")
         words.markdown(f"**{number}. {plain(row['claim'])}**")
-        badge = BADGES[row["verdict"]]
+        badge = BADGES[row["result"]]
         words.badge(result_in_words(row).removesuffix("."), icon=badge.icon, color=badge.color)
         mine = contrasts[contrasts["claim"] == number] if len(contrasts) else contrasts
         if len(mine) and "set" in mine:

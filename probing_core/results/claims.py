@@ -26,7 +26,7 @@ class ClaimsOfSet:
     Attributes:
         title: which set it is.
         encoders: role: encoders, for each role.
-        claims: ``claim``, ``verdict``, ``evidence``, ``missing`` (roles that it is tested without), a row a claim.
+        claims: ``claim``, ``result``, ``evidence``, ``missing`` (roles that it is tested without), a row a claim.
     """
 
     title: str
@@ -38,11 +38,12 @@ def claims_by_set(claims: pd.DataFrame) -> list[ClaimsOfSet]:
     """Return the table of claims of a run, set by set."""
     return [
         ClaimsOfSet(TITLES.get(str(role_set), str(role_set)), str(rows["encoders"].iloc[0]), rows)
-        for role_set, rows in claims.groupby("set", sort=False)
+        # Tables that were made before have another name for the result.
+        for role_set, rows in claims.rename(columns={"verdict": "result"}).groupby("set", sort=False)
     ]
 
 
 def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
     """Return ``Supported here, tested without CAN.``"""
     without = f", tested without {row['missing']}" if row["missing"] else ""
-    return f"{WORDS[row['verdict']]}{without}."
+    return f"{WORDS[row['result']]}{without}."

@@ -26,7 +26,7 @@ MIN_RANKED = 4
 """With fewer encoders than this a correlation of their ranks means nothing."""
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "holds here", "does not hold here", "cannot be told"
-"""Results of the test of a claim, as the column ``verdict`` of the table of claims has them: supported; not supported,
+"""Results of the test of a claim, as the column ``result`` of the table of claims has them: supported; not supported,
 since a part of it is significantly the other way round; undecided."""
 
 

@@ -136,7 +136,7 @@ def _tables_of_set(
     claims = [
         {
             "claim": claim,
-            "verdict": result,
+            "result": result,
             "evidence": evidence,
             "set": role_set,
             "encoders": encoders,

@@ -364,8 +364,7 @@ def _claims(table: pd.DataFrame) -> Iterator[object]:
     for tested in claims_by_set(table):
         yield Text(f"{tested.title}. {tested.encoders}.")
         words = [result_in_words(row) for row in tested.claims.to_dict("records")]
-        shown = tested.claims.drop(columns=["set", "encoders", "missing"]).assign(verdict=words)
-        yield Table(shown.rename(columns={"verdict": "result"}))
+        yield Table(tested.claims.drop(columns=["set", "encoders", "missing"]).assign(result=words))
 
 
 def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]:

@@ -65,7 +65,7 @@ def test_the_claims_are_tested_and_state_what_they_lack(run):
     assert contrasts["effect"].isna().equals(lacking)
     assert contrasts.loc[lacking, ["first", "second"]].eq("").any(axis=1).all()
     assert {"fine", "far style"} == set(contrasts.loc[~lacking, "score"])
-    assert claims["verdict"][0] == UNDECIDED
+    assert claims["result"][0] == UNDECIDED
     assert claims["evidence"][0] == "The run has 4 transformations, and two dozens are asked."
     for number in (1, 2, 3):
         named = (contrasts["claim"] == number + 1).sum()

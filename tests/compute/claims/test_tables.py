@@ -69,7 +69,7 @@ def tables(tested: ClaimTables, role_set: str) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.slow
-def test_the_shipped_verdicts_are_those_of_the_shipped_predictions():
+def test_the_shipped_results_are_those_of_the_shipped_predictions():
     again = tables(tables_of_reference(published_too=False), "zoo")
     for name in SHIPPED:
         pd.testing.assert_frame_equal(again[name], Store(reference_run()).read_table(layout.table_path(name)))
@@ -89,14 +89,14 @@ def test_published_encoders_are_tested_apart_and_without_what_is_missing(tested)
     assert contrasts.loc[involved, numbers].isna().all(axis=None)
     assert contrasts.loc[~involved, numbers].equals(zoo["contrasts"].loc[~involved, numbers])
     assert not contrasts[["first", "second"]].apply(lambda c: c.str.startswith("zoo/")).any(axis=None)
-    assert published["claims"]["verdict"][0] == zoo["claims"]["verdict"][0] != UNDECIDED
+    assert published["claims"]["result"][0] == zoo["claims"]["result"][0] != UNDECIDED
     assert result_in_words(published["claims"].iloc[0]) == "Supported here, tested without CAN."
     assert result_in_words(zoo["claims"].iloc[0]) == "Supported here."
     titles = [tested.title for tested in claims_by_set(tested.claims)]
     assert [title.split(",")[0] for title in titles] == ["Tested on the zoo", "Tested on published encoders"]
     for of_zoo, of_published in zip(zoo["claims"].itertuples(), published["claims"].itertuples(), strict=True):
-        assert result_in_words(of_zoo._asdict()) == f"{WORDS[of_zoo.verdict]}."
-        assert result_in_words(of_published._asdict()) == f"{WORDS[of_published.verdict]}, tested without CAN."
+        assert result_in_words(of_zoo._asdict()) == f"{WORDS[of_zoo.result]}."
+        assert result_in_words(of_published._asdict()) == f"{WORDS[of_published.result]}, tested without CAN."
 
 
 def test_each_role_is_named_once_beforehand():

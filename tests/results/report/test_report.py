@@ -138,7 +138,7 @@ def test_study_tables_are_shown_as_they_are_found(run, tmp_path):
     shifts = pd.DataFrame({"model": models[0], "transform": names, "measure": "shift", "value": 0.3})
     store = Store(copy)
     for name, table in (
-        ("claims", pd.DataFrame({"claim": ["A claim."], "verdict": ["cannot be told"]} | WITHOUT_CAN)),
+        ("claims", pd.DataFrame({"claim": ["A claim."], "result": ["cannot be told"]} | WITHOUT_CAN)),
         ("cka", pairs),
         ("geometry", shifts.assign(model=leaderboard([run], "fine", "seen")["model"].iloc[0])),
         ("homemade", pd.DataFrame({"anything": [1]})),
