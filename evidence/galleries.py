@@ -34,14 +34,14 @@ def measure(run: Run, model: str) -> pd.DataFrame:
     gallery, X = directions(embeddings[clean]), directions(embeddings[queries])
     bases, _ = pd.factorize(samples["base_id"])
     own = pd.Index(samples["image_id"].iloc[clean]).get_indexer(pd.Index(samples["image_id"].iloc[queries]))
-    kinds = samples["transform"].iloc[queries].to_numpy()
+    transforms = samples["transform"].iloc[queries].to_numpy()
     of_queries, of_gallery = bases[queries], bases[clean]
     whole = ranks(X, gallery[own], [gallery], of_queries, of_gallery)
     rng, rows = np.random.default_rng(0), []
     for _ in range(DRAWS):
         some = rng.choice(len(clean), len(clean) // MAX_TIMES, replace=False)
         few = ranks(X, gallery[own], [gallery[some]], of_queries, of_gallery[some])
-        beyond = extrapolated(few, of_queries, kinds, KS, [len(clean)])
+        beyond = extrapolated(few, of_queries, transforms, KS, [len(clean)])
         for (k, _), found in beyond.items():
             truth = float(whole.found(k).mean())
             rows.append((k, truth, found.value, found.low <= truth <= found.high))

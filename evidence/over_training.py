@@ -27,8 +27,9 @@ from devtools.command import errors_in_a_line
 from devtools.pages import put
 from probing_core import samples
 from probing_core.charts import Theme
-from probing_core.charts.training import GROUP, NAMES
+from probing_core.charts.training import NAMES
 from probing_core.compute.claims.named import FINE
+from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT
 from probing_core.embedders.names import checkpoints, parse
 from probing_core.measures.notation import in_percent
@@ -41,7 +42,7 @@ from probing_core.results.trainings import scores_by_step, trainings
 from probing_core.runs import layout
 from probing_core.runs.engine import Table
 from probing_core.runs.layout import ANY_MODEL
-from probing_core.runs.progress import ending, terminal
+from probing_core.runs.progress import final_report, terminal
 from probing_core.runs.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,7 +78,7 @@ def made(training: Path, out: Path) -> Run:
     kept_rows = TABLE.without(lambda row: row.path not in ROWS).rows
     table = Table([without_oracles(without_live(row)) for row in kept_rows], TABLE.options)
     progress = terminal(out)
-    with ending(progress):
+    with final_report(progress):
         make_files(Store(out), replace(scored.recipe, models=names), scored.corpus, table, progress=progress)
     return Run.open(out)
 
@@ -123,7 +124,7 @@ def picture(table: pd.DataFrame) -> str:
         ):
             steps = np.unique(rows["step"])
             for name, mine in rows.groupby("name", sort=False):
-                group = name.removeprefix(GROUP)
+                group = name.removeprefix(GROUP_SUBSET)
                 at = np.searchsorted(steps, mine["step"])  # steps grow by factors, and 0 has no logarithm
                 color, style = (theme.group(group), "-") if group != name else (theme.text, STYLES[name])
                 axis = above if group == name else below

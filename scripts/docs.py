@@ -1,6 +1,6 @@
 """``make docs``: writes what is generated in the documentation.
 
-The tables of transforms and of presets come from their catalogs; the tables and verdicts of docs/results.md, and the
+The tables of transforms and of presets come from their catalogs; the tables and results of docs/results.md, and the
 result that the README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes
 it). What a change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md
 and docs/protocols.md and the outputs of the notebooks are made again, too.

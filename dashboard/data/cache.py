@@ -26,7 +26,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
-from probing_core.results.ranking import SCORING_FACTS
+from probing_core.results.ranking import RANKING_FACTS
 from probing_core.runs.manifest import stamp
 
 Keys = ParamSpec("Keys")
@@ -119,7 +119,7 @@ def table(run: Run, name: str) -> pd.DataFrame:
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
     """Return `Run.tested` with the columns that scores need; `described` adds the others to the rows that are shown."""
-    return run.tested(model, task, SCORING_FACTS)
+    return run.tested(model, task, RANKING_FACTS)
 
 
 def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,8 +11,6 @@ from probing_core.charts.figure import MARGIN, Figure, axis_style, chance_line, 
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
 
-GROUP = "group:"
-
 PANELS = {
     "tasks": ("transformation and content", "balanced accuracy (%)"),
     "groups": ("by group of transformations", "recall (%)"),
@@ -20,6 +18,9 @@ PANELS = {
     "shift": ("an untouched picture", "shift (1: as far as another picture)"),
 }
 """Panel -> its title, and that of its vertical axis."""
+
+GROUP_SUBSET = "group:"
+"""As in `probing_core.compute.names`, which no chart imports."""
 
 MAX_TICKS = 8
 """Steps on a logarithmic axis that each have a tick."""
@@ -78,7 +79,7 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def _panel(name: str) -> str:
-    if name.startswith(GROUP):
+    if name.startswith(GROUP_SUBSET):
         return "groups"
     return {"retrieval": "retrieval", "untouched-shift": "shift"}.get(name, "tasks")
 
@@ -88,7 +89,7 @@ def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str,
     share = 1 if panel == "shift" else 100
     value, low, high = (rows[column].to_numpy(float) * share for column in ("value", "low", "high"))
     if panel == "groups":
-        title, color = name.removeprefix(GROUP), theme.group(name.removeprefix(GROUP))
+        title, color = name.removeprefix(GROUP_SUBSET), theme.group(name.removeprefix(GROUP_SUBSET))
     else:
         title = NAMES[name]
         color = theme.muted if name == "content" else theme.text

@@ -44,10 +44,10 @@ def add(commands: Any) -> None:
 
 
 def check(options: argparse.Namespace) -> int:
-    from probing_core.runs.progress import ending, terminal
+    from probing_core.runs.progress import final_report, terminal
 
     model, progress = function_or_name(options.model), terminal()
-    with ending(progress):
+    with final_report(progress):
         if options.write is not None:
             return _write(options, model, progress)
         return _check(options, model, progress)

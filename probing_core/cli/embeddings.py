@@ -48,11 +48,11 @@ def add(commands: Any) -> None:
 def embeddings(options: argparse.Namespace) -> int:
     from probing_core.compute.parallel import cores
     from probing_core.prediction.embeddings import SCORES, probe_of, score_embeddings
-    from probing_core.runs.progress import ending, terminal
+    from probing_core.runs.progress import final_report, terminal
 
     probe = probe_of(options.model, options.run)
     progress = terminal()
-    with ending(progress):
+    with final_report(progress):
         found = score_embeddings(
             options.source, options.out, probe, options.clean, options.column, progress, threads=cores()
         )

@@ -53,7 +53,7 @@ def add(commands: Any) -> None:
 def parity(options: argparse.Namespace) -> int:
     from probing_core.pipeline.parity import TOLERANCE, write_golden
     from probing_core.pipeline.parity import parity as compare
-    from probing_core.runs.progress import ending, terminal
+    from probing_core.runs.progress import final_report, terminal
 
     if options.write is not None:
         if options.a is not None:
@@ -66,7 +66,7 @@ def parity(options: argparse.Namespace) -> int:
     tolerance = TOLERANCE if options.tolerance is None else options.tolerance
     a, b = (function_or_name(text) for text in (options.a, options.b))
     progress = terminal()
-    with ending(progress):
+    with final_report(progress):
         found = compare(
             a, b, tolerance=tolerance, device=options.device, precision=options.precision, progress=progress
         )

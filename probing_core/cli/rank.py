@@ -66,7 +66,7 @@ def _rank(base: Run, options: argparse.Namespace) -> int:
     from probing_core.results import Run
     from probing_core.results.run_places import ranked_on
     from probing_core.runs.layout import RECIPE, slug
-    from probing_core.runs.progress import ending, terminal
+    from probing_core.runs.progress import final_report, terminal
 
     names = tuple(parse(name).full for name in expand((options.model,)))
     out = options.out or runs_dir() / f"rank-{slug(parse(options.model).full)}"
@@ -81,7 +81,7 @@ def _rank(base: Run, options: argparse.Namespace) -> int:
     if not (out / RECIPE).is_file():
         _say_what_it_takes(base, names, options)
     progress = terminal(out)
-    with ending(progress):
+    with final_report(progress):
         run(out, asked, progress=progress)
     opened = Run.open(out)
     _report(opened, names, ranked_on(base.path, out), options.json)

@@ -42,11 +42,11 @@ def add(commands: Any) -> None:
 def scan(options: argparse.Namespace) -> int:
     from probing_core.paths import reference_run
     from probing_core.prediction.scan import scan as scan_folder
-    from probing_core.runs.progress import ending, terminal
+    from probing_core.runs.progress import final_report, terminal
 
     progress = terminal(options.out)
     run = options.run or reference_run()
-    with ending(progress):
+    with final_report(progress):
         found = scan_folder(options.folder, options.out, run, options.clean, options.level, progress)
     bad = 0
     for error in found.errors:

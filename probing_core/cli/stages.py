@@ -64,10 +64,10 @@ def add_option(parser: argparse.ArgumentParser, name: str, **changes: Any) -> No
 
 def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> None:
     from probing_core.pipeline import run
-    from probing_core.runs.progress import ending, terminal
+    from probing_core.runs.progress import final_report, terminal
 
     progress = terminal(out)
-    with ending(progress):
+    with final_report(progress):
         run(out, run_options(options), stages, progress)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.frozen_views import FrozenViews
+from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import ClusterSums, mean, numbered
@@ -15,7 +16,7 @@ from probing_core.measures.embedding_space import shift
 from probing_core.measures.intervals import interval
 from probing_core.probes.discriminant import fit_discriminant
 
-FINE, UNTOUCHED_SHIFT, GROUP = "fine", "untouched-shift", "group:"
+FINE, UNTOUCHED_SHIFT = "fine", "untouched-shift"
 
 COLUMNS = ("name", "measure", "value", "low", "high", "photographs", "chance")
 
@@ -54,7 +55,7 @@ def _of_look(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
     for name in dict.fromkeys(group):
         mine = group[held] == name
         hits = np.where(predicted[mine] == truth[mine], truth[mine], -1)
-        yield GROUP + name, "recall", balanced_accuracy(truth[mine], hits, base[held][mine]), chance
+        yield GROUP_SUBSET + name, "recall", balanced_accuracy(truth[mine], hits, base[held][mine]), chance
     first, second = ((split == "val") & (transform == "identity") & (draw == d) for d in (0, 1))
     yield UNTOUCHED_SHIFT, "shift", mean(shift(X[first], X[second]), base[first]), float("nan")
 

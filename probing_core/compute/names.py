@@ -20,6 +20,9 @@ ORACLE = "content-oracle"
 OTHER_PROBES = "fine-mlp-knn"
 """Predictions of the fine task by the probes that are scored beside the linear one."""
 
+GROUP_SUBSET = "group:"
+"""Beginning of the subset of a score that is of one group: ``group:blur``."""
+
 DETECTOR = "detector"
 """The name under which the detector of alterations answers, beside those of models."""
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.caveats import joined, note_of_fit_columns, too_few
-from probing_core.compute.names import DEPLOYMENT, ORACLE, OTHER_PROBES
+from probing_core.compute.names import DEPLOYMENT, GROUP_SUBSET, ORACLE, OTHER_PROBES
 from probing_core.compute.tasks import CONTENT, codes
 from probing_core.measures import MEASURES, Predictions, interval
 from probing_core.measures.classification import balanced_accuracy
@@ -219,7 +219,7 @@ def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
     for group, rows in _indices(columns.table, "group", far):
         hits = np.where(columns.right[rows], members[rows], -1)
         yield (
-            f"group:{group}",
+            GROUP_SUBSET + group,
             "recall",
             rows,
             balanced_accuracy(members[rows], hits, columns.clusters[rows]),

@@ -20,7 +20,7 @@ from probing_core.measures import interval
 from probing_core.measures.cluster_sums import mean
 from probing_core.transforms.base import Transform
 
-IMAGES = 300
+STAR_IMAGES = 300
 """Tested images that are read at most."""
 
 TERCILES = 3
@@ -64,14 +64,14 @@ class Star:
 
 
 def star_rows(samples: pd.DataFrame, images: pd.DataFrame, transforms: Mapping[str, Transform]) -> np.ndarray:
-    """Return the positions in ``samples`` of what `make_star` reads: `IMAGES` tested images, in one repetition.
+    """Return the positions in ``samples`` of what `make_star` reads: `STAR_IMAGES` tested images, in one repetition.
 
     Args:
         samples, images: tables of the run; with few photographs, all images are tested (see `used_images`).
         transforms: by name, identity among them.
     """
     tested = used_images(images, "test").reset_index(drop=True)
-    chosen = limit_rows(tested, min(IMAGES, len(tested)))["image_id"]
+    chosen = limit_rows(tested, min(STAR_IMAGES, len(tested)))["image_id"]
     there = samples["image_id"].isin(chosen) & samples["transform"].isin(list(transforms))
     return np.flatnonzero(there & (samples["repetition"] == 0) & (samples["draw"] == 0))
 
@@ -207,8 +207,8 @@ def compressed(points: np.ndarray) -> np.ndarray:
     return points / np.sqrt(np.maximum(radius, 1e-12))
 
 
-def _of(versions: Versions, name: str) -> Versions:
-    there = (versions.rows["transform"] == name).to_numpy()
+def _of(versions: Versions, transform: str) -> Versions:
+    there = (versions.rows["transform"] == transform).to_numpy()
     return Versions(versions.rows[there], np.asarray(versions.X[there], np.float64))
 
 

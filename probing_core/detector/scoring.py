@@ -36,7 +36,7 @@ DRAW_AT_OWN_SIZE = "{} at its own size, {}"
 PHOTOGRAPHS = 10
 """In a unit."""
 
-ALTERED = 150
+MAX_ALTERED = 150
 """Reporting photographs of one corpus that are altered as well; the others are scored untouched."""
 
 ALTERED_LARGE = 5
@@ -58,7 +58,7 @@ def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
     """Return the rows of ``photographs`` that are scored, in units; ``altered`` tells which are altered as well."""
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     turn = rows.groupby(["corpus", "role"]).cumcount()
-    records = rows.assign(altered=(rows["role"] == REPORT) & (turn < ALTERED)).to_dict("records")
+    records = rows.assign(altered=(rows["role"] == REPORT) & (turn < MAX_ALTERED)).to_dict("records")
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
 
 

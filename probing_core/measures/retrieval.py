@@ -131,15 +131,15 @@ def _counts(wanted: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def extrapolated(
-    found: Ranks, photographs: np.ndarray, kinds: np.ndarray, ks: Sequence[int], galleries: Sequence[int]
+    found: Ranks, photographs: np.ndarray, transforms: np.ndarray, ks: Sequence[int], galleries: Sequence[int]
 ) -> dict[tuple[int, int], Interval]:
     """Return recall at each of ``ks`` in ``galleries`` larger than the one that was searched.
 
-    The probability p that a further picture is ahead of the original differs between queries: among those of one kind
-    it follows a beta distribution, whose parameters maximize the likelihood of the observed counts, which are then
-    beta-binomial. Recall in any gallery is the mean of the binomial distribution function over it, the average of the
-    moments of p, as in Zheng, Achanta & Benjamini (2018, "Extrapolating expected accuracies for large multi-class
-    problems", JMLR 19).
+    The probability p that a further picture is ahead of the original differs between queries: among those of one
+    transformation it follows a beta distribution, whose parameters maximize the likelihood of the observed counts,
+    which are then beta-binomial. Recall in any gallery is the mean of the binomial distribution function over it, the
+    average of the moments of p, as in Zheng, Achanta & Benjamini (2018, "Extrapolating expected accuracies for large
+    multi-class problems", JMLR 19).
 
     How far this distribution is off is measured where the truth is known: recall in the gallery that was searched is
     extrapolated by as many times from a part of it, drawn at random. By what that misses the interval is widened at
@@ -147,7 +147,7 @@ def extrapolated(
 
     Args:
         photographs: (Q,) of the queries, which the interval draws.
-        kinds: (Q,) the alteration of each.
+        transforms: (Q,) the transformation of each.
 
     Returns:
         (k, gallery) -> recall, with a bootstrap interval from 20 photographs up.
@@ -155,13 +155,13 @@ def extrapolated(
     n = int(found.others.min())
     wanted = [(k, gallery) for k in ks for gallery in galleries]
     ids, cluster = numbered(photographs)
-    ahead, (_, kind) = np.minimum(found.ahead, n), numbered(kinds)
-    fitted = _fitted(ahead, n, cluster, kind, wanted)
+    ahead, (_, transform) = np.minimum(found.ahead, n), numbered(transforms)
+    fitted = _fitted(ahead, n, cluster, transform, wanted)
     values = _together([one.score(one.sums.sum(0)) for one in fitted])
     enough = len(ids) >= MIN_CLUSTERS_FOR_BOOTSTRAP
     low = high = np.full(len(wanted), np.nan)
     if enough:
-        misses = np.array([_miss(ahead, n, cluster, kind, k, gallery) for k, gallery in wanted])
+        misses = np.array([_miss(ahead, n, cluster, transform, k, gallery) for k, gallery in wanted])
         ends = np.quantile(_together([bootstrap(one) for one in fitted]), [0.025, 0.975], axis=0)
         low, high = np.clip([ends[0] - misses, ends[1] + misses], 0, 1)
     how = "bootstrap" if enough else "none"
@@ -171,10 +171,11 @@ def extrapolated(
 
 
 def _fitted(
-    ahead: np.ndarray, n: int, cluster: np.ndarray, kind: np.ndarray, wanted: Sequence[tuple[int, int]]
+    ahead: np.ndarray, n: int, cluster: np.ndarray, transform: np.ndarray, wanted: Sequence[tuple[int, int]]
 ) -> list[ClusterSums]:
-    """Return for each kind of queries how often each count was observed, by photograph; its score is recall for each of
-    ``wanted`` by the likeliest distribution times the number of queries, and after these the number."""
+    """Return for each transformation how often each count was observed among its queries, by photograph; its score is
+    recall for each of ``wanted`` by the likeliest distribution times the number of queries, and after these the number.
+    """
     from scipy.special import betaln, gammaln
 
     a, b = (shape.ravel() for shape in np.meshgrid(*SHAPES, indexing="ij"))
@@ -187,10 +188,10 @@ def _fitted(
 
     recalls = np.stack([recall(k, gallery) for k, gallery in wanted], axis=1)
 
-    def of_kind(one: int) -> ClusterSums:
-        counts, row = numbered(ahead[kind == one])
+    def of_transform(one: int) -> ClusterSums:
+        counts, row = numbered(ahead[transform == one])
         clusters = int(cluster.max()) + 1
-        flat = np.bincount(cluster[kind == one] * len(counts) + row, minlength=clusters * len(counts))
+        flat = np.bincount(cluster[transform == one] * len(counts) + row, minlength=clusters * len(counts))
         likelihood = betaln(counts[:, None] + a, n - counts[:, None] + b) - betaln(a, b)
 
         def score(totals: np.ndarray) -> np.ndarray:
@@ -199,23 +200,23 @@ def _fitted(
 
         return ClusterSums(flat.reshape(clusters, -1).astype(np.float64), score)
 
-    return [of_kind(one) for one in range(int(kind.max()) + 1)]
+    return [of_transform(one) for one in range(int(transform.max()) + 1)]
 
 
 def _together(scores: Sequence[np.ndarray]) -> np.ndarray:
-    """Return recall over the queries of all kinds, from the scores of `_fitted`."""
+    """Return recall over the queries of all transformations, from the scores of `_fitted`."""
     total = np.sum(scores, axis=0)
     return total[..., :-1] / total[..., -1:]
 
 
-def _miss(ahead: np.ndarray, n: int, cluster: np.ndarray, kind: np.ndarray, k: int, gallery: int) -> float:
+def _miss(ahead: np.ndarray, n: int, cluster: np.ndarray, transform: np.ndarray, k: int, gallery: int) -> float:
     """Return how far recall among all ``n`` others is missed from a part that is smaller by as many times as
     ``gallery`` is larger."""
     some = max(FEWEST_OTHERS, round((n + 1) ** 2 / gallery) - 1)
     if some >= n:
         return 0.0
     drawn = np.random.default_rng(0).hypergeometric(ahead, n - ahead, some)
-    fitted = _fitted(drawn, some, cluster, kind, [(k, n + 1)])
+    fitted = _fitted(drawn, some, cluster, transform, [(k, n + 1)])
     (guessed,) = _together([one.score(one.sums.sum(0)) for one in fitted])
     return abs(float(guessed) - float((ahead < k).mean()))
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.claims.tables import GROUPS, models_of_claims
+from probing_core.compute.claims.tables import GROUP_TASKS, models_of_claims
 from probing_core.compute.names import (
     COMPOSITION,
     DEPLOYMENT,
@@ -32,7 +32,7 @@ from probing_core.pipeline.makers import (
     CKA,
     DETECTOR_VIEWS,
     LIVE,
-    SCORES,
+    SCORES_OF_MODEL,
     STAR,
     STAR_AXES,
     adopt_probes,
@@ -88,7 +88,7 @@ def _fine(scope: Scope, learns: bool) -> Iterator[Binding]:
 
 def _groups(scope: Scope, learns: bool) -> Iterator[Binding]:
     models = [binding["model"] for binding in _fine(scope, learns)]
-    return ({"model": model, "task": task} for model in models for task in scope.tasks if task in GROUPS)
+    return ({"model": model, "task": task} for model in models for task in scope.tasks if task in GROUP_TASKS)
 
 
 def _content(scope: Scope) -> Iterator[Binding]:
@@ -147,7 +147,7 @@ _folder = partial(layout.embeddings_folder, ANY_MODEL)
 PROBED = (layout.SAMPLES, layout.IMAGES, EMBEDDINGS)
 VERSIONS = ("fingerprint", "transforms", "view", "seed")
 LEARNING = ("classes", "seed", "train_samples")
-ALTERED = (*VERSIONS, "calibrate_on", "alternatives")
+VERDICT_OPTIONS = (*VERSIONS, "calibrate_on", "alternatives")
 
 
 def _embed_rows() -> Iterator[Row]:
@@ -308,7 +308,7 @@ def _verdict_rows() -> Iterator[Row]:
         holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
         each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
         reads=(layout.IMAGES,),
-        options=ALTERED,
+        options=VERDICT_OPTIONS,
         make=choose_verdict_photographs,
         doing="Choosing photographs for verdicts",
         **shared,
@@ -319,7 +319,7 @@ def _verdict_rows() -> Iterator[Row]:
         stage="train",
         each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS,),
-        options=ALTERED,
+        options=VERDICT_OPTIONS,
         revision=revisions.DETECTOR,
         make=learn_detector_of,
         doing="Measuring views for the detector of alterations",
@@ -329,7 +329,7 @@ def _verdict_rows() -> Iterator[Row]:
         holds="scores of the detector on views that calibrate verdicts and report on them",
         each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
-        options=ALTERED,
+        options=VERDICT_OPTIONS,
         make=score_views,
         doing="Scoring photographs for verdicts",
         **shared,
@@ -339,7 +339,7 @@ def _verdict_rows() -> Iterator[Row]:
         holds="the same scores of a model",
         each=_verdict_models,
         reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT), _probe(FUSION)),
-        options=ALTERED,
+        options=VERDICT_OPTIONS,
         make=score_views,
         **shared,
     )
@@ -365,7 +365,7 @@ def _score_rows() -> Iterator[Row]:
     predictions = tuple(_predictions(name) for name in (*tasks, ORACLE, OTHER_PROBES))
     fits = tuple(_fits(name) for name in (*tasks, OTHER_PROBES))
     yield Row(
-        path=SCORES,
+        path=SCORES_OF_MODEL,
         holds="every score of a model",
         each=_models,
         reads=(layout.SAMPLES, layout.IMAGES, *predictions, *fits, *(_probe(name) for name in (FINE, ANY_TASK))),
@@ -379,7 +379,7 @@ def _score_rows() -> Iterator[Row]:
         path=layout.SCORES,
         holds="the scores of all models",
         each=_any_model,
-        reads=(SCORES,),
+        reads=(SCORES_OF_MODEL,),
         options=("models",),
         make=join,
         doing="Joining tables",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.claims.tables import GROUPS, claim_tables, model_results, models_of_claims
+from probing_core.compute.claims.tables import GROUP_TASKS, claim_tables, model_results, models_of_claims
 from probing_core.compute.image_selection import choose_images
 from probing_core.compute.maps import map_table
 from probing_core.compute.model_samples import ModelSamples, most_to_learn
@@ -53,7 +53,7 @@ from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.store import Content
 from probing_core.transforms import FAR_CONTROL
 
-SCORES = layout.scores_path(ANY_MODEL)
+SCORES_OF_MODEL = layout.scores_path(ANY_MODEL)
 STAR, STAR_AXES = layout.star_path(ANY_MODEL), layout.star_axes_path(ANY_MODEL)
 CKA = layout.table_path("cka")
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
@@ -150,7 +150,7 @@ def score(reader: Reader) -> Mapping[str, Content]:
         predictions = samples.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
         fits = files.read_table(layout.fits_path(model, CONTENT if name == ORACLE else name))
         rows += score_rows(model, name, predictions, fits, classes, far, unscored)
-    return {SCORES: pd.DataFrame(rows)}
+    return {SCORES_OF_MODEL: pd.DataFrame(rows)}
 
 
 def join(reader: Reader) -> Mapping[str, Content]:
@@ -213,7 +213,7 @@ def decide_claims(reader: Reader) -> Mapping[str, Content]:
     far = {t.name for t in scope.transforms if t.far} - {FAR_CONTROL}
     samples, results = SampleTable(reader.files), {}
     for model in models_of_claims(models):
-        paths = {task: layout.predictions_path(model, task) for task in (FINE, *GROUPS, CONTENT)}
+        paths = {task: layout.predictions_path(model, task) for task in (FINE, *GROUP_TASKS, CONTENT)}
         predictions = {
             task: samples.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
             for task, path in paths.items()

@@ -17,10 +17,9 @@ from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.samples import has_splits
 from probing_core.compute.scores import UNSCORED
 from probing_core.compute.series import pairs_of, strengths_of, swept
-from probing_core.compute.star import IMAGES as IMAGES_OF_STARS
-from probing_core.compute.star import TERCILES
+from probing_core.compute.star import STAR_IMAGES, TERCILES
 from probing_core.compute.studies import studies_of
-from probing_core.compute.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES
+from probing_core.compute.studies.model_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
 from probing_core.compute.tasks import task_names
 from probing_core.measures import MEASURES
 from probing_core.pipeline.sample_sets import SampleSet, plan_sample_sets
@@ -147,11 +146,11 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "calibrate_on": lambda s, b: list(s.recipe.calibrate_fingerprints),
     "unscored": lambda s, b: list(UNSCORED.get(s.entries[b["model"]]["objective"], ())),
     "measures": lambda s, b: [measure.name for measure in MEASURES if measure.score is not None],
-    "studies": lambda s, b: [IMAGES, FIT_IMAGES, list(PENALTIES)],
+    "studies": lambda s, b: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)],
     "models": lambda s, b: list(s.entries),
     "studied_models": lambda s, b: s.studied_models,
     "map": lambda s, b: [NEIGHBORS, LANDMARKS],
-    "star": lambda s, b: [IMAGES_OF_STARS, TERCILES],
+    "star": lambda s, b: [STAR_IMAGES, TERCILES],
     "claims": lambda s, b: [
         list(CLAIMS),
         [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],

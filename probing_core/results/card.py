@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.recall_picture import recall_picture
+from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures import MEASURES
@@ -134,7 +135,7 @@ def _scores(run: Run, model: str) -> Iterator[Score]:
     yield from _rows(mine, FINE, "all", "balanced-accuracy", fine)
     for group in GROUPS:
         words = "of untouched pictures: that they are" if group == "identity" else f"of the group {group}: which one"
-        yield from _rows(mine, FINE, f"group:{group}", "recall", words)
+        yield from _rows(mine, FINE, GROUP_SUBSET + group, "recall", words)
     yield from _unseen(run, model, mine)
     yield from _rows(mine, CONTENT, "seen", "balanced-accuracy", "what is in the picture (untouched pictures)")
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT, ROTATIONS
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.measures import interval
 from probing_core.measures.cluster_sums import ClusterSums, average, difference
 from probing_core.measures.paired_tests import holm
 from probing_core.results.ranking import (
-    SCORING_FACTS,
+    RANKING_FACTS,
     AccuracySums,
     accuracy,
     accuracy_of,
@@ -225,12 +226,12 @@ def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.Da
     """
     scores = run.scores
     rows = scores[
-        (scores["task"] == task) & (scores["measure"] == "recall") & scores["subset"].str.startswith("group:")
+        (scores["task"] == task) & (scores["measure"] == "recall") & scores["subset"].str.startswith(GROUP_SUBSET)
     ]
     table = rows.pivot_table(index="subset", columns="model", values="value").reindex(columns=[model, other])
     table = table.rename(columns={model: "recall", other: "recall_other"}).reset_index()
     table = table.assign(
-        group=table["subset"].str.removeprefix("group:"), difference=table["recall"] - table["recall_other"]
+        group=table["subset"].str.removeprefix(GROUP_SUBSET), difference=table["recall"] - table["recall_other"]
     )
     columns = ["group", "recall", "recall_other", "difference"]
     return table.sort_values("difference", ascending=False, ignore_index=True)[columns]
@@ -261,14 +262,14 @@ def _compared(first: Run, model: str, second: Run, other: str) -> pd.DataFrame:
 
 def contrasts(run: Run, model: str) -> Iterator[tuple[tuple[str, str, str], AccuracySums]]:
     """Yield (task, subset, measure) and the sums of every contrast that a model has predictions for."""
-    fine = run.tested(model, "fine", SCORING_FACTS)
+    fine = run.tested(model, "fine", RANKING_FACTS)
     if len(fine):
         fine = of_subset(fine, "all")
         yield ("fine", "all", measure_of("all")), accuracy_of(fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
             rows = fine[fine["group"] == group]
             # What a group is taken for outside of it counts as wrong, whatever it is.
-            yield ("fine", f"group:{group}", "recall"), accuracy_of(rows)
+            yield ("fine", GROUP_SUBSET + group, "recall"), accuracy_of(rows)
     for name, subset, found in (
         (GROUP, "unseen", unseen_accuracy(run, model)),
         (CONTENT, "seen", accuracy(run, model, CONTENT, "seen")),

@@ -22,15 +22,15 @@ GENERALIZING = ("unseen", "far")
 
 SIGNIFICANCE = 0.05
 
-SCORING_FACTS = ("base_id", "transform", "group", "visible")
-"""What a score needs to know of a sample."""
+RANKING_FACTS = ("base_id", "transform", "group", "visible")
+"""What the scores that rank models need to know of a sample."""
 
 _SEED = re.compile(r"@seed=(\d+)(?=@|$)")
 BELOW = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
 """Sign before the name of a model in a table, which is the model above with another seed."""
 
 FLIPS = 10_000
-"""Of signs in a table that a page shows: a tenth of those that a verdict rests on, so that no visitor waits."""
+"""Of signs in a table that a page shows: a tenth of those that a claim is tested with, so that no visitor waits."""
 
 
 def rankable(runs: Sequence[Run]) -> list[str]:
@@ -173,7 +173,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
 
 def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
     """Return the balanced accuracy of a model on a subset of its test predictions."""
-    predictions = run.tested(model, task, SCORING_FACTS)
+    predictions = run.tested(model, task, RANKING_FACTS)
     if predictions.empty:
         return AccuracySums(np.empty(0, str), None)
     return accuracy_of(of_subset(predictions, subset, run.far))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT
 from probing_core.measures import interval
 from probing_core.measures.notation import in_percent
@@ -81,7 +82,7 @@ def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:
     """Return the scores by which models are compared, of one of a run."""
     scores = run.scores
     scores = scores[scores["model"] == model]
-    fine = (scores["task"] == "fine") & ((scores["subset"] == "all") | scores["subset"].str.startswith("group:"))
+    fine = (scores["task"] == "fine") & ((scores["subset"] == "all") | scores["subset"].str.startswith(GROUP_SUBSET))
     content = (scores["task"] == CONTENT) & (scores["subset"] == "seen")
     ranked = scores["measure"].isin(("balanced-accuracy", "recall"))
     parts = [scores[ranked & fine], _unseen(run, model, scores), scores[ranked & content]]
@@ -101,7 +102,7 @@ def _unseen(run: Run, model: str, scores: pd.DataFrame) -> pd.DataFrame:
 
 def _in_words(task: str, subset: str) -> str:
     if task == "fine":
-        return f"transformation, {subset.removeprefix('group:')}"
+        return f"transformation, {subset.removeprefix(GROUP_SUBSET)}"
     return "group, unseen transformations" if task == GROUP else "content"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import LAYERS
+from probing_core.compute.names import GROUP_SUBSET, LAYERS
 from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import of_subset
@@ -45,8 +45,8 @@ def by_group(run: Run, models: Sequence[str]) -> pd.DataFrame:
     rows = pick(run.scores, task="fine", measure="recall")
     if rows.empty:
         return rows
-    rows = rows[rows["subset"].str.startswith("group:") & rows["model"].isin(models)]
-    rows = rows.assign(group=rows["subset"].str.removeprefix("group:"))
+    rows = rows[rows["subset"].str.startswith(GROUP_SUBSET) & rows["model"].isin(models)]
+    rows = rows.assign(group=rows["subset"].str.removeprefix(GROUP_SUBSET))
     place = {name: i for i, name in enumerate([*models, *run.classes("group")])}
     return rows.sort_values(["model", "group"], key=lambda c: c.map(place))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from probing_core.charts import Theme, training_chart
+from probing_core.compute.names import GROUP_SUBSET
 from probing_core.errors import BadRun, UnknownName
 from probing_core.results.retrieval import ALL
 from probing_core.results.run import Run
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _OPTION = re.compile(r"@(?=\w+=)")
 _NUMBER = re.compile(r"\d+")
 _WEIGHTS = "weights="
-GROUP = "group:"
 
 COLUMNS = ("step", "model", "name", "value", "low", "high", "photographs", "chance")
 
@@ -79,12 +79,12 @@ def scores_by_step(run: Run, models: Sequence[tuple[int, str]]) -> pd.DataFrame:
     if scores.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     steps = pd.DataFrame(models, columns=["step", "model"])
-    of_group = scores["subset"].str.startswith(GROUP)
+    of_group = scores["subset"].str.startswith(GROUP_SUBSET)
     measure = of_group.map({True: "recall", False: "balanced-accuracy"})
     fine = (scores["task"] == "fine") & (of_group | (scores["subset"] == "all"))
     content = (scores["task"] == "content") & (scores["subset"] == "seen")
     rows = scores[(fine | content) & (scores["measure"] == measure)]
-    rows = rows.assign(name=rows["subset"].where(rows["subset"].str.startswith(GROUP), rows["task"]))
+    rows = rows.assign(name=rows["subset"].where(rows["subset"].str.startswith(GROUP_SUBSET), rows["task"]))
     rows = pd.concat([rows, _found_first(run)], ignore_index=True).merge(steps, on="model")
     rows = rows.rename(columns={"bases": "photographs"}).sort_values("step", kind="stable")
     return rows[list(COLUMNS)].reset_index(drop=True)

@@ -17,7 +17,7 @@ from probing_core.runs.store import Files, unreadable
 Where = Mapping[str, Collection[Any]]
 """Column -> the values of it that are wanted."""
 
-GROUPS = 16
+CACHED_GROUPS = 16
 """Row groups that `RowGroups` has in memory at most: those of a million rows."""
 
 
@@ -48,7 +48,7 @@ def read_columns(store: Files, name: str, columns: Sequence[str], where: Where |
 
 
 class RowGroups:
-    """Rows of a table by their position. The row groups that hold them are read, of which the last `GROUPS` are cached.
+    """Rows of a table by their position. The row groups that hold them are read, and the last `CACHED_GROUPS` cached.
 
     Args:
         columns: those that rows have, of those that the table has; all, if not given.
@@ -62,7 +62,7 @@ class RowGroups:
         self._columns = [c for c in there.names if columns is None or c in columns]
         self._texts = _texts(there)
         self._stops = np.cumsum([about.row_group(i).num_rows for i in range(about.num_row_groups)])
-        self._group = lru_cache(GROUPS)(self._read)
+        self._group = lru_cache(CACHED_GROUPS)(self._read)
 
     def __len__(self) -> int:
         """Return how many rows there are."""

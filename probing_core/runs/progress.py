@@ -191,7 +191,7 @@ def terminal(run: Path | None = None) -> Progress:
 
 
 @contextmanager
-def ending(progress: Progress) -> Iterator[None]:
+def final_report(progress: Progress) -> Iterator[None]:
     """Write the last report, however the work inside ends; none where it had not begun."""
     state, error = "failed", ""
     try:

@@ -10,7 +10,7 @@ import pytest
 from probing_core.errors import BadRun
 from probing_core.runs import progress as module
 from probing_core.runs.layout import PROGRESS
-from probing_core.runs.progress import SILENT, Progress, duration, ending, terminal
+from probing_core.runs.progress import SILENT, Progress, duration, final_report, terminal
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_whoever_watches_a_command_learns_how_it_ended(tmp_path, error, state, w
     def work(begins: bool) -> None:
         told = terminal(tmp_path)
         told.stream = None
-        with ending(told):
+        with final_report(told):
             if begins:
                 told.update("embed", 1, 2)
             if error:

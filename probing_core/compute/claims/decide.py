@@ -64,8 +64,8 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
     classes = sorted(trainings[0]["truth"].unique())
     bases = [photographs(rows) for rows in trainings]
     above_chance = not_below = informed = 0
-    for name in (name for name in classes if name != "identity"):
-        parts = [_recall_and_informedness(rows, base, name) for rows, base in zip(trainings, bases, strict=True)]
+    for transform in (name for name in classes if name != "identity"):
+        parts = [_recall_and_informedness(rows, base, transform) for rows, base in zip(trainings, bases, strict=True)]
         recall = interval(pooled([r for r, _ in parts]), low=0, high=1)
         above_chance += recall.low > 1 / len(classes)
         not_below += not recall.high <= 1 / len(classes)  # where there is no interval, it may not
@@ -75,8 +75,8 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
     return Identified(above_chance, not_below, informed, len(classes) - ("identity" in classes), seeds)
 
 
-def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, name: str) -> tuple[ClusterSums, ClusterSums]:
-    is_it, called = ((rows[c] == name).to_numpy() for c in ("truth", "predicted"))
+def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, transform: str) -> tuple[ClusterSums, ClusterSums]:
+    is_it, called = ((rows[c] == transform).to_numpy() for c in ("truth", "predicted"))
     # With two classes, this one and the rest, the mean informedness is that of either.
     return mean(called[is_it], base[is_it]), informedness(is_it.astype(np.int64), called.astype(np.int64), base)
 

@@ -19,7 +19,7 @@ from probing_core.measures.cluster_sums import ClusterSums, mean
 Roles = Mapping[str, Sequence[str]]
 """Role -> the models of a run that have it."""
 
-GROUPS = tuple(f"group-{r}" for r in ROTATIONS)
+GROUP_TASKS = tuple(f"group-{r}" for r in ROTATIONS)
 OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
 
 
@@ -71,7 +71,9 @@ def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Mod
             the tasks that it has any of.
         far: transforms of the far-unseen tier that count.
     """
-    styles = [t[t["transform"].isin(far)].astype("str") for task in GROUPS if (t := predictions.get(task)) is not None]
+    styles = [
+        t[t["transform"].isin(far)].astype("str") for task in GROUP_TASKS if (t := predictions.get(task)) is not None
+    ]
     hits = _hits(rows) if styles and len(rows := pd.concat(styles, ignore_index=True)) else None
     fine = predictions.get(FINE)
     if fine is None or not len(fine):

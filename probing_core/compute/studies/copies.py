@@ -15,12 +15,18 @@ def copies_table(data: ModelData) -> pd.DataFrame:
     table = []
     for kind, copies in data.copies.items():
         for share, cosine in copies.thresholds.items():
-            for name, rows in copies.rows.reset_index(drop=True).groupby("transform", sort=False):
+            for transform, rows in copies.rows.reset_index(drop=True).groupby("transform", sort=False):
                 kept = copies.cosines[rows.index] > cosine
                 found = measured("copies-kept", mean(kept, rows["base_id"].to_numpy()))
-                ceiling = "untouched, drawn a second time: the ceiling" if name == "identity" else ""
+                ceiling = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
                 table.append(
-                    {"model": data.model, "cosine": kind, "unrelated": share, "transform": name, "threshold": cosine}
+                    {
+                        "model": data.model,
+                        "cosine": kind,
+                        "unrelated": share,
+                        "transform": transform,
+                        "threshold": cosine,
+                    }
                     | found
                     | {"images": rows["image_id"].nunique(), "note": joined(ceiling, too_few(found["bases"]))}
                 )

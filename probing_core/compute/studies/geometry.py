@@ -37,20 +37,22 @@ def geometry_table(data: ModelData, with_train: bool) -> pd.DataFrame:
             | {"images": clean.images, "note": joined(too_few(found["bases"]), note)}
         )
 
-    for name in data.classes:
-        moved = test.of(name, draw=1 if name == "identity" else 0)
-        note = "between its two draws: what the sub-pixel warp moves" if name == "identity" else ""
-        add(name, "shift", mean(space.shift(clean.X, moved.X), clean.bases), note)
-        if basis is None or name == "identity":
+    for transform in data.classes:
+        moved = test.of(transform, draw=1 if transform == "identity" else 0)
+        note = "between its two draws: what the sub-pixel warp moves" if transform == "identity" else ""
+        add(transform, "shift", mean(space.shift(clean.X, moved.X), clean.bases), note)
+        if basis is None or transform == "identity":
             continue
-        X, Y = (np.concatenate(pair) for pair in ((clean_train.X, clean.X), (train.of(name).X, moved.X)))
+        X, Y = (np.concatenate(pair) for pair in ((clean_train.X, clean.X), (train.of(transform).X, moved.X)))
         learned = np.arange(len(X)) < len(clean_train.X)
         held_out = space.held_out(X, Y, learned, basis)
         note = f"learned from {clean_train.images} images"
         for kind in KINDS:
             sums = _explained(getattr(held_out, kind), held_out.total, clean.bases)
-            add(name, f"equivariance-{kind}", sums, note)
-        add(name, "equivariance-rank", mean(held_out.reciprocal_rank, clean.bases), f"{note}; among {clean.images}")
+            add(transform, f"equivariance-{kind}", sums, note)
+        add(
+            transform, "equivariance-rank", mean(held_out.reciprocal_rank, clean.bases), f"{note}; among {clean.images}"
+        )
     return pd.DataFrame(table)
 
 

@@ -33,7 +33,7 @@ from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
 from probing_core.transforms.base import Transform
 
-IMAGES = {"train": 400, "val": 60, "test": 300}
+STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}
 """Images of each split that are read under every transformation."""
 
 FIT_IMAGES = 200
@@ -115,8 +115,8 @@ class ModelData:
         return self._read.of("identity")
 
     def of_split(self, split: str) -> EmbeddedRows:
-        """Return `IMAGES` of a split under every transformation."""
-        chosen = chosen_images(self.images, split, IMAGES[split])
+        """Return `STUDY_IMAGES` of a split under every transformation."""
+        chosen = chosen_images(self.images, split, STUDY_IMAGES[split])
         return self._read.where(self._read.rows["image_id"].isin(chosen))
 
     @cached_property
@@ -136,13 +136,13 @@ class ModelData:
     @cached_property
     def crossed(self) -> Crossed:
         """One image of each test photograph under every transformation, in every repetition."""
-        chosen = self.samples["image_id"].isin(chosen_images(self.images, "test", IMAGES["test"]))
+        chosen = self.samples["image_id"].isin(chosen_images(self.images, "test", STUDY_IMAGES["test"]))
         return self._cross(np.flatnonzero(chosen))
 
     @cached_property
     def crossed_train(self) -> Crossed:
         """The same of the train split, in the first repetition."""
-        chosen = self.samples["image_id"].isin(chosen_images(self.images, "train", IMAGES["train"]))
+        chosen = self.samples["image_id"].isin(chosen_images(self.images, "train", STUDY_IMAGES["train"]))
         return self._cross(np.flatnonzero(chosen & (self.samples["repetition"] == 0)))
 
     def _cross(self, there: np.ndarray) -> Crossed:
@@ -243,8 +243,8 @@ def chosen_images(images: pd.DataFrame, split: str, most: int) -> list[str]:
 
 
 def chosen_rows(samples: pd.DataFrame, images: pd.DataFrame, transforms: Sequence[str]) -> np.ndarray:
-    """Return positions in ``samples``, increasing: `IMAGES` under ``transforms``, and all images untransformed."""
-    some = [i for split, most in IMAGES.items() for i in chosen_images(images, split, most)]
+    """Return increasing positions in ``samples``: `STUDY_IMAGES` under ``transforms``, and all images untransformed."""
+    some = [i for split, most in STUDY_IMAGES.items() for i in chosen_images(images, split, most)]
     wanted = samples["image_id"].isin(some) & samples["transform"].isin(transforms)
     clean = (samples["transform"] == "identity") & (samples["draw"] == 0)
     return np.flatnonzero((wanted | clean) & (samples["repetition"] == 0))

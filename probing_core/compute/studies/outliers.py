@@ -25,9 +25,9 @@ def ood_table(data: ModelData) -> pd.DataFrame:
     table = []
     for method, score in methods.items():
         familiar = score(clean.X)
-        for name in data.classes[1:]:
-            for row in separation_rows(familiar, score(test.of(name).X), clean.bases):
-                about = {"model": data.model, "transform": name, "method": method}
+        for transform in data.classes[1:]:
+            for row in separation_rows(familiar, score(test.of(transform).X), clean.bases):
+                about = {"model": data.model, "transform": transform, "method": method}
                 note = joined(too_few(row["bases"], MIN_CLUSTERS_FOR_BOOTSTRAP), f"fitted on {len(known)} clean images")
                 table.append(about | row | {"images": clean.images, "note": note})
     return pd.DataFrame(table)

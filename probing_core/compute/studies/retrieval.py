@@ -35,10 +35,10 @@ def retrieval_table(data: ModelData) -> pd.DataFrame:
     """
     found = data.retrieved
     table = []
-    for name in data.classes:
-        of_one = found.rows["transform"].to_numpy() == name
-        note = "untouched, drawn a second time: the ceiling" if name == "identity" else ""
-        table += rows_of(found, of_one, {"model": data.model, "transform": name}, note=note)
+    for transform in data.classes:
+        of_one = found.rows["transform"].to_numpy() == transform
+        note = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
+        table += rows_of(found, of_one, {"model": data.model, "transform": transform}, note=note)
     altered = found.rows["transform"].to_numpy() != "identity"
     about = {"model": data.model, "transform": ALL}
     for gallery in galleries(found.gallery):

@@ -11,7 +11,7 @@ import pytest
 
 from probing_core.compute.claims import CLAIMS, UNDECIDED, claim_tables
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.claims.tables import GROUPS, ClaimTables, model_results, models_by_role
+from probing_core.compute.claims.tables import GROUP_TASKS, ClaimTables, model_results, models_by_role
 from probing_core.compute.tasks import CONTENT
 from probing_core.embedders import ROLES, encoders_of
 from probing_core.embedders.published import PUBLISHED
@@ -58,7 +58,7 @@ def tables_of_reference(published_too: bool) -> ClaimTables:
         names |= {name: name for name in read_recipe(Store(reference_run())).models if is_second_training(name)}
         names |= {"zoo/simclr-matched": "zoo/simclr-matched"}
     far = {t.name for t in load_transforms(read_recipe(Store(reference_run()))) if t.far}
-    predictions, tasks = predictions_of(names), (FINE, *GROUPS, CONTENT)
+    predictions, tasks = predictions_of(names), (FINE, *GROUP_TASKS, CONTENT)
     results = {m: model_results({t: predictions(m, t) for t in tasks}, far - {FAR_CONTROL}) for m in names}
     return claim_tables(list(names), results)
 
@@ -157,7 +157,7 @@ def tested_seeds(tmp_path_factory) -> Store:
             wrong = np.random.default_rng(seed).random(len(rows)) < 0.05 * seed
             predicted = rows["predicted"].mask(wrong, "identity")
             store.write_table(layout.predictions_path(full, "fine"), rows.assign(predicted=predicted), "made")
-            for task in ("content", *GROUPS):
+            for task in ("content", *GROUP_TASKS):
                 store.write(layout.predictions_path(full, task), None, "made")
     decide_claims(store)
     return store
