@@ -53,11 +53,12 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
 .answers .track i { position: absolute; inset-block: 0; border-radius: 2px; } .answers .rather { opacity: 0.35; }
 .answers .words { flex: 1 1 42%; opacity: 0.8; } .answers .sure { opacity: 1; font-weight: 600; }
 .answers .scale { flex: 1 1 40%; display: flex; justify-content: space-between; }
-.stHtml:has(.answers) { container-type: inline-size; } /* where it is narrow, words stand below their bar */
+.stHtml:has(.answers, .examples) { container-type: inline-size; } /* where it is narrow, words stand below their bar */
 @container (max-width: 480px) {
   .answers tbody th { width: 34%; } .answers td:last-child, .answers th:last-child { width: 3rem; }
   .answers .line { flex-wrap: wrap; gap: 2px 8px; padding-block: 3px; }
   .answers .track, .answers .scale { flex-basis: 100%; } .answers .when { flex-basis: 100%; }
+  .examples th, .examples td { padding-right: 8px !important; font-size: 0.82rem; }
 }
 .no-alarm summary { cursor: pointer; padding: 4px 0; } .answers + .no-alarm, .awaited { margin-top: 8px; }
 .no-alarm summary:focus-visible { outline: 2px solid ACCENT; outline-offset: 2px; }

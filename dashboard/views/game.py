@@ -16,6 +16,9 @@ from probing_core.results import PicturesMissing, Run
 SIDE = 384
 """Side of the picture in pixels, three times that of a view."""
 
+ANSWER = 140
+"""Width of a button in pixels: two stand side by side on a phone, three beside the picture."""
+
 NAMES = {"identity": "untouched"}
 
 ABOUT = (
@@ -90,12 +93,11 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
     members: dict[str, list[str]] = {}
     for transform, group in game.groups_of(run).items():
         members.setdefault(group, []).append(named(transform))
-    columns = st.columns(3)
-    for place, (group, names) in enumerate(members.items()):
-        label = NAMES.get(group, group)
-        about = "Nothing at all." if group == "identity" else f"{', '.join(names)}."
-        with columns[place % len(columns)]:
-            st.button(label, key=f"guess-{group}", help=about, width="stretch", on_click=guess, args=(group,))
+    with st.container(horizontal=True):  # columns would stack on a phone, each whole before the next
+        for group, names in members.items():
+            label = NAMES.get(group, group)
+            about = "Nothing at all." if group == "identity" else f"{', '.join(names)}."
+            st.button(label, key=f"guess-{group}", help=about, width=ANSWER, on_click=guess, args=(group,))
     st.caption("Some changes are faint, and some pictures are untouched. The models see what you see, at this size.")
 
 
