@@ -14,7 +14,8 @@ const isBeside = ({ legend, showlegend }) => Boolean(legend) && showlegend !== f
 /** Pixels from top to bottom of a figure in a narrow place, where panels and the names of a legend are stacked. */
 function narrowHeight({ data, layout }) {
   const { panels = 1, stacked = 0 } = layout.meta ?? {};
-  const plots = panels > 1 ? panels * (stacked + TITLE) + TITLE : layout.height;
+  const isSquare = Boolean(layout.yaxis?.scaleanchor); // it would keep its shape in the middle of a high place
+  const plots = panels > 1 || isSquare ? panels * (stacked + TITLE) + TITLE : layout.height;
   if (!layout.legend || layout.showlegend === false) return plots;
   pen.font = `${layout.font.size}px sans-serif`;
   const names = namesOf(data);
