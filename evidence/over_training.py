@@ -3,8 +3,9 @@
 TRAINING is the folder of a finished `probing pretrain RECIPE --keep N`. Makes a run in FOLDER of each, over the
 photographs that ship and in one repetition, of every encoder that it kept and of the untrained network that it began
 with (step 0), and resumes those that are there: linear probes of the transformations and of the content, and retrieval
-of originals. Prints what they hold at the steps as Markdown; ``--write`` puts that into docs/trainings.md, draws
-docs/pictures/over-training.svg, and writes the table behind both to ``data/over-training.parquet``.
+of originals. Prints what they hold at the steps as Markdown; ``--write`` puts their rows into
+``data/over-training.parquet``, in place of those of trainings of the same names, and all that it then has into
+docs/trainings.md and docs/pictures/over-training.svg.
 """
 
 from __future__ import annotations
@@ -91,6 +92,14 @@ def scores_over(training: Path, run: Run) -> pd.DataFrame:
     return scores_by_step(run, [(0, untrained), *kept]).assign(training=facts.recipe["name"])
 
 
+def with_earlier(table: pd.DataFrame, earlier: Path) -> pd.DataFrame:
+    """Return ``table`` behind the rows of the other trainings in the file ``earlier``, where there is one."""
+    if not earlier.exists():
+        return table
+    rows = pd.read_parquet(earlier)
+    return pd.concat([rows[~rows["training"].isin(table["training"])], table], ignore_index=True)
+
+
 def in_markdown(table: pd.DataFrame) -> str:
     """Return what each training holds untrained, after a part of its steps and at its end, in percent."""
     head = ["training", "steps", *(NAMES[name] for name in STYLES)]
@@ -157,11 +166,12 @@ def main() -> None:
     options = parser.parse_args()
     runs = [(training, made(training, options.out / training.name)) for training in options.trainings]
     table = pd.concat([scores_over(training, run) for training, run in runs], ignore_index=True)
-    text = in_markdown(table)
-    print(text)
+    print(in_markdown(table))
     if options.write:
-        table.drop(columns="model").to_parquet(DATA, index=False)
+        table = with_earlier(table.drop(columns="model"), DATA)
+        table.to_parquet(DATA, index=False)
         PICTURE.write_text(picture(table), encoding="utf-8")
+        text = f"{in_markdown(table)}\n\n![Scores over the steps of each training]({PICTURE.relative_to(PAGE.parent)})"
         PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), MARK, text), encoding="utf-8")
 
 
