@@ -23,7 +23,7 @@ from probing_core.errors import ProbingError
 from probing_core.paths import reference_run
 from probing_core.pipeline.stages import plan_of
 from probing_core.runs import layout
-from probing_core.runs.engine import DONE
+from probing_core.runs.engine import COMPLETE
 from probing_core.runs.recipe import read_recipe, write_recipe
 from probing_core.runs.store import COMPLETED, Store, completed_on, note_event
 
@@ -44,7 +44,7 @@ def ship(run: Store, out: Path) -> int:
     """
     plan = plan_of(run, read_recipe(run))
     # Maps are optional: a run is complete with those of its first model.
-    lacking = [one.path for one in plan.artifacts.values() if plan.state(one) not in DONE and one.row.stage != MAPS]
+    lacking = [one.path for one in plan.artifacts.values() if plan.state(one) not in COMPLETE and one.row.stage != MAPS]
     if plan.scope.unloaded or lacking:
         raise ProbingError(
             f"'{run.root}' lacks {(lacking or plan.scope.unloaded)[0]}; `probing run --out {run.root}` completes it."

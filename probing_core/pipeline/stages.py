@@ -26,7 +26,7 @@ from probing_core.pipeline.setup import (
     open_or_start,
     refuse_other_folder,
 )
-from probing_core.runs.engine import DONE, Artifact, Plan, Table
+from probing_core.runs.engine import COMPLETE, Artifact, Plan, Table
 from probing_core.runs.last_options import note_options
 from probing_core.runs.layout import IMAGES, RECIPE, UNITS, VERDICT_UNITS
 from probing_core.runs.options import DEFAULTS, Options
@@ -197,7 +197,7 @@ def _require_to_train(plan: Plan) -> None:
     Raises:
         BadRun: it is not here.
     """
-    if plan.source is None and any(plan.state(one) not in DONE for one in plan.select("train")):
+    if plan.source is None and any(plan.state(one) not in COMPLETE for one in plan.select("train")):
         find_probe_source(plan.scope.recipe, plan.scope.options)
     if _lacks_embeddings(plan):
         raise BadRun(

@@ -60,7 +60,7 @@ class State(StrEnum):
     NOT_HERE = "not here"
 
 
-DONE = (State.MADE, State.NOTHING, State.LEFT_OUT)
+COMPLETE = (State.MADE, State.NOTHING, State.LEFT_OUT)
 """States of an artifact that is not made again."""
 
 
@@ -291,7 +291,7 @@ class Plan:
         if not artifact.row.stage:
             return State.MADE if self.files.has(artifact.path) else State.MISSING
         state = self._state(artifact)
-        if state not in DONE and any(self.cannot_be_read(path) for path in artifact.reads):
+        if state not in COMPLETE and any(self.cannot_be_read(path) for path in artifact.reads):
             return State.NOT_HERE
         return state
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.runs.engine import DONE, Plan, Reader, Row, State, Table, units_of
+from probing_core.runs.engine import COMPLETE, Plan, Reader, Row, State, Table, units_of
 from probing_core.runs.store import Files, Store
 from probing_core.runs.why import why
 
@@ -318,7 +318,7 @@ def test_a_kill_between_two_outputs_leaves_both_to_be_made_again(tmp_path, monke
     plan = plan_of(tmp_path, Kitchen(sugar=2))
     assert states(plan)["jam/pear.parquet"] is State.MISSING
     assert make(plan) == ["jam/pear.parquet"]
-    assert all(state in DONE for state in states(plan).values())
+    assert all(state in COMPLETE for state in states(plan).values())
 
 
 def test_what_is_read_by_its_key_must_be_there_and_not_stale(tmp_path):

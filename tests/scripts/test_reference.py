@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 from probing_core.paths import data_dir
-from probing_core.runs.engine import DONE
+from probing_core.runs.engine import COMPLETE
 from probing_core.runs.store import Store, completed_on
 from scripts.package import DATA_MB
 from scripts.reference import is_second_training, ship
@@ -31,7 +31,7 @@ def test_what_ships_is_whole_without_embeddings_and_predictions_that_scores_alon
     )
     assert any(name.endswith("/predictions/fine.parquet") for name in shipped.names())
     plan = plan_of(shipped)
-    assert {plan.state(one) for one in plan.select("embed", "train", "evaluate")} <= set(DONE)
+    assert {plan.state(one) for one in plan.select("embed", "train", "evaluate")} <= set(COMPLETE)
 
 
 def test_what_ships_leaves_room_in_the_package():

@@ -24,7 +24,7 @@ from probing_core.pipeline import Options, graph, makers, run, stages
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.scope import OPTIONS as VALUES
 from probing_core.prediction.predictor import Predictor
-from probing_core.runs.engine import DONE, Table
+from probing_core.runs.engine import COMPLETE, Table
 from probing_core.runs.layout import (
     BESIDE,
     DETECTOR_FILE,
@@ -292,7 +292,7 @@ def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, 
     assert all(shipped.read_bytes(name) == whole.read_bytes(name) for name in others)
     assert "/" not in shipped.read_toml(RECIPE)["corpus"], "where it lies on this machine concerns nobody"
     plan = plan_of(shipped)
-    assert {plan.state(artifact) for artifact in plan.artifacts.values()} <= set(DONE), "nothing is to be made"
+    assert {plan.state(artifact) for artifact in plan.artifacts.values()} <= set(COMPLETE), "nothing is to be made"
     dark = resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
     first, second = (Predictor(root).verdicts(DETECTOR, [cut(dark, 32)])[0] for root in (made.root, shipped.root))
     assert first == second
