@@ -1,16 +1,20 @@
-"""Every file that a run can hold: path, for each of what there is one, what it is made from, and its maker.
+"""Every file that a run can hold: path, for each of what there is one, what it is made from, and its maker; and the
+values of the options that rows name.
 
 A new table of a run is a row here and a function in `probing_core.pipeline.makers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from probing_core.compute.claims.named import FINE
-from probing_core.compute.claims.tables import GROUP_TASKS, models_of_claims
+from probing_core.compute.claims import ABLATIONS, CLAIMS, CONTRASTS
+from probing_core.compute.claims.named import DOZENS, FINE, SIGNIFICANCE
+from probing_core.compute.claims.tables import GROUP_TASKS, models_of_claims, roles_by_set
+from probing_core.compute.maps import LANDMARKS, NEIGHBORS
+from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
     COMPOSITION,
     DEPLOYMENT,
@@ -24,10 +28,15 @@ from probing_core.compute.names import (
     SHOWN,
     STRENGTH,
 )
+from probing_core.compute.scores import UNSCORED
+from probing_core.compute.series import pairs_of, strengths_of, swept
+from probing_core.compute.star import STAR_IMAGES, TERCILES
 from probing_core.compute.studies import STUDIES
+from probing_core.compute.studies.model_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
 from probing_core.compute.tasks import CONTENT
 from probing_core.compute.train.comparison import train_others
 from probing_core.compute.train.content import train_content
+from probing_core.measures import MEASURES
 from probing_core.pipeline.makers import (
     CKA,
     DETECTOR_VIEWS,
@@ -52,7 +61,7 @@ from probing_core.pipeline.makers import (
     train,
     train_task,
 )
-from probing_core.pipeline.scope import OPTIONS, Scope
+from probing_core.pipeline.scope import Scope
 from probing_core.runs import layout, revisions
 from probing_core.runs.engine import SOURCE, Binding, Plan, Row, Table
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
@@ -129,6 +138,50 @@ def _adopted_detector(scope: Scope) -> Iterable[Binding]:
 
 def _adopted_views(scope: Scope) -> Iterator[Binding]:
     return ({"model": name} for name in scope.entries if _adopts(scope, layout.scored_views_path(name)))
+
+
+# what the options of rows are
+
+OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
+    "fingerprint": lambda s, b: s.recipe.fingerprint,
+    "view": lambda s, b: s.recipe.view,
+    "limit": lambda s, b: s.recipe.limit,
+    "live_images": lambda s, b: s.recipe.live_images,
+    "seed": lambda s, b: s.recipe.seed,
+    "repetitions": lambda s, b: s.recipe.repetitions,
+    "embeddings": lambda s, b: s.recipe.embeddings,
+    "learns": lambda s, b: s.learns,
+    "warps": lambda s, b: any(t.warp is not None for t in s.transforms),
+    "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
+    "alternatives": lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far},
+    "classes": lambda s, b: [[t.name, t.group, t.far, t.unseen_in] for t in s.transforms],
+    "strengths": lambda s, b: {t.name: strengths_of(t) for t in swept(s.design)},
+    "pairs": lambda s, b: [list(pair) for pair in pairs_of(s.design)],
+    "train_samples": lambda s, b: _train_samples(s, b["model"]),
+    "calibrate_on": lambda s, b: list(s.recipe.calibrate_fingerprints),
+    "unscored": lambda s, b: list(UNSCORED.get(s.entries[b["model"]]["objective"], ())),
+    "measures": lambda s, b: [measure.name for measure in MEASURES if measure.score is not None],
+    "studies": lambda s, b: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)],
+    "models": lambda s, b: list(s.entries),
+    "studied_models": lambda s, b: s.studied_models,
+    "map": lambda s, b: [NEIGHBORS, LANDMARKS],
+    "star": lambda s, b: [STAR_IMAGES, TERCILES],
+    "claims": lambda s, b: [
+        list(CLAIMS),
+        [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],
+        DOZENS,
+        SIGNIFICANCE,
+        roles_by_set(list(s.entries)),
+    ],
+}
+"""Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
+which memory may decide, and ``models``, ``unscored``, ``studied_models`` and ``claims``, which the models decide."""
+
+
+def _train_samples(scope: Scope, model: str) -> int | None:
+    """Return how many samples a probe learns from, where that is asked for or memory holds fewer than there are."""
+    most = most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"])
+    return most if scope.recipe.train_samples is not None or most < len(scope.sample_sets[""]) else None
 
 
 # the table

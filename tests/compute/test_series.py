@@ -15,8 +15,7 @@ from probing_core.corpora import open_corpus
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.pipeline import sample_sets as planning
 from probing_core.pipeline import worker
-from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.scope import OPTIONS
+from probing_core.pipeline.graph import OPTIONS, TABLE
 from probing_core.runs import revisions, shards
 from probing_core.runs.embeddings import has_embeddings, lazy_blocks, read_embeddings
 from probing_core.runs.engine import Table

@@ -20,8 +20,8 @@ from probing_core.detector import detector, learning, training_mix
 from probing_core.images import encode_png
 from probing_core.measures import detection_threshold, intervals
 from probing_core.pipeline import Options, graph, run, stages
+from probing_core.pipeline.graph import OPTIONS as VALUES
 from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.scope import OPTIONS as VALUES
 from probing_core.pipeline.scope import Scope
 from probing_core.probes import mlp, optimizer, sigmoid
 from probing_core.runs import layout, revisions

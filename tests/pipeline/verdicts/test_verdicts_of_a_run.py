@@ -21,8 +21,8 @@ from probing_core.detector.score import alteration_score, log_of
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
 from probing_core.pipeline import Options, graph, makers, run, stages
+from probing_core.pipeline.graph import OPTIONS as VALUES
 from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.scope import OPTIONS as VALUES
 from probing_core.prediction.predictor import Predictor
 from probing_core.runs.engine import COMPLETE, Table
 from probing_core.runs.layout import (
