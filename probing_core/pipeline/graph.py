@@ -18,6 +18,7 @@ from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
     COMPOSITION,
     DEPLOYMENT,
+    DETECTOR,
     DONE,
     EVERYTHING,
     FUSION,
@@ -374,6 +375,8 @@ def _verdict_rows() -> Iterator[Row]:
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
         revision=revisions.DETECTOR,
+        removes=(DETECTOR_VIEWS,),  # they would calibrate it until its own are there
+        pieces=layout.measured_unit_path(),
         make=learn_detector_of,
         doing="Measuring views for the detector of alterations",
     )
@@ -383,6 +386,7 @@ def _verdict_rows() -> Iterator[Row]:
         each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
         options=VERDICT_OPTIONS,
+        pieces=layout.scored_unit_path(DETECTOR),
         make=score_views,
         doing="Scoring photographs for verdicts",
         **shared,
@@ -393,6 +397,7 @@ def _verdict_rows() -> Iterator[Row]:
         each=_verdict_models,
         reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT), _probe(FUSION)),
         options=VERDICT_OPTIONS,
+        pieces=layout.scored_unit_path(ANY_MODEL),
         make=score_views,
         **shared,
     )

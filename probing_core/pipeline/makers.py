@@ -261,16 +261,13 @@ def learn_detector_of(reader: Reader) -> Mapping[str, Content]:
     if not can_learn(photographs):
         return {}
     units = learned_from(photographs)
-    paths = [layout.verdict_unit_path(DETECTOR, i) for i in range(len(units))]
-    lacking = [i for i, path in enumerate(paths) if not reader.has_piece(path)]
-    measured = measure_units(design, scope.corpora.all, [units[i] for i in lacking])
-    for i, arrays in zip(lacking, measured, strict=True):
-        reader.write_piece(paths[i], arrays)
+    lacking = [i for i in range(len(units)) if not reader.has_piece(i)]
+    made = measure_units(design, scope.corpora.all, [units[i] for i in lacking])
+    for i, arrays in zip(lacking, made, strict=True):
+        reader.write_piece(i, arrays)
         scope.progress.update("detector", i + 1, len(units), "Measuring views for the detector of alterations")
-    detector = learn_detector([reader.read_piece(path) for path in paths], photographs, scope.transforms)
-    # Scores of another detector would calibrate this one until its own are there.
-    reader.remove_dependent(layout.scored_views_path(DETECTOR))
-    return {DETECTOR_FILE: detector.to_bytes()}
+    measured = [reader.read_piece(i) for i in range(len(units))]
+    return {DETECTOR_FILE: learn_detector(measured, photographs, scope.transforms).to_bytes()}
 
 
 def score_views(reader: Reader) -> Mapping[str, Content] | None:
@@ -282,9 +279,7 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
     units = scored_from(reader.table(layout.VERDICT_PHOTOGRAPHS))
     readers = {_scoring(one): one for one in (reader, *reader.waiting)}
     lacking = {
-        i: asked
-        for i in range(len(units))
-        if (asked := [m for m, one in readers.items() if not one.has_piece(layout.verdict_unit_table(m, i))])
+        i: asked for i in range(len(units)) if (asked := [m for m, one in readers.items() if not one.has_piece(i)])
     }
     if lacking and (gone := _missing_corpora(scope)):
         name = _scoring(reader)
@@ -299,9 +294,9 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
     for (i, asked), views in zip(lacking.items(), made, strict=True):
         for model in asked:
             table = scored(views, predictor.predict(model, [view.crops for view in views]) if views else [])
-            readers[model].write_piece(layout.verdict_unit_table(model, i), table)
+            readers[model].write_piece(i, table)
         scope.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
-    parts = [reader.read_piece(layout.verdict_unit_table(_scoring(reader), i)) for i in range(len(units))]
+    parts = [reader.read_piece(i) for i in range(len(units))]
     return {reader.artifact.row.path: pd.concat(parts, ignore_index=True)}
 
 

@@ -28,7 +28,7 @@ from probing_core.pipeline.setup import (
 )
 from probing_core.runs.engine import COMPLETE, Artifact, Plan, Table
 from probing_core.runs.last_options import note_options
-from probing_core.runs.layout import IMAGES, RECIPE, UNITS, VERDICT_UNITS
+from probing_core.runs.layout import IMAGES, RECIPE, UNITS
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe, write_recipe
@@ -162,8 +162,6 @@ def _make(plan: Plan, stage: str, wanted: Sequence[Artifact], only: Callable[[st
         progress.update(stage, done, total, artifact.row.doing.format(**artifact.binding))
 
     plan.make(artifacts, report)
-    if stage == "train":
-        plan.files.remove(*plan.files.names(VERDICT_UNITS))  # pieces of what is complete now
     progress.update(stage, len(artifacts), len(artifacts), SAID[stage])
     plan.files.fold()
 

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.runs.layout import PARQUET, units_at
+from probing_core.runs.layout import ANY_UNIT, PARQUET, unit_name, units_at
 from probing_core.runs.manifest import LEFT_OUT, NOTHING, Entry
 from probing_core.runs.store import Content, Files, Store, digest
 
@@ -83,6 +83,10 @@ class Row:
         options: names of what it depends on beside, see `Table`.
         revision: raised where the same inputs give other bytes.
         beside: paths of what is written together with it.
+        removes: paths of what was made from the file that was here, and would be wrong beside another one: it goes
+            before this is written.
+        pieces: path, with ``{unit}`` for their number, of what a maker that takes long writes on its way: it survives a
+            kill, and goes once the file is complete.
         by_key: whether who reads it takes its key and not its checksum, so that one that was made again with other last
             bits makes nothing else be made again.
         units: scope, binding -> number of units of a folder.
@@ -101,6 +105,8 @@ class Row:
     options: Sequence[str] = ()
     revision: int = 1
     beside: Sequence[str] = ()
+    removes: Sequence[str] = ()
+    pieces: str = ""
     by_key: bool = False
     units: Callable[[Any, Binding], int] | None = None
     group: str = ""
@@ -165,6 +171,8 @@ class Artifact:
         reads: paths of what it reads.
         options: name -> value.
         units: number of units of a folder.
+        removes: paths of what goes before it is written.
+        pieces: path of its pieces, with ``{unit}`` for their number.
     """
 
     row: Row
@@ -174,6 +182,13 @@ class Artifact:
     reads: tuple[str, ...]
     options: Mapping[str, Any] = field(repr=False)
     units: int = 0
+    removes: tuple[str, ...] = ()
+    pieces: str = ""
+
+    def piece(self, unit: int) -> str:
+        """Return the path of one of its pieces."""
+        assert self.pieces, f"'{self.row.path}' is not made in pieces."
+        return self.pieces.replace(ANY_UNIT, unit_name(unit))
 
     @property
     def is_folder(self) -> bool:
@@ -217,7 +232,9 @@ class Plan:
             reads = tuple(dict.fromkeys(path for read in row.reads for path in self._found(read, binding, of_template)))
             options = {name: self.table.options[name](self.scope, binding) for name in row.options}
             units = 0 if row.units is None else row.units(self.scope, binding)
-            artifact = Artifact(row, binding, outputs[row.path], outputs, reads, options, units)
+            removes = tuple(self._fill(template, binding) for template in row.removes)
+            pieces = self._fill(row.pieces, {**binding, "unit": ANY_UNIT})
+            artifact = Artifact(row, binding, outputs[row.path], outputs, reads, options, units, removes, pieces)
             for template, path in outputs.items():
                 self._of_output[path] = artifact
                 of_template.setdefault(template, []).append(artifact)
@@ -353,20 +370,23 @@ class Plan:
             BadRun: what one of them reads is missing.
         """
         for done, artifact in enumerate(artifacts):
-            if not self.left([artifact]):
-                continue
-            report(artifact, done, len(artifacts))
-            self._require(artifact)
-            assert artifact.row.make is not None, f"'{artifact.path}' is made by its stage."
-            later = [one for one in artifacts[done + 1 :] if one.row.make is artifact.row.make]
-            content = artifact.row.make(Reader(self, artifact, later))
-            if content is not None:
-                self.enter(artifact, content)
+            if self.left([artifact]):
+                report(artifact, done, len(artifacts))
+                self._require(artifact)
+                assert artifact.row.make is not None, f"'{artifact.path}' is made by its stage."
+                later = [one for one in artifacts[done + 1 :] if one.row.make is artifact.row.make]
+                content = artifact.row.make(Reader(self, artifact, later))
+                if content is not None:
+                    self.enter(artifact, content)
+            if artifact.pieces and self.state(artifact) in COMPLETE:  # a kill may have left them, too
+                folder, piece = artifact.pieces.partition(ANY_UNIT)[0], _pattern(artifact.pieces)
+                self.files.remove(*filter(piece.match, self.files.names(folder)))
 
     def enter(self, artifact: Artifact, content: Mapping[str, Content]) -> None:
         """Write what was made; ``content`` is by the paths in the row."""
         assert set(content) <= set(artifact.outputs), f"{artifact.path}: {set(content) - set(artifact.outputs)}"
         key, inputs = self.ready_key(artifact), self.inputs(artifact)
+        self.files.remove(*artifact.removes)
         for template, path in artifact.outputs.items():
             self.files.write(path, content.get(template), key, inputs)
 
@@ -386,7 +406,7 @@ class Plan:
 class Reader:
     """What a maker is given: the files that its row reads, and no other; its binding; the scope of the plan.
 
-    A maker that takes long writes pieces, files beside what it makes, which survive a kill.
+    A maker that takes long writes the pieces that its row names.
 
     Args:
         plan: of the run.
@@ -430,20 +450,18 @@ class Reader:
     def _key(self) -> str:
         return self._plan.ready_key(self.artifact)
 
-    def has_piece(self, path: str) -> bool:
+    def has_piece(self, unit: int) -> bool:
         """Return whether a piece is there that was made from the same inputs."""
-        return self._plan.files.has(path, self._key)
+        return self._plan.files.has(self.artifact.piece(unit), self._key)
 
-    def write_piece(self, path: str, content: Content) -> None:
-        self._plan.files.write(path, content, self._key)
+    def write_piece(self, unit: int, content: Content) -> None:
+        self._plan.files.write(self.artifact.piece(unit), content, self._key)
 
-    def read_piece(self, path: str) -> Any:
+    def read_piece(self, unit: int) -> Any:
         """Return a piece as it was written: a table, or arrays by name."""
-        return self._plan.files.read_table(path) if path.endswith(PARQUET) else self._plan.files.read_arrays(path)
-
-    def remove_dependent(self, path: str) -> None:
-        """Remove a file that was made from the one that is to be made, which will be another one."""
-        self._plan.files.remove(path)
+        path, files = self.artifact.piece(unit), self._plan.files
+        assert self.has_piece(unit), f"'{path}' is not there, or was made from other inputs."
+        return files.read_table(path) if path.endswith(PARQUET) else files.read_arrays(path)
 
 
 class Declared(Files):

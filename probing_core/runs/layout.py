@@ -61,8 +61,9 @@ VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
 """Which photographs the detector learns from, and which calibrate verdicts and report on them."""
 
 
-ANY_MODEL, ANY_TASK = "{model}", "{task}"
-"""Placeholders: with one of them in place of a name, the functions below return the path of every model or task."""
+ANY_MODEL, ANY_TASK, ANY_UNIT = "{model}", "{task}", "{unit}"
+"""Placeholders: with one of them in place of a name, the functions below return the path of every model or task, or of
+every unit."""
 
 
 def slug(name: str) -> str:
@@ -214,12 +215,19 @@ def verdict_units_folder(model: str) -> str:
     return f"{VERDICT_UNITS}{slug(model)}/"
 
 
-def verdict_unit_path(model: str, index: int) -> str:
-    return f"{verdict_units_folder(model)}{unit_name(index)}.safetensors"
+def measured_unit_path() -> str:
+    """Return the path of what is measured of any unit for the detector."""
+    return f"{verdict_units_folder(DETECTOR)}{ANY_UNIT}.safetensors"
 
 
-def verdict_unit_table(model: str, index: int) -> str:
-    return f"{verdict_units_folder(model)}{unit_name(index)}{PARQUET}"
+def scored_unit_path(model: str) -> str:
+    """Return the path of the scored views of any unit, of a model or the detector."""
+    return f"{verdict_units_folder(model)}{ANY_UNIT}{PARQUET}"
+
+
+def is_piece(path: str) -> bool:
+    """Return whether a piece of something that is not complete yet lies at ``path``."""
+    return path.startswith((UNITS, VERDICT_UNITS))
 
 
 def scored_views_path(model: str) -> str:

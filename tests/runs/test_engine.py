@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ from probing_core.runs.why import why
 
 @dataclass
 class Kitchen:
-    """The scope of the toy table: which fruits there are, how much sugar, and what was made."""
+    """The scope of the toy table: which fruits there are, how much sugar, what was made, and whether a maker is killed
+    or can make none of some fruits."""
 
     fruits: tuple[str, ...] = ("apple", "pear")
     sugar: int = 1
     made: list[str] = field(default_factory=list)
     plan: Plan | None = None
+    killed: bool = False
+    refuses: tuple[str, ...] = ()
 
 
 def fruits(scope: Kitchen) -> Iterator[Mapping[str, str]]:
@@ -397,27 +401,71 @@ def test_what_makers_keep_is_of_one_binding(tmp_path):
     assert asked == [(fruit, name) for fruit in ("apple", "pear") for name in ("pulp", "peel")]
 
 
+PIECES = "units/{fruit}/{unit}.parquet"
+
+
+def piecewise(at: Reader) -> Mapping[str, Any] | None:
+    """Make jam of two pieces, and those of the jam that comes next."""
+    for one, unit in product((at, *at.waiting), range(2)):
+        if not one.has_piece(unit):
+            at.scope.made.append(one.artifact.piece(unit))
+            one.write_piece(unit, pd.DataFrame({"weight": [at.scope.sugar]}))
+    if at.scope.killed:
+        raise KeyboardInterrupt
+    if at.binding["fruit"] in at.scope.refuses:
+        return None
+    return {"jam/{fruit}.parquet": pd.concat(map(at.read_piece, range(2))), "jam/{fruit}.label": None}
+
+
+IN_PIECES = (CRATE, JUICE, changed(JAM, make=piecewise, pieces=PIECES))
+OF_APPLES, OF_PEARS = ([f"units/{fruit}/unit-0000{unit}.parquet" for unit in range(2)] for fruit in Kitchen().fruits)
+
+
 def test_pieces_survive_a_kill_and_are_of_the_same_inputs(tmp_path):
-    made: list[str] = []
-
-    def piecewise(at: Reader) -> Mapping[str, Any]:
-        assert [one.binding["fruit"] for one in at.waiting] == (["pear"] if at.binding["fruit"] == "apple" else [])
-        for one in (at, *at.waiting):
-            fruit = one.binding["fruit"]
-            if not one.has_piece(f"units/{fruit}.parquet"):
-                made.append(fruit)
-                one.write_piece(f"units/{fruit}.parquet", pd.DataFrame({"weight": [at.scope.sugar]}))
-        if killed:
-            raise KeyboardInterrupt
-        return {"jam/{fruit}.parquet": at.read_piece(f"units/{at.binding['fruit']}.parquet"), "jam/{fruit}.label": None}
-
-    rows, killed = (CRATE, JUICE, changed(JAM, make=piecewise)), True
     with pytest.raises(KeyboardInterrupt):
-        make(plan_of(tmp_path, rows=rows))
-    assert made == ["apple", "pear"]
-    killed = False
+        make(plan_of(tmp_path, Kitchen(killed=True), rows=IN_PIECES))
+    assert Store(tmp_path).names("units/") == [*OF_APPLES, *OF_PEARS]
+    assert Store(tmp_path).damage() == [], "they are of the run, though nothing is complete that they are pieces of"
+    assert make(plan_of(tmp_path, rows=IN_PIECES)) == [], "what the killed process had written is used"
+    assert make(plan_of(tmp_path, Kitchen(sugar=2), rows=IN_PIECES))[2:] == [*OF_APPLES, *OF_PEARS]
+    assert Store(tmp_path).read_table("jam/pear.parquet")["weight"].tolist() == [2, 2]
+
+
+def test_pieces_go_once_what_they_are_pieces_of_is_complete_and_only_then(tmp_path):
+    make(plan_of(tmp_path, Kitchen(refuses=("apple",)), rows=IN_PIECES))
+    assert Store(tmp_path).names("units/") == OF_APPLES, "it could not be made here"
+    plan = plan_of(tmp_path, rows=IN_PIECES)
+    plan.make([plan.artifacts["jam/pear.parquet"]], lambda artifact, done, total: None)
+    assert plan.files.names("units/") == OF_APPLES, "nobody asked for it"
+    make(plan)
+    assert plan.files.names("units/") == []
+    plan.files.write(OF_APPLES[0], pd.DataFrame(), "key")
+    make(plan)
+    assert plan.files.names("units/") == [], "a kill had left it"
+
+
+def test_a_maker_reads_no_piece_that_is_not_its_own(tmp_path):
+    def cheats(at: Reader) -> Mapping[str, Any]:
+        return {"jam/{fruit}.parquet": at.read_piece(0), "jam/{fruit}.label": None}
+
+    make(plan_of(tmp_path, Kitchen(sugar=2), rows=(CRATE, JUICE)))
+    with pytest.raises(AssertionError, match="'jam/{fruit}.parquet' is not made in pieces"):
+        make(plan_of(tmp_path, rows=(CRATE, JUICE, changed(JAM, make=cheats))))
+    Store(tmp_path).write(OF_APPLES[0], pd.DataFrame({"weight": [9]}), "of other inputs")
+    with pytest.raises(AssertionError, match=f"'{OF_APPLES[0]}' is not there, or was made from other inputs"):
+        make(plan_of(tmp_path, rows=(CRATE, JUICE, changed(JAM, make=cheats, pieces=PIECES))))
+
+
+def test_what_a_row_removes_goes_before_its_file_is_another_one(tmp_path, monkeypatch):
+    rows = (CRATE, JUICE, changed(JAM, removes=("shelf.parquet",)), SHELF)
     make(plan_of(tmp_path, rows=rows))
-    assert made == ["apple", "pear"], "what the killed process had written is used"
-    make(plan_of(tmp_path, Kitchen(sugar=2), rows=rows))
-    assert made == ["apple", "pear"] * 2
-    assert Store(tmp_path).read_table("jam/pear.parquet")["weight"].tolist() == [2]
+    there, write = [], Store.write
+
+    def watched(self: Store, name: str, *given: Any) -> None:
+        there.append((name, self.has("shelf.parquet")))
+        write(self, name, *given)
+
+    monkeypatch.setattr(Store, "write", watched)
+    Store(tmp_path).remove("jam/pear.parquet")
+    assert make(plan_of(tmp_path, rows=rows)) == ["jam/pear.parquet", "shelf.parquet"]
+    assert there == [(name, False) for name in ("jam/pear.parquet", "jam/pear.label", "shelf.parquet")]
