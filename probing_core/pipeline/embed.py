@@ -90,8 +90,8 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
     Raises:
         BadRun: the model is not the one that joined the run, or not the one whose probes the source has.
     """
-    if plan.source is not None:
-        require_same_model(entry, plan.source)
+    if plan.scope.source is not None:
+        require_same_model(entry, plan.scope.source.entries)
     joined = plan.scope.entries.get(entry["name"])
     if joined is not None:
         require_joined(entry, joined)

@@ -130,7 +130,7 @@ def _verdict_models(scope: Scope) -> Iterable[Binding]:
 
 
 def _adopts(scope: Scope, path: str) -> bool:
-    return not scope.learns and (scope.files if scope.source is None else scope.source).has(path)
+    return not scope.learns and (scope.files if scope.source is None else scope.source.files).has(path)
 
 
 def _adopted_detector(scope: Scope) -> Iterable[Binding]:
@@ -567,7 +567,7 @@ TABLE = Table(
 def build(scope: Scope, table: Table = TABLE) -> Plan:
     """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
     them; and what is made with a model once that was loaded."""
-    return Plan(table, scope, scope.files, scope.source, _in_path)
+    return Plan(table, scope, scope.files, None if scope.source is None else scope.source.files, _in_path)
 
 
 def with_models(plan: Plan) -> Plan:

@@ -48,7 +48,6 @@ from probing_core.runs.engine import Reader
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.models import require_same_model
 from probing_core.runs.probes import read_probe
-from probing_core.runs.recipe import read_recipe
 from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.store import Content
 from probing_core.transforms import FAR_CONTROL
@@ -102,11 +101,11 @@ def train_task(reader: Reader) -> Mapping[str, Content]:
 def adopt_probes(reader: Reader) -> Mapping[str, Content]:
     task, model, source = reader.binding.get("task", FINE), reader.binding["model"], reader.source
     assert source is not None
-    rounding = require_same_model(reader.scope.entries[model], source)
+    rounding = require_same_model(reader.scope.entries[model], reader.scope.source.entries)
     names = (task, *(LIVE if task == FINE else ()))
     paths = {name: layout.probe_path(model, name) for name in names}
     probes = {name: source.read_bytes(path) if source.has(path) else None for name, path in paths.items()}
-    same = read_recipe(source).fingerprint == reader.scope.recipe.fingerprint
+    same = reader.scope.source.recipe.fingerprint == reader.scope.recipe.fingerprint
     note = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
     learned = source.read_table(layout.IMAGES)
     return _trained(reader, task, adopt(_model_samples(reader), task, probes, learned, same, note))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from probing_core.errors import BadRun
 from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.setup import find_probe_source, open_same_corpus
+from probing_core.pipeline.probe_source import find_probe_source, require_probe_source
+from probing_core.pipeline.setup import open_same_corpus
 from probing_core.pipeline.stages import ALL, STAGES, run
 from probing_core.runs.last_options import last_options
 from probing_core.runs.layout import RECIPE
-from probing_core.runs.options import DEFAULTS
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
@@ -35,7 +35,7 @@ def repair(out: Path, progress: Progress = SILENT) -> tuple[list[str], list[str]
             recipe, stages = read_recipe(store), {TABLE.stage_of(name) for name in damaged}
             if stages & {"embed", "train"}:  # scores, studies and maps are made from files of the run alone
                 open_same_corpus(recipe)
-                find_probe_source(recipe, DEFAULTS)
+                require_probe_source(recipe, find_probe_source(recipe))
             had = store.entries("")
             store.remove(*damaged)
     if not damaged:

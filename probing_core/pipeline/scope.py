@@ -11,6 +11,7 @@ from probing_core.compute.design import Design
 from probing_core.compute.samples import has_splits
 from probing_core.compute.studies import studies_of
 from probing_core.compute.tasks import task_names
+from probing_core.pipeline.probe_source import ProbeSource
 from probing_core.pipeline.sample_sets import SampleSet, plan_sample_sets
 from probing_core.pipeline.setup import Corpora
 from probing_core.runs import layout
@@ -18,7 +19,7 @@ from probing_core.runs.models import model_entries
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Files, Store
+from probing_core.runs.store import Store
 from probing_core.transforms.base import Transform
 
 
@@ -42,7 +43,7 @@ class Scope:
         options: Options = DEFAULTS,
         progress: Progress = SILENT,
         corpora: Corpora | None = None,
-        source: Files | None = None,
+        source: ProbeSource | None = None,
     ) -> None:
         self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
         self.source, self.corpora = source, corpora or Corpora(recipe)

@@ -1,9 +1,9 @@
-"""A run is opened or begun: its recipe, its corpus, and the run whose probes it takes."""
+"""A run is opened or begun: its recipe and its corpora."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,12 @@ from probing_core.embedders import PUBLISHED_VIEW, bundled, find_spec, parse
 from probing_core.embedders import expand as expand_models
 from probing_core.errors import BadConfig, BadCorpus, BadRun, DamagedFile, ProbingError, UnknownName
 from probing_core.paths import refuse_address
-from probing_core.results.run_places import find_runs
+from probing_core.pipeline.probe_source import (
+    ProbeSource,
+    find_probe_source,
+    open_probe_source,
+    require_probe_source,
+)
 from probing_core.runs.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import Options
@@ -58,8 +63,9 @@ class Corpora:
         return "" if self._own is None else self._own.skipped_summary
 
 
-def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
-    """Return the recipe of the run, further models joined, and its corpora.
+def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora, ProbeSource | None]:
+    """Return the recipe of the run, further models joined, its corpora, and the run whose probes it uses, if that is
+    here.
 
     A corpus is its fingerprint: one that lies elsewhere now, named by ``--corpus``, is noted in the recipe, and the run
     goes on with it.
@@ -74,18 +80,19 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
     for name in with_identity(options.transforms):
         resolve(name)
     models = tuple(parse(name).full for name in named) or None
+    probes = None if options.probes_from is None else open_probe_source(options.probes_from)
     if options.base is not None:
         _stand_on(store, Path(options.base), models)
     if not store.has(RECIPE):
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
-        recipe = _new_recipe(options, corpus, calibrating, models)
+        recipe = _new_recipe(options, corpus, calibrating, models, probes)
         write_recipe(store, recipe)
-        return recipe, Corpora(recipe, corpus, calibrating)
+        return recipe, Corpora(recipe, corpus, calibrating), probes
     made = recipe = read_recipe(store)
     elsewhere = _named_again(options.corpus, recipe.corpus)
     calibrating = _named_again_each(options.calibrate_on or (), recipe.calibrate_on)
-    requested = _requested_entries(options)
+    requested = _requested_entries(options, probes)
     if elsewhere:
         requested["fingerprint"] = elsewhere.fingerprint
     if calibrating:
@@ -101,13 +108,15 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
         recipe = replace(recipe, corpus=absolute_name(elsewhere.name))
     if calibrating:
         recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
-    joining = [name for name in models or () if name not in recipe.models]
-    if joining and (source := find_probe_source(recipe, options)):
-        _require_probes(source, joining)
+    probes = find_probe_source(recipe, probes)
+    if joining := [name for name in models or () if name not in recipe.models]:
+        require_probe_source(recipe, probes)
+        if probes is not None:
+            probes.require_probes(joining)
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     if joined != made or RECIPE not in store.own_names():  # a run that stands on a base has a recipe of its own
         write_recipe(store, joined)
-    return joined, Corpora(joined, elsewhere, calibrating)
+    return joined, Corpora(joined, elsewhere, calibrating), probes
 
 
 def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
@@ -148,27 +157,31 @@ def _named_again_each(names: Sequence[str], known: Sequence[str]) -> list[Corpus
     return [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(known) else []
 
 
-def _requested_entries(options: Options) -> dict[str, Any]:
+def _requested_entries(options: Options, probes: ProbeSource | None) -> dict[str, Any]:
     """Return the entries of a recipe that the options ask for, models and corpora apart."""
     entries = options.entries()
     if options.transforms:
         entries["transforms"] = with_identity(options.transforms)
-    if options.probes_from:
-        entries["probes_from"] = _probe_digest(options.probes_from)
+    if probes is not None:
+        entries["probes_from"] = probes.recipe.probe_digest
     return entries
 
 
 def _new_recipe(
-    options: Options, corpus: Corpus, calibrating: Sequence[Corpus], models: tuple[str, ...] | None
+    options: Options,
+    corpus: Corpus,
+    calibrating: Sequence[Corpus],
+    models: tuple[str, ...] | None,
+    probes: ProbeSource | None = None,
 ) -> Recipe:
-    usual = dict(corpus.recipe) if options.probes_from is None else {}
+    usual = dict(corpus.recipe) if probes is None else {}
     learned = with_identity(usual.pop("transforms", ("bank",)))
     entries = usual | options.entries()
     if options.view is None and "published" in (options.models or ()):
         entries["view"] = PUBLISHED_VIEW
-    if options.probes_from is not None:
-        entries["probes_from"] = _probe_digest(options.probes_from)
-        source = read_recipe(Store(options.probes_from))
+    if probes is not None:
+        source = probes.recipe
+        entries["probes_from"] = source.probe_digest
         if options.view not in (None, source.view):
             raise BadConfig(
                 f"The probes of '{options.probes_from}' learned from views of {source.view} pixels, and --view asks "
@@ -177,9 +190,9 @@ def _new_recipe(
         entries["view"] = source.view
         models = models or tuple(name for name in source.models if name in bundled())
         learned = tuple(name for name in source.transforms if not resolve(name).far)
-        _require_probes(Store(options.probes_from), models)
+        probes.require_probes(models)
     if options.calibrate_on:
-        if options.probes_from is not None:
+        if probes is not None:
             raise BadConfig(
                 "A run that takes its probes from another takes its verdicts too; leave --calibrate-on out."
             )
@@ -204,44 +217,6 @@ def _new_recipe(
 def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
     """Return ``names`` with identity first, as in the bank: every run has it."""
     return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
-
-
-def _probe_digest(source: Path) -> str:
-    """Return `Recipe.probe_digest` of the run ``source``.
-
-    Raises:
-        BadRun: there is no run.
-    """
-    store = Store(source)
-    if not store.has(RECIPE):
-        raise BadRun(f"'{source}' is not a run, so no probes can be taken from it; give a run's directory.")
-    return read_recipe(store).probe_digest
-
-
-def find_probe_source(recipe: Recipe, options: Options) -> Store | None:
-    """Return the run whose probes are used: the one that was named, or one of a user's own that has these probes.
-
-    Raises:
-        BadRun: none of them has.
-    """
-    if not recipe.probes_from:
-        return None
-    if options.probes_from is not None:
-        return Store(options.probes_from)
-    for place in find_runs():
-        with suppress(BadRun):  # one that is damaged is not the one
-            if Store(place.path).has(RECIPE) and _probe_digest(place.path) == recipe.probes_from:
-                return Store(place.path)
-    raise BadRun("The run takes its probes from another run; name it again with `probing run --probes-from RUN`.")
-
-
-def _require_probes(source: Store, models: Sequence[str]) -> None:
-    """Refuse names of models that the run ``source`` has no probes of, before anything is written."""
-    there = {entry["request"] for entry in model_entries(source)}
-    if missing := [name for name in models if name not in there]:
-        raise BadRun(
-            f"The run that the probes are taken from has no '{missing[0]}'; it has: {', '.join(sorted(there))}."
-        )
 
 
 @contextmanager

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 
 from probing_core.compute.threads import threads
@@ -18,14 +17,9 @@ from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.export_images import write_export
 from probing_core.pipeline.graph import TABLE, build
+from probing_core.pipeline.probe_source import ProbeSource, find_probe_source, require_probe_source
 from probing_core.pipeline.scope import Scope
-from probing_core.pipeline.setup import (
-    Corpora,
-    cleared_on_error,
-    find_probe_source,
-    open_or_start,
-    refuse_other_folder,
-)
+from probing_core.pipeline.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
 from probing_core.runs.engine import COMPLETE, Artifact, Plan, Table
 from probing_core.runs.last_options import note_options
 from probing_core.runs.layout import IMAGES, RECIPE, UNITS
@@ -59,8 +53,8 @@ def run(
     store = Store(out)
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
-    with _opened(store, options, progress) as (recipe, corpora):
-        _complete(store, progress, partial(plan_of, store, recipe, options, progress, corpora), stages, only)
+    with _opened(store, options, progress) as planned:
+        _complete(store, progress, planned, stages, only)
 
 
 def make_files(
@@ -84,8 +78,8 @@ def make_files(
         store.remove(*store.damaged())  # nobody verifies and repairs what no command made
         if not store.has(RECIPE):
             write_recipe(store, recipe)
-        plan = partial(plan_of, store, recipe, options, progress, Corpora(recipe, corpus), table)
-        _complete(store, progress, plan, STAGES, lambda path: True)
+        planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), find_probe_source(recipe), table)
+        _complete(store, progress, planned, STAGES, lambda path: True)
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
@@ -98,21 +92,20 @@ def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progr
         ProbingError: bad input, a run that another recipe made, or a folder that holds something else.
     """
     store = Store(source)
-    with _opened(store, options, progress) as (recipe, corpora):
-        planned = partial(plan_of, store, recipe, options, progress, corpora)
+    with _opened(store, options, progress) as planned:
         return write_export(_with_images(planned(), planned), out)
 
 
 @contextmanager
-def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tuple[Recipe, Corpora]]:
-    """Yield the recipe of a run that is held for writing, and its corpora."""
+def _opened(store: Store, options: Options, progress: Progress) -> Iterator[Callable[[], Plan]]:
+    """Yield what returns the plan of a run as its files are then; the run is held for writing."""
     refuse_other_folder(store)
     with store.locked():
         new = not store.has(RECIPE)
-        recipe, corpora = open_or_start(store, options)
+        recipe, corpora, source = open_or_start(store, options)
         progress.note(corpora.skipped_summary)
         with threads(recipe.threads), cleared_on_error(store, new):
-            yield recipe, corpora
+            yield _planner(store, recipe, options, progress, corpora, source)
 
 
 def _complete(
@@ -121,7 +114,7 @@ def _complete(
     """Make what is missing; a file that turns out to be damaged is removed, and made again.
 
     Args:
-        planned: returns the plan of the run as its files are now.
+        planned: see `_opened`.
     """
     mended: set[str] = set()
     before = store.state()
@@ -170,23 +163,26 @@ SAID = {"train": "Training probes", "evaluate": "Scoring", "project": "Drawing m
 """What is said of a stage when it is done."""
 
 
-def plan_of(
+def plan_of(store: Store, recipe: Recipe) -> Plan:
+    """Return the plan of a run; where the run is not here whose probes are used, without it."""
+    return build(Scope(store, recipe, source=find_probe_source(recipe)), TABLE)
+
+
+def _planner(
     store: Store,
     recipe: Recipe,
-    options: Options = DEFAULTS,
-    progress: Progress = SILENT,
-    corpora: Corpora | None = None,
+    options: Options,
+    progress: Progress,
+    corpora: Corpora,
+    source: ProbeSource | None,
     table: Table = TABLE,
-) -> Plan:
-    """Return the plan of a run; where the run is not here whose probes are used, without it.
+) -> Callable[[], Plan]:
+    """Return what returns the plan of a run as its files are then.
 
     Args:
         table: what the run can hold.
     """
-    source = None
-    with suppress(BadRun):
-        source = find_probe_source(recipe, options)
-    return build(Scope(store, recipe, options, progress, corpora, source), table)
+    return lambda: build(Scope(store, recipe, options, progress, corpora, source), table)
 
 
 def _require_to_train(plan: Plan) -> None:
@@ -195,8 +191,8 @@ def _require_to_train(plan: Plan) -> None:
     Raises:
         BadRun: it is not here.
     """
-    if plan.source is None and any(plan.state(one) not in COMPLETE for one in plan.select("train")):
-        find_probe_source(plan.scope.recipe, plan.scope.options)
+    if any(plan.state(one) not in COMPLETE for one in plan.select("train")):
+        require_probe_source(plan.scope.recipe, plan.scope.source)
     if _lacks_embeddings(plan):
         raise BadRun(
             f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
@@ -227,8 +223,7 @@ def _make_embeddings(plan: Plan, planned: Callable[[], Plan]) -> Plan:
     plan = _with_images(plan, planned)
     store, scope = plan.files, plan.scope
     if _lacks_embeddings(plan):
-        if plan.source is None:
-            find_probe_source(scope.recipe, scope.options)  # in one sentence, where it is missing
+        require_probe_source(scope.recipe, scope.source)
         scope.progress.note(download_summary(scope.recipe.models))
         plan = embed(plan)
     if not _lacks_embeddings(plan):

@@ -76,8 +76,11 @@ HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
 """How a model is had again that embeds differently now."""
 
 
-def require_same_model(entry: dict[str, Any], source: Files) -> list[str]:
-    """Check that the model of ``entry`` (its ``model.toml``) embeds as it did in the run ``source``.
+def require_same_model(entry: dict[str, Any], source: Sequence[dict[str, Any]]) -> list[str]:
+    """Check that the model of ``entry`` (its ``model.toml``) embeds as it did in another run.
+
+    Args:
+        source: the entries of the models of that run.
 
     Returns:
         Entries of its recipe that differ there and move embeddings by rounding alone.
@@ -85,9 +88,9 @@ def require_same_model(entry: dict[str, Any], source: Files) -> list[str]:
     Raises:
         BadRun: the other run lacks the model, or it embeds differently there.
     """
-    theirs = next((e for e in model_entries(source) if e["name"] == entry["name"]), None)
+    theirs = next((e for e in source if e["name"] == entry["name"]), None)
     if theirs is None:
-        has = ", ".join(e["name"] for e in model_entries(source))
+        has = ", ".join(e["name"] for e in source)
         raise BadRun(f"The run that the probes are taken from has no '{entry['name']}'; it has: {has}.")
     meaning, rounding = differences(theirs["recipe"], entry["recipe"])
     if meaning:

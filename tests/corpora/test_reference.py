@@ -123,7 +123,7 @@ def test_a_run_over_it_is_that_of_the_reference_unless_asked_otherwise(tmp_path)
     for number, (options, repetitions, far) in enumerate(
         ((Options(), 3, True), (Options(repetitions=1, transforms=("fog",)), 1, False))
     ):
-        recipe, _ = open_or_start(Store(tmp_path / str(number)), replace(options, corpus="reference"))
+        recipe, *_ = open_or_start(Store(tmp_path / str(number)), replace(options, corpus="reference"))
         assert recipe.repetitions == repetitions
         assert ("style-arbitrary-1" in recipe.transforms) == far
         assert recipe.transforms[0] == "identity"

@@ -117,6 +117,33 @@ def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, 
     assert sorted(read) == sorted(models), "the first command reads back what it wrote of each"
 
 
+def test_a_command_reads_once_what_describes_the_run_whose_probes_are_used(
+    split_run, few_scenes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
+    source, options = split_run
+    read, plain = [], Files.read_toml
+    monkeypatch.setattr(Files, "read_toml", lambda self, name: (read.append((self.root, name)), plain(self, name))[1])
+
+    def read_in(root):
+        names = sorted(name for at, name in read if at == root)
+        read.clear()
+        return names
+
+    described = sorted(name for name in Store(source).names() if name.endswith(".toml"))
+    assert len(described) == 1 + len(options.models)
+    out = tmp_path / "run"
+    run(out, replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
+    assert read_in(source) == described
+    store = Store(out)
+    store.remove(*store.names("models/baseline-pixels/predictions/"))
+    (tmp_path / "data" / "runs").mkdir(parents=True)
+    again = tmp_path / "data" / "runs" / "mine"
+    again.symlink_to(source)
+    run(out, stages=("train",))
+    assert read_in(again) == described, "it is found by its recipe"
+
+
 def test_the_samples_of_a_run_are_planned_once_in_a_command(few_run, tmp_path, monkeypatch):
     options, read, plain = few_run[1], [], Files.read_table
     planned, plan_sample_sets = [], scope.plan_sample_sets
