@@ -62,7 +62,7 @@ from probing_core.pipeline.makers import (
     train,
     train_task,
 )
-from probing_core.pipeline.scope import Scope
+from probing_core.pipeline.scope import HOLDING_FILES, Scope
 from probing_core.runs import layout, revisions
 from probing_core.runs.engine import SOURCE, Binding, Plan, Row, Table
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
@@ -567,7 +567,8 @@ TABLE = Table(
 def build(scope: Scope, table: Table = TABLE) -> Plan:
     """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
     them; and what is made with a model once that was loaded."""
-    return Plan(table, scope, scope.files, None if scope.source is None else scope.source.files, _in_path)
+    source = None if scope.source is None else scope.source.files
+    return Plan(table, scope, scope.files, source, _in_path, HOLDING_FILES)
 
 
 def with_models(plan: Plan) -> Plan:

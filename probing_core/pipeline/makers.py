@@ -46,7 +46,6 @@ from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.runs.engine import Reader
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
-from probing_core.runs.models import require_same_model
 from probing_core.runs.probes import read_probe
 from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.store import Content
@@ -101,14 +100,13 @@ def train_task(reader: Reader) -> Mapping[str, Content]:
 def adopt_probes(reader: Reader) -> Mapping[str, Content]:
     task, model, source = reader.binding.get("task", FINE), reader.binding["model"], reader.source
     assert source is not None
-    rounding = require_same_model(reader.scope.entries[model], reader.scope.source.entries)
+    rounding = reader.scope.rounding(model)
     names = (task, *(LIVE if task == FINE else ()))
     paths = {name: layout.probe_path(model, name) for name in names}
     probes = {name: source.read_bytes(path) if source.has(path) else None for name, path in paths.items()}
-    same = reader.scope.source.recipe.fingerprint == reader.scope.recipe.fingerprint
     note = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
     learned = source.read_table(layout.IMAGES)
-    return _trained(reader, task, adopt(_model_samples(reader), task, probes, learned, same, note))
+    return _trained(reader, task, adopt(_model_samples(reader), task, probes, learned, reader.scope.learned_here, note))
 
 
 def _trained(reader: Reader, name: str, trained: Trained) -> Mapping[str, Content]:
@@ -313,7 +311,7 @@ def _missing_corpora(scope: Scope) -> str:
     try:
         _ = scope.corpora.all
     except BadRun as error:
-        if scope.files.base is None:
+        if not scope.stands_on_base:
             raise
         return str(error)
     return ""

@@ -15,12 +15,15 @@ from probing_core.pipeline.probe_source import ProbeSource
 from probing_core.pipeline.sample_sets import SampleSet, plan_sample_sets
 from probing_core.pipeline.setup import Corpora
 from probing_core.runs import layout
-from probing_core.runs.models import model_entries
+from probing_core.runs.models import model_entries, require_same_model
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from probing_core.transforms.base import Transform
+
+HOLDING_FILES = ("files", "source", "images", "sample_sets", "with_models")
+"""Names of what the scope holds and no maker is given: of files, it reads what its row declares."""
 
 
 class Scope:
@@ -97,6 +100,21 @@ class Scope:
     def tasks(self) -> tuple[str, ...]:
         """Tasks that the run has: its own probes learn the content, where it is defined."""
         return task_names(self.transforms, self.images if self.learns else None)
+
+    @property
+    def stands_on_base(self) -> bool:
+        """Whether the run reads the files of another beside its own."""
+        return self.files.base is not None
+
+    @property
+    def learned_here(self) -> bool:
+        """Whether the probes of another run, which are used, learned from the same corpus."""
+        return self.source is not None and self.source.recipe.fingerprint == self.recipe.fingerprint
+
+    def rounding(self, model: str) -> list[str]:
+        """Return entries of the recipe of ``model`` that differ in the run whose probes are used, and move embeddings
+        by rounding alone; see `require_same_model`."""
+        return [] if self.source is None else require_same_model(self.entries[model], self.source.entries)
 
     def covers(self, model: str, series: str) -> bool:
         """Return whether a model has embeddings of a series."""

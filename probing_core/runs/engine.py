@@ -15,7 +15,7 @@ survive a kill, files that were left out, and a run that stands on another.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -185,6 +185,14 @@ class Artifact:
     removes: tuple[str, ...] = ()
     pieces: str = ""
 
+    def is_read(self, path: str) -> bool:
+        """Return whether its row declares that the file at ``path`` is read."""
+        return path in self.reads or any(path.startswith(read) for read in self.reads if read.endswith("/"))
+
+    def require_read(self, path: str) -> None:
+        """Refuse to read what its row does not declare: its key would not know of it."""
+        assert self.is_read(path), f"'{self.row.path}' reads '{path}' without saying so."
+
     def piece(self, unit: int) -> str:
         """Return the path of one of its pieces."""
         assert self.pieces, f"'{self.row.path}' is not made in pieces."
@@ -204,6 +212,7 @@ class Plan:
         files: of the run.
         source: of the run that paths with ``source:`` lie in, or None where it is not here.
         slug: placeholder, its value -> how the value stands in a path.
+        hidden: names of what the scope holds that makers are not given: files, and what was read of them.
     """
 
     def __init__(
@@ -213,11 +222,13 @@ class Plan:
         files: Store,
         source: Files | None = None,
         slug: Callable[[str, str], str] = lambda name, value: value,
+        hidden: Collection[str] = (),
     ) -> None:
         self.table, self.scope, self.files, self.source, self._slug = table, scope, files, source, slug
+        self.hidden = hidden
         self.artifacts: dict[str, Artifact] = {}
         self.tables: dict[tuple[str, str], pd.DataFrame] = {}
-        self.kept: tuple[Binding, dict[Hashable, Any]] = {}, {}
+        self.kept: tuple[Binding, dict[Hashable, tuple[Any, set[str]]]] = {}, {}
         self._of_output: dict[str, Artifact] = {}
         of_template: dict[str, list[Artifact]] = {}
         for _, rows in groupby(table.rows, key=lambda row: row.group or row.path):
@@ -416,8 +427,11 @@ class Reader:
 
     def __init__(self, plan: Plan, artifact: Artifact, later: Sequence[Artifact] = ()) -> None:
         self._plan, self._later, self.artifact = plan, later, artifact
-        self.scope, self.source, self.binding = plan.scope, plan.source, artifact.binding
-        self.files = Declared(plan.files, artifact)
+        self.scope: Any = Facts(plan.scope, plan.hidden, artifact)
+        self.binding = artifact.binding
+        self._asked: set[str] = set()
+        self.files = Declared(plan.files, artifact, self._asked)
+        self.source = None if plan.source is None else Declared(plan.source, artifact, self._asked, SOURCE)
 
     def table(self, path: str) -> pd.DataFrame:
         """Return a table whole; the last few stay in memory. Shared: not to be changed."""
@@ -430,14 +444,20 @@ class Reader:
         return tables[name]
 
     def kept(self, name: Hashable, make: Callable[[], T]) -> T:
-        """Return what ``make`` returns, which stays in memory while files of the same binding are made. It may hold no
-        more than what every row reads that asks for ``name``."""
+        """Return what ``make`` returns, which stays in memory while files of the same binding are made. It is of files
+        that every row reads that asks for ``name``."""
         binding, kept = self._plan.kept
         if binding != self.binding:
             binding, kept = self._plan.kept = self.binding, {}
         if name not in kept:
-            kept[name] = make()
-        return kept[name]
+            before = set(self._asked)
+            self._asked.clear()
+            kept[name] = make(), set(self._asked)
+            self._asked |= before
+        value, asked = kept[name]
+        for path in asked:
+            self.artifact.require_read(path)
+        return value
 
     @property
     def waiting(self) -> list[Reader]:
@@ -464,18 +484,35 @@ class Reader:
         return files.read_table(path) if path.endswith(PARQUET) else files.read_arrays(path)
 
 
-class Declared(Files):
-    """The files of a run that one artifact may read. Another is refused: its key would not know of it."""
+class Facts:
+    """The scope of a plan as a maker sees it: less what hands out files, which its row would not declare."""
 
-    def __init__(self, files: Files, artifact: Artifact) -> None:
-        self.root, self._files, self._artifact = files.root, files, artifact
+    def __init__(self, scope: Any, hidden: Collection[str], artifact: Artifact) -> None:
+        self._scope, self._hidden, self._artifact = scope, hidden, artifact
+
+    def __getattr__(self, name: str) -> Any:
+        assert name not in self._hidden, f"'{self._artifact.row.path}' takes '{name}' of the scope without saying so."
+        return getattr(self._scope, name)
+
+
+class Declared(Files):
+    """The files of a run that one artifact may read. Another is refused: its key would not know of it.
+
+    Args:
+        files: of the run.
+        artifact: which one.
+        asked: gets the paths that are asked for, as the artifact names them.
+        prefix: of these paths: empty, or `SOURCE`.
+    """
+
+    def __init__(self, files: Files, artifact: Artifact, asked: set[str], prefix: str = "") -> None:
+        self.root, self._files, self._artifact, self._asked, self._prefix = files.root, files, artifact, asked, prefix
 
     def _is_declared(self, name: str) -> bool:
-        reads = self._artifact.reads
-        return name in reads or any(name.startswith(read) for read in reads if read.endswith("/"))
+        return self._artifact.is_read(f"{self._prefix}{name}")
 
     def entry(self, name: str) -> Entry | None:
-        return self._files.entry(name) if self._is_declared(name) else None
+        return self._files.entry(self._declared(name)) if self._is_declared(name) else None
 
     def path(self, name: str) -> Path:
         return self._files.path(self._declared(name))
@@ -484,11 +521,14 @@ class Declared(Files):
         return self._files.readable(self._declared(name))
 
     def _declared(self, name: str) -> str:
-        assert self._is_declared(name), f"'{self._artifact.row.path}' reads '{name}' without saying so."
+        path = f"{self._prefix}{name}"
+        self._artifact.require_read(path)
+        self._asked.add(path)
         return name
 
     def entries(self, prefix: str) -> dict[str, Entry]:
-        return {name: entry for name, entry in self._files.entries(prefix).items() if self._is_declared(name)}
+        found = self._files.entries(prefix)
+        return {self._declared(name): entry for name, entry in found.items() if self._is_declared(name)}
 
 
 def _key_of(artifact: Artifact, inputs: Mapping[str, Any]) -> str | None:

@@ -22,14 +22,16 @@ from probing_core.measures import detection_threshold, intervals
 from probing_core.pipeline import Options, graph, run, stages
 from probing_core.pipeline.graph import OPTIONS as VALUES
 from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.scope import Scope
+from probing_core.pipeline.probe_source import ProbeSource
+from probing_core.pipeline.sample_sets import SampleSet
+from probing_core.pipeline.scope import HOLDING_FILES, Scope
 from probing_core.probes import mlp, optimizer, sigmoid
 from probing_core.runs import layout, revisions
 from probing_core.runs.engine import Plan, Reader, Row, State, Table
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.manifest import Manifest
 from probing_core.runs.recipe import read_recipe
-from probing_core.runs.store import Store
+from probing_core.runs.store import Files, Store
 from probing_core.runs.why import why
 from tests.conftest import in_few_pixels, scene, write_scenes
 from tests.plans import plan_of
@@ -173,10 +175,11 @@ READ_BY = {
     "transforms": ("transforms", "warps", "classes"),
     "fingerprint": ("fingerprint",),
     "train_samples": ("train_samples",),
+    "corpora": ("fingerprint",),
     "threads": (),
 }
-"""Entry of a design or recipe -> the options of which a row declares one if its maker reads it; none for the number of
-threads, which moves the last bits alone."""
+"""Entry of a design, a recipe or a scope -> the options of which a row declares one if its maker reads it; none for the
+number of threads, which moves the last bits alone."""
 
 
 class Watched:
@@ -194,10 +197,12 @@ class Watched:
 
 class WatchedScope:
     def __init__(self, scope: Scope, row: Row) -> None:
-        self._scope = scope
+        self._scope, self._row = scope, row
         self.design, self.recipe = Watched(scope.design, row), Watched(scope.recipe, row)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "corpora":
+            return getattr(Watched(self._scope, self._row), name)
         return getattr(self.design if name in ("transforms", "learns") else self._scope, name)
 
 
@@ -220,6 +225,27 @@ def test_a_maker_reads_nothing_of_a_recipe_that_its_row_does_not_declare(made, t
     monkeypatch.setattr(stages, "build", lambda scope, _: graph.build(scope, table))
     run(tmp_path / "run", made[1])
     assert states(Store(tmp_path / "run")) == {State.MADE}
+
+
+@pytest.mark.parametrize("name", HOLDING_FILES)
+def test_a_maker_is_not_given_files_by_its_scope(made, name):
+    plan = plan_of(made[0])
+    scope = Reader(plan, plan.artifacts[layout.IMAGES]).scope
+    assert scope.recipe == plan.scope.recipe
+    with pytest.raises(AssertionError, match=f"'images.parquet' takes '{name}' of the scope"):
+        getattr(scope, name)
+
+
+def test_nothing_else_of_a_scope_holds_files(made):
+    scope = plan_of(made[0]).scope
+    held = {name: getattr(scope, name) for name in dir(scope) if not name.startswith("_")}
+    of_files = (Files, ProbeSource, pd.DataFrame, SampleSet, Scope)
+    found = {
+        name
+        for name, value in held.items()
+        if isinstance(value, of_files) or (isinstance(value, Mapping) and isinstance(value.get(""), of_files))
+    }
+    assert {"files", "images", "sample_sets"} <= found <= set(HOLDING_FILES)
 
 
 def test_a_row_that_forgot_an_option_would_be_found(made, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from inspect import signature
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.runs.engine import COMPLETE, Plan, Reader, Row, State, Table, units_of
+from probing_core.runs.engine import COMPLETE, Artifact, Plan, Reader, Row, State, Table, units_of
 from probing_core.runs.store import Files, Store
 from probing_core.runs.why import why
 
@@ -265,6 +266,57 @@ def test_a_maker_can_read_only_what_its_row_declares(tmp_path):
     hidden = changed(JAM, reads=("juice/{fruit}/",), make=cheats)
     with pytest.raises(AssertionError, match=r"reads 'crate.parquet' without saying so"):
         make(plan_of(tmp_path, rows=(CRATE, JUICE, hidden)))
+
+
+@pytest.mark.parametrize("name", [name for name in dir(Files) if not name.startswith("_")])
+def test_no_way_to_read_files_leads_past_what_a_row_declares(tmp_path, name):
+    """Be it a method that is added: it raises, or returns nothing."""
+    reader = Reader(make_crate(tmp_path), Artifact(JAM, {}, JAM.path, {}, (), {}))
+    read = getattr(reader.files, name)
+    given = ["crate.parquet", "fruit"][: len(signature(read).parameters)]
+    try:
+        found = read(*given)
+    except (AssertionError, KeyError):
+        return
+    assert not found, found
+
+
+def make_crate(root: Path) -> Plan:
+    plan = plan_of(root, rows=(CRATE,))
+    make(plan)
+    return plan
+
+
+def test_a_maker_can_read_of_another_run_only_what_its_row_declares(tmp_path):
+    make(plan_of(tmp_path / "a"))
+    taken = Row(
+        path="gift.parquet",
+        holds="a gift",
+        stage="cook",
+        reads=("source:jam/apple.parquet",),
+        make=lambda at: {"gift.parquet": at.source.read_table("jam/pear.parquet")},
+    )
+    with pytest.raises(AssertionError, match=r"'gift.parquet' reads 'source:jam/pear.parquet' without saying so"):
+        make(plan_of(tmp_path / "b", rows=(taken,), source=Store(tmp_path / "a")))
+
+
+def test_a_maker_is_not_given_what_hands_out_files(tmp_path):
+    hidden = changed(CRATE, make=lambda at: {"crate.parquet": at.scope.plan.files.read_table("crate.parquet")})
+    plan = Plan(table(hidden), Kitchen(), Store(tmp_path), hidden=("plan",))
+    with pytest.raises(AssertionError, match=r"'crate.parquet' takes 'plan' of the scope without saying so"):
+        make(plan)
+
+
+def test_what_makers_keep_is_of_files_that_each_of_them_declares(tmp_path):
+    def keeping(at: Reader) -> Mapping[str, Any]:
+        return {at.artifact.row.path: at.kept("weights", lambda: at.files.read_table("crate.parquet"))}
+
+    shared: dict[str, Any] = {"holds": "fruit", "stage": "cook", "each": fruits, "group": "oven", "make": keeping}
+    pie = Row(path="pie/{fruit}.parquet", reads=("crate.parquet",), **shared)
+    tart = Row(path="tart/{fruit}.parquet", **shared)
+    with pytest.raises(AssertionError, match=r"'tart/\{fruit\}.parquet' reads 'crate.parquet' without saying so"):
+        make(plan_of(tmp_path, rows=(CRATE, pie, tart)))
+    make(plan_of(tmp_path, rows=(CRATE, pie, changed(tart, reads=pie.reads))))
 
 
 def test_rows_of_a_group_are_made_binding_by_binding_and_their_readers_see_them_in_the_order_of_the_scope(tmp_path):
