@@ -7,7 +7,7 @@ written with the first of them. Memory holds two units and the models, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from probing_core.errors import ModelUnavailable
@@ -15,6 +15,7 @@ from probing_core.pipeline.executors import Executor, opened_executor
 from probing_core.pipeline.graph import with_models
 from probing_core.pipeline.sample_sets import SampleSet
 from probing_core.pipeline.setup import withdrawn_on_error
+from probing_core.pipeline.wanted import EMBED, Wanted
 from probing_core.pipeline.worker import Job
 from probing_core.runs.engine import Artifact, Plan, State
 from probing_core.runs.layout import CROPS, crops_path, embeddings_folder, model_path, unit_rows_folder
@@ -26,36 +27,31 @@ Entries = Sequence[dict[str, Any]]
 """Contents of ``model.toml``."""
 
 
-def embed(plan: Plan) -> Plan:
-    """Make whatever is missing of the tables of samples and of every model's embeddings.
+def embed(plan: Plan, wanted: Wanted) -> Plan:
+    """Make what is wanted and missing of the tables of samples and of the models' embeddings.
 
     Returns:
         The plan, with the models that were loaded for the first time.
     """
-    scope, files = plan.scope, plan.files
-    left = {artifact.binding.get("model") for artifact in plan.left(plan.select("embed"))}
-    waiting = [
-        request
-        for request in scope.recipe.models
-        if request in scope.unloaded
-        or any(entry["request"] == request and name in left for name, entry in scope.entries.items())
-    ]
+    scope, files, waiting = plan.scope, plan.files, wanted.requests(plan)
     with opened_executor(scope) as executor:
         while waiting:
             loaded = list(_load_some(executor, plan, waiting))
             entries = [entry for of_one in loaded for entry in of_one]
             if any(entry["name"] not in plan.scope.entries for entry in entries):
                 plan = with_models(plan)
+            artifacts = wanted.artifacts(plan, EMBED)
             for sample_set in plan.scope.sample_sets.values():
-                _embed_units(plan, sample_set, entries, executor)
-            _embed_crops(plan, entries, executor)
+                _embed_units(plan, artifacts, sample_set, entries, executor)
+            _embed_crops(plan, artifacts, entries, executor)
             executor.unload()
             waiting = waiting[len(loaded) :]
+        artifacts = wanted.artifacts(plan, EMBED)
         for sample_set in plan.scope.sample_sets.values():
-            if sample_set.table in plan.artifacts:
-                _embed_units(plan, sample_set, [], executor)  # their rows, where no model was to be embedded
-                _gather_rows(plan, plan.artifacts[sample_set.table], sample_set)
-        _embed_crops(plan, [], executor)
+            if sample_set.table in artifacts:
+                _embed_units(plan, artifacts, sample_set, [], executor)  # their rows, where no model was to be embedded
+                _gather_rows(plan, artifacts[sample_set.table], sample_set)
+        _embed_crops(plan, artifacts, [], executor)
     files.fold()
     return plan
 
@@ -99,18 +95,20 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
         plan.files.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
 
 
-def _embed_units(plan: Plan, sample_set: SampleSet, entries: Entries, executor: Executor) -> None:
-    """Embed what ``entries`` lack of ``sample_set``, and make its rows where they are missing."""
+def _embed_units(
+    plan: Plan, artifacts: Mapping[str, Artifact], sample_set: SampleSet, entries: Entries, executor: Executor
+) -> None:
+    """Embed what ``entries`` lack of ``sample_set``, and make its rows where they are missing: of ``artifacts``."""
     files, progress, shards, keys = plan.files, plan.scope.progress, dict[str, Shards](), dict[str, str]()
     for entry in entries:
-        artifact = plan.artifacts.get(embeddings_folder(entry["name"], sample_set.series))
+        artifact = artifacts.get(embeddings_folder(entry["name"], sample_set.series))
         if artifact is not None and plan.state(artifact) is not State.LEFT_OUT:
             keys[entry["name"]] = key = plan.ready_key(artifact)
             shards[entry["name"]] = Shards(
                 files, entry["name"], sample_set.series, key, len(sample_set.units), plan.inputs(artifact)
             )
     requests = {entry["name"]: entry["request"] for entry in entries}
-    missing = _units_without_rows(plan, sample_set)
+    missing = _units_without_rows(plan, artifacts.get(sample_set.table), sample_set)
     for name, gathered in shards.items():
         missing += [Job(sample_set.series, unit, name, requests[name], keys[name]) for unit in gathered.missing]
     jobs: dict[int, list[Job]] = {}
@@ -131,8 +129,7 @@ def _embed_units(plan: Plan, sample_set: SampleSet, entries: Entries, executor: 
     progress.update(stage, total, total, doing)
 
 
-def _units_without_rows(plan: Plan, sample_set: SampleSet) -> list[Job]:
-    table = plan.artifacts.get(sample_set.table)
+def _units_without_rows(plan: Plan, table: Artifact | None, sample_set: SampleSet) -> list[Job]:
     if table is None or not plan.left([table]):
         return []
     key = plan.ready_key(table)
@@ -140,10 +137,10 @@ def _units_without_rows(plan: Plan, sample_set: SampleSet) -> list[Job]:
     return [Job(sample_set.series, unit, "", "", key) for unit in units]
 
 
-def _embed_crops(plan: Plan, entries: Entries, executor: Executor) -> None:
-    """Embed the large pictures, of models that lack them; make their table where it is missing."""
+def _embed_crops(plan: Plan, artifacts: Mapping[str, Artifact], entries: Entries, executor: Executor) -> None:
+    """Embed the large pictures, of models that lack them; make their table where it is missing: of ``artifacts``."""
     paths = {crops_path(entry["name"]): entry for entry in entries}
-    left = plan.left([plan.artifacts[path] for path in (CROPS, *paths) if path in plan.artifacts])
+    left = plan.left([artifacts[path] for path in (CROPS, *paths) if path in artifacts])
     if not left:
         return
     plan.scope.progress.update("crops", 0, len(left), "Embedding large pictures, whole and as tiles")

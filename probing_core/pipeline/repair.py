@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from probing_core.errors import BadRun
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.probe_source import find_probe_source, require_probe_source
 from probing_core.pipeline.setup import open_same_corpus
-from probing_core.pipeline.stages import ALL, STAGES, run
+from probing_core.pipeline.stages import make_again
 from probing_core.runs.last_options import last_options
-from probing_core.runs.layout import RECIPE
+from probing_core.runs.layout import RECIPE, is_piece
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
 
 
 def repair(out: Path, progress: Progress = SILENT) -> tuple[list[str], list[str]]:
-    """Remove every damaged file of the run in ``out``, and make again what was there.
+    """Remove every damaged file of the run in ``out`` and make it again, with what it cannot be made without.
+
+    Nothing else is made: neither what is missing or stale beside, nor what follows from a file that has other last bits
+    now. A damaged piece of something that is not complete is removed alone.
 
     Returns:
         Names of the damaged files, and one sentence for each file that is not as it should be in the end.
@@ -32,17 +34,15 @@ def repair(out: Path, progress: Progress = SILENT) -> tuple[list[str], list[str]
         if RECIPE in damaged:
             raise BadRun(f"'{RECIPE}' of the run {damaged[RECIPE]}: it cannot be made again from anything else.")
         if damaged:
-            recipe, stages = read_recipe(store), {TABLE.stage_of(name) for name in damaged}
-            if stages & {"embed", "train"}:  # scores, studies and maps are made from files of the run alone
+            recipe, stages = read_recipe(store), {TABLE.stage_of(name) for name in damaged if not is_piece(name)}
+            if stages - {"evaluate", "project"}:  # scores, studies and maps are made from files of the run alone
                 open_same_corpus(recipe)
                 require_probe_source(recipe, find_probe_source(recipe))
-            had = store.entries("")
             store.remove(*damaged)
     if not damaged:
         return [], store.damage()
-    made = {TABLE.stage_of(name) for name in had} & set(STAGES)
-    needed = STAGES[: max(map(STAGES.index, made), default=0) + 1]
-    run(out, replace(last_options(out), maps=ALL), needed, progress, only=had.__contains__)
+    make_again(out, damaged, last_options(out), progress)
     after = Store(out)
-    lost = [f"'{name}' was damaged and removed, and no stage made it again." for name in damaged if not after.has(name)]
-    return list(damaged), lost + after.damage()
+    lost = [name for name in damaged if not is_piece(name) and not after.has(name)]
+    told = [f"'{name}' was damaged and removed, and no stage made it again." for name in lost]
+    return list(damaged), told + after.damage()

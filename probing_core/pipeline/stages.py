@@ -6,8 +6,9 @@ Which these are, and what each is made from, is the table of `probing_core.pipel
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from probing_core.compute.threads import threads
@@ -20,6 +21,7 @@ from probing_core.pipeline.graph import TABLE, build
 from probing_core.pipeline.probe_source import ProbeSource, find_probe_source, require_probe_source
 from probing_core.pipeline.scope import Scope
 from probing_core.pipeline.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
+from probing_core.pipeline.wanted import EMBED, Wanted
 from probing_core.runs.engine import COMPLETE, Artifact, Plan, Table
 from probing_core.runs.last_options import note_options
 from probing_core.runs.layout import IMAGES, RECIPE, UNITS
@@ -28,7 +30,7 @@ from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe, write_recipe
 from probing_core.runs.store import COMPLETED, Store, note_event
 
-STAGES = ("embed", "train", "evaluate", "project")
+STAGES = (EMBED, "train", "evaluate", "project")
 ALL, FIRST = "all", "first"
 """Of the maps of a run: those of all models, or of the first."""
 
@@ -38,12 +40,8 @@ def run(
     options: Options = DEFAULTS,
     stages: Sequence[str] = STAGES,
     progress: Progress = SILENT,
-    only: Callable[[str], bool] = lambda path: True,
 ) -> None:
     """Make, or complete, the run in ``out``.
-
-    Args:
-        only: path -> whether a file is made that is missing, of the stages behind ``embed``.
 
     Raises:
         ProbingError: bad input, or a run that another recipe made.
@@ -54,7 +52,18 @@ def run(
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with _opened(store, options, progress) as planned:
-        _complete(store, progress, planned, stages, only)
+        _complete(store, progress, planned, Wanted(tuple(stages)))
+
+
+def make_again(out: Path, files: Iterable[str], options: Options = DEFAULTS, progress: Progress = SILENT) -> None:
+    """Make files that the run in ``out`` has lost, with what they cannot be made without, and nothing else.
+
+    Raises:
+        ProbingError: something that they are made from is not here.
+    """
+    store = Store(out)
+    with _opened(store, options, progress) as planned:
+        _complete(store, progress, planned, Wanted(files=frozenset(files)))
 
 
 def make_files(
@@ -79,7 +88,7 @@ def make_files(
         if not store.has(RECIPE):
             write_recipe(store, recipe)
         planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), find_probe_source(recipe), table)
-        _complete(store, progress, planned, STAGES, lambda path: True)
+        _complete(store, progress, planned, Wanted(STAGES))
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
@@ -108,10 +117,9 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[Call
             yield _planner(store, recipe, options, progress, corpora, source)
 
 
-def _complete(
-    store: Store, progress: Progress, planned: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]
-) -> None:
-    """Make what is missing; a file that turns out to be damaged is removed, and made again.
+def _complete(store: Store, progress: Progress, planned: Callable[[], Plan], wanted: Wanted) -> None:
+    """Make what is wanted and missing; a file that turns out to be damaged, of whatever stage, is removed and made
+    again.
 
     Args:
         planned: see `_opened`.
@@ -120,7 +128,7 @@ def _complete(
     before = store.state()
     while True:
         try:
-            _make_stages(planned, stages, only)
+            _make_stages(planned, wanted)
             if store.state() != before:
                 note_event(store.root, event=COMPLETED)
             return
@@ -130,26 +138,32 @@ def _complete(
             mended.add(error.name)
             store.remove(error.name)
             progress.note(f"'{error.name}' was damaged, and is made again.")
-            stages = STAGES[: STAGES.index(stages[-1]) + 1]  # it may be of an earlier one
+            wanted = replace(wanted, files=wanted.files | {error.name})
 
 
-def _make_stages(planned: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]) -> None:
-    """Make what is missing of some stages, in order; see `_complete`."""
+def _make_stages(planned: Callable[[], Plan], wanted: Wanted) -> None:
+    """Make what is wanted and missing, stage by stage; see `_complete`."""
     plan = planned()
-    if "embed" in stages:
-        plan = _make_embeddings(plan, planned)
-    if "train" in stages:
-        _require_to_train(plan)
-        _make(plan, "train", plan.select("train"), only)
-    if "evaluate" in stages:
-        _make(plan, "evaluate", plan.select("evaluate"), only)
-    if "project" in stages:
-        _make(plan, "project", _maps(plan), only)
+    if EMBED in wanted.stages or wanted.files:
+        plan = _make_embeddings(plan, planned, wanted)
+    if "train" in wanted.stages and _lacks_embeddings(plan):
+        raise BadRun(
+            f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
+            f"`probing embed --run {plan.files.root}` makes them."
+        )
+    for stage in STAGES[1:]:
+        artifacts = list(wanted.artifacts(plan, stage).values())
+        if stage == "train" and any(plan.state(one) not in COMPLETE for one in artifacts):
+            require_probe_source(plan.scope.recipe, plan.scope.source)
+        if stage in wanted.stages:
+            _make(plan, stage, _maps(plan) if stage == "project" else artifacts)
+        elif plan.left(artifacts):
+            _make(plan, stage, artifacts)
 
 
-def _make(plan: Plan, stage: str, wanted: Sequence[Artifact], only: Callable[[str], bool]) -> None:
+def _make(plan: Plan, stage: str, artifacts: Sequence[Artifact]) -> None:
     """Make what is missing of a stage behind ``embed``."""
-    artifacts, progress = [one for one in wanted if only(one.path)], plan.scope.progress
+    progress = plan.scope.progress
 
     def report(artifact: Artifact, done: int, total: int) -> None:
         progress.update(stage, done, total, artifact.row.doing.format(**artifact.binding))
@@ -185,21 +199,6 @@ def _planner(
     return lambda: build(Scope(store, recipe, options, progress, corpora, source), table)
 
 
-def _require_to_train(plan: Plan) -> None:
-    """Refuse to train without what probes learn from, or without the run whose probes are used, where it is needed.
-
-    Raises:
-        BadRun: it is not here.
-    """
-    if any(plan.state(one) not in COMPLETE for one in plan.select("train")):
-        require_probe_source(plan.scope.recipe, plan.scope.source)
-    if _lacks_embeddings(plan):
-        raise BadRun(
-            f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
-            f"`probing embed --run {plan.files.root}` makes them."
-        )
-
-
 def _with_images(plan: Plan, planned: Callable[[], Plan]) -> Plan:
     """Return the plan of a run whose images are chosen; where they are not, they are, and it is planned anew."""
     if not plan.left([plan.artifacts[IMAGES]]):
@@ -209,23 +208,24 @@ def _with_images(plan: Plan, planned: Callable[[], Plan]) -> Plan:
 
 
 def _lacks_embeddings(plan: Plan) -> bool:
-    return bool(plan.scope.unloaded or plan.left(plan.select("embed")))
+    return bool(plan.scope.unloaded or plan.left(plan.select(EMBED)))
 
 
-def _make_embeddings(plan: Plan, planned: Callable[[], Plan]) -> Plan:
-    """Make what is missing of the stage ``embed``.
+def _make_embeddings(plan: Plan, planned: Callable[[], Plan], wanted: Wanted) -> Plan:
+    """Make what is wanted and missing of the stage ``embed``.
 
     Returns:
-        The plan of the run, all of whose models are known.
+        The plan of the run, with the models that were loaded.
     """
-    if _lacks_embeddings(plan):
+    if wanted.embeds(plan):
         note_options(plan.files.root, plan.scope.options)
-    plan = _with_images(plan, planned)
+    if IMAGES in wanted.artifacts(plan, EMBED):
+        plan = _with_images(plan, planned)
     store, scope = plan.files, plan.scope
-    if _lacks_embeddings(plan):
+    if wanted.embeds(plan):
         require_probe_source(scope.recipe, scope.source)
-        scope.progress.note(download_summary(scope.recipe.models))
-        plan = embed(plan)
+        scope.progress.note(download_summary(wanted.requests(plan)))
+        plan = embed(plan, wanted)
     if not _lacks_embeddings(plan):
         store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
         shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver

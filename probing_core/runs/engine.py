@@ -273,10 +273,13 @@ class Plan:
         Raises:
             UnknownName: there is none.
         """
-        found = self._of_output.get(path) or self._of_output.get(f"{path.rpartition('/')[0]}/")
+        found = self._holding(path)
         if found is None:
             raise UnknownName(f"A run with this recipe has no '{path}'; docs/run-format.md lists what there can be.")
         return found
+
+    def _holding(self, path: str) -> Artifact | None:
+        return self._of_output.get(path) or self._of_output.get(f"{path.rpartition('/')[0]}/")
 
     def select(self, *stages: str) -> list[Artifact]:
         """Return the artifacts of some stages, in order."""
@@ -369,6 +372,23 @@ class Plan:
         """Return those of ``artifacts`` that are to be made."""
         return [artifact for artifact in artifacts if self.state(artifact) in (State.MISSING, State.STALE)]
 
+    def needed(self, paths: Iterable[str]) -> set[str]:
+        """Return the names of the artifacts that files belong to, and of all that these lack to be made, at any
+        remove."""
+        names = {found.path for found in map(self._holding, paths) if found is not None}
+        for name, artifact in reversed(self.artifacts.items()):  # what is read stands before who reads it
+            if name in names and self.left([artifact]):
+                lacks = filter(self._lacks, artifact.reads)
+                names.update(self._of_output[path].path for path in lacks if path in self._of_output)
+        return names
+
+    def _lacks(self, path: str) -> bool:
+        """Return whether what lies at ``path`` is missing, or is another than who reads it by its key takes it for."""
+        read = self._of_output.get(path)
+        # The key of what is read by it says what should lie there, and not that it does.
+        stale = read is not None and read.row.by_key and bool(read.row.stage) and bool(self.left([read]))
+        return stale or self.value(path) is None
+
     # making
 
     def make(self, artifacts: Sequence[Artifact], report: Callable[[Artifact, int, int], None]) -> None:
@@ -403,11 +423,8 @@ class Plan:
 
     def _require(self, artifact: Artifact) -> None:
         for path in artifact.reads:
-            read = self._of_output.get(path)
-            # The key of what is read by it says what should lie there, and not that it does.
-            lacks = read is not None and read.row.by_key and read.row.stage and bool(self.left([read]))
-            if lacks or self.value(path) is None:
-                stage = read.row.stage if read is not None else ""
+            if self._lacks(path):
+                stage = self._of_output[path].row.stage if path in self._of_output else ""
                 raise BadRun(
                     f"'{artifact.path}' is made from '{path}', which the run '{self.files.root}' lacks; "
                     f"`probing {stage} --run {self.files.root}` makes it."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from probing_core.cli import main
 from probing_core.errors import BadRun, DamagedFile
 from probing_core.pipeline import run
+from probing_core.runs.recipe import read_recipe, write_recipe
 from probing_core.runs.store import Store
+from tests.conftest import few_transforms
 from tests.pipeline.test_embed import files
 
 pytestmark = pytest.mark.slow
@@ -86,6 +89,50 @@ def test_scores_are_made_again_without_the_corpus(copy, monkeypatch):
     monkeypatch.setattr("probing_core.pipeline.repair.open_same_corpus", lambda recipe: refuse())
     assert main(["verify", "--run", str(copy), "--repair"]) == 0
     assert content(copy) == before
+
+
+def test_what_was_never_made_is_not_made_by_a_repair(copy):
+    """Of a model that was to join, of what a kill took away, and of what an earlier version made."""
+    store = Store(copy)
+    recipe = read_recipe(store)
+    with store.locked():
+        write_recipe(store, replace(recipe, models=(*recipe.models, "baseline/pixels")))
+        store.remove(f"{MODEL}/predictions/group-1.parquet")
+        store.write_table("tables/fits.parquet", store.read_table("tables/fits.parquet"), "of an earlier version")
+    before = content(copy)
+    for name in EVERY_KIND:
+        flip(copy / name)
+    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    assert content(copy) == before
+
+
+def test_what_a_damaged_file_cannot_be_made_without_is_made_too(copy):
+    before = content(copy)
+    with Store(copy).locked():
+        Store(copy).remove(f"{MODEL}/scores.parquet")
+    flip(copy / "tables/scores.parquet")
+    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    assert content(copy) == before
+
+
+def test_one_layer_of_a_model_is_described_again(few_scenes, tmp_path):
+    out = tmp_path / "run"
+    run(out, few_transforms(few_scenes, "baseline/random-vit@layer=all"), ("embed",))
+    before = content(out)
+    described = sorted(name for name in before if name.endswith("model.toml"))
+    assert len(described) > 2
+    flip(out / described[1])
+    assert main(["verify", "--run", str(out), "--repair"]) == 0
+    assert content(out) == before
+
+
+def test_a_description_of_a_model_is_not_removed_where_it_cannot_be_made_again(copy, monkeypatch, capsys):
+    flip(copy / EVERY_KIND[2])
+    held = content(copy)
+    monkeypatch.setattr("probing_core.pipeline.repair.open_same_corpus", lambda recipe: refuse())
+    assert main(["verify", "--run", str(copy), "--repair"]) == 2
+    assert "the corpus is gone" in capsys.readouterr().err
+    assert content(copy) == held
 
 
 def test_foreign_files_stay_and_are_named(copy, capsys):

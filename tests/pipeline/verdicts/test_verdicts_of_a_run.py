@@ -29,6 +29,7 @@ from probing_core.runs.layout import (
     BESIDE,
     DETECTOR_FILE,
     RECIPE,
+    VERDICT_UNITS,
     embeddings_folder,
     is_embeddings_path,
     map_path,
@@ -41,6 +42,7 @@ from probing_core.runs.store import Store
 from probing_core.transforms import resolve
 from scripts.reference import SCORED_ALONE, ship
 from tests.conftest import scene, write_scenes
+from tests.pipeline.test_repair import flip
 from tests.plans import left, plan_of
 
 pytestmark = pytest.mark.slow
@@ -227,6 +229,40 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
     assert len(written) == len(set(written)) > 6  # nothing was made twice
     after = Store(copy.root)
     assert {name: after.checksum(name) for name in before} == before
+
+
+def test_a_repair_keeps_what_was_measured_for_a_detector_that_is_not_complete(made, options, tmp_path, monkeypatch):
+    out = shutil.copytree(made.root, tmp_path / "run")
+    Store(out).remove(DETECTOR_FILE, scored_views_path(DETECTOR))
+
+    def kill(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(makers, "learn_detector", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run(out, options, ("train",))
+    measured = Store(out).names(VERDICT_UNITS)
+    assert len(measured) == 2
+    verify = ["verify", "--run", str(out)]
+    assert main(verify) == 0, "pieces are neither foreign nor wrong"
+    for name in (predictions_path(MODEL, "fine"), measured[0]):
+        flip(out / name)
+    assert main(verify) == 2
+    assert main([*verify, "--repair"]) == 0
+    assert main(verify) == 0
+    repaired = Store(out)
+    assert repaired.has(predictions_path(MODEL, "fine"))
+    assert repaired.names(VERDICT_UNITS) == measured[1:]
+    assert not repaired.has(DETECTOR_FILE)
+    written, plain = [], Store.enter
+    monkeypatch.setattr(
+        Store, "enter", lambda self, given, *rest: (written.extend(n for n, _ in given), plain(self, given, *rest))[1]
+    )
+    run(out, options, ("train",))
+    assert [name for name in written if name in measured] == measured[:1]
+    assert Store(out).checksum(DETECTOR_FILE) == made.checksum(DETECTOR_FILE)
+    assert not Store(out).names(VERDICT_UNITS)
 
 
 def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
