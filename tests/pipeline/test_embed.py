@@ -23,6 +23,7 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline import Options, sample_sets, worker
 from probing_core.pipeline.embed import embed as embed_missing
 from probing_core.pipeline.executors.ray_executor import RemoteWorker
+from probing_core.pipeline.wanted import EMBED, Wanted
 from probing_core.runs import layout, shards
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import differences, model_entries
@@ -50,7 +51,7 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus) -> None:
     """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
     plan = plan_of(store, recipe, options=CPU, corpus=corpus)
     plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
-    embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus))
+    embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus), Wanted((EMBED,)))
 
 
 def files(root: Path) -> dict[str, bytes]:
