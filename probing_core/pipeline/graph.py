@@ -67,6 +67,7 @@ from probing_core.runs import layout, revisions
 from probing_core.runs.engine import SOURCE, Binding, Plan, Row, Table
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.models import embeds_pictures
+from probing_core.runs.probes import has_scored_views
 
 # which there are
 
@@ -129,16 +130,16 @@ def _verdict_models(scope: Scope) -> Iterable[Binding]:
     return _embedding_models(scope) if scope.learns and scope.recipe.calibrate_on else ()
 
 
-def _adopts(scope: Scope, path: str) -> bool:
-    return not scope.learns and (scope.files if scope.source is None else scope.source.files).has(path)
+def _adopts_detector(scope: Scope) -> bool:
+    return not scope.learns and scope.source_files.has(DETECTOR_FILE)
 
 
-def _adopted_detector(scope: Scope) -> Iterable[Binding]:
-    return [{}] if _adopts(scope, DETECTOR_FILE) else []
+def _adopts_views(scope: Scope, model: str) -> bool:
+    return not scope.learns and has_scored_views(scope.source_files, model)
 
 
 def _adopted_views(scope: Scope) -> Iterator[Binding]:
-    return ({"model": name} for name in scope.entries if _adopts(scope, layout.scored_views_path(name)))
+    return ({"model": name} for name in scope.entries if _adopts_views(scope, name))
 
 
 # what the options of rows are
@@ -375,7 +376,6 @@ def _verdict_rows() -> Iterator[Row]:
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
         revision=revisions.DETECTOR,
-        removes=(DETECTOR_VIEWS,),  # they would calibrate it until its own are there
         pieces=layout.measured_unit_path(),
         make=learn_detector_of,
         doing="Measuring views for the detector of alterations",
@@ -401,16 +401,16 @@ def _verdict_rows() -> Iterator[Row]:
         make=score_views,
         **shared,
     )
-    for path, each in (
-        (DETECTOR_FILE, _adopted_detector),
-        (DETECTOR_VIEWS, _adopted_detector),
-        (VIEWS, _adopted_views),
+    for path, each, scored_by in (
+        (DETECTOR_FILE, _if(_adopts_detector), ()),
+        (DETECTOR_VIEWS, _if(partial(_adopts_views, model=DETECTOR)), (DETECTOR_FILE,)),
+        (VIEWS, _adopted_views, (_probe(DEPLOYMENT), _probe(FUSION))),
     ):
         yield Row(
             path=path,
             holds="the same of the run that the probes are from",
             each=each,
-            reads=(f"{SOURCE}{path}",),
+            reads=(f"{SOURCE}{path}", *scored_by),
             make=partial(copy_from_source, path=path),
             doing="Taking over verdicts",
             **shared,

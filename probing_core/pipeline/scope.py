@@ -19,10 +19,10 @@ from probing_core.runs.models import model_entries, require_same_model
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Store
+from probing_core.runs.store import Files, Store
 from probing_core.transforms.base import Transform
 
-HOLDING_FILES = ("files", "source", "images", "sample_sets", "with_models")
+HOLDING_FILES = ("files", "source", "source_files", "images", "sample_sets", "with_models")
 """Names of what the scope holds and no maker is given: of files, it reads what its row declares."""
 
 
@@ -105,6 +105,11 @@ class Scope:
     def stands_on_base(self) -> bool:
         """Whether the run reads the files of another beside its own."""
         return self.files.base is not None
+
+    @property
+    def source_files(self) -> Files:
+        """Files of the run whose probes are used; where it is not here, of what was taken from it."""
+        return self.files if self.source is None else self.source.files
 
     @property
     def learned_here(self) -> bool:

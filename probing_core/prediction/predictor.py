@@ -26,6 +26,7 @@ from probing_core.measures.nearest import unit
 from probing_core.prediction.loaded import CropPredictor, LoadedModels
 from probing_core.results.run import Run, open_run
 from probing_core.runs.layout import DETECTOR_FILE, scored_views_path
+from probing_core.runs.probes import has_scored_views
 from probing_core.transforms.base import Image
 
 
@@ -168,7 +169,7 @@ class Predictor:
         """Return what turns predictions of ``model`` into verdicts."""
         if model not in self._judges:
             path = scored_views_path(model)
-            rows = self.store.read_table(path) if self.store.has(path) else None
+            rows = self.store.read_table(path) if has_scored_views(self.store, model) else None
             self._judges[model] = Judge.from_rows(rows, self.level)
         return self._judges[model]
 

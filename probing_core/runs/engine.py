@@ -27,7 +27,7 @@ import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
 from probing_core.runs.layout import ANY_UNIT, PARQUET, unit_name, units_at
-from probing_core.runs.manifest import LEFT_OUT, NOTHING, Entry
+from probing_core.runs.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.runs.store import Content, Files, Store, digest
 
 SOURCE = "source:"
@@ -83,8 +83,6 @@ class Row:
         options: names of what it depends on beside, see `Table`.
         revision: raised where the same inputs give other bytes.
         beside: paths of what is written together with it.
-        removes: paths of what was made from the file that was here, and would be wrong beside another one: it goes
-            before this is written.
         pieces: path, with ``{unit}`` for their number, of what a maker that takes long writes on its way: it survives a
             kill, and goes once the file is complete.
         by_key: whether who reads it takes its key and not its checksum, so that one that was made again with other last
@@ -105,7 +103,6 @@ class Row:
     options: Sequence[str] = ()
     revision: int = 1
     beside: Sequence[str] = ()
-    removes: Sequence[str] = ()
     pieces: str = ""
     by_key: bool = False
     units: Callable[[Any, Binding], int] | None = None
@@ -171,7 +168,6 @@ class Artifact:
         reads: paths of what it reads.
         options: name -> value.
         units: number of units of a folder.
-        removes: paths of what goes before it is written.
         pieces: path of its pieces, with ``{unit}`` for their number.
     """
 
@@ -182,7 +178,6 @@ class Artifact:
     reads: tuple[str, ...]
     options: Mapping[str, Any] = field(repr=False)
     units: int = 0
-    removes: tuple[str, ...] = ()
     pieces: str = ""
 
     def is_read(self, path: str) -> bool:
@@ -243,9 +238,8 @@ class Plan:
             reads = tuple(dict.fromkeys(path for read in row.reads for path in self._found(read, binding, of_template)))
             options = {name: self.table.options[name](self.scope, binding) for name in row.options}
             units = 0 if row.units is None else row.units(self.scope, binding)
-            removes = tuple(self._fill(template, binding) for template in row.removes)
             pieces = self._fill(row.pieces, {**binding, "unit": ANY_UNIT})
-            artifact = Artifact(row, binding, outputs[row.path], outputs, reads, options, units, removes, pieces)
+            artifact = Artifact(row, binding, outputs[row.path], outputs, reads, options, units, pieces)
             for template, path in outputs.items():
                 self._of_output[path] = artifact
                 of_template.setdefault(template, []).append(artifact)
@@ -273,12 +267,13 @@ class Plan:
         Raises:
             UnknownName: there is none.
         """
-        found = self._holding(path)
+        found = self.holding(path)
         if found is None:
             raise UnknownName(f"A run with this recipe has no '{path}'; docs/run-format.md lists what there can be.")
         return found
 
-    def _holding(self, path: str) -> Artifact | None:
+    def holding(self, path: str) -> Artifact | None:
+        """Return the artifact that the file at ``path`` belongs to; None where there is none."""
         return self._of_output.get(path) or self._of_output.get(f"{path.rpartition('/')[0]}/")
 
     def select(self, *stages: str) -> list[Artifact]:
@@ -289,12 +284,12 @@ class Plan:
         """Return the checksum or the key by which whoever reads ``path`` knows it; None where it is missing."""
         if path.startswith(SOURCE):
             entry = None if self.source is None else self.source.entry(path.removeprefix(SOURCE))
-            return None if entry is None else entry["sha256"][:16]
+            return None if entry is None else short_checksum(entry)
         row = self._of_output[path].row
         if row.by_key and row.stage:
             return self.key(self._of_output[path])
         entry = self.files.entry(path)
-        return None if entry is None else entry["key"] if row.by_key else entry["sha256"][:16]
+        return None if entry is None else entry["key"] if row.by_key else short_checksum(entry)
 
     def inputs(self, artifact: Artifact) -> dict[str, Any]:
         """Return what ``artifact`` is made from, by name; the value of what is missing is None."""
@@ -375,7 +370,7 @@ class Plan:
     def needed(self, paths: Iterable[str]) -> set[str]:
         """Return the names of the artifacts that files belong to, and of all that these lack to be made, at any
         remove."""
-        names = {found.path for found in map(self._holding, paths) if found is not None}
+        names = {found.path for found in map(self.holding, paths) if found is not None}
         for name, artifact in reversed(self.artifacts.items()):  # what is read stands before who reads it
             if name in names and self.left([artifact]):
                 lacks = filter(self._lacks, artifact.reads)
@@ -417,7 +412,6 @@ class Plan:
         """Write what was made; ``content`` is by the paths in the row."""
         assert set(content) <= set(artifact.outputs), f"{artifact.path}: {set(content) - set(artifact.outputs)}"
         key, inputs = self.ready_key(artifact), self.inputs(artifact)
-        self.files.remove(*artifact.removes)
         for template, path in artifact.outputs.items():
             self.files.write(path, content.get(template), key, inputs)
 

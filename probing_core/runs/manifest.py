@@ -35,6 +35,11 @@ ENTRY_KEYS = {"bytes", "key", "sha256"}
 """Keys that every entry has."""
 
 
+def short_checksum(entry: Entry) -> str:
+    """Return the checksum of a file as the inputs of what was made from it hold it."""
+    return entry["sha256"][:16]
+
+
 class Manifest:
     """The entries of the files of one run.
 

@@ -506,18 +506,3 @@ def test_a_maker_reads_no_piece_that_is_not_its_own(tmp_path):
     Store(tmp_path).write(OF_APPLES[0], pd.DataFrame({"weight": [9]}), "of other inputs")
     with pytest.raises(AssertionError, match=f"'{OF_APPLES[0]}' is not there, or was made from other inputs"):
         make(plan_of(tmp_path, rows=(CRATE, JUICE, changed(JAM, make=cheats, pieces=PIECES))))
-
-
-def test_what_a_row_removes_goes_before_its_file_is_another_one(tmp_path, monkeypatch):
-    rows = (CRATE, JUICE, changed(JAM, removes=("shelf.parquet",)), SHELF)
-    make(plan_of(tmp_path, rows=rows))
-    there, write = [], Store.write
-
-    def watched(self: Store, name: str, *given: Any) -> None:
-        there.append((name, self.has("shelf.parquet")))
-        write(self, name, *given)
-
-    monkeypatch.setattr(Store, "write", watched)
-    Store(tmp_path).remove("jam/pear.parquet")
-    assert make(plan_of(tmp_path, rows=rows)) == ["jam/pear.parquet", "shelf.parquet"]
-    assert there == [(name, False) for name in ("jam/pear.parquet", "jam/pear.label", "shelf.parquet")]

@@ -273,18 +273,20 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)
     plan = plan_of(copy, table=raised)
     assert [one.path for one in plan.left(plan.select("train"))] == [DETECTOR_FILE]
-    written = []
+    written, calibrated = [], []
     plain = Store.enter
 
     def watched(self, files, inputs=None):
-        names = [name for name, _ in files]
-        assert not (DETECTOR_FILE in names and self.has(scored_views_path(DETECTOR))), "scores of another detector"
         plain(self, files, inputs)
-        written.extend(names)
+        written.extend(name for name, _ in files)
+        calibrated.append((written[-1], Predictor(copy.root).judge(DETECTOR).calibration is not None))
 
     monkeypatch.setattr(Store, "enter", watched)
     run(copy.root, options, ("train",))
-    assert DETECTOR_FILE in written
+    made_at = written.index(DETECTOR_FILE)
+    assert {one for _, one in calibrated[:made_at]} == {True}, "by the scores of the detector that is still there"
+    assert calibrated[made_at] == (DETECTOR_FILE, False), "by none of another detector"
+    assert calibrated[-1] == (scored_views_path(DETECTOR), True)
     after = Store(copy.root)
     plan = plan_of(after, table=raised)
     assert plan.left(plan.select("train")) == []
@@ -292,6 +294,33 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     assert after.checksum(scored_views_path(DETECTOR)) != made.checksum(scored_views_path(DETECTOR))
     assert scored_views_path(MODEL) not in written
     assert not [name for name in written if name.startswith(verdict_units_folder(MODEL))]
+
+
+def test_a_detector_that_is_repaired_is_calibrated_as_it_was(made, tmp_path):
+    out = shutil.copytree(made.root, tmp_path / "run")
+    flip(out / DETECTOR_FILE)
+    assert main(["verify", "--run", str(out), "--repair"]) == 0
+    assert {name: Store(out).checksum(name) for name in made.names()} == {n: made.checksum(n) for n in made.names()}
+    views = [Predictor(root).judge(DETECTOR).calibration.view for root in (out, made.root)]
+    assert np.array_equal(*views)
+
+
+def test_scores_of_another_detector_are_not_taken_over(made, few_scenes, tmp_path):
+    source = Store(shutil.copytree(made.root, tmp_path / "source"))
+    options = Options(corpus=f"folder:{few_scenes}", probes_from=source.root, models=(MODEL,))
+    run(tmp_path / "run", options, ("embed", "train"))
+    assert Predictor(tmp_path / "run").judge(DETECTOR).calibration is not None
+    source.write_bytes(DETECTOR_FILE, made.read_bytes(DETECTOR_FILE) + b" ", "another")
+    source.fold()
+    run(tmp_path / "run", options, ("train",))
+    assert Store(tmp_path / "run").checksum(DETECTOR_FILE) == source.checksum(DETECTOR_FILE)
+    assert Predictor(tmp_path / "run").judge(DETECTOR).calibration is None
+    assert Predictor(tmp_path / "run").judge(MODEL).calibration is not None
+    run(tmp_path / "other", options, ("embed", "train"))
+    assert not Store(tmp_path / "other").has(scored_views_path(DETECTOR))
+    run(source.root, Options(), ("train",))
+    run(tmp_path / "run", options, ("train",))
+    assert Predictor(tmp_path / "run").judge(DETECTOR).calibration is not None
 
 
 def test_runs_that_take_probes_take_verdicts(made, few_scenes, tmp_path):
