@@ -28,7 +28,9 @@ def add(commands: Any) -> None:
         help="say why a file of the run is made again; without FILE, of each that the next `probing run` makes",
     )
     parser.add_argument(
-        "--repair", action="store_true", help="remove what is damaged and have it made again; foreign files stay"
+        "--repair",
+        action="store_true",
+        help="have what is damaged made again; what cannot be made here stays, and so do foreign files",
     )
 
 
@@ -37,7 +39,7 @@ def verify(options: argparse.Namespace) -> int:
     from probing_core.runs.store import Store
 
     store = Store(options.run)
-    if not store.has(layout.RECIPE):
+    if store.entry(layout.RECIPE) is None:
         raise BadRun(f"'{options.run}' is not a run: it has no {layout.RECIPE} in a manifest.")
     if options.why is not None:
         return _why(store, options.why)

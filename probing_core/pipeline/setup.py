@@ -22,8 +22,8 @@ from probing_core.pipeline.probe_source import (
     open_probe_source,
     require_probe_source,
 )
-from probing_core.runs.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY
-from probing_core.runs.models import model_entries
+from probing_core.pipeline.wanted import names_of
+from probing_core.runs.layout import JOURNAL, LOG, MANIFEST, MODELS, RECIPE, TEMPORARY, slug
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe, read_recipe, write_recipe
 from probing_core.runs.store import RunFiles, Store
@@ -222,14 +222,15 @@ def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
     """Take the model of ``request`` out of the recipe if an error is raised inside: the run could not be completed;
-    not where the model has joined already, or is the only one."""
+    not where the run holds anything of the model, be it damaged, or the model is the only one."""
     try:
         yield
     except DamagedFile:
         raise  # nothing is wrong with the model: the file is made again, and the run goes on
     except ProbingError as error:
         others = tuple(name for name in recipe.models if name != request)
-        if not others or request in {entry["request"] for entry in model_entries(store)}:
+        held = {path.split("/")[1] for path in (*store.entries(MODELS), *store.aside) if path.startswith(MODELS)}
+        if not others or not held.isdisjoint(map(slug, names_of(request))):
             raise
         write_recipe(store, replace(recipe, models=others))
         error.args = (f"{error} It has left the run, which can go on without it.",)

@@ -14,7 +14,7 @@ from pathlib import Path
 from probing_core.compute.threads import threads
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import download_summary
-from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
+from probing_core.errors import BadConfig, BadRun, DamagedFile, ProbingError, UnknownName
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.export_images import write_export
 from probing_core.pipeline.graph import TABLE, build
@@ -24,7 +24,7 @@ from probing_core.pipeline.setup import Corpora, cleared_on_error, open_or_start
 from probing_core.pipeline.wanted import EMBED, Wanted
 from probing_core.runs.engine import COMPLETE, Artifact, Plan, Table
 from probing_core.runs.last_options import note_options
-from probing_core.runs.layout import IMAGES, RECIPE, UNITS
+from probing_core.runs.layout import IMAGES, RECIPE, UNITS, is_piece
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe, write_recipe
@@ -51,19 +51,8 @@ def run(
     store = Store(out)
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
-    with _opened(store, options, progress) as planned:
-        _complete(store, progress, planned, Wanted(tuple(stages)))
-
-
-def make_again(out: Path, files: Iterable[str], options: Options = DEFAULTS, progress: Progress = SILENT) -> None:
-    """Make files that the run in ``out`` has lost, with what they cannot be made without, and nothing else.
-
-    Raises:
-        ProbingError: something that they are made from is not here.
-    """
-    store = Store(out)
-    with _opened(store, options, progress) as planned:
-        _complete(store, progress, planned, Wanted(files=frozenset(files)))
+    with opened(store, options, progress) as planned:
+        complete(store, progress, planned, Wanted(tuple(stages)))
 
 
 def make_files(
@@ -88,7 +77,7 @@ def make_files(
         if not store.has(RECIPE):
             write_recipe(store, recipe)
         planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), find_probe_source(recipe), table)
-        _complete(store, progress, planned, Wanted(STAGES))
+        complete(store, progress, planned, Wanted(STAGES))
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
@@ -101,12 +90,12 @@ def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progr
         ProbingError: bad input, a run that another recipe made, or a folder that holds something else.
     """
     store = Store(source)
-    with _opened(store, options, progress) as planned:
+    with opened(store, options, progress) as planned:
         return write_export(_with_images(planned(), planned), out)
 
 
 @contextmanager
-def _opened(store: Store, options: Options, progress: Progress) -> Iterator[Callable[[], Plan]]:
+def opened(store: Store, options: Options, progress: Progress) -> Iterator[Callable[[], Plan]]:
     """Yield what returns the plan of a run as its files are then; the run is held for writing."""
     refuse_other_folder(store)
     with store.locked():
@@ -117,32 +106,78 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[Call
             yield _planner(store, recipe, options, progress, corpora, source)
 
 
-def _complete(store: Store, progress: Progress, planned: Callable[[], Plan], wanted: Wanted) -> None:
-    """Make what is wanted and missing; a file that turns out to be damaged, of whatever stage, is removed and made
-    again.
+def complete(store: Store, progress: Progress, planned: Callable[[], Plan], wanted: Wanted) -> None:
+    """Make what is wanted and missing; a file that turns out to be damaged, of whatever stage, is made again.
+
+    Damaged files are set aside: one that cannot be made here stays as it is, for whoever can.
 
     Args:
-        planned: see `_opened`.
+        planned: see `opened`.
+
+    Raises:
+        ProbingError: something cannot be made, or a damaged file not be made again.
     """
-    mended: set[str] = set()
     before = store.state()
+    try:
+        _make_and_mend(store, progress, planned, wanted)
+    except ProbingError as error:
+        if store.aside:
+            error.args = (
+                f"{error} What is damaged stays as it is until it can be made again: {_listed(store.aside)}.",
+            )
+        raise
+    if store.aside and (told := list(_unmended(planned()))):
+        raise BadRun(" ".join(told))
+    if store.state() != before:
+        note_event(store.root, event=COMPLETED)
+
+
+def _make_and_mend(store: Store, progress: Progress, planned: Callable[[], Plan], wanted: Wanted) -> None:
+    mended: set[str] = set()
     while True:
         try:
-            _make_stages(planned, wanted)
-            if store.state() != before:
-                note_event(store.root, event=COMPLETED)
-            return
+            return _make_stages(planned, wanted)
         except DamagedFile as error:
             if error.name in mended or error.name == RECIPE:
                 raise
             mended.add(error.name)
-            store.remove(error.name)
+            set_aside(store, [error.name])
             progress.note(f"'{error.name}' was damaged, and is made again.")
             wanted = replace(wanted, files=wanted.files | {error.name})
 
 
+def set_aside(store: Store, damaged: Iterable[str]) -> None:
+    """Have damaged files count as missing; pieces of what is not complete, which need not stay, are removed."""
+    for name in damaged:
+        store.remove(name) if is_piece(name) else store.set_aside(name)
+
+
+def _unmended(plan: Plan) -> Iterator[str]:
+    """Yield one sentence for each damaged file that was not made again; remove those that others stand for now."""
+    for name in plan.files.aside:
+        found = plan.holding(name)
+        if found is not None and plan.state(found) in COMPLETE:
+            plan.files.remove(name)
+        else:
+            yield f"'{name}' is damaged and stays as it is, since it cannot be made here: {_why_not(plan, found)}."
+
+
+def _why_not(plan: Plan, artifact: Artifact | None) -> str:
+    """Return why ``artifact`` cannot be made here."""
+    if plan.scope.recipe.probes_from and plan.source is None:
+        return "the run that its probes are from is elsewhere"
+    if artifact is None:
+        return "no row of the table of runs makes it"
+    gone = next(filter(plan.cannot_be_read, artifact.reads), "")
+    return f"'{gone}' is not here" if gone else "what it is made from is not here"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
 def _make_stages(planned: Callable[[], Plan], wanted: Wanted) -> None:
-    """Make what is wanted and missing, stage by stage; see `_complete`."""
+    """Make what is wanted and missing, stage by stage; see `complete`."""
     plan = planned()
     if EMBED in wanted.stages or wanted.files:
         plan = _make_embeddings(plan, planned, wanted)

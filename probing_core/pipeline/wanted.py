@@ -48,7 +48,7 @@ class Wanted:
         """Return whether the description of a model, or of one of its layers, is to be made again."""
         if not any(map(is_model_path, self.files)):
             return False
-        names = (name for name in _names_of(request) if model_path(name) in self.files)
+        names = (name for name in names_of(request) if model_path(name) in self.files)
         return any(name not in plan.scope.entries for name in names)
 
     def embeds(self, plan: Plan) -> bool:
@@ -56,7 +56,7 @@ class Wanted:
         return bool(self.requests(plan) or plan.left(self.artifacts(plan, EMBED).values()))
 
 
-def _names_of(request: str) -> Iterator[str]:
+def names_of(request: str) -> Iterator[str]:
     """Yield the names of the models that one request may stand for."""
     yield request
     if parse(request).options.get("layer") == "all":

@@ -199,6 +199,7 @@ class RunFiles(Files):
         self._base = None if self._manifest.base is None else _base_of(self.root, Path(self._manifest.base))
         self._checks = False
         self._checked: set[str] = set()
+        self._aside: set[str] = set()
 
     @property
     def base(self) -> Path | None:
@@ -206,8 +207,9 @@ class RunFiles(Files):
         return None if self._base is None else self._base.root
 
     def entry(self, name: str) -> Entry | None:
-        entry = self._manifest.files.get(name)
-        return self._base.entry(name) if entry is None and self._base is not None else entry
+        if self._is_own(name):
+            return self._manifest.files[name]
+        return None if self._base is None else self._base.entry(name)
 
     def options(self, digest: str) -> Any:
         """Return the values of options that an entry refers to by ``digest``; None where they are unknown."""
@@ -215,9 +217,12 @@ class RunFiles(Files):
         return self._base.options(digest) if found is None and self._base is not None else found
 
     def path(self, name: str) -> Path:
-        if self._base is not None and name not in self._manifest.files and self._base.entry(name) is not None:
+        if self._base is not None and not self._is_own(name) and self._base.entry(name) is not None:
             return self._base.path(name)
         return self.root / name
+
+    def _is_own(self, name: str) -> bool:
+        return name in self._manifest.files and name not in self._aside
 
     def own_names(self) -> list[str]:
         """Return every file of this run that is not of its base, sorted."""
@@ -225,7 +230,8 @@ class RunFiles(Files):
 
     def entries(self, prefix: str) -> dict[str, Entry]:
         further = self._base.entries(prefix) if self._base is not None else {}
-        return further | {name: e for name, e in self._manifest.files.items() if name.startswith(prefix)}
+        own = self._manifest.files.items()
+        return further | {name: e for name, e in own if name.startswith(prefix) and name not in self._aside}
 
     def state(self) -> str:
         """Return sixteen hex digits that differ wherever a file, as this store knows it, does."""
@@ -233,24 +239,22 @@ class RunFiles(Files):
         return mine if self._base is None else digest([mine, self._base.state()])
 
     def readable(self, name: str) -> Path:
-        if self._checks and name not in self._checked and (entry := self.entry(name)) is not None:
-            if what := self._flaw(name):
-                if name not in self._manifest.files:
+        entry = self.entry(name)
+        if entry is None and name in self._aside:
+            raise DamagedFile(name, self.flaw(name))
+        if self._checks and name not in self._checked and entry is not None:
+            if what := _flaw(self.path(name), entry):
+                if not self._is_own(name):
                     raise BadRun(f"'{name}' of the run '{self.base}', which this one stands on, {what}.")
                 raise DamagedFile(name, what)
             if "state" not in entry:
                 self._checked.add(name)
         return self.path(name)
 
-    def _flaw(self, name: str) -> str:
-        """Return what is wrong with a file of the manifest, or an empty string."""
-        if "state" in self._known(name):
-            return ""
-        try:
-            whole = _sha256(self.path(name)) == self.checksum(name)
-        except OSError:
-            return "is in the manifest but missing"
-        return "" if whole else "does not have the checksum of the manifest: it was changed or damaged"
+    def flaw(self, name: str) -> str:
+        """Return what is wrong with a file of this run itself; empty where nothing is, or where it has none."""
+        entry = self._manifest.files.get(name)
+        return "" if entry is None else _flaw(self.root / name, entry)
 
 
 class Store(RunFiles):
@@ -299,7 +303,7 @@ class Store(RunFiles):
         target.parent.mkdir(parents=True, exist_ok=True)
         self.path(name).replace(target)  # first: a kill in between leaves a file that is made again
         entry = self._manifest.files[name] | self._noted(inputs)
-        self._manifest.enter([(to, entry), (name, None)])
+        self._enter([(to, entry), (name, None)])
 
     def enter(self, written: Sequence[tuple[str, Entry]], inputs: Inputs | None = None) -> None:
         """Enter files that `write_file` wrote into this run's folder, here or elsewhere.
@@ -308,8 +312,12 @@ class Store(RunFiles):
             inputs: what they were made from; where it is given, `probing verify --why` can say what changed.
         """
         noted = self._noted(inputs)
-        self._manifest.enter([(name, entry | noted) for name, entry in written])
+        self._enter([(name, entry | noted) for name, entry in written])
         self._checked.update(name for name, _ in written)
+
+    def _enter(self, entries: Sequence[tuple[str, Entry | None]]) -> None:
+        self._manifest.enter(entries)
+        self._aside.difference_update(name for name, _ in entries)
 
     def _noted(self, inputs: Inputs | None) -> Entry:
         if inputs is None:
@@ -331,18 +339,18 @@ class Store(RunFiles):
         """Remove files whose keys and checksums stay known, so that what was made from them stays valid."""
         for name in names:
             (self.root / name).unlink(missing_ok=True)
-        self._manifest.enter([(name, self._known(name) | {"state": LEFT_OUT}) for name in names])
+        self._enter([(name, self._known(name) | {"state": LEFT_OUT}) for name in names])
 
     def hide(self, *names: str) -> None:
         """Have files of the base be no files of this run: they are of another key."""
-        self._manifest.enter([(name, {"bytes": 0, "sha256": "", "key": "", "state": NOTHING}) for name in names])
+        self._enter([(name, {"bytes": 0, "sha256": "", "key": "", "state": NOTHING}) for name in names])
 
     def remove(self, *names: str) -> None:
         """Remove files of this run; those of its base stay."""
         names = tuple(name for name in names if name in self._manifest.files)
         for name in names:
             (self.root / name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
-        self._manifest.enter([(name, None) for name in names])
+        self._enter([(name, None) for name in names])
         self._checked.difference_update(names)
 
     def clear(self) -> None:
@@ -354,9 +362,22 @@ class Store(RunFiles):
 
     # checking and repair
 
+    def set_aside(self, *names: str) -> None:
+        """Have damaged files of this run count as missing as long as it is held for writing.
+
+        They stay where they are, and in the manifest, until others are entered in their place: what cannot be made
+        again is not lost, and goes on to be told.
+        """
+        self._aside.update(name for name in names if name in self._manifest.files)
+
+    @property
+    def aside(self) -> list[str]:
+        """Files that were set aside and not made again yet, sorted."""
+        return sorted(self._aside)
+
     def damaged(self) -> dict[str, str]:
         """Return what is wrong with each file of this run that is missing, or does not have its checksum."""
-        return {name: what for name in sorted(self._manifest.files) if (what := self._flaw(name))}
+        return {name: what for name in sorted(self._manifest.files) if (what := self.flaw(name))}
 
     def foreign(self) -> list[str]:
         """Return files that lie in the run's folder and are unknown to the manifest."""
@@ -399,11 +420,11 @@ class Store(RunFiles):
             self._manifest.read()
             self.fold()  # what a killed process had entered
             self.clean()
-            self._checks, self._checked = True, set()
+            self._checks, self._checked, self._aside = True, set(), set()
             try:
                 yield
             finally:
-                self._checks = False
+                self._checks, self._aside = False, set()
                 with suppress(BadRun):  # a full disk: what is complete stands in the journal
                     self.fold()
 
@@ -439,6 +460,17 @@ def unreadable(name: str, error: Exception) -> BadRun:
         f"'{name}' of the run cannot be read ({one_line(error)}); `probing verify` lists what is damaged, "
         f"`probing run` makes it again."
     )
+
+
+def _flaw(path: Path, entry: Entry) -> str:
+    """Return what is wrong with the file of ``entry``, or an empty string."""
+    if "state" in entry:
+        return ""
+    try:
+        whole = _sha256(path) == entry["sha256"]
+    except OSError:
+        return "is in the manifest but missing"
+    return "" if whole else "does not have the checksum of the manifest: it was changed or damaged"
 
 
 def _sha256(path: Path) -> str:

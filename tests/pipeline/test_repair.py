@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from probing_core.cli import main
-from probing_core.errors import BadRun, DamagedFile
-from probing_core.pipeline import run
+from probing_core.errors import BadRun, DamagedFile, ModelUnavailable, RunBusy
+from probing_core.pipeline import Options, run
+from probing_core.pipeline.repair import repair
 from probing_core.runs.recipe import read_recipe, write_recipe
 from probing_core.runs.store import Store
 from tests.conftest import few_transforms
@@ -19,6 +20,7 @@ from tests.pipeline.test_embed import files
 pytestmark = pytest.mark.slow
 
 MODEL = "models/baseline-handcrafted"
+AS_MADE = Options(device="cpu", precision="float32")
 EVERY_KIND = (
     "images.parquet",
     "samples.parquet",
@@ -86,7 +88,7 @@ def test_a_run_stumbles_on_damage_of_what_its_plan_is_made_from(copy, few_run, n
 def test_scores_are_made_again_without_the_corpus(copy, monkeypatch):
     before = content(copy)
     flip(copy / EVERY_KIND[-1])
-    monkeypatch.setattr("probing_core.pipeline.repair.open_same_corpus", lambda recipe: refuse())
+    monkeypatch.setattr("probing_core.pipeline.setup.open_same_corpus", lambda recipe: refuse())
     assert main(["verify", "--run", str(copy), "--repair"]) == 0
     assert content(copy) == before
 
@@ -126,13 +128,31 @@ def test_one_layer_of_a_model_is_described_again(few_scenes, tmp_path):
     assert content(out) == before
 
 
-def test_a_description_of_a_model_is_not_removed_where_it_cannot_be_made_again(copy, monkeypatch, capsys):
-    flip(copy / EVERY_KIND[2])
-    held = content(copy)
-    monkeypatch.setattr("probing_core.pipeline.repair.open_same_corpus", lambda recipe: refuse())
-    assert main(["verify", "--run", str(copy), "--repair"]) == 2
-    assert "the corpus is gone" in capsys.readouterr().err
-    assert content(copy) == held
+@pytest.mark.parametrize("again", [repair, lambda out: run(out, AS_MADE, ("embed",))])
+@pytest.mark.parametrize("model", ["baseline/pixels", "baseline/random-vit@layer=all"])
+def test_a_model_whose_damaged_description_cannot_be_made_again_stays_in_the_run(
+    few_scenes, tmp_path, monkeypatch, again, model
+):
+    out = tmp_path / "run"
+    run(out, few_transforms(few_scenes, "baseline/dhash", model), ("embed",))
+    before = content(out)
+    described = sorted(name for name in before if name.endswith("model.toml") and "dhash" not in name)
+    flip(out / described[0])
+    held = content(out)
+
+    def fail(request, **given):
+        raise ModelUnavailable("the weights are away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("probing_core.pipeline.worker.load_embedder", fail)
+        if again is repair:
+            assert again(out)[1][0].startswith("the weights are away What is damaged stays as it is")
+        else:
+            with pytest.raises(ModelUnavailable, match=f"stays as it is until it can be made again: '{described[0]}'"):
+                again(out)
+    assert content(out) == held, "the recipe, too"
+    again(out)
+    assert content(out) == before
 
 
 def test_foreign_files_stay_and_are_named(copy, capsys):
@@ -145,14 +165,110 @@ def test_foreign_files_stay_and_are_named(copy, capsys):
     assert main(["verify", "--run", str(copy)]) == 0
 
 
-def test_what_cannot_be_made_again_is_not_removed(copy, monkeypatch, capsys):
+def test_what_cannot_be_made_again_stays_and_goes_on_to_be_told(copy, monkeypatch, capsys):
     flip(copy / EVERY_KIND[0])
     held = content(copy)
-    monkeypatch.setattr("probing_core.pipeline.repair.open_same_corpus", lambda recipe: refuse())
+    monkeypatch.setattr("probing_core.pipeline.setup.open_same_corpus", lambda recipe: refuse())
     assert main(["verify", "--run", str(copy), "--repair"]) == 2
-    assert "the corpus is gone" in capsys.readouterr().err
+    told = "the corpus is gone What is damaged stays as it is until it can be made again: 'images.parquet'."
+    assert told in capsys.readouterr().err
     assert content(copy) == held
-    flip(copy / "run.toml")
+    assert main(["verify", "--run", str(copy)]) == 2
+
+
+def test_what_was_made_from_files_that_did_not_ship_stays_and_the_rest_is_repaired(copy, capsys):
+    before = content(copy)
+    with Store(copy).locked():
+        Store(copy).leave_out(EVERY_KIND[3])
+    shipped = content(copy)
+    for name in EVERY_KIND[5:]:
+        flip(copy / name)
+    assert main(["verify", "--run", str(copy), "--repair"]) == 2
+    told = capsys.readouterr().err
+    for name in EVERY_KIND[5:7]:
+        assert f"'{name}' is damaged and stays as it is, since it cannot be made here: '{MODEL}/embeddings/'" in told
+    assert main(["verify", "--run", str(copy)]) == 2
+    assert [line.split("'")[1] for line in capsys.readouterr().err.splitlines()] == sorted(EVERY_KIND[5:7])
+    flip(copy / EVERY_KIND[5])
+    flip(copy / EVERY_KIND[6])
+    assert content(copy) == shipped
+    assert before.keys() - shipped.keys() == {EVERY_KIND[3]}
+
+
+def test_a_stage_keeps_what_is_damaged_and_cannot_be_made_again(copy, few_run, monkeypatch, capsys):
+    flip(copy / EVERY_KIND[3])
+    (copy / EVERY_KIND[4]).unlink()
+    held = content(copy)
+    monkeypatch.setattr("probing_core.pipeline.setup.open_same_corpus", lambda recipe: refuse())
+    with pytest.raises(BadRun, match=f"the corpus is gone What is damaged stays .*: '{EVERY_KIND[3]}'"):
+        run(copy, stages=("train",))
+    assert content(copy) == held
+    assert main(["verify", "--run", str(copy)]) == 2
+
+
+def test_a_stage_keeps_what_was_cut_off_and_cannot_be_made_again(copy, few_run, monkeypatch):
+    whole = content(copy)
+    (copy / EVERY_KIND[3]).write_bytes(whole[EVERY_KIND[3]][:-9])
+    held = content(copy)
+    with monkeypatch.context() as patch:
+        patch.setattr("probing_core.pipeline.worker.Worker.work", lambda *given: refuse())
+        with pytest.raises(BadRun, match=f"the corpus is gone What is damaged stays .*: '{EVERY_KIND[3]}'"):
+            run(copy, stages=("embed",))
+    assert content(copy) == held
+    run(copy, stages=("embed",))
+    assert content(copy) == whole
+
+
+def test_a_stage_that_cannot_mend_what_it_met_fails(copy):
+    """Scores of a model cannot be made again where predictions did not ship; the joined table cannot be made then."""
+    with Store(copy).locked():
+        store = Store(copy)
+        store.leave_out(*store.names(f"{MODEL}/predictions/"))
+        store.remove("tables/scores.parquet")
+    flip(copy / f"{MODEL}/scores.parquet")
+    held = content(copy)
+    told = f"'{MODEL}/scores.parquet' is damaged and stays as it is, since .*: '{MODEL}/predictions/"
+    with pytest.raises(BadRun, match=told):
+        run(copy, stages=("evaluate",))
+    assert content(copy) == held
+
+
+def test_a_repair_that_is_killed_forgets_nothing_and_nobody_comes_between(copy, monkeypatch):
+    before = content(copy)
+    flip(copy / EVERY_KIND[5])
+    held = content(copy)
+
+    def kill(*given):
+        with pytest.raises(RunBusy), Store(copy).locked():
+            pass
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("probing_core.pipeline.makers.train_linear", kill)
+        with pytest.raises(KeyboardInterrupt):
+            repair(copy)
+    assert content(copy) == held
+    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    assert content(copy) == before
+
+
+def test_damage_where_the_base_has_the_file_is_removed(copy, tmp_path):
+    Store(copy).fold()
+    mine = Store(tmp_path / "mine")
+    mine.start_from(copy)
+    with mine.locked():
+        mine.write_table("tables/scores.parquet", mine.read_table("tables/scores.parquet"), "of an earlier version")
+    flip(mine.root / "tables" / "scores.parquet")
+    assert main(["verify", "--run", str(mine.root)]) == 2
+    assert main(["verify", "--run", str(mine.root), "--repair"]) == 0
+    assert Store(mine.root).own_names() == ["run.toml"]
+
+
+@pytest.mark.parametrize("spoil", [flip, lambda path: path.write_bytes(path.read_bytes()[:-5])])
+def test_a_damaged_recipe_is_told_as_such(copy, capsys, spoil):
+    spoil(copy / "run.toml")
+    assert main(["verify", "--run", str(copy)]) == 2
+    assert "'run.toml' does not have the checksum" in capsys.readouterr().err
     assert main(["verify", "--run", str(copy), "--repair"]) == 2
     assert "cannot be made again from anything else" in capsys.readouterr().err
 

@@ -20,7 +20,7 @@ from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.score import alteration_score, log_of
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
-from probing_core.pipeline import Options, graph, makers, run, stages
+from probing_core.pipeline import Options, graph, makers, run, setup, stages
 from probing_core.pipeline.graph import OPTIONS as VALUES
 from probing_core.pipeline.graph import TABLE
 from probing_core.prediction.predictor import Predictor
@@ -303,6 +303,28 @@ def test_a_detector_that_is_repaired_is_calibrated_as_it_was(made, tmp_path):
     assert {name: Store(out).checksum(name) for name in made.names()} == {n: made.checksum(n) for n in made.names()}
     views = [Predictor(root).judge(DETECTOR).calibration.view for root in (out, made.root)]
     assert np.array_equal(*views)
+
+
+def test_a_detector_that_cannot_be_learned_again_stays(made, tmp_path, monkeypatch, capsys):
+    out = shutil.copytree(made.root, tmp_path / "run")
+    flip(out / DETECTOR_FILE)
+    held = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    plain = setup._open_same
+
+    def away(name, fingerprint, option):
+        if option == "--calibrate-on":
+            raise BadRun("The photographs are away.")
+        return plain(name, fingerprint, option)
+
+    monkeypatch.setattr(setup, "_open_same", away)
+    verify = ["verify", "--run", str(out)]
+    assert main([*verify, "--repair"]) == 2
+    assert (
+        f"The photographs are away. What is damaged stays as it is until it can be made again: '{DETECTOR_FILE}'"
+        in (capsys.readouterr().err)
+    )
+    assert {path: path.read_bytes() for path in held} == held
+    assert main(verify) == 2
 
 
 def test_scores_of_another_detector_are_not_taken_over(made, few_scenes, tmp_path):
