@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from probing_core.errors import BadRun
 from probing_core.results.run_places import find_runs
 from probing_core.runs.layout import RECIPE
 from probing_core.runs.models import model_entries
-from probing_core.runs.recipe import Recipe, read_recipe
+from probing_core.runs.recipe import Recipe, read_recipe, source_among
 from probing_core.runs.store import Files, Store
 
 
@@ -56,16 +56,17 @@ def open_probe_source(root: Path) -> ProbeSource:
 
 
 def find_probe_source(recipe: Recipe, named: ProbeSource | None = None) -> ProbeSource | None:
-    """Return the run whose probes the run of ``recipe`` uses: the one that was named, or one of a user's own that has
-    these probes; None where it learns its own, or where the other is not here."""
+    """Return the run whose probes the run of ``recipe`` uses: the one that was named, or one that ships or is a user's
+    own; None where it learns its own, or where the other is not here."""
     if not recipe.probes_from or named is not None:
         return named
+    return source_among(_openable(), recipe)
+
+
+def _openable() -> Iterator[ProbeSource]:
     for place in find_runs():
         with suppress(BadRun):  # one that is damaged is not the one
-            source = open_probe_source(place.path)
-            if source.recipe.probe_digest == recipe.probes_from:
-                return source
-    return None
+            yield open_probe_source(place.path)
 
 
 def require_probe_source(recipe: Recipe, source: ProbeSource | None) -> None:

@@ -108,12 +108,12 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora, Prob
         recipe = replace(recipe, corpus=absolute_name(elsewhere.name))
     if calibrating:
         recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
-    probes = find_probe_source(recipe, probes)
+    joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
+    probes = find_probe_source(joined, probes)
     if joining := [name for name in models or () if name not in recipe.models]:
         require_probe_source(recipe, probes)
         if probes is not None:
             probes.require_probes(joining)
-    joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     if joined != made or RECIPE not in store.own_names():  # a run that stands on a base has a recipe of its own
         write_recipe(store, joined)
     return joined, Corpora(joined, elsewhere, calibrating), probes
@@ -277,7 +277,8 @@ def refuse_other_folder(store: Store) -> None:
 
 @contextmanager
 def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
-    """Remove the recipe of a ``new`` run that is refused before anything was made: it would bind the next try."""
+    """Remove the recipe of a ``new`` run that is refused before anything was made, and what it stands on: these would
+    bind the next try."""
     try:
         yield
     except ProbingError:

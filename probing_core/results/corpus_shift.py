@@ -9,7 +9,7 @@ import pandas as pd
 
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
-from probing_core.runs.recipe import Recipe, load_transforms
+from probing_core.runs.recipe import Recipe, load_transforms, source_among
 
 COMPARED = (("fine", "seen"), ("group-0", "unseen"), ("group-1", "unseen"), ("group-2", "unseen"))
 """(task, subset) of the scores that are compared."""
@@ -22,7 +22,7 @@ def _learned(recipe: Recipe) -> set[str]:
 
 def source_of(run: Run, others: Iterable[Run]) -> Run | None:
     """Return the one of ``others`` whose probes ``run`` took, if it is among them."""
-    return next((o for o in others if o.recipe.probe_digest == run.recipe.probes_from), None)
+    return source_among(others, run.recipe)
 
 
 def change_of_corpus(here: Run, there: Run) -> pd.DataFrame:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any, Protocol, TypeVar, get_type_hints
 
 from probing_core.compute.design import Design
 from probing_core.errors import BadConfig, BadRun
@@ -211,3 +212,28 @@ def write_recipe(store: Store, recipe: Recipe) -> None:
 def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
     """Return the transforms of a recipe, in its order."""
     return tuple(resolve(name) for name in recipe.transforms)
+
+
+class Made(Protocol):
+    """What has a recipe: a run."""
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+
+M = TypeVar("M", bound=Made)
+
+
+def source_among(others: Iterable[M], recipe: Recipe) -> M | None:
+    """Return the one of ``others`` whose probes the run of ``recipe`` uses; None where it is not among them.
+
+    Runs that differ in models alone, such as one and another that stands on it, are told apart by these: it is one that
+    has all models of ``recipe``, or where none has, the first.
+    """
+    first = None
+    for other in others:
+        if other.recipe.probe_digest == recipe.probes_from:
+            if set(recipe.models) <= set(other.recipe.models):
+                return other
+            first = first or other
+    return first

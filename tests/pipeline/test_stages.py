@@ -16,7 +16,7 @@ from probing_core.results import Run
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.last_options import last_options
 from probing_core.runs.layout import IMAGES
-from probing_core.runs.recipe import Recipe
+from probing_core.runs.recipe import Recipe, read_recipe, write_recipe
 from probing_core.runs.store import Files, Store
 from probing_core.transforms import resolve
 from tests.conftest import on_two_threads
@@ -330,6 +330,10 @@ def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, t
     with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
         run(tmp_path / "run", stages=("train",))
     (tmp_path / "data" / "runs").mkdir(parents=True)
+    fewer = Store(shutil.copytree(source, tmp_path / "data" / "runs" / "fewer"))
+    write_recipe(fewer, replace(read_recipe(fewer), models=("baseline/handcrafted",)))
+    fewer.remove(*fewer.names("models/baseline-pixels/"))
+    fewer.fold()
     (tmp_path / "data" / "runs" / "mine").symlink_to(source)
     run(tmp_path / "run", stages=("train",))
     assert Store(tmp_path / "run").has("models/baseline-pixels/predictions/fine.parquet")

@@ -60,3 +60,14 @@ def test_the_source_is_found_by_what_its_recipe_says_apart_from_its_models(made_
     taken = replace(source, recipe=replace(source.recipe, probes_from=digest(source.recipe.without_models())))
     assert source_of(taken, [taken, source]) is source
     assert source_of(source, [source]) is None
+
+
+def test_of_runs_that_differ_in_models_alone_the_source_is_one_that_has_those_of_the_run(made_run: Path):
+    source = Run.open(made_run)
+    first, *others = source.recipe.models
+    fewer = replace(source, recipe=replace(source.recipe, models=(first,)))
+    digest_of_all = digest(source.recipe.without_models())
+    taken = replace(source, recipe=replace(source.recipe, probes_from=digest_of_all, models=(*others[:1], first)))
+    assert source_of(taken, [fewer, source]) is source
+    assert source_of(taken, [fewer]) is fewer
+    assert source_of(replace(taken, recipe=replace(taken.recipe, models=(first,))), [fewer, source]) is fewer
