@@ -98,11 +98,10 @@ def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progr
 def opened(store: Store, options: Options, progress: Progress) -> Iterator[Callable[[], Plan]]:
     """Yield what returns the plan of a run as its files are then; the run is held for writing."""
     refuse_other_folder(store)
-    with store.locked():
-        new = not store.has(RECIPE)
+    with store.locked(), cleared_on_error(store, new=RECIPE not in store.own_names()):
         recipe, corpora, source = open_or_start(store, options)
         progress.note(corpora.skipped_summary)
-        with threads(recipe.threads), cleared_on_error(store, new):
+        with threads(recipe.threads):
             yield _planner(store, recipe, options, progress, corpora, source)
 
 

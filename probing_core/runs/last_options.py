@@ -6,6 +6,7 @@ It stands in ``log/``: the recipe holds only what is asked of a run, and neither
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from probing_core.runs.layout import LAST_OPTIONS
@@ -18,6 +19,8 @@ NOTED = {"device": "device", "precision": "precision", "engine": "executor", "ad
 
 def note_options(run: Path, options: Options) -> None:
     """Note those of ``options`` in the folder of a run that no recipe holds."""
+    if not isinstance(options.maps, str):
+        options = replace(options, maps=DEFAULTS.maps)  # names are asked of one command, and ``--maps`` takes none
     noted = {name: getattr(options, option) for name, option in NOTED.items()}
     write_atomically(run / LAST_OPTIONS, json.dumps(noted).encode())
 

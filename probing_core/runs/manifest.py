@@ -137,8 +137,8 @@ class Manifest:
         write_atomically(self.root / MANIFEST, json.dumps(content, sort_keys=True, indent=1).encode())
 
     def clear(self) -> None:
-        """Forget every file."""
-        self.files, self.options = {}, {}
+        """Forget every file, and what the run stands on."""
+        self.files, self.options, self.base = {}, {}, None
         for name in (MANIFEST, JOURNAL):
             (self.root / name).unlink(missing_ok=True)
 

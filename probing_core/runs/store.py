@@ -356,6 +356,7 @@ class Store(RunFiles):
     def clear(self) -> None:
         """Remove every file but the log, and what makes the folder a run."""
         names = list(self._manifest.files)
+        self._base = None
         self._manifest.clear()  # first: without it a run can be begun anew
         for name in names:
             (self.root / name).unlink(missing_ok=True)

@@ -150,6 +150,9 @@ def test_what_a_run_stands_on_is_refused_where_it_cannot_be(few_scenes, tmp_path
     assert not (tmp_path / "mine" / "run.toml").exists()
     with pytest.raises(BadRun, match="made by another recipe .*seed"):
         run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "base", seed=7))
+    assert Store(tmp_path / "other").base is None, "it stands on nothing"
+    shutil.copytree(tmp_path / "base", tmp_path / "another")
+    run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "another"), ("embed",))
     run(tmp_path / "alone", options, ("embed",))
     with pytest.raises(BadRun, match="stands on no other"):
         run(tmp_path / "alone", Options(models=("baseline/dhash",), base=tmp_path / "base"))

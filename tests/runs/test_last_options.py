@@ -21,6 +21,7 @@ SOUND = {"device": "cpu", "precision": "float32", "engine": "ray", "address": "x
         (Options(device="cuda:1", precision="float16"), ["--device", "cuda:1", "--precision", "float16"]),
         (Options(maps="first"), ["--maps", "first"]),
         (Options(models=["zoo/mae"]), []),
+        (Options(device="cpu", precision="float32", maps=("zoo/mae",)), ["--device", "cpu", "--precision", "float32"]),
     ],
 )
 def test_how_a_run_was_worked_on_last_is_known(tmp_path, options, arguments):
