@@ -69,10 +69,11 @@ def choose_images_of(reader: Reader) -> Mapping[str, Content]:
 def _model_samples(reader: Reader) -> ModelSamples:
     scope, model = reader.scope, reader.binding["model"]
     rendered = crops = None
-    if reader.files.has(layout.series_table(RENDERING)) and scope.covers(model, RENDERING):
+    live = reader.artifact.row.is_read(layout.CROPS)  # only what is learned for live answers reads these
+    if live and reader.files.has(layout.series_table(RENDERING)) and scope.covers(model, RENDERING):
         columns = reader.files.read_table(layout.series_table(RENDERING), ["transform", "split"])
         rendered = columns, read_embeddings(reader.files, model, series=RENDERING)
-    if reader.files.has(layout.CROPS) and reader.files.has(layout.crops_path(model)):
+    if live and reader.files.has(layout.CROPS) and reader.files.has(layout.crops_path(model)):
         table = reader.table(layout.CROPS)
         crops = (table, reader.files.read_arrays(layout.crops_path(model))["embeddings"]) if len(table) else None
     return ModelSamples(

@@ -114,6 +114,10 @@ class Row:
     def outputs(self) -> tuple[str, ...]:
         return (self.path, *self.beside)
 
+    def is_read(self, path: str) -> bool:
+        """Return whether it reads files that are called like ``path``."""
+        return any(_pattern(read).match(path) for read in self.reads)
+
 
 class Table:
     """The rows of a run, in order, and how the values of options are found.
@@ -509,6 +513,8 @@ class Facts:
 class Declared(Files):
     """The files of a run that one artifact may read. Another is refused: its key would not know of it.
 
+    Of what its row reads, a run may have none: that alone is not there.
+
     Args:
         files: of the run.
         artifact: which one.
@@ -523,7 +529,9 @@ class Declared(Files):
         return self._artifact.is_read(f"{self._prefix}{name}")
 
     def entry(self, name: str) -> Entry | None:
-        return self._files.entry(self._declared(name)) if self._is_declared(name) else None
+        if self._is_declared(name) or not self._artifact.row.is_read(f"{self._prefix}{name}"):
+            return self._files.entry(self._declared(name))
+        return None
 
     def path(self, name: str) -> Path:
         return self._files.path(self._declared(name))

@@ -281,6 +281,20 @@ def test_no_way_to_read_files_leads_past_what_a_row_declares(tmp_path, name):
     assert not found, found
 
 
+def test_whether_there_is_a_file_is_refused_too_where_the_row_does_not_read_it(tmp_path):
+    """A maker that went by the answer would leave out what its key does not know of."""
+    plan = make_crate(tmp_path)
+    for reads, found in (((), None), (("crate.parquet",), True), (("crate.parquet", "juice/{fruit}/"), True)):
+        row = changed(JAM, reads=reads)
+        reader = Reader(plan, Artifact(row, {}, row.path, {}, reads[:1], {}))
+        if found is None:
+            with pytest.raises(AssertionError, match=r"reads 'crate.parquet' without saying so"):
+                reader.files.has("crate.parquet")
+        else:
+            assert reader.files.has("crate.parquet") is found
+    assert not reader.files.has("juice/plum/0.parquet"), "the row reads such files, and the run has none"
+
+
 def make_crate(root: Path) -> Plan:
     plan = plan_of(root, rows=(CRATE,))
     make(plan)
