@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -119,9 +120,9 @@ def with_detector(run: Run, models: Sequence[str]) -> list[str]:
     return [*([DETECTOR] if predictor_of(run).has_detector else []), *models]
 
 
-def hardly_detected(run: Run, large: bool) -> tuple[str, ...]:
-    """Return the groups of which the run's detector finds less than half, in ``large`` pictures or in others."""
-    power = predictor_of(run).judge(DETECTOR).power_at(large)
+def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
+    """Return the groups of which the run's detector finds less than half, in pictures such as this."""
+    power = predictor_of(run).judge(DETECTOR).power_at(large, no_color)
     return () if power is None else power.hardly_detected
 
 
@@ -150,7 +151,8 @@ def loading(run: Run, model: str) -> Iterator[None]:
 
     Streamlit hears what the visitor does next when something is written, so the page writes at every step.
     """
-    thread = threading.Thread(target=_prepare, args=(predictor_of(run), [model]), name="load")
+    prepare_model = partial(_prepare, predictor_of(run), [model], downloads=rights.allowed())
+    thread = threading.Thread(target=prepare_model, name="load")
     thread.start()
     thread.join(HEARD_EVERY_S)
     while thread.is_alive():
@@ -158,10 +160,11 @@ def loading(run: Run, model: str) -> Iterator[None]:
         thread.join(HEARD_EVERY_S)
 
 
-def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
+def _prepare(predictor: Predictor, models: Sequence[str], downloads: bool = False) -> None:
     """Load ``models`` in a thread that has no visitor: nothing here may ask Streamlit for one."""
     for model in models:
-        with suppress(ProbingError), _TURN, no_downloads():  # the page shows the error, too; the others are prepared
+        may_download = nullcontext() if downloads else no_downloads()
+        with suppress(ProbingError), _TURN, may_download:  # the page shows the error, too; the others are prepared
             predictor.prepare(model)
 
 

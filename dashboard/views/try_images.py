@@ -220,8 +220,7 @@ def _card(
         with right:
             if verdicts.has_answer(rows):
                 verdict = next(row["verdict"] for row in rows if row["model"] == DETECTOR)
-                # As the verdict: a large picture without color is judged by its whole alone.
-                hardly = predictions.hardly_detected(run, crops.kind == "combined" and not verdict["no_color"])
+                hardly = predictions.hardly_detected(run, crops.kind == "combined", verdict["no_color"])
                 verdicts.show_answer(verdict, hardly, _flat(picture))
             sentence, answers = st.empty(), st.empty()
             st.caption(verdicts.ABOUT_ROWS)

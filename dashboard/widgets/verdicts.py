@@ -275,26 +275,30 @@ def _when(words: str) -> str:
 
 
 def agreement(rows: Sequence[Row]) -> str:
-    """Return how many models alarm, and what most of these name; empty where no model is calibrated, and where none
-    alarms, which the table says.
+    """Return how many models alarm, and what most of these name; empty where no model can tell, and where none alarms,
+    which the table says.
 
     Args:
         rows: of the models about one picture, without the detector's.
     """
-    able = [row["verdict"] for row in rows if Verdict(**row["verdict"]).can_tell]
-    if not able:
+    able = [verdict for row in rows if (verdict := Verdict(**row["verdict"])).can_tell]
+    alarming = [verdict for verdict in able if verdict.alarms]
+    if not alarming:
         return ""
-    groups = [verdict["group"] for verdict in able if verdict["answer"] == ALTERED]
-    if not groups:
-        return ""
-    most = max(dict.fromkeys(groups), key=groups.count)
-    alarms = f"{len(groups)} {'alarms' if len(groups) == 1 else 'alarm'}"
-    count = groups.count(most)
-    named = f"for {most}" if len(groups) == 1 else f"{'all' if count == len(groups) else count} of them for {most}"
+    groups = [verdict.group for verdict in alarming if verdict.answer == ALTERED]
+    parts = []
+    if groups:
+        most = max(dict.fromkeys(groups), key=groups.count)
+        parts.append(f"{_of_them(groups.count(most), len(alarming))}for {most}")
+    if strange := len(alarming) - len(groups):
+        parts.append(f"{_of_them(strange, len(alarming))}as it is like nothing that they learned")
+    alarms = f"{len(alarming)} {'alarms' if len(alarming) == 1 else 'alarm'}"
     chance = f"by chance {in_percent(LEVEL)} of untouched photographs alarm each model"
-    strange = sum(verdict["answer"] == STRANGE for verdict in able)
-    beyond = f"; {strange} more know{'s' if strange == 1 else ''} nothing like it" if strange else ""
-    return f"Of {len(able)} models that can tell, {alarms}, {named}{beyond}; {chance}."
+    return f"Of {len(able)} models that can tell, {', '.join((alarms, *parts))}; {chance}."
+
+
+def _of_them(count: int, of: int) -> str:
+    return "" if of == 1 else "all of them " if count == of else f"{count} of them "
 
 
 def _sentence(words: str) -> str:

@@ -19,7 +19,7 @@ NOT_CALIBRATED = "not calibrated"
 CANNOT_DETECT = "cannot detect"
 
 ALARMS = (ALTERED, STRANGE)
-"""Answers of a model that alarms; a table of answers is searched for them, and `Verdict.alarms` tells of one."""
+"""Answers of a model that alarms, for tables of answers; `Verdict.alarms` tells of one."""
 
 SURE = 0.01
 """p below which a picture is called altered without "perhaps": of untouched ones, one in a hundred seems as altered."""
@@ -96,16 +96,16 @@ class Judge:
         view, large = (power_of(rows, calibration, level, size) for size in ("view", "large"))
         return cls(calibration, view, level, large)
 
-    def power_at(self, large: bool) -> Power | None:
-        """Return the power on ``large`` pictures, or on others."""
-        by_tiles = large and self.calibration is not None and len(self.calibration.large)
+    def power_at(self, large: bool, no_color: bool) -> Power | None:
+        """Return the power on ``large`` pictures, which without color are judged by their whole alone, or on others."""
+        by_tiles = large and not no_color and self.calibration is not None and len(self.calibration.large)
         return self.power_large if by_tiles else self.power
 
     def verdict(self, prediction: Prediction, no_color: bool) -> Verdict:
         if self.calibration is None:
             return Verdict(NOT_CALIBRATED, None, None, None, None, None, 0, no_color, None)
         large = prediction.kind == "combined"
-        power = self.power_at(large and not no_color)
+        power = self.power_at(large, no_color)
         kind = str(kinds_of(np.array([large]), np.array([no_color]), self.calibration)[0])
         untouched = self.calibration.scores(kind)
         score = score_of(prediction, no_color, fused=kind == "large")

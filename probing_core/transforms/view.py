@@ -43,9 +43,13 @@ def central_square(image: Image) -> Image:
 
 
 def resize(image: Image, side: int) -> Image:
-    """Resize ``image`` (square) to ``side`` pixels: area-averaged when reduced, cubic when magnified."""
+    """Resize ``image`` (square) to ``side`` pixels: area-averaged when reduced, cubic when magnified.
+
+    Returns:
+        An array of its own: one that shares memory with a square of a large picture would keep all of that.
+    """
     if image.shape[0] == side:
-        return np.ascontiguousarray(image)
+        return np.array(image, order="C")
     method = cv2.INTER_AREA if side < image.shape[0] else cv2.INTER_CUBIC
     return cv2.resize(image, (side, side), interpolation=method)
 

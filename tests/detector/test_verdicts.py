@@ -172,6 +172,8 @@ def test_power_on_large_pictures_stands_beside_verdicts_by_tiles_alone():
     assert by_whole.verdict(large, False).power == pytest.approx(0.9)
     assert by_whole.verdict(large, False).n == both.verdict(BLURRED, False).n == 200
     assert both.verdict(BLURRED, True).power == pytest.approx(0.9)
+    assert both.power_at(large=True, no_color=True) is both.power, "without color, tiles are not asked"
+    assert both.power_at(large=True, no_color=False) is both.power_large
 
 
 def test_a_model_that_detects_next_to_nothing_gives_no_verdict():

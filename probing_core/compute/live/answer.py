@@ -111,9 +111,10 @@ def fuse_crops(
         distances: (N,) of the wholes, as in `Prediction`.
     """
     predictions = []
+    # Copies: a prediction that is kept would keep what was computed of all others with it.
     for picture, start, far in zip(crops, positions_of_wholes(crops), distances, strict=True):
-        each = probabilities[start : start + len(picture.pictures)]
+        each = probabilities[start : start + len(picture.pictures)].copy()
         fused = fusion.fuse(each[0], each[1:]) if picture.tiles else each[0]
         fused = fused / fused.sum()
-        predictions.append(Prediction(model, classes, groups, fused, each, embeddings[start], float(far)))
+        predictions.append(Prediction(model, classes, groups, fused, each, embeddings[start].copy(), float(far)))
     return predictions

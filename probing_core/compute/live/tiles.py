@@ -60,7 +60,7 @@ def cut(image: Image, view: int, most_tiles: int = MAX_TILES) -> PictureCrops:
         return PictureCrops(whole)
     rows, columns = _grid(height, width, view, most_tiles)
     tiles = tuple(
-        np.ascontiguousarray(image[y : y + view, x : x + view])
+        np.array(image[y : y + view, x : x + view], order="C")  # never the picture's own memory
         for y in _starts(height, view, rows)
         for x in _starts(width, view, columns)
     )

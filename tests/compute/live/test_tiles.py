@@ -25,6 +25,12 @@ def test_a_picture_of_the_views_size_is_looked_at_untouched():
     assert np.array_equal(look.whole, image)
 
 
+@pytest.mark.parametrize(("height", "width"), [(128, 128), (5000, 128), (128, 5000), (1500, 1500), (300, 5000)])
+def test_what_is_cut_keeps_no_picture_alive(height, width):
+    image = picture(height, width)
+    assert not any(np.shares_memory(part, image) for part in cut(image, 128).pictures)
+
+
 @pytest.mark.parametrize(("side", "kind"), [(40, "direct"), (192, "direct"), (193, "combined"), (1000, "combined")])
 def test_the_shorter_side_decides(side, kind):
     assert cut(picture(side, side + 300), 128).kind == kind

@@ -83,13 +83,22 @@ def test_while_a_model_is_loaded_the_page_writes_again_and_again_and_else_not_at
     predictions.predictor_of(run).prepare(MODEL)
     assert not list(predictions.loading(run, MODEL)), "it was loaded before"
     heard = threading.Event()
-    monkeypatch.setattr(predictions, "_prepare", lambda *_: heard.wait(60))
+    monkeypatch.setattr(predictions, "_prepare", lambda *_, **__: heard.wait(60))
     written = 0
     for _ in predictions.loading(run, MODEL):
         written += 1
         if written == 3:
             heard.set()
     assert written >= 3
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_model_is_downloaded_while_the_page_writes_for_a_visitor_with_rights_alone(made_run, monkeypatch, allowed):
+    may = []
+    monkeypatch.setattr(rights, "allowed", lambda: allowed)
+    monkeypatch.setattr(Predictor, "prepare", lambda self, model: may.append(hub._downloads.get()))
+    list(predictions.loading(Run.open(made_run), MODEL))
+    assert may == [allowed]
 
 
 def test_it_forgets_the_oldest(made_run, crops, monkeypatch):

@@ -145,11 +145,15 @@ def test_models_that_do_not_alarm_are_one_line_that_opens():
 
 def test_a_sentence_says_how_many_models_alarm():
     assert agreement(rows(a="not calibrated", b="cannot detect")) == ""
-    assert agreement(rows(a="untouched", b="strange")) == "", "the table says it"
+    assert agreement(rows(a="untouched", b="untouched")) == "", "the table says it"
+    strange = agreement(rows(a="untouched", b="strange"))
+    assert strange.startswith("Of 2 models that can tell, 1 alarms, as it is like nothing that they learned; by chance")
     one = agreement(rows(a="altered", b="untouched"))
     assert one.startswith("Of 2 models that can tell, 1 alarms, for blur; by chance 5 % of untouched")
     beside = agreement(rows(a="altered", b="strange", c="untouched"))
-    assert beside.startswith("Of 3 models that can tell, 1 alarms, for blur; 1 more knows nothing like it; by chance")
+    assert beside.startswith(
+        "Of 3 models that can tell, 2 alarm, 1 of them for blur, 1 of them as it is like nothing that they learned; by"
+    )
     assert agreement(rows(a="altered", b="altered")).startswith("Of 2 models that can tell, 2 alarm, all of them for")
 
 
