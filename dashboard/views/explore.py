@@ -248,8 +248,9 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
         },
     )
     st.caption(
-        "Most sensitive first. The probe detects the transformation where it finds it more probable than identity; a "
-        "low threshold means little where false alarms are many."
+        "Most sensitive first. A picture counts as detected where the probe finds the transformation more probable "
+        "than identity. From the threshold on, detections stand out from false alarms by d\N{PRIME} = 1; a low "
+        "threshold means little where false alarms are many. Censored: it lies beyond the strengths that were tried."
     )
 
 

@@ -46,8 +46,9 @@ def show() -> None:
     learned, every = cache.computed(run, summaries.images_of_blocks)
     if 0 < learned < every:
         st.caption(
-            f"Probes of blocks learn from {learned:,} of the {every:,} training images, so compare blocks with each "
-            "other, and not with the scores on Overview, whose probes learn from all."
+            f"Probes of what was done learn from {learned:,} of the {every:,} training images, those of the content "
+            "from all: compare blocks with each other, and not with the scores on Overview, where every probe learns "
+            "from all."
         )
     first = rows[rows["base"].isin(with_place(rows["base"]))]
     if (first["task"] == "content").any():
@@ -58,7 +59,8 @@ def show() -> None:
     if box := pickers.fold("The best block of each network, chosen on photographs that are not scored", "show-best"):
         with box:
             _best(rows)
-    tables.notes(rows)
+    # How many images a probe learned from is said above, of all.
+    tables.notes(rows.assign(note=rows["note"].str.replace(r"^learned from [\d,]+ images(; )?", "", regex=True)))
     _together(run)
 
 

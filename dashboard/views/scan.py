@@ -21,6 +21,7 @@ from dashboard.page import fragment, page
 from dashboard.text import plain
 from dashboard.widgets import access, asking, messages, pickers, tables
 from probing_core.compute.names import DETECTOR
+from probing_core.detector.verdicts import in_words
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.paths import runs_dir, user_path
 from probing_core.prediction.scan import CHUNKS
@@ -142,7 +143,7 @@ def _examples_table(verdicts: Sequence[Mapping[str, Any]]) -> str:
         if verdicts:
             found = verdicts[place]
             p = "" if found["p"] is None else f"{found['p']:.3f}"
-            words = [found["answer"], found["group"] or "", found["transform"] or "", p]
+            words = [in_words(found["answer"], found["p"]), found["group"] or "", found["transform"] or "", p]
         picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
         cells = "".join(f"<td>{escape(word)}</td>" for word in words)
         lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
@@ -260,13 +261,14 @@ def _results(out: Path) -> None:
                 f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
                 f"'{out}', and scan again."
             ) from error
-        counts = table["verdict"].value_counts()
+        words = [in_words(verdict, p) for verdict, p in zip(table["verdict"], table["p"], strict=True)]
+        counts = pd.Series(words).value_counts()
         st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
         st.caption(plain(promise))
         if table["q"].isna().all():
             table = table.drop(columns="q")
-        table = table.sort_values("p", na_position="last")
-        shown = table.copy()
+        shown = table.assign(verdict=words).sort_values("p", na_position="last")
+        table = table.loc[shown.index]
         shown.insert(0, "", _thumbnails(out, table))
         st.dataframe(
             shown,

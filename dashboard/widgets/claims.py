@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -13,6 +14,7 @@ from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import dots_chart
 from probing_core.compute.claims import CLAIMS, NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.compute.claims.named import SIGNIFICANCE
 from probing_core.results import Run, claims_by_set, result_in_words
 from probing_core.runs import layout
 
@@ -29,6 +31,10 @@ BADGES = {
     NOT_SUPPORTED: Badge("orange", ":material/close:"),
     UNDECIDED: Badge("gray", ":material/help:"),
 }
+
+
+HOLDS, OPEN = "differs, after Holm's correction", "cannot be told after it"
+"""What is said of a contrast: the correction is for all contrasts that were named before looking."""
 
 
 def show_claims(run: Run) -> None:
@@ -59,7 +65,7 @@ def show_claims(run: Run) -> None:
     ):
         with box:
             sets = {"set": "set"} if "set" in contrasts and contrasts["set"].nunique() > 1 else {}
-            names = {"claim": "claim", "first": "encoder", "second": "less"}
+            names = {"claim": "claim", "first": "encoder", "second": "less the encoder"}
             _contrast_table(contrasts, "contrasts", sets | names)
     _ablations(run)
 
@@ -85,12 +91,16 @@ def _card(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
     several = contrasts["score"].nunique() > 1
     names = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
-    rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if several else ""), "series": "difference"})
-    rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", "low"), ("high", "high"))})
-    figure = dots_chart(
-        rows, cache.theme(), "difference in points, each with its own 95 % interval", marks=[0.0], unit="points"
-    )
-    tables.chart(figure, key, contrasts, "Differences between encoders with their 95 % intervals.")
+    rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if several else "")})
+    # As the test decides: over trainings, where there are several of a role.
+    seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
+    low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
+    rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
+    rows["series"] = np.where(contrasts["p_holm"] < SIGNIFICANCE, HOLDS, OPEN)
+    over = "trainings" if seeds else "photographs"
+    title = f"difference in points, 95 % interval over {over}"
+    figure = dots_chart(rows, cache.theme(), title, marks=[0.0], unit="points", series=(HOLDS, OPEN))
+    tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")
 
 
 def _ablations(run: Run) -> None:

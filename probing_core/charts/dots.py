@@ -36,6 +36,7 @@ def dots_chart(
     marks: Sequence[float] = (),
     unit: str = "%",
     ends: tuple[float, float] | None = None,
+    series: Sequence[str] = (),
 ) -> Figure:
     """Draw a row for each name, in it a dot for each series.
 
@@ -47,11 +48,12 @@ def dots_chart(
         marks: values at which a dotted line stands, such as chance.
         unit: of the values under the pointer.
         ends: of the axis.
+        series: names of the series in the order of their symbols, whether the rows have them or not; else as they come.
     """
     further = rows[:0]
     if "seed_of" in rows:
         further, rows = rows[rows["seed_of"] != ""], rows[rows["seed_of"] == ""]
-    names, series = list(dict.fromkeys(rows["name"]))[::-1], list(dict.fromkeys(rows["series"]))
+    names, series = list(dict.fromkeys(rows["name"]))[::-1], list(series or dict.fromkeys(rows["series"]))
     place = {name: i for i, name in enumerate(names)}
     colors = {name: theme.group(groups[name]) if groups and name in groups else theme.text for name in names}
     spans = rows.groupby("name")["value"].agg(["min", "max"])
@@ -67,7 +69,8 @@ def dots_chart(
     }
     traces: list[dict[str, Any]] = [joins] if len(series) > 1 else []
     for symbol, one in zip(SERIES, series, strict=False):
-        traces.append(_dots(rows[rows["series"] == one], place, colors, symbol, unit, theme))
+        mine = rows[rows["series"] == one]
+        traces.append(_dots(one, mine, place, colors, symbol, unit, theme))
     if len(further):
         traces.append(_ticks(further, place, unit, theme))
     return base_figure(
@@ -97,17 +100,28 @@ def _ticks(rows: pd.DataFrame, place: Mapping[str, int], unit: str, theme: Theme
 
 
 def _dots(
-    rows: pd.DataFrame, place: Mapping[str, int], colors: Mapping[str, str], symbol: str, unit: str, theme: Theme
+    name: str,
+    rows: pd.DataFrame,
+    place: Mapping[str, int],
+    colors: Mapping[str, str],
+    symbol: str,
+    unit: str,
+    theme: Theme,
 ) -> dict[str, Any]:
     """Return the dots of one series."""
-    series, color = escape(rows["series"].iloc[0]), [colors[name] for name in rows["name"]]
+    series, color = escape(name), [colors[row] for row in rows["name"]]
     dots = {
         "type": "scatter",
         "mode": "markers",
         "name": series,
         "x": rows["value"].to_numpy(float),
         "y": [place[name] for name in rows["name"]],
-        "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
+        "marker": {
+            "symbol": symbol,
+            "size": 10,
+            "color": color or theme.text,
+            "line": {"width": 2, "color": color or theme.text},
+        },
         "customdata": [escape(name) for name in rows["name"]],
         "hovertemplate": f"%{{customdata}}, {series}: %{{x:.3~r}} {unit}<extra></extra>",
     }

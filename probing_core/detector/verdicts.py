@@ -67,9 +67,13 @@ class Verdict:
 
     @property
     def words(self) -> str:
-        """The answer as people read it: ``perhaps altered`` where p is near the level."""
-        is_near = self.answer == ALTERED and self.p is not None and self.p >= SURE
-        return f"perhaps {ALTERED}" if is_near else self.answer
+        """The answer as people read it."""
+        return in_words(self.answer, self.p)
+
+
+def in_words(answer: str, p: float | None) -> str:
+    """Return an answer as people read it: ``perhaps altered`` where ``p`` is near the level."""
+    return f"perhaps {ALTERED}" if answer == ALTERED and p is not None and p >= SURE else answer
 
 
 @dataclass(frozen=True, eq=False)

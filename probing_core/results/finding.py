@@ -109,8 +109,8 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
     most = f". Most in {shown(name)}:" if forgets.sum() > 1 else f": in {shown(name)},"
     words = (
         f"In {int(forgets.sum())} of {among} what was done to a picture is named better in an inner block than in "
-        f"the last one{most} {in_percent(inner['value'])} in block {inner['layer']:.0f} of {end['layer']:.0f}, "
-        f"{in_percent(end['value'])} in the last"
+        f"the last one, beyond what the intervals leave open{most} {in_percent(inner['value'])} in block "
+        f"{inner['layer']:.0f} of {end['layer']:.0f}, {in_percent(end['value'])} in the last"
     )
     content = rows[(rows["task"] == "content") & (rows["base"] == name)].set_index("layer")["value"]
     if inner["layer"] not in content or end["layer"] not in content:

@@ -151,12 +151,24 @@ def _promise(judge: Judge, n: int, trusting: bool) -> str:
     if not trusting:
         enough = f"{MIN_BEYOND / judge.level:.0f} or more"
         return (
-            f"Calibrated on {n:,} untouched photographs of the run, not on pictures of your source: no error rate is "
-            f"promised. Give untouched pictures of your own with --clean FOLDER, {enough}."
+            f"Calibrated on untouched photographs of the run{_numbers(judge)}, not on pictures of your source: no "
+            f"error rate is promised. Give a folder of untouched pictures that you trust (--clean), {enough}."
         )
     rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
     more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."
     return f"Calibrated on {n:,} pictures that you trust: {rate}.{more}"
+
+
+def _numbers(judge: Judge) -> str:
+    """Return how many photographs calibrate, of each kind that there is."""
+    if judge.calibration is None:
+        return ""
+    counts = {
+        "as small as a view": len(judge.calibration.view),
+        "larger": len(judge.calibration.large),
+        "without color": len(judge.calibration.gray),
+    }
+    return f" ({', '.join(f'{count:,} {words}' for words, count in counts.items() if count)})"
 
 
 def _power(judge: Judge) -> list[str]:

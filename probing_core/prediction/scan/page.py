@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from probing_core.detector.verdicts import ALARMS
+from probing_core.detector.verdicts import ALARMS, in_words
 from probing_core.measures.notation import decimal
 from probing_core.prediction.scan.rows import UNREADABLE
 from probing_core.runs.store import write_atomically
@@ -66,6 +66,7 @@ def _row(row: dict[str, Any], here: str) -> dict[str, Any]:
     return {
         "path": row["path"],
         "verdict": row["verdict"],
+        "words": in_words(row["verdict"], row["p"]),
         "kind": "found" if row["verdict"] in ALARMS else "bad" if row["verdict"] == UNREADABLE else "fine",
         "address": quote(address, errors="surrogateescape"),
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
