@@ -86,9 +86,7 @@ def _among_these() -> None:
         help="Naming a published model is consent to download it.",
     ).strip()
     try:
-        if model:
-            embedders.find_spec(model)  # what cannot be loaded is told before anything starts
-        name = embedders.parse(model).full if model else ""
+        name = embedders.parse_known(model).full if model else ""
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         name = ""

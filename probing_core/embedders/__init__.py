@@ -138,6 +138,24 @@ def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
     return found
 
 
+def parse_known(name: str) -> ModelName:
+    """Return the parts of ``name``; no file is read, and no host asked.
+
+    Raises:
+        BadConfig: the options cannot be.
+        UnknownName: there is no such provider, or no model of that name that needs none.
+    """
+    parsed = parse(name)
+    if parsed.provider and parsed.base not in CATALOG and parsed.provider not in spec_makers():
+        raise UnknownName(
+            f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, spec_makers())} "
+            + " ".join((f"There are: {', '.join(f'{provider}:' for provider in spec_makers())}.", *CATALOG.problems))
+        )
+    if not parsed.provider:
+        CATALOG.get(parsed.base)
+    return parsed
+
+
 def find_spec(name: str) -> EmbedderSpec:
     """Return the spec of the model called ``name``, options allowed; load nothing.
 
@@ -146,18 +164,8 @@ def find_spec(name: str) -> EmbedderSpec:
         UnknownName: there is no such model.
         ModelUnavailable: there is, but not here and now; the message gives the reason.
     """
-    parsed = parse(name)
-    if parsed.base in CATALOG:
-        spec = CATALOG.get(parsed.base)
-    elif parsed.provider in spec_makers():
-        spec = spec_makers()[parsed.provider](parsed)
-    elif parsed.provider:
-        raise UnknownName(
-            f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, spec_makers())} "
-            + " ".join((f"There are: {', '.join(f'{provider}:' for provider in spec_makers())}.", *CATALOG.problems))
-        )
-    else:
-        spec = CATALOG.get(parsed.base)
+    parsed = parse_known(name)
+    spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
     availability = spec.check()
     if not availability.available and "weights" not in parsed.options:
         if not availability.download_from:

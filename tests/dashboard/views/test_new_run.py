@@ -55,6 +55,9 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     app = open_app("New run", run=made_run, rank_model="timm:x@nothing=1")
     assert "is not an option of a model name" in unescaped(app)
     assert label(app, "button", "Test it").disabled
+    app = open_app("New run", run=made_run, rank_model="asdf qwer!!")
+    assert "asdf qwer!!" in unescaped(app)
+    assert label(app, "button", "Test it").disabled, "there is no such model"
     assert label(open_app("New run", run=made_run), "button", "Test it").disabled, "no model is named"
 
 

@@ -154,7 +154,7 @@ class Page(HTMLParser):
 def test_the_page_marks_alarms_and_nothing_else(tmp_path):
     answers = ("untouched", "altered", "strange", "not calibrated", "cannot detect", "unreadable")
     rows = {"path": answers, "verdict": answers, "class": "", "group": "", "error": "", "flags": "", "thumbnail": b""}
-    write_page(tmp_path, tmp_path, [pd.DataFrame(rows).assign(p=0.5, q=np.nan)], dict.fromkeys(answers, 1), [])
+    write_page(tmp_path, tmp_path, [pd.DataFrame(rows).assign(p=0.005, q=np.nan)], dict.fromkeys(answers, 1), [])
     marks = re.findall('<td class="([a-z]+)">(.*?)</td>', (tmp_path / "index.html").read_text())
     assert {answer for mark, answer in marks if mark == "found"} == {"altered", "strange"}
     assert {answer for mark, answer in marks if mark == "bad"} == {"unreadable"}
