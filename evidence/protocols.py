@@ -1,10 +1,11 @@
-"""What models know of the changes in the protocols of others: ``python -m evidence.protocols FOLDER [--write]``.
+"""What models know of the changes in the protocols of others: ``python -m evidence.protocols FOLDER [--only PRESET]
+[--write]``.
 
 Makes a run of 200 of the photographs that ship over each part of ``preset:traces`` and over ``preset:imagenet-c`` in
 FOLDER, and resumes those that are there; the detector of the reference run looks at the photographs of the test split
 at each severity. Prints, as Markdown, the accuracy of linear probes, and by severity their recall and the share of
 pictures that the detector calls altered. ``--write`` puts it into docs/protocols.md, and the tables behind it into
-``data/protocols``.
+``data/protocols``; of one preset alone, beside what is there of the other.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ PHOTOGRAPHS = 200
 FOURTH_STAGE = "timm:tf_efficientnet_lite0@layer=4"
 SEVERITIES = (1, 2, 3, 4, 5)
 BATCH = 64
+ACCURACIES = "accuracies.parquet"
 
 STAGES = ("embed", "train", "evaluate")
 """No maps: nothing here is read from them."""
@@ -70,6 +72,14 @@ def known(runs: dict[str, Run]) -> pd.DataFrame:
         fine = fine[fine["measure"] == "balanced-accuracy"]
         tables.append(fine[["model", "value", "low", "high", "bases", "chance"]].assign(part=part))
     return pd.concat(tables, ignore_index=True)
+
+
+def with_earlier(scores: pd.DataFrame, earlier: Path) -> pd.DataFrame:
+    """Return ``scores`` behind the rows of the other parts in the file ``earlier``, where there is one."""
+    if not earlier.exists():
+        return scores
+    rows = pd.read_parquet(earlier)
+    return pd.concat([rows[~rows["part"].isin(scores["part"])], scores], ignore_index=True)
 
 
 def by_severity(opened: Run) -> pd.DataFrame:
@@ -155,24 +165,27 @@ def _cell(value: float, low: float, high: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", choices=["traces", CORRUPTIONS], help="one of the presets; default: both")
     parser.add_argument("--write", action="store_true", help="into docs/protocols.md and data/protocols")
     options = parser.parse_args()
-    runs = {part: made(options.folder, part) for part in (*TRACES, CORRUPTIONS)}
-    scores, recalls, shares = known(runs), by_severity(runs[CORRUPTIONS]), detected()
-    parts = {
-        "traces": table_of_traces(scores),
-        CORRUPTIONS: table_of_corruptions(scores, recalls),
-        f"{CORRUPTIONS}, detector": table_of_detected(shares),
-    }
+    both = TRACES if options.only == "traces" else (CORRUPTIONS,) if options.only else (*TRACES, CORRUPTIONS)
+    runs = {part: made(options.folder, part) for part in both}
+    scores, parts, tables = known(runs), {}, {}
+    if TRACES[0] in runs:
+        parts["traces"] = table_of_traces(scores)
+    if CORRUPTIONS in runs:
+        tables = {"severities": by_severity(runs[CORRUPTIONS]), "detector": detected()}
+        parts[CORRUPTIONS] = table_of_corruptions(scores, tables["severities"])
+        parts[f"{CORRUPTIONS}, detector"] = table_of_detected(tables["detector"])
     page = PAGE.read_text(encoding="utf-8")
     for name, text in parts.items():
         print(f"{text}\n", flush=True)
         page = put(page, f"<!-- generated: python -m evidence.protocols, {name} -->", text)
     if options.write:
         DATA.mkdir(exist_ok=True)
-        scores.to_parquet(DATA / "accuracies.parquet", index=False)
-        recalls.to_parquet(DATA / "severities.parquet", index=False)
-        shares.to_parquet(DATA / "detector.parquet", index=False)
+        with_earlier(scores, DATA / ACCURACIES).to_parquet(DATA / ACCURACIES, index=False)
+        for name, table in tables.items():
+            table.to_parquet(DATA / f"{name}.parquet", index=False)
         PAGE.write_text(page, encoding="utf-8")
 
 
