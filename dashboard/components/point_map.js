@@ -65,7 +65,10 @@ class PointMap {
     if (text === this.received) return;
     this.received = text;
     const message = JSON.parse(text);
-    this.root.style.setProperty('--height', `${message.height}px`); // nothing jumps when the maps come
+    const count = message.panels.length;
+    // Nothing jumps when the maps come: two stand side by side, on a phone one below the other.
+    const room = { height: `${message.height}px`, rows: Math.ceil(count / 2), panels: count };
+    for (const [name, value] of Object.entries(room)) this.root.style.setProperty(`--${name}`, value);
     this.changes = this.changes.then(() => this.change(message, text));
   }
 

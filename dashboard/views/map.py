@@ -143,7 +143,7 @@ def _draw(run: Run, models: list[str], reading: str, coloring: str, chosen: str,
             pictures=pictures,
             small=state.stored_choice(SMALL) == "True",
         )
-        _explain(run, clouds, shown if by_group else groups, standing, pictures)
+        _explain(run, clouds, shown if by_group else groups, standing, pictures, not arrows.empty)
         tables.download(lambda: pd.concat([table_of(cloud, coloring) for cloud in clouds]), CHART)
 
 
@@ -161,7 +161,9 @@ def _some(samples: np.ndarray, most: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(samples, most, replace=False))
 
 
-def _explain(run: Run, clouds: list[PointCloud], groups: list[str], standing: Standing, pictures: bool) -> None:
+def _explain(
+    run: Run, clouds: list[PointCloud], groups: list[str], standing: Standing, pictures: bool, arrows: bool
+) -> None:
     """Show how many samples are on the maps, what can be done on them, and what lies over their points."""
     there = clouds[0].samples
     shown = int(run.sample_columns("group")["group"].isin(groups).to_numpy()[there].sum())
@@ -181,7 +183,17 @@ def _explain(run: Run, clouds: list[PointCloud], groups: list[str], standing: St
             f". The solid line encloses half of {standing.name or 'what is selected'}, where it is densest, and the "
             "dashed line 90 %"
         )
+    if arrows:
+        words += _about_arrows(standing)
     st.caption(f"{words}.")
+
+
+def _about_arrows(standing: Standing) -> str:
+    """Return a sentence, without its last mark, that tells what the arrows are."""
+    most = MAX_ARROWS_OF_CHOSEN if standing.name else MAX_SAMPLES_WITH_ARROWS
+    some = f"each of {most} pictures (a draw)" if len(standing.samples) > most else "each picture"
+    to = f"its version under {standing.name}" if standing.name else "its selected version"
+    return f". The straight lines are arrows from the untouched version of {some} to {to}, in the color of the group"
 
 
 def _selected_in(run: Run) -> np.ndarray:
@@ -221,7 +233,8 @@ def _find_image(run: Run, models: list[str], reading: str, selected: np.ndarray)
         pickers.toggle(
             "Arrows from untouched to transformed",
             "arrows",
-            help=f"From the untouched version of each selected one; of more than {MAX_SAMPLES_WITH_ARROWS}, a draw.",
+            help=f"From the untouched version of each selected one; of more than {MAX_SAMPLES_WITH_ARROWS}, a draw. A "
+            "transformation that stands out has arrows to some of its pictures while nothing is selected.",
         )
     if right.button("Clear", disabled=not len(selected), help="Selects nothing.", key="clear-selection"):
         state.choose("selected", "")

@@ -513,6 +513,18 @@ def test_in_full_screen_the_maps_fill_the_screen_and_the_wheel_alone_zooms(addre
     page.wait_for_function("!document.fullscreenElement")
 
 
+def test_on_a_phone_the_legend_stands_below_all_maps(address, page):
+    page.set_viewport_size({"width": 390, "height": 900})
+    open_large(page, address)
+    maps = page.evaluate(FILLED)
+    assert len(maps) == 2
+    assert maps[0][3] < maps[1][1]  # one below the other
+    legend = page.locator(".probing-map .legend").bounding_box()
+    caption = page.get_by_text(f"{SAMPLES} of {SAMPLES} samples shown").bounding_box()
+    assert maps[1][3] <= legend["y"]
+    assert legend["y"] + legend["height"] <= caption["y"] + 1
+
+
 def test_a_star_shows_before_and_after_and_a_click_chooses_its_transformation(server, made_run, page):
     page.goto(f"{server}/map")
     settle(page)

@@ -126,8 +126,12 @@ def test_a_chosen_transformation_stands_out_with_arrows_from_clean_in_its_groups
     clean = identity.set_index("image_id")["sample"].loc[under["image_id"]]
     expected = np.hstack([place.loc[clean], place.loc[under["sample"]]])
     assert np.allclose(sorted(panel["arrows"]), sorted(expected.tolist()), atol=1e-4)
+    lead = "arrows from the untouched version of each picture to its version under fog, in the color of the group"
+    assert lead in texts(app)
     # What is selected comes before it.
-    (shown,) = point_maps(open_app("Map", transformation="fog", models="zoo/mae", selected="3.7"))
+    app = open_app("Map", transformation="fog", models="zoo/mae", selected="3.7")
+    assert "arrows from the untouched version" not in texts(app)
+    (shown,) = point_maps(app)
     (panel,) = shown["panels"]
     assert emphasized(run, panel).tolist() == [3, 7]
     assert panel["arrows"] == []
