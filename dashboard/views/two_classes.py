@@ -13,7 +13,7 @@ from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import leaderboard_chart
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
-from probing_core.results.ranking import SIGNIFICANCE, has_place, marked
+from probing_core.results.ranking import SIGNIFICANCE, has_place, is_baseline, marked
 
 MAX_NAMED_MODELS = 4
 """Number of models that a sentence names at most; of more it gives the number."""
@@ -45,8 +45,9 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     interval = (
         "" if pd.isna(best["low"]) else f" (95 % interval {in_percent(best['low'])} to {in_percent(best['high'])})"
     )
-    level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= SIGNIFICANCE])
-    beside = f" Not distinguished from it: {plain(', '.join(level))}." if level else ""
+    level = [(row.model, row.p) for row in board.iloc[1:].itertuples() if row.p >= SIGNIFICANCE]
+    names = ", ".join(f"{plain(model)} (p = {p:.2g})" for model, p in level)
+    beside = f" Not distinguished from it: {names}." if level else ""
     if len(level) > MAX_NAMED_MODELS:
         others = has_place(board).sum() - 1
         beside = f" {len(level)} of the {others} others are not distinguished from it: the hollow marks below."
@@ -62,6 +63,7 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
         board.assign(chance=1 / classes, note=""), cache.theme(), f"{first} and {second} recognized (%)"
     )
     tables.chart(figure, "tell-apart", board, f"How well each model distinguishes {first} from {second}, best first.")
+    st.caption(key_of(board))
     percent = {
         "value": ("both right %", "The mean of the two recalls."),
         "first": (f"{first} right %", hint("recall")),
@@ -71,6 +73,24 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
     }
     shown = board[["model", *percent, "samples"]].assign(model=marked(board))
     tables.show_table(shown, "tell-apart-table", percent=percent)
+
+
+def key_of(board: pd.DataFrame) -> str:
+    """Return what the marks of the chart are, of those kinds that it has."""
+    placed = has_place(board)
+    pairs = placed.sum() * (placed.sum() - 1) // 2
+    words = ["Bars are 95 % intervals, of one model each."]
+    if (board["p"] >= SIGNIFICANCE).any():
+        words.append(
+            "Filled: the best one, and those that are lower. Hollow: not distinguished from the best, by a paired "
+            f"sign-flip test by photograph with Holm's correction over all {pairs:,} pairs, since which is the best "
+            "was seen before; intervals are not corrected, so that of a hollow mark may lie apart from the best one's."
+        )
+    if is_baseline(board["model"]).any():
+        words.append("Gray squares: baselines, which have learned nothing from pictures.")
+    if not placed.all():
+        words.append("Ticks: the same model with another seed.")
+    return " ".join(words)
 
 
 def _whose(board: pd.DataFrame, first: str, second: str) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
+import pandas as pd
+
+from dashboard.views.two_classes import key_of
 from probing_core.results import Run, summaries
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import address, label, texts, unescaped
@@ -54,6 +58,7 @@ def test_two_classes_rank_the_models_and_show_what_they_get_wrong(open_app, made
     table = next(t.value for t in app.dataframe if "first_as_second" in t.value)
     assert table["value"].is_monotonic_decreasing
     assert set(table["model"]) == set(Run.open(made_run).models["name"])
+    assert "Bars are 95 % intervals, of one model each." in texts(app)
     best = table["model"].iloc[0]
     assert f"**{best}** is best at distinguishing jpeg from pixelate" in texts(app)
     for model in (best, "baseline/pixels"):
@@ -67,6 +72,18 @@ def test_two_classes_rank_the_models_and_show_what_they_get_wrong(open_app, made
         == next(t.value for t in app.dataframe if "first" in t.value).iloc[0]["model"]
     )
     assert "from" in app.query_params
+
+
+def test_the_key_of_two_classes_names_what_the_chart_has():
+    models = ["baseline/pixels", "zoo/mae", "zoo/clip"]
+    board = pd.DataFrame({"model": models, "seed_of": "", "p": [np.nan, 0.06, 0.01]})
+    words = key_of(board)
+    assert "Hollow: not distinguished from the best" in words
+    assert "over all 3 pairs" in words
+    assert "Gray squares" in words
+    assert "Ticks" not in words
+    apart = key_of(board.assign(model=["a", "b", "b@seed=1"], p=[np.nan, 0.01, np.nan], seed_of=["", "", "b"]))
+    assert ("Hollow" in apart, "Gray" in apart, "Ticks" in apart) == (False, False, True)
 
 
 def test_the_most_frequent_mistakes_are_a_sentence(open_app, made_run):
