@@ -191,6 +191,7 @@ def _under_way(ended: dict[Path, str]) -> None:
         st.rerun()
     for out, report in reports.items():
         if _is_running(report):
+            st.session_state[_watched(out)] = True
             _scan(out, report)
 
 
@@ -244,6 +245,11 @@ def _ask_to_remove(out: Path) -> None:
             st.rerun()
 
 
+def _watched(out: Path) -> str:
+    """Return the session key that is set once the visitor has seen a scan run: its results are open when it ends."""
+    return f"_watched-scan-{out.name}"
+
+
 def _asking(out: Path) -> str:
     """Return the session key that is set while the visitor is asked whether to remove a scan."""
     return f"_removing-scan-{out.name}"
@@ -251,6 +257,8 @@ def _asking(out: Path) -> str:
 
 def _results(out: Path) -> None:
     rights.require("Reading what a scan has found")
+    if st.session_state.pop(_watched(out), False):
+        state.choose(f"show-scan-{out.name}", True)
     if not (box := pickers.fold("Results", f"show-scan-{out.name}")):
         return
     with box:

@@ -54,9 +54,10 @@ class Report:
 
     @property
     def so_far(self) -> str:
-        """``Transforming: 120 of 4,000, 3 min left``."""
+        """``Transforming: 120 of 4,000, 3 min left``; of a single unit of work, no count: ``Starting``."""
         left = "" if self.left_s is None else f", {duration(self.left_s)} left"
-        return f"{self.message}: {self.done:,} of {self.total:,}{left}"
+        count = f": {self.done:,} of {self.total:,}" if self.total > 1 else ""
+        return f"{self.message}{count}{left}"
 
     @property
     def share(self) -> float:

@@ -10,7 +10,7 @@ import pytest
 from probing_core.errors import BadRun
 from probing_core.runs import progress as module
 from probing_core.runs.layout import PROGRESS
-from probing_core.runs.progress import SILENT, Progress, duration, final_report, terminal
+from probing_core.runs.progress import SILENT, Progress, Report, duration, final_report, terminal
 
 
 @pytest.fixture
@@ -55,6 +55,11 @@ def test_lines_are_rare_but_the_last_is_always_told(clock):
     lines = stream.getvalue().splitlines()
     assert len(lines) < 6
     assert lines[-1].startswith("Training: 100 of 100")
+
+
+def test_a_single_unit_of_work_is_not_counted():
+    assert Report("start", 0, 1, None, "Starting").so_far == "Starting"
+    assert Report("scan", 0, 5, 3.0, "Scanning pictures").so_far == "Scanning pictures: 0 of 5, 3.0 s left"
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,17 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert list(app.dataframe[0].value["path"]) == ["b.png", "a.png", "c.png"]
 
 
+def test_the_results_of_a_scan_that_ends_while_it_is_watched_are_open(open_app, holiday):
+    progress = holiday / "log" / "progress.json"
+    done, me = progress.read_text(), psutil.Process()
+    progress.write_text(json.dumps(json.loads(done) | {"state": "running", "pid": me.pid, "born": me.create_time()}))
+    app = open_app("Scan")
+    assert not app.dataframe
+    progress.write_text(done)
+    assert list(app.run().dataframe[0].value["path"]) == ["b.png", "a.png", "c.png"]
+    assert not open_app("Scan").dataframe, "nobody has watched it"
+
+
 def test_rows_have_the_addresses_of_their_thumbnails_whatever_their_order(open_app, holiday):
     assert list(open_app("Scan", show_scan_holiday="True").dataframe[0].value[""]) == [None] * 3, "it has no chunks"
     chunks = holiday / "chunks"
