@@ -69,8 +69,13 @@ function fitted({ data, layout }, place, width, height) {
   if (isNarrow(width)) narrow({ layout });
   if (TOUCH) layout.dragmode = false;
   Object.assign(layout, { font: { family: getComputedStyle(place).fontFamily, ...layout.font }, width, height });
-  layout.margin = marginsOf({ data, layout }, width);
-  return { data, layout };
+  const figure = { data, layout };
+  const least = layout.margin;
+  layout.margin = marginsOf(figure, width);
+  breakTitles(figure, width);
+  layout.margin = marginsOf({ data, layout: { ...layout, margin: least } }, width); // with all lines of the titles
+  fitNumbers(figure, width);
+  return figure;
 }
 
 /** Plotly begins a chart anew when this changes. */

@@ -9,7 +9,7 @@ from dashboard.data import cache
 from dashboard.page import fragment, page
 from dashboard.text import hint, named, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import confusion_chart, dots_chart, members_chart, seen_unseen_chart
+from probing_core.charts import PERCENT, confusion_chart, dots_chart, members_chart, seen_unseen_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run, summaries
@@ -50,7 +50,7 @@ def _models(run: Run) -> None:
     means["seed_of"] = seed_of(list(means["name"]))
     messages.left_out(run.models["name"], both["model"], "they have no scores of these tasks")
     chance = float(both["chance"].median()) * 100
-    figure = dots_chart(means, cache.theme(), "recognized (%); dotted: chance", marks=[chance], ends=(0, 102))
+    figure = dots_chart(means, cache.theme(), "recognized (%); dotted: chance", marks=[chance], ends=PERCENT)
     tables.chart(figure, "models", means, "Group recognized, seen and unseen, by model: means over the rotations.")
     st.caption(
         "Filled: transformations that the probe was trained on. Hollow: members of the same groups that it never saw. "

@@ -13,7 +13,15 @@ from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, uses
-from probing_core.charts import dots_chart, gallery_chart, index_chart, profile_chart, recall_chart, variance_chart
+from probing_core.charts import (
+    PERCENT,
+    dots_chart,
+    gallery_chart,
+    index_chart,
+    profile_chart,
+    recall_chart,
+    variance_chart,
+)
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.measures.unrelated_pairs import UNRELATED
@@ -84,7 +92,7 @@ def _uses(run: Run) -> None:
     rows = cache.computed(run, retrieval.by_use)
     drawn = rows.assign(name=rows["model"], series=[USES[use].title for use in rows["use"]])
     drawn = drawn.assign(**{column: 100 * drawn[column] for column in ("value", "low", "high")})
-    figure = dots_chart(drawn, cache.theme(), "what each use needs (%)", ends=(0, 100))
+    figure = dots_chart(drawn, cache.theme(), "what each use needs (%)", ends=PERCENT)
     tables.chart(figure, "uses", rows, "What each use needs, of every model.")
     needs = "; ".join(f"{use.title.lower()}: {use.needs}" for use in USES.values())
     ticks = "" if has_place(rows).all() else " Ticks: the same model with another seed."
@@ -204,7 +212,7 @@ def _duplicates(run: Run) -> None:
         messages.empty(tables.why_none(run, trains=False))
         return
     kept = rows.assign(name=rows["model"], series="kept", value=100 * rows["kept"])
-    figure = dots_chart(kept[["name", "series", "value"]], cache.theme(), "copies kept (%)", ends=(0, 100))
+    figure = dots_chart(kept[["name", "series", "value"]], cache.theme(), "copies kept (%)", ends=PERCENT)
     tables.chart(figure, "kept", rows, "Share of altered copies above the threshold, of every model.")
     tables.show_table(
         rows[["model", "value", "low", "high", "kept", "survives", "lost"]],
@@ -243,7 +251,8 @@ def _content_or_look(run: Run) -> None:
     label = "" if (rows["by"] == "label").any() else " This run has no labels that several photographs share."
     st.caption(
         "Of the 10 nearest that share either the content or the transformation, the share that shares the content: "
-        f"the photograph itself, or its label with the own photograph left out.{label} Bars are 95 % intervals."
+        f"the photograph itself, or its label with the own photograph left out.{label} Bars are 95 % intervals. "
+        f"{_chances(rows)}"
     )
     tables.notes(rows)
     st.subheader("Does the look decide which label is near?", help=MEASURES.get("content-by-neighbors").definition)
@@ -267,6 +276,14 @@ def _content_or_look(run: Run) -> None:
         "second column and the last, the more the look takes part."
     )
     tables.notes(settings)
+
+
+def _chances(rows: pd.DataFrame) -> str:
+    """Return a sentence that says what chance gives by photograph and by label, with its sign in the chart."""
+    found = rows.groupby("by")["chance"].median()
+    signs = {"photograph": "orange tick", "label": "orange cross"}
+    each = [f"{in_percent(found[by])} by {by} ({sign})" for by, sign in signs.items() if by in found]
+    return f"Chance gives about {' and '.join(each)}."
 
 
 @fragment
@@ -359,10 +376,8 @@ def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
 def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: str) -> None:
     samples = cache.computed(run, retrieval.gallery)
     st.subheader(plain(model))
-    if near.place == 1:
-        st.markdown(f":material/check_circle: The original is the nearest of {near.size:,}.")
-    else:
-        st.markdown(f":material/error: The original is in place {near.place:,} of {near.size:,}.")
+    sign = ":material/check_circle: " if near.place == 1 else ""
+    st.markdown(f"{sign}{near.in_words}")
     pictures, captions = [], []
     for row, cosine in zip(near.rows, near.cosines, strict=True):
         if row == len(samples):  # an upload, untouched
@@ -376,7 +391,7 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
                 gallery.pictures_missing(run, error, f"retrieval-{model}")
                 return
         pictures.append(data_url(framed(image) if own else image))
-        captions.append(f"{'the original' if own else words}, {cosine:.3f}")
+        captions.append(f"{'the original' if own else words}, cosine {cosine:.3f}")
     st.image(pictures, caption=captions, width=gallery.THUMBNAIL, alt=captions)
 
 

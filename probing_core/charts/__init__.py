@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.dots import dots_chart
-from probing_core.charts.figure import Figure, chart, escape, to_json
+from probing_core.charts.figure import PERCENT, Figure, chart, escape, to_json
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
 from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, paths_chart, shift_chart
 from probing_core.charts.maps import group_styles, map_chart
@@ -17,6 +17,7 @@ from probing_core.charts.training import training_chart
 
 __all__ = [
     "LAYER_TASKS",
+    "PERCENT",
     "Figure",
     "StrengthAxis",
     "Theme",

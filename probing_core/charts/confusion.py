@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import MARGIN, Figure, base_figure, cell_numbers, chart, escape
+from probing_core.charts.figure import MARGIN, MENU, Figure, base_figure, cell_numbers, chart, escape
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import minus
 
@@ -50,7 +50,7 @@ def confusion_chart(
     above = max(190, 60 + 5 * max(map(len, columns), default=0))  # slanted labels: else they take it from the rows
     return base_figure(
         theme,
-        above + max((17 if len(rows) > SMALL else 24) * len(rows), 220),
+        above + MENU + max((17 if len(rows) > SMALL else 24) * len(rows), 220),
         [cells, *cell_numbers(cells, texts, range(len(columns)), range(len(rows)), size)],
         across | {"range": [-0.5, len(columns) - 0.5]},
         down | {"range": [len(rows) - 0.5, -0.5]},

@@ -50,6 +50,12 @@ MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
 """Pixels around a plot without labels; the last number of an axis reaches out to the right."""
 
 
+MENU = 24
+"""Pixels above what would stand where the chart's own menu is."""
+
+PERCENT = (-5.0, 105.0)
+"""Ends of an axis in percent: marks at 0 and at 100 are whole, on a phone, too."""
+
 EVEN_LUMINANCE = 0.179
 """Relative luminance on which white and black have the same contrast: (1.05 / 0.05) ** 0.5 * 0.05 - 0.05."""
 
@@ -178,7 +184,7 @@ def cell_numbers(
 ) -> list[dict[str, Any]]:
     """Return the numbers of the cells of ``heatmap`` as traces, white on dark cells and black on light ones.
 
-    Plotly's own numbers are gray on cells of medium lightness.
+    Plotly's own numbers are gray on cells of medium lightness. A page makes them smaller where cells are narrow.
 
     Args:
         heatmap: with ``z``, ``zmin``, ``zmax`` and ``colorscale``.
@@ -203,6 +209,7 @@ def cell_numbers(
             "textfont": {"size": size, "color": color},
             "hoverinfo": "skip",
             "showlegend": False,
+            "meta": {"columns": len(x)},
         }
         traces.append(trace)
     return traces

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.charts.figure import (
+    PERCENT,
     Figure,
     base_figure,
     chance_line,
@@ -59,7 +60,7 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         theme,
         150 + 58 * len(models),
         traces,
-        {"title": "group recognized (%); dotted: chance", "range": [0, 102]},
+        {"title": "group recognized (%); dotted: chance", "range": PERCENT},
         {
             "tickvals": list(range(len(models))),
             "ticktext": [escape(m) for m in models],
@@ -124,7 +125,7 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
         450,
         [gaps, dots, diamonds, *legend],
         {"tickangle": -60},
-        {"title": "group recognized (%)", "range": [0, 104]},
+        {"title": "group recognized (%)", "range": PERCENT},
         legend=legend_below() | {"itemclick": False, "itemdoubleclick": False},
         shapes=[line for line, _ in level],
         annotations=[words for _, words in level],

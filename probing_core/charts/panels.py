@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from probing_core.charts.figure import MARGIN, Figure, axis_style, base_figure, escape
+from probing_core.charts.figure import MARGIN, MENU, Figure, axis_style, base_figure, escape
 from probing_core.charts.theme import Theme
-
-MENU = 24
-"""Pixels above the titles of panels, where the chart's own menu is."""
 
 
 def axes_of(panel: int) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from probing_core.charts.figure import (
     MARGIN,
+    MENU,
     Figure,
     base_figure,
     cell_numbers,
@@ -21,7 +22,6 @@ from probing_core.charts.figure import (
     upright_line,
 )
 from probing_core.charts.labels import place_labels
-from probing_core.charts.panels import MENU
 from probing_core.charts.theme import Theme
 
 MAX_CLASSES = 12
@@ -129,8 +129,7 @@ def strength_chart(
                 "showlegend": False,
                 "mode": "markers",
                 "marker": {"symbol": "line-ns", "size": 26, "line": {"color": color, "width": 4}},
-                "hovertemplate": "seen from %{x:,.3~r} on",
-                "cliponaxis": False,
+                "hovertemplate": "seen from %{x:,.3~r} on",  # its lower half would lie on the axis's numbers
             }
             traces.append(known | tick)
     traces.append(_names_at_ends(curve, value, theme, axis.falling))

@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.figure import (
+    MARGIN,
+    MENU,
+    PERCENT,
     Figure,
     base_figure,
     chart,
@@ -42,11 +45,12 @@ def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool, ch
     """
     figure = base_figure(
         theme,
-        400 + 10 * rows["model"].nunique(),
+        400 + MENU + 10 * rows["model"].nunique(),
         [trace for _, trace in _lines(rows, "strength", theme)],
         {"title": f"{title}, stronger to the right", "autorange": "reversed" if falling else True},
-        {"title": "original found (%)", "range": [0, 102]},
+        {"title": "original found (%)", "range": PERCENT},
         legend=legend_below(),
+        margin=MARGIN | {"t": MARGIN["t"] + MENU},  # the name of the highest line stands above it
     )
     return single_out(figure, theme, chosen)
 
@@ -76,11 +80,12 @@ def gallery_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
     words = [f"{size:,}" for size in sizes]
     figure = base_figure(
         theme,
-        400 + 10 * rows["model"].nunique(),
+        400 + MENU + 10 * rows["model"].nunique(),
         traces,
         {"title": "photographs in the gallery", "type": "log", "tickvals": sizes, "ticktext": words},
-        {"title": "original found (%)", "range": [0, 102]},
+        {"title": "original found (%)", "range": PERCENT},
         legend=legend_below(),
+        margin=MARGIN | {"t": MARGIN["t"] + MENU},  # the name of the highest line stands above it
         shapes=[upright_line(float(whole), theme.muted)],
     )
     return single_out(figure, theme, chosen)
@@ -88,8 +93,8 @@ def gallery_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
 
 @chart
 def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw a dot and its 95 % interval for each model, highest on top: filled by photograph, hollow by label; ticks are
-    what chance gives.
+    """Draw a dot and its 95 % interval for each model, highest on top: filled by photograph, hollow by label; what
+    chance gives is a tick by photograph and a cross by label.
 
     Args:
         rows: ``model``, ``by``, ``value``, ``low``, ``high``, ``chance`` (fractions).
@@ -97,7 +102,7 @@ def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     first = rows[rows["by"] == "photograph"].sort_values("value")
     models = list(first["model"])
     traces: list[dict[str, Any]] = []
-    for by, symbol in (("photograph", "circle"), ("label", "diamond-open")):
+    for by, symbol, sign in (("photograph", "circle", "line-ns"), ("label", "diamond-open", "x-thin")):
         some = rows[(rows["by"] == by) & rows["model"].isin(models)]
         if some.empty:
             continue
@@ -126,18 +131,19 @@ def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
                 "x": percent(some["chance"]),
                 "y": y,
                 "mode": "markers",
-                "marker": {"symbol": "line-ns", "size": 12, "line": {"width": 2, "color": theme.warning}},
-                "showlegend": by == "photograph",
-                "hovertemplate": "chance %{x:.1f} %<extra></extra>",
+                "marker": {
+                    "symbol": sign,
+                    "size": 12 if by == "photograph" else 8,
+                    "line": {"width": 2, "color": theme.warning},
+                },
+                "hovertemplate": f"chance by {by} %{{x:.1f}} %<extra></extra>",
             }
         )
-        if by == "photograph":
-            traces[-1]["name"] = "chance"
     return base_figure(
         theme,
         150 + 34 * len(models),
         traces,
-        {"title": "robustness index (%), content to the right", "range": [0, 102]},
+        {"title": "robustness index (%), content to the right", "range": PERCENT},
         {
             "tickvals": list(range(len(models))),
             "ticktext": [escape(m) for m in models],

@@ -9,6 +9,8 @@ import pandas as pd
 
 from probing_core.charts.figure import (
     MARGIN,
+    MENU,
+    PERCENT,
     Figure,
     base_figure,
     cell_numbers,
@@ -47,8 +49,9 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     # The same model of several runs has a row in each.
     names = rows["model"] + " · " + rows["run"] if rows["model"].duplicated().any() else rows["model"]
     color = [theme.muted if b else theme.accent for b in baseline]
-    ranked = board[~board["model"].str.startswith(BASELINE)] if not baseline.all() else board
-    filled = rows["apart"] | (rows["value"] == ranked["value"].max())
+    # Baselines beside a ranking of encoders are all apart; the best one is a model that the others are compared with.
+    best = board.index[~(board["apart"] & board["model"].str.startswith(BASELINE))][0]
+    filled = rows["apart"] | (rows.index == best)
     dots = {
         "type": "scatter",
         "x": percent(rows["value"]),
@@ -84,7 +87,7 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
         theme,
         114 + 38 * len(board),
         [dots, *([_ticks(further, dict(zip(rows["model"], names, strict=True)), theme)] if len(further) else [])],
-        {"title": measure, "range": [0, 100]},
+        {"title": measure, "range": PERCENT},
         showlegend=False,
         shapes=[upright_line(chance, theme.warning)],
         annotations=[words],
@@ -135,7 +138,7 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
     texts = [["" if np.isnan(v) else f"{v:.0f}" for v in row] for row in cells["z"]]
     return base_figure(
         theme,
-        (190 if many else 110) + 34 * len(models),
+        (190 if many else 110) + MENU + 34 * len(models),
         [cells, *cell_numbers(cells, texts, list(groups), list(map(escape, models)), 12)],
         {"side": "top", "tickangle": -90 if many else -30, "showgrid": False},
         {"showgrid": False},

@@ -254,6 +254,14 @@ class Near:
     place: int
     size: int
 
+    @property
+    def in_words(self) -> str:
+        """A sentence that says at which place the original is."""
+        if self.place == 1:
+            return f"The original is the nearest of {self.size:,}."
+        others = "1 other seems" if self.place == 2 else f"{self.place - 1:,} others seem"
+        return f"The original is found at place {self.place:,} of {self.size:,}, so {others} nearer."
+
 
 def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndarray) -> Near:
     """Search a picture among the rows (N, D) of ``gallery`` by the cosine, as the tables of retrieval do.

@@ -205,6 +205,35 @@ def test_leaderboard(theme):
     assert "chance 3.0 %" in figure.layout.annotations[0].text
 
 
+def test_the_best_is_filled_even_if_it_is_a_baseline_that_is_compared():
+    """Beside a ranking of encoders, baselines are all apart; where they take part, one may be the best."""
+    first = board().assign(model=["baseline/pixels", "zoo/mae", "zoo/clip"])
+    assert [("open" in s) for s in drawn.leaderboard_chart(first, THEMES[0]).data[0].marker.symbol] == [
+        False,
+        True,
+        False,
+    ]
+    beside = board().assign(value=[0.6, 0.5, 0.2])
+    above = pd.concat([beside.iloc[[2]].assign(value=0.9, p=np.nan), beside.iloc[:2]], ignore_index=True)
+    assert [("open" in s) for s in drawn.leaderboard_chart(above, THEMES[0]).data[0].marker.symbol] == [
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_marks_at_0_and_100_are_whole(theme):
+    rows = pd.DataFrame({"model": "m", "rotation": [0, 1], "subset": ["far", "seen"], "value": [0.0, 1.0]})
+    rows = rows.assign(low=0.0, high=1.0, chance=0.1)
+    for axis in (
+        drawn.seen_unseen_chart(rows, theme).layout.xaxis,
+        drawn.leaderboard_chart(board(), theme).layout.xaxis,
+    ):
+        assert axis.range[0] < 0
+        assert axis.range[1] > 100
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_other_seeds_are_ticks_on_the_line_of_their_model(theme):
     seed = board().iloc[[1]].assign(model=f"{HOSTILE}@seed=1", seed_of=HOSTILE, value=0.75, low=0.7, high=0.8)
@@ -392,6 +421,7 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
         curve, "probability", THEMES[0], "p", replace(axis, thresholds={model: 1.2, "other": 1.0})
     ).data
     assert (list(tick.x), tick.legendgroup) == ([1.2], model)
+    assert tick.cliponaxis is None, "below the axis it would lie on the numbers"
     known = curve.assign(low=[0.0, 0.7], high=[0.3, 1.0])
     bars = drawn.strength_chart(known, "probability", THEMES[0], "p", axis, ("low", "high")).data[0].error_y
     np.testing.assert_allclose([*bars.array, *bars.arrayminus], [0.2, 0.1, 0.1, 0.2])

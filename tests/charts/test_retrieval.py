@@ -52,11 +52,13 @@ def test_the_index_stands_by_photograph_and_by_label_with_its_chance():
         [(m, by, 0.2 + 0.2 * i) for i, m in enumerate(MODELS) for by in ("photograph", "label")], "model", "by"
     )
     figure = drawn(index_chart(rows.assign(chance=0.1), Theme()))
-    assert [t.name for t in figure.data] == ["by photograph", "chance", "by label", "chance by label"]
+    assert [t.name for t in figure.data] == ["by photograph", "chance by photograph", "by label", "chance by label"]
+    assert all(t.showlegend is not False for t in figure.data), "each chance says whose it is"
+    assert figure.data[1].marker.symbol != figure.data[3].marker.symbol
     assert list(figure.layout.yaxis.ticktext) == list(MODELS), "the highest is on top"
     assert list(figure.data[0].x) == pytest.approx([20, 40, 60])
     one = drawn(index_chart(rows[rows["by"] == "photograph"].assign(chance=0.1), Theme()))
-    assert [t.name for t in one.data] == ["by photograph", "chance"]
+    assert [t.name for t in one.data] == ["by photograph", "chance by photograph"]
 
 
 def test_parts_of_the_variance_are_stacked_from_the_first_bar_on_top():

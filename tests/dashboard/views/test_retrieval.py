@@ -121,9 +121,21 @@ def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, em
     assert not app.error
     assert "The original is" in texts(app)
     run = Run.open(embedded)
-    assert f"of {len(retrieval.gallery(run)):,}." in texts(app)
+    assert f"of {len(retrieval.gallery(run)):,}" in texts(app)
     photograph = label(app, "selectbox", "Photograph of the run")
     assert set(photograph.options) <= set(run.images["image_id"])
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (1, "The original is the nearest of 1,327."),
+        (2, "The original is found at place 2 of 1,327, so 1 other seems nearer."),
+        (29, "The original is found at place 29 of 1,327, so 28 others seem nearer."),
+    ],
+)
+def test_the_place_of_an_original_says_how_many_seem_nearer(place, words):
+    assert retrieval.Near(np.empty(0), np.empty(0), place, 1327).in_words == words
 
 
 PIXELS = "baseline/pixels"
