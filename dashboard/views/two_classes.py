@@ -45,12 +45,13 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     interval = (
         "" if pd.isna(best["low"]) else f" (95 % interval {in_percent(best['low'])} to {in_percent(best['high'])})"
     )
-    level = [(row.model, row.p) for row in board.iloc[1:].itertuples() if row.p >= SIGNIFICANCE]
+    others = board.iloc[1:]
+    level = [(model, p) for model, p in zip(others["model"], others["p"], strict=True) if p >= SIGNIFICANCE]
     names = ", ".join(f"{plain(model)} (p = {p:.2g})" for model, p in level)
     beside = f" Not distinguished from it: {names}." if level else ""
     if len(level) > MAX_NAMED_MODELS:
-        others = has_place(board).sum() - 1
-        beside = f" {len(level)} of the {others} others are not distinguished from it: the hollow marks below."
+        compared = has_place(board).sum() - 1
+        beside = f" {len(level)} of the {compared} others are not distinguished from it: the hollow marks below."
     st.markdown(
         f"**{plain(best['model'])}** is best at distinguishing {plain(first)} from {plain(second)}: it recognizes "
         f"**{in_percent(best['value'])}** of them{interval}.{beside}"
