@@ -75,7 +75,7 @@ function fitNumbers({ data, layout }, width) {
   const { textfont, meta } = numbers[0];
   pen.font = `${textfont.size}px ${layout.font.family}`;
   const widest = Math.max(1, ...numbers.flatMap(({ text }) => text).map((text) => pen.measureText(plain(text)).width));
-  const room = (width - layout.margin.l - layout.margin.r) / meta.columns - 3;
+  const room = (width - layout.margin.l - layout.margin.r) / meta.columns - 5; // between two cells and two numbers
   const size = Math.floor(textfont.size * Math.min(1, room / widest));
   for (const each of numbers) {
     if (size < SMALLEST) each.visible = false;

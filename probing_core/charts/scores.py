@@ -140,8 +140,14 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
         theme,
         (190 if many else 110) + MENU + 34 * len(models),
         [cells, *cell_numbers(cells, texts, list(groups), list(map(escape, models)), 12)],
-        {"side": "top", "tickangle": -90 if many else -30, "showgrid": False},
-        {"showgrid": False},
+        # Without ranges the numbers, which are traces of text, make Plotly leave a column free beside the cells.
+        {
+            "side": "top",
+            "tickangle": -90 if many else -30,
+            "showgrid": False,
+            "range": (-0.5, len(groups) - 0.5),
+        },
+        {"showgrid": False, "range": (-0.5, len(models) - 0.5)},
     )
 
 
