@@ -103,7 +103,9 @@ def test_a_folder_of_both_is_scanned_and_its_table_downloaded(page, folder, scan
     page.get_by_role("button", name="Start").and_(page.locator(":enabled")).click()
     scan = page.locator(f".st-key-scan-of-{scan_name}")
     scan.get_by_text("complete").wait_for()
-    scan.get_by_text("Results").click()
+    rest(page)
+    if not scan.get_by_text("Data as CSV").count():  # open at once where the page saw the scan run
+        scan.get_by_text("Results").click()
     scan.get_by_text("1 untouched, 1 altered").or_(scan.get_by_text("1 altered, 1 untouched")).wait_for()
     rest(page)  # a table that comes late moves what is below it, away from under a click
     with page.expect_download() as download:

@@ -325,8 +325,8 @@ OF_STRENGTH = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if 
 REVISIONS: Mapping[str, tuple[int, set[str], set[str]]] = {
     "training": (revisions.TRAINING, LEARNED, set()),
     "verdicts": (revisions.VERDICTS, {layout.VERDICT_PHOTOGRAPHS, *SCORED_VIEWS}, set()),
-    # Scores of the detector go before there is another one, which they would calibrate.
-    "detector": (revisions.DETECTOR, {DETECTOR_FILE}, {layout.scored_views_path(DETECTOR)}),
+    # The same detector comes out, so that its scores calibrate it as before.
+    "detector": (revisions.DETECTOR, {DETECTOR_FILE}, set()),
     "scoring": (revisions.SCORING, {layout.scores_path(ANY_MODEL)}, set()),
     "star": (revisions.STAR, {layout.star_path(ANY_MODEL)}, set()),
     "studies": (revisions.STUDIES, {layout.table_path("cka"), *STUDIED}, set()),

@@ -152,8 +152,16 @@ def test_a_claim_is_drawn_with_the_differences_that_it_rests_on(open_app):
     charts = [
         f for f in figures(open_app(run=REFERENCE)) if "points" in f["layout"]["xaxis"].get("title", {}).get("text", "")
     ]
-    by_claim = contrasts.groupby("claim")["effect"].apply(lambda effects: list(effects * 100)).to_dict()
-    assert [chart["data"][-1]["x"] for chart in charts] == [pytest.approx(by_claim[n]) for n in sorted(by_claim)]
+    claims = [rows for _, rows in contrasts.groupby("claim")]
+    assert len(charts) == len(claims)
+    for chart, rows in zip(charts, claims, strict=True):
+        holds, is_open = chart["data"][-2:]
+        differs = rows["p_holm"] < 0.05
+        assert list(holds["x"]) == pytest.approx(list(rows.loc[differs, "effect"] * 100))
+        assert list(is_open["x"]) == pytest.approx(list(rows.loc[~differs, "effect"] * 100))
+        assert (holds["marker"]["symbol"], is_open["marker"]["symbol"]) == ("circle", "circle-open")
+        reach = (rows.loc[~differs, "seeds_high"] - rows.loc[~differs, "effect"]) * 100
+        assert list(is_open["error_x"]["array"]) == pytest.approx(list(reach)), "as the test decides, over trainings"
 
 
 def test_why_untouched_pictures_are_seldom_named_is_said_with_the_shares(open_app):
