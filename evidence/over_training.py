@@ -26,6 +26,7 @@ import pandas as pd
 
 from devtools.command import errors_in_a_line
 from devtools.pages import put
+from devtools.tables import replace_rows
 from probing_core import samples
 from probing_core.charts import Theme
 from probing_core.charts.training import NAMES
@@ -90,14 +91,6 @@ def scores_over(training: Path, run: Run) -> pd.DataFrame:
     (kept,) = trainings(run.models["name"]).values()
     (untrained,) = set(run.models["name"]) - {model for _, model in kept}
     return scores_by_step(run, [(0, untrained), *kept]).assign(training=facts.recipe["name"])
-
-
-def with_earlier(table: pd.DataFrame, earlier: Path) -> pd.DataFrame:
-    """Return ``table`` behind the rows of the other trainings in the file ``earlier``, where there is one."""
-    if not earlier.exists():
-        return table
-    rows = pd.read_parquet(earlier)
-    return pd.concat([rows[~rows["training"].isin(table["training"])], table], ignore_index=True)
 
 
 def in_markdown(table: pd.DataFrame) -> str:
@@ -168,8 +161,7 @@ def main() -> None:
     table = pd.concat([scores_over(training, run) for training, run in runs], ignore_index=True)
     print(in_markdown(table))
     if options.write:
-        table = with_earlier(table.drop(columns="model"), DATA)
-        table.to_parquet(DATA, index=False)
+        table = replace_rows(DATA, table.drop(columns="model"), "training")
         PICTURE.write_text(picture(table), encoding="utf-8")
         text = f"{in_markdown(table)}\n\n![Scores over the steps of each training]({PICTURE.relative_to(PAGE.parent)})"
         PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), MARK, text), encoding="utf-8")

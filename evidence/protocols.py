@@ -1,4 +1,4 @@
-"""What models know of the changes in the protocols of others: ``python -m evidence.protocols FOLDER [--only PRESET]
+"""Accuracy of models under the protocols of others: ``python -m evidence.protocols FOLDER [--only PRESET]
 [--write]``.
 
 Makes a run of 200 of the photographs that ship over each part of ``preset:traces`` and over ``preset:imagenet-c`` in
@@ -20,6 +20,7 @@ import pandas as pd
 
 from devtools.command import errors_in_a_line
 from devtools.pages import put
+from devtools.tables import replace_rows
 from evidence._detector import share
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
@@ -43,7 +44,6 @@ PHOTOGRAPHS = 200
 FOURTH_STAGE = "timm:tf_efficientnet_lite0@layer=4"
 SEVERITIES = (1, 2, 3, 4, 5)
 BATCH = 64
-ACCURACIES = "accuracies.parquet"
 
 STAGES = ("embed", "train", "evaluate")
 """No maps: nothing here is read from them."""
@@ -72,14 +72,6 @@ def known(runs: dict[str, Run]) -> pd.DataFrame:
         fine = fine[fine["measure"] == "balanced-accuracy"]
         tables.append(fine[["model", "value", "low", "high", "bases", "chance"]].assign(part=part))
     return pd.concat(tables, ignore_index=True)
-
-
-def with_earlier(scores: pd.DataFrame, earlier: Path) -> pd.DataFrame:
-    """Return ``scores`` behind the rows of the other parts in the file ``earlier``, where there is one."""
-    if not earlier.exists():
-        return scores
-    rows = pd.read_parquet(earlier)
-    return pd.concat([rows[~rows["part"].isin(scores["part"])], scores], ignore_index=True)
 
 
 def by_severity(opened: Run) -> pd.DataFrame:
@@ -183,7 +175,7 @@ def main() -> None:
         page = put(page, f"<!-- generated: python -m evidence.protocols, {name} -->", text)
     if options.write:
         DATA.mkdir(exist_ok=True)
-        with_earlier(scores, DATA / ACCURACIES).to_parquet(DATA / ACCURACIES, index=False)
+        replace_rows(DATA / "accuracies.parquet", scores, "part")
         for name, table in tables.items():
             table.to_parquet(DATA / f"{name}.parquet", index=False)
         PAGE.write_text(page, encoding="utf-8")

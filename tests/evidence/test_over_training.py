@@ -35,21 +35,6 @@ def test_the_picture_is_the_same_every_time_and_names_every_line():
     assert drawn.startswith("<?xml")
 
 
-def test_a_training_replaces_its_own_rows_and_leaves_those_of_others(tmp_path):
-    scores, file = made_scores(), tmp_path / "scores.parquet"
-    mine = scores[scores["training"] == "mae"].assign(value=0.5)
-    assert over_training.with_earlier(mine, file).equals(mine)
-    scores.to_parquet(file)
-    both = over_training.with_earlier(mine, file)
-    assert both["training"].value_counts().to_dict() == scores["training"].value_counts().to_dict()
-    assert (both.loc[both["training"] == "mae", "value"] == 0.5).all()
-    assert (
-        both[both["training"] == "clip-plain"]
-        .reset_index(drop=True)
-        .equals(scores[scores["training"] == "clip-plain"].reset_index(drop=True))
-    )
-
-
 def test_the_page_has_a_place_for_the_table():
     page = over_training.PAGE.read_text(encoding="utf-8")
     assert "a made table" in put(page, over_training.MARK, "a made table")

@@ -27,15 +27,6 @@ def test_models_are_listed_best_at_jpeg_first_with_intervals_and_chance():
     assert lines[3].startswith("| weak |")
 
 
-def test_a_preset_replaces_its_own_rows_and_leaves_those_of_the_other(tmp_path):
-    file = tmp_path / "accuracies.parquet"
-    corruptions = protocols.with_earlier(scores_of("imagenet-c", m=0.6), file)
-    corruptions.to_parquet(file)
-    protocols.with_earlier(scores_of("traces/jpeg", m=0.2), file).to_parquet(file)
-    both = protocols.with_earlier(scores_of("traces/jpeg", m=0.3), file)
-    assert dict(zip(both["part"], both["value"], strict=True)) == {"imagenet-c": 0.6, "traces/jpeg": 0.3}
-
-
 def test_recall_by_severity_is_the_mean_over_operations():
     class Opened:
         def table(self, name: str) -> pd.DataFrame:
