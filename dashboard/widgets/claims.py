@@ -33,8 +33,8 @@ BADGES = {
 }
 
 
-HOLDS, OPEN = "differs, after Holm's correction", "cannot be told after it"
-"""What is said of a contrast: the correction is for all contrasts that were named before looking."""
+DIFFERENT, NOT_DISTINGUISHED = "different (p < 0.05 by Holm)", "not distinguished"
+"""Series of contrasts in a chart: Holm's correction runs over all contrasts that were named before the test."""
 
 
 def show_claims(run: Run) -> None:
@@ -96,10 +96,10 @@ def _differences(contrasts: pd.DataFrame, key: str) -> None:
     seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
     low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
     rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
-    rows["series"] = np.where(contrasts["p_holm"] < SIGNIFICANCE, HOLDS, OPEN)
+    rows["series"] = np.where(contrasts["p_holm"] < SIGNIFICANCE, DIFFERENT, NOT_DISTINGUISHED)
     over = "trainings" if seeds else "photographs"
     title = f"difference in points, 95 % interval over {over}"
-    figure = dots_chart(rows, cache.theme(), title, marks=[0.0], unit="points", series=(HOLDS, OPEN))
+    figure = dots_chart(rows, cache.theme(), title, marks=[0.0], unit="points", series=(DIFFERENT, NOT_DISTINGUISHED))
     tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")
 
 

@@ -69,8 +69,8 @@ def dots_chart(
     }
     traces: list[dict[str, Any]] = [joins] if len(series) > 1 else []
     for symbol, one in zip(SERIES, series, strict=False):
-        mine = rows[rows["series"] == one]
-        traces.append(_dots(one, mine, place, colors, symbol, unit, theme))
+        if len(mine := rows[rows["series"] == one]):
+            traces.append(_dots(mine, place, colors, symbol, unit, theme))
     if len(further):
         traces.append(_ticks(further, place, unit, theme))
     return base_figure(
@@ -100,28 +100,17 @@ def _ticks(rows: pd.DataFrame, place: Mapping[str, int], unit: str, theme: Theme
 
 
 def _dots(
-    name: str,
-    rows: pd.DataFrame,
-    place: Mapping[str, int],
-    colors: Mapping[str, str],
-    symbol: str,
-    unit: str,
-    theme: Theme,
+    rows: pd.DataFrame, place: Mapping[str, int], colors: Mapping[str, str], symbol: str, unit: str, theme: Theme
 ) -> dict[str, Any]:
     """Return the dots of one series."""
-    series, color = escape(name), [colors[row] for row in rows["name"]]
+    series, color = escape(rows["series"].iloc[0]), [colors[name] for name in rows["name"]]
     dots = {
         "type": "scatter",
         "mode": "markers",
         "name": series,
         "x": rows["value"].to_numpy(float),
         "y": [place[name] for name in rows["name"]],
-        "marker": {
-            "symbol": symbol,
-            "size": 10,
-            "color": color or theme.text,
-            "line": {"width": 2, "color": color or theme.text},
-        },
+        "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
         "customdata": [escape(name) for name in rows["name"]],
         "hovertemplate": f"%{{customdata}}, {series}: %{{x:.3~r}} {unit}<extra></extra>",
     }
