@@ -16,7 +16,7 @@ from probing_core.results import PicturesMissing, Run
 SIDE = 384
 """Side of the picture in pixels, three times that of a view."""
 
-ANSWER = 140
+ANSWER_WIDTH = 140
 """Width of a button in pixels: two stand side by side on a phone, three beside the picture."""
 
 NAMES = {"identity": "untouched"}
@@ -97,7 +97,7 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
         for group, names in members.items():
             label = NAMES.get(group, group)
             about = "Nothing at all." if group == "identity" else f"{', '.join(names)}."
-            st.button(label, key=f"guess-{group}", help=about, width=ANSWER, on_click=guess, args=(group,))
+            st.button(label, key=f"guess-{group}", help=about, width=ANSWER_WIDTH, on_click=guess, args=(group,))
     st.caption("Some changes are faint, and some pictures are untouched. The models see what you see, at this size.")
 
 

@@ -52,17 +52,17 @@ class Verdict:
 
     @property
     def alarms(self) -> bool:
-        """Whether the model finds that the picture is not untouched."""
+        """Return whether the model finds that the picture is not untouched."""
         return self.answer in ALARMS
 
     @property
     def can_tell(self) -> bool:
-        """Whether the model tells altered pictures from untouched ones: it is calibrated, and finds enough of them."""
+        """Return whether the model is calibrated and finds enough of the altered pictures."""
         return self.alarms or self.answer == UNTOUCHED
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether there were enough untouched photographs for an answer."""
+        """Return whether there were enough untouched photographs for an answer."""
         return self.answer != NOT_CALIBRATED
 
     @property

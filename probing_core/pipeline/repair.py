@@ -1,4 +1,4 @@
-"""What is damaged of a run is made again."""
+"""Repair of the damaged files of a run."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def repair(out: Path, progress: Progress = SILENT) -> tuple[list[str], list[str]
     store = Store(out)
     if what := store.flaw(RECIPE):
         raise BadRun(f"'{RECIPE}' of the run {what}: it cannot be made again from anything else.")
-    told = []
+    failures = []
     with opened(store, last_options(out), progress) as planned:
         damaged = list(store.damaged())
         set_aside(store, damaged)
         try:
             complete(store, progress, planned, Wanted(files=frozenset(damaged)))
         except ProbingError as error:
-            told = [str(error)]
-    return damaged, told + store.damage()
+            failures = [str(error)]
+    return damaged, failures + store.damage()
