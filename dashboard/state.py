@@ -125,7 +125,11 @@ def remember(name: str, options: Sequence[Any] | None, default: Any, label: str 
         value = [v for v in wanted if options is None or v in options]
     elif options is not None and value not in options:
         value = next((o for o in options if str(o) == str(value)), default)
-    st.session_state[name] = value
+    # What is written is sent to the browser, where it replaces what the visitor is typing. The other widgets are always
+    # written, since the texts of their options may have changed.
+    typed = options is None or isinstance(options, range)
+    if not typed or name not in st.session_state or st.session_state[name] != value:
+        st.session_state[name] = value
     if options is not None:
         check(name, label or name, options, value)
 

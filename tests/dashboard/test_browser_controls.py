@@ -127,7 +127,7 @@ def test_a_run_is_started_cancelled_resumed_and_opened(visit, tmp_path):
         (folder / f"{i}.png").write_bytes(encode_png(scene(i, 180)))
     shutil.rmtree(made, ignore_errors=True)
     try:
-        page = visit("new-run?new-models=baseline/handcrafted&new-groups=blur&new-groups=color")
+        page = visit("new-run?new-models=baseline/handcrafted&new-groups=blur,color")
         page.get_by_role("textbox", name="Name of the run").fill(NAME)
         page.get_by_role("textbox", name="Corpus", exact=True).fill(f"folder:{folder}")
         page.keyboard.press("Enter")
