@@ -113,7 +113,7 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
     if len(guesses) < game.ROUNDS:
         st.button("Next picture", type="primary", key="next-picture", on_click=_go_on)
     else:
-        st.button("Play again", type="primary", key="new-game", help="Ten other pictures.", on_click=_play_again)
+        st.button("Play again", type="primary", key="new-game", on_click=_play_again)
     here = given[given["round"] == number].sort_values(["right", "probability"], ascending=False, kind="stable")
     st.markdown(f"**{int(here['right'].sum())} of {len(here)}** models name the group.")
     shown = here.assign(right=["✓" if right else "" for right in here["right"]])

@@ -190,7 +190,7 @@ def _corpus() -> tuple[str, bool]:
     ).strip()
     wanted = corpus == cache.PACKAGED or st.session_state.get("_wanted-corpus") == corpus
     if not wanted:
-        st.button("Open this corpus", key="open-corpus", on_click=want, help="It came by a link and is not read yet.")
+        st.button("Open this corpus", key="open-corpus", on_click=want)
     return corpus, wanted
 
 
@@ -234,7 +234,7 @@ def _models() -> tuple[list[str], bool]:
     )
     wanted = not further.strip() or st.session_state.get("_wanted-further") == further
     if not wanted:
-        st.button("Look up these models", key="open-further", on_click=want, help="They came by a link.")
+        st.button("Look up these models", key="open-further", on_click=want)
     for problem in embedders.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
     missing = {name: found.why_not for name, found in checked.items() if not found.available}
@@ -372,7 +372,7 @@ def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
         if st.button("Cancel", key=f"cancel-{place.name}"):
             processes.cancel(place.path)
     elif not begun:
-        if st.button("Remove", key=f"remove-{place.name}", help="Nothing of it has been computed."):
+        if st.button("Remove", key=f"remove-{place.name}"):
             processes.remove(place.path)
             st.rerun()
     elif _unfinished(place.complete, report):

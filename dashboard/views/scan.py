@@ -225,7 +225,7 @@ def _control(out: Path, report: Report | None) -> None:
             processes.cancel(out)
         return
     unfinished = (report is None or report.state != "done") and scans.read_request(out)
-    if unfinished and st.button("Resume", key=f"resume-scan-{out.name}", help="Goes on from what it has found."):
+    if unfinished and st.button("Resume", key=f"resume-scan-{out.name}"):
         scans.resume(out)
     if st.button("Remove", key=f"remove-scan-{out.name}"):
         st.session_state[_asking(out)] = True
