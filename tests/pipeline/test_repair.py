@@ -117,6 +117,18 @@ def test_what_a_damaged_file_cannot_be_made_without_is_made_too(copy):
     assert content(copy) == before
 
 
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_a_layer_whose_description_is_gone_is_described_again_by_the_next_run(few_scenes, tmp_path, which):
+    out = tmp_path / "run"
+    run(out, few_transforms(few_scenes, "baseline/random-vit@layer=all"), ("embed",))
+    before = content(out)
+    described = sorted(name for name in before if name.endswith("model.toml"))
+    with Store(out).locked():
+        Store(out).remove(described[which])
+    run(out, AS_MADE, ("embed",))
+    assert content(out) == before
+
+
 def test_one_layer_of_a_model_is_described_again(few_scenes, tmp_path):
     out = tmp_path / "run"
     run(out, few_transforms(few_scenes, "baseline/random-vit@layer=all"), ("embed",))
