@@ -144,6 +144,8 @@ def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
         shown: what is shown in its place.
     """
     asked = _asked().pop(name, "")
+    if not asked:
+        return
     several = isinstance(shown, list | tuple)
     there = {str(option) for option in options}
     missing = [each for each in (_split(asked) if several else [asked]) if each and each not in there]
