@@ -147,7 +147,8 @@ def _together(run: Run) -> None:
         f"no blocks, such as hashes; untrained networks are among them. Intervals by bootstrap over "
         f"{points['network'].nunique()} networks, since blocks and further trainings of one are not independent. "
         f"With so few networks intervals are somewhat too narrow, and of {len(pairs)} of them one may miss by chance. "
-        "What goes together need not cause each other."
+        "What goes together need not cause each other. The last of the claims on Overview asks this of the trained "
+        "encoders alone, by what they output."
     )
     if box := pickers.fold("The embeddings and what was measured of each", "show-together"):
         with box:

@@ -134,7 +134,8 @@ def _ranking(board: pd.DataFrame, subset: str) -> None:
     gray = f" {BASELINES}" if is_baseline(board["model"]).any() else ""
     ticks = f" {SEEDS}" if not placed.all() else ""
     st.caption(
-        f"{measure.definition} Bars are 95 % intervals. Hollow: not distinguished from the best encoder.{ticks}{gray}"
+        f"{measure.definition} Bars are 95 % intervals. Hollow: not distinguished from the best encoder by "
+        f"differences on the same pictures, which can tell more than two intervals.{ticks}{gray}"
     )
     st.caption(names_in_words(board["model"]))
     if box := pickers.fold("The same as a table", "show-board"):

@@ -230,12 +230,14 @@ def _find_image(run: Run, models: list[str], reading: str, selected: np.ndarray)
         _select(run, selected)
     st.session_state["_found"] = image
     with middle:
-        pickers.toggle(
+        arrows = pickers.toggle(
             "Arrows from untouched to transformed",
             "arrows",
             help=f"From the untouched version of each selected one; of more than {MAX_SAMPLES_WITH_ARROWS}, a draw. A "
             "transformation that stands out has arrows to some of its pictures while nothing is selected.",
         )
+        if arrows and not len(selected):
+            st.caption("Of single pictures, arrows come with a selection: click a point, or draw a lasso.")
     if right.button("Clear", disabled=not len(selected), help="Selects nothing.", key="clear-selection"):
         state.choose("selected", "")
         selected = selection.NOTHING

@@ -233,7 +233,8 @@ def _card(
         for number, model in enumerate(waiting, 1):
             asked += asking.predict(run, [crops], [name], [model], task, f"Asking {model}")
             answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
-        if agreement := verdicts.agreement(asked):
+        decided = next((row["verdict"] for row in rows if row["model"] == DETECTOR), None)
+        if agreement := verdicts.agreement(asked, decided):
             sentence.markdown(agreement)
         if details:
             with details:

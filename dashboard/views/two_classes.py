@@ -80,7 +80,10 @@ def key_of(board: pd.DataFrame) -> str:
     """Return what the marks of the chart are, of those kinds that it has."""
     placed = has_place(board)
     pairs = placed.sum() * (placed.sum() - 1) // 2
-    words = ["Bars are 95 % intervals, of one model each."]
+    words = [
+        "The probe chooses among all classes: a picture that is taken for a third one is not recognized either.",
+        "Bars are 95 % intervals, of one model each.",
+    ]
     if (board["p"] >= SIGNIFICANCE).any():
         words.append(
             "Filled: the best one, and those that are lower. Hollow: not distinguished from the best, by a paired "

@@ -58,7 +58,11 @@ def show_claims(run: Run) -> None:
         st.markdown(f"**{plain(tested.title)}.** {plain(tested.encoders)}.")
         for number, row in enumerate(tested.claims.to_dict("records"), 1):
             _card(number, row, contrasts)
-    st.caption("One encoder of a kind cannot speak for its objective: a result is about these encoders.")
+    st.caption(
+        "Filled marks differ by Holm's correction, which runs over all contrasts of the claims: an interval is of one "
+        "difference alone, and may lie beside 0 where the mark is hollow. One or two encoders of a kind cannot speak "
+        "for their objective: a result is about these encoders."
+    )
     tables.download(claims, "claims", "Data as CSV")
     if len(contrasts) and (
         box := pickers.fold("The contrasts that they rest on, named before looking", "show-contrasts")

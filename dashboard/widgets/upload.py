@@ -108,8 +108,9 @@ def upload(label: str, key: str, several: bool = True) -> list[VisitorPicture]:
 
 def flags(picture: VisitorPicture) -> None:
     """Show the flaws of a picture, found before anything is done to it."""
+    place = st.empty()  # at once in place of the flags of the picture before, though models are still being asked
     if picture.notes:
-        st.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
+        place.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 
 
 def pick_one() -> VisitorPicture:

@@ -144,13 +144,17 @@ def first_answer(row: Row) -> FirstAnswer:
         what = "group" if row["task"] == "group" else "transform"
         name, probability = verdict[what], verdict[f"{what}_probability"]
         return FirstAnswer(name, verdict["group"], probability, f"{name} {in_percent(probability)}")
-    if verdict["answer"] == STRANGE or not row["known"]:
-        return FirstAnswer(best["class"], best["group"], None, "far from all that it knows")
+    far = "far from all that it knows"
+    if verdict["answer"] == STRANGE:
+        return FirstAnswer(best["class"], best["group"], None, f"alarms: {far}")
     if verdict["answer"] == UNTOUCHED:
-        return FirstAnswer("identity", "identity", None, "no alarm", is_quiet=True)
+        words = "no alarm" if row["known"] else f"no alarm, though {far}"
+        return FirstAnswer("identity", "identity", None, words, is_quiet=True)
     if verdict["answer"] == CANNOT_DETECT:
         words = "finds next to nothing, so no answer"
         return FirstAnswer(best["class"], best["group"], None, words, is_quiet=True)
+    if not row["known"]:
+        return FirstAnswer(best["class"], best["group"], None, far)
     probability = best["probability"]
     return FirstAnswer(best["class"], best["group"], probability, f"{best['class']} {in_percent(probability)}")
 
@@ -166,7 +170,8 @@ def answer_for(name: str) -> Callable[[Row], FirstAnswer]:
         words, is_first = in_percent(mine["probability"]), best["class"] == name
         if is_first:
             return FirstAnswer(name, mine["group"], mine["probability"], words)
-        words += f", rather {best['class']} ({in_percent(best['probability'])})"
+        other = in_percent(best["probability"])
+        words += f", {best['class']} hardly more" if other == words else f", rather {best['class']} ({other})"
         rather = best["group"], best["probability"]
         return FirstAnswer(name, mine["group"], mine["probability"], words, is_first=False, rather=rather)
 
@@ -274,15 +279,19 @@ def _when(words: str) -> str:
     return f'<span class="when">{escape(words)}</span>'
 
 
-def agreement(rows: Sequence[Row]) -> str:
+def agreement(rows: Sequence[Row], decided: Mapping[str, Any] | None = None) -> str:
     """Return how many models alarm, and what most of these name; empty where no model can tell, and where none alarms,
-    which the table says.
+    which the table says, unless the detector does.
 
     Args:
         rows: of the models about one picture, without the detector's.
+        decided: the verdict of the detector, where there is one.
     """
     able = [verdict for row in rows if (verdict := Verdict(**row["verdict"])).can_tell]
     alarming = [verdict for verdict in able if verdict.alarms]
+    if not alarming and able and decided is not None and Verdict(**decided).alarms:
+        none = f"None of the {len(able)} models that can tell alarms" if len(able) > 1 else "The model does not alarm"
+        return f"{none}. The detector learned to tell altered from untouched pictures, and finds more than they do."
     if not alarming:
         return ""
     groups = [verdict.group for verdict in alarming if verdict.answer == ALTERED]

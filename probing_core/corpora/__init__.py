@@ -47,9 +47,14 @@ def open_corpus(name: str) -> Corpus:
 
     Raises:
         UnknownName: there is no such kind.
-        BadCorpus: it cannot be read, or the argument is missing or not wanted.
+        BadCorpus: it cannot be read, it is a path without a kind, or the argument is missing or not wanted.
     """
     kind_name, colon, argument = name.partition(":")
+    if kind_name not in KINDS and ("/" in kind_name or os.sep in kind_name):
+        raise BadCorpus(
+            f"'{name}' is a path, and a corpus begins with its kind: write 'folder:{name}' for a folder of pictures, "
+            f"'parquet:{name}' for a table."
+        )
     kind = KINDS.get(kind_name)
     if kind.argument and not argument:
         raise BadCorpus(f"The corpus '{name}' lacks its {kind.argument}; write '{kind.usage}'.")

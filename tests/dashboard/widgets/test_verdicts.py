@@ -100,6 +100,8 @@ def test_a_model_that_does_not_alarm_is_not_quoted():
     assert first_answer(sure | {"task": "group"}).words == "blur 90 %"
     assert first_answer(raw).words == "sepia 95 %"
     assert first_answer(raw | {"known": False}).words == "far from all that it knows"
+    assert first_answer(calm | {"known": False}).words == "no alarm, though far from all that it knows"
+    assert first_answer(calm | {"known": False}).is_quiet, "it is counted among those that do not alarm"
     assert first_answer(blind).probability is None
 
 
@@ -146,6 +148,10 @@ def test_models_that_do_not_alarm_are_one_line_that_opens():
 def test_a_sentence_says_how_many_models_alarm():
     assert agreement(rows(a="not calibrated", b="cannot detect")) == ""
     assert agreement(rows(a="untouched", b="untouched")) == "", "the table says it"
+    quiet, loud = (rows(detector=answer)[0]["verdict"] for answer in ("untouched", "altered"))
+    assert agreement(rows(a="untouched", b="untouched"), quiet) == ""
+    assert agreement(rows(a="untouched", b="cannot detect"), loud).startswith("The model does not alarm. The det")
+    assert agreement(rows(a="untouched", b="untouched"), loud).startswith("None of the 2 models that can tell alarms.")
     strange = agreement(rows(a="untouched", b="strange"))
     assert strange.startswith("Of 2 models that can tell, 1 alarms, as it is like nothing that they learned; by chance")
     one = agreement(rows(a="altered", b="untouched"))
