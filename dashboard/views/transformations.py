@@ -66,13 +66,17 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     default = next(t.name for t in entries if t.group != "identity")
     st.header("One at any strength", help=hint("strength"))
     transform = by_name[pickers.select("Transformation", "transform", list(by_name), default, names)]
-    unseen = "" if transform.unseen_in is None else f" Unseen in rotation {transform.unseen_in}."
+    unseen = (
+        ""
+        if transform.unseen_in is None
+        else (f" In rotation {transform.unseen_in} of Generalization, probes meet it that never learned it.")
+    )
     st.markdown(f"{transform.definition}{unseen}")
     strength_slider(picture, VIEW, transform)
 
 
 def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
-    st.caption("Weakest, middle and strongest of each range. A button opens its transformation on Explore.")
+    st.caption("Weakest, middle and strongest of each range. The name under a strip opens it on Explore.")
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, entries)
     for group in GROUPS:
@@ -84,7 +88,9 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
         for i, transform in enumerate(members):
             with columns[i % IN_A_ROW]:
                 st.image(strips[transform.name], width="stretch", alt=f"{transform.name} at three strengths")
-                if st.button(_strip_title(transform), key=f"open-{transform.name}", type="tertiary"):
+                if st.button(
+                    _strip_title(transform), key=f"open-{transform.name}", type="tertiary", icon=":material/tune:"
+                ):
                     state.choose("transform", transform.name)
                     st.switch_page("views/explore.py")
 
