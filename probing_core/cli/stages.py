@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.cli.arguments import add_command, name_list, natural
-from probing_core.runs.options import Kind, Options, flag
+from probing_core.runs.options import EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Kind, Options, flag
 
 PARSERS: dict[Kind, Callable[[str], Any]] = {"text": str, "number": natural, "names": name_list, "folder": Path}
 
@@ -28,16 +28,16 @@ def add(commands: Any) -> None:
     add_run_options(parser)
     add_option(parser, "maps", choices=("all", "first"), metavar=None)
     for stage, help in (
-        ("embed", "apply the transformations to the images and embed them with every model"),
-        ("train", "train the probes"),
-        ("evaluate", "turn predictions into scores with intervals"),
-        ("project", "draw the two-dimensional maps"),
+        (EMBED, "apply the transformations to the images and embed them with every model"),
+        (TRAIN, "train the probes"),
+        (EVALUATE, "turn predictions into scores with intervals"),
+        (PROJECT, "draw the two-dimensional maps"),
     ):
         parser = add_command(commands, stage, partial(_run_stage, stage), help, f"probing {stage} --run data/runs/mine")
         parser.add_argument("--run", required=True, type=Path, metavar="DIR")
-        if stage == "embed":
+        if stage == EMBED:
             add_run_options(parser)
-        if stage == "project":
+        if stage == PROJECT:
             parser.add_argument(
                 "--models",
                 type=name_list,
@@ -72,7 +72,7 @@ def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> None:
 
 
 def _run_whole(options: argparse.Namespace) -> int:
-    _run(options.out, options, ("embed", "train", "evaluate", "project"))
+    _run(options.out, options, STAGES)
     print(f"{options.out} is complete.", file=sys.stderr)
     return 0
 

@@ -15,11 +15,12 @@ from probing_core.pipeline.executors import Executor, opened_executor
 from probing_core.pipeline.graph import with_models
 from probing_core.pipeline.sample_sets import SampleSet
 from probing_core.pipeline.setup import withdrawn_on_error
-from probing_core.pipeline.wanted import EMBED, Wanted
+from probing_core.pipeline.wanted import Wanted
 from probing_core.pipeline.worker import Job
 from probing_core.runs.engine import Artifact, Plan, State
 from probing_core.runs.layout import CROPS, crops_path, embeddings_folder, model_path, unit_rows_folder
 from probing_core.runs.models import require_joined, require_same_model
+from probing_core.runs.options import EMBED
 from probing_core.runs.shards import Shards
 from probing_core.runs.store import digest
 
@@ -115,7 +116,7 @@ def _embed_units(
     for job in missing:
         jobs.setdefault(job.unit, []).append(job)
 
-    stage = sample_set.series or "embed"
+    stage = sample_set.series or EMBED
     doing = f"Embedding the {sample_set.series} series" if sample_set.series else "Transforming and embedding"
     todo, total = [jobs[unit] for unit in sorted(jobs)], len(sample_set.units)
     if todo:

@@ -67,6 +67,7 @@ from probing_core.runs import layout, revisions
 from probing_core.runs.engine import SOURCE, Binding, Plan, Row, Table
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.models import embeds_pictures
+from probing_core.runs.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.runs.probes import has_scored_views
 
 # which there are
@@ -212,11 +213,11 @@ def _embed_rows() -> Iterator[Row]:
     pictures.
     """
     images = ("fingerprint", "view", "limit", "live_images", "seed", "learns", "warps")
-    main: dict[str, Any] = {"stage": "embed", "revision": revisions.SAMPLES}
+    main: dict[str, Any] = {"stage": EMBED, "revision": revisions.SAMPLES}
     yield Row(
         path=layout.IMAGES,
         holds="one row an image that the run considered",
-        stage="embed",
+        stage=EMBED,
         options=images,
         revision=revisions.SAMPLES,
         make=choose_images_of,
@@ -256,7 +257,7 @@ def _series_rows() -> Iterator[Row]:
         (RENDERING, "images to learn from as other programs alter them", ("alternatives", "live_images")),
         (LAYERS, "images of every split, of which every block of a network is embedded", ()),
     ):
-        series: dict[str, Any] = {"stage": "embed", "revision": revisions.SERIES[name]}
+        series: dict[str, Any] = {"stage": EMBED, "revision": revisions.SERIES[name]}
         yield Row(
             path=layout.series_table(name),
             holds=f"one row a sample of a series: {holds}",
@@ -279,7 +280,7 @@ def _series_rows() -> Iterator[Row]:
 
 def _large_rows() -> Iterator[Row]:
     """Yield the rows of the large pictures, which `probing_core.pipeline.embed` makes with the models it has loaded."""
-    main: dict[str, Any] = {"stage": "embed", "revision": revisions.SAMPLES}
+    main: dict[str, Any] = {"stage": EMBED, "revision": revisions.SAMPLES}
     yield Row(
         path=layout.CROPS,
         holds="which of the large pictures belong together: the whole and the tiles of one transformed image",
@@ -301,7 +302,7 @@ def _large_rows() -> Iterator[Row]:
 
 def _train_rows() -> Iterator[Row]:
     shared: dict[str, Any] = {
-        "stage": "train",
+        "stage": TRAIN,
         "revision": revisions.TRAINING,
         "doing": "Training probes of {model}",
     }
@@ -357,7 +358,7 @@ def _train_rows() -> Iterator[Row]:
 
 
 def _verdict_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": "train", "revision": revisions.VERDICTS}
+    shared: dict[str, Any] = {"stage": TRAIN, "revision": revisions.VERDICTS}
     yield Row(
         path=layout.VERDICT_PHOTOGRAPHS,
         holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
@@ -371,7 +372,7 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=DETECTOR_FILE,
         holds="the detector of alterations",
-        stage="train",
+        stage=TRAIN,
         each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
@@ -418,7 +419,7 @@ def _verdict_rows() -> Iterator[Row]:
 
 
 def _score_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": "evaluate"}
+    shared: dict[str, Any] = {"stage": EVALUATE}
     tasks = (FINE, ANY_TASK, CONTENT)
     predictions = tuple(_predictions(name) for name in (*tasks, ORACLE, OTHER_PROBES))
     fits = tuple(_fits(name) for name in (*tasks, OTHER_PROBES))
@@ -456,7 +457,7 @@ def _score_rows() -> Iterator[Row]:
 
 
 def _study_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": "evaluate"}
+    shared: dict[str, Any] = {"stage": EVALUATE}
     for study in STUDIES:
         series = (layout.series_table(study.series), _folder(study.series)) if study.series else ()
         yield Row(
@@ -506,7 +507,7 @@ def _claim_rows() -> Iterator[Row]:
         beside=(layout.CONTRASTS, layout.ABLATIONS),
         make=decide_claims,
         doing="Testing claims",
-        stage="evaluate",
+        stage=EVALUATE,
     )
 
 
@@ -514,7 +515,7 @@ def _star_rows() -> Iterator[Row]:
     yield Row(
         path=STAR,
         holds="the mean offset of each transformation on two axes, and its trail from weak to strong, beside its axes",
-        stage="evaluate",
+        stage=EVALUATE,
         each=_models,
         reads=(*PROBED, layout.series_table(STRENGTH), _folder(STRENGTH)),
         options=("classes", "star"),
@@ -536,7 +537,7 @@ def _map_rows() -> Iterator[Row]:
         yield Row(
             path=layout.map_path(ANY_MODEL, reading),
             holds=holds,
-            stage="project",
+            stage=PROJECT,
             each=_models,
             reads=(layout.SAMPLES, EMBEDDINGS),
             options=("seed", "map"),

@@ -46,6 +46,7 @@ from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.runs.engine import Reader
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
+from probing_core.runs.options import PROJECT
 from probing_core.runs.probes import read_probe
 from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.store import Content
@@ -224,7 +225,7 @@ def decide_claims(reader: Reader) -> Mapping[str, Content]:
 
 def draw_map(reader: Reader, reading: str) -> Mapping[str, Content]:
     model, update = reader.binding["model"], reader.scope.progress.update
-    report = lambda message: update("project", 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
+    report = lambda message: update(PROJECT, 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
     samples = reader.table(layout.SAMPLES)[["sample", "image_id", "transform", "repetition"]]
     # Further repetitions are the same photographs at other strengths: they would hide these, in a file as large again.
     first = np.flatnonzero(samples["repetition"] == 0)

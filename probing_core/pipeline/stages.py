@@ -21,16 +21,15 @@ from probing_core.pipeline.graph import TABLE, build
 from probing_core.pipeline.probe_source import ProbeSource, find_probe_source, require_probe_source
 from probing_core.pipeline.scope import Scope
 from probing_core.pipeline.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
-from probing_core.pipeline.wanted import EMBED, Wanted
+from probing_core.pipeline.wanted import Wanted
 from probing_core.runs.engine import COMPLETE, Artifact, Plan, Table
 from probing_core.runs.last_options import note_options
 from probing_core.runs.layout import IMAGES, RECIPE, UNITS, is_piece
-from probing_core.runs.options import DEFAULTS, Options
+from probing_core.runs.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe, write_recipe
 from probing_core.runs.store import COMPLETED, Store, note_event
 
-STAGES = (EMBED, "train", "evaluate", "project")
 ALL, FIRST = "all", "first"
 """Of the maps of a run: those of all models, or of the first."""
 
@@ -49,7 +48,7 @@ def run(
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise BadConfig(f"There is no stage '{unknown[0]}'. There are: {', '.join(STAGES)}.")
     store = Store(out)
-    if not store.has(RECIPE) and "embed" not in stages:
+    if not store.has(RECIPE) and EMBED not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with opened(store, options, progress) as planned:
         complete(store, progress, planned, Wanted(tuple(stages)))
@@ -180,17 +179,17 @@ def _make_stages(planned: Callable[[], Plan], wanted: Wanted) -> None:
     plan = planned()
     if EMBED in wanted.stages or wanted.files:
         plan = _make_embeddings(plan, planned, wanted)
-    if "train" in wanted.stages and _lacks_embeddings(plan):
+    if TRAIN in wanted.stages and _lacks_embeddings(plan):
         raise BadRun(
             f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
             f"`probing embed --run {plan.files.root}` makes them."
         )
     for stage in STAGES[1:]:
         artifacts = list(wanted.artifacts(plan, stage).values())
-        if stage == "train" and any(plan.state(one) not in COMPLETE for one in artifacts):
+        if stage == TRAIN and any(plan.state(one) not in COMPLETE for one in artifacts):
             require_probe_source(plan.scope.recipe, plan.scope.source)
         if stage in wanted.stages:
-            _make(plan, stage, _maps(plan) if stage == "project" else artifacts)
+            _make(plan, stage, _maps(plan) if stage == PROJECT else artifacts)
         elif plan.left(artifacts):
             _make(plan, stage, artifacts)
 
@@ -207,7 +206,7 @@ def _make(plan: Plan, stage: str, artifacts: Sequence[Artifact]) -> None:
     plan.files.fold()
 
 
-SAID = {"train": "Training probes", "evaluate": "Scoring", "project": "Drawing maps"}
+SAID = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
 """What is said of a stage when it is done."""
 
 
@@ -273,7 +272,7 @@ def _maps(plan: Plan) -> list[Artifact]:
     Raises:
         UnknownName: the run has no such model.
     """
-    maps, entries = plan.select("project"), plan.scope.entries
+    maps, entries = plan.select(PROJECT), plan.scope.entries
     which = plan.scope.options.maps
     if which in (ALL, FIRST):
         return maps if which == ALL else [one for one in maps if one.binding == maps[0].binding]

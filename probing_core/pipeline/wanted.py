@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from probing_core.embedders.names import parse, with_layer
 from probing_core.runs.engine import Artifact, Plan
 from probing_core.runs.layout import is_model_path, model_path
-
-EMBED = "embed"
-"""Stage that makes samples, models and embeddings."""
+from probing_core.runs.options import EMBED
 
 DEEPEST = 1000
 """Number of the last layer that is looked for of a model of which all layers were asked for."""

@@ -14,6 +14,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import leaderboard
 from probing_core.results.summaries import by_group
+from probing_core.runs.options import EVALUATE, PROJECT, TRAIN
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -29,7 +30,7 @@ def confusion_figure(run: Run, model: str, task: str, theme: Theme) -> Figure:
     _require_task(run, task)
     tested = run.tested(model, task, ())
     if tested.empty:
-        _refuse(run, model, f"predictions of the task '{task}'", "train")
+        _refuse(run, model, f"predictions of the task '{task}'", TRAIN)
     matrix = confusion_matrix(tested[tested["seen"]], run.classes(task)) * 100
     members = run.transforms
     group_of = dict(zip(members["transform"], members["group"], strict=True)) if task == "fine" else None
@@ -50,7 +51,7 @@ def profile_figure(run: Run, models: Sequence[str], theme: Theme) -> Figure:
     names = list(models) or list(run.models["name"])
     for model in names:
         if run.scores.empty or model not in set(run.scores["model"]):
-            _refuse(run, model, "scores", "evaluate")
+            _refuse(run, model, "scores", EVALUATE)
     return _shown(charts.profile_chart(by_group(run, names), theme), theme, "recall by group of transformations (%)")
 
 
@@ -58,7 +59,7 @@ def map_figure(run: Run, model: str, theme: Theme) -> Figure:
     """Return the map of a model, colored by group."""
     points = run.map(model)
     if points is None:
-        _refuse(run, model, "map", "project")
+        _refuse(run, model, "map", PROJECT)
         raise AssertionError
     shown = ""
     if len(points) > MAX_POINTS:

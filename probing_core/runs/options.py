@@ -16,6 +16,11 @@ from probing_core.runs.recipe import VIEW
 LOCAL, RAY = "local", "ray"
 EXECUTORS = (LOCAL, RAY)
 
+EMBED, TRAIN, EVALUATE, PROJECT = "embed", "train", "evaluate", "project"
+STAGES = (EMBED, TRAIN, EVALUATE, PROJECT)
+"""What a run is made in, in order: samples, models and embeddings; probes; scores and studies; maps. Each has a command
+of its name."""
+
 Kind = Literal["text", "number", "names", "folder"]
 """How a value is written on a command line."""
 

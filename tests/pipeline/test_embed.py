@@ -23,10 +23,11 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline import Options, sample_sets, worker
 from probing_core.pipeline.embed import embed as embed_missing
 from probing_core.pipeline.executors.ray_executor import RemoteWorker
-from probing_core.pipeline.wanted import EMBED, Wanted
+from probing_core.pipeline.wanted import Wanted
 from probing_core.runs import layout, shards
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import differences, model_entries
+from probing_core.runs.options import EMBED
 from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.runs.store import Store, digest, without_none
 from tests.compute.test_samples import make_all, recipe_of
