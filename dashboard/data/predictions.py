@@ -41,7 +41,7 @@ MAX_CACHED_CROPS = 64
 HEARD_EVERY_S = 0.1
 """Seconds after which a page that waits for a model hears what the visitor has done meanwhile."""
 
-Row = dict[str, Any]
+Answer = dict[str, Any]
 """Answer of one model about one picture, as `Predictor.predict` returns it."""
 
 _TURN = threading.Lock()
@@ -199,19 +199,19 @@ def embed(run: Run, model: str, crops: Sequence[PictureCrops]) -> np.ndarray:
     return np.stack([found.embedding for found in ask(run, model, crops)])
 
 
-def predict(run: Run, model: str, crops: Sequence[PictureCrops], names: Sequence[str], task: str) -> list[Row]:
+def predict(run: Run, model: str, crops: Sequence[PictureCrops], names: Sequence[str], task: str) -> list[Answer]:
     """Return the rows of `Predictor.predict` of images that were `cut`; errors as of `ask`."""
     return predictor_of(run).rows(crops, {model: ask(run, model, crops)}, task, names)
 
 
-def similarity(run: Run, model: str, crops: Sequence[PictureCrops], names: Sequence[str], text: str) -> list[Row]:
+def similarity(run: Run, model: str, crops: Sequence[PictureCrops], names: Sequence[str], text: str) -> list[Answer]:
     """Return the rows of `Predictor.similarity` of images that were `cut`; errors as of `ask`."""
     embeddings = embed(run, model, crops)
     with turn():
         return predictor_of(run).similarity_rows(embeddings, text, model, names)
 
 
-def class_table(rows: Sequence[Row]) -> pd.DataFrame:
+def class_table(rows: Sequence[Answer]) -> pd.DataFrame:
     """Return a table of all classes of each of the ``rows`` of `predict`, most probable first by image and model."""
     return pd.DataFrame(
         [

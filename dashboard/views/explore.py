@@ -106,7 +106,7 @@ def _answers(run: Run, transform: Transform, step: Step, models: list[str], besi
     found = verdicts.answer_for("identity" if untouched else transform.name)
     asked = "untouched?" if untouched else f"{transform.name}?"
     crops, theme = predictions.cut(run, [step.after]), cache.theme()
-    rows: list[predictions.Row] = []
+    rows: list[predictions.Answer] = []
     answers, about = beside.empty(), beside.empty()
 
     def show(waiting: list[str]) -> None:

@@ -14,7 +14,7 @@ from dashboard.components.tour import tour
 from dashboard.data import cache, examples, neighbors, predictions
 from dashboard.data.map_points import points_by_group
 from dashboard.data.pictures import VisitorPicture, data_url
-from dashboard.data.predictions import Row
+from dashboard.data.predictions import Answer
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
@@ -151,7 +151,7 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return [m for m in models if m in able] or able[:1], task
 
 
-def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
+def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Answer]) -> str:
     """Show a row a picture, and return the name of the one whose card is open."""
     names = list(pictures)
     lines = []
@@ -197,11 +197,11 @@ def _card(
     name: str,
     picture: VisitorPicture,
     crops: PictureCrops,
-    rows: list[Row],
+    rows: list[Answer],
     models: list[str],
     first: list[str],
     task: str,
-) -> Callable[[], list[Row]]:
+) -> Callable[[], list[Answer]]:
     """Show the verdict on one picture and the answers of the ``first`` models.
 
     Returns:
@@ -228,7 +228,7 @@ def _card(
             if crops.kind == "combined":
                 _whole_and_tiles(run, crops, picture.key, models, task)
 
-    def fill() -> list[Row]:
+    def fill() -> list[Answer]:
         asked = [row for row in rows if row["model"] != DETECTOR]
         for number, model in enumerate(waiting, 1):
             asked += asking.predict(run, [crops], [name], [model], task, f"Asking {model}")

@@ -8,7 +8,7 @@ from typing import TypeVar
 import streamlit as st
 
 from dashboard.data import neighbors, predictions
-from dashboard.data.predictions import Row
+from dashboard.data.predictions import Answer
 from dashboard.text import plain
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.errors import ProbingError
@@ -41,7 +41,7 @@ def predict(
     models: Sequence[str],
     task: str,
     meanwhile: str = ASKING,
-) -> list[Row]:
+) -> list[Answer]:
     """Return the rows of `predictions.predict` of all ``models``, as `each`."""
     found = each(models, lambda model: predictions.predict(run, model, crops, names, task), meanwhile)
     return [row for rows in found.values() for row in rows]

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.data.predictions import Row
+from dashboard.data.predictions import Answer
 from dashboard.text import hint, plain
 from probing_core.charts import Theme
 from probing_core.compute.names import DETECTOR
@@ -22,7 +22,7 @@ LIKELY = 0.5
 """Probability from which a transformation is called the most likely one."""
 
 
-def has_answer(rows: Sequence[Row]) -> bool:
+def has_answer(rows: Sequence[Answer]) -> bool:
     """Return whether the detector's verdict on one picture is among its ``rows``."""
     return any(row["model"] == DETECTOR and Verdict(**row["verdict"]).is_calibrated for row in rows)
 
@@ -133,7 +133,7 @@ class FirstAnswer:
     rather: tuple[str, float] | None = None
 
 
-def first_answer(row: Row) -> FirstAnswer:
+def first_answer(row: Answer) -> FirstAnswer:
     """Return the first answer in ``row`` of one model, which never contradicts its verdict.
 
     A model that alarms names what it finds most probable of all alterations; one that does not is not quoted with a
@@ -159,10 +159,10 @@ def first_answer(row: Row) -> FirstAnswer:
     return FirstAnswer(best["class"], best["group"], probability, f"{best['class']} {in_percent(probability)}")
 
 
-def answer_for(name: str) -> Callable[[Row], FirstAnswer]:
+def answer_for(name: str) -> Callable[[Answer], FirstAnswer]:
     """Return a function from a row to the probability of the class ``name``, with what the model names instead."""
 
-    def found(row: Row) -> FirstAnswer:
+    def found(row: Answer) -> FirstAnswer:
         mine = next((one for one in row["classes"] if one["class"] == name), None)
         best = row["classes"][0]
         if mine is None:
@@ -179,10 +179,10 @@ def answer_for(name: str) -> Callable[[Row], FirstAnswer]:
 
 
 def models_table(
-    answers: Mapping[str, Sequence[Row]],
+    answers: Mapping[str, Sequence[Answer]],
     theme: Theme,
     waiting: Sequence[str] = (),
-    found: Callable[[Row], FirstAnswer] = first_answer,
+    found: Callable[[Answer], FirstAnswer] = first_answer,
     title: str = "First answer",
 ) -> str:
     """Return HTML: a table of answers, a row a model, bars in one scale from 0 to 100 %, and one line, which opens, for
@@ -279,7 +279,7 @@ def _when(words: str) -> str:
     return f'<span class="when">{escape(words)}</span>'
 
 
-def agreement(rows: Sequence[Row], decided: Mapping[str, Any] | None = None) -> str:
+def agreement(rows: Sequence[Answer], decided: Mapping[str, Any] | None = None) -> str:
     """Return how many models alarm, and what most of these name; empty where no model can tell, and where none alarms,
     which the table says, unless the detector does.
 
