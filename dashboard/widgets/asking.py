@@ -16,10 +16,10 @@ from probing_core.results import Run
 
 ASKING = "Asking the models"
 
-Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 
 
-def each(models: Sequence[str], ask: Callable[[str], Answer], meanwhile: str = ASKING) -> dict[str, Answer]:
+def each(models: Sequence[str], ask: Callable[[str], Found], meanwhile: str = ASKING) -> dict[str, Found]:
     """Return what ``ask`` returns of each model, and show progress meanwhile, since one may have to be loaded first.
 
     A model that cannot be asked is left out, and the page states why.
