@@ -14,7 +14,7 @@ from probing_core.catalog import Catalog
 from probing_core.corpora import folder, huggingface, parquet, photos, reference, torchvision_, webdataset
 from probing_core.corpora.base import COLUMNS, Corpus, CorpusKind
 from probing_core.corpora.selection import assign_groups, assign_splits, drawn, limit_rows, shares
-from probing_core.errors import BadCorpus
+from probing_core.errors import BadCorpus, UnknownName
 
 __all__ = [
     "COLUMNS",
@@ -46,12 +46,12 @@ def open_corpus(name: str) -> Corpus:
     """Open the corpus called ``name``: a kind, and where the kind takes one, ``:`` and its argument.
 
     Raises:
-        UnknownName: there is no such kind.
-        BadCorpus: it cannot be read, it is a path without a kind, or the argument is missing or not wanted.
+        UnknownName: there is no such kind, or a path stands without one.
+        BadCorpus: it cannot be read, or the argument is missing or not wanted.
     """
     kind_name, colon, argument = name.partition(":")
     if kind_name not in KINDS and ("/" in kind_name or os.sep in kind_name):
-        raise BadCorpus(
+        raise UnknownName(
             f"'{name}' is a path, and a corpus begins with its kind: write 'folder:{name}' for a folder of pictures, "
             f"'parquet:{name}' for a table."
         )
