@@ -102,7 +102,7 @@ def test_listing_opens_nothing_and_imports_no_framework() -> None:
     ("name", "error", "message"),
     [
         ("phtos", UnknownName, "Did you mean 'photos'"),
-        ("/home/me/photos", UnknownName, "is a path, and a corpus begins with its kind: write 'folder:/home/me/photos'"),
+        ("/home/me/photos", UnknownName, "a corpus begins with its kind: write 'folder:/home/me/photos'"),
         ("photos:x", BadCorpus, "takes nothing after its name"),
         ("reference:x", BadCorpus, "takes nothing after its name"),
         ("folder", BadCorpus, "write 'folder:PATH'"),
