@@ -70,7 +70,7 @@ def _why(store: Any, path: str) -> int:
     for artifact in artifacts:
         print("\n".join(why(plan, artifact.path)))
     for name in () if path else plan.scope.unloaded:
-        print(f"'{name}' was not loaded yet; its embeddings, probes and tables are made then.")
+        print(f"'{name}' is to be loaded; what it lacks of embeddings, probes and tables is made then.")
     if not path and not artifacts and not plan.scope.unloaded:
         print(f"Nothing of {store.root} is made again.")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +11,7 @@ from probing_core.compute.design import Design
 from probing_core.compute.samples import has_splits
 from probing_core.compute.studies import studies_of
 from probing_core.compute.tasks import task_names
-from probing_core.embedders.names import parse
+from probing_core.embedders.names import parse, with_layer
 from probing_core.pipeline.probe_source import ProbeSource
 from probing_core.pipeline.sample_sets import SampleSet, plan_sample_sets
 from probing_core.pipeline.setup import Corpora
@@ -85,10 +84,14 @@ class Scope:
     @property
     def unloaded(self) -> list[str]:
         """Models of the recipe that are not wholly known: never loaded, or without the description of a layer."""
-        described: dict[str, list[dict[str, Any]]] = {name: [] for name in self.recipe.models}
-        for entry in self.entries.values():
-            described.setdefault(entry["request"], []).append(entry)
-        return [name for name in self.recipe.models if len(described[name]) < _layers_of(name, described[name])]
+        layers = {entry["request"]: entry["recipe"].get("layers") for entry in self.entries.values()}
+
+        def is_known(request: str) -> bool:
+            if parse(request).options.get("layer") != "all" or not isinstance(layers.get(request), int):
+                return request in layers or request in self.entries  # as a layer of another request
+            return all(with_layer(request, layer) in self.entries for layer in range(1, layers[request] + 1))
+
+        return [request for request in self.recipe.models if not is_known(request)]
 
     @cached_property
     def sample_sets(self) -> dict[str, SampleSet]:
@@ -141,11 +144,3 @@ class Scope:
             study.name: [m for m in self.studied_models if self.covers(m, study.series)]
             for study in (studies_of(self.images, self.learns) if self.has_splits else ())
         }
-
-
-def _layers_of(request: str, entries: Sequence[Mapping[str, Any]]) -> int:
-    """Return how many models ``request`` stands for, as far as ``entries`` say, which describe some of them."""
-    if not entries or parse(request).options.get("layer") != "all":
-        return 1
-    told = (entry["recipe"].get("layers") for entry in entries)
-    return max((layers for layers in told if isinstance(layers, int)), default=1)

@@ -16,6 +16,7 @@ from probing_core.runs.recipe import read_recipe, write_recipe
 from probing_core.runs.store import Store
 from tests.conftest import few_transforms
 from tests.pipeline.test_embed import files
+from tests.plans import plan_of
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +126,16 @@ def test_a_layer_whose_description_is_gone_is_described_again_by_the_next_run(fe
     described = sorted(name for name in before if name.endswith("model.toml"))
     with Store(out).locked():
         Store(out).remove(described[which])
+    run(out, AS_MADE, ("embed",))
+    assert content(out) == before
+
+
+@pytest.mark.parametrize("layers", [("2", "all"), ("all", "2")])
+def test_a_layer_that_was_asked_for_by_its_own_name_too_is_missed_by_neither_request(few_scenes, tmp_path, layers):
+    out = tmp_path / "run"
+    run(out, few_transforms(few_scenes, *(f"baseline/random-vit@layer={layer}" for layer in layers)), ("embed",))
+    before = content(out)
+    assert not plan_of(Store(out)).scope.unloaded
     run(out, AS_MADE, ("embed",))
     assert content(out) == before
 
