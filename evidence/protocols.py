@@ -31,6 +31,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.pipeline import Options, run
 from probing_core.results import Run
 from probing_core.runs.layout import slug, table_path
+from probing_core.runs.options import EMBED, EVALUATE, TRAIN
 from probing_core.runs.progress import terminal
 from probing_core.transforms import cut_pair, expand, generator, prepare_source, resolve
 from probing_core.transforms.base import Image
@@ -45,7 +46,7 @@ FOURTH_STAGE = "timm:tf_efficientnet_lite0@layer=4"
 SEVERITIES = (1, 2, 3, 4, 5)
 BATCH = 64
 
-STAGES = ("embed", "train", "evaluate")
+STAGES = (EMBED, TRAIN, EVALUATE)
 """No maps: nothing here is read from them."""
 
 

@@ -24,8 +24,8 @@ MARK = "<!-- generated: python -m evidence.remade -->"
 LIMIT = 0.3
 """Points up to which a score that is made elsewhere is taken for the same."""
 
-SAME = 1e-12
-"""Difference that is none: sums of floats in another order."""
+SAME = 1e-10
+"""Points that are no difference: sums of floats in another order."""
 
 KEYS = ("model", "task", "probe", "subset", "measure", "layer", "part", "by", "transform", "k", "gallery")
 """Columns of tables that name a score."""
@@ -61,7 +61,7 @@ def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
     whole = linear & (scores["measure"] == "balanced-accuracy")
     kinds = {
         "linear probes, balanced accuracy": whole,
-        "linear probes, recall of a class or group, others": linear & ~whole,
+        "linear probes, other scores": linear & ~whole,
         "nearest neighbors": scores["probe"].str.startswith("knn"),
         "MLP": scores["probe"].str.startswith("mlp"),
     }
@@ -88,7 +88,7 @@ def table_of(run: Run, shipped: Run) -> str:
         if model not in set(shipped.models["name"]):
             raise BadRun(f"The reference run has no '{model}' to compare with.")
         for what, points in parts(run, shipped, model).items():
-            same, beyond = int((points <= 100 * SAME).sum()), int((points > LIMIT).sum())
+            same, beyond = int((points <= SAME).sum()), int((points > LIMIT).sum())
             lines.append(f"| `{model}` | {what} | {len(points)} | {same} | {points.max():.2f} | {beyond} |")
     return "\n".join(lines)
 

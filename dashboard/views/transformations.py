@@ -66,12 +66,10 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     default = next(t.name for t in entries if t.group != "identity")
     st.header("One at any strength", help=hint("strength"))
     transform = by_name[pickers.select("Transformation", "transform", list(by_name), default, names)]
-    unseen = (
-        ""
-        if transform.unseen_in is None
-        else (f" In rotation {transform.unseen_in} of Generalization, probes meet it that never learned it.")
-    )
-    st.markdown(f"{transform.definition}{unseen}")
+    words = transform.definition
+    if transform.unseen_in is not None:
+        words += f" In rotation {transform.unseen_in} of Generalization, probes that never learned it are tested on it."
+    st.markdown(words)
     strength_slider(picture, VIEW, transform)
 
 

@@ -210,6 +210,7 @@ def _card(
     silent = [m for m in models[:AT_ONCE] if m not in first]
     waiting = [m for m in models[AT_ONCE:] if m not in silent]
     theme = cache.theme()
+    decided = next((row["verdict"] for row in rows if row["model"] == DETECTOR), None)
     with st.container(border=True, key="answer"):
         left, right = st.columns([1, 4])
         with left:
@@ -218,10 +219,9 @@ def _card(
             st.caption(f"{plain(name)}, {width:,} × {height:,} pixels. Crops: {crops.kind}", help=hint("crops"))
             upload.flags(picture)
         with right:
-            if verdicts.has_answer(rows):
-                verdict = next(row["verdict"] for row in rows if row["model"] == DETECTOR)
-                hardly = predictions.hardly_detected(run, crops.kind == "combined", verdict["no_color"])
-                verdicts.show_answer(verdict, hardly, _flat(picture))
+            if decided is not None and verdicts.has_answer(rows):
+                hardly = predictions.hardly_detected(run, crops.kind == "combined", decided["no_color"])
+                verdicts.show_answer(decided, hardly, _flat(picture))
             sentence, answers = st.empty(), st.empty()
             st.caption(verdicts.ABOUT_ROWS)
             details = pickers.fold("Every class by every model", "show-classes")
@@ -233,7 +233,6 @@ def _card(
         for number, model in enumerate(waiting, 1):
             asked += asking.predict(run, [crops], [name], [model], task, f"Asking {model}")
             answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
-        decided = next((row["verdict"] for row in rows if row["model"] == DETECTOR), None)
         if agreement := verdicts.agreement(asked, decided):
             sentence.markdown(agreement)
         if details:

@@ -289,11 +289,13 @@ def agreement(rows: Sequence[Answer], decided: Mapping[str, Any] | None = None) 
     """
     able = [verdict for row in rows if (verdict := Verdict(**row["verdict"])).can_tell]
     alarming = [verdict for verdict in able if verdict.alarms]
-    if not alarming and able and decided is not None and Verdict(**decided).alarms:
-        none = f"None of the {len(able)} models that can tell alarms" if len(able) > 1 else "The model does not alarm"
-        return f"{none}. The detector learned to tell altered from untouched pictures, and finds more than they do."
     if not alarming:
-        return ""
+        if not able or decided is None or not Verdict(**decided).alarms:
+            return ""
+        none = f"None of the {len(able)} models" if len(able) > 1 else "Not the one model"
+        return (
+            f"{none} that can tell alarms; the detector, which learned to tell altered from untouched pictures, does."
+        )
     groups = [verdict.group for verdict in alarming if verdict.answer == ALTERED]
     parts = []
     if groups:

@@ -18,8 +18,7 @@ EXECUTORS = (LOCAL, RAY)
 
 EMBED, TRAIN, EVALUATE, PROJECT = "embed", "train", "evaluate", "project"
 STAGES = (EMBED, TRAIN, EVALUATE, PROJECT)
-"""What a run is made in, in order: samples, models and embeddings; probes; scores and studies; maps. Each has a command
-of its name."""
+"""Stages of a run, in order: samples, models and embeddings; probes; scores and studies; maps. Each is a command."""
 
 Kind = Literal["text", "number", "names", "folder"]
 """How a value is written on a command line."""

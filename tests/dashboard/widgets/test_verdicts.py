@@ -150,8 +150,12 @@ def test_a_sentence_says_how_many_models_alarm():
     assert agreement(rows(a="untouched", b="untouched")) == "", "the table says it"
     quiet, loud = (rows(detector=answer)[0]["verdict"] for answer in ("untouched", "altered"))
     assert agreement(rows(a="untouched", b="untouched"), quiet) == ""
-    assert agreement(rows(a="untouched", b="cannot detect"), loud).startswith("The model does not alarm. The det")
-    assert agreement(rows(a="untouched", b="untouched"), loud).startswith("None of the 2 models that can tell alarms.")
+    assert agreement(rows(a="untouched", b="cannot detect"), loud).startswith(
+        "Not the one model that can tell alarms; the detector, "
+    )
+    assert agreement(rows(a="untouched", b="untouched"), loud).startswith(
+        "None of the 2 models that can tell alarms; the detector, "
+    )
     strange = agreement(rows(a="untouched", b="strange"))
     assert strange.startswith("Of 2 models that can tell, 1 alarms, as it is like nothing that they learned; by chance")
     one = agreement(rows(a="altered", b="untouched"))
