@@ -16,7 +16,7 @@ from streamlit.navigation.page import StreamlitPage
 try:
     from dashboard import startup, state
     from dashboard.components import hover, plot, point_map, scan_thumbnails, strength_slider
-    from dashboard.data import cache
+    from dashboard.data import cache, contact_sheet
     from dashboard.middleware import middleware
     from dashboard.widgets import access, banner, pickers
 except ModuleNotFoundError as error:
@@ -33,6 +33,9 @@ from probing_core.charts import Theme
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }
 [data-testid=stImage] { gap: 0.6rem; }
+/* Room is kept for pictures on their way: a page that moves when they arrive closes a list that is open. */
+[data-testid=stImage] img { aspect-ratio: auto 1; } /* those of runs are squares */
+[class*=st-key-strip-] { aspect-ratio: STRIP; overflow: hidden; }
 [data-testid=stElementContainer] { transition: none !important; opacity: 1 !important; }
 .st-key-tour-closed { display: none; }
 .st-key-finding p { font-size: 1.25rem; line-height: 1.5; }
@@ -80,7 +83,7 @@ table.examples { border-collapse: collapse; font-size: 0.9rem; font-variant-nume
   .st-key-confusion, .st-key-cka, .st-key-originals { overflow-x: auto; }
   :is(.st-key-confusion, .st-key-cka, .st-key-originals)::before { SIDEWAYS }
   :is(.st-key-confusion, .st-key-cka, .st-key-originals) .probing-plot { min-width: 860px; }
-  [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
+  [data-testid=stColumn] [data-testid=stImage] img, [class*=st-key-strip-] { max-width: 320px !important; }
 }
 /* Tables and charts of a phone take its whole width. */
 @media (max-width: 480px) {
@@ -148,7 +151,8 @@ def main() -> None:
     st.set_page_config(page_icon=icon(), layout="wide")  # first: else a page's own icon is fetched for the tab
     page = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
-    st.html(STYLE.replace("ACCENT", Theme(dark=cache.is_dark()).accent).replace("SIDEWAYS", SIDEWAYS))
+    style = STYLE.replace("ACCENT", Theme(dark=cache.is_dark()).accent).replace("SIDEWAYS", SIDEWAYS)
+    st.html(style.replace("STRIP", f"{contact_sheet.WIDTH} / {contact_sheet.VIEW}"))
     state.adopt_address()
     pick_run()
     access.show_status()

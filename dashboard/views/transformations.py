@@ -85,7 +85,8 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
         columns = st.columns(IN_A_ROW)
         for i, transform in enumerate(members):
             with columns[i % IN_A_ROW]:
-                st.image(strips[transform.name], width="stretch", alt=f"{transform.name} at three strengths")
+                with st.container(key=f"strip-{transform.name}"):  # has its height before the picture arrives
+                    st.image(strips[transform.name], width="stretch", alt=f"{transform.name} at three strengths")
                 if st.button(
                     _strip_title(transform), key=f"open-{transform.name}", type="tertiary", icon=":material/tune:"
                 ):

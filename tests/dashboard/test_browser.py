@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dashboard.data.point_cloud import point_cloud
-from devtools.browser import IN_BROWSER, settle
+from devtools.browser import IN_BROWSER, rest, settle
 from devtools.drawing import listened
 from devtools.made_run import MODELS
 from probing_core.compute.names import DONE
@@ -42,6 +42,7 @@ def open_as_receiver(page, link: str) -> None:
 
 
 def choose(page, label: str, option: str) -> None:
+    rest(page)  # a page that moves closes its open lists
     page.get_by_role("combobox", name=label, exact=False).first.click()
     page.keyboard.type(option)  # typing filters a long list
     page.get_by_role("option", name=option, exact=True).click()
@@ -168,6 +169,7 @@ def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
     go(page, "Methods and data")
     page.get_by_text(f"Models: {len(MODELS)}").click()
     page.wait_for_url("**show-models=True**")
+    rest(page)  # what unfolds, and the table in it, move what is below
     recipes.click()
     page.wait_for_url("**show-recipes=True**")
     inside.get_by_text("baseline/pixels", exact=True).wait_for()

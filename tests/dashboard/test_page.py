@@ -8,9 +8,10 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from dashboard.data import cache
 from dashboard.page import fragment
 from dashboard.page import page as made_page
-from devtools.browser import IN_BROWSER, settle
+from devtools.browser import IN_BROWSER, rest, settle
 from probing_core.errors import ProbingError
 from probing_core.results import Run, command_of
+from probing_core.transforms import bank
 
 
 def fails(error: Exception):
@@ -93,6 +94,7 @@ class TestInTheBrowser:
 
     def test_a_fragment_leaves_the_rest_of_its_page(self, visit):
         page, messages = visit("transformations")
+        rest(page)  # a page that moves closes its open lists
         messages.clear()
         page.get_by_role("combobox", name="Transformation").first.click()
         page.keyboard.type("swirl")
@@ -104,6 +106,31 @@ class TestInTheBrowser:
         kinds = {kind_of(message) for message in messages}
         assert "bidi_component" in kinds
         assert "imgs" not in kinds
+
+    def test_strips_have_their_height_before_their_pictures_arrive(self, visit):
+        """A page that moves closes its open lists."""
+        page, _ = visit("transformations")
+        navigation, late = page.get_by_test_id("stSidebarNav"), []
+        heights = "() => [...document.querySelectorAll('[class*=st-key-strip-]')].map((e) => e.clientHeight)"
+
+        def hold(picture) -> None:
+            late.append(picture)
+
+        page.route("**/media/**", hold)
+        for title in ("Methods and data", "Transformations"):
+            navigation.get_by_role("link", name=title, exact=True).click()
+            page.get_by_role("heading", name=title, exact=True, level=1).wait_for()
+            settle(page)
+        before = page.evaluate(heights)
+        assert late
+        for picture in late:
+            picture.continue_()
+        page.unroute("**/media/**", hold)
+        rest(page)
+        after = page.evaluate(heights)
+        assert len(after) == len(bank())
+        assert min(after) > 50
+        assert before == after
 
     def test_a_command_can_be_copied(self, visit, made_run):
         page, _ = visit("methods")
