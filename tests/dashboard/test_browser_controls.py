@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dashboard.data.previews import FAINTER
-from devtools.browser import IN_BROWSER, WAIT_MS, settle
+from devtools.browser import IN_BROWSER, WAIT_MS, rest, settle
 from probing_core.images import encode_png, read_image
 from probing_core.paths import runs_dir
 from tests.conftest import scene
@@ -30,7 +30,7 @@ def visit(server, tab):
         def open_page(where: str):
             page.goto(f"{server}/{where}")
             page.get_by_role("heading", level=1).first.wait_for()
-            settle(page)
+            rest(page)
             return page
 
         yield open_page

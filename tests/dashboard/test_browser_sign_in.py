@@ -96,6 +96,7 @@ def test_a_listed_visitor_has_rights_until_they_sign_out(shared, somebody, few_s
     page.get_by_text("You are signed in as ana@example.org").wait_for()
     tab.complaints.clear()  # the provider has no icon
     page.goto(f"{shared.address}/new-run?new-corpus=folder:{few_scenes}")
+    rest(page)  # a page that moves is away from under a click
     page.get_by_role("button", name="Open this corpus").click()
     page.get_by_test_id("stMetric").filter(has_text="Images").get_by_text("8", exact=True).wait_for()
     assert may_start(page)
@@ -156,6 +157,7 @@ def test_a_sign_in_that_is_refused_or_made_up(shared, somebody):
     page.get_by_role("button", name="Deny").click()
     page.get_by_text("You may look and drop pictures in").wait_for()
     page.goto(f"{shared.address}/new-run")
+    rest(page)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("button", name="Deny").wait_for()
     state = parse_qs(urlsplit(page.url).query)["state"][0]

@@ -87,6 +87,7 @@ def test_a_click_on_a_row_opens_its_card(page):
 
 def test_an_example_is_one_click(page, server, detecting_run):
     page.goto(f"{server}/try?run={detecting_run.name}")
+    rest(page)
     page.get_by_role("button", name="blur", exact=True).click()
     page.get_by_text("example: blur, ").wait_for()
     settle(page)
