@@ -1,15 +1,15 @@
 """The files of a run that each page reads: from a table to the pages that show it.
 
 Beside these, every page reads the recipe and the models (`EVERY_PAGE`), and Methods and data lets every table be looked
-at and downloaded. docs/run-format.md has the same by file (`python -m scripts.format_docs`), and the tests of pages
+at and downloaded. docs/run-format.md has the same by file (`python -m lab.scripts.format_docs`), and the tests of pages
 fail where a page reads something else.
 """
 
 from __future__ import annotations
 
 from probing_core.compute.names import DEPLOYMENT, DETECTOR, FUSION, LAYERS, NOVELTY, READINGS
-from probing_core.runs import layout
-from probing_core.runs.layout import ANY_MODEL, ANY_TASK
+from probing_core.run import layout
+from probing_core.run.layout import ANY_MODEL, ANY_TASK
 
 EVERY_PAGE = (layout.RECIPE, layout.model_path(ANY_MODEL))
 
@@ -97,7 +97,7 @@ READS = {
     "Transformations": (layout.SAMPLES,),
     "Methods and data": (layout.IMAGES, layout.SAMPLES, layout.FITS),
 }
-"""Page -> files, as the table of runs (`probing_core.pipeline.graph`) writes their paths."""
+"""Page -> files, as the table of runs (`probing_core.run.graph`) writes their paths."""
 
 
 def pages_of(path: str) -> tuple[str, ...]:

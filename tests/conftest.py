@@ -21,7 +21,7 @@ from hypothesis import settings
 from probing_core.images import encode_png
 
 if TYPE_CHECKING:
-    from probing_core.pipeline import Options
+    from probing_core.run import Options
 
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
@@ -120,8 +120,8 @@ def two_threads() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tab(tmp_path_factory) -> Iterator[Any]:
-    """A headless browser's tab (see `devtools.browser.Tab`), one for all tests of this process."""
-    from devtools.browser import Tab, window
+    """A headless browser's tab (see `lab.devtools.browser.Tab`), one for all tests of this process."""
+    from lab.devtools.browser import Tab, window
 
     with window(tmp_path_factory.mktemp("profile")) as context:
         yield Tab(context)
@@ -147,7 +147,7 @@ def many_scenes(tmp_path_factory) -> Path:
 
 def few_transforms(corpus: Path, *models: str) -> Options:
     """What a run over the pictures in the folder ``corpus`` is asked for, so that it takes seconds."""
-    from probing_core.pipeline import Options
+    from probing_core.run import Options
 
     return Options(
         corpus=f"folder:{corpus}",
@@ -162,7 +162,7 @@ def few_transforms(corpus: Path, *models: str) -> Options:
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory, many_scenes) -> Path:
     """A run of 40 pictures with labels, three repetitions, one model: probes of every kind, and scores."""
-    from probing_core.pipeline import run
+    from probing_core.run import run
 
     out = tmp_path_factory.mktemp("trained") / "run"
     run(
@@ -174,7 +174,7 @@ def trained_run(tmp_path_factory, many_scenes) -> Path:
 @contextmanager
 def in_few_pixels() -> Iterator[None]:
     """`baseline/pixels` has 48 values, not 768: most of a run would be the probes on them."""
-    from probing_core.embedders.providers import baselines
+    from probing_core.models.providers import baselines
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(baselines, "PIXELS_SIDE", 4)
@@ -191,7 +191,7 @@ def few_pixels() -> Iterator[None]:
 def split_run(tmp_path_factory, many_scenes) -> tuple[Path, Options]:
     """A run of 40 pictures, two models `in_few_pixels`, and its options: all stages, with a stand-in for the map."""
     from probing_core.compute import maps
-    from probing_core.pipeline import run
+    from probing_core.run import run
 
     out = tmp_path_factory.mktemp("split") / "run"
     options = few_transforms(many_scenes, "baseline/pixels", "baseline/handcrafted")
@@ -204,7 +204,7 @@ def split_run(tmp_path_factory, many_scenes) -> tuple[Path, Options]:
 @pytest.fixture(scope="session")
 def few_run(tmp_path_factory, few_scenes) -> tuple[Path, Options]:
     """A run of 8 pictures, which are too few to be split, one model, on two threads; and its options."""
-    from probing_core.pipeline import run
+    from probing_core.run import run
 
     out, options = tmp_path_factory.mktemp("few") / "run", few_transforms(few_scenes, "baseline/handcrafted")
     with on_two_threads():
@@ -214,8 +214,8 @@ def few_run(tmp_path_factory, few_scenes) -> tuple[Path, Options]:
 
 @pytest.fixture(scope="session")
 def repeated_run(tmp_path_factory) -> Path:
-    """The made run (see `devtools.made_run`) with three repetitions."""
-    from devtools.made_run import make_run
+    """The made run (see `lab.devtools.made_run`) with three repetitions."""
+    from lab.devtools.made_run import make_run
 
     return make_run(tmp_path_factory.mktemp("repeated") / "run", repetitions=3)
 

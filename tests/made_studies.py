@@ -11,8 +11,8 @@ import pandas as pd
 from probing_core.compute.series import pairs_among, strengths_of
 from probing_core.measures.content_or_look import SETTINGS
 from probing_core.results import Run
-from probing_core.runs.recipe import load_transforms
-from probing_core.runs.store import Store
+from probing_core.run.recipe import load_transforms
+from probing_core.run.store import Store
 
 KEY = "made"
 STEADY = "150 images; from 2000 on the estimate is steady"

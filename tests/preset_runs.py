@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from probing_core.compute import maps
-from probing_core.pipeline import Options, run
+from probing_core.run import Options, run
 from tests.conftest import few_transforms, in_few_pixels, write_scenes
 
 

@@ -22,13 +22,13 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import THREADS, Preview, versions
+from probing_core.api.predictor import Predictor
 from probing_core.compute.live import tiles
 from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
-from probing_core.embedders.hub import no_downloads
 from probing_core.errors import ProbingError
-from probing_core.prediction.predictor import Predictor
+from probing_core.models.hub import no_downloads
 from probing_core.results import Run, stars
 from probing_core.transforms import prepare_source, resolve
 

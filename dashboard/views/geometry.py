@@ -15,7 +15,7 @@ from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, d
 from probing_core.measures import MEASURES
 from probing_core.results import Run, summaries
 from probing_core.results.finding import shift_finding
-from probing_core.runs import layout
+from probing_core.run import layout
 
 STUDIES = ("geometry", "composition", "ood", "cka", "dimension", "erasure", "selectivity", "codelength")
 EQUIVARIANCE = ("equivariance-identity", "equivariance-offset", "equivariance-ridge", "equivariance-rank")

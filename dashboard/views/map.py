@@ -20,7 +20,7 @@ from dashboard.widgets import gallery, image_finder, messages, neighborhoods, pi
 from dashboard.widgets.missing_maps import draw_missing
 from probing_core.compute.names import DONE, EVERYTHING, READINGS, SHOWN
 from probing_core.results import Run
-from probing_core.runs.layout import SAMPLES
+from probing_core.run.layout import SAMPLES
 
 MAX_SAMPLES_WITH_ARROWS = 160
 """One image under every transformation, in three repetitions; of more, a draw has arrows."""

@@ -28,7 +28,7 @@ from probing_core.measures.unrelated_pairs import UNRELATED
 from probing_core.results import PicturesMissing, Run, retrieval, summaries
 from probing_core.results.ranking import has_place, marked
 from probing_core.results.retrieval import LOST, SURVIVES, USES, Near
-from probing_core.runs import layout
+from probing_core.run import layout
 from probing_core.transforms import resolve
 
 NEIGHBORS = 5

@@ -35,7 +35,7 @@ def _list(entries: Callable[[], Listed], options: argparse.Namespace) -> int:
 
 def list_models() -> Listed:
     """Return the models that can be named."""
-    from probing_core.embedders import CATALOG, bundled, list_specs
+    from probing_core.models import CATALOG, bundled, list_specs
 
     ours = bundled()
     rows = []

@@ -37,8 +37,8 @@ def add(commands: Any) -> None:
 
 
 def predict(options: argparse.Namespace) -> int:
+    from probing_core.api.predictor import Predictor
     from probing_core.images import read_image
-    from probing_core.prediction.predictor import Predictor
 
     predictor = Predictor(options.run, device=options.device)
     readable, bad = [], 0

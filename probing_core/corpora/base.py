@@ -16,7 +16,7 @@ SPLITS = ("train", "val", "test", "pretrain", "calibrate")
 """Names of splits; empty where a corpus has none."""
 
 NOT_FOR_PROBES = ("pretrain", "calibrate")
-"""Splits that no run takes probe images from: ``pretrain`` rows serve `probing pretrain` alone, ``calibrate`` rows the
+"""Splits that no run takes probe images from: ``pretrain`` rows serve pretraining alone, ``calibrate`` rows the
 calibration of verdicts alone."""
 
 COLUMNS = {

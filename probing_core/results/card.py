@@ -19,7 +19,7 @@ from probing_core.results.comparison import GROUP, unseen_accuracy
 from probing_core.results.report.methods import how_trained
 from probing_core.results.run import Run
 from probing_core.results.summaries import by_group
-from probing_core.runs import layout
+from probing_core.run import layout
 from probing_core.transforms.base import GROUPS
 
 TASK_TYPE = "image-feature-extraction"

@@ -8,9 +8,9 @@ from pathlib import Path, PurePath
 
 from probing_core.corpora import list_corpora
 from probing_core.results.run import Run
-from probing_core.runs.layout import VERDICT_PHOTOGRAPHS
-from probing_core.runs.options import Options
-from probing_core.runs.recipe import EMBEDDING_TYPES, Recipe
+from probing_core.run.layout import VERDICT_PHOTOGRAPHS
+from probing_core.run.options import Options
+from probing_core.run.recipe import EMBEDDING_TYPES, Recipe
 from probing_core.transforms import TIERS
 
 FURTHER = "FURTHER"

@@ -24,7 +24,7 @@ from probing_core.results.ranking import (
 )
 from probing_core.results.run import Run
 from probing_core.results.summaries import pick
-from probing_core.runs import layout
+from probing_core.run import layout
 
 ALL = "all"
 """Every altered picture, in place of one transformation, in the table of retrieval."""

@@ -17,14 +17,14 @@ from probing_core.compute.names import DEPLOYMENT, EVERYTHING
 from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import reference_run, refuse_address
 from probing_core.results.pictures import Pictures
-from probing_core.runs import layout
-from probing_core.runs.columns import Where
-from probing_core.runs.embeddings import has_embeddings, lazy_embeddings
-from probing_core.runs.layout import map_path
-from probing_core.runs.models import embeds_pictures, model_entries
-from probing_core.runs.recipe import Recipe, read_recipe
-from probing_core.runs.sample_table import FACTS, SampleTable
-from probing_core.runs.store import Store, completed_on
+from probing_core.run import layout
+from probing_core.run.columns import Where
+from probing_core.run.embeddings import has_embeddings, lazy_embeddings
+from probing_core.run.layout import map_path
+from probing_core.run.models import embeds_pictures, model_entries
+from probing_core.run.recipe import Recipe, read_recipe
+from probing_core.run.sample_table import FACTS, SampleTable
+from probing_core.run.store import Store, completed_on
 from probing_core.transforms.base import GROUPS, Image
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pandas as pd
 from probing_core.compute.star import MEAN, compressed, offsets_of_one, turn_onto, turned
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.results.run import Run
-from probing_core.runs import layout
-from probing_core.runs.recipe import load_transforms
+from probing_core.run import layout
+from probing_core.run.recipe import load_transforms
 from probing_core.transforms.base import Transform
 
 NO_SAMPLE = -1

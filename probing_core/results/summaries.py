@@ -12,7 +12,7 @@ from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import of_subset
 from probing_core.results.run import Run
-from probing_core.runs import layout
+from probing_core.run import layout
 
 COLUMNS = ["value", "low", "high"]
 CHOSEN = "chosen on validation"

@@ -13,7 +13,7 @@ from probing_core.measures.rank_correlation import MIN_CLUSTERS, rank_correlatio
 from probing_core.results.retrieval import ALL
 from probing_core.results.run import Run
 from probing_core.results.summaries import pick
-from probing_core.runs import layout
+from probing_core.run import layout
 
 MEASURED = {
     "fine": "transformation",

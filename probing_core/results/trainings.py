@@ -14,7 +14,7 @@ from probing_core.compute.names import GROUP_SUBSET
 from probing_core.errors import BadRun, UnknownName
 from probing_core.results.retrieval import ALL
 from probing_core.results.run import Run
-from probing_core.runs import layout
+from probing_core.run import layout
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

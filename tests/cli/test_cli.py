@@ -20,7 +20,7 @@ from probing_core.images import encode_png, read_image
 from probing_core.transforms import CATALOG, PRESETS
 from tests.conftest import scene
 from tests.forked import begin
-from tests.pipeline.test_embed import files
+from tests.run.test_embed import files
 
 
 def call(capsys, *arguments):
@@ -142,7 +142,6 @@ def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
         (["train", "--run", "R"], "is not a run yet"),
         (["verify", "--run", "R"], "is not a run"),
         (["predict", "A", "--run", "R"], "holds no run"),
-        (["pretrain", "dino", "--corpus", "photos", "--out", "R"], "dino"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -213,14 +212,6 @@ def test_verdicts_are_shown_where_they_are_calibrated():
         "known": True,
     }
     assert second["verdict"] == "not calibrated"
-
-
-def test_a_training_of_a_few_steps_ends_with_weights(capsys, tmp_path, few_scenes):
-    arguments = ["pretrain", "mae", "--corpus", f"folder:{few_scenes}", "--out", tmp_path / "mae", "--steps", 1]
-    code, out, err = call(capsys, *arguments)
-    assert (code, out) == (0, "")
-    assert "encoder.safetensors is complete" in err
-    assert (tmp_path / "mae" / "encoder.safetensors").stat().st_size > 1_000_000
 
 
 def test_comparing_with_a_text_needs_a_model_that_reads(capsys, trained, tmp_path):

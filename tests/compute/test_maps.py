@@ -8,18 +8,17 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from devtools.made_run import MODELS, make_run
+from lab.devtools.made_run import MODELS, make_run
 from probing_core.compute import maps
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.maps import map_table, nearest_neighbors, place_others, umap_points
 from probing_core.compute.model_samples import whole_images
 from probing_core.compute.names import READINGS
 from probing_core.errors import UnknownName
-from probing_core.pipeline import run
-from probing_core.runs import layout
-from probing_core.runs.layout import map_path
-from probing_core.runs.options import DEFAULTS
-from probing_core.runs.store import Store
+from probing_core.run import layout, run
+from probing_core.run.layout import map_path
+from probing_core.run.options import DEFAULTS
+from probing_core.run.store import Store
 from tests.plans import plan_of
 
 

@@ -12,23 +12,22 @@ from probing_core.compute.image_selection import LIVE_ONLY, choose_images
 from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
 from probing_core.compute.series import make_series, pairs_among, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
-from probing_core.embedders import find_spec, load_embedder
-from probing_core.pipeline import sample_sets as planning
-from probing_core.pipeline import worker
-from probing_core.pipeline.graph import OPTIONS, TABLE
-from probing_core.runs import revisions, shards
-from probing_core.runs.embeddings import has_embeddings, lazy_blocks, read_embeddings
-from probing_core.runs.engine import Table
-from probing_core.runs.layout import ANY_MODEL, IMAGES, embeddings_folder, model_path, series_table
-from probing_core.runs.models import PRECOMPUTED
-from probing_core.runs.recipe import Recipe, load_transforms
-from probing_core.runs.store import Store
+from probing_core.models import find_spec, load_embedder
+from probing_core.run import revisions, shards, worker
+from probing_core.run import sample_sets as planning
+from probing_core.run.embeddings import has_embeddings, lazy_blocks, read_embeddings
+from probing_core.run.engine import Table
+from probing_core.run.graph import OPTIONS, TABLE
+from probing_core.run.layout import ANY_MODEL, IMAGES, embeddings_folder, model_path, series_table
+from probing_core.run.models import PRECOMPUTED
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.store import Store
 from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import generator
 from tests.compute.test_samples import recipe_of, silent
-from tests.pipeline.test_embed import embed, files, start
 from tests.plans import keys, left, plan_of
+from tests.run.test_embed import embed, files, start
 
 pytestmark = pytest.mark.slow
 
@@ -227,14 +226,14 @@ def test_a_transform_that_changes_is_another_series(loaded, monkeypatch):
         path for name in series.MAKERS for path in (series_table(name), embeddings_folder("a/network", name))
     }
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(loaded[1]))
-    monkeypatch.setattr("probing_core.runs.recipe.load_transforms", lambda r: stronger)
+    monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: stronger)
     assert not set(before.values()) & set(of_series(keys(*loaded)).values())
 
 
 def test_another_implementation_of_a_transform_is_another_series_of_renderings_alone(loaded, monkeypatch):
     before = of_series(keys(*loaded))
     raised = tuple(replace(t, alternative_revision=99) for t in load_transforms(loaded[1]))
-    monkeypatch.setattr("probing_core.runs.recipe.load_transforms", lambda r: raised)
+    monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: raised)
     after = of_series(keys(*loaded))
     made_again = [path for path in before if before[path] != after[path]]
     assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]

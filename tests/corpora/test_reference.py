@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from lab.scripts import shipped_photographs
 from probing_core.cli import main
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -17,10 +18,9 @@ from probing_core.corpora.reference import KIND, ReferenceCorpus
 from probing_core.errors import BadCorpus
 from probing_core.images.quality import NEAR_GRAY
 from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run
-from probing_core.pipeline import Options
-from probing_core.pipeline.setup import open_or_start
-from probing_core.runs.store import Store
-from scripts import shipped_photographs
+from probing_core.run import Options
+from probing_core.run.setup import open_or_start
+from probing_core.run.store import Store
 
 SMALLEST = 176
 

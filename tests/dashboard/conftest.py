@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import state
 from dashboard.reads import READS
 from dashboard.text import PAGES as NAVIGATION
-from devtools.browser import served
-from devtools.made_run import make_run, ship
+from lab.devtools.browser import served
+from lab.devtools.made_run import make_run, ship
 from probing_core.paths import data_dir
 from tests.dashboard.reads import not_declared, recorded, titled
 from tests.made_detector import with_detector

@@ -14,8 +14,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from websockets.exceptions import InvalidStatus
 
-from devtools.browser import BY_UVICORN, served
-from devtools.visitor import Visitor, clicked, request, typed, visiting, xsrf
+from lab.devtools.browser import BY_UVICORN, served
+from lab.devtools.visitor import Visitor, clicked, request, typed, visiting, xsrf
 from probing_core.paths import runs_dir
 from tests.dashboard.attempts import attempt
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devtools.browser import IN_BROWSER, rest, served
+from lab.devtools.browser import IN_BROWSER, rest, served
 from tests.dashboard.accessibility import violations_of
 
 pytestmark = IN_BROWSER

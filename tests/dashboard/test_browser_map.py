@@ -12,9 +12,9 @@ import pytest
 from dashboard.components.point_map import MAX_PICTURED
 from dashboard.data.density import contours
 from dashboard.data.point_cloud import point_cloud
-from devtools.browser import IN_BROWSER, complaints_of, rest, settle
-from devtools.drawing import draw, lasso
-from devtools.made_run import make_run
+from lab.devtools.browser import IN_BROWSER, complaints_of, rest, settle
+from lab.devtools.drawing import draw, lasso
+from lab.devtools.made_run import make_run
 from probing_core.charts import Theme
 from probing_core.compute.names import DONE, EVERYTHING
 from probing_core.results import Run

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devtools.browser import IN_BROWSER, WAIT_MS, complaints_of, rest
+from lab.devtools.browser import IN_BROWSER, WAIT_MS, complaints_of, rest
 from probing_core.images import read_image
 
 pytestmark = IN_BROWSER

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from devtools.browser import IN_BROWSER, rest
+from lab.devtools.browser import IN_BROWSER, rest
 from probing_core.results import Run, retrieval
 from tests.dashboard.accessibility import violations_of
 from tests.made_studies import add_studies

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import oidc_provider_mock
 import pytest
 
-from devtools.browser import IN_BROWSER, Tab, rest, served, settle
+from lab.devtools.browser import IN_BROWSER, Tab, rest, served, settle
 from tests.dashboard.accessibility import violations_of
 from tests.dashboard.attempts import attempt
 

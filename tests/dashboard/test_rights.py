@@ -20,9 +20,9 @@ from dashboard.data import cache
 from dashboard.jobs import processes, scans
 from dashboard.rights import NotAllowed
 from dashboard.views import scan as scan_page
-from probing_core.embedders import hub
 from probing_core.errors import ModelUnavailable
-from probing_core.runs.store import Store
+from probing_core.models import hub
+from probing_core.run.store import Store
 
 LOCAL = [("Host", "127.0.0.1:8501"), ("Origin", "http://127.0.0.1:8501"), ("User-Agent", "a browser")]
 ELSEWHERE = [*LOCAL, ("X-Forwarded-For", "127.0.0.1")]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.made_run import SEEDS, make_run
+from lab.devtools.made_run import SEEDS, make_run
 
 
 @pytest.fixture(scope="session")

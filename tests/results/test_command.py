@@ -8,7 +8,7 @@ import pandas as pd
 from probing_core.cli import build_parser
 from probing_core.paths import data_dir
 from probing_core.results import Run, command_of, further_photographs
-from probing_core.runs.recipe import Recipe
+from probing_core.run.recipe import Recipe
 from probing_core.transforms import bank, expand
 
 RECIPE = Recipe(

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 import probing_core
-from devtools.made_run import make_run
+from lab.devtools.made_run import make_run
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.measures.paired_tests import holm
 from probing_core.results import Run
 from probing_core.results.comparison import COMPARED, compare, other_seeds, place_among, recall_beside
 from probing_core.results.ranking import RANKING_FACTS, accuracy_of, of_subset, paired_p
-from probing_core.runs import layout
+from probing_core.run import layout
 
 MODEL = "baseline/handcrafted"
 

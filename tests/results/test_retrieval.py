@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from devtools.made_run import make_run
+from lab.devtools.made_run import make_run
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.results import Run, retrieval
-from probing_core.runs.store import Store
+from probing_core.run.store import Store
 from tests.made_studies import add_studies
 
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from devtools.made_run import make_run
+from lab.devtools.made_run import make_run
 from probing_core.compute.star import MEAN
 from probing_core.results import Run
 from probing_core.results.stars import AVERAGE, YOURS, middle_strengths, own_star, stars
-from probing_core.runs.layout import star_axes_path, star_path
+from probing_core.run.layout import star_axes_path, star_path
 
 
 @pytest.fixture(scope="module")

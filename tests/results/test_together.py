@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from probing_core.results.together import LOOK, MEASURED, embeddings_of, named, pairs_of, together_finding
-from probing_core.runs import layout
+from probing_core.run import layout
 
 BLOCKED = ("zoo/mae", "zoo/mae@seed=1", "zoo/can")
 WHOLE = ("baseline/dhash", "zoo/can@layer=2", "baseline/pixels")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from devtools.pages import generated
+from lab.devtools.pages import generated
+from lab.scripts.preset_docs import BEGIN, PAGE, picture_of, sheet, table, wholes
 from probing_core.transforms import Preset
-from scripts.preset_docs import BEGIN, PAGE, picture_of, sheet, table, wholes
 
-REGENERATE = "run `python -m scripts.preset_docs`"
+REGENERATE = "run `python -m lab.scripts.preset_docs`"
 MAX_BYTES = 600_000
 MAX_LOSS = 2.5
 """Of 255; WebP loses 1.3 of one and 1.6 of the other."""

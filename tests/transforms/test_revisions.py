@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probing_core.runs import revisions
+from probing_core.run import revisions
 from probing_core.transforms import CATALOG, PRESETS
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.alternatives.wider_altered import WIDER_ALTERED

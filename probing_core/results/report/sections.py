@@ -41,7 +41,7 @@ from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
 from probing_core.results.stars import ABOUT as ABOUT_STARS
 from probing_core.results.stars import stars
-from probing_core.runs import layout
+from probing_core.run import layout
 
 INTRODUCTION = (
     "An image embedding is used for what is in a picture. This report shows what else it holds: transformations were "

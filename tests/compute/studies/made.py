@@ -16,13 +16,12 @@ from probing_core.compute.series import plan_series
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.model_data import ModelData, SeriesData, fit_probe
 from probing_core.compute.tasks import make_task
-from probing_core.pipeline import makers
-from probing_core.pipeline.graph import TABLE
-from probing_core.runs import layout
-from probing_core.runs.engine import Artifact, Plan, Reader, Table
-from probing_core.runs.layout import ANY_MODEL
-from probing_core.runs.recipe import Recipe, load_transforms
-from probing_core.runs.store import Store
+from probing_core.run import layout, makers
+from probing_core.run.engine import Artifact, Plan, Reader, Table
+from probing_core.run.graph import TABLE
+from probing_core.run.layout import ANY_MODEL
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.store import Store
 from tests.plans import plan_of
 
 TRANSFORMS = ("identity", "contrast", "gaussian-blur", "gaussian-noise", "posterize", "rotate")

@@ -13,11 +13,10 @@ import pytest
 
 from probing_core.compute.studies import STUDIES
 from probing_core.measures import MEASURES
-from probing_core.pipeline import makers
-from probing_core.runs import layout
-from probing_core.runs.engine import State
-from probing_core.runs.probes import read_probe
-from probing_core.runs.store import Store
+from probing_core.run import layout, makers
+from probing_core.run.engine import State
+from probing_core.run.probes import read_probe
+from probing_core.run.store import Store
 from tests.compute.studies.made import (
     NARROW,
     TABLES,
@@ -30,8 +29,8 @@ from tests.compute.studies.made import (
     study,
     write_images,
 )
-from tests.pipeline.test_embed import files
 from tests.plans import plan_of
+from tests.run.test_embed import files
 
 pytestmark = pytest.mark.slow
 

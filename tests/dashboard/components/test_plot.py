@@ -9,7 +9,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from dashboard.components import plot
-from devtools.browser import IN_BROWSER, settle
+from lab.devtools.browser import IN_BROWSER, settle
 from probing_core.charts import Theme, profile_chart, to_json
 from probing_core.images import read_image
 from tests.dashboard.serving import answer

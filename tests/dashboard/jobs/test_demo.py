@@ -7,8 +7,8 @@ import pytest
 
 from dashboard.jobs import demo
 from probing_core.results import Run
-from probing_core.runs.progress import Report
-from probing_core.runs.store import Store, digest
+from probing_core.run.progress import Report
+from probing_core.run.store import Store, digest
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from dashboard.text import plain
 from dashboard.widgets import banner
 from probing_core.compute.names import READINGS
 from probing_core.results import Run
-from probing_core.runs.layout import PROGRESS, map_path
-from probing_core.runs.progress import Report
-from probing_core.runs.store import Store
+from probing_core.run.layout import PROGRESS, map_path
+from probing_core.run.progress import Report
+from probing_core.run.store import Store
 
 
 def write(run, **changed):

@@ -17,8 +17,8 @@ from dashboard.widgets.neighborhoods import on_maps
 from probing_core.charts import Theme
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
-from probing_core.runs.layout import RECIPE, map_path, star_path
-from probing_core.runs.store import Store
+from probing_core.run.layout import RECIPE, map_path, star_path
+from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, figures, label, point_maps, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
 

@@ -14,13 +14,13 @@ import pytest
 from dashboard.jobs.estimate import Pace, estimate
 from probing_core.cli import build_parser
 from probing_core.cli.stages import run_options
-from probing_core.embedders import bundled
 from probing_core.images import encode_png
+from probing_core.models import bundled
 from probing_core.results import Run
-from probing_core.runs.last_options import note_options
-from probing_core.runs.layout import PROGRESS
-from probing_core.runs.options import Options
-from probing_core.runs.progress import Report, duration
+from probing_core.run.last_options import note_options
+from probing_core.run.layout import PROGRESS
+from probing_core.run.options import Options
+from probing_core.run.progress import Report, duration
 from tests.dashboard.app_reading import address, label, texts, unescaped
 
 

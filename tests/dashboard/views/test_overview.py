@@ -13,8 +13,8 @@ from dashboard.components.tour import STEPS
 from probing_core.results import Run, leaderboard, retrieval, summaries
 from probing_core.results.comparison import compare
 from probing_core.results.ranking import has_place, marked
-from probing_core.runs.layout import model_path
-from probing_core.runs.store import Store, digest
+from probing_core.run.layout import model_path
+from probing_core.run.store import Store, digest
 from tests.dashboard.app_reading import figures, label, texts, unescaped
 from tests.dashboard.conftest import PAGES, REFERENCE
 

@@ -11,12 +11,12 @@ import pytest
 
 from dashboard.data import neighbors, predictions
 from dashboard.text import plain
-from devtools.made_run import MODELS, make_run
+from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.results import Run, nearest, retrieval
-from probing_core.runs import layout
-from probing_core.runs.store import Store
+from probing_core.run import layout
+from probing_core.run.store import Store
 from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 from tests.made_studies import add_studies

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from probing_core.results import Run
-from probing_core.runs.store import Store
+from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.compute.studies.test_studies import TABLES, documented
 from tests.dashboard.app_reading import texts

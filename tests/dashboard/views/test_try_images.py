@@ -16,20 +16,20 @@ from dashboard.data import predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import versions
 from dashboard.widgets import upload
+from probing_core.api.loaded import LoadedModels
+from probing_core.api.predictor import Predictor
 from probing_core.compute.live import tiles
 from probing_core.compute.live.novelty import fit_novelty
 from probing_core.compute.names import DEPLOYMENT, NOVELTY
 from probing_core.corpora import open_corpus
-from probing_core.embedders import load_embedder
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
-from probing_core.prediction.loaded import LoadedModels
-from probing_core.prediction.predictor import Predictor
+from probing_core.models import load_embedder
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run
 from probing_core.results.stars import YOURS, middle_strengths
-from probing_core.runs.layout import model_path, probe_path, star_axes_path
-from probing_core.runs.store import Store
+from probing_core.run.layout import model_path, probe_path, star_axes_path
+from probing_core.run.store import Store
 from probing_core.transforms import prepare_source, resolve
 from tests.conftest import scene
 from tests.dashboard.app_reading import address, figures, first_answers, label, texts, unescaped

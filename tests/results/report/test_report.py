@@ -12,15 +12,15 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from devtools.browser import CHROMIUM, WAIT_MS
-from devtools.made_run import make_run
+from lab.devtools.browser import CHROMIUM, WAIT_MS
+from lab.devtools.made_run import make_run
 from probing_core.errors import BadConfig, BadRun
 from probing_core.results import Run, leaderboard, retrieval, summaries
 from probing_core.results.finding import finding
 from probing_core.results.report import write_report
 from probing_core.results.report.page import MAX_ROWS, Chart, More, Section, Table, Text, render
 from probing_core.results.report.sections import sections
-from probing_core.runs.store import Store
+from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.made_studies import add_studies
 

@@ -1,0 +1,61 @@
+"""The entries of a run's models, in order; what was changed by hand is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from probing_core.errors import BadRun
+from probing_core.run.layout import model_path
+from probing_core.run.models import model_entries, require_joined
+from probing_core.run.recipe import write_recipe
+from probing_core.run.store import Store
+from tests.run.test_recipe import RECIPE
+
+ENTRY = {"family": "ViT", "objective": "MAE", "dim": 192, "recipe": {}, "position": 0}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path)
+    write_recipe(store, RECIPE)
+    return store
+
+
+def write(store: Store, name: str, **entries: object) -> None:
+    entry = ENTRY | {"name": name, "request": name} | entries
+    store.write_toml(model_path(name), {key: value for key, value in entry.items() if value is not None}, "key")
+
+
+def test_models_are_in_the_order_in_which_they_were_asked_for(tmp_path):
+    store = Store(tmp_path)
+    for name, request, position in [("a@layer=2", "a@layer=all", 1), ("a@layer=1", "a@layer=all", 0), ("b", "b", 0)]:
+        write(store, name, request=request, position=position)
+    assert [e["name"] for e in model_entries(store, ("b", "a@layer=all"))] == ["b", "a@layer=1", "a@layer=2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"family": None}, "'family' must be text; it is missing"),
+        ({"request": []}, r"'request' must be text; got \[\]"),
+        ({"dim": "many"}, "'dim' must be a whole number; got 'many'"),
+        ({"position": True}, "'position' must be a whole number; got True"),
+        ({"recipe": float("nan")}, "'recipe' must be a table; got nan"),
+    ],
+)
+def test_an_entry_of_another_kind_is_named(store, change, sentence):
+    write(store, "zoo/mae", **change)
+    with pytest.raises(BadRun, match=sentence) as refused:
+        model_entries(store)
+    assert "model.toml' was changed, or is of another version" in str(refused.value)
+
+
+def test_a_model_that_joined_goes_on_after_an_update_and_not_with_other_weights():
+    joined = {"weights": "a", "libraries": {"torch": "2.1"}, "device": "cpu", "precision": "float32", "batch_size": 8}
+    updated = joined | {"libraries": {"torch": "3.0"}, "device": "cuda", "precision": "bfloat16", "batch_size": 16}
+    require_joined({"name": "zoo/mae", "recipe": updated}, {"recipe": joined})
+    for other, differs in ((joined | {"weights": "b"}, "weights"), (joined | {"layer": 2}, "layer")):
+        with pytest.raises(BadRun, match=rf"not what it was when it joined the run \({differs} differ\)"):
+            require_joined({"name": "zoo/mae", "recipe": other}, {"recipe": joined})
