@@ -21,7 +21,7 @@ from hypothesis import settings
 from probing_core.images import encode_png
 
 if TYPE_CHECKING:
-    from probing_core.run import Options
+    from probing_core.run.options import Options
 
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
@@ -147,7 +147,7 @@ def many_scenes(tmp_path_factory) -> Path:
 
 def few_transforms(corpus: Path, *models: str) -> Options:
     """What a run over the pictures in the folder ``corpus`` is asked for, so that it takes seconds."""
-    from probing_core.run import Options
+    from probing_core.run.options import Options
 
     return Options(
         corpus=f"folder:{corpus}",
@@ -162,7 +162,7 @@ def few_transforms(corpus: Path, *models: str) -> Options:
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory, many_scenes) -> Path:
     """A run of 40 pictures with labels, three repetitions, one model: probes of every kind, and scores."""
-    from probing_core.run import run
+    from probing_core.run.stages import run
 
     out = tmp_path_factory.mktemp("trained") / "run"
     run(
@@ -191,7 +191,7 @@ def few_pixels() -> Iterator[None]:
 def split_run(tmp_path_factory, many_scenes) -> tuple[Path, Options]:
     """A run of 40 pictures, two models `in_few_pixels`, and its options: all stages, with a stand-in for the map."""
     from probing_core.compute import maps
-    from probing_core.run import run
+    from probing_core.run.stages import run
 
     out = tmp_path_factory.mktemp("split") / "run"
     options = few_transforms(many_scenes, "baseline/pixels", "baseline/handcrafted")
@@ -204,7 +204,7 @@ def split_run(tmp_path_factory, many_scenes) -> tuple[Path, Options]:
 @pytest.fixture(scope="session")
 def few_run(tmp_path_factory, few_scenes) -> tuple[Path, Options]:
     """A run of 8 pictures, which are too few to be split, one model, on two threads; and its options."""
-    from probing_core.run import run
+    from probing_core.run.stages import run
 
     out, options = tmp_path_factory.mktemp("few") / "run", few_transforms(few_scenes, "baseline/handcrafted")
     with on_two_threads():

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from probing_core.compute import maps
-from probing_core.run import Options, run
+from probing_core.run.options import Options
+from probing_core.run.stages import run
 from tests.conftest import few_transforms, in_few_pixels, write_scenes
 
 

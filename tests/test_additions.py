@@ -94,7 +94,8 @@ show()
 COMPUTE = """
 import json, sys
 from pathlib import Path
-from probing_core.run import Options, run
+from probing_core.run.options import Options
+from probing_core.run.stages import run
 from probing_core.results import Run
 
 options = Options(

@@ -57,10 +57,11 @@ def run() -> dict[str, float]:
 
 
 def _added(folder: Path) -> float:
-    from probing_core import run as pipeline
+    from probing_core.run.options import Options
+    from probing_core.run.stages import run as make_run
 
-    options = pipeline.Options(corpus=_corpus(folder), view=VIEW, models=(MODEL,), device="cpu")
-    seconds = lambda: _processor_seconds(lambda: pipeline.run(folder / "run", options))  # noqa: E731
+    options = Options(corpus=_corpus(folder), view=VIEW, models=(MODEL,), device="cpu")
+    seconds = lambda: _processor_seconds(lambda: make_run(folder / "run", options))  # noqa: E731
     whole = seconds()
     store = Store(folder / "run")
     paths = [path for name in TABLES for path in (layout.table_path(name), layout.study_path(MODEL, name))]

@@ -23,7 +23,6 @@ import pandas as pd
 
 from lab.benchmarks._memory import peak_mb
 from lab.benchmarks._models import random_vit
-from probing_core import run as pipeline
 from probing_core.compute.samples import cut_units, plan_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -31,9 +30,11 @@ from probing_core.images import encode_png
 from probing_core.models import bundled, load_embedder
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.network.embedder import NetworkEmbedder
-from probing_core.run import Options, worker
+from probing_core.run import worker
 from probing_core.run.layout import IMAGES, RECIPE, SAMPLES
+from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.stages import run as make_run
 from probing_core.run.store import Store
 from probing_core.transforms.base import Image, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
@@ -108,7 +109,7 @@ def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float
 def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: int) -> None:
     options = Options(corpus=corpus, view=VIEW, models=list(loaded), limit=images, device="cpu")
     with _reused(loaded):
-        pipeline.run(out, options, ("embed",))
+        make_run(out, options, ("embed",))
 
 
 @contextmanager

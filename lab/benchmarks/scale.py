@@ -177,7 +177,8 @@ def _tree_seconds(command: Sequence[str]) -> float:
 
 
 def _embed(corpus: str, executor: str) -> None:
-    from probing_core.run import Options, run
+    from probing_core.run.options import Options
+    from probing_core.run.stages import run
 
     with tempfile.TemporaryDirectory() as out:
         options = Options(

@@ -26,7 +26,7 @@ from probing_core.run.layout import VERDICT_PHOTOGRAPHS
 from probing_core.run.store import digest
 from probing_core.transforms.base import Image
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "detector.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "detector.md"
 
 DOES = {"learn": "", "choose": "chose on", "calibrate": "was calibrated on", "report": "and is reported on"}
 

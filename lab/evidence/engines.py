@@ -28,7 +28,7 @@ from probing_core.models import load_embedder
 from probing_core.models.network import compiled
 from probing_core.models.network.embedder import NetworkEmbedder
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "engines.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "engines.md"
 BEGIN = "<!-- generated: python -m lab.evidence.engines -->"
 CORES, ROUNDS = 2, 5
 HEAD = (

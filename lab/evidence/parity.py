@@ -27,7 +27,7 @@ from probing_core.measures.notation import decimal
 from probing_core.models import LoadedEmbedder, load_embedder
 from probing_core.transforms import Image
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "parity.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "parity.md"
 BEGIN = "<!-- generated: python -m lab.evidence.parity -->"
 MODEL = "zoo/mae"
 OF_ANY_SIZE = "timm:tf_efficientnet_lite0"

@@ -32,7 +32,7 @@ from probing_core.probes.penalty import fixed_penalty
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.transforms import Image, bank
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "precision.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
 BEGIN = "<!-- generated: python -m lab.evidence.precision -->"
 VIEWS = 60
 HEAD = (

@@ -29,14 +29,14 @@ from probing_core.corpora.base import Corpus
 from probing_core.measures.notation import in_percent
 from probing_core.models import bundled
 from probing_core.results import Run
-from probing_core.run import Options, run
 from probing_core.run.layout import slug, table_path
-from probing_core.run.options import EMBED, EVALUATE, TRAIN
+from probing_core.run.options import EMBED, EVALUATE, TRAIN, Options
 from probing_core.run.progress import terminal
+from probing_core.run.stages import run
 from probing_core.transforms import cut_pair, expand, generator, prepare_source, resolve
 from probing_core.transforms.base import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGE, DATA = ROOT / "docs" / "protocols.md", ROOT / "data" / "protocols"
 
 TRACES = ("traces/jpeg", "traces/sharpening", "traces/resizing", "traces/interpolation")

@@ -39,7 +39,7 @@ from probing_core.results.ranking import BELOW, in_order, is_baseline, with_plac
 from probing_core.run import layout
 from probing_core.run.store import Store
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README, RESULTS, OTHERS = "README.md", "docs/results.md", "docs/other-photographs.md"
 NOTEBOOKS = [
     ROOT / "docs" / "how-to" / name

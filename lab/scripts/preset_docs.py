@@ -13,7 +13,7 @@ from lab.devtools.pages import put
 from probing_core.corpora import open_corpus
 from probing_core.transforms import PRESETS, Image, Preset, Transform, cut_pair, generator, prepare_source
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGE, PICTURES = ROOT / "docs" / "protocols.md", ROOT / "docs" / "pictures"
 BEGIN = "<!-- generated: python -m lab.scripts.preset_docs {} -->"
 

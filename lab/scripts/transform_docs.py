@@ -18,7 +18,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.transforms import Image, Transform, bank, cut_pair, far_style, generator, prepare_source
 from probing_core.transforms.distance import describe
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "transforms.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "transforms.md"
 EVERY = 5
 """Every fifth packaged image: four of each of ten photographs."""
 

@@ -23,9 +23,9 @@ from probing_core.api.scan import scan
 from probing_core.cli import build_parser, load_plugins, run_options
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.paths import reference_run
-from probing_core.run import STAGES, run
 from probing_core.run.layout import PROGRESS
 from probing_core.run.progress import Progress
+from probing_core.run.stages import STAGES, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,8 +25,8 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from probing_core.run import export
     from probing_core.run.progress import terminal
+    from probing_core.run.stages import export
 
     count = export(options.run, options.out, run_options(options), terminal())
     print(

@@ -64,9 +64,10 @@ def _rank(base: Run, options: argparse.Namespace) -> int:
     from probing_core.paths import runs_dir
     from probing_core.results import Run
     from probing_core.results.run_places import ranked_on
-    from probing_core.run import Options, run
     from probing_core.run.layout import RECIPE, slug
+    from probing_core.run.options import Options
     from probing_core.run.progress import final_report, terminal
+    from probing_core.run.stages import run
 
     names = tuple(parse(name).full for name in expand((options.model,)))
     out = options.out or runs_dir() / f"rank-{slug(parse(options.model).full)}"

@@ -63,8 +63,8 @@ def add_option(parser: argparse.ArgumentParser, name: str, **changes: Any) -> No
 
 
 def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> None:
-    from probing_core.run import run
     from probing_core.run.progress import final_report, terminal
+    from probing_core.run.stages import run
 
     progress = terminal(out)
     with final_report(progress):

@@ -1,6 +1,1 @@
-"""The stages that make a run: embed, train, evaluate, project; and the export of its transformed images."""
-
-from probing_core.run.options import Options
-from probing_core.run.stages import STAGES, export, run
-
-__all__ = ["STAGES", "Options", "export", "run"]
+"""A run: its recipe, its files, and the stages that make them."""

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import probing_core
+from probing_core.api import score as scoring
 from probing_core.api.check import RETRIEVAL, Scorecard
 from probing_core.cli import main
 from probing_core.corpora import open_corpus
 from probing_core.corpora.validation import ValidationCorpus
 from probing_core.errors import BadConfig
-from probing_core.run import score as scoring
 from tests.conftest import write_scenes
 
 TRANSFORMS = ("brighten", "contrast", "gaussian-blur", "motion-blur")

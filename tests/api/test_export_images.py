@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from probing_core import cli
+from probing_core.api import export_images as exporting
 from probing_core.compute import samples
 from probing_core.corpora import open_corpus
 from probing_core.images import read_image
 from probing_core.models import load_embedder
-from probing_core.run import export_images as exporting
 from probing_core.run import sample_sets
 from probing_core.run.recipe import Recipe
 from probing_core.run.store import Store

@@ -7,7 +7,8 @@ import pytest
 
 import probing_core
 from probing_core.errors import BadConfig, ProbingError
-from probing_core.run import Options, export
+from probing_core.run.options import Options
+from probing_core.run.stages import export
 from tests.conftest import scene
 
 TRANSFORMS = ("brighten", "contrast", "gaussian-blur", "motion-blur")

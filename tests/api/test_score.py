@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 import probing_core
+from probing_core.api import score as scoring
 from probing_core.api.score import STUDIED
 from probing_core.errors import BadArray, BadConfig, BadImage, ProbingError, UnknownName
 from probing_core.results import Run
-from probing_core.run import Options, layout, run
-from probing_core.run import score as scoring
+from probing_core.run import layout
+from probing_core.run.options import Options
+from probing_core.run.stages import run
 from tests.conftest import scene
 
 TRANSFORMS = ("brighten", "contrast", "gaussian-blur", "motion-blur")

@@ -11,9 +11,9 @@ import pytest
 
 from probing_core.cli import main
 from probing_core.results import Run
-from probing_core.run import run
 from probing_core.run.layout import EVENTS
 from probing_core.run.recipe import read_recipe, write_recipe
+from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.conftest import few_transforms
 

@@ -15,9 +15,10 @@ from probing_core.compute.maps import map_table, nearest_neighbors, place_others
 from probing_core.compute.model_samples import whole_images
 from probing_core.compute.names import READINGS
 from probing_core.errors import UnknownName
-from probing_core.run import layout, run
+from probing_core.run import layout
 from probing_core.run.layout import map_path
 from probing_core.run.options import DEFAULTS
+from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.plans import plan_of
 

@@ -18,7 +18,7 @@ from probing_core.corpora.reference import KIND, ReferenceCorpus
 from probing_core.errors import BadCorpus
 from probing_core.images.quality import NEAR_GRAY
 from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run
-from probing_core.run import Options
+from probing_core.run.options import Options
 from probing_core.run.setup import open_or_start
 from probing_core.run.store import Store
 

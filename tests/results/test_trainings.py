@@ -53,7 +53,7 @@ def checkpointed(tmp_path_factory, many_scenes):
     import torch
     from safetensors.torch import save_file
 
-    from probing_core.run import run
+    from probing_core.run.stages import run
 
     folder = tmp_path_factory.mktemp("checkpoints")
     with torch.random.fork_rng():
@@ -100,7 +100,7 @@ def test_what_has_no_series_says_so_in_a_sentence(checkpointed, split_run, tmp_p
         training_scores(other, "zoo/mae")
     with pytest.raises(BadRun, match="has 0 trainings"):
         plot_training(other)
-    from probing_core.run import run
+    from probing_core.run.stages import run
 
     with pytest.raises(BadConfig, match=r"No file matches '.*step-x\*.pt'"):
         run(tmp_path / "run", replace(options, models=(f"timm:test_resnet@weights={folder}/step-x*.pt",)))

@@ -20,12 +20,12 @@ from probing_core.models import load_embedder
 from probing_core.models.network import compiled
 from probing_core.models.network.embedder import NetworkEmbedder
 from probing_core.models.providers import baselines
-from probing_core.run import Options, layout, sample_sets, shards, worker
+from probing_core.run import layout, sample_sets, shards, worker
 from probing_core.run.embed import embed as embed_missing
 from probing_core.run.embeddings import read_embeddings
 from probing_core.run.executors.ray_executor import RemoteWorker
 from probing_core.run.models import differences, model_entries
-from probing_core.run.options import EMBED
+from probing_core.run.options import EMBED, Options
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store, digest, without_none
 from probing_core.run.wanted import Wanted

@@ -20,16 +20,18 @@ from probing_core.detector import detector, learning, training_mix
 from probing_core.images import encode_png
 from probing_core.measures import detection_threshold, intervals
 from probing_core.probes import mlp, optimizer, sigmoid
-from probing_core.run import Options, graph, layout, revisions, run, stages
+from probing_core.run import graph, layout, revisions, stages
 from probing_core.run.engine import Plan, Reader, Row, State, Table
 from probing_core.run.graph import OPTIONS as VALUES
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.manifest import Manifest
+from probing_core.run.options import Options
 from probing_core.run.probe_source import ProbeSource
 from probing_core.run.recipe import read_recipe
 from probing_core.run.sample_sets import SampleSet
 from probing_core.run.scope import HOLDING_FILES, Scope
+from probing_core.run.stages import run
 from probing_core.run.store import Files, Store
 from probing_core.run.why import why
 from tests.conftest import in_few_pixels, scene, write_scenes

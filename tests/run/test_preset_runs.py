@@ -9,8 +9,8 @@ import pytest
 from probing_core.cli import main
 from probing_core.compute.names import STRENGTH
 from probing_core.results import Run
-from probing_core.run import run
 from probing_core.run.layout import series_table
+from probing_core.run.stages import run
 from probing_core.run.store import Store
 from probing_core.transforms import PRESETS, expand, resolve
 from tests.preset_runs import run_preset

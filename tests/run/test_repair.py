@@ -10,9 +10,10 @@ import pytest
 
 from probing_core.cli import main
 from probing_core.errors import BadRun, DamagedFile, ModelUnavailable, RunBusy
-from probing_core.run import Options, run
+from probing_core.run.options import Options
 from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.repair import repair
+from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.conftest import few_transforms
 from tests.plans import plan_of

@@ -11,7 +11,7 @@ import pytest
 from probing_core.compute import maps
 from probing_core.compute.samples import make_pair
 from probing_core.results import Run, leaderboard, tell_apart
-from probing_core.run import run as compute
+from probing_core.run.stages import run as compute
 from probing_core.run.store import Store
 from probing_core.transforms import resolve
 

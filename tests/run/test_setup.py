@@ -10,8 +10,10 @@ import pytest
 
 from probing_core.errors import BadConfig, BadRun, DamagedFile, ModelUnavailable, ProbingError, UnknownName
 from probing_core.results import Run
-from probing_core.run import Options, run, setup
+from probing_core.run import setup
+from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe, read_recipe, write_recipe
+from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.conftest import few_transforms
 

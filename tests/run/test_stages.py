@@ -11,12 +11,14 @@ from probing_core.compute.train import comparison, linear
 from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.results import Run
-from probing_core.run import STAGES, Options, makers, run, scope, worker
+from probing_core.run import makers, scope, worker
 from probing_core.run.embeddings import read_embeddings
 from probing_core.run.last_options import last_options
 from probing_core.run.layout import IMAGES
+from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe, read_recipe, write_recipe
 from probing_core.run.repair import repair
+from probing_core.run.stages import STAGES, run
 from probing_core.run.store import Files, Store
 from probing_core.transforms import resolve
 from tests.conftest import on_two_threads

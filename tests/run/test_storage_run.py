@@ -10,7 +10,7 @@ import pytest
 from probing_core.corpora import storage
 from probing_core.errors import BadCorpus
 from probing_core.results import Run, command_of
-from probing_core.run import run
+from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.conftest import few_transforms
 from tests.corpora.storage_server import BUCKET, SECRET, s3_server

@@ -26,7 +26,8 @@ from probing_core.compute.live.tiles import cut
 from probing_core.detector.score import turned_gray
 from probing_core.errors import BadConfig, BadRun
 from probing_core.images import encode_jpeg, encode_png, read_image
-from probing_core.run import Options, run
+from probing_core.run.options import Options
+from probing_core.run.stages import run
 from probing_core.transforms import resolve
 from tests.conftest import scene
 

@@ -20,10 +20,10 @@ from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.probes.penalty import fixed_penalty
 from probing_core.results.report.methods import how_trained
 from probing_core.results.run import Run
-from probing_core.run import run
 from probing_core.run.embeddings import read_embeddings
 from probing_core.run.layout import CROPS, crops_path, predictions_path, probe_path
 from probing_core.run.probes import read_probe
+from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.compute.train.samples import samples_of
 from tests.conftest import few_transforms, write_scenes

@@ -22,7 +22,7 @@ from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.score import alteration_score, log_of
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
-from probing_core.run import Options, graph, makers, run, setup, stages
+from probing_core.run import graph, makers, setup, stages
 from probing_core.run.engine import COMPLETE, Table
 from probing_core.run.graph import OPTIONS as VALUES
 from probing_core.run.graph import TABLE
@@ -38,7 +38,9 @@ from probing_core.run.layout import (
     scored_views_path,
     verdict_units_folder,
 )
+from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe
+from probing_core.run.stages import run
 from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.conftest import scene, write_scenes
