@@ -145,19 +145,13 @@ class Page:
 
 PAGES = {
     "Results": (
-        Page("Overview", "views/overview.py", "leaderboard", ""),
-        Page("Explore", "views/explore.py", "tune", "explore"),
-        Page("Map", "views/map.py", "scatter_plot", "map"),
-        Page("Confusion", "views/confusion.py", "grid_on", "confusion"),
-        Page("Generalization", "views/generalization.py", "alt_route", "generalization"),
-        Page("Layers", "views/layers.py", "layers", "layers"),
+        Page("Explore", "views/explore.py", "scatter_plot", ""),
+        Page("Leaderboard", "views/leaderboard.py", "leaderboard", "leaderboard"),
+        Page("Inside", "views/inside.py", "layers", "inside"),
         Page("Retrieval", "views/retrieval.py", "search", "retrieval"),
-        Page("Geometry", "views/geometry.py", "polyline", "geometry"),
     ),
     "Your own": (
         Page("Try your images", "views/try_images.py", "add_a_photo", "try"),
-        Page("You against the models", "views/game.py", "sports_esports", "game"),
-        Page("Scan", "views/scan.py", "image_search", "scan"),
         Page("New run", "views/new_run.py", "rocket_launch", "new-run"),
     ),
     "How it works": (
@@ -166,6 +160,19 @@ PAGES = {
     ),
 }
 """The pages by the headings of the navigation."""
+
+FORMER = {
+    "overview": "leaderboard",
+    "explore": "?part=strength",
+    "map": "",
+    "confusion": "",
+    "generalization": "inside?part=unseen",
+    "layers": "inside?part=blocks",
+    "geometry": "inside?part=shift",
+    "game": "try?part=game",
+    "scan": "try?part=folder",
+}
+"""Address of an earlier page -> the address that took its place."""
 
 ALTERED_AT_ALL = (
     "Whether a picture was altered at all is another question, which the page Try your images answers by a detector."

@@ -27,6 +27,7 @@ from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
 from probing_core.results.ranking import RANKING_FACTS
+from probing_core.run import layout
 from probing_core.run.manifest import stamp
 
 Keys = ParamSpec("Keys")
@@ -120,6 +121,11 @@ def table(run: Run, name: str) -> pd.DataFrame:
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
     """Return `Run.tested` with the columns that scores need; `described` adds the others to the rows that are shown."""
     return run.tested(model, task, RANKING_FACTS)
+
+
+def study(run: Run, name: str) -> pd.DataFrame:
+    """Return the table of the study called ``name``, or an empty frame where the run has none."""
+    return table(run, layout.table_path(name))
 
 
 def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,10 +13,10 @@ from probing_core.charts.figure import (
     PERCENT,
     Figure,
     base_figure,
-    chart,
     error_bar,
     escape,
     legend_below,
+    model_label,
     percent,
     percent_bar,
     upright_line,
@@ -33,7 +33,6 @@ ROOM = 0.75
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
 
 
-@chart
 def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool, chosen: str = "") -> Figure:
     """Draw a line for each model over the strength of one transformation.
 
@@ -55,7 +54,6 @@ def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool, ch
     return single_out(figure, theme, chosen)
 
 
-@chart
 def gallery_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
     """Draw a line for each model over the number of pictures in the gallery, dotted and hollow where extrapolated.
 
@@ -91,7 +89,6 @@ def gallery_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
     return single_out(figure, theme, chosen)
 
 
-@chart
 def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a dot and its 95 % interval for each model, highest on top: filled by photograph, hollow by label; what
     chance gives is a tick by photograph and a cross by label.
@@ -118,7 +115,7 @@ def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
                 "marker": {"symbol": symbol, "size": 11, "color": color, "line": {"width": 2, "color": color}},
                 "error_x": percent_bar(some, theme.muted),
                 "customdata": [
-                    [escape(m), f"{100 * low:.1f} to {100 * high:.1f}"]
+                    [model_label(m), f"{100 * low:.1f} to {100 * high:.1f}"]
                     for m, low, high in zip(some["model"], some["low"], some["high"], strict=True)
                 ],
                 "hovertemplate": "%{customdata[0]}: %{x:.1f} % (95 % interval %{customdata[1]})",
@@ -146,14 +143,13 @@ def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         {"title": "robustness index (%), content to the right", "range": PERCENT},
         {
             "tickvals": list(range(len(models))),
-            "ticktext": [escape(m) for m in models],
+            "ticktext": [model_label(m) for m in models],
             "range": [-0.6, len(models) - 0.4],
         },
         legend=legend_below(),
     )
 
 
-@chart
 def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
     """Draw one bar for each model or layer, of its parts of the variance.
 
@@ -175,7 +171,7 @@ def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
                 "orientation": "h",
                 "name": title,
                 "x": value,
-                "y": [escape(b) for b in bars],
+                "y": [model_label(b) for b in bars] if along == "model" else [escape(b) for b in bars],
                 "text": [f"{v:.0f}" if v >= 5 else "" for v in value],
                 "textposition": "inside",
                 "insidetextanchor": "middle",
@@ -211,7 +207,7 @@ def _lines(rows: pd.DataFrame, along: str, theme: Theme) -> list[tuple[str, dict
         color, symbol, dash = styles[str(model)]
         trace: dict[str, Any] = {
             "type": "scatter",
-            "name": escape(model),
+            "name": model_label(str(model)),
             "x": own[along].to_numpy(float),
             "y": percent(own["value"]),
             "mode": "lines+markers",

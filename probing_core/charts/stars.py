@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import Figure, chart, escape, legend_below, trace_id
+from probing_core.charts.figure import Figure, escape, legend_below, trace_id
 from probing_core.charts.labels import place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
@@ -44,7 +44,6 @@ FADED = 0.15
 """Opacity of what is not chosen."""
 
 
-@chart
 def star_chart(stars: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
     """Draw the mean offset of each transformation and its trail from weak to strong, a panel for each model, which is
     larger where it is the only one.
