@@ -1,6 +1,7 @@
 """Explore."""
 
 import streamlit as st
+
 from dashboard.page import page
 
 

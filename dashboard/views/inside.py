@@ -1,6 +1,7 @@
 """Inside."""
 
 import streamlit as st
+
 from dashboard.page import page
 
 
