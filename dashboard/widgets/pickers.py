@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -137,6 +137,23 @@ def pick_transform(run: Run, where: Any) -> str:
     table = run.transforms[run.transforms["group"] != "identity"]
     names = {t: f"{g} · {t}" for t, g in zip(table["transform"], table["group"], strict=True)}
     return select("Transformation", "transform", list(table["transform"]), names=names, where=where)
+
+
+def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
+    """Show tabs, of which the open one alone is made, and return its name and its container; the address holds it.
+
+    Args:
+        titles: name of each tab -> what it is called.
+    """
+    stored = state.stored_choice(name)
+    shown = stored if stored in titles else next(iter(titles))
+    state.check(name, "the part", titles, shown)
+    tabs = st.tabs(list(titles.values()), default=titles[shown], key=f"{name}-tabs", on_change="rerun")
+    for key, container in zip(titles, tabs, strict=True):
+        if container.open:
+            state.publish(name, key)
+            return key, container
+    return shown, tabs[list(titles).index(shown)]
 
 
 def fold(label: str, name: str) -> Any:
