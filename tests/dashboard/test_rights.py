@@ -150,6 +150,7 @@ ACTS = [
     ("Removing a scan", scans.remove),
     ("Drawing a map", lambda folder: processes.draw_maps(folder, ["baseline/pixels"])),
     ("Canceling a computation", processes.cancel),
+    ("Canceling a computation", processes.stop),
     ("Removing a run", processes.remove),
     ("Opening a corpus", lambda folder: cache.corpus_size(f"folder:{folder}")),
     ("Opening a corpus", lambda folder: cache.corpus_size("photos")),
