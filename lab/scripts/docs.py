@@ -1,6 +1,6 @@
 """``make docs``: writes what is generated in the documentation.
 
-The tables of transforms and of presets come from their catalogs; the tables and results of docs/results.md, and the
+The table of transforms comes from the catalog; the tables and results of docs/results.md, and the
 result that the README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes
 it). What a change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md
 and docs/protocols.md and the outputs of the notebooks are made again, too.
@@ -20,7 +20,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from lab.devtools.pages import put
-from lab.scripts import format_docs, idea_pictures, preset_docs, transform_docs
+from lab.scripts import format_docs, idea_pictures, transform_docs
 from probing_core.charts import LAYER_TASKS
 from probing_core.measures.notation import in_percent, minus
 from probing_core.models import encoders_of
@@ -89,7 +89,6 @@ BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline
 
 def main() -> None:
     transform_docs.main()
-    preset_docs.main()
     format_docs.main()
     runs = [Store(ROOT / "data" / name) for name in ("reference", "runs/demo")]
     run = next((run for run in runs if run.has(layout.SCORES)), None)

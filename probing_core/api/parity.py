@@ -40,7 +40,7 @@ from probing_core.run.atomic import write_atomically
 from probing_core.run.progress import SILENT, Progress
 
 TOLERANCE = 0.01
-"""Shift up to which embeddings are alike: less than the faintest alteration of the preset ``traces`` makes."""
+"""Shift up to which embeddings are alike: less than the faintest alteration makes."""
 
 LIST = "pictures.csv"
 """The list of the golden pictures, beside them; vectors that come back without names are in its order."""
@@ -67,7 +67,7 @@ class Parity:
         pictures: one row a golden picture: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units of
             the mean distance between two photographs; infinite where one is not finite), ``cosine``, ``as_far_as``
             (the faintest alteration that moves as far).
-        scale: ``alteration`` of the preset ``traces``, and ``shift``, how far it moves photographs on average, faintest
+        scale: ``alteration``, and ``shift``, how far it moves photographs on average, faintest
             first; empty where neither pipeline can be called.
         findings: which steps differ.
         left: the largest shift that remains where these steps are made alike.
@@ -103,7 +103,7 @@ class Parity:
 
     @property
     def as_far_as(self) -> str:
-        """The faintest alteration that moves photographs as far; empty where none of the preset does."""
+        """The faintest alteration that moves photographs as far; empty where none does."""
         return as_far_as(self.shift, self.scale)
 
 

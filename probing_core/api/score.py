@@ -150,7 +150,7 @@ def _scores(
         root = place / digest([recipe.without_models(), model, known])
         with _used(root):
             if not root.exists():
-                print(f"What is computed is kept in {root} (no picture; 2 GB of such results at most).", file=sys.stderr)
+                print(f"What is computed is kept in {root} (no picture; 2 GB at most).", file=sys.stderr)
             make_files(Store(root), recipe, scored.corpus, table, options, progress)
             found = scores_of_model(Run.open(root), model, root)
             with suppress(OSError):

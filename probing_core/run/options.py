@@ -64,8 +64,8 @@ class Options:
     )
     transforms: Sequence[str] | None = _option(
         "a,b",
-        "default: bank, all of it; far-styles adds styles that no probe learns from; preset:NAME is the protocol of "
-        "others (traces, imagenet-c, or a part as imagenet-c/noise)",
+        "default: bank, all of it; far-styles adds styles that no probe learns from; of a plug-in, names or "
+        "what several have before a slash",
         "names",
     )
     limit: int | None = _option(

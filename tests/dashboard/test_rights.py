@@ -62,6 +62,7 @@ CASES = [
     *(Case(VISITOR, [*LOCAL, (name, "::1")]) for name in ("X-Forwarded-For", "forwarded", "VIA", "Fly-Client-IP")),
 ]
 
+
 @pytest.fixture
 def asked(monkeypatch):
     """Makes this process a server that is asked as a case says."""

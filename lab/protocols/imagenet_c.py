@@ -1,4 +1,8 @@
-"""Operations of the preset ``imagenet-c``, after Hendrycks & Dietterich 2019; those that the bank has are the bank's.
+"""Common corruptions at five severities, after Hendrycks & Dietterich 2019: a plug-in.
+
+``probing --plugin lab/protocols/imagenet_c.py run --transforms imagenet-c --out DIR`` applies all nineteen. Parameters
+are those of the paper and its code (hendrycks/robustness, Apache-2.0); the operations are those of the bank, or this
+project's own code (MIT).
 
 Lengths arrive in pixels of the picture. What the paper draws at its 224 pixels is drawn on a grid of the same number of
 cells here, and enlarged or reduced to the picture.
@@ -6,17 +10,25 @@ cells here, and enlarged or reduced to the picture.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image as PilImage
 
+from probing_core import register
 from probing_core.transforms.bank import blur, noise, weather
-from probing_core.transforms.base import Coordinates, Image, grid
+from probing_core.transforms.bank.codec import store_as_jpeg
+from probing_core.transforms.base import Coordinates, Image, Transform, grid
 from probing_core.transforms.pixel_ops import VALUES, gray_of, lookup, scale_of, to_bytes
-from probing_core.transforms.presets import traces
+
+SOURCE = "Hendrycks & Dietterich, ICLR 2019 (ImageNet-C, arXiv 1903.12261)"
+SIDE = 224
+"""Pixels of the paper's view, in which lengths are given; they are applied as fractions of the side."""
 
 MOTION_ANGLES, SNOW_ANGLES = (-45, 45), (-135, -45)
 """Degrees between which the direction of a smear is drawn."""
@@ -170,6 +182,10 @@ def pixelate(image: Image, rng: np.random.Generator, *, share: float) -> Image:
     return np.array(PilImage.fromarray(image).resize(small, box).resize(size, box))
 
 
+def jpeg(image: Image, rng: np.random.Generator, *, quality: float, chroma: str) -> Image:
+    return store_as_jpeg(image, round(quality), chroma)
+
+
 def spatter(
     image: Image,
     rng: np.random.Generator,
@@ -240,24 +256,235 @@ def half_gaussian_line(length: float, sigma: float, degrees: float) -> tuple[np.
     return (kernel / kernel.sum()).astype(np.float32), (-left, -top)
 
 
-OPERATIONS: dict[str, Callable[..., Image]] = {
-    "gaussian-noise": gaussian_noise,
-    "shot-noise": shot_noise,
-    "impulse-noise": impulse_noise,
-    "speckle-noise": speckle_noise,
-    "gaussian-blur": gaussian_blur,
-    "defocus-blur": defocus_blur,
-    "glass-blur": glass_blur,
-    "motion-blur": motion_blur,
-    "zoom-blur": zoom_blur,
-    "snow": snow,
-    "frost": frost,
-    "fog": fog,
-    "brightness": brightness,
-    "contrast": contrast,
-    "pixelate": pixelate,
-    "jpeg": traces.jpeg,
-    "spatter": spatter,
-    "saturate": saturate,
-}
-MAPS: dict[str, Callable[..., Coordinates]] = {"elastic": elastic}
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One corruption at its severities.
+
+    Attributes:
+        does: what is done: (image, or the shape for `elastic`, rng, **parameters).
+        levels: its parameters at each severity, the first being severity 1.
+        lengths: names of the parameters that are lengths, in pixels of a view of `SIDE` pixels.
+    """
+
+    does: Callable[..., Any]
+    levels: tuple[dict[str, Any], ...]
+    lengths: tuple[str, ...]
+
+    def __call__(self, subject: Any, severity: float, rng: np.random.Generator) -> Any:
+        scale = min(subject.shape[:2] if isinstance(subject, np.ndarray) else subject) / SIDE
+        level = self.levels[round(severity) - 1]
+        return self.does(subject, rng, **{k: v * scale if k in self.lengths else v for k, v in level.items()})
+
+
+def _transform(
+    does: Callable[..., Any],
+    group: str,
+    library: str,
+    definition: str,
+    lengths: str = "",
+    draws: bool = False,
+    **values: Any,
+) -> Transform:
+    """Return the transform of a function; of its parameters, lists have a value for each severity."""
+    levels = tuple({k: v[i] if isinstance(v, list) else v for k, v in values.items()} for i in range(5))
+    name, in_pixels = does.__name__.replace("_", "-"), tuple(lengths.split())
+    operation, geometric = Operation(does, levels, in_pixels), does is elastic
+    words = "; ".join(f"{k} {', '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in values.items())
+    return Transform(
+        name=f"imagenet-c/{name}",
+        group=group,
+        parameter="severity",
+        unit="of 5",
+        weakest=1,
+        strongest=5,
+        distribution="integer",
+        revision=f"1: {json.dumps([name, values, in_pixels, SIDE])}",
+        definition=f"{definition} {words}{f' (lengths in px of a {SIDE} px view)' if in_pixels else ''}.",
+        library=library,
+        source=SOURCE,
+        draws=draws,
+        pixels=None if geometric else operation,
+        warp=operation if geometric else None,
+    )
+
+
+TRANSFORMS = (
+    _transform(
+        gaussian_noise,
+        "noise",
+        "NumPy",
+        "Normal noise added to every value.",
+        draws=True,
+        sigma=[0.08, 0.12, 0.18, 0.26, 0.38],
+    ),
+    _transform(
+        shot_noise,
+        "noise",
+        "NumPy",
+        "Every value counted in photons, whose number is Poisson distributed.",
+        draws=True,
+        photons=[60, 25, 12, 5, 3],
+    ),
+    _transform(
+        impulse_noise,
+        "noise",
+        "NumPy",
+        "Random values replaced, half of them by 0, half by 255; each channel apart.",
+        draws=True,
+        amount=[0.03, 0.06, 0.09, 0.17, 0.27],
+    ),
+    _transform(
+        defocus_blur,
+        "blur",
+        "OpenCV",
+        "Averaged over a disc whose edge is one pixel soft.",
+        lengths="radius",
+        radius=[3, 4, 6, 8, 10],
+    ),
+    _transform(
+        glass_blur,
+        "blur",
+        "NumPy, OpenCV",
+        "Blurred, every pixel replaced by a random neighbor several times over, and blurred again.",
+        lengths="sigma reach",
+        draws=True,
+        sigma=[0.7, 0.9, 1, 1.1, 1.5],
+        reach=[1, 2, 2, 3, 4],
+        passes=[2, 1, 3, 2, 2],
+    ),
+    _transform(
+        motion_blur,
+        "blur",
+        "OpenCV",
+        "Averaged along a line to one side, with half-Gaussian weights, at up to 45 degrees from the horizontal.",
+        lengths="radius sigma",
+        draws=True,
+        radius=[10, 15, 15, 15, 20],
+        sigma=[3, 5, 8, 12, 15],
+    ),
+    _transform(
+        zoom_blur,
+        "blur",
+        "OpenCV",
+        "The mean of itself and of copies magnified from 1 up to below the largest factor.",
+        largest=[1.11, 1.16, 1.21, 1.26, 1.31],
+        step=[0.01, 0.01, 0.02, 0.02, 0.03],
+    ),
+    _transform(
+        snow,
+        "weather",
+        "OpenCV",
+        "The bright grains of a noise field, smeared along a falling line, over a whitened scene.",
+        lengths="grain radius smear",
+        draws=True,
+        mean=[0.1, 0.2, 0.55, 0.55, 0.55],
+        spread=[0.3, 0.3, 0.3, 0.3, 0.3],
+        grain=[3, 2, 4, 4.5, 2.5],
+        threshold=[0.5, 0.5, 0.9, 0.85, 0.85],
+        radius=[10, 12, 12, 12, 12],
+        smear=[4, 4, 8, 8, 12],
+        kept=[0.8, 0.7, 0.7, 0.65, 0.55],
+    ),
+    _transform(
+        frost,
+        "weather",
+        "NumPy",
+        "A sheet of ice, drawn here and not one of the paper's photographs, added to the weakened scene.",
+        draws=True,
+        kept=[1, 0.8, 0.7, 0.65, 0.6],
+        ice=[0.4, 0.6, 0.7, 0.7, 0.75],
+    ),
+    _transform(
+        fog,
+        "weather",
+        "NumPy",
+        "A plasma cloud of light added, then the brightest value restored; a larger decay makes it smoother.",
+        draws=True,
+        thickness=[1.5, 2, 2.5, 2.5, 3],
+        decay=[2, 2, 1.7, 1.5, 1.4],
+    ),
+    _transform(
+        brightness,
+        "tone",
+        "OpenCV",
+        "The value in HSV raised by the amount, clipped at 1.",
+        amount=[0.1, 0.2, 0.3, 0.4, 0.5],
+    ),
+    _transform(
+        contrast,
+        "tone",
+        "OpenCV",
+        "Values drawn toward the mean of their channel, their distance to it multiplied by the factor.",
+        factor=[0.4, 0.3, 0.2, 0.1, 0.05],
+    ),
+    _transform(
+        elastic,
+        "geometry",
+        "OpenCV remap",
+        "Every point moved by uniform numbers up to the displacement, smoothed, times the amplification.",
+        lengths="grain displacement sigma",
+        draws=True,
+        amplification=[12.5, 16.25, 21.25, 25, 30],
+        grain=1,
+        displacement=1.12,
+        sigma=2.24,
+    ),
+    _transform(
+        pixelate,
+        "codec",
+        "Pillow",
+        "Reduced to this share of the picture's own pixels by averaging, and enlarged again without interpolation.",
+        share=[0.6, 0.5, 0.4, 0.3, 0.25],
+    ),
+    _transform(
+        jpeg,
+        "codec",
+        "OpenCV (libjpeg-turbo)",
+        "Stored as JPEG and read again; its blocks are 8 px whatever the size.",
+        quality=[25, 18, 15, 10, 7],
+        chroma="4:2:0",
+    ),
+    _transform(
+        speckle_noise,
+        "noise",
+        "NumPy",
+        "Normal noise in proportion to every value.",
+        draws=True,
+        sigma=[0.15, 0.2, 0.35, 0.45, 0.6],
+    ),
+    _transform(
+        gaussian_blur,
+        "blur",
+        "OpenCV",
+        "Convolved with a Gaussian.",
+        lengths="sigma",
+        sigma=[1, 2, 3, 4, 6],
+    ),
+    _transform(
+        spatter,
+        "weather",
+        "OpenCV",
+        "Drops where smoothed noise is above the threshold: of water, which adds light, or of mud, which covers.",
+        lengths="grain sigma edge",
+        draws=True,
+        mean=[0.65, 0.65, 0.65, 0.65, 0.67],
+        spread=[0.3, 0.3, 0.3, 0.3, 0.4],
+        grain=1,
+        sigma=[4, 3, 2, 1, 1],
+        threshold=[0.69, 0.68, 0.68, 0.65, 0.65],
+        light=[0.6, 0.6, 0.5, 0, 0],
+        edge=[0, 0, 0, 1.5, 1.5],
+    ),
+    _transform(
+        saturate,
+        "color",
+        "OpenCV",
+        "The saturation in HSV multiplied by the factor and raised by the amount, clipped at 1.",
+        factor=[0.3, 0.1, 2, 5, 20],
+        amount=[0, 0, 0, 0.1, 0.2],
+    ),
+)
+
+if not __name__.startswith("lab."):  # run as a plug-in, not imported for what it holds
+    for each in TRANSFORMS:
+        register(each)

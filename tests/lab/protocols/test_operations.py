@@ -6,6 +6,7 @@ import io
 import math
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -14,28 +15,28 @@ from PIL import Image as PilImage
 from PIL import ImageEnhance
 from scipy import ndimage
 
+from lab.protocols import imagenet_c as corruptions
+from lab.protocols import traces
+from lab.protocols.imagenet_c import half_gaussian_line, ice_sheet
+from lab.protocols.traces import PARTS, resample, sharpen
+from probing_core import catalog
 from probing_core.errors import UnknownName
 from probing_core.transforms import (
     CATALOG,
-    GROUPS,
-    PRESETS,
     Image,
     Transform,
     cut_pair,
     expand,
     generator,
-    presets,
     resolve,
 )
 from probing_core.transforms.bank.blur import disc_kernel
 from probing_core.transforms.base import grid
-from probing_core.transforms.presets import read_preset
-from probing_core.transforms.presets.imagenet_c import half_gaussian_line, ice_sheet
-from probing_core.transforms.presets.traces import resample, sharpen
 from tests.transforms.pictures import noise, photograph, sources
 
-TRACES, IMAGENET_C = PRESETS.get("traces").transforms, PRESETS.get("imagenet-c").transforms
+TRACES, IMAGENET_C = traces.TRANSFORMS, corruptions.TRANSFORMS
 EACH = [pytest.param(t, id=t.name) for t in (*TRACES, *IMAGENET_C)]
+NAMED = {t.name: t for t in (*TRACES, *IMAGENET_C)}
 RNG = generator(0, "x", "y")
 
 UNORDERED = {
@@ -61,7 +62,7 @@ def at(transform: Transform, severity: int, image: Image, draw: int = 0) -> Imag
 
 
 def imagenet_c(name: str, severity: int, image: Image) -> np.ndarray:
-    return at(resolve(f"imagenet-c/{name}"), severity, image).astype(float)
+    return at(NAMED[f"imagenet-c/{name}"], severity, image).astype(float)
 
 
 def worst(one: np.ndarray, other: np.ndarray) -> float:
@@ -107,66 +108,23 @@ def test_every_severity_changes_every_view(transform: Transform) -> None:
         assert all(later > earlier for earlier, later in pairwise(means)), means
 
 
-def test_presets_are_what_the_papers_list() -> None:
-    sizes = {preset.name: len(preset.transforms) for preset in PRESETS}
-    assert sizes == {
-        "traces": 14,
-        "traces/jpeg": 6,
-        "traces/sharpening": 3,
-        "traces/resizing": 3,
-        "traces/interpolation": 4,
-        "imagenet-c": 19,
-        "imagenet-c/noise": 3,
-        "imagenet-c/blur": 4,
-        "imagenet-c/weather": 4,
-        "imagenet-c/digital": 4,
-        "imagenet-c/extra": 4,
-    }
-    assert {t.strongest for t in IMAGENET_C} == {5}
-    assert {t.strongest for t in TRACES} == {1}
-    assert all(preset.source and preset.license and preset.title for preset in PRESETS)
-    assert all("arXiv" in t.source and t.group in GROUPS and t.member is None for t in (*TRACES, *IMAGENET_C))
+def test_the_operations_are_those_of_the_papers() -> None:
+    assert [len(names) for names in PARTS.values()] == [6, 3, 3, 4]
+    assert set().union(*PARTS.values()) == {t.name for t in TRACES}
+    assert (len(TRACES), len(IMAGENET_C)) == (14, 19)
     assert set(UNORDERED) <= {t.name.partition("/")[2] for t in IMAGENET_C}
 
 
-def test_parameters_are_told_and_are_part_of_keys(tmp_path: Path) -> None:
-    assert resolve("imagenet-c/motion-blur").definition.endswith(
-        "Radius 10, 15, 15, 15, 20 px; sigma 3, 5, 8, 12, 15 px (of a 224 px view)."
-    )
-    assert resolve("traces/jpeg-q75-420").definition.endswith("Quality 75; chroma 4:2:0.")
-    file = Path(presets.__file__).with_name("imagenet-c.toml")
-    other = tmp_path / "other.toml"
-    other.write_text(file.read_text(encoding="utf-8").replace("sigma = [3, 5, 8, 12, 15]", "sigma = [3, 5, 9, 12, 15]"))
-    changed = {t.name for t in read_preset(other)[0].transforms if t.key != resolve(t.name).key}
-    assert changed == {"imagenet-c/motion-blur"}
-
-
-def test_a_name_stands_for_all_operations_or_for_one() -> None:
-    assert expand(["preset:traces/sharpening", "brighten", "traces/sharpen-4"]) == (
-        "traces/jpeg-q95-444",
-        "traces/sharpen-2",
-        "traces/sharpen-4",
-        "brighten",
-    )
-    assert resolve("traces/sharpen-2") in TRACES
-    assert not set(CATALOG.names) & {t.name for t in (*TRACES, *IMAGENET_C)}
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("preset:imagnet-c", "There is no preset called 'imagnet-c'. Did you mean 'imagenet-c'?"),
-        ("preset:traces/jpg", "Did you mean 'traces/jpeg'?"),
-        ("preset:traces/sharpening", "'preset:traces/sharpening' stands for 3 transformations; name one of them: "),
-        ("imagenet-c/fogg", "Did you mean 'imagenet-c/fog'?"),
-        ("imagenet-d/fog", "There is no transformation called 'imagenet-d/fog'."),
-    ],
-)
-def test_an_unknown_name_is_one_sentence(name: str, sentence: str) -> None:
-    with pytest.raises(UnknownName) as caught:
-        resolve(name)
-    assert sentence in str(caught.value)
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("plugin", [traces, corruptions])
+def test_a_plugin_registers_its_operations_under_one_name(plugin: ModuleType, monkeypatch) -> None:
+    monkeypatch.setattr(CATALOG, "_added", {})
+    monkeypatch.setattr(catalog, "_LOADED", {})
+    names = tuple(t.name for t in plugin.TRANSFORMS)
+    with pytest.raises(UnknownName):
+        resolve(names[0])
+    catalog.load_plugin(Path(plugin.__file__))
+    assert expand([names[0].partition("/")[0], "brighten"]) == (*names, "brighten")
+    assert resolve(names[0]).key == plugin.TRANSFORMS[0].key
 
 
 def test_lengths_grow_with_the_picture(image: Image) -> None:
@@ -257,7 +215,7 @@ def test_pixelate_by_block_means(image: Image) -> None:
 
 
 def test_elastic_moves_points_as_far_as_the_paper_does() -> None:
-    transform = resolve("imagenet-c/elastic")
+    transform = NAMED["imagenet-c/elastic"]
     assert transform.warp is not None
     plain = np.stack(grid((224, 224)))
     for severity, share in enumerate((0.05, 0.065, 0.085, 0.1, 0.12), 1):
@@ -278,10 +236,10 @@ def test_jpeg_as_pillow(quality: int, chroma: str, image: Image) -> None:
     buffer = io.BytesIO()
     PilImage.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=chroma)
     theirs = np.asarray(PilImage.open(buffer), float)
-    ours = at(resolve(f"traces/jpeg-q{quality}-{chroma.replace(':', '')}"), 1, image)
+    ours = at(NAMED[f"traces/jpeg-q{quality}-{chroma.replace(':', '')}"], 1, image)
     assert np.abs(ours - theirs).mean() < 0.2
     # The other chroma is another picture.
-    other = at(resolve(f"traces/jpeg-q{quality}-{'420' if chroma == '4:4:4' else '444'}"), 1, image)
+    other = at(NAMED[f"traces/jpeg-q{quality}-{'420' if chroma == '4:4:4' else '444'}"], 1, image)
     assert np.abs(other - theirs).mean() > 0.5
 
 
@@ -291,7 +249,7 @@ def test_sharpening_as_pillow(factor: int, image: Image) -> None:
     ImageEnhance.Sharpness(PilImage.fromarray(image)).enhance(factor).save(
         buffer, "JPEG", quality=95, subsampling="4:4:4"
     )
-    ours = sharpen(image, RNG, factor=factor, quality=95, chroma="4:4:4")
+    ours = sharpen(image, 1, RNG, factor=factor, quality=95, chroma="4:4:4")
     assert np.abs(ours.astype(float) - np.asarray(PilImage.open(buffer), float)).mean() < 0.05
 
 
@@ -306,5 +264,5 @@ def test_resampling_as_torchvision(kernel: str, image: Image) -> None:
     reduced = functional.resize(picture, [202, 202], InterpolationMode(kernel), antialias=True)
     back = functional.resize(reduced, [224, 224], InterpolationMode.BICUBIC, antialias=True)
     theirs = np.asarray(back, float) if kernel == "lanczos" else back.numpy().transpose(1, 2, 0).astype(float)
-    ours = resample(image, RNG, kernel=kernel, smallest=0.9, largest=0.9, quality=100, chroma="4:4:4")
+    ours = resample(image, 1, RNG, kernel=kernel, smallest=0.9, largest=0.9, quality=100, chroma="4:4:4")
     assert np.abs(ours - theirs).mean() < 0.6  # JPEG of quality 100 lies between
