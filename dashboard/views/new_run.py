@@ -186,7 +186,7 @@ def _corpus() -> tuple[str, bool]:
         cache.PACKAGED,
         on_change=want,
         help="photos (packaged), folder:PATH or folder:s3://... (subfolders are labels), parquet:FILE, "
-        "webdataset:ADDRESS, hf:OWNER/NAME (streams), torchvision:NAME (downloads).",
+        "hub:OWNER/NAME (downloads).",
     ).strip()
     wanted = corpus == cache.PACKAGED or st.session_state.get("_wanted-corpus") == corpus
     if not wanted:

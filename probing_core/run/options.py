@@ -53,7 +53,7 @@ class Options:
     """
 
     corpus: str | None = _option(
-        "C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, webdataset:ADDRESS, torchvision:NAME"
+        "C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, hub:NAME"
     )
     view: int | None = _option("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)
     models: Sequence[str] | None = _option(
