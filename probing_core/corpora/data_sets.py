@@ -19,8 +19,7 @@ import numpy as np
 from probing_core.corpora.base import CorpusKind, DigestedCorpus, content_digest
 from probing_core.corpora.parquet import check_ids, check_splits
 from probing_core.errors import BadCorpus, BadImage, one_line
-from probing_core.images import Image, read_bytes, read_image
-from probing_core.images.conversion import to_image
+from probing_core.images import Image, read_bytes, read_image, to_image
 from probing_core.online import answers, hub_address, hub_is_forbidden
 from probing_core.paths import user_path
 
@@ -98,7 +97,6 @@ class ArrayCorpus(DigestedCorpus):
 
 
 def _length(items: Any) -> int:
-    """Return how many items there are, of what can be indexed."""
     if (
         not hasattr(items, "__getitem__")
         or not hasattr(items, "__len__")
@@ -112,7 +110,6 @@ def _length(items: Any) -> int:
 
 
 def _named(label: Any, names: Sequence[str]) -> str:
-    """Return a label as text: its name where a number stands for one; none of what is no label."""
     label = label.item() if hasattr(label, "item") and label.ndim == 0 else label  # of NumPy or torch
     if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(names):
         return str(names[label])
@@ -120,7 +117,6 @@ def _named(label: Any, names: Sequence[str]) -> str:
 
 
 def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
-    """Return the columns of pictures and of labels of a data set, and the names of its numbered labels."""
     features = getattr(items, "features", None)
     if isinstance(features, Mapping):
         picture, label = picture_and_label({name: type(each).__name__ for name, each in features.items()})

@@ -188,7 +188,6 @@ class PictureFiles(DigestedCorpus):
         """Return the bytes of each file, or the reason why they are no picture's."""
 
     def _read(self, files: list[PurePosixPath]) -> None:
-        """Add the files that are pictures; read each of them once."""
         has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
         if has_splits:
             beside = [file for file in files if len(file.parts) == 1]
@@ -202,7 +201,6 @@ class PictureFiles(DigestedCorpus):
                 self._take(file.as_posix(), digest, folders[0] if folders else "", split)
 
     def _is_named(self, image_id: str) -> bool:
-        """Return whether the name is valid Unicode; if not, list it in ``skipped``."""
         try:
             image_id.encode()
         except UnicodeEncodeError:
@@ -211,7 +209,6 @@ class PictureFiles(DigestedCorpus):
         return True
 
     def _digest(self, image_id: str, content: bytes | BadImage) -> bytes | None:
-        """Return the digest of a file, or None if it is no picture (then list it in ``skipped``)."""
         try:
             if isinstance(content, BadImage):
                 raise content
@@ -241,7 +238,6 @@ class FolderCorpus(PictureFiles):
         return read_image(self._root / image_id, image_id)
 
     def _files(self) -> Iterator[PurePosixPath]:
-        """Yield the files, hidden ones left out; follow links only to files inside."""
 
         def skip(error: OSError) -> None:
             self.skipped.append((os.path.relpath(error.filename, self._root), f"cannot be listed ({error.strerror})"))

@@ -66,7 +66,6 @@ class ParquetCorpus(Corpus):
         return self._pictures(group)[place - int(self._starts[group])].as_py() or b""
 
     def _place(self, image_id: str) -> int:
-        """Return the number of the row of ``image_id``."""
         key = image_id.encode()
         at = int(np.searchsorted(self._sorted, key))
         if at == len(self._sorted) or self._sorted[at] != key:
@@ -74,7 +73,6 @@ class ParquetCorpus(Corpus):
         return int(self._order[at])
 
     def _pictures(self, group: int) -> pa.ChunkedArray:
-        """Return the ``image`` column of one row group; the last few stay in memory."""
         with self._lock:  # of several threads that ask at once, one reads
             return self._last_read(group).column(0)
 
@@ -102,7 +100,6 @@ def _open(path: Path) -> pq.ParquetFile:
 
 
 def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None = None) -> pa.Table:
-    """Read some columns of all rows or of one row group; raise `BadCorpus` where the file is damaged."""
     try:
         if group is not None:
             return file.read_row_group(group, columns=columns)
@@ -112,7 +109,6 @@ def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None
 
 
 def _check_columns(file: pq.ParquetFile, path: Path) -> None:
-    """Raise `BadCorpus` for a missing column and for a type that means something else."""
     schema = file.schema_arrow
     missing = [column for column in ("image", "label") if column not in schema.names]
     if missing:
@@ -140,7 +136,6 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
-    """Return the table without the pictures."""
     present = [column for column in (*TEXT, *FLAGS, *SIZES) if column in file.schema_arrow.names]
     table = _read(file, name, present)
     if not len(table):

@@ -179,12 +179,10 @@ def spread_squares(image: Image) -> list[tuple[int, int, int]]:
 
 
 def _places(room: int, side: int) -> np.ndarray:
-    """Return offsets along one direction, an eighth of a side apart at most."""
     return np.unique(np.linspace(0, room, 1 + int(np.ceil(room / (side / 8)))).round().astype(int))
 
 
 def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
-    """Return whether each square (n,) has color, and contrast in each of its quarters."""
     red, green, blue = cv2.split(image)
     chroma = _sums(cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue))
     gray = (red.astype(np.float32) + green + blue) / np.float32(3)
@@ -199,19 +197,16 @@ def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
 
 
 def _sums(values: np.ndarray) -> np.ndarray:
-    """Return the sum (H + 1, W + 1) of ``values`` (H, W) above and left of every corner."""
     return cv2.integral(values, sdepth=cv2.CV_64F)
 
 
 def _means(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """Return the mean (n,) over each square, from `_sums`."""
     top, left, side = squares.T
     bottom, right = top + side, left + side
     return (sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]) / side**2
 
 
 def _overlap(squares: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """Return the intersection over union (n,) of each square with ``one``."""
     low = np.maximum(squares[:, :2], one[:2])
     high = np.minimum(squares[:, :2] + squares[:, 2:], one[:2] + one[2])
     common = np.prod(np.maximum(high - low, 0), axis=1)

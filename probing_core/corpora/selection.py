@@ -54,7 +54,6 @@ def assign_groups(base_ids: Sequence[str], seed: int, most: int) -> np.ndarray:
 
 
 def _ordered(base_ids: Sequence[str], seed: int) -> list[str]:
-    """Return the base images, each once, in the order of a hash of seed and name."""
     return sorted(set(base_ids), key=lambda base: hashlib.blake2b(f"{seed}|{base}".encode()).digest())
 
 
@@ -107,7 +106,6 @@ def drawn(rows: pd.DataFrame) -> pd.Index:
 
 
 def _largest_remainder(sizes: np.ndarray, total: int) -> np.ndarray:
-    """Share ``total`` out in proportion to ``sizes``, in whole numbers."""
     exact = sizes * total / sizes.sum()
     shares = np.floor(exact).astype(int)
     largest_first = np.argsort(shares - exact, kind="stable")

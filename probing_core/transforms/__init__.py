@@ -8,8 +8,7 @@ from typing import Any
 
 from probing_core.catalog import Catalog
 from probing_core.errors import BadImage
-from probing_core.images import read_image
-from probing_core.images.conversion import to_image
+from probing_core.images import read_image, to_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
 from probing_core.transforms.bank.style import arbitrary_style
 from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator
