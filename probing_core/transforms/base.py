@@ -234,6 +234,39 @@ class Transform:
         return self if self.pixels_of_split is None else replace(self, pixels=self.pixels_of_split(split))
 
 
+def of_bank(
+    group: str,
+    member: Member,
+    name: str,
+    parameter: str,
+    unit: str,
+    weakest: float,
+    strongest: float,
+    definition: str,
+    source: str,
+    *,
+    library: str = "OpenCV",
+    neutral: float = 0.0,
+    **more: Any,
+) -> Transform:
+    """Return an entry of the bank, in which most of them agree: it ends at 0, and was never changed (revision 1)."""
+    revisions = {"revision": 1, "alternative_revision": 1 if "alternative" in more else None}
+    return Transform(
+        name=name,
+        group=group,
+        member=member,
+        parameter=parameter,
+        unit=unit,
+        weakest=weakest,
+        strongest=strongest,
+        neutral=neutral,
+        definition=definition,
+        library=library,
+        source=source,
+        **revisions | more,  # type: ignore[arg-type]
+    )
+
+
 @cache
 def _revision(transform: Transform) -> int | str:
     if transform.revision is not None:
