@@ -17,8 +17,7 @@ from probing_core.models import hub, providers
 from probing_core.models.base import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.names import ModelName, checkpoints, parse
 from probing_core.models.providers import baselines
-from probing_core.models.providers.callables import from_callable, from_module, module_function
-from probing_core.models.providers.precomputed import from_array
+from probing_core.models.providers.callables import from_array, from_callable, from_module, module_function
 from probing_core.models.published import PUBLISHED
 from probing_core.models.zoo import specs as zoo
 
