@@ -1,7 +1,7 @@
 """The transformed images of a run as files, with their list, for embedding with something that has no name here.
 
-A unit of images is written by threads while the next is made; its rows are saved after its last picture, so that a killed
-export goes on with the unit it was in.
+A unit of images is written by threads while the next is made; its rows are saved after its last picture, so that a
+killed export goes on with the unit it was in.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ FOLDER_FILES = 1000
 def write_export(plan: Plan, out: Path) -> int:
     """Write ``images/<thousands>/<sample>-<transform>.png``, ``samples.parquet`` and ``samples.csv`` into ``out``.
 
-    The list has a row a transformed image: ``image_id``, ``transform``, ``repetition``, ``draw`` (these four name it), ``file`` (relative to ``out``), ``sample``, ``base_id``, ``label``, ``split``,
-    ``group``, ``strength``. Series of strengths and pairs are not exported: embeddings made elsewhere have none.
+    The list has a row a transformed image: the columns `LISTED`; ``file`` is relative to ``out``. Series of strengths
+    and pairs are not exported.
 
     Args:
         plan: of a run whose images are chosen.

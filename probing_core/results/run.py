@@ -62,7 +62,6 @@ MODEL_COLUMNS = (
     "weights",
     "data",
     "input_size",
-    "text",
     "recipe",
 )
 
