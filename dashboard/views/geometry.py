@@ -64,7 +64,7 @@ def _shift(run: Run, model: str) -> None:
     st.caption(
         "Right and low: a large move that the probe cannot name. Left and high: a small move that it recognizes. "
         "A color is a group, a shape and shade one of its members. Shift is what single pictures move, in the mean and "
-        "by cosine; the stars on Map show what these moves have in common, which is less. Identity is what the "
+        "by cosine. Identity is what the "
         "sub-pixel warp that every view has moves by itself."
     )
 

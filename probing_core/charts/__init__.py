@@ -11,7 +11,6 @@ from probing_core.charts.maps import group_styles, map_chart
 from probing_core.charts.predictions import StrengthAxis, answers_chart, strength_chart
 from probing_core.charts.retrieval import gallery_chart, index_chart, recall_chart, variance_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
-from probing_core.charts.stars import star_chart
 from probing_core.charts.theme import Theme
 from probing_core.charts.training import training_chart
 
@@ -39,7 +38,6 @@ __all__ = [
     "recall_chart",
     "seen_unseen_chart",
     "shift_chart",
-    "star_chart",
     "strength_chart",
     "substance_chart",
     "to_json",

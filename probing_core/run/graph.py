@@ -31,7 +31,6 @@ from probing_core.compute.names import (
 )
 from probing_core.compute.scores import UNSCORED
 from probing_core.compute.series import pairs_of, strengths_of, swept
-from probing_core.compute.star import STAR_IMAGES, TERCILES
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.model_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
 from probing_core.compute.tasks import CONTENT
@@ -46,8 +45,6 @@ from probing_core.run.makers import (
     DETECTOR_VIEWS,
     LIVE,
     SCORES_OF_MODEL,
-    STAR,
-    STAR_AXES,
     adopt_probes,
     choose_images_of,
     choose_verdict_photographs,
@@ -55,7 +52,6 @@ from probing_core.run.makers import (
     copy_from_source,
     decide_claims,
     draw_map,
-    draw_star,
     join,
     join_fits,
     learn_detector_of,
@@ -168,7 +164,6 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "models": lambda s, b: list(s.entries),
     "studied_models": lambda s, b: s.studied_models,
     "map": lambda s, b: [NEIGHBORS, LANDMARKS],
-    "star": lambda s, b: [STAR_IMAGES, TERCILES],
     "claims": lambda s, b: [
         list(CLAIMS),
         [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],
@@ -511,21 +506,6 @@ def _claim_rows() -> Iterator[Row]:
     )
 
 
-def _star_rows() -> Iterator[Row]:
-    yield Row(
-        path=STAR,
-        holds="the mean offset of each transformation on two axes, and its trail from weak to strong, beside its axes",
-        stage=EVALUATE,
-        each=_models,
-        reads=(*PROBED, layout.series_table(STRENGTH), _folder(STRENGTH)),
-        options=("classes", "star"),
-        revision=revisions.STAR,
-        beside=(STAR_AXES,),
-        make=draw_star,
-        doing="Mean offsets of {model}",
-    )
-
-
 def _map_rows() -> Iterator[Row]:
     readings = {
         DONE: "`sample`, `x`, `y`: UMAP coordinates of the first repetition by what was done to each picture: of "
@@ -558,7 +538,6 @@ TABLE = Table(
         *_score_rows(),
         *_study_rows(),
         *_claim_rows(),
-        *_star_rows(),
         *_map_rows(),
     ),
     OPTIONS,

@@ -35,9 +35,6 @@ SCORING = 7
 STUDIES = 4
 """Of every study."""
 
-STAR = 3
-"""Of the star of transformations."""
-
 MAP = 2
 """Of the maps: their samples and positions."""
 

@@ -319,9 +319,7 @@ def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(cop
 LEARNED = {layout.predictions_path(ANY_MODEL, name) for name in ("fine", ANY_TASK, CONTENT, OTHER_PROBES)}
 SCORED_VIEWS = {layout.scored_views_path(name) for name in (DETECTOR, ANY_MODEL)}
 STUDIED = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series != LAYERS}
-OF_STRENGTH = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series == STRENGTH} | {
-    layout.star_path(ANY_MODEL)
-}
+OF_STRENGTH = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series == STRENGTH}
 
 REVISIONS: Mapping[str, tuple[int, set[str], set[str]]] = {
     "training": (revisions.TRAINING, LEARNED, set()),
@@ -329,7 +327,6 @@ REVISIONS: Mapping[str, tuple[int, set[str], set[str]]] = {
     # The same detector comes out, so that its scores calibrate it as before.
     "detector": (revisions.DETECTOR, {DETECTOR_FILE}, set()),
     "scoring": (revisions.SCORING, {layout.scores_path(ANY_MODEL)}, set()),
-    "star": (revisions.STAR, {layout.star_path(ANY_MODEL)}, set()),
     "studies": (revisions.STUDIES, {layout.table_path("cka"), *STUDIED}, set()),
     # Embeddings are known by their keys, so that what reads them is made again too.
     "strengths": (

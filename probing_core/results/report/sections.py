@@ -18,11 +18,9 @@ from probing_core.charts import (
     profile_chart,
     seen_unseen_chart,
     shift_chart,
-    star_chart,
     substance_chart,
     variance_chart,
 )
-from probing_core.compute.star import MEAN
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.measures.unrelated_pairs import UNRELATED
@@ -39,8 +37,6 @@ from probing_core.results.finding import finding
 from probing_core.results.ranking import has_place, marked, standing
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
-from probing_core.results.stars import ABOUT as ABOUT_STARS
-from probing_core.results.stars import stars
 from probing_core.run import layout
 
 INTRODUCTION = (
@@ -93,7 +89,6 @@ def sections(run: Run) -> list[Section]:
         Section("Overview", _overview(run, board)),
         Section("Leaderboard", _leaderboard(run, board)),
         Section("Scores by group", _groups(run, models)),
-        Section("What each transformation does", list(_stars(run))),
         Section("Confusion", list(_confusion(run, models))),
         Section("Generalization", list(_generalization(run, models))),
         Section("Content against transformation", list(_content(run))),
@@ -170,21 +165,6 @@ def _groups(run: Run, models: list[str]) -> list:
         _both(partial(profile_chart, rows), "Recall of each group by each model.", summaries.ABOUT_GROUPS),
         More("As a table", [table]),
     ]
-
-
-def _stars(run: Run) -> Iterator[object]:
-    table = stars(run)
-    if table.empty:
-        return
-    yield _both(
-        partial(star_chart, table),
-        f"Mean offset of each transformation with its trail from weak to strong, {table['model'].nunique()} models.",
-        ABOUT_STARS,
-    )
-    lengths = table[table["step"] == MEAN]
-    lengths = lengths[["model", "transform", "value", "low", "high", "images", "bases"]]
-    caption = "Length of each mean offset in percent of the distance between two photographs, with all dimensions."
-    yield More("As a table", [Table(lengths, caption, SCORE | {"value": "length %"})])
 
 
 def _confusion(run: Run, models: list[str]) -> Iterator[object]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probing_core.compute.star import MEAN
-from probing_core.measures.notation import in_percent
 from probing_core.results import Run
-from probing_core.results.stars import stars
 from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 
@@ -34,19 +31,6 @@ def test_what_transformations_are_drawn_with_is_what_the_run_measured(open_app):
     assert dict(zip(dots["customdata"], dots["x"], strict=True)) == pytest.approx(
         dict(zip(mine["transform"], 100 * mine["value"], strict=True))
     )
-
-
-def test_map_and_geometry_say_that_they_measure_two_things(open_app):
-    """The mean offset of all pictures under a transformation is shorter than the mean move of single ones."""
-    run = Run.open(REFERENCE)
-    means = stars(run)
-    means = means[means["step"] == MEAN]
-    assert (means["value"] <= means["single"] + 1e-6).all()
-    words = texts(open_app("Map", run=REFERENCE))
-    share = in_percent(means.groupby("transform")["value"].mean().max())
-    assert f"moves all pictures together furthest, by {share}" in words
-    assert "that is the shift on Geometry" in words
-    assert "the stars on Map show what these moves have in common" in texts(open_app("Geometry", run=REFERENCE))
 
 
 def test_a_run_without_studies_says_so_once(open_app):

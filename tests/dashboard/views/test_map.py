@@ -17,9 +17,9 @@ from dashboard.widgets.neighborhoods import on_maps
 from probing_core.charts import Theme
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
-from probing_core.run.layout import RECIPE, map_path, star_path
+from probing_core.run.layout import RECIPE, map_path
 from probing_core.run.store import Store
-from tests.dashboard.app_reading import address, figures, label, point_maps, texts, unescaped
+from tests.dashboard.app_reading import address, label, point_maps, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
 
 
@@ -269,54 +269,3 @@ def test_a_selection_of_another_run_is_dropped(open_app):
     app = open_app("Map", selected="1.2.3")
     assert "has been dropped" not in texts(app)
     assert "3 of" in texts(app)
-
-
-def stars_of(app) -> list[dict]:
-    return [figure for figure in figures(app) if "spread" in figure["layout"]["annotations"][0]["text"]]
-
-
-def star_of(app) -> dict | None:
-    return next(iter(stars_of(app)), None)
-
-
-def titles_of(star) -> list[str]:
-    return [a["text"].partition(" · ")[0] for a in star["layout"]["annotations"]]
-
-
-def test_the_page_opens_with_the_star_of_a_model_and_holds_those_of_all_folded(open_app, made_run):
-    app = open_app("Map")
-    assert not app.exception
-    run = Run.open(made_run)
-    names = run.models["name"].tolist()
-    (star,) = stars_of(app)
-    assert titles_of(star) == names[:1]
-    another = open_app("Map", star_of=names[1], show_stars="True")
-    assert [titles_of(each) for each in stars_of(another)] == [names[1:2], names]
-    assert "moves all pictures together furthest" in texts(app)
-    carried = {c for trace in star["data"] for c in trace.get("customdata", ()) if c is not None}
-    shown = run.sample_rows(np.array(sorted(carried)))
-    assert set(shown["transform"]) == set(run.classes("fine")) - {"identity"}
-
-
-def test_a_transformation_in_the_address_stands_out_and_an_unknown_one_is_ignored(open_app):
-    faded = [trace.get("opacity") for trace in star_of(open_app("Map", transformation="fog"))["data"]]
-    assert None in faded
-    assert any(faded)
-    assert not any(t.get("opacity") for t in star_of(open_app("Map", transformation="no-such"))["data"])
-
-
-def test_a_run_without_embeddings_says_in_one_sentence_that_it_has_no_star(open_app, shipped_run, tmp_path):
-    models = Run.open(shipped_run).models["name"]
-    app = open_app("Map", run=without(shipped_run, tmp_path, *map(star_path, models)))
-    assert star_of(app) is None
-    assert "ships neither the mean offsets of its transformations" in texts(app)
-    assert not app.exception
-
-
-def test_a_run_whose_offsets_are_not_computed_says_how_to(open_app, made_run, tmp_path):
-    run = tmp_path / "made"
-    shutil.copytree(made_run, run)
-    store = Store(run)
-    store.remove(*(star_path(name) for name in Run.open(run).models["name"]))
-    store.fold()
-    assert "`probing evaluate --run DIR` computes them" in texts(open_app("Map", run=run))

@@ -77,8 +77,8 @@ def test_nothing_is_loaded_from_elsewhere(page):
 def test_every_figure_is_there_in_light_and_dark(page, run):
     places = {name.rsplit("-", 1)[0] for name in page.figures}
     assert {f"{place}-{theme}" for place in places for theme in ("light", "dark")} == set(page.figures)
-    # leaderboard, groups, stars, unseen members; and for each model a confusion matrix and its members
-    assert len(places) == 4 + 2 * len(run.models)
+    # leaderboard, groups, unseen members; and for each model a confusion matrix and its members
+    assert len(places) == 3 + 2 * len(run.models)
     for text in page.figures.values():
         assert {"data", "layout"} <= json.loads(text).keys()
     light, dark = (json.loads(page.figures[f"figure-1-{theme}"]) for theme in ("light", "dark"))
@@ -145,7 +145,7 @@ def test_study_tables_are_shown_as_they_are_found(run, tmp_path):
     ):
         store.write_table(f"tables/{name}.parquet", table, "key")
     page = Page(render("t", sections(Run.open(copy))))
-    assert len(page.figures) // 2 == 4 + 2 * len(models) + 2
+    assert len(page.figures) // 2 == 3 + 2 * len(models) + 2
     assert {"Undecided here, tested without CAN.", "homemade", "A claim."} <= set(page.words)
     assert any(w.startswith("Tested on published encoders") and "MAE: timm:x." in w for w in page.words)
 
