@@ -18,7 +18,7 @@ from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, image_finder, messages, neighborhoods, pickers, tables
 from dashboard.widgets.missing_maps import draw_missing
-from probing_core.compute.names import DONE, EVERYTHING, READINGS, SHOWN
+from probing_core.compute.names import DONE, EVERYTHING, READINGS
 from probing_core.results import Run
 from probing_core.run.layout import SAMPLES
 
@@ -28,11 +28,10 @@ MAX_SAMPLES_WITH_ARROWS = 160
 MAX_ARROWS_OF_CHOSEN = 60
 """Arrows to pictures under the chosen transformation, at most; of more, a draw has arrows."""
 
-READING_NAMES = {DONE: "what was done", EVERYTHING: "everything", SHOWN: "what is shown"}
+READING_NAMES = {DONE: "what was done", EVERYTHING: "everything"}
 READING_HELP = (
     "What was done: the mean of all versions of a picture is taken off each of them, so that what they show is gone. "
-    "Everything: the embeddings as they are. What is shown: the mean of all pictures under a transformation is taken "
-    "off each of them, so that what was done to them is mostly gone."
+    "Everything: the embeddings as they are."
 )
 
 CHART = "map"

@@ -26,7 +26,7 @@ GROUP_SUBSET = "group:"
 DETECTOR = "detector"
 """The name under which the detector of alterations answers, beside those of models."""
 
-DONE, EVERYTHING, SHOWN = "done", "everything", "shown"
-READINGS = (DONE, EVERYTHING, SHOWN)
-"""Readings of a map: by what was done to a picture (the mean of each image's versions is taken off), by everything, and
-by what is shown (the mean of each transformation is taken off)."""
+DONE, EVERYTHING = "done", "everything"
+READINGS = (DONE, EVERYTHING)
+"""Readings of a map: by what was done to a picture (the mean of each image's versions is taken off), and by
+everything."""

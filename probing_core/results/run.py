@@ -239,7 +239,7 @@ class Run:
         """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made.
 
         Args:
-            reading: ``done`` (what was done to the pictures), ``everything`` or ``shown`` (what they show).
+            reading: ``done`` (what was done to the pictures) or ``everything``.
         """
         table = self.table(map_path(model, reading))
         return None if table.empty else table

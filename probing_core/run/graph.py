@@ -26,7 +26,6 @@ from probing_core.compute.names import (
     ORACLE,
     OTHER_PROBES,
     RENDERING,
-    SHOWN,
     STRENGTH,
 )
 from probing_core.compute.scores import UNSCORED
@@ -511,7 +510,6 @@ def _map_rows() -> Iterator[Row]:
         DONE: "`sample`, `x`, `y`: UMAP coordinates of the first repetition by what was done to each picture: of "
         "embeddings less the mean of the versions of each image",
         EVERYTHING: "the same of the embeddings themselves",
-        SHOWN: "the same by what is shown: of embeddings less the mean of each transformation",
     }
     for reading, holds in readings.items():
         yield Row(

@@ -62,11 +62,11 @@ def test_more_models_than_the_map_has_room_for_stay_chosen_on_other_pages(open_a
 def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(open_app, made_run, tmp_path):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    samples, table = Run.open(run).samples, Run.open(run).map("zoo/mae", "shown")
+    samples, table = Run.open(run).samples, Run.open(run).map("zoo/mae", "done")
     images = list(dict.fromkeys(samples["image_id"]))[::2]
     held = samples.loc[samples["image_id"].isin(images), "sample"]
-    Store(run).write_table(map_path("zoo/mae", "shown"), table[table["sample"].isin(held)], "made")
-    app = open_app("Map", run=run, models="zoo/mae", arrows="True", reading="shown")
+    Store(run).write_table(map_path("zoo/mae", "done"), table[table["sample"].isin(held)], "made")
+    app = open_app("Map", run=run, models="zoo/mae", arrows="True", reading="done")
     assert not app.exception
     assert f"{len(held)} of {len(held)} samples shown" in texts(app)
     assert f"The maps of this run hold {len(held)} of its {len(samples)} samples" in texts(app)
@@ -196,12 +196,12 @@ def without(shipped: Path, place: Path, *paths: str) -> Path:
 
 def test_the_readings_are_maps_of_their_own_and_a_run_has_those_that_it_has(open_app, shipped_run, tmp_path):
     addresses = []
-    for reading in ("done", "everything", "shown"):
+    for reading in ("done", "everything"):
         (shown,) = point_maps(open_app("Map", models="zoo/mae", reading=reading))
         addresses.append(shown["panels"][0]["address"])
-    assert len(set(addresses)) == 3
+    assert len(set(addresses)) == 2
     models = Run.open(shipped_run).models["name"]
-    others = [map_path(model, reading) for model in models for reading in ("done", "shown")]
+    others = [map_path(model, "done") for model in models]
     app = open_app("Map", run=without(shipped_run, tmp_path, *others))
     assert not [w for w in app.get("button_group") if w.label.startswith("Near each other")]
     assert len(point_maps(app)) == 1
