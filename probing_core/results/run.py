@@ -193,10 +193,12 @@ class Run:
         """Return the table called ``name`` in the manifest; an empty frame if the run has none."""
         return self.store.read_table(name) if self.store.has(name) else pd.DataFrame()
 
-    @property
+    @cached_property
     def table_names(self) -> list[str]:
-        """Paths of all Parquet tables that the run holds, sorted; `table` reads one."""
-        return [name for name in self.store.names() if name.endswith(layout.PARQUET)]
+        """Paths of the Parquet tables that the run holds and that there can be, sorted; `table` reads one."""
+        from probing_core.run.graph import TABLE
+
+        return [name for name in self.store.names() if name.endswith(layout.PARQUET) and TABLE.stage_of(name)]
 
     def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
         """Return every tested sample of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
