@@ -18,13 +18,13 @@ from dashboard.data.predictions import Answer
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
-from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart, star_chart
+from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
 from probing_core.measures.notation import decimal, in_percent
-from probing_core.results import Run, place, stars
+from probing_core.results import Run, place
 from probing_core.transforms import bank
 
 AT_ONCE = 3
@@ -77,7 +77,6 @@ def show() -> None:
     below = st.container()
     with below:
         _change(run, pictures, opened, first, task)
-        _own_star(run, pictures, opened, models)
         _neighbors(run, crops, first)
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
@@ -312,45 +311,6 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
     )
     st.html(verdicts.models_table({name: [r for r in asked if r["image"] == name] for name in when}, cache.theme()))
     tables.download(predictions.class_table(asked), "change", "Predictions before and after as CSV")
-
-
-@fragment
-def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str]) -> None:
-    """Show which transformations move the embedding of a picture further, or less far, than those of photographs."""
-    able = [model for model in models if cache.computed(run, stars.middle_strengths, model)]
-    if not able:
-        return
-    st.header(
-        "Your picture's own star",
-        help="All transformations of the run, each at its middle strength, are applied to your picture. How far each "
-        "moves its embedding stands beside how far it moves those of the run's test photographs on average.",
-    )
-    if not pickers.toggle("Apply all transformations", "own-star"):
-        return
-    left, right = st.columns(2)
-    name = pickers.select("Picture", "own-star-picture", list(pictures), opened, where=left)
-    model = pickers.select("Model", "own-star-model", able, where=right)
-    asked = asking.each([model], lambda model: predictions.own_star(run, pictures[name].image, model))
-    if not asked:
-        return  # why stands on the page
-    table = asked[model]
-    mine = table[table["model"] == stars.YOURS].sort_values("ratio", kind="stable")
-    least, most = mine.iloc[0], mine.iloc[-1]
-    st.markdown(
-        f"Your picture resists **{least['transform']}** most, which moves it {decimal(least['ratio'], 2)} times as far "
-        f"as a photograph on average, and gives way to **{most['transform']}** most, {decimal(most['ratio'], 2)} times "
-        "as far."
-    )
-    figure = star_chart(table, cache.theme())
-    columns = ["transform", "group", "value", "ratio"]
-    tables.chart(
-        figure, "star-of-picture", mine[columns], f"The star of {name} beside that of photographs, by {model}."
-    )
-    st.caption(
-        "Lengths are in units of the distance between two photographs (rings, spaced by square roots); both panels "
-        "have the same axes. The average has trails from weak to strong, your picture one dot a transformation. "
-        "It lies further out: offsets of single pictures point apart, so that their mean is shorter."
-    )
 
 
 @fragment

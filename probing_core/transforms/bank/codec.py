@@ -64,14 +64,12 @@ TRANSFORMS = (
         "codec", "B", "pixelate", "factor", "px of a 128 px view", 3.0, 5.0,
         "Averaged over square blocks of this side.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         neutral=1.0, pixels=pixelate, is_length=True, alternative=alternatives.pixelate,
-        followed_by=((11, "fog"),),
     ),
     of_bank(
         "codec", "C", "posterize", "bits", "bits a channel", 4, 2,
         "The highest bits of every value kept, their levels spread over the whole range.",
         "Pillow ImageOps.posterize, with levels from black to white",
         neutral=8, distribution="integer", pixels=posterize, alternative=alternatives.posterize,
-        followed_by=((15, "sepia"),),
     ),
 )
 # fmt: on
