@@ -58,7 +58,6 @@ TRANSFORMS = (
         "Stored as JPEG with 4:2:0 chroma and read again; its blocks are 8 px whatever the size.",
         "ITU-T T.81; Hendrycks & Dietterich 2019 (ImageNet-C)", library="OpenCV (libjpeg-turbo)",
         neutral=100, distribution="integer", pixels=jpeg, alternative=alternatives.jpeg,
-        followed_by=((4, "defocus-blur"), (13, "style-3")),
     ),
     of_bank(
         "codec", "B", "pixelate", "factor", "px of a 128 px view", 3.0, 5.0,
