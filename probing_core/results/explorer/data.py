@@ -162,7 +162,9 @@ def explorer_data(
     answers = {name: run.tested(name, TASK, ()) for name in names}
     for name in names:
         if not maps[name] or answers[name].empty:
-            raise BadRun(f"The explorer needs a map and predictions of '{name}', and the run has not both: leave it out.")
+            raise BadRun(
+                f"The explorer needs a map and predictions of '{name}', and the run has not both: leave it out."
+            )
     tested, rest = _points(run, maps, answers, repetition)
     if not len(tested):
         raise BadRun(f"No tested sample of the run '{run.name}' has a place on the maps of all of: {', '.join(names)}.")
@@ -177,7 +179,9 @@ def explorer_data(
     return ExplorerData(
         classes=classes,
         groups=groups,
-        models=tuple(_model(run, name, maps[name], answers[name], order, len(tested), codes, neighbors) for name in names),
+        models=tuple(
+            _model(run, name, maps[name], answers[name], order, len(tested), codes, neighbors) for name in names
+        ),
         sample=order.astype(np.int32),
         truth=truth,
         strength=_ranks(truth, rows["strength"].to_numpy(np.float64), classes),

@@ -47,8 +47,8 @@ export function unpack(header, buffer) {
  *
  * `data` comes from `unpack`. Options: `selection` (restores one; JSON), `theme` ("light", "dark" or "auto"),
  * `onSelection(selection)` after every change that is at rest, `onPoint(sample)` when a picture is opened,
- * `picture(photo, cls, {point, sample, large})` -> `{url, columns, rows, tile}` or `{url}` or null (`cls` -1: the whole
- * photograph, with `cut: [left, top, side]` in shares of the tile), `own` (`{title, places: {model: [x, y]}}`: a picture
+ * `picture(photo, cls, {point, sample, large})` -> `{url, columns, rows, tile, box}` or `{url}` or null (`cls` -1: the whole
+ * photograph, with `cut: [left, top, width, height]` in shares of it), `own` (`{title, places: {model: [x, y]}}`: a picture
  * of the visitor on the maps), `scope` (a sentence on what the points are).
  *
  * Returns `{update(options), destroy(), counts(), selection(), select(selection)}`.
@@ -766,6 +766,8 @@ class PointMap {
         }
       }
       if (this.everything && best < 0.2 * counts[cls]) continue;
+      // Of few points the name is above those that are together with the densest place.
+      if (this.large) while (where[1] > 1 && [-1, 0, 1].some((dx) => grid[(cls * side + where[1] - 1) * side + where[0] + dx])) where[1]--;
       if (best) found.push({ cls, best, size: this.everything ? best : counts[cls], x: ((where[0] + 0.5) / side) * this.width, y: ((where[1] + 0.5) / side) * this.height });
     }
     found.sort((a, b) => b.size - a.size);
@@ -774,7 +776,7 @@ class PointMap {
       const title = data.classes[cls].title;
       const w = title.length * 6.3 + 8, h = 15;
       const left = clamp(x - w / 2, 1, this.width - w - 1);
-      const top = clamp(y - (this.large ? 24 : 8), 1, this.height - h - 1);
+      const top = clamp(y - (this.large ? 22 : 8), 1, this.height - h - 1);
       if (placed.some(([l, t, r]) => left < r && left + w > l && Math.abs(top - t) < h)) continue;
       placed.push([left, top, left + w]);
       const node = el("button", { tabindex: -1, onclick: (event) => app.toggleRows([cls], event.shiftKey),
@@ -981,9 +983,9 @@ class Matrix {
     if (width === this.width && height === this.height && density === this.density) return;
     [this.width, this.height, this.density] = [width, height, density];
     const narrow = width < 430;
-    this.left = narrow ? 88 : 104;
+    this.left = narrow ? 88 : 98;
     this.top = 86;
-    const right = narrow ? 30 : 52;
+    const right = narrow ? 30 : 34;
     this.cw = Math.min((width - this.left - right) / k, 24);
     this.ch = Math.min((height - this.top - 2) / k, 24);
     this.canvas.style.left = `${this.left}px`;
@@ -1049,7 +1051,7 @@ class Matrix {
         const count = by < 2 ? counts.matrix[by][row * k + column] : 0;
         const points = Math.round(100 * share);
         const text = few ? (by < 2 && count ? String(count) : "") : Math.abs(points) >= 10 ? String(Math.abs(points)) : "";
-        if (text) {
+        if (text && (cw > 9.5 || text.length < 2)) { // narrower cells, as on a phone, have no room for digits
           ctx.font = `${few ? 700 : dim ? 400 : 500} ${size}px ${theme.font}`;
           const ink = luminance(color) > 0.34 ? theme.dark : theme.light;
           ctx.fillStyle = css(dim ? mix(ink, color, 0.35) : ink);
@@ -1179,7 +1181,7 @@ class List {
     }
     const total = rows.total;
     const shown = rows.filter(([, , a, b]) => (total ? Math.max(a, b) >= 0.01 * total : a + b > 0))
-      .sort((x, y) => Math.max(y[2], y[3]) - Math.max(x[2], x[3])).slice(0, 14);
+      .sort((x, y) => Math.max(y[2], y[3]) - Math.max(x[2], x[3])).slice(0, Math.max(5, Math.floor((this.node.clientHeight - 64) / 36)));
     const most = total ?? Math.max(1, ...shown.map(([, , a, b]) => Math.max(a, b)));
     const folded = total ? rows.filter(([, , a, b]) => Math.max(a, b) > 0).length - shown.length : 0;
     this.node.replaceChildren(el("p", {}, head),
@@ -1230,7 +1232,7 @@ class Curves {
     if (!width) return;
     const columns = engine.what?.columns;
     const names = columns ? data.classes.filter((one, i) => columns[i]).map((one) => one.title) : null;
-    this.title.textContent = names ? `Taken for ${names.length > 2 ? `${names.length} classes` : names.join(" or ")}, by strength` : "Right, by strength of the alteration";
+    this.title.textContent = names ? `Taken for ${names.length > 2 ? `${names.length} classes` : names.join(" or ")}, weak to strong` : "Right, from weak to strong";
     const [left, right, top, bottom] = [34, 16, 8, 18];
     const x = (bin) => left + ((bin + 0.5) / BINS) * (width - left - right), y = (share) => top + (1 - share) * (height - top - bottom);
     const edge = (bin) => left + (bin / BINS) * (width - left - right);
@@ -1242,7 +1244,7 @@ class Curves {
         svg("text", { x: left - 5, y: y(share) + 4, "text-anchor": "end" }, label));
     }
     nodes.push(svg("text", { x: left, y: height - 3 }, "weak"), svg("text", { x: width - right, y: height - 3, "text-anchor": "end" }, "strong"),
-      svg("text", { x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, "drag to choose"));
+      svg("text", { x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, width < 220 ? "" : "drag to choose"));
     const ends = [];
     const line = (counts, slot, kind) => {
       const points = [];
@@ -1392,8 +1394,8 @@ class Pictures {
       const model = engine.models[slot], right = (engine.outcome[i] >> slot) & 1;
       return el("span", { class: "px-answer" }, badge(slot), ` ${right ? "\u2713 " : ""}${data.classes[model.predicted[i]].title} ${percent(model.confidence[i], 255)}`);
     });
-    const pair = el("span", { class: "px-pair" }, app.image(i, true), app.image(i, false));
-    if (first) pair.append(el("em", {}, "untouched"), el("em", {}, "altered"));
+    const pair = app.options.picture && el("span", { class: "px-pair" }, app.image(i, true), app.image(i, false));
+    if (first && pair) pair.append(el("em", {}, "untouched"), el("em", {}, "altered"));
     return el("div", { class: "px-card", onpointerenter: () => app.hover(i), onpointerleave: () => app.hover(null) },
       el("button", { class: "px-open", onclick: () => app.open(i), onfocus: () => app.hover(i), onblur: () => app.hover(null) }, pair, app.caption(i), ...answers),
       el("button", { class: "px-pin", "aria-pressed": String(pinned), "aria-label": pinned ? "No longer keep this picture in view" : "Keep this picture in view",
@@ -1697,12 +1699,13 @@ class Explorer {
     const node = this.tile(found, "whole photograph");
     if (found.cut) {
       const frame = el("i", { class: "px-cut" });
-      [frame.style.left, frame.style.top, frame.style.width, frame.style.height] = [0, 1, 2, 3].map((k) => `${100 * found.cut[Math.min(k, 2)]}%`);
+      ["left", "top", "width", "height"].forEach((side, k) => (frame.style[side] = `${100 * found.cut[k]}%`));
       node.append(frame);
     }
     return node;
   }
 
+  /** Return a picture: one tile of a sheet of `columns` by `rows`, of which `box` (left, top, width, height) is shown. */
   tile(found, words) {
     const node = el("span", { class: "px-picture", role: "img", "aria-label": words });
     if (!found) {
@@ -1710,11 +1713,12 @@ class Explorer {
       node.textContent = "no picture";
       return node;
     }
-    const { url, columns = 1, rows = 1, tile = 0 } = found;
+    const { url, columns = 1, rows = 1, tile = 0, box: [left, top, width, height] = [0, 0, 1, 1] } = found;
+    const share = (place, count) => (count > 0 ? (100 * place) / count : 0);
     node.style.backgroundImage = `url("${url}")`;
-    node.style.backgroundSize = `${columns * 100}% ${rows * 100}%`;
-    const share = (place, count) => (count > 1 ? (100 * place) / (count - 1) : 0);
-    node.style.backgroundPosition = `${share(tile % columns, columns)}% ${share(Math.floor(tile / columns), rows)}%`;
+    node.style.backgroundSize = `${(columns / width) * 100}% ${(rows / height) * 100}%`;
+    node.style.backgroundPosition = `${share((tile % columns) + left, columns - width)}% ${share(Math.floor(tile / columns) + top, rows - height)}%`;
+    node.style.aspectRatio = width / height;
     return node;
   }
 
@@ -2065,6 +2069,8 @@ class Explorer {
       parts.push(".");
     }
     this.sentence.replaceChildren(...parts);
+    this.sentence.classList.remove("px-long");
+    this.sentence.classList.toggle("px-long", this.sentence.scrollWidth > this.sentence.clientWidth);
   }
 
   whatInWords() {

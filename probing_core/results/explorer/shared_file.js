@@ -19,8 +19,8 @@ function picture(photo, cls, { large }) {
   const place = (large && header.pictures.large[photo]) || header.pictures.small[photo];
   const tile = header.pictures.tiles.indexOf(cls);
   if (!place || tile < 0) return null;
-  const { columns, rows, cuts } = header.pictures;
-  return { url: sheetAddress(place), columns, rows, tile, cut: cls < 0 ? cuts[photo] : undefined };
+  const { columns, rows, whole } = header.pictures;
+  return { url: sheetAddress(place), columns, rows, tile, ...(cls < 0 ? whole[photo] : {}) };
 }
 
 let selection = null;

@@ -44,7 +44,7 @@ GROUND = 154
 WHOLE = -1
 """The tile of a sheet that holds the whole photograph."""
 
-PATH = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^\s@,/\\]+[/\\])*")
+PATH = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^\s@,/\\]+[/\\])+")
 """The folders of an absolute path within the name of a model."""
 
 
@@ -109,13 +109,13 @@ def write_shared_file(
     empty = len(page.render(None, [], []).encode())
     small: list[bytes] = []
     large: dict[int, bytes] = {}
-    cuts: list[list[float]] = []
+    wholes: list[dict[str, list[float]]] = []
     if not why_not:
-        small, large, cuts = _fitting_sheets(run, data, most_bytes - empty - 60 * len(data.images), progress)
+        small, large, wholes = _fitting_sheets(run, data, most_bytes - empty - 60 * len(data.images), progress)
         if not small:
             why_not, licenses = "they do not fit into the file", {}
             page = _Page(run, data, points, arrays, licenses, why_not)
-    text = page.render(_index(data, small, large, cuts), small, list(large.values()))
+    text = page.render(_index(data, small, large, wholes), small, list(large.values()))
     path = Path(out)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
@@ -156,8 +156,12 @@ class _Page:
         self.footer = escape(f"{_scope(data)} {_taken(licenses, why_not)}")
 
     def render(self, pictures: dict[str, Any] | None, small: Sequence[bytes], large: Sequence[bytes]) -> str:
-        script = (HERE / "explorer.js").read_text(encoding="utf-8") + (HERE / "shared_file.js").read_text(encoding="utf-8")
-        style = (HERE / "explorer.css").read_text(encoding="utf-8") + (HERE / "shared_file.css").read_text(encoding="utf-8")
+        script = (HERE / "explorer.js").read_text(encoding="utf-8") + (HERE / "shared_file.js").read_text(
+            encoding="utf-8"
+        )
+        style = (HERE / "explorer.css").read_text(encoding="utf-8") + (HERE / "shared_file.css").read_text(
+            encoding="utf-8"
+        )
         header = {"data": self.header, "pictures": pictures, "scope": _scope(self.data)}
         values = {
             "title": escape(TITLE),
@@ -204,8 +208,8 @@ def _taken(licenses: Mapping[str, int], why_not: str) -> str:
 
 def _fitting_sheets(
     run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]
-) -> tuple[list[bytes], dict[int, bytes], list[list[float]]]:
-    """Return a small sheet for each image, large ones of as many as fit into ``room`` bytes of base64, and the cuts.
+) -> tuple[list[bytes], dict[int, bytes], list[dict[str, list[float]]]]:
+    """Return a small sheet for each image, large ones of as many as fit into ``room`` bytes of base64, and the wholes.
 
     Large ones are made of the images first whose versions both first models are surest to name wrong: these are what
     the explorer shows first. No small ones where these alone do not fit.
@@ -216,7 +220,7 @@ def _fitting_sheets(
         versions[photo][cls] = row
     done = 0
 
-    def sheets(photo: int) -> tuple[bytes, np.ndarray, list[float]]:
+    def sheets(photo: int) -> tuple[bytes, np.ndarray, dict[str, list[float]]]:
         whole, cut = _whole(run, data.images[photo])
         tiles = {cls: run.pictures.pair_of(row)[1] for cls, row in versions[photo].items()} | {WHOLE: whole}
         large = _sheet(tiles, len(data.classes), LARGE)
@@ -225,12 +229,12 @@ def _fitting_sheets(
     order = np.argsort(-_surest_errors(data), kind="stable")
     small: dict[int, bytes] = {}
     large: dict[int, bytes] = {}
-    cuts: dict[int, list[float]] = {}
+    wholes: dict[int, dict[str, list[float]]] = {}
     size_small = size_large = 0
     try:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             for photo, (one, sheet, cut) in zip(order.tolist(), threads.map(sheets, order.tolist()), strict=True):
-                small[photo], cuts[photo] = one, cut
+                small[photo], wholes[photo] = one, cut
                 size_small += _base64_size(one)
                 done += 1
                 progress(done, len(order))
@@ -246,11 +250,11 @@ def _fitting_sheets(
         size_large -= _base64_size(large.popitem()[1])
     if size_small > room:
         return [], {}, []
-    return [small[i] for i in range(len(order))], large, [cuts[i] for i in range(len(order))]
+    return [small[i] for i in range(len(order))], large, [wholes[i] for i in range(len(order))]
 
 
 def _index(
-    data: ExplorerData, small: Sequence[bytes], large: Mapping[int, bytes], cuts: Sequence[list[float]]
+    data: ExplorerData, small: Sequence[bytes], large: Mapping[int, bytes], wholes: Sequence[dict[str, list[float]]]
 ) -> dict[str, Any] | None:
     """Return where the sheets begin in the text of all of them, and what their tiles are."""
     if not small:
@@ -267,7 +271,7 @@ def _index(
         "columns": COLUMNS,
         "rows": -(-len(tiles) // COLUMNS),
         "tiles": tiles,
-        "cuts": cuts,
+        "whole": wholes,
     }
 
 
@@ -303,16 +307,19 @@ def _reduced(sheet: Image) -> Image:
     return cv2.resize(sheet, (width * SMALL // LARGE, height * SMALL // LARGE), interpolation=cv2.INTER_AREA)
 
 
-def _whole(run: Run, image_id: str) -> tuple[Image, list[float]]:
-    """Return the whole image on a square ground, and the cut that models see: left, top, side, in shares of it."""
+def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
+    """Return the whole image on a square ground, and in shares (left, top, width, height) its ``box`` on that square and
+    the ``cut`` of it that models see."""
     image = run.pictures.photograph(image_id)
     height, width = image.shape[:2]
     side = max(height, width)
     square = np.full((side, side, 3), GROUND, np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = image
-    share = min(height, width) / side * run.recipe.view / source_side(run.recipe.view)
-    return square, [round((1 - share) / 2, 4), round((1 - share) / 2, 4), round(share, 4)]
+    seen = min(height, width) * run.recipe.view / source_side(run.recipe.view)
+    box = [left / side, top / side, width / side, height / side]
+    cut = [(1 - seen / width) / 2, (1 - seen / height) / 2, seen / width, seen / height]
+    return square, {"box": [round(x, 4) for x in box], "cut": [round(x, 4) for x in cut]}
 
 
 # tables
