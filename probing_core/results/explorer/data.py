@@ -109,9 +109,9 @@ class ExplorerData:
         truth: (tested,) ``uint8`` true class.
         strength: (tested,) ``uint8`` rank of the strength within its class, 0 weakest; see `NO_STRENGTH`.
         value: (tested,) ``float32`` the strength itself.
-        photo: (tested,) ``uint16`` number of the image.
+        photo: (tested,) ``uint16`` (``uint32`` of many images) number of the image.
         images: ids of the images.
-        photographs: (images,) ``uint16`` number of the photograph that each image was cut from.
+        photographs: (images,) number of the photograph that each image was cut from.
         labels: what each image shows.
         licenses: of each image.
         repetitions: which of the run's repetitions the tested points are of.
@@ -186,9 +186,9 @@ def explorer_data(
         truth=truth,
         strength=_ranks(truth, rows["strength"].to_numpy(np.float64), classes),
         value=rows["strength"].to_numpy(np.float32),
-        photo=photo.astype(np.uint16),
+        photo=_small(photo),
         images=tuple(images.tolist()),
-        photographs=np.unique(first["base_id"].to_numpy(str), return_inverse=True)[1].astype(np.uint16),
+        photographs=_small(np.unique(first["base_id"].to_numpy(str), return_inverse=True)[1]),
         labels=tuple(first["label"].astype(str)),
         licenses=tuple(str(licenses.get(image, "") or "") for image in images),
         repetitions=tuple(sorted(int(r) for r in rows["repetition"].unique())),
@@ -382,6 +382,10 @@ def _nearest(table: pd.DataFrame, order: np.ndarray, tested: int, count: int) ->
 
 def _coded(names: pd.Series, codes: Mapping[str, int]) -> np.ndarray:
     return names.astype(str).map(codes).to_numpy(np.uint8)
+
+
+def _small(numbers: np.ndarray) -> np.ndarray:
+    return numbers.astype(np.uint16 if len(numbers) == 0 or numbers.max() <= np.iinfo(np.uint16).max else np.uint32)
 
 
 def _byte(probabilities: pd.Series) -> np.ndarray:

@@ -19,6 +19,8 @@ const FEW = 30; // rows of a matrix with fewer pictures show counts instead of p
 const LARGE_POINTS = 600; // fewer chosen points than this are drawn large, filled or hollow
 const CONTOURS_FROM = 500;
 const CORNERS = 64; // of a lasso in a selection that is kept
+const NARROW = 600; // of the explorer: a phone, where the list says more than the matrix
+const MOST_KEPT = 8; // selections with a name: all of them stand in the address
 const OUTCOMES = ["neither", "a", "b", "both"]; // 1: A is right, 2: B is right, 3: both
 const OUTCOME_ORDER = [3, 1, 2, 0];
 const SLOTS = ["a", "b"];
@@ -29,6 +31,7 @@ export function unpack(header, buffer) {
   const kinds = {
     uint8: Uint8Array,
     uint16: Uint16Array,
+    uint32: Uint32Array,
     int16: Int16Array,
     int32: Int32Array,
     float32: Float32Array,
@@ -842,7 +845,7 @@ class PointMap {
         const { scale } = this.view();
         this.zoom.x = drag.zoom.x - (x - drag.x) / scale;
         this.zoom.y = drag.zoom.y + (y - drag.y) / scale;
-        app.frame(() => this.draw(true));
+        app.frame("map", () => this.draw(true));
       } else if (drag.lasso && drag.far > 4) {
         app.hover(null);
         app.cancelDrag = () => {
@@ -851,7 +854,7 @@ class PointMap {
           app.setWhere(before, false);
         };
         for (const one of event.getCoalescedEvents?.() ?? [event]) this.drawing.push(...this.toMap(...local(one)).map(Math.round));
-        app.frame(() => this.drawing && app.setWhere({ slot: this.slot, polygon: this.drawing }, true));
+        app.frame("change", () => this.drawing && app.setWhere({ slot: this.slot, polygon: this.drawing }, true));
       }
     });
     over.addEventListener("pointerup", (event) => {
@@ -895,7 +898,7 @@ class PointMap {
       this.zoom.x += mx - nx;
       this.zoom.y += my - ny;
     }
-    this.app.frame(() => this.draw(true));
+    this.app.frame("map", () => this.draw(true));
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.app.settleMap(this), 120);
   }
@@ -951,8 +954,9 @@ class Matrix {
     this.rowNames = classes.map((one, cls) => this.name(one, cls, "row"));
     this.columnNames = classes.map((one, cls) => this.name(one, cls, "column"));
     this.totals = classes.map(() => el("span", { class: "px-n" }));
-    this.corner = el("div", { class: "px-corner" }, el("span", {}, "taken for"), el("span", {}, "true"), el("span", {}, "n"));
-    this.node = el("div", { class: "px-matrix" }, this.canvas, ...this.columnNames, ...this.rowNames, ...this.totals, ...this.corner.children);
+    this.corner = ["taken for", "true", "n"].map((text) => el("span", {}, text));
+    this.strips = [0, 1].map(() => el("div", { class: "px-strip", "aria-hidden": "true" }));
+    this.node = el("div", { class: "px-matrix" }, this.canvas, ...this.strips, ...this.columnNames, ...this.rowNames, ...this.totals, ...this.corner);
     this.over = null; // [row, column] under the pointer or the keys
     this.listen();
   }
@@ -993,21 +997,28 @@ class Matrix {
     const size = [this.cw * k + 1, this.ch * k + 1];
     [this.canvas.style.width, this.canvas.style.height] = size.map((one) => `${one}px`);
     [this.canvas.width, this.canvas.height] = size.map((one) => Math.round(one * density));
+    this.strips.forEach((strip, across) => {
+      strip.style.left = `${this.left - (across ? 0 : 4)}px`;
+      strip.style.top = `${this.top - (across ? 4 : 0)}px`;
+      strip.style.width = across ? `${size[0] - 1}px` : "3px";
+      strip.style.height = across ? "3px" : `${size[1] - 1}px`;
+    });
     this.rowNames.forEach((node, cls) => {
       node.style.top = `${this.top + cls * this.ch}px`;
       node.style.height = this.totals[cls].style.height = `${this.ch}px`;
-      node.style.width = `${this.left - 4}px`;
+      node.style.width = `${this.left - 7}px`;
       this.totals[cls].style.top = node.style.top;
       this.totals[cls].style.left = `${this.left + size[0] + 4}px`;
       this.totals[cls].style.lineHeight = node.style.lineHeight = `${this.ch}px`;
     });
     this.columnNames.forEach((node, cls) => {
       node.style.left = `${this.left + (cls + 0.5) * this.cw - 6}px`;
-      node.style.top = `${this.top - 18}px`;
+      node.style.top = `${this.top - 20}px`;
     });
-    const [taken, truth, n] = this.node.querySelectorAll(":scope > span:not(.px-n)");
+    this.node.classList.toggle("px-dense", this.cw < 9.5);
+    const [taken, truth, n] = this.corner;
     taken.style.top = "34px";
-    truth.style.top = n.style.top = `${this.top - 18}px`;
+    truth.style.top = n.style.top = `${this.top - 20}px`;
     taken.style.width = truth.style.width = `${this.left - 10}px`;
     n.style.left = `${this.left + size[0] + 4}px`;
   }
@@ -1066,6 +1077,10 @@ class Matrix {
       ctx.fillRect(0, cls * ch - 0.8, k * cw, 1);
     }
     this.frames(ctx);
+    this.strips.forEach((strip, across) => {
+      const stops = app.classColors.map((color, cls) => `${css(color)} ${(100 * cls) / k}% ${(100 * (cls + 1)) / k}%`);
+      strip.style.background = `linear-gradient(to ${across ? "right" : "bottom"}, ${stops.join()})`;
+    });
     this.rowNames.forEach((node, cls) => {
       const chosen = Boolean(what?.rows?.[cls]);
       node.classList.toggle("px-pale", !counts.rows[cls]);
@@ -1285,7 +1300,7 @@ class Curves {
       plot.setPointerCapture(event.pointerId);
       [from, this.before] = [bin(event), app.engine.how];
     });
-    plot.addEventListener("pointermove", (event) => from !== null && app.frame(() => from !== null && app.setHow(range(event), true)));
+    plot.addEventListener("pointermove", (event) => from !== null && app.frame("change", () => from !== null && app.setHow(range(event), true)));
     plot.addEventListener("pointerup", (event) => {
       if (from === null) return;
       const chosen = range(event);
@@ -1453,8 +1468,8 @@ class PictureDialog {
         el("button", { "aria-pressed": String(pinned), onclick: () => { app.setPin(pinned ? null : i); this.open(i); } }, pinned ? "Kept in view" : "Keep in view"),
         el("button", { "aria-label": "Picture before", onclick: () => this.step(-1) }, "\u2039"), el("button", { "aria-label": "Next picture", onclick: () => this.step(1) }, "\u203a"),
         el("button", { "aria-label": "Close", onclick: () => this.node.close() }, "\u00d7")),
-      el("div", { class: "px-large" }, figure(app.whole(i), "Whole photograph; models see what is outlined"), untouched ? null : figure(app.image(i, true, true), "Untouched"),
-        figure(app.image(i, false, true), untouched ? "Untouched" : "Altered"), el("div", { class: "px-answers" }, el("h3", {}, "What each model says"), ...bars)),
+      el("div", { class: "px-large" }, untouched ? null : figure(app.image(i, true, true), "Untouched"), figure(app.image(i, false, true), untouched ? "Untouched" : "Altered"),
+        figure(app.whole(i), "The whole photograph; models see what is outlined"), el("div", { class: "px-answers" }, el("h3", {}, "What each model says"), ...bars)),
       ...rows);
     if (!this.node.open) this.node.showModal();
     app.hover(i);
@@ -1500,6 +1515,7 @@ class Explorer {
     this.kept = [];
     this.scrolled = -1000;
     this.stampCache = new Map();
+    this.tasks = new Map();
     this.identity = data.classes.findIndex((one) => one.name === "identity");
     this.twins = new Map(); // number of an image -> its untouched point
     for (let i = 0; i < data.tested; i++) if (data.truth[i] === this.identity && !this.twins.has(data.photo[i])) this.twins.set(data.photo[i], i);
@@ -1512,6 +1528,7 @@ class Explorer {
       this.engine.count();
       if (options.hint !== false) this.firstCell();
     }
+    if (!options.selection?.panel && this.root.clientWidth < NARROW) this.panel = "list";
     this.watch();
     this.refresh(false, true);
   }
@@ -1599,7 +1616,7 @@ class Explorer {
   }
 
   watch() {
-    this.resizes = new ResizeObserver(() => this.frame(() => {
+    this.resizes = new ResizeObserver(() => this.frame("size", () => {
       const key = [this.root.clientWidth, this.maps[0].box.clientWidth, this.maps[1].box.clientWidth, this.matrix.node.clientWidth, this.matrix.node.clientHeight].join();
       if (key === this.sizes) return;
       this.sizes = key;
@@ -1644,12 +1661,14 @@ class Explorer {
     return this.stampCache.get(key);
   }
 
-  /** Run `task` before the next paint; the last one asked for wins. */
-  frame(task) {
-    this.task = task;
+  /** Run `task` before the next paint; of those with one key, the last one asked for. */
+  frame(key, task) {
+    this.tasks.set(key, task);
     this.pending ??= requestAnimationFrame(() => {
       this.pending = null;
-      this.task();
+      const tasks = [...this.tasks.values()];
+      this.tasks.clear();
+      for (const one of tasks) one();
     });
   }
 
@@ -1894,7 +1913,7 @@ class Explorer {
       this.preview = { mask, n };
     } else if (this.preview) this.preview = null;
     else return;
-    this.frame(() => this.maps.forEach((map) => map.draw()));
+    this.frame("preview", () => this.maps.forEach((map) => map.draw()));
   }
 
   hover(i, event, byKey = false) {
@@ -2162,7 +2181,7 @@ class Explorer {
     this.colors = ["right", "strength"].includes(selection.colors) ? selection.colors : "class";
     const pin = Number.isInteger(selection.pin) ? data.sample.subarray(0, data.tested).indexOf(selection.pin) : -1;
     this.pin = pin >= 0 ? pin : null;
-    this.kept = Array.isArray(selection.kept) ? selection.kept.filter((one) => one && typeof one.name === "string" && one.selection).slice(0, 20) : [];
+    this.kept = Array.isArray(selection.kept) ? selection.kept.filter((one) => one && typeof one.name === "string" && one.selection).slice(0, MOST_KEPT) : [];
     return true;
   }
 
@@ -2171,7 +2190,7 @@ class Explorer {
     const name = this.keepName.value.trim();
     if (!name) return;
     const { kept, ...selection } = this.selection();
-    this.kept = [...this.kept.filter((one) => one.name !== name), { name, selection }];
+    this.kept = [...this.kept.filter((one) => one.name !== name), { name, selection }].slice(-MOST_KEPT);
     this.keepName.value = "";
     this.writeChips();
     this.say(`Kept as ${name}`);

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,6 @@ import cv2
 import numpy as np
 
 from probing_core.images import encode_webp
-from probing_core.measures.notation import decimal
 from probing_core.results.claims import claims_by_set, result_in_words
 from probing_core.results.explorer.data import ExplorerData, explorer_data, model_title, packed
 from probing_core.results.pictures import PicturesMissing
@@ -31,6 +31,7 @@ from probing_core.transforms.view import source_side
 
 TITLE = "What an embedding knows about how a picture was altered"
 HERE = Path(__file__).parent
+NBSP = "\N{NO-BREAK SPACE}"
 
 MOST_BYTES = 25_000_000
 SMALL, LARGE = 64, 128
@@ -192,8 +193,8 @@ def _json(value: Any) -> str:
 def _scope(data: ExplorerData) -> str:
     repetition = f", repetition {data.repetitions[0] + 1} of the run" if data.repetitions else ""
     return (
-        f"The explorer shows {data.tested:,} tested pictures of {len(data.images):,} images{repetition}; leaderboard and "
-        f"claims are over the whole run."
+        f"The explorer shows {data.tested:,} tested pictures of {len(data.images):,} images{repetition}; "
+        f"leaderboard and claims are over the whole run."
     )
 
 
@@ -209,7 +210,8 @@ def _taken(licenses: Mapping[str, int], why_not: str) -> str:
 def _fitting_sheets(
     run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]
 ) -> tuple[list[bytes], dict[int, bytes], list[dict[str, list[float]]]]:
-    """Return a small sheet for each image, large ones of as many as fit into ``room`` bytes of base64, and the wholes.
+    """Return a small sheet for each image, large ones of as many as fit into ``room`` bytes of base64, and what
+    `_whole` says of each.
 
     Large ones are made of the images first whose versions both first models are surest to name wrong: these are what
     the explorer shows first. No small ones where these alone do not fit.
@@ -218,32 +220,33 @@ def _fitting_sheets(
     versions: list[dict[int, dict[Any, Any]]] = [{} for _ in data.images]
     for row, photo, cls in zip(rows.to_dict("records"), data.photo.tolist(), data.truth.tolist(), strict=True):
         versions[photo][cls] = row
-    done = 0
+    order = np.argsort(-_surest_errors(data), kind="stable").tolist()
+    has_room = threading.Event()
+    has_room.set()
 
-    def sheets(photo: int) -> tuple[bytes, np.ndarray, dict[str, list[float]]]:
-        whole, cut = _whole(run, data.images[photo])
-        tiles = {cls: run.pictures.pair_of(row)[1] for cls, row in versions[photo].items()} | {WHOLE: whole}
-        large = _sheet(tiles, len(data.classes), LARGE)
-        return encode_webp(_reduced(large), QUALITY), large, cut
+    def sheets(photo: int) -> tuple[bytes, bytes | None, dict[str, list[float]]]:
+        square, about = _whole(run, data.images[photo])
+        tiles = {cls: run.pictures.pair_of(row)[1] for cls, row in versions[photo].items()} | {WHOLE: square}
+        sheet = _sheet(tiles, len(data.classes), LARGE)
+        return encode_webp(_reduced(sheet), QUALITY), encode_webp(sheet, QUALITY) if has_room.is_set() else None, about
 
-    order = np.argsort(-_surest_errors(data), kind="stable")
     small: dict[int, bytes] = {}
     large: dict[int, bytes] = {}
     wholes: dict[int, dict[str, list[float]]] = {}
     size_small = size_large = 0
     try:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for photo, (one, sheet, cut) in zip(order.tolist(), threads.map(sheets, order.tolist()), strict=True):
-                small[photo], wholes[photo] = one, cut
-                size_small += _base64_size(one)
-                done += 1
+            for done, (photo, found) in enumerate(zip(order, threads.map(sheets, order), strict=True), 1):
+                small[photo], fine, wholes[photo] = found
+                size_small += _base64_size(small[photo])
                 progress(done, len(order))
-                expected = size_small / done * len(order)  # of all small sheets, from those so far
-                if size_large + expected < 0.97 * room:
-                    encoded = encode_webp(sheet, QUALITY)
-                    if size_large + expected + _base64_size(encoded) < 0.97 * room:
-                        large[photo] = encoded
-                        size_large += _base64_size(encoded)
+                # Of all small sheets, from those so far, and a bit more.
+                expected = 1.03 * size_small / done * len(order)
+                if not has_room.is_set() or fine is None or size_large + _base64_size(fine) + expected > room:
+                    has_room.clear()
+                else:
+                    large[photo] = fine
+                    size_large += _base64_size(fine)
     except PicturesMissing:
         return [], {}, []
     while large and size_small + size_large > room:
@@ -308,8 +311,8 @@ def _reduced(sheet: Image) -> Image:
 
 
 def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
-    """Return the whole image on a square ground, and in shares (left, top, width, height) its ``box`` on that square and
-    the ``cut`` of it that models see."""
+    """Return the whole image on a square ground, and in shares (left, top, width, height) its ``box`` on that square
+    and the ``cut`` of it that models see."""
     image = run.pictures.photograph(image_id)
     height, width = image.shape[:2]
     side = max(height, width)
@@ -331,32 +334,38 @@ def _leaderboard(run: Run) -> str:
         return ""
     board = board[has_place(board)]
     baseline = is_baseline(board["model"]).tolist()
-    rows = []
-    for place, (row, pale) in enumerate(zip(board.itertuples(), baseline, strict=True)):
-        name = PATH.sub("", str(row.model))
-        bar = (
-            f'<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true"><rect y="2" height="8" '
-            f'width="{100 * row.value:.1f}"/><line x1="{100 * row.low:.1f}" x2="{100 * row.high:.1f}" y1="6" y2="6"/></svg>'
-        )
-        cells = [
-            f'<th scope="row" title="{escape(name, quote=True)}">{escape(PATH.sub("", model_title(str(row.model))))}</th>',
-            f"<td>{escape(str(row.objective))}</td>",
-            f"<td>{bar}</td>",
-            f'<td class="n">{decimal(100 * row.value)}\N{NO-BREAK SPACE}%</td>',
-            f'<td class="n">{100 * row.low:.1f} to {100 * row.high:.1f}</td>',
-            f"<td>{escape(standing(row)) if place else 'best'}</td>",
-        ]
-        rows.append(f"<tr{' class=pale' if pale else ''}>{''.join(cells)}</tr>")
-    chance = 100 * float(board["chance"].iloc[0])
+    rows = "".join(
+        _board_row(row, place, pale) for place, (row, pale) in enumerate(zip(board.itertuples(), baseline, strict=True))
+    )
     return (
         "<section><h2>Which model knows most about what was done</h2>"
-        f'<p class="quiet">Share of altered and untouched test pictures whose transformation a linear probe names right '
-        f"(balanced accuracy), with 95\N{NO-BREAK SPACE}% interval by photograph; chance is "
-        f"{chance:.1f}\N{NO-BREAK SPACE}%.</p>"
-        '<div class="wide"><table class="board"><thead><tr><th scope="col">model</th><th scope="col">trained by</th>'
-        '<th scope="col"></th><th scope="col" class="n">named right</th><th scope="col" class="n">interval</th>'
-        f'<th scope="col">against the best</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div></section>'
+        '<p class="quiet">Share of altered and untouched test pictures whose transformation a linear probe names right '
+        f"(balanced accuracy), with 95{NBSP}% interval by photograph; chance is "
+        f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%.</p>"
+        '<div class="wide" tabindex="0" role="region" aria-label="Leaderboard"><table class="board"><thead><tr>'
+        '<th scope="col">model</th><th scope="col">trained by</th>'
+        '<th scope="col">of all</th><th scope="col" class="n">named right</th>'
+        '<th scope="col" class="n">interval</th><th scope="col">against the best</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></section>"
     )
+
+
+def _board_row(row: Any, place: int, pale: bool) -> str:
+    name, title = (escape(PATH.sub("", text)) for text in (row.model, model_title(row.model)))
+    value, low, high = (f"{100 * one:.1f}" for one in (row.value, row.low, row.high))
+    bar = (
+        '<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect y="2" height="8" width="{value}"/><line x1="{low}" x2="{high}" y1="6" y2="6"/></svg>'
+    )
+    cells = (
+        f'<th scope="row" title="{name}">{title}</th>'
+        f"<td>{escape(row.objective)}</td>"
+        f"<td>{bar}</td>"
+        f'<td class="n">{value}{NBSP}%</td>'
+        f'<td class="n">{low} to {high}</td>'
+        f"<td>{escape(standing(row)) if place else 'best'}</td>"
+    )
+    return f"<tr{' class=pale' if pale else ''}>{cells}</tr>"
 
 
 def _claims(run: Run) -> str:
@@ -366,8 +375,8 @@ def _claims(run: Run) -> str:
     parts = []
     for one in claims_by_set(table):
         details = "".join(
-            f'<details class="claim"><summary>{escape(str(row["claim"]))} <b>{escape(result_in_words(row))}</b></summary>'
-            f"<p>{escape(str(row['evidence']))}</p></details>"
+            f'<details class="claim"><summary>{escape(str(row["claim"]))} '
+            f"<b>{escape(result_in_words(row))}</b></summary><p>{escape(str(row['evidence']))}</p></details>"
             for row in one.claims.to_dict("records")
         )
         parts.append(f"<section><h2>{escape(one.title)}</h2>{details}</section>")
