@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from lab.devtools.made_run import make_run
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.results import Run, retrieval, sentences
 from probing_core.run.store import Store
+from tests.conftest import copy_of_made_run
 from tests.made_studies import add_studies
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return add_studies(make_run(tmp_path_factory.mktemp("runs") / "made"))
+    return add_studies(copy_of_made_run(tmp_path_factory.mktemp("runs") / "made"))
 
 
 @pytest.fixture

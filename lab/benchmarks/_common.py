@@ -1,4 +1,4 @@
-"""The most memory that this process has taken."""
+"""What benchmarks share: the most memory that this process has taken, and a network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 STATUS = Path("/proc/self/status")
+VIT = "vit_base_patch16_224"
 
 
 def peak_mb() -> float:
@@ -19,3 +20,12 @@ def peak_mb() -> float:
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def random_vit(folder: Path, name: str = VIT) -> str:
+    """The name of a ViT of timm, by default ViT-B/16, with random weights, which are written into ``folder``."""
+    import timm
+    from safetensors.torch import save_file
+
+    save_file(timm.create_model(name).state_dict(), folder / "vit.safetensors")
+    return f"timm:{name}@weights={folder / 'vit.safetensors'}"
