@@ -18,8 +18,8 @@ from probing_core.charts import dots_chart, leaderboard_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import PicturesMissing, Run, rankable, summaries
-from probing_core.results.finding import finding
 from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standing, with_place
+from probing_core.results.sentences import finding
 
 MOST_ROWS = 12
 """Models that the chart shows; all others are in the table below it."""

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.text import PAGES, plain
 from probing_core.measures.notation import model_title
-from probing_core.results import Run, retrieval
+from probing_core.results import Run, sentences
 from probing_core.results.retrieval import USES
 
 LEADS_TO = {"duplicates": "Retrieval", "content": "Retrieval", "altered": "Try your images"}
@@ -34,5 +34,5 @@ def show_cards(run: Run) -> bool:
 
 
 def best_for(run: Run, use: str) -> str:
-    """Return `retrieval.best_for` with the names of models in bold."""
-    return retrieval.best_for(run, use, lambda name: f"**{plain(model_title(name))}**")
+    """Return `sentences.best_for` with the names of models in bold."""
+    return sentences.best_for(run, use, lambda name: f"**{plain(model_title(name))}**")

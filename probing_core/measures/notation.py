@@ -61,7 +61,13 @@ _KNOWN = {
     "baseline/dhash": "Image hash (dhash)",
     "timm:tf_efficientnet_lite0": "EfficientNet-Lite0",
 }
-_LIBRARIES = {"timm": "timm", "open_clip": "open_clip", "hf": "Hugging Face", "torchvision": "torchvision", "onnx": "ONNX"}
+_LIBRARIES = {
+    "timm": "timm",
+    "open_clip": "open_clip",
+    "hf": "Hugging Face",
+    "torchvision": "torchvision",
+    "onnx": "ONNX",
+}
 
 
 def model_title(model: str) -> str:
