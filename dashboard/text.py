@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from probing_core.errors import UnknownName
-from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.notation import decimal, in_percent, model_title
 from probing_core.transforms import resolve
 
 TERMS = {
@@ -249,3 +249,8 @@ def strengths_in_words(transform: str, low: float, high: float, digits: int = 2)
 def plain(text: str) -> str:
     """Return ``text`` escaped for Markdown: names of files are data and must not act as markup."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
+
+
+def in_bold(model: str) -> str:
+    """Return the title of a model in bold, for Markdown."""
+    return f"**{plain(model_title(model))}**"

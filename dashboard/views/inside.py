@@ -7,8 +7,7 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import hint, named, plain
-from dashboard.views.leaderboard import in_bold
+from dashboard.text import hint, in_bold, named, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import (
     LAYER_TASKS,

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.data import cache
 from dashboard.page import fragment, page
-from dashboard.text import hint, plain
+from dashboard.text import hint, in_bold, plain
 from dashboard.widgets import claims, messages, pickers, tables, uses
 from probing_core.charts import dots_chart, leaderboard_chart, substance_chart
 from probing_core.measures import MEASURES
@@ -46,10 +46,6 @@ def show() -> None:
     st.header("Which model for which use?")
     if not uses.show_cards(run):
         messages.empty("No use is measured in this run: that takes 30 photographs, and the embeddings.")
-
-
-def in_bold(model: str) -> str:
-    return f"**{plain(model_title(model))}**"
 
 
 def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.text import PAGES, plain
-from probing_core.measures.notation import model_title
+from dashboard.text import PAGES, in_bold
 from probing_core.results import Run, sentences
 from probing_core.results.retrieval import USES
 
@@ -35,4 +34,4 @@ def show_cards(run: Run) -> bool:
 
 def best_for(run: Run, use: str) -> str:
     """Return `sentences.best_for` with the names of models in bold."""
-    return sentences.best_for(run, use, lambda name: f"**{plain(model_title(name))}**")
+    return sentences.best_for(run, use, in_bold)

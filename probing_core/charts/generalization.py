@@ -116,7 +116,6 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
     }
     unseen_sign = {"color": theme.text, "symbol": "diamond-open", "line": {"width": 2}}
     legend = [_key("seen", {"color": theme.text}), _key("unseen", unseen_sign)]
-    legend += [_key(group, {"color": theme.group(group), "symbol": "square"}) for group in unseen["group"].unique()]
     level = [] if chance is None else [_level(chance, theme)]
     return base_figure(
         theme,

@@ -69,7 +69,7 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
         traces,
         {"title": "shift (1: as far as another picture)", "rangemode": "tozero"},
         {"title": "recognized (%)", "range": [-5, 106]},  # names below 0 have room
-        legend=legend_below(),
+        showlegend=False,
     )
 
 
