@@ -82,7 +82,7 @@ def _among_these() -> None:
         "Your model",
         "rank-model",
         "",
-        placeholder="timm:NAME, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO, file:PATH",
+        placeholder="timm:NAME, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
         help="Naming a published model is consent to download it.",
     ).strip()
     try:
@@ -229,7 +229,7 @@ def _models() -> tuple[list[str], bool]:
         "new-further",
         "",
         on_change=want,
-        placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, file:PATH",
+        placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
         help="Separated by commas. Naming a published model is consent to download it.",
     )
     wanted = not further.strip() or st.session_state.get("_wanted-further") == further

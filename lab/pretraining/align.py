@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lab.pretraining.clip import CLIP
-from probing_core.models.zoo.text_tower import PADDING
+from lab.pretraining.text_tower import PADDING
 
 NOISY = 0.25
 """Share of the captions that are wrong, half of them swapped with another picture's, half with words replaced."""

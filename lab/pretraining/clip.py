@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from lab.pretraining.base import Objective
 from lab.pretraining.captions import captions
 from lab.pretraining.contrastive import equal_rows, image_text_loss
+from lab.pretraining.text_tower import TextTower, Vocabulary
 from lab.pretraining.views import Views
-from probing_core.models.zoo.text_tower import TextTower, Vocabulary
 from probing_core.models.zoo.vit import normalize
 
 MAX_LOG_SCALE = math.log(100)

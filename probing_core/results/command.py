@@ -61,8 +61,8 @@ def _calibrate_on(recipe: Recipe) -> list[str]:
 def _leads_there(corpus: str) -> bool:
     """Return whether ``corpus`` is a name of a corpus, and no path of a file or folder that is not on this machine."""
     kind, _, path = corpus.partition(":")
-    is_path = kind in LOCAL or Path(path).is_absolute()
-    return _is_named(corpus) and (not is_path or "://" in path or Path(path).exists())
+    elsewhere = not (kind in LOCAL or Path(path).is_absolute()) or "://" in path
+    return _is_named(corpus) and (elsewhere or Path(path).exists())
 
 
 def further_photographs(run: Run) -> str:

@@ -195,16 +195,6 @@ def study_path(model: str, name: str) -> str:
     return f"{model_folder(model)}studies/{name}{PARQUET}"
 
 
-def star_path(model: str) -> str:
-    """Return the path of a model's star of transformations."""
-    return f"{model_folder(model)}star{PARQUET}"
-
-
-def star_axes_path(model: str) -> str:
-    """Return the path of the axes of a model's star, and of the unit of its lengths."""
-    return f"{model_folder(model)}star.safetensors"
-
-
 def map_path(model: str, reading: str = EVERYTHING) -> str:
     """Return the path of a model's map, in one of the `READINGS`."""
     return f"{model_folder(model)}map{'' if reading == EVERYTHING else f'-{reading}'}{PARQUET}"

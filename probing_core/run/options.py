@@ -52,9 +52,7 @@ class Options:
         maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
     """
 
-    corpus: str | None = _option(
-        "C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, hub:NAME"
-    )
+    corpus: str | None = _option("C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, hub:NAME")
     view: int | None = _option("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)
     models: Sequence[str] | None = _option(
         "a,b",

@@ -111,7 +111,7 @@ ACTS = [
     ("Opening a corpus", lambda folder: cache.corpus_size(f"folder:{folder}")),
     ("Opening a corpus", lambda folder: cache.corpus_size("photos")),
     ("Verifying every file of a run", lambda folder: cache.damage_of(SimpleNamespace(store=Store(folder)))),
-    ("Naming a model", lambda folder: cache.dimension(f"file:{folder}")),
+    ("Naming a model", lambda folder: cache.dimension(f"onnx:{folder}")),
     ("Naming a folder", lambda folder: scan_page._path(str(folder))),
     ("Reading what a scan has found", scan_page._results),
 ]

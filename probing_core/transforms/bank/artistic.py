@@ -42,21 +42,18 @@ TRANSFORMS = (
         "Smoothed within edges, edges darkened, as in a painted illustration.",
         "Gastal & Oliveira 2011, Domain transform", library="OpenCV stylization",
         pixels=stylization,
-        followed_by=((26, "contrast"),),
     ),
     of_bank(
         "artistic", "B", "pencil-sketch", "blend", "share", 0.5, 1.0,
         "Gray divided by its own blur: white paper, dark strokes.",
         "color dodge of W3C Compositing 1 with the blurred negative",
         pixels=pencil_sketch,
-        followed_by=((27, "icons"),),
     ),
     of_bank(
         "artistic", "C", "emboss", "blend", "share", 0.4, 0.8,
         "The slope of brightness from the top left to the bottom right, on gray.", "relief filter, e.g. GIMP Emboss",
         library="NumPy",
         pixels=emboss, alternative=alternatives.emboss,
-        followed_by=((28, "snow"),),
     ),
 )
 # fmt: on

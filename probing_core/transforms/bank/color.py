@@ -36,19 +36,16 @@ TRANSFORMS = (
         "color", "A", "desaturate", "blend", "share", 0.6, 1.0,
         "Blended with its own luma; colorless at 1.", "torchvision adjust_saturation; luma of ITU-R BT.601",
         pixels=desaturate, alternative=alternatives.desaturate,
-        followed_by=((0, "speckle"),),
     ),
     of_bank(
         "color", "B", "hue-shift", "angle", "turn", 0.15, 0.25,
         "Hue in HSV turned by the angle, either way.", "torchvision adjust_hue",
         draws=True, pixels=hue_shift, alternative=alternatives.hue_shift,
-        followed_by=((19, "border"),),
     ),
     of_bank(
         "color", "C", "sepia", "blend", "share", 0.6, 1.0,
         "Blended with its own sepia tone.", "sepia matrix of W3C Filter Effects 1",
         pixels=sepia, alternative=alternatives.sepia,
-        followed_by=((14, "posterize"),),
     ),
 )
 # fmt: on

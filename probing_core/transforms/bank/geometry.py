@@ -64,21 +64,18 @@ TRANSFORMS = (
         "geometry", "A", "rotate", "angle", "degrees", 8.0, 15.0,
         "Turned about the center, either way.", "torchvision rotate", library="OpenCV remap",
         draws=True, warp=rotate, alternative=alternatives.rotate,
-        followed_by=((20, "gaussian-noise"), (21, "sepia")),
     ),
     of_bank(
         "geometry", "B", "perspective", "tilt", "share of the half side", 0.15, 0.32,
         "Seen tilted in a random direction: corners move out or in by up to this share.", "torchvision perspective",
         library="OpenCV remap",
         draws=True, warp=perspective, alternative=alternatives.perspective,
-        followed_by=((22, "jpeg"), (23, "text")),
     ),
     of_bank(
         "geometry", "C", "swirl", "angle", "radians", FAINT_SWIRL, 5.0,
         "Turned about the center by an angle that falls with the distance, either way.", "scikit-image swirl",
         library="OpenCV remap",
         draws=True, warp=swirl, alternative=alternatives.swirl,
-        followed_by=((24, "gaussian-blur"), (25, "gamma")),
     ),
 )
 # fmt: on

@@ -118,7 +118,6 @@ TRANSFORMS = (
         "One to three words, a line each, in a random font and color at a random place, outlined.", "own drawing",
         library="Pillow (FreeType), fonts of matplotlib",
         draws=True, pixels=text, pixels_of_split=by_split(text),
-        followed_by=((8, "motion-blur"),),
     ),
     of_bank(
         "overlay", "B", "icons", "size", "share of the side", 0.20, 0.30,
@@ -129,7 +128,6 @@ TRANSFORMS = (
         "overlay", "C", "border", "width", "share of the side", 0.04, 0.07,
         "A frame of one random color over the edge.", "own drawing", library="NumPy",
         draws=True, pixels=border,
-        followed_by=((18, "hue-shift"),),
     ),
 )
 # fmt: on

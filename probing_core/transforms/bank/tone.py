@@ -28,14 +28,12 @@ TRANSFORMS = (
         "tone", "A", "brighten", "factor", "times", 1.4, 2.2,
         "Values multiplied by the factor, clipped at white.", "torchvision adjust_brightness",
         neutral=1.0, pixels=brighten, alternative=alternatives.brighten,
-        followed_by=((16, "rain"),),
     ),
     of_bank(
         "tone", "B", "contrast", "factor", "times", 0.6, 0.2,
         "Values drawn toward the mean luma, their distance to it multiplied by the factor.",
         "torchvision adjust_contrast",
         neutral=1.0, pixels=contrast, alternative=alternatives.contrast,
-        followed_by=((6, "salt-and-pepper"),),
     ),
     of_bank(
         "tone", "C", "gamma", "exponent", "power", 1.8, 2.5,

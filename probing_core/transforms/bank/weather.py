@@ -97,13 +97,11 @@ TRANSFORMS = (
         "A plasma cloud of light added, then the brightest value restored.",
         "Hendrycks & Dietterich 2019 (ImageNet-C); Fournier, Fussell & Carpenter 1982", library="NumPy",
         draws=True, pixels=fog, alternative=alternatives.fog,
-        followed_by=((10, "pixelate"),),
     ),
     of_bank(
         "weather", "B", "rain", "streaks", "in a square view", RAINY, 300,
         "Bright slanted streaks over a duller scene.", "Garg & Nayar 2006; own drawing",
         draws=True, pixels=rain, alternative=alternatives.rain,
-        followed_by=((17, "brighten"),),
     ),
     of_bank(
         "weather", "C", "snow", "flakes", "in a square view", SNOWY, 400,

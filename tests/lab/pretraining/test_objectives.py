@@ -16,7 +16,7 @@ from lab.pretraining.loop import make_optimizer
 from lab.pretraining.masked import patches
 from lab.pretraining.recipe import load_recipe, recipe_names
 from lab.pretraining.run import build
-from probing_core.models.zoo.text_tower import PADDING
+from lab.pretraining.text_tower import PADDING
 from probing_core.models.zoo.vit import normalize
 
 pytestmark = pytest.mark.slow
