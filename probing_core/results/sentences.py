@@ -1,17 +1,26 @@
-"""What a run found, in one sentence: which model knows best what was done to a picture, and how certain that is."""
+"""What a run found, in sentences, and the results of the tests of the claims."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.claims.named import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import in_percent, minus
-from probing_core.results.ranking import has_place, with_place
+from probing_core.results import retrieval
+from probing_core.results.ranking import has_place, is_baseline, with_place
+from probing_core.results.retrieval import USES, ordered
+from probing_core.results.run import Run
 
 MAX_NAMED = 3
 """Models that the sentence names beside the first; of more it gives the number."""
+
+MAX_LEVEL = 2
+"""Models that sentences on retrieval name as not distinguished; of more they give the number."""
 
 
 def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str) -> str:
@@ -158,3 +167,101 @@ def _named(level: Sequence[str], count: int, shown: Callable[[str], str]) -> str
     if len(level) > MAX_NAMED:
         return f"{len(level)} of the {count - 1} others are"
     return f"{' and '.join(', '.join(map(shown, level)).rsplit(', ', 1))} {'is' if len(level) == 1 else 'are'}"
+
+
+def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
+    """Return in one or two sentences who finds originals most often; empty where it was not measured.
+
+    Args:
+        shown: how to write the name of a model.
+    """
+    board, rows = ordered(run, "original"), retrieval.recall(run)
+    if board.empty or rows.empty:
+        return ""
+    gallery, best, count = int(rows["gallery"].max()), board.iloc[0], int(has_place(board).sum())
+    many = f"Of {count} models, " if count > 1 else ""
+    first = (
+        f"{many}{shown(best['model'])} finds the original of an altered picture{' most often' if many else ''}"
+        f"{_level(board, shown)}: it is the nearest of {gallery:,} photographs for {_share(best)} of them."
+    )
+    learned = ordered(run, "original", learned=True)
+    if not is_baseline(board["model"]).iloc[0] or learned.empty:
+        return first
+    best = learned.iloc[0]
+    return (
+        f"{first} Of those that learned from pictures, {shown(best['model'])} does so most often"
+        f"{_level(learned, shown)}, for {_share(best)}."
+    )
+
+
+def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
+    """Return in one or two sentences which model a use needs, with those that are not distinguished from it, and where
+    that is a baseline, which encoder; empty where it was not measured.
+
+    Args:
+        shown: how to write the name of a model.
+    """
+    board = ordered(run, use)
+    if board.empty:
+        return ""
+    best = board.iloc[0]
+    words = f"Best: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'])} {USES[use].finds}."
+    learned = ordered(run, use, learned=True) if is_baseline(board["model"]).iloc[0] else board[:0]
+    if learned.empty:
+        return words
+    best = learned.iloc[0]
+    return f"{words} Best encoder: {shown(best['model'])}{_level(learned, shown)}, {in_percent(best['value'])}."
+
+
+def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
+    others = board.iloc[1:]
+    level = others.loc[has_place(others) & ~others["apart"].astype(bool), "model"].tolist()
+    if not level:
+        return ""
+    names = f"{len(level)} others" if len(level) > MAX_LEVEL else " and ".join(map(shown, level))
+    return f" ({names} not distinguished from it)"
+
+
+def _share(row: pd.Series) -> str:
+    if not np.isfinite(row["low"]):
+        return f"{in_percent(row['value'])} (no interval: too few photographs)"
+    return f"{in_percent(row['value'])} (95 % interval {100 * row['low']:.0f} to {100 * row['high']:.0f})"
+
+
+TITLES = {
+    "zoo": "Tested on the zoo, whose encoders differ in the objective alone",
+    "published": "Tested on published encoders, which differ in network, data and budget as well",
+}
+
+WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDECIDED: "Undecided here"}
+"""Result in the table of claims -> how people read it."""
+
+
+@dataclass(frozen=True)
+class ClaimsOfSet:
+    """The five claims, tested on one set of encoders.
+
+    Attributes:
+        title: which set it is.
+        encoders: role: encoders, for each role.
+        claims: ``claim``, ``result``, ``evidence``, ``missing`` (roles that it is tested without), a row a claim.
+    """
+
+    title: str
+    encoders: str
+    claims: pd.DataFrame
+
+
+def claims_by_set(claims: pd.DataFrame) -> list[ClaimsOfSet]:
+    """Return the table of claims of a run, set by set."""
+    return [
+        ClaimsOfSet(TITLES.get(str(role_set), str(role_set)), str(rows["encoders"].iloc[0]), rows)
+        # Tables that were made before have another name for the result.
+        for role_set, rows in claims.rename(columns={"verdict": "result"}).groupby("set", sort=False)
+    ]
+
+
+def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
+    """Return ``Supported here, tested without CAN.``"""
+    without = f", tested without {row['missing']}" if row["missing"] else ""
+    return f"{WORDS[row['result']]}{without}."

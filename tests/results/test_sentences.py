@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from probing_core.results import Run, leaderboard
-from probing_core.results.finding import finding, layers_finding, shift_finding
+from probing_core.results.sentences import finding, layers_finding, shift_finding
 from tests.results.test_summaries import layers_of
 
 CLASSES = 31
