@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from lab.benchmarks._memory import peak_mb
-from probing_core.compute.studies.uses import STUDY as USES
 from probing_core.images import encode_png
 from probing_core.measures.nearest import unit
 from probing_core.measures.retrieval import ranks
@@ -27,10 +26,7 @@ VIEW = 64
 PHOTOGRAPHS = 60
 MODEL = "baseline/random-vit"
 
-TABLES = (
-    *("retrieval", "retrieval-strength", "retrieval-limits", "duplicates", "copies", "robustness"),
-    *("content-neighbors", "variance", "variance-layers", "neighbors-layers", USES.name),
-)
+TABLES = ("retrieval", "duplicates", "variance", "uses")
 
 FEW, MANY, BLOCK = 100_000, 1_000_000, 2**16
 """Pictures of two galleries, and of a block of one."""

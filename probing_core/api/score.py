@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 
 from probing_core.api.samples import Samples, samples
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.names import COMPOSITION, LAYERS, ORACLE, STRENGTH
+from probing_core.compute.names import LAYERS, ORACLE, STRENGTH
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
 from probing_core.compute.train.content import train_content
@@ -38,7 +38,7 @@ from probing_core.run import layout
 from probing_core.run.engine import Row, Table
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, ANY_TASK
-from probing_core.run.makers import CKA, train, train_task
+from probing_core.run.makers import train, train_task
 from probing_core.run.options import DEFAULTS
 from probing_core.run.progress import SILENT, Bar, Progress, bar
 from probing_core.run.stages import make_files
@@ -170,11 +170,10 @@ NEEDED = (
 """Paths of the files that scores are made from."""
 
 STUDIED = (
-    *(layout.series_table(series) for series in (STRENGTH, COMPOSITION, LAYERS)),
-    *(layout.embeddings_folder(ANY_MODEL, series) for series in (STRENGTH, COMPOSITION, LAYERS)),
+    *(layout.series_table(series) for series in (STRENGTH, LAYERS)),
+    *(layout.embeddings_folder(ANY_MODEL, series) for series in (STRENGTH, LAYERS)),
     *(layout.study_path(ANY_MODEL, study.name) for study in STUDIES),
     *(layout.table_path(study.name) for study in STUDIES),
-    CKA,
 )
 """Paths of the files of studies."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 STRENGTH = "strength"
-COMPOSITION = "composition"
 RENDERING = "rendering"
 LAYERS = "layers"
 """Series of samples (`probing_core.compute.series`)."""
+
+VARIANCE = "variance-"
+"""Beginning of the tasks of ``tables/layers.parquet`` that are parts of the variance."""
 
 DEPLOYMENT = "deployment"
 CALIBRATED = "fine-calibrated"

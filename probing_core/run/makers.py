@@ -30,7 +30,6 @@ from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.studies import Study
 from probing_core.compute.studies.model_data import ModelData, SeriesData
-from probing_core.compute.studies.similarity import cka_table, untouched_rows
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
 from probing_core.compute.train.reuse import adopt
@@ -51,7 +50,6 @@ from probing_core.run.store import Content
 from probing_core.transforms import FAR_CONTROL
 
 SCORES_OF_MODEL = layout.scores_path(ANY_MODEL)
-CKA = layout.table_path("cka")
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
 LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
@@ -194,14 +192,6 @@ def _series_data(reader: Reader, study: Study, data: ModelData) -> SeriesData:
         lazy_blocks(reader.files, data.model, study.series),
         read_probe(reader.files, data.model, FINE) if study.probe else None,
     )
-
-
-def compare_spaces(reader: Reader) -> Mapping[str, Content]:
-    samples, update = reader.table(layout.SAMPLES), reader.scope.progress.update
-    rows = untouched_rows(samples, reader.table(layout.IMAGES))
-    clean = {model: read_embeddings(reader.files, model, rows) for model in reader.scope.studied_models}
-    report = lambda message, done, total: update("likeness", done, total, message)  # noqa: E731
-    return {CKA: cka_table(clean, samples["base_id"].to_numpy()[rows], report)}
 
 
 def decide_claims(reader: Reader) -> Mapping[str, Content]:

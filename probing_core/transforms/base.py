@@ -93,8 +93,6 @@ class Transform:
         alternative: the same effect as other programs make it (`probing_core.transforms.alternatives`); None where
             every program makes it in one way, or no other does.
         alternative_revision: of the alternative, as ``revision`` is of the transform.
-        followed_by: (place among all pairs, name of the transform that is applied to this one's result) for each pair
-            of the composition series that this transform begins (`probing_core.compute.series.pairs_among`).
     """
 
     name: str
@@ -118,7 +116,6 @@ class Transform:
     is_length: bool = False
     alternative: Alternative | None = None
     alternative_revision: int | None = None
-    followed_by: tuple[tuple[int, str], ...] = ()
 
     @property
     def falling(self) -> bool:

@@ -50,7 +50,6 @@ TRANSFORMS = (
         library="OpenCV stylization",
         source="Gastal & Oliveira 2011, Domain transform",
         pixels=stylization,
-        followed_by=((26, "contrast"),),
     ),
     Transform(
         name="pencil-sketch",
@@ -66,7 +65,6 @@ TRANSFORMS = (
         library="OpenCV",
         source="color dodge of W3C Compositing 1 with the blurred negative",
         pixels=pencil_sketch,
-        followed_by=((27, "icons"),),
     ),
     Transform(
         name="emboss",
@@ -84,6 +82,5 @@ TRANSFORMS = (
         pixels=emboss,
         alternative=alternatives.emboss,
         alternative_revision=1,
-        followed_by=((28, "snow"),),
     ),
 )

@@ -66,7 +66,6 @@ TRANSFORMS = (
         is_length=True,
         alternative=alternatives.gaussian_blur,
         alternative_revision=1,
-        followed_by=((2, "gaussian-noise"),),
     ),
     Transform(
         name="motion-blur",
@@ -86,7 +85,6 @@ TRANSFORMS = (
         is_length=True,
         alternative=alternatives.motion_blur,
         alternative_revision=1,
-        followed_by=((9, "text"),),
     ),
     Transform(
         name="defocus-blur",
@@ -105,6 +103,5 @@ TRANSFORMS = (
         is_length=True,
         alternative=alternatives.defocus_blur,
         alternative_revision=1,
-        followed_by=((5, "jpeg"),),
     ),
 )

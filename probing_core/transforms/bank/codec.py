@@ -69,7 +69,6 @@ TRANSFORMS = (
         pixels=jpeg,
         alternative=alternatives.jpeg,
         alternative_revision=1,
-        followed_by=((4, "defocus-blur"), (13, "style-3")),
     ),
     Transform(
         name="pixelate",
@@ -88,7 +87,6 @@ TRANSFORMS = (
         is_length=True,
         alternative=alternatives.pixelate,
         alternative_revision=1,
-        followed_by=((11, "fog"),),
     ),
     Transform(
         name="posterize",
@@ -107,6 +105,5 @@ TRANSFORMS = (
         pixels=posterize,
         alternative=alternatives.posterize,
         alternative_revision=1,
-        followed_by=((15, "sepia"),),
     ),
 )

@@ -47,7 +47,6 @@ TRANSFORMS = (
         pixels=desaturate,
         alternative=alternatives.desaturate,
         alternative_revision=1,
-        followed_by=((0, "speckle"),),
     ),
     Transform(
         name="hue-shift",
@@ -66,7 +65,6 @@ TRANSFORMS = (
         pixels=hue_shift,
         alternative=alternatives.hue_shift,
         alternative_revision=1,
-        followed_by=((19, "border"),),
     ),
     Transform(
         name="sepia",
@@ -84,6 +82,5 @@ TRANSFORMS = (
         pixels=sepia,
         alternative=alternatives.sepia,
         alternative_revision=1,
-        followed_by=((14, "posterize"),),
     ),
 )

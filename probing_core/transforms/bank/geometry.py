@@ -76,7 +76,6 @@ TRANSFORMS = (
         warp=rotate,
         alternative=alternatives.rotate,
         alternative_revision=1,
-        followed_by=((20, "gaussian-noise"), (21, "sepia")),
     ),
     Transform(
         name="perspective",
@@ -95,7 +94,6 @@ TRANSFORMS = (
         warp=perspective,
         alternative=alternatives.perspective,
         alternative_revision=1,
-        followed_by=((22, "jpeg"), (23, "text")),
     ),
     Transform(
         name="swirl",
@@ -114,6 +112,5 @@ TRANSFORMS = (
         warp=swirl,
         alternative=alternatives.swirl,
         alternative_revision=1,
-        followed_by=((24, "gaussian-blur"), (25, "gamma")),
     ),
 )

@@ -66,7 +66,6 @@ TRANSFORMS = (
         pixels=gaussian_noise,
         alternative=alternatives.gaussian_noise,
         alternative_revision=1,
-        followed_by=((3, "gaussian-blur"),),
     ),
     Transform(
         name="salt-and-pepper",
@@ -85,7 +84,6 @@ TRANSFORMS = (
         pixels=salt_and_pepper,
         alternative=alternatives.salt_and_pepper,
         alternative_revision=1,
-        followed_by=((7, "contrast"),),
     ),
     Transform(
         name="speckle",
@@ -104,6 +102,5 @@ TRANSFORMS = (
         pixels=speckle,
         alternative=alternatives.speckle,
         alternative_revision=1,
-        followed_by=((1, "desaturate"),),
     ),
 )

@@ -128,7 +128,6 @@ TRANSFORMS = (
         draws=True,
         pixels=text,
         pixels_of_split=by_split(text),
-        followed_by=((8, "motion-blur"),),
     ),
     Transform(
         name="icons",
@@ -162,6 +161,5 @@ TRANSFORMS = (
         source="own drawing",
         draws=True,
         pixels=border,
-        followed_by=((18, "hue-shift"),),
     ),
 )

@@ -39,7 +39,6 @@ TRANSFORMS = (
         pixels=brighten,
         alternative=alternatives.brighten,
         alternative_revision=1,
-        followed_by=((16, "rain"),),
     ),
     Transform(
         name="contrast",
@@ -57,7 +56,6 @@ TRANSFORMS = (
         pixels=contrast,
         alternative=alternatives.contrast,
         alternative_revision=1,
-        followed_by=((6, "salt-and-pepper"),),
     ),
     Transform(
         name="gamma",

@@ -108,7 +108,6 @@ TRANSFORMS = (
         pixels=fog,
         alternative=alternatives.fog,
         alternative_revision=1,
-        followed_by=((10, "pixelate"),),
     ),
     Transform(
         name="rain",
@@ -127,7 +126,6 @@ TRANSFORMS = (
         pixels=rain,
         alternative=alternatives.rain,
         alternative_revision=1,
-        followed_by=((17, "brighten"),),
     ),
     Transform(
         name="snow",
