@@ -81,11 +81,6 @@ def table_path(name: str) -> str:
     return f"{TABLES}{name}{PARQUET}"
 
 
-def table_name(path: str) -> str | None:
-    """Return the table that lies at ``path``, or None where no table over all models does."""
-    return path.removeprefix(TABLES).removesuffix(PARQUET) if path.startswith(TABLES) else None
-
-
 SCORES = table_path("scores")
 FITS = table_path("fits")
 CLAIMS = table_path("claims")
