@@ -1216,8 +1216,8 @@ class List {
         return el("button", { class: "px-line", onclick: () => app.toggleCell(row, column),
           onpointerenter: () => app.setPreview({ rows: [row], columns: [column] }), onpointerleave: () => app.setPreview(null) }, el("span", {}, ...text), bars);
       }),
-      shown.length ? null : el("p", { class: "px-quiet" }, "No errors among what is chosen."),
-      folded > 0 ? el("p", { class: "px-quiet" }, `${folded} more below 1${NBSP}%`) : null);
+      ...(shown.length ? [] : [el("p", { class: "px-quiet" }, "No errors among what is chosen.")]),
+      ...(folded > 0 ? [el("p", { class: "px-quiet" }, `${folded} more below 1${NBSP}%`)] : []));
   }
 }
 
@@ -1557,6 +1557,7 @@ class Explorer {
   destroy() {
     this.resizes.disconnect();
     this.dark.removeEventListener("change", this.onDark);
+    document.removeEventListener("keydown", this.onKey);
     window.removeEventListener("scroll", this.onScroll, true);
     cancelAnimationFrame(this.pending);
     this.root.replaceChildren();
@@ -1612,7 +1613,6 @@ class Explorer {
       this.main, this.outcomes.node, this.pictures.node, this.numbers.node, this.dialog.node, this.tooltip, this.live);
     this.root.classList.add("px");
     this.root.replaceChildren(this.frameNode);
-    this.frameNode.addEventListener("keydown", (event) => event.key === "Escape" && this.escape());
   }
 
   watch() {
@@ -1629,6 +1629,12 @@ class Explorer {
       this.refresh(false, true);
     };
     this.dark.addEventListener("change", this.onDark);
+    this.onKey = (event) => {
+      if (event.key !== "Escape" || (event.target !== document.body && !event.composedPath().includes(this.root))) return;
+      if (this.keep.open) this.keep.open = false;
+      else this.escape();
+    };
+    document.addEventListener("keydown", this.onKey);
     this.onScroll = () => (this.scrolled = performance.now());
     window.addEventListener("scroll", this.onScroll, true);
   }
@@ -2053,7 +2059,7 @@ class Explorer {
       const base = counts.outcomes.reduce((sum, one) => sum + one, 0);
       const words = { 3: ["by both"], 1: ["by ", this.model(0), " alone"], 2: ["by ", this.model(1), " alone"], 0: ["by neither"] };
       const chosen = OUTCOME_ORDER.filter((code) => (out >> code) & 1).flatMap((code, i) => [...(i ? [" or "] : []), ...words[code]]);
-      parts.push(el("b", {}, number(n)), ` of ${plural(base, "picture")}${what ? ` (${this.whatInWords()})` : ""}${few} are named right `, ...chosen, ".");
+      parts.push(el("b", {}, number(n)), ` of ${plural(base, "picture")}${what ? ` (${this.whatInWords()})` : ""}${few && `${few},`} are named right `, ...chosen, ".");
     } else if (columns.length && rows.length === 1 && columns.length === 1) {
       const [row] = rows, [column] = columns, k = data.classes.length, cell = row * k + column;
       const base = counts.rows[row], truth = data.classes[row].title, answer = data.classes[column].title;
@@ -2080,7 +2086,7 @@ class Explorer {
       }
       parts.push(this.model(0), ` names ${percent(right[0], n, digits)}${engine.isEmpty ? ` of ${number(n)}` : ""} right, `, this.model(1), ` names ${percent(right[1], n, digits)}`);
       // A lasso, a cell or an outcome chose where a model fails: the other one would look better by regression to the mean.
-      if (!where && n && engine.models[0] !== engine.models[1] && !this.dragging) {
+      if (!where && n && engine.models[0] !== engine.models[1]) {
         const { value, half } = engine.difference();
         parts.push(`; B less A ${signed(value, digits)}${Number.isFinite(half) ? ` ± ${half.toFixed(digits || (half < 1 ? 1 : 0))}` : ""} points`);
       }
@@ -2220,6 +2226,7 @@ class Explorer {
   exposed() {
     const { counts } = this.engine;
     const plain = (value) => (ArrayBuffer.isView(value) || Array.isArray(value) ? Array.from(value, plain) : value);
-    return Object.fromEntries(Object.entries(counts).map(([key, value]) => [key, plain(value)]));
+    const { value, half } = this.engine.difference();
+    return { ...Object.fromEntries(Object.entries(counts).map(([key, one]) => [key, plain(one)])), difference: [value, half] };
   }
 }
