@@ -32,16 +32,16 @@ check: .venv/dev
 	$(BIN)/lint-imports
 
 bench: .venv/dev
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m lab.benchmarks
 
 docs: .venv/dev
-	$(BIN)/python -m scripts.docs
+	$(BIN)/python -m lab.scripts.docs
 
 site: .venv/dev
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --clean
 
 package: .venv/dev
-	$(BIN)/python -m scripts.package
+	$(BIN)/python -m lab.scripts.package
 
 # A browser for the page tests: installed where that needs no password, otherwise those tests say that they skip.
 browser:

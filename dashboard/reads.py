@@ -1,15 +1,15 @@
 """The files of a run that each page reads: from a table to the pages that show it.
 
 Beside these, every page reads the recipe and the models (`EVERY_PAGE`), and Methods and data lets every table be looked
-at and downloaded. docs/run-format.md has the same by file (`python -m scripts.format_docs`), and the tests of pages
+at and downloaded. docs/run-format.md has the same by file (`python -m lab.scripts.format_docs`), and the tests of pages
 fail where a page reads something else.
 """
 
 from __future__ import annotations
 
 from probing_core.compute.names import DEPLOYMENT, DETECTOR, FUSION, LAYERS, NOVELTY, READINGS
-from probing_core.runs import layout
-from probing_core.runs.layout import ANY_MODEL, ANY_TASK
+from probing_core.run import layout
+from probing_core.run.layout import ANY_MODEL, ANY_TASK
 
 EVERY_PAGE = (layout.RECIPE, layout.model_path(ANY_MODEL))
 
@@ -24,7 +24,6 @@ _LIVE = (
     *(layout.probe_path(ANY_MODEL, name) for name in (DEPLOYMENT, FUSION, NOVELTY)),
     layout.scored_views_path(ANY_MODEL),
 )
-_STARS = (layout.star_path(ANY_MODEL), layout.star_axes_path(ANY_MODEL))
 
 
 def _studies(*names: str) -> tuple[str, ...]:
@@ -58,7 +57,6 @@ READS = {
         _EMBEDDINGS,
         _FINE,
         *(layout.map_path(ANY_MODEL, reading) for reading in READINGS),
-        layout.star_path(ANY_MODEL),
     ),
     "Confusion": (layout.IMAGES, layout.SAMPLES, _FINE, _TASKS, layout.SCORES),
     "Generalization": (layout.IMAGES, layout.SAMPLES, _TASKS, layout.SCORES),
@@ -67,21 +65,20 @@ READS = {
         layout.series_table(LAYERS),
         layout.SCORES,
         layout.FITS,
-        *_studies("geometry", "layers", "neighbors-layers", "retrieval", "robustness"),
+        *_studies("layers"),
     ),
     "Retrieval": (
         layout.IMAGES,
         layout.SAMPLES,
         _EMBEDDINGS,
         *_LIVE[:-1],
-        *_studies("content-neighbors", "copies", "duplicates", "retrieval", "retrieval-limits", "retrieval-strength"),
-        *_studies("robustness", "uses", "variance", "variance-layers"),
+        *_studies("duplicates", "layers", "retrieval", "uses", "variance"),
     ),
     "Geometry": (
         layout.IMAGES,
         layout.SAMPLES,
         layout.SCORES,
-        *_studies("cka", "codelength", "composition", "dimension", "erasure", "geometry", "ood", "selectivity"),
+        *_studies("geometry", "selectivity"),
     ),
     "Try your images": (
         layout.SAMPLES,
@@ -89,7 +86,6 @@ READS = {
         *_LIVE,
         *_DETECTOR,
         layout.map_path(ANY_MODEL),
-        *_STARS,
     ),
     "You against the models": (layout.SAMPLES, _FINE),
     "Scan": _DETECTOR,
@@ -97,7 +93,7 @@ READS = {
     "Transformations": (layout.SAMPLES,),
     "Methods and data": (layout.IMAGES, layout.SAMPLES, layout.FITS),
 }
-"""Page -> files, as the table of runs (`probing_core.pipeline.graph`) writes their paths."""
+"""Page -> files, as the table of runs (`probing_core.run.graph`) writes their paths."""
 
 
 def pages_of(path: str) -> tuple[str, ...]:

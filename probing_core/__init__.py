@@ -47,36 +47,36 @@ __all__ = [
 
 if TYPE_CHECKING:
     from probing_core import transforms
-    from probing_core.embedders import load_embedder
+    from probing_core.api.check import assert_no_drop, check, scorecard
+    from probing_core.api.look import LookProbe
+    from probing_core.api.parity import parity
+    from probing_core.api.predictor import Predictor, predict
+    from probing_core.api.samples import samples
+    from probing_core.api.score import score
     from probing_core.errors import ProbingError
-    from probing_core.pipeline.check import assert_no_drop, check, scorecard
-    from probing_core.pipeline.look import LookProbe
-    from probing_core.pipeline.parity import parity
-    from probing_core.pipeline.register import register
-    from probing_core.pipeline.samples import samples
-    from probing_core.pipeline.score import score
-    from probing_core.prediction.predictor import Predictor, predict
+    from probing_core.models import load_embedder
     from probing_core.results import Run
     from probing_core.results.comparison import compare
     from probing_core.results.run import open_run as open
+    from probing_core.run.register import register
     from probing_core.transforms import transform
 
 _HOMES = {
-    "LookProbe": "probing_core.pipeline.look",
-    "Predictor": "probing_core.prediction.predictor",
+    "LookProbe": "probing_core.api.look",
+    "Predictor": "probing_core.api.predictor",
     "ProbingError": "probing_core.errors",
     "Run": "probing_core.results",
-    "assert_no_drop": "probing_core.pipeline.check",
-    "check": "probing_core.pipeline.check",
+    "assert_no_drop": "probing_core.api.check",
+    "check": "probing_core.api.check",
     "compare": "probing_core.results.comparison",
-    "load_embedder": "probing_core.embedders",
+    "load_embedder": "probing_core.models",
     "open": "probing_core.results.run:open_run",
-    "parity": "probing_core.pipeline.parity",
-    "predict": "probing_core.prediction.predictor",
-    "register": "probing_core.pipeline.register",
-    "samples": "probing_core.pipeline.samples",
-    "score": "probing_core.pipeline.score",
-    "scorecard": "probing_core.pipeline.check",
+    "parity": "probing_core.api.parity",
+    "predict": "probing_core.api.predictor",
+    "register": "probing_core.run.register",
+    "samples": "probing_core.api.samples",
+    "score": "probing_core.api.score",
+    "scorecard": "probing_core.api.check",
     "transform": "probing_core.transforms",
 }
 """Public name -> its module, and behind a colon what it is called there, where that differs."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from devtools.made_run import KEY
+from lab.devtools.made_run import KEY
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
@@ -23,8 +23,8 @@ from probing_core.detector.score import has_no_color, turned_gray
 from probing_core.detector.scoring import AS_IT_IS, TURNED_GRAY
 from probing_core.detector.training_mix import make_views, plan_views
 from probing_core.detector.verdicts import score_of
-from probing_core.runs.layout import DETECTOR_FILE, scored_views_path
-from probing_core.runs.store import Store
+from probing_core.run.layout import DETECTOR_FILE, scored_views_path
+from probing_core.run.store import Store
 from probing_core.transforms import bank
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import Image, generator

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from probing_core.corpora.base import Corpus
-from probing_core.pipeline.graph import TABLE, build
-from probing_core.pipeline.scope import Scope
-from probing_core.pipeline.setup import Corpora
-from probing_core.runs.engine import Plan, Table
-from probing_core.runs.recipe import Recipe, read_recipe
-from probing_core.runs.store import Store
+from probing_core.run.engine import Plan, Table
+from probing_core.run.graph import TABLE, build
+from probing_core.run.recipe import Recipe, read_recipe
+from probing_core.run.scope import Scope
+from probing_core.run.setup import Corpora
+from probing_core.run.store import Store
 
 
 def plan_of(

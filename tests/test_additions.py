@@ -43,9 +43,9 @@ TRANSFORMS = (
 PROVIDER = """
 import numpy as np
 
-from probing_core.embedders.base import EmbedderSpec
-from probing_core.embedders.names import ModelName
-from probing_core.embedders.providers.callables import from_callable
+from probing_core.models.base import EmbedderSpec
+from probing_core.models.names import ModelName
+from probing_core.models.providers.callables import from_callable
 
 PREFIXES = ("mine",)
 
@@ -94,7 +94,8 @@ show()
 COMPUTE = """
 import json, sys
 from pathlib import Path
-from probing_core.pipeline import Options, run
+from probing_core.run.options import Options
+from probing_core.run.stages import run
 from probing_core.results import Run
 
 options = Options(
@@ -122,7 +123,7 @@ def copy(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / package, root / package)  # what is compiled, too
     append(root / "probing_core" / "transforms" / "bank" / "tone.py", TRANSFORM)
     append(root / "probing_core" / "measures" / "classification.py", MEASURE)
-    (root / "probing_core" / "embedders" / "providers" / "mine.py").write_text(PROVIDER)
+    (root / "probing_core" / "models" / "providers" / "mine.py").write_text(PROVIDER)
     (root / "dashboard" / "views" / "hello.py").write_text(PAGE)
     insert(
         root / "dashboard" / "text.py",

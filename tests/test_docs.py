@@ -25,12 +25,12 @@ import yaml
 from PIL import Image
 
 import probing_core
+from lab.scripts import docs, shipped_photographs, site_pages
 from probing_core import cli
 from probing_core.corpora import open_corpus
-from probing_core.embedders import parse
 from probing_core.measures import MEASURES
+from probing_core.models import parse
 from probing_core.paths import PHOTOGRAPHS_LICENSE
-from scripts import docs, shipped_photographs, site_pages
 from tests.conftest import scene
 from tests.transforms.test_third_party import EXAMPLE
 
@@ -93,7 +93,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
 def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("probing_core.pipeline.score.user_cache_path", lambda *a, **k: folder / "cache")
+    monkeypatch.setattr("probing_core.api.score.user_cache_path", lambda *a, **k: folder / "cache")
     parser = cli.build_parser()
     names: dict = {}
     for block in (block for block in BLOCKS if block.page == page):
@@ -158,9 +158,7 @@ def test_a_notebook_is_a_page_with_its_outputs():
     assert pictures[name].startswith(b"\x89PNG")
 
 
-OF_THE_PROJECT = re.compile(
-    r"python -m ((?:evidence|scripts|benchmarks)\.[a-z_]+)([^`\n]*)|uv run ([\w./]+\.py)([^`\n]*)"
-)
+OF_THE_PROJECT = re.compile(r"python -m (lab\.[a-z_.]+)([^`\n]*)|uv run ([\w./]+\.py)([^`\n]*)")
 """Commands for whoever works on the project: a module or a file, and its arguments."""
 
 
@@ -177,11 +175,11 @@ def test_every_measuring_module_has_its_command_in_the_documentation():
     text = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
     named = {found[0] for found in OF_THE_PROJECT.findall(text)}
     runnable = {
-        f"evidence.{path.stem}"
-        for path in (ROOT / "evidence").glob("*.py")
+        f"lab.evidence.{path.stem}"
+        for path in (ROOT / "lab" / "evidence").glob("*.py")
         if "argparse" in (source := path.read_text(encoding="utf-8")) or "sys.argv[1:]" in source
     }
-    assert runnable - {"evidence.foreign_pictures"} <= named  # the one that others start
+    assert runnable - {"lab.evidence.foreign_pictures"} <= named  # the one that others start
 
 
 def test_every_command_is_documented():

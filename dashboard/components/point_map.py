@@ -1,7 +1,7 @@
 """Maps: a component that draws every point with WebGL, and asks the server which points a lasso or click hits.
 
-The renderer, regl-scatterplot, is bundled by ``scripts/renderer``; a browser without WebGL gets the same points as a
-raster. Positions and colors are typed arrays with addresses, so no
+The renderer, regl-scatterplot, is bundled by ``lab/scripts/renderer``; a browser without WebGL gets the same points as
+a raster. Positions and colors are typed arrays with addresses, so no
 script runs for them.
 """
 

@@ -27,7 +27,7 @@ from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
 from probing_core.results.ranking import RANKING_FACTS
-from probing_core.runs.manifest import stamp
+from probing_core.run.manifest import stamp
 
 Keys = ParamSpec("Keys")
 T = TypeVar("T")
@@ -265,7 +265,7 @@ def dimensions(names: Sequence[str]) -> dict[str, int | None]:
     Raises:
         ProbingError: there is no such model, or it cannot be used here.
     """
-    from probing_core.embedders import CATALOG, MODEL_SETS, expand
+    from probing_core.models import CATALOG, MODEL_SETS, expand
 
     several = expand(name for name in names if name in MODEL_SETS)
     single = {name: dimension(name) for name in names if name not in MODEL_SETS}
@@ -280,7 +280,7 @@ def dimension(model: str) -> int | None:
         NotAllowed: the visitor has no rights; they are needed since a name may be a path, or make a host be asked.
     """
     rights.require("Naming a model")
-    from probing_core.embedders import find_spec
+    from probing_core.models import find_spec
 
     return find_spec(model).dim
 

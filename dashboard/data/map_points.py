@@ -13,7 +13,7 @@ from probing_core.charts import Theme
 from probing_core.charts.maps import category_styles
 from probing_core.compute.series import positions_of
 from probing_core.results import Run
-from probing_core.runs.recipe import load_transforms
+from probing_core.run.recipe import load_transforms
 
 COLORINGS = ("group", "transform", "label", "correct", "strength")
 COLORING_NAMES = {"transform": "transformation", "label": "content", "correct": "right or wrong"}

@@ -9,7 +9,6 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
@@ -21,16 +20,15 @@ import streamlit as st
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import THREADS, Preview, versions
+from dashboard.data.previews import Preview
+from probing_core.api.predictor import Predictor
 from probing_core.compute.live import tiles
 from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
-from probing_core.embedders.hub import no_downloads
 from probing_core.errors import ProbingError
-from probing_core.prediction.predictor import Predictor
-from probing_core.results import Run, stars
-from probing_core.transforms import prepare_source, resolve
+from probing_core.models.hub import no_downloads
+from probing_core.results import Run
 
 MAX_CACHED_PREDICTIONS = 4096
 """Predictions in memory at most, each of one picture and one model."""
@@ -204,13 +202,6 @@ def predict(run: Run, model: str, crops: Sequence[PictureCrops], names: Sequence
     return predictor_of(run).rows(crops, {model: ask(run, model, crops)}, task, names)
 
 
-def similarity(run: Run, model: str, crops: Sequence[PictureCrops], names: Sequence[str], text: str) -> list[Answer]:
-    """Return the rows of `Predictor.similarity` of images that were `cut`; errors as of `ask`."""
-    embeddings = embed(run, model, crops)
-    with turn():
-        return predictor_of(run).similarity_rows(embeddings, text, model, names)
-
-
 def class_table(rows: Sequence[Answer]) -> pd.DataFrame:
     """Return a table of all classes of each of the ``rows`` of `predict`, most probable first by image and model."""
     return pd.DataFrame(
@@ -272,17 +263,6 @@ def strength_curve(run: Run, preview: Preview, model: str) -> pd.DataFrame:
             for step, a, b in zip(steps, found[::2], found[1::2], strict=True)
         ]
     )
-
-
-def own_star(run: Run, image: np.ndarray, model: str) -> pd.DataFrame:
-    """Return `stars.own_star` of a picture, under every transformation at its middle strength; errors as of `ask`."""
-    source = prepare_source(image, run.recipe.view)
-    strengths = cache.computed(run, stars.middle_strengths, model)
-    entries = [(resolve(name), strength) for name, strength in strengths.items()]
-    with ThreadPoolExecutor(THREADS) as threads:
-        pairs = list(threads.map(lambda entry: versions(source, run.recipe.view, *entry), entries))
-    X = embed(run, model, [PictureCrops(each) for pair in pairs for each in pair])
-    return stars.own_star(run, cache.computed(run, stars.stars), model, X[::2], X[1::2])
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -10,8 +10,8 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.data.previews import versions
-from probing_core.embedders.base import Preprocessing
-from probing_core.embedders.network.preprocessing import surviving_share
+from probing_core.models.base import Preprocessing
+from probing_core.models.network.preprocessing import surviving_share
 from probing_core.results import Run
 from probing_core.transforms import bank, prepare_source
 

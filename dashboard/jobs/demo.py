@@ -13,8 +13,8 @@ from probing_core import paths
 from probing_core.errors import ProbingError
 from probing_core.results import Run, source_of
 from probing_core.results.run_places import DEMO
-from probing_core.runs import layout
-from probing_core.runs.options import Options
+from probing_core.run import layout
+from probing_core.run.options import Options
 
 LIMIT = 100
 """Images of a new demo run, ten views of each photograph; a run that was begun keeps its own limit."""
@@ -30,7 +30,7 @@ def main() -> int:
             begun = (demo / layout.RECIPE).is_file()
             if begun and source_of(Run.open(demo), [Run.open(reference)]) is None:
                 # The demo run used another reference run, which has been replaced since, as by `git pull`.
-                processes.cancel(demo)
+                processes.stop(demo)
                 shutil.rmtree(demo)
                 begun = False
             report = processes.report_of(demo)

@@ -13,8 +13,8 @@ from pathlib import Path
 from dashboard import rights
 from dashboard.jobs import processes
 from probing_core.errors import BadRun
-from probing_core.runs.layout import LOG
-from probing_core.runs.store import write_atomically
+from probing_core.run.layout import LOG
+from probing_core.run.store import write_atomically
 
 REQUEST = f"{LOG}/scan.json"
 
@@ -76,7 +76,7 @@ def remove(out: Path) -> None:
     report = processes.report_of(out)
     if report is not None and report.state == "running":
         raise BadRun(f"The scan '{out.name}' is under way; cancel it first.")
-    from probing_core.prediction.scan import remove_results
+    from probing_core.api.scan import remove_results
 
     remove_results(out)
 

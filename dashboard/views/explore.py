@@ -19,8 +19,8 @@ from dashboard.widgets import asking, gallery, messages, pickers, tables, upload
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.measures.notation import decimal
 from probing_core.results import Run, summaries
-from probing_core.results.finding import seen_from
-from probing_core.runs import layout
+from probing_core.results.sentences import seen_from
+from probing_core.run import layout
 from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 6

@@ -26,8 +26,8 @@ from probing_core.results.report.methods import (
     how_trained,
     recipe_table,
 )
-from probing_core.runs import layout
-from probing_core.runs.columns import RowGroups
+from probing_core.run import layout
+from probing_core.run.columns import RowGroups
 
 PAPER = "arXiv 2307.05610"
 SHOWN = 200

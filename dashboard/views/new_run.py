@@ -17,16 +17,16 @@ from dashboard.jobs.estimate import Estimate, Pace, estimate, most_alike, paces
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, banner, messages, pickers
-from probing_core import embedders
+from probing_core import models as known_models
 from probing_core.compute.design import Design
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import Run, RunPlace, unused_name
-from probing_core.runs import layout
-from probing_core.runs.last_options import last_options
-from probing_core.runs.options import LOCAL, RAY, Options
-from probing_core.runs.progress import Report, duration
-from probing_core.runs.recipe import VIEW
+from probing_core.run import layout
+from probing_core.run.last_options import last_options
+from probing_core.run.options import LOCAL, RAY, Options
+from probing_core.run.progress import Report, duration
+from probing_core.run.recipe import VIEW
 from probing_core.transforms import GROUPS, bank
 
 VIEWS = (96, 128, 160, 224)
@@ -82,11 +82,11 @@ def _among_these() -> None:
         "Your model",
         "rank-model",
         "",
-        placeholder="timm:NAME, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO, file:PATH",
+        placeholder="timm:NAME, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
         help="Naming a published model is consent to download it.",
     ).strip()
     try:
-        name = embedders.parse_known(model).full if model else ""
+        name = known_models.parse_known(model).full if model else ""
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         name = ""
@@ -186,7 +186,7 @@ def _corpus() -> tuple[str, bool]:
         cache.PACKAGED,
         on_change=want,
         help="photos (packaged), folder:PATH or folder:s3://... (subfolders are labels), parquet:FILE, "
-        "webdataset:ADDRESS, hf:OWNER/NAME (streams), torchvision:NAME (downloads).",
+        "hub:OWNER/NAME (downloads).",
     ).strip()
     wanted = corpus == cache.PACKAGED or st.session_state.get("_wanted-corpus") == corpus
     if not wanted:
@@ -199,9 +199,9 @@ def _models() -> tuple[list[str], bool]:
 
     A link alone looks up nothing.
     """
-    checked = {spec.name: spec.check() for spec in embedders.list_specs()}
+    checked = {spec.name: spec.check() for spec in known_models.list_specs()}
     available = [name for name, found in checked.items() if found.available]
-    sets = list(embedders.MODEL_SETS)
+    sets = list(known_models.MODEL_SETS)
 
     def fit_view() -> None:
         if st.session_state.get("new-view") == VIEW:
@@ -211,13 +211,13 @@ def _models() -> tuple[list[str], bool]:
         st.multiselect,
         "Models",
         "new-models",
-        list(embedders.bundled()),
+        list(known_models.bundled()),
         [*sets, *available],
         on_change=fit_view,
         help=f"Those that can be used here, and names of sets: {', '.join(sets)}. To choose the published encoders is "
         "consent to download them.",
     )
-    if downloads := embedders.download_summary(embedders.expand(chosen)):
+    if downloads := known_models.download_summary(known_models.expand(chosen)):
         st.caption(f":material/download: {plain(downloads)}")
 
     def want() -> None:
@@ -229,13 +229,13 @@ def _models() -> tuple[list[str], bool]:
         "new-further",
         "",
         on_change=want,
-        placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, file:PATH",
+        placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
         help="Separated by commas. Naming a published model is consent to download it.",
     )
     wanted = not further.strip() or st.session_state.get("_wanted-further") == further
     if not wanted:
         st.button("Look up these models", key="open-further", on_click=want)
-    for problem in embedders.CATALOG.problems:
+    for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
     missing = {name: found.why_not for name, found in checked.items() if not found.available}
     if missing and (box := pickers.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
@@ -266,7 +266,7 @@ def _executor() -> tuple[str, str | None]:
 
 def _view_of(models: list[str]) -> int:
     """Return the view to offer for ``models``: published encoders were trained on larger views."""
-    return embedders.PUBLISHED_VIEW if "published" in models else VIEW
+    return known_models.PUBLISHED_VIEW if "published" in models else VIEW
 
 
 def _problem(name: str, models: list[str], wanted: bool, known: bool) -> str:

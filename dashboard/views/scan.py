@@ -20,15 +20,15 @@ from dashboard.jobs import processes, scans
 from dashboard.page import fragment, page
 from dashboard.text import plain
 from dashboard.widgets import access, asking, messages, pickers, tables
+from probing_core.api.scan import CHUNKS
+from probing_core.api.scan.writing import TABLE, promise_of
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.verdicts import in_words
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.paths import runs_dir, user_path
-from probing_core.prediction.scan import CHUNKS
-from probing_core.prediction.scan.writing import TABLE, promise_of
 from probing_core.results import RunPlace
-from probing_core.runs.layout import DETECTOR_FILE, PROGRESS
-from probing_core.runs.progress import Report
+from probing_core.run.layout import DETECTOR_FILE, PROGRESS
+from probing_core.run.progress import Report
 
 UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
 MAX_LETTERS = 50

@@ -18,13 +18,13 @@ from dashboard.data.predictions import Answer
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
-from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart, star_chart
+from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
 from probing_core.measures.notation import decimal, in_percent
-from probing_core.results import Run, place, stars
+from probing_core.results import Run, place
 from probing_core.transforms import bank
 
 AT_ONCE = 3
@@ -77,9 +77,7 @@ def show() -> None:
     below = st.container()
     with below:
         _change(run, pictures, opened, first, task)
-        _own_star(run, pictures, opened, models)
         _neighbors(run, crops, first)
-        _text(run, crops)
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
     with below:
@@ -316,45 +314,6 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
 
 
 @fragment
-def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str]) -> None:
-    """Show which transformations move the embedding of a picture further, or less far, than those of photographs."""
-    able = [model for model in models if cache.computed(run, stars.middle_strengths, model)]
-    if not able:
-        return
-    st.header(
-        "Your picture's own star",
-        help="All transformations of the run, each at its middle strength, are applied to your picture. How far each "
-        "moves its embedding stands beside how far it moves those of the run's test photographs on average.",
-    )
-    if not pickers.toggle("Apply all transformations", "own-star"):
-        return
-    left, right = st.columns(2)
-    name = pickers.select("Picture", "own-star-picture", list(pictures), opened, where=left)
-    model = pickers.select("Model", "own-star-model", able, where=right)
-    asked = asking.each([model], lambda model: predictions.own_star(run, pictures[name].image, model))
-    if not asked:
-        return  # why stands on the page
-    table = asked[model]
-    mine = table[table["model"] == stars.YOURS].sort_values("ratio", kind="stable")
-    least, most = mine.iloc[0], mine.iloc[-1]
-    st.markdown(
-        f"Your picture resists **{least['transform']}** most, which moves it {decimal(least['ratio'], 2)} times as far "
-        f"as a photograph on average, and gives way to **{most['transform']}** most, {decimal(most['ratio'], 2)} times "
-        "as far."
-    )
-    figure = star_chart(table, cache.theme())
-    columns = ["transform", "group", "value", "ratio"]
-    tables.chart(
-        figure, "star-of-picture", mine[columns], f"The star of {name} beside that of photographs, by {model}."
-    )
-    st.caption(
-        "Lengths are in units of the distance between two photographs (rings, spaced by square roots); both panels "
-        "have the same axes. The average has trails from weak to strong, your picture one dot a transformation. "
-        "It lies further out: offsets of single pictures point apart, so that their mean is shorter."
-    )
-
-
-@fragment
 def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> None:
     st.header(
         "Neighbors in the run",
@@ -408,29 +367,6 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     alt = f"Where your pictures belong on the maps of {', '.join(models)}."
     tables.chart(drawn(cache.theme()), "places", marks, alt)
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
-
-
-def _text(run: Run, crops: dict[str, PictureCrops]) -> None:
-    reads = run.models.loc[run.models["text"].fillna(False).astype(bool), "name"]
-    with_text = [model for model in reads if model in run.live_models]
-    if not with_text:
-        return
-    st.header(
-        "Compare with words",
-        help="Cosine similarity of picture and text, by every model of the run that embeds both: compare pictures "
-        "within a model, not models.",
-    )
-    text = state.choice(
-        st.text_input, "Words", "words", "", placeholder="for example: a pencil sketch of a horse", max_chars=300
-    )
-    if not text:
-        return
-    pictures, names = list(crops.values()), list(crops)
-    asked = asking.each(with_text, lambda model: predictions.similarity(run, model, pictures, names, text))
-    if asked:
-        rows = pd.DataFrame([row for rows in asked.values() for row in rows])
-        st.caption("Cosine similarity of picture and words.")
-        tables.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

@@ -9,7 +9,7 @@ from dashboard.jobs import processes
 from dashboard.text import plain
 from dashboard.widgets import messages
 from probing_core.results import RunPlace, find_runs
-from probing_core.runs.progress import Report
+from probing_core.run.progress import Report
 
 BUSY_S = 3.0
 IDLE_S = 30.0

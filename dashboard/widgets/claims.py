@@ -16,7 +16,7 @@ from probing_core.charts import dots_chart
 from probing_core.compute.claims import CLAIMS, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.claims.named import SIGNIFICANCE
 from probing_core.results import Run, claims_by_set, result_in_words
-from probing_core.runs import layout
+from probing_core.run import layout
 
 
 class Badge(NamedTuple):

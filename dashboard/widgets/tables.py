@@ -18,7 +18,7 @@ from probing_core.charts import Figure
 from probing_core.compute.samples import FEW_PHOTOGRAPHS, has_splits
 from probing_core.measures.notation import minus
 from probing_core.results import Run
-from probing_core.runs import layout
+from probing_core.run import layout
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
 """A table, or a function that makes it when it is downloaded; the function must not call Streamlit."""

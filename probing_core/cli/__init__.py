@@ -27,7 +27,6 @@ from probing_core.cli import (
     lists,
     parity,
     predict,
-    pretrain,
     rank,
     report,
     scan,
@@ -134,6 +133,5 @@ def build_parser() -> argparse.ArgumentParser:
     card.add(commands)
     report.add(commands)
     verify.add(commands)
-    pretrain.add(commands)
     demo.add(commands)
     return parser

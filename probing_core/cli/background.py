@@ -4,7 +4,7 @@
 makes or completes a run, ``project --run RUN --models a`` draws one map; ``scan FOLDER --out DIR`` scans a folder.
 ``--plugin FILE.py`` may stand before the command.
 
-It reports to ``log/progress.json`` of the run (see `probing_core.runs.progress.Report`); its output goes to
+It reports to ``log/progress.json`` of the run (see `probing_core.run.progress.Report`); its output goes to
 ``log/worker.txt``. Terminating the process cancels; starting it again goes on from what is complete.
 """
 
@@ -19,13 +19,13 @@ from pathlib import Path
 
 import psutil
 
+from probing_core.api.scan import scan
 from probing_core.cli import build_parser, load_plugins, run_options
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.paths import reference_run
-from probing_core.pipeline import STAGES, run
-from probing_core.prediction.scan import scan
-from probing_core.runs.layout import PROGRESS
-from probing_core.runs.progress import Progress
+from probing_core.run.layout import PROGRESS
+from probing_core.run.progress import Progress
+from probing_core.run.stages import STAGES, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,10 +26,10 @@ def add(commands: Any) -> None:
 
 
 def card(options: argparse.Namespace) -> int:
-    from probing_core.embedders import parse
+    from probing_core.models import parse
     from probing_core.results.card import card_picture, model_card
     from probing_core.results.run import open_run
-    from probing_core.runs.atomic import write_atomically
+    from probing_core.run.atomic import write_atomically
 
     run, model = open_run(options.run), parse(options.model).full
     if options.out is None:

@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
 
 
 def check(options: argparse.Namespace) -> int:
-    from probing_core.runs.progress import final_report, terminal
+    from probing_core.run.progress import final_report, terminal
 
     model, progress = function_or_name(options.model), terminal()
     with final_report(progress):
@@ -54,7 +54,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _write(options: argparse.Namespace, model: Any, progress: Any) -> int:
-    from probing_core.pipeline.check import scorecard
+    from probing_core.api.check import scorecard
 
     chosen = {name: getattr(options, name) for name in ("corpus", "transforms", "limit", "view")}
     asked = {name: value for name, value in chosen.items() if value is not None}
@@ -72,7 +72,7 @@ def _write(options: argparse.Namespace, model: Any, progress: Any) -> int:
 def _check(options: argparse.Namespace, model: Any, progress: Any) -> int:
     from dataclasses import asdict
 
-    from probing_core.pipeline.check import check as against
+    from probing_core.api.check import check as against
 
     if any(asked is not None for asked in (options.transforms, options.limit, options.view)):
         raise BadConfig("The baseline states what is measured; leave --transforms, --limit and --view out.")

@@ -46,9 +46,9 @@ def add(commands: Any) -> None:
 
 
 def embeddings(options: argparse.Namespace) -> int:
+    from probing_core.api.embeddings import SCORES, probe_of, score_embeddings
     from probing_core.compute.parallel import cores
-    from probing_core.prediction.embeddings import SCORES, probe_of, score_embeddings
-    from probing_core.runs.progress import final_report, terminal
+    from probing_core.run.progress import final_report, terminal
 
     probe = probe_of(options.model, options.run)
     progress = terminal()

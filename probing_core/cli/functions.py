@@ -24,7 +24,7 @@ def function_or_name(text: str) -> str | Callable[..., Any]:
     Raises:
         BadConfig: there is no such file, module or function, or it cannot be imported.
     """
-    from probing_core.embedders import spec_makers
+    from probing_core.models import spec_makers
 
     found = IN_A_FILE.fullmatch(text) or IN_A_MODULE.fullmatch(text)
     if found is None or found["place"] in spec_makers():

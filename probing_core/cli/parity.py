@@ -13,7 +13,7 @@ from probing_core.cli.output import json_safe, print_rows
 from probing_core.errors import BadConfig
 
 if TYPE_CHECKING:
-    from probing_core.pipeline.parity import Parity
+    from probing_core.api.parity import Parity
 
 DIFFERS, FAILED = 1, 3
 """Exit codes, beside 0 and 2, of commands that compare."""
@@ -51,9 +51,9 @@ def add(commands: Any) -> None:
 
 
 def parity(options: argparse.Namespace) -> int:
-    from probing_core.pipeline.parity import TOLERANCE, write_golden
-    from probing_core.pipeline.parity import parity as compare
-    from probing_core.runs.progress import final_report, terminal
+    from probing_core.api.parity import TOLERANCE, write_golden
+    from probing_core.api.parity import parity as compare
+    from probing_core.run.progress import final_report, terminal
 
     if options.write is not None:
         if options.a is not None:
@@ -111,7 +111,7 @@ def _beside(found: Parity) -> str:
     faintest = found.scale.iloc[0]
     if found.shift < faintest["shift"]:
         return f", less than the faintest alteration, {faintest['alteration']} ({_in_words(faintest['shift'])})"
-    return f", as far as {found.as_far_as}" if found.as_far_as else ", farther than any alteration of the preset traces"
+    return f", as far as {found.as_far_as}" if found.as_far_as else ", farther than any alteration"
 
 
 def _in_words(shift: float) -> str:

@@ -60,13 +60,14 @@ def rank(options: argparse.Namespace) -> int:
 
 
 def _rank(base: Run, options: argparse.Namespace) -> int:
-    from probing_core.embedders import expand, parse
+    from probing_core.models import expand, parse
     from probing_core.paths import runs_dir
-    from probing_core.pipeline import Options, run
     from probing_core.results import Run
     from probing_core.results.run_places import ranked_on
-    from probing_core.runs.layout import RECIPE, slug
-    from probing_core.runs.progress import final_report, terminal
+    from probing_core.run.layout import RECIPE, slug
+    from probing_core.run.options import Options
+    from probing_core.run.progress import final_report, terminal
+    from probing_core.run.stages import run
 
     names = tuple(parse(name).full for name in expand((options.model,)))
     out = options.out or runs_dir() / f"rank-{slug(parse(options.model).full)}"
@@ -90,8 +91,8 @@ def _rank(base: Run, options: argparse.Namespace) -> int:
 
 
 def _say_what_it_takes(base: Run, names: Sequence[str], options: argparse.Namespace) -> None:
-    from probing_core.pipeline.rank import QUICK_PHOTOGRAPHS, cost_of, photographs_of
-    from probing_core.runs.progress import duration
+    from probing_core.api.rank import QUICK_PHOTOGRAPHS, cost_of, photographs_of
+    from probing_core.run.progress import duration
 
     corpus = photographs_of(base, options.corpus)
     # Of several checkpoints, one stands for all.
@@ -107,9 +108,9 @@ def _say_what_it_takes(base: Run, names: Sequence[str], options: argparse.Namesp
 
 
 def _quick(base: Run, options: argparse.Namespace) -> int:
-    from probing_core.embedders import parse
-    from probing_core.pipeline.rank import QUICK_PHOTOGRAPHS, photographs_of, quick
-    from probing_core.runs.progress import terminal
+    from probing_core.api.rank import QUICK_PHOTOGRAPHS, photographs_of, quick
+    from probing_core.models import parse
+    from probing_core.run.progress import terminal
 
     if options.out is not None:
         raise BadConfig("--quick makes no run that pages show; leave --out out.")
@@ -130,7 +131,7 @@ def _quick(base: Run, options: argparse.Namespace) -> int:
 def _report(run: Run, names: tuple[str, ...], ranked: int, as_json: bool) -> None:
     """Print the place of every layer of the models ``names``: one of each, unless all its layers were asked for."""
     from probing_core.results.comparison import place_among, recall_beside
-    from probing_core.runs.store import note_event
+    from probing_core.run.store import note_event
 
     found = []
     for model in run.models.loc[run.models["request"].isin(names), "name"]:

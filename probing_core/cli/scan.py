@@ -40,9 +40,9 @@ def add(commands: Any) -> None:
 
 
 def scan(options: argparse.Namespace) -> int:
+    from probing_core.api.scan import scan as scan_folder
     from probing_core.paths import reference_run
-    from probing_core.prediction.scan import scan as scan_folder
-    from probing_core.runs.progress import final_report, terminal
+    from probing_core.run.progress import final_report, terminal
 
     progress = terminal(options.out)
     run = options.run or reference_run()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.cli.arguments import add_command, name_list, natural
-from probing_core.runs.options import EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Kind, Options, flag
+from probing_core.run.options import EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Kind, Options, flag
 
 PARSERS: dict[Kind, Callable[[str], Any]] = {"text": str, "number": natural, "names": name_list, "folder": Path}
 
@@ -63,8 +63,8 @@ def add_option(parser: argparse.ArgumentParser, name: str, **changes: Any) -> No
 
 
 def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> None:
-    from probing_core.pipeline import run
-    from probing_core.runs.progress import final_report, terminal
+    from probing_core.run.progress import final_report, terminal
+    from probing_core.run.stages import run
 
     progress = terminal(out)
     with final_report(progress):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.cli.arguments import add_command
-from probing_core.runs import layout
+from probing_core.run import layout
 
 
 def add(commands: Any) -> None:
@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     from probing_core.errors import BadRun
-    from probing_core.runs.store import Store
+    from probing_core.run.store import Store
 
     store = Store(options.run)
     if store.entry(layout.RECIPE) is None:
@@ -44,8 +44,8 @@ def verify(options: argparse.Namespace) -> int:
     if options.why is not None:
         return _why(store, options.why)
     if options.repair:
-        from probing_core.pipeline.repair import repair
-        from probing_core.runs.progress import terminal
+        from probing_core.run.progress import terminal
+        from probing_core.run.repair import repair
 
         mended, damage = repair(options.run, terminal(options.run))
         print(f"{options.run}: {len(mended)} damaged files.", file=sys.stderr)
@@ -54,16 +54,25 @@ def verify(options: argparse.Namespace) -> int:
         damage = store.damage()
     for sentence in damage:
         print(f"error: {sentence}", file=sys.stderr)
+    if passed_over := _passed_over(store):
+        print(f"{options.run}: this version has no {', '.join(passed_over)} and reads the run without.")
     if not damage:
         print(f"{options.run}: {len(store.names())} files, all whole.")
     return 2 if damage else 0
 
 
+def _passed_over(store: Any) -> list[str]:
+    """Return the models of a run that earlier versions had."""
+    from probing_core.run.recipe import is_passed_over
+
+    return [name for name in store.read_toml(layout.RECIPE).get("models", ()) if is_passed_over(name)]
+
+
 def _why(store: Any, path: str) -> int:
     """Print what of a run is made again, and why; no file is read, and nothing is made."""
-    from probing_core.pipeline.stages import plan_of
-    from probing_core.runs.recipe import read_recipe
-    from probing_core.runs.why import why
+    from probing_core.run.recipe import read_recipe
+    from probing_core.run.stages import plan_of
+    from probing_core.run.why import why
 
     plan = plan_of(store, read_recipe(store))
     artifacts = [plan.artifact(path.removeprefix("./"))] if path else plan.left(plan.artifacts.values())

@@ -1,7 +1,7 @@
 """Two-dimensional maps: UMAP coordinates of samples.
 
 UMAP places up to `LANDMARKS` samples. Each further one of a larger run lies between its nearest landmarks, see
-`place_others`; `python -m evidence.landmarks` measures how much that changes neighborhoods.
+`place_others`; `python -m lab.evidence.landmarks` measures how much that changes neighborhoods.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Flaws of a picture before it is transformed, measured on its pixels alone.
 
 A flaw is noted where about one color photograph in a hundred has as much of it (1,500 of Caltech-101 and PACS); those
-with a border really had one. ``python -m evidence.flaws CORPUS`` measures this on another corpus, and on the transforms
-of the bank.
+with a border really had one. ``python -m lab.evidence.flaws CORPUS`` measures this on another corpus, and on the
+transforms of the bank.
 """
 
 from __future__ import annotations

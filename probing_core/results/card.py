@@ -19,7 +19,7 @@ from probing_core.results.comparison import GROUP, unseen_accuracy
 from probing_core.results.report.methods import how_trained
 from probing_core.results.run import Run
 from probing_core.results.summaries import by_group
-from probing_core.runs import layout
+from probing_core.run import layout
 from probing_core.transforms.base import GROUPS
 
 TASK_TYPE = "image-feature-extraction"
@@ -30,9 +30,8 @@ FINE = "fine"
 STUDIES = {
     "layers": "which of its layers hold most",
     "thresholds": "from which strength on a transformation is seen",
-    "geometry": "how far and in which direction a transformation moves its embeddings",
-    "composition": "two transformations at once",
-    "erasure": "what remains where the transformation is erased from its embeddings",
+    "geometry": "how far a transformation moves its embeddings",
+    "retrieval": "whether the original of an altered picture is found by its embedding",
 }
 """Tables of a run beyond its scores -> what they answer."""
 

@@ -30,7 +30,7 @@ from probing_core.results.ranking import (
     sums_over,
 )
 from probing_core.results.run import Run, open_run
-from probing_core.runs.layout import RECIPE
+from probing_core.run.layout import RECIPE
 from probing_core.transforms.base import GROUPS
 
 COLUMNS = (

@@ -9,7 +9,7 @@ import pandas as pd
 
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
-from probing_core.runs.recipe import Recipe, load_transforms, source_among
+from probing_core.run.recipe import Recipe, load_transforms, source_among
 
 COMPARED = (("fine", "seen"), ("group-0", "unseen"), ("group-1", "unseen"), ("group-2", "unseen"))
 """(task, subset) of the scores that are compared."""

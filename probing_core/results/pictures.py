@@ -11,7 +11,7 @@ import pandas as pd
 
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadImage, ProbingError, UnknownName
-from probing_core.runs.recipe import Recipe
+from probing_core.run.recipe import Recipe
 from probing_core.transforms.base import Image
 
 SOURCES_KEPT = 128

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from probing_core import paths
 from probing_core.errors import BadRun
-from probing_core.runs import layout
-from probing_core.runs.store import RunFiles
+from probing_core.run import layout
+from probing_core.run.store import RunFiles
 
 REFERENCE = "reference"
 DEMO = "demo"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from probing_core.runs.store import Store
+from probing_core.run.store import Store
 
 RECIPE = ("--view", "32", "--models", "baseline/handcrafted", "--transforms", "brighten,contrast")
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from probing_core.cli import main
-from probing_core.pipeline import run
 from probing_core.results import Run
-from probing_core.runs.layout import EVENTS
-from probing_core.runs.recipe import read_recipe, write_recipe
-from probing_core.runs.store import Store
+from probing_core.run.layout import EVENTS
+from probing_core.run.recipe import read_recipe, write_recipe
+from probing_core.run.stages import run
+from probing_core.run.store import Store
 from tests.conftest import few_transforms
 
 
@@ -106,7 +106,7 @@ def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkey
 
 
 def test_a_quick_look_sees_no_test_photograph(trained_run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("probing_core.pipeline.score.user_cache_path", lambda *a, **k: tmp_path / "cache")
+    monkeypatch.setattr("probing_core.api.score.user_cache_path", lambda *a, **k: tmp_path / "cache")
     command = ["rank", "baseline/dhash", "--base", str(trained_run), "--quick", "--device", "cpu"]
     assert main(command) == 0
     printed = capsys.readouterr().out

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.runs.store import Store
+from probing_core.run.store import Store
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from probing_core.compute import samples
 from probing_core.compute.image_selection import choose_images
 from probing_core.compute.samples import SamplePlan, cut_units, make_samples, plan_samples
 from probing_core.corpora import limit_rows, open_corpus
-from probing_core.runs.layout import IMAGES, SAMPLES
-from probing_core.runs.recipe import Recipe, load_transforms
-from probing_core.runs.store import Store
+from probing_core.run.layout import IMAGES, SAMPLES
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.store import Store
 from tests.plans import keys
 
 
@@ -176,7 +176,7 @@ def test_keys_hold_what_changes_images_and_samples_and_no_prose(few_scenes, tmp_
         ({"strongest": 9.0}, {SAMPLES}),
     ):
         fog = replace(transforms[2], **change)
-        monkeypatch.setattr("probing_core.runs.recipe.load_transforms", lambda r, fog=fog: (*transforms[:2], fog))
+        monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r, fog=fog: (*transforms[:2], fog))
         assert changed(recipe) == changes, change
 
     monkeypatch.undo()

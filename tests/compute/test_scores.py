@@ -11,9 +11,9 @@ import pytest
 from probing_core.measures import MEASURES, Measure
 from probing_core.measures.cluster_sums import mean
 from probing_core.results import Run
-from probing_core.runs import layout
-from probing_core.runs.sample_table import SampleTable
-from probing_core.runs.store import Store
+from probing_core.run import layout
+from probing_core.run.sample_table import SampleTable
+from probing_core.run.store import Store
 from tests.plans import left, make
 
 SCORES_OF_MODEL = "models/baseline-handcrafted/scores.parquet"

@@ -12,9 +12,9 @@ import pytest
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.reads import ALL_TABLES, EVERY_PAGE, READS
-from probing_core.pipeline.graph import TABLE
-from probing_core.runs.layout import PARQUET
-from probing_core.runs.store import RunFiles
+from probing_core.run.graph import TABLE
+from probing_core.run.layout import PARQUET
+from probing_core.run.store import RunFiles
 
 FILES = [
     (path, re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))) for row in TABLE.rows for path in row.outputs

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from dashboard.middleware import VISITOR_LIMITS
 from dashboard.widgets.upload import MAX_UPLOAD_MEGABYTES
-from devtools.visitor import Answer, Visitor, dropped, multipart, request, upload, visiting, xsrf
+from lab.devtools.visitor import Answer, Visitor, dropped, multipart, request, upload, visiting, xsrf
 from probing_core.images import encode_png
 from tests.conftest import scene
 from tests.dashboard.attempts import attempt

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from dashboard.data.point_cloud import point_cloud
-from devtools.browser import IN_BROWSER, rest, settle
-from devtools.drawing import listened
-from devtools.made_run import MODELS
+from lab.devtools.browser import IN_BROWSER, rest, settle
+from lab.devtools.drawing import listened
+from lab.devtools.made_run import MODELS
 from probing_core.compute.names import DONE
 from probing_core.images import encode_png
 from probing_core.results import Run, tell_apart

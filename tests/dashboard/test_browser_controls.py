@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dashboard.data.previews import FAINTER
-from devtools.browser import IN_BROWSER, WAIT_MS, rest, settle
+from lab.devtools.browser import IN_BROWSER, WAIT_MS, rest, settle
 from probing_core.images import encode_png, read_image
 from probing_core.paths import runs_dir
 from tests.conftest import scene

@@ -15,11 +15,12 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import TimeoutError as TooLate
 
-from devtools.browser import ADDRESSES, ASKED, IN_BROWSER, rest
+from lab.devtools.browser import ADDRESSES, ASKED, IN_BROWSER, rest
 from probing_core.charts import Theme
 from probing_core.compute import maps
 from probing_core.paths import data_dir
-from probing_core.pipeline import Options, run
+from probing_core.run.options import Options
+from probing_core.run.stages import run
 from tests.dashboard.accessibility import violations_of
 
 pytestmark = IN_BROWSER

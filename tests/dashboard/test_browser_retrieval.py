@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from devtools.browser import IN_BROWSER, rest
+from lab.devtools.browser import IN_BROWSER, rest
 from probing_core.results import Run, retrieval
 from tests.dashboard.accessibility import violations_of
 from tests.made_studies import add_studies
@@ -30,9 +30,6 @@ def test_charts_are_drawn_and_an_altered_photograph_finds_its_original(studied, 
         for chart in (
             "originals",
             "by-strength",
-            "by-gallery",
-            "robustness",
-            "settings",
             "variance",
             "variance-layers",
         ):

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from dashboard.views.scan import scans_dir
-from devtools.browser import IN_BROWSER, rest, settle
+from lab.devtools.browser import IN_BROWSER, rest, settle
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.transforms import resolve

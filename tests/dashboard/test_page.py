@@ -8,7 +8,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from dashboard.data import cache
 from dashboard.page import fragment
 from dashboard.page import page as made_page
-from devtools.browser import IN_BROWSER, rest, settle
+from lab.devtools.browser import IN_BROWSER, rest, settle
 from probing_core.errors import ProbingError
 from probing_core.results import Run, command_of
 from probing_core.transforms import bank

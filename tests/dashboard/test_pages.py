@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from probing_core.runs.layout import model_path
-from probing_core.runs.store import Store
+from probing_core.run.layout import model_path
+from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, label, texts, unescaped
 from tests.dashboard.conftest import PAGES
 

@@ -10,11 +10,11 @@ import streamlit as st
 
 from dashboard.data import predictions
 from dashboard.reads import ALL_TABLES, EVERY_PAGE, READS
-from devtools.made_run import KEY
+from lab.devtools.made_run import KEY
 from probing_core.compute.live.fusion import starting_rule
 from probing_core.compute.names import DETECTOR, FUSION, NOVELTY, READINGS
-from probing_core.runs import layout
-from probing_core.runs.store import Store
+from probing_core.run import layout
+from probing_core.run.store import Store
 from probing_core.transforms import bank
 from tests.dashboard.conftest import PAGES, REFERENCE
 from tests.dashboard.reads import FILES, not_declared, recorded, titled
@@ -30,7 +30,7 @@ VISITS: dict[str, tuple[dict[str, str], ...]] = {
     "Retrieval": ({"models": PIXELS, "ask": "True"},),
     "Geometry": ({"whose": "all"}, {"whose": "one"}),
     "Methods and data": ({"show_checks": "True"},),
-    "Try your images": ({"models": PIXELS, "samples": "coffee/00", "neighbors": "True", "own_star": "True"},),
+    "Try your images": ({"models": PIXELS, "samples": "coffee/00", "neighbors": "True"},),
 }
 """Page -> addresses that together show all that it reads; other pages show it at once."""
 

@@ -21,9 +21,9 @@ from dashboard.text import (
     strengths_in_words,
     with_strength,
 )
-from devtools.pages import generated
+from lab.devtools.pages import generated
+from lab.scripts.glossary_docs import BEGIN, PAGE, glossary_table
 from probing_core.transforms import GROUPS, bank
-from scripts.glossary_docs import BEGIN, PAGE, glossary_table
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,9 +14,9 @@ from probing_core.compute.live.tiles import cut
 from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import MAPS, features, prepare
-from probing_core.embedders.network import compiled
-from probing_core.embedders.providers.handcrafted import FEATURES, statistics
 from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.models.network import compiled
+from probing_core.models.providers.handcrafted import FEATURES, statistics
 from probing_core.probes import mlp
 from probing_core.transforms import resolve
 from tests.conftest import scene
@@ -98,7 +98,7 @@ def test_features_are_the_statistics_without_chroma_noise_and_moments_of_early_m
 def test_maps_agree_with_timms_own_hooks(side):
     import timm
 
-    from probing_core.embedders.providers.timm import PACKAGED, packaged_weights
+    from probing_core.models.providers.timm import PACKAGED, packaged_weights
 
     model = timm.create_model(PACKAGED, pretrained=False).eval()
     model.load_state_dict(packaged_weights())

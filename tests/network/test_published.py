@@ -14,7 +14,7 @@ import torch
 
 from probing_core import Run, cli, load_embedder
 from probing_core.corpora import open_corpus
-from tests.embedders.made import call
+from tests.models.made import call
 
 
 def photograph() -> np.ndarray:

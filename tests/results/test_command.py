@@ -8,7 +8,7 @@ import pandas as pd
 from probing_core.cli import build_parser
 from probing_core.paths import data_dir
 from probing_core.results import Run, command_of, further_photographs
-from probing_core.runs.recipe import Recipe
+from probing_core.run.recipe import Recipe
 from probing_core.transforms import bank, expand
 
 RECIPE = Recipe(
@@ -42,12 +42,6 @@ def test_what_cannot_be_named_is_left_to_the_reader():
     assert words[words.index("--corpus") + 1] == "CORPUS"
     assert words[words.index("--probes-from") + 1] == "RUN"
     assert "--limit" not in words
-
-
-def test_a_preset_is_named_whole():
-    recipe = replace(RECIPE, transforms=("identity", *expand(["preset:imagenet-c", "preset:traces/sharpening"])))
-    options = build_parser().parse_args(shlex.split(command_of(recipe))[1:])
-    assert set(options.transforms) == {"preset:imagenet-c", "preset:traces/sharpening", "identity"}
 
 
 def test_photographs_that_are_not_here_are_described_and_no_path_leads_nowhere(tmp_path):

@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import norm
 
 from probing_core.results import Run, change_of_corpus, source_of
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import digest
+from probing_core.run.recipe import Recipe
+from probing_core.run.store import digest
 
 TRANSFORMS = ("identity", "fog", "style-8")
 

@@ -23,7 +23,7 @@ from probing_core.results.ranking import (
     of_subset,
     paired_p,
 )
-from probing_core.runs.store import Store
+from probing_core.run.store import Store
 
 
 @pytest.mark.parametrize(("task", "subset"), [*itertools.product(("fine", "group-0"), ("seen", "visible"))])

@@ -14,9 +14,9 @@ import probing_core
 from probing_core.compute.samples import make_pair
 from probing_core.errors import BadRun, UnknownName
 from probing_core.results import PicturesMissing, Run
-from probing_core.runs.layout import slug
-from probing_core.runs.probes import read_probe
-from probing_core.runs.store import Store
+from probing_core.run.layout import slug
+from probing_core.run.probes import read_probe
+from probing_core.run.store import Store
 from probing_core.transforms import GROUPS, resolve
 
 

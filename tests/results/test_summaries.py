@@ -12,9 +12,9 @@ import pytest
 from probing_core.paths import data_dir
 from probing_core.results import Run, confusion_matrix, summaries
 from probing_core.results.ranking import of_subset
-from probing_core.runs import layout
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Store
+from probing_core.run import layout
+from probing_core.run.recipe import Recipe
+from probing_core.run.store import Store
 from tests.made_studies import add_studies
 
 pytestmark = pytest.mark.slow

@@ -12,9 +12,9 @@ from probing_core.compute.claims import decide
 from probing_core.compute.claims.contrasts import contrast_table
 from probing_core.compute.claims.named import ABLATIONS, CLAIMS, FAR, FINE
 from probing_core.compute.tasks import CONTENT, ROTATIONS, codes
-from probing_core.embedders import ROLE_SETS, encoders_of, parse
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import ClusterSums, mean
+from probing_core.models import ROLE_SETS, encoders_of, parse
 
 Roles = Mapping[str, Sequence[str]]
 """Role -> the models of a run that have it."""

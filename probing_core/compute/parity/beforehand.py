@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image as pillow
 
 from probing_core.compute.parity.steps import CHANNELS, COLOR_ORDERS, KERNELS, RESIZES, SCALES, SIDES, Change
-from probing_core.embedders.base import Preprocessing
-from probing_core.embedders.network.preprocessing import FILTERS, scaled_size
 from probing_core.images import Image
+from probing_core.models.base import Preprocessing
+from probing_core.models.network.preprocessing import FILTERS, scaled_size
 
 
 def _by_pillow(image: Image, size: tuple[int, int], how: str) -> np.ndarray:

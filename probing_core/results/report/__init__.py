@@ -12,7 +12,7 @@ from probing_core.errors import BadConfig, BadRun
 from probing_core.results import Run
 from probing_core.results.report.page import render
 from probing_core.results.report.sections import sections
-from probing_core.runs.store import write_atomically
+from probing_core.run.store import write_atomically
 
 __all__ = ["write_report"]
 

@@ -11,8 +11,8 @@ from probing_core.compute.claims.contrasts import contrast_table, pooled
 from probing_core.compute.claims.decide import Identified, identified
 from probing_core.compute.claims.named import ALIGN, CAN, CLIP, MAE, SIMCLR, SUPERVISED
 from probing_core.compute.claims.tables import _among
-from probing_core.embedders.base import ROLES
 from probing_core.measures.cluster_sums import mean
+from probing_core.models.base import ROLES
 
 MODELS = sorted({m for c in ABLATIONS for m in (c.first, c.second)})
 

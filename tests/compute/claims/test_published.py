@@ -7,10 +7,10 @@ import pytest
 
 from probing_core.cli import main
 from probing_core.compute.claims import CLAIMS, UNDECIDED
-from probing_core.embedders import CATALOG, expand
+from probing_core.models import CATALOG, expand
 from probing_core.results import Run, claims_by_set, result_in_words
-from probing_core.runs import layout
-from tests.embedders.published import put_on_disk
+from probing_core.run import layout
+from tests.models.published import put_on_disk
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +24,8 @@ def run(tmp_path_factory, many_scenes) -> Run:
         patch.setenv("HF_HUB_OFFLINE", "1")
         put_on_disk(folder / "hub", patch)
         # Tests of claims need neither series nor studies.
-        patch.setattr("probing_core.pipeline.sample_sets.series_names", lambda *_: ())
-        patch.setattr("probing_core.pipeline.scope.studies_of", lambda *_: ())
+        patch.setattr("probing_core.run.sample_sets.series_names", lambda *_: ())
+        patch.setattr("probing_core.run.scope.studies_of", lambda *_: ())
         few = [
             "--view",
             "32",

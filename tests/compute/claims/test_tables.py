@@ -9,22 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab.scripts.reference import is_second_training
 from probing_core.compute.claims import CLAIMS, UNDECIDED, claim_tables
 from probing_core.compute.claims.named import FINE
 from probing_core.compute.claims.tables import GROUP_TASKS, ClaimTables, model_results, models_by_role
 from probing_core.compute.tasks import CONTENT
-from probing_core.embedders import ROLES, encoders_of
-from probing_core.embedders.published import PUBLISHED
+from probing_core.models import ROLES, encoders_of
+from probing_core.models.published import PUBLISHED
 from probing_core.paths import reference_run
-from probing_core.pipeline import makers
 from probing_core.results import claims_by_set, result_in_words
-from probing_core.results.claims import WORDS
-from probing_core.runs import layout
-from probing_core.runs.recipe import load_transforms, read_recipe
-from probing_core.runs.sample_table import SampleTable
-from probing_core.runs.store import Store
+from probing_core.results.sentences import WORDS
+from probing_core.run import layout, makers
+from probing_core.run.recipe import load_transforms, read_recipe
+from probing_core.run.sample_table import SampleTable
+from probing_core.run.store import Store
 from probing_core.transforms import FAR_CONTROL
-from scripts.reference import is_second_training
 from tests.plans import plan_of
 
 SHIPPED = ("claims", "contrasts", "ablations")

@@ -15,10 +15,10 @@ from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.names import DEPLOYMENT, RENDERING
 from probing_core.measures.temperature import fit_temperature
 from probing_core.probes.linear import negative_log_likelihood
-from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.layout import series_table
-from probing_core.runs.probes import read_probe
-from probing_core.runs.store import Store
+from probing_core.run.embeddings import read_embeddings
+from probing_core.run.layout import series_table
+from probing_core.run.probes import read_probe
+from probing_core.run.store import Store
 from tests.compute.train.samples import samples_of
 
 MODEL = "baseline/handcrafted"

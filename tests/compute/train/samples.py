@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from probing_core.compute.model_samples import ModelSamples
-from probing_core.pipeline.makers import _model_samples
-from probing_core.runs.engine import Reader
-from probing_core.runs.layout import predictions_path
-from probing_core.runs.store import Store
+from probing_core.run.engine import Reader
+from probing_core.run.layout import predictions_path
+from probing_core.run.makers import _model_samples
+from probing_core.run.store import Store
 from tests.plans import plan_of
 
 

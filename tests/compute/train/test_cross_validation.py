@@ -17,14 +17,14 @@ from probing_core.compute.train import linear
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.measures.temperature import at_temperature, fit_temperature
-from probing_core.pipeline import run
 from probing_core.probes.penalty import fixed_penalty
 from probing_core.results.report.methods import how_trained
 from probing_core.results.run import Run
-from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.layout import CROPS, crops_path, predictions_path, probe_path
-from probing_core.runs.probes import read_probe
-from probing_core.runs.store import Store
+from probing_core.run.embeddings import read_embeddings
+from probing_core.run.layout import CROPS, crops_path, predictions_path, probe_path
+from probing_core.run.probes import read_probe
+from probing_core.run.stages import run
+from probing_core.run.store import Store
 from tests.compute.train.samples import samples_of
 from tests.conftest import few_transforms, write_scenes
 

@@ -13,13 +13,15 @@ from probing_core.compute.names import DEPLOYMENT, NOVELTY
 from probing_core.compute.train.tables import round_probabilities
 from probing_core.errors import BadRun
 from probing_core.measures.temperature import at_temperature, fit_temperature
-from probing_core.pipeline import Options, run, sample_sets
 from probing_core.probes.linear import fit
-from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.layout import predictions_path, probe_path
-from probing_core.runs.models import differences, model_entries
-from probing_core.runs.probes import read_probe
-from probing_core.runs.store import Store
+from probing_core.run import sample_sets
+from probing_core.run.embeddings import read_embeddings
+from probing_core.run.layout import predictions_path, probe_path
+from probing_core.run.models import differences, model_entries
+from probing_core.run.options import Options
+from probing_core.run.probes import read_probe
+from probing_core.run.stages import run
+from probing_core.run.store import Store
 
 MODEL = "baseline/handcrafted"
 

@@ -12,13 +12,13 @@ import pytest
 from probing_core.compute import memory
 from probing_core.compute.folds import folds_of
 from probing_core.compute.model_samples import draw_photographs
-from probing_core.pipeline import run
 from probing_core.probes.linear import fit_in_span
-from probing_core.runs.layout import fits_path, predictions_path
-from probing_core.runs.models import model_entries
-from probing_core.runs.probes import read_probe
-from probing_core.runs.recipe import read_recipe, write_recipe
-from probing_core.runs.store import Store
+from probing_core.run.layout import fits_path, predictions_path
+from probing_core.run.models import model_entries
+from probing_core.run.probes import read_probe
+from probing_core.run.recipe import read_recipe, write_recipe
+from probing_core.run.stages import run
+from probing_core.run.store import Store
 from tests.compute.train.samples import samples_of
 from tests.plans import left
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from devtools.browser import IN_BROWSER, settle
+from lab.devtools.browser import IN_BROWSER, settle
 
 pytestmark = IN_BROWSER
 

@@ -116,7 +116,7 @@ def test_the_renderer_is_served_packed_and_for_good():
 
 
 def test_the_bundle_is_of_the_versions_that_its_recipe_names_and_ships_their_licenses():
-    wanted = json.loads((ROOT / "scripts/renderer/package.json").read_text())["dependencies"]
+    wanted = json.loads((ROOT / "lab/scripts/renderer/package.json").read_text())["dependencies"]
     header = (COMPONENTS / "regl-scatterplot.min.js").read_text("utf-8").partition("*/")[0]
     notice = (COMPONENTS / "regl-scatterplot.LICENSE.txt").read_text("utf-8")
     for name, version in wanted.items():

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from dashboard.components import scan_thumbnails
 from dashboard.components.scan_thumbnails import ScanThumbnails, thumbnails_of
+from probing_core.api.scan.chunks import CHUNK, Chunks
+from probing_core.api.scan.reading import File
 from probing_core.images import encode_webp
-from probing_core.prediction.scan.chunks import CHUNK, Chunks
-from probing_core.prediction.scan.reading import File
 
 COUNT = 2 * CHUNK + 3
 BROKEN = CHUNK + 1

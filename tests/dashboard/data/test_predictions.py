@@ -11,10 +11,10 @@ import pytest
 from dashboard import rights
 from dashboard.data import predictions
 from dashboard.data.predictions import Answers
+from probing_core.api.loaded import LoadedModels
+from probing_core.api.predictor import Predictor
 from probing_core.compute.live.tiles import PictureCrops
-from probing_core.embedders import hub
-from probing_core.prediction.loaded import LoadedModels
-from probing_core.prediction.predictor import Predictor
+from probing_core.models import hub
 from probing_core.results import Run
 
 MODEL = "baseline/pixels"
@@ -74,7 +74,7 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run, crop
     finally:
         logging.setLogRecordFactory(factory)
     assert logged == []  # Streamlit warns where it is asked for the visitor of a thread that has none
-    monkeypatch.setattr("probing_core.prediction.loaded.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
+    monkeypatch.setattr("probing_core.api.loaded.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
     assert predictions.ask(run, MODEL, crops[:1])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboard.data.source import about_picture, source_of
 from probing_core import __version__
 from probing_core.results import Run
-from probing_core.runs.store import COMPLETED, note_event
+from probing_core.run.store import COMPLETED, note_event
 
 
 def test_a_picture_names_run_photographs_models_date_and_software(made_run, shipped_run):

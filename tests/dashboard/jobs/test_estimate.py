@@ -10,15 +10,15 @@ import pytest
 from dashboard.jobs.estimate import Pace, estimate, most_alike, paces
 from probing_core.compute.design import Design
 from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
-from probing_core.corpora.arrays import ArrayCorpus
-from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.stages import make_files
+from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.results import Run
-from probing_core.runs import layout
-from probing_core.runs.layout import PROGRESS
-from probing_core.runs.progress import Report
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Store
+from probing_core.run import layout
+from probing_core.run.graph import TABLE
+from probing_core.run.layout import PROGRESS
+from probing_core.run.progress import Report
+from probing_core.run.recipe import Recipe
+from probing_core.run.stages import make_files
+from probing_core.run.store import Store
 from probing_core.transforms import resolve
 
 PIXELS = {"baseline/pixels": 768}

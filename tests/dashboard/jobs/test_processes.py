@@ -19,9 +19,9 @@ from dashboard.text import plain
 from dashboard.widgets import banner
 from probing_core.compute.names import READINGS
 from probing_core.results import Run
-from probing_core.runs.layout import PROGRESS, map_path
-from probing_core.runs.progress import Report
-from probing_core.runs.store import Store
+from probing_core.run.layout import PROGRESS, map_path
+from probing_core.run.progress import Report
+from probing_core.run.store import Store
 
 
 def write(run, **changed):
@@ -76,6 +76,23 @@ def test_a_process_that_was_killed_is_cancelled_and_can_be_cancelled_only_while_
         time.sleep(0.1)
     assert state_of(tmp_path) == "cancelled"
     assert not processes.cancel(tmp_path)
+    process.wait()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_process_that_is_stopped_writes_no_more(tmp_path, monkeypatch, ends):
+    monkeypatch.setattr(processes, "END_S", 1.0)
+    finishing = f"lambda *a: (time.sleep(0.3), open('last', 'w').close(), {'sys.exit()' if ends else '0'})"
+    code = f"import signal, sys, time; signal.signal(15, {finishing}); print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    report = write(tmp_path)
+    born = psutil.Process(process.pid).create_time()
+    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
+    processes.stop(tmp_path)
+    assert (tmp_path / "last").exists(), "it had the time to finish"
+    assert not psutil.pid_exists(process.pid) or state_of(tmp_path) == "cancelled"
     process.wait()
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dashboard.views.two_classes import key_of
 from probing_core.results import Run, summaries
-from probing_core.runs.store import Store
+from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, label, texts, unescaped
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.text import named
 from probing_core.results import Run, summaries
-from probing_core.runs.store import Store
+from probing_core.run.store import Store
 from tests.dashboard.app_reading import figures, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pandas as pd
 
 from probing_core.results import Run, command_of
-from probing_core.runs import layout
-from probing_core.runs.store import Store
+from probing_core.run import layout
+from probing_core.run.store import Store
 from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import REFERENCE
 

@@ -14,13 +14,13 @@ import pytest
 from dashboard.jobs.estimate import Pace, estimate
 from probing_core.cli import build_parser
 from probing_core.cli.stages import run_options
-from probing_core.embedders import bundled
 from probing_core.images import encode_png
+from probing_core.models import bundled
 from probing_core.results import Run
-from probing_core.runs.last_options import note_options
-from probing_core.runs.layout import PROGRESS
-from probing_core.runs.options import Options
-from probing_core.runs.progress import Report, duration
+from probing_core.run.last_options import note_options
+from probing_core.run.layout import PROGRESS
+from probing_core.run.options import Options
+from probing_core.run.progress import Report, duration
 from tests.dashboard.app_reading import address, label, texts, unescaped
 
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
     for key, value in (
         ("new-corpus", "folder:~nosuch/x"),
         ("new-further", "hf:" + 300 * "x"),
-        ("new-further", "file:~nosuch/x"),
+        ("new-further", "onnx:~nosuch/x"),
     ):
         app.text_input(key=key).set_value(value).run()
         assert not app.exception

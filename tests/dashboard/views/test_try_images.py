@@ -14,23 +14,16 @@ from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import versions
 from dashboard.widgets import upload
+from probing_core.api.loaded import LoadedModels
 from probing_core.compute.live import tiles
 from probing_core.compute.live.novelty import fit_novelty
 from probing_core.compute.names import DEPLOYMENT, NOVELTY
-from probing_core.corpora import open_corpus
-from probing_core.embedders import load_embedder
-from probing_core.errors import ProbingError
 from probing_core.images import encode_png
-from probing_core.prediction.loaded import LoadedModels
-from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run
-from probing_core.results.stars import YOURS, middle_strengths
-from probing_core.runs.layout import model_path, probe_path, star_axes_path
-from probing_core.runs.store import Store
-from probing_core.transforms import prepare_source, resolve
+from probing_core.run.layout import model_path, probe_path
+from probing_core.run.store import Store
 from tests.conftest import scene
 from tests.dashboard.app_reading import address, figures, first_answers, label, texts, unescaped
 from tests.images.test_images import BAD
@@ -120,39 +113,6 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     assert not app.exception
     assert any("handcrafted could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert "Probability of the right class" in [s.value for s in app.subheader]
-
-
-def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_address(
-    open_app, made_run, tmp_path, monkeypatch
-):
-    def similarity(*_, **__):
-        assert predictions._TURN.locked()
-        raise ProbingError("Its text tower is not here.")
-
-    run, entry = tmp_path / "made", "models/baseline-pixels/model.toml"
-    shutil.copytree(made_run, run)
-    Store(run).write_toml(entry, Store(run).read_toml(entry) | {"text": True}, "made")
-    monkeypatch.setattr(Predictor, "similarity_rows", similarity)
-    app = open_app(
-        "Try your images",
-        run=run,
-        samples="coffee/00,chelsea/01",
-        models="baseline/pixels",
-        words="a cat",
-        neighbors="True",
-        change_picture="chelsea/01",
-        neighbors_picture="chelsea/01",
-        neighbors_model="baseline/pixels",
-    )
-    assert not app.exception
-    warned = [w.value.replace("\\", "") for w in app.warning]
-    assert warned == ["baseline/pixels could not be asked: Its text tower is not here."]
-    assert app.text_input(key="words").value == "a cat"
-    for name in ("change-picture", "neighbors-picture"):
-        assert app.selectbox(key=name).value == address(app, name) == "chelsea/01"
-    app.text_input(key="words").input("a dog").run()
-    assert address(app, "words") == "a dog"
-    assert address(app, "neighbors-model") == "baseline/pixels"
 
 
 def test_a_picture_far_from_what_a_model_knows_is_marked(open_app, made_run, tmp_path):
@@ -297,27 +257,3 @@ def test_an_upload_waits_for_its_turn_and_not_for_ever(open_app, monkeypatch):
     assert answered == 0
     assert errors == [f"{i}.png waits for the pictures of other visitors; try again in a minute." for i in (0, 1)]
     assert _upload_two(open_app) == (2, [])
-
-
-def test_a_picture_has_its_own_star_beside_that_of_photographs(open_app, made_run):
-    app = open_app("Try your images", samples="coffee/00", models="baseline/pixels")
-    assert "Your picture's own star" in texts(app)
-    assert "Your picture resists" not in texts(app)
-    app = open_app("Try your images", samples="coffee/00", models="baseline/pixels", own_star="True")
-    assert not app.exception
-    (words,) = [m.value for m in app.markdown if m.value.startswith("Your picture resists")]
-    run = Run.open(made_run)
-    table = predictions.own_star(run, open_corpus("photos").load("coffee/00"), "baseline/pixels")
-    mine = table[table["model"] == YOURS].sort_values("ratio")
-    assert len(mine) == 30
-    assert mine["transform"].iloc[0] in words
-    assert mine["transform"].iloc[-1] in words
-    # By the definition: the distance of two embeddings, in units of that between photographs.
-    embedder = load_embedder("baseline/pixels")
-    blur = resolve("gaussian-blur")
-    strength = middle_strengths(run, "baseline/pixels")["gaussian-blur"]
-    source = prepare_source(open_corpus("photos").load("coffee/00"), run.recipe.view)
-    before, after = embedder.embed(list(versions(source, run.recipe.view, blur, strength)))
-    unit = run.store.read_arrays(star_axes_path("baseline/pixels"))["unit"][0]
-    found = mine.set_index("transform").loc["gaussian-blur", "value"]
-    assert found == pytest.approx(np.linalg.norm(after - before) / unit, rel=1e-4)

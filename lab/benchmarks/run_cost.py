@@ -1,0 +1,208 @@
+"""What a run costs beyond its parts: its stage ``embed`` beside making the images and the bare forward passes.
+
+The pictures are views of the packaged photographs, 176 px as one file, so that a run has its main samples alone: no
+larger pictures that are cut into crops, and no series.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from lab.benchmarks._common import VIT, peak_mb, random_vit
+from probing_core.compute.samples import cut_units, plan_samples
+from probing_core.corpora import open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.images import encode_png
+from probing_core.models import bundled, load_embedder
+from probing_core.models.base import LoadedEmbedder
+from probing_core.models.network.embedder import NetworkEmbedder
+from probing_core.run import worker
+from probing_core.run.layout import IMAGES, RECIPE, SAMPLES
+from probing_core.run.options import Options
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.stages import run as make_run
+from probing_core.run.store import Store
+from probing_core.transforms.base import Image, generator
+from probing_core.transforms.view import cut_view, prepare_source, source_side
+
+VIEW = 128
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        vit: a network of timm.
+        vit_images: images before transforms; each gives 32 samples, of which ViT-B/16 takes a tenth of a second each.
+        models: by default all bundled ones; together they take a hundredth of a second for a sample.
+        images: images for them: of fewer the start, a third of a second, would weigh more than in any run.
+        few: images that give about 500 samples.
+        many: images that give about 5,000 samples.
+        grown: the model of the two runs of ``few`` and ``many``, in processes of their own.
+        rounds: the fastest counts: a machine that is busy for some seconds slows one of them.
+    """
+
+    vit: str = VIT
+    vit_images: int = 6
+    models: tuple[str, ...] = ()
+    images: int = 96
+    few: int = 16
+    many: int = 157
+    grown: str = "baseline/random-vit"
+    rounds: int = 3
+
+
+SMALL = Size("test_vit", 1, ("baseline/pixels",), 1, 1, 2, "baseline/pixels", 1)
+
+
+def run(size: Size) -> dict[str, dict[str, float]]:
+    """``run_cost``, by what it is:
+
+    - ``ratio_vit_b_16``, ``ratio_bundled``: seconds of the stage ``embed``, models loaded, over those of its parts
+      (each transformed image made once by as many threads; each model's forward pass on batches that are ready, of the
+      same size and precision); at most 1.1 is the aim.
+    - ``growth_s``, ``growth_mb``: by what share the seconds a transformed image and the peak memory grow from about 500
+      to about 5,000 transformed images, with baseline/random-vit in processes of their own.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = _corpus(Path(folder))
+        vit = random_vit(Path(folder), size.vit)
+        few, many = (_process(corpus, images, size.grown) for images in (size.few, size.many))
+        return {
+            "run_cost": {
+                "ratio_vit_b_16": _ratio(corpus, [vit], size.vit_images, rounds=1),
+                "ratio_bundled": _ratio(corpus, size.models or bundled(), size.images, size.rounds),
+                "growth_s": round(many["s"] / few["s"] - 1, 3),
+                "growth_mb": round(many["mb"] / few["mb"] - 1, 3),
+            }
+        }
+
+
+def _corpus(folder: Path) -> str:
+    photos = open_corpus("photos")
+    side = source_side(VIEW)
+
+    def small(image_id: str) -> bytes:
+        image = photos.load(image_id)
+        square = image[: min(image.shape[:2]), : min(image.shape[:2])]
+        return encode_png(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA))
+
+    rows = photos.rows[["image_id", "base_id", "label", "split", "license"]]
+    table = rows.assign(image=[small(image_id) for image_id in rows["image_id"]])
+    table.to_parquet(folder / "photos.parquet")
+    return f"parquet:{folder / 'photos.parquet'}"
+
+
+def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float:
+    """The run's seconds over its parts'; the fastest of ``rounds`` of each, taken in turn."""
+    loaded = {name: load_embedder(name, device="cpu") for name in names}
+    whole, making, forward = [], [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as out:
+            whole.append(_seconds(lambda out=out: _embed(Path(out), corpus, loaded, images)))
+            parts = _Parts(Store(Path(out)), open_corpus(corpus))
+            making.append(_seconds(parts.make))
+            forward.append(sum(parts.forward(embedder) for embedder in loaded.values()))
+    for embedder in loaded.values():
+        embedder.close()
+    summary = f"{min(whole):.1f} s for making {min(making):.1f} s and forward passes {min(forward):.1f} s"
+    print(f"  {images} images, {len(names)} models: {summary}", file=sys.stderr, flush=True)
+    return round(min(whole) / (min(making) + min(forward)), 3)
+
+
+def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: int) -> None:
+    options = Options(corpus=corpus, view=VIEW, models=list(loaded), limit=images, device="cpu")
+    with _reused(loaded):
+        make_run(out, options, ("embed",))
+
+
+@contextmanager
+def _reused(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
+    """A run takes models that are in memory, and leaves them there."""
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(worker, "load_embedder", lambda name, **_: loaded[name]))
+        for embedder in loaded.values():
+            patches.enter_context(mock.patch.object(embedder, "close"))
+        yield
+
+
+class _Parts:
+    """What a run cannot do without: the pictures of its samples, and each model's pass over them."""
+
+    def __init__(self, store: Store, corpus: Corpus) -> None:
+        self.recipe = Recipe.from_toml(store.read_toml(RECIPE))
+        self.corpus = corpus
+        self.planned = plan_samples(self.recipe.design, store.read_table(IMAGES))
+        self.units = cut_units(self.recipe.design, self.planned)
+        self.pictures: list[Image] = []
+
+    def make(self) -> None:
+        transforms = {t.name: t for t in load_transforms(self.recipe)}
+
+        def versions(rows: pd.DataFrame) -> list[Image]:
+            image_id, split = rows["image_id"].iloc[0], rows["split"].iloc[0]
+            source = prepare_source(self.corpus.load(image_id), VIEW)
+            made = []
+            for name, repetition, draw in zip(rows["transform"], rows["repetition"], rows["draw"], strict=True):
+                transform = transforms[name].for_split(split)
+                rng = generator(self.recipe.seed, image_id, name, repetition, draw)
+                strength = float("nan") if name == "identity" else transform.draw_strength(rng)
+                made.append(cut_view(source, VIEW, transform, strength, rng))
+            return made
+
+        with ThreadPoolExecutor(self.recipe.threads) as pool:
+            parts = pool.map(versions, [rows for _, rows in self.planned.groupby("image_id", sort=False)])
+        self.pictures = [picture for part in parts for picture in part]
+
+    def forward(self, embedder: LoadedEmbedder) -> float:
+        """Seconds of the forward passes, unit by unit; batches are made before the clock starts."""
+        seconds = 0.0
+        for unit in self.units:
+            pictures = self.pictures[unit.start : unit.stop]
+            if isinstance(embedder, NetworkEmbedder):
+                size = embedder.batch_size
+                batches = [embedder.prepare(pictures[i : i + size]) for i in range(0, len(pictures), size)]
+                seconds += _seconds(lambda batches=batches: embedder.forward_all(batches))
+            else:
+                seconds += _seconds(lambda pictures=pictures: embedder.embed(pictures))
+        return seconds
+
+
+def _process(corpus: str, images: int, model: str) -> dict[str, float]:
+    """Seconds a transformed image, and MB at the peak, of a run in a process of its own."""
+    command = [sys.executable, "-m", "lab.benchmarks.run_cost", corpus, str(images), model]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def _measure(corpus: str, images: int, name: str) -> dict[str, float]:
+    loaded = {name: load_embedder(name, device="cpu")}
+    loaded[name].embed([np.zeros((VIEW, VIEW, 3), np.uint8)] * 64)
+    with tempfile.TemporaryDirectory() as out:
+        seconds = _seconds(lambda: _embed(Path(out), corpus, loaded, images))
+        samples = len(Store(Path(out)).read_table(SAMPLES))
+    return {"s": seconds / samples, "mb": peak_mb()}
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(sys.argv[1], int(sys.argv[2]), sys.argv[3])))

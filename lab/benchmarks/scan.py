@@ -1,0 +1,129 @@
+"""What a scan costs beyond its parts, and how many 12-megapixel JPEGs it takes a second."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from lab.devtools.made_run import KEY, make_run
+from probing_core.api.scan import scan
+from probing_core.api.scan.reading import small
+from probing_core.compute.live.tiles import cut
+from probing_core.compute.names import DETECTOR
+from probing_core.compute.parallel import cores
+from probing_core.compute.threads import opencv_on_one_thread
+from probing_core.corpora import open_corpus
+from probing_core.detector.detector import Detector, fit_detector
+from probing_core.detector.features import features, prepare
+from probing_core.images import encode_jpeg, encode_webp, inspect
+from probing_core.run.layout import DETECTOR_FILE, scored_views_path
+from probing_core.run.store import Store
+from probing_core.transforms import bank
+
+VIEW = 128
+
+
+@dataclass(frozen=True)
+class Size:
+    """Pictures, their pixels, and rounds of which the fastest counts."""
+
+    pictures: int = 32
+    width: int = 4000
+    height: int = 3000
+    rounds: int = 3
+
+
+SMALL = Size(2, 400, 300, 1)
+
+
+def run(size: Size) -> dict[str, dict[str, object]]:
+    """``scan``, of 32 JPEGs of 12 megapixels:
+
+    - ``ratio``: seconds of the scan, network loaded, over the processor seconds of its parts (each done once, one after
+      the other, on one core) divided by the cores; at most 1.1 is the aim, on a quiet machine.
+    - ``processor_ratio``: the scan's processor seconds over those of its parts; a busy machine hardly changes it.
+    - ``pictures_per_s``, and ``bound_by``: the part that takes the most.
+    - ``ms``: processor milliseconds a picture of each part.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        here = Path(place)
+        folder, made, detector = _folder(here / "pictures", size), _run(here / "run"), _detector()
+        prepare(VIEW, VIEW)
+        best: dict[str, float] = {"scan": np.inf, "processor": np.inf}
+        parts: dict[str, float] = {}
+        for i in range(size.rounds):  # in turn, so that other work on the machine slows all alike
+            begun, used = time.perf_counter(), time.process_time()
+            scan(folder, here / f"scan-{i}", made)
+            best["scan"] = min(best["scan"], time.perf_counter() - begun)
+            best["processor"] = min(best["processor"], time.process_time() - used)
+            for name, seconds in _parts(folder, detector).items():
+                parts[name] = min(parts.get(name, np.inf), seconds)
+    total = sum(parts.values())
+    return {
+        "scan": {
+            "ratio": round(best["scan"] * cores() / total, 3),
+            "processor_ratio": round(best["processor"] / total, 3),
+            "pictures_per_s": round(size.pictures / best["scan"], 2),
+            "bound_by": max(parts, key=parts.__getitem__),
+            "ms": {name: round(1000 * seconds / size.pictures, 2) for name, seconds in parts.items()},
+        }
+    }
+
+
+def _parts(folder: Path, detector: Detector) -> dict[str, float]:
+    """Processor seconds of what is done to all pictures."""
+    seconds = dict.fromkeys(("decode", "cut", "measure", "judge", "thumbnail"), 0.0)
+
+    def timed(name: str, work: Callable):
+        begun = time.process_time()
+        result = work()
+        seconds[name] += time.process_time() - begun
+        return result
+
+    with opencv_on_one_thread():
+        for path in sorted(folder.iterdir()):
+            picture = timed("decode", lambda path=path: inspect(path, path.name)).image
+            crops = timed("cut", lambda picture=picture: cut(picture, VIEW))
+            X = timed("measure", lambda crops=crops: features(crops.pictures))
+            timed("judge", lambda X=X: (detector.log_probabilities(X), detector.distance(X[:1])))
+            timed("thumbnail", lambda picture=picture: encode_webp(small(picture), 60))
+    return seconds
+
+
+def _folder(folder: Path, size: Size) -> Path:
+    """JPEGs as large as a camera's, from the packaged photographs."""
+    folder.mkdir()
+    corpus = open_corpus("photos")
+    for i, image_id in enumerate(corpus.rows["image_id"].iloc[:: len(corpus.rows) // size.pictures][: size.pictures]):
+        large = cv2.resize(corpus.load(image_id), (size.width, size.height), interpolation=cv2.INTER_CUBIC)
+        noise = np.random.default_rng(i).integers(
+            -6, 7, (size.height, size.width, 1), np.int8
+        )  # as a camera's: detail to store
+        (folder / f"{i:02d}.jpg").write_bytes(encode_jpeg(np.clip(large + noise, 0, 255).astype(np.uint8), 92))
+    return folder
+
+
+def _run(out: Path) -> Path:
+    """A made run, with a detector: what it answers does not matter here."""
+    store = Store(make_run(out))
+    store.write_bytes(DETECTOR_FILE, _detector().to_bytes(), KEY)
+    scores = np.random.default_rng(0).normal(size=200)
+    untouched = {"role": "calibrate", "size": "view", "maker": "as it is", "transform": "identity", "no_color": False}
+    store.write_table(scored_views_path(DETECTOR), pd.DataFrame({"score": scores}).assign(**untouched), KEY)
+    return out
+
+
+def _detector() -> Detector:
+    """Of random features."""
+    transforms = sorted(bank(), key=lambda t: t.name != "identity")
+    size = features([np.zeros((VIEW, VIEW, 3), np.uint8)]).shape[1]
+    rng = np.random.default_rng(0)
+    sets = [(rng.normal(size=(n, size)).astype(np.float32), np.arange(n) % 31, np.arange(n) // 31) for n in (620, 310)]
+    return fit_detector(*sets[0], sets[1], classes=[t.name for t in transforms], groups=[t.group for t in transforms])

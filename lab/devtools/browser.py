@@ -1,0 +1,239 @@
+"""A served dashboard and a headless Chromium, for tests, screenshots and measurements.
+
+Tests take both from the fixtures ``server`` and ``tab``, one of each for all tests of a process: to start them, and
+to compile scripts for every tab anew, takes longer than most else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ViewportSize
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = os.environ.get("CHROMIUM") or next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+"""The browser's program: the one that the variable names, or the system's."""
+
+IN_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
+]
+"""Marks of tests that need it."""
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+]
+"""Headless, without a network, with a camera that shows a test picture."""
+
+UNOPTIMIZED = "--js-flags=--no-opt --no-maglev --min-semi-space-size=64"
+"""Scripts run as they are first compiled, with room for what they throw away: a test looks at a page for a second or
+two, and to optimize its scripts takes longer than that saves. Not for measurements of waits."""
+
+WEBGL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+"""Further flags: WebGL without a graphics card."""
+
+POINTS_DRAWN = "() => document.querySelector('.probing-map[data-points]')"
+"""Every point of a large map is drawn."""
+
+WINDOW: ViewportSize = {"width": 1280, "height": 900}
+
+WAIT_MS = 120_000
+POLL_MS = 50
+ADDRESSES = {
+    "overview": "",
+    "explore": "explore?transform=fog",
+    "map": "map?color=group",
+    "confusion": "confusion",
+    "generalization": "generalization",
+    "layers": "layers",
+    "retrieval": "retrieval",
+    "geometry": "geometry",
+    "try-your-images": "try?samples=chelsea/00&transform=jpeg",
+    "you-against-the-models": "game?game=1",
+    "scan": "scan",
+    "new-run": "new-run",
+    "transformations": "transformations?transform=swirl",
+    "methods-and-data": "methods",
+}
+"""A telling view of each page."""
+
+ASKED = {
+    "explore, asked": "explore?transform=fog&ask=True&models=baseline/pixels",
+    "map, selected": "map?selected=3.7.11&arrows=True&color=strength",
+    "geometry, all models": "geometry?whose=all",
+    "overview, unfolded": "?show-other-probes=True&show-repetitions=True&show-sure=True&show-contrasts=True",
+    "confusion, a cell": "confusion?cell=jpeg%3Eidentity",
+    "confusion, two classes": "confusion?compare=two%20classes&tell=jpeg&from=pixelate",
+    "try your images, neighbors": "try?samples=chelsea/00&question=group&neighbors=True&models=baseline/pixels",
+}
+"""What pages show once something was asked of them."""
+
+OWN_404 = ("/_stcore/health", "/_stcore/host-config")
+"""Streamlit looks for its server below a page's path first; these two misses are its own."""
+
+APP = ROOT / "dashboard" / "app.py"
+BY_STREAMLIT = ("streamlit", "run", str(APP), "--server.address={host}", "--server.port={port}")
+BY_UVICORN = ("uvicorn", "dashboard.app:app", "--host={host}", "--port={port}")
+"""Two ways to serve the dashboard, as modules with their arguments."""
+
+
+@contextlib.contextmanager
+def served(
+    arguments: Sequence[str] = (),
+    host: str = "127.0.0.1",
+    by: Sequence[str] = BY_STREAMLIT,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """The address, on this machine, of a dashboard that is served for as long as the context lasts.
+
+    Args:
+        arguments: of the dashboard's own.
+        host: what it listens on.
+        env: environment variables besides those of this process.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", *(each.format(host=host, port=port) for each in by)]
+    command += ["--", *arguments] if arguments else []
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=os.environ | dict(env or {}))
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            if process.poll() is not None:
+                raise RuntimeError(f"The dashboard ended with {process.returncode}.")
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                break
+            time.sleep(0.2)
+        else:
+            raise TimeoutError(f"No dashboard answers at {address}.")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextlib.contextmanager
+def browser(flags: Sequence[str] = ()) -> Iterator[Any]:
+    """Headless Chromium, with further ``flags`` beside `FLAGS`; those about the graphics card replace its own."""
+    from playwright.sync_api import sync_playwright
+
+    kept = [flag for flag in FLAGS if not (flags and "gpu" in flag)]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=[*kept, *flags], timeout=WAIT_MS)
+        yield started
+        started.close()
+
+
+@contextlib.contextmanager
+def window(profile: Path) -> Iterator[Any]:
+    """A context of headless Chromium that keeps in the folder ``profile`` what it has compiled.
+
+    Contexts of its ``browser`` begin with nothing: there, a page takes three times as long. The visitor's system asks
+    for little motion, which takes a tenth less.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=CHROMIUM or None,
+            args=[*FLAGS, UNOPTIMIZED],
+            timeout=WAIT_MS,
+            viewport=WINDOW,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(WAIT_MS)
+        yield context
+        context.close()
+
+
+class Tab:
+    """The tab of a window, for one visitor after another: a page in a new one takes twice as long."""
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+        self.page = context.pages[0]
+        self.complaints = complaints_of(self.page)
+
+    @contextlib.contextmanager
+    def visitor(self) -> Iterator[tuple[Any, list[str]]]:
+        """The page, without anything that is left of an earlier visitor, and what it complains about meanwhile."""
+        assert self.page.url == "about:blank", "one visitor at a time"
+        self.page.set_viewport_size(WINDOW)
+        self.page.emulate_media(color_scheme="light", media="screen")
+        self.page.mouse.move(0, 0)
+        self.complaints.clear()
+        try:
+            yield self.page, self.complaints
+        finally:
+            self.page.unroute_all(behavior="ignoreErrors")
+            self.page.goto("about:blank")  # nothing goes on beside other tests
+            self.context.clear_permissions()
+            self.context.set_storage_state({"cookies": [], "origins": []})
+
+
+def settle(page: Any) -> None:
+    """Waits until the script has run to its end."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=WAIT_MS)
+
+
+AT_REST = """() => {
+  const find = (selector) => [...document.querySelectorAll(selector)];
+  const fits = (drawing, place) => drawing?._fullLayout?.width === place.clientWidth;
+  return document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
+    && !document.querySelector('[data-testid=stSkeleton]')
+    && find('.probing-plot').every((place) => !place.clientWidth || place.querySelector('[role=alert]')
+      || (place.querySelector('.main-svg') && fits(place.querySelector('.js-plotly-plot'), place)))
+    && find('.probing-map').every((map) => map.dataset.points || map.querySelector('[role=alert]'))
+    && find('img').every((image) => image.complete)
+    && document.fonts.status === 'loaded'
+    && !document.getAnimations().some((each) => each.playState === 'running'
+      && Number.isFinite(each.effect.getComputedTiming().endTime));
+}"""
+"""The script has run; what can be seen is there, every chart as wide as its place; no color is on its way to another.
+
+What turns for ever, as a sign that something is computed, is no hindrance.
+"""
+
+
+def rest(page: Any) -> None:
+    """Waits until the page shows what its script made, and changes no more by itself."""
+    page.wait_for_function(AT_REST, polling=POLL_MS, timeout=WAIT_MS)
+
+
+def complaints_of(page: Any) -> list[str]:
+    """What the console and the scripts of ``page`` complain about from now on, less what is Streamlit's own."""
+    complaints: list[str] = []
+
+    def take(words: str) -> None:
+        if not any(miss in words for miss in OWN_404):
+            complaints.append(words)
+
+    page.on("pageerror", lambda error: take(str(error)))
+    page.on("console", lambda m: take(f"{m.text} {m.location.get('url')}") if m.type == "error" else None)
+    return complaints

@@ -1,0 +1,219 @@
+"""A small made run: the schema of docs/run-format.md with invented predictions over the packaged photographs,
+scored by the project's own evaluation.
+
+It lets the read side and the dashboard be tested in seconds, without embedding anything. Pictures are real: they are
+made again from the corpus, as in any run.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute import names
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.live.large import COLUMNS
+from probing_core.compute.samples import plan_samples
+from probing_core.compute.tasks import make_task, task_names
+from probing_core.corpora import open_corpus
+from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.run import layout
+from probing_core.run.engine import Plan
+from probing_core.run.graph import build
+from probing_core.run.manifest import LEFT_OUT
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.scope import Corpora, Scope
+from probing_core.run.store import Store, digest
+from probing_core.transforms import bank
+
+MODELS = {
+    # name: (family, objective, dimension, skill between 0 and 1)
+    "zoo/mae": ("ViT", "MAE", 192, 0.75),
+    "timm:tf_efficientnet_lite0": ("EfficientNet", "supervised", 1280, 0.74),
+    "baseline/handcrafted": ("baseline", "none", 64, 0.6),
+    "baseline/pixels": ("baseline", "none", 768, 0.2),
+}
+SEEDS = MODELS | {
+    "zoo/mae@seed=1": ("ViT", "MAE", 192, 0.8),
+    "zoo/mae@seed=2": ("ViT", "MAE", 192, 0.7),
+}
+"""The same and further trainings of one of them."""
+
+PHOTOGRAPHS = 8
+VIEWS = 2
+LIVE = ("baseline/pixels",)
+"""Models with a deployment probe (of random weights), so that live predictions can be tested without a network."""
+
+KEY = "made"
+"""Key of files that are put into a made run beside its table."""
+
+
+def make_run(
+    root: Path,
+    corpus_name: str = "photos",
+    seed: int = 0,
+    views: int = VIEWS,
+    repetitions: int = 1,
+    models: Mapping[str, tuple[str, str, int, float]] = MODELS,
+) -> Path:
+    """Writes the run into ``root`` and returns it: 256 samples a view and repetition."""
+    corpus = open_corpus(corpus_name)
+    recipe = Recipe(
+        corpus=corpus_name,
+        fingerprint=corpus.fingerprint,
+        transforms=tuple(t.name for t in bank()),
+        models=tuple(models),
+        limit=PHOTOGRAPHS * views,
+        seed=seed,
+        repetitions=repetitions,
+    )
+    store = Store(root)
+    store.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
+    _enter_models(store, models)
+    corpora = Corpora(recipe, corpus)
+    plan = build(Scope(store, recipe, corpora=corpora))
+    images = plan.artifacts[layout.IMAGES]
+    plan.enter(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda done, total: None)})
+    plan = build(Scope(store, recipe, corpora=corpora))
+    scope = plan.scope
+    samples = complete(plan_samples(recipe.design, scope.images), seed)
+    plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})
+    _invent(plan, {layout.CROPS: pd.DataFrame(columns=list(COLUMNS))})
+    for position, (name, (_, _, dim, skill)) in enumerate(models.items()):
+        rng = np.random.default_rng([seed, position])
+        for task in task_names(load_transforms(recipe)):
+            predictions = _predict(samples, recipe, task, skill, rng)
+            made = {layout.predictions_path(name, task): predictions, layout.fits_path(name, task): _fits(name, task)}
+            _invent(plan, made)
+        for reading in names.READINGS:
+            _invent(plan, {layout.map_path(name, reading): map_of(samples, rng)})
+        _leave_out(plan, layout.embeddings_folder(name), layout.crops_path(name))
+        if name in LIVE:
+            probe = _probe(recipe.transforms, dim, rng).to_bytes()
+            fine = plan.artifact(layout.predictions_path(name, "fine"))
+            store.write(layout.probe_path(name, names.DEPLOYMENT), probe, plan.ready_key(fine), plan.inputs(fine))
+            embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
+            _embed(plan, name, embeddings)
+    plan.make(plan.select("evaluate"), lambda artifact, done, total: None)
+    store.fold()
+    return root
+
+
+def _enter_models(store: Store, models: Mapping[str, tuple[str, str, int, float]]) -> None:
+    for name, (family, objective, dim, _) in models.items():
+        entry = {
+            "name": name,
+            "request": name,
+            "position": 0,
+            "family": family,
+            "objective": objective,
+            "dim": dim,
+            "license": "MIT",
+            "weights": "invented for the tests",
+            "text": False,
+            "recipe": {"pooling": "mean", "precision": "float32"},
+        }
+        store.write_toml(layout.model_path(name), entry, digest(entry["recipe"]))
+
+
+def _invent(plan: Plan, contents: dict[str, Any]) -> None:
+    """Enter ``contents``, path -> content, of one artifact; its other outputs are nothing."""
+    artifact = plan.artifact(next(iter(contents)))
+    by_template = {template: contents[path] for template, path in artifact.outputs.items() if path in contents}
+    plan.enter(artifact, by_template)
+
+
+def _leave_out(plan: Plan, *paths: str) -> None:
+    """Enter what never was as if it had been left out: what stands on it is complete."""
+    for path in paths:
+        artifact = plan.artifacts[path]
+        last = artifact.units - 1 if artifact.units > 1 else None
+        name = layout.embeddings_path(artifact.binding["model"], 0, last=last) if artifact.is_folder else path
+        entry = {"bytes": 0, "sha256": "", "key": plan.ready_key(artifact), "state": LEFT_OUT}
+        plan.files.enter([(name, entry)], plan.inputs(artifact))
+
+
+def _embed(plan: Plan, model: str, embeddings: np.ndarray) -> None:
+    artifact = plan.artifacts[layout.embeddings_folder(model)]
+    name = next(iter(plan.files.entries(artifact.path)))
+    plan.files.write(name, {"embeddings": embeddings}, plan.ready_key(artifact), plan.inputs(artifact))
+
+
+def ship(whole: Path, root: Path) -> Path:
+    """Write into ``root`` what is shipped of the run ``whole``: no embeddings, and of a corpus that is not here."""
+    shutil.copytree(whole, root, dirs_exist_ok=True)
+    store = Store(root)
+    store.leave_out(*(name for name in store.names() if layout.is_embeddings_path(name)))
+    recipe = store.read_toml(layout.RECIPE) | {"corpus": "parquet:photos-elsewhere.parquet"}
+    store.write_toml(layout.RECIPE, recipe, digest(recipe))
+    store.fold()
+    return root
+
+
+def complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """``samples`` with invented columns of what is measured on pictures."""
+    rng = np.random.default_rng(seed)
+    n, identity = len(samples), (samples["transform"] == "identity").to_numpy()
+    ssim = np.where(identity, 1.0, rng.uniform(0.3, 1.0, n))
+    return samples.assign(
+        strength=np.where(identity, np.nan, rng.uniform(0.1, 1.0, n)).astype(np.float32),
+        ssim=ssim.astype(np.float32),
+        difference=np.where(identity, 0.0, rng.uniform(1, 60, n)).astype(np.float32),
+        distance=np.where(identity, 0.0, rng.uniform(0.1, 1.0, n)).astype(np.float32),
+        visible=~identity & (ssim < 0.99),
+    )
+
+
+def _predict(
+    samples: pd.DataFrame, recipe: Recipe, task_name: str, skill: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Right with the probability ``skill`` (less where unseen); else a neighbor in the list of classes."""
+    task = make_task(task_name, samples, load_transforms(recipe))
+    rows = np.flatnonzero(task.takes_part)
+    truth, seen = task.truth[rows], task.seen[rows]
+    right = rng.random(len(rows)) < np.where(seen, skill, skill * 0.6)
+    predicted = np.where(right, truth, (truth + rng.choice([-1, 1, 2], len(rows))) % len(task.classes))
+    p = rng.uniform(0.4, 0.99, len(rows)).astype(np.float32)
+    classes = np.array(task.classes)
+    return pd.DataFrame(
+        {
+            "sample": rows.astype(np.int32),
+            "truth": classes[truth],
+            "predicted": classes[predicted],
+            "p_truth": np.where(right, p, 0.9 * (1 - p)).astype(np.float32),
+            "p_predicted": p,
+            "seen": seen,
+        }
+    )
+
+
+def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """An invented map: a cluster for each transformation."""
+    names = sorted(samples["transform"].unique())
+    centers = rng.normal(0, 6, (len(names), 2))
+    points = centers[pd.Categorical(samples["transform"], names).codes] + rng.normal(0, 0.8, (len(samples), 2))
+    return pd.DataFrame({"sample": samples["sample"], "x": points[:, 0], "y": points[:, 1]}).astype(
+        {"x": np.float32, "y": np.float32}
+    )
+
+
+def _fits(model: str, task: str) -> pd.DataFrame:
+    fits = {"model": model, "task": task, "fold": ["fold-1", "fold-2"], "penalty": 0.01, "at_edge": [False, True]}
+    return pd.DataFrame(fits | {"converged": True, "iterations": 40, "validation_loss": 1.2})
+
+
+def _probe(classes: tuple[str, ...], dim: int, rng: np.random.Generator) -> LinearProbe:
+    """A probe that answers at random, and always the same."""
+    return LinearProbe(
+        classes=classes,
+        weight=rng.normal(0, 0.1, (len(classes), dim)).astype(np.float32),
+        bias=np.zeros(len(classes), np.float32),
+        mean=np.full(dim, 0.5, np.float32),
+        scale=np.full(dim, 0.3, np.float32),
+        facts=FitFacts(0.01, False, True, 40, 1.2),
+    )

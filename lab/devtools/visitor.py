@@ -1,0 +1,204 @@
+"""A visitor without a browser: requests as anybody could send them, and messages of the websocket as a page sends them.
+
+What the server sends is read with Streamlit's own description of its messages.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from streamlit.proto.Alert_pb2 import Alert
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
+
+WAIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of the server to a request."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
+
+
+def request(
+    address: str, path: str, method: str = "GET", body: Any = None, headers: dict[str, str] | None = None
+) -> Answer:
+    """What the server at ``address`` answers to ``path``, sent as it stands."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=WAIT_S)
+    try:
+        connection.putrequest(method, path, skip_host="Host" in (headers or {}))
+        for name, value in (headers or {}).items():
+            connection.putheader(name, value)
+        if isinstance(body, bytes):
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body, encode_chunked="Transfer-Encoding" in (headers or {}))
+        response = connection.getresponse()
+        return Answer(response.status, response.read().decode(errors="replace"), dict(response.getheaders()))
+    finally:
+        connection.close()
+
+
+def xsrf(address: str) -> dict[str, str]:
+    """The headers by which the server knows a page of its own."""
+    token = request(address, "/_stcore/health").headers["set-cookie"].split("=", 1)[1].split(";")[0]
+    return {"X-Xsrftoken": token, "Cookie": f"_streamlit_xsrf={token}"}
+
+
+def multipart(data: bytes, name: str = "picture.png") -> tuple[bytes, dict[str, str]]:
+    """The body of an upload, and its header."""
+    boundary = uuid.uuid4().hex
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'
+    return head.encode() + data + f"\r\n--{boundary}--\r\n".encode(), {
+        "Content-Type": f"multipart/form-data; boundary={boundary}"
+    }
+
+
+def upload(
+    address: str,
+    session: str,
+    data: bytes,
+    file: str = "",
+    headers: dict[str, str] | None = None,
+    name: str = "picture.png",
+) -> Answer:
+    """Sends a picture to the visit ``session``."""
+    body, kind = multipart(data, name)
+    path = f"/_stcore/upload_file/{session}/{file or uuid.uuid4()}"
+    return request(address, path, "PUT", body, kind | (xsrf(address) if headers is None else headers))
+
+
+@dataclass
+class Visitor:
+    """A session of the dashboard, as a page of a browser has one.
+
+    Attributes:
+        session: its number.
+        seen: words of the page that was run last.
+        widgets: of that page, label -> the number by which messages name it.
+        pictures: addresses of those of the page that was run last.
+        points: addresses of the positions and colors that a large map of it is drawn from.
+        exceptions: messages of those that any page has shown.
+        alarms: words of the red boxes of the page that was run last.
+        uploaders: numbers of its fields for files -> whether they take several.
+        scripts: the pages, last part of the address -> the number by which messages name them.
+    """
+
+    socket: Any
+    session: str = ""
+    seen: list[str] = field(default_factory=list)
+    widgets: dict[str, str] = field(default_factory=dict)
+    pictures: list[str] = field(default_factory=list)
+    points: list[str] = field(default_factory=list)
+    exceptions: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    uploaders: dict[str, bool] = field(default_factory=dict)
+    scripts: dict[str, str] = field(default_factory=dict)
+
+    def visit(self, page: str = "", *widgets: WidgetState, query: str = "") -> str:
+        """Runs a page, with the states of ``widgets`` as if they had been changed; the words that it shows."""
+        message = BackMsg()
+        message.rerun_script.page_script_hash = self.scripts.get(page, "")
+        message.rerun_script.query_string = query
+        message.rerun_script.widget_states.widgets.extend(widgets)
+        self.socket.send(message.SerializeToString())
+        self.seen, self.widgets, self.pictures, self.points = [], {}, [], []
+        self.alarms, self.uploaders = [], {}
+        for each in self._messages():
+            if (
+                each.WhichOneof("type") == "script_finished"
+                and each.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
+            ):
+                break
+        return "\n".join(self.seen)
+
+    def read_to_the_end(self) -> None:
+        """Until the server closes the connection, which raises `ConnectionClosed`."""
+        for _ in self._messages():
+            pass
+
+    def _messages(self) -> Iterator[ForwardMsg]:
+        while True:
+            message = ForwardMsg()
+            message.ParseFromString(self.socket.recv(timeout=WAIT_S))
+            kind = message.WhichOneof("type")
+            if kind == "new_session":
+                self.session = message.new_session.initialize.session_id
+            elif kind == "navigation":
+                self.scripts = {page.url_pathname: page.page_script_hash for page in message.navigation.app_pages}
+            elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+                self._note(message.delta.new_element)
+            yield message
+
+    def _note(self, element: Any) -> None:
+        """The words of an element, and the number by which messages name its widget."""
+        inner = getattr(element, element.WhichOneof("type"))
+        if element.WhichOneof("type") == "exception":
+            self.exceptions.append(inner.message)
+        if element.WhichOneof("type") == "alert" and inner.format == Alert.ERROR:
+            self.alarms.append(inner.body)
+        if element.WhichOneof("type") == "file_uploader":
+            self.uploaders[inner.id] = inner.multiple_files
+        if element.WhichOneof("type") == "bidi_component" and inner.component_name.endswith("point_map"):
+            message = json.loads(inner.bytes)
+            arrays = ("positions", message["coloring"])
+            self.points += [f"/{panel['address']}/{array}" for panel in message["panels"] for array in arrays]
+        if element.WhichOneof("type") == "imgs":
+            self.pictures += [image.url for image in inner.imgs]
+        words = [getattr(inner, name, "") for name in ("body", "label", "element_id")]
+        self.seen += [word for word in words if isinstance(word, str) and word and not word.startswith("<style>")]
+        if getattr(inner, "id", "") and getattr(inner, "label", ""):
+            self.widgets[inner.label] = inner.id
+
+
+def clicked(widget: str) -> WidgetState:
+    """A button's message."""
+    return WidgetState(id=widget, trigger_value=True)
+
+
+def typed(widget: str, text: str) -> WidgetState:
+    """A text field's message."""
+    return WidgetState(id=widget, string_value=text)
+
+
+def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
+    """An upload field's message, which names the files that it holds."""
+    state = WidgetState(id=widget)
+    for file in files:
+        state.file_uploader_state_value.uploaded_file_info.add(file_id=file, name=name, size=1)
+    return state
+
+
+@contextmanager
+def visiting(
+    address: str, headers: dict[str, str] | None = None, origin: str | None = None, query: str = ""
+) -> Iterator[Visitor]:
+    """A visit to the dashboard at ``address`` that has seen its first page; ``Host`` may be among the headers."""
+    parts = urlsplit(address)
+    named = dict(headers or {})
+    host = named.pop("Host", parts.netloc)
+    with connect(
+        f"ws://{host}/_stcore/stream",
+        sock=socket.create_connection((parts.hostname, parts.port), timeout=WAIT_S),
+        additional_headers=named,
+        origin=None if origin is None else Origin(origin),
+        subprotocols=[Subprotocol("streamlit")],
+        max_size=None,
+        open_timeout=WAIT_S,
+    ) as websocket:
+        visitor = Visitor(websocket)
+        visitor.visit(query=query)
+        yield visitor

@@ -1,0 +1,103 @@
+"""Scores of photographs that a run's detector never saw, for the tables of docs/detector.md; and what is written there.
+
+Views are made and measured once and cached as features: a later run's detector scores the same views in a second.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lab.devtools.pages import put
+from probing_core import Predictor
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.parallel import cores, in_chunks, one_core_threads
+from probing_core.corpora.base import Corpus
+from probing_core.detector.features import features
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.intervals import Interval, interval
+from probing_core.paths import reference_run
+from probing_core.run import revisions
+from probing_core.run.layout import VERDICT_PHOTOGRAPHS
+from probing_core.run.store import digest
+from probing_core.transforms.base import Image
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "detector.md"
+
+DOES = {"learn": "", "choose": "chose on", "calibrate": "was calibrated on", "report": "and is reported on"}
+
+PHOTOGRAPHS = 16
+"""Under way at a time."""
+
+Measured = tuple[np.ndarray, pd.DataFrame]
+"""(P, D) features of crops; and one row a picture, whose crops are ``start`` (the whole) to ``stop``."""
+
+
+def share(hits: np.ndarray, photographs: np.ndarray) -> Interval:
+    """The share of ``hits`` (n,) bool, with its interval over photographs."""
+    truth = np.zeros(len(hits), np.int64)
+    return interval(balanced_accuracy(truth, np.where(hits, 0, 1), np.asarray(photographs)), low=0, high=1)
+
+
+def measured(
+    corpus: Corpus,
+    rows: pd.DataFrame,
+    views_of: Callable[[Image, dict], Sequence[tuple[PictureCrops, dict]]],
+    cache: Path | None,
+    settings: Sequence[object],
+) -> Measured:
+    """Features of what ``views_of`` makes of each photograph.
+
+    Args:
+        rows: of ``corpus``.
+        views_of: (picture, row) -> crops, and what the table holds of them.
+        cache: the folder where it is stored; None: nowhere.
+        settings: whatever decides what ``views_of`` makes.
+    """
+    ids = digest(rows["image_id"].tolist())
+    name = digest([corpus.fingerprint, ids, list(map(str, settings)), revisions.VERDICTS])[:16]
+    if cache is not None and (cache / f"{name}.parquet").exists():
+        return np.load(cache / f"{name}.npy"), pd.read_parquet(cache / f"{name}.parquet")
+
+    def measure(row: dict) -> list[tuple[np.ndarray, dict]]:
+        return [(features(crops.pictures), facts) for crops, facts in views_of(corpus.load(row["image_id"]), row)]
+
+    records = rows.to_dict("records")
+    chunks = [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
+    found: list[tuple[np.ndarray, dict]] = []
+    with one_core_threads(cores()) as pool:
+        for _, results in in_chunks(pool, measure, chunks):
+            found += [view for views in results for view in views]
+            print(f"{len(found)} pictures measured", file=sys.stderr, flush=True)
+    counts = np.array([len(X) for X, _ in found])
+    stop = counts.cumsum()
+    table = pd.DataFrame([facts for _, facts in found]).assign(start=stop - counts, stop=stop)
+    X = np.concatenate([X for X, _ in found])
+    if cache is not None:
+        cache.mkdir(parents=True, exist_ok=True)
+        np.save(cache / f"{name}.npy", X)
+        table.to_parquet(cache / f"{name}.parquet")
+    return X, table
+
+
+def publish(predictor: Predictor, module: str, text: str, write: bool) -> None:
+    """Print ``text`` and which run it is of; with ``write`` it replaces what ``module`` wrote before on the page."""
+    text = f"{about(predictor)}\n\n{text}"
+    print(text, flush=True)
+    if write:
+        page = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(put(page, f"<!-- generated: python -m lab.evidence.{module} -->", text), encoding="utf-8")
+
+
+def about(predictor: Predictor) -> str:
+    """Which run's detector the numbers are of."""
+    photographs = predictor.store.read_table(VERDICT_PHOTOGRAPHS)
+    counts = photographs[photographs["first"]].groupby("role")["base_id"].nunique()
+    parts = [f"{does} {counts.get(role, 0):,}".strip() for role, does in DOES.items()]
+    is_reference = predictor.store.root.resolve() == reference_run().resolve()
+    run = "the reference run," if is_reference else f"a run (recipe {digest(predictor.recipe.to_toml())[:8]})"
+    return f"Of {run} whose detector learned from {', '.join(parts)} photographs."

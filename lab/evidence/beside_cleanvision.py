@@ -1,0 +1,117 @@
+"""The same folder by CleanVision 0.3.7 and by the detector: ``python -m lab.evidence.beside_cleanvision RUN CORPUS``.
+
+The photographs of the split ``test`` are stored as PNG, untouched, and blurred, darkened, lightened and grayed at three
+strengths each by plain OpenCV. CleanVision, in an environment of its own, looks for these four issues with its own
+thresholds; `probing scan` gives a verdict on every file. Prints a table in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from lab.devtools.command import errors_in_a_line
+from lab.devtools.environments import uv_run
+from lab.evidence._detector import publish
+from probing_core import Predictor
+from probing_core.api.scan import scan
+from probing_core.corpora import open_corpus
+from probing_core.detector.verdicts import ALARMS, ALTERED
+from probing_core.images import encode_png
+from probing_core.measures.notation import in_percent
+from probing_core.transforms.base import Image
+
+ISSUES = Path(__file__).with_name("cleanvision_issues.py")
+PHOTOGRAPHS = 60
+
+
+def blurred(image: Image, strength: float) -> Image:
+    return cv2.GaussianBlur(image, (0, 0), strength * min(image.shape[:2]) / 128)
+
+
+def scaled(image: Image, strength: float) -> Image:
+    return np.clip(np.rint(image * strength), 0, 255).astype(np.uint8)
+
+
+def grayed(image: Image, strength: float) -> Image:
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    return np.rint((1 - strength) * image + strength * gray).astype(np.uint8)
+
+
+WAYS: dict[str, tuple[Callable[[Image, float], Image], tuple[float, ...], str, str, str]] = {
+    "blur": (blurred, (0.7, 1.5, 3.0), "sigma of {} px in 128", "blurry", "blur"),
+    "dark": (scaled, (0.6, 0.35, 0.15), "times {}", "dark", "tone"),
+    "light": (scaled, (1.4, 1.8, 2.4), "times {}", "light", "tone"),
+    "gray": (grayed, (0.4, 0.7, 1.0), "{} of the way", "grayscale", "color"),
+}
+"""Alteration -> what makes it, its strengths, what they are, CleanVision's issue, and our group."""
+
+
+def make_folder(corpus_name: str, folder: Path) -> None:
+    """Files ``ALTERATION-STRENGTH-PHOTOGRAPH.png``."""
+    corpus = open_corpus(corpus_name)
+    ids = corpus.rows.loc[(corpus.rows["split"] == "test") & corpus.rows["color"], "image_id"][:PHOTOGRAPHS]
+    for i, image_id in enumerate(ids):
+        image = corpus.load(image_id)
+        made = {"untouched-0": image}
+        made |= {f"{way}-{s}": make(image, s) for way, (make, strengths, *_) in WAYS.items() for s in strengths}
+        for name, picture in made.items():
+            (folder / f"{name}-{i:03d}.png").write_bytes(encode_png(picture))
+
+
+def issues_of(folder: Path) -> dict[str, list[str]]:
+    """Return file -> what CleanVision finds in it."""
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "issues.json"
+        uv_run(ISSUES, folder, out)
+        return json.loads(out.read_text())
+
+
+def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
+    """Shares of the files of each alteration and strength."""
+    parts = verdicts["path"].str.split("-", expand=True)
+    rows = verdicts.assign(way=parts[0], strength=parts[1], issues=verdicts["path"].map(issues))
+    lines = ["| alteration | strength | CleanVision: that issue | detector: altered | of these, group right |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    untouched = rows[rows["way"] == "untouched"]
+    flagged, altered = untouched["issues"].map(len) > 0, untouched["verdict"].isin(ALARMS)
+    lines.append(f"| none | | {in_percent(flagged.mean())} (any of the four) | {in_percent(altered.mean())} | |")
+    for way, (_, strengths, unit, issue, group) in WAYS.items():
+        for strength in strengths:
+            mine = rows[(rows["way"] == way) & (rows["strength"] == str(strength))]
+            found = mine["issues"].map(lambda names, issue=issue: issue in names)
+            named = mine[mine["verdict"] == ALTERED]
+            right = in_percent((named["group"] == group).mean()) if len(named) else ""
+            share = mine["verdict"].isin(ALARMS).mean()
+            lines.append(
+                f"| {way} | {unit.format(strength)} | {in_percent(found.mean())} | {in_percent(share)} | {right} |"
+            )
+    return "\n".join(lines)
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("corpus", metavar="CORPUS", help="with photographs of the split test")
+    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder, out = Path(place) / "pictures", Path(place) / "scan"
+        folder.mkdir()
+        make_folder(options.corpus, folder)
+        scan(folder, out, options.run)
+        text = table(pd.read_parquet(out / "verdicts.parquet"), issues_of(folder))
+        publish(Predictor(options.run), "beside_cleanvision", text, options.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

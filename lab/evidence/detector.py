@@ -1,0 +1,130 @@
+"""Evidence on a run's detector from its own photographs: ``python -m lab.evidence.detector RUN``, as Markdown.
+
+Realized against meant error on untouched photographs that nothing was learned from, chosen on or calibrated on, by
+source (the first part of their ids), at the view's size and at their own, calibrated on all sources together and on
+each source alone; and the power by group. Sources of fewer than 90 photographs are pooled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from lab.devtools.command import errors_in_a_line
+from lab.evidence._detector import publish, share
+from probing_core import Predictor
+from probing_core.compute.names import DETECTOR
+from probing_core.detector.calibration import Calibration, alarms, calibration_of, is_enough, p_values
+from probing_core.detector.power import power_of, with_p_values
+from probing_core.detector.scoring import AS_IT_IS
+from probing_core.measures.intervals import Interval
+from probing_core.measures.notation import in_percent
+from probing_core.run.layout import scored_views_path
+
+LEVELS = (0.05, 0.01)
+MIN_PHOTOGRAPHS = 90
+"""Photographs of a source that is shown by itself."""
+
+MIN_FOR_INTERVAL = 6
+
+POOLED = "other sources"
+
+
+def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]:
+    """Lines of the table of realized errors."""
+    untouched = _as_they_are(rows[rows["role"] == "report"], size)
+    if untouched.empty:
+        return []
+    untouched = with_p_values(untouched, calibration)
+    color = untouched[~untouched["no_color"]]
+    sets = [*color.groupby(_sources(color), sort=True), ("all, with color", color)]
+    sets.append(("all, without color", untouched[untouched["no_color"]]))
+    lines = []
+    for name, mine in sets:
+        if mine["base_id"].nunique() < MIN_FOR_INTERVAL:
+            continue
+        cells = [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}", *_realized(mine)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def errors_by_own(rows: pd.DataFrame) -> list[str]:
+    """Lines of the table of realized errors at 5 % where a source's own photographs calibrate, as with ``--clean``."""
+    color = _as_they_are(rows[~rows["no_color"]], "view")
+    lines = []
+    for name, mine in color.groupby(color["image_id"].str.partition("/")[0], sort=True):
+        calibrating, reported = mine[mine["role"] == "calibrate"], mine[mine["role"] == "report"]
+        if len(reported) >= MIN_PHOTOGRAPHS and is_enough(len(calibrating), LEVELS[0]):
+            p = p_values(reported["score"].to_numpy(), calibrating["score"].to_numpy())
+            cells = [str(name), f"{len(calibrating):,}", f"{len(reported):,}", _realized(reported.assign(p=p))[0]]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _as_they_are(rows: pd.DataFrame, size: str) -> pd.DataFrame:
+    return rows[(rows["transform"] == "identity") & (rows["maker"] == AS_IT_IS) & (rows["size"] == size)]
+
+
+def _sources(rows: pd.DataFrame) -> pd.Series:
+    """(N,) the source of each photograph; small ones are pooled."""
+    source = rows["image_id"].str.partition("/")[0]
+    return source.where(source.map(source.value_counts()) >= MIN_PHOTOGRAPHS, POOLED)
+
+
+def _realized(rows: pd.DataFrame) -> list[str]:
+    """A cell for each level."""
+    photographs = rows["base_id"].to_numpy()
+    return [_percent(share(alarms(rows["p"].to_numpy(), level), photographs)) for level in LEVELS]
+
+
+def powers(rows: pd.DataFrame, calibration: Calibration) -> list[str]:
+    """Lines of the table of power by group."""
+    by_size = {size: power_of(rows, calibration, LEVELS[0], size) for size in ("view", "large")}
+    shown = {size: power for size, power in by_size.items() if power is not None}
+    groups = list(dict.fromkeys(group for power in shown.values() for group in power.by_group))
+    lines = [
+        f"| {group} | {' | '.join(_percent(power.by_group[group]) for power in shown.values())} |" for group in groups
+    ]
+    lines.append(f"| **all groups** | {' | '.join(_percent(power.overall) for power in shown.values())} |")
+    titles = {"view": "at the view's size", "large": "at their own size"}
+    head = f"| group | {' | '.join(titles[size] for size in shown)} |"
+    return [head, "| --- |" + " --- |" * len(shown), *lines]
+
+
+def _percent(share: Interval) -> str:
+    return f"{in_percent(share.value, 1)} ({in_percent(max(share.low, 0), 1)} to {in_percent(min(share.high, 1), 1)})"
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
+    options = parser.parse_args()
+    predictor = Predictor(options.run)
+    rows = predictor.store.read_table(scored_views_path(DETECTOR))
+    publish(predictor, "detector", tables(rows), options.write)
+
+
+def tables(rows: pd.DataFrame) -> str:
+    calibration = calibration_of(rows)
+    counts = {kind: len(calibration.scores(kind)) for kind in ("view", "gray", "large")}
+    by_tiles = f"{counts['large']:,} large ones, by whole and tiles"
+    large = by_tiles if counts["large"] else "large ones are judged by their whole alone"
+    calibrated = f"Calibrated on {counts['view']:,} photographs; on {counts['gray']:,} turned gray; {large}."
+    head = "| photographs | size | number | " + " | ".join(f"{in_percent(level)} meant" for level in LEVELS) + " |"
+    by_size = [line for size in ("view", "large") for line in errors(rows, calibration, size)]
+    realized = [head, "| --- |" + " --- |" * (2 + len(LEVELS)), *by_size]
+    own_head = [
+        f"| source | calibrated on | reported on | {in_percent(LEVELS[0])} meant |",
+        "| --- |" + " --- |" * 3,
+    ]
+    own = ["The same, where each source's own photographs calibrate:", "", *own_head, *errors_by_own(rows)]
+    return "\n".join([calibrated, "", *realized, "", *own, "", *powers(rows, calibration)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

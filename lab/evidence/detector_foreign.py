@@ -1,0 +1,123 @@
+"""The detector on code that it did not learn from: ``python -m lab.evidence.detector_foreign RUN --view CORPUS --large
+CORPUS [--library L] [--photographs N]``.
+
+The photographs of the split ``test`` (all that there are, or the first N) are altered by another library, in an
+environment of its own: those of ``--view`` reduced to the view, those of ``--large`` at their own size. Prints, as
+Markdown, how many untouched ones are called untouched, and by operation how many are called altered, and for how many
+of those the group is right. Pictures without color are left out where they are untouched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lab.devtools.command import errors_in_a_line
+from lab.evidence._detector import publish, share
+from lab.evidence.foreign import altered
+from probing_core import Predictor
+from probing_core.compute.live.tiles import cut
+from probing_core.compute.names import DETECTOR
+from probing_core.compute.parallel import cores, in_chunks, one_core_threads
+from probing_core.corpora import open_corpus
+from probing_core.detector.score import has_no_color
+from probing_core.detector.verdicts import ALARMS, ALTERED, UNTOUCHED
+from probing_core.measures.notation import in_percent
+from probing_core.transforms.base import Image
+
+LIBRARIES = ("albumentations", "imagecorruptions")
+GRAY = "gray"
+"""The operation that removes all color: such a picture gets the flag `no color` and is not called altered for it."""
+
+BATCH = 20
+"""Photographs altered by one call of the other library."""
+
+PICTURES = 8
+"""At a time on a core."""
+
+
+def verdicts_on(predictor: Predictor, made: dict[str, Image], size: str) -> pd.DataFrame:
+    """One row a picture: ``photograph``, ``operation``, ``group``, ``size``, ``verdict``, ``found`` (the group)."""
+    names = list(made)
+
+    def look(mine: list[str]) -> list[tuple]:
+        crops = [cut(made[name], predictor.recipe.view) for name in mine]
+        verdicts = predictor.verdicts(DETECTOR, crops)
+        return [
+            (*name.split("|"), size, verdict.answer, verdict.group, has_no_color(picture.whole))
+            for name, verdict, picture in zip(mine, verdicts, crops, strict=True)
+        ]
+
+    chunks = [[names[i : i + PICTURES] for i in range(0, len(names), PICTURES)]]
+    with one_core_threads(cores()) as pool:
+        rows = [row for _, results in in_chunks(pool, look, chunks) for result in results for row in result]
+    columns = ["photograph", "operation", "group", "size", "verdict", "found", "no_color"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def photographs(name: str, view: int | None, count: int | None) -> Iterator[dict[str, Image]]:
+    """Batches of pictures of the split ``test`` by id; reduced to ``view`` pixels if that is given."""
+    corpus = open_corpus(name)
+    ids = list(corpus.rows.loc[corpus.rows["split"] == "test", "image_id"][:count])
+    for start in range(0, len(ids), BATCH):
+        loaded = {i: corpus.load(i) for i in ids[start : start + BATCH]}
+        yield {i: cut(image, view).whole if view else image for i, image in loaded.items()}
+
+
+def table(rows: pd.DataFrame) -> str:
+    """By operation, as Markdown; groups and operations weigh the same in the means."""
+    lines = ["| operation | group | called altered | group right among those |", "| --- | --- | --- | --- |"]
+    untouched = rows[(rows["group"] == "identity") & ~rows["no_color"]]
+    right = (untouched["verdict"] == UNTOUCHED).to_numpy()
+    clean = share(right, untouched["photograph"].to_numpy())
+    changed = rows[rows["group"] != "identity"]
+    shares = {}
+    for (group, operation), mine in changed.groupby(["group", "operation"], sort=True):
+        found = mine["verdict"].isin(ALARMS)
+        named = mine[mine["verdict"] == ALTERED]
+        shares[operation] = float(found.mean())
+        right_group = in_percent((named["found"] == group).mean()) if len(named) else ""
+        lines.append(f"| {operation} | {group} | {in_percent(found.mean())} | {right_group} |")
+    named = changed[changed["verdict"] == ALTERED]
+    right_of_named = in_percent((named["found"] == named["group"]).mean())
+    lines.append(f"| **mean** | | **{in_percent(np.mean(list(shares.values())))}** | **{right_of_named}** |")
+    if GRAY in shares:
+        without = np.mean([value for operation, value in shares.items() if operation != GRAY])
+        lines.append(f"| **mean without {GRAY}** | | **{in_percent(without)}** | |")
+    interval = f"{in_percent(clean.value)} ({in_percent(clean.low)} to {in_percent(clean.high)})"
+    head = f"Untouched called untouched: {right.sum()} of {len(right)}, {interval}."
+    return "\n".join([head, "", *lines])
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--view", metavar="CORPUS", help="photographs that are altered at the view's size")
+    parser.add_argument("--large", metavar="CORPUS", help="photographs that are altered at their own size")
+    parser.add_argument("--library", choices=LIBRARIES, action="append", help="(default: all)")
+    parser.add_argument("--photographs", type=int, metavar="N", help="of each corpus (default: all)")
+    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
+    options = parser.parse_args()
+    parts = []
+    predictor = Predictor(options.run)
+    for library in options.library or LIBRARIES:
+        for size, name in (("view", options.view), ("large", options.large)):
+            if not name:
+                continue
+            view = predictor.recipe.view if size == "view" else None
+            batches = photographs(name, view, options.photographs)
+            rows = pd.concat([verdicts_on(predictor, altered(library, "pictures", batch), size) for batch in batches])
+            at = f"at {view} px" if view else "at their own size"
+            parts.append(f"#### {library}, photographs {at}\n\n{table(rows)}")
+            print(parts[-1], file=sys.stderr, flush=True)
+    publish(predictor, "detector_foreign", "\n\n".join(parts), options.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Writes docs/engines.md: how fast networks are in PyTorch, OpenVINO, ONNX Runtime and `torch.compile`.
+
+    pip install onnx onnxscript    # to export for ONNX Runtime
+    python -m lab.evidence.engines ["ROW" ...]
+
+Every engine takes batches of the same pictures, one batch on each of two cores. What is measured is the processor's
+time, in turns, the least of several rounds: other work on the machine changes it little. A few minutes. With rows,
+such as "the zoo's ViT, 128 px bfloat16", these alone are measured.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lab.benchmarks._common import random_vit
+from lab.devtools.pages import generated, put
+from probing_core.measures.notation import decimal
+from probing_core.models import load_embedder
+from probing_core.models.network import compiled
+from probing_core.models.network.embedder import NetworkEmbedder
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "engines.md"
+BEGIN = "<!-- generated: python -m lab.evidence.engines -->"
+CORES, ROUNDS = 2, 5
+HEAD = (
+    "| network | precision | PyTorch, eager | OpenVINO | ONNX Runtime | `torch.compile`, frozen |\n"
+    "| --- | --- | --- | --- | --- | --- |"
+)
+
+Pass = Callable[[], object]
+
+
+def main(asked: Sequence[str]) -> None:
+    torch.set_num_threads(CORES)
+    with tempfile.TemporaryDirectory() as folder:
+        networks = {
+            "EfficientNet-Lite0, 224 px": ("timm:tf_efficientnet_lite0", 32),
+            "the zoo's ViT, 128 px": ("zoo/mae", 64),
+            "ViT-B/16, 224 px": (random_vit(Path(folder)), 8),
+        }
+        rows = [(title, precision) for title in networks for precision in ("float32", "bfloat16")]
+        for row in rows:
+            if not asked or " ".join(row) in asked:
+                title, precision = row
+                _write(rows, row, _row(networks[title][0], precision, networks[title][1]))
+
+
+def _write(rows: Sequence[tuple[str, str]], row: tuple[str, str], cells: str) -> None:
+    """Puts one row into the page; the others stay."""
+    page = PAGE.read_text(encoding="utf-8")
+    there = {known: f"| {' | '.join(known)} |" for known in rows}
+    lines = {
+        known: line
+        for known, start in there.items()
+        for line in generated(page, BEGIN).splitlines()
+        if line.startswith(start)
+    }
+    lines[row] = f"{there[row]} {cells} |"
+    print(lines[row], flush=True)
+    shown = [lines[known] for known in rows if known in lines]
+    PAGE.write_text(put(page, BEGIN, "\n".join([HEAD, *shown])), encoding="utf-8")
+
+
+def _row(name: str, precision: str, count: int) -> str:
+    """Images a second of every engine, and over PyTorch's."""
+    ours, eager = (load_embedder(name, device="cpu", precision=precision) for _ in range(2))
+    assert isinstance(ours, NetworkEmbedder)
+    assert isinstance(eager, NetworkEmbedder)
+    assert ours.engine.startswith("OpenVINO")
+    eager.run_in_pytorch()
+    images = list(np.random.default_rng(0).integers(0, 256, (count, 128, 128, 3), dtype=np.uint8))
+
+    def batches(size: int) -> list[torch.Tensor]:
+        return [ours.prepare(images[start : start + size]) for start in range(0, count, size)]
+
+    small = batches(compiled.BATCH)
+    in_torch = batches(eager.batch_size)
+    passes: list[Pass | None] = [
+        lambda: eager.forward_all(in_torch),
+        lambda: ours.forward_all(small),
+        _onnx_runtime(eager, small) if precision == "float32" else None,
+        _torch_compile(eager, small, precision),
+    ]
+    best = [float("inf")] * len(passes)
+    for _ in range(ROUNDS + 1):
+        for position, run in enumerate(passes):
+            if run is not None:
+                best[position] = min(best[position], _processor_seconds(run))
+    speeds = [CORES * count / seconds for seconds in best]
+    cells = [f"{decimal(speed)} ({speed / speeds[0]:.2f})" if speed else "not in it" for speed in speeds]
+    return " | ".join(cells)
+
+
+def _onnx_runtime(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor]) -> Pass:
+    import onnxruntime
+
+    file = io.BytesIO()
+    torch.onnx.export(embedder._network.module, (batches[0].contiguous(),), file, dynamo=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    arrays = [batch.contiguous().numpy() for batch in batches]
+
+    def run(array: np.ndarray) -> Any:
+        return session.run(None, {name: array})
+
+    return lambda: list(embedder._threads.run(run, arrays))
+
+
+def _torch_compile(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor], precision: str) -> Pass:
+    import torch._inductor.config
+
+    torch._inductor.config.freezing = True
+    function = torch.compile(embedder._network.module)
+
+    def run(batch: torch.Tensor) -> Any:
+        half = precision == "bfloat16"
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+            return function(batch)
+
+    run(batches[0])
+    return lambda: list(embedder._threads.run(run, batches))
+
+
+def _processor_seconds(run: Pass) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,123 @@
+"""How many finds in a folder are false: ``python -m lab.evidence.false_discoveries RUN CORPUS... [--cache FOLDER]``.
+
+Folders of 2,000 untouched and 100 altered photographs are scanned on paper, 500 other untouched ones being given as
+`probing scan --clean` takes them, and what has q of 0.1 at most is found. Photographs are the ``test`` and
+``calibrate`` ones of each CORPUS (those that the run's detector learned from or chose on are neither), altered half by
+the bank and half by its alternatives, groups alike. Each of 200 times the photographs are divided anew: the clean ones
+given, and those of which the folder's untouched and altered pictures are drawn, with repetition where they are fewer
+than 2,000. Prints a table in Markdown: the mean share of false finds, and of altered pictures found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from lab.devtools.command import errors_in_a_line
+from lab.evidence._detector import measured, publish
+from probing_core import Predictor
+from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.corpora import open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.detector.calibration import p_values
+from probing_core.detector.detector import Detector
+from probing_core.detector.score import alteration_score, has_no_color
+from probing_core.detector.scoring import plan_alterations
+from probing_core.detector.training_mix import make_views
+from probing_core.measures.notation import in_percent
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.transforms.base import Image, Transform
+
+CLEAN, UNTOUCHED, ALTERED, REDRAWS, RATE = 500, 2000, 100, 200, 0.1
+
+MAX_ALTERED = 150
+"""Photographs that are altered as well, each in every group twice."""
+
+
+def scores_of(detector: Detector, recipe: Recipe, corpus: Corpus, cache: Path | None) -> pd.DataFrame:
+    """One row a view: ``base_id``, ``group``, ``score``.
+
+    Untouched views without color are left out, and altered ones are never found: a scan compares such pictures with
+    clean ones turned gray.
+    """
+    transforms = [t for t in load_transforms(recipe) if not t.far]
+    rows = corpus.rows
+    rows = rows[rows["split"].isin(("test", "calibrate")) & rows["color"] & rows["geometry"]]
+    rows = rows.sample(frac=1, random_state=0).assign(altered=lambda r: np.arange(len(r)) < MAX_ALTERED)
+
+    def views_of(picture: Image, row: dict) -> list[tuple[PictureCrops, dict]]:
+        return _views(picture, row, transforms, recipe)
+
+    X, table = measured(corpus, rows, views_of, cache, ["false discoveries", recipe.view, recipe.seed])
+    score = alteration_score(detector.log_probabilities(X), detector.groups)
+    table = table.assign(score=np.where(table["no_color"], -np.inf, score))
+    return table[~table["no_color"] | (table["group"] != "identity")]
+
+
+def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recipe) -> list[tuple[PictureCrops, dict]]:
+    whole = cut(picture, recipe.view).whole
+    made = [("identity", whole)]
+    if row["altered"] and min(picture.shape[:2]) >= recipe.view:
+        planned = plan_alterations(transforms, row["image_id"], recipe.seed)
+        # Fonts, words and icons that nothing was learned from.
+        by_name = {t.name: t.for_split("test") for t in transforms}
+        views = make_views(picture, recipe.view, planned, by_name, row["image_id"], recipe.seed)
+        made += [(by_name[one.transform].group, view) for one, view in zip(planned, views, strict=True)]
+    return [
+        (
+            PictureCrops(view),
+            {"base_id": row["base_id"], "group": group, "no_color": has_no_color(view)},
+        )
+        for group, view in made
+    ]
+
+
+def simulate(table: pd.DataFrame, redraws: int = REDRAWS, seed: int = 0) -> pd.DataFrame:
+    """One row a redraw: ``rate``, the share of finds that are false, and ``power``, that of altered ones found."""
+    rng = np.random.default_rng(seed)
+    untouched = (table["group"] == "identity").to_numpy()
+    score, base = table["score"].to_numpy(), table["base_id"].to_numpy()
+    photographs = np.unique(base[untouched])
+    found = []
+    for _ in range(redraws):
+        given = set(rng.choice(photographs, CLEAN, replace=False))
+        mine = np.array([one not in given for one in base])
+        calibrating = score[untouched & ~mine]
+        others, altered = np.flatnonzero(untouched & mine), np.flatnonzero(~untouched & mine)
+        folder = rng.choice(others, UNTOUCHED, replace=len(others) < UNTOUCHED)
+        changed = rng.choice(altered, ALTERED, replace=len(altered) < ALTERED)
+        q = false_discovery_control(p_values(score[np.concatenate([folder, changed])], calibrating))
+        finds = q <= RATE
+        found.append((finds[:UNTOUCHED].sum() / max(finds.sum(), 1), finds[UNTOUCHED:].mean()))
+    return pd.DataFrame(found, columns=["rate", "power"])
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("corpora", nargs="+", metavar="CORPUS")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of views are stored")
+    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
+    options = parser.parse_args()
+    lines = ["| photographs | untouched ones | false among finds, mean | altered found, mean | 5th to 95th |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    predictor = Predictor(options.run)
+    for name in options.corpora:
+        table = scores_of(predictor.detector(), predictor.recipe, open_corpus(name), options.cache)
+        photographs = table.loc[table["group"] == "identity", "base_id"].nunique()
+        drawn = simulate(table)
+        low, high = drawn["power"].quantile([0.05, 0.95])
+        cells = [f"`{Path(name).name}`", f"{photographs:,}", in_percent(drawn["rate"].mean(), 1)]
+        cells += [in_percent(drawn["power"].mean(), 1), f"{in_percent(low)} to {in_percent(high)}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    publish(predictor, "false_discoveries", "\n".join(lines), options.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

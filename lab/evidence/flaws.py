@@ -1,0 +1,47 @@
+"""How often a picture is said to have a flaw: ``python -m lab.evidence.flaws CORPUS [--limit N]`` prints shares in
+percent.
+
+The row ``identity`` is of photographs as they are: false alarms, where they are good. The others are of what the bank
+does to them, at strengths that it draws. ``flat areas`` is no flaw of a photograph, but a sign that it is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora import limit_rows, open_corpus
+from probing_core.images.quality import FLAT, flatness, flaws
+from probing_core.transforms import bank
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus")
+    parser.add_argument("--limit", type=int, default=100, help="photographs (default 100)")
+    parser.add_argument("--transforms", nargs="*", help="default: all of the bank")
+    options = parser.parse_args()
+    corpus = open_corpus(options.corpus)
+    rows = corpus.rows
+    if "style" in rows:  # drawings are no photographs with a flaw
+        rows = rows[rows["style"] == "photo"]
+    images = [corpus.load(image_id) for image_id in limit_rows(rows, options.limit)["image_id"]]
+    shares = {}
+    for transform in bank():
+        if options.transforms and transform.name not in options.transforms:
+            continue
+        rng = np.random.default_rng(0)
+        changed = [transform.apply(image, transform.draw_strength(rng), rng) for image in images]
+        told = [[*flaws(one), *(["flat areas"] if flatness(one) > FLAT else [])] for one in changed]
+        kinds = pd.Series([" ".join(flaw.split()[:4]) for one in told for flaw in one], dtype=str)
+        shares[transform.name] = kinds.value_counts() / len(images) * 100
+        print(transform.name, shares[transform.name].round(1).to_dict(), flush=True)
+    table = pd.DataFrame(shares).T.fillna(0)
+    print(f"{len(images)} photographs of {options.corpus}; percent that are told so")
+    print(table.round(1).to_string())
+
+
+if __name__ == "__main__":
+    main()

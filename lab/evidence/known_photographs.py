@@ -1,0 +1,95 @@
+"""How the detector judges untouched photographs that many know: ``python -m lab.evidence.known_photographs RUN
+[--write]``.
+
+They are the color photographs that scikit-image brings as files: as they are, stored as JPEG, reduced to half, and in
+quarters, each of them a picture of its own. Storing and reducing leave what a photograph shows as it is, and a quarter
+leaves how it was stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import skimage
+from PIL import Image as Pillow
+
+from lab.devtools.command import errors_in_a_line
+from lab.evidence._detector import publish
+from probing_core import Predictor
+from probing_core.compute.names import DETECTOR
+from probing_core.detector.verdicts import ALTERED, Verdict
+from probing_core.images import read_image
+from probing_core.transforms.base import Image
+
+FOLDER = Path(skimage.__file__).parent / "data"
+FILES = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "motorcycle_right.png", "rocket.jpg")
+QUALITY = 95
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="one that has a detector of alterations")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/detector.md")
+    options = parser.parse_args()
+    predictor = Predictor(options.run)
+    publish(predictor, "known_photographs", table(predictor), options.write)
+
+
+def table(predictor: Predictor) -> str:
+    """Return a table of p, and of what is named where a picture alarms, as Markdown."""
+    lines = [
+        f"| photograph | as it is | tiles that name identity | JPEG of quality {QUALITY} | half its size | "
+        "quarters that alarm |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in FILES:
+        image = read_image(FOLDER / name)
+        quarters = _verdicts(predictor, quarters_of(image))
+        alarms = sum(each.alarms for each in quarters)
+        cells = [_in_words(each) for each in _verdicts(predictor, [image, stored(image), halved(image)])]
+        cells.insert(1, _tiles_untouched(predictor, image))
+        lines.append(f"| `{name}` | {' | '.join(cells)} | {alarms} of {len(quarters)} |")
+    return "\n".join(lines)
+
+
+def _verdicts(predictor: Predictor, images: list[Image]) -> list[Verdict]:
+    return predictor.verdicts(DETECTOR, predictor.cut(images))
+
+
+def _tiles_untouched(predictor: Predictor, image: Image) -> str:
+    (found,) = predictor.predict_crops(DETECTOR, predictor.cut([image]))
+    named = found.crop_probabilities[1:].argmax(axis=1)
+    return f"{sum(found.groups[i] == 'identity' for i in named)} of {len(named)}"
+
+
+def _in_words(verdict: Verdict) -> str:
+    named = f", {verdict.group} ({verdict.transform})" if verdict.answer == ALTERED else ""
+    return f"{verdict.p:.3f}{named}"
+
+
+def stored(image: Image) -> Image:
+    """Return ``image`` after it was stored as a JPEG."""
+    file = io.BytesIO()
+    Pillow.fromarray(image).save(file, "JPEG", quality=QUALITY)
+    return np.asarray(Pillow.open(file))
+
+
+def halved(image: Image) -> Image:
+    """Return ``image`` with half as many pixels on each side."""
+    height, width = image.shape[:2]
+    return np.asarray(Pillow.fromarray(image).resize((width // 2, height // 2), Pillow.Resampling.LANCZOS))
+
+
+def quarters_of(image: Image) -> list[Image]:
+    """Return the upper left, upper right, lower left and lower right quarter of ``image``."""
+    y, x = image.shape[0] // 2, image.shape[1] // 2
+    return [np.ascontiguousarray(part) for half in (image[:y], image[y:]) for part in (half[:, :x], half[:, x:])]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""How landmarks change neighborhoods on a map: ``python -m lab.evidence.landmarks --run DIR --model NAME`` prints JSON.
+
+The map of all samples of the run by UMAP stands beside maps where it places a share of them, whole images, and each
+other sample lies between its nearest landmarks, as in runs of more than `maps.LANDMARKS` samples. Of each map, over
+2,000 samples drawn by seed:
+
+- ``near_15``, ``near_150``: of the 15 nearest neighbors of a sample by its embedding, the share among the 15 (150)
+  nearest on the map. Guessing would give 15 (150) over the number of samples.
+- ``same_transform``: of the 15 nearest on the map, the share with the sample's transformation.
+
+``placed`` counts the samples between landmarks alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from probing_core.compute import maps
+from probing_core.compute.model_samples import whole_images
+from probing_core.compute.readings import nearest_embeddings, nearest_points
+from probing_core.results import Run
+
+QUERIES = 2000
+NEAR, WIDER = 15, 150
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="a run with embeddings")
+    parser.add_argument("--model", help="of the run (default: its first)")
+    parser.add_argument("--shares", default="0.5,0.2,0.05", help="of the samples that are landmarks")
+    options = parser.parse_args()
+    run = Run.open(options.run)
+    model = options.model or run.models["name"].iloc[0]
+    embeddings = run.embeddings(model)
+    if embeddings is None:
+        raise SystemExit(f"error: The run '{options.run}' has no embeddings of '{model}'.")
+    transforms, images = run.samples["transform"].to_numpy(), run.samples["image_id"].to_numpy()
+    queries = np.random.default_rng(0).choice(len(images), min(QUERIES, len(images)), replace=False)
+    near = nearest_embeddings(embeddings, queries, NEAR)
+    result = {"model": model, "samples": len(images), "queries": len(queries)}
+    for share in (1.0, *map(float, options.shares.split(","))):
+        landmarks = whole_images(images, max(NEAR, int(share * len(images))))
+        points = maps.umap_points(embeddings[landmarks], run.recipe.seed)
+        points = maps.place_others(embeddings, landmarks, points)
+        scores = _scores(points, queries, near, transforms)
+        placed = ~np.isin(queries, landmarks)
+        of = {"all": slice(None)} | ({"placed": placed} if placed.any() else {})
+        means = {
+            kind: {name: round(float(v[rows].mean()), 4) for name, v in scores.items()} for kind, rows in of.items()
+        }
+        result[f"{len(landmarks)} landmarks"] = means
+    print(json.dumps(result, indent=1))
+
+
+def _scores(points: np.ndarray, queries: np.ndarray, near: np.ndarray, transforms: np.ndarray) -> dict[str, np.ndarray]:
+    """Each score of each query."""
+    found = nearest_points(points, queries, WIDER)
+    shares = {
+        f"near_{k}": np.array([np.isin(a, b).mean() for a, b in zip(near, found[:, :k], strict=True)])
+        for k in (NEAR, WIDER)
+    }
+    same = transforms[found[:, :NEAR]] == transforms[queries][:, None]
+    return shares | {"same_transform": same.mean(axis=1)}
+
+
+if __name__ == "__main__":
+    main()

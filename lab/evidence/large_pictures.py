@@ -1,0 +1,141 @@
+"""How to judge large pictures: ``python -m lab.evidence.large_pictures RUN CORPUS [--cache FILE] [--report]``.
+
+The detector of RUN predicts the whole and the tiles of every photograph of CORPUS (one with the splits ``val``,
+``calibrate`` and ``test``), untouched and altered at its own size, half by the bank and half by its alternatives. Each
+way of making one score of them is compared on ``val``, by how well it separates altered from untouched (area under the
+curve, groups weighing the same). With ``--report`` the way in use is calibrated on ``calibrate``, and error and power
+on ``test`` are printed; do that once. Crops are measured once and cached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lab.devtools.command import errors_in_a_line
+from lab.evidence._detector import Measured, measured, publish
+from probing_core import Predictor
+from probing_core.compute.live.fusion import starting_rule
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.names import DETECTOR
+from probing_core.corpora import open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.detector.calibration import LEVEL, alarms, calibration_of, error_holds, p_values
+from probing_core.detector.detector import Detector
+from probing_core.detector.photographs import ROLES
+from probing_core.detector.power import power_of
+from probing_core.detector.scoring import views_of
+from probing_core.measures.notation import in_percent
+from probing_core.measures.outlier_scores import auroc
+from probing_core.run.layout import scored_views_path
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.transforms.base import Image
+
+SPLITS = ("val", "calibrate", "test")
+
+
+def crops_of(recipe: Recipe, corpus: Corpus, cache: Path | None) -> Measured:
+    """All crops of every large picture, untouched and (except those that calibrate) altered."""
+    rows = corpus.rows[corpus.rows["split"].isin(SPLITS)]
+    rows = rows.assign(corpus=0, first=False, role=rows["split"].map(ROLES), altered=rows["split"] != "calibrate")
+    transforms = [t for t in load_transforms(recipe) if not t.far]
+
+    def made(picture: Image, row: dict) -> list[tuple[PictureCrops, dict]]:
+        views = views_of(picture, row, transforms, recipe.design)
+        return [(view.crops, view.facts | {"split": row["split"]}) for view in views]
+
+    return measured(corpus, rows, made, cache, ["large pictures", recipe.view, recipe.seed, recipe.transforms])
+
+
+def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    """Name of a way -> (N,) score of each picture of ``table``."""
+    logs = detector.log_probabilities(X).astype(np.float64)
+    groups = np.asarray(detector.groups)
+    identity = np.flatnonzero(groups == "identity")[0]
+    odds = logs - logs[:, [identity]]
+    fusion = starting_rule(detector.groups)
+    gray = table["no_color"].to_numpy()
+    allowed = (groups != "identity") & ~(gray[:, None] & (groups == "color"))
+
+    def each(function: Callable[[int, int], np.ndarray]) -> np.ndarray:
+        return np.stack([function(a, b) for a, b in zip(table["start"], table["stop"], strict=True)])
+
+    def largest(per_class: np.ndarray) -> np.ndarray:
+        return np.where(allowed, per_class, -np.inf).max(1)
+
+    whole, tiles = odds[table["start"].to_numpy()], each(lambda a, b: odds[a + 1 : b].mean(0))
+    joined = each(lambda a, b: np.log(fusion.fuse(np.exp(logs[a]), np.exp(logs[a + 1 : b]))))
+    yield "fused by group", largest(joined - joined[:, [identity]])
+    yield "whole alone", largest(whole)
+    yield "tiles alone", largest(tiles)
+    yield "median tile", largest(each(lambda a, b: np.median(odds[a + 1 : b], axis=0)))
+    yield "the larger of whole and tiles", largest(np.maximum(whole, tiles))
+    yield "whole and tiles, added", largest(whole + tiles)
+
+
+def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
+    """Group -> area under the curve of altered against untouched pictures of ``val``."""
+    mine = ((table["split"] == "val") & ~table["no_color"]).to_numpy()
+    group = table["group"].to_numpy()
+    untouched = score[mine & (group == "identity")]
+    altered = [name for name in dict.fromkeys(group[mine]) if name != "identity"]
+    return {name: auroc(untouched, score[mine & (group == name)]) for name in altered}
+
+
+def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataFrame, way: str) -> str:
+    """Error on untouched pictures of ``test`` and power there: by ``way``, calibrated on ``calibrate``; and by the
+    whole alone, calibrated on the run's photographs at the view's size."""
+    by_view = calibration_of(at_view)
+    calibrating = ((table["split"] == "calibrate") & ~table["no_color"]).to_numpy()
+    untouched = ((table["split"] == "test") & (table["group"] == "identity") & ~table["no_color"]).to_numpy()
+    lines = ["| score | untouched that alarm | n | error at 5 % | detected | by group |", "| --- |" + " --- |" * 5]
+    for name, score, calibrated in (
+        ("whole alone, by pictures of the view's size", scores["whole alone"], by_view.view),
+        (f"{way}, by large pictures", scores[way], scores[way][calibrating]),
+    ):
+        p = p_values(score[untouched], calibrated)
+        holds = "holds" if error_holds(p, LEVEL, len(calibrated)) else "does not hold"
+        calibration = replace(by_view, large=calibrated)
+        power = power_of(table.assign(score=score, whole_score=scores["whole alone"]), calibration, LEVEL, "large")
+        assert power is not None
+        groups = ", ".join(f"{group} {in_percent(share.value)}" for group, share in power.by_group.items())
+        value, low, high = (in_percent(x, 1) for x in (power.overall.value, power.overall.low, power.overall.high))
+        overall = f"{value} ({low} to {high})"
+        cells = [name, f"{alarms(p).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("corpus", metavar="CORPUS", help="of large photographs, as parquet:FILE")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of crops are stored")
+    parser.add_argument("--report", metavar="WAY", help="calibrate this way and report on the test photographs, once")
+    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
+    options = parser.parse_args()
+    predictor = Predictor(options.run)
+    X, table = crops_of(predictor.recipe, open_corpus(options.corpus), options.cache)
+    scores = dict(ways(predictor.detector(), X, table))
+    at_view = predictor.store.read_table(scored_views_path(DETECTOR))
+    val = pd.DataFrame({way: separation(table, score) for way, score in scores.items()}).T
+    val.insert(0, "mean", val.mean(axis=1))
+    val = val.sort_values("mean", ascending=False)
+    lines = [f"| score | {' | '.join(val)} |", "| --- |" + " --- |" * len(val.columns)]
+    for way, areas in val.iterrows():
+        lines.append(f"| {way} | {' | '.join(f'{area:.3f}' for area in areas)} |")
+    text = f"Area under the curve, by {(table['split'] == 'val').sum()} pictures of val:\n\n" + "\n".join(lines)
+    if options.report:
+        text += f"\n\nOn test:\n\n{report(table, scores, at_view, options.report)}"
+    publish(predictor, "large_pictures", text, options.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

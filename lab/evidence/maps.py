@@ -1,0 +1,96 @@
+"""What near neighbors share in each reading of a map: ``python -m lab.evidence.maps --run DIR`` prints a table.
+
+Of the 15 nearest neighbors of a picture, in each reading (what was done, everything), the share with its
+transformation, its group and its photograph, over 2,000 samples of the first repetition drawn by seed, for every model
+of the run that has embeddings: among the embeddings of that repetition as the reading has them, and on the map where
+the run has one. ``--write`` puts the table into docs/maps.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lab.devtools.pages import put
+from probing_core.compute.maps import NEIGHBORS
+from probing_core.compute.names import DONE, EVERYTHING, READINGS
+from probing_core.compute.readings import nearest_embeddings, nearest_points, read_as, shares_among
+from probing_core.measures.notation import in_percent
+from probing_core.results import Run
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "maps.md"
+BEGIN = "<!-- generated: python -m lab.evidence.maps --run DIR --write -->"
+
+QUERIES = 2000
+NAMES = {DONE: "what was done", EVERYTHING: "everything"}
+LABELS = {"transform": "transformation", "group": "group", "base_id": "photograph"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="a run with embeddings")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/maps.md")
+    options = parser.parse_args()
+    run = Run.open(options.run)
+    if not any(run.has_embeddings(model) for model in run.models["name"]):
+        raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing embed --run DIR` makes them.")
+    text = table_of(run)
+    print(text)
+    if options.write:
+        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, text), encoding="utf-8")
+
+
+def table_of(run: Run, queries: int = QUERIES) -> str:
+    """Return what the run's models have in common with their neighbors, in words and as a table in Markdown."""
+    samples = run.samples[run.samples["repetition"] == 0]
+    chosen = np.random.default_rng(0).choice(len(samples), min(queries, len(samples)), replace=False)
+    labels = {name: samples[name].to_numpy() for name in LABELS}
+    guessed = shares_among(_anything(len(samples), chosen), chosen, labels)
+    photographs = samples["base_id"].nunique()
+    words = ", ".join(f"{in_percent(guessed[name], 1)} {what}" for name, what in LABELS.items())
+    lines = [
+        f"Over {len(chosen):,} of the {len(samples):,} samples of {photographs:,} photographs; by guessing: "
+        f"{words}. In brackets: of the 15 nearest on the map, where it was drawn.",
+        "",
+        f"| model | reading | {' | '.join(f'same {what}' for what in LABELS.values())} |",
+        f"| --- | --- | {' | '.join('---:' for _ in LABELS)} |",
+    ]
+    for model, reading, near, on_map in _shares(run, samples, chosen, labels):
+        cells = [in_percent(near[name]) + (f" ({in_percent(on_map[name])})" if on_map else "") for name in LABELS]
+        lines.append(f"| `{model}` | {NAMES[reading]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _anything(count: int, queries: np.ndarray) -> np.ndarray:
+    """Return neighbors that are drawn at random, none of which is the query itself: (Q, 15)."""
+    drawn = np.random.default_rng(1).integers(0, count - 1, (len(queries), NEIGHBORS))
+    return drawn + (drawn >= queries[:, None])
+
+
+def _shares(
+    run: Run, samples: pd.DataFrame, queries: np.ndarray, labels: dict[str, np.ndarray]
+) -> Iterator[tuple[str, str, dict[str, float], dict[str, float]]]:
+    """Yield model, reading, what is shared with neighbors in the embedding, and with those on the map if there is one
+    of all ``samples``."""
+    for model in run.models["name"]:
+        lazy = run.lazy_embeddings(model)
+        if lazy is None:
+            continue
+        for reading in READINGS:
+            near = nearest_embeddings(
+                read_as(lazy.at(samples["sample"].to_numpy()), samples, reading)[:], queries, NEIGHBORS
+            )
+            placed = run.map(model, reading)
+            on_map = {}
+            if placed is not None and set(placed["sample"]) == set(samples["sample"]):
+                points = placed.set_index("sample").loc[samples["sample"], ["x", "y"]].to_numpy()
+                on_map = shares_among(nearest_points(points, queries, NEIGHBORS), queries, labels)
+            yield model, reading, shares_among(near, queries, labels), on_map
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Scores of encoders over their training: ``python -m lab.evidence.over_training TRAINING... --out FOLDER [--write]``.
+
+TRAINING is the folder of a finished `python -m lab.pretraining RECIPE --keep N`. Makes a run in FOLDER of each, over
+the photographs that ship and in one repetition, of every encoder that it kept and of the untrained network that it
+began with (step 0), and resumes those that are there: linear probes of the transformations and of the content, and
+retrieval of originals. Prints what they hold at the steps as Markdown; ``--write`` puts their rows into
+``data/over-training.parquet``, in place of those of trainings of the same names, and all that it then has into
+docs/trainings.md and docs/pictures/over-training.svg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("agg")  # no display
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from lab.devtools.command import errors_in_a_line
+from lab.devtools.pages import put
+from lab.devtools.tables import replace_rows
+from lab.pretraining.loop import kept_path, read_facts
+from probing_core import samples
+from probing_core.api.score import without_live, without_oracles
+from probing_core.charts import Theme
+from probing_core.charts.training import NAMES
+from probing_core.compute.claims.named import FINE
+from probing_core.compute.names import GROUP_SUBSET, STRENGTH
+from probing_core.compute.tasks import CONTENT
+from probing_core.measures.notation import in_percent
+from probing_core.models.names import checkpoints, parse
+from probing_core.results import Run, retrieval
+from probing_core.run import layout
+from probing_core.run.engine import Table
+from probing_core.run.graph import TABLE
+from probing_core.run.layout import ANY_MODEL
+from probing_core.run.progress import final_report, terminal
+from probing_core.run.stages import make_files
+from probing_core.run.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE, PICTURE = ROOT / "docs" / "trainings.md", ROOT / "docs" / "pictures" / "over-training.svg"
+DATA = ROOT / "data" / "over-training.parquet"
+MARK = "<!-- generated: python -m lab.evidence.over_training -->"
+
+COLUMNS = ("step", "model", "name", "value", "low", "high", "photographs", "chance")
+
+STYLES = {FINE: "-", CONTENT: "--", "retrieval": ":"}
+"""Scores other than those of groups: name -> style of its line; each has a column of the table."""
+
+ROWS = (
+    layout.RECIPE,
+    layout.IMAGES,
+    layout.SAMPLES,
+    layout.model_path(ANY_MODEL),
+    layout.embeddings_folder(ANY_MODEL),
+    *(layout.predictions_path(ANY_MODEL, task) for task in (FINE, CONTENT)),
+    layout.scores_path(ANY_MODEL),
+    layout.SCORES,
+    layout.series_table(STRENGTH),
+    layout.embeddings_folder(ANY_MODEL, STRENGTH),
+    layout.study_path(ANY_MODEL, "retrieval"),
+    layout.table_path("retrieval"),
+)
+"""Files of a run that are made: no probes of unseen members, one series, nothing of live predictions, no maps."""
+
+
+def made(training: Path, out: Path) -> Run:
+    """Return the run of the encoders that a training kept, completed."""
+    facts = read_facts(training)
+    kept = kept_path(training, 0).with_name("step-*.safetensors")
+    models = (f"baseline/random-vit@seed={facts.seed}", f"zoo/{facts.recipe['name']}@weights={kept}")
+    scored = samples("reference")
+    names = tuple(parse(name).full for model in models for name in checkpoints(model))
+    kept_rows = TABLE.without(lambda row: row.path not in ROWS).rows
+    table = Table([without_oracles(without_live(row)) for row in kept_rows], TABLE.options)
+    progress = terminal(out)
+    with final_report(progress):
+        make_files(Store(out), replace(scored.recipe, models=names), scored.corpus, table, progress=progress)
+    return Run.open(out)
+
+
+def scores_over(training: Path, run: Run) -> pd.DataFrame:
+    """Return what each encoder of a training holds: ``step`` (0 is the untrained network), ``model``, ``name``
+    (``fine``, ``content``, ``group:...``, ``retrieval``), ``value`` with its 95 % interval ``low`` to ``high`` over
+    ``photographs``, ``chance``, and ``training``, its name."""
+    of_group = run.scores["subset"].str.startswith(GROUP_SUBSET)
+    measure = of_group.map({True: "recall", False: "balanced-accuracy"})
+    fine = (run.scores["task"] == FINE) & (of_group | (run.scores["subset"] == "all"))
+    content = (run.scores["task"] == CONTENT) & (run.scores["subset"] == "seen")
+    rows = run.scores[(fine | content) & (run.scores["measure"] == measure)]
+    rows = rows.assign(name=rows["subset"].where(of_group, rows["task"]))
+    found = retrieval.recall(run)
+    first = found[(found["transform"] == retrieval.ALL) & (found["k"] == 1)].assign(name="retrieval")
+    rows = pd.concat([rows, first], ignore_index=True).rename(columns={"bases": "photographs"})
+    rows = rows.assign(step=rows["model"].map(_step), training=read_facts(training).recipe["name"])
+    return rows.sort_values("step", kind="stable")[[*COLUMNS, "training"]].reset_index(drop=True)
+
+
+def _step(model: str) -> int:
+    found = re.search(r"step-(\d+)", model)
+    return int(found[1]) if found else 0
+
+
+def in_markdown(table: pd.DataFrame) -> str:
+    """Return what each training holds untrained, after a part of its steps and at its end, in percent."""
+    head = ["training", "steps", *(NAMES[name] for name in STYLES)]
+    lines = [f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
+    for training, rows in table.groupby("training", sort=False):
+        values = rows.set_index(["step", "name"])
+        for step in _some(np.unique(rows["step"])):
+            cells = [
+                f"{in_percent(row['value'], 1)} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+                for row in (values.loc[(step, name)] for name in STYLES)
+            ]
+            lines.append(f"| `{training}` | {step:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _some(steps: np.ndarray) -> list[int]:
+    """Return step 0, and of the others every third, the last included."""
+    later = [int(step) for step in steps if step][::-1][::3]
+    return [0, *later[::-1]]
+
+
+def picture(table: pd.DataFrame) -> str:
+    """Draw the trainings side by side, tasks above and groups of transformations below, as an SVG."""
+    theme, names = Theme(dark=False), list(dict.fromkeys(table["training"]))
+    with mpl.rc_context({"svg.hashsalt": "over-training"}):  # the same bytes every time
+        figure, axes = plt.subplots(
+            2, len(names), figsize=(3.1 * len(names) + 1.6, 6), sharey="row", sharex="col", layout="constrained"
+        )
+        for (above, below), (training, rows) in zip(
+            np.reshape(axes, (2, -1)).T, table.groupby("training", sort=False), strict=True
+        ):
+            steps = np.unique(rows["step"])
+            for name, mine in rows.groupby("name", sort=False):
+                group = name.removeprefix(GROUP_SUBSET)
+                at = np.searchsorted(steps, mine["step"])  # steps grow by factors, and 0 has no logarithm
+                color, style = (theme.group(group), "-") if group != name else (theme.text, STYLES[name])
+                axis = above if group == name else below
+                axis.plot(at, 100 * mine["value"], style, color=color, label=NAMES.get(name, group), marker=".")
+                if group == name:
+                    axis.fill_between(at, 100 * mine["low"], 100 * mine["high"], color=color, alpha=0.12, linewidth=0)
+            above.set_title(training, fontsize=11)
+            below.set_xlabel("step")
+            below.set_xticks(range(0, len(steps), 2), [f"{step:,}" for step in steps[::2]])
+            for axis in (above, below):
+                axis.set_ylim(0, 100)
+                axis.spines[["top", "right"]].set_visible(False)
+        first = np.reshape(axes, (2, -1))
+        first[0, 0].set_ylabel("score, %")
+        first[1, 0].set_ylabel("recall, %")
+        for axis in first[:, -1]:
+            axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+        plt.close(figure)
+    return text.getvalue()
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trainings", type=Path, nargs="+", metavar="TRAINING")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--write", action="store_true", help="into docs and data")
+    options = parser.parse_args()
+    runs = [(training, made(training, options.out / training.name)) for training in options.trainings]
+    table = pd.concat([scores_over(training, run) for training, run in runs], ignore_index=True)
+    print(in_markdown(table))
+    if options.write:
+        table = replace_rows(DATA, table.drop(columns="model"), "training")
+        PICTURE.write_text(picture(table), encoding="utf-8")
+        text = f"{in_markdown(table)}\n\n![Scores over the steps of each training]({PICTURE.relative_to(PAGE.parent)})"
+        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), MARK, text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Writes docs/precision.md: what bfloat16 changes, for every network that comes with the product.
+
+    python -m lab.evidence.precision [MODEL ...]
+
+Sixty packaged views under every transformation are embedded in float32 and in bfloat16; then the fine task is learned
+from each, by cross-validation over photographs. About a minute a model on two quiet cores. With names, only their rows
+are measured, and the others stay.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lab.devtools.pages import generated, put
+from probing_core.compute.folds import MAX_FOLDS
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.samples import make_samples, plan_samples
+from probing_core.corpora import assign_groups, open_corpus
+from probing_core.measures import Interval, interval
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.notation import in_percent
+from probing_core.models import bundled, find_spec, list_specs, load_embedder
+from probing_core.probes.linear import fit
+from probing_core.probes.penalty import fixed_penalty
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.transforms import Image, bank
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
+BEGIN = "<!-- generated: python -m lab.evidence.precision -->"
+VIEWS = 60
+HEAD = (
+    "| model | mean cosine | lowest cosine | fine task, float32 | fine task, bfloat16 | within |\n"
+    "| --- | --- | --- | --- | --- | --- |"
+)
+
+
+def main(names: Sequence[str]) -> None:
+    page, there = PAGE.read_text(encoding="utf-8"), networks()
+    old = generated(page, BEGIN)
+    rows = {m[1]: m[0] for m in re.finditer(r"^\| `([^`]+)` \|.*$", old, re.MULTILINE) if m[1] in there}
+    pictures, samples = made()
+    for name in names or there:
+        rows[name] = row(name, pictures, samples)
+        print(rows[name], flush=True)
+        # after each model: a minute's work is not lost with the next
+        shown = [rows[known] for known in dict.fromkeys((*there, *names)) if known in rows]
+        PAGE.write_text(put(page, BEGIN, "\n".join([HEAD, *shown])), encoding="utf-8")
+
+
+def networks() -> list[str]:
+    """The bundled models that compute in a precision of their own, and every encoder of the zoo that is there."""
+    zoo = [s.name for s in list_specs() if s.name.startswith("zoo/") and s.check().available]
+    names = dict.fromkeys((*bundled(), *zoo))
+    return [name for name in names if find_spec(name).family != "baseline" or name == "baseline/random-vit"]
+
+
+def made() -> tuple[list[Image], pd.DataFrame]:
+    """The transformed pictures, and their rows."""
+    corpus = open_corpus("photos")
+    recipe = Recipe(
+        corpus=corpus.name,
+        fingerprint=corpus.fingerprint,
+        transforms=tuple(t.name for t in bank()),
+        models=("baseline/pixels",),
+        limit=VIEWS,
+    )
+    planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, lambda done, total: None))
+    with ThreadPoolExecutor(recipe.threads) as pool:
+        return make_samples(recipe.design, corpus, load_transforms(recipe), planned, pool)
+
+
+def row(name: str, pictures: Sequence[Image], samples: pd.DataFrame) -> str:
+    """One line of the table."""
+    full, half = (_embed(name, precision, pictures) for precision in ("float32", "bfloat16"))
+    cosine = (full * half).sum(1) / np.linalg.norm(full, axis=1) / np.linalg.norm(half, axis=1)
+    exact, rounded = (_accuracy(X, samples) for X in (full, half))
+    within = "yes" if exact.low <= rounded.value <= exact.high else "no"
+    cells = f"{cosine.mean():.5f} | {cosine.min():.5f} | {_cell(exact)} | {_cell(rounded)} | {within}"
+    return f"| `{name}` | {cells} |"
+
+
+def _embed(name: str, precision: str, pictures: Sequence[Image]) -> np.ndarray:
+    embedder = load_embedder(name, precision=precision)
+    try:
+        return embedder.embed(pictures)
+    finally:
+        embedder.close()
+
+
+def _accuracy(X: np.ndarray, samples: pd.DataFrame) -> Interval:
+    """Balanced accuracy of the fine task, each photograph predicted by a probe that never saw it."""
+    classes, y = np.unique(samples["transform"], return_inverse=True)
+    photographs = samples["base_id"].to_numpy()
+    groups = assign_groups(photographs.tolist(), 0, MAX_FOLDS)
+    predicted = np.empty_like(y)
+    for group in np.unique(groups):
+        train, test = groups != group, groups == group
+        held = X[test], y[test]
+        probe = fit(
+            X[train], y[train], classes=classes.tolist(), validation=held, penalties=(fixed_penalty(X.shape[1]),)
+        )
+        predicted[test] = probe.probabilities(X[test]).argmax(1)
+    return interval(balanced_accuracy(y, predicted, photographs), low=0.0, high=1.0)
+
+
+def _cell(found: Interval) -> str:
+    return f"{in_percent(found.value, 1)} ({100 * found.low:.1f} to {100 * found.high:.1f})"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

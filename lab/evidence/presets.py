@@ -1,0 +1,95 @@
+"""``python -m lab.evidence.presets``: the operations of ``imagenet-c`` beside those of imagecorruptions-imaug.
+
+Both change the packaged photographs at 224 px, where lengths are the paper's. Prints, as Markdown, the mean absolute
+difference (of 255) from the untouched picture at each severity, ours / theirs, and for operations that draw nothing how
+far the two results are apart on average over severities. The library is in an environment of its own, which uv makes.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lab.devtools.command import errors_in_a_line
+from lab.devtools.environments import uv_run
+from lab.protocols.imagenet_c import TRANSFORMS
+from probing_core.corpora.photos import photographs
+from probing_core.transforms import Image, Transform, generator
+from probing_core.transforms.base import grid
+
+SIDE = 224
+THEIRS = {"imagenet-c/elastic": "elastic_transform", "imagenet-c/jpeg": "jpeg_compression"}
+"""Names that differ by more than dashes."""
+
+
+def name_of_theirs(transform: Transform) -> str:
+    return THEIRS.get(transform.name, transform.name.removeprefix("imagenet-c/").replace("-", "_"))
+
+
+def changed(transform: Transform, picture: Image, severity: int, name: str) -> Image:
+    """``picture`` at ``severity``; geometric ones read mirrored pixels beyond its edges, as theirs do."""
+    rng = generator(0, name, transform.name)
+    if transform.warp is None:
+        return transform.apply(picture, severity, rng)
+    (x, y), (left, top) = transform.warp(picture.shape[:2], severity, rng), (c[0, 0] for c in grid(picture.shape[:2]))
+    return cv2.remap(picture, x - left, y - top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
+
+def difference(one: Image, other: Image) -> float:
+    """The mean absolute difference of two pictures, of 255."""
+    return float(cv2.norm(one, other, cv2.NORM_L1) / one.size)
+
+
+def squares() -> dict[str, Image]:
+    """The middle of each packaged photograph, `SIDE` pixels."""
+    made = {}
+    for name, picture in photographs():
+        height, width = picture.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        middle = picture[top : top + side, left : left + side]
+        made[name] = cv2.resize(middle, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return made
+
+
+def theirs(pictures: dict[str, Image], operations: list[str]) -> dict[str, Image]:
+    """``picture|operation|severity`` -> what the library makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, out = Path(folder) / "pictures.npz", Path(folder) / "made.npz"
+        np.savez(source, **pictures)  # type: ignore[arg-type]
+        uv_run(Path(__file__).with_name("presets_imagecorruptions.py"), source, out, json.dumps(operations))
+        return dict(np.load(out))
+
+
+def table() -> str:
+    """The comparison as Markdown."""
+    pictures, transforms = squares(), TRANSFORMS
+    found = theirs(pictures, [name_of_theirs(t) for t in transforms])
+    lines = [
+        "| operation | severity 1 | 2 | 3 | 4 | 5 | apart |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for transform in transforms:
+        cells, apart = [], []
+        for severity in range(1, 6):
+            mine = {name: changed(transform, picture, severity, name) for name, picture in pictures.items()}
+            other = {name: found[f"{name}|{name_of_theirs(transform)}|{severity}"] for name in pictures}
+            both = (np.mean([difference(made[name], pictures[name]) for name in pictures]) for made in (mine, other))
+            cells.append(" / ".join(f"{mean:.1f}" for mean in both))
+            apart.append(np.mean([difference(other[name], mine[name]) for name in pictures]))
+        distance = "–" if transform.draws else f"{np.mean(apart):.1f}"
+        lines.append(f"| {transform.name.removeprefix('imagenet-c/')} | {' | '.join(cells)} | {distance} |")
+    return "\n".join(lines)
+
+
+@errors_in_a_line
+def main() -> None:
+    print(table())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

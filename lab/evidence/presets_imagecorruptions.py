@@ -1,0 +1,33 @@
+# /// script
+# requires-python = "==3.11.*"
+# dependencies = ["imagecorruptions-imaug", "setuptools<81"]
+# ///
+"""What imagecorruptions makes of pictures; `lab.evidence.presets` starts it by ``uv run``.
+
+Reads an .npz of pictures and a JSON list of operations, and writes an .npz with the key ``picture|operation|severity``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+from imagecorruptions import corrupt
+
+
+def main() -> None:
+    source, out, operations = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+    pictures = dict(np.load(source))
+    made = {}
+    for operation in operations:
+        for severity in range(1, 6):
+            for number, (name, picture) in enumerate(pictures.items()):
+                np.random.seed(number)  # noqa: NPY002, the library draws from the global state
+                changed = corrupt(picture, corruption_name=operation, severity=severity)
+                made[f"{name}|{operation}|{severity}"] = np.asarray(changed, np.uint8)
+    np.savez(out, **made)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Accuracy of models under the protocols of others: ``python -m lab.evidence.protocols FOLDER [--only PROTOCOL]
+[--write]``.
+
+Makes a run of 200 of the photographs that ship over each part of ``traces`` and over ``imagenet-c`` (`lab.protocols`)
+in FOLDER, and resumes those that are there; the detector of the reference run looks at the photographs of the test
+split at each severity. Prints, as Markdown, the accuracy of linear probes, and by severity their recall and the share
+of pictures that the detector calls altered. ``--write`` puts it into docs/protocols.md, and the tables behind it into
+``data/protocols``; of one of the two alone, in addition to what is there of the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lab.devtools.command import errors_in_a_line
+from lab.devtools.pages import put
+from lab.devtools.tables import replace_rows
+from lab.evidence._detector import share
+from lab.protocols import imagenet_c, traces
+from lab.protocols.traces import PARTS
+from probing_core import Predictor
+from probing_core.catalog import load_plugin
+from probing_core.compute.names import DETECTOR
+from probing_core.corpora import open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.measures.notation import in_percent
+from probing_core.models import bundled
+from probing_core.results import Run
+from probing_core.run.layout import slug, table_path
+from probing_core.run.options import EMBED, EVALUATE, TRAIN, Options
+from probing_core.run.progress import terminal
+from probing_core.run.stages import run
+from probing_core.transforms import cut_pair, generator, prepare_source, resolve
+from probing_core.transforms.base import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE, DATA = ROOT / "docs" / "protocols.md", ROOT / "data" / "protocols"
+
+TRACES = tuple(PARTS)
+CORRUPTIONS = "imagenet-c"
+PHOTOGRAPHS = 200
+FOURTH_STAGE = "timm:tf_efficientnet_lite0@layer=4"
+SEVERITIES = (1, 2, 3, 4, 5)
+BATCH = 64
+
+STAGES = (EMBED, TRAIN, EVALUATE)
+"""No maps: nothing here is read from them."""
+
+
+def made(folder: Path, part: str) -> Run:
+    """Return the run over a part of a protocol, completed."""
+    out = folder / slug(part)
+    options = Options(
+        corpus="reference",
+        transforms=PARTS.get(part, (part,)),
+        models=(*bundled(), FOURTH_STAGE),
+        limit=PHOTOGRAPHS,
+        repetitions=1,
+    )
+    run(out, options, STAGES, terminal(out))
+    return Run.open(out)
+
+
+def known(runs: dict[str, Run]) -> pd.DataFrame:
+    """Return one row a part and model: balanced accuracy of the fine task with its interval, and chance."""
+    tables = []
+    for part, opened in runs.items():
+        rows = opened.scores
+        fine = rows[(rows["task"] == "fine") & (rows["subset"] == "all") & (rows["probe"] == "linear")]
+        fine = fine[fine["measure"] == "balanced-accuracy"]
+        tables.append(fine[["model", "value", "low", "high", "bases", "chance"]].assign(part=part))
+    return pd.concat(tables, ignore_index=True)
+
+
+def by_severity(opened: Run) -> pd.DataFrame:
+    """Return ``model``, ``severity`` and ``recall``, the mean over operations, of the series of strengths."""
+    strengths = opened.table(table_path("strength"))
+    means = strengths.groupby(["model", "strength"], as_index=False)["hit_rate"].mean()
+    return means.rename(columns={"strength": "severity", "hit_rate": "recall"}).astype({"severity": int})
+
+
+def detected() -> pd.DataFrame:
+    """Return one row an operation and severity: the share of photographs that the reference run's detector calls
+    altered, with its interval. Severity 0 is the same view untouched.
+    """
+    predictor = Predictor()
+    corpus = open_corpus("reference")
+    rows = corpus.rows[corpus.rows["split"] == "test"].drop_duplicates("base_id").head(PHOTOGRAPHS)
+    names = [transform.name for transform in imagenet_c.TRANSFORMS]
+    shares = []
+    for name, severity in [("identity", 0), *((name, severity) for name in names for severity in SEVERITIES)]:
+        pictures = list(_altered(corpus, rows["image_id"], predictor.recipe.view, name, severity))
+        verdicts = [
+            verdict
+            for start in range(0, len(pictures), BATCH)
+            for verdict in predictor.verdicts(DETECTOR, predictor.cut(pictures[start : start + BATCH]))
+        ]
+        found = share(np.array([verdict.alarms for verdict in verdicts]), rows["base_id"].to_numpy())
+        shares.append((name, severity, found.value, found.low, found.high, len(pictures)))
+        print(f"{name} at severity {severity}: {found.value:.3f}", file=sys.stderr, flush=True)
+    return pd.DataFrame(shares, columns=["operation", "severity", "share", "low", "high", "photographs"])
+
+
+def _altered(corpus: Corpus, ids: pd.Series, view: int, name: str, severity: int) -> Iterator[Image]:
+    transform = resolve(name)
+    for image_id in ids:
+        rng = generator(0, image_id, name)
+        strength = float("nan") if name == "identity" else float(severity)
+        yield cut_pair(prepare_source(corpus.load(image_id), view), view, transform, strength, rng)[1]
+
+
+def table_of_traces(scores: pd.DataFrame) -> str:
+    """Return the models' accuracy in each part, in percent, as Markdown; best at JPEG first."""
+    mine = scores[scores["part"].isin(TRACES)]
+    chance = mine.groupby("part")["chance"].first()
+    head = [f"{part.partition('/')[2]} (chance {in_percent(chance[part])})" for part in TRACES]
+    order = mine[mine["part"] == TRACES[0]].sort_values("value", ascending=False)["model"]
+    lines = [f"| model | {' | '.join(head)} |", "| --- |" + " --- |" * len(TRACES)]
+    cells = {(row.model, row.part): _cell(row.value, row.low, row.high) for row in mine.itertuples()}
+    return "\n".join([*lines, *(f"| {m} | {' | '.join(cells[m, part] for part in TRACES)} |" for m in order)])
+
+
+def table_of_corruptions(scores: pd.DataFrame, recalls: pd.DataFrame) -> str:
+    """Return accuracy over all corruptions, and recall at each severity, in percent, as Markdown."""
+    mine = scores[scores["part"] == CORRUPTIONS].sort_values("value", ascending=False)
+    at = recalls.set_index(["model", "severity"])["recall"]
+    head = f"| model | all (chance {in_percent(mine['chance'].iloc[0])}) | {' | '.join(map(str, SEVERITIES))} |"
+    lines = [head, "| --- | --- |" + " --- |" * len(SEVERITIES)]
+    for row in mine.itertuples():
+        recall = " | ".join(in_percent(at[row.model, severity]) for severity in SEVERITIES)
+        lines.append(f"| {row.model} | {_cell(row.value, row.low, row.high)} | {recall} |")
+    return "\n".join(lines)
+
+
+def table_of_detected(shares: pd.DataFrame) -> str:
+    """Return the share of pictures called altered, in percent, as Markdown."""
+    untouched = shares[shares["severity"] == 0].iloc[0]
+    head = [f"| operation | {' | '.join(f'severity {s}' if s == 1 else str(s) for s in SEVERITIES)} |"]
+    lines = [*head, "| --- |" + " --- |" * len(SEVERITIES)]
+    changed = shares[shares["severity"] > 0].pivot_table(index="operation", columns="severity", values="share")
+    for name in dict.fromkeys(shares.loc[shares["severity"] > 0, "operation"]):
+        cells = " | ".join(in_percent(changed.at[name, severity]) for severity in SEVERITIES)
+        lines.append(f"| {name.partition('/')[2]} | {cells} |")
+    mean = " | ".join(f"**{in_percent(changed[severity].mean())}**" for severity in SEVERITIES)
+    lines.append(f"| **mean** | {mean} |")
+    wrong = _cell(untouched["share"], untouched["low"], untouched["high"])
+    return "\n".join([*lines, "", f"Of the same views untouched it calls {wrong} altered."])
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    return f"{in_percent(value, 1)} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", choices=["traces", CORRUPTIONS], help="one of the two; default: both")
+    parser.add_argument("--write", action="store_true", help="into docs/protocols.md and data/protocols")
+    options = parser.parse_args()
+    for plugin in (traces, imagenet_c):
+        load_plugin(Path(plugin.__file__))
+    both = TRACES if options.only == "traces" else (CORRUPTIONS,) if options.only else (*TRACES, CORRUPTIONS)
+    runs = {part: made(options.folder, part) for part in both}
+    scores, parts, tables = known(runs), {}, {}
+    if TRACES[0] in runs:
+        parts["traces"] = table_of_traces(scores)
+    if CORRUPTIONS in runs:
+        tables = {"severities": by_severity(runs[CORRUPTIONS]), "detector": detected()}
+        parts[CORRUPTIONS] = table_of_corruptions(scores, tables["severities"])
+        parts[f"{CORRUPTIONS}, detector"] = table_of_detected(tables["detector"])
+    page = PAGE.read_text(encoding="utf-8")
+    for name, text in parts.items():
+        print(f"{text}\n", flush=True)
+        page = put(page, f"<!-- generated: python -m lab.evidence.protocols, {name} -->", text)
+    if options.write:
+        DATA.mkdir(exist_ok=True)
+        replace_rows(DATA / "accuracies.parquet", scores, "part")
+        for name, table in tables.items():
+            table.to_parquet(DATA / f"{name}.parquet", index=False)
+        PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

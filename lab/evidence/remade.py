@@ -1,0 +1,108 @@
+"""Scores of models made again beside those that ship: ``python -m lab.evidence.remade RUN [--write]``.
+
+RUN is made by ``probing run --corpus reference --models MODEL --out RUN``. Prints how far its scores lie from those of
+the same models in the reference run, as Markdown; ``--write`` puts them into docs/precision.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from lab.devtools.command import errors_in_a_line
+from lab.devtools.pages import put
+from probing_core.errors import BadRun
+from probing_core.paths import reference_run
+from probing_core.results import Run, retrieval, summaries
+from probing_core.results.summaries import pick
+from probing_core.run.layout import table_path
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
+MARK = "<!-- generated: python -m lab.evidence.remade -->"
+LIMIT = 0.3
+"""Points up to which a score that is made elsewhere is taken for the same."""
+
+SAME = 1e-10
+"""Points that are no difference: sums of floats in another order."""
+
+KEYS = ("model", "task", "probe", "subset", "measure", "layer", "part", "transform", "strength", "k", "gallery")
+"""Columns of tables that name a score."""
+
+HEAD = (
+    f"| model | scores | how many | the same | largest difference (points) | beyond {LIMIT} points |\n"
+    "| --- | --- | --- | --- | --- | --- |"
+)
+
+
+def differences(here: pd.DataFrame, there: pd.DataFrame) -> pd.Series:
+    """Return how many points each score of ``here`` lies from that of ``there`` with the same `KEYS`.
+
+    Raises:
+        BadRun: the tables have other scores.
+    """
+    keys = [name for name in KEYS if name in there and name in here]
+    mine, theirs = (table.set_index(keys)["value"].sort_index() for table in (here, there))
+    if not mine.index.equals(theirs.index):
+        raise BadRun("The two runs have other scores; a run of `--corpus reference` was expected.")
+    return 100 * (mine - theirs).abs()
+
+
+def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
+    """Return the differences of a model's scores by what they are scores of, without studies that the run lacks."""
+
+    def of(read: Callable[[Run], pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        here, there = (read(each) for each in (run, shipped))
+        return here[here["model"] == model], there[there["model"] == model]
+
+    scores = differences(*of(lambda each: each.probe_scores)).reset_index()
+    linear = scores["probe"] == "linear"
+    whole = linear & (scores["measure"] == "balanced-accuracy")
+    kinds = {
+        "linear probes, balanced accuracy": whole,
+        "linear probes, other scores": linear & ~whole,
+        "nearest neighbors": scores["probe"].str.startswith("knn"),
+        "MLP": scores["probe"].str.startswith("mlp"),
+    }
+    found = {kind: scores.loc[chosen, "value"] for kind, chosen in kinds.items()}
+    studies = {
+        "linear probes of each block": lambda each: pick(each.table(table_path("layers")), task=("fine", "content")),
+        "parts of the variance in each block": summaries.variance_of_layers,
+        "originals found": retrieval.recall,
+    }
+    return found | {what: differences(*of(read)) for what, read in studies.items() if not read(run).empty}
+
+
+def table_of(run: Run, shipped: Run) -> str:
+    """Return the Markdown table of all models of ``run``.
+
+    Raises:
+        BadRun: the shipped run lacks one of them.
+    """
+    lines = [HEAD]
+    for model in run.models["name"]:
+        if model not in set(shipped.models["name"]):
+            raise BadRun(f"The reference run has no '{model}' to compare with.")
+        for what, points in parts(run, shipped, model).items():
+            same, beyond = int((points <= SAME).sum()), int((points > LIMIT).sum())
+            lines.append(f"| `{model}` | {what} | {len(points)} | {same} | {points.max():.2f} | {beyond} |")
+    return "\n".join(lines)
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/precision.md")
+    asked = parser.parse_args()
+    text = table_of(Run.open(asked.run), Run.open(reference_run()))
+    print(text)
+    if asked.write:
+        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), MARK, text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

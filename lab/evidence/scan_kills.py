@@ -1,0 +1,126 @@
+"""A large scan that is killed and goes on: ``python -m lab.evidence.scan_kills RUN [--pictures 10000] [--kills 5]``.
+
+A folder of JPEGs is made from the packaged photographs (untouched ones and blurred ones, 110 to 200 pixels), and
+scanned twice by the detector of RUN: once left alone, and once by a process that is killed at moments spread over the
+work and started again. Prints one JSON object: whether all files of both are the same byte by byte (addresses of
+pictures in the page aside), seconds, and the peak memory of the scan left alone and of one of a tenth of the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from probing_core.corpora import open_corpus
+from probing_core.images import encode_jpeg
+from probing_core.run.layout import LOG, PROGRESS
+from probing_core.transforms import resolve
+
+SIDES = (110, 200)
+POLL_S = 0.2
+
+
+def make_folder(folder: Path, count: int) -> Path:
+    """``count`` pictures in folders of 1,000, every third one blurred; cut at random from the packaged photographs."""
+    rng = np.random.default_rng(0)
+    corpus, blur = open_corpus("photos"), resolve("gaussian-blur")
+    photographs = [corpus.load(image_id) for image_id in corpus.rows["image_id"].iloc[::10]]
+    for i in range(count):
+        picture = photographs[i % len(photographs)]
+        side = int(rng.integers(*SIDES))
+        cut = int(rng.integers(min(side, *picture.shape[:2]), min(picture.shape[:2]) + 1))
+        top, left = (int(rng.integers(length - cut + 1)) for length in picture.shape[:2])
+        square = np.ascontiguousarray(picture[top : top + cut, left : left + cut])
+        view = cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)
+        if i % 3 == 1:
+            view = blur.apply(view, 2.0, rng)
+        path = folder / f"{i // 1000:03d}" / f"{i:06d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_jpeg(view, 92))
+    return folder
+
+
+def scan_process(folder: Path, out: Path, run: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "probing_core.cli", "scan", str(folder), "--out", str(out), "--run", str(run)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def left_alone(folder: Path, out: Path, run: Path) -> tuple[float, float]:
+    """(seconds, MB at the peak) of a scan."""
+    start = time.monotonic()
+    process = scan_process(folder, out, run)
+    _, status, used = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        raise RuntimeError(f"the scan of '{folder}' ended with {os.waitstatus_to_exitcode(status)}")
+    scale = 2**20 if sys.platform == "darwin" else 2**10
+    return time.monotonic() - start, used.ru_maxrss / scale
+
+
+def killed(folder: Path, out: Path, run: Path, kills: int, pictures: int) -> list[int]:
+    """Scans, killed ``kills`` times; how many pictures were done at each kill."""
+    moments = [pictures * (i + 1) // (kills + 1) for i in range(kills)]
+    done = []
+    for moment in moments:
+        process = scan_process(folder, out, run)
+        while process.poll() is None and _done(out) < moment:
+            time.sleep(POLL_S)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done.append(_done(out))
+    left_alone(folder, out, run)
+    return done
+
+
+def contents(out: Path) -> dict[str, str]:
+    """File -> digest; links in the page lead from another folder and are left out."""
+    found = {}
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out)
+        if path.is_file() and LOG not in name.parts:
+            content = path.read_bytes()
+            if name.suffix == ".html":
+                content = re.sub(rb'href="[^"]*"', b"", content)
+            found[name.as_posix()] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def _done(out: Path) -> int:
+    try:
+        return int(json.loads((out / PROGRESS).read_bytes())["done"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        here = Path(place)
+        large = make_folder(here / "large", options.pictures)
+        small = make_folder(here / "small", options.pictures // 10)
+        _, small_mb = left_alone(small, here / "of-small", options.run)
+        seconds, large_mb = left_alone(large, here / "alone", options.run)
+        done = killed(large, here / "killed", options.run, options.kills, options.pictures)
+        same = contents(here / "alone") == contents(here / "killed")
+    result = {"pictures": options.pictures, "killed_at": done, "same_bytes": same, "seconds": round(seconds, 1)}
+    print(json.dumps(result | {"mb": round(large_mb), "mb_of_a_tenth": round(small_mb)}))
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

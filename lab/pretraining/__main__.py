@@ -1,0 +1,51 @@
+"""Train one encoder of the zoo: ``python -m lab.pretraining RECIPE --corpus CORPUS --out DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lab.pretraining import pretrain
+from probing_core.cli.arguments import natural
+from probing_core.corpora import open_corpus
+from probing_core.errors import ProbingError
+from probing_core.run.progress import terminal
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lab.pretraining", description=__doc__)
+    parser.add_argument("recipe", metavar="RECIPE", help="supervised, simclr, mae, can, clip, align, ...")
+    parser.add_argument("--corpus", required=True, metavar="C", help="its `pretrain` split is used, or all of it")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="default 0")
+    parser.add_argument("--steps", type=natural, metavar="N", help="default: what the zoo's compute budget allows")
+    parser.add_argument(
+        "--keep",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="keep the encoder of N steps, each half of the next, in DIR/kept; default 0",
+    )
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda")
+    options = parser.parse_args(arguments)
+    try:
+        weights = pretrain(
+            options.recipe,
+            open_corpus(options.corpus),
+            options.out,
+            seed=options.seed,
+            steps=options.steps,
+            keep=options.keep,
+            device=options.device,
+            progress=terminal(),
+        )
+    except ProbingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{weights} is complete.", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

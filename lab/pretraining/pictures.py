@@ -1,0 +1,81 @@
+"""The pictures of a training: decoded once, stored on disk, read in an order that is the same for every objective."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadCorpus
+from probing_core.models.network.preprocessing import resize_and_crop
+from probing_core.models.zoo.vit import PREPROCESSING
+from probing_core.run.atomic import written_atomically
+from probing_core.run.progress import Progress
+
+SIDE = 144
+"""Pixels of the side of the stored pictures: a little more than the encoder's 128, since crops cut some away."""
+
+MIN_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures and rows that a training reads.
+
+    Attributes:
+        rows: one row a picture, with ``image_id``, ``label`` and, where the corpus has it, ``style``.
+        pixels: (n, 3, 144, 144) ``uint8``, mapped from disk.
+        digest: of ids, labels and styles.
+    """
+
+    rows: pd.DataFrame
+    pixels: np.ndarray
+    digest: str
+
+
+def gather(corpus: Corpus, folder: Path, progress: Progress) -> Pictures:
+    """Read the pictures of the split ``pretrain``, or all of them in a corpus that has no such split.
+
+    Raises:
+        BadCorpus: there are fewer than `MIN_PICTURES`.
+        BadImage: a picture cannot be read.
+        BadRun: the disk is full.
+    """
+    rows = corpus.rows
+    if (rows["split"] == "pretrain").any():
+        rows = rows[rows["split"] == "pretrain"]
+    if len(rows) < MIN_PICTURES:
+        raise BadCorpus(f"Pretraining needs at least {MIN_PICTURES} pictures; '{corpus.name}' has {len(rows)} for it.")
+    rows = rows[[c for c in ("image_id", "label", "style") if c in rows]].reset_index(drop=True)
+    content = json.dumps([list(rows), rows.astype(str).to_numpy().tolist()])
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    path = folder / f"pictures-{digest}.npy"
+    if not path.exists():
+        _decode(corpus, rows, path, progress)
+    return Pictures(rows, np.load(path, mmap_mode="r"), digest)
+
+
+def _decode(corpus: Corpus, rows: pd.DataFrame, path: Path, progress: Progress) -> None:
+    square = replace(PREPROCESSING, size=(SIDE, SIDE))
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), 3, SIDE, SIDE)}
+    with written_atomically(path) as file:  # not mapped: a full disk would kill the process
+        np.lib.format.write_array_header_1_0(file, header)
+        for done, image_id in enumerate(rows["image_id"], 1):
+            file.write(resize_and_crop(corpus.load(image_id), square).transpose(2, 0, 1).tobytes())
+            progress.update("decode", done, len(rows), "Decoding pictures")
+
+
+def batch_indices(step: int, n: int, batch: int, seed: int) -> np.ndarray:
+    """Return the positions of the pictures of one step, out of ``n``.
+
+    Each epoch is a permutation drawn from (seed, epoch); what is left over at its end is dropped, so that no
+    picture is twice in a batch. A step follows from its number alone: nothing has to be saved to go on.
+    """
+    epoch, place = divmod(step, n // batch)
+    order = np.random.default_rng([seed, epoch]).permutation(n)
+    return order[place * batch : (place + 1) * batch]

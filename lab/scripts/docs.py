@@ -1,0 +1,300 @@
+"""``make docs``: writes what is generated in the documentation.
+
+The table of transforms comes from the catalog; the tables and results of docs/results.md, and the
+result that the README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes
+it). What a change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md
+and docs/protocols.md and the outputs of the notebooks are made again, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from lab.devtools.pages import put
+from lab.scripts import format_docs, idea_pictures, transform_docs
+from probing_core.charts import LAYER_TASKS
+from probing_core.measures.notation import in_percent
+from probing_core.models import encoders_of
+from probing_core.results import (
+    Run,
+    change_of_corpus,
+    claims_by_set,
+    leaderboard,
+    result_in_words,
+    retrieval,
+    summaries,
+)
+from probing_core.results.ranking import BELOW, in_order, is_baseline, with_place
+from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
+from probing_core.run import layout
+from probing_core.run.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+README, RESULTS, OTHERS = "README.md", "docs/results.md", "docs/other-photographs.md"
+NOTEBOOKS = [
+    ROOT / "docs" / "how-to" / name
+    for name in (
+        "folder.ipynb",
+        "scan-folder.ipynb",
+        "training.ipynb",
+        "embeddings-example.ipynb",
+        "encoder.ipynb",
+        "rank.ipynb",
+        "own-probe.ipynb",
+    )
+]
+TIMEOUT_S = 300
+"""For a cell of a notebook."""
+
+BEGIN = "<!-- generated: make docs -->"
+REPEAT = "<!-- generated: make docs, what to repeat -->"
+STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
+CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
+"""Where it is said what a change of corpus costs: the demo run, under the reference run's probes."""
+
+SHOWN = (
+    ("fine", "all", "balanced-accuracy", "31 transformations"),
+    ("fine", "without-style", "balanced-accuracy", "all but the style classes"),
+    ("group-0", "seen", "group-hit-rate", "groups, members seen (rotation 0)"),
+    ("group-0", "unseen", "group-hit-rate", "groups, members unseen (rotation 0)"),
+    ("group-0", "far", "group-hit-rate", "far styles (rotation 0)"),
+    ("content", "seen", "balanced-accuracy", "content"),
+)
+"""Columns of the table of scores: task, subset, measure, title; those that the run does not have are left out."""
+
+STYLES = {
+    "learned from": (r"style-(3|16|19)", True),
+    "the third of the bank, unseen": (r"style-(3|16|19)", False),
+    "five further ones of the same network": (r"style-(8|12|14|15|23)", False),
+    "ten of another network": (r"style-arbitrary-\d+", False),
+}
+"""Title -> names of the transforms, and whether the probe of the rotation had seen them."""
+
+DIFFERENCES = " Differences in points"
+"""With which the list of single contrasts begins that a claim rests on."""
+
+BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")
+
+
+def main() -> None:
+    transform_docs.main()
+    format_docs.main()
+    runs = [Store(ROOT / "data" / name) for name in ("reference", "runs/demo")]
+    run = next((run for run in runs if run.has(layout.SCORES)), None)
+    if run is None:
+        sys.exit("error: the table of scores needs a run; `make demo` makes data/runs/demo.")
+    parts = [score_table(run), *([claims_list(run)] if run.has(layout.CLAIMS) else [])]
+    if run.has(layout.ABLATIONS):
+        parts.append(ablations_list(run))
+    if run.has(layout.table_path("layers")):
+        parts.append(layers_list(Run.open(run.root)))
+    results = (ROOT / RESULTS).read_text(encoding="utf-8")
+    results = put(results, BEGIN, "\n\n".join(parts))
+    reference, demo = runs
+    if reference.has(layout.SCORES):
+        results = put(results, REPEAT, takeaways(Run.open(reference.root)))
+        results = put(results, STYLES_MARK, style_table(reference))
+    if all(run.has(layout.SCORES) for run in runs):
+        others = (ROOT / OTHERS).read_text(encoding="utf-8")
+        others = put(others, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
+        (ROOT / OTHERS).write_text(others, encoding="utf-8")
+    (ROOT / RESULTS).write_text(results, encoding="utf-8")
+    readme = (ROOT / README).read_text(encoding="utf-8")
+    idea_pictures.main()
+    for path in NOTEBOOKS:
+        path.write_text(json.dumps(executed(path), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (ROOT / README).write_text(put(readme, BEGIN, headline(run)), encoding="utf-8")
+
+
+def executed(path: Path) -> NotebookNode:
+    """Return the notebook with the outputs of all its cells, run in an empty folder.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed.
+    """
+    content = nbformat.read(path, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        # A library that some process imported may have chosen another backend for its children.
+        inline = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        client = NotebookClient(content, timeout=TIMEOUT_S, resources={"metadata": {"path": folder}})
+        client.execute(env=inline)
+    content.metadata = {"kernelspec": content.metadata["kernelspec"], "language_info": {"name": "python"}}
+    for cell in content.cells:
+        cell.metadata = {}  # when and how long it ran
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return content
+
+
+def headline(run: Store) -> str:
+    """The result that the README names: how well each objective's encoder, and pixel statistics, know the fine task."""
+    scores = run.read_table(layout.SCORES)
+    rows = scores[
+        (scores[["probe", "task", "subset", "measure"]] == ["linear", "fine", "all", "balanced-accuracy"]).all(axis=1)
+    ].set_index("model")
+    encoders = [name for names in encoders_of("zoo").values() for name in names if name in rows.index]
+    objectives = rows.loc[encoders].sort_values("value", ascending=False)
+    best, least = objectives.iloc[0], objectives.iloc[-1]
+    untrained, published, statistics = (
+        rows.loc[name] for name in ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")
+    )
+
+    def with_interval(row: pd.Series) -> str:
+        return f"{in_percent(row['value'], 1)} (95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+    return (
+        f"Of {len(objectives)} small encoders that differ in their objective alone, `{objectives.index[0]}` holds "
+        f"most: from its embedding a linear probe names which of thirty transformations was applied, if any, in "
+        f"{with_interval(best)} of the test images, from that of `{objectives.index[-1]}`, which holds least, in "
+        f"{with_interval(least)}. Chance is {in_percent(best['chance'])}; the same network untrained reaches "
+        f"{with_interval(untrained)}, a published EfficientNet-Lite0 {with_interval(published)}, handcrafted "
+        f"statistics of the pixels {with_interval(statistics)}. `probing compare {objectives.index[0]} "
+        f"{objectives.index[-1]}` computes the difference again from the predictions that ship."
+    )
+
+
+def takeaways(run: Run) -> str:
+    """Return the main findings of a run as a list in Markdown, in the sentences of the pages."""
+    board = leaderboard([run])
+    learned, baselines = board[~is_baseline(board["model"])], board[is_baseline(board["model"])]
+    duplicates = retrieval.ordered(run, "duplicates", learned=True).iloc[0]
+    content = leaderboard([run], "content", "seen").iloc[0]
+    far = leaderboard([run], "group-0", "far")
+    lines = [
+        f"**What was done to the picture.** {finding(learned, len(run.classes('fine')), code)} "
+        f"{beside_baselines(learned, baselines, code)}",
+        f"**Where in the network.** {layers_finding(summaries.layers(run), code)}",
+        f"**What it breaks.** {originals_finding(run, code)} For duplicates, {code(duplicates['model'])} keeps most "
+        f"copies of the models that learned from pictures: {in_percent(duplicates['value'])} at the cosine that "
+        "0.1 % of unrelated pairs exceed.",
+        f"**What is shown.** {code(content['model'])} knows most of the content: {in_percent(content['value'])} "
+        f"({100 * content['low']:.0f} to {100 * content['high']:.0f}) of the test photographs by a linear probe, where "
+        f"chance is {in_percent(content['chance'])}.",
+    ]
+    if not far.empty:
+        best = far.iloc[0]
+        lines.append(
+            f"**Styles unlike any that a probe has seen.** {code(best['model'])} recognizes most of them: it calls "
+            f"{in_percent(best['value'])} ({100 * best['low']:.0f} to {100 * best['high']:.0f}) style (rotation 0), "
+            f"where chance is {in_percent(best['chance'])}."
+        )
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def code(name: str) -> str:
+    return f"`{name}`"
+
+
+def style_table(run: Store) -> str:
+    """A Markdown table of how much of the styles is called style, and how much noise, over the three rotations, as
+    `STYLES` divides them."""
+    transforms = run.read_table(layout.SAMPLES, columns=["sample", "transform"]).set_index("sample")["transform"]
+    six = [name for names in encoders_of("zoo").values() for name in names]
+    lines = [f"| model | {' | '.join(STYLES)} |", "| --- |" + " --- |" * len(STYLES)]
+    shown = {"the six": six} | {f"`{name}`": [name] for name in BESIDE_THE_SIX}
+    for title, models in shown.items():
+        paths = [layout.predictions_path(model, f"group-{rotation}") for model in models for rotation in range(3)]
+        rows = pd.concat([run.read_table(path) for path in paths]).join(transforms, on="sample")
+        cells = []
+        for pattern, seen in STYLES.values():
+            called = rows[rows["transform"].str.fullmatch(pattern) & (rows["seen"] == seen)]["predicted"]
+            cells.append(f"{100 * (called == 'style').mean():.0f} / {in_percent((called == 'noise').mean())}")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def change_table(here: Run, there: Run) -> str:
+    """A Markdown table of the fine task on both corpora, under the same probes."""
+    rows = change_of_corpus(here, there).query("task == 'fine'").sort_values("there", ascending=False)
+    lines = [
+        f"| `{r.model}` | {in_percent(r.there)} | {in_percent(r.here)} | {100 * r.difference:+.1f} points "
+        f"({100 * r.low:.1f} to {100 * r.high:.1f}) |"
+        for r in rows.itertuples()
+    ]
+    return "\n".join(["| model | reference, test split | packaged | change |", "| --- | --- | --- | --- |", *lines])
+
+
+def score_table(run: Store) -> str:
+    """A Markdown table of a run's main scores, best model first and below it the same with other seeds, with 95 %
+    intervals; notes on scores stand below."""
+    scores = run.read_table(layout.SCORES)
+    scores = scores[scores["probe"] == "linear"]
+    cells: dict[str, dict[str, str]] = {}
+    order: dict[str, float] = {}
+    chances: dict[str, str] = {}
+    marks: dict[str, str] = {}
+    for task, subset, measure, title in SHOWN:
+        rows = scores[(scores[["task", "subset", "measure"]] == [task, subset, measure]).all(axis=1)]
+        for row in rows.itertuples():
+            order.setdefault(str(row.model), row.value)
+            interval = f"{in_percent(row.value)} ({100 * row.low:.0f} to {100 * row.high:.0f})"
+            mark = marks.setdefault(str(row.note), f"<sup>{len(marks) + 1}</sup>") if row.note else ""
+            cells.setdefault(str(row.model), {})[title] = interval + mark
+            chances[title] = in_percent(row.chance)
+    head = f"| model | {' | '.join(chances)} |\n|{' --- |' * (len(chances) + 1)}"
+    board = in_order(pd.DataFrame({"model": order.keys(), "value": order.values()}))
+    lines = [
+        f"| {BELOW if row.seed_of else ''}`{row.model}` | "
+        f"{' | '.join(cells[row.model].get(title, '') for title in chances)} |"
+        for row in board.itertuples()
+    ]
+    table = "\n".join([head, *lines, f"| chance | {' | '.join(chances.values())} |"])
+    notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in marks.items()]
+    return "\n\n".join([table, *notes])
+
+
+def claims_list(run: Store) -> str:
+    """The claims with the results of their tests and what they rest on, as a numbered list for each set of encoders;
+    single contrasts stand on the page Overview."""
+    parts = []
+    for tested in claims_by_set(run.read_table(layout.CLAIMS)):
+        lines = [
+            f"{n}. {row['claim']} **{result_in_words(row)}** {row['evidence'].split(DIFFERENCES)[0]}"
+            for n, row in enumerate(tested.claims.to_dict("records"), 1)
+        ]
+        parts.append("\n".join([f"{tested.title} ({tested.encoders}):", "", *lines]))
+    return "\n\n".join(parts)
+
+
+def ablations_list(run: Store) -> str:
+    """What the ablations are worth, a line each."""
+    rows = run.read_table(layout.ABLATIONS).dropna(subset=["p"])
+    lines = [
+        f"- `{r.first}` less `{r.second}`, {r.score}: {100 * r.effect:+.1f} points ({100 * r.low:.1f} to "
+        f"{100 * r.high:.1f}), p {'< 0.001' if r.p_holm < 0.001 else f'= {r.p_holm:.3f}'}"
+        for r in rows.itertuples()
+    ]
+    return "\n".join(["Ablations, each against its twin, with Holm's correction over the six:", "", *lines])
+
+
+def layers_list(run: Run) -> str:
+    """Which layer of each network tells most, chosen on the val split, beside its last one, as a Markdown table."""
+    every = summaries.layers(run)
+    every = every[every["base"].isin(with_place(every["base"]))]
+    rows = every.set_index(["base", "task", "layer"])
+    cells: dict[str, list[str]] = {}
+    for best in summaries.best_layers(every).itertuples():
+        last = rows.loc[(best.base, best.task, best.layers)]
+        best_score = f"{in_percent(best.value)} ({best.layer} of {best.layers})"
+        cells.setdefault(str(best.base), []).extend([best_score, in_percent(last.value)])
+    titles = [title for name in LAYER_TASKS.values() for title in (f"{name}, chosen block", "last block")]
+    lines = [f"| `{base}` | {' | '.join(scores)} |" for base, scores in cells.items()]
+    head = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
+    said = (
+        "What the blocks of each network tell, by probes of 200 photographs; the block is chosen by its loss on val "
+        "(all blocks, with intervals: the page Layers):"
+    )
+    return "\n".join([said, "", *head, *lines])
+
+
+if __name__ == "__main__":
+    main()

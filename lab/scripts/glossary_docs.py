@@ -1,0 +1,25 @@
+"""The table of docs/glossary.md, made from the words of the pages: ``python -m lab.scripts.glossary_docs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dashboard.text import GLOSSARY, REPLACES
+from lab.devtools.pages import put
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
+BEGIN = "<!-- generated: python -m lab.scripts.glossary_docs -->"
+
+
+def glossary_table() -> str:
+    """Return the glossary as a Markdown table."""
+    rows = [f"| {word} | {text} | {', '.join(REPLACES.get(word, ()))} |" for word, text in GLOSSARY.items()]
+    return "\n".join(["| word | meaning | in place of |", "| --- | --- | --- |", *rows])
+
+
+def main() -> None:
+    PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, glossary_table()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The moving picture of the README: ``python -m lab.scripts.movie [--run DIR] [--out docs/demo.webp]``.
+
+Serves the dashboard, walks through a few pages in headless Chromium, and writes its screenshots as one animated WebP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from lab.devtools.browser import browser, rest, served
+from lab.scripts.screenshots import opened, without_tour
+from probing_core.paths import reference_run
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDTH, HEIGHT = 1280, 800
+SHOWN = (960, 600)
+LIMIT_MB = 3
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One page: its address, what is done on it, and how long each picture of it stays."""
+
+    path: str
+    act: Callable[[Any], Iterator[None]]
+    seconds: float = 1.2
+
+
+def stay(page: Any) -> Iterator[None]:
+    yield
+
+
+def scroll(page: Any) -> Iterator[None]:
+    """The page, and then what is below."""
+    yield
+    for _ in range(2):
+        page.mouse.move(WIDTH * 0.6, HEIGHT * 0.6)
+        page.mouse.wheel(0, HEIGHT * 0.55)
+        rest(page)
+        yield
+
+
+def strengths(page: Any) -> Iterator[None]:
+    """The transformation, weaker and stronger."""
+    yield
+    slider = page.get_by_role("slider", name=re.compile("^Strength")).first
+    for key in ("Home", *["PageUp"] * 3, "End"):
+        slider.press(key)
+        rest(page)
+        yield
+
+
+SHOTS = (
+    Shot("", scroll, 1.6),
+    Shot("map?color=group", stay, 2.2),
+    Shot("confusion", stay, 1.8),
+    Shot("transformations?transform=fog", strengths, 0.9),
+    Shot("try?samples=chelsea/00&transform=jpeg", scroll, 2.0),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--run", type=Path, default=reference_run(), help="the run to show (default: the reference run)"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "demo.webp")
+    options = parser.parse_args()
+    pictures, durations = [], []
+    with served(["--run", str(options.run)]) as address, browser() as chromium:
+        context = without_tour(chromium, address, "light", WIDTH, HEIGHT)
+        for shot in SHOTS:
+            with opened(context, f"{address}/{shot.path}") as page:
+                for _ in shot.act(page):
+                    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+                    pictures.append(picture.resize(SHOWN, Image.Resampling.LANCZOS))
+                    durations.append(round(1000 * shot.seconds))
+    for quality in (80, 65, 50, 35):
+        moving = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
+        pictures[0].save(options.out, **moving, quality=quality, method=6)
+        megabytes = options.out.stat().st_size / 10**6
+        if megabytes < LIMIT_MB:
+            print(f"{options.out}: {len(pictures)} pictures, {sum(durations) / 1000:.0f} s, {megabytes:.2f} MB")
+            return
+    raise SystemExit(f"error: {options.out} is over {LIMIT_MB} MB; show fewer pages.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""A newcomer's path, timed: ``python -m lab.scripts.newcomer [--wheel FILE]``.
+
+    install - probing demo - the first insight - their own picture - their own folder - their own model
+
+Installs the clone, or the wheel that is given, into a fresh environment, calls the commands of the documentation
+from an empty folder, and prints a row for each step: its seconds, how many of them processors worked on a command, and
+what was typed or done on the page. A command that fails says why, and the next one is tried. It takes minutes, and the
+room of an environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab.devtools.browser import browser
+from lab.scripts.fresh import SERVED_S, Fresh, install
+from lab.scripts.package import ROOT
+from probing_core.run import layout
+
+DEMO_S = 3600
+PICTURES = 60
+PICTURE = """
+import skimage.data, skimage.io
+skimage.io.imsave("cat.jpg", skimage.data.chelsea())
+"""
+FOLDER = f"""
+from pathlib import Path
+from PIL import Image
+from probing_core.corpora import open_corpus
+photographs = open_corpus("photos")
+for name in list(photographs.rows["image_id"])[:: len(photographs.rows) // {PICTURES}][:{PICTURES}]:
+    file = Path("photos", f"{{name}}.jpg")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photographs.load(name)).save(file, quality=95)
+"""
+CHECKPOINT = """
+import timm, safetensors.torch
+model = timm.create_model("resnet10t", pretrained=False)
+safetensors.torch.save_file(model.state_dict(), "my.safetensors")
+"""
+MINE = ("run", "--out", "runs/mine", "--corpus", "folder:photos", "--models")
+MY_MODEL = "timm:resnet10t@weights=my.safetensors"
+INSTALL, SERVE = "pip install .", "probing demo"
+"""The commands of README's first screen, for an environment of one's own. The other one, ``make demo``, sets up the
+clone that this is run from."""
+
+TYPED = {
+    "own picture": ("predict", "cat.jpg"),
+    "the same again": ("predict", "cat.jpg"),
+    f"own folder of {PICTURES} pictures": (*MINE, "zoo/mae"),
+    "own model": (*MINE, f"zoo/mae,{MY_MODEL}"),
+    "own picture, own model": ("predict", "cat.jpg", "--run", "runs/mine"),
+    "a page to send": ("report", "--run", "runs/mine", "--out", "mine.html"),
+    "verdicts on the folder": ("scan", "photos", "--out", "found"),
+}
+"""What is typed in the terminal, after ``probing``."""
+
+
+class Failed(Exception):
+    """A step did not come to its end; the message says why."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wheel", type=Path, help="walk with this wheel instead of the clone")
+    options = parser.parse_args()
+    print("| step | seconds | of processors | how |\n| --- | --- | --- | --- |", flush=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        with step("install", INSTALL if options.wheel is None else f"pip install {options.wheel.name}"):
+            fresh = install(options.wheel or ROOT, Path(folder))
+        prepare(fresh)
+        on_the_page(fresh)
+        in_the_terminal(fresh)
+
+
+@contextmanager
+def step(what: str, how: str) -> Iterator[None]:
+    """Prints the row of a step; processor seconds are those of the commands that have ended in it."""
+    began, busy, why = time.monotonic(), _processor_s(), ""
+    try:
+        yield
+    except Failed as failed:
+        why = f": {failed}"
+    print(f"| {what} | {time.monotonic() - began:.1f} | {_processor_s() - busy:.1f} | {how}{why} |", flush=True)
+
+
+def _processor_s() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def prepare(fresh: Fresh) -> None:
+    """What a newcomer has: a picture, a folder of pictures and a checkpoint of a model."""
+    for code in (PICTURE, FOLDER, CHECKPOINT):
+        done = fresh.call("python", "-c", code)
+        if done.returncode:
+            raise SystemExit(f"error: the newcomer's own files could not be made.\n{done.stderr}")
+
+
+def on_the_page(fresh: Fresh) -> None:
+    """The demo in a browser: served, the first sentence, a picture dropped in, the demo run complete."""
+    began = time.monotonic()
+    with ExitStack() as serving:
+        with step("the demo answers", SERVE):
+            address = serving.enter_context(fresh.demo())
+        with browser() as chromium:
+            page = chromium.new_page()
+            page.set_default_timeout(1000 * SERVED_S)
+            with step("the first insight", "the page: Overview states its finding"):
+                page.goto(address)
+                page.get_by_text("knows most about how a picture was changed").first.wait_for()
+            with step("own picture", "the page: Try your images, a picture is dropped in"):
+                drop(page, fresh.empty / "cat.jpg")
+        with step("the demo run is complete, after the picture", "computed beside all this"):
+            wait_for_the_demo(fresh.home)
+        print(f"| ... since `probing demo` was typed | {time.monotonic() - began:.1f} | | |", flush=True)
+
+
+def drop(page: Any, picture: Path) -> None:
+    page.get_by_role("link", name="Try your images").click()
+    page.get_by_role("heading", level=1, name="Try your images").wait_for()
+    page.locator("input[type=file]").first.set_input_files(str(picture))
+    page.get_by_text(f"{picture.name}, ").wait_for()
+
+
+def wait_for_the_demo(home: Path) -> None:
+    for _ in range(DEMO_S):
+        states = [json.loads(file.read_bytes())["state"] for file in home.rglob(layout.PROGRESS)]
+        if "done" in states:
+            return
+        if set(states) - {"running"}:
+            raise Failed(f"it is {states[0]}")
+        time.sleep(1)
+    raise Failed(f"it is not complete after {DEMO_S} s")
+
+
+def in_the_terminal(fresh: Fresh) -> None:
+    for what, arguments in TYPED.items():
+        with step(what, f"probing {' '.join(arguments)}"):
+            call(fresh, arguments)
+
+
+def call(fresh: Fresh, arguments: tuple[str, ...]) -> None:
+    done = fresh.call("probing", *arguments)
+    print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+    if done.returncode:
+        raise Failed(", ".join([f"exit {done.returncode}", *done.stderr.strip().splitlines()[-1:]]))
+
+
+if __name__ == "__main__":
+    main()

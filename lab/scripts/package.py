@@ -1,0 +1,140 @@
+"""``make package``: builds the source distribution and the wheel, and tries the wheel as a newcomer would.
+
+    python -m lab.scripts.package [--dist dist] [--wheel FILE]
+
+The wheel is built from the source distribution, installed into a fresh virtual environment and called from an empty
+folder, with a home folder of its own: this takes minutes and a disk's room, both printed, and is no part of
+``make test``.
+Nothing is uploaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+from lab.devtools.browser import CHROMIUM, browser
+from lab.scripts.fresh import SERVED_S, install
+from probing_core.compute.names import DETECTOR
+from probing_core.models import MODEL_SETS
+from probing_core.run.layout import BESIDE, DETECTOR_FILE, scored_views_path
+from probing_core.run.progress import duration
+
+ROOT = Path(__file__).resolve().parents[2]
+DIST_MB, DATA_MB = 100, 105
+"""At most: either file, and the zoo, the reference run and its photographs together (as they lie on disk)."""
+
+PREFIXES = ("probing_core/", "dashboard/")
+"""What may stand at the root of the wheel, beside its metadata."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="where the two files go (default dist/)")
+    parser.add_argument("--wheel", type=Path, help="try this wheel instead of building one")
+    options = parser.parse_args()
+    wheel = options.wheel or build(options.dist)
+    check_contents(wheel)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try_wheel(wheel.resolve(), Path(folder))
+    print(f"{wheel} works.")
+
+
+def build(dist: Path) -> Path:
+    """Builds the source distribution into ``dist``, and from it the wheel; returns the wheel."""
+    subprocess.run([sys.executable, "-m", "build", "--outdir", str(dist), str(ROOT)], check=True)
+    newest = [max(dist.glob(kind), key=lambda p: p.stat().st_mtime) for kind in ("*.tar.gz", "*.whl")]
+    for path in newest:
+        expect(path.stat().st_size < DIST_MB * 10**6, f"{path.name} is under {DIST_MB} MB")
+    return newest[1]
+
+
+def check_contents(wheel: Path) -> None:
+    """The wheel holds the packages, the weights with their terms, and the settings of the dashboard."""
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        metadata = next(archive.read(name).decode() for name in sizes if name.endswith(".dist-info/METADATA"))
+    expect(all(name.startswith(PREFIXES) or ".dist-info/" in name for name in sizes), "two packages, and nothing else")
+    data = sum(size for name, size in sizes.items() if name.startswith("probing_core/data/"))
+    expect(data <= DATA_MB * 10**6, f"zoo, reference run and photographs take at most {DATA_MB} MB ({data / 1e6:.1f})")
+    for name in (
+        "probing_core/data/LICENSE-weights.md",
+        *(f"probing_core/data/{name}.safetensors" for name in MODEL_SETS["zoo"]()),
+        "probing_core/data/reference/run.toml",
+        *(f"probing_core/data/reference/{name}" for name in BESIDE),
+        f"probing_core/data/reference/{DETECTOR_FILE}",
+        f"probing_core/data/reference/{scored_views_path(DETECTOR)}",
+        "dashboard/app.py",
+        "dashboard/components/plot.js",
+        "dashboard/.streamlit/config.toml",
+    ):
+        expect(name in sizes, f"{name} is in the wheel")
+    expect(
+        "License-Expression: MIT AND CC-BY-4.0 AND LicenseRef-Research-Use" in metadata, "the metadata state the terms"
+    )
+
+
+def try_wheel(wheel: Path, folder: Path) -> None:
+    """Installs ``wheel`` into a fresh environment within ``folder`` and calls its commands from an empty folder."""
+    started = time.monotonic()
+    fresh = install(wheel, folder)
+    taken = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file())
+    print(f"installed in {duration(time.monotonic() - started)}; the environment takes {taken / 1e6:,.0f} MB of disk")
+
+    def call(*arguments: str) -> str:
+        began = time.monotonic()
+        done = fresh.call(*arguments)
+        words = " ".join(arguments)
+        expect(done.returncode == 0, f"`{words}` ends well ({time.monotonic() - began:.1f} s)", done.stderr)
+        return done.stdout
+
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "probing_core" / "__init__.py").read_text(encoding="utf-8"))
+    expect(version is not None and version[1] in call("probing", "--version"), "the version is that of the source")
+    expect("zoo/mae" in call("probing", "models"), "the zoo is listed")
+    where = call("python", "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
+    expect(str(folder) in where, "the data are those of the environment")
+    call("probing", "verify", "--run", where)
+    call("python", "-c", "import skimage.data, skimage.io; skimage.io.imsave('cat.png', skimage.data.chelsea())")
+    rows = call("probing", "predict", "cat.png", "--run", where, "--models", "zoo/mae", "--json")
+    expect('"probability"' in rows, "a picture is predicted")
+    with fresh.demo() as address:
+        page = urllib.request.urlopen(address, timeout=10).read().decode()
+        expect("<html" in page.lower(), f"the dashboard answers at {address}")
+        open_page(address)
+        until = time.monotonic() + SERVED_S  # the recipe is written once the demo's process has read its pictures
+        while not (begun := any(fresh.home.rglob("run.toml"))) and time.monotonic() < until:
+            time.sleep(1)
+    expect([p.name for p in fresh.empty.iterdir()] == ["cat.png"], "nothing was written into the folder of the caller")
+    expect(begun, "the demo run lies where the system keeps a user's data")
+
+
+def open_page(address: str) -> None:
+    """Opens the first page in a browser, where there is one, and waits for its heading."""
+    if not CHROMIUM:
+        print("no Chromium here: the first page was not opened in a browser")
+        return
+    with browser() as chromium:
+        page = chromium.new_page()
+        page.goto(address)
+        page.get_by_role("heading", level=1).first.wait_for(timeout=1000 * SERVED_S)
+        shown = page.get_by_label("Run", exact=True).first
+        shown.wait_for(timeout=1000 * SERVED_S)
+        expect(shown.input_value() == "reference", "the reference run is open")
+
+
+def expect(holds: bool, what: str, why: str = "") -> None:
+    """Ends with an error unless ``what`` holds."""
+    if not holds:
+        raise SystemExit(f"error: it does not hold that {what}.\n{why}")
+    print(f"ok: {what}")
+
+
+if __name__ == "__main__":
+    main()

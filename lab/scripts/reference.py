@@ -1,0 +1,121 @@
+"""Ships a run as ``data/reference``: what a page, a claim or a model that joins reads of it.
+
+Embeddings stay behind, and the predictions that scores alone are made of; of second trainings (``zoo/mae@seed=1``),
+whose weights do not ship in the package, what serves live predictions, too. No file is edited, but that ``run.toml``
+names corpora without the folders of this machine, which are hints where they lie.
+
+The photographs beside it (`lab.scripts.shipped_photographs`) stay where they are.
+
+    python -m lab.scripts.reference RUN
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from probing_core.compute.names import ORACLE, OTHER_PROBES
+from probing_core.errors import ProbingError
+from probing_core.models.names import parse
+from probing_core.paths import reference_run
+from probing_core.run import layout
+from probing_core.run.engine import COMPLETE
+from probing_core.run.recipe import read_recipe, write_recipe
+from probing_core.run.stages import plan_of
+from probing_core.run.store import COMPLETED, Store, completed_on, note_event
+
+MAX_BYTES = 55_000_000
+
+SCORED_ALONE = (ORACLE, OTHER_PROBES)
+"""Tables of predictions that nothing reads but the scores that are made of them."""
+
+MAPS = "project"
+"""Stage that draws maps."""
+
+
+def ship(run: Store, out: Path) -> int:
+    """Write ``out`` anew from ``run``; return the bytes of what is shipped.
+
+    Raises:
+        ProbingError: the run is not complete, or is larger than what ships.
+    """
+    plan = plan_of(run, read_recipe(run))
+    # Maps are optional: a run is complete with those of its first model.
+    lacking = [one.path for one in plan.artifacts.values() if plan.state(one) not in COMPLETE and one.row.stage != MAPS]
+    if plan.scope.unloaded or lacking:
+        raise ProbingError(
+            f"'{run.root}' lacks {(lacking or plan.scope.unloaded)[0]}; `probing run --out {run.root}` completes it."
+        )
+    beside = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
+    shutil.rmtree(beside, ignore_errors=True)
+    second = tuple(layout.model_folder(name) for name in plan.scope.entries if is_second_training(name))
+    scored = {layout.predictions_path(model, name) for model in plan.scope.entries for name in SCORED_ALONE}
+    left_out = [
+        name
+        for name in run.names()
+        if layout.is_embeddings_path(name)
+        or name in scored
+        or (name.startswith(second) and layout.is_for_live_use(name))
+    ]
+    shutil.copytree(
+        run.root,
+        beside,
+        ignore=lambda folder, names: [
+            name
+            for name in names
+            if (path := (Path(folder) / name).relative_to(run.root).as_posix()) in left_out
+            or path in (layout.LOG, "units")
+        ],
+    )
+    shipped = Store(beside)
+    shipped.leave_out(*left_out)
+    recipe = read_recipe(shipped)
+    write_recipe(
+        shipped,
+        replace(recipe, corpus=_at_home(recipe.corpus), calibrate_on=tuple(map(_at_home, recipe.calibrate_on))),
+    )
+    shipped.fold()
+    if date := completed_on(run.root):  # of its log, which stays behind
+        note_event(beside, date=date, event=COMPLETED)
+    total = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
+    if total > MAX_BYTES:
+        raise ProbingError(f"'{beside}' has {total:,} bytes; {MAX_BYTES:,} are allowed.")
+    for name in layout.BESIDE:
+        if (out / name).is_file():
+            shutil.copy2(out / name, beside / name)
+    shutil.rmtree(out, ignore_errors=True)
+    beside.rename(out)
+    return total
+
+
+def is_second_training(model: str) -> bool:
+    """Return whether a model is an encoder of the zoo with another seed, which says how much trainings differ."""
+    parsed = parse(model)
+    return parsed.model.startswith("zoo/") and "seed" in parsed.options
+
+
+def _at_home(corpus: str) -> str:
+    """Return the name of a corpus without the folder that it lies in."""
+    kind, colon, place = corpus.partition(":")
+    return f"{kind}{colon}{place.rpartition('/')[2]}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    options = parser.parse_args()
+    out = reference_run()
+    try:
+        total = ship(Store(options.run), out)
+    except ProbingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{out}: {total / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Pictures of every page: ``python -m lab.scripts.screenshots [--run DIR] [--out docs/screenshots]``.
+
+Serves the dashboard, opens every page in headless Chromium and writes one PNG each: by default of the reference run, in
+light, without the tour, as the documentation shows them. `--themes light,dark --width 390` takes those of a phone, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dashboard.components.tour import COOKIE
+from lab.devtools.browser import ADDRESSES, WAIT_MS, browser, rest, served
+from probing_core.paths import reference_run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", default=reference_run(), help="the run to show (default: the reference run)")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=1100)
+    parser.add_argument("--themes", default="light")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with served(["--run", str(options.run)]) as address, browser() as chromium:
+        for theme in options.themes.split(","):
+            context = without_tour(chromium, address, theme, options.width, options.height)
+            for name, path in ADDRESSES.items():
+                with opened(context, f"{address}/{path}") as page:
+                    file = options.out / f"{name}-{theme}.png"
+                    page.screenshot(path=file)
+                    print(file)
+
+
+def without_tour(chromium: Any, address: str, theme: str, width: int, height: int) -> Any:
+    """Return a new context of the browser for a visitor of ``address`` who has closed the tour."""
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+    context.add_cookies([{"name": COOKIE, "value": "closed", "url": address}])
+    return context
+
+
+@contextmanager
+def opened(context: Any, address: str) -> Iterator[Any]:
+    """Open the page at ``address``, with all that is in sight drawn, for as long as the context lasts."""
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
+    rest(page)
+    yield page
+    page.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The pages of the site that are made when it is built, by mkdocs-gen-files: commands, measures, cards, notebooks, and
+what lies outside ``docs/``.
+
+Commands come from their own help, measures from the catalog, so that neither can be out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+from probing_core import cli
+from probing_core.measures import MEASURES
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS, ZOO = ROOT / "docs", ROOT / "data" / "zoo"
+WIDTH = "100"
+"""Columns of the help."""
+
+SHOWN = {
+    "NbConvertBase": {"display_data_priority": ["image/png", "text/plain"]},
+    "ExtractOutputPreprocessor": {"extract_output_types": {"image/png"}},
+}
+"""Of the outputs of a notebook."""
+
+
+def pages() -> dict[str, str]:
+    """Return path within the site -> Markdown."""
+    made = {
+        "reference/commands.md": commands(),
+        "reference/measures.md": measures(),
+        "zoo/index.md": cards(),
+    }
+    made |= {f"{name.lower()}.md": (ROOT / f"{name}.md").read_text("utf-8") for name in ("CONTRIBUTING", "CHANGELOG")}
+    made |= {f"zoo/{card.name}": card.read_text("utf-8") for card in ZOO.glob("*.md")}
+    made |= {page.relative_to(DOCS).as_posix(): page.read_text("utf-8") for page in DOCS.rglob("*.md")}
+    return {path: link_to_pages(text) for path, text in made.items()}
+
+
+def link_to_pages(markdown: str) -> str:
+    """Return ``markdown`` with the links that lead elsewhere in the repository leading to pages of the site."""
+    markdown = markdown.replace("](docs/", "](").replace("](../data/zoo)", "](zoo/index.md)")
+    return re.sub(r"\]\(([\w./-]+)\.ipynb\)", r"](\1.md)", markdown.replace("](../data/zoo/", "](zoo/"))
+
+
+def commands() -> str:
+    """Return every command with its own help."""
+    before = os.environ.get("COLUMNS"), os.environ.get("NO_COLOR")
+    os.environ |= {"COLUMNS": WIDTH, "NO_COLOR": "1"}
+    try:
+        parser = cli.build_parser()
+        action = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+        helps = {name: command.format_help() for name, command in action.choices.items()}
+    finally:
+        for name, value in zip(("COLUMNS", "NO_COLOR"), before, strict=True):
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    intro = (
+        "# Commands\n\nExit 0 is success, 2 bad input or found damage with one `error:` line each, 1 any other "
+        "failure. With `--json`, a command that prints a table puts one JSON array on stdout and everything else on "
+        "stderr. `probing --version` prints the version; `probing --traceback COMMAND` shows where an unexpected error "
+        "came from, and `probing --plugin FILE.py COMMAND` runs a file first that registers what the command may name."
+    )
+    return "\n\n".join([intro, *(f"## {name}\n\n```text\n{text.rstrip()}\n```" for name, text in helps.items())])
+
+
+def measures() -> str:
+    """Return every measure of the catalog: unit, bounds, direction, definition, formula, source."""
+    better = {True: "higher", False: "lower", None: "neither"}
+    sections = [
+        "# Measures",
+        "Pure functions on arrays, in `probing_core.measures`. Tables of a run give the interval beside each value, or "
+        "say why there is none.",
+    ]
+    for m in MEASURES:
+        bounds = " to ".join("unbounded" if bound is None else f"{bound:g}" for bound in (m.low, m.high))
+        sections += [
+            f"## {m.title[0].upper()}{m.title[1:]} {{ #{m.name} }}",
+            m.definition,
+            f"```text\n{m.formula}\n```",
+            f"In tables `{m.name}`. Unit: {m.unit}; bounds: {bounds}; better: {better[m.higher_is_better]}. "
+            f"Source: {m.source}.",
+        ]
+    return "\n\n".join(sections)
+
+
+def cards() -> str:
+    """Return the list of the zoo's cards."""
+    rows = []
+    for card in sorted(ZOO.glob("*.md")):
+        title, _, what, *_ = card.read_text(encoding="utf-8").split("\n")
+        rows.append(f"| [`{title.removeprefix('# ')}`]({card.name}) | {what} |")
+    intro = (
+        "# The zoo\n\nSmall encoders that this project pretrains itself, one objective each and everything else equal. "
+        "They are for comparing objectives, and their weights are for research use. What they hold stands in "
+        "[Results](../results.md)."
+    )
+    return "\n".join([intro, "", "| encoder | objective |", "| --- | --- |", *rows])
+
+
+def notebook(path: Path) -> tuple[str, dict[str, bytes]]:
+    """Return a notebook as Markdown with the outputs that are saved in it, and their pictures by name."""
+    from nbconvert import MarkdownExporter
+    from traitlets.config import Config
+
+    text, resources = MarkdownExporter(config=Config(SHOWN)).from_filename(
+        str(path), resources={"unique_key": path.stem}
+    )
+    return text, resources["outputs"]
+
+
+def write() -> None:
+    """Put the pages, notebooks among them, into the site that is being built."""
+    import mkdocs_gen_files
+
+    for path, text in pages().items():
+        with mkdocs_gen_files.open(path, "w", encoding="utf-8") as page:
+            page.write(text)
+    for source in DOCS.rglob("*.ipynb"):
+        at = source.relative_to(DOCS)
+        text, pictures = notebook(source)
+        for name, content in {at.with_suffix(".md").name: text.encode(), **pictures}.items():
+            with mkdocs_gen_files.open(at.with_name(name).as_posix(), "wb") as file:
+                file.write(content)
+
+
+if __name__ == "<run_path>":  # mkdocs-gen-files runs this file while the site is built
+    write()

@@ -1,0 +1,80 @@
+"""Writes docs/transforms.md: the table of all transforms, from the catalog.
+
+    python -m lab.scripts.transform_docs
+
+The distances are measured over the packaged photographs (half a minute, most of it for neural style).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from lab.devtools.pages import put
+from probing_core.corpora import open_corpus
+from probing_core.measures.notation import in_percent
+from probing_core.transforms import Image, Transform, bank, cut_pair, far_style, generator, prepare_source
+from probing_core.transforms.distance import describe
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "transforms.md"
+EVERY = 5
+"""Every fifth packaged image: four of each of ten photographs."""
+
+BEGIN = "<!-- generated: python -m lab.scripts.transform_docs -->"
+
+
+def main() -> None:
+    tables = f"{_table(bank())}\n\n### Far styles\n\n{_table(far_style())}"
+    PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, tables), encoding="utf-8")
+
+
+def _table(transforms: tuple[Transform, ...]) -> str:
+    header = (
+        "| group | name | definition | parameter | weakest | strongest | unit | distribution | library | source "
+        "| unseen in rotation | median distance | visible |"
+    )
+    rows = [header, "|" + " --- |" * (header.count("|") - 1)]
+    for transform in transforms:
+        distance, visible = measured(transform)
+        rows.append("| " + " | ".join([*cells(transform), f"{distance:.2f}", in_percent(visible)]) + " |")
+    return "\n".join(rows)
+
+
+def cells(transform: Transform) -> list[str]:
+    """A row's cells that stand in the catalog, all but the measured two."""
+    return [
+        transform.group,
+        transform.name,
+        transform.definition,
+        transform.parameter,
+        f"{transform.weakest:g}",
+        f"{transform.strongest:g}",
+        transform.unit,
+        transform.distribution,
+        transform.library,
+        transform.source,
+        "–" if transform.unseen_in is None else str(transform.unseen_in),
+    ]
+
+
+def measured(transform: Transform) -> tuple[float, float]:
+    """Median perceptual distance and visible share, over packaged images at random strengths, as a run draws them."""
+    # The arbitrary-style network takes a tenth of a second an image: one image a photograph.
+    step = 4 if transform.name.startswith("style-arbitrary") else 1
+    described = []
+    for name, source in _sources()[::step]:
+        rng = generator(0, name, transform.name)
+        described.append(describe(*cut_pair(source, 128, transform, transform.draw_strength(rng), rng)))
+    return float(np.median([d.distance for d in described])), float(np.mean([d.visible for d in described]))
+
+
+@cache
+def _sources() -> list[tuple[str, Image]]:
+    corpus = open_corpus("photos")
+    return [(name, prepare_source(corpus.load(name), 128)) for name in corpus.rows["image_id"].iloc[::EVERY]]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+"""Scores of an encoder over some pictures, in one call."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
+from probing_core.api.samples import Samples, samples
+from probing_core.compute.claims.named import FINE
+from probing_core.compute.names import LAYERS, ORACLE, STRENGTH
+from probing_core.compute.studies import STUDIES
+from probing_core.compute.tasks import CONTENT
+from probing_core.compute.train.content import train_content
+from probing_core.compute.train.linear import train_linear
+from probing_core.errors import BadArray, BadConfig
+from probing_core.models import (
+    Preprocessing,
+    find_spec,
+    from_array,
+    from_callable,
+    load_embedder,
+    module_function,
+    parse,
+    register,
+)
+from probing_core.paths import user_path
+from probing_core.results.run import Run
+from probing_core.results.scores import Scores, scores_of_model
+from probing_core.run import layout
+from probing_core.run.engine import Row, Table
+from probing_core.run.graph import TABLE
+from probing_core.run.layout import ANY_MODEL, ANY_TASK
+from probing_core.run.makers import train, train_task
+from probing_core.run.options import DEFAULTS
+from probing_core.run.progress import SILENT, Bar, Progress, bar
+from probing_core.run.stages import make_files
+from probing_core.run.store import Store, digest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MAX_CACHE_BYTES = 2 * 2**30
+"""Bytes of earlier results that are kept; the oldest go first."""
+
+MY_ENCODER = "my/encoder"
+"""The name of an encoder that has none, unless another one is given."""
+
+
+def score(
+    encoder: str | Callable[[Sequence[np.ndarray]], np.ndarray] | nn.Module | np.ndarray,
+    images: Any = None,
+    *,
+    preprocess: Callable[[Any], Any] | None = None,
+    labels: Sequence[str] | None = None,
+    transforms: str | Sequence[str] | None = None,
+    limit: int | None = None,
+    view: int | None = None,
+    seed: int | None = None,
+    studies: bool = False,
+    maps: bool = False,
+    name: str = MY_ENCODER,
+    device: str = "auto",
+    batch_size: int | None = None,
+    cache: bool = True,
+    progress: bool | Progress | None = None,
+) -> Scores:
+    """Return what an encoder knows besides what is in the picture: how well linear probes tell from its embeddings
+    which transformation was applied.
+
+    Args:
+        encoder: name of a model, as in ``probing run --models``; a function: images (H, W, 3) ``uint8`` -> (N, D); a
+            ``torch.nn.Module``: batch (N, 3, H, W) -> (N, D), which is held in eval mode while it computes; or the
+            embeddings (N, D) of `samples`, row for row.
+        images: a folder; a corpus as in ``--corpus``; a list of arrays (H, W, 3) ``uint8``, pictures of Pillow or
+            paths; a data set of torch (items are pictures, or pairs of a picture and its label) or of Hugging Face; or
+            `samples` of any of these. If not given, the photographs that ship.
+        preprocess: what a module receives, a picture of Pillow -> tensor (C, H, W), as the transforms of torchvision,
+            timm and open_clip are. If not given, values from 0 to 1, the shorter side resized to ``view`` (bicubic) and
+            the center cropped.
+        labels: of the content of ``images``, where they are a list or a data set; those of the data set if not given.
+        transforms: names, or sets as in ``--transforms``; the bank if not given.
+        limit: number of images, drawn evenly over photographs; all if not given.
+        view: pixels of the side of the views; 128 if not given.
+        seed: of every random draw; 0 if not given.
+        studies: whether the studies of a run are made too (`Scores.run` has their tables).
+        maps: whether a map of the embeddings is drawn too.
+        name: of an encoder that has none, in the table and in errors.
+        device: where a model or a module computes, as in `load_embedder`; ``auto`` leaves a module where it lies.
+        batch_size: images of one call of a function or module; 64 if not given.
+        cache: whether the result is kept for the next call: embeddings and predictions, no picture.
+        progress: whether a bar shows how far the work is, if not given, in terminals and notebooks; or what the work
+            reports to.
+
+    Returns:
+        `Scores`, which show themselves in a notebook; their ``table`` has one row a score.
+
+    Raises:
+        ProbingError: the encoder or the images cannot be used; the sentence says how to mend it.
+    """
+    if not cache and (studies or maps):
+        raise BadConfig("Studies and maps are read from what is kept; leave cache=False out.")
+    chosen = {"labels": labels, "transforms": transforms, "limit": limit, "view": view, "seed": seed}
+    scored = _samples_of(images, {key: value for key, value in chosen.items() if value is not None})
+    function = partial(_function_of, preprocess=preprocess, view=scored.recipe.view, device=device)
+    request, known = _model_of(encoder, name, scored, function, batch_size)
+    return _scores(scored, request, known, _table(studies, maps), device, cache, _shown(progress))
+
+
+def _samples_of(images: Any, chosen: dict[str, Any]) -> Samples:
+    if not isinstance(images, Samples):
+        return samples(images, **chosen)
+    if chosen:
+        raise BadConfig(f"Samples are chosen already; give {', '.join(chosen)} to `samples`.")
+    return images
+
+
+def _shown(progress: bool | Progress | None) -> Progress:
+    if isinstance(progress, Progress):
+        return progress
+    return bar() if progress is None else Bar() if progress else SILENT
+
+
+def _scores(
+    scored: Samples, model: str, known: Any, table: Table, device: str, cache: bool, progress: Progress
+) -> Scores:
+    """Return the scores of a run that is kept by what it is made of, or made for this once.
+
+    Args:
+        known: what tells the model apart from another one of its name.
+    """
+    recipe = replace(scored.recipe, models=(model,))
+    options = replace(DEFAULTS, device=device)
+    try:
+        if not cache:
+            with TemporaryDirectory(prefix="probing-score-", ignore_cleanup_errors=True) as once:
+                make_files(Store(Path(once)), recipe, scored.corpus, table, options, progress)
+                return scores_of_model(Run.open(Path(once)), model, None)
+        place = user_cache_path("probing-core", appauthor=False) / "scores"
+        root = place / digest([recipe.without_models(), model, known])
+        with _used(root):
+            if not root.exists():
+                print(f"What is computed is kept in {root} (no picture; 2 GB at most).", file=sys.stderr)
+            make_files(Store(root), recipe, scored.corpus, table, options, progress)
+            found = scores_of_model(Run.open(root), model, root)
+            with suppress(OSError):
+                _forget_oldest(place, root)
+            return found
+    finally:
+        progress.close()
+
+
+PREDICTIONS, OF_CONTENT, OF_ORACLES = (layout.predictions_path(ANY_MODEL, name) for name in (FINE, CONTENT, ORACLE))
+
+NEEDED = (
+    layout.RECIPE,
+    layout.IMAGES,
+    layout.SAMPLES,
+    layout.model_path(ANY_MODEL),
+    layout.embeddings_folder(ANY_MODEL),
+    PREDICTIONS,
+    layout.predictions_path(ANY_MODEL, ANY_TASK),
+    OF_CONTENT,
+    layout.scores_path(ANY_MODEL),
+    layout.SCORES,
+)
+"""Paths of the files that scores are made from."""
+
+STUDIED = (
+    *(layout.series_table(series) for series in (STRENGTH, LAYERS)),
+    *(layout.embeddings_folder(ANY_MODEL, series) for series in (STRENGTH, LAYERS)),
+    *(layout.study_path(ANY_MODEL, study.name) for study in STUDIES),
+    *(layout.table_path(study.name) for study in STUDIES),
+)
+"""Paths of the files of studies."""
+
+
+def _table(studies: bool, maps: bool) -> Table:
+    """Return the rows of a run that are made: none of live predictions, and without studies no oracle of the content,
+    of which there is one a transformation."""
+    wanted = {*NEEDED, *(STUDIED if studies else ()), *((layout.map_path(ANY_MODEL),) if maps else ())}
+    kept = TABLE.without(lambda row: row.path not in wanted)
+    rows = [without_live(row) for row in kept.rows]
+    return Table(rows if studies else [without_oracles(row) for row in rows], TABLE.options)
+
+
+def without_live(row: Row) -> Row:
+    """Return the row of a file that is made without what live predictions need."""
+    if row.path != PREDICTIONS or row.make is not train_task:
+        return row
+    return replace(row, make=partial(train, name=FINE, fit=partial(train_linear, name=FINE, live=False)))
+
+
+def without_oracles(row: Row) -> Row:
+    """Return the row of a file that is made without the oracles of the content."""
+    if row.path == OF_CONTENT:
+        row = replace(row, make=partial(train, name=CONTENT, fit=partial(train_content, oracles=False)))
+    reads, beside = (tuple(path for path in paths if path != OF_ORACLES) for paths in (row.reads, row.beside))
+    return replace(row, reads=reads, beside=beside)
+
+
+def _model_of(
+    encoder: Any,
+    name: str,
+    scored: Samples,
+    function: Callable[[Any], Callable[..., Any]],
+    batch_size: int | None,
+) -> tuple[str, Any]:
+    """Return the name of the model, and what tells it apart from another one of that name."""
+    if isinstance(encoder, str):
+        spec, parsed = find_spec(encoder), parse(encoder)
+        if "weights" not in parsed.options and not user_path(parsed.model).exists():
+            return parsed.full, spec.weights
+        # A file may hold other weights than at the last call.
+        return parsed.full, list(load_embedder(encoder).recipes().values())
+    if callable(encoder):
+        register(from_callable(name, function(encoder), batch_size=batch_size))
+    elif getattr(encoder, "ndim", None) is not None:
+        register(from_array(name, _array_of(encoder, scored), scored.table))
+    else:
+        raise BadConfig(
+            f"An encoder is the name of a model, a function of a list of images, a torch.nn.Module or an array (N, D) "
+            f"of embeddings; got {encoder!r:.80}."
+        )
+    return name, load_embedder(name).recipes()[name]
+
+
+def _function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callable[..., Any]:
+    torch = sys.modules.get("torch")  # who has a module has imported it
+    if torch is not None and isinstance(encoder, torch.nn.Module):
+        return module_function(encoder, preprocess or Preprocessing((view, view)), device)
+    if preprocess is not None:
+        raise BadConfig("A preprocessing belongs to a torch.nn.Module; a function is given the images as they are.")
+    return encoder
+
+
+def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
+    """Return embeddings as an array.
+
+    Raises:
+        BadArray: they are another number than the samples.
+    """
+    matrix = np.asarray(embeddings.detach().float().cpu() if hasattr(embeddings, "detach") else embeddings)
+    if len(matrix) != len(scored) if matrix.ndim else True:
+        raise BadArray(
+            f"An array of embeddings has one row for each of the {len(scored):,} samples, in the order of "
+            f"`probing_core.samples` with the same arguments; got the shape {matrix.shape}."
+        )
+    return matrix
+
+
+def _used(root: Path, timeout: float = -1) -> FileLock:
+    """Return the lock of whoever uses the result ``root``; a second process that wants it waits for the first."""
+    locks = root.parent.with_name("scores-in-use")
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / root.name, timeout=timeout, thread_local=False)
+
+
+def _forget_oldest(place: Path, newest: Path) -> None:
+    """Remove the results that were used longest ago and that nobody uses, until what is kept is small enough.
+
+    Other processes write and remove results at the same time: what disappears meanwhile counts as nothing.
+    """
+    newest.touch()
+    kept = [path for path in place.iterdir() if path != newest]
+    sizes = {path: sum(map(_size, path.rglob("*"))) for path in [*kept, newest]}
+    total = sum(sizes.values())
+    for path in sorted(kept, key=_last_used):
+        if total <= MAX_CACHE_BYTES:
+            return
+        with suppress(Timeout), _used(path, timeout=0):
+            shutil.rmtree(path, ignore_errors=True)
+            total -= sizes[path]
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size if path.is_file() else 0
+    return 0
+
+
+def _last_used(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0

@@ -1,0 +1,190 @@
+"""Embedders: the catalog of models that can be named, and how a name becomes a model in memory.
+
+Listing and checking names loads no deep-learning framework, unless a name is of a library that alone knows its
+models (``timm:``, ``torchvision:``, ``open_clip:``) and is not in the catalog.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from functools import cache
+
+from probing_core.catalog import Catalog, suggest
+from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
+from probing_core.models import hub, providers
+from probing_core.models.base import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.names import ModelName, checkpoints, parse
+from probing_core.models.providers import baselines
+from probing_core.models.providers.callables import from_array, from_callable, from_module, module_function
+from probing_core.models.published import PUBLISHED
+from probing_core.models.zoo import specs as zoo
+
+__all__ = [
+    "CATALOG",
+    "MODEL_SETS",
+    "ROLES",
+    "Availability",
+    "EmbedderSpec",
+    "LoadedEmbedder",
+    "ModelName",
+    "Preprocessing",
+    "bundled",
+    "download_summary",
+    "encoders_of",
+    "expand",
+    "find_spec",
+    "from_array",
+    "from_callable",
+    "from_module",
+    "list_specs",
+    "load_embedder",
+    "module_function",
+    "parse",
+    "register",
+]
+
+ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "zoo/align")
+
+CATALOG: Catalog[EmbedderSpec] = Catalog(
+    "model", (*zoo.SPECS, *PUBLISHED, *baselines.SPECS), entry_point_group="probing.embedders"
+)
+
+
+def list_specs() -> tuple[EmbedderSpec, ...]:
+    """Return every model that has a name of its own: those of the catalog, third parties' and registered ones."""
+    return CATALOG.all
+
+
+def register(spec: EmbedderSpec) -> None:
+    """Add a model to this process, as `from_callable` and `from_module` make it; a name may be registered anew."""
+    if parse(spec.name).options:
+        raise BadConfig(f"A model is registered without options; got '{spec.name}'.")
+    CATALOG.add(spec)
+
+
+def bundled() -> tuple[str, ...]:
+    """Return the names of the models that a run takes by default; all of them work with no network."""
+    zoo = [name for name in ZOO_ORDER if name in CATALOG and CATALOG.get(name).check().available]
+    return (
+        *zoo,
+        "timm:tf_efficientnet_lite0",
+        "baseline/pixels",
+        "baseline/handcrafted",
+        "baseline/random-vit",
+    )
+
+
+ROLE_SETS = {"zoo": zoo.SPECS, "published": PUBLISHED}
+"""The sets of encoders within which the claims are tested, never across them."""
+
+
+def encoders_of(role_set: str) -> dict[str, tuple[str, ...]]:
+    """Return a mapping from each role to the encoders of the set ``role_set`` (of `ROLE_SETS`) that have it; roles that
+    none has are left out."""
+    specs = ROLE_SETS[role_set]
+    encoders = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
+    return {role: names for role, names in encoders.items() if names}
+
+
+MODEL_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
+    "bundled": bundled,
+    "zoo": lambda: tuple(spec.name for spec in zoo.SPECS),
+    "published": lambda: tuple(name for names in encoders_of("published").values() for name in names),
+    "baselines": lambda: tuple(spec.name for spec in baselines.SPECS),
+}
+"""Names that select several models. ``published`` are the encoders that have a role in the claims."""
+
+PUBLISHED_VIEW = 224
+"""Pixels of the side of the views that published encoders were trained on."""
+
+
+def expand(names: Iterable[str]) -> tuple[str, ...]:
+    """Return ``names`` with those of `MODEL_SETS` replaced by the names of their models, and patterns of files of
+    weights by one name for each file, without duplicates.
+
+    Raises:
+        BadConfig: no file matches a pattern.
+    """
+    several = (MODEL_SETS[name]() if name in MODEL_SETS else checkpoints(name) for name in names)
+    return tuple(dict.fromkeys(one for names in several for one in names))
+
+
+def download_summary(names: Iterable[str]) -> str:
+    """Return a sentence on what has to be downloaded before the models called ``names`` can be used; empty for
+    nothing."""
+    parsed = (parse(name) for name in names)
+    bases = dict.fromkeys(name.base for name in parsed if "weights" not in name.options)
+    absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
+    if not absent:
+        return ""
+    each = ", ".join(f"{spec.name} {spec.download_mb:,.0f} MB" for spec in absent)
+    return f"To be downloaded first: {each}; {sum(spec.download_mb for spec in absent):,.0f} MB in all."
+
+
+@cache
+def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
+    """Return a mapping from the prefix before the colon of a name to the function that makes the spec of such a name.
+
+    A provider is a module of `probing_core.models.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
+    """
+    found: dict[str, Callable[[ModelName], EmbedderSpec]] = {}
+    for module in pkgutil.iter_modules(providers.__path__, f"{providers.__name__}."):
+        provider = importlib.import_module(module.name)
+        for prefix in getattr(provider, "PREFIXES", ()):
+            found[prefix] = provider.make_spec
+    return found
+
+
+def parse_known(name: str) -> ModelName:
+    """Return the parts of ``name``; no file is read, and no host asked.
+
+    Raises:
+        BadConfig: the options cannot be.
+        UnknownName: there is no such provider, or no model of that name that needs none.
+    """
+    parsed = parse(name)
+    if parsed.provider and parsed.base not in CATALOG and parsed.provider not in spec_makers():
+        raise UnknownName(
+            f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, spec_makers())} "
+            + " ".join((f"There are: {', '.join(f'{provider}:' for provider in spec_makers())}.", *CATALOG.problems))
+        )
+    if not parsed.provider:
+        CATALOG.get(parsed.base)
+    return parsed
+
+
+def find_spec(name: str) -> EmbedderSpec:
+    """Return the spec of the model called ``name``, options allowed; load nothing.
+
+    Raises:
+        BadConfig: the options cannot be.
+        UnknownName: there is no such model.
+        ModelUnavailable: there is, but not here and now; the message gives the reason.
+    """
+    parsed = parse_known(name)
+    spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
+    availability = spec.check()
+    if not availability.available and "weights" not in parsed.options:
+        if not availability.download_from:
+            raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}.")
+        hub.require_host(availability.download_from, parsed.base)
+    return spec
+
+
+def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -> LoadedEmbedder:
+    """Load the model called ``name``.
+
+    Args:
+        name: ``NAME@pool=mean@layer=6@weights=PATH``.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``.
+        precision: ``float32``, ``bfloat16``, ``float16`` or ``auto``.
+
+    Raises:
+        BadConfig: an option, device or precision that cannot be.
+        UnknownName: there is no such model.
+        ModelUnavailable: its weights, library or network access is missing.
+    """
+    spec = find_spec(name)
+    return spec.loader(spec, parse(name).options, device, precision)

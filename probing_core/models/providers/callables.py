@@ -1,0 +1,298 @@
+"""Models that exist in Python already: a function on images, a network with its preprocessing, embeddings of samples.
+
+    register(from_callable("mine/statistics", function, dim=12))
+    register(from_module("mine/net", module, Preprocessing(size=(224, 224))))
+
+makes the names usable like any other, in this process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image as pillow
+
+from probing_core.errors import BadArray, BadConfig
+from probing_core.images import as_image
+from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.names import ModelName, refuse_options
+from probing_core.models.network.devices import resolve_device
+from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network.preprocessing import make_batch
+from probing_core.transforms.base import Image
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+    from torch import nn
+
+Function = Callable[[Sequence[Image]], np.ndarray]
+"""Images of any sizes -> (N, D)."""
+
+
+class CallableEmbedder(LoadedEmbedder):
+    """A function as an embedder. Its key is its result for fixed pictures, since a name does not identify it.
+
+    Args:
+        dim: length of an embedding; that of the first one if not given.
+        batch_size: images of one call.
+    """
+
+    def __init__(self, name: str, function: Function, dim: int | None = None, batch_size: int | None = None) -> None:
+        self.name, self._function = name, function
+        if batch_size is not None:
+            if batch_size < 1:
+                raise BadConfig(f"A batch holds 1 image or more; got batch_size={batch_size}.")
+            self.batch_size = batch_size
+        self.dim = dim or 0
+        if not self.dim:
+            self.dim = self._called(_fixed_pictures()[:1]).shape[1]
+
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        images = [as_image(image) for image in images]
+        batches = [images[i : i + self.batch_size] for i in range(0, len(images), self.batch_size)]
+        parts = [self._called(batch) for batch in batches]
+        return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
+
+    def recipe(self) -> dict[str, Any]:
+        answers = self.embed(_fixed_pictures())
+        return {"answers": hashlib.sha256(answers.tobytes()).hexdigest(), "batch_size": self.batch_size}
+
+    def _called(self, images: list[Image]) -> np.ndarray:
+        """Return the result for one batch, as (N, D) ``float32``.
+
+        Raises:
+            BadArray: it is something else.
+        """
+        return rows_of(f"'{self.name}'", self._function(images), len(images), self.dim)
+
+
+def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
+    """Return what a function gave for ``count`` images, an array or a tensor on any device, as (N, D) ``float32``.
+
+    Args:
+        who: gave it, as a sentence begins.
+        dim: D, where it is known; 0 otherwise.
+
+    Raises:
+        BadArray: it is something else.
+    """
+    pictures = f"{count} image{'s' * (count != 1)}"
+    if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
+        result = result.detach().float().cpu().numpy()
+    try:
+        found = np.asarray(result)
+    except ValueError as error:
+        raise BadArray(
+            f"{who} gave rows of different lengths for {pictures}; return an array of numbers (N, D)."
+        ) from error
+    if found.dtype.kind not in "biuf":
+        raise BadArray(
+            f"{who} gave values of the type {found.dtype} for {pictures}; return an array of numbers (N, D)."
+        )
+    if found.ndim != 2 or len(found) != count or not found.shape[1]:
+        raise BadArray(
+            f"{who} gave the shape {found.shape} for {pictures}; return one row an image, ({count}, {dim or 'D'})."
+        )
+    if dim and found.shape[1] != dim:
+        raise BadArray(
+            f"{who} gave rows of {found.shape[1]} numbers where {dim} are expected; every call gives embeddings of the "
+            f"same dimension."
+        )
+    with np.errstate(over="ignore"):  # what is too large is told below
+        rows = found.astype(np.float32, copy=False)
+    if not np.isfinite(rows).all():
+        raise BadArray(
+            f"{who} gave values that are not finite numbers in float32 (NaN, infinity, too large) for "
+            f"{np.count_nonzero(~np.isfinite(rows).all(1))} of {count} images; look at what it gives for them."
+        )
+    return rows
+
+
+def _fixed_pictures() -> list[Image]:
+    noise = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
+    smooth = np.broadcast_to(np.arange(128, dtype=np.uint8)[:, None, None] * 2, (128, 128, 3))
+    return [*noise, np.ascontiguousarray(smooth)]
+
+
+def from_callable(
+    name: str, function: Function, dim: int | None = None, *, batch_size: int | None = None
+) -> EmbedderSpec:
+    """Return the spec of a function: images of any sizes -> (N, D), an array or a tensor.
+
+    Args:
+        dim: D; found by a call if not given.
+        batch_size: images of one call; 64 if not given.
+    """
+
+    def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> CallableEmbedder:
+        refuse_options(name, options)
+        return CallableEmbedder(name, function, dim, batch_size)
+
+    return EmbedderSpec(
+        name=name, family="callable", objective="unknown", dim=dim, license="unknown", weights="in memory", loader=load
+    )
+
+
+def module_function(
+    module: nn.Module, preprocess: Preprocessing | Callable[[Any], torch.Tensor], device: str = "auto"
+) -> Function:
+    """Return the function of a network: images -> (N, D). The network is in eval mode while it computes, and without
+    gradients; its mode and its device are put back.
+
+    Args:
+        preprocess: what the network receives: a picture of Pillow -> tensor (C, H, W), as transforms of torchvision,
+            timm and open_clip are; or as data.
+        device: as in `load_embedder`; ``auto`` is where the network lies.
+
+    Raises:
+        BadConfig: when called, for pictures of which ``preprocess`` makes no tensors of one shape, or an output that is
+            no tensor (N, D).
+    """
+
+    def embed(images: Sequence[Image]) -> np.ndarray:
+        import torch
+
+        target = device_of(module) if device == "auto" else resolve_device(device)
+        batch = _batch(images, preprocess)
+        with _evaluating(module, target), torch.inference_mode():
+            output = module(batch.to(target))
+        if not isinstance(output, torch.Tensor):
+            raise BadConfig(
+                f"The network gave {type(output).__name__} where a tensor (N, D) is expected; give a function of a "
+                f"list of images that takes the embeddings out of it."
+            )
+        return output.float().cpu().numpy()
+
+    return embed
+
+
+def _batch(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], torch.Tensor]) -> torch.Tensor:
+    import torch
+
+    if isinstance(preprocess, Preprocessing):
+        return torch.from_numpy(make_batch(images, preprocess)).permute(0, 3, 1, 2)
+    prepared = [preprocess(pillow.fromarray(image)) for image in images]
+    if not all(isinstance(one, torch.Tensor) and one.shape == prepared[0].shape for one in prepared):
+        found = sorted({str(tuple(one.shape)) if hasattr(one, "shape") else type(one).__name__ for one in prepared})
+        raise BadConfig(
+            f"The preprocessing makes a tensor (C, H, W) of a picture, of one shape for all; got {', '.join(found)}."
+        )
+    return torch.stack(prepared)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Return the device on which a network lies; the processor for one without parameters and buffers."""
+    import torch
+
+    return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+
+
+@contextmanager
+def _evaluating(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Hold a network in eval mode on a device."""
+    before, training = device_of(module), {part: part.training for part in module.modules()}
+    try:
+        module.eval()
+        if before != device:
+            module.to(device)
+        yield
+    finally:
+        for part, mode in training.items():
+            part.training = mode
+        if before != device:
+            module.to(before)
+
+
+class ArrayEmbedder(LoadedEmbedder):
+    """Embeddings of the samples of a run that were made elsewhere, looked up by sample."""
+
+    embeds_pictures = False
+
+    def __init__(self, name: str, matrix: np.ndarray, samples: pd.DataFrame, digest: str) -> None:
+        self.name, self._matrix, self._digest = name, matrix, digest
+        self.dim = matrix.shape[1]
+        self._rows = _keys(samples)
+
+    def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
+        rows = self._rows.get_indexer(_keys(samples))
+        if (rows < 0).any():
+            raise BadArray(f"'{self.name}' has no embedding for {(rows < 0).sum()} of {len(rows)} samples of the run.")
+        return {self.name: np.ascontiguousarray(self._matrix[rows], np.float32)}
+
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        raise BadConfig(f"'{self.name}' holds embeddings of a run's samples and cannot embed other pictures.")
+
+    def recipe(self) -> dict[str, Any]:
+        return {"file": self._digest}
+
+
+def _keys(samples: pd.DataFrame) -> pd.MultiIndex:
+    import pandas as pd
+
+    return pd.MultiIndex.from_frame(samples[["image_id", "transform", "repetition", "draw"]])
+
+
+def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> EmbedderSpec:
+    """Return the spec of embeddings in memory.
+
+    Args:
+        matrix: (N, D).
+        samples: row for row, with the columns image_id, transform, repetition and draw.
+
+    Raises:
+        BadArray: ``matrix`` is no array (N, D) of finite numbers.
+    """
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
+        raise BadArray(
+            f"Embeddings of samples are one row a sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "
+            f"shape {matrix.shape}."
+        )
+    if not np.isfinite(matrix).all():
+        raise BadArray(
+            f"{np.count_nonzero(~np.isfinite(matrix).all(1))} of {len(matrix)} embeddings hold values that are not "
+            f"finite numbers (NaN or infinity); embed these samples again."
+        )
+    digest = hashlib.sha256(matrix.tobytes()).hexdigest()
+
+    def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> ArrayEmbedder:
+        refuse_options(name, options)
+        return ArrayEmbedder(name, matrix, samples, digest)
+
+    return EmbedderSpec(
+        name=name,
+        family="precomputed",
+        objective="unknown",
+        dim=matrix.shape[1],
+        license="unknown",
+        weights="an array in memory",
+        loader=load,
+    )
+
+
+def from_module(
+    name: str, module: nn.Module, preprocessing: Preprocessing, blocks: Sequence[nn.Module] = ()
+) -> EmbedderSpec:
+    """Return the spec of a network in memory: batch (N, 3, H, W) -> (N, D).
+
+    Args:
+        blocks: modules whose outputs ``@layer=`` pools, first to last.
+    """
+
+    def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+        network = Network(
+            module=module,
+            embed=module,
+            pooling="the module's own",
+            blocks=blocks,
+            details={"module": f"{type(module).__module__}.{type(module).__qualname__}"},
+        )
+        return NetworkEmbedder(ModelName(name, options).full, network, preprocessing, options, device, precision)
+
+    return EmbedderSpec(
+        name=name, family="module", objective="unknown", dim=None, license="unknown", weights="in memory", loader=load
+    )

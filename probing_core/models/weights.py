@@ -1,0 +1,180 @@
+"""Files of weights: read without executing code, checked against the network, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from probing_core.errors import ModelUnavailable, one_line
+from probing_core.models.base import Availability, EmbedderSpec, LoadedEmbedder
+from probing_core.models.names import ModelName
+from probing_core.paths import user_path
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "encoder")
+"""Keys under which training scripts keep the tensors beside optimizers and epochs; averages first, as timm does.
+The last is I-JEPA's, of which timm takes the encoder, not its average."""
+
+NAMES_SHOWN = 5
+
+
+def spec_of_file(name: ModelName, family: str, loader: Callable[..., LoadedEmbedder]) -> EmbedderSpec:
+    """Return the spec of a model that is one file, of which nothing is known before it is loaded."""
+    path = user_path(name.model)
+
+    def check() -> Availability:
+        return Availability(True) if path.is_file() else Availability(False, f"there is no file '{path}'")
+
+    return EmbedderSpec(
+        name=name.base,
+        family=family,
+        objective="unknown",
+        dim=None,
+        license="unknown",
+        weights=f"the file {path.name}",
+        loader=loader,
+        check=check,
+    )
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """Read tensors by name from a safetensors file or a PyTorch checkpoint, without the wrappers of trainings.
+
+    Raises:
+        ModelUnavailable: no such file, not weights, or a pickle that would have to execute code.
+    """
+    path = user_path(path)
+    if not path.is_file():
+        raise ModelUnavailable(f"There is no file of weights '{path}'; give the path of a .safetensors or .pth file.")
+    try:
+        content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+    except Exception as error:  # a corrupt file fails in as many ways as there are readers
+        raise ModelUnavailable(
+            f"'{path}' could not be read as weights without executing code ({_reason(error)}); "
+            f"save its state dict as .safetensors."
+        ) from error
+    tensors = _unwrap(content)
+    if tensors is None:
+        raise ModelUnavailable(
+            f"'{path}' holds no tensors by name; expected a state dict, or one under {', '.join(WRAPPERS)}."
+        )
+    return tensors
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: str, ignore: str = "") -> None:
+    """Load ``tensors`` into ``module`` if they fit it exactly.
+
+    Args:
+        source: where they come from, for the message.
+        ignore: prefix of tensors that the embedding does not pass through (a classifier); may be left over.
+
+    Raises:
+        ModelUnavailable: tensors are missing, unexpected, or of another shape; they are named.
+    """
+    wanted = module.state_dict()
+    missing = [name for name in wanted if name not in tensors]
+    unexpected = [name for name in tensors if name not in wanted and not (ignore and name.startswith(ignore))]
+    misshapen = [
+        f"{name} {tuple(tensors[name].shape)} for {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in tensors and tensors[name].shape != wanted[name].shape
+    ]
+    refuse_misfit(source, missing, unexpected, misshapen)
+    for name in wanted:  # in place of the module's own: a file has lost the versions of modules, which some insist on
+        wanted[name] = tensors[name]
+    module.load_state_dict(wanted)
+
+
+def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str] | None = None) -> None:
+    """Raise `ModelUnavailable` with the names of the tensors, if there are any."""
+    problems = [
+        f"{len(names)} {what} ({', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''})"
+        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen or []))
+        if names
+    ]
+    if problems:
+        raise ModelUnavailable(
+            f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}. "
+            f"Name the architecture that these weights were trained with."
+        )
+
+
+def refuse_torch_misfit(source: str, error: BaseException) -> None:
+    """Call `refuse_misfit` with the names in the exception of a strict ``load_state_dict`` inside a library; ignore any
+    other."""
+    text = str(error)
+
+    def names(heading: str) -> list[str]:
+        section = re.search(heading + r"[^:]*: (.*?)\.? *$", text, re.MULTILINE)
+        return re.findall(r'"([^"]+)"', section.group(1)) if section else []
+
+    misshapen = re.findall(r"size mismatch for ([\w.]+):", text)
+    refuse_misfit(source, names("Missing key"), names("Unexpected key"), misshapen)
+
+
+def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 over names, types, shapes and bytes of ``tensors``; independent of the file format."""
+    import torch
+
+    sha = hashlib.sha256()
+    for name, tensor in tensors.items():
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha.hexdigest()
+
+
+def signs_digest(module: nn.Module) -> str:
+    """Return the SHA-256 over names, shapes and signs of every tensor of ``module``: these a seed fixes on any machine.
+
+    Random weights pass through functions (the inverse of erf, sine, cosine) whose last bits differ from processor to
+    processor, so that their bytes name the machine as well.
+    """
+    sha = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        sha.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        sha.update(np.packbits(tensor.detach().cpu().numpy().ravel() < 0).tobytes())
+    return sha.hexdigest()
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def _read_checkpoint(path: Path) -> Any:
+    import argparse
+
+    import torch
+
+    # Training scripts keep their arguments beside the tensors; a Namespace holds values and executes nothing.
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _unwrap(content: Any) -> dict[str, torch.Tensor] | None:
+    import torch
+
+    if not isinstance(content, Mapping):
+        return None
+    for key in WRAPPERS:
+        if isinstance(content.get(key), Mapping):
+            return _unwrap(content[key])
+    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    for prefix in ("module.", "_orig_mod."):  # left by DistributedDataParallel and torch.compile
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors or None
+
+
+def _reason(error: Exception) -> str:
+    """Return the first sentence of a reader's message; torch's own goes on with advice to execute the file."""
+    return one_line(error).split(". ")[0][:200]

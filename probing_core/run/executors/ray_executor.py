@@ -1,0 +1,213 @@
+"""Workers of a Ray cluster: one for each GPU, or one for as many cores as the recipe has threads.
+
+A worker opens the corpus by its address, makes the pictures of a unit and embeds them while it makes those of the next,
+as in one process: no pictures travel, and no more than two units of a worker are in memory. What this process alone
+has registered travels by value. A worker reads and writes in the run's folder, which all machines must have under the
+same path; what it wrote is entered here. Ray starts a worker that died again and repeats what it was at.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from probing_core.catalog import plugin_modules
+from probing_core.compute import memory
+from probing_core.compute.threads import threads
+from probing_core.errors import BadConfig, BadRun, one_line
+from probing_core.online import TIMEOUT_S
+from probing_core.run.layout import IMAGES
+from probing_core.run.recipe import Recipe
+from probing_core.run.register import register, registered
+from probing_core.run.sample_sets import plan_sample_sets
+from probing_core.run.scope import Scope
+from probing_core.run.setup import open_same_corpus
+from probing_core.run.store import Store
+from probing_core.run.worker import Job, Worker, Written
+
+RETRIES = 3
+"""How often a worker that died is started again, and what it was at repeated."""
+
+
+class RemoteWorker(Worker):
+    """A `Worker` in a process of its own. Its arguments are few and small, and samples are planned from the run's table
+    of images: Ray starts no worker again whose larger arguments lie in the memory of a machine that is lost."""
+
+    def __init__(
+        self,
+        root: str,
+        folder: str,
+        known: Sequence[bytes],
+        recipe: Recipe,
+        device: str,
+        precision: str,
+        makers: int,
+        memory_share: float,
+    ) -> None:
+        if Path(folder).is_dir():
+            os.chdir(folder)  # corpora and weights may be named relative to it
+        for entry in known:
+            register(pickle.loads(entry))
+        self._limits = ExitStack()  # held, since it ends with the last reference
+        self._limits.enter_context(threads(recipe.threads))
+        corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
+        planned = plan_sample_sets(recipe.design, images)
+        super().__init__(Path(root), recipe, corpus, images, planned, device, precision, makers, memory_share)
+
+
+class RayExecutor:
+    """Hands units to workers as they ask for more.
+
+    Args:
+        ray: the module, connected to a cluster.
+        workers: actors of `RemoteWorker`.
+    """
+
+    def __init__(self, ray: Any, workers: Sequence[Any]) -> None:
+        self._ray, self._workers = ray, workers
+
+    def load(self, request: str) -> list[dict[str, Any]] | None:
+        """Load by the first worker; the others load what they lack with the first unit that needs it."""
+        return self._answer(self._workers[0].load.remote(request))
+
+    def unload(self) -> None:
+        for answer in [worker.unload.remote() for worker in self._workers]:
+            self._answer(answer)
+
+    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
+        return self._answer(self._workers[0].embed_crops.remote(jobs, key))
+
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
+        waiting = deque(units)
+        reserved: dict[Any, Sequence[Job]] = {}
+        """Worker -> the unit that it makes the pictures of while it embeds another."""
+        busy: dict[Any, tuple[Any, Sequence[Job]]] = {}
+
+        def give(worker: Any) -> None:
+            jobs = reserved.pop(worker, None) or (waiting.popleft() if waiting else None)
+            if jobs is None:
+                return
+            if waiting:
+                reserved[worker] = waiting.popleft()
+            busy[worker.work.remote(jobs, reserved.get(worker, ()))] = worker, jobs
+
+        for worker in self._workers:
+            give(worker)
+        while busy:
+            (answer, *_), _ = self._ray.wait(list(busy), num_returns=1)
+            worker, jobs = busy.pop(answer)
+            written = self._answer(answer)
+            give(worker)
+            yield jobs, written
+
+    def _answer(self, answer: Any) -> Any:
+        try:
+            return self._ray.get(answer)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from error
+        except self._ray.exceptions.RayActorError as error:
+            if error.actor_init_failed:
+                raise BadRun(
+                    f"A Ray worker could not begin ({str(error).strip().splitlines()[-1]}); every machine of the "
+                    f"cluster needs what this one has: the run's folder, the corpus, installed packages."
+                ) from error
+            raise BadRun(
+                f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}); what was complete stays, so mend "
+                f"that (more memory, fewer models) and start again."
+            ) from error
+
+
+@contextmanager
+def opened_ray(scope: Scope) -> Iterator[RayExecutor]:
+    """Connect to the cluster, or start one, and start its workers; what was started ends with the block.
+
+    Raises:
+        BadConfig: Ray is not installed, the cluster does not answer, or is too small.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise BadConfig("--executor ray needs Ray; `pip install ray` installs it.") from error
+    known = _known_here_alone(ray, scope.recipe)
+    _connect(ray, scope.options.address)
+    try:
+        yield RayExecutor(ray, _start(ray, scope, known))
+    finally:
+        ray.shutdown()
+
+
+def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
+    """Return the entries that the recipe names and this process alone has, as a worker is given them.
+
+    Raises:
+        BadConfig: one holds what cannot leave this process.
+    """
+    for module in plugin_modules():  # workers cannot import it
+        ray.cloudpickle.register_pickle_by_value(module)
+    sent = []
+    for entry in registered(recipe):
+        try:
+            sent.append(ray.cloudpickle.dumps(entry))
+        except Exception as error:  # an object of a user's may refuse in any way
+            raise BadConfig(
+                f"'{entry.name}' was registered in this process and cannot be sent to the workers of Ray "
+                f"({one_line(error)[:200]}); have its function open what cannot be copied when it is first called, or "
+                f"use --executor local."
+            ) from error
+    return sent
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    try:
+        if address is None:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+            asked: dict[str, Any] = {"address": "local", "include_dashboard": False}
+        else:
+            asked = {"address": address}
+            if ":" in address:  # Ray itself takes a minute to give up
+                host, _, port = address.rpartition(":")
+                socket.create_connection((host, int(port)), TIMEOUT_S).close()
+        on_termination = signal.getsignal(signal.SIGTERM)
+        ray.init(logging_level="error", log_to_driver=False, **asked)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_termination)  # Ray has put its own in the place of the page's
+    except Exception as error:  # of a node that does not start in time, Ray raises just that
+        raise BadConfig(
+            f"No Ray cluster answers at '{address or 'local'}' ({one_line(error)[:200]}); start one with `ray start "
+            f"--head`, or leave --address out."
+        ) from error
+
+
+def _start(ray: Any, scope: Scope, known: Sequence[bytes]) -> list[Any]:
+    recipe, options = scope.recipe, scope.options
+    there = ray.cluster_resources()
+    cores, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
+    if options.device == "cpu":
+        gpus = 0
+    count = gpus or cores // recipe.threads
+    if count < 1:
+        raise BadConfig(
+            f"A worker takes {recipe.threads} cores, as many as the run has threads, and the Ray cluster has {cores}; "
+            f"add a machine, or start Ray with --num-cpus {recipe.threads}."
+        )
+    makers = max(1, min(recipe.threads, cores // count))
+    actor = ray.remote(RemoteWorker).options(
+        num_cpus=makers,
+        num_gpus=1 if gpus else 0,
+        max_restarts=RETRIES,
+        max_task_retries=RETRIES,
+        scheduling_strategy="SPREAD",
+    )
+    nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
+    share = memory.MODELS / -(-count // nodes)
+    folder, root = os.getcwd(), str(scope.files.root.resolve())
+    asked = recipe, options.device, options.precision, makers, share
+    return [actor.remote(root, folder, known, *asked) for _ in range(count)]

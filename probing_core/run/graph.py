@@ -1,0 +1,541 @@
+"""Every file that a run can hold: path, for each of what there is one, what it is made from, and its maker; and the
+values of the options that rows name.
+
+A new table of a run is a row here and a function in `probing_core.run.makers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from probing_core.compute.claims import ABLATIONS, CLAIMS, CONTRASTS
+from probing_core.compute.claims.named import DOZENS, FINE, SIGNIFICANCE
+from probing_core.compute.claims.tables import GROUP_TASKS, models_of_claims, roles_by_set
+from probing_core.compute.maps import LANDMARKS, NEIGHBORS
+from probing_core.compute.model_samples import most_to_learn
+from probing_core.compute.names import (
+    DEPLOYMENT,
+    DETECTOR,
+    DONE,
+    EVERYTHING,
+    FUSION,
+    LAYERS,
+    ORACLE,
+    OTHER_PROBES,
+    RENDERING,
+    STRENGTH,
+)
+from probing_core.compute.scores import UNSCORED
+from probing_core.compute.series import strengths_of, swept
+from probing_core.compute.studies import STUDIES
+from probing_core.compute.studies.model_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
+from probing_core.compute.tasks import CONTENT
+from probing_core.compute.train.comparison import train_others
+from probing_core.compute.train.content import train_content
+from probing_core.measures import MEASURES
+from probing_core.run import layout, revisions
+from probing_core.run.engine import SOURCE, Binding, Plan, Row, Table
+from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
+from probing_core.run.makers import (
+    DETECTOR_VIEWS,
+    LIVE,
+    SCORES_OF_MODEL,
+    adopt_probes,
+    choose_images_of,
+    choose_verdict_photographs,
+    copy_from_source,
+    decide_claims,
+    draw_map,
+    join,
+    join_fits,
+    learn_detector_of,
+    make_study,
+    score,
+    score_views,
+    train,
+    train_task,
+)
+from probing_core.run.models import embeds_pictures
+from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
+from probing_core.run.probes import has_scored_views
+from probing_core.run.scope import HOLDING_FILES, Scope
+
+# which there are
+
+
+def _names_of_models(scope: Scope) -> Iterator[Binding]:
+    return ({"model": name} for name in scope.entries)
+
+
+def _models(scope: Scope, series: str = "") -> Iterator[Binding]:
+    return ({"model": name} for name in scope.entries if scope.covers(name, series))
+
+
+def _embedding_models(scope: Scope) -> Iterator[Binding]:
+    return ({"model": name} for name, entry in scope.entries.items() if scope.sample_sets and embeds_pictures(entry))
+
+
+def _series(scope: Scope, series: str) -> Iterator[Binding]:
+    if series in scope.sample_sets and (series != LAYERS or any(scope.covers(name, series) for name in scope.entries)):
+        yield {}
+
+
+def _units(scope: Scope, binding: Binding, series: str = "") -> int:
+    return len(scope.sample_sets[series].units)
+
+
+def _fine(scope: Scope, learns: bool) -> Iterator[Binding]:
+    return (binding for binding in _models(scope) if scope.learns is learns)
+
+
+def _groups(scope: Scope, learns: bool) -> Iterator[Binding]:
+    models = [binding["model"] for binding in _fine(scope, learns)]
+    return ({"model": model, "task": task} for model in models for task in scope.tasks if task in GROUP_TASKS)
+
+
+def _content(scope: Scope) -> Iterator[Binding]:
+    return (binding for binding in _fine(scope, learns=True) if CONTENT in scope.tasks)
+
+
+def _other_probes(scope: Scope) -> Iterator[Binding]:
+    return (binding for binding in _fine(scope, learns=True) if scope.has_splits)
+
+
+def _if(condition: Callable[[Scope], bool]) -> Callable[[Scope], Iterable[Binding]]:
+    return lambda scope: [{}] if condition(scope) else []
+
+
+def _any_model(scope: Scope) -> Iterable[Binding]:
+    return [{}] if any(True for _ in _models(scope)) else []
+
+
+def _studied(scope: Scope, study: str) -> Iterator[Binding]:
+    return ({"model": model} for model in scope.studies.get(study, ()))
+
+
+def _any_studied(scope: Scope, study: str) -> bool:
+    return bool(scope.studies.get(study))
+
+
+def _verdict_models(scope: Scope) -> Iterable[Binding]:
+    return _embedding_models(scope) if scope.learns and scope.recipe.calibrate_on else ()
+
+
+def _adopts_detector(scope: Scope) -> bool:
+    return not scope.learns and scope.source_files.has(DETECTOR_FILE)
+
+
+def _adopts_views(scope: Scope, model: str) -> bool:
+    return not scope.learns and has_scored_views(scope.source_files, model)
+
+
+def _adopted_views(scope: Scope) -> Iterator[Binding]:
+    return ({"model": name} for name in scope.entries if _adopts_views(scope, name))
+
+
+# what the options of rows are
+
+OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
+    "fingerprint": lambda s, b: s.recipe.fingerprint,
+    "view": lambda s, b: s.recipe.view,
+    "limit": lambda s, b: s.recipe.limit,
+    "live_images": lambda s, b: s.recipe.live_images,
+    "seed": lambda s, b: s.recipe.seed,
+    "repetitions": lambda s, b: s.recipe.repetitions,
+    "embeddings": lambda s, b: s.recipe.embeddings,
+    "learns": lambda s, b: s.learns,
+    "warps": lambda s, b: any(t.warp is not None for t in s.transforms),
+    "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
+    "alternatives": lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far},
+    "classes": lambda s, b: [[t.name, t.group, t.far, t.unseen_in] for t in s.transforms],
+    "strengths": lambda s, b: {t.name: strengths_of(t) for t in swept(s.design)},
+    "train_samples": lambda s, b: _train_samples(s, b["model"]),
+    "calibrate_on": lambda s, b: list(s.recipe.calibrate_fingerprints),
+    "unscored": lambda s, b: list(UNSCORED.get(s.entries[b["model"]]["objective"], ())),
+    "measures": lambda s, b: [measure.name for measure in MEASURES if measure.score is not None],
+    "studies": lambda s, b: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)],
+    "models": lambda s, b: list(s.entries),
+    "map": lambda s, b: [NEIGHBORS, LANDMARKS],
+    "claims": lambda s, b: [
+        list(CLAIMS),
+        [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],
+        DOZENS,
+        SIGNIFICANCE,
+        roles_by_set(list(s.entries)),
+    ],
+}
+"""Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
+which memory may decide, and ``models``, ``unscored`` and ``claims``, which the models decide."""
+
+
+def _train_samples(scope: Scope, model: str) -> int | None:
+    """Return how many samples a probe learns from, where that is asked for or memory holds fewer than there are."""
+    most = most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"])
+    return most if scope.recipe.train_samples is not None or most < len(scope.sample_sets[""]) else None
+
+
+# the table
+
+MODEL = layout.model_path(ANY_MODEL)
+EMBEDDINGS = layout.embeddings_folder(ANY_MODEL)
+LARGE_EMBEDDINGS = layout.crops_path(ANY_MODEL)
+VIEWS = layout.scored_views_path(ANY_MODEL)
+
+_probe = partial(layout.probe_path, ANY_MODEL)
+_predictions = partial(layout.predictions_path, ANY_MODEL)
+_fits = partial(layout.fits_path, ANY_MODEL)
+_folder = partial(layout.embeddings_folder, ANY_MODEL)
+
+
+PROBED = (layout.SAMPLES, layout.IMAGES, EMBEDDINGS)
+VERSIONS = ("fingerprint", "transforms", "view", "seed")
+LEARNING = ("classes", "seed", "train_samples")
+VERDICT_OPTIONS = (*VERSIONS, "calibrate_on", "alternatives")
+
+
+def _embed_rows() -> Iterator[Row]:
+    """Yield the rows of the main samples.
+
+    What has no maker in the stage ``embed`` is made unit by unit by `probing_core.run.embed`: models share its
+    pictures.
+    """
+    images = ("fingerprint", "view", "limit", "live_images", "seed", "learns", "warps")
+    main: dict[str, Any] = {"stage": EMBED, "revision": revisions.SAMPLES}
+    yield Row(
+        path=layout.IMAGES,
+        holds="one row an image that the run considered",
+        stage=EMBED,
+        options=images,
+        revision=revisions.SAMPLES,
+        make=choose_images_of,
+        doing="Reading images",
+    )
+    yield Row(
+        path=MODEL,
+        holds="name, family, objective, dimension and recipe of a model",
+        each=_names_of_models,
+        by_key=True,
+    )
+    yield Row(
+        path=layout.SAMPLES,
+        holds="one row a transformed image",
+        reads=(layout.IMAGES,),
+        options=(*VERSIONS, "repetitions"),
+        each=_if(lambda scope: bool(scope.sample_sets)),
+        **main,
+    )
+    yield Row(
+        path=EMBEDDINGS,
+        holds="embeddings of the samples, in files of about 64 MiB that are named by their first and last unit",
+        each=_models,
+        reads=(layout.IMAGES, MODEL),
+        options=(*VERSIONS, "repetitions", "embeddings"),
+        units=_units,
+        by_key=True,
+        **main,
+    )
+
+
+def _series_rows() -> Iterator[Row]:
+    """Yield the rows of the series, which are made like those of the main samples."""
+    for name, holds, options in (
+        (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
+        (RENDERING, "images to learn from as other programs alter them", ("alternatives", "live_images")),
+        (LAYERS, "images of every split, of which every block of a network is embedded", ()),
+    ):
+        series: dict[str, Any] = {"stage": EMBED, "revision": revisions.SERIES[name]}
+        yield Row(
+            path=layout.series_table(name),
+            holds=f"one row a sample of a series: {holds}",
+            each=partial(_series, series=name),
+            reads=(layout.IMAGES,),
+            options=(*VERSIONS, *options),
+            **series,
+        )
+        yield Row(
+            path=_folder(name),
+            holds="embeddings of these samples",
+            each=partial(_models, series=name),
+            reads=(layout.IMAGES, MODEL),
+            options=(*VERSIONS, *options, "embeddings"),
+            units=partial(_units, series=name),
+            by_key=True,
+            **series,
+        )
+
+
+def _large_rows() -> Iterator[Row]:
+    """Yield the rows of the large pictures, which `probing_core.run.embed` makes with the models it has loaded."""
+    main: dict[str, Any] = {"stage": EMBED, "revision": revisions.SAMPLES}
+    yield Row(
+        path=layout.CROPS,
+        holds="which of the large pictures belong together: the whole and the tiles of one transformed image",
+        each=_if(lambda scope: bool(list(_embedding_models(scope)))),
+        reads=(layout.IMAGES,),
+        options=(*VERSIONS, "learns"),
+        **main,
+    )
+    yield Row(
+        path=LARGE_EMBEDDINGS,
+        holds="embeddings of the large pictures, from which their fusion is learned",
+        each=_embedding_models,
+        reads=(layout.IMAGES, MODEL),
+        options=(*VERSIONS, "learns"),
+        by_key=True,
+        **main,
+    )
+
+
+def _train_rows() -> Iterator[Row]:
+    shared: dict[str, Any] = {
+        "stage": TRAIN,
+        "revision": revisions.TRAINING,
+        "doing": "Training probes of {model}",
+    }
+    rendered = (
+        layout.series_table(RENDERING),
+        _folder(RENDERING),
+        layout.CROPS,
+        LARGE_EMBEDDINGS,
+    )
+    for task, each, live, further in ((FINE, _fine, LIVE, rendered), (ANY_TASK, _groups, (), ())):
+        probes = tuple(_probe(name) for name in (task, *live))
+        yield Row(
+            path=_predictions(task),
+            holds="predictions of tested samples by a linear probe",
+            each=partial(each, learns=True),
+            reads=(*PROBED, *further),
+            options=LEARNING,
+            beside=(_fits(task), *probes),
+            make=train_task,
+            **shared,
+        )
+        yield Row(
+            path=_predictions(task),
+            holds="the same by a probe of another run",
+            each=partial(each, learns=False),
+            reads=(*PROBED, MODEL, *(f"{SOURCE}{path}" for path in (layout.IMAGES, MODEL, *probes))),
+            options=("fingerprint", "classes"),
+            beside=(_fits(task), *probes),
+            make=adopt_probes,
+            **shared,
+        )
+    yield Row(
+        path=_predictions(CONTENT),
+        holds="predictions of what is in the picture, by probes that learned from untouched images and from images "
+        "that were transformed alike",
+        each=_content,
+        reads=PROBED,
+        options=LEARNING,
+        beside=(_fits(CONTENT), _predictions(ORACLE), _probe(CONTENT)),
+        make=partial(train, name=CONTENT, fit=train_content),
+        **shared,
+    )
+    yield Row(
+        path=_predictions(OTHER_PROBES),
+        holds="predictions of the fine task by the other probes",
+        each=_other_probes,
+        reads=PROBED,
+        options=LEARNING,
+        beside=(_fits(OTHER_PROBES),),
+        make=partial(train, name=OTHER_PROBES, fit=train_others),
+        **shared,
+    )
+
+
+def _verdict_rows() -> Iterator[Row]:
+    shared: dict[str, Any] = {"stage": TRAIN, "revision": revisions.VERDICTS}
+    yield Row(
+        path=layout.VERDICT_PHOTOGRAPHS,
+        holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
+        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        reads=(layout.IMAGES,),
+        options=VERDICT_OPTIONS,
+        make=choose_verdict_photographs,
+        doing="Choosing photographs for verdicts",
+        **shared,
+    )
+    yield Row(
+        path=DETECTOR_FILE,
+        holds="the detector of alterations",
+        stage=TRAIN,
+        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        reads=(layout.VERDICT_PHOTOGRAPHS,),
+        options=VERDICT_OPTIONS,
+        revision=revisions.DETECTOR,
+        pieces=layout.measured_unit_path(),
+        make=learn_detector_of,
+        doing="Measuring views for the detector of alterations",
+    )
+    yield Row(
+        path=DETECTOR_VIEWS,
+        holds="scores of the detector on views that calibrate verdicts and report on them",
+        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
+        options=VERDICT_OPTIONS,
+        pieces=layout.scored_unit_path(DETECTOR),
+        make=score_views,
+        doing="Scoring photographs for verdicts",
+        **shared,
+    )
+    yield Row(
+        path=VIEWS,
+        holds="the same scores of a model",
+        each=_verdict_models,
+        reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT), _probe(FUSION)),
+        options=VERDICT_OPTIONS,
+        pieces=layout.scored_unit_path(ANY_MODEL),
+        make=score_views,
+        **shared,
+    )
+    for path, each, scored_by in (
+        (DETECTOR_FILE, _if(_adopts_detector), ()),
+        (DETECTOR_VIEWS, _if(partial(_adopts_views, model=DETECTOR)), (DETECTOR_FILE,)),
+        (VIEWS, _adopted_views, (_probe(DEPLOYMENT), _probe(FUSION))),
+    ):
+        yield Row(
+            path=path,
+            holds="the same of the run that the probes are from",
+            each=each,
+            reads=(f"{SOURCE}{path}", *scored_by),
+            make=partial(copy_from_source, path=path),
+            doing="Taking over verdicts",
+            **shared,
+        )
+
+
+def _score_rows() -> Iterator[Row]:
+    shared: dict[str, Any] = {"stage": EVALUATE}
+    tasks = (FINE, ANY_TASK, CONTENT)
+    predictions = tuple(_predictions(name) for name in (*tasks, ORACLE, OTHER_PROBES))
+    fits = tuple(_fits(name) for name in (*tasks, OTHER_PROBES))
+    yield Row(
+        path=SCORES_OF_MODEL,
+        holds="every score of a model",
+        each=_models,
+        reads=(layout.SAMPLES, layout.IMAGES, *predictions, *fits, *(_probe(name) for name in (FINE, ANY_TASK))),
+        options=("classes", "measures", "learns", "unscored"),
+        revision=revisions.SCORING,
+        make=score,
+        doing="Scoring {model}",
+        **shared,
+    )
+    yield Row(
+        path=layout.SCORES,
+        holds="the scores of all models",
+        each=_any_model,
+        reads=(SCORES_OF_MODEL,),
+        options=("models",),
+        make=join,
+        doing="Joining tables",
+        **shared,
+    )
+    yield Row(
+        path=layout.FITS,
+        holds="one row a fitted probe, of all models",
+        each=_any_model,
+        reads=fits,
+        options=("models",),
+        make=join_fits,
+        doing="Joining tables",
+        **shared,
+    )
+
+
+def _study_rows() -> Iterator[Row]:
+    shared: dict[str, Any] = {"stage": EVALUATE}
+    for study in STUDIES:
+        series = (layout.series_table(study.series), _folder(study.series)) if study.series else ()
+        yield Row(
+            path=layout.study_path(ANY_MODEL, study.name),
+            holds="the rows of a model of the table of the same name",
+            each=partial(_studied, study=study.name),
+            reads=(*PROBED, *series, *((_probe(FINE),) if study.probe else ())),
+            options=("classes", "seed", "learns", "studies"),
+            revision=revisions.STUDIES + study.revision,
+            group="studies",
+            make=partial(make_study, study=study),
+            doing=f"{study.name.capitalize()} of {{model}}",
+            **shared,
+        )
+    for study in STUDIES:
+        yield Row(
+            path=layout.table_path(study.name),
+            holds=f"the study of {study.name}, of all models",
+            each=_if(partial(_any_studied, study=study.name)),
+            reads=(layout.study_path(ANY_MODEL, study.name),),
+            options=("models",),
+            make=join,
+            doing="Joining tables",
+            **shared,
+        )
+
+
+def _claim_rows() -> Iterator[Row]:
+    yield Row(
+        path=layout.CLAIMS,
+        holds="what becomes of the claims, with the contrasts that decide them and the ablations beside it",
+        each=_if(lambda scope: scope.has_splits and bool(models_of_claims(list(scope.entries)))),
+        reads=(layout.SAMPLES, *map(_predictions, (FINE, ANY_TASK, CONTENT))),
+        options=("classes", "claims"),
+        revision=revisions.CLAIMS,
+        beside=(layout.CONTRASTS, layout.ABLATIONS),
+        make=decide_claims,
+        doing="Testing claims",
+        stage=EVALUATE,
+    )
+
+
+def _map_rows() -> Iterator[Row]:
+    readings = {
+        DONE: "`sample`, `x`, `y`: UMAP coordinates of the first repetition by what was done to each picture: of "
+        "embeddings less the mean of the versions of each image",
+        EVERYTHING: "the same of the embeddings themselves",
+    }
+    for reading, holds in readings.items():
+        yield Row(
+            path=layout.map_path(ANY_MODEL, reading),
+            holds=holds,
+            stage=PROJECT,
+            each=_models,
+            reads=(layout.SAMPLES, EMBEDDINGS),
+            options=("seed", "map"),
+            revision=revisions.MAP,
+            make=partial(draw_map, reading=reading),
+            doing="Drawing the map of {model}",
+        )
+
+
+TABLE = Table(
+    (
+        Row(path=layout.RECIPE, holds="`format` and the recipe"),
+        *_embed_rows(),
+        *_series_rows(),
+        *_large_rows(),
+        *_train_rows(),
+        *_verdict_rows(),
+        *_score_rows(),
+        *_study_rows(),
+        *_claim_rows(),
+        *_map_rows(),
+    ),
+    OPTIONS,
+)
+
+
+def build(scope: Scope, table: Table = TABLE) -> Plan:
+    """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
+    them; and what is made with a model once that was loaded."""
+    source = None if scope.source is None else scope.source.files
+    return Plan(table, scope, scope.files, source, _in_path, HOLDING_FILES)
+
+
+def with_models(plan: Plan) -> Plan:
+    """Return ``plan`` with what is made by the models that were loaded since."""
+    return build(plan.scope.with_models(), plan.table)
+
+
+def _in_path(name: str, value: str) -> str:
+    return layout.slug(value) if name == "model" else value

@@ -1,0 +1,225 @@
+"""Every path and file name of a run, written here alone.
+
+Reading and writing sides import it; it needs neither NumPy nor torch. Paths are relative to the run's directory, with
+forward slashes, as in ``manifest.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from probing_core.compute.names import DETECTOR, EVERYTHING
+from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE
+
+RECIPE = "run.toml"
+MANIFEST = "manifest.json"
+JOURNAL = "journal.jsonl"
+"""What was entered since the manifest was written; there while a stage works, or after a kill."""
+
+IMAGES = "images.parquet"
+SAMPLES = "samples.parquet"
+CROPS = "crops.parquet"
+"""Which of the large pictures belong together: the whole and the tiles of one transformed image."""
+
+BESIDE = (PHOTOGRAPHS, PHOTOGRAPHS_LICENSE)
+"""Files that may lie in the folder of a run and belong to none: the photographs that ship, beside the reference run."""
+
+LOG = "log"
+"""The only folder whose files may differ between two equal runs."""
+
+EVENTS = f"{LOG}/events.jsonl"
+"""What happened while the run was made and may explain its last bits, one JSON object a line."""
+
+LOCK = f"{LOG}/lock"
+PROGRESS = f"{LOG}/progress.json"
+"""The latest report of whoever works on the run."""
+
+LAST_OPTIONS = f"{LOG}/options.json"
+"""Device, precision, executor, address and maps with which the run was worked on last."""
+
+BACKGROUND_OUTPUT = f"{LOG}/worker.txt"
+"""Output of a background process."""
+
+TEMPORARY = ".probing.tmp"
+"""Suffix of a file that is being written; no other program uses it."""
+
+MODELS = "models/"
+UNITS = "units/"
+"""Rows of units whose table is not complete yet, and embeddings that are not gathered yet."""
+
+SERIES = "series/"
+TABLES = "tables/"
+VERDICTS = "verdicts/"
+VERDICT_UNITS = f"{VERDICTS}units/"
+PARQUET = ".parquet"
+
+DETECTOR_FILE = f"{VERDICTS}{DETECTOR}.safetensors"
+"""The detector of alterations that a run learned."""
+
+VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
+"""Which photographs the detector learns from, and which calibrate verdicts and report on them."""
+
+
+ANY_MODEL, ANY_TASK, ANY_UNIT = "{model}", "{task}", "{unit}"
+"""Placeholders: with one of them in place of a name, the functions below return the path of every model or task, or of
+every unit."""
+
+
+def slug(name: str) -> str:
+    """Return a model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; a short hash separates longer ones."""
+    if name == ANY_MODEL:
+        return name
+    simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
+    if simple:  # the first character that is no letter or digit stands for the separator: no two names meet
+        return simple[1] + {"/": "-", ":": "_"}[simple[2]] + simple[3]
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:80]}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def table_path(name: str) -> str:
+    """Return the path of a table over all models: ``scores``, ``fits``, ``claims``, or a study's."""
+    return f"{TABLES}{name}{PARQUET}"
+
+
+def table_name(path: str) -> str | None:
+    """Return the table that lies at ``path``, or None where no table over all models does."""
+    return path.removeprefix(TABLES).removesuffix(PARQUET) if path.startswith(TABLES) else None
+
+
+SCORES = table_path("scores")
+FITS = table_path("fits")
+CLAIMS = table_path("claims")
+CONTRASTS = table_path("contrasts")
+ABLATIONS = table_path("ablations")
+
+
+def series_table(name: str) -> str:
+    return f"{SERIES}{name}{PARQUET}"
+
+
+def unit_name(index: int) -> str:
+    return f"unit-{index:05d}"
+
+
+def unit_rows_folder(series: str = "") -> str:
+    """Return the folder of the main samples, or of a series."""
+    return f"{UNITS}{_samples_folder(series)}"
+
+
+def unit_rows_path(index: int, series: str = "") -> str:
+    """Return the path of the rows of one unit until its table is complete."""
+    return f"{unit_rows_folder(series)}{unit_name(index)}{PARQUET}"
+
+
+def _samples_folder(series: str) -> str:
+    return f"{SERIES}{series}/" if series else "embeddings/"
+
+
+def model_folder(model: str) -> str:
+    return f"{MODELS}{slug(model)}/"
+
+
+def model_path(model: str) -> str:
+    return f"{model_folder(model)}{MODEL_FILE}"
+
+
+MODEL_FILE = "model.toml"
+
+
+def is_model_path(path: str) -> bool:
+    """Return whether the description of a model lies at ``path``."""
+    return path.startswith(MODELS) and path.endswith(f"/{MODEL_FILE}")
+
+
+def embeddings_folder(model: str, series: str = "") -> str:
+    """Return the folder of the main samples, or of a series."""
+    return f"{model_folder(model)}{_samples_folder(series)}"
+
+
+def embeddings_path(model: str, index: int, series: str = "", last: int | None = None) -> str:
+    """Return the path of one unit, or of all from it to ``last``."""
+    through = "" if last is None else f"-{last:05d}"
+    return f"{embeddings_folder(model, series)}{unit_name(index)}{through}.safetensors"
+
+
+def unit_embeddings_folder(model: str, series: str = "") -> str:
+    return f"{UNITS}{embeddings_folder(model, series)}"
+
+
+def unit_embeddings_path(model: str, index: int, series: str = "") -> str:
+    """Return the path of one unit until it is gathered with others."""
+    return f"{unit_embeddings_folder(model, series)}{unit_name(index)}.safetensors"
+
+
+def units_at(path: str) -> tuple[int, int]:
+    """Return first and last unit of the embeddings at ``path``."""
+    first, *last = path.rpartition("/")[2].removesuffix(".safetensors").split("-")[1:]
+    return int(first), int(last[0] if last else first)
+
+
+def crops_path(model: str) -> str:
+    """Return the path of embeddings of the large pictures."""
+    return f"{model_folder(model)}crops.safetensors"
+
+
+def is_embeddings_path(path: str) -> bool:
+    """Return whether embeddings lie at ``path``: they are large, and made again where the corpus is."""
+    inner = path.removeprefix(MODELS).partition("/")[2]
+    return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES, "crops."))
+
+
+def is_for_live_use(path: str) -> bool:
+    """Return whether what lies at ``path`` serves live predictions or maps of a model, and no table or score."""
+    inner = path.removeprefix(MODELS).partition("/")[2]
+    return path.startswith(MODELS) and inner.startswith(("probes/", "map", "verdicts."))
+
+
+def probe_path(model: str, task: str) -> str:
+    return f"{model_folder(model)}probes/{task}.safetensors"
+
+
+def predictions_path(model: str, task: str) -> str:
+    return f"{model_folder(model)}predictions/{task}{PARQUET}"
+
+
+def fits_path(model: str, task: str) -> str:
+    return f"{model_folder(model)}fits/{task}{PARQUET}"
+
+
+def scores_path(model: str) -> str:
+    """Return where the scores of one model lie."""
+    return f"{model_folder(model)}scores{PARQUET}"
+
+
+def study_path(model: str, name: str) -> str:
+    return f"{model_folder(model)}studies/{name}{PARQUET}"
+
+
+def map_path(model: str, reading: str = EVERYTHING) -> str:
+    """Return the path of a model's map, in one of the `READINGS`."""
+    return f"{model_folder(model)}map{'' if reading == EVERYTHING else f'-{reading}'}{PARQUET}"
+
+
+def verdict_units_folder(model: str) -> str:
+    """Return the folder of units whose detector or table of scored views is not complete yet."""
+    return f"{VERDICT_UNITS}{slug(model)}/"
+
+
+def measured_unit_path() -> str:
+    """Return the path of what is measured of any unit for the detector."""
+    return f"{verdict_units_folder(DETECTOR)}{ANY_UNIT}.safetensors"
+
+
+def scored_unit_path(model: str) -> str:
+    """Return the path of the scored views of any unit, of a model or the detector."""
+    return f"{verdict_units_folder(model)}{ANY_UNIT}{PARQUET}"
+
+
+def is_piece(path: str) -> bool:
+    """Return whether a piece of something that is not complete yet lies at ``path``."""
+    return path.startswith((UNITS, VERDICT_UNITS))
+
+
+def scored_views_path(model: str) -> str:
+    """Return the path of scored views by which verdicts of a model, or the detector, are calibrated and reported on."""
+    return f"{VERDICTS}{DETECTOR}{PARQUET}" if model == DETECTOR else f"{model_folder(model)}verdicts{PARQUET}"

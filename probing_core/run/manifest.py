@@ -1,0 +1,195 @@
+"""Which files a run holds: the manifest, and the journal of what was entered since the manifest was written.
+
+To enter a file is to append one line, which costs the same however many files there are; `Manifest.fold` writes both as
+a new manifest at the end of a stage. A line is ``["path", {"bytes": ..., "key": ..., "sha256": ...}]``,
+``["path", null]`` for a file that was removed, or ``["", {digest: options}]`` for values that entries refer to. A kill
+may cut a line off anywhere: what is left of it is no JSON, so it counts for nothing, and since each line begins with a
+line feed of its own, the next one is whole.
+
+An entry has ``bytes``, ``key`` and ``sha256`` of its file, and where the engine made it ``inputs``: path of what was
+read -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` is ``nothing`` where its
+maker had nothing to write, and ``left out`` where the file was made and did not ship; there is no file then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from probing_core.errors import BadRun, one_line
+from probing_core.run.atomic import not_written, write_atomically
+from probing_core.run.layout import JOURNAL, MANIFEST
+from probing_core.run.revisions import FORMAT
+
+Entry = dict[str, Any]
+"""What is known of one file; its keys stand above."""
+
+NOTHING, LEFT_OUT = "nothing", "left out"
+"""States of an entry without a file."""
+
+ENTRY_KEYS = {"bytes", "key", "sha256"}
+"""Keys that every entry has."""
+
+
+def short_checksum(entry: Entry) -> str:
+    """Return the checksum of a file as the inputs of what was made from it hold it."""
+    return entry["sha256"][:16]
+
+
+class Manifest:
+    """The entries of the files of one run.
+
+    Attributes:
+        root: the run directory.
+        files: path -> entry.
+        options: digest -> values of options that entries refer to.
+        base: directory of the run whose files this one reads beside its own, or None.
+
+    Raises:
+        BadRun: the manifest is damaged.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files: dict[str, Entry] = {}
+        self.options: dict[str, Any] = {}
+        self.base: str | None = None
+        self.read()
+
+    def read(self) -> None:
+        """Take what lies on the disk; write nothing."""
+        # The journal first: whoever folds it meanwhile has put its lines into the manifest that is read after it.
+        lines = list(_lines(self.root / JOURNAL))
+        content = _read_manifest(self.root)
+        self.files, self.options = content["files"], content.get("options", {})
+        self.base = content.get("base")
+        self._apply(lines)
+
+    def start_from(self, base: str) -> None:
+        """Write the manifest of a run that reads the files of the run in ``base`` beside its own."""
+        self.base = base
+        self._write()
+
+    def note(self, options: Any) -> str:
+        """Return the digest of ``options`` (JSON types), by which entries refer to it; it is written once."""
+        name = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:16]
+        if name not in self.options:
+            self._append([("", {name: options})])
+        return name
+
+    def digest(self) -> str:
+        """Return sixteen hex digits that differ wherever a file does, of what was read: what lies on the disk may have
+        changed since."""
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
+
+    def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
+        """Enter files that are complete, or (None) are no more; once this returns, no kill undoes it."""
+        if entries := list(entries):
+            self._append(entries)
+
+    def _append(self, entries: list[tuple[str, Any]]) -> None:
+        text = "".join(f"\n{json.dumps(entry, sort_keys=True)}\n" for entry in entries)
+        path = self.root / JOURNAL
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as handle:
+                handle.write(text.encode())
+                handle.flush()
+                os.fsync(handle.fileno())
+        except OSError as error:
+            raise not_written(path, error) from error
+        self._apply(entries)
+
+    def _apply(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
+        for name, entry in entries:
+            if not name:
+                self.options.update(entry or {})
+            elif entry is None:
+                self.files.pop(name, None)
+            else:
+                self.files[name] = entry
+
+    def fold(self) -> None:
+        """Write journal and manifest as one; nothing where there is no journal.
+
+        A kill before the journal is removed leaves lines that the manifest has already.
+        """
+        journal = self.root / JOURNAL
+        if not journal.exists():
+            return
+        self.read()
+        self._write()
+        journal.unlink()
+
+    def _write(self) -> None:
+        referred = {entry.get("inputs", {}).get("options") for entry in self.files.values()}
+        # What nothing refers to is forgotten here, too: else it would count as written when something does later.
+        self.options = {name: values for name, values in self.options.items() if name in referred}
+        content: dict[str, Any] = {"format": FORMAT, "files": self.files}
+        if self.options:
+            content["options"] = self.options
+        if self.base is not None:
+            content["base"] = self.base
+        write_atomically(self.root / MANIFEST, json.dumps(content, sort_keys=True, indent=1).encode())
+
+    def clear(self) -> None:
+        """Forget every file, and what the run stands on."""
+        self.files, self.options, self.base = {}, {}, None
+        for name in (MANIFEST, JOURNAL):
+            (self.root / name).unlink(missing_ok=True)
+
+
+def stamp(root: Path) -> str:
+    """Return what changes whenever a file of the run ``root`` does; quick to make.
+
+    Raises:
+        BadRun: there is no run.
+    """
+    found = []
+    for name in (MANIFEST, JOURNAL):
+        try:
+            status = (root / name).stat()
+            found.append(f"{status.st_mtime_ns}-{status.st_size}")
+        except FileNotFoundError:
+            found.append("")
+        except OSError as error:
+            raise BadRun(f"The run '{root}' has no {MANIFEST} that can be read: {one_line(error)}.") from error
+    if not any(found):
+        raise BadRun(f"'{root}' is not a run: it has no {MANIFEST}.")
+    return "/".join(found)
+
+
+def _read_manifest(root: Path) -> dict[str, Any]:
+    path = root / MANIFEST
+    if not path.exists():
+        return {"files": {}}
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content["files"], dict):
+            raise TypeError("its files are no table")
+        return content
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadRun(
+            f"The manifest of the run '{root}' is damaged ({one_line(error)}); "
+            f"it is another program's, or the run has to be made again in another folder."
+        ) from error
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
+    """Yield what the journal at ``path`` holds, in order, less lines that were cut off."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return
+    for line in content.split(b"\n"):
+        try:
+            name, entry = json.loads(line)
+        except (ValueError, TypeError):  # empty, or cut off
+            continue
+        known = entry is None or (isinstance(entry, dict) and (not name or entry.keys() >= ENTRY_KEYS))
+        if isinstance(name, str) and known:
+            yield name, entry

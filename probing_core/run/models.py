@@ -1,0 +1,123 @@
+"""The models of a run: what ``model.toml`` holds of each, and whether two entries are the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from probing_core.errors import BadConfig, BadRun
+from probing_core.run.layout import MODELS, is_model_path
+from probing_core.run.recipe import is_passed_over, require_type
+from probing_core.run.store import Files
+
+PRECOMPUTED = "precomputed"
+"""Family of models whose embeddings were read from a file."""
+
+ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "libraries", "batch_size")
+"""Entries of a model's recipe that move its embeddings by rounding alone."""
+
+TYPES = {"name": str, "family": str, "recipe": dict, "request": str, "position": int, "objective": str, "dim": int}
+"""Entries of ``model.toml`` that pages and stages compute with -> their type."""
+
+
+def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
+    """Return whether the model of ``entry`` (its ``model.toml``, or a row of the models) embeds any picture.
+
+    Precomputed embeddings cover the samples of a run alone.
+    """
+    return entry["family"] != PRECOMPUTED
+
+
+def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the content of ``model.toml`` of every model of the run; those of earlier versions are passed over.
+
+    Args:
+        requests: models of its recipe, in whose order they are.
+
+    Raises:
+        BadRun: one of them cannot be read, or has entries that the project does not write so.
+    """
+    entries = [_entry(store, path) for path in store.names(MODELS) if is_model_path(path)]
+    entries = [entry for entry in entries if not is_passed_over(entry["request"])]
+    order = {name: i for i, name in enumerate(requests)}
+    return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
+
+
+def without_passed_over(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of a run, less those of models of earlier versions."""
+    if "model" not in table:
+        return table
+    passed_over = [name for name in table["model"].unique() if is_passed_over(str(name))]
+    return table[~table["model"].isin(passed_over)].reset_index(drop=True) if passed_over else table
+
+
+def _entry(store: Files, path: str) -> dict[str, Any]:
+    entry = store.read_toml(path)
+    try:
+        for name, kind in TYPES.items():
+            require_type(f"its '{name}'", entry.get(name), kind)
+    except BadConfig as error:
+        raise BadRun(
+            f"'{store.root / path}' was changed, or is of another version: {error} Bring back the file as it was."
+        ) from error
+    return entry
+
+
+def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
+    """Check that the model of ``entry`` (its ``model.toml``) is the one that ``joined`` the run.
+
+    `ROUNDING_ENTRIES` may differ: an updated library, another precision or device ends no run that is being made.
+
+    Raises:
+        BadRun: its embeddings mean something else now.
+    """
+    before, now = joined["recipe"], entry["recipe"]
+    lasting = (before.keys() | now.keys()) - set(ROUNDING_ENTRIES)
+    changed = sorted(name for name in lasting if before.get(name) != now.get(name))
+    if changed:
+        raise BadRun(
+            f"'{entry['name']}' is not what it was when it joined the run ({', '.join(changed)} differ); "
+            f"{HOW_TO_RESTORE}."
+        )
+
+
+HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
+"""How a model is had again that embeds differently now."""
+
+
+def require_same_model(entry: dict[str, Any], source: Sequence[dict[str, Any]]) -> list[str]:
+    """Check that the model of ``entry`` (its ``model.toml``) embeds as it did in another run.
+
+    Args:
+        source: the entries of the models of that run.
+
+    Returns:
+        Entries of its recipe that differ there and move embeddings by rounding alone.
+
+    Raises:
+        BadRun: the other run lacks the model, or it embeds differently there.
+    """
+    theirs = next((e for e in source if e["name"] == entry["name"]), None)
+    if theirs is None:
+        has = ", ".join(e["name"] for e in source)
+        raise BadRun(f"The run that the probes are taken from has no '{entry['name']}'; it has: {has}.")
+    meaning, rounding = differences(theirs["recipe"], entry["recipe"])
+    if meaning:
+        raise BadRun(
+            f"'{entry['name']}' embeds differently here and in the run that the probes are taken from "
+            f"({', '.join(meaning)} differ), so its probes mean nothing here."
+        )
+    return rounding
+
+
+def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return entries in which two recipes of a model differ: those that change what an embedding means, and the others.
+
+    Entries that only one of them has do not count: another version of the project records other things. Nor does the
+    size of a batch, which moves the last bits alone.
+    """
+    both = theirs.keys() & ours.keys() - {"batch_size"}
+    found = sorted(k for k in both if theirs[k] != ours[k])
+    return [k for k in found if k not in ROUNDING_ENTRIES], [k for k in found if k in ROUNDING_ENTRIES]

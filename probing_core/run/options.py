@@ -1,0 +1,134 @@
+"""What may be asked of a run, in one place.
+
+From `Options` are derived the arguments of ``probing run``, the recipe's values, what the page New run starts, and the
+command that is shown for a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from probing_core.run.recipe import VIEW
+
+LOCAL, RAY = "local", "ray"
+EXECUTORS = (LOCAL, RAY)
+
+EMBED, TRAIN, EVALUATE, PROJECT = "embed", "train", "evaluate", "project"
+STAGES = (EMBED, TRAIN, EVALUATE, PROJECT)
+"""Stages of a run, in order: samples, models and embeddings; probes; scores and studies; maps. Each is a command."""
+
+Kind = Literal["text", "number", "names", "folder"]
+"""How a value is written on a command line."""
+
+
+def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False, default: Any = None) -> Any:
+    """Make a field of `Options`.
+
+    Args:
+        metavar, help: on the command line.
+        entry: whether the value enters a recipe as it is.
+    """
+    return field(default=default, metadata={"metavar": metavar, "help": help, "kind": kind, "entry": entry})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a user asked for; None leaves it to the run that exists, or to the default.
+
+    One name may stand where several can: ``models="zoo/mae"``.
+
+    Attributes:
+        corpus, view, models, transforms, limit, live_images, seed, repetitions, train_samples: see `Recipe`.
+        probes_from: directory of the run whose probes are used.
+        base: directory of a run that ``models`` join; its files are read, and none is written there.
+        calibrate_on: corpora whose untouched photographs calibrate verdicts.
+        embeddings: type in which embeddings of samples are written, ``float32`` or ``float16``.
+        device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
+        executor: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
+        address: of a Ray cluster that exists; one of this machine alone is started if not given.
+        maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
+    """
+
+    corpus: str | None = _option("C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, hub:NAME")
+    view: int | None = _option("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)
+    models: Sequence[str] | None = _option(
+        "a,b",
+        "default: bundled, the models that come with the product; zoo, baselines and published (those of the six "
+        "that were published, at a view of 224) stand for several as well",
+        "names",
+    )
+    transforms: Sequence[str] | None = _option(
+        "a,b",
+        "default: bank, all of it; far-styles adds styles that no probe learns from; of a plug-in, names or "
+        "what several have before a slash",
+        "names",
+    )
+    limit: int | None = _option(
+        "N", "number of usable images before transformations, drawn evenly over photographs", "number", entry=True
+    )
+    live_images: int | None = _option(
+        "N",
+        "number of images, beyond the limit too, that live predictions learn from (default: of the run, 500 at most)",
+        "number",
+        entry=True,
+    )
+    seed: int | None = _option("N", "of every random draw (default 0)", "number", entry=True)
+    repetitions: int | None = _option("N", "draws per image and transformation (default 1)", "number", entry=True)
+    train_samples: int | None = _option(
+        "N",
+        "samples that a probe learns from at most, photographs whole (default: as a quarter of memory holds)",
+        "number",
+        entry=True,
+    )
+    probes_from: Path | None = _option("RUN", "train nothing: take that run's probes", "folder")  # noqa: RUF009
+    calibrate_on: Sequence[str] | None = _option(
+        "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
+    )
+    base: Path | None = _option(  # noqa: RUF009
+        "RUN", "models join that run, which is read and not written: --out holds what is new", "folder"
+    )
+    embeddings: str | None = _option(
+        "TYPE", "type in which embeddings are written: float32 (default), float16", entry=True
+    )
+    device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
+    precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")
+    executor: str = _option("EXECUTOR", "what embeds: local (default), ray: workers of a Ray cluster", default=LOCAL)
+    address: str | None = _option(
+        "HOST:PORT", "with --executor ray: a cluster that exists, or auto (default: this machine alone)"
+    )
+    maps: str | Sequence[str] = _option(
+        "WHICH",
+        "which maps to draw: all (default), or first, those of the first model; the dashboard has the others drawn "
+        "when they are opened",
+        default="all",
+    )
+
+    def __post_init__(self) -> None:
+        for option in fields(self):  # a name alone is one name, and not its letters
+            if option.metadata["kind"] == "names" and isinstance(value := getattr(self, option.name), str):
+                object.__setattr__(self, option.name, (value,))
+
+    def entries(self) -> dict[str, Any]:
+        """Return the values that enter a recipe as they are, of those that were asked for."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def arguments(self) -> list[str]:
+        """Return arguments of ``probing run``, of every option that differs from its default."""
+        words: list[str] = []
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value != option.default:
+                words += [flag(option), ",".join(value) if option.metadata["kind"] == "names" else str(value)]
+        return words
+
+
+DEFAULTS = Options()
+
+
+def flag(option: Field) -> str:
+    """Return ``--live-images`` of the field ``live_images``."""
+    return "--" + option.name.replace("_", "-")

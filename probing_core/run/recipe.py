@@ -1,0 +1,248 @@
+"""The recipe of a run: a frozen dataclass that checks itself, and its TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Protocol, TypeVar, get_type_hints
+
+from probing_core.compute.design import Design
+from probing_core.errors import BadConfig, BadRun
+from probing_core.run.layout import RECIPE
+from probing_core.run.revisions import FORMAT
+from probing_core.run.store import Files, Store, digest
+from probing_core.transforms import resolve
+from probing_core.transforms.base import Transform
+
+VIEW = 128
+"""Pixels of the side of a view, unless something else is asked for."""
+
+EMBEDDING_TYPES = ("float32", "float16")
+"""Types in which embeddings of samples are written, the default first."""
+
+PASSED_OVER = ("style:", "export:", "file:")
+"""Beginnings of names of models that earlier versions had. A run that holds one is read without it."""
+
+HINTS = ("corpus", "calibrate_on", "threads")
+"""Entries that are recorded and not compared: two runs, or a run and a command, may differ in them."""
+
+SMALLEST_VIEW, LARGEST_VIEW = 32, 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a run computes; runs are ranked together only if they differ in models alone.
+
+    Attributes:
+        corpus: as in commands, ``photos``, a path being absolute: where the corpus was last seen. ``--corpus`` replaces
+            it where the fingerprint is the same.
+        fingerprint: digest of the corpus's pictures and rows: what the corpus is.
+        view: pixels of the side of the views.
+        transforms: names, identity first.
+        models: names; further ones may join a run later.
+        limit: number of images before transforms; None for all.
+        live_images: number of images, beyond the limit too, whose renderings live predictions learn from and choose
+            on; None for those within the limit, 500 at most.
+        seed: of every random draw.
+        repetitions: random draws of strength and noise per image and transform.
+        probes_from: digest of the recipe of the run whose probes are used; empty if the run trains its own.
+        embeddings: type in which embeddings of samples are written, one of `EMBEDDING_TYPES`.
+        train_samples: number of samples that a probe learns from, and is chosen on, at most; None for what a quarter of
+            the machine's memory holds.
+        calibrate_on, calibrate_fingerprints: names and digests of the corpora whose untouched photographs calibrate
+            verdicts; the names are hints as ``corpus`` is.
+        threads: of the numerical libraries; a different number may change the last bits.
+    """
+
+    corpus: str
+    fingerprint: str
+    view: int = VIEW
+    transforms: tuple[str, ...]
+    models: tuple[str, ...]
+    limit: int | None = None
+    live_images: int | None = None
+    seed: int = 0
+    repetitions: int = 1
+    probes_from: str = ""
+    threads: int = 2
+    embeddings: str = EMBEDDING_TYPES[0]
+    train_samples: int | None = None
+    calibrate_on: tuple[str, ...] = ()
+    calibrate_fingerprints: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            require_type(f"The recipe's '{name}'", getattr(self, name), hint)
+        require_view(self.view)
+        if self.limit is not None and self.limit < 1:
+            raise BadConfig(f"The limit is a number of images, 1 or more; got {self.limit}.")
+        if self.live_images is not None and self.live_images < 1:
+            raise BadConfig(f"Live predictions learn from 1 image or more; got {self.live_images}.")
+        if self.live_images is not None and self.probes_from:
+            raise BadConfig("A run that takes its probes from another learns nothing; leave --live-images out.")
+        if self.train_samples is not None and self.train_samples < 1:
+            raise BadConfig(f"Probes learn from 1 sample or more; got --train-samples {self.train_samples}.")
+        if self.train_samples is not None and self.probes_from:
+            raise BadConfig("A run that takes its probes from another learns nothing; leave --train-samples out.")
+        if self.repetitions < 1:
+            raise BadConfig(f"Repetitions must be 1 or more; got {self.repetitions}.")
+        if not 0 <= self.seed < 2**32:
+            raise BadConfig(f"The seed must be 0 or more, and less than 2^32; got {self.seed}.")
+        if self.embeddings not in EMBEDDING_TYPES:
+            raise BadConfig(f"Embeddings are written as float32 (default) or float16; got '{self.embeddings}'.")
+        if "identity" not in self.transforms or len(self.transforms) < 2:
+            raise BadConfig(
+                f"A run needs 'identity' and at least one transformation; got {', '.join(self.transforms) or 'none'}."
+            )
+        for what, names in (("transform", self.transforms), ("model", self.models)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise BadConfig(f"Each {what} may be named once; named twice: {', '.join(twice)}.")
+
+    def to_toml(self) -> dict[str, Any]:
+        """Return the content of ``run.toml``; TOML has no null, so what is None is left out, and what is empty."""
+        entries = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {"format": FORMAT} | {k: v for k, v in entries.items() if v not in (None, [], "")}
+
+    @classmethod
+    def from_toml(cls, content: dict[str, Any]) -> Recipe:
+        content = dict(content)
+        if (made := content.pop("format", None)) != FORMAT:
+            stated = f"of format {made!r:.20}" if made is not None else "states no format"
+            raise BadConfig(f"It {stated}, and this version reads format {FORMAT}; make the run again in a new folder.")
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(content) - known)
+        if unknown:
+            raise BadConfig(f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+        try:
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+            recipe = cls(**values)
+            return replace(recipe, models=tuple(name for name in recipe.models if not is_passed_over(name)))
+        except TypeError as error:
+            raise BadConfig(f"The recipe is incomplete: {error}.") from error
+
+    def without_models(self) -> dict[str, Any]:
+        """Return the entries that two runs must share to be ranked in one table.
+
+        Models apart, these are all but `HINTS`: where a corpus lies is no part of what it is, and the number of
+        threads moves the last bits alone.
+        """
+        return {k: v for k, v in self.to_toml().items() if k != "models" and k not in HINTS}
+
+    def differences(self, other: Recipe) -> list[str]:
+        """Return what differs apart from the models, as ``name: this / that``."""
+        mine, theirs = self.without_models(), other.without_models()
+        return [
+            f"{name}: {mine.get(name)} / {theirs.get(name)}"
+            for name in sorted(mine.keys() | theirs.keys())
+            if mine.get(name) != theirs.get(name)
+        ]
+
+    @property
+    def design(self) -> Design:
+        """What is made of the corpus."""
+        return Design(
+            view=self.view,
+            transforms=load_transforms(self),
+            seed=self.seed,
+            repetitions=self.repetitions,
+            limit=self.limit,
+            live_images=self.live_images,
+            learns=not self.probes_from,
+            threads=self.threads,
+        )
+
+    @property
+    def probe_digest(self) -> str:
+        """Digest of the recipe less its models: ``probes_from`` of the runs that take this one's probes."""
+        return digest(self.without_models())
+
+
+def is_passed_over(model: str) -> bool:
+    """Return whether ``model`` is the name of a model of an earlier version that this one cannot have."""
+    return model.startswith(PASSED_OVER)
+
+
+KINDS = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}
+"""Of entries of TOML files -> how an error names them."""
+
+
+def require_view(view: int) -> None:
+    """Check the pixels of the side of a view.
+
+    Raises:
+        BadConfig: they are too few or too many.
+    """
+    if not SMALLEST_VIEW <= view <= LARGEST_VIEW:
+        raise BadConfig(
+            f"The view must be {SMALLEST_VIEW} to {LARGEST_VIEW} pixels; got {view}. The default is {VIEW}."
+        )
+
+
+def require_type(what: str, value: Any, hint: Any) -> None:
+    """Check that ``value`` is of the type ``hint``.
+
+    Args:
+        hint: one of `KINDS`, or one of them or None.
+
+    Raises:
+        BadConfig: ``value``, from a TOML file or a caller, is of another type.
+    """
+    (kind,) = [one for one in KINDS if hint in (one, one | None)]
+    if value is None and hint != kind:
+        return
+    if kind == tuple[str, ...]:
+        fits = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    else:
+        fits = isinstance(value, kind) and not isinstance(value, bool)
+    if not fits:
+        raise BadConfig(f"{what} must be {KINDS[kind]}; {'it is missing' if value is None else f'got {value!r:.80}'}.")
+
+
+def read_recipe(store: Files) -> Recipe:
+    """Read the recipe of a run.
+
+    Raises:
+        BadRun: it cannot be read, has unknown entries or such of other types, or lacks some.
+    """
+    content = store.read_toml(RECIPE)
+    try:
+        return Recipe.from_toml(content)
+    except BadConfig as error:
+        raise BadRun(
+            f"The run '{store.root}' cannot be opened, since its {RECIPE} was changed or is of another version: {error}"
+        ) from error
+
+
+def write_recipe(store: Store, recipe: Recipe) -> None:
+    store.write_toml(RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
+
+
+def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
+    """Return the transforms of a recipe, in its order."""
+    return tuple(resolve(name) for name in recipe.transforms)
+
+
+class Made(Protocol):
+    """What has a recipe: a run."""
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+
+M = TypeVar("M", bound=Made)
+
+
+def source_among(others: Iterable[M], recipe: Recipe) -> M | None:
+    """Return the one of ``others`` whose probes the run of ``recipe`` uses; None where it is not among them.
+
+    Runs that differ in models alone, such as one and another that stands on it, are told apart by these: it is one that
+    has all models of ``recipe``, or where none has, the first.
+    """
+    first = None
+    for other in others:
+        if other.recipe.probe_digest == recipe.probes_from:
+            if set(recipe.models) <= set(other.recipe.models):
+                return other
+            first = first or other
+    return first

@@ -1,0 +1,97 @@
+"""What a run embeds, planned: its images, the main samples and its series, each cut into units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.design import Design
+from probing_core.compute.names import LAYERS
+from probing_core.compute.samples import SamplePlan, Unit, cut_units, make_samples
+from probing_core.compute.series import make_series, plan_series, series_names
+from probing_core.corpora.base import Corpus
+from probing_core.models.base import LoadedEmbedder
+from probing_core.run import layout
+from probing_core.run.models import embeds_pictures
+
+Arrays = Mapping[str, Mapping[str, np.ndarray]]
+"""Full model name -> what is written of it for one unit, by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampleSet:
+    """Samples that are made and embedded in units: the main ones, or a series.
+
+    Attributes:
+        series: its name; empty for the main samples. Embeddings made elsewhere cover the main samples alone.
+        plan: their rows from one to before another, without the columns that are measured on the pictures.
+        units: how they are cut.
+    """
+
+    series: str
+    plan: Callable[[int, int], pd.DataFrame]
+    units: Sequence[Unit]
+
+    def __len__(self) -> int:
+        return self.units[-1].stop
+
+    @property
+    def table(self) -> str:
+        """Where their rows go."""
+        return layout.series_table(self.series) if self.series else layout.SAMPLES
+
+    @property
+    def blocks(self) -> bool:
+        """Whether every block of a network is read out, in place of the model's own embedding."""
+        return self.series == LAYERS
+
+    def rows_path(self, unit: Unit) -> str:
+        return layout.unit_rows_path(unit.index, self.series)
+
+    def unit_path(self, model: str, unit: Unit) -> str:
+        """Return the path of embeddings that are not gathered yet."""
+        return layout.unit_embeddings_path(model, unit.index, self.series)
+
+    def rows(self, unit: Unit | None = None) -> pd.DataFrame:
+        """Return the planned rows of one unit, or all of them."""
+        return self.plan(0, len(self)) if unit is None else self.plan(unit.start, unit.stop)
+
+    def covers(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""
+        return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
+
+    def make(
+        self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor
+    ) -> tuple[list[np.ndarray], pd.DataFrame]:
+        """Make the pictures of planned ``rows`` of one unit, and complete these."""
+        if self.series:
+            return make_series(self.series, design, corpus, rows, pool)
+        return make_samples(design, corpus, design.transforms, rows, pool)
+
+    def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
+        """Compute embeddings of one unit."""
+        if self.blocks:
+            return {embedder.name: embedder.embed_blocks(pictures)}
+        made = embedder.embed_layers(pictures) if self.series else embedder.embed_samples(pictures, rows)
+        return {name: {"embeddings": embeddings} for name, embeddings in made.items()}
+
+
+def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSet]:
+    """Return what a run embeds: name of a series -> its samples; the main samples, first, are called by an empty
+    name."""
+    main = SamplePlan(design, images)
+    sets = [SampleSet("", main.rows, main.units)]
+    for name in series_names(design, images):
+        planned = plan_series(name, design, images)
+        sets.append(SampleSet(name, partial(_slice, planned), cut_units(design, planned)))
+    return {one.series: one for one in sets}
+
+
+def _slice(planned: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
+    return planned.iloc[start:stop]

@@ -1,0 +1,146 @@
+"""The scope of a plan: recipe, images and models of a run."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from probing_core.compute.design import Design
+from probing_core.compute.samples import has_splits
+from probing_core.compute.studies import studies_of
+from probing_core.compute.tasks import task_names
+from probing_core.models.names import parse, with_layer
+from probing_core.run import layout
+from probing_core.run.models import model_entries, require_same_model
+from probing_core.run.options import DEFAULTS, Options
+from probing_core.run.probe_source import ProbeSource
+from probing_core.run.progress import SILENT, Progress
+from probing_core.run.recipe import Recipe
+from probing_core.run.sample_sets import SampleSet, plan_sample_sets
+from probing_core.run.setup import Corpora
+from probing_core.run.store import Files, Store
+from probing_core.transforms.base import Transform
+
+HOLDING_FILES = ("files", "source", "source_files", "images", "sample_sets", "with_models")
+"""Names of what the scope holds and no maker is given: of files, it reads what its row declares."""
+
+
+class Scope:
+    """Recipe, images and models of a run as its files say at one time, each read once; rows of the table are expanded
+    by it.
+
+    Args:
+        files: of the run.
+        recipe: of the run.
+        options: where and with what it is computed.
+        progress: what long makers report to.
+        corpora: of the run.
+        source: the run whose probes are used, where there is one and it is here.
+    """
+
+    def __init__(
+        self,
+        files: Store,
+        recipe: Recipe,
+        options: Options = DEFAULTS,
+        progress: Progress = SILENT,
+        corpora: Corpora | None = None,
+        source: ProbeSource | None = None,
+    ) -> None:
+        self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
+        self.source, self.corpora = source, corpora or Corpora(recipe)
+
+    def with_models(self) -> Scope:
+        """Return the scope with the models that were loaded since; what was planned of the images stays."""
+        later = Scope(self.files, self.recipe, self.options, self.progress, self.corpora, self.source)
+        later.images, later.sample_sets = self.images, self.sample_sets
+        return later
+
+    @cached_property
+    def design(self) -> Design:
+        return self.recipe.design
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:
+        return self.design.transforms
+
+    @property
+    def learns(self) -> bool:
+        """Whether the run learns its own probes."""
+        return not self.recipe.probes_from
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """The table of images of a run that has chosen them."""
+        return self.files.read_table(layout.IMAGES)
+
+    @cached_property
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """Name of a model -> content of its ``model.toml``, of all that were loaded, in the order of the recipe."""
+        return {entry["name"]: entry for entry in model_entries(self.files, self.recipe.models)}
+
+    @property
+    def unloaded(self) -> list[str]:
+        """Models of the recipe that are not wholly known: never loaded, or without the description of a layer."""
+        layers = {entry["request"]: entry["recipe"].get("layers") for entry in self.entries.values()}
+
+        def is_known(request: str) -> bool:
+            if parse(request).options.get("layer") != "all" or not isinstance(layers.get(request), int):
+                return request in layers or request in self.entries  # as a layer of another request
+            return all(with_layer(request, layer) in self.entries for layer in range(1, layers[request] + 1))
+
+        return [request for request in self.recipe.models if not is_known(request)]
+
+    @cached_property
+    def sample_sets(self) -> dict[str, SampleSet]:
+        """Name of a series -> its samples, cut into units; the main samples are called by an empty name. None before
+        the images are chosen, so that a plan that is made then has nothing that is made of them."""
+        return plan_sample_sets(self.design, self.images) if self.files.has(layout.IMAGES) else {}
+
+    @cached_property
+    def has_splits(self) -> bool:
+        return bool(self.sample_sets) and has_splits(self.images)
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that the run has: its own probes learn the content, where it is defined."""
+        return task_names(self.transforms, self.images if self.learns else None)
+
+    @property
+    def stands_on_base(self) -> bool:
+        """Whether the run reads the files of another beside its own."""
+        return self.files.base is not None
+
+    @property
+    def source_files(self) -> Files:
+        """Files of the run whose probes are used; where it is not here, of what was taken from it."""
+        return self.files if self.source is None else self.source.files
+
+    @property
+    def learned_here(self) -> bool:
+        """Whether the probes of another run, which are used, learned from the same corpus."""
+        return self.source is not None and self.source.recipe.fingerprint == self.recipe.fingerprint
+
+    def rounding(self, model: str) -> list[str]:
+        """Return entries of the recipe of ``model`` that differ in the run whose probes are used, and move embeddings
+        by rounding alone; see `require_same_model`."""
+        return [] if self.source is None else require_same_model(self.entries[model], self.source.entries)
+
+    def covers(self, model: str, series: str) -> bool:
+        """Return whether a model has embeddings of a series."""
+        return series in self.sample_sets and self.sample_sets[series].covers(self.entries[model])
+
+    @cached_property
+    def studied_models(self) -> list[str]:
+        """Models that are studied: of one that was asked for all its layers, the last."""
+        return list({entry["request"]: name for name, entry in self.entries.items()}.values())
+
+    @cached_property
+    def studies(self) -> dict[str, list[str]]:
+        """Name of a study -> the models that have it."""
+        return {
+            study.name: [m for m in self.studied_models if self.covers(m, study.series)]
+            for study in (studies_of(self.images, self.learns) if self.has_splits else ())
+        }

@@ -1,0 +1,287 @@
+"""A run is opened or begun: its recipe and its corpora."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from probing_core.compute.parallel import cores
+from probing_core.corpora import absolute_name, open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadConfig, BadCorpus, BadRun, DamagedFile, ProbingError, UnknownName
+from probing_core.models import PUBLISHED_VIEW, bundled, find_spec, parse
+from probing_core.models import expand as expand_models
+from probing_core.paths import refuse_address
+from probing_core.run.layout import JOURNAL, LOG, MANIFEST, MODELS, RECIPE, TEMPORARY, slug
+from probing_core.run.options import Options
+from probing_core.run.probe_source import (
+    ProbeSource,
+    find_probe_source,
+    open_probe_source,
+    require_probe_source,
+)
+from probing_core.run.recipe import Recipe, read_recipe, write_recipe
+from probing_core.run.store import RunFiles, Store
+from probing_core.run.wanted import names_of
+from probing_core.transforms import expand, resolve
+
+
+class Corpora:
+    """The corpora of a run, each opened once, when it is first needed.
+
+    Args:
+        recipe: of the run.
+        own, calibrating: the corpus of the run, and those that verdicts are calibrated on, where they are open already.
+    """
+
+    def __init__(self, recipe: Recipe, own: Corpus | None = None, calibrating: Sequence[Corpus] = ()) -> None:
+        self._recipe, self._own, self._calibrating = recipe, own, calibrating
+
+    @cached_property
+    def own(self) -> Corpus:
+        """The corpus of the run."""
+        return self._own or open_same_corpus(self._recipe)
+
+    @cached_property
+    def all(self) -> list[Corpus]:
+        """The corpus of the run, then those that verdicts are calibrated on.
+
+        Raises:
+            BadRun: one of them has changed.
+        """
+        named = zip(self._recipe.calibrate_on, self._recipe.calibrate_fingerprints, strict=True)
+        others = self._calibrating or [_open_same(name, found, "--calibrate-on") for name, found in named]
+        return [self.own, *others]
+
+    @property
+    def skipped_summary(self) -> str:
+        """What of the run's corpus could not be read; empty where it was not opened yet."""
+        return "" if self._own is None else self._own.skipped_summary
+
+
+def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora, ProbeSource | None]:
+    """Return the recipe of the run, further models joined, its corpora, and the run whose probes it uses, if that is
+    here.
+
+    A corpus is its fingerprint: one that lies elsewhere now, named by ``--corpus``, is noted in the recipe, and the run
+    goes on with it.
+
+    Raises:
+        BadRun: the run was made by another recipe; the sentence names what differs.
+        UnknownName: there is no such model or transform.
+    """
+    named = expand_models(options.models or ())
+    for name in named:
+        find_spec(name)  # a wrong name is refused before anything is written
+    for name in with_identity(options.transforms):
+        resolve(name)
+    models = tuple(parse(name).full for name in named) or None
+    probes = None if options.probes_from is None else open_probe_source(options.probes_from)
+    if options.base is not None:
+        _stand_on(store, Path(options.base), models)
+    if not store.has(RECIPE):
+        corpus = open_corpus("photos" if options.corpus is None else options.corpus)
+        calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
+        recipe = _new_recipe(options, corpus, calibrating, models, probes)
+        write_recipe(store, recipe)
+        return recipe, Corpora(recipe, corpus, calibrating), probes
+    made = recipe = read_recipe(store)
+    elsewhere = _named_again(options.corpus, recipe.corpus)
+    calibrating = _named_again_each(options.calibrate_on or (), recipe.calibrate_on)
+    requested = _requested_entries(options, probes)
+    if elsewhere:
+        requested["fingerprint"] = elsewhere.fingerprint
+    if calibrating:
+        requested["calibrate_fingerprints"] = tuple(one.fingerprint for one in calibrating)
+    differences = recipe.differences(replace(recipe, **requested))
+    if differences:
+        differences = [_by_name(one, recipe, elsewhere, calibrating) for one in differences]
+        raise BadRun(
+            f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
+            f"only models may join it. Choose another --out."
+        )
+    if elsewhere:
+        recipe = replace(recipe, corpus=absolute_name(elsewhere.name))
+    if calibrating:
+        recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
+    joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
+    probes = find_probe_source(joined, probes)
+    if joining := [name for name in models or () if name not in recipe.models]:
+        require_probe_source(recipe, probes)
+        if probes is not None:
+            probes.require_probes(joining)
+    if joined != made or RECIPE not in store.own_names():  # a run that stands on a base has a recipe of its own
+        write_recipe(store, joined)
+    return joined, Corpora(joined, elsewhere, calibrating), probes
+
+
+def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
+    """Begin a run that stands on the run in ``base``, unless it does already.
+
+    Raises:
+        BadConfig: no model is named that could join.
+        BadRun: there is no run in ``base``, or this one stands on another, or on none.
+    """
+    if not RunFiles(base).has(RECIPE):
+        raise BadRun(f"'{base}' is not a run that models could join; give a run's directory to --base.")
+    if store.base is not None and store.base.resolve() == base.resolve():
+        return
+    if store.has(RECIPE):
+        stands = f"stands on '{store.base}'" if store.base else "stands on no other"
+        raise BadRun(f"The run '{store.root}' {stands}, and --base names '{base}'; choose another --out.")
+    if not models:
+        raise BadConfig("Models join the run of --base, and none is named; name them with --models.")
+    store.start_from(base)
+
+
+def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating: Sequence[Corpus]) -> str:
+    """Return ``difference`` of two recipes with the names of corpora in place of their fingerprints."""
+    if corpus and difference.startswith("fingerprint: "):
+        return f"corpus: {recipe.corpus} / {corpus.name}"
+    if difference.startswith("calibrate_fingerprints: "):
+        return f"calibrate_on: {', '.join(recipe.calibrate_on)} / {', '.join(one.name for one in calibrating)}"
+    return difference
+
+
+def _named_again(name: str | None, known: str) -> Corpus | None:
+    """Return the corpus ``name`` where it is another name than the ``known`` one; it may be the same corpus."""
+    return open_corpus(name) if name and absolute_name(name) != known else None
+
+
+def _named_again_each(names: Sequence[str], known: Sequence[str]) -> list[Corpus]:
+    """Return all the corpora ``names`` where one of them is not named as in ``known``."""
+    return [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(known) else []
+
+
+def _requested_entries(options: Options, probes: ProbeSource | None) -> dict[str, Any]:
+    """Return the entries of a recipe that the options ask for, models and corpora apart."""
+    entries = options.entries()
+    if options.transforms:
+        entries["transforms"] = with_identity(options.transforms)
+    if probes is not None:
+        entries["probes_from"] = probes.recipe.probe_digest
+    return entries
+
+
+def _new_recipe(
+    options: Options,
+    corpus: Corpus,
+    calibrating: Sequence[Corpus],
+    models: tuple[str, ...] | None,
+    probes: ProbeSource | None = None,
+) -> Recipe:
+    usual = dict(corpus.recipe) if probes is None else {}
+    learned = with_identity(usual.pop("transforms", ("bank",)))
+    entries = usual | options.entries()
+    if options.view is None and "published" in (options.models or ()):
+        entries["view"] = PUBLISHED_VIEW
+    if probes is not None:
+        source = probes.recipe
+        entries["probes_from"] = source.probe_digest
+        if options.view not in (None, source.view):
+            raise BadConfig(
+                f"The probes of '{options.probes_from}' learned from views of {source.view} pixels, and --view asks "
+                f"for {options.view}; leave it out."
+            )
+        entries["view"] = source.view
+        models = models or tuple(name for name in source.models if name in bundled())
+        learned = tuple(name for name in source.transforms if not resolve(name).far)
+        probes.require_probes(models)
+    if options.calibrate_on:
+        if probes is not None:
+            raise BadConfig(
+                "A run that takes its probes from another takes its verdicts too; leave --calibrate-on out."
+            )
+        entries["calibrate_on"] = tuple(absolute_name(other.name) for other in calibrating)
+        entries["calibrate_fingerprints"] = tuple(other.fingerprint for other in calibrating)
+    transforms = with_identity(options.transforms) or learned
+    if all(resolve(name).far for name in transforms if name != "identity"):
+        raise BadConfig(
+            "A run needs a transformation that probes learn, and all that were named are of the tier of far styles; "
+            "try --transforms bank,far-styles."
+        )
+    return Recipe(
+        corpus=absolute_name(corpus.name),
+        fingerprint=corpus.fingerprint,
+        transforms=transforms,
+        models=models or bundled(),
+        threads=cores(),
+        **entries,
+    )
+
+
+def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return ``names`` with identity first, as in the bank: every run has it."""
+    return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
+
+
+@contextmanager
+def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
+    """Take the model of ``request`` out of the recipe if an error is raised inside: the run could not be completed;
+    not where the run holds anything of the model, be it damaged, or the model is the only one."""
+    try:
+        yield
+    except DamagedFile:
+        raise  # nothing is wrong with the model: the file is made again, and the run goes on
+    except ProbingError as error:
+        others = tuple(name for name in recipe.models if name != request)
+        held = {path.split("/")[1] for path in (*store.entries(MODELS), *store.aside) if path.startswith(MODELS)}
+        if not others or not held.isdisjoint(map(slug, names_of(request))):
+            raise
+        write_recipe(store, replace(recipe, models=others))
+        error.args = (f"{error} It has left the run, which can go on without it.",)
+        raise
+
+
+def open_same_corpus(recipe: Recipe) -> Corpus:
+    """Return the corpus of a run that exists.
+
+    Raises:
+        BadRun: it has changed.
+    """
+    return _open_same(recipe.corpus, recipe.fingerprint, "--corpus")
+
+
+def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
+    try:
+        corpus = open_corpus(name)
+    except (BadCorpus, UnknownName) as error:
+        raise BadRun(
+            f"{error} If the corpus of the run lies elsewhere now, name it with `probing run {option}`."
+        ) from error
+    if corpus.fingerprint != fingerprint:
+        raise BadRun(
+            f"The corpus '{name}' is no longer the one that the run was begun with (its pictures or labels changed); "
+            f"name the one that it was with `probing run {option}`, or make a new run."
+        )
+    return corpus
+
+
+def refuse_other_folder(store: Store) -> None:
+    """Refuse a folder that is no run and holds something, with `BadRun`: none of it may be lost."""
+    refuse_address(store.root)
+    if store.has(RECIPE) or not store.root.is_dir():
+        return
+    there = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
+    if there - {RECIPE, JOURNAL}:  # these alone are of a run that was killed as it began
+        some = ", ".join(sorted(there)[:3]) + (", ..." if len(there) > 3 else "")
+        raise BadRun(
+            f"'{store.root}' is no run (or has lost its {RECIPE} or {MANIFEST}) and holds other files ({some}); "
+            f"choose another folder."
+        )
+
+
+@contextmanager
+def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
+    """Remove the recipe of a ``new`` run that is refused before anything was made, and what it stands on: these would
+    bind the next try."""
+    try:
+        yield
+    except ProbingError:
+        if new and store.own_names() in ([RECIPE], []):
+            store.clear()
+        raise

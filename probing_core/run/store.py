@@ -1,0 +1,486 @@
+"""Files of a run: keys, checksums, reading and writing.
+
+A file is whole or absent: it is written to a temporary name, flushed to disk and renamed, and only then entered
+into the manifest together with its key, the digest of every input that changes its bytes. A file that the manifest
+does not know, or knows under another key, is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from probing_core.errors import BadRun, DamagedFile, RunBusy, one_line
+from probing_core.run.atomic import write_atomically, written_atomically
+from probing_core.run.encoding import map_array, write_arrays, write_joined_arrays, write_tables
+from probing_core.run.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
+from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
+from probing_core.run.revisions import FORMAT
+
+__all__ = [
+    "TEMPORARY",
+    "Files",
+    "RunFiles",
+    "Store",
+    "digest",
+    "note_event",
+    "without_none",
+    "write_atomically",
+    "write_file",
+]
+
+
+Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
+"""Content of a file: a table, bytes, arrays by name, or None for nothing."""
+
+Inputs = Mapping[str, Any]
+"""Inputs that a file was made from: path -> checksum or key, ``revision``, and ``options``, their values by name."""
+
+
+COMPLETED = "completed"
+"""Event: files were made, and none that was asked for is missing."""
+
+
+def note_event(root: Path, **event: Any) -> None:
+    """Append ``event`` (JSON types) with its date to the log of the run ``root``; failing to write it stops no run."""
+    line = json.dumps({"date": datetime.now(UTC).isoformat(timespec="seconds"), **event})
+    with suppress(OSError):
+        (root / LOG).mkdir(exist_ok=True)
+        with (root / EVENTS).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+
+def completed_on(root: Path) -> str:
+    """Return the day (UTC, as 2026-11-29) on which work on the run ``root`` ended last; empty where no log says it."""
+    with suppress(OSError, ValueError):
+        events = [json.loads(line) for line in (root / EVENTS).read_text(encoding="utf-8").splitlines()]
+        dates = [str(event["date"]) for event in events if event.get("event") == COMPLETED]
+        return dates[-1][:10] if dates else ""
+    return ""
+
+
+def digest(recipe: Any) -> str:
+    """Return sixteen hex digits over ``recipe`` (JSON types) and the format of runs: the key of a file."""
+    text = json.dumps([FORMAT, recipe], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Files(ABC):
+    """Reads files of a run.
+
+    Attributes:
+        root: the run directory.
+    """
+
+    root: Path
+
+    @abstractmethod
+    def entry(self, name: str) -> Entry | None:
+        """Return what the manifest knows of a file, or None."""
+
+    @abstractmethod
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        """Return the entries of every path under ``prefix``, those without a file too."""
+
+    @abstractmethod
+    def path(self, name: str) -> Path:
+        """Return where a file lies, or would."""
+
+    @abstractmethod
+    def readable(self, name: str) -> Path:
+        """Return the path of a file that is about to be read.
+
+        Whoever holds the run for writing checks each file once before it goes by what the file holds.
+
+        Raises:
+            DamagedFile: it does not have its checksum.
+            BadRun: it is of the base, and does not have its checksum.
+        """
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Return every file under ``prefix``, sorted; none that was left out."""
+        return sorted(name for name, entry in self.entries(prefix).items() if "state" not in entry)
+
+    def has(self, name: str, key: str | None = None) -> bool:
+        """Return whether ``name`` is complete, and of the key ``key`` where one is given."""
+        entry = self.entry(name)
+        if entry is None or "state" in entry or (key is not None and entry["key"] != key):
+            return False
+        try:
+            return self.path(name).stat().st_size == entry["bytes"]
+        except OSError:
+            return False
+
+    def size(self, name: str) -> int:
+        """Return the bytes of a file."""
+        return self._known(name)["bytes"]
+
+    def checksum(self, name: str) -> str:
+        """Return the SHA-256 of a file."""
+        return self._known(name)["sha256"]
+
+    def _known(self, name: str) -> Entry:
+        entry = self.entry(name)
+        if entry is None:
+            raise KeyError(name)
+        return entry
+
+    def read_bytes(self, name: str) -> bytes:
+        path = self.readable(name)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise unreadable(name, error) from error
+
+    def read_table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        path = self.readable(name)
+        try:
+            return pd.read_parquet(path, columns=columns)
+        except Exception as error:  # pyarrow raises many kinds; each means that the file is not whole
+            raise unreadable(name, error) from error
+
+    def read_arrays(self, name: str) -> dict[str, np.ndarray]:
+        from safetensors.numpy import load_file
+
+        return load_file(self.readable(name))
+
+    def read_array(self, name: str, array: str) -> np.ndarray:
+        """Read one of the arrays in a file; the others are not read."""
+        from safetensors import safe_open
+
+        with safe_open(self.readable(name), framework="numpy") as file:
+            return file.get_tensor(array)
+
+    def map_array(self, name: str, array: str) -> np.ndarray:
+        """Map one of the arrays in a file into memory: only those of its rows are read that are used."""
+        mapped = map_array(self.readable(name), array)
+        return self.read_array(name, array) if mapped is None else mapped
+
+    def array_names(self, name: str) -> list[str]:
+        from safetensors import safe_open
+
+        with safe_open(self.readable(name), framework="numpy") as file:
+            return list(file.keys())
+
+    def read_toml(self, name: str) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self.read_bytes(name).decode())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadRun(
+                f"'{name}' of the run is not valid TOML: {one_line(error)}; mend it, or make the run in another folder."
+            ) from error
+
+
+class RunFiles(Files):
+    """Reads the files of one directory.
+
+    A run that stands on a base has the files of the base where it has none of its own: nothing is written there.
+
+    Args:
+        root: the run directory.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        self._manifest = Manifest(self.root)
+        self._base = None if self._manifest.base is None else _base_of(self.root, Path(self._manifest.base))
+        self._checks = False
+        self._checked: set[str] = set()
+        self._aside: set[str] = set()
+
+    @property
+    def base(self) -> Path | None:
+        """Directory of the run that this one stands on."""
+        return None if self._base is None else self._base.root
+
+    def entry(self, name: str) -> Entry | None:
+        if self._is_own(name):
+            return self._manifest.files[name]
+        return None if self._base is None else self._base.entry(name)
+
+    def options(self, digest: str) -> Any:
+        """Return the values of options that an entry refers to by ``digest``; None where they are unknown."""
+        found = self._manifest.options.get(digest)
+        return self._base.options(digest) if found is None and self._base is not None else found
+
+    def path(self, name: str) -> Path:
+        if self._base is not None and not self._is_own(name) and self._base.entry(name) is not None:
+            return self._base.path(name)
+        return self.root / name
+
+    def _is_own(self, name: str) -> bool:
+        return name in self._manifest.files and name not in self._aside
+
+    def own_names(self) -> list[str]:
+        """Return every file of this run that is not of its base, sorted."""
+        return sorted(name for name, entry in self._manifest.files.items() if "state" not in entry)
+
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        further = self._base.entries(prefix) if self._base is not None else {}
+        own = self._manifest.files.items()
+        return further | {name: e for name, e in own if name.startswith(prefix) and name not in self._aside}
+
+    def state(self) -> str:
+        """Return sixteen hex digits that differ wherever a file, as this store knows it, does."""
+        mine = self._manifest.digest()
+        return mine if self._base is None else digest([mine, self._base.state()])
+
+    def readable(self, name: str) -> Path:
+        entry = self.entry(name)
+        if entry is None and name in self._aside:
+            raise DamagedFile(name, self.flaw(name))
+        if self._checks and name not in self._checked and entry is not None:
+            if what := _flaw(self.path(name), entry):
+                if not self._is_own(name):
+                    raise BadRun(f"'{name}' of the run '{self.base}', which this one stands on, {what}.")
+                raise DamagedFile(name, what)
+            if "state" not in entry:
+                self._checked.add(name)
+        return self.path(name)
+
+    def flaw(self, name: str) -> str:
+        """Return what is wrong with a file of this run itself; empty where nothing is, or where it has none."""
+        entry = self._manifest.files.get(name)
+        return "" if entry is None else _flaw(self.root / name, entry)
+
+
+class Store(RunFiles):
+    """Reads and writes the files of one directory.
+
+    Args:
+        root: the run directory.
+    """
+
+    # writing
+
+    def write(self, name: str, content: Content, key: str, inputs: Inputs | None = None) -> None:
+        """Write one file; ``content`` is a table, arrays by name, bytes, or None where there is nothing to write."""
+        if content is None:
+            self.remove(*([name] if name in self._manifest.files else []))
+            self.enter([(name, {"bytes": 0, "sha256": "", "key": key, "state": NOTHING})], inputs)
+        elif isinstance(content, bytes):
+            self._write(name, lambda file: file.write(content), key, inputs)
+        elif isinstance(content, pd.DataFrame):
+            self._write(name, partial(write_tables, [content]), key, inputs)
+        else:
+            self._write(name, partial(write_arrays, content), key, inputs)
+
+    def write_bytes(self, name: str, content: bytes, key: str) -> None:
+        self.write(name, content, key)
+
+    def write_table(self, name: str, table: pd.DataFrame, key: str) -> None:
+        self.write(name, table, key)
+
+    def join_tables(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
+        """Write the rows of the tables ``parts`` as one table, of which a row group is in memory."""
+        tables = (self.read_table(part) for part in parts)
+        self._write(name, partial(write_tables, tables), key, inputs)
+
+    def join_arrays(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
+        """Write the arrays of ``parts``, rows after rows, as one file; it is never in memory whole."""
+        paths = [self.readable(part) for part in parts]
+        self._write(name, partial(write_joined_arrays, paths), key, inputs)
+
+    def _write(self, name: str, write: Callable[[IO[bytes]], object], key: str, inputs: Inputs | None) -> None:
+        self.enter([write_file(self.root, name, write, key)], inputs)
+
+    def move(self, name: str, to: str, inputs: Inputs | None = None) -> None:
+        """Give a file another path."""
+        target = self.root / to
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.path(name).replace(target)  # first: a kill in between leaves a file that is made again
+        entry = self._manifest.files[name] | self._noted(inputs)
+        self._enter([(to, entry), (name, None)])
+
+    def enter(self, written: Sequence[tuple[str, Entry]], inputs: Inputs | None = None) -> None:
+        """Enter files that `write_file` wrote into this run's folder, here or elsewhere.
+
+        Args:
+            inputs: what they were made from; where it is given, `probing verify --why` can say what changed.
+        """
+        noted = self._noted(inputs)
+        self._enter([(name, entry | noted) for name, entry in written])
+        self._checked.update(name for name, _ in written)
+
+    def _enter(self, entries: Sequence[tuple[str, Entry | None]]) -> None:
+        self._manifest.enter(entries)
+        self._aside.difference_update(name for name, _ in entries)
+
+    def _noted(self, inputs: Inputs | None) -> Entry:
+        if inputs is None:
+            return {}
+        return {"inputs": dict(inputs) | {"options": self._manifest.note(inputs["options"])}}
+
+    def start_from(self, base: Path) -> None:
+        """Make this an empty run that stands on the run in ``base``, whose files it reads beside its own."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._base = RunFiles(base)
+        self._manifest.start_from(str(base.absolute()))
+
+    def write_toml(self, name: str, content: Mapping[str, Any], key: str) -> None:
+        import tomli_w
+
+        self.write_bytes(name, tomli_w.dumps(content).encode(), key)
+
+    def leave_out(self, *names: str) -> None:
+        """Remove files whose keys and checksums stay known, so that what was made from them stays valid."""
+        for name in names:
+            (self.root / name).unlink(missing_ok=True)
+        self._enter([(name, self._known(name) | {"state": LEFT_OUT}) for name in names])
+
+    def hide(self, *names: str) -> None:
+        """Have files of the base be no files of this run: they are of another key."""
+        self._enter([(name, {"bytes": 0, "sha256": "", "key": "", "state": NOTHING}) for name in names])
+
+    def remove(self, *names: str) -> None:
+        """Remove files of this run; those of its base stay."""
+        names = tuple(name for name in names if name in self._manifest.files)
+        for name in names:
+            (self.root / name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
+        self._enter([(name, None) for name in names])
+        self._checked.difference_update(names)
+
+    def clear(self) -> None:
+        """Remove every file but the log, and what makes the folder a run."""
+        names = list(self._manifest.files)
+        self._base = None
+        self._manifest.clear()  # first: without it a run can be begun anew
+        for name in names:
+            (self.root / name).unlink(missing_ok=True)
+
+    # checking and repair
+
+    def set_aside(self, *names: str) -> None:
+        """Have damaged files of this run count as missing as long as it is held for writing.
+
+        They stay where they are, and in the manifest, until others are entered in their place: what cannot be made
+        again is not lost, and goes on to be told.
+        """
+        self._aside.update(name for name in names if name in self._manifest.files)
+
+    @property
+    def aside(self) -> list[str]:
+        """Files that were set aside and not made again yet, sorted."""
+        return sorted(self._aside)
+
+    def damaged(self) -> dict[str, str]:
+        """Return what is wrong with each file of this run that is missing, or does not have its checksum."""
+        return {name: what for name in sorted(self._manifest.files) if (what := self.flaw(name))}
+
+    def foreign(self) -> list[str]:
+        """Return files that lie in the run's folder and are unknown to the manifest."""
+        there = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
+        ours = {MANIFEST, JOURNAL, *BESIDE, *self._manifest.files}
+        return sorted(name for name in there if name not in ours and not name.startswith(f"{LOG}/"))
+
+    def damage(self) -> list[str]:
+        """Return one sentence for each file that is missing, changed, or unknown to the manifest."""
+        known = [f"'{name}' {what}." for name, what in self.damaged().items()]
+        return known + [f"'{name}' is not in the manifest: it does not belong to the run." for name in self.foreign()]
+
+    def clean(self) -> None:
+        """Remove what a killed process left half done."""
+        for path in self.root.rglob(f"*{TEMPORARY}"):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for writing; a killed process holds it no longer.
+
+        Raises:
+            RunBusy: another process, or another store of this one, holds it.
+            BadRun: the run's folder cannot be written to.
+        """
+        lock = FileLock(self.path(LOCK), timeout=0, thread_local=False)
+        try:
+            self.path(LOG).mkdir(parents=True, exist_ok=True)
+            held = lock.acquire()
+        except Timeout as error:
+            raise RunBusy(
+                f"Another process is writing to the run '{self.root}'; wait until it ends, or stop it first."
+            ) from error
+        except OSError as error:
+            raise BadRun(
+                f"Nothing can be written to '{self.root}' ({error.strerror or one_line(error)}); "
+                f"make it writable, or choose another folder."
+            ) from error
+        with held:
+            self._manifest.read()
+            self.fold()  # what a killed process had entered
+            self.clean()
+            self._checks, self._checked, self._aside = True, set(), set()
+            try:
+                yield
+            finally:
+                self._checks, self._aside = False, set()
+                with suppress(BadRun):  # a full disk: what is complete stands in the journal
+                    self.fold()
+
+    def fold(self) -> None:
+        """Write what was entered since the last time into the manifest: at the end of a stage."""
+        self._manifest.fold()
+
+
+def _base_of(root: Path, base: Path) -> RunFiles:
+    if not (base / MANIFEST).is_file():
+        raise BadRun(f"The run '{root}' stands on the run '{base}', which is not there; bring it back, or begin anew.")
+    return RunFiles(base)
+
+
+def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key: str) -> tuple[str, Entry]:
+    """Write a file of the run in ``root``; it belongs to the run once what is returned has been entered.
+
+    Args:
+        write: writes its content.
+        key: of its recipe.
+    """
+    with written_atomically(root / name) as file:
+        write(file)
+        file.seek(0)
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.seek(0, os.SEEK_END)
+    return name, {"bytes": size, "key": key, "sha256": checksum}
+
+
+def unreadable(name: str, error: Exception) -> BadRun:
+    """Return what is raised where the file ``name`` of a run cannot be read."""
+    return BadRun(
+        f"'{name}' of the run cannot be read ({one_line(error)}); `probing verify` lists what is damaged, "
+        f"`probing run` makes it again."
+    )
+
+
+def _flaw(path: Path, entry: Entry) -> str:
+    """Return what is wrong with the file of ``entry``, or an empty string."""
+    if "state" in entry:
+        return ""
+    try:
+        whole = _sha256(path) == entry["sha256"]
+    except OSError:
+        return "is in the manifest but missing"
+    return "" if whole else "does not have the checksum of the manifest: it was changed or damaged"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def without_none(value: Any) -> Any:
+    """Return ``value`` as TOML can hold it: no null, no tuple."""
+    if isinstance(value, dict):
+        return {k: without_none(v) for k, v in value.items() if v is not None}
+    return [without_none(v) for v in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,236 @@
+"""A worker holds models and the corpus of a run, makes the pictures of units and embeds them.
+
+There is one in this process, or one on each worker of a cluster. While models embed one unit, threads make the next.
+What a worker writes belongs to the run once whoever holds the run has entered it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute import memory
+from probing_core.compute.live.large import make_crops
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.models import find_spec, load_embedder
+from probing_core.models.base import LoadedEmbedder
+from probing_core.models.network.devices import resolve_device
+from probing_core.models.network.memory import free_memory, out_of_memory
+from probing_core.models.network.shared import SharedPictures
+from probing_core.run.encoding import write_arrays, write_tables
+from probing_core.run.layout import CROPS, crops_path, model_path
+from probing_core.run.manifest import Entry
+from probing_core.run.models import require_joined
+from probing_core.run.recipe import Recipe
+from probing_core.run.sample_sets import Arrays, SampleSet
+from probing_core.run.store import Store, note_event, without_none, write_file
+
+Written = list[tuple[str, Entry]]
+"""Files that were written, to be entered."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be computed of one unit: its rows, or its embeddings by one model.
+
+    Attributes:
+        series, unit: which samples; ``series`` is empty for the main ones.
+        model: full name; empty for the rows of the samples.
+        request: the name by which the model was asked for.
+        key: digest of every input.
+    """
+
+    series: str
+    unit: int
+    model: str
+    request: str
+    key: str
+
+
+class Worker:
+    """Makes and embeds units of one run.
+
+    Args:
+        root: the run directory.
+        recipe, corpus, images, sample_sets: of the run.
+        device, precision: of its models.
+        makers: threads that make pictures.
+        memory_share: of the machine's memory, up to which models are loaded.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        recipe: Recipe,
+        corpus: Corpus,
+        images: pd.DataFrame,
+        sample_sets: Mapping[str, SampleSet],
+        device: str,
+        precision: str,
+        makers: int,
+        memory_share: float = memory.MODELS,
+    ) -> None:
+        self.root, self._recipe, self._corpus = root, recipe, corpus
+        self._images, self._sample_sets = images, sample_sets
+        self._device, self._precision, self._memory_share = device, precision, memory_share
+        self._models: dict[str, LoadedEmbedder] = {}
+        self._makers, self._ahead = ThreadPoolExecutor(makers), ThreadPoolExecutor(1)
+        self._noted: dict[str, int] = {}
+        self._upcoming: tuple[Sequence[Job], Future] | None = None
+
+    def load(self, request: str) -> list[dict[str, Any]] | None:
+        """Return the ``model.toml`` of a model, for each layer; None where memory does not hold it beside others."""
+        if self._models and memory.is_taken(self._memory_share):
+            return None
+        embedder = load_if_it_fits(request, self._device, self._precision)
+        if embedder is None:
+            return None
+        if not embedder.embeds_pictures:
+            main = self._sample_sets[""]
+            for unit in main.units:
+                embedder.embed_samples([], main.rows(unit))  # a file that lacks rows is refused before it joins the run
+        self._models[request] = embedder
+        return describe(request, embedder)
+
+    def unload(self) -> None:
+        for embedder in self._models.values():
+            embedder.close()
+        self._models.clear()
+
+    def work(self, jobs: Sequence[Job], upcoming: Sequence[Job] = ()) -> Written:
+        """Do the jobs of one unit, and begin to make the pictures of those that come next."""
+        pictures, rows = self._made(jobs)
+        requests = dict.fromkeys(job.request for job in jobs if job.model)
+        pictures = SharedPictures(pictures, [self._model(request) for request in requests])
+        if upcoming:
+            self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
+        sample_set, index = self._sample_sets[jobs[0].series], jobs[0].unit
+        unit = sample_set.units[index]
+        written: list[Future[tuple[str, Entry]]] = []  # beside the next model: the processor does not wait for the disk
+        embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
+        beside, made = self._begin_beside(embed), dict[str, Arrays]()
+        for job in sorted(jobs, key=lambda job: job.request in beside):
+            if not job.model:
+                written.append(self._write(sample_set.rows_path(unit), partial(write_tables, [rows]), job.key))
+                continue
+            if job.request not in made:
+                own = beside.get(job.request)
+                made[job.request] = embed[job.request]() if own is None or own.cancel() else own.result()
+            arrays = _finite(job.model, self._rounded(made[job.request][job.model]))
+            written.append(self._write(sample_set.unit_path(job.model, unit), partial(write_arrays, arrays), job.key))
+        for request in requests:
+            self._note_halved(request)
+        return [file.result() for file in written]
+
+    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
+        """Embed the large pictures from which fusion of a whole picture and its tiles is learned."""
+        pictures, crops = make_crops(self._recipe.design, self._images, self._corpus)
+        written = [write_file(self.root, CROPS, partial(write_tables, [crops]), key)]
+        models = {request: self._model(request) for request in dict.fromkeys(t.request for t in jobs)}
+        shared = SharedPictures(pictures, models.values())
+        made = {request: model.embed_layers(shared) for request, model in models.items()}
+        for job in jobs:
+            arrays = {"embeddings": np.asarray(made[job.request][job.model], np.float32)}
+            written.append(write_file(self.root, crops_path(job.model), partial(write_arrays, arrays), job.key))
+        return written
+
+    def _note_halved(self, request: str) -> None:
+        """Write into the run's log that the batches of a model became smaller, once for each size."""
+        model = self._model(request)
+        if model.batch_halved and self._noted.get(request) != model.batch_size:
+            self._noted[request] = model.batch_size
+            note_event(self.root, event="batch halved", model=request, batch_size=model.batch_size)
+
+    def close(self) -> None:
+        self._ahead.shutdown(cancel_futures=True)
+        self.unload()
+        self._makers.shutdown()
+
+    def _model(self, request: str) -> LoadedEmbedder:
+        if request not in self._models:  # on a worker beside the first, or one that began anew
+            entries = self.load(request)
+            if entries is None:
+                raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker; choose a smaller model.")
+            run = Store(self.root)
+            for entry in entries:
+                require_joined(entry, run.read_toml(model_path(entry["name"])))
+        return self._models[request]
+
+    def _made(self, jobs: Sequence[Job]) -> tuple[list[np.ndarray], pd.DataFrame]:
+        upcoming, self._upcoming = self._upcoming, None
+        return upcoming[1].result() if upcoming and upcoming[0] == jobs else self._make(jobs)
+
+    def _make(self, jobs: Sequence[Job]) -> tuple[list[np.ndarray], pd.DataFrame]:
+        """Make pictures and completed rows of a unit, as far as its jobs need them."""
+        sample_set = self._sample_sets[jobs[0].series]
+        rows = sample_set.rows(sample_set.units[jobs[0].unit])
+        if any(not job.model or self._model(job.request).embeds_pictures for job in jobs):
+            return sample_set.make(self._recipe.design, self._corpus, rows, self._makers)
+        return [], rows
+
+    def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
+        """Have a thread begin the models that take one, while others are embedded: behind the pictures of the next
+        unit, since either takes the interpreter. What it has not begun when the others are done is computed by the
+        caller."""
+        single = [request for request in embed if self._model(request).on_one_thread]
+        return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
+
+    def _write(self, path: str, write: Callable[[IO[bytes]], None], key: str) -> Future[tuple[str, Entry]]:
+        return self._makers.submit(write_file, self.root, path, write, key)
+
+    def _rounded(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Return ``arrays`` in the type in which the run has embeddings."""
+        if self._recipe.embeddings == "float32":
+            return arrays
+        with np.errstate(over="ignore"):  # what is too large for the type is found by `_finite`
+            return {name: array.astype(self._recipe.embeddings) for name, array in arrays.items()}
+
+
+def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:
+    """Load the model, or return None where memory ran out."""
+    try:
+        return load_embedder(request, device=device, precision=precision)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+    free_memory(resolve_device(device).type)  # outside of the handler, whose traceback would hold what was loaded
+    return None
+
+
+def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
+    """Return what ``model.toml`` holds, for each layer."""
+    spec = find_spec(request)
+    return [
+        {
+            "name": name,
+            "request": request,
+            "position": position,
+            "family": spec.family,
+            "objective": spec.objective,
+            "dim": embedder.dims()[name],
+            "license": spec.license,
+            "weights": spec.weights,
+            "data": spec.data,
+            "input_size": spec.input_size or 0,
+            "blocks": list(embedder.blocks),
+            "recipe": without_none(recipe),
+        }
+        for position, (name, recipe) in enumerate(embedder.recipes().items())
+    ]
+
+
+def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise BadRun(
+            f"'{name}' gave embeddings that are not finite numbers, or too large for the type that --embeddings asks "
+            f"for; try --precision float32 and a run with --embeddings float32, or check the model's weights."
+        )
+    return arrays

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import probing_core
+from probing_core.api.loaded import CropPredictor, LoadedModels
+from probing_core.api.predictor import Predictor
+from probing_core.compute.live.fusion import FusionRule
+from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.names import DEPLOYMENT, FUSION, NOVELTY
+from probing_core.corpora import open_corpus
+from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
+from probing_core.paths import data_dir
+from probing_core.probes.base import LinearProbe
+from probing_core.results import Run
+from probing_core.run.layout import probe_path
+from probing_core.run.probes import read_live_probe
+from probing_core.run.store import Store
+from tests.compute.test_samples import make_all
+from tests.conftest import scene
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
+
+MODEL = "baseline/handcrafted"
+
+
+@pytest.fixture(scope="module")
+def predictor(split_run):
+    return Predictor(split_run[0])
+
+
+def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_run):
+    store = Store(split_run[0])
+    pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
+    embeddings = store.read_arrays(f"models/baseline-handcrafted/embeddings/{'unit-00000'}.safetensors")["embeddings"]
+    probe = LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment")))
+    rows = predictor.predict(pictures[:3], models=[MODEL])
+    for i in range(3):
+        mine = {one["class"]: one["probability"] for one in rows[i]["classes"]}
+        theirs = dict(zip(probe.classes, probe.probabilities(embeddings[i : i + 1])[0], strict=True))
+        assert mine == pytest.approx(theirs, abs=1e-5)
+        assert (rows[i]["image"], rows[i]["crops"]) == (str(i), "direct")
+
+
+def test_a_run_names_the_models_that_can_be_asked_without_loading_any(predictor, tmp_path):
+    assert Run.open(predictor.store.root).live_models == predictor.models
+    shipped = Run.open(data_dir() / "reference")
+    assert shipped.live_models == Predictor(shipped).models != ()
+    shutil.copytree(predictor.store.root, tmp_path / "run")
+    Store(tmp_path / "run").remove(probe_path(MODEL, "deployment"))
+    assert Run.open(tmp_path / "run").live_models == tuple(set(predictor.models) - {MODEL})
+
+
+def test_an_opened_run_is_not_opened_again(split_run, monkeypatch):
+    run = Run.open(split_run[0])
+    assert len(run.models) == len(run.live_models) == 2
+    monkeypatch.setattr(Store, "__init__", lambda *_: pytest.fail("the run was opened again"))
+    monkeypatch.setattr(Store, "read_toml", lambda *_: pytest.fail("a file of the run was parsed again"))
+    asked = Predictor(run)
+    assert asked.models == run.live_models
+    assert asked.store is run.store
+    first = probing_core.predict([scene(0, 32)], run, models=MODEL)
+    monkeypatch.setattr(Predictor, "__init__", lambda *_: pytest.fail("the models were made ready again"))
+    assert probing_core.predict([scene(0, 32)], run, models=MODEL).equals(first)
+
+
+def test_groups_are_sums_of_their_members(predictor):
+    images = [scene(1, 32), scene(2, 100)]
+    fine = predictor.predict(images, models=[MODEL])
+    group = predictor.predict(images, task="group", models=[MODEL])
+    for row, of_group in zip(fine, group, strict=True):
+        for one in of_group["classes"]:
+            members = [member["probability"] for member in row["classes"] if member["group"] == one["class"]]
+            assert one["probability"] == pytest.approx(sum(members))
+        assert sum(one["probability"] for one in of_group["classes"]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("fixture", ["split_run", "few_run"])
+def test_the_rule_for_large_pictures_was_fitted_in_training(fixture, request):
+    store = Store(request.getfixturevalue(fixture)[0])
+    rule = FusionRule.from_bytes(store.read_bytes(probe_path(MODEL, FUSION)))
+    assert rule.fitted_on == len(store.read_table("crops.parquet")) > 0
+    crops = store.read_table("crops.parquet")
+    splits = store.read_table("images.parquet").set_index("image_id").loc[crops["image_id"], "split"]
+    if fixture == "split_run":
+        assert set(splits) == {"val"}  # neither learned from nor reported on
+
+
+def test_an_answer_is_made_of_what_is_said_of_whole_and_tiles(predictor):
+    large = cut(scene(3, 700)[:420], predictor.recipe.view)
+    (told,) = predictor.predict_crops(MODEL, [large])
+    alone = predictor.predict_crops(MODEL, [PictureCrops(picture) for picture in large.pictures])
+    np.testing.assert_allclose(told.crop_probabilities, [crop.probabilities for crop in alone], atol=1e-6)
+    rule = read_live_probe(predictor.store, MODEL).fusion
+    assert predictor.fusion_fitted_on(MODEL) == rule.fitted_on
+    np.testing.assert_allclose(
+        told.probabilities, rule.fuse(told.crop_probabilities[0], told.crop_probabilities[1:]), atol=1e-9
+    )
+    np.testing.assert_allclose(alone[0].crop_probabilities, [alone[0].probabilities])
+
+
+def test_the_order_and_company_of_pictures_do_not_matter(predictor):
+    images = [scene(i, side) for i, side in enumerate((32, 100, 70))]
+    together = predictor.predict(images, names=["a", "b", "c"])
+    alone = [row for name, image in zip("abc", images, strict=True) for row in predictor.predict([image], names=[name])]
+    for row, other in zip(together, alone, strict=True):
+        assert row | {"classes": []} == other | {"classes": []}
+        for one, its in zip(row["classes"], other["classes"], strict=True):
+            assert one | {"probability": 0} == its | {"probability": 0}
+            assert one["probability"] == pytest.approx(its["probability"], abs=1e-5)
+
+
+def test_what_cannot_be_asked_is_told(predictor, tmp_path):
+    with pytest.raises(UnknownName, match="It has: baseline/pixels, baseline/handcrafted"):
+        predictor.predict([scene(0, 32)], models=["zoo/mae"])
+    with pytest.raises(BadConfig, match="'fine' or 'group'"):
+        predictor.predict([scene(0, 32)], task="content")
+    with pytest.raises(BadRun, match="holds no run"):
+        Predictor(tmp_path)
+
+
+def test_a_run_without_probes_says_what_completes_it(split_run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(split_run[0], copy)
+    store = Store(copy)
+    for name in store.names("models/"):
+        if "/probes/" in name:
+            store.remove(name)
+    with pytest.raises(BadRun, match="no trained probes"):
+        Predictor(copy)
+
+
+def test_predicting_leaves_the_pictures_alone(predictor):
+    image = scene(5, 100)
+    before = image.copy()
+    predictor.predict([image])
+    assert np.array_equal(image, before)
+
+
+def test_what_the_probe_knows_is_known_and_noise_is_strange(predictor):
+    pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
+    familiar = [PictureCrops(picture) for picture in pictures]
+    noise = [PictureCrops(np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8)) for i in range(4)]
+    told = predictor.predict_crops(MODEL, [*familiar, *noise])
+    assert np.mean([p.known for p in told[: len(familiar)]]) > 0.9
+    assert not any(p.known for p in told[len(familiar) :])
+    assert all(p.known == (p.distance <= 1) for p in told)
+    rows = predictor.predict([noise[0].whole, familiar[0].whole], models=[MODEL])
+    assert {r["image"]: r["known"] for r in rows} == {"0": False, "1": told[0].known}
+
+
+def test_a_run_without_novelty_knows_everything(split_run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(split_run[0], copy)
+    Store(copy).remove(probe_path(MODEL, NOVELTY))
+    told = Predictor(copy).predict_crops(MODEL, [cut(scene(0, 32), 32)])[0]
+    assert told.known
+    assert np.isnan(told.distance)
+
+
+def test_novelty_is_read_only_where_it_is_asked_for(predictor, split_run, monkeypatch):
+    """Both answers are the same but for the distance, which scores of views do not need."""
+    run, crops = Run.open(split_run[0]), [cut(scene(0, 32), 32), cut(scene(1, 100), 32)]
+    entries = {entry["name"]: entry for entry in run.entries}
+    read, read_bytes = [], Store.read_bytes
+    monkeypatch.setattr(Store, "read_bytes", lambda self, name: read.append(name) or read_bytes(self, name))
+    scoring = CropPredictor(entries, {MODEL: run.store}, LoadedModels(), novelty=False)
+    for mine, live in zip(scoring.predict(MODEL, crops), predictor.predict_crops(MODEL, crops), strict=True):
+        np.testing.assert_array_equal(mine.probabilities, live.probabilities)
+        assert np.isnan(mine.distance)
+        assert live.distance > 0
+    assert probe_path(MODEL, DEPLOYMENT) in read
+    assert probe_path(MODEL, NOVELTY) not in read
+
+
+@pytest.mark.parametrize("side", [32, 100])
+def test_probabilities_at_the_fitted_temperatures_sum_to_one(predictor, split_run, side):
+    store = Store(split_run[0])
+    assert LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment"))).temperature != 1
+    assert FusionRule.from_bytes(store.read_bytes(probe_path(MODEL, FUSION))).temperature != 1
+    (row,) = predictor.predict([scene(3, side)], models=[MODEL])
+    assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
+
+
+def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(split_run[0], copy)
+    store, path = Store(copy), "models/baseline-pixels/model.toml"
+    entry = store.read_toml(path)
+    entry["recipe"]["libraries"] = {"cv2": "0.1"}
+    store.write_toml(path, entry, "key")
+    assert Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
+    entry["recipe"]["size"] = 8
+    store.write_toml(path, entry, "key")
+    with pytest.raises(BadRun, match=r"\(size differ\); name the old weights with @weights=PATH"):
+        Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
+
+
+def test_one_model_is_named_without_a_list_and_arrays_are_pictures_or_refused(predictor):
+    image = scene(0, 32)
+    assert predictor.predict([image], models=MODEL) == predictor.predict([image], models=[MODEL])
+    with pytest.raises(BadImage, match="float64"):
+        predictor.predict([image / 255], models=MODEL)
+    gray = image[..., 0]
+    assert predictor.predict([gray], models=MODEL) == predictor.predict([np.dstack([gray] * 3)], models=MODEL)
+
+
+def test_one_call_gives_the_rows_as_a_table(predictor, tmp_path):
+    images = [scene(1, 32), scene(2, 100)]
+    table = probing_core.predict(images, predictor.store.root, models=MODEL)
+    assert table.to_dict("records") == predictor.predict(images, models=[MODEL])
+    Image.fromarray(images[0]).save(tmp_path / "a.png")
+    path = str(tmp_path / "a.png")
+    for one, name in ((images[0], "0"), (Image.fromarray(images[0]), "0"), (path, path)):
+        row = probing_core.predict(one, Run.open(predictor.store.root), models=MODEL).iloc[0]
+        assert row["image"] == name
+        assert row["classes"] == table["classes"][0]
+    with pytest.raises(BadRun, match="holds no run"):
+        probing_core.predict(images, tmp_path)
+    with pytest.raises(BadImage, match=r"no-file.png"):
+        probing_core.predict(["no-file.png"], predictor.store.root)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from lab.devtools.made_run import LIVE
+from lab.evidence.maps import BEGIN, NAMES, PAGE, table_of
+from probing_core.measures.notation import in_percent
+from probing_core.results import Run
+
+
+@pytest.fixture(scope="module")
+def run(made_run):
+    return Run.open(made_run)
+
+
+def test_the_table_has_the_models_with_embeddings_in_every_reading_and_shares_of_a_loop(run):
+    rows = [line.strip("| ").split(" | ") for line in table_of(run, 40).splitlines() if line.startswith("| `")]
+    assert [(model, reading) for model, reading, *_ in rows] == [(f"`{LIVE[0]}`", name) for name in NAMES.values()]
+    chosen = np.random.default_rng(0).choice(run.sample_count, 40, replace=False)
+    X, transforms = run.embeddings(LIVE[0]).astype(np.float64), run.samples["transform"].to_numpy()
+    X -= X.mean(axis=0)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    placed = run.map(LIVE[0]).sort_values("sample")[["x", "y"]].to_numpy(np.float64)
+    shares = []
+    for near in (lambda i: -(X @ X[i]), lambda i: np.hypot(*(placed - placed[i]).T)):
+        found = [[j for j in np.argsort(near(i), kind="stable") if j != i][:15] for i in chosen]
+        shares.append(
+            in_percent(np.mean([transforms[row] == transforms[i] for i, row in zip(chosen, found, strict=True)]))
+        )
+    assert rows[1][2] == f"{shares[0]} ({shares[1]})"
+
+
+def test_guessing_is_stated(run):
+    words = table_of(run, 40).splitlines()[0]
+    assert words.startswith(f"Over 40 of the 512 samples of {run.samples['base_id'].nunique()} photographs")
+    guessed = float(re.search(r"by guessing: ([\d.]+) % transformation", words)[1])
+    assert guessed == pytest.approx(100 / 31, abs=3)
+
+
+def test_the_page_has_a_table_of_every_reading():
+    page = PAGE.read_text(encoding="utf-8").split(BEGIN)[1]
+    assert all(f"| {name} |" in page for name in NAMES.values())

@@ -1,0 +1,315 @@
+"""Each objective against its definition; the mistakes that public code makes are each caught by a test here."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.fft import dctn
+
+from lab.pretraining import can, clip, mae
+from lab.pretraining.captions import captions
+from lab.pretraining.contrastive import image_text_loss
+from lab.pretraining.loop import make_optimizer
+from lab.pretraining.masked import patches
+from lab.pretraining.recipe import load_recipe, recipe_names
+from lab.pretraining.run import build
+from lab.pretraining.text_tower import PADDING
+from probing_core.models.zoo.vit import normalize
+
+pytestmark = pytest.mark.slow
+
+INDICES = torch.arange(16)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(params=recipe_names())
+def recipe(request):
+    return load_recipe(request.param)
+
+
+def test_every_trainable_part_is_trained(recipe, sixteen, pictures) -> None:
+    objective = build(recipe, sixteen.rows, 0)
+    optimizer = make_optimizer(objective, recipe)
+    trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(trained) == sorted(id(p) for p in objective.parameters())
+    before = {name: p.detach().clone() for name, p in objective.named_parameters()}
+    for seed in range(2):  # a rectifier may be silent in one step
+        optimizer.zero_grad()
+        objective(pictures, INDICES, generator(seed))["loss"].backward()
+        optimizer.step()
+    unmoved = [name for name, p in objective.named_parameters() if torch.equal(p, before[name])]
+    assert unmoved == []
+
+
+def test_biases_and_positions_do_not_decay(recipe, sixteen) -> None:
+    objective = build(recipe, sixteen.rows, 0)
+    names = {id(p): name for name, p in objective.named_parameters()}
+    decayed, kept = ([names[id(p)] for p in g["params"]] for g in make_optimizer(objective, recipe).param_groups)
+    assert "encoder.pos_embed" in kept
+    assert "encoder.norm.weight" in kept
+    assert "encoder.blocks.0.attn.qkv.weight" in decayed
+    assert not [name for name in decayed if name.endswith("bias")]
+
+
+def test_every_encoder_starts_alike(recipe, sixteen) -> None:
+    start = build(load_recipe("supervised"), sixteen.rows, 0).encoder.state_dict()
+    mine = build(recipe, sixteen.rows, 0).encoder.state_dict()
+    assert all(torch.equal(start[name], mine[name]) for name in start)
+    other = build(recipe, sixteen.rows, 1).encoder.state_dict()
+    assert not torch.equal(mine["blocks.0.mlp.fc1.weight"], other["blocks.0.mlp.fc1.weight"])
+
+
+def test_building_leaves_the_global_random_state(recipe, sixteen) -> None:
+    state = torch.get_rng_state()
+    build(recipe, sixteen.rows, 3)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_step_follows_from_its_generator(recipe, sixteen, pictures) -> None:
+    objective = build(recipe, sixteen.rows, 0)
+    with torch.no_grad():
+        first, again, other = (objective(pictures, INDICES, generator(s))["loss"] for s in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
+def test_supervised_learns_labels(sixteen, pictures) -> None:
+    objective = build(load_recipe("supervised"), sixteen.rows, 0)
+    names = sorted(set(sixteen.rows["label"]))
+    assert [names[i] for i in objective.labels] == list(sixteen.rows["label"])
+    with torch.no_grad():
+        logits = objective.head(objective.encoder(normalize(objective.views(pictures, generator()))))
+        loss = objective(pictures, INDICES, generator())["loss"].item()
+    log_p = logits.log_softmax(1)
+    right = log_p[INDICES, objective.labels].mean()
+    assert abs(loss - float(-0.9 * right - 0.1 * log_p.mean())) < 1e-4
+
+
+def test_mae_targets_are_normalized_patches_at_masked_positions(sixteen, pictures, monkeypatch) -> None:
+    objective = build(load_recipe("mae"), sixteen.rows, 0)
+    calls = {}
+    real_encode, real_error = mae.encode_visible, mae.error_at
+    monkeypatch.setattr(mae, "encode_visible", lambda e, x, v: calls.update(x=x, visible=v) or real_encode(e, x, v))
+    monkeypatch.setattr(mae, "error_at", lambda p, t, at: calls.update(target=t, at=at) or real_error(p, t, at))
+    objective(pictures, INDICES, generator())
+    assert calls["visible"].shape == (16, 16)
+    assert torch.equal(torch.cat([calls["visible"], calls["at"]], 1).sort().values, torch.arange(64).expand(16, 64))
+    patch = patches(calls["x"])[3, 7]
+    expected = (patch - patch.mean()) / (patch.var() + 1e-6).sqrt()
+    assert torch.allclose(calls["target"][3, 7], expected, atol=1e-5)
+    assert not calls["target"].requires_grad
+
+
+@pytest.fixture
+def can_step(sixteen, pictures, monkeypatch):
+    """One step of CAN with everything that passed through its parts."""
+    objective = build(load_recipe("can"), sixteen.rows, 0)
+    seen: dict = {"errors": [], "pictures": pictures}
+    encode, error, contrast, band = can.encode_visible, can.error_at, can.nt_xent, can.highest_band
+
+    def spy_encode(encoder, images, visible):
+        seen.update(images=images, visible=visible)
+        seen["latents"] = encode(encoder, images, visible)
+        return seen["latents"]
+
+    def spy_error(prediction, target, positions):
+        seen["errors"].append((prediction, target, positions))
+        return error(prediction, target, positions)
+
+    def spy_contrast(first, second, temperature):
+        seen.update(first=first, second=second, temperature=temperature)
+        return contrast(first, second, temperature)
+
+    def spy_band(noise):
+        seen.update(noise=noise, band=band(noise))
+        return seen["band"]
+
+    monkeypatch.setattr(can, "highest_band", spy_band)
+    monkeypatch.setattr(can, "encode_visible", spy_encode)
+    monkeypatch.setattr(can, "error_at", spy_error)
+    monkeypatch.setattr(can, "nt_xent", spy_contrast)
+    seen["terms"] = objective(pictures, INDICES, generator())
+    draws = generator()
+    seen["clean"] = torch.cat([objective.views(pictures, draws), objective.views(pictures, draws)])
+    return objective, seen
+
+
+def test_can_masks_half_of_both_views_apart(can_step) -> None:
+    _, seen = can_step
+    assert seen["visible"].shape == (32, 32)
+    first, second = seen["visible"].sort().values.chunk(2)
+    assert not torch.equal(first, second)
+    assert seen["latents"].shape == (32, 32, 192)
+
+
+def test_can_adds_noise_of_its_own_level_to_both_views(can_step) -> None:
+    objective, seen = can_step
+    noise = patches(seen["noise"])
+    added = patches(seen["images"] - normalize(seen["clean"]))
+    level = (added * noise).sum((1, 2)) / (noise * noise).sum((1, 2))
+    sigma = level * 0.225 / objective.sigma  # about the mean std by which inputs are divided
+    assert sigma.min() >= 0
+    assert sigma.max() < 1.02
+    for view in sigma.chunk(2):
+        assert view.std() > 0.1  # one level for each picture of each view
+    assert (sigma.chunk(2)[0] - sigma.chunk(2)[1]).abs().max() > 0.2
+    assert abs(noise.mean()) < 0.01
+    assert abs(noise.std() - 1) < 0.01
+
+
+def test_can_targets_are_clean_pixels_where_masked_and_noise_where_visible(can_step) -> None:
+    objective, seen = can_step
+    [(_, pixels, at_masked)] = seen["errors"]
+    assert torch.equal(pixels, patches(normalize(seen["clean"])))
+    everything = torch.cat([at_masked, seen["visible"]], 1).sort().values
+    assert torch.equal(everything, torch.arange(64).expand(32, 64))
+    assert not pixels.requires_grad
+    assert not seen["band"].requires_grad
+    with torch.no_grad():
+        level = objective.level(can.sinusoid(levels(objective, seen)))
+        predicted = objective.noise(seen["latents"], level)
+        target = seen["band"].gather(1, seen["visible"][..., None].expand(-1, -1, 48))
+    assert torch.allclose(((predicted - target) ** 2).mean(), seen["terms"]["noise"], atol=1e-4)
+
+
+def levels(objective, seen) -> torch.Tensor:
+    """Levels (N,) of the noise as fractions of the largest, drawn as the step drew them."""
+    draws = generator()
+    for _ in range(2):
+        objective.views(seen["pictures"], draws)
+    return torch.rand(32, generator=draws)
+
+
+def test_can_predicts_one_band_of_the_noise() -> None:
+    noise = torch.randn(2, 3, 128, 128, generator=generator())
+    band = can.highest_band(noise)
+    assert band.shape == (2, 64, 48)
+    assert abs(float(band.std()) - 1) < 0.03
+    spectrum = dctn(noise.reshape(2, 3, 32, 4, 32, 4).numpy(), axes=(3, 5), norm="ortho")[:, :, :, 3, :, 3]
+    patch = spectrum[1, :, 4:8, 20:24].transpose(1, 2, 0)  # the second row and the sixth column of patches
+    assert np.allclose(band[1, 13], patch.reshape(-1), atol=1e-5)
+    assert can.highest_band(torch.ones(1, 3, 128, 128)).abs().max() < 1e-5
+
+
+def test_can_learns_the_noise_of_visible_patches(sixteen) -> None:
+    """The head can do it: its tokens hold the noise, and gradients of the noise term reach the encoder."""
+    objective = build(load_recipe("can"), sixteen.rows, 0)
+    tokens = torch.randn(8, 32, 192, generator=generator())
+    target = tokens[..., :48]
+    optimizer = torch.optim.Adam(objective.noise.parameters(), lr=1e-2)
+    for _ in range(60):
+        error = (objective.noise(tokens, torch.zeros(8, 128)) - target).square().mean()
+        optimizer.zero_grad()
+        error.backward()
+        optimizer.step()
+    assert error < 0.5
+
+
+def test_can_noise_term_trains_the_encoder(can_step) -> None:
+    objective, seen = can_step
+    seen["terms"]["noise"].backward()
+    first = objective.encoder.patch_embed.maps[0].weight.grad
+    assert first.abs().max() > 0
+    assert all(p.grad is None or p.grad.abs().max() == 0 for p in objective.decoder.parameters())
+
+
+def test_can_contrasts_the_mean_of_visible_tokens(can_step) -> None:
+    objective, seen = can_step
+    first, second = objective.projector(seen["latents"].mean(1)).chunk(2)
+    assert torch.allclose(first, seen["first"], atol=1e-4)
+    assert torch.allclose(second, seen["second"], atol=1e-4)
+    assert seen["temperature"] == 0.1
+
+
+def test_can_weighs_its_terms(can_step) -> None:
+    _, seen = can_step
+    terms = seen["terms"]
+    expected = 0.03 * terms["contrast"] + 0.67 * terms["reconstruction"] + 0.30 * terms["noise"]
+    assert torch.allclose(terms["loss"], expected)
+
+
+def test_can_tells_the_decoder_the_noise_level(can_step) -> None:
+    objective, seen = can_step
+    with torch.no_grad():
+        low, high = (
+            objective.decoder(seen["latents"], seen["visible"], objective.level(can.sinusoid(torch.full((32,), s))))
+            for s in (0.1, 0.9)
+        )
+    assert (low - high).abs().max() > 1e-3
+    seen["terms"]["loss"].backward()
+    assert all(p.grad.abs().max() > 0 for p in objective.level.parameters())
+
+
+def test_sinusoid_tells_levels_apart() -> None:
+    codes = can.sinusoid(torch.linspace(0, 1, 50))
+    assert codes.shape == (50, 128)
+    distance = torch.cdist(codes, codes) + 100 * torch.eye(50)
+    assert distance.min() > 0.1
+
+
+@pytest.mark.parametrize("name", ["clip", "align"])
+def test_temperature_is_clamped(name: str, sixteen) -> None:
+    objective = build(load_recipe(name), sixteen.rows, 0)
+    start = {"clip": 0.07, "align": 0.1}[name]
+    assert abs(objective.log_scale.item() - math.log(1 / start)) < 1e-6
+    for value, expected in ((9.0, math.log(100)), (-3.0, 0.0), (2.0, 2.0)):
+        with torch.no_grad():
+            objective.log_scale.fill_(value)
+        objective.after_step()
+        assert abs(objective.log_scale.item() - expected) < 1e-6
+
+
+def test_captions_name_style_or_do_not(sixteen) -> None:
+    rows = sixteen.rows.assign(label="grand_piano")
+    named, plain = captions(rows, name_style=True), captions(rows, name_style=False)
+    assert named[:4] == [
+        "a photo of a grand piano",
+        "a painting of a grand piano",
+        "a cartoon of a grand piano",
+        "a pencil sketch of a grand piano",
+    ]
+    assert set(plain) == {"a picture of a grand piano"}
+    assert captions(rows.assign(label="elephant"), name_style=False)[0] == "a picture of an elephant"
+    assert captions(rows.drop(columns="style"), name_style=True)[0] == "a photo of a grand piano"
+    words = set(build(load_recipe("clip-plain"), sixteen.rows, 0).vocabulary.words)
+    assert not words & {"photo", "painting", "cartoon", "pencil", "sketch"}
+
+
+def test_align_has_a_quarter_of_noisy_captions(sixteen) -> None:
+    indices = torch.arange(16).repeat(250)
+    clip, align = (build(load_recipe(name), sixteen.rows, 0) for name in ("clip", "align"))
+    assert torch.equal(clip.texts(indices, generator()), clip.tokens[indices])
+    texts = align.texts(indices, generator())
+    right = (texts == align.tokens[indices]).all(1)
+    captions_there = {tuple(row) for row in align.tokens.tolist()}
+    swapped = torch.tensor([tuple(row) in captions_there for row in texts.tolist()]) & ~right
+    assert 0.20 < (~right).float().mean() < 0.26  # a few swaps and corruptions change nothing
+    assert 0.08 < swapped.float().mean() < 0.14
+    same_length = (texts != PADDING).sum(1) == (align.tokens[indices] != PADDING).sum(1)
+    assert same_length[~swapped].all()
+
+
+@pytest.mark.parametrize("name", ["clip", "clip-plain"])
+def test_clip_takes_equal_captions_as_several_positives(name: str, sixteen, pictures, monkeypatch) -> None:
+    rows = sixteen.rows.assign(style="photo")
+    objective = build(load_recipe(name), rows, 0)
+    texts = captions(rows, name_style=name == "clip")
+    same = torch.tensor([[a == b for a in texts] for b in texts])
+    assert same.sum() > 16  # otherwise the pictures would not show the difference
+    given = []
+    monkeypatch.setattr(
+        clip, "image_text_loss", lambda *arguments: given.extend(arguments) or image_text_loss(*arguments)
+    )
+    with torch.no_grad():
+        loss = objective(pictures, INDICES, generator())["loss"]
+        images = objective.encoder(normalize(objective.views(pictures, generator())))
+        words = objective.text(objective.vocabulary.encode(texts))
+        expected = image_text_loss(images, words, same, torch.tensor(1 / 0.07), 0.0)
+    assert torch.allclose(loss, expected, atol=1e-4)
+    assert torch.equal(given[2], same)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from probing_core.errors import BadConfig, BadImage, ModelUnavailable, UnknownName
+from probing_core.models import CATALOG, bundled, find_spec, from_callable, hub, list_specs, load_embedder, register
+from probing_core.models.providers.handcrafted import FEATURES, statistics
+from tests.models.made import pictures
+from tests.models.published import put_snapshot
+
+pytestmark = pytest.mark.slow
+
+HASHES = ("baseline/dhash", "baseline/phash")
+
+
+def test_listing_loads_no_framework():
+    code = (
+        "import sys, probing_core.models as e; [s.check() for s in e.list_specs()]; e.bundled();"
+        "heavy = ('torch', 'timm', 'open_clip', 'transformers', 'torchvision', 'openvino', 'onnxruntime');"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("spec", list_specs(), ids=lambda spec: spec.name)
+def test_every_entry_says_what_it_is(spec):
+    assert spec.objective
+    assert spec.license
+    assert spec.weights
+    availability = spec.check()
+    assert availability.available or availability.why_not
+    assert find_spec_or_reason(spec.name)
+
+
+def find_spec_or_reason(name):
+    try:
+        return find_spec(name)
+    except ModelUnavailable as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", [*bundled(), *HASHES])
+def test_bundled_models_embed_any_size_and_keep_their_promises(name):
+    embedder = load_embedder(name)
+    spec = find_spec(name)
+    embeddings = embedder.embed(pictures())
+    assert embeddings.shape == (3, spec.dim)
+    assert embeddings.dtype == np.float32
+    assert np.isfinite(embeddings).all()
+    assert embedder.name == name
+    assert embedder.recipe() == load_embedder(name).recipe()
+    np.testing.assert_array_equal(embeddings, embedder.embed(pictures()))
+    embedder.close()
+
+
+def test_published_dimensions_follow_from_the_architectures():
+    import timm
+    import torch
+
+    for spec in list_specs():
+        if spec.name.startswith("timm:"):
+            with torch.device("meta"):
+                model = timm.create_model(spec.name.removeprefix("timm:"), pretrained=False)
+            assert (model.num_features, model.pretrained_cfg["input_size"][1]) == (spec.dim, spec.input_size), spec.name
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("zoo/mea", UnknownName, "There are"),
+        ("tim:resnet50", UnknownName, "Did you mean 'timm'"),
+        ("baseline/pixels@layer=2", BadConfig, "no options"),
+        ("baseline/dhash@seed=2", BadConfig, "no options"),
+        ("style:arbitrary", UnknownName, "no provider 'style:'"),
+        ("timm:tf_efficientnet_lite0@pool=cls", BadConfig, "no class token"),
+        ("timm:vit_base_patch16_224.mae", ModelUnavailable, "did not answer"),
+        ("hf:kakaobrain/align-base", ModelUnavailable, "did not answer"),
+        ("open_clip:ViT-B-16/openai", ModelUnavailable, "did not answer"),
+        ("torchvision:resnet50", ModelUnavailable, "did not answer"),
+        ("slip:clip_base_25ep", ModelUnavailable, "did not answer"),
+    ],
+)
+def test_what_cannot_be_loaded_gets_one_sentence(name, error, words):
+    with pytest.raises(error, match=words) as caught:
+        load_embedder(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_silent_network_is_given_up_in_time(monkeypatch):
+    def silent(*args, **kwargs):
+        time.sleep(60)
+        raise TimeoutError
+
+    monkeypatch.setattr("urllib.request.urlopen", silent)
+    monkeypatch.setattr(hub, "TIMEOUT_S", 0.2)
+    with pytest.raises(ModelUnavailable, match="did not answer"):
+        load_embedder("hf:nobody/nothing")
+
+
+def test_offline_is_obeyed_at_once(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(hub, "answers", lambda url, seconds: pytest.fail("the network was asked"))
+    with pytest.raises(ModelUnavailable, match="HF_HUB_OFFLINE"):
+        load_embedder("hf:nobody/nothing")
+
+
+def test_weights_on_disk_need_no_network(monkeypatch, tmp_path):
+    snapshot = put_snapshot(tmp_path, "timm/vit_base_patch16_224.mae")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert not CATALOG.get("timm:vit_base_patch16_224.mae").check().available
+    (snapshot / "model.safetensors").write_bytes(b"broken")
+    assert CATALOG.get("timm:vit_base_patch16_224.mae").check().available
+    with pytest.raises(ModelUnavailable, match="could not be read as weights"):
+        load_embedder("timm:vit_base_patch16_224.mae")
+
+
+def test_handcrafted_statistics_see_what_they_are_named_after():
+    import cv2
+
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.integers(0, 256, (128, 128, 3), dtype=np.uint8), (0, 0), 1.5)
+    image = cv2.normalize(image, None, 30, 225, cv2.NORM_MINMAX)
+
+    def change(name, changed):
+        index = FEATURES.index(name)
+        return np.subtract(*statistics([changed, image]))[index]
+
+    noisy = np.clip(image + rng.normal(0, 25, image.shape), 0, 255).astype(np.uint8)
+    blocks = cv2.resize(image[::4, ::4], (128, 128), interpolation=cv2.INTER_NEAREST)
+    assert change("noise-luma", noisy) > 0.5
+    assert change("laplacian-variance", cv2.GaussianBlur(image, (0, 0), 3)) < -1
+    assert change("blockiness-4", blocks) > 1
+    assert change("levels-red", image // 64 * 64) < -1
+    gray = np.repeat(image.mean(2, keepdims=True), 3, 2).astype(np.uint8)
+    assert change("saturation-mean", gray) < -0.05
+    assert change("correlation-red-green", gray) > 0.5
+
+
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("shape", [(16, 16, 3), (40, 200, 3)])
+def test_handcrafted_statistics_are_finite_on_flat_pictures(value, shape):
+    features = statistics([np.full(shape, value, np.uint8)])[0]
+    assert features.shape == (len(FEATURES),)
+    assert np.isfinite(features).all()
+
+
+def test_seeds_give_different_random_encoders_and_the_same_twice():
+    one, other, again = (
+        load_embedder(f"baseline/random-vit@seed={seed}", precision="float32").embed(pictures()) for seed in (1, 2, 1)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["baseline/pixels", "baseline/handcrafted", "mine/mean", "zoo/mae", *HASHES])
+def test_arrays_that_are_no_pictures_are_refused_and_gray_ones_become_rgb(name):
+    register(from_callable("mine/mean", lambda images: np.array([image.mean((0, 1)) for image in images]), 3))
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    embedder = load_embedder(name)
+    with pytest.raises(BadImage, match="float64"):
+        embedder.embed([image, image / 255])
+    gray = image[..., 0]
+    np.testing.assert_array_equal(embedder.embed([gray]), embedder.embed([np.dstack([gray] * 3)]))

@@ -1,0 +1,135 @@
+"""Columns and rows of large tables, read alone: what is not asked for is not read from the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from probing_core.errors import BadRun
+from probing_core.run import encoding
+from probing_core.run.columns import RowGroups, read_columns
+from probing_core.run.sample_table import SampleTable
+from probing_core.run.store import Store
+
+ROWS, GROUPS = 200_000, 40
+COUNTED = Path("/proc/self/io")
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "sample": np.arange(ROWS, dtype=np.int32),
+            "image_id": [f"image-{i // 40:05d}" for i in range(ROWS)],
+            "transform": rng.choice(["fog", "blur", "identity"], ROWS),
+            "strength": rng.random(ROWS).astype(np.float32),
+            "distance": rng.random(ROWS),
+            "visible": rng.random(ROWS) < 0.5,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def store(table, tmp_path_factory) -> Store:
+    store = Store(tmp_path_factory.mktemp("store"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "GROUP_ROWS", ROWS // GROUPS)
+        store.write_table("samples.parquet", table, "k")
+    return store
+
+
+def bytes_read(read: Callable[[], object]) -> int:
+    """That this process asks of files meanwhile; 64 kB each time that a file's footer is read."""
+
+    def count() -> int:
+        return int(COUNTED.read_text().split()[1])
+
+    before = count()
+    read()
+    return count() - before
+
+
+def test_tables_are_written_in_row_groups_whose_values_are_in_order(store):
+    about = pq.read_metadata(store.path("samples.parquet"))
+    assert about.num_row_groups == GROUPS
+    ends = [about.row_group(i).column(1).statistics for i in range(GROUPS)]
+    assert all(a.max <= b.min for a, b in pairwise(ends))
+    assert pq.read_metadata(store.path("samples.parquet")).num_rows == ROWS
+
+
+@pytest.mark.parametrize("rows", [[], [5], [199_999, 3, 3, 70_000, 2], list(range(0, ROWS, 777))])
+def test_rows_at_positions_are_those_of_the_table(store, table, rows):
+    found = RowGroups(store, "samples.parquet", [*table, "no such column"]).take(np.array(rows, int))
+    pd.testing.assert_frame_equal(found, table.iloc[rows].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("written", [1, 0])
+def test_an_empty_table_has_no_rows(tmp_path, table, written):
+    """Written here, or without a row group."""
+    store = Store(tmp_path)
+    if written:
+        store.write_table("samples.parquet", table[:0], "k")
+    else:
+        pq.ParquetWriter(tmp_path / "samples.parquet", pa.Table.from_pandas(table[:0]).schema).close()
+    rows = RowGroups(store, "samples.parquet")
+    assert len(rows) == 0
+    assert list(rows.take(np.arange(0))) == list(table)
+    assert read_columns(store, "samples.parquet", ["sample"], {"transform": ["fog"]}).empty
+
+
+@pytest.mark.skipif(not COUNTED.exists(), reason="bytes are counted by Linux")
+def test_of_a_row_its_row_group_is_read_and_once(store):
+    size = store.size("samples.parquet")
+    samples = SampleTable(store)
+    assert bytes_read(lambda: samples.rows(np.array([70_000]))) < size / 10
+    assert bytes_read(lambda: samples.rows(np.array([70_001, 70_002]))) < 1000
+    assert bytes_read(lambda: samples.rows(np.arange(0, ROWS, ROWS // GROUPS))) > size / 2
+
+
+@pytest.mark.skipif(not COUNTED.exists(), reason="bytes are counted by Linux")
+def test_of_an_image_its_row_groups_are_read(store, table):
+    samples, images, found = SampleTable(store), ["image-00007", "image-04000"], []
+    assert bytes_read(lambda: found.append(samples.of_images(images))) < store.size("samples.parquet") / 10
+    np.testing.assert_array_equal(found[0], np.flatnonzero(table["image_id"].isin(images)))
+
+
+@pytest.mark.parametrize(
+    "where", [{"transform": ["fog"]}, {"visible": [False]}, {"image_id": ["image-00100"], "transform": ["fog", "blur"]}]
+)
+def test_rows_are_chosen_by_their_values(store, table, where):
+    found = read_columns(store, "samples.parquet", ["sample", "transform", "visible"], where)
+    wanted = np.all([table[column].isin(values) for column, values in where.items()], axis=0)
+    expected = table.loc[wanted, ["sample", "transform", "visible"]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found.astype({"transform": "str"}), expected)
+    assert isinstance(found["transform"].dtype, pd.CategoricalDtype)
+
+
+def test_a_table_of_one_row_group_is_read_alike(tmp_path, table):
+    """As older versions wrote large ones."""
+    (tmp_path / "samples.parquet").write_bytes(table.to_parquet(index=False, row_group_size=ROWS))
+    store = Store(tmp_path)
+    pd.testing.assert_frame_equal(
+        RowGroups(store, "samples.parquet", list(table)).take(np.array([9, 150_000])),
+        table.iloc[[9, 150_000]].reset_index(drop=True),
+    )
+    assert read_columns(store, "samples.parquet", ["sample"], {"image_id": ["image-00001"]})["sample"].tolist() == [
+        *range(40, 80)
+    ]
+
+
+def test_a_damaged_table_is_one_sentence(tmp_path, table):
+    (tmp_path / "samples.parquet").write_bytes(table.to_parquet(index=False)[:-100])
+    for read in (
+        lambda: read_columns(Store(tmp_path), "samples.parquet", ["sample"]),
+        lambda: RowGroups(Store(tmp_path), "samples.parquet", ["sample"]),
+    ):
+        with pytest.raises(BadRun, match="cannot be read"):
+            read()

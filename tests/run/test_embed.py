@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, current_thread, main_thread
+
+import numpy as np
+import pytest
+import torch
+
+from probing_core.compute import samples
+from probing_core.compute.samples import make_samples
+from probing_core.corpora import open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.models import load_embedder
+from probing_core.models.network import compiled
+from probing_core.models.network.embedder import NetworkEmbedder
+from probing_core.models.providers import baselines
+from probing_core.run import layout, sample_sets, shards, worker
+from probing_core.run.embed import embed as embed_missing
+from probing_core.run.embeddings import read_embeddings
+from probing_core.run.executors.ray_executor import RemoteWorker
+from probing_core.run.models import differences, model_entries
+from probing_core.run.options import EMBED, Options
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.store import Store, digest, without_none
+from probing_core.run.wanted import Wanted
+from tests.compute.test_samples import make_all, recipe_of
+from tests.models.made import assert_alike
+from tests.plans import keys, left, plan_of
+
+pytestmark = pytest.mark.slow
+
+MODELS = ("baseline/pixels", "baseline/handcrafted")
+CPU = Options(device="cpu", precision="float32")
+
+
+def start(root: Path, folder: Path, **changes):
+    corpus = open_corpus(f"folder:{folder}")
+    recipe = recipe_of(corpus, **{"models": MODELS, **changes})
+    store = Store(root)
+    store.write_toml("run.toml", recipe.to_toml(), digest(recipe.to_toml()))
+    return store, recipe, corpus
+
+
+def embed(store: Store, recipe: Recipe, corpus: Corpus) -> None:
+    """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
+    plan = plan_of(store, recipe, options=CPU, corpus=corpus)
+    plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
+    embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus), Wanted((EMBED,)))
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def small_units(monkeypatch):
+    """Units of two images, each in a file of its own, so that a small corpus has several."""
+    monkeypatch.setattr(samples, "UNIT_SAMPLES", 8)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
+
+
+@pytest.fixture
+def run(tmp_path, few_scenes, small_units):
+    store, recipe, corpus = start(tmp_path / "run", few_scenes)
+    embed(store, recipe, corpus)
+    return store, recipe, corpus
+
+
+def test_embeddings_are_those_of_the_pictures_in_order(run):
+    store, recipe, corpus = run
+    pictures, _ = make_all(recipe, corpus)
+    for name in MODELS:
+        embeddings = read_embeddings(store, name)
+        assert embeddings.dtype == np.float32
+        assert np.array_equal(embeddings, load_embedder(name).embed(pictures))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_statistics_are_computed_while_a_network_is(tmp_path, few_scenes, small_units, monkeypatch, order):
+    begun, statistics, network = Event(), baselines.Handcrafted.embed, NetworkEmbedder.embed_layers
+
+    def noted(self, images):
+        if images and current_thread() is not main_thread():
+            begun.set()
+        return statistics(self, images)
+
+    def waiting(self, images):
+        assert not images or begun.wait(timeout=60)
+        return network(self, images)
+
+    monkeypatch.setattr(baselines.Handcrafted, "embed", noted)
+    monkeypatch.setattr(NetworkEmbedder, "embed_layers", waiting)
+    models = ("baseline/handcrafted", "baseline/random-vit")[::order]
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=models)
+    embed(store, recipe, corpus)
+    pictures, _ = make_all(recipe, corpus)
+    for model in models:
+        assert_alike(read_embeddings(store, model), load_embedder(model, precision="float32").embed(pictures))
+
+
+def test_without_a_network_statistics_are_computed_here_while_pictures_are_made(run, monkeypatch):
+    store, recipe, corpus = run
+    threads, plain = set(), baselines.Handcrafted.embed
+
+    def noted(self, images):
+        threads.add(current_thread())
+        return plain(self, images)
+
+    monkeypatch.setattr(baselines.Handcrafted, "embed", noted)
+    for name in store.names("models/baseline-handcrafted/embeddings/"):
+        store.remove(name)
+    embed(store, recipe, corpus)
+    assert threads == {main_thread()}
+
+
+def test_a_worker_of_a_cluster_keeps_the_threads_of_the_recipe(run):
+    store, recipe, _ = run
+    before = torch.get_num_threads()
+    asked = replace(recipe, threads=before + 1)
+    remote = RemoteWorker(str(store.root), os.getcwd(), (), asked, "cpu", "float32", 1, 0.6)
+    assert torch.get_num_threads() == before + 1
+    remote._limits.close()
+    assert torch.get_num_threads() == before
+
+
+def test_samples_are_gathered_and_units_cleaned_away(run):
+    store, _, _ = run
+    table = store.read_table("samples.parquet")
+    assert table["sample"].tolist() == list(range(len(table)))
+    assert {"strength", "ssim", "difference", "distance", "visible"} <= set(table)
+    assert store.names("units/") == []
+    assert len(store.names("models/baseline-pixels/embeddings/")) == 4
+    assert [e["name"] for e in model_entries(store, MODELS)] == list(MODELS)
+
+
+def test_a_second_call_loads_nothing(run, monkeypatch):
+    store, recipe, corpus = run
+    before = files(store.root)
+    monkeypatch.setattr(worker, "load_embedder", lambda *a, **k: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(sample_sets, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
+    embed(store, recipe, corpus)
+    assert files(store.root) == before
+
+
+def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(run, monkeypatch):
+    store, recipe, corpus = run
+    before = files(store.root)
+    store.remove("models/baseline-pixels/embeddings/unit-00002.safetensors")
+    made = []
+
+    def count(recipe, corpus, transforms, samples, pool):
+        made.append(len(samples))
+        return make_samples(recipe, corpus, transforms, samples, pool)
+
+    monkeypatch.setattr(sample_sets, "make_samples", count)
+    embed(store, recipe, corpus)
+    assert made == [8]
+    assert files(store.root) == before
+
+
+@pytest.mark.skipif(not compiled.installed_version(), reason="batches are shared by compiled networks")
+def test_models_of_equal_preprocessing_share_what_is_prepared(tmp_path, few_scenes, monkeypatch):
+    prepared = Counter()
+    plain = NetworkEmbedder.prepare
+
+    def counting(self, images):
+        prepared[self.name] += len(images) > 2  # two are those that engines are compared on
+        return plain(self, images)
+
+    monkeypatch.setattr(NetworkEmbedder, "prepare", counting)
+    models = ("baseline/random-vit", "baseline/random-vit@seed=1")
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=models)
+    embed(store, recipe, corpus)
+    assert prepared[models[0]] > 0
+    assert prepared[models[1]] == 0
+
+
+def test_a_model_that_joins_changes_nothing_of_the_others(run):
+    store, recipe, corpus = run
+    before = files(store.root)
+    joined = replace(recipe, models=(*recipe.models, "baseline/random-vit"))
+    store.write_toml("run.toml", joined.to_toml(), "k")
+    embed(store, joined, corpus)
+    after = files(store.root)
+    assert all(after[name] == content for name, content in before.items() if name not in ("manifest.json", "run.toml"))
+    assert read_embeddings(store, "baseline/random-vit").shape[1] == 192
+
+
+def test_another_recipe_makes_everything_be_embedded_again(run):
+    store, recipe, _ = run
+    assert left(store, "embed") == []
+    folders = {layout.embeddings_folder(model) for model in MODELS}
+    for change in ({"seed": 1}, {"view": 40}, {"fingerprint": "x"}, {"transforms": ("identity", "brighten")}):
+        assert folders < set(left(store, "embed", recipe=replace(recipe, **change))), change
+
+
+def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
+    store, recipe, corpus = run
+    store.remove("models/baseline-pixels/embeddings/unit-00000.safetensors")
+
+    def changed(name, **options):
+        loaded = load_embedder(name, **options)
+        monkeypatch.setattr(loaded, "recipes", lambda: {name: {"weights": "others"}})
+        return loaded
+
+    monkeypatch.setattr(worker, "load_embedder", changed)
+    with pytest.raises(BadRun, match="is not what it was when it joined the run"):
+        embed(store, recipe, corpus)
+
+
+def test_a_run_goes_on_with_another_engine(tmp_path, few_scenes, small_units, monkeypatch):
+    """As a run does that was begun before networks were compiled, or where OpenVINO was not installed."""
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/random-vit",))
+    with monkeypatch.context() as without:
+        without.setattr(compiled, "installed_version", lambda: "")
+        embed(store, recipe, corpus)
+    (entry,) = model_entries(store)
+    assert entry["recipe"]["engine"] == "PyTorch"
+    before, whole = files(store.root), read_embeddings(store, "baseline/random-vit")
+    last = store.names("models/baseline-random-vit/embeddings/")[-1]
+    store.remove(last)
+    embed(store, recipe, corpus)
+    after = files(store.root)
+    assert {name for name in before if before[name] != after[name]} <= {last, "manifest.json"}
+    assert_alike(read_embeddings(store, "baseline/random-vit"), whole)
+    ours = load_embedder("baseline/random-vit", precision="float32").recipe()
+    assert differences(entry["recipe"], without_none(ours))[0] == []
+
+
+def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkeypatch):
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/pixels",))
+
+    def broken(name, **options):
+        loaded = load_embedder(name, **options)
+        monkeypatch.setattr(loaded, "embed_layers", lambda images: {name: np.full((len(images), 3), np.nan)})
+        return loaded
+
+    monkeypatch.setattr(worker, "load_embedder", broken)
+    with pytest.raises(BadRun, match="not finite"):
+        embed(store, recipe, corpus)
+
+
+def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch, tmp_path):
+    """A device that holds one model only, and one that holds none."""
+    store, _, _ = run
+    held = []
+
+    def small(name, **_):
+        if held:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        embedder = load_embedder(name)
+        held.append(name)
+        monkeypatch.setattr(embedder, "close", held.clear, raising=False)
+        return embedder
+
+    monkeypatch.setattr(worker, "load_embedder", small)
+    other, recipe, corpus = start(tmp_path / "small", few_scenes)
+    embed(other, recipe, corpus)
+    assert files(other.root) == files(store.root)
+    held.append("something else")
+    nothing, recipe, corpus = start(tmp_path / "full", few_scenes)
+    with pytest.raises(ModelUnavailable, match="'baseline/pixels' does not fit into the memory of the device 'cpu'"):
+        embed(nothing, recipe, corpus)
+
+
+def test_a_halved_batch_is_noted_in_the_log_once(run, few_scenes, monkeypatch, tmp_path):
+    store, _, _ = run
+
+    def hungry(name, **_):
+        embedder = load_embedder(name)
+        monkeypatch.setattr(embedder, "batch_size", 32, raising=False)
+        monkeypatch.setattr(embedder, "batch_halved", True, raising=False)
+        return embedder
+
+    monkeypatch.setattr(worker, "load_embedder", hungry)
+    other, recipe, corpus = start(tmp_path / "small", few_scenes, models=("baseline/pixels",))
+    embed(other, recipe, corpus)
+    (event,) = map(json.loads, (other.root / layout.EVENTS).read_text().splitlines())
+    assert {k: v for k, v in event.items() if k != "date"} == {
+        "event": "batch halved",
+        "model": "baseline/pixels",
+        "batch_size": 32,
+    }
+    assert not (store.root / layout.EVENTS).exists()
+    assert other.damage() == []
+
+
+def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
+    store, recipe, _ = run
+    before = keys(store)
+    stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
+    monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: stronger)
+    after, folders = keys(store), [layout.embeddings_folder(model) for model in MODELS]
+    for path in (layout.SAMPLES, layout.CROPS, *folders):
+        assert before[path] != after[path], path
+    assert before[layout.IMAGES] == after[layout.IMAGES]
+
+
+def test_half_precision_takes_half_the_bytes_and_is_stated(run, tmp_path, few_scenes):
+    store, recipe, corpus = run
+    half, small, corpus = start(tmp_path / "half", few_scenes, embeddings="float16")
+    embed(half, small, corpus)
+    assert half.read_toml("run.toml")["embeddings"] == "float16"
+    assert store.read_toml("run.toml")["embeddings"] == "float32"
+    for name in MODELS:
+        single, rounded = read_embeddings(store, name), read_embeddings(half, name)
+        assert rounded.dtype == np.float32
+        assert np.array_equal(rounded, single.astype(np.float16).astype(np.float32))
+        assert np.abs(rounded - single).max() > 0
+    sizes = [s.size("models/baseline-pixels/embeddings/unit-00000.safetensors") for s in (store, half)]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert small.differences(recipe) == ["embeddings: float16 / float32"]
+
+
+def test_embeddings_too_large_for_half_precision_are_refused(tmp_path, few_scenes, monkeypatch):
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/pixels",), embeddings="float16")
+
+    def large(name, **options):
+        loaded = load_embedder(name, **options)
+        monkeypatch.setattr(loaded, "embed_layers", lambda images: {name: np.full((len(images), 3), 1e6, np.float32)})
+        return loaded
+
+    monkeypatch.setattr(worker, "load_embedder", large)
+    with pytest.raises(BadRun, match="too large for the type that --embeddings asks for"):
+        embed(store, recipe, corpus)
+
+
+def test_units_gathered_into_fewer_files_hold_the_same(run, tmp_path, few_scenes, monkeypatch):
+    store, recipe, corpus = run
+    monkeypatch.setattr(shards, "SHARD_BYTES", 2**20)
+    gathered, recipe, corpus = start(tmp_path / "gathered", few_scenes)
+    embed(gathered, recipe, corpus)
+    for name in MODELS:
+        assert np.array_equal(read_embeddings(gathered, name), read_embeddings(store, name))
+    there = gathered.names("models/baseline-pixels/embeddings/")
+    assert there == ["models/baseline-pixels/embeddings/unit-00000-00003.safetensors"]
+    assert gathered.damage() == []

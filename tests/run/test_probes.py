@@ -1,0 +1,66 @@
+"""Scores that calibrate verdicts are those of the detector or probe that lies there."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from probing_core.compute.names import DEPLOYMENT, DETECTOR, FUSION
+from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
+from probing_core.run.manifest import short_checksum
+from probing_core.run.probes import has_scored_views
+from probing_core.run.store import Store
+
+MODEL = "baseline/pixels"
+PROBE, RULE = probe_path(MODEL, DEPLOYMENT), probe_path(MODEL, FUSION)
+SCORED = [(DETECTOR, DETECTOR_FILE), (MODEL, PROBE), (MODEL, RULE)]
+
+
+def score(store: Store, model: str, *made_by: str) -> None:
+    inputs = {path: short_checksum(store.entry(path)) for path in made_by}
+    inputs |= {"revision": 1, "options": {}}
+    store.write(scored_views_path(model), pd.DataFrame({"score": [1.0]}), "key", inputs)
+
+
+@pytest.fixture
+def scored(tmp_path) -> Store:
+    store = Store(tmp_path / "run")
+    store.write(DETECTOR_FILE, b"detector", "key")
+    store.write(PROBE, b"probe", "key")
+    store.write(RULE, None, "key")  # there are no large pictures to learn one from
+    score(store, DETECTOR, DETECTOR_FILE)
+    score(store, MODEL, PROBE, RULE)
+    return store
+
+
+@pytest.mark.parametrize(("model", "changed"), SCORED)
+def test_scores_of_another_detector_or_probe_are_not_there(scored, model, changed):
+    assert has_scored_views(scored, model)
+    before = scored.read_bytes(changed) if scored.has(changed) else None
+    scored.write(changed, b"another", "other key")
+    others = {of for of, _ in SCORED} - {model}
+    assert not has_scored_views(scored, model)
+    assert all(has_scored_views(scored, other) for other in others)
+    scored.write(changed, before, "other key")
+    assert has_scored_views(scored, model), "they are of these bytes, whatever these were made from"
+    scored.remove(changed)
+    assert not has_scored_views(scored, model)
+
+
+@pytest.mark.parametrize(("model", "changed"), SCORED)
+def test_scores_of_a_base_calibrate_no_probe_of_the_run_that_stands_on_it(scored, tmp_path, model, changed):
+    scored.fold()
+    mine = Store(tmp_path / "mine")
+    mine.start_from(scored.root)
+    assert has_scored_views(mine, model)
+    mine.write(changed, b"another", "other key")
+    assert not has_scored_views(mine, model)
+    assert has_scored_views(scored, model)
+
+
+def test_scores_that_do_not_say_what_made_them_are_taken_as_they_are(scored):
+    scored.write_table(scored_views_path(DETECTOR), pd.DataFrame({"score": [1.0]}), "key")
+    scored.write(DETECTOR_FILE, b"another", "other key")
+    assert has_scored_views(scored, DETECTOR)
+    scored.remove(scored_views_path(DETECTOR))
+    assert not has_scored_views(scored, DETECTOR)

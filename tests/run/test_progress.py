@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+
+import psutil
+import pytest
+
+from probing_core.errors import BadRun
+from probing_core.run import progress as module
+from probing_core.run.layout import PROGRESS
+from probing_core.run.progress import SILENT, Progress, Report, duration, final_report, terminal
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_time_left_counts_only_what_this_process_did(tmp_path, clock):
+    told = Progress(file=tmp_path / "progress.json")
+    told.update("embed", 10, 30)  # ten were done by an earlier run
+    clock[0] += 20
+    told.update("embed", 20, 30)
+    report = json.loads((tmp_path / "progress.json").read_text())
+    assert report["left_s"] == pytest.approx(20)
+    assert (report["stage"], report["done"], report["total"], report["state"]) == ("embed", 20, 30, "running")
+    assert (report["pid"], report["born"]) == (os.getpid(), psutil.Process().create_time())
+    told.finish("failed", "no space")
+    report = json.loads((tmp_path / "progress.json").read_text())
+    assert (report["state"], report["error"]) == ("failed", "no space")
+
+
+def test_a_run_takes_what_all_its_sessions_took_together(tmp_path, clock):
+    file = tmp_path / "progress.json"
+    for seconds in (20, 30):
+        session = Progress(file=file)
+        clock[0] += seconds
+        session.update("embed", 1, 2)
+        clock[0] += 500  # until the next one
+    assert json.loads(file.read_text())["took_s"] == 50
+    Progress(file=file).finish("done")
+    assert json.loads(file.read_text())["took_s"] == 50
+
+
+def test_lines_are_rare_but_the_last_is_always_told(clock):
+    stream = io.StringIO()
+    told = Progress(stream)
+    for done in range(101):
+        told.update("train", done, 100, "Training")
+        clock[0] += 0.01
+    lines = stream.getvalue().splitlines()
+    assert len(lines) < 6
+    assert lines[-1].startswith("Training: 100 of 100")
+
+
+def test_a_single_unit_of_work_is_not_counted():
+    assert Report("start", 0, 1, None, "Starting").so_far == "Starting"
+    assert Report("scan", 0, 5, 3.0, "Scanning pictures").so_far == "Scanning pictures: 0 of 5, 3.0 s left"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1.23, "1.2 s"),
+        (9.96, "10 s"),
+        (42.4, "42 s"),
+        (59.7, "1 min"),
+        (89, "1 min 29 s"),
+        (200, "3 min 20 s"),
+        (599.7, "10 min"),
+        (725, "12 min"),
+        (3599, "1 h"),
+        (9000, "2 h 30 min"),
+        (4e6, "1,111 h 7 min"),
+    ],
+)
+def test_durations_are_for_people(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_what_a_reader_should_know_is_a_line_of_its_own():
+    stream = io.StringIO()
+    told = Progress(stream)
+    told.note("")
+    told.note("2 files are left out.")
+    told.update("embed", 1, 2)
+    assert stream.getvalue().splitlines()[0] == "2 files are left out."
+    SILENT.note("nobody hears it")
+
+
+def test_on_a_terminal_a_note_takes_the_place_of_the_line_of_progress():
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    told = Progress(stream)
+    told.update("embed", 0, 2, "Embedding")
+    told.note("A file was damaged.")
+    told.update("embed", 2, 2, "Embedding")
+    first, second = (line.rpartition("\x1b[K")[2] for line in stream.getvalue().split("\n"))
+    assert first == "A file was damaged."
+    assert second.startswith("Embedding: 2 of 2")
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "words"),
+    [(None, "done", ""), (BadRun("No space."), "failed", "No space."), (KeyboardInterrupt(), "cancelled", ""),
+     (ZeroDivisionError("by 0"), "failed", "ZeroDivisionError: by 0")],
+)  # fmt: skip
+def test_whoever_watches_a_command_learns_how_it_ended(tmp_path, error, state, words):
+    (tmp_path / "log").mkdir()
+
+    def work(begins: bool) -> None:
+        told = terminal(tmp_path)
+        told.stream = None
+        with final_report(told):
+            if begins:
+                told.update("embed", 1, 2)
+            if error:
+                raise error
+
+    for begins in (False, True):
+        if error:
+            with pytest.raises(type(error)):
+                work(begins)
+        else:
+            work(begins)
+        assert (tmp_path / PROGRESS).exists() == begins, "a command that was refused leaves another's report alone"
+    report = json.loads((tmp_path / PROGRESS).read_text())
+    assert (report["state"], report["error"]) == (state, words)

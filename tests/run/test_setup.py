@@ -1,0 +1,163 @@
+"""A run is begun, refused or gone on with."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from probing_core.errors import BadConfig, BadRun, DamagedFile, ModelUnavailable, ProbingError, UnknownName
+from probing_core.results import Run
+from probing_core.run import setup
+from probing_core.run.options import Options
+from probing_core.run.recipe import Recipe, read_recipe, write_recipe
+from probing_core.run.stages import run
+from probing_core.run.store import Store
+from tests.conftest import few_transforms
+
+
+def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
+    options = few_transforms(few_scenes, "baseline/pixel")
+    with pytest.raises(UnknownName, match="Did you mean 'baseline/pixels'"):
+        run(tmp_path / "run", options)
+    assert not (tmp_path / "run" / "run.toml").exists()
+
+
+def test_a_wrong_transform_is_told_before_the_corpus_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(setup, "open_corpus", lambda name: pytest.fail(f"{name} was opened"))
+    with pytest.raises(UnknownName, match="noise"):
+        run(tmp_path / "run", Options(transforms=("identity", "brighten", "noise")))
+    assert Store(tmp_path / "run").names() == []
+
+
+def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_scenes):
+    options = few_transforms(few_scenes, "baseline/pixels")
+    with pytest.raises(ProbingError, match="leaves no image"):
+        run(tmp_path / "run", replace(options, view=256))
+    run(tmp_path / "run", options, ("embed",))
+    with pytest.raises(BadRun, match="another recipe"):
+        run(tmp_path / "run", replace(options, view=64))
+    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).view == 32
+
+
+def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_path, few_scenes):
+    options = few_transforms(few_scenes, "baseline/pixels")
+    store = Store(tmp_path / "run")
+    with store.locked():
+        setup.open_or_start(store, options)
+    with pytest.raises(BadRun, match="makes them"):
+        run(tmp_path / "run", Options(), ("train",))
+    assert Store(tmp_path / "run").names() == ["run.toml"]
+
+
+def test_what_no_probe_learns_is_no_run_by_itself(few_scenes, tmp_path):
+    with pytest.raises(BadConfig, match="try --transforms bank,far-styles"):
+        run(tmp_path / "run", replace(few_transforms(few_scenes), transforms=("style-8",)))
+    assert not (tmp_path / "run" / "run.toml").exists()
+
+
+def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
+    options = few_transforms(few_scenes, "baseline/pixels")
+    run(tmp_path / "run", options, ("embed",))
+    with pytest.raises(BadRun, match="which the run .* lacks; `probing train --run"):
+        run(tmp_path / "run", options, ("evaluate",))
+
+
+def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
+    options = few_transforms(few_scenes, "baseline/pixels")
+    run(tmp_path / "run", options, ("embed",))
+    store = Store(tmp_path / "run")
+    with store.locked():
+        store.remove(store.names("models/baseline-pixels/embeddings/")[-1])
+    with pytest.raises(BadRun, match="lacks embeddings .* `probing embed --run"):
+        run(tmp_path / "run", stages=("train",))
+
+
+def test_a_changed_corpus_is_noticed(tmp_path, few_scenes, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(few_scenes, copy)
+    options = few_transforms(copy, "baseline/pixels")
+    run(tmp_path / "run", options, ("embed",))
+    next(copy.rglob("*.png")).unlink()
+    run(tmp_path / "run", options, ("embed",))  # nothing is missing, so nobody needs the pictures
+    with pytest.raises(BadRun, match="no longer the one"):
+        run(tmp_path / "run", replace(options, models=("baseline/handcrafted",)), ("embed",))
+
+
+def test_a_stage_without_a_run_says_how_to_begin(tmp_path):
+    with pytest.raises(ProbingError, match="is not a run yet"):
+        run(tmp_path / "none", stages=("train",))
+
+
+@pytest.mark.parametrize("error", [BadRun("The model is odd."), ModelUnavailable("The model is odd.")])
+def test_a_model_that_fails_leaves_the_run_and_its_error_says_so(tmp_path, error):
+    store, recipe = two_models(tmp_path)
+    told = r"^The model is odd\. It has left the run, which can go on without it\.$"
+    with pytest.raises(type(error), match=told), setup.withdrawn_on_error(store, recipe, "zoo/mae"):
+        raise error
+    assert read_recipe(store).models == ("zoo/can",)
+
+
+def test_a_damaged_file_takes_no_model_out_of_the_run(tmp_path):
+    store, recipe = two_models(tmp_path)
+    told = r"'units/x' of the run is missing; .* made again\.$"
+    with pytest.raises(DamagedFile, match=told) as caught, setup.withdrawn_on_error(store, recipe, "zoo/mae"):
+        raise DamagedFile("units/x", "is missing")
+    assert caught.value.name == "units/x"
+    assert read_recipe(store).models == ("zoo/mae", "zoo/can")
+
+
+def two_models(folder):
+    recipe = Recipe(
+        corpus="photos", fingerprint="f", transforms=("identity", "brighten"), models=("zoo/mae", "zoo/can")
+    )
+    write_recipe(store := Store(folder), recipe)
+    return store, recipe
+
+
+def test_a_model_joins_a_run_that_is_only_read(few_scenes, tmp_path):
+    options = few_transforms(few_scenes, "baseline/pixels")
+    run(tmp_path / "base", options)
+    base = Store(tmp_path / "base")
+    base.leave_out(*(name for name in base.names() if "/embeddings/" in name))
+    base.fold()
+    before = {path: path.read_bytes() for path in base.root.rglob("*") if path.is_file()}
+    joining = Options(models=("baseline/handcrafted",), base=base.root)
+    run(tmp_path / "mine", joining)
+    run(tmp_path / "mine", joining)
+    assert {path: path.read_bytes() for path in base.root.rglob("*") if path.is_file()} == before
+    mine = Run.open(tmp_path / "mine")
+    assert list(mine.models["name"]) == ["baseline/pixels", "baseline/handcrafted"]
+    assert set(mine.scores["model"]) == set(mine.models["name"])
+    assert not [name for name in mine.store.own_names() if "baseline-pixels" in name]
+    run(tmp_path / "same", replace(joining, models=("baseline/pixels",)))
+    assert list(Run.open(tmp_path / "same").models["name"]) == ["baseline/pixels"], "it is there already"
+    assert mine.store.damage() == []
+    theirs = Run.open(base.root).scores
+    assert mine.scores[mine.scores["model"] == "baseline/pixels"].reset_index(drop=True).equals(theirs)
+    run(tmp_path / "whole", few_transforms(few_scenes, "baseline/pixels", "baseline/handcrafted"))
+    whole = Run.open(tmp_path / "whole")
+    assert mine.scores.equals(whole.scores), "as if both had been in one run"
+
+
+def test_what_a_run_stands_on_is_refused_where_it_cannot_be(few_scenes, tmp_path):
+    options = few_transforms(few_scenes, "baseline/pixels")
+    run(tmp_path / "base", options, ("embed",))
+    with pytest.raises(BadRun, match="is not a run that models could join"):
+        run(tmp_path / "mine", Options(models=("baseline/dhash",), base=tmp_path / "nowhere"))
+    with pytest.raises(BadConfig, match="none is named; name them with --models"):
+        run(tmp_path / "mine", Options(base=tmp_path / "base"))
+    assert not (tmp_path / "mine" / "run.toml").exists()
+    with pytest.raises(BadRun, match="made by another recipe .*seed"):
+        run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "base", seed=7))
+    assert Store(tmp_path / "other").base is None, "it stands on nothing"
+    shutil.copytree(tmp_path / "base", tmp_path / "another")
+    run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "another"), ("embed",))
+    run(tmp_path / "alone", options, ("embed",))
+    with pytest.raises(BadRun, match="stands on no other"):
+        run(tmp_path / "alone", Options(models=("baseline/dhash",), base=tmp_path / "base"))
+    run(tmp_path / "mine", Options(models=("baseline/dhash",), base=tmp_path / "base"), ("embed",))
+    shutil.rmtree(tmp_path / "base")
+    with pytest.raises(BadRun, match="stands on the run .* which is not there"):
+        Store(tmp_path / "mine")

@@ -1,0 +1,189 @@
+"""Units become files of about one size, whichever was finished first, and whatever a kill left."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from probing_core.run import shards
+from probing_core.run.embeddings import lazy_blocks, read_embeddings
+from probing_core.run.layout import embeddings_path, unit_embeddings_path, units_at
+from probing_core.run.shards import Shards, embeddings_files
+from probing_core.run.store import Store
+from tests.run.test_embed import files
+
+MODEL, KEY, UNITS = "zoo/mae", "key", 11
+ROWS = [3, 4, 3, 5, 3, 3, 4, 3, 3, 4, 2]
+
+
+@pytest.fixture(autouse=True)
+def some_units(monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 600)  # a unit of three rows takes about 200 bytes
+
+
+def unit(index: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(index)
+    return {
+        "10.mean": rng.normal(size=(ROWS[index], 5)).astype(np.float16),
+        "embeddings": rng.normal(size=(ROWS[index], 4)).astype(np.float32),
+    }
+
+
+def finish(store: Store, gathered: Shards, index: int) -> None:
+    store.write(unit_embeddings_path(MODEL, index), unit(index), KEY)
+    gathered.add(index)
+
+
+def make(store: Store, order) -> Store:
+    gathered = Shards(store, MODEL, "", KEY, UNITS)
+    for index in order:
+        finish(store, gathered, index)
+    store.fold()
+    return store
+
+
+def whole(array: str = "embeddings") -> np.ndarray:
+    return np.concatenate([unit(i)[array] for i in range(UNITS)])
+
+
+def test_units_are_gathered_and_read_as_they_were(tmp_path):
+    store = make(Store(tmp_path), range(UNITS))
+    assert store.names("units/") == []
+    found = [units_at(name) for name in embeddings_files(store, MODEL)]
+    assert 2 < len(found) < UNITS
+    assert [unit for first, last in found for unit in range(first, last + 1)] == list(range(UNITS))
+    assert np.array_equal(read_embeddings(store, MODEL), whole())
+    assert np.array_equal(read_embeddings(store, MODEL, np.array([2, 20, 36])), whole()[[2, 20, 36]])
+    assert store.damage() == []
+
+
+def test_a_shard_is_what_the_library_of_the_format_reads(tmp_path):
+    from safetensors.numpy import load_file
+
+    store = make(Store(tmp_path), range(UNITS))
+    parts = [load_file(store.path(name)) for name in embeddings_files(store, MODEL)]
+    for array in ("embeddings", "10.mean"):
+        assert np.array_equal(np.concatenate([part[array] for part in parts]), whole(array))
+
+
+def test_every_order_gives_the_same_files(tmp_path):
+    expected = files(make(Store(tmp_path / "in order"), range(UNITS)).root)
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(UNITS).tolist()
+        assert files(make(Store(tmp_path / f"{seed}"), order).root) == expected
+
+
+def test_killed_before_any_line_of_the_journal_it_ends_with_the_same_files(tmp_path):
+    expected = files(make(Store(tmp_path / "whole"), range(UNITS)).root)
+
+    class Killed(Exception):
+        pass
+
+    order = np.random.default_rng(7).permutation(UNITS).tolist()
+    for at in range(40):
+        store = Store(tmp_path / f"killed at {at}")
+        enter, left = store._manifest.enter, [at]
+
+        def killed(entries, enter=enter, left=left):
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            enter(entries)
+
+        store._manifest.enter = killed
+        try:
+            make(store, order)
+            done = True
+        except Killed:
+            done = False
+        again = Store(store.root)
+        gathered = Shards(again, MODEL, "", KEY, UNITS)
+        assert not (done and gathered.missing)
+        for index in gathered.missing:
+            finish(again, gathered, index)
+        again.fold()
+        assert files(store.root) == expected
+        if done:
+            return
+    pytest.fail("it never came to an end")
+
+
+def test_a_damaged_shard_alone_is_made_again(tmp_path):
+    store = make(Store(tmp_path), range(UNITS))
+    before = files(store.root)
+    lost = embeddings_files(store, MODEL)[1]
+    first, last = units_at(lost)
+    store.remove(lost)
+    gathered = Shards(store, MODEL, "", KEY, UNITS)
+    assert gathered.missing == list(range(first, last + 1))
+    for index in reversed(gathered.missing):
+        finish(store, gathered, index)
+    store.fold()
+    assert files(store.root) == before
+
+
+def test_files_of_single_units_as_earlier_versions_wrote_them_stay(tmp_path):
+    store = Store(tmp_path / "old")
+    for index in range(UNITS):
+        store.write(embeddings_path(MODEL, index), unit(index), KEY)
+    store.fold()
+    before = files(store.root)
+    assert Shards(store, MODEL, "", KEY, UNITS).missing == []
+    assert files(store.root) == before
+    store.remove(embeddings_path(MODEL, 4))
+    gathered = Shards(store, MODEL, "", KEY, UNITS)
+    assert gathered.missing == [4]
+    finish(store, gathered, 4)
+    store.fold()
+    assert files(store.root) == before
+    assert np.array_equal(read_embeddings(store, MODEL), whole())
+
+
+def test_files_of_another_recipe_go(tmp_path):
+    store = make(Store(tmp_path / "run"), range(UNITS))
+    expected = files(Store(shutil.copytree(store.root, tmp_path / "copy")).root)
+    for name in store.names():
+        store.write_bytes(name, store.read_bytes(name), "older")
+    gathered = Shards(store, MODEL, "", KEY, UNITS)
+    assert gathered.missing == list(range(UNITS))
+    assert store.names() == []
+    for index in gathered.missing:
+        finish(store, gathered, index)
+    store.fold()
+    assert files(store.root) == expected
+
+
+def test_what_embeddings_are_made_from_is_noted_with_every_file_of_one_unit_or_more(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    inputs = {"images.parquet": "0123", "revision": 2, "options": {"view": 32}}
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)  # each unit becomes a file by itself until this is undone
+    gathered = Shards(store, MODEL, "", KEY, UNITS, inputs)
+    for index in range(UNITS):
+        if index == 3:
+            monkeypatch.setattr(shards, "SHARD_BYTES", 600)
+        finish(store, gathered, index)
+    store.fold()
+    there = Store(tmp_path)
+    sizes = {last - first + 1 for first, last in map(units_at, embeddings_files(there, MODEL))}
+    assert min(sizes) == 1
+    assert max(sizes) > 1
+    for name in embeddings_files(there, MODEL):
+        noted = there.entry(name)["inputs"]
+        assert noted | {"options": there.options(noted["options"])} == inputs
+
+
+def test_half_precision_is_read_as_single(tmp_path):
+    store = make(Store(tmp_path), range(UNITS))
+    block = blocks_of(store)["10.mean"][:]
+    assert block.dtype == np.float32
+    assert np.array_equal(block, whole("10.mean").astype(np.float32))
+
+
+def blocks_of(store: Store):
+    """As of the series of layers, whose blocks begin with a number."""
+    other = Store(store.root.parent / "layers")
+    for index in range(UNITS):
+        other.write(embeddings_path(MODEL, index, "layers"), {"10.mean": unit(index)["10.mean"]}, KEY)
+    return lazy_blocks(other, MODEL, "layers")

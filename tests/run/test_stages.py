@@ -1,0 +1,501 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from probing_core.compute import maps
+from probing_core.compute.train import comparison, linear
+from probing_core.errors import BadConfig, BadRun, ProbingError
+from probing_core.measures import MEASURES
+from probing_core.results import Run
+from probing_core.run import makers, scope, worker
+from probing_core.run.embeddings import read_embeddings
+from probing_core.run.last_options import last_options
+from probing_core.run.layout import IMAGES
+from probing_core.run.options import Options
+from probing_core.run.recipe import Recipe, read_recipe, write_recipe
+from probing_core.run.repair import repair
+from probing_core.run.stages import STAGES, run
+from probing_core.run.store import Files, Store
+from probing_core.transforms import resolve
+from tests.conftest import on_two_threads
+from tests.run.test_embed import files
+from tests.run.test_repair import flip
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
+
+COMPUTING = ("embed", "train", "evaluate")
+"""All stages but the map, which takes longer than the rest on so few samples; it is tested with a stand-in."""
+
+
+def test_a_run_is_whole_and_holds_what_its_format_says(split_run):
+    store = Store(split_run[0])
+    assert store.damage() == []
+    for model in ("baseline-pixels", "baseline-handcrafted"):
+        for name in ("probes/fine.safetensors", "probes/deployment.safetensors", "predictions/fine.parquet"):
+            assert store.has(f"models/{model}/{name}")
+        points = store.read_table(f"models/{model}/map.parquet")
+        assert len(points) == len(store.read_table("samples.parquet"))
+        embeddings = read_embeddings(store, model.replace("-", "/"))[:, :2]
+        assert np.array_equal(points[["x", "y"]], np.round(embeddings * 1024) / 1024)
+
+
+def test_only_the_test_split_is_predicted(split_run):
+    store = Store(split_run[0])
+    samples = store.read_table("samples.parquet").set_index("sample")
+    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
+    assert set(samples.loc[predictions["sample"], "split"]) == {"test"}
+    assert set(predictions["truth"]) == set(split_run[1].transforms)
+    assert predictions["p_truth"].between(0, 1).all()
+    assert (predictions["p_predicted"] >= predictions["p_truth"] - 1e-6).all()
+
+
+def test_every_photograph_is_predicted_where_they_are_few(few_run):
+    store = Store(few_run[0])
+    samples = store.read_table("samples.parquet")
+    predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
+    assert predictions["sample"].tolist() == samples.loc[samples["draw"] == 0, "sample"].tolist()
+    fits = store.read_table("tables/fits.parquet")
+    folds = [f"fold-{i}" for i in range(1, 6)]
+    assert fits.loc[fits["task"] == "fine", "fold"].tolist() == [*folds, "deployment"]
+    assert fits.loc[fits["task"] == "group-1", "fold"].tolist() == folds
+
+
+@pytest.mark.parametrize(("fixture", "method"), [("split_run", "t"), ("few_run", "t")])
+def test_scores_agree_with_the_predictions_and_lie_in_their_intervals(fixture, method, request):
+    store = Store(request.getfixturevalue(fixture)[0])
+    scores = store.read_table("tables/scores.parquet")
+    known = scores.dropna(subset=["low"])
+    assert (known["low"] <= known["value"] + 1e-9).all()
+    assert (known["value"] <= known["high"] + 1e-9).all()
+    without = {m.name for m in MEASURES if not m.has_interval}
+    assert set(scores.loc[~scores["measure"].isin(without), "interval"]) == {method, "wilson"}
+    assert set(scores.loc[scores["measure"].isin(without), "interval"]) == {"none"}
+    row = scores.query(
+        "model == 'baseline/handcrafted' and task == 'fine' and subset == 'all' and measure == 'balanced-accuracy'"
+    ).iloc[0]
+    predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
+    right = predictions["truth"] == predictions["predicted"]
+    assert row["value"] == pytest.approx(right.groupby(predictions["truth"]).mean().mean())
+    assert row["chance"] == pytest.approx(1 / 5)
+    assert row["value"] > row["chance"]
+
+
+def test_unseen_members_are_scored_apart(split_run):
+    scores = Store(split_run[0]).read_table("tables/scores.parquet")
+    rotations = scores[scores["measure"] == "group-hit-rate"]
+    # brighten and Gaussian blur are members A, contrast and motion blur B; there is no C.
+    assert set(rotations["task"]) == {"group-1", "group-2"}
+    assert set(rotations["subset"]) == {"seen", "unseen"}
+
+
+def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypatch):
+    out, options = split_run
+    before = files(out)
+    for module, name in (
+        (worker, "load_embedder"),
+        (linear, "fit_in_span"),
+        (linear, "fit_deployment"),
+        (comparison.mlp, "fit_seeds"),
+        (makers, "lazy_embeddings"),
+    ):
+        monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))
+    run(out, options)
+    run(out)
+    assert files(out) == before
+    assert Run.open(out).completed_on
+
+
+def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, tmp_path, monkeypatch):
+    out, options = few_run
+    read, plain = [], Files.read_toml
+    monkeypatch.setattr(Files, "read_toml", lambda self, name: (read.append(name), plain(self, name))[1])
+    run(out, options, COMPUTING)
+    models = [name for name in Store(out).names("models/") if name.endswith("model.toml")]
+    assert sorted(read) == sorted([*models, "run.toml"])
+    assert models
+    read.clear()
+    run(tmp_path / "first", options, ("embed",))
+    assert sorted(read) == sorted(models), "the first command reads back what it wrote of each"
+
+
+def test_a_command_reads_once_what_describes_the_run_whose_probes_are_used(
+    split_run, few_scenes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
+    source, options = split_run
+    read, plain = [], Files.read_toml
+    monkeypatch.setattr(Files, "read_toml", lambda self, name: (read.append((self.root, name)), plain(self, name))[1])
+
+    def read_in(root):
+        names = sorted(name for at, name in read if at == root)
+        read.clear()
+        return names
+
+    described = sorted(name for name in Store(source).names() if name.endswith(".toml"))
+    assert len(described) == 1 + len(options.models)
+    out = tmp_path / "run"
+    run(out, replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
+    assert read_in(source) == described
+    store = Store(out)
+    store.remove(*store.names("models/baseline-pixels/predictions/"))
+    (tmp_path / "data" / "runs").mkdir(parents=True)
+    again = tmp_path / "data" / "runs" / "mine"
+    again.symlink_to(source)
+    run(out, stages=("train",))
+    assert read_in(again) == described, "it is found by its recipe"
+
+
+def test_the_samples_of_a_run_are_planned_once_in_a_command(few_run, tmp_path, monkeypatch):
+    options, read, plain = few_run[1], [], Files.read_table
+    planned, plan_sample_sets = [], scope.plan_sample_sets
+    monkeypatch.setattr(Files, "read_table", lambda self, name, *rest: (read.append(name), plain(self, name, *rest))[1])
+    monkeypatch.setattr(scope, "plan_sample_sets", lambda *given: (planned.append(1), plan_sample_sets(*given))[1])
+    for models in (options.models[:1], options.models):
+        run(tmp_path / "run", replace(options, models=models), ("embed",))
+        assert (len(planned), read.count(IMAGES)) == (1, 1)
+        planned.clear()
+        read.clear()
+
+
+def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):
+    out, options = few_run
+    with on_two_threads():
+        run(tmp_path / "again", options, COMPUTING)
+    ours, theirs = files(out), files(tmp_path / "again")
+    assert {n for n in ours if not n.startswith("log/")} == {n for n in theirs if not n.startswith("log/")}
+    assert [n for n in ours if not n.startswith("log/") and ours[n] != theirs[n]] == []
+
+
+def test_units_that_a_kill_left_are_removed_and_nothing_else_is_made(few_run, monkeypatch):
+    out, options = few_run
+    before = files(out)
+    store = Store(out)
+    with store.locked():
+        store.write_table("units/embeddings/unit-00000.parquet", store.read_table("samples.parquet"), "left")
+    monkeypatch.setattr(worker, "load_embedder", None)
+    run(out, options, ("embed",))
+    told = "log/events.jsonl"  # that the run is complete
+    assert files(out) | {told: b""} == before | {told: b""}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"seed": 1}, "seed: 0 / 1"), ({"view": 40}, "view: 32 / 40"), ({"limit": 3}, "limit: None / 3")],
+)
+def test_only_models_may_join(few_run, change, told):
+    out, options = few_run
+    before = files(out)
+    with pytest.raises(BadRun, match=told):
+        run(out, replace(options, **change))
+    assert files(out) == before
+
+
+def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
+    source, options = split_run
+    run(tmp_path / "run", replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
+    store = Store(tmp_path / "run")
+    for task in ("fine", "group-1", "deployment"):
+        name = f"models/baseline-pixels/probes/{task}.safetensors"
+        assert store.read_bytes(name) == Store(source).read_bytes(name)
+    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
+    assert len(predictions) == 8 * len(options.transforms)
+    again = replace(options, corpus=f"folder:{few_scenes}")
+    run(tmp_path / "run", again, COMPUTING)  # its own models, of which nothing is missing: nobody needs the probes
+    store.remove("models/baseline-pixels/predictions/fine.parquet")
+    with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
+        run(tmp_path / "run")
+    with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
+        run(tmp_path / "run", replace(again, models=("baseline/random-vit",)), ("embed",))
+
+
+def test_photographs_that_the_probes_learned_from_are_not_tested(split_run, many_scenes, tmp_path):
+    source, options = split_run
+    run(tmp_path / "run", replace(options, corpus=f"folder:{many_scenes}", probes_from=source), COMPUTING)
+    store = Store(tmp_path / "run")
+    images = Store(source).read_table("images.parquet")
+    learned = images.loc[images["used"] & images["split"].isin(("train", "val")), "base_id"]
+    samples = store.read_table("samples.parquet").set_index("sample")
+    assert set(samples["split"]) == {"test"}
+    tested = samples.loc[store.read_table("models/baseline-pixels/predictions/fine.parquet")["sample"], "base_id"]
+    assert set(tested) == set(samples["base_id"]) - set(learned)
+    note = f"{learned.nunique()} photographs that the probes learned from are left out"
+    assert store.read_table("tables/scores.parquet")["note"].str.contains(note).all()
+
+
+def test_photographs_that_are_only_called_like_known_ones_are_tested_and_told(split_run, many_scenes, tmp_path):
+    source, options = split_run
+    other = tmp_path / "other"
+    shutil.copytree(many_scenes, other)
+    next(other.rglob("*.png")).unlink()
+    run(tmp_path / "run", replace(options, corpus=f"folder:{other}", probes_from=source), COMPUTING)
+    store = Store(tmp_path / "run")
+    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
+    assert len(predictions) == store.read_table("images.parquet")["used"].sum() * len(options.transforms)
+    assert store.read_table("tables/scores.parquet")["note"].str.contains("are called like ones that").all()
+
+
+def test_a_run_under_probes_that_know_all_of_it_is_refused(few_run, tmp_path):
+    source, options = few_run
+    with pytest.raises(BadRun, match="learned from every photograph"):
+        run(tmp_path / "run", replace(options, probes_from=source), COMPUTING)
+
+
+def test_probes_that_were_trained_again_are_taken_again(split_run, few_scenes, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(split_run[0], source)
+    taken = replace(split_run[1], corpus=f"folder:{few_scenes}", probes_from=source, models=("baseline/pixels",))
+    run(tmp_path / "run", taken, COMPUTING)
+    probe = "models/baseline-pixels/probes/deployment.safetensors"
+    store = Store(source)
+    with store.locked():
+        store.write_bytes(probe, store.read_bytes("models/baseline-pixels/probes/fine.safetensors"), "again")
+        store.remove("models/baseline-pixels/probes/novelty.safetensors")
+    run(tmp_path / "run", taken, COMPUTING)
+    assert Store(tmp_path / "run").read_bytes(probe) == store.read_bytes(probe)
+    assert not Store(tmp_path / "run").has("models/baseline-pixels/probes/novelty.safetensors")
+
+
+@pytest.mark.parametrize("lost", ["deployment", "fine", "novelty", "group-1"])
+def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
+    shutil.copytree(split_run[0], tmp_path / "run")
+    path = tmp_path / "run" / f"models/baseline-pixels/probes/{lost}.safetensors"
+    before = path.read_bytes()
+    path.unlink()
+    run(tmp_path / "run", split_run[1], ("train",))
+    assert path.read_bytes() == before
+    assert Store(tmp_path / "run").damage() == []
+
+
+def test_the_fit_of_live_predictions_is_told(split_run):
+    from probing_core.probes.linear import GRID
+    from probing_core.run.probes import read_probe
+
+    store = Store(split_run[0])
+    fits = store.read_table("tables/fits.parquet")
+    mine = fits[(fits["fold"] == "deployment") & (fits["model"] == "baseline/pixels")].iloc[0]
+    facts = read_probe(store, "baseline/pixels", "deployment").facts
+    assert (mine["penalty"], mine["at_edge"]) == (facts.penalty, facts.at_edge)
+    assert facts.at_edge == (facts.penalty in (GRID[0], GRID[-1]))
+    assert len(facts.path) > 1
+
+
+@pytest.mark.parametrize("lost", ["", "run.toml", "manifest.json"])
+def test_a_folder_that_holds_something_else_is_left_alone(split_run, tmp_path, lost):
+    """Nor is a run that lost what says how it was made taken for a new one."""
+    out = tmp_path / "mine"
+    if lost:
+        shutil.copytree(split_run[0], out)
+        (out / lost).unlink()
+    else:
+        out.mkdir()
+    (out / "notes.tmp").write_text("mine")
+    before = files(out)
+    for stages in (STAGES, ("embed",)):
+        with pytest.raises(BadRun, match="is no run .* choose another folder"):
+            run(out, split_run[1], stages)
+    assert files(out) == before
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_run(split_run, tmp_path):
+    out, options = tmp_path / "run", split_run[1]
+    shutil.copytree(split_run[0], out)
+    with pytest.raises(ProbingError, match="has left the run"):
+        run(out, replace(options, models=("baseline/random-vit@layer=99",)), ("embed",))
+    before = files(out)
+    run(out, options, COMPUTING)
+    assert files(out) == before
+    # Of a new run, too, as long as another model is left.
+    both = replace(options, models=("baseline/pixels", "baseline/random-vit@layer=99"))
+    with pytest.raises(ProbingError, match="has left the run"):
+        run(tmp_path / "new", both, ("embed",))
+    assert Recipe.from_toml(Store(tmp_path / "new").read_toml("run.toml")).models == ("baseline/pixels",)
+
+
+def test_probes_of_another_run_bring_their_transforms(split_run, few_scenes, tmp_path):
+    options = Options(
+        corpus=f"folder:{few_scenes}", probes_from=split_run[0], models=("baseline/pixels",), device="cpu"
+    )
+    run(tmp_path / "run", options, ("embed", "train"))
+    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).transforms == split_run[1].transforms
+
+
+def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, tmp_path, monkeypatch):
+    source, options = split_run
+    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
+    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
+    run(tmp_path / "run", taken, ("embed",))
+    with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
+        run(tmp_path / "run", stages=("train",))
+    (tmp_path / "data" / "runs").mkdir(parents=True)
+    fewer = Store(shutil.copytree(source, tmp_path / "data" / "runs" / "fewer"))
+    write_recipe(fewer, replace(read_recipe(fewer), models=("baseline/handcrafted",)))
+    fewer.remove(*fewer.names("models/baseline-pixels/"))
+    fewer.fold()
+    (tmp_path / "data" / "runs" / "mine").symlink_to(source)
+    run(tmp_path / "run", stages=("train",))
+    assert Store(tmp_path / "run").has("models/baseline-pixels/predictions/fine.parquet")
+
+
+def test_a_model_that_the_probes_do_not_know_is_refused_and_leaves_no_trace(split_run, few_scenes, tmp_path):
+    source, options = split_run
+    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
+    stranger = replace(taken, models=("baseline/random-vit@seed=3",))
+    with pytest.raises(BadRun, match="has no 'baseline/random-vit@seed=3'; it has: baseline/handcrafted, baseline/pix"):
+        run(tmp_path / "run", stranger, ("embed",))
+    assert not (tmp_path / "run" / "run.toml").exists()
+    run(tmp_path / "run", taken, COMPUTING)
+    before = files(tmp_path / "run")
+    with pytest.raises(BadRun, match="has no 'baseline/random-vit@seed=3'"):
+        run(tmp_path / "run", stranger, ("embed",))
+    run(tmp_path / "run", taken, COMPUTING)
+    assert files(tmp_path / "run") == before
+
+
+def test_a_model_that_embeds_differently_leaves_the_run_which_goes_on(split_run, few_scenes, tmp_path):
+    source, options = split_run
+    changed = Store(shutil.copytree(source, tmp_path / "source"))
+    entry = changed.read_toml("models/baseline-pixels/model.toml")
+    changed.write_toml("models/baseline-pixels/model.toml", entry | {"recipe": entry["recipe"] | {"size": 9}}, "key")
+    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=changed.root)
+    with pytest.raises(BadRun, match=r"'baseline/pixels' embeds differently .*\. It has left the run"):
+        run(tmp_path / "run", taken, COMPUTING)
+    run(tmp_path / "run", replace(taken, models=None), COMPUTING)
+    store = Store(tmp_path / "run")
+    assert set(store.read_table("tables/scores.parquet")["model"]) == {"baseline/handcrafted"}
+    assert store.damage() == []
+
+
+def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_run, few_scenes, tmp_path):
+    source, _ = split_run
+    taken = Options(corpus=f"folder:{few_scenes}", probes_from=source)
+    run(tmp_path / "run", taken, ("embed",))
+    mine, theirs = (Recipe.from_toml(Store(p).read_toml("run.toml")) for p in (tmp_path / "run", source))
+    assert (mine.view, mine.models) == (theirs.view, theirs.models)
+    with pytest.raises(BadConfig, match=f"views of {theirs.view} pixels, and --view asks for 64"):
+        run(tmp_path / "other", replace(taken, view=64), ("embed",))
+    assert not (tmp_path / "other" / "run.toml").exists()
+
+
+def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path, monkeypatch):
+    """Whatever begins the run: a page resumes it there, and the recipe has the same bytes."""
+    monkeypatch.setattr("probing_core.run.stages.embed", lambda plan, wanted: plan)
+    asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
+    on_ray = Options(**asked, executor="ray", address="10.0.0.7:6379", precision="float32", maps="first")
+    run(tmp_path / "ray", on_ray, ("embed",))
+    run(tmp_path / "local", Options(**asked), ("embed",))
+    assert (tmp_path / "ray" / "run.toml").read_bytes() == (tmp_path / "local" / "run.toml").read_bytes()
+    run(tmp_path / "ray", Options(), stages=("project",))
+    had = Options(executor="ray", address="10.0.0.7:6379", precision="float32", maps="first")
+    assert last_options(tmp_path / "ray") == had, "drawing maps embeds nothing"
+    assert last_options(tmp_path / "local") == Options()
+
+
+def test_a_run_that_ends_while_it_reads_images_goes_on_as_it_began(few_scenes, tmp_path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("probing_core.run.makers.choose_images", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", view=32, precision="float32", maps="first"))
+    assert last_options(tmp_path / "run") == Options(precision="float32", maps="first")
+
+
+def test_a_series_that_was_never_made_is_not_made_by_a_repair(split_run, tmp_path):
+    out = shutil.copytree(split_run[0], tmp_path / "run")
+    store = Store(out)
+    with store.locked():
+        store.remove("series/rendering.parquet", *store.names("models/baseline-pixels/series/"))
+    before = files(out)
+    for name in ("samples.parquet", store.names("models/baseline-pixels/embeddings/")[0]):
+        flip(out / name)
+    repair(out)
+    assert {name: held for name, held in files(out).items() if not name.startswith("log/")} == {
+        name: held for name, held in before.items() if not name.startswith("log/")
+    }
+
+
+def test_a_stage_that_stumbles_on_damage_makes_nothing_else_of_earlier_ones(split_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
+    out = shutil.copytree(split_run[0], tmp_path / "run")
+    store, drawn = Store(out), "models/baseline-handcrafted/map.parquet"
+    with store.locked():
+        store.remove(drawn, "models/baseline-pixels/predictions/fine.parquet", "tables/scores.parquet")
+    there = store.names()
+    flip(out / store.names("models/baseline-handcrafted/embeddings/")[0])
+    run(out, split_run[1], ("project",))
+    assert Store(out).names() == sorted([*there, drawn])
+    assert Store(out).damage() == []
+
+
+def test_a_crops_table_that_was_lost_is_made_again_and_nothing_else(split_run, tmp_path):
+    shutil.copytree(split_run[0], tmp_path / "run")
+    before = files(tmp_path / "run")
+    (tmp_path / "run" / "crops.parquet").unlink()
+    run(tmp_path / "run", split_run[1], ("embed", "train"))
+    assert files(tmp_path / "run") == before
+
+
+def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_scenes, tmp_path, monkeypatch):
+    shutil.copytree(few_scenes, tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path)
+    asked = {"transforms": ("brighten",), "models": ("baseline/pixels",), "view": 32}
+    run(tmp_path / "run", Options(corpus="folder:pictures", **asked), ("embed",))
+
+    monkeypatch.chdir("/")  # a relative path would now lead nowhere
+    run(tmp_path / "run", Options(models=("baseline/handcrafted",)), ("embed",))
+    (tmp_path / "pictures").rename(tmp_path / "moved")
+    joining = Options(models=("baseline/random-vit",))
+    with pytest.raises(BadRun, match="If the corpus of the run lies elsewhere now, name it with `probing run --corpus"):
+        run(tmp_path / "run", joining, ("embed",))
+    assert "cannot be opened here" in Run.open(tmp_path / "run").pictures.why_not
+
+    before = Run.open(tmp_path / "run").samples
+    run(tmp_path / "run", replace(joining, corpus=f"folder:{tmp_path}/moved"), ("embed",))
+    made = Run.open(tmp_path / "run")
+    assert list(made.models["name"]) == ["baseline/pixels", "baseline/handcrafted", "baseline/random-vit"]
+    assert made.recipe.corpus == f"folder:{tmp_path}/moved"
+    assert made.samples.equals(before)
+    assert made.picture(0)[1].shape == (32, 32, 3)
+
+    with pytest.raises(BadRun, match=r"was made by another recipe \(corpus: folder:.*moved / photos, there / here\)"):
+        run(tmp_path / "run", Options(corpus="photos"), ("embed",))
+    next((tmp_path / "moved").rglob("*.png")).unlink()
+    with pytest.raises(BadRun, match="no longer the one that the run was begun with"):
+        run(tmp_path / "run", Options(models=("baseline/random-vit@seed=1",)), ("embed",))
+
+
+def test_a_changed_plug_in_makes_its_samples_again(few_scenes, tmp_path, monkeypatch):
+    """A transform of another package that states no revision is keyed by what it answers, not by its prose."""
+    made = []
+
+    def entry(pixels, definition):
+        mine = replace(brighten, name="mine", member=None, revision=None, pixels=pixels)
+        return replace(mine, alternative=None, alternative_revision=None, definition=definition)
+
+    def run_with(transform):
+        monkeypatch.setattr(
+            "probing_core.transforms.CATALOG.get", lambda name: {"mine": transform}.get(name) or known[name]
+        )
+        made.clear()
+        run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", **asked), ("embed",))
+        return Store(tmp_path / "run").checksum("samples.parquet"), len(made)
+
+    known, brighten = {"identity": resolve("identity")}, resolve("brighten")
+    asked = {"transforms": ("mine",), "models": ("baseline/pixels",), "view": 32}
+    plain = worker.Worker.work
+    monkeypatch.setattr(worker.Worker, "work", lambda self, *tasks: (made.append(tasks), plain(self, *tasks))[1])
+
+    def half(image, strength, rng):
+        return image // 2
+
+    first, units = run_with(entry(half, "Half as bright."))
+    assert units
+    assert run_with(entry(half, "Half as bright, in other words.")) == (first, 0)
+    second, units = run_with(entry(lambda image, strength, rng: image // 3, "Half as bright."))
+    assert units
+    assert second != first

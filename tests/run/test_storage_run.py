@@ -1,0 +1,58 @@
+"""A run whose pictures lie on an S3 server has the tables of one whose pictures lie on disk; a server that fails in the
+middle loses nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from probing_core.corpora import storage
+from probing_core.errors import BadCorpus
+from probing_core.results import Run, command_of
+from probing_core.run.stages import run
+from probing_core.run.store import Store
+from tests.conftest import few_transforms
+from tests.corpora.storage_server import BUCKET, SECRET, s3_server
+
+pytestmark = pytest.mark.slow
+
+
+def contents(store: Store) -> dict[str, bytes]:
+    """Of everything but the recipe, which names the corpus."""
+    return {name: store.read_bytes(name) for name in store.names() if name != "run.toml"}
+
+
+def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scenes, monkeypatch):
+    few = ("identity", "brighten", "gaussian-blur")
+    options = replace(few_transforms(few_scenes, "baseline/handcrafted"), transforms=few)
+    run(tmp_path / "disk", options, ("embed", "train", "evaluate"))
+    with s3_server() as server:
+        server.upload(few_scenes, "few")
+        remote = replace(options, corpus=f"folder:s3://{BUCKET}/few")
+        monkeypatch.setattr(storage, "WAITS_S", (0.01,))
+        read, count = storage.Storage.read, []
+
+        def lose():
+            raise ConnectionResetError("the server is gone")
+
+        def failing(self, *args):
+            count.append(args)
+            # After the eight of the fingerprint and the eight whose size is judged: while views are made.
+            return self._call(lose, "give a picture") if len(count) > 20 else read(self, *args)
+
+        monkeypatch.setattr(storage.Storage, "read", failing)
+        with pytest.raises(BadCorpus, match="the same command goes on from there"):
+            run(tmp_path / "remote", remote, ("embed", "train", "evaluate"))
+        broken = Store(tmp_path / "remote")
+        assert broken.damage() == []
+        monkeypatch.setattr(storage.Storage, "read", read)
+        run(tmp_path / "remote", remote, ("embed", "train", "evaluate"))
+    here, there = Store(tmp_path / "disk"), Store(tmp_path / "remote")
+    assert contents(there) == contents(here)
+    assert there.damage() == []
+    recipe = Run.open(there.root).recipe
+    assert recipe.corpus == f"folder:s3://{BUCKET}/few"
+    assert f"--corpus folder:s3://{BUCKET}/few" in command_of(recipe)
+    files = [path for path in there.root.rglob("*") if path.is_file()]
+    assert not any(SECRET.encode() in path.read_bytes() for path in files)

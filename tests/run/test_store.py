@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import errno
+import json
+import re
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.errors import BadRun, RunBusy
+from probing_core.run import encoding, layout
+from probing_core.run.layout import slug
+from probing_core.run.manifest import Manifest
+from probing_core.run.store import COMPLETED, TEMPORARY, Store, completed_on, digest, note_event, write_atomically
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "run")
+
+
+def test_what_is_written_is_read_back_by_another_process(store):
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    store.write_table("tables/t.parquet", table, "k1")
+    store.write("m/e.safetensors", {"embeddings": np.arange(6, dtype=np.float32).reshape(2, 3)}, "k2")
+    store.write_toml("run.toml", {"view": 128, "models": ["a"]}, "k3")
+    again = Store(store.root)
+    pd.testing.assert_frame_equal(again.read_table("tables/t.parquet"), table)
+    assert again.read_arrays("m/e.safetensors")["embeddings"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert again.read_toml("run.toml") == {"view": 128, "models": ["a"]}
+    assert again.names("m/") == ["m/e.safetensors"]
+    assert again.damage() == []
+
+
+def test_a_removal_that_is_cut_off_leaves_no_stranger_and_can_be_repeated(store, monkeypatch):
+    store.write_bytes("units/a", b"a", "k")
+
+    def killed(self, entries):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(Manifest, "enter", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.remove("units/a")
+    again = Store(store.root)
+    assert not again.has("units/a")
+    assert again.names("units/") == ["units/a"]
+    again.remove("units/a")
+    assert Store(store.root).damage() == []
+
+
+def test_whole_numbers_that_count_up_take_next_to_nothing(store):
+    numbers = pd.DataFrame(
+        {
+            "sample": np.arange(0, 30_000, 3, dtype=np.int32),
+            "repetition": np.tile(np.arange(2, dtype=np.int8), 5000),
+            "big": np.arange(10_000) * 10**12,
+            "p": np.linspace(0, 1, 10_000, dtype=np.float32),
+            "right": np.arange(10_000) % 2 == 0,
+            "name": [f"n{i % 7}" for i in range(10_000)],
+        }
+    )
+    store.write_table("t.parquet", numbers, "k")
+    pd.testing.assert_frame_equal(store.read_table("t.parquet"), numbers)
+    assert store.read_table("t.parquet", ["big", "right"]).shape == (10_000, 2)
+    store.write_table("whole.parquet", numbers[["sample", "repetition", "big"]], "k")
+    assert store.path("whole.parquet").stat().st_size < 6000
+    empty = numbers[:0]
+    store.write_table("t.parquet", empty, "k")
+    pd.testing.assert_frame_equal(store.read_table("t.parquet"), empty, check_dtype=False)
+
+
+@pytest.mark.parametrize("rows", [1, 1000, 2**20])
+def test_tables_that_are_joined_are_the_table_of_their_rows(store, monkeypatch, rows):
+    """Where their row groups are alike, its bytes too."""
+    monkeypatch.setattr(encoding, "GROUP_ROWS", rows)
+    whole = pd.DataFrame(
+        {
+            "sample": np.arange(3000, dtype=np.int32),
+            "name": [f"n{i % 7}" for i in range(3000)],
+            "strength": np.where(np.arange(3000) < 2000, np.nan, 1).astype(np.float32),
+            "visible": np.arange(3000) % 3 == 0,
+        }
+    )
+    cuts = [0, 700, 701, 1900, 3000]
+    parts = [f"units/{i}.parquet" for i in range(len(cuts) - 1)]
+    for name, start, stop in zip(parts, cuts, cuts[1:], strict=False):
+        store.write_table(name, whole[start:stop], "k")
+    store.join_tables("joined.parquet", parts, "k")
+    pd.testing.assert_frame_equal(store.read_table("joined.parquet"), whole)
+    store.write_table("whole.parquet", whole, "k")
+    assert (store.checksum("joined.parquet") == store.checksum("whole.parquet")) == (rows != 1000)
+
+
+def test_arrays_that_are_joined_are_what_the_library_writes_of_all_rows(store):
+    rng = np.random.default_rng(0)
+    whole = {"b": rng.normal(size=(9, 5)).astype(np.float16), "a": rng.normal(size=(9, 3)).astype(np.float32)}
+    cuts = [0, 4, 5, 9]
+    parts = [f"units/{i}.safetensors" for i in range(len(cuts) - 1)]
+    for name, start, stop in zip(parts, cuts, cuts[1:], strict=False):
+        store.write(name, {array: rows[start:stop] for array, rows in whole.items()}, "k")
+    store.join_arrays("joined.safetensors", parts, "k")
+    read = store.read_arrays("joined.safetensors")
+    assert {name: rows.tolist() for name, rows in read.items()} == {n: rows.tolist() for n, rows in whole.items()}
+    assert store.map_array("joined.safetensors", "a").tolist() == whole["a"].tolist()
+    assert store.damage() == []
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    stores = [Store(tmp_path / name) for name in "ab"]
+    for s in stores:
+        s.write("x.safetensors", {"b": np.ones(3), "a": np.zeros((2, 2), np.float32)}, "k")
+        s.write_table("x.parquet", pd.DataFrame({"a": [1.5]}), "k")
+    files = [{p.name: p.read_bytes() for p in s.root.rglob("*") if p.is_file()} for s in stores]
+    assert files[0] == files[1]
+    assert len(files[0]) == 3
+
+
+def test_a_file_counts_only_under_its_own_key(store):
+    store.write_bytes("x", b"1", "old")
+    assert store.has("x")
+    assert store.has("x", "old")
+    assert not store.has("x", "new")
+    assert not store.has("y")
+
+
+def test_a_file_that_shrank_or_went_is_not_there(store):
+    store.write_bytes("x", b"123", "k")
+    store.path("x").write_bytes(b"1")
+    assert not store.has("x", "k")
+    store.path("x").unlink()
+    assert not store.has("x", "k")
+
+
+def test_damage_names_what_is_missing_changed_and_foreign(store):
+    for name in ("gone", "changed", "fine"):
+        store.write_bytes(name, b"123", "k")
+    store.path("gone").unlink()
+    store.path("changed").write_bytes(b"321")
+    store.path("log").mkdir()
+    store.path("log/anything").write_text("may lie here")
+    store.path("stranger").write_text("?")
+    sentences = store.damage()
+    assert len(sentences) == 3
+    assert [s.split("'")[1] for s in sentences] == ["changed", "gone", "stranger"]
+
+
+def test_the_photographs_that_ship_may_lie_beside_a_run(store):
+    """In the folder itself: files of the same names further down are foreign."""
+    store.write_bytes("fine", b"123", "k")
+    for name in layout.BESIDE:
+        store.path(name).write_bytes(b"?")
+    assert store.damage() == []
+    store.path("verdicts").mkdir()
+    store.path(f"verdicts/{layout.BESIDE[0]}").write_bytes(b"?")
+    assert store.foreign() == [f"verdicts/{layout.BESIDE[0]}"]
+
+
+def test_a_full_disk_keeps_the_old_file_and_says_so(store, monkeypatch):
+    store.write_bytes("x", b"old", "k")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(BadRun, match="No space left on device"):
+        store.write_bytes("x", b"new", "k2")
+    assert store.path("x").read_bytes() == b"old"
+    assert list(store.root.rglob(f"*{TEMPORARY}")) == []
+    assert Store(store.root).has("x", "k")
+
+
+def test_a_kill_between_file_and_manifest_leaves_the_file_to_be_made_again(store):
+    store.write_bytes("x", b"1", "k")
+    write_atomically(store.path("y"), b"written, then killed")
+    again = Store(store.root)
+    assert again.has("x", "k")
+    assert not again.has("y")
+
+
+def test_half_written_files_are_cleaned_under_the_lock(store):
+    store.write_bytes("x", b"1", "k")
+    store.path(f"y{TEMPORARY}").write_bytes(b"half")
+    with store.locked():
+        assert not store.path(f"y{TEMPORARY}").exists()
+
+
+def test_a_second_writer_is_refused_while_the_first_works(store):
+    store.write_bytes("x", b"1", "k")
+    script = textwrap.dedent(
+        f"""
+        from probing_core.run.store import Store
+        try:
+            with Store({str(store.root)!r}).locked():
+                print("entered")
+        except Exception as error:
+            print(type(error).__name__, error)
+        """
+    )
+    with store.locked():
+        told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told.startswith("RunBusy Another process is writing")
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told == "entered\n"
+
+
+def test_a_killed_writer_holds_the_run_no_longer(store):
+    script = f"""
+        from probing_core.run.store import Store
+        with Store({str(store.root)!r}).locked():
+            print("entered", flush=True)
+            input()
+        """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "entered\n"
+        with pytest.raises(RunBusy, match="Another process is writing"), store.locked():
+            pass
+        writer.kill()
+    with store.locked():
+        store.write_bytes("x", b"1", "k")
+
+
+def test_a_second_writer_of_one_process_is_refused_and_the_first_lets_go(store):
+    with store.locked(), pytest.raises(RunBusy), Store(store.root).locked():
+        pass
+    with Store(store.root).locked(), pytest.raises(RunBusy), store.locked():
+        pass
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": 1}'])
+def test_a_damaged_manifest_is_one_sentence(tmp_path, content):
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(BadRun, match="manifest of the run"):
+        Store(tmp_path)
+
+
+def test_a_damaged_table_is_one_sentence(store):
+    store.write_bytes("x.parquet", b"not parquet", "k")
+    with pytest.raises(BadRun, match="probing verify"):
+        store.read_table("x.parquet")
+
+
+def test_keys_depend_on_every_input_and_not_on_order():
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})
+    with pytest.raises(ValueError, match="JSON"):
+        digest({"a": float("nan")})
+
+
+def test_slugs_are_safe_and_keep_names_apart():
+    names = [
+        *("zoo/mae", "zoo:mae", "zoo-mae", "zoo_mae", "timm:a@layer=1", "timm:a@layer=2", "timm:a-layer-1"),
+        *("file:../../etc/passwd", "file:/etc/passwd", "hf:a/b", "hf:a-b", "hf-a-b", "open_clip:a/b", "x" * 300),
+    ]
+    slugs = [slug(name) for name in names]
+    assert slug("zoo/mae") == "zoo-mae"
+    assert len(set(slugs)) == len(names)
+    for text in slugs:
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text)
+        assert not text.startswith(".")
+
+
+def test_the_manifest_is_plain_json(store):
+    store.write_bytes("x", b"1", "k")
+    store.fold()
+    entry = json.loads(store.path("manifest.json").read_text())["files"]["x"]
+    assert entry["bytes"] == 1
+    assert entry["key"] == "k"
+    assert len(entry["sha256"]) == 64
+
+
+def test_nobody_elses_temporary_files_are_removed(tmp_path):
+    mine = tmp_path / "sub" / "thesis.tmp"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with Store(tmp_path).locked():
+        assert mine.read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadRun, match="Nothing can be written to"), Store(tmp_path / "file").locked():
+        pass
+
+
+def test_a_run_has_the_day_on_which_work_on_it_was_completed_last(tmp_path):
+    assert completed_on(tmp_path) == ""
+    note_event(tmp_path, date="2026-01-02T10:00:00+00:00", event=COMPLETED)
+    note_event(tmp_path, date="2026-01-05T10:00:00+00:00", event=COMPLETED)
+    note_event(tmp_path, date="2026-01-09T10:00:00+00:00", event="batch halved")
+    assert completed_on(tmp_path) == "2026-01-05"
+    (tmp_path / layout.EVENTS).write_text("cut o")
+    assert completed_on(tmp_path) == ""

@@ -1,0 +1,404 @@
+"""Runs with corpora to calibrate on: a detector, scored views, and verdicts from them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.scripts.reference import SCORED_ALONE, ship
+from probing_core.api.predictor import Predictor
+from probing_core.cli import main
+from probing_core.compute import maps
+from probing_core.compute.live.tiles import cut
+from probing_core.compute.names import DETECTOR
+from probing_core.corpora import open_corpus
+from probing_core.detector.calibration import calibration_of, p_values
+from probing_core.detector.photographs import choose_photographs
+from probing_core.detector.score import alteration_score, log_of
+from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
+from probing_core.images import encode_png
+from probing_core.run import graph, makers, setup, stages
+from probing_core.run.engine import COMPLETE, Table
+from probing_core.run.graph import OPTIONS as VALUES
+from probing_core.run.graph import TABLE
+from probing_core.run.layout import (
+    BESIDE,
+    DETECTOR_FILE,
+    RECIPE,
+    VERDICT_UNITS,
+    embeddings_folder,
+    is_embeddings_path,
+    map_path,
+    predictions_path,
+    scored_views_path,
+    verdict_units_folder,
+)
+from probing_core.run.options import Options
+from probing_core.run.recipe import Recipe
+from probing_core.run.stages import run
+from probing_core.run.store import Store
+from probing_core.transforms import resolve
+from tests.conftest import scene, write_scenes
+from tests.plans import left, plan_of
+from tests.run.test_repair import flip
+
+pytestmark = pytest.mark.slow
+
+MODEL = "baseline/handcrafted"
+TRANSFORMS = ("gamma", "gaussian-blur", "jpeg")
+OPTIONS = {"view": 32, "models": (MODEL,), "transforms": TRANSFORMS}
+
+
+@pytest.fixture(scope="module")
+def clean_scenes(tmp_path_factory) -> Path:
+    """Two corpora: 110 pictures of about the view's size, and 4 of the same photographs at a larger one."""
+    folder = tmp_path_factory.mktemp("clean")
+    for name, count, side in (("small", 110, 46), ("large", 4, 120)):
+        (folder / name).mkdir()
+        for i in range(count):
+            (folder / name / f"{i:03d}.png").write_bytes(encode_png(scene(1000 + i, side)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(many_scenes, clean_scenes) -> Options:
+    clean = tuple(f"folder:{clean_scenes / name}" for name in ("small", "large"))
+    return Options(corpus=f"folder:{many_scenes}", calibrate_on=clean, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, options) -> Store:
+    out = tmp_path_factory.mktemp("verdicts") / "run"
+    run(out, options, ("embed", "train"))
+    return Store(out)
+
+
+def test_photographs_have_one_role_and_count_once(made):
+    rows = made.read_table("verdicts/photographs.parquet")
+    assert rows.groupby("base_id")["role"].nunique().max() == 1
+    assert rows.groupby(["corpus", "role"]).size().to_dict() == {
+        (0, "choose"): 8,
+        (0, "learn"): 24,
+        (0, "report"): 8,
+        (1, "calibrate"): 110,
+        (2, "calibrate"): 4,
+    }
+    # The large ones are the same photographs by name: they calibrate large pictures alone.
+    assert rows.groupby("corpus")["first"].all().to_dict() == {0: True, 1: True, 2: False}
+
+
+def test_photographs_beyond_the_limit_teach_and_calibrate(many_scenes):
+    corpus = open_corpus(f"folder:{many_scenes}")
+    recipe = Recipe(corpus=corpus.name, fingerprint="", transforms=("identity", "gamma"), models=(MODEL,), view=32)
+    from probing_core.corpora import assign_splits
+
+    images = corpus.rows.assign(split=assign_splits(corpus.rows["base_id"].tolist(), 0), used=True)
+    everything = {split: set(part["base_id"]) for split, part in images.groupby("split")}
+    images = images[np.arange(len(images)) % 4 != 0]
+    used = set(images["base_id"])
+    assert len(used) >= 30
+    rows = choose_photographs(recipe.design, images, corpus, [])
+    roles = {role: set(part["base_id"]) for role, part in rows.groupby("role")}
+    assert roles == {
+        "learn": everything["train"],
+        "choose": everything["val"],
+        "calibrate": everything["test"] - used,
+        "report": everything["test"] & used,
+    }
+    assert all(roles.values())
+
+
+def test_corpora_that_can_only_be_learned_from_calibrate_nothing(many_scenes, few_scenes):
+    few, other = (open_corpus(f"folder:{folder}") for folder in (few_scenes, many_scenes))
+    images = few.rows.assign(split="train", used=True)
+    recipe = Recipe(corpus=few.name, fingerprint="", transforms=("identity", "gamma"), models=(MODEL,), view=32)
+    assert set(choose_photographs(recipe.design, images, few, [other])["role"]) == {"calibrate"}
+    other.rows = other.rows.assign(split="train")
+    with pytest.raises(BadCorpus, match="'calibrate' or 'test'.* has none"):
+        choose_photographs(recipe.design, images, few, [other])
+
+
+def test_every_model_has_scores_of_the_same_views(made):
+    tables = {model: made.read_table(scored_views_path(model)) for model in (DETECTOR, MODEL)}
+    facts = [table.drop(columns=["score", "whole_score"]) for table in tables.values()]
+    assert facts[0].equals(facts[1])
+    table = tables[MODEL]
+    counts = table.groupby(["role", "size", "maker"]).size().to_dict()
+    # Five of the six ways in which a photograph is altered, at its own size.
+    assert [counts.pop(("report", "large", maker)) for maker in ("bank", "alternative")] == pytest.approx(
+        [20, 20], abs=4
+    )
+    assert table[(table["size"] == "large") & (table["transform"] != "identity")].groupby("base_id").size().eq(5).all()
+    assert counts == {
+        ("calibrate", "view", "as it is"): 110,
+        ("calibrate", "view", "turned gray"): 110,
+        ("calibrate", "large", "as it is"): 4,
+        ("report", "large", "as it is"): 8,  # 64 pixels are more than one and a half views
+        ("report", "view", "as it is"): 8,
+        ("report", "view", "turned gray"): 8,
+        ("report", "view", "bank"): 24,
+        ("report", "view", "alternative"): 24,
+    }
+    assert not made.names("verdicts/units/")
+
+
+def test_large_pictures_are_scored_by_whole_and_tiles_and_views_alike(made):
+    table = made.read_table(scored_views_path(DETECTOR))
+    same = (table["score"] == table["whole_score"]).groupby(table["size"]).mean()
+    assert same["view"] == 1
+    assert same["large"] < 0.2
+
+
+def test_scores_are_those_of_the_live_answer(made, clean_scenes):
+    predictor = Predictor(made.root)
+    picture = scene(1003, 46)
+    for model in (DETECTOR, MODEL):
+        (prediction,) = predictor.predict_crops(model, [cut(picture, 32)])
+        table = made.read_table(scored_views_path(model))
+        table = table[(table["maker"] == "as it is") & (table["corpus"] == 1)]
+        row = table[table["image_id"].str.startswith("003")]
+        expected = alteration_score(log_of(prediction.probabilities)[None], prediction.groups)[0]
+        assert row["score"].iloc[0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_rows_have_verdicts_and_the_detector_comes_first(made):
+    predictor = Predictor(made.root)
+    clean, dark = scene(5000, 40), resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
+    rows = predictor.predict([clean, dark], names=["clean", "dark"])
+    assert list(dict.fromkeys(row["model"] for row in rows)) == [DETECTOR, MODEL]
+    for model in (DETECTOR, MODEL):
+        first = {row["image"]: row["verdict"] for row in rows if row["model"] == model}
+        assert first["clean"]["n"] == first["dark"]["n"] == 110
+        assert first["dark"]["p"] <= first["clean"]["p"]
+        calibration = calibration_of(made.read_table(scored_views_path(model)))
+        (prediction,) = predictor.predict_crops(model, [cut(dark, 32)])
+        score = alteration_score(log_of(prediction.probabilities)[None], prediction.groups)
+        assert first["dark"]["p"] == pytest.approx(p_values(score, calibration.view)[0])
+    for row in rows:
+        assert len(row["classes"]) == 4
+        assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
+    assert [row["model"] for row in predictor.predict([clean], models=[MODEL])] == [MODEL]
+    assert [row["model"] for row in predictor.predict([clean], models=[DETECTOR], task="group")] == [DETECTOR]
+
+
+def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
+    file = tmp_path / "picture.png"
+    file.write_bytes(encode_png(scene(5001, 40)))
+    assert main(["predict", str(file), "--run", str(made.root), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["model"] for row in rows] == [DETECTOR, MODEL]
+    assert set(rows[0]) == {"image", "model", "task", "crops", "known", "verdict", "classes"}
+    parts = {"group", "transform", "group_probability", "transform_probability"}
+    assert set(rows[0]["verdict"]) == parts | {"answer", "p", "n", "no_color", "power"}
+    assert set(rows[0]["classes"][0]) == {"class", "group", "probability"}
+
+
+def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, options, tmp_path, monkeypatch):
+    before = {name: made.checksum(name) for name in made.names()}
+    run(made.root, options, ("embed", "train"))
+    assert {name: Store(made.root).checksum(name) for name in before} == before
+
+    copy = Store(shutil.copytree(made.root, tmp_path / "run"))
+    copy.remove(DETECTOR_FILE)
+    copy.remove(scored_views_path(MODEL))
+    copy.remove(scored_views_path(DETECTOR))
+    assert left(copy, "train") == [DETECTOR_FILE, scored_views_path(DETECTOR), scored_views_path(MODEL)]
+
+    class Killed(Exception):
+        pass
+
+    written = []
+    plain = Store.enter
+
+    def dying(self, files, inputs=None):
+        plain(self, files, inputs)
+        written.extend(name for name, _ in files)
+        if len(written) % 3 == 0:
+            raise Killed
+
+    monkeypatch.setattr(Store, "enter", dying)
+    for _ in range(40):
+        try:
+            run(copy.root, options, ("train",))
+            break
+        except Killed:
+            pass
+    assert len(written) == len(set(written)) > 6  # nothing was made twice
+    after = Store(copy.root)
+    assert {name: after.checksum(name) for name in before} == before
+
+
+def test_a_repair_keeps_what_was_measured_for_a_detector_that_is_not_complete(made, options, tmp_path, monkeypatch):
+    out = shutil.copytree(made.root, tmp_path / "run")
+    Store(out).remove(DETECTOR_FILE, scored_views_path(DETECTOR))
+
+    def kill(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(makers, "learn_detector", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run(out, options, ("train",))
+    measured = Store(out).names(VERDICT_UNITS)
+    assert len(measured) == 2
+    verify = ["verify", "--run", str(out)]
+    assert main(verify) == 0, "pieces are neither foreign nor wrong"
+    for name in (predictions_path(MODEL, "fine"), measured[0]):
+        flip(out / name)
+    assert main(verify) == 2
+    assert main([*verify, "--repair"]) == 0
+    assert main(verify) == 0
+    repaired = Store(out)
+    assert repaired.has(predictions_path(MODEL, "fine"))
+    assert repaired.names(VERDICT_UNITS) == measured[1:]
+    assert not repaired.has(DETECTOR_FILE)
+    written, plain = [], Store.enter
+    monkeypatch.setattr(
+        Store, "enter", lambda self, given, *rest: (written.extend(n for n, _ in given), plain(self, given, *rest))[1]
+    )
+    run(out, options, ("train",))
+    assert [name for name in written if name in measured] == measured[:1]
+    assert Store(out).checksum(DETECTOR_FILE) == made.checksum(DETECTOR_FILE)
+    assert not Store(out).names(VERDICT_UNITS)
+
+
+def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
+    copy = Store(shutil.copytree(made.root, tmp_path / "run"))
+    rows = [replace(row, revision=9) if row.make is makers.learn_detector_of else row for row in TABLE.rows]
+    raised = Table(rows, VALUES)
+    monkeypatch.setattr(stages, "build", lambda scope, table: graph.build(scope, raised))
+    monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)
+    plan = plan_of(copy, table=raised)
+    assert [one.path for one in plan.left(plan.select("train"))] == [DETECTOR_FILE]
+    written, calibrated = [], []
+    plain = Store.enter
+
+    def watched(self, files, inputs=None):
+        plain(self, files, inputs)
+        written.extend(name for name, _ in files)
+        calibrated.append((written[-1], Predictor(copy.root).judge(DETECTOR).calibration is not None))
+
+    monkeypatch.setattr(Store, "enter", watched)
+    run(copy.root, options, ("train",))
+    made_at = written.index(DETECTOR_FILE)
+    assert {one for _, one in calibrated[:made_at]} == {True}, "by the scores of the detector that is still there"
+    assert calibrated[made_at] == (DETECTOR_FILE, False), "by none of another detector"
+    assert calibrated[-1] == (scored_views_path(DETECTOR), True)
+    after = Store(copy.root)
+    plan = plan_of(after, table=raised)
+    assert plan.left(plan.select("train")) == []
+    assert after.checksum(DETECTOR_FILE) != made.checksum(DETECTOR_FILE)
+    assert after.checksum(scored_views_path(DETECTOR)) != made.checksum(scored_views_path(DETECTOR))
+    assert scored_views_path(MODEL) not in written
+    assert not [name for name in written if name.startswith(verdict_units_folder(MODEL))]
+
+
+def test_a_detector_that_is_repaired_is_calibrated_as_it_was(made, tmp_path):
+    out = shutil.copytree(made.root, tmp_path / "run")
+    flip(out / DETECTOR_FILE)
+    assert main(["verify", "--run", str(out), "--repair"]) == 0
+    assert {name: Store(out).checksum(name) for name in made.names()} == {n: made.checksum(n) for n in made.names()}
+    views = [Predictor(root).judge(DETECTOR).calibration.view for root in (out, made.root)]
+    assert np.array_equal(*views)
+
+
+def test_a_detector_that_cannot_be_learned_again_stays(made, tmp_path, monkeypatch, capsys):
+    out = shutil.copytree(made.root, tmp_path / "run")
+    flip(out / DETECTOR_FILE)
+    held = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    plain = setup._open_same
+
+    def away(name, fingerprint, option):
+        if option == "--calibrate-on":
+            raise BadRun("The photographs are away.")
+        return plain(name, fingerprint, option)
+
+    monkeypatch.setattr(setup, "_open_same", away)
+    verify = ["verify", "--run", str(out)]
+    assert main([*verify, "--repair"]) == 2
+    assert (
+        f"The photographs are away. What is damaged stays as it is until it can be made again: '{DETECTOR_FILE}'"
+        in (capsys.readouterr().err)
+    )
+    assert {path: path.read_bytes() for path in held} == held
+    assert main(verify) == 2
+
+
+def test_scores_of_another_detector_are_not_taken_over(made, few_scenes, tmp_path):
+    source = Store(shutil.copytree(made.root, tmp_path / "source"))
+    options = Options(corpus=f"folder:{few_scenes}", probes_from=source.root, models=(MODEL,))
+    run(tmp_path / "run", options, ("embed", "train"))
+    assert Predictor(tmp_path / "run").judge(DETECTOR).calibration is not None
+    source.write_bytes(DETECTOR_FILE, made.read_bytes(DETECTOR_FILE) + b" ", "another")
+    source.fold()
+    run(tmp_path / "run", options, ("train",))
+    assert Store(tmp_path / "run").checksum(DETECTOR_FILE) == source.checksum(DETECTOR_FILE)
+    assert Predictor(tmp_path / "run").judge(DETECTOR).calibration is None
+    assert Predictor(tmp_path / "run").judge(MODEL).calibration is not None
+    run(tmp_path / "other", options, ("embed", "train"))
+    assert not Store(tmp_path / "other").has(scored_views_path(DETECTOR))
+    run(source.root, Options(), ("train",))
+    run(tmp_path / "run", options, ("train",))
+    assert Predictor(tmp_path / "run").judge(DETECTOR).calibration is not None
+
+
+def test_runs_that_take_probes_take_verdicts(made, few_scenes, tmp_path):
+    out = tmp_path / "run"
+    run(out, Options(corpus=f"folder:{few_scenes}", probes_from=made.root, models=(MODEL,)), ("embed", "train"))
+    assert Predictor(out).has_detector
+    for name in (DETECTOR_FILE, scored_views_path(MODEL), scored_views_path(DETECTOR)):
+        assert Store(out).checksum(name) == made.checksum(name)
+    both = Options(corpus=f"folder:{few_scenes}", probes_from=made.root, calibrate_on=("photos",))
+    with pytest.raises(BadConfig, match="--calibrate-on"):
+        run(tmp_path / "other", both, ("embed",))
+
+
+def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, tmp_path, monkeypatch):
+    whole, out = Store(shutil.copytree(made.root, tmp_path / "run")), tmp_path / "reference"
+    with pytest.raises(ProbingError, match=r"lacks .*scores.parquet; `probing run --out .*/run` completes it"):
+        ship(whole, out)
+    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
+    run(whole.root, options, ("evaluate", "project"))
+    whole = Store(whole.root)
+    out.mkdir()
+    (out / BESIDE[0]).write_bytes(b"photographs")
+    (out / "of-an-earlier-run").write_bytes(b"?")
+    ship(whole, out)
+    shipped = Store(out)
+    assert shipped.path(BESIDE[0]).read_bytes() == b"photographs"
+    assert not (out / "of-an-earlier-run").exists()
+    assert shipped.damage() == []
+    left_out = set(whole.names()) - set(shipped.names())
+    scored = {predictions_path(MODEL, name) for name in SCORED_ALONE}
+    assert left_out == {name for name in whole.names() if is_embeddings_path(name) or name in scored}
+    assert left_out >= set(whole.names(embeddings_folder(MODEL)))
+    others = [name for name in shipped.names() if name != RECIPE]
+    assert all(shipped.read_bytes(name) == whole.read_bytes(name) for name in others)
+    assert "/" not in shipped.read_toml(RECIPE)["corpus"], "where it lies on this machine concerns nobody"
+    plan = plan_of(shipped)
+    assert {plan.state(artifact) for artifact in plan.artifacts.values()} <= set(COMPLETE), "nothing is to be made"
+    dark = resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
+    first, second = (Predictor(root).verdicts(DETECTOR, [cut(dark, 32)])[0] for root in (made.root, shipped.root))
+    assert first == second
+    assert first.n == 110
+    with whole.locked():
+        whole.remove(scored_views_path(DETECTOR))
+    with pytest.raises(ProbingError, match=f"lacks {scored_views_path(DETECTOR)}"):
+        ship(whole, out)
+    assert Store(out).has(map_path(MODEL)), "what had shipped stays"
+
+
+def test_a_changed_corpus_and_another_one_are_refused(made, options, many_scenes, tmp_path):
+    other = write_scenes(tmp_path / "other", 3, 40)
+    with pytest.raises(BadRun, match="calibrate_on"):
+        run(made.root, Options(calibrate_on=(f"folder:{other}",)), ("embed",))
+    out = tmp_path / "run"
+    run(out, Options(corpus=f"folder:{many_scenes}", calibrate_on=(f"folder:{other}",), **OPTIONS), ("embed",))
+    next(other.rglob("*.png")).unlink()
+    with pytest.raises(BadRun, match="no longer the one"):
+        run(out, Options(), ("train",))
