@@ -20,13 +20,13 @@ import cv2
 import numpy as np
 
 from probing_core.images import encode_webp
-from probing_core.results.claims import claims_by_set, result_in_words
 from probing_core.results.explorer.data import ExplorerData, explorer_data, model_title, packed
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, is_baseline, leaderboard, standing
 from probing_core.results.run import Run
-from probing_core.runs import layout
-from probing_core.runs.atomic import write_atomically
+from probing_core.results.sentences import claims_by_set, result_in_words
+from probing_core.run import layout
+from probing_core.run.atomic import write_atomically
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import source_side
 

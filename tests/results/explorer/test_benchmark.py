@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import explorer
-from devtools.browser import IN_BROWSER
+from lab.benchmarks import explorer
+from lab.devtools.browser import IN_BROWSER
 
 pytestmark = IN_BROWSER
 

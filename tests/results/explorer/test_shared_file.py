@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from devtools.browser import IN_BROWSER, complaints_of
 
+from lab.devtools.browser import IN_BROWSER, complaints_of
 from probing_core.errors import UnknownName
 from probing_core.results import Run
 from probing_core.results.explorer import explorer_data, shared_file, write_shared_file
