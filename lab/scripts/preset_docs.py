@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 from probing_core.corpora import open_corpus
 from probing_core.transforms import PRESETS, Image, Preset, Transform, cut_pair, generator, prepare_source
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from lab.devtools.pages import generated
+from lab.devtools.commands import generated
 from lab.scripts.preset_docs import BEGIN, PAGE, picture_of, sheet, table, wholes
 from probing_core.transforms import Preset
 
