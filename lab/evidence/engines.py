@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from lab.benchmarks._common import random_vit
-from lab.devtools.pages import generated, put
+from lab.devtools.commands import generated, put
 from probing_core.measures.notation import decimal
 from probing_core.models import load_embedder
 from probing_core.models.network import compiled

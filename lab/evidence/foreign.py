@@ -17,9 +17,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lab.devtools.command import errors_in_a_line
-from lab.devtools.environments import uv_run
-from lab.devtools.pages import put
+from lab.devtools.commands import errors_in_a_line, put, uv_run
 from probing_core import Predictor
 from probing_core.compute.live.tiles import cut
 from probing_core.corpora.photos import photographs

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 from probing_core.compute.maps import NEIGHBORS
 from probing_core.compute.names import DONE, EVERYTHING, READINGS
 from probing_core.compute.readings import nearest_embeddings, nearest_points, read_as, shares_among

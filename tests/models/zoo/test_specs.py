@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from lab.pretraining.base import Objective
 from lab.pretraining.loop import Facts, export
+from lab.pretraining.objectives import Objective
 from lab.pretraining.publish import MAX_BYTES, MAX_BYTES_WITH_TEXT, WITH_TEXT
 from lab.pretraining.recipe import load_recipe, recipe_names
 from lab.pretraining.run import build
