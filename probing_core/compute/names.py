@@ -9,11 +9,12 @@ LAYERS = "layers"
 """Series of samples (`probing_core.compute.series`)."""
 
 DEPLOYMENT = "deployment"
+NOTICING = "noticing"
+"""The probe of live answers, and the two numbers by which its score is a probability."""
+
 CALIBRATED = "fine-calibrated"
 """The probe of the fine task at its temperature, for runs that adopt it; live predictions have one of their own."""
 
-FUSION = "fusion"
-NOVELTY = "novelty"
 ORACLE = "content-oracle"
 """Predictions of the content by probes that learned from images transformed alike."""
 

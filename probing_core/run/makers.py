@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from probing_core.api.loaded import CropPredictor, LoadedModels
+from probing_core.api.loaded import CropPredictor
 from probing_core.compute.claims.named import FINE
 from probing_core.compute.claims.tables import GROUP_TASKS, claim_tables, model_results, models_of_claims
 from probing_core.compute.image_selection import choose_images
@@ -20,8 +20,7 @@ from probing_core.compute.names import (
     CALIBRATED,
     DEPLOYMENT,
     DETECTOR,
-    FUSION,
-    NOVELTY,
+    NOTICING,
     ORACLE,
     OTHER_PROBES,
     RENDERING,
@@ -45,6 +44,7 @@ from probing_core.run import layout
 from probing_core.run.embeddings import lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.engine import Reader
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
+from probing_core.run.loaded import LoadedModels
 from probing_core.run.options import PROJECT
 from probing_core.run.probes import read_probe
 from probing_core.run.sample_table import SampleTable
@@ -57,7 +57,7 @@ STAR, STAR_AXES = layout.star_path(ANY_MODEL), layout.star_axes_path(ANY_MODEL)
 CKA = layout.table_path("cka")
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
-LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
+LIVE = (CALIBRATED, DEPLOYMENT, NOTICING)
 """Names of the files of live predictions; they are written with the probe of the task ``fine``."""
 
 
@@ -69,14 +69,11 @@ def choose_images_of(reader: Reader) -> Mapping[str, Content]:
 
 def _model_samples(reader: Reader) -> ModelSamples:
     scope, model = reader.scope, reader.binding["model"]
-    rendered = crops = None
-    live = reader.artifact.row.is_read(layout.CROPS)  # only what is learned for live answers reads these
+    rendered = None
+    live = reader.artifact.row.is_read(layout.series_table(RENDERING))  # live answers alone are learned from it
     if live and reader.files.has(layout.series_table(RENDERING)) and scope.covers(model, RENDERING):
         columns = reader.files.read_table(layout.series_table(RENDERING), ["transform", "split"])
         rendered = columns, read_embeddings(reader.files, model, series=RENDERING)
-    if live and reader.files.has(layout.CROPS) and reader.files.has(layout.crops_path(model)):
-        table = reader.table(layout.CROPS)
-        crops = (table, reader.files.read_arrays(layout.crops_path(model))["embeddings"]) if len(table) else None
     return ModelSamples(
         model=model,
         X=lazy_embeddings(reader.files, model),
@@ -86,7 +83,6 @@ def _model_samples(reader: Reader) -> ModelSamples:
         seed=scope.recipe.seed,
         train_samples=most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"]),
         rendered=rendered,
-        crops=crops,
     )
 
 
@@ -288,7 +284,7 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
         return None
     models = LoadedModels(scope.options.device, scope.options.precision)
     files = {name: one.files for name, one in readers.items()}
-    predictor = CropPredictor(scope.entries, files, models, novelty=False)
+    predictor = CropPredictor(scope.entries, files, models)
     made = made_views(scope.design, scope.corpora.all, [units[i] for i in lacking])
     for (i, asked), views in zip(lacking.items(), made, strict=True):
         for model in asked:
