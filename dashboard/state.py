@@ -35,15 +35,15 @@ NAMES = frozenset((
     "alteration", "arrows", "ask", "card", "cell", "cells", "change-picture", "color", "compare", "cosine", "depth",
     "example", "from", "game", "groups", "model", "models", "near", "nearest", "neighbors", "neighbors-model",
     "neighbors-picture", "new-corpus", "new-executor", "new-further", "new-groups", "new-limit", "new-models",
-    "new-name", "new-view", "other", "own-star", "own-star-model", "own-star-picture", "photograph", "picture",
+    "new-name", "new-view", "other", "photograph", "picture", "prior",
     "question", "rank-model", "reading", "rotation", "run", "samples", "scan-run", "selected", "selected-in",
     "selection-name", "small-maps", "some", "star-of", "strength", "subset", "survival", "table", "task", "tell",
     "training", "transform", "transformation", "unrelated", "use", "variance-model", "variance-pooling", "whose",
-    "with", "words", "wrong-for", "wrong-of",
+    "with", "wrong-for", "wrong-of",
 ))  # fmt: skip
 """Names that an address can set, on any page: choices follow a visitor. Tests of pages fail where one is missing."""
 
-FAMILIES = (FOLD, "tiles-model-")
+FAMILIES = (FOLD,)
 """Beginnings of names of which a page has several; the page of a gallery ends in `GALLERY`."""
 
 GALLERY = "-page"

@@ -16,8 +16,8 @@ from probing_core.compute.live.noticing import (
     RATHER_ALTERED,
     Noticing,
     alteration_score,
-    fit_noticing,
     log_of,
+    noticing_by,
     word,
 )
 from probing_core.detector.calibration import LEVEL, Calibration, alarms, calibration_of, is_enough, p_values
@@ -59,15 +59,19 @@ class Verdict:
 
     def answer(self, prior: float = PRIOR) -> str:
         """Return the verdict in one of five words: only a p at or below the level is called altered."""
-        if self.p is not None and self.p <= self.level / SURE:
-            return ALTERED
+        if self.p is None:
+            return CANNOT_TELL
         if self.alarms:
-            return RATHER_ALTERED
-        return CANNOT_TELL if self.p is None else word(min(self.altered(prior), 0.5))
+            return ALTERED if self.p <= self.level / SURE else RATHER_ALTERED
+        return word(self.altered(prior))
 
     def altered(self, prior: float = PRIOR) -> float:
-        """Return the probability that the picture was altered."""
-        return float(Noticing(1.0).altered(np.array([self.odds]), prior)[0])
+        """Return the probability that the picture was altered, kept within the range of `answer`: p decides where the
+        two differ."""
+        if self.p is None:
+            return prior
+        low, high = {ALTERED: (0.9, 1.0), RATHER_ALTERED: (0.6, 0.9)}[self.answer(prior)] if self.alarms else (0.0, 0.5)
+        return float(np.clip(Noticing(1.0).altered(np.array([self.odds]), prior)[0], low, high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,9 @@ class Judge:
             return cls(None, None, level)
         calibration = calibration_of(rows, level)
         view, large = (power_of(rows, calibration, level, size) for size in ("view", "large"))
-        return cls(calibration, view, level, large, {size: _noticing(rows, size) for size in ("view", "large")})
+        color = rows[~rows["no_color"]]
+        noticing = {size: noticing_by(color[color["size"] == size]) for size in ("view", "large")}
+        return cls(calibration, view, level, large, noticing)
 
     def power_at(self, large: bool, no_color: bool) -> Power | None:
         """Return the power on ``large`` pictures, which without color are judged by their whole alone, or on others."""
@@ -112,17 +118,13 @@ class Judge:
         able = is_enough(len(untouched), self.level) and not (power is not None and power.is_next_to_nothing)
         p = float(p_values(np.array([score]), untouched)[0]) if able else None
         found = p is not None and bool(alarms(p, self.level))
-        named = what_was_done(prediction, no_color) if found else (None, None, None, None)
+        named: tuple[str | None, str | None, float | None, float | None] = (None, None, None, None)
+        if found:
+            named = what_was_done(prediction, no_color)
         worth = None if power is None else power.overall.value
         numbers = self.noticing.get("large" if kind == "large" else "view", Noticing())
         odds = (score - numbers.offset) / numbers.temperature
         return Verdict(found, *named, p, len(untouched), self.level, no_color, worth, odds)
-
-
-def _noticing(rows: pd.DataFrame, size: str) -> Noticing:
-    """Return the two numbers of the detector, which learned from none of these photographs."""
-    mine = rows[(rows["size"] == size) & ~rows["no_color"]]
-    return fit_noticing(*(mine[name].to_numpy() for name in ("score", "group", "maker", "base_id")))
 
 
 def score_of(prediction: Prediction, no_color: bool, fused: bool) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -158,7 +159,7 @@ def _by_splits(data: ModelSamples, task: Task, fold: Fold) -> tuple[LinearProbe,
         for root in ((False, True) if rooted else (False,))
     ]
     chosen = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
-    again = {"root": chosen.root, "penalties": (chosen.penalty,)}
+    again = partial(learned_from, root=chosen.root, penalties=(chosen.penalty,))
     bases = [*data.photographs.astype(str), *table["base_id"].astype(str)]
     group = assign_groups(bases, data.seed, MAX_FOLDS)
     of_main, of_others = group[: len(data.samples)], group[len(data.samples) :]
@@ -166,9 +167,9 @@ def _by_splits(data: ModelSamples, task: Task, fold: Fold) -> tuple[LinearProbe,
     for held_out in range(group.max() + 1):
         learned, others = main[of_main[main] != held_out], np.flatnonzero(of_others != held_out)
         tested = np.flatnonzero(task.takes_part & (of_main == held_out))
-        probe = learned_from(learned, others, (tested[first[tested]], nothing), **again)
+        probe = again(learned, others, (tested[first[tested]], nothing))
         cross.append(CrossFitted(probe, tested, np.flatnonzero(of_others == held_out)))
-    fitted = learned_from(main, np.arange(len(table)), choosing_rows, **again)
+    fitted = again(main, np.arange(len(table)), choosing_rows)
     return as_chosen(fitted, [chosen]), cross
 
 

@@ -179,9 +179,14 @@ def noticing_of(rows: pd.DataFrame) -> dict[str, Noticing]:
     for kind, size, score in (("direct", "view", "whole_score"), ("combined", "large", "score")):
         mine = there[there["size"] == size]
         if kind == "direct" or mine.loc[mine["group"] == "identity", "base_id"].nunique() >= MIN_LARGE:
-            columns = (mine[name].to_numpy() for name in (score, "group", "maker", "base_id"))
-            found[kind] = fit_noticing(*columns)
+            found[kind] = noticing_by(mine, score)
     return found
+
+
+def noticing_by(rows: pd.DataFrame, score: str = "score") -> Noticing:
+    """Return `fit_noticing` of rows of scored views, by the column ``score``."""
+    group, maker, photographs = (rows[name].to_numpy() for name in ("group", "maker", "base_id"))
+    return fit_noticing(rows[score].to_numpy(), group, maker, photographs)
 
 
 def noticing_at(numbers: Mapping[str, Noticing], kind: str) -> Noticing:

@@ -42,7 +42,7 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
     if name == "fine" and live:
         deployment = fit_deployment(data, task, folds, probes)
         of_fine |= {DEPLOYMENT: deployment.probe.to_bytes(), NOTICING: deployment.noticing.to_bytes()}
-        answers = {"altered": np.float32(deployment.altered), "named": np.array(task.classes)[deployment.named]}
+        answers = {"altered": deployment.altered.astype(np.float32), "named": np.array(task.classes)[deployment.named]}
         fits.append((DEPLOYMENT, deployment.facts))
     if name == "fine":
         held_out = predict_held_out(data, task, folds, probes)
