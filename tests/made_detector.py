@@ -56,14 +56,13 @@ def learned() -> Detector:
     names = [t.name for t in transforms]
     sets = []
     for split, count in (("train", LEARNED), ("val", CHOSEN)):
-        X, y, photographs = [], [], []
+        X, y = [], []
         for image_id, picture in pictures(split, count).items():
             planned = plan_views(names[1:], image_id, seed=0)
             by_name = {t.name: t.for_split(split) for t in transforms}
             X.append(features(list(make_views(picture, VIEW, planned, by_name, image_id, seed=0))))
             y += [names.index(one.transform) for one in planned]
-            photographs += [image_id] * len(planned)
-        sets.append((np.concatenate(X), np.array(y), np.array(photographs)))
+        sets.append((np.concatenate(X), np.array(y)))
     return fit_detector(*sets[0], sets[1], classes=names, groups=[t.group for t in transforms])
 
 

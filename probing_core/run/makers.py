@@ -76,7 +76,7 @@ def _model_samples(reader: Reader) -> ModelSamples:
     rendered = None
     live = reader.artifact.row.is_read(layout.series_table(RENDERING))  # only live answers are learned from it
     if live and reader.files.has(layout.series_table(RENDERING)) and scope.covers(model, RENDERING):
-        columns = reader.files.read_table(layout.series_table(RENDERING), ["transform", "split"])
+        columns = reader.files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
         rendered = columns, read_embeddings(reader.files, model, series=RENDERING)
     return ModelSamples(
         model=model,

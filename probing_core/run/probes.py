@@ -28,13 +28,12 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
 def read_noticing(store: Files, model: str) -> Mapping[str, Noticing]:
     """Return how probable the scores of ``model`` make it that a picture was altered: kind of a picture -> numbers.
 
-    They are fitted on the photographs of ``--calibrate-on``, where the run has scores of them, and else those of
+    They are fitted on the photographs of ``--calibrate-on``, where the run has enough scores of them, and else those of
     training. With neither, every answer is the prior.
     """
-    if has_scored_views(store, model):
-        return noticing_of(store.read_table(scored_views_path(model)))
-    name = probe_path(model, NOTICING)
-    return {"direct": Noticing.from_bytes(store.read_bytes(name))} if store.has(name) else {}
+    name = probe_path(model, NOTICING)  # format 1 has none, and is calibrated by its scores alone
+    found = {"direct": Noticing.from_bytes(store.read_bytes(name))} if store.has(name) else {}
+    return found | (noticing_of(store.read_table(scored_views_path(model))) if has_scored_views(store, model) else {})
 
 
 def has_scored_views(store: Files, model: str) -> bool:

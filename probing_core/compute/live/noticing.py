@@ -29,8 +29,8 @@ MIN_TEMPERATURE = 0.05
 SURE = 2.0
 """Standard errors above 0 that the gain over the prior must have: with less, a model gives the prior."""
 
-MIN_LARGE = 50
-"""Untouched photographs from which large pictures get numbers for themselves."""
+MIN_PHOTOGRAPHS = 30
+"""Photographs, of those that a run calibrates on, from which a kind of pictures gets its numbers."""
 
 
 def word(altered: float) -> str:
@@ -172,13 +172,14 @@ def noticing_of(rows: pd.DataFrame) -> dict[str, Noticing]:
     """Return what a table of scored views (docs/run-format.md) calibrates: kind of a picture -> its numbers.
 
     Pictures of a run's own corpus are left out, since a probe may have learned from them, and pictures without color.
-    Large pictures have numbers for themselves where there are enough of them.
+    A kind needs enough photographs that were scored untouched, and enough that were altered as well.
     """
     there = rows[(rows["corpus"] > 0) & ~rows["no_color"]]
     found = {}
     for kind, size, score in (("direct", "view", "whole_score"), ("combined", "large", "score")):
         mine = there[there["size"] == size]
-        if kind == "direct" or mine.loc[mine["group"] == "identity", "base_id"].nunique() >= MIN_LARGE:
+        photographs = mine.groupby(mine["group"] == "identity")["base_id"].nunique()
+        if min(photographs.get(untouched, 0) for untouched in (True, False)) >= MIN_PHOTOGRAPHS:
             found[kind] = noticing_by(mine, score)
     return found
 

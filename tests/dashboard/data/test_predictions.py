@@ -7,11 +7,11 @@ import threading
 
 import numpy as np
 import pytest
+from probing_core.api.loaded import LoadedModels
 
 from dashboard import rights
 from dashboard.data import predictions
 from dashboard.data.predictions import Answers
-from probing_core.api.loaded import LoadedModels
 from probing_core.api.predictor import Predictor
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.models import hub

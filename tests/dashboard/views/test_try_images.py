@@ -10,16 +10,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from probing_core.api.loaded import LoadedModels
+from probing_core.compute.live.novelty import fit_novelty
 from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import versions
 from dashboard.widgets import upload
-from probing_core.api.loaded import LoadedModels
 from probing_core.api.predictor import Predictor
 from probing_core.compute.live import tiles
-from probing_core.compute.live.novelty import fit_novelty
 from probing_core.compute.names import DEPLOYMENT, NOVELTY
 from probing_core.corpora import open_corpus
 from probing_core.errors import ProbingError
