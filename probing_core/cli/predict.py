@@ -15,22 +15,22 @@ from probing_core.measures.notation import decimal
 SHOWN = 3
 """Classes of each picture and model that people see, most probable first."""
 
-VERDICTS = {"verdict": "answer", "group": "group", "p": "p", "n": "n"}
-"""Columns that people see of a verdict -> its fields."""
-
 
 def add(commands: Any) -> None:
     parser = add_command(
         commands,
         "predict",
         predict,
-        "predict with every model what was done to pictures",
+        "answer with every model whether pictures were altered, and how",
         "probing predict cat.jpg dog.png --json",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
     parser.add_argument("--task", choices=("fine", "group"), default="fine")
     parser.add_argument("--models", type=name_list, metavar="a,b", help="default: all of the run")
+    parser.add_argument(
+        "--prior", type=float, default=0.5, metavar="P", help="share of such pictures that are altered (default 0.5)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 
@@ -47,20 +47,17 @@ def predict(options: argparse.Namespace) -> int:
         except ProbingError as error:
             bad = fail(error)
     names, images = [n for n, _ in readable], [i for _, i in readable]
-    rows = predictor.predict(images, task=options.task, models=options.models, names=names)
+    rows = predictor.predict(images, task=options.task, models=options.models, names=names, prior=options.prior)
     print_rows(rows if options.json else _for_people(rows), options.json)
     return bad
 
 
 def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what people see of each row: the most probable classes, and the verdict where any is calibrated."""
-    from probing_core.detector.verdicts import Verdict
-
-    calibrated = any(Verdict(**row["verdict"]).is_calibrated for row in rows)
+    """Return what people see of each row: the answer, its probability, and the most probable classes."""
     short = []
     for row in rows:
         classes = [f"{one['class']} {decimal(100 * one['probability'], 2)} %" for one in row["classes"][:SHOWN]]
-        verdict = {name: row["verdict"][field] for name, field in VERDICTS.items()} if calibrated else {}
-        about = {"image": row["image"], "model": row["model"], **verdict}
-        short.append(about | {"most probable": ", ".join(classes), "known": row["known"]})
+        altered = f"{decimal(100 * row['altered'], 2)} %"
+        about = {"image": row["image"], "model": row["model"], "answer": row["answer"], "altered": altered}
+        short.append(about | {"if altered": ", ".join(classes)})
     return short

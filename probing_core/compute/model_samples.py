@@ -29,7 +29,6 @@ class ModelSamples:
         seed: of random draws.
         train_samples: number of samples that a probe learns from at most.
         rendered: rows and embeddings (n, D) of the rendering series, where there is one.
-        crops: which large pictures belong together, and embeddings (P, D) of them; None where there are none.
     """
 
     model: str
@@ -40,7 +39,6 @@ class ModelSamples:
     seed: int
     train_samples: int
     rendered: tuple[pd.DataFrame, np.ndarray] | None = None
-    crops: tuple[pd.DataFrame, np.ndarray] | None = None
 
     @cached_property
     def split(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 - ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
   learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
-- ``rendering``: some images of the train and val splits as other programs store them, untouched and under other
+- ``rendering``: some images of every split as other programs store them, untouched and under other
   implementations of the same transformations (`probing_core.transforms.alternatives`), from which deployment probes
   learn and choose too.
 - ``layers``: some images of every split as the main samples have them, and more of them untouched, of which every block
@@ -44,7 +44,7 @@ SERIES_IMAGES = 150
 """Tested images that get the series; they then cost about what the main samples of a thousand images do."""
 
 RENDERED_IMAGES = 500
-"""Images to learn from and to choose on that get the renderings, where the design names no number (``live_images``):
+"""Images of every split that get the renderings, where the design names no number (``live_images``):
 they then cost what the main samples of these images do. More photographs help more than more versions."""
 
 LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
@@ -112,7 +112,7 @@ def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame
         return _numbered(_plan_layers(design, images))
     there, most = images["used"] & (images["split"] == "test"), SERIES_IMAGES
     if name == RENDERING:
-        there = (images["used"] | (images["why_not"] == LIVE_ONLY)) & images["split"].isin(LEARNED)
+        there = images["used"] | (images["why_not"] == LIVE_ONLY)
         most = design.live_images or RENDERED_IMAGES
     candidates = images.loc[there, ["image_id", "base_id", "label", "split"]]
     chosen = limit_rows(candidates.reset_index(drop=True), most)

@@ -30,7 +30,7 @@ from probing_core.transforms.base import GROUPS, Image
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
-PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen")
+PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
 """Columns of a table of predictions."""
 
 

@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute import memory
-from probing_core.compute.live.large import make_crops
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import find_spec, load_embedder
@@ -26,7 +25,7 @@ from probing_core.models.network.devices import resolve_device
 from probing_core.models.network.memory import free_memory, out_of_memory
 from probing_core.models.network.shared import SharedPictures
 from probing_core.run.encoding import write_arrays, write_tables
-from probing_core.run.layout import CROPS, crops_path, model_path
+from probing_core.run.layout import model_path
 from probing_core.run.manifest import Entry
 from probing_core.run.models import require_joined
 from probing_core.run.recipe import Recipe
@@ -129,18 +128,6 @@ class Worker:
         for request in requests:
             self._note_halved(request)
         return [file.result() for file in written]
-
-    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
-        """Embed the large pictures from which fusion of a whole picture and its tiles is learned."""
-        pictures, crops = make_crops(self._recipe.design, self._images, self._corpus)
-        written = [write_file(self.root, CROPS, partial(write_tables, [crops]), key)]
-        models = {request: self._model(request) for request in dict.fromkeys(t.request for t in jobs)}
-        shared = SharedPictures(pictures, models.values())
-        made = {request: model.embed_layers(shared) for request, model in models.items()}
-        for job in jobs:
-            arrays = {"embeddings": np.asarray(made[job.request][job.model], np.float32)}
-            written.append(write_file(self.root, crops_path(job.model), partial(write_arrays, arrays), job.key))
-        return written
 
     def _note_halved(self, request: str) -> None:
         """Write into the run's log that the batches of a model became smaller, once for each size."""

@@ -236,10 +236,10 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
     assert left(store, "embed") == []
 
 
-def test_renderings_are_of_images_that_probes_learn_from_and_choose_on(planned):
+def test_renderings_are_of_images_of_every_split(planned):
     recipe, corpus, images = planned
     table = plan_series(RENDERING, recipe.design, images)
-    assert set(table["split"]) == {"train", "val"}
+    assert set(table["split"]) == {"train", "val", "test"}
     assert set(table["transform"]) == set(recipe.transforms)
     pictures, facts = make(RENDERING, recipe, corpus, images)
     differences = facts.groupby("transform")["difference"].mean()
@@ -266,7 +266,7 @@ def test_live_predictions_may_learn_from_images_beyond_the_limit(planned):
     assert plan_series(STRENGTH, plain.design, more).equals(plan_series(STRENGTH, plain.design, images))
     # Fewer than there are within the limit, more than the corpus has, and no limit.
     assert plan_series(RENDERING, replace(plain, live_images=3).design, images)["image_id"].nunique() == 3
-    there = every["split"].isin(["train", "val"]).sum()
+    there = every["split"].isin(["train", "val"]).sum() + (images["used"] & (images["split"] == "test")).sum()
     greedy = replace(plain, live_images=10**6)
     all_of_them = choose_images(greedy.design, corpus, silent)
     assert plan_series(RENDERING, greedy.design, all_of_them)["image_id"].nunique() == there

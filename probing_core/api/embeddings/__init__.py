@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from probing_core.api.embeddings.reading import Block, Part, find_parts, read_blocks
+from probing_core.compute.live.noticing import ALTERED, UNTOUCHED
 from probing_core.compute.names import DEPLOYMENT
 from probing_core.detector.calibration import LEVEL, MIN_BEYOND, alarms, p_values
-from probing_core.detector.verdicts import ALTERED, UNTOUCHED
 from probing_core.errors import BadArray, BadConfig, BadRun, UnknownName
 from probing_core.probes.portable import PortableProbe
 from probing_core.results.run import open_run
