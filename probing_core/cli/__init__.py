@@ -22,7 +22,6 @@ from probing_core.cli import (
     check,
     compare,
     demo,
-    embeddings,
     export,
     lists,
     parity,
@@ -125,7 +124,6 @@ def build_parser() -> argparse.ArgumentParser:
     export.add(commands)
     predict.add(commands)
     scan.add(commands)
-    embeddings.add(commands)
     rank.add(commands)
     compare.add(commands)
     parity.add(commands)
