@@ -18,7 +18,6 @@ from traceback import extract_tb
 from probing_core import __version__
 from probing_core.catalog import load_plugin, loaded_plugins
 from probing_core.cli import (
-    card,
     check,
     compare,
     demo,
@@ -128,7 +127,6 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add(commands)
     parity.add(commands)
     check.add(commands)
-    card.add(commands)
     report.add(commands)
     verify.add(commands)
     demo.add(commands)
