@@ -21,7 +21,6 @@ from probing_core.cli import (
     check,
     compare,
     demo,
-    export,
     lists,
     parity,
     predict,
@@ -120,7 +119,6 @@ def build_parser() -> argparse.ArgumentParser:
     lists.add(commands)
     transform.add(commands)
     stages.add(commands)
-    export.add(commands)
     predict.add(commands)
     scan.add(commands)
     rank.add(commands)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from probing_core.api.export_images import write_export
 from probing_core.compute.threads import threads
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig, BadRun, DamagedFile, ProbingError, UnknownName
@@ -77,20 +76,6 @@ def make_files(
             write_recipe(store, recipe)
         planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), find_probe_source(recipe), table)
         complete(store, progress, planned, Wanted(STAGES))
-
-
-def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
-    """Write the transformed images of the run ``source``, begun if there is none, and their list into ``out``.
-
-    Returns:
-        How many images the list holds.
-
-    Raises:
-        ProbingError: bad input, a run that another recipe made, or a folder that holds something else.
-    """
-    store = Store(source)
-    with opened(store, options, progress) as planned:
-        return write_export(_with_images(planned(), planned), out)
 
 
 @contextmanager

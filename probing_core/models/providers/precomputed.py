@@ -3,7 +3,7 @@
 Parquet holds everything in one table: ``image_id``, ``transform``, ``repetition``, ``draw`` where there is one, and the
 vector as one list column ``embedding`` or as one numeric column a dimension. ``.npy`` and ``.safetensors`` (tensor
 ``embeddings``) hold the matrix (N, D); the same columns, row by row, lie beside it in ``<same name>.csv`` or
-``.parquet``, as `probing export` writes them.
+``.parquet``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PREFIXES = ("file",)
 
 KEY = ["image_id", "transform", "repetition", "draw"]
 LISTED = [*KEY, "file", "sample", "base_id", "label", "split", "group", "strength"]
-"""Columns of the list that `probing export` writes; none of them is taken for a dimension."""
+"""Columns of a list of samples; none of them is taken for a dimension."""
 
 MATRICES = (".npy", ".safetensors")
 
@@ -72,7 +72,7 @@ class PrecomputedEmbedder(LoadedEmbedder):
         if len(missing):
             raise ModelUnavailable(
                 f"'{self.name}' has no embedding for {len(missing)} of {len(rows)} samples, such as "
-                f"{_words(wanted[missing[0]])}; `probing export` lists all that a run needs."
+                f"{_words(wanted[missing[0]])}; embed them too."
             )
         return np.ascontiguousarray(self._matrix[rows], np.float32)
 
