@@ -39,7 +39,7 @@ NAMES = frozenset((
     "question", "rank-model", "reading", "rotation", "run", "samples", "scan-run", "selected", "selected-in",
     "selection-name", "small-maps", "some", "star-of", "strength", "subset", "survival", "table", "task", "tell",
     "training", "transform", "transformation", "unrelated", "use", "variance-model", "variance-pooling", "whose",
-    "with", "words", "wrong-for", "wrong-of",
+    "with", "wrong-for", "wrong-of",
 ))  # fmt: skip
 """Names that an address can set, on any page: choices follow a visitor. Tests of pages fail where one is missing."""
 

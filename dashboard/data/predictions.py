@@ -204,13 +204,6 @@ def predict(run: Run, model: str, crops: Sequence[PictureCrops], names: Sequence
     return predictor_of(run).rows(crops, {model: ask(run, model, crops)}, task, names)
 
 
-def similarity(run: Run, model: str, crops: Sequence[PictureCrops], names: Sequence[str], text: str) -> list[Answer]:
-    """Return the rows of `Predictor.similarity` of images that were `cut`; errors as of `ask`."""
-    embeddings = embed(run, model, crops)
-    with turn():
-        return predictor_of(run).similarity_rows(embeddings, text, model, names)
-
-
 def class_table(rows: Sequence[Answer]) -> pd.DataFrame:
     """Return a table of all classes of each of the ``rows`` of `predict`, most probable first by image and model."""
     return pd.DataFrame(

@@ -79,7 +79,6 @@ def show() -> None:
         _change(run, pictures, opened, first, task)
         _own_star(run, pictures, opened, models)
         _neighbors(run, crops, first)
-        _text(run, crops)
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
     with below:
@@ -408,29 +407,6 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     alt = f"Where your pictures belong on the maps of {', '.join(models)}."
     tables.chart(drawn(cache.theme()), "places", marks, alt)
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
-
-
-def _text(run: Run, crops: dict[str, PictureCrops]) -> None:
-    reads = run.models.loc[run.models["text"].fillna(False).astype(bool), "name"]
-    with_text = [model for model in reads if model in run.live_models]
-    if not with_text:
-        return
-    st.header(
-        "Compare with words",
-        help="Cosine similarity of picture and text, by every model of the run that embeds both: compare pictures "
-        "within a model, not models.",
-    )
-    text = state.choice(
-        st.text_input, "Words", "words", "", placeholder="for example: a pencil sketch of a horse", max_chars=300
-    )
-    if not text:
-        return
-    pictures, names = list(crops.values()), list(crops)
-    asked = asking.each(with_text, lambda model: predictions.similarity(run, model, pictures, names, text))
-    if asked:
-        rows = pd.DataFrame([row for rows in asked.values() for row in rows])
-        st.caption("Cosine similarity of picture and words.")
-        tables.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

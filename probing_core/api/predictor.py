@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from PIL import Image as pillow
 
@@ -23,7 +22,6 @@ from probing_core.detector.verdicts import Judge, Verdict
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import as_image
 from probing_core.images.conversion import to_image
-from probing_core.measures.nearest import unit
 from probing_core.results.run import Run, open_run
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.probes import has_scored_views
@@ -185,40 +183,6 @@ class Predictor:
     def fusion_fitted_on(self, model: str) -> int:
         """Return how many pictures the fusion rule was fitted on; 0: it is the starting rule."""
         return self._of_crops.probe(model).fusion.fitted_on
-
-    def similarity(
-        self,
-        images: Sequence[Image],
-        text: str,
-        *,
-        models: Sequence[str] | None = None,
-        names: Sequence[str] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Return cosine similarity of each image, seen whole, with ``text``: rows of image, model, text, similarity.
-
-        Raises:
-            BadConfig: none of the models has a text tower.
-        """
-        able = [m for m in self._chosen(models) if self._entries[m]["text"]]
-        if not able:
-            raise BadConfig(
-                "Comparing with a text needs an image-text model (zoo/clip, zoo/align, open_clip:...), "
-                f"and the models chosen are: {', '.join(self._chosen(models))}."
-            )
-        wholes = [picture.whole for picture in self.cut(images)]
-        embeddings = {model: self._loaded.embed(self._entries[model], wholes) for model in able}
-        return [row for model in able for row in self.similarity_rows(embeddings[model], text, model, names)]
-
-    def similarity_rows(
-        self, embeddings: np.ndarray, text: str, model: str, names: Sequence[str] | None = None
-    ) -> list[dict[str, Any]]:
-        """Return the rows of `similarity` of images whose ``embeddings`` (N, D) by ``model`` are known."""
-        cosines = unit(embeddings) @ unit(self._loaded.load(self._entries[model]).embed_text([text])[0])
-        names = [str(i) for i in range(len(cosines))] if names is None else names
-        return [
-            {"image": name, "model": model, "text": text, "similarity": float(cosine)}
-            for name, cosine in zip(names, cosines, strict=True)
-        ]
 
     def _answering(self, models: Sequence[str] | None) -> tuple[str, ...]:
         """Return the detector, where there is one and it was not left out, before the models."""

@@ -31,7 +31,6 @@ def add(commands: Any) -> None:
     parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
     parser.add_argument("--task", choices=("fine", "group"), default="fine")
     parser.add_argument("--models", type=name_list, metavar="a,b", help="default: all of the run")
-    parser.add_argument("--text", metavar="WORDS", help="compare the pictures with a text (image-text models only)")
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 
@@ -48,10 +47,7 @@ def predict(options: argparse.Namespace) -> int:
         except ProbingError as error:
             bad = fail(error)
     names, images = [n for n, _ in readable], [i for _, i in readable]
-    if options.text is not None:
-        rows = predictor.similarity(images, options.text, models=options.models, names=names)
-    else:
-        rows = predictor.predict(images, task=options.task, models=options.models, names=names)
+    rows = predictor.predict(images, task=options.task, models=options.models, names=names)
     print_rows(rows if options.json else _for_people(rows), options.json)
     return bad
 
@@ -60,8 +56,6 @@ def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what people see of each row: the most probable classes, and the verdict where any is calibrated."""
     from probing_core.detector.verdicts import Verdict
 
-    if not rows or "similarity" in rows[0]:
-        return list(rows)
     calibrated = any(Verdict(**row["verdict"]).is_calibrated for row in rows)
     short = []
     for row in rows:

@@ -14,7 +14,6 @@ from probing_core.compute.live.tiles import PictureCrops, cut
 from probing_core.compute.names import DEPLOYMENT, FUSION, NOVELTY
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
-from probing_core.models import load_embedder
 from probing_core.paths import data_dir
 from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
@@ -224,21 +223,3 @@ def test_one_call_gives_the_rows_as_a_table(predictor, tmp_path):
         probing_core.predict(images, tmp_path)
     with pytest.raises(BadImage, match=r"no-file.png"):
         probing_core.predict(["no-file.png"], predictor.store.root)
-
-
-def test_pictures_are_cut_once_for_all_models_that_compare_them_with_a_text(monkeypatch):
-    """The second implementation embeds the middle of each picture with a model of its own."""
-    predictor, cuts = Predictor(), []
-    monkeypatch.setattr("probing_core.api.predictor.cut", lambda *a: cuts.append(a) or cut(*a))
-    pictures = [scene(0, 200), scene(1, 128)]
-    rows = predictor.similarity(pictures, "a horse", models=["zoo/clip", "zoo/align"], names=["a", "b"])
-    assert len(cuts) == len(pictures)
-    assert [(row["image"], row["model"]) for row in rows] == [(n, m) for m in ("zoo/clip", "zoo/align") for n in "ab"]
-    clip = load_embedder("zoo/clip")
-    X = clip.embed([cut(picture, 128).whole for picture in pictures])
-    text = clip.embed_text(["a horse"])[0]
-    cosines = [X[i] @ text / np.linalg.norm(X[i]) / np.linalg.norm(text) for i in range(2)]
-    assert [row["similarity"] for row in rows[:2]] == pytest.approx(cosines, abs=1e-3)
-    of_predictions = np.stack([p.embedding for p in predictor.predict_crops("zoo/clip", predictor.cut(pictures))])
-    again = predictor.similarity_rows(of_predictions, "a horse", "zoo/clip", ["a", "b"])
-    assert [row["similarity"] for row in again] == pytest.approx(cosines, abs=1e-3)

@@ -214,13 +214,6 @@ def test_verdicts_are_shown_where_they_are_calibrated():
     assert second["verdict"] == "not calibrated"
 
 
-def test_comparing_with_a_text_needs_a_model_that_reads(capsys, trained, tmp_path):
-    (tmp_path / "a.png").write_bytes(encode_png(scene(3, 32)))
-    code, _, err = call(capsys, "predict", tmp_path / "a.png", "--run", trained, "--text", "a horse")
-    assert code == 2
-    assert "image-text model" in err
-
-
 def test_verify_finds_damage(capsys, trained):
     code, out, err = call(capsys, "verify", "--run", trained)
     assert (code, err) == (0, "")

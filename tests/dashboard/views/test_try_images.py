@@ -17,12 +17,10 @@ from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import versions
 from dashboard.widgets import upload
 from probing_core.api.loaded import LoadedModels
-from probing_core.api.predictor import Predictor
 from probing_core.compute.live import tiles
 from probing_core.compute.live.novelty import fit_novelty
 from probing_core.compute.names import DEPLOYMENT, NOVELTY
 from probing_core.corpora import open_corpus
-from probing_core.errors import ProbingError
 from probing_core.images import encode_png
 from probing_core.models import load_embedder
 from probing_core.probes.base import FitFacts, LinearProbe
@@ -120,39 +118,6 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     assert not app.exception
     assert any("handcrafted could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert "Probability of the right class" in [s.value for s in app.subheader]
-
-
-def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_address(
-    open_app, made_run, tmp_path, monkeypatch
-):
-    def similarity(*_, **__):
-        assert predictions._TURN.locked()
-        raise ProbingError("Its text tower is not here.")
-
-    run, entry = tmp_path / "made", "models/baseline-pixels/model.toml"
-    shutil.copytree(made_run, run)
-    Store(run).write_toml(entry, Store(run).read_toml(entry) | {"text": True}, "made")
-    monkeypatch.setattr(Predictor, "similarity_rows", similarity)
-    app = open_app(
-        "Try your images",
-        run=run,
-        samples="coffee/00,chelsea/01",
-        models="baseline/pixels",
-        words="a cat",
-        neighbors="True",
-        change_picture="chelsea/01",
-        neighbors_picture="chelsea/01",
-        neighbors_model="baseline/pixels",
-    )
-    assert not app.exception
-    warned = [w.value.replace("\\", "") for w in app.warning]
-    assert warned == ["baseline/pixels could not be asked: Its text tower is not here."]
-    assert app.text_input(key="words").value == "a cat"
-    for name in ("change-picture", "neighbors-picture"):
-        assert app.selectbox(key=name).value == address(app, name) == "chelsea/01"
-    app.text_input(key="words").input("a dog").run()
-    assert address(app, "words") == "a dog"
-    assert address(app, "neighbors-model") == "baseline/pixels"
 
 
 def test_a_picture_far_from_what_a_model_knows_is_marked(open_app, made_run, tmp_path):
