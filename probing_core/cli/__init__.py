@@ -18,7 +18,6 @@ from traceback import extract_tb
 from probing_core import __version__
 from probing_core.catalog import load_plugin, loaded_plugins
 from probing_core.cli import (
-    check,
     compare,
     demo,
     lists,
@@ -124,7 +123,6 @@ def build_parser() -> argparse.ArgumentParser:
     rank.add(commands)
     compare.add(commands)
     parity.add(commands)
-    check.add(commands)
     report.add(commands)
     verify.add(commands)
     demo.add(commands)

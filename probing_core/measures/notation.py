@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 MAX_PLAIN, MIN_PLAIN = 1e15, 1e-6
 """Beyond these, most digits would be zeros: the number has an exponent."""
@@ -38,3 +40,23 @@ def minus(number: str) -> str:
     """Return a formatted number with a minus sign in place of its hyphen, which is shorter than the plus sign, and none
     before zero."""
     return number.removeprefix("-") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)
+
+
+def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as lines of aligned columns, the names of the columns first; empty where there is no row."""
+    if not rows:
+        return ""
+    columns = list(rows[0])
+    cells = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return decimal(value)
+    return "" if value is None else str(value)
