@@ -9,20 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from probing_core.errors import ProbingError, one_line
-from probing_core.measures.notation import decimal
+from probing_core.measures.notation import text_table
 
 
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    if not rows:
-        return
-    columns = list(rows[0])
-    cells = [[_cell(row[c]) for c in columns] for row in rows]
-    widths = [max(len(c), *(len(r[i]) for r in cells)) for i, c in enumerate(columns)]
-    for line in (columns, *cells):
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    if rows:
+        print(text_table(rows))
 
 
 def json_safe(value: Any) -> Any:
@@ -32,14 +27,6 @@ def json_safe(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [json_safe(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return decimal(value)
-    return "" if value is None else str(value)
 
 
 def fail(error: ProbingError) -> int:

@@ -64,7 +64,7 @@ class Comparison:
         parts = []
         for (model, other), rows in self.table.groupby(["model", "other"], sort=False):
             title = f"{model} less {other}:" if model != other else f"{model}, in A less in B:"
-            parts.append(f"{title}\n{text_table(_shown(rows).to_dict('records'))}\n")
+            parts.append(f"{title}\n{text_table(_shown(rows))}\n")
         return "\n".join([*parts, self._explained])
 
     __repr__ = __str__
