@@ -59,7 +59,7 @@ INTERVAL = {"low": ("from", hint("interval")), "high": ("to", hint("interval"))}
 def show() -> None:
     run = cache.current_run()
     if run.models.empty:
-        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` does it.")
         return
     sentence = cache.computed(run, _finding)
     if sentence:

@@ -34,7 +34,7 @@ def show(run: Run, chosen: str, on_choose: Callable[[str], None]) -> None:
         has_some = any(run.has_embeddings(model) for model in run.models["name"])
         messages.empty(
             "The mean offsets of the transformations, which stand here, are not computed yet; "
-            "`probing evaluate --run DIR` computes them."
+            "`probing run --out DIR` computes them."
             if has_some
             else "This run ships neither the mean offsets of its transformations, which stand here, nor embeddings to "
             "compute them from; a run computed here (`probing run`, or the page New run) has them."

@@ -53,8 +53,8 @@ class Parity:
         pictures: one row a golden picture: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units of
             the mean distance between two photographs; infinite where one is not finite), ``cosine``, ``as_far_as``
             (the faintest alteration that moves photographs as far; empty where none does).
-        scale: ``alteration``, a transformation of the groups `FAINT` at its weakest, and ``shift``, how far it moves photographs on average,
-            faintest first; empty where neither pipeline can be called.
+        scale: ``alteration``, a transformation of the groups `FAINT` at its weakest, and ``shift``, how far it moves
+            photographs on average, faintest first; empty where neither pipeline can be called.
         tolerance: the largest shift of pipelines that are alike.
         notes: what a reader must know, a sentence each.
     """

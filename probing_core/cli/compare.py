@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
-from probing_core.cli.arguments import add_command
-from probing_core.cli.output import json_safe
+from probing_core.cli.output import print_json
 
-WORSE, FAILED = 1, 3
+WORSE, GATE_FAILED = 1, 3
 """Exit codes of a gate, in addition to 0 and 2."""
 
+EXAMPLE = "probing compare before.json now.json --max-drop 0.01"
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "compare",
-        compare,
-        "compare two models of a run, two runs, or two files of scores, by the same photographs; with --max-drop exit "
-        "0: B is no worse, 1: worse, 2: bad input, 3: any other failure",
-        "probing compare before.json now.json --max-drop 0.01",
-    )
+
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a model of the run, the directory of a run, or a file of Scores.save")
     parser.add_argument("b", metavar="B", help="likewise")
     parser.add_argument("--run", type=Path, metavar="DIR", help="of the models; default: the reference run")
@@ -35,11 +26,11 @@ def add(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
-def compare(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from probing_core.results.compare import compare
 
     if options.max_drop is not None:
-        options.failure = FAILED
+        options.failure = GATE_FAILED
     found = compare(options.a, options.b, options.run, max_drop=options.max_drop)
-    print(json.dumps(json_safe(found.table.to_dict("records")), indent=1) if options.json else found)
+    print_json(found.table.to_dict("records")) if options.json else print(found)
     return WORSE if len(found.worse) else 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import re
 import sys
 from collections.abc import Callable
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.catalog import run_file
-from probing_core.cli.arguments import add_command
-from probing_core.cli.output import json_safe
+from probing_core.cli.output import print_json
 from probing_core.errors import BadConfig, one_line
 from probing_core.paths import user_path
 
@@ -23,15 +21,10 @@ DIFFERS, FAILED = 1, 3
 IN_A_FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[A-Za-z_]\w*)")
 IN_A_MODULE = re.compile(r"(?P<place>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 
+EXAMPLE = "probing parity zoo/mae my_pipeline.py:embed"
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "parity",
-        parity,
-        "tell whether two pipelines give the same embeddings; exit 0: alike, 1: not, 2: bad input, 3: other failures",
-        "probing parity zoo/mae my_pipeline.py:embed",
-    )
+
+def add(parser: argparse.ArgumentParser) -> None:
     what = "name of a model, onnx:PATH, FILE.py:FUNCTION or MODULE:FUNCTION, or a file of vectors"
     parser.add_argument("a", metavar="A", nargs="?", help=what)
     parser.add_argument("b", metavar="B", nargs="?", help="likewise")
@@ -49,10 +42,9 @@ def add(commands: Any) -> None:
         "--precision", default="float32", help="of named models: float32 (default), bfloat16, auto, ..."
     )
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout, a row a golden picture")
-    parser.set_defaults(failure=FAILED)
 
 
-def parity(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from probing_core.api.parity import parity, write_golden
     from probing_core.run.progress import final_report, terminal
 
@@ -69,7 +61,7 @@ def parity(options: argparse.Namespace) -> int:
     progress = terminal()
     with final_report(progress):
         found = parity(a, b, progress=progress, **asked)
-    print(json.dumps(json_safe(found.pictures.to_dict("records")), indent=1) if options.json else found)
+    print_json(found.pictures.to_dict("records")) if options.json else print(found)
     return 0 if found.alike else DIFFERS
 
 

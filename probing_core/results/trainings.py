@@ -119,5 +119,5 @@ def plot_training(run: Run, training: str | None = None, dark: bool = False) -> 
         )
     rows = training_scores(run, next(iter(there)) if training is None else training)
     if rows.empty:
-        raise BadRun(f"The checkpoints have no scores yet; `probing evaluate --run {run.path}` makes them.")
+        raise BadRun(f"The checkpoints have no scores yet; `probing run --out {run.path}` makes them.")
     return Figure(training_chart(rows, Theme(dark)))

@@ -167,7 +167,7 @@ def _make_stages(planned: Callable[[], Plan], wanted: Wanted) -> None:
     if TRAIN in wanted.stages and _lacks_embeddings(plan):
         raise BadRun(
             f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
-            f"`probing embed --run {plan.files.root}` makes them."
+            f"`probing run --out {plan.files.root}` makes them."
         )
     for stage in STAGES[1:]:
         artifacts = list(wanted.artifacts(plan, stage).values())

@@ -148,7 +148,7 @@ ACTS = [
     ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
     ("Scanning a folder", scans.resume),
     ("Removing a scan", scans.remove),
-    ("Drawing a map", lambda folder: processes.draw_maps(folder, ["baseline/pixels"])),
+    ("Drawing a map", processes.draw_maps),
     ("Canceling a computation", processes.cancel),
     ("Removing a run", processes.remove),
     ("Opening a corpus", lambda folder: cache.corpus_size(f"folder:{folder}")),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from probing_core.cli import build_parser
+from probing_core.cli import parse
 from probing_core.paths import data_dir
 from probing_core.results import Run, command_of, further_photographs
 from probing_core.run.recipe import Recipe
@@ -24,7 +24,7 @@ RECIPE = Recipe(
 
 
 def test_the_command_asks_for_the_same_recipe():
-    options = build_parser().parse_args(shlex.split(command_of(RECIPE))[1:])
+    options = parse(shlex.split(command_of(RECIPE))[1:])
     assert options.corpus == RECIPE.corpus
     assert set(expand(options.transforms)) == set(RECIPE.transforms)
     assert (tuple(options.models), options.limit, options.seed) == (RECIPE.models, 90, 3)
@@ -46,7 +46,7 @@ def test_what_cannot_be_named_is_left_to_the_reader():
 
 def test_a_preset_is_named_whole():
     recipe = replace(RECIPE, transforms=("identity", *expand(["preset:imagenet-c", "preset:traces/sharpening"])))
-    options = build_parser().parse_args(shlex.split(command_of(recipe))[1:])
+    options = parse(shlex.split(command_of(recipe))[1:])
     assert set(options.transforms) == {"preset:imagenet-c", "preset:traces/sharpening", "identity"}
 
 
@@ -58,7 +58,7 @@ def test_photographs_that_are_not_here_are_described_and_no_path_leads_nowhere(t
         calibrate_on=("parquet:/gone/clean.parquet", f"folder:{here}", "folder:s3://bucket/all", "holidays, in words"),
         calibrate_fingerprints=("a", "b", "c", "d"),
     )
-    given = build_parser().parse_args(shlex.split(command_of(recipe))[1:]).calibrate_on
+    given = parse(shlex.split(command_of(recipe))[1:]).calibrate_on
     assert list(given) == ["FURTHER-1", f"folder:{here}", "folder:s3://bucket/all", "FURTHER-4"]
 
 

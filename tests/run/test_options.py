@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from probing_core.cli import build_parser, run_options
+from probing_core.cli import parse
+from probing_core.cli.run import run_options
 from probing_core.run.options import DEFAULTS, Options, flag
 from probing_core.run.recipe import Recipe
 
@@ -13,7 +14,7 @@ EXAMPLES = {"text": "folder:a picture's", "number": 7, "names": ["zoo/mae", "bas
 
 
 def parsed(arguments: list[str]) -> Options:
-    return run_options(build_parser().parse_args(["run", "--out", "x", *arguments]))
+    return run_options(parse(["run", "--out", "x", *arguments]))
 
 
 @pytest.mark.parametrize("option", fields(Options), ids=lambda option: option.name)

@@ -281,7 +281,7 @@ def _retrieval(run: Run) -> Iterator[object]:
     if not words:
         yield Text(
             "Whether originals of altered pictures are found is measured from embeddings, from 30 photographs on; "
-            "`probing evaluate --run DIR` adds it to a run that has them."
+            "`probing run --out DIR` adds it to a run that has them."
         )
         return
     yield Text(words)

@@ -319,4 +319,4 @@ def test_a_run_whose_offsets_are_not_computed_says_how_to(open_app, made_run, tm
     store = Store(run)
     store.remove(*(star_path(name) for name in Run.open(run).models["name"]))
     store.fold()
-    assert "`probing evaluate --run DIR` computes them" in texts(open_app("Map", run=run))
+    assert "`probing run --out DIR` computes them" in texts(open_app("Map", run=run))
