@@ -12,7 +12,7 @@ from probing_core.errors import ProbingError, one_line
 from probing_core.measures.notation import text_table
 
 
-def print_json(rows: Sequence[dict[str, Any]]) -> None:
+def print_json(rows: Sequence[dict[Any, Any]]) -> None:
     """Print rows as one array."""
     print(json.dumps(_safe(list(rows)), indent=1))
 

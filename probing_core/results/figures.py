@@ -14,7 +14,6 @@ from probing_core.measures.notation import in_percent
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import leaderboard
 from probing_core.results.summaries import by_group
-from probing_core.run.options import TRAIN
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

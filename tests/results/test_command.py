@@ -17,7 +17,6 @@ RECIPE = Recipe(
     transforms=expand(["bank", "far-styles"]),
     models=("zoo/mae", "baseline/pixels"),
     limit=90,
-    live_images=200,
     seed=3,
     repetitions=2,
 )
@@ -28,16 +27,13 @@ def test_the_command_asks_for_the_same_recipe():
     assert options.corpus == RECIPE.corpus
     assert set(expand(options.transforms)) == set(RECIPE.transforms)
     assert (tuple(options.models), options.limit, options.seed) == (RECIPE.models, 90, 3)
-    assert options.live_images == 200
     assert (options.view, options.repetitions) == (RECIPE.view, 2)
     assert "bank" in command_of(RECIPE)
     assert bank()[1].name not in command_of(RECIPE)
 
 
 def test_what_cannot_be_named_is_left_to_the_reader():
-    shipped = replace(
-        RECIPE, corpus="photos of a holiday; touch executed", probes_from="abc", limit=None, live_images=None
-    )
+    shipped = replace(RECIPE, corpus="photos of a holiday; touch executed", probes_from="abc", limit=None)
     words = shlex.split(command_of(shipped))
     assert words[words.index("--corpus") + 1] == "CORPUS"
     assert words[words.index("--probes-from") + 1] == "RUN"

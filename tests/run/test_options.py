@@ -19,8 +19,7 @@ def parsed(arguments: list[str]) -> Options:
 
 @pytest.mark.parametrize("option", fields(Options), ids=lambda option: option.name)
 def test_every_option_is_an_argument_and_back(option):
-    value = "first" if option.name == "maps" else EXAMPLES[option.metadata["kind"]]
-    asked = replace(DEFAULTS, **{option.name: value})
+    asked = replace(DEFAULTS, **{option.name: EXAMPLES[option.metadata["kind"]]})
     assert asked.arguments()[0] == flag(option)
     assert parsed(asked.arguments()) == asked
 

@@ -268,7 +268,7 @@ def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, ma
     (run / PROGRESS).write_text(json.dumps(asdict(Report("embed", 1, 9, None, "", state="cancelled"))))
     for options, had in (
         (Options(executor="ray", address="10.0.0.7:6379"), ["--executor", "ray", "--address", "10.0.0.7:6379"]),
-        (Options(precision="float32", maps="first"), ["--precision", "float32", "--maps", "first"]),
+        (Options(precision="float32"), ["--precision", "float32"]),
         (Options(), []),
     ):
         note_options(run, options)
