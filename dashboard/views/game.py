@@ -31,7 +31,7 @@ ABOUT = (
 def show() -> None:
     run = cache.current_run()
     if not game.players(run):
-        messages.empty("No model of this run has predictions to play with; `probing evaluate --run DIR` makes them.")
+        messages.empty("No model of this run has predictions to play with; `probing run --out DIR` makes them.")
         return
     if run.pictures.why_not:
         gallery.pictures_missing(run, PicturesMissing(run.pictures.why_not), "game")

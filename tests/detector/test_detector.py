@@ -60,7 +60,7 @@ def test_its_file_gives_it_back_and_damage_is_refused(detector):
     np.testing.assert_array_equal(again.log_probabilities(X), detector.log_probabilities(X))
     assert again.to_bytes() == detector.to_bytes()
     for data in (b"", detector.to_bytes()[:80]):
-        with pytest.raises(BadRun, match="probing train"):
+        with pytest.raises(BadRun, match="probing run"):
             Detector.from_bytes(data)
 
 

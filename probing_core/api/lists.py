@@ -1,36 +1,12 @@
-"""``models``, ``transforms``, ``corpora``: what there is."""
+"""What there is: models, transformations, corpora, as rows."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
-
-from probing_core.cli.arguments import add_command
-from probing_core.cli.output import print_rows
 
 Listed = tuple[Sequence[str], list[dict[str, Any]]]
 """What is wrong with entries of other packages, and a row for each entry."""
-
-
-def add(commands: Any) -> None:
-    for name, entries, help in (
-        ("models", list_models, "list the models: what is here, what needs the network, and why"),
-        ("transforms", list_transforms, "list the transformations with their strengths"),
-        ("corpora", list_corpora, "list the kinds of corpora"),
-    ):
-        parser = add_command(commands, name, partial(_list, entries), help, f"probing {name} --json")
-        parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
-
-
-def _list(entries: Callable[[], Listed], options: argparse.Namespace) -> int:
-    problems, rows = entries()
-    for problem in problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    print_rows(rows, options.json)
-    return 0
 
 
 def list_models() -> Listed:
