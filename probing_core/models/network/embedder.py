@@ -84,7 +84,6 @@ class NetworkEmbedder(LoadedEmbedder):
             self.device,
             self.precision,
             threads,
-            self._weights,
             batch_size or compiled.BATCH,
         )
         self._choose_batch_size(batch_size)

@@ -39,7 +39,6 @@ class Forward:
         two: a batch of two pictures as `NetworkEmbedder.prepare` makes it; the engines are compared on it.
         device, precision: resolved.
         threads: how many passes run side by side on a processor.
-        weights: digest of the weights.
         batch_size: pictures of a compiled pass.
 
     Attributes:
@@ -61,13 +60,12 @@ class Forward:
         device: str,
         precision: str,
         threads: int,
-        weights: str,
         batch_size: int = compiled.BATCH,
     ) -> None:
         import torch
 
         self._name, self._network = name, network
-        self._device, self._precision, self._threads, self._weights = device, precision, threads, weights
+        self._device, self._precision, self._threads = device, precision, threads
         self._any_size = network.prepare is None and preprocessing.resize == "none"
         self._two, self._batch_size = two, batch_size
         self._lock = Lock()
@@ -76,7 +74,7 @@ class Forward:
             self.readouts = Readouts(name, network, options, two.to(device))
             first = _arrays(self.readouts.first)
         self.dims = [array.shape[1] for array in first]
-        self._own = self._choose(self.readouts.read, "own", first)
+        self._own = self._choose(self.readouts.read, first)
         self._blocks: Callable[[torch.Tensor], list[np.ndarray]] | None = None
 
     @property
@@ -100,7 +98,7 @@ class Forward:
             if self._blocks is None:  # few visitors need them, so they are compiled at the first call
                 with torch.inference_mode():
                     first = _arrays(self.readouts.read_blocks(self._two.to(self._device)))
-                self._blocks = self._choose(self.readouts.read_blocks, "blocks", first)
+                self._blocks = self._choose(self.readouts.read_blocks, first)
         return self._run(self._blocks, self.readouts.read_blocks, batch)
 
     def run_in_pytorch(self) -> None:
@@ -120,7 +118,7 @@ class Forward:
         ):
             yield
 
-    def _choose(self, read: Read, what: str, expected: list[np.ndarray]) -> Callable[[torch.Tensor], list[np.ndarray]]:
+    def _choose(self, read: Read, expected: list[np.ndarray]) -> Callable[[torch.Tensor], list[np.ndarray]]:
         """Return the engine for ``read`` that the device, the precision and the network allow.
 
         ``expected`` is what PyTorch reads from the two pictures in float32.
@@ -131,13 +129,7 @@ class Forward:
         if not compiled.installed_version():
             _report_missing()
             return in_pytorch
-        network, readouts = self._network, self.readouts
-        identity = {
-            "read": [what, readouts.layers, readouts.pooling(None), readouts.blocks],
-            "weights": self._weights,
-            "details": dict(network.details),
-            "libraries": dict(network.versions),
-        }
+        network = self._network
         try:
             return compiled.compile_readout(
                 network.module,
@@ -147,7 +139,6 @@ class Forward:
                 self._precision,
                 network.exact,
                 self._threads,
-                identity,
                 self._batch_size,
             )
         except NotCompiled as reason:
