@@ -11,7 +11,7 @@ import numpy as np
 
 from lab.benchmarks._models import random_vit
 from probing_core.models import bundled, load_embedder
-from probing_core.models.network.embedder import NetworkEmbedder
+from probing_core.models.network import NetworkEmbedder
 
 IMAGES, VIEW, ROUNDS = 64, 128, 5
 

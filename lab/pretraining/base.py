@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.pretraining.views import Views
-from probing_core.models.zoo.architectures import CURRENT
+from probing_core.models.zoo import CURRENT
 
 
 class Objective(nn.Module, ABC):

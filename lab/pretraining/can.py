@@ -23,8 +23,7 @@ from lab.pretraining.base import Objective
 from lab.pretraining.contrastive import nt_xent, projector
 from lab.pretraining.masked import Decoder, encode_visible, error_at, patches, random_masks
 from lab.pretraining.views import Views
-from probing_core.models.zoo.sizes import PATCH, WIDTH
-from probing_core.models.zoo.vit import normalize
+from probing_core.models.zoo import PATCH, WIDTH, normalize
 
 CONTRAST, RECONSTRUCTION, NOISE = 0.03, 0.67, 0.30
 """Weights of the three terms, the paper's."""

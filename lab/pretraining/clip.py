@@ -14,7 +14,7 @@ from lab.pretraining.captions import captions
 from lab.pretraining.contrastive import equal_rows, image_text_loss
 from lab.pretraining.text_tower import TextTower, Vocabulary
 from lab.pretraining.views import Views
-from probing_core.models.zoo.vit import normalize
+from probing_core.models.zoo import normalize
 
 MAX_LOG_SCALE = math.log(100)
 """CLIP's bound: beyond it, training becomes unstable."""

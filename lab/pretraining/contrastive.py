@@ -7,7 +7,7 @@ from lightly.loss import NTXentLoss
 from lightly.models.modules.heads import SimCLRProjectionHead
 from torch import Tensor, nn
 
-from probing_core.models.zoo.sizes import WIDTH
+from probing_core.models.zoo import WIDTH
 
 
 def projector() -> nn.Module:

@@ -10,7 +10,7 @@ from torch import Tensor
 from lab.pretraining.base import Objective
 from lab.pretraining.masked import Decoder, encode_visible, error_at, patches, random_masks
 from lab.pretraining.views import Views
-from probing_core.models.zoo.vit import normalize
+from probing_core.models.zoo import normalize
 
 
 class MAE(Objective):

@@ -8,7 +8,7 @@ from timm.layers import build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from probing_core.models.zoo.sizes import GRID, PATCH, TOKENS, WIDTH
+from probing_core.models.zoo import GRID, PATCH, TOKENS, WIDTH
 
 PIXELS = 3 * PATCH**2
 """Numbers of one patch."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from lab.pretraining.base import Objective
 from lab.pretraining.contrastive import nt_xent, projector
 from lab.pretraining.views import Views
-from probing_core.models.zoo.vit import normalize
+from probing_core.models.zoo import normalize
 
 
 class SimCLR(Objective):

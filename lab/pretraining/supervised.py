@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from lab.pretraining.base import Objective
 from lab.pretraining.views import Views
-from probing_core.models.zoo.sizes import WIDTH
-from probing_core.models.zoo.vit import normalize
+from probing_core.models.zoo import WIDTH, normalize
 
 
 class Supervised(Objective):

@@ -19,7 +19,7 @@ from PIL import Image as pillow
 from probing_core.compute.parity.steps import CHANNELS, COLOR_ORDERS, KERNELS, RESIZES, SCALES, SIDES, Change
 from probing_core.images import Image
 from probing_core.models.base import Preprocessing
-from probing_core.models.network.preprocessing import FILTERS, scaled_size
+from probing_core.models.preprocessing import FILTERS, scaled_size
 
 
 def _by_pillow(image: Image, size: tuple[int, int], how: str) -> np.ndarray:

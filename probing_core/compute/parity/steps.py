@@ -14,7 +14,7 @@ from PIL import Image as pillow
 
 from probing_core.images import Image, as_image
 from probing_core.models.base import Preprocessing
-from probing_core.models.network.preprocessing import crop_corner, resize_and_crop, scaled_size
+from probing_core.models.preprocessing import crop_corner, resize_and_crop, scaled_size
 
 
 def _by_opencv(image: Image, size: tuple[int, int], how: int) -> np.ndarray:

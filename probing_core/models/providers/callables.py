@@ -24,9 +24,9 @@ from probing_core.errors import BadArray, BadConfig
 from probing_core.images import as_image, read_image
 from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.names import ModelName, refuse_options
-from probing_core.models.network.devices import resolve_device
-from probing_core.models.network.embedder import Network, NetworkEmbedder
-from probing_core.models.network.preprocessing import make_batch
+from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.preprocessing import make_batch
+from probing_core.models.processor import resolve_device
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import central_square
 

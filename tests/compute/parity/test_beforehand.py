@@ -10,7 +10,7 @@ import pytest
 from probing_core.compute.parity.beforehand import RESIZERS, SHOWN_IN_PICTURES, PictureSteps, Resize, resizes
 from probing_core.compute.parity.steps import RESIZES, SCALES, Steps
 from probing_core.models import Preprocessing
-from probing_core.models.network.preprocessing import make_batch
+from probing_core.models.preprocessing import make_batch
 from tests.conftest import scene
 
 OWN = Preprocessing(

@@ -25,7 +25,7 @@ from probing_core.compute.parity.pictures import PHOTOGRAPH, golden_pictures
 from probing_core.compute.parity.steps import Steps
 from probing_core.errors import BadArray
 from probing_core.models import Preprocessing
-from probing_core.models.network.preprocessing import make_batch
+from probing_core.models.preprocessing import make_batch
 from tests.conftest import scene
 
 

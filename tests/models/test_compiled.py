@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
+from probing_core.models import compiled
 from probing_core.models.base import Preprocessing
-from probing_core.models.network import compiled, forward
-from probing_core.models.network.compiled import BATCH, NotCompiled
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.compiled import BATCH, NotCompiled
+from probing_core.models.network import Network, NetworkEmbedder, _report_missing
 from tests.models.made import assert_alike, pictures
 
 SMALL = Preprocessing((32, 32), "squash", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -158,7 +158,7 @@ def test_what_cannot_be_compiled_runs_in_pytorch_and_says_so(kind, reason, preci
 
 
 def test_without_openvino_networks_run_in_pytorch(monkeypatch, caplog):
-    forward._report_missing.cache_clear()
+    _report_missing.cache_clear()
     monkeypatch.setattr(compiled, "installed_version", lambda: "")
     for _ in range(2):
         assert load(small_net()).engine == "PyTorch"

@@ -10,11 +10,10 @@ import torch
 from torch import nn
 
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
-from probing_core.models import find_spec, from_callable, from_module, load_embedder, register
+from probing_core.models import compiled, find_spec, from_callable, from_module, load_embedder, register
 from probing_core.models.base import Preprocessing
-from probing_core.models.network import compiled
-from probing_core.models.network.cpu_batches import AHEAD, BatchThreads
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.processor import AHEAD, BatchThreads
 from probing_core.models.providers.callables import UNSTEADY, CallableEmbedder
 from tests.models.made import call, in_pytorch, pictures
 

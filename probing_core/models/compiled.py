@@ -23,13 +23,13 @@ from xml.etree import ElementTree
 import numpy as np
 
 from probing_core.errors import one_line
-from probing_core.models.network.cpu_batches import AHEAD
+from probing_core.models.processor import AHEAD
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from probing_core.models.network.readouts import Read
+    from probing_core.models.network import Read
 
 BATCH = 4
 """Pictures of one pass, if no other number is asked for; a smaller batch is filled up. Sizes that vary would each be
