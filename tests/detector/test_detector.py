@@ -14,7 +14,7 @@ from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import MAPS, features, prepare
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.models.network import compiled
+from probing_core.models import compiled
 from probing_core.models.providers.handcrafted import FEATURES, statistics
 from probing_core.paths import data_dir
 from probing_core.probes import mlp

@@ -16,9 +16,8 @@ from probing_core.compute.samples import make_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.models import load_embedder
-from probing_core.models.network import compiled
-from probing_core.models.network.embedder import NetworkEmbedder
+from probing_core.models import compiled, load_embedder
+from probing_core.models.network import NetworkEmbedder
 from probing_core.models.providers import baselines
 from probing_core.run import layout, sample_sets, shards, worker
 from probing_core.run.embed import embed as embed_missing

@@ -9,15 +9,15 @@ from safetensors.torch import save_file
 
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import load_embedder
-from probing_core.models.zoo.architectures import (
+from probing_core.models.zoo import (
     ARCHITECTURES,
     CURRENT,
     LINEAR_PATCH,
     PATCH_STEM,
     Architecture,
     architecture_of,
+    load_zoo,
 )
-from probing_core.models.zoo.specs import load_zoo
 
 IMAGES = [np.full((140, 160, 3), value, np.uint8) for value in (10, 200)]
 

@@ -17,8 +17,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from probing_core.models.zoo.sizes import GRID, PATCH, SIZE, TOKENS, WIDTH
-from probing_core.models.zoo.vit import build_vit
+from probing_core.models.zoo import GRID, PATCH, SIZE, TOKENS, WIDTH, build_vit
 
 DEPTH = 4
 KERNELS = (4, 2, 2)

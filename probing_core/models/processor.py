@@ -1,20 +1,72 @@
-"""Batches of a network in threads that share the processor."""
+"""Devices and precisions, batches in threads that share a processor, and the memory that networks take and return."""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from math import ceil
 from threading import Barrier, RLock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from probing_core.models.network import memory
+from probing_core.errors import BadConfig
+from probing_core.models.base import Precision
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16", "float16")
+
+
+def resolve_device(device: str = "auto") -> torch.device:
+    """Return the device called ``device``; ``auto`` is CUDA, else MPS, else the CPU.
+
+    Raises:
+        BadConfig: no such device here.
+    """
+    import torch
+
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.insert(0, "mps")
+    if torch.cuda.is_available():
+        present[:0] = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if device == "auto":
+        return torch.device(present[0])
+    if device not in present:
+        raise BadConfig(f"There is no device '{device}' here; there are: {', '.join(present)}, or 'auto'.")
+    return torch.device(device)
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Return ``precision``, with ``auto`` resolved: bfloat16 where the processor multiplies in it, else float32.
+
+    Raises:
+        BadConfig: not a precision.
+    """
+    import torch
+
+    if precision not in PRECISIONS:
+        raise BadConfig(f"'{precision}' is not a precision; there are: {', '.join(PRECISIONS)}.")
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        # emulated below compute capability 8, where it is slower than float32
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if device.type == "cpu" and _cpu_multiplies_bfloat16() else "float32"
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    import torch
+
+    # AVX512-BF16 or AMX on x86, BF16 dot products on Arm: with one of them bfloat16 is faster (docs/engines.md).
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(key, False) for key in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -54,7 +106,7 @@ class BatchThreads:
         self._on_cpu = device.type == "cpu"
         self._threads = threads
         if self._on_cpu:
-            memory.reuse_freed()
+            reuse_freed()
 
     def batch_size(self, network: nn.Module) -> int:
         """Return how many images of one forward pass are fastest for ``network``."""
@@ -105,7 +157,7 @@ class BatchThreads:
     def release(self) -> None:
         """Release to the system the memory that the threads reuse from batch to batch; call it after the last batch."""
         if self._on_cpu:
-            memory.release()
+            release()
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
         """Map ``function`` over the pictures of a batch: within its thread, or on all threads where batches take
@@ -148,3 +200,62 @@ def start_one_core_threads(count: int) -> ThreadPoolExecutor:
             pass
         torch.set_num_threads(before)
     return pool
+
+
+MAX_REUSED_BLOCK = 32 * 2**20
+"""Blocks above this size, in bytes, go back to the system when they are freed; the C library allows no more. The
+largest map of four pictures in EfficientNet-Lite0 is smaller."""
+
+MAX_REUSED = 256 * 2**20
+"""Freed memory that a thread may hold until `release`."""
+
+_MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
+"""Parameters of ``mallopt``."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether the device or the machine ran out of memory; torch has a class for it or, on CPU, only a
+    message."""
+    import torch
+
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)
+
+
+@cache  # once a process
+def reuse_freed() -> None:
+    """Make the C library keep freed memory for the next allocations, until `release`.
+
+    By itself glibc returns every large block at once, and the system clears its pages anew when the next layer asks
+    for them: many page faults a picture.
+    """
+    if (mallopt := _glibc("mallopt")) is not None:
+        mallopt(_MMAP_THRESHOLD, MAX_REUSED_BLOCK)
+        mallopt(_TRIM_THRESHOLD, MAX_REUSED)
+        mallopt(_TOP_PAD, MAX_REUSED_BLOCK * 2)  # else the heap of any thread but the first is returned
+
+
+def release() -> None:
+    """Release free pages to the system."""
+    if (malloc_trim := _glibc("malloc_trim")) is not None:
+        malloc_trim(0)
+
+
+def free_memory(device: str) -> None:
+    """Release the memory of dropped objects: collect cycles, return free pages to the system and free blocks to
+    CUDA."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
+    release()
+
+
+def _glibc(function: str) -> Any:
+    """Return a function of glibc's own; None elsewhere (musl returns pages by itself)."""
+    return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None

@@ -15,10 +15,10 @@ from lab.pretraining.publish import MAX_BYTES, MAX_BYTES_WITH_TEXT, WITH_TEXT
 from lab.pretraining.recipe import load_recipe, recipe_names
 from lab.pretraining.run import build
 from probing_core.errors import BadConfig, ModelUnavailable
+from probing_core.models import zoo
 from probing_core.models.names import parse
 from probing_core.models.weights import weights_digest
-from probing_core.models.zoo import specs
-from probing_core.models.zoo.specs import SPECS, load_zoo, weights_path
+from probing_core.models.zoo import SPECS, load_zoo, weights_path
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ def test_there_are_nine_one_for_each_recipe() -> None:
 
 
 def test_what_is_missing_says_why(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(specs, "data_dir", lambda: tmp_path)
+    monkeypatch.setattr(zoo, "data_dir", lambda: tmp_path)
     (tmp_path / "zoo").mkdir()
     save("mae", weights_path("mae"))
     availability = {spec.name: spec.check() for spec in SPECS}
@@ -95,7 +95,7 @@ def test_a_file_of_ones_own_can_be_named(tmp_path: Path) -> None:
 
 
 def test_a_further_training_is_named_by_its_seed(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(specs, "data_dir", lambda: tmp_path)
+    monkeypatch.setattr(zoo, "data_dir", lambda: tmp_path)
     (tmp_path / "zoo" / "seeds").mkdir(parents=True)
     save("mae", weights_path("mae"))
     spec = next(spec for spec in SPECS if spec.name == "zoo/mae")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from probing_core.models.network.cpu_batches import (
+from probing_core.models.processor import (
     AHEAD,
     CPU_BATCH,
     DEVICE_BATCH,

@@ -12,12 +12,9 @@ from PIL import Image as Pillow
 from torchvision import transforms as tv
 
 from probing_core.errors import BadConfig
-from probing_core.models import load_embedder
-from probing_core.models.network import compiled
+from probing_core.models import compiled, load_embedder, zoo
 from probing_core.models.weights import signs_digest, weights_digest
-from probing_core.models.zoo import architectures
-from probing_core.models.zoo.sizes import DEPTH, WIDTH
-from probing_core.models.zoo.vit import ViTEmbedder, init_vit, normalize
+from probing_core.models.zoo import DEPTH, WIDTH, ViTEmbedder, init_vit, normalize
 from tests.models.made import in_pytorch
 
 pytestmark = pytest.mark.slow
@@ -49,7 +46,7 @@ def test_a_seed_names_the_same_network_on_every_processor(monkeypatch) -> None:
     monkeypatch.setattr(compiled, "installed_version", lambda: "")  # nothing is embedded
     # No forward pass: PyTorch cannot make one on a processor with matrix units (AMX) that is told to do without them.
     code = (
-        f"from {architectures.__name__} import CURRENT\n"
+        f"from {zoo.__name__} import CURRENT\n"
         f"from {signs_digest.__module__} import signs_digest\n"
         "for seed in (0, 1): print(signs_digest(CURRENT.init(seed)))"
     )
@@ -183,9 +180,6 @@ def test_recipe_holds_what_changes_the_embedding() -> None:
 
 
 def test_listing_loads_no_framework() -> None:
-    code = (
-        "import sys, probing_core.models.zoo.specs; "
-        "print([m for m in ('torch', 'timm', 'sklearn') if m in sys.modules])"
-    )
+    code = "import sys, probing_core.models.zoo; print([m for m in ('torch', 'timm', 'sklearn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

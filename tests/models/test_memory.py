@@ -23,7 +23,7 @@ BATCHES = """
 import json, resource, sys
 import psutil, torch
 torch.set_num_threads(2)
-from probing_core.models.network.cpu_batches import BatchThreads
+from probing_core.models.processor import BatchThreads
 
 MAP, COUNT = 19 * 2**20, 40
 batches = BatchThreads(torch.device("cpu"), 2)

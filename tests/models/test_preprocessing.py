@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from probing_core.models.base import Preprocessing
-from probing_core.models.network.preprocessing import (
+from probing_core.models.preprocessing import (
     FILTERS,
     crop_fraction,
     make_batch,

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
-from probing_core.models import find_spec, from_callable, from_module, load_embedder, register
+from probing_core.models import compiled, find_spec, from_callable, from_module, load_embedder, register
 from probing_core.models.base import Preprocessing
-from probing_core.models.network import compiled
-from probing_core.models.network.cpu_batches import AHEAD, BatchThreads
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.processor import AHEAD, BatchThreads
+from probing_core.models.providers.callables import UNSTEADY, CallableEmbedder
 from tests.models.made import call, in_pytorch, pictures
 
 SMALL = Preprocessing((32, 32), "squash", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -179,6 +179,44 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
 
 def _fail(x):
     raise RuntimeError("other trouble")
+
+
+def mean_color(images):
+    return np.array([image.mean((0, 1)) for image in images])
+
+
+def wide_alone(images):
+    return np.array([image.mean((0, 1)) * (1 + (image.shape[0] != image.shape[1])) for image in images])
+
+
+def large_alone(images):
+    return np.array([image.mean((0, 1)) * (1 + (image.shape[0] > 200)) for image in images])
+
+
+def smooth_alone(images):
+    """Differs on what is neither noise nor gray, as photographs are."""
+    gray = [image.std(2).max() < 1 or image.std() > 70 for image in images]
+    return np.array([image.mean((0, 1)) * (2 - plain) for image, plain in zip(images, gray, strict=True)])
+
+
+def of_one_size(images):
+    if any(image.shape != (128, 128, 3) for image in images):
+        raise ValueError("pictures of 128 px alone")
+    return mean_color(images)
+
+
+def test_functions_that_differ_on_some_sizes_or_on_photographs_alone_have_other_keys():
+    functions = (mean_color, wide_alone, large_alone, smooth_alone, of_one_size)
+    recipes = [CallableEmbedder("mine/f", function, 3).recipe() for function in functions]
+    assert recipes[0] == CallableEmbedder("mine/f", mean_color, 3).recipe()
+    assert len({recipe["answers"] for recipe in recipes}) == len(functions)
+
+
+def test_a_function_that_answers_differently_twice_has_no_key():
+    rng = np.random.default_rng(0)
+    assert (
+        CallableEmbedder("mine/f", lambda images: rng.normal(size=(len(images), 3)), 3).recipe()["answers"] == UNSTEADY
+    )
 
 
 def test_devices_and_precisions_are_checked():

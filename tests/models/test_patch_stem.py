@@ -8,11 +8,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from probing_core.models.patch_stem import DEPTH, KERNELS, WIDTHS, PatchStem, cut_cells, init_patch_stem_vit
 from probing_core.models.weights import signs_digest, weights_digest
-from probing_core.models.zoo.architectures import PATCH_STEM
-from probing_core.models.zoo.patch_stem import DEPTH, KERNELS, WIDTHS, PatchStem, cut_cells, init_patch_stem_vit
-from probing_core.models.zoo.sizes import PATCH, SIZE, WIDTH
-from probing_core.models.zoo.vit import ViTEmbedder, normalize
+from probing_core.models.zoo import PATCH, PATCH_STEM, SIZE, WIDTH, ViTEmbedder, normalize
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:

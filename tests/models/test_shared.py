@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from probing_core.models import compiled
+from probing_core.models import network as shared
 from probing_core.models.base import Preprocessing
-from probing_core.models.network import compiled, shared
-from probing_core.models.network.embedder import Network, NetworkEmbedder
-from probing_core.models.network.shared import SharedPictures
+from probing_core.models.network import Network, NetworkEmbedder, SharedPictures
 from tests.models.made import pictures
-from tests.models.network.test_embedder import SMALL, small_net
+from tests.models.test_network import SMALL, small_net
 
 pytestmark = pytest.mark.skipif(not compiled.installed_version(), reason="batches are shared by compiled networks")
 
