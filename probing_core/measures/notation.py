@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_PLAIN, MIN_PLAIN = 1e15, 1e-6
 """Beyond these, most digits would be zeros: the number has an exponent."""
@@ -104,3 +108,23 @@ def model_titles(models: Iterable[str]) -> dict[str, str]:
     titles = {model: model_title(model) for model in models}
     counts = Counter(titles.values())
     return {model: title if counts[title] == 1 else model for model, title in titles.items()}
+
+
+def text_table(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as lines of aligned columns, the names of the columns first; empty where there is no row."""
+    if not isinstance(rows, Sequence):
+        rows = [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
+    if not rows:
+        return ""
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return decimal(value)
+    return "" if value is None else str(value)
