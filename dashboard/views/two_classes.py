@@ -96,13 +96,9 @@ def _whose(board: pd.DataFrame, first: str, second: str) -> str:
         state.choose("wrong-of", models[0])
         state.choose("wrong-page", 1)
         state.publish("wrong-for", f"{first}>{second}")
-    return pickers.select(
-        "Model",
-        "wrong-of",
-        models,
-        models[0],
-        {m: model_title(m) + (" (best)" if m == models[0] else "") for m in models},
-    )
+    names = {model: model_title(model) for model in models}
+    names[models[0]] += " (best)"
+    return pickers.select("Model", "wrong-of", models, models[0], names)
 
 
 def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str, second: str) -> None:
@@ -110,8 +106,8 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
     wrong = both[~both["correct"]]
     swapped = wrong["predicted"].isin((first, second))
     st.markdown(
-        f"{plain(model_title(model))} gets **{len(wrong):,} of {len(both):,}** wrong: {swapped.sum():,} are taken for the other "
-        f"of the two, {(~swapped).sum():,} for something else."
+        f"{plain(model_title(model))} gets **{len(wrong):,} of {len(both):,}** wrong: {swapped.sum():,} are taken for "
+        f"the other of the two, {(~swapped).sum():,} for something else."
     )
     if wrong.empty:
         return
