@@ -12,7 +12,7 @@ from lab.devtools.browser import CHROMIUM, browser
 
 @dataclass(frozen=True)
 class Size:
-    """Tested points on both maps, and lassos; the median of these counts, without the first, which compiles the scripts."""
+    """Tested points on both maps; and lassos: the first, which compiles the scripts, is left out of the median."""
 
     points: tuple[int, ...] = (33_000, 1_000_000)
     changes: int = 8
