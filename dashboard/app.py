@@ -20,7 +20,7 @@ from streamlit.navigation.page import StreamlitPage
 
 try:
     from dashboard import startup, state
-    from dashboard.components import scan_thumbnails, strength_slider
+    from dashboard.components import explorer, scan_thumbnails, strength_slider
     from dashboard.components.serving import route
     from dashboard.data import cache
     from dashboard.middleware import middleware
@@ -133,7 +133,7 @@ else:
         lifespan=startup.before_serving,
         routes=[
             *(former(address, now) for address, now in FORMER.items()),
-            *(route for module in (strength_slider, scan_thumbnails) for route in module.routes()),
+            *(route for module in (explorer, strength_slider, scan_thumbnails) for route in module.routes()),
         ],
         middleware=middleware(),
     )

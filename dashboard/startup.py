@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
+from dashboard.components.explorer import explorer_of
 from dashboard.data import cache
 from dashboard.data.contact_sheet import contact_sheet
 from dashboard.data.pictures import VisitorPicture
@@ -48,7 +49,8 @@ def after_first_page() -> threading.Thread:
 
 
 def first_page() -> None:
-    _first_run()
+    if run := _first_run():
+        explorer_of(run)
 
 
 def other_pages() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
+from dashboard.components.explorer import explorer
 from dashboard.data import cache
 from dashboard.page import page
 from dashboard.views import two_classes, weak_to_strong
@@ -16,6 +19,11 @@ def show() -> None:
     if run.models.empty:
         messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
         return
+    st.caption(
+        "Each dot is a photograph that was altered; near each other is what the model takes for alike. Draw a line "
+        "around some, click a class, a cell or a picture."
+    )
+    explorer(run)
     part, place = pickers.tab(PARTS)
     with place:
         {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
