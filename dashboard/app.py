@@ -79,9 +79,9 @@ table.examples { border-collapse: collapse; font-size: 0.9rem; font-variant-nume
   [data-testid=stColumn] { min-width: min(100%, 240px); }
   [data-testid=stColumn]:has(.stPlotlyChart) { min-width: 100%; }
   /* A matrix of many classes would be unreadable: its width stays, and it scrolls. */
-  .st-key-confusion, .st-key-cka, .st-key-originals { overflow-x: auto; }
-  :is(.st-key-confusion, .st-key-cka, .st-key-originals)::before { SIDEWAYS }
-  :is(.st-key-confusion, .st-key-cka, .st-key-originals) .probing-plot { min-width: 860px; }
+  .st-key-confusion, .st-key-originals { overflow-x: auto; }
+  :is(.st-key-confusion, .st-key-originals)::before { SIDEWAYS }
+  :is(.st-key-confusion, .st-key-originals) .probing-plot { min-width: 860px; }
   [data-testid=stColumn] [data-testid=stImage] img, [class*=st-key-strip-] { max-width: 320px !important; }
 }
 /* Tables and charts of a phone take its whole width. */

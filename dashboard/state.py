@@ -33,13 +33,12 @@ FOLD = "show-"
 
 NAMES = frozenset((
     "alteration", "arrows", "ask", "card", "cell", "cells", "change-picture", "color", "compare", "cosine", "depth",
-    "example", "from", "game", "groups", "model", "models", "near", "nearest", "neighbors", "neighbors-model",
+    "example", "from", "game", "groups", "model", "models", "near", "neighbors", "neighbors-model",
     "neighbors-picture", "new-corpus", "new-executor", "new-further", "new-groups", "new-limit", "new-models",
-    "new-name", "new-view", "other", "photograph", "picture", "prior",
-    "question", "rank-model", "reading", "rotation", "run", "samples", "scan-run", "selected", "selected-in",
-    "selection-name", "small-maps", "some", "star-of", "strength", "subset", "survival", "table", "task", "tell",
-    "training", "transform", "transformation", "unrelated", "use", "variance-model", "variance-pooling", "whose",
-    "with", "wrong-for", "wrong-of",
+    "new-name", "new-view", "other", "photograph", "picture", "prior", "question", "rank-model", "reading",
+    "rotation", "run", "samples", "scan-run", "selected", "selected-in", "selection-name", "small-maps", "some",
+    "strength", "subset", "survival", "table", "task", "tell", "transform", "transformation", "unrelated", "use",
+    "variance-model", "variance-pooling", "with", "wrong-for", "wrong-of",
 ))  # fmt: skip
 """Names that an address can set, on any page: choices follow a visitor. Tests of pages fail where one is missing."""
 

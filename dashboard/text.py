@@ -42,10 +42,6 @@ TERMS = {
     "at 1 the moved picture is as far away as another picture.",
     "detection threshold": "The strength at which the probe separates the transformed picture from the untouched one "
     "with d\N{PRIME} = 1; fainter strengths than probes learn from are tried too.",
-    "equivariance": "How well a linear map predicts the embedding of the transformed picture from the untouched one "
-    "(held-out R²; 1 is perfect, below 0 the mean of all pictures predicts better).",
-    "cka": "Debiased linear centered kernel alignment of two models' embeddings: 1 means the same geometry.",
-    "composition": "A probe trained on single transformations is shown pictures with two, one after the other.",
     "claim": "A sentence of the paper's abstract, tested on a set of encoders by contrasts that were named before any "
     "result was seen: supported; not supported, since a part of it is significantly the other way round; or undecided.",
     "objective": "What the model was trained to do: name labels (supervised), fill in hidden parts (MAE, CAN), "

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import gc
+import hashlib
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from lab.devtools.kept import copy_of, kept
 from probing_core.images import encode_png
 
 if TYPE_CHECKING:
@@ -45,28 +49,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -len(items) if item.path in long else -count[item.path])
 
 
-TOGETHER = {
-    "a browser and a served dashboard": (
-        r"dashboard/(test_browser(?!_pages)|test_page\.|test_attempts_up|components/test_plot)|test_report\."
-    ),
-    "runs over made pictures": (
-        r"pipeline/(test_(stages|repair|evaluate|repetitions)\.|train/)|prediction/(test_(predictor|training)\.|scan/)"
-        r"|results/test_summaries\.|dashboard/data/test_cache\."
-    ),
-    "the studies of a made run": r"pipeline/studies/",
-}
-"""What takes longer to make than most tests -> a pattern of the files that share it: the files of one entry run in one
-process. The browser tests of all pages take as long as the other ones together, and are apart from them."""
+TOGETHER = {"IN_BROWSER": "a browser and a served dashboard", "studied": "the studies of a made run"}
+"""Name that a file of tests uses -> what it stands for, which takes long to make and is not kept between processes: the
+files with the same run in one process."""
+
+APART = "tests/dashboard/test_browser_pages.py"
+"""Takes as long as the other browser tests together, so that it may run in another process."""
+
+
+@cache
+def _group(file: str) -> str:
+    path = Path(__file__).parents[1] / file
+    text = path.read_text("utf-8") if path.is_file() and file != APART else ""
+    return next((group for name, group in TOGETHER.items() if re.search(rf"\b{name}\b", text)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Each file goes to one process, as by ``--dist loadfile``, and those of one entry of `TOGETHER` to the same."""
+    """Each file goes to one process, as by ``--dist loadfile``; those that share what `TOGETHER` names, to the same."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            return next((shared for shared, files in TOGETHER.items() if re.search(files, file)), file)
+            return _group(super()._split_scope(nodeid))
 
     return Scheduling(config, log)
 
@@ -134,15 +138,16 @@ def chromium(tab) -> Any:
 
 
 @pytest.fixture(scope="session")
-def few_scenes(tmp_path_factory) -> Path:
-    """A folder of 8 pictures, 64 pixels: fewer than 30, so it is evaluated by cross-validation."""
-    return write_scenes(tmp_path_factory.mktemp("few"), 8, 64)
+def few_scenes() -> Path:
+    """A folder of 8 pictures, 64 pixels, not to be written to: fewer than 30, so it is evaluated by
+    cross-validation."""
+    return kept("few-scenes", lambda folder: write_scenes(folder, 8, 64))
 
 
 @pytest.fixture(scope="session")
-def many_scenes(tmp_path_factory) -> Path:
-    """A folder of 40 pictures, 64 pixels: enough to be split."""
-    return write_scenes(tmp_path_factory.mktemp("many"), 40, 64)
+def many_scenes() -> Path:
+    """A folder of 40 pictures, 64 pixels, not to be written to: enough to be split."""
+    return kept("many-scenes", lambda folder: write_scenes(folder, 40, 64))
 
 
 def few_transforms(corpus: Path, *models: str) -> Options:
@@ -164,11 +169,9 @@ def trained_run(tmp_path_factory, many_scenes) -> Path:
     """A run of 40 pictures with labels, three repetitions, one model: probes of every kind, and scores."""
     from probing_core.run.stages import run
 
+    options = replace(few_transforms(many_scenes, "baseline/handcrafted"), repetitions=3)
     out = tmp_path_factory.mktemp("trained") / "run"
-    run(
-        out, replace(few_transforms(many_scenes, "baseline/handcrafted"), repetitions=3), ("embed", "train", "evaluate")
-    )
-    return out
+    return copy_of("trained", lambda folder: run(folder, options, ("embed", "train", "evaluate")), out)
 
 
 @contextmanager
@@ -190,34 +193,58 @@ def few_pixels() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def split_run(tmp_path_factory, many_scenes) -> tuple[Path, Options]:
     """A run of 40 pictures, two models `in_few_pixels`, and its options: all stages, with a stand-in for the map."""
-    from probing_core.compute import maps
-    from probing_core.run.stages import run
-
-    out = tmp_path_factory.mktemp("split") / "run"
     options = few_transforms(many_scenes, "baseline/pixels", "baseline/handcrafted")
-    with pytest.MonkeyPatch.context() as patch, in_few_pixels():
-        patch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
-        run(out, options)
-    return out, options
+
+    def make(folder: Path) -> None:
+        from probing_core.compute import maps
+        from probing_core.run.stages import run
+
+        with pytest.MonkeyPatch.context() as patch, in_few_pixels():
+            patch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
+            run(folder, options)
+
+    return copy_of("split", make, tmp_path_factory.mktemp("split") / "run"), options
 
 
 @pytest.fixture(scope="session")
 def few_run(tmp_path_factory, few_scenes) -> tuple[Path, Options]:
     """A run of 8 pictures, which are too few to be split, one model, on two threads; and its options."""
-    from probing_core.run.stages import run
+    options = few_transforms(few_scenes, "baseline/handcrafted")
 
-    out, options = tmp_path_factory.mktemp("few") / "run", few_transforms(few_scenes, "baseline/handcrafted")
-    with on_two_threads():
-        run(out, options, ("embed", "train", "evaluate"))
-    return out, options
+    def make(folder: Path) -> None:
+        from probing_core.run.stages import run
+
+        with on_two_threads():
+            run(folder, options, ("embed", "train", "evaluate"))
+
+    return copy_of("few", make, tmp_path_factory.mktemp("few") / "run"), options
+
+
+def kept_made_run(**options: Any) -> Path:
+    """Return the made run (see `lab.devtools.made_run`), for reading alone."""
+
+    def make(folder: Path) -> None:
+        from lab.devtools.made_run import make_run
+
+        make_run(folder, **options)
+
+    return kept(f"made-{hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:8]}", make)
+
+
+def copy_of_made_run(out: Path, **options: Any) -> Path:
+    return Path(shutil.copytree(kept_made_run(**options), out))
+
+
+@pytest.fixture(scope="session")
+def made_run(tmp_path_factory) -> Path:
+    """The made run, in a folder where tests may put others. Not to be written to."""
+    return copy_of_made_run(tmp_path_factory.mktemp("runs") / "made")
 
 
 @pytest.fixture(scope="session")
 def repeated_run(tmp_path_factory) -> Path:
-    """The made run (see `lab.devtools.made_run`) with three repetitions."""
-    from lab.devtools.made_run import make_run
-
-    return make_run(tmp_path_factory.mktemp("repeated") / "run", repetitions=3)
+    """The made run with three repetitions."""
+    return copy_of_made_run(tmp_path_factory.mktemp("repeated") / "run", repetitions=3)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def main() -> int:
             begun = (demo / layout.RECIPE).is_file()
             if begun and source_of(Run.open(demo), [Run.open(reference)]) is None:
                 # The demo run used another reference run, which has been replaced since, as by `git pull`.
-                processes.cancel(demo)
+                processes.stop(demo)
                 shutil.rmtree(demo)
                 begun = False
             report = processes.report_of(demo)

@@ -20,7 +20,7 @@ TYPICAL_DIMENSION = 768
 TYPICAL_BLOCKS = 12
 """Blocks of a network whose embeddings are stored beside its output, times the ways of pooling them."""
 
-WITHOUT_BLOCKS = ("baseline/", "file:", "style:")
+WITHOUT_BLOCKS = ("baseline/",)
 """Beginnings of names of models that are no network of several blocks."""
 
 BYTES = 4

@@ -20,7 +20,7 @@ from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.measures.notation import decimal
 from probing_core.results import Run, summaries
-from probing_core.results.finding import seen_from
+from probing_core.results.sentences import seen_from
 from probing_core.run import layout
 from probing_core.transforms import Transform, resolve
 

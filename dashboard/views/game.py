@@ -125,9 +125,7 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
             "answer": st.column_config.TextColumn("says"),
             "right": st.column_config.TextColumn("group right", width="small"),
         },
-        percent={
-            "probability": ("probability (%)", "How sure the model is of untouched or altered.")
-        },
+        percent={"probability": ("probability (%)", "How sure the model is of untouched or altered.")},
         height=36 * (min(len(shown), 9) + 1),
     )
 

@@ -11,7 +11,7 @@ from dashboard.data import cache
 from dashboard.data.two_classes import TWO
 from dashboard.page import page
 from dashboard.text import ALTERED_AT_ALL, hint, plain
-from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard, show_training
+from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard
 from dashboard.widgets import messages, pickers, tables, uses
 from dashboard.widgets.claims import show_claims
 from probing_core.charts import profile_chart, substance_chart
@@ -39,7 +39,6 @@ def show() -> None:
     models = best_first(run)
     if models:
         _beside(run, models)
-    show_training(run)
     _question()
     if run.recipe.probes_from:
         _change_of_corpus(run)

@@ -1,29 +1,63 @@
-"""``make bench``: every benchmark in one run, one JSON object on stdout; what happens meanwhile goes to stderr."""
+"""``make bench``: every benchmark, one JSON object on stdout; each part's own goes to stderr when it is measured.
+
+``python -m lab.benchmarks scan score`` measures these parts alone. A part that fails is named, the others go on, and
+the exit code is 1.
+"""
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import pkgutil
 import sys
+import traceback
+from collections.abc import Sequence
 
-import benchmarks
+from lab import benchmarks
 
 PEERS = "_peer"
 """Modules that run inside another virtual environment are not benchmarks themselves."""
 
+PARTS = tuple(
+    module.name
+    for module in pkgutil.iter_modules(benchmarks.__path__)
+    if not module.name.startswith("_") and not module.name.endswith(PEERS)
+)
 
-def main() -> None:
+
+def measure(parts: Sequence[str], small: bool = False) -> tuple[dict, list[str]]:
+    """Return what the parts measured, and the names of those that failed."""
     results: dict = {}
-    for module in pkgutil.iter_modules(benchmarks.__path__):
-        if module.name.startswith("_") or module.name.endswith(PEERS):
+    failed = []
+    for part in parts:
+        print(f"Measuring {part} ...", file=sys.stderr, flush=True)
+        try:
+            module = importlib.import_module(f"lab.benchmarks.{part}")
+            measured = module.run(module.SMALL if small else module.Size())
+        except Exception:  # the boundary of a part: the others go on
+            traceback.print_exc()
+            failed.append(part)
             continue
-        print(f"Measuring {module.name} ...", file=sys.stderr, flush=True)
-        measured = importlib.import_module(f"lab.benchmarks.{module.name}").run()
-        print(json.dumps(measured), file=sys.stderr, flush=True)  # a stopped run keeps what it has measured
+        print(json.dumps(measured), file=sys.stderr, flush=True)
         results |= measured
+    return results, failed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return 1 where a part failed, else 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
+    parser.add_argument("--small", action="store_true", help="next to nothing of each: whether it runs, no measurement")
+    options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.parts) - set(PARTS)):
+        parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    results, failed = measure(options.parts or PARTS, options.small)
     print(json.dumps(results, indent=1))
+    if failed:
+        print(f"error: {', '.join(failed)} failed.", file=sys.stderr)
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +11,18 @@ PENALTIES = tuple(float(10.0**exponent) for exponent in np.arange(-5, 0, 0.5))
 CLASSES = 31
 
 
-def run(rows: int = 50_000, dims: int = 768) -> dict[str, float]:
+@dataclass(frozen=True)
+class Size:
+    """Rows and dimensions of the embeddings."""
+
+    rows: int = 50_000
+    dims: int = 768
+
+
+SMALL = Size(600, 16)
+
+
+def run(size: Size) -> dict[str, float]:
     """How much faster the probe finds its penalty, its best validation loss over the other's, and how many penalties
     each side solved: ours ends its path where the validation loss has become worse.
 
@@ -22,6 +34,7 @@ def run(rows: int = 50_000, dims: int = 768) -> dict[str, float]:
 
     from probing_core.probes.linear import fit
 
+    rows, dims = size.rows, size.dims
     X, y = _made(rows + rows // 5, dims)
     train, held = slice(0, rows), slice(rows, None)
     fit(X[:2000], y[:2000], classes=tuple(map(str, range(CLASSES))), validation=(X[held], y[held]), penalties=(1.0,))
@@ -55,9 +68,3 @@ def _made(n: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
     mixing = np.linalg.qr(rng.normal(size=(dims, dims)))[0].astype(np.float32)
     X = np.float32(centers)[y] + rng.standard_normal((n, dims), np.float32) * np.float32(spectrum)
     return X @ mixing + 1, y
-
-
-if __name__ == "__main__":
-    import json
-
-    print(json.dumps(run(), indent=2))

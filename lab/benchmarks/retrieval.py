@@ -8,14 +8,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from lab.benchmarks._memory import peak_mb
-from probing_core.compute.studies.uses import STUDY as USES
+from lab.benchmarks._common import peak_mb
 from probing_core.images import encode_png
 from probing_core.measures.nearest import unit
 from probing_core.measures.retrieval import ranks
@@ -24,30 +24,38 @@ from probing_core.run.store import Store
 from probing_core.transforms.view import source_side
 
 VIEW = 64
-PHOTOGRAPHS = 60
-MODEL = "baseline/random-vit"
 
-TABLES = (
-    *("retrieval", "retrieval-strength", "retrieval-limits", "duplicates", "copies", "robustness"),
-    *("content-neighbors", "variance", "variance-layers", "neighbors-layers", USES.name),
-)
+TABLES = ("retrieval", "duplicates", "variance", "uses")
 
-FEW, MANY, BLOCK = 100_000, 1_000_000, 2**16
-"""Pictures of two galleries, and of a block of one."""
+BLOCK = 2**16
+"""Pictures of a block of a gallery."""
 
 QUERIES, DIM = 500, 64
 
 
-def run() -> dict[str, float]:
+@dataclass(frozen=True)
+class Size:
+    """Photographs and the model of the run, and pictures of two galleries."""
+
+    photographs: int = 60
+    model: str = "baseline/random-vit"
+    few: int = 100_000
+    many: int = 1_000_000
+
+
+SMALL = Size(4, "baseline/pixels", 600, 1200)
+
+
+def run(size: Size) -> dict[str, float]:
     """- ``retrieval_ratio``: processor seconds that the tables of retrieval take over those of all else of a run of 60
       photographs with one small network, all stages; at most 0.1 is the aim.
     - ``retrieval_gallery_s``, ``retrieval_gallery_mb``: seconds that 500 pictures take in a gallery of 100,000, and the
       peak memory of the process; ``retrieval_gallery_memory_ratio``: the peak with a million over it, at most 1.1 being
       the aim.
     """  # fmt: skip
-    few, many = (_process(size) for size in (FEW, MANY))
+    few, many = (_process(count) for count in (size.few, size.many))
     with tempfile.TemporaryDirectory() as folder:
-        added = _added(Path(folder))
+        added = _added(Path(folder), size)
     return {
         "retrieval_ratio": added,
         "retrieval_gallery_s": round(few["s"], 2),
@@ -56,15 +64,15 @@ def run() -> dict[str, float]:
     }
 
 
-def _added(folder: Path) -> float:
+def _added(folder: Path, size: Size) -> float:
     from probing_core.run.options import Options
     from probing_core.run.stages import run as make_run
 
-    options = Options(corpus=_corpus(folder), view=VIEW, models=(MODEL,), device="cpu")
+    options = Options(corpus=_corpus(folder, size.photographs), view=VIEW, models=(size.model,), device="cpu")
     seconds = lambda: _processor_seconds(lambda: make_run(folder / "run", options))  # noqa: E731
     whole = seconds()
     store = Store(folder / "run")
-    paths = [path for name in TABLES for path in (layout.table_path(name), layout.study_path(MODEL, name))]
+    paths = [path for name in TABLES for path in (layout.table_path(name), layout.study_path(size.model, name))]
     store.remove(*(path for path in paths if store.has(path)))
     added = seconds() - seconds()  # the second finds that nothing is missing
     print(f"  {whole:.0f} s, of which retrieval {added:.1f} s", file=sys.stderr, flush=True)
@@ -78,7 +86,7 @@ def _processor_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def _corpus(folder: Path) -> str:
+def _corpus(folder: Path, photographs: int) -> str:
     rng, side = np.random.default_rng(0), source_side(VIEW)
 
     def picture() -> bytes:
@@ -86,9 +94,9 @@ def _corpus(folder: Path) -> str:
         return encode_png(cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))
 
     columns = {
-        "image": [picture() for _ in range(PHOTOGRAPHS)],
-        "label": [f"label {i % 3}" for i in range(PHOTOGRAPHS)],
-        "image_id": [f"picture {i:03d}" for i in range(PHOTOGRAPHS)],
+        "image": [picture() for _ in range(photographs)],
+        "label": [f"label {i % 3}" for i in range(photographs)],
+        "image_id": [f"picture {i:03d}" for i in range(photographs)],
     }
     pd.DataFrame(columns).to_parquet(folder / "pictures.parquet")
     return f"parquet:{folder / 'pictures.parquet'}"

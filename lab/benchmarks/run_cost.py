@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
@@ -21,8 +22,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lab.benchmarks._memory import peak_mb
-from lab.benchmarks._models import random_vit
+from lab.benchmarks._common import VIT, peak_mb, random_vit
 from probing_core.compute.samples import cut_units, plan_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -40,18 +40,37 @@ from probing_core.transforms.base import Image, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
 
 VIEW = 128
-VIT_IMAGES, BUNDLED_IMAGES = 6, 96
-"""Images before transforms; each gives 32 samples. ViT-B/16 takes a tenth of a second for one; all others together a
-hundredth, so that of fewer images the start, a third of a second, would weigh more than in any run."""
-
-FEW, MANY = 16, 157
-"""Images that give about 500 and 5,000 samples."""
-
-ROUNDS = 3
-"""Of which the fastest count: a machine that is busy for some seconds slows one of them."""
 
 
-def run() -> dict[str, dict[str, float]]:
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        vit: a network of timm.
+        vit_images: images before transforms; each gives 32 samples, of which ViT-B/16 takes a tenth of a second each.
+        models: by default all bundled ones; together they take a hundredth of a second for a sample.
+        images: images for them: of fewer the start, a third of a second, would weigh more than in any run.
+        few: images that give about 500 samples.
+        many: images that give about 5,000 samples.
+        grown: the model of the two runs of ``few`` and ``many``, in processes of their own.
+        rounds: the fastest counts: a machine that is busy for some seconds slows one of them.
+    """
+
+    vit: str = VIT
+    vit_images: int = 6
+    models: tuple[str, ...] = ()
+    images: int = 96
+    few: int = 16
+    many: int = 157
+    grown: str = "baseline/random-vit"
+    rounds: int = 3
+
+
+SMALL = Size("test_vit", 1, ("baseline/pixels",), 1, 1, 2, "baseline/pixels", 1)
+
+
+def run(size: Size) -> dict[str, dict[str, float]]:
     """``run_cost``, by what it is:
 
     - ``ratio_vit_b_16``, ``ratio_bundled``: seconds of the stage ``embed``, models loaded, over those of its parts
@@ -62,12 +81,12 @@ def run() -> dict[str, dict[str, float]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         corpus = _corpus(Path(folder))
-        vit = random_vit(Path(folder))
-        few, many = (_process(corpus, images) for images in (FEW, MANY))
+        vit = random_vit(Path(folder), size.vit)
+        few, many = (_process(corpus, images, size.grown) for images in (size.few, size.many))
         return {
             "run_cost": {
-                "ratio_vit_b_16": _ratio(corpus, [vit], VIT_IMAGES, rounds=1),
-                "ratio_bundled": _ratio(corpus, bundled(), BUNDLED_IMAGES, ROUNDS),
+                "ratio_vit_b_16": _ratio(corpus, [vit], size.vit_images, rounds=1),
+                "ratio_bundled": _ratio(corpus, size.models or bundled(), size.images, size.rounds),
                 "growth_s": round(many["s"] / few["s"] - 1, 3),
                 "growth_mb": round(many["mb"] / few["mb"] - 1, 3),
             }
@@ -164,14 +183,13 @@ class _Parts:
         return seconds
 
 
-def _process(corpus: str, images: int) -> dict[str, float]:
+def _process(corpus: str, images: int, model: str) -> dict[str, float]:
     """Seconds a transformed image, and MB at the peak, of a run in a process of its own."""
-    command = [sys.executable, "-m", "lab.benchmarks.run_cost", corpus, str(images)]
+    command = [sys.executable, "-m", "lab.benchmarks.run_cost", corpus, str(images), model]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
-def _measure(corpus: str, images: int) -> dict[str, float]:
-    name = "baseline/random-vit"
+def _measure(corpus: str, images: int, name: str) -> dict[str, float]:
     loaded = {name: load_embedder(name, device="cpu")}
     loaded[name].embed([np.zeros((VIEW, VIEW, 3), np.uint8)] * 64)
     with tempfile.TemporaryDirectory() as out:
@@ -187,4 +205,4 @@ def _seconds(function: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(sys.argv[1], int(sys.argv[2]))))
+    print(json.dumps(_measure(sys.argv[1], int(sys.argv[2]), sys.argv[3])))

@@ -1,6 +1,6 @@
 """How costs grow with a run: entering files, seconds and memory of a sample, and what Ray takes beyond one process.
 
-``python -m lab.benchmarks.scale --whole`` takes a million samples in place of a hundred thousand.
+`WHOLE` takes a million samples in place of a hundred thousand (``python -m lab.benchmarks.scale --whole``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -21,15 +22,12 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from lab.benchmarks._memory import peak_mb
+from lab.benchmarks._common import peak_mb
 from probing_core.images import encode_png
 from probing_core.run.layout import embeddings_path
 from probing_core.run.manifest import Manifest
 from probing_core.run.store import Store
 from probing_core.transforms.view import source_side
-
-BLOCKS = 5
-"""Measurements of each side, taken in turn; their medians are compared."""
 
 VIEW = 32
 TRANSFORMS = (
@@ -45,18 +43,35 @@ PHOTOGRAPHS = 20
 ROW_GROUP = 100
 """Pictures in a row group: a reader holds two whole, and the smallest corpus has several, too."""
 
-FEW, MANY, WHOLE = 10_000, 100_000, 1_000_000
-"""Samples."""
-
-RAY_FEW, RAY_MANY = 10_000, 30_000
-
-FILES_FEW, FILES_MANY, ENTERED = 1_000, 100_000, 200
-"""Files that a store has, and those that are entered beyond them while the clock runs."""
-
 POLL_S = 0.1
 
 
-def run(whole: bool = False) -> dict[str, float]:
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        few: samples of a run.
+        many: samples of a larger one.
+        ray: samples of the two runs by which Ray is measured; 0 leaves it out.
+        files: files that two stores have.
+        entered: those that are entered beyond them while the clock runs.
+        blocks: measurements of each side, taken in turn; their medians are compared.
+    """
+
+    few: int = 10_000
+    many: int = 100_000
+    ray: tuple[int, int] = (10_000, 30_000)
+    files: tuple[int, int] = (1_000, 100_000)
+    entered: int = 200
+    blocks: int = 5
+
+
+WHOLE = replace(Size(), many=1_000_000)
+SMALL = Size(PER_IMAGE * 2, PER_IMAGE * 3, (0, 0), (2, 4), 2, 1)
+
+
+def run(size: Size) -> dict[str, float]:
     """Ratios of medians of five interleaved blocks, of processor seconds (user and system, all threads):
 
     - ``scale_store_entry_ratio``: writing and entering a file of one kilobyte where 100,000 are entered, over where
@@ -68,18 +83,20 @@ def run(whole: bool = False) -> dict[str, float]:
       of the cluster counted, over those of ``--executor local``: the difference between 30,000 and 10,000 samples, so
       that starting a cluster (``scale_ray_start_s``) is not in it; at most 1.1 is the aim. Only where Ray is installed.
     """
-    found = {"scale_store_entry_ratio": _entry_ratio()}
+    found = {"scale_store_entry_ratio": _entry_ratio(size)}
     with tempfile.TemporaryDirectory() as folder:
-        found |= _growth(Path(folder), WHOLE if whole else MANY)
-        if importlib.util.find_spec("ray") is not None:
-            found |= _ray(Path(folder))
+        found |= _growth(Path(folder), size)
+        if all(size.ray) and importlib.util.find_spec("ray") is not None:
+            found |= _ray(Path(folder), size)
     return found
 
 
-def _entry_ratio() -> float:
+def _entry_ratio(size: Size) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        stores = {count: _filled(Path(folder) / str(count), count) for count in (FILES_FEW, FILES_MANY)}
-        few, many = _in_turn(*(lambda store=store: _enter(store) for store in stores.values()))
+        stores = {count: _filled(Path(folder) / str(count), count) for count in size.files}
+        few, many = _in_turn(
+            size.blocks, *(lambda store=store: _enter(store, size.entered) for store in stores.values())
+        )
     return round(many / few, 3)
 
 
@@ -92,20 +109,20 @@ def _filled(root: Path, count: int) -> Store:
     return Store(root)
 
 
-def _enter(store: Store) -> float:
+def _enter(store: Store, entered: int) -> float:
     start = time.process_time()
-    for i in range(ENTERED):
+    for i in range(entered):
         store.write_bytes(embeddings_path("zoo/can", i), b"x" * 1024, "key")
     return time.process_time() - start
 
 
-def _growth(folder: Path, many: int) -> dict[str, float]:
-    few_corpus, many_corpus = (_corpus(folder, count) for count in (FEW, many))
+def _growth(folder: Path, size: Size) -> dict[str, float]:
+    few_corpus, many_corpus = (_corpus(folder, count) for count in (size.few, size.many))
     few, more = [], []
-    for _ in range(BLOCKS):
+    for _ in range(size.blocks):
         few.append(_process("growth", few_corpus))
         more.append(_process("growth", many_corpus))
-        print(f"  {FEW:,} samples: {few[-1]}; {many:,}: {more[-1]}", file=sys.stderr, flush=True)
+        print(f"  {size.few:,} samples: {few[-1]}; {size.many:,}: {more[-1]}", file=sys.stderr, flush=True)
 
     def ratio(what: str) -> float:
         first, second = (statistics.median(one[what] for one in measured) for measured in (few, more))
@@ -114,17 +131,17 @@ def _growth(folder: Path, many: int) -> dict[str, float]:
     return {"scale_seconds_ratio": ratio("s"), "scale_memory_ratio": ratio("mb")}
 
 
-def _ray(folder: Path) -> dict[str, float]:
-    sizes = [_corpus(folder, count) for count in (RAY_FEW, RAY_MANY)]
+def _ray(folder: Path, size: Size) -> dict[str, float]:
+    sizes = [_corpus(folder, count) for count in size.ray]
     tasks = [lambda e=e, c=c: _tree_seconds(_command(e, c)) for e in ("local", "ray") for c in sizes]
-    local_few, local_many, ray_few, ray_many = _in_turn(*tasks)
+    local_few, local_many, ray_few, ray_many = _in_turn(size.blocks, *tasks)
     further = (ray_many - ray_few) / (local_many - local_few)
     return {"scale_ray_overhead": round(further, 3), "scale_ray_start_s": round(ray_few - local_few, 1)}
 
 
-def _in_turn(*measures: Callable[[], float]) -> list[float]:
-    """The median of `BLOCKS` values of each, taken in turn."""
-    taken = [[measure() for measure in measures] for _ in range(BLOCKS)]
+def _in_turn(blocks: int, *measures: Callable[[], float]) -> list[float]:
+    """The median of ``blocks`` values of each, taken in turn."""
+    taken = [[measure() for measure in measures] for _ in range(blocks)]
     return [statistics.median(values) for values in zip(*taken, strict=True)]
 
 
@@ -214,7 +231,7 @@ def main() -> None:
     if options.measure:
         _measure(*options.measure)
     else:
-        print(json.dumps(run(options.whole), indent=1))
+        print(json.dumps(run(WHOLE if options.whole else Size()), indent=1))
 
 
 if __name__ == "__main__":

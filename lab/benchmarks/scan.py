@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -28,12 +28,22 @@ from probing_core.run.store import Store
 from probing_core.transforms import bank
 
 VIEW = 128
-PICTURES = 32
-WIDTH, HEIGHT = 4000, 3000
-ROUNDS = 3
 
 
-def run() -> dict[str, dict[str, object]]:
+@dataclass(frozen=True)
+class Size:
+    """Pictures, their pixels, and rounds of which the fastest counts."""
+
+    pictures: int = 32
+    width: int = 4000
+    height: int = 3000
+    rounds: int = 3
+
+
+SMALL = Size(2, 400, 300, 1)
+
+
+def run(size: Size) -> dict[str, dict[str, object]]:
     """``scan``, of 32 JPEGs of 12 megapixels:
 
     - ``ratio``: seconds of the scan, network loaded, over the processor seconds of its parts (each done once, one after
@@ -44,11 +54,11 @@ def run() -> dict[str, dict[str, object]]:
     """
     with tempfile.TemporaryDirectory() as place:
         here = Path(place)
-        folder, made, detector = _folder(here / "pictures"), _run(here / "run"), _detector()
+        folder, made, detector = _folder(here / "pictures", size), _run(here / "run"), _detector()
         prepare(VIEW, VIEW)
         best: dict[str, float] = {"scan": np.inf, "processor": np.inf}
         parts: dict[str, float] = {}
-        for i in range(ROUNDS):  # in turn, so that other work on the machine slows all alike
+        for i in range(size.rounds):  # in turn, so that other work on the machine slows all alike
             begun, used = time.perf_counter(), time.process_time()
             scan(folder, here / f"scan-{i}", made)
             best["scan"] = min(best["scan"], time.perf_counter() - begun)
@@ -60,9 +70,9 @@ def run() -> dict[str, dict[str, object]]:
         "scan": {
             "ratio": round(best["scan"] * cores() / total, 3),
             "processor_ratio": round(best["processor"] / total, 3),
-            "pictures_per_s": round(PICTURES / best["scan"], 2),
+            "pictures_per_s": round(size.pictures / best["scan"], 2),
             "bound_by": max(parts, key=parts.__getitem__),
-            "ms": {name: round(1000 * seconds / PICTURES, 2) for name, seconds in parts.items()},
+            "ms": {name: round(1000 * seconds / size.pictures, 2) for name, seconds in parts.items()},
         }
     }
 
@@ -87,13 +97,15 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
     return seconds
 
 
-def _folder(folder: Path) -> Path:
+def _folder(folder: Path, size: Size) -> Path:
     """JPEGs as large as a camera's, from the packaged photographs."""
     folder.mkdir()
     corpus = open_corpus("photos")
-    for i, image_id in enumerate(corpus.rows["image_id"].iloc[:: len(corpus.rows) // PICTURES][:PICTURES]):
-        large = cv2.resize(corpus.load(image_id), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        noise = np.random.default_rng(i).integers(-6, 7, (HEIGHT, WIDTH, 1), np.int8)  # as a camera's: detail to store
+    for i, image_id in enumerate(corpus.rows["image_id"].iloc[:: len(corpus.rows) // size.pictures][: size.pictures]):
+        large = cv2.resize(corpus.load(image_id), (size.width, size.height), interpolation=cv2.INTER_CUBIC)
+        noise = np.random.default_rng(i).integers(
+            -6, 7, (size.height, size.width, 1), np.int8
+        )  # as a camera's: detail to store
         (folder / f"{i:02d}.jpg").write_bytes(encode_jpeg(np.clip(large + noise, 0, 255).astype(np.uint8), 92))
     return folder
 
@@ -115,7 +127,3 @@ def _detector() -> Detector:
     rng = np.random.default_rng(0)
     sets = [(rng.normal(size=(n, size)).astype(np.float32), np.arange(n) % 31, np.arange(n) // 31) for n in (620, 310)]
     return fit_detector(*sets[0], sets[1], classes=[t.name for t in transforms], groups=[t.group for t in transforms])
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(), indent=1))

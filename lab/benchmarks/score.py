@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,14 +15,24 @@ import numpy as np
 
 import probing_core
 
-PHOTOGRAPHS = 100
-MODEL = "resnet18"
 BATCH = 64
 EVERY = 4
 """Number of batches from one whose forward pass is measured alone to the next."""
 
 
-def run() -> dict[str, dict[str, float]]:
+@dataclass(frozen=True)
+class Size:
+    """Photographs, a network of timm, and pixels of a side."""
+
+    photographs: int = 100
+    model: str = "resnet18"
+    side: int = 224
+
+
+SMALL = Size(6, "test_resnet", 64)
+
+
+def run(size: Size) -> dict[str, dict[str, float]]:
     """``score``, of 100 of the photographs that ship, under the whole bank, with a function: timm's ResNet-18 with
     random weights in PyTorch at 224 pixels. Two ratios that hold on a busy machine, of which at most 1.3 is the aim:
 
@@ -30,8 +41,8 @@ def run() -> dict[str, dict[str, float]]:
 
     And ``seconds`` of the call, and ``again``, those of a second call, which is answered from what was kept.
     """
-    encoder = _Encoder()
-    views = list(probing_core.samples(limit=PHOTOGRAPHS))
+    encoder = _Encoder(size)
+    views = list(probing_core.samples(limit=size.photographs))
     encoder(views[:BATCH])  # the first call of a network allocates
     forward = _forward(encoder, views)
     with (
@@ -39,9 +50,9 @@ def run() -> dict[str, dict[str, float]]:
         patch("probing_core.api.score.user_cache_path", lambda *_, **__: Path(folder)),
     ):
         encoder.seconds = 0.0
-        seconds, processor = _measured(lambda: probing_core.score(encoder, limit=PHOTOGRAPHS, progress=False))
+        seconds, processor = _measured(lambda: probing_core.score(encoder, limit=size.photographs, progress=False))
         waits = seconds / encoder.seconds
-        again, _ = _measured(lambda: probing_core.score(encoder, limit=PHOTOGRAPHS, progress=False))
+        again, _ = _measured(lambda: probing_core.score(encoder, limit=size.photographs, progress=False))
     print(f"  {processor:.1f} processor seconds, forward passes of {forward:.1f}", file=sys.stderr, flush=True)
     found = {"ratio": processor / forward, "waits": waits, "seconds": seconds, "again": again}
     return {"score": {name: round(value, 3) for name, value in found.items()}}
@@ -54,12 +65,13 @@ class _Encoder:
         seconds: spent in its forward passes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: Size) -> None:
         import timm
         import torch
 
         torch.manual_seed(0)
-        self._network = timm.create_model(MODEL, num_classes=0).eval()
+        self._network = timm.create_model(size.model, num_classes=0).eval()
+        self._side = size.side
         self.seconds = 0.0
 
     def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
@@ -73,7 +85,7 @@ class _Encoder:
         import torch
 
         batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
-        return torch.nn.functional.interpolate(batch, size=(224, 224), mode="bilinear", antialias=True)
+        return torch.nn.functional.interpolate(batch, size=(self._side, self._side), mode="bilinear", antialias=True)
 
     def forward(self, batch: Any) -> np.ndarray:
         import torch

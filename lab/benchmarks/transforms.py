@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from lab.devtools.environments import uv_run
+from lab.devtools.commands import uv_run
 from probing_core.compute.threads import opencv_on_one_thread
 from probing_core.errors import ProbingError
 from probing_core.transforms import CATALOG, Image, Transform, bank, cut_view, generator, prepare_source
@@ -53,32 +55,46 @@ SLOW = ("stylization",)
 """Left out of the bank's mean beside neural style: their time is that of a solver or a network."""
 
 
-def run() -> dict[str, float]:
+@dataclass(frozen=True)
+class Size:
+    """Seconds that each operation is repeated for, and whether the peer is timed."""
+
+    seconds: float = 0.3
+    peer: bool = True
+
+
+SMALL = Size(0.0, peer=False)
+
+
+def run(size: Size) -> dict[str, float]:
     """Milliseconds an image of the bank at 128 px, and images/s over the peer's at 224 px."""
     with threadpool_limits(1), opencv_on_one_thread():
-        return {**_bank_times(), **_against_peer()}
+        return {**_bank_times(size), **_against_peer(size)}
 
 
-def _bank_times() -> dict[str, float]:
+def _bank_times(size: Size) -> dict[str, float]:
     """From a prepared source to the transformed view: the warp is included."""
     source = prepare_source(_picture(512), 128)
     counted = [t for t in bank() if t.group != "style" and t.name not in SLOW]
     times = [
-        _seconds(lambda t=t: cut_view(source, 128, t, t.strength_at(0.5), generator(0, "b", t.name))) for t in counted
+        _seconds(lambda t=t: cut_view(source, 128, t, t.strength_at(0.5), generator(0, "b", t.name)), size.seconds)
+        for t in counted
     ]
     return {"transforms_bank_ms_an_image_128px": round(1000 * float(np.mean(times)), 3)}
 
 
-def _against_peer() -> dict[str, float]:
+def _against_peer(size: Size) -> dict[str, float]:
     picture = _picture(PEER_SIDE)
     # Ours, theirs, theirs, ours: what else the machine does at the time falls on both.
-    ours = [_our_times(picture)]
+    ours = [_our_times(picture, size)]
+    if not size.peer:
+        return {}
     try:
-        theirs = [_their_times(picture) for _ in range(2)]
+        theirs = [_their_times(picture, size) for _ in range(2)]
     except (ProbingError, subprocess.CalledProcessError) as error:
         print(f"{PEER} cannot be timed ({error}); its ratios are left out.", file=sys.stderr)
         return {}
-    ours.append(_our_times(picture))
+    ours.append(_our_times(picture, size))
     ratios = {
         name: min(times[peer] for times in theirs) / min(times[name] for times in ours)
         for name, (peer, _, _) in SHARED.items()
@@ -92,22 +108,23 @@ def _against_peer() -> dict[str, float]:
     }
 
 
-def _our_times(picture: Image) -> dict[str, float]:
+def _our_times(picture: Image, size: Size) -> dict[str, float]:
     def once(transform: Transform, strength: float) -> Image:
-        return transform.apply(picture, strength, generator(0, "b", transform.name))
+        # Their strengths lie beyond what `apply` takes in places.
+        return transform.apply_unchecked(picture, strength, generator(0, "b", transform.name))
 
     return {
-        name: _seconds(lambda name=name, strength=strength: once(CATALOG.get(name), strength))
+        name: _seconds(lambda name=name, strength=strength: once(CATALOG.get(name), strength), size.seconds)
         for name, (_, _, strength) in SHARED.items()
     }
 
 
-def _their_times(picture: Image) -> dict[str, float]:
+def _their_times(picture: Image, size: Size) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.npy"
         np.save(path, picture)
         operations = {peer: severity for peer, severity, _ in SHARED.values()}
-        task = json.dumps({"picture": str(path), "operations": operations, "seconds": 0.3})
+        task = json.dumps({"picture": str(path), "operations": operations, "seconds": size.seconds})
         return json.loads(uv_run(Path(__file__).with_name("imagecorruptions_peer.py"), task))
 
 
@@ -117,16 +134,12 @@ def _picture(side: int) -> Image:
     return cv2.resize(data.astronaut(), (side, side), interpolation=cv2.INTER_AREA)
 
 
-def _seconds(work, budget: float = 0.3) -> float:
+def _seconds(work: Callable[[], object], budget: float) -> float:
     """The best time of ``work`` within ``budget`` seconds: what it costs where nothing disturbs it."""
     work()
     best, end = float("inf"), time.perf_counter() + budget
-    while time.perf_counter() < end:
+    while best == float("inf") or time.perf_counter() < end:
         start = time.perf_counter()
         work()
         best = min(best, time.perf_counter() - start)
     return best
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(), indent=1))

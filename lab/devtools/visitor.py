@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -91,6 +92,8 @@ class Visitor:
         pictures: addresses of those of the page that was run last.
         points: addresses of the positions and colors that a large map of it is drawn from.
         exceptions: messages of those that any page has shown.
+        alarms: words of the red boxes of the page that was run last.
+        uploaders: numbers of its fields for files -> whether they take several.
         scripts: the pages, last part of the address -> the number by which messages name them.
     """
 
@@ -101,6 +104,8 @@ class Visitor:
     pictures: list[str] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
     exceptions: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    uploaders: dict[str, bool] = field(default_factory=dict)
     scripts: dict[str, str] = field(default_factory=dict)
 
     def visit(self, page: str = "", *widgets: WidgetState, query: str = "") -> str:
@@ -111,6 +116,7 @@ class Visitor:
         message.rerun_script.widget_states.widgets.extend(widgets)
         self.socket.send(message.SerializeToString())
         self.seen, self.widgets, self.pictures, self.points = [], {}, [], []
+        self.alarms, self.uploaders = [], {}
         for each in self._messages():
             if (
                 each.WhichOneof("type") == "script_finished"
@@ -142,6 +148,10 @@ class Visitor:
         inner = getattr(element, element.WhichOneof("type"))
         if element.WhichOneof("type") == "exception":
             self.exceptions.append(inner.message)
+        if element.WhichOneof("type") == "alert" and inner.format == Alert.ERROR:
+            self.alarms.append(inner.body)
+        if element.WhichOneof("type") == "file_uploader":
+            self.uploaders[inner.id] = inner.multiple_files
         if element.WhichOneof("type") == "bidi_component" and inner.component_name.endswith("point_map"):
             message = json.loads(inner.bytes)
             arrays = ("positions", message["coloring"])
@@ -174,13 +184,9 @@ def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
 
 @contextmanager
 def visiting(
-    address: str, headers: dict[str, str] | None = None, origin: str | None = None, query: str = "", token: str = ""
+    address: str, headers: dict[str, str] | None = None, origin: str | None = None, query: str = ""
 ) -> Iterator[Visitor]:
-    """A visit to the dashboard at ``address`` that has seen its first page; ``Host`` may be among the headers.
-
-    Args:
-        token: of `xsrf`, which the server wants before it reads the cookie of somebody who has signed in.
-    """
+    """A visit to the dashboard at ``address`` that has seen its first page; ``Host`` may be among the headers."""
     parts = urlsplit(address)
     named = dict(headers or {})
     host = named.pop("Host", parts.netloc)
@@ -189,7 +195,7 @@ def visiting(
         sock=socket.create_connection((parts.hostname, parts.port), timeout=WAIT_S),
         additional_headers=named,
         origin=None if origin is None else Origin(origin),
-        subprotocols=[Subprotocol(name) for name in ("streamlit", token) if name],
+        subprotocols=[Subprotocol("streamlit")],
         max_size=None,
         open_timeout=WAIT_S,
     ) as websocket:

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lab.benchmarks._models import random_vit
-from lab.devtools.pages import generated, put
+from lab.benchmarks._common import random_vit
+from lab.devtools.commands import generated, put
 from probing_core.measures.notation import decimal
 from probing_core.models import load_embedder
 from probing_core.models.network import compiled

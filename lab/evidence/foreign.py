@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from lab.devtools.environments import uv_run
+from lab.devtools.commands import uv_run
 from probing_core.transforms.base import Image
 
 LIBRARIES = ("albumentations", "imgaug")

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from probing_core.compute.live.fusion import starting_rule
+from sklearn.metrics import roc_auc_score
 
-from lab.devtools.command import errors_in_a_line
+from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import Measured, measured, publish
 from probing_core import Predictor
 from probing_core.compute.live.tiles import PictureCrops
@@ -32,7 +33,6 @@ from probing_core.detector.photographs import ROLES
 from probing_core.detector.power import power_of
 from probing_core.detector.scoring import views_of
 from probing_core.measures.notation import in_percent
-from probing_core.measures.outlier_scores import auroc
 from probing_core.run.layout import scored_views_path
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.transforms.base import Image
@@ -85,7 +85,12 @@ def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
     group = table["group"].to_numpy()
     untouched = score[mine & (group == "identity")]
     altered = [name for name in dict.fromkeys(group[mine]) if name != "identity"]
-    return {name: auroc(untouched, score[mine & (group == name)]) for name in altered}
+    found = {}
+    for name in altered:
+        of_group = score[mine & (group == name)]
+        is_altered = np.repeat([0, 1], [len(untouched), len(of_group)])
+        found[name] = float(roc_auc_score(is_altered, np.concatenate([untouched, of_group])))
+    return found
 
 
 def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataFrame, way: str) -> str:

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as pillow
 
-from lab.devtools.command import errors_in_a_line
-from lab.devtools.pages import put
+from lab.devtools.commands import errors_in_a_line, put
 from probing_core.api.parity import Parity, parity, write_golden
 from probing_core.compute.parity.pictures import golden_pictures
 from probing_core.measures.notation import decimal

@@ -23,8 +23,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from lab.evidence.zoo_stems import CANDIDATES, estimate_statistics
-from lab.pretraining.fine_gate import measure_fine
-from lab.pretraining.gate import measure
+from lab.pretraining.gate import measure, measure_fine
 from lab.pretraining.loop import (
     choose_attention,
     count_flops,

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from lab.pretraining.base import Objective
+from lab.pretraining.objectives import Objective
 from lab.pretraining.pictures import Pictures, batch_indices
 from lab.pretraining.recipe import PretrainingRecipe
 from probing_core.errors import BadConfig, BadRun, ProbingError, one_line

@@ -1,9 +1,9 @@
 """Many visitors at once: ``python -m lab.scripts.sessions --run DIR [--sessions 20]`` prints one JSON object.
 
-Each session below the browser speaks Streamlit's own protocol over a websocket: it opens the dashboard, walks all
-pages, fetches the points of a large map, uploads five pictures on Try your images and waits for the answers; one real
-browser, with WebGL in software, does the same meanwhile. ``python -m lab.evidence.large_run`` makes a run with a large
-map.
+Each session below the browser speaks Streamlit's own protocol over a websocket: it opens the dashboard, walks all pages
+that the navigation names, fetches their pictures, and gives five pictures to the page that takes uploads; one real
+browser does the same meanwhile. A page is there when its script has ended. Errors are exceptions and red boxes that a
+page shows, requests that fail, and sessions that end early.
 Reported are the errors, the page changes as median and 95th percentile in seconds, and the memory of the server before,
 at its highest, and after everybody has gone.
 """
@@ -17,6 +17,7 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,13 +26,20 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from lab.devtools.browser import ADDRESSES, POINTS_DRAWN, WAIT_MS, WEBGL, browser, served, settle
+from lab.devtools.browser import WAIT_MS, browser, rest, served
+from lab.devtools.commands import median_and_p95
 from lab.devtools.visitor import Visitor, dropped, request, upload, visiting
-from lab.devtools.waits import median_and_p95
 
-UPLOADS = 5
-FAREWELL_S = 20
+FAREWELL_S = 20.0
 """After the last session has gone, before memory is looked at."""
+
+WATCHED = """() => {
+  const app = document.querySelector('[data-testid=stApp]');
+  new MutationObserver(() => { app.dataset.ran = true; })
+    .observe(app, {attributes: true, attributeFilter: ['data-test-script-state']});
+}"""
+RAN = "() => document.querySelector('[data-testid=stApp][data-ran]')"
+"""The script has begun since the page was `WATCHED`."""
 
 
 @dataclass
@@ -39,6 +47,7 @@ class Tally:
     """What all sessions met; filled by threads, each appending alone."""
 
     changes: list[float] = field(default_factory=list)
+    uploads: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
@@ -47,32 +56,46 @@ def main() -> None:
     parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
     parser.add_argument("--sessions", type=int, default=20, help="at once, one browser among them (default 20)")
     options = parser.parse_args()
-    tally, browsed = Tally(), Tally()
-    with served(["--run", options.run] if options.run else []) as address:
+    print(json.dumps(measure(["--run", options.run] if options.run else [], options.sessions), indent=1))
+
+
+def measure(
+    arguments: Sequence[str], sessions: int, uploads: int = 5, farewell_s: float = FAREWELL_S
+) -> dict[str, Any]:
+    """Serve the dashboard with its ``arguments``, visit it, and return what is reported.
+
+    Args:
+        sessions: at once, one browser among them.
+        uploads: pictures of each.
+        farewell_s: seconds after the last session has gone, before memory is looked at.
+    """
+    tally, browsed, first = Tally(), Tally(), Tally()
+    with served(arguments) as address:
         server = _server_of(address)
-        _walk(address, Tally(), "warm-up")  # memory before: with the models loaded once
+        _walk(address, first, "warm-up", uploads)  # memory before: with the models loaded once
         before, highest, done = _megabytes(server), [0.0], threading.Event()
         threading.Thread(target=_watch, args=(server, highest, done), daemon=True).start()
         started = time.perf_counter()
-        with ThreadPoolExecutor(options.sessions) as pool:
-            pool.submit(_browse, address, browsed)
-            for i in range(options.sessions - 1):
-                pool.submit(_walk, address, tally, f"session {i}")
+        with ThreadPoolExecutor(sessions) as pool:
+            pool.submit(_browse, address, browsed, uploads)
+            for i in range(sessions - 1):
+                pool.submit(_walk, address, tally, f"session {i}", uploads)
         took = time.perf_counter() - started
-        time.sleep(FAREWELL_S)
+        time.sleep(farewell_s)
         done.set()
         after = _megabytes(server)
-    report = {
-        "sessions": options.sessions,
+    return {
+        "sessions": sessions,
         "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 1),
         "seconds": round(took, 1),
-        "errors": [*tally.errors, *browsed.errors],
+        "errors": [*first.errors, *tally.errors, *browsed.errors],
         "page_change": {"count": len(tally.changes), **median_and_p95(tally.changes)},
+        "upload": {"count": len(tally.uploads), **median_and_p95(tally.uploads)},
         "page_change_in_the_browser": {"count": len(browsed.changes), **median_and_p95(browsed.changes)},
+        "upload_in_the_browser": {"count": len(browsed.uploads), **median_and_p95(browsed.uploads)},
         "server_mb": {"before": round(before), "highest": round(highest[0]), "after": round(after)},
     }
-    print(json.dumps(report, indent=1))
 
 
 def _server_of(address: str) -> psutil.Process:
@@ -92,62 +115,79 @@ def _watch(process: psutil.Process, highest: list[float], done: threading.Event)
         highest[0] = max(highest[0], _megabytes(process))
 
 
-def _walk(address: str, tally: Tally, name: str) -> None:
-    """Walk through all pages without a browser, as one visitor with five pictures."""
+def _walk(address: str, tally: Tally, name: str, uploads: int) -> None:
+    """Walk through all pages without a browser, as one visitor."""
     try:
         with visiting(address) as visitor:
-            for page, path in ADDRESSES.items():
+            for page in list(visitor.scripts):
                 started = time.perf_counter()
-                where, _, query = path.partition("?")
-                visitor.visit(where, query=query)
-                for points in visitor.points:
-                    request(address, points)
+                visitor.visit(page)
                 tally.changes.append(time.perf_counter() - started)
-                if page == "try-your-images":
-                    tally.errors += [f"{name}: {error}" for error in _upload(address, visitor, where, query)]
-            tally.errors += [f"{name}: {error}" for error in visitor.exceptions]
+                tally.errors += _complaints(address, visitor, f"{name}, /{page}")
+                if visitor.uploaders:
+                    started = time.perf_counter()
+                    _upload(address, visitor, page, uploads)
+                    tally.uploads.append(time.perf_counter() - started)
+                    tally.errors += _complaints(address, visitor, f"{name}, /{page} with pictures")
     except Exception as error:  # the boundary of a session: the others go on, and the report tells
         tally.errors.append(f"{name}: {type(error).__name__}: {error}")
 
 
-def _upload(address: str, visitor: Visitor, page: str, query: str) -> list[str]:
-    """Upload pictures and wait for what the page says of them; return what is missing."""
-    files = {str(uuid.uuid4()): f"mine{i}.png" for i in range(UPLOADS)}
-    state = dropped(visitor.widgets["Your pictures"], *files)
+def _complaints(address: str, visitor: Visitor, where: str) -> list[str]:
+    """What is wrong with the page that the visitor sees, its pictures included."""
+    answers = {picture: request(address, picture).status for picture in visitor.pictures if picture.startswith("/")}
+    failed = [f"{status} for {picture}" for picture, status in answers.items() if status != 200]
+    complaints = [f"{where}: {what}" for what in (*visitor.exceptions, *visitor.alarms, *failed)]
+    visitor.exceptions.clear()
+    return complaints
+
+
+def _upload(address: str, visitor: Visitor, page: str, count: int) -> None:
+    """Upload pictures and wait until the page has run with them."""
+    widget, several = next(iter(visitor.uploaders.items()))
+    files = {str(uuid.uuid4()): f"mine{i}.png" for i in range(count if several else 1)}
+    state = dropped(widget, *files)
     stated = state.file_uploader_state_value.uploaded_file_info
     for i, (info, (file, name)) in enumerate(zip(stated, files.items(), strict=True)):
-        upload(address, visitor.session, _picture(i), file, name=name)
+        answer = upload(address, visitor.session, _picture(i), file, name=name)
+        if answer.status >= 300:
+            raise RuntimeError(f"an upload was answered with {answer.status}: {answer.text[:200]}")
         info.name = name
-    words = visitor.visit(page, state, query=query)
-    return [f"no answer for {name}" for name in files.values() if name not in words]
+    before = visitor.seen
+    visitor.visit(page, state)
+    if visitor.seen == before:
+        raise RuntimeError(f"/{page} shows nothing of the pictures that were uploaded")
 
 
-def _browse(address: str, tally: Tally) -> None:
+def _browse(address: str, tally: Tally, uploads: int) -> None:
     try:
-        with browser(WEBGL) as chromium:
+        with visiting(address) as visitor, browser() as chromium:
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
             page.on("pageerror", lambda error: tally.errors.append(f"browser: {error}"))
-            for name, path in ADDRESSES.items():
+            for name in visitor.scripts:
                 started = time.perf_counter()
-                page.goto(f"{address}/{path}", timeout=WAIT_MS)
+                page.goto(f"{address}/{name}", timeout=WAIT_MS)
                 page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-                settle(page)
-                if page.locator(".probing-map").count():
-                    page.wait_for_function(POINTS_DRAWN, timeout=WAIT_MS)
+                rest(page)
                 tally.changes.append(time.perf_counter() - started)
-                if name == "try-your-images":
-                    _drop(page)
+                field = page.locator("[data-testid=stFileUploader] input[type=file]")
+                if field.count():
+                    started = time.perf_counter()
+                    _drop(page, field.first, uploads)
+                    tally.uploads.append(time.perf_counter() - started)
                 if page.get_by_test_id("stException").count():
-                    tally.errors.append(f"browser: an exception on /{path}")
+                    tally.errors.append(f"browser: an exception on /{name}")
     except Exception as error:  # the boundary of a session, as above
         tally.errors.append(f"browser: {type(error).__name__}: {error}")
 
 
-def _drop(page: Any) -> None:
-    files = [{"name": f"mine{i}.png", "mimeType": "image/png", "buffer": _picture(i)} for i in range(UPLOADS)]
-    page.locator("input[type=file]").first.set_input_files(files)
-    page.get_by_text(f"mine{UPLOADS - 1}.png, 192 × 192").wait_for(timeout=WAIT_MS)
-    settle(page)
+def _drop(page: Any, field: Any, count: int) -> None:
+    count = count if field.get_attribute("multiple") is not None else 1
+    files = [{"name": f"mine{i}.png", "mimeType": "image/png", "buffer": _picture(i)} for i in range(count)]
+    page.evaluate(WATCHED)
+    field.set_input_files(files)
+    page.wait_for_function(RAN, timeout=WAIT_MS)
+    rest(page)
 
 
 def _picture(seed: int) -> bytes:

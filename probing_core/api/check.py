@@ -16,7 +16,7 @@ from probing_core.compute.samples import has_splits
 from probing_core.compute.scorecard import Drop, ScoreRow, drops, score_row
 from probing_core.compute.studies.neighborhood import retrieve
 from probing_core.corpora import open_corpus
-from probing_core.corpora.validation import ValidationCorpus
+from probing_core.corpora.selection import ValidationCorpus
 from probing_core.errors import BadConfig, BadCorpus, one_line
 from probing_core.measures.cluster_sums import mean
 from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T

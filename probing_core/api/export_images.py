@@ -1,8 +1,7 @@
 """The transformed images of a run as files, with their list, for embedding with something that has no name here.
 
-`probing_core.models.providers.precomputed` reads what comes back: the rows of the list, with a vector each. A unit
-of images is written by threads while the next is made; its rows are saved after its last picture, so that a killed
-export goes on with the unit it was in.
+A unit of images is written by threads while the next is made; its rows are saved after its last picture, so that a
+killed export goes on with the unit it was in.
 """
 
 from __future__ import annotations
@@ -21,11 +20,14 @@ from probing_core.compute.parallel import in_chunks
 from probing_core.compute.samples import Unit
 from probing_core.errors import BadConfig
 from probing_core.images import encode_png
-from probing_core.models.providers.precomputed import LISTED
 from probing_core.run.atomic import write_atomically
 from probing_core.run.engine import Plan
 from probing_core.run.layout import SAMPLES, unit_name
 from probing_core.run.recipe import Recipe
+
+KEY = ["image_id", "transform", "repetition", "draw"]
+LISTED = [*KEY, "file", "sample", "base_id", "label", "split", "group", "strength"]
+"""Columns of the list."""
 
 LIST = "samples"
 """Name of the list, as .parquet and .csv."""
@@ -37,9 +39,8 @@ FOLDER_FILES = 1000
 def write_export(plan: Plan, out: Path) -> int:
     """Write ``images/<thousands>/<sample>-<transform>.png``, ``samples.parquet`` and ``samples.csv`` into ``out``.
 
-    The list has a row a transformed image: ``image_id``, ``transform``, ``repetition``, ``draw`` (these four name it
-    when its embedding comes back), ``file`` (relative to ``out``), ``sample``, ``base_id``, ``label``, ``split``,
-    ``group``, ``strength``. Series of strengths and pairs are not exported: embeddings made elsewhere have none.
+    The list has a row a transformed image: the columns `LISTED`; ``file`` is relative to ``out``. Series of strengths
+    and pairs are not exported.
 
     Args:
         plan: of a run whose images are chosen.

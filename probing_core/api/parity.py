@@ -33,19 +33,18 @@ from probing_core.errors import BadArray, BadConfig, ModelUnavailable, one_line
 from probing_core.images import Image, encode_png
 from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder, Preprocessing
-from probing_core.models.providers import onnx, precomputed
-from probing_core.models.providers.precomputed import MATRICES
+from probing_core.models.providers import onnx
 from probing_core.paths import user_path
 from probing_core.run.atomic import write_atomically
 from probing_core.run.progress import SILENT, Progress
 
 TOLERANCE = 0.01
-"""Shift up to which embeddings are alike: less than the faintest alteration of the preset ``traces`` makes."""
+"""Shift up to which embeddings are alike: less than the faintest alteration makes."""
 
 LIST = "pictures.csv"
 """The list of the golden pictures, beside them; vectors that come back without names are in its order."""
 
-VECTORS = (*MATRICES, ".parquet")
+VECTORS = (".npy", ".safetensors", ".parquet")
 """Endings of files of vectors."""
 
 PATHS = "paths"
@@ -67,7 +66,7 @@ class Parity:
         pictures: one row a golden picture: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units of
             the mean distance between two photographs; infinite where one is not finite), ``cosine``, ``as_far_as``
             (the faintest alteration that moves as far).
-        scale: ``alteration`` of the preset ``traces``, and ``shift``, how far it moves photographs on average, faintest
+        scale: ``alteration``, and ``shift``, how far it moves photographs on average, faintest
             first; empty where neither pipeline can be called.
         findings: which steps differ.
         left: the largest shift that remains where these steps are made alike.
@@ -103,7 +102,7 @@ class Parity:
 
     @property
     def as_far_as(self) -> str:
-        """The faintest alteration that moves photographs as far; empty where none of the preset does."""
+        """The faintest alteration that moves photographs as far; empty where none does."""
         return as_far_as(self.shift, self.scale)
 
 
@@ -218,7 +217,7 @@ class _Loader:
         text = str(pipeline)
         if text.endswith(VECTORS):
             names = [picture.name for picture in self.pictures]
-            return Side(text, self._checked(read_vectors(user_path(text.removeprefix("file:")), names), text))
+            return Side(text, self._checked(read_vectors(user_path(text), names), text))
         return self._of_embedder(text, self._embedder(text, other))
 
     def _checked(self, vectors: Any, name: str) -> np.ndarray:
@@ -343,8 +342,19 @@ def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
     return list(table["file"]), table.drop(columns=["file", "kind"], errors="ignore").to_numpy()
 
 
+def _read_numbers(path: Path) -> np.ndarray:
+    if path.suffix == ".npy":
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    from safetensors.numpy import load_file
+
+    arrays = load_file(path)
+    if "embeddings" not in arrays:
+        raise ModelUnavailable(f"'{path}' has no tensor 'embeddings'; there are: {', '.join(arrays) or 'none'}.")
+    return arrays["embeddings"]
+
+
 def _read_matrix(path: Path) -> tuple[list[str] | None, np.ndarray]:
-    matrix = precomputed.read_matrix(path)
+    matrix = _read_numbers(path)
     table, lines = path.with_suffix(".csv"), path.with_suffix(".txt")
     if table.is_file():
         listed = pd.read_csv(table, dtype=str, keep_default_na=False)

@@ -32,8 +32,7 @@ from probing_core.detector.features import prepare
 from probing_core.detector.score import has_no_color
 from probing_core.detector.verdicts import Judge, Verdict
 from probing_core.errors import BadConfig, BadRun, UnknownName
-from probing_core.images import as_image
-from probing_core.images.conversion import to_image
+from probing_core.images import as_image, to_image
 from probing_core.probes.base import LinearProbe
 from probing_core.results.run import Run, open_run
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path

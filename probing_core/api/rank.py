@@ -16,7 +16,7 @@ from probing_core.compute.samples import has_splits
 from probing_core.compute.threads import threads
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.corpora.validation import ValidationCorpus
+from probing_core.corpora.selection import ValidationCorpus
 from probing_core.errors import BadRun
 from probing_core.images import Image
 from probing_core.models import find_spec, load_embedder, parse

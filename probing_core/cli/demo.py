@@ -52,8 +52,8 @@ def demo(options: argparse.Namespace) -> int:
     address = EVERY_ADDRESS if options.share else options.host or THIS_MACHINE
     if address not in (THIS_MACHINE, "localhost", "::1"):
         print(
-            "Everybody may look and drop pictures in. Runs and scans need a sign-in, on this machine too; without "
-            "--share and --host they are open to a browser on this machine, and through an SSH tunnel to it.",
+            "Everybody may look and drop pictures in, and nobody starts runs and scans; without --share and --host "
+            "they are open to a browser on this machine, and through an SSH tunnel to it.",
             file=sys.stderr,
         )
     shown = ("--", "--run", str(options.run.absolute())) if options.run else ()

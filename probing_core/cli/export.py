@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
         commands,
         "export",
         _run,
-        "write the transformed images of a run and their list, to embed them elsewhere and bring them back as file:",
+        "write the transformed images of a run and their list, to embed them elsewhere",
         "probing export --run data/runs/mine --out exported --corpus folder:photos",
     )
     parser.add_argument("--run", required=True, type=Path, metavar="DIR", help="the run; begun if there is none")
@@ -30,9 +30,8 @@ def _run(options: argparse.Namespace) -> int:
 
     count = export(options.run, options.out, run_options(options), terminal())
     print(
-        f"{options.out} holds {count} images; embed the files that samples.csv lists, row by row, save the matrix as "
-        f"{options.out / 'samples.npy'}, and add it by "
-        f"`probing run --out {options.run} --models file:{options.out / 'samples.npy'}`.",
+        f"{options.out} holds {count} images, which samples.csv lists; `probing_core.score` takes embeddings of "
+        f"`probing_core.samples`.",
         file=sys.stderr,
     )
     return 0

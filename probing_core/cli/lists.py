@@ -60,15 +60,9 @@ def list_models() -> Listed:
 
 
 def list_transforms() -> Listed:
-    """Return the transforms of the catalog, the bank first, and those of the presets, whose tier is ``preset:NAME``."""
-    from probing_core.transforms import CATALOG, PRESET, PRESETS
+    """Return the transforms of the catalog, the bank first."""
+    from probing_core.transforms import CATALOG
 
-    listed = {
-        t.name: (t, "far" if t.far else "bank" if t.member or t.group == "identity" else "added") for t in CATALOG
-    }
-    for preset in PRESETS:
-        for t in preset.transforms:
-            listed.setdefault(t.name, (t, PRESET + preset.name))
     rows = [
         {
             "name": t.name,
@@ -78,9 +72,9 @@ def list_transforms() -> Listed:
             "weakest": t.weakest,
             "strongest": t.strongest,
             "unseen_in": t.unseen_in,
-            "tier": tier,
+            "tier": "far" if t.far else "bank" if t.member or t.group == "identity" else "added",
         }
-        for t, tier in listed.values()
+        for t in CATALOG
     ]
     return CATALOG.problems, rows
 

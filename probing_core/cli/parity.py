@@ -111,7 +111,7 @@ def _beside(found: Parity) -> str:
     faintest = found.scale.iloc[0]
     if found.shift < faintest["shift"]:
         return f", less than the faintest alteration, {faintest['alteration']} ({_in_words(faintest['shift'])})"
-    return f", as far as {found.as_far_as}" if found.as_far_as else ", farther than any alteration of the preset traces"
+    return f", as far as {found.as_far_as}" if found.as_far_as else ", farther than any alteration"
 
 
 def _in_words(shift: float) -> str:

@@ -30,9 +30,8 @@ FINE = "fine"
 STUDIES = {
     "layers": "which of its layers hold most",
     "thresholds": "from which strength on a transformation is seen",
-    "geometry": "how far and in which direction a transformation moves its embeddings",
-    "composition": "two transformations at once",
-    "erasure": "what remains where the transformation is erased from its embeddings",
+    "geometry": "how far a transformation moves its embeddings",
+    "retrieval": "whether the original of an altered picture is found by its embedding",
 }
 """Tables of a run beyond its scores -> what they answer."""
 

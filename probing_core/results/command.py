@@ -17,7 +17,7 @@ FURTHER = "FURTHER"
 """What stands in a command, with a number, for a collection that is not on this machine."""
 
 LOCAL = ("folder", "parquet")
-"""Kinds of corpora that are named by a path."""
+"""Kinds of corpora that are always named by a path."""
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
@@ -61,7 +61,8 @@ def _calibrate_on(recipe: Recipe) -> list[str]:
 def _leads_there(corpus: str) -> bool:
     """Return whether ``corpus`` is a name of a corpus, and no path of a file or folder that is not on this machine."""
     kind, _, path = corpus.partition(":")
-    return _is_named(corpus) and (kind not in LOCAL or "://" in path or Path(path).exists())
+    elsewhere = not (kind in LOCAL or Path(path).is_absolute()) or "://" in path
+    return _is_named(corpus) and (elsewhere or Path(path).exists())
 
 
 def further_photographs(run: Run) -> str:

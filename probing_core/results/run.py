@@ -21,7 +21,7 @@ from probing_core.run import layout
 from probing_core.run.columns import Where
 from probing_core.run.embeddings import has_embeddings, lazy_embeddings
 from probing_core.run.layout import map_path
-from probing_core.run.models import embeds_pictures, model_entries
+from probing_core.run.models import embeds_pictures, model_entries, without_passed_over
 from probing_core.run.recipe import Recipe, read_recipe
 from probing_core.run.sample_table import FACTS, SampleTable
 from probing_core.run.store import Store, completed_on
@@ -62,7 +62,6 @@ MODEL_COLUMNS = (
     "weights",
     "data",
     "input_size",
-    "text",
     "recipe",
 )
 
@@ -191,12 +190,14 @@ class Run:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return the table called ``name`` in the manifest; an empty frame if the run has none."""
-        return self.store.read_table(name) if self.store.has(name) else pd.DataFrame()
+        return without_passed_over(self.store.read_table(name)) if self.store.has(name) else pd.DataFrame()
 
-    @property
+    @cached_property
     def table_names(self) -> list[str]:
-        """Paths of all Parquet tables that the run holds, sorted; `table` reads one."""
-        return [name for name in self.store.names() if name.endswith(layout.PARQUET)]
+        """Paths of the Parquet tables that the run holds and that there can be, sorted; `table` reads one."""
+        from probing_core.run.graph import TABLE
+
+        return [name for name in self.store.names() if name.endswith(layout.PARQUET) and TABLE.stage_of(name)]
 
     def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
         """Return every tested sample of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
@@ -239,7 +240,7 @@ class Run:
         """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made.
 
         Args:
-            reading: ``done`` (what was done to the pictures), ``everything`` or ``shown`` (what they show).
+            reading: ``done`` (what was done to the pictures) or ``everything``.
         """
         table = self.table(map_path(model, reading))
         return None if table.empty else table

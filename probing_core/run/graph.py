@@ -16,7 +16,6 @@ from probing_core.compute.claims.tables import GROUP_TASKS, models_of_claims, ro
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
-    COMPOSITION,
     DEPLOYMENT,
     DETECTOR,
     DONE,
@@ -25,12 +24,10 @@ from probing_core.compute.names import (
     ORACLE,
     OTHER_PROBES,
     RENDERING,
-    SHOWN,
     STRENGTH,
 )
 from probing_core.compute.scores import UNSCORED
-from probing_core.compute.series import pairs_of, strengths_of, swept
-from probing_core.compute.star import STAR_IMAGES, TERCILES
+from probing_core.compute.series import strengths_of, swept
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.model_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
 from probing_core.compute.tasks import CONTENT
@@ -41,20 +38,15 @@ from probing_core.run import layout, revisions
 from probing_core.run.engine import SOURCE, Binding, Plan, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.makers import (
-    CKA,
     DETECTOR_VIEWS,
     LIVE,
     SCORES_OF_MODEL,
-    STAR,
-    STAR_AXES,
     adopt_probes,
     choose_images_of,
     choose_verdict_photographs,
-    compare_spaces,
     copy_from_source,
     decide_claims,
     draw_map,
-    draw_star,
     join,
     join_fits,
     learn_detector_of,
@@ -161,16 +153,13 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "alternatives": lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far},
     "classes": lambda s, b: [[t.name, t.group, t.far, t.unseen_in] for t in s.transforms],
     "strengths": lambda s, b: {t.name: strengths_of(t) for t in swept(s.design)},
-    "pairs": lambda s, b: [list(pair) for pair in pairs_of(s.design)],
     "train_samples": lambda s, b: _train_samples(s, b["model"]),
     "calibrate_on": lambda s, b: list(s.recipe.calibrate_fingerprints),
     "unscored": lambda s, b: list(UNSCORED.get(s.entries[b["model"]]["objective"], ())),
     "measures": lambda s, b: [measure.name for measure in MEASURES if measure.score is not None],
     "studies": lambda s, b: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)],
     "models": lambda s, b: list(s.entries),
-    "studied_models": lambda s, b: s.studied_models,
     "map": lambda s, b: [NEIGHBORS, LANDMARKS],
-    "star": lambda s, b: [STAR_IMAGES, TERCILES],
     "claims": lambda s, b: [
         list(CLAIMS),
         [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],
@@ -180,7 +169,7 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     ],
 }
 """Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
-which memory may decide, and ``models``, ``unscored``, ``studied_models`` and ``claims``, which the models decide."""
+which memory may decide, and ``models``, ``unscored`` and ``claims``, which the models decide."""
 
 
 def _train_samples(scope: Scope, model: str) -> int | None:
@@ -254,7 +243,6 @@ def _series_rows() -> Iterator[Row]:
     """Yield the rows of the series, which are made like those of the main samples."""
     for name, holds, options in (
         (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
-        (COMPOSITION, "tested images under two transformations in a row", ("pairs",)),
         (RENDERING, "images of every split as other programs alter them", ("alternatives", "live_images")),
         (LAYERS, "images of every split, of which every block of a network is embedded", ()),
     ):
@@ -457,17 +445,6 @@ def _study_rows() -> Iterator[Row]:
             doing="Joining tables",
             **shared,
         )
-    yield Row(
-        path=CKA,
-        holds="how alike the spaces of every two models are",
-        each=_if(lambda scope: bool(scope.studies)),
-        reads=PROBED,
-        options=("studied_models",),
-        revision=revisions.STUDIES,
-        make=compare_spaces,
-        doing="Likeness of the models' spaces",
-        **shared,
-    )
 
 
 def _claim_rows() -> Iterator[Row]:
@@ -485,27 +462,11 @@ def _claim_rows() -> Iterator[Row]:
     )
 
 
-def _star_rows() -> Iterator[Row]:
-    yield Row(
-        path=STAR,
-        holds="the mean offset of each transformation on two axes, and its trail from weak to strong, beside its axes",
-        stage=EVALUATE,
-        each=_models,
-        reads=(*PROBED, layout.series_table(STRENGTH), _folder(STRENGTH)),
-        options=("classes", "star"),
-        revision=revisions.STAR,
-        beside=(STAR_AXES,),
-        make=draw_star,
-        doing="Mean offsets of {model}",
-    )
-
-
 def _map_rows() -> Iterator[Row]:
     readings = {
         DONE: "`sample`, `x`, `y`: UMAP coordinates of the first repetition by what was done to each picture: of "
         "embeddings less the mean of the versions of each image",
         EVERYTHING: "the same of the embeddings themselves",
-        SHOWN: "the same by what is shown: of embeddings less the mean of each transformation",
     }
     for reading, holds in readings.items():
         yield Row(
@@ -531,7 +492,6 @@ TABLE = Table(
         *_score_rows(),
         *_study_rows(),
         *_claim_rows(),
-        *_star_rows(),
         *_map_rows(),
     ),
     OPTIONS,

@@ -79,11 +79,6 @@ def table_path(name: str) -> str:
     return f"{TABLES}{name}{PARQUET}"
 
 
-def table_name(path: str) -> str | None:
-    """Return the table that lies at ``path``, or None where no table over all models does."""
-    return path.removeprefix(TABLES).removesuffix(PARQUET) if path.startswith(TABLES) else None
-
-
 SCORES = table_path("scores")
 FITS = table_path("fits")
 CLAIMS = table_path("claims")
@@ -186,16 +181,6 @@ def scores_path(model: str) -> str:
 
 def study_path(model: str, name: str) -> str:
     return f"{model_folder(model)}studies/{name}{PARQUET}"
-
-
-def star_path(model: str) -> str:
-    """Return the path of a model's star of transformations."""
-    return f"{model_folder(model)}star{PARQUET}"
-
-
-def star_axes_path(model: str) -> str:
-    """Return the path of the axes of a model's star, and of the unit of its lengths."""
-    return f"{model_folder(model)}star.safetensors"
 
 
 def map_path(model: str, reading: str = EVERYTHING) -> str:

@@ -26,14 +26,11 @@ from probing_core.compute.names import (
     ORACLE,
     OTHER_PROBES,
     RENDERING,
-    STRENGTH,
 )
 from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
-from probing_core.compute.star import Versions, make_star, star_rows
 from probing_core.compute.studies import Study
 from probing_core.compute.studies.model_data import ModelData, SeriesData
-from probing_core.compute.studies.similarity import cka_table, untouched_rows
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
 from probing_core.compute.train.reuse import adopt
@@ -57,8 +54,6 @@ from probing_core.run.store import Content
 from probing_core.transforms import FAR_CONTROL, resolve
 
 SCORES_OF_MODEL = layout.scores_path(ANY_MODEL)
-STAR, STAR_AXES = layout.star_path(ANY_MODEL), layout.star_axes_path(ANY_MODEL)
-CKA = layout.table_path("cka")
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
 LIVE = (CALIBRATED, DEPLOYMENT, NOTICING)
@@ -199,14 +194,6 @@ def _series_data(reader: Reader, study: Study, data: ModelData) -> SeriesData:
     )
 
 
-def compare_spaces(reader: Reader) -> Mapping[str, Content]:
-    samples, update = reader.table(layout.SAMPLES), reader.scope.progress.update
-    rows = untouched_rows(samples, reader.table(layout.IMAGES))
-    clean = {model: read_embeddings(reader.files, model, rows) for model in reader.scope.studied_models}
-    report = lambda message, done, total: update("likeness", done, total, message)  # noqa: E731
-    return {CKA: cka_table(clean, samples["base_id"].to_numpy()[rows], report)}
-
-
 def decide_claims(reader: Reader) -> Mapping[str, Content]:
     scope, models = reader.scope, list(reader.scope.entries)
     far = {t.name for t in scope.transforms if t.far} - {FAR_CONTROL}
@@ -232,20 +219,6 @@ def draw_map(reader: Reader, reading: str) -> Mapping[str, Content]:
     samples = samples.iloc[first]
     X = read_as(lazy_embeddings(reader.files, model).at(first), samples, reading)
     return {layout.map_path(ANY_MODEL, reading): map_table(X, samples, reader.scope.recipe.seed, report)}
-
-
-def draw_star(reader: Reader) -> Mapping[str, Content]:
-    scope, model, files = reader.scope, reader.binding["model"], reader.files
-    samples, transforms = reader.table(layout.SAMPLES), {t.name: t for t in scope.transforms if not t.far}
-    rows = star_rows(samples, reader.table(layout.IMAGES), transforms)
-    main = Versions(samples.iloc[rows], lazy_embeddings(files, model)[rows])
-    series = None
-    if files.has(layout.series_table(STRENGTH)) and scope.covers(model, STRENGTH):
-        table = files.read_table(layout.series_table(STRENGTH))
-        there = np.flatnonzero(table["image_id"].isin(main.rows["image_id"]))
-        series = Versions(table.iloc[there], read_embeddings(files, model, there, STRENGTH))
-    star = make_star(main, series, transforms)
-    return {STAR: star.table, STAR_AXES: {"axes": star.axes, "unit": np.array([star.unit])}}
 
 
 def choose_verdict_photographs(reader: Reader) -> Mapping[str, Content]:

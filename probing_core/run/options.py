@@ -52,9 +52,7 @@ class Options:
         maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
     """
 
-    corpus: str | None = _option(
-        "C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, webdataset:ADDRESS, torchvision:NAME"
-    )
+    corpus: str | None = _option("C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, hub:NAME")
     view: int | None = _option("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)
     models: Sequence[str] | None = _option(
         "a,b",
@@ -64,8 +62,8 @@ class Options:
     )
     transforms: Sequence[str] | None = _option(
         "a,b",
-        "default: bank, all of it; far-styles adds styles that no probe learns from; preset:NAME is the protocol of "
-        "others (traces, imagenet-c, or a part as imagenet-c/noise)",
+        "default: bank, all of it; far-styles adds styles that no probe learns from; of a plug-in, names or "
+        "what several have before a slash",
         "names",
     )
     limit: int | None = _option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Protocol, TypeVar, get_type_hints
 
 from probing_core.compute.design import Design
@@ -19,6 +19,9 @@ VIEW = 128
 
 EMBEDDING_TYPES = ("float32", "float16")
 """Types in which embeddings of samples are written, the default first."""
+
+PASSED_OVER = ("style:", "export:", "file:")
+"""Beginnings of names of models that earlier versions had. A run that holds one is read without it."""
 
 HINTS = ("corpus", "calibrate_on", "threads")
 """Entries that are recorded and not compared: two runs, or a run and a command, may differ in them."""
@@ -113,7 +116,8 @@ class Recipe:
             raise BadConfig(f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
         try:
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
-            return cls(**values)
+            recipe = cls(**values)
+            return replace(recipe, models=tuple(name for name in recipe.models if not is_passed_over(name)))
         except TypeError as error:
             raise BadConfig(f"The recipe is incomplete: {error}.") from error
 
@@ -152,6 +156,11 @@ class Recipe:
     def probe_digest(self) -> str:
         """Digest of the recipe less its models: ``probes_from`` of the runs that take this one's probes."""
         return digest(self.without_models())
+
+
+def is_passed_over(model: str) -> bool:
+    """Return whether ``model`` is the name of a model of an earlier version that this one cannot have."""
+    return model.startswith(PASSED_OVER)
 
 
 KINDS = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}

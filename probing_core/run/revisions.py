@@ -6,7 +6,7 @@ them: a release by itself changes no bytes.
 
 from __future__ import annotations
 
-from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
 
 FORMAT = 1
 """Of what a run is on disk: ``run.toml`` states it, and it is in every key. A run of another format is refused."""
@@ -14,7 +14,7 @@ FORMAT = 1
 SAMPLES = 2
 """Of the main samples and the large pictures: which images, and what is drawn for them."""
 
-SERIES = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 4, LAYERS: 1}
+SERIES = {STRENGTH: 2, RENDERING: 4, LAYERS: 1}
 """Of each series of samples."""
 
 TRAINING = 8
@@ -34,9 +34,6 @@ SCORING = 7
 
 STUDIES = 4
 """Of every study."""
-
-STAR = 3
-"""Of the star of transformations."""
 
 MAP = 2
 """Of the maps: their samples and positions."""

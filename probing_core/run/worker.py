@@ -207,7 +207,6 @@ def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
             "weights": spec.weights,
             "data": spec.data,
             "input_size": spec.input_size or 0,
-            "text": embedder.embeds_text,
             "blocks": list(embedder.blocks),
             "recipe": without_none(recipe),
         }

@@ -12,7 +12,7 @@ from probing_core.api import score as scoring
 from probing_core.api.check import RETRIEVAL, Scorecard
 from probing_core.cli import main
 from probing_core.corpora import open_corpus
-from probing_core.corpora.validation import ValidationCorpus
+from probing_core.corpora.selection import ValidationCorpus
 from probing_core.errors import BadConfig
 from tests.conftest import write_scenes
 

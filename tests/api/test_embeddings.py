@@ -301,7 +301,7 @@ def test_memory_does_not_grow_with_the_rows(probe, tmp_path):
     """Peak of a fresh process over 8 MB of embeddings and over 157."""
     code = (
         "import sys; from probing_core.api.embeddings import probe_of, score_embeddings; "
-        "from lab.benchmarks._memory import peak_mb; from pathlib import Path; "
+        "from lab.benchmarks._common import peak_mb; from pathlib import Path; "
         "score_embeddings(Path(sys.argv[1]), Path(sys.argv[2]), probe_of(sys.argv[3])); print(peak_mb())"
     )
     (tmp_path / "probe.safetensors").write_bytes(probe.to_bytes())

@@ -9,8 +9,6 @@ from probing_core.api import export_images as exporting
 from probing_core.compute import samples
 from probing_core.corpora import open_corpus
 from probing_core.images import read_image
-from probing_core.models import load_embedder
-from probing_core.run import sample_sets
 from probing_core.run.recipe import Recipe
 from probing_core.run.store import Store
 from tests.compute.test_samples import make_all
@@ -50,34 +48,6 @@ def test_the_files_are_the_samples_of_the_run(exported):
     assert written == {*table["file"], "samples.csv", "samples.parquet", "export.toml"}
 
 
-def test_embeddings_made_elsewhere_predict_what_the_same_model_predicts_here(exported, capsys, monkeypatch):
-    run, out = exported
-    listed = pd.read_csv(out / "samples.csv", dtype={"image_id": str})
-    pixels = load_embedder("baseline/pixels")
-    np.save(out / "samples.npy", pixels.embed([read_image(out / file) for file in listed["file"]]))
-    assert probing("embed", "--run", run) == 0
-    monkeypatch.setattr(sample_sets, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
-    assert probing("embed", "--run", run, "--models", f"file:{out}/samples.npy") == 0
-    assert probing("train", "--run", run) == 0
-    store = Store(run)
-    here, there = (
-        store.read_table(f"models/{entry}/predictions/fine.parquet")
-        for entry in sorted({name.split("/")[1] for name in store.names("models/")})
-    )
-    assert len(here) > 0
-    pd.testing.assert_frame_equal(here, there)
-
-
-def test_a_table_with_a_column_a_dimension_takes_none_of_the_lists_columns(exported):
-    _, out = exported
-    table = pd.read_parquet(out / "samples.parquet")
-    matrix = pd.DataFrame(np.random.default_rng(0).normal(size=(len(table), 3)).astype(np.float32)).add_prefix("e")
-    pd.concat([table, matrix], axis=1).to_parquet(out.parent / "mine.parquet")
-    embedder = load_embedder(f"file:{out.parent}/mine.parquet")
-    made = embedder.embed_samples([], table)[embedder.name]
-    assert np.array_equal(made, matrix.to_numpy())
-
-
 def test_an_export_that_is_killed_goes_on_and_ends_with_the_same_bytes(exported, tmp_path, many_scenes, monkeypatch):
     _, whole = exported
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 30)
@@ -99,7 +69,7 @@ def test_an_export_that_is_killed_goes_on_and_ends_with_the_same_bytes(exported,
     assert export(tmp_path, many_scenes) == 0
     assert len(written) == len(pd.read_parquet(whole / "samples.parquet")) - 30 * len(done)
     again = files(tmp_path / "out")
-    assert {k: v for k, v in files(whole).items() if k != "samples.npy"} == again
+    assert files(whole) == again
     written.clear()
     assert export(tmp_path, many_scenes) == 0
     assert written == []

@@ -17,7 +17,7 @@ from probing_core.cli import build_parser, predict
 from probing_core.cli.stages import run_options
 from probing_core.detector.verdicts import Verdict
 from probing_core.images import encode_png, read_image
-from probing_core.transforms import CATALOG, PRESETS
+from probing_core.transforms import CATALOG
 from tests.conftest import scene
 from tests.forked import begin
 from tests.run.test_embed import files
@@ -69,9 +69,7 @@ def test_rows_hold_what_scripts_rely_on(capsys):
     for key in ("name", "family", "objective", "dim", "available", "why_not", "license"):
         assert all(key in row for row in models)
     transforms = json.loads(call(capsys, "transforms", "--json")[1])
-    of_presets = [row["name"] for row in transforms if row["tier"].startswith("preset:")]
-    assert [row["name"] for row in transforms] == [*CATALOG.names, *of_presets]
-    assert of_presets == [t.name for name in ("traces", "imagenet-c") for t in PRESETS.get(name).transforms]
+    assert [row["name"] for row in transforms] == list(CATALOG.names)
     for key in ("group", "parameter", "unit", "weakest", "strongest", "unseen_in"):
         assert all(key in row for row in transforms)
     assert sum(row["tier"] == "bank" for row in transforms) == 31
@@ -136,8 +134,6 @@ def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
         (["run", "--out", "R", "--corpus", "photo"], "Did you mean 'photos'"),
         (["run", "--out", "R", "--models", "zoo/none"], "no model called 'zoo/none'"),
         (["run", "--out", "R", "--transforms", "blur"], "no transformation called 'blur'"),
-        (["run", "--out", "R", "--transforms", "preset:imagenetc"], "no preset called 'imagenetc'. Did you mean"),
-        (["run", "--out", "R", "--transforms", "traces/jpeg-q75"], "Did you mean 'traces/jpeg-q75-444'"),
         (["run", "--out", "R", "--seed", "-1"], "0 or more"),
         (["train", "--run", "R"], "is not a run yet"),
         (["verify", "--run", "R"], "is not a run"),
@@ -212,13 +208,6 @@ def test_verdicts_are_shown_where_they_are_calibrated():
         "known": True,
     }
     assert second["verdict"] == "not calibrated"
-
-
-def test_comparing_with_a_text_needs_a_model_that_reads(capsys, trained, tmp_path):
-    (tmp_path / "a.png").write_bytes(encode_png(scene(3, 32)))
-    code, _, err = call(capsys, "predict", tmp_path / "a.png", "--run", trained, "--text", "a horse")
-    assert code == 2
-    assert "image-text model" in err
 
 
 def test_verify_finds_damage(capsys, trained):

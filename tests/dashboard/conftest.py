@@ -15,8 +15,10 @@ from dashboard import state
 from dashboard.reads import READS
 from dashboard.text import PAGES as NAVIGATION
 from lab.devtools.browser import served
-from lab.devtools.made_run import make_run, ship
+from lab.devtools.kept import copy_of
+from lab.devtools.made_run import ship
 from probing_core.paths import data_dir
+from tests.conftest import kept_made_run
 from tests.dashboard.reads import not_declared, recorded, titled
 from tests.made_detector import with_detector
 
@@ -65,14 +67,9 @@ def _names_are_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("runs") / "made")
-
-
-@pytest.fixture(scope="session")
 def detecting_run(made_run: Path) -> Path:
     """The made run with a detector of alterations that was learned from the packaged photographs."""
-    return with_detector(made_run, made_run.parent / "detecting")
+    return copy_of("detecting", lambda folder: with_detector(kept_made_run(), folder), made_run.parent / "detecting")
 
 
 @pytest.fixture(scope="session")

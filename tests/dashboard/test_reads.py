@@ -30,7 +30,7 @@ VISITS: dict[str, tuple[dict[str, str], ...]] = {
     "Retrieval": ({"models": PIXELS, "ask": "True"},),
     "Geometry": ({"whose": "all"}, {"whose": "one"}),
     "Methods and data": ({"show_checks": "True"},),
-    "Try your images": ({"models": PIXELS, "samples": "coffee/00", "neighbors": "True", "own_star": "True"},),
+    "Try your images": ({"models": PIXELS, "samples": "coffee/00", "neighbors": "True"},),
 }
 """Page -> addresses that together show all that it reads; other pages show it at once."""
 

@@ -44,12 +44,6 @@ def test_what_cannot_be_named_is_left_to_the_reader():
     assert "--limit" not in words
 
 
-def test_a_preset_is_named_whole():
-    recipe = replace(RECIPE, transforms=("identity", *expand(["preset:imagenet-c", "preset:traces/sharpening"])))
-    options = build_parser().parse_args(shlex.split(command_of(recipe))[1:])
-    assert set(options.transforms) == {"preset:imagenet-c", "preset:traces/sharpening", "identity"}
-
-
 def test_photographs_that_are_not_here_are_described_and_no_path_leads_nowhere(tmp_path):
     here = tmp_path / "mine"
     here.mkdir()

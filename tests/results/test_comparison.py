@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 import probing_core
-from lab.devtools.made_run import make_run
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.measures.paired_tests import holm
 from probing_core.results import Run
 from probing_core.results.comparison import COMPARED, compare, other_seeds, place_among, recall_beside
 from probing_core.results.ranking import RANKING_FACTS, accuracy_of, of_subset, paired_p
 from probing_core.run import layout
+from tests.conftest import copy_of_made_run
 
 MODEL = "baseline/handcrafted"
 
@@ -122,7 +122,7 @@ def test_two_runs_are_compared_model_by_model(made_run, tmp_path):
     assert (same["model"] == same["other"]).all()
     assert (same["difference"] == 0).all()
     assert (same["p"] == 1).all()
-    other = make_run(tmp_path / "other", seed=0, repetitions=2)
+    other = copy_of_made_run(tmp_path / "other", repetitions=2)
     table = probing_core.compare(Run.open(other), Run.open(made_run))
     assert (table.groupby("model")["difference"].max() != 0).all()
 

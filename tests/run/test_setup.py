@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from probing_core.errors import BadConfig, BadRun, DamagedFile, ModelUnavailable, ProbingError, UnknownName
@@ -162,19 +161,3 @@ def test_what_a_run_stands_on_is_refused_where_it_cannot_be(few_scenes, tmp_path
     shutil.rmtree(tmp_path / "base")
     with pytest.raises(BadRun, match="stands on the run .* which is not there"):
         Store(tmp_path / "mine")
-
-
-def test_embeddings_that_lack_samples_do_not_join_and_the_whole_file_does_afterwards(few_scenes, tmp_path):
-    options = few_transforms(few_scenes, "baseline/pixels")
-    run(tmp_path / "run", options, ("embed",))
-    samples = Store(tmp_path / "run").read_table("samples.parquet")
-    keys = samples[["image_id", "transform", "repetition", "draw"]]
-    table = keys.assign(a=np.arange(len(keys), dtype=np.float32), b=1.0)
-    table.iloc[:-1].to_parquet(tmp_path / "mine.parquet")
-    joining = replace(options, models=("baseline/pixels", f"file:{tmp_path / 'mine.parquet'}"))
-    with pytest.raises(ModelUnavailable, match="has no embedding for 1 of .* It has left the run"):
-        run(tmp_path / "run", joining, ("embed",))
-    assert read_recipe(Store(tmp_path / "run")).models == ("baseline/pixels",)
-    table.to_parquet(tmp_path / "mine.parquet")
-    run(tmp_path / "run", joining, ("embed",))
-    assert len(Run.open(tmp_path / "run").models) == 2

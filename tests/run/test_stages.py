@@ -409,7 +409,7 @@ def test_a_series_that_was_never_made_is_not_made_by_a_repair(split_run, tmp_pat
     out = shutil.copytree(split_run[0], tmp_path / "run")
     store = Store(out)
     with store.locked():
-        store.remove("series/composition.parquet", *store.names("models/baseline-pixels/series/"))
+        store.remove("series/rendering.parquet", *store.names("models/baseline-pixels/series/"))
     before = files(out)
     for name in ("samples.parquet", store.names("models/baseline-pixels/embeddings/")[0]):
         flip(out / name)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -19,7 +21,7 @@ from probing_core.compute.parity.steps import DECODINGS, AnySteps, Change
 from probing_core.errors import BadArray, ProbingError
 from probing_core.images import Image
 from probing_core.measures.nearest import unit
-from probing_core.transforms import PRESETS, Transform, generator
+from probing_core.transforms.bank.codec import store_as_jpeg
 
 EXPLAINED = 0.5
 """A change explains a shift of which it leaves less than this share."""
@@ -166,6 +168,27 @@ def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return (unit(first) * unit(second)).sum(1)
 
 
+def _resized(image: Image, factor: float) -> Image:
+    """Return the picture resized and back."""
+    height, width = image.shape[:2]
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return cv2.resize(
+        cv2.resize(image, size, interpolation=cv2.INTER_AREA), (width, height), interpolation=cv2.INTER_CUBIC
+    )
+
+
+ALTERATIONS: dict[str, Callable[[Image], Image]] = {
+    **{
+        f"jpeg-q{quality}-{chroma.replace(':', '')}": partial(store_as_jpeg, quality=quality, chroma=chroma)
+        for quality in (75, 85, 95)
+        for chroma in ("4:2:0", "4:4:4")
+    },
+    "resize-half": partial(_resized, factor=0.5),
+    "resize-three-quarters": partial(_resized, factor=0.75),
+}
+"""Processing that hardly anybody sees, by which a shift is measured."""
+
+
 def alterations(side: Side, images: Sequence[Image], unit: float) -> pd.DataFrame:
     """Return how far hardly visible processing moves the embeddings of photographs, the faintest first.
 
@@ -174,15 +197,15 @@ def alterations(side: Side, images: Sequence[Image], unit: float) -> pd.DataFram
         images: decoded photographs.
 
     Returns:
-        ``alteration`` (of the preset ``traces``), ``shift`` (the mean over the photographs).
+        ``alteration`` (of `ALTERATIONS`), ``shift`` (the mean over the photographs).
     """
     assert side.embed is not None
     assert side.steps is not None
     before = side.embed(side.steps, images)
     rows = []
-    for transform in PRESETS.get("traces").transforms:
-        after = side.embed(side.steps, [_altered(transform, i, image) for i, image in enumerate(images)])
-        rows.append((transform.name.partition("/")[2], float(shifts(before, after, unit).mean())))
+    for name, altered in ALTERATIONS.items():
+        after = side.embed(side.steps, [altered(image) for image in images])
+        rows.append((name, float(shifts(before, after, unit).mean())))
     return pd.DataFrame(rows, columns=["alteration", "shift"]).sort_values("shift", ignore_index=True)
 
 
@@ -426,7 +449,3 @@ def _in_bfloat16(numbers: np.ndarray) -> bool:
 
 STORED: Mapping[str, Callable[[np.ndarray], bool]] = {"float16": _in_float16, "bfloat16": _in_bfloat16}
 """Name of a precision -> whether all numbers, ``float32``, are among those that it has."""
-
-
-def _altered(transform: Transform, number: int, image: Image) -> Image:
-    return transform.apply(image, transform.weakest, generator(0, str(number), transform.name))

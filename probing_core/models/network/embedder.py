@@ -68,7 +68,7 @@ class NetworkEmbedder(LoadedEmbedder):
         target = resolve_device(device)
         self.device, self.precision = str(target), resolve_precision(precision, target)
         self._network = network
-        self._weights = network.weights or weights_digest(network.module)
+        self._weights = network.weights or weights_digest(network.module.state_dict())
         # Channels last: convolutions run faster on CPU, transformers as fast as before.
         network.module.eval().to(target)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -119,16 +119,6 @@ class NetworkEmbedder(LoadedEmbedder):
     def recipes(self) -> Mapping[str, dict[str, Any]]:
         layers: Sequence[int | None] = self._readouts.layers or [None]
         return {name: self._recipe(layer) for name, layer in zip(self._names(), layers, strict=True)}
-
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        if self._network.text is None:
-            return super().embed_text(texts)
-        with self._forward.inference():
-            return self._network.text(texts).float().cpu().numpy()
-
-    @property
-    def embeds_text(self) -> bool:
-        return self._network.text is not None
 
     def close(self) -> None:
         for held in ("_network", "_forward"):

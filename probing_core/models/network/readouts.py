@@ -36,7 +36,6 @@ class Network:
         class_token: whether the first of them is a class token.
         pool: pooling of a layer where the name states none: "cls" or "mean".
         exact: names of modules that are computed in float32 whatever the precision, since rounding spoils them.
-        text: texts -> (N, D), for models with a text tower.
         weights: digest of the weights, where it is not that of their bytes.
         details: what else changes the embeddings, in JSON types.
         versions: library -> version, of those that compute the embedding.
@@ -53,7 +52,6 @@ class Network:
     class_token: bool = False
     pool: Literal["cls", "mean"] = "mean"
     exact: Sequence[str] = ()
-    text: Callable[[Sequence[str]], torch.Tensor] | None = None
     weights: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Models that exist in Python already: a function on images, or a network with its preprocessing.
+"""Models that exist in Python already: a function on images, a network with its preprocessing, embeddings of samples.
 
     register(from_callable("mine/statistics", function, dim=12))
     register(from_module("mine/net", module, Preprocessing(size=(224, 224))))
@@ -26,6 +26,7 @@ from probing_core.models.network.preprocessing import make_batch
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
     from torch import nn
 
@@ -205,6 +206,72 @@ def _evaluating(module: nn.Module, device: torch.device) -> Iterator[None]:
             part.training = mode
         if before != device:
             module.to(before)
+
+
+class ArrayEmbedder(LoadedEmbedder):
+    """Embeddings of the samples of a run that were made elsewhere, looked up by sample."""
+
+    embeds_pictures = False
+
+    def __init__(self, name: str, matrix: np.ndarray, samples: pd.DataFrame, digest: str) -> None:
+        self.name, self._matrix, self._digest = name, matrix, digest
+        self.dim = matrix.shape[1]
+        self._rows = _keys(samples)
+
+    def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
+        rows = self._rows.get_indexer(_keys(samples))
+        if (rows < 0).any():
+            raise BadArray(f"'{self.name}' has no embedding for {(rows < 0).sum()} of {len(rows)} samples of the run.")
+        return {self.name: np.ascontiguousarray(self._matrix[rows], np.float32)}
+
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        raise BadConfig(f"'{self.name}' holds embeddings of a run's samples and cannot embed other pictures.")
+
+    def recipe(self) -> dict[str, Any]:
+        return {"file": self._digest}
+
+
+def _keys(samples: pd.DataFrame) -> pd.MultiIndex:
+    import pandas as pd
+
+    return pd.MultiIndex.from_frame(samples[["image_id", "transform", "repetition", "draw"]])
+
+
+def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> EmbedderSpec:
+    """Return the spec of embeddings in memory.
+
+    Args:
+        matrix: (N, D).
+        samples: row for row, with the columns image_id, transform, repetition and draw.
+
+    Raises:
+        BadArray: ``matrix`` is no array (N, D) of finite numbers.
+    """
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
+        raise BadArray(
+            f"Embeddings of samples are one row a sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "
+            f"shape {matrix.shape}."
+        )
+    if not np.isfinite(matrix).all():
+        raise BadArray(
+            f"{np.count_nonzero(~np.isfinite(matrix).all(1))} of {len(matrix)} embeddings hold values that are not "
+            f"finite numbers (NaN or infinity); embed these samples again."
+        )
+    digest = hashlib.sha256(matrix.tobytes()).hexdigest()
+
+    def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> ArrayEmbedder:
+        refuse_options(name, options)
+        return ArrayEmbedder(name, matrix, samples, digest)
+
+    return EmbedderSpec(
+        name=name,
+        family="precomputed",
+        objective="unknown",
+        dim=matrix.shape[1],
+        license="unknown",
+        weights="an array in memory",
+        loader=load,
+    )
 
 
 def from_module(

@@ -13,11 +13,12 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from probing_core.errors import BadConfig, ModelUnavailable, one_line
 from probing_core.models.base import Availability, EmbedderSpec
 from probing_core.models.names import ModelName
+from probing_core.models.weights import weights_digest
 from probing_core.models.zoo.architectures import architecture_of
 from probing_core.models.zoo.sizes import SIZE, WIDTH
 from probing_core.models.zoo.vit import ViTEmbedder
@@ -25,27 +26,25 @@ from probing_core.paths import data_dir, user_path
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
-    from probing_core.models.zoo.text_tower import TextTower, Vocabulary
 
 DATA = "13,069 pictures of Caltech-101 and PACS"
 LICENSE = "research use: trained on Caltech-101 (CC BY 4.0) and PACS, whose pictures state no license"
 
 ENCODERS = {
-    "supervised": ("supervised", "supervised", False),
-    "simclr": ("SimCLR", "SimCLR", False),
-    "mae": ("MAE", "MAE", False),
-    "can": ("CAN", "CAN", False),
-    "clip": ("CLIP-style", "", True),
-    "align": ("ALIGN-style", "", True),
-    "simclr-matched": ("SimCLR, views of crop and flip alone", "", False),
-    "clip-plain": ("CLIP-style, captions without style", "CLIP", True),
-    "align-plain": ("ALIGN-style, captions without style", "ALIGN", True),
+    "supervised": ("supervised", "supervised"),
+    "simclr": ("SimCLR", "SimCLR"),
+    "mae": ("MAE", "MAE"),
+    "can": ("CAN", "CAN"),
+    "clip": ("CLIP-style", ""),
+    "align": ("ALIGN-style", ""),
+    "simclr-matched": ("SimCLR, views of crop and flip alone", ""),
+    "clip-plain": ("CLIP-style, captions without style", "CLIP"),
+    "align-plain": ("ALIGN-style, captions without style", "ALIGN"),
 }
-"""Name in the zoo -> what it was trained for, its role in the claims, and whether it has a text tower. What is claimed
+"""Name in the zoo -> what it was trained for, and its role in the claims. What is claimed
 of image-text models is tested on the encoders whose captions never name a style."""
-
-WITH_TEXT = tuple(name for name, (_, _, text) in ENCODERS.items() if text)
 
 
 def weights_path(name: str, seed: int = 0) -> Path:
@@ -81,28 +80,30 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
         with torch.device("meta"):  # no weights are drawn, since the file has all of them
             vit = architecture.init(0)
         vit.load_state_dict(_under("encoder.", weights), assign=True)
-        text = _text_tower(facts, weights)
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, BadConfig) as error:
         raise ModelUnavailable(f"'{path}' holds no encoder of the zoo that can be read: {one_line(error)}.") from error
-    return ViTEmbedder(name, vit, options, device, precision, text, architecture=architecture.description)
+    return ViTEmbedder(name, vit, options, device, precision, _digest(weights, vit), architecture.description)
 
 
 def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
 
 
-def _text_tower(facts: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> tuple[Vocabulary, TextTower] | None:
-    if "words" not in facts:
-        return None
-    import torch
+def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
+    """Return the digest of an encoder's weights. Where it learned with captions, the tower of the words counts too, in
+    the order of its layers: models of runs are known by it."""
+    words = [key for key in weights if key.startswith("text.")]
+    if not words:
+        return weights_digest(vit.state_dict())
 
-    from probing_core.models.zoo.text_tower import TextTower, Vocabulary
+    def place(key: str) -> tuple:
+        layer = key.removesuffix("weight").removesuffix("bias")
+        _, part, *inner = layer.split(".")
+        first = ("positions", "words", "blocks", "project").index(part)
+        return first, inner[:2], "self_attn" not in inner, "out_proj" in inner, layer, key.endswith("bias")
 
-    vocabulary = Vocabulary(tuple(facts["words"]))
-    with torch.device("meta"):
-        tower = TextTower(len(vocabulary.words))
-    tower.load_state_dict(_under("text.", weights), assign=True)
-    return vocabulary, tower
+    encoder = {f"encoder.{key}": tensor for key, tensor in vit.state_dict().items()}
+    return weights_digest(encoder | {key: weights[key] for key in sorted(words, key=place)})
 
 
 def _load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
@@ -141,10 +142,9 @@ SPECS = tuple(
         weights="in the project",
         data=DATA,
         input_size=SIZE,
-        text=text,
         role=role,
         loader=_load,
         check=partial(_check, name),
     )
-    for name, (objective, role, text) in ENCODERS.items()
+    for name, (objective, role) in ENCODERS.items()
 )

@@ -7,7 +7,7 @@ tokens, so that objectives which never train a class token (MAE, CAN) are read o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from probing_core.models.base import Preprocessing
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import torch
     from timm.models.vision_transformer import VisionTransformer
     from torch import nn
-
-    from probing_core.models.zoo.text_tower import TextTower, Vocabulary
 
 DESCRIPTION = f"ViT {SIZE} px, patch {PATCH}, width {WIDTH}, depth {DEPTH}, {HEADS} heads"
 
@@ -82,7 +80,7 @@ def normalize(pixels: torch.Tensor) -> torch.Tensor:
 
 
 class ViTEmbedder(NetworkEmbedder):
-    """The zoo's encoder in memory, with its text tower where it has one.
+    """The zoo's encoder in memory.
 
     Args:
         name: the full name, options included.
@@ -90,7 +88,6 @@ class ViTEmbedder(NetworkEmbedder):
         options: ``layer`` (from 1: the mean of the tokens that block gives out, before the last
             normalization; ``all``: each of them from one pass); ``pool`` may be ``mean`` alone.
         device, precision: as of `NetworkEmbedder`.
-        text: the words and the network of the text tower, or None.
         weights: digest of the weights, where it is not that of their bytes.
         architecture: what the network is made of, in words.
 
@@ -105,43 +102,26 @@ class ViTEmbedder(NetworkEmbedder):
         options: Mapping[str, str] | None = None,
         device: str = "cpu",
         precision: str = "float32",
-        text: tuple[Vocabulary, TextTower] | None = None,
         weights: str = "",
         architecture: str = DESCRIPTION,
     ) -> None:
-        network = _network(vit, text, weights, architecture)
+        network = _network(vit, weights, architecture)
         super().__init__(name, network, PREPROCESSING, options or {}, device, precision)
 
 
-def _network(
-    vit: VisionTransformer, text: tuple[Vocabulary, TextTower] | None, weights: str, architecture: str
-) -> Network:
+def _network(vit: VisionTransformer, weights: str, architecture: str) -> Network:
     import timm
-    from torch import nn
 
     def embed(batch: torch.Tensor) -> torch.Tensor:
         return vit.forward_features(batch).float().mean(1)  # summed in float32, whatever the precision
 
     return Network(
-        module=nn.ModuleDict({"encoder": vit, "text": text[1]}) if text else vit,
+        module=vit,
         embed=embed,
         pooling="mean",
         features=vit.forward_features,
         blocks=list(vit.blocks),  # type: ignore[arg-type]
-        text=_text(*text) if text else None,
         weights=weights,
         details={"architecture": architecture},
         versions={"timm": timm.__version__},
     )
-
-
-def _text(vocabulary: Vocabulary, tower: TextTower) -> Callable[[Sequence[str]], torch.Tensor]:
-    def encode(texts: Sequence[str]) -> torch.Tensor:
-        import torch
-
-        words = vocabulary.encode(texts)
-        device = next(tower.parameters()).device
-        with torch.autocast(device.type, enabled=False):  # so small that float32 costs nothing
-            return tower(words.to(device))
-
-    return encode

@@ -10,7 +10,7 @@ import pytest
 from dashboard.jobs.estimate import Pace, estimate, most_alike, paces
 from probing_core.compute.design import Design
 from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
-from probing_core.corpora.arrays import ArrayCorpus
+from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.results import Run
 from probing_core.run import layout
 from probing_core.run.graph import TABLE

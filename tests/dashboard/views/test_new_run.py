@@ -221,7 +221,7 @@ def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
     for key, value in (
         ("new-corpus", "folder:~nosuch/x"),
         ("new-further", "hf:" + 300 * "x"),
-        ("new-further", "file:~nosuch/x"),
+        ("new-further", "onnx:~nosuch/x"),
     ):
         app.text_input(key=key).set_value(value).run()
         assert not app.exception

@@ -5,15 +5,15 @@ import re
 import numpy as np
 import pytest
 
-from lab.devtools.made_run import LIVE, make_run
+from lab.devtools.made_run import LIVE
 from lab.evidence.maps import BEGIN, NAMES, PAGE, table_of
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return Run.open(make_run(tmp_path_factory.mktemp("runs") / "made"))
+def run(made_run):
+    return Run.open(made_run)
 
 
 def test_the_table_has_the_models_with_embeddings_in_every_reading_and_shares_of_a_loop(run):

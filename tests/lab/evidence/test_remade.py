@@ -3,7 +3,6 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from lab.devtools.made_run import make_run
 from lab.evidence.remade import HEAD, MARK, PAGE, differences, table_of
 from probing_core.errors import BadRun
 from probing_core.results import Run
@@ -11,8 +10,8 @@ from probing_core.run.layout import table_path
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return Run.open(make_run(tmp_path_factory.mktemp("runs") / "made"))
+def run(made_run):
+    return Run.open(made_run)
 
 
 def test_differences_are_in_points_and_rows_are_paired_by_what_names_them():

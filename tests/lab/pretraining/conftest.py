@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
-from probing_core.corpora.table import make_rows
+from probing_core.corpora.base import Corpus, make_rows
 
 STYLES = ("photo", "art_painting", "cartoon", "sketch")
 

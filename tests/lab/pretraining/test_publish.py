@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab.pretraining import fine_gate, pretrain
-from lab.pretraining.card import sparkline
-from lab.pretraining.fine_gate import FineGate, measure_fine
-from lab.pretraining.gate import Gate, measure, seen_rows
-from lab.pretraining.publish import publish
+from lab.pretraining import gate as gates
+from lab.pretraining import pretrain
+from lab.pretraining.gate import FineGate, Gate, measure, measure_fine, seen_rows
+from lab.pretraining.publish import publish, sparkline
 from probing_core.errors import BadCorpus, BadRun
 from probing_core.measures import Interval
 from probing_core.models.zoo import specs
@@ -33,8 +32,8 @@ class Knowing(ViTEmbedder):
 @pytest.fixture(autouse=True)
 def _few_transforms(monkeypatch) -> None:
     """Four of the bank's: what they have in common with the others is enough for a gate."""
-    few = tuple(transform for transform in fine_gate.bank() if transform.name in FEW)
-    monkeypatch.setattr(fine_gate, "bank", lambda: few)
+    few = tuple(transform for transform in gates.bank() if transform.name in FEW)
+    monkeypatch.setattr(gates, "bank", lambda: few)
 
 
 def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path: Path, monkeypatch) -> None:

@@ -1,9 +1,8 @@
-"""What `NetworkEmbedder` does for every provider: callables, batches, memory, exported programs, unsafe files."""
+"""What `NetworkEmbedder` does for every provider: callables, batches, memory, unsafe files."""
 
 from __future__ import annotations
 
 import pickle
-import zipfile
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from probing_core.models.base import Preprocessing
 from probing_core.models.network import compiled
 from probing_core.models.network.cpu_batches import AHEAD, BatchThreads
 from probing_core.models.network.embedder import Network, NetworkEmbedder
-from probing_core.models.providers import exported
 from tests.models.made import call, in_pytorch, pictures
 
 SMALL = Preprocessing((32, 32), "squash", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -192,40 +190,6 @@ def test_devices_and_precisions_are_checked():
     halves = load_embedder("mine/net", precision="bfloat16")
     assert halves.recipe()["precision"] == "bfloat16"
     assert halves.embed(pictures()).dtype == np.float32
-
-
-def test_an_exported_program_equals_the_module(tmp_path):
-    path = tmp_path / "net.pt2"
-    net = small_net()
-    exported.save(net, SMALL, path)
-    embedder = in_pytorch(load_embedder(f"export:{path}", precision="float32"))
-    assert embedder.preprocessing == SMALL
-    np.testing.assert_allclose(embedder.embed(pictures()), call(net, batch()), atol=1e-5)
-    program = torch.export.export(net, (torch.zeros(2, 3, 32, 32),))
-    torch.export.save(program, tmp_path / "bare.pt2")
-    with pytest.raises(ModelUnavailable, match="does not state how its pictures are preprocessed"):
-        load_embedder(f"export:{tmp_path}/bare.pt2")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        (b"torch.ops.aten.relu.default", b"torch.os.system", "torch.os.system"),
-        (b"Symbol('", b"exec('x') + Symbol('", "exec"),
-        (b'"guards_code": []', b'"guards_code": ["exit()"]', "guards"),
-    ],
-)
-def test_an_exported_program_that_would_run_code_is_refused(tmp_path, old, new, reason):
-    exported.save(small_net(), SMALL, tmp_path / "net.pt2")
-    changed = 0
-    with zipfile.ZipFile(tmp_path / "net.pt2") as good, zipfile.ZipFile(tmp_path / "bad.pt2", "w") as bad:
-        for name in good.namelist():
-            content = good.read(name)
-            changed += content.count(old) if "/models/" in name else 0
-            bad.writestr(name, content.replace(old, new) if "/models/" in name else content)
-    assert changed
-    with pytest.raises(ModelUnavailable, match=f"would execute code.*{reason}"):
-        load_embedder(f"export:{tmp_path}/bad.pt2")
 
 
 class Evil:

@@ -1,0 +1,80 @@
+"""What takes long to make and several tests read: made once for all processes, and kept between calls of pytest.
+
+It is kept in ``.pytest_cache/made``, in a folder named by a hash of the sources and libraries that make it. Nothing is
+ever taken from the folder of other sources, and what changed after it was made is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".pytest_cache" / "made"
+
+READERS = ("charts", "cli", "results")
+"""Folders of the core that make nothing in a run."""
+
+OTHERS = ("lab/devtools/kept.py", "lab/devtools/made_run.py", "tests/conftest.py", "tests/made_detector.py")
+LIBRARIES = (
+    *("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "scikit-image", "opencv-python-headless", "pillow"),
+    *("torch", "safetensors"),
+)
+FORGOTTEN_S = 3600
+"""Age after which what other sources made is removed: another call of pytest may still read it."""
+
+
+def sources() -> str:
+    """Return a hash of all that what is kept depends on: sources, libraries, cores."""
+    core = ROOT / "probing_core"
+    files = [path for path in core.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for path in files if path.relative_to(core).parts[0] not in READERS]
+    found = hashlib.sha256()
+    for path in sorted([*files, *(ROOT / name for name in OTHERS)]):
+        found.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    found.update(json.dumps([[name, version(name)] for name in LIBRARIES]).encode())
+    found.update(str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()).encode())
+    return found.hexdigest()[:16]
+
+
+AT_START = sources()
+"""Those of the modules that this process has imported, or will unless somebody edits them meanwhile."""
+
+
+def kept(name: str, make: Callable[[Path], object]) -> Path:
+    """Return the folder that ``make`` fills, for reading alone; its path is the same in all processes."""
+    place = FOLDER / AT_START / name
+    files = place.with_name(f"{name}.json")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{place}.lock"):
+        if not (files.exists() and json.loads(files.read_text()) == _sizes(place)):
+            _forget()
+            shutil.rmtree(place, ignore_errors=True)
+            make(place)
+            if sources() == AT_START:
+                files.write_text(json.dumps(_sizes(place)))
+    return place
+
+
+def copy_of(name: str, make: Callable[[Path], object], out: Path) -> Path:
+    """Return ``out``, a copy of the folder that ``make`` fills, which may be written to."""
+    return Path(shutil.copytree(kept(name, make), out))
+
+
+def _sizes(place: Path) -> dict[str, int]:
+    """Return each file below ``place`` with its size."""
+    return {str(path.relative_to(place)): path.stat().st_size for path in sorted(place.rglob("*")) if path.is_file()}
+
+
+def _forget() -> None:
+    for other in FOLDER.iterdir():
+        if other.name != AT_START and other.stat().st_mtime < time.time() - FORGOTTEN_S:
+            shutil.rmtree(other, ignore_errors=True)

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from lab.devtools.browser import IN_BROWSER
+from lab.scripts.sessions import measure
+
+pytestmark = [*IN_BROWSER, pytest.mark.slow]
+
+
+def test_two_sessions_walk_all_pages_and_upload_without_errors(made_run):
+    found = measure(["--run", str(made_run)], sessions=2, uploads=2, farewell_s=0)
+    assert not found["errors"]
+    assert found["page_change"]["count"] == found["page_change_in_the_browser"]["count"] > 1
+    assert found["upload"]["count"] >= 1
+    assert found["upload_in_the_browser"]["count"] >= 1
+    assert 0 < found["server_mb"]["before"] <= found["server_mb"]["highest"]
