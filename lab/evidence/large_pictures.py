@@ -17,13 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from probing_core.compute.live.fusion import starting_rule
 from sklearn.metrics import roc_auc_score
 
 from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import Measured, measured, publish
 from probing_core import Predictor
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live.tiles import PictureCrops, join
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -59,7 +58,6 @@ def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tup
     groups = np.asarray(detector.groups)
     identity = np.flatnonzero(groups == "identity")[0]
     odds = logs - logs[:, [identity]]
-    fusion = starting_rule(detector.groups)
     gray = table["no_color"].to_numpy()
     allowed = (groups != "identity") & ~(gray[:, None] & (groups == "color"))
 
@@ -70,7 +68,7 @@ def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tup
         return np.where(allowed, per_class, -np.inf).max(1)
 
     whole, tiles = odds[table["start"].to_numpy()], each(lambda a, b: odds[a + 1 : b].mean(0))
-    joined = each(lambda a, b: np.log(fusion.fuse(np.exp(logs[a]), np.exp(logs[a + 1 : b]))))
+    joined = each(lambda a, b: np.log(join(np.exp(logs[a:b]), detector.groups)))
     yield "fused by group", largest(joined - joined[:, [identity]])
     yield "whole alone", largest(whole)
     yield "tiles alone", largest(tiles)

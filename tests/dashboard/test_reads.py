@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from probing_core.compute.live.fusion import starting_rule
 
 from dashboard.data import predictions
 from dashboard.reads import ALL_TABLES, EVERY_PAGE, READS
 from lab.devtools.made_run import KEY
-from probing_core.compute.names import DETECTOR, FUSION, NOVELTY, READINGS
+from probing_core.compute.live.noticing import Noticing
+from probing_core.compute.names import DETECTOR, NOTICING, READINGS
 from probing_core.run import layout
 from probing_core.run.store import Store
-from probing_core.transforms import bank
 from tests.dashboard.conftest import PAGES, REFERENCE
 from tests.dashboard.reads import FILES, not_declared, recorded, titled
 from tests.made_studies import add_studies
@@ -38,7 +37,6 @@ FROM_THE_REFERENCE = (
     layout.DETECTOR_FILE,
     layout.scored_views_path(DETECTOR),
     layout.scored_views_path(PIXELS),
-    layout.probe_path(PIXELS, NOVELTY),
 )
 
 
@@ -49,8 +47,7 @@ def runs(made_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     store = Store(whole)
     for path in FROM_THE_REFERENCE:
         store.write_bytes(path, Store(REFERENCE).read_bytes(path), KEY)
-    groups = [transform.group for transform in bank()]
-    store.write_bytes(layout.probe_path(PIXELS, FUSION), starting_rule(groups).to_bytes(), KEY)
+    store.write_bytes(layout.probe_path(PIXELS, NOTICING), Noticing(2.0).to_bytes(), KEY)
     return {"whole": whole, "made": made_run, "reference": REFERENCE}
 
 
