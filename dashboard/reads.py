@@ -71,7 +71,7 @@ READS = {
         layout.IMAGES,
         layout.SAMPLES,
         _EMBEDDINGS,
-        *_LIVE[:-1],
+        *_LIVE,
         *_studies("duplicates", "layers", "retrieval", "uses", "variance"),
     ),
     "Geometry": (
