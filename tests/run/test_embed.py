@@ -296,7 +296,7 @@ def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
     monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: stronger)
     after, folders = keys(store), [layout.embeddings_folder(model) for model in MODELS]
-    for path in (layout.SAMPLES, layout.CROPS, *folders):
+    for path in (layout.SAMPLES, *folders):
         assert before[path] != after[path], path
     assert before[layout.IMAGES] == after[layout.IMAGES]
 

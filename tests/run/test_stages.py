@@ -254,13 +254,13 @@ def test_probes_that_were_trained_again_are_taken_again(split_run, few_scenes, t
     store = Store(source)
     with store.locked():
         store.write_bytes(probe, store.read_bytes("models/baseline-pixels/probes/fine.safetensors"), "again")
-        store.remove("models/baseline-pixels/probes/novelty.safetensors")
+        store.remove("models/baseline-pixels/probes/noticing.safetensors")
     run(tmp_path / "run", taken, COMPUTING)
     assert Store(tmp_path / "run").read_bytes(probe) == store.read_bytes(probe)
-    assert not Store(tmp_path / "run").has("models/baseline-pixels/probes/novelty.safetensors")
+    assert not Store(tmp_path / "run").has("models/baseline-pixels/probes/noticing.safetensors")
 
 
-@pytest.mark.parametrize("lost", ["deployment", "fine", "novelty", "group-1"])
+@pytest.mark.parametrize("lost", ["deployment", "fine", "noticing", "group-1"])
 def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
     shutil.copytree(split_run[0], tmp_path / "run")
     path = tmp_path / "run" / f"models/baseline-pixels/probes/{lost}.safetensors"
