@@ -8,7 +8,6 @@ from scipy.stats import betabinom, hypergeom
 from sklearn.isotonic import IsotonicRegression
 from sklearn.neighbors import NearestNeighbors
 
-from probing_core.errors import BadArray
 from probing_core.measures import retrieval
 from probing_core.measures.retrieval import Ranks, directions, extrapolated, isotonic, ranks, recall_limit
 
@@ -161,10 +160,3 @@ def test_what_is_always_or_never_found_is_said_so():
     assert (always.censored, always.value) == ("above", 3.0)
     assert (never.censored, never.value) == ("below", 0.0)
     assert np.isnan(recall_limit(levels, np.ones((19, 4))).low)
-
-
-def test_what_does_not_pair_up_is_refused():
-    with pytest.raises(BadArray, match="increasing levels"):
-        recall_limit(np.array([1.0, 1.0]), np.ones((30, 2)))
-    with pytest.raises(BadArray, match="needs its original"):
-        ranks(np.ones((3, 2)), np.ones((2, 2)), [], np.arange(3), np.arange(2))

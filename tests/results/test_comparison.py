@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import probing_core
-from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.errors import BadRun
 from probing_core.measures.paired_tests import holm
 from probing_core.results import Run
 from probing_core.results.comparison import COMPARED, compare, other_seeds, place_among, recall_beside
@@ -84,11 +84,6 @@ def test_groups_are_compared_by_their_recall(made_run):
     assert mine["difference"] == pytest.approx(by_model["zoo/mae"] - by_model["baseline/pixels"])
 
 
-def test_a_model_without_a_score_is_told_with_those_that_have_one(made_run):
-    with pytest.raises(UnknownName, match=r"no score of 'zoo/none'.* It has: .*zoo/mae"):
-        place_among(Run.open(made_run), "zoo/none")
-
-
 def test_two_models_are_compared_by_the_scores_that_the_run_has_of_them(made_run):
     table = probing_core.compare("zoo/mae", "baseline/pixels", made_run)
     assert tuple(table.columns) == COMPARED
@@ -144,18 +139,3 @@ def test_runs_of_one_model_each_are_compared_whatever_it_is_called(made_run, tmp
     store.remove(*(path for path in store.names(layout.MODELS) if "/zoo-mae/" in path))
     with pytest.raises(BadRun, match="share no model"):
         probing_core.compare(runs[0], rest)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "of", "error", "message"),
-    [
-        ("zoo/mae", "zoo/none", True, UnknownName, r"no model 'zoo/none' to compare. It has: .*zoo/mae"),
-        ("zoo/mae", "RUN", False, BadConfig, "Two models of a run are compared, or two runs"),
-        ("RUN", "RUN", True, BadConfig, "Two models of a run are compared, or two runs"),
-        ("RUN", "OTHER", False, BadRun, "have other photographs"),
-    ],
-)
-def test_what_cannot_be_compared_is_told_in_one_sentence(a, b, of, error, message, made_run, trained_run):
-    places = {"RUN": made_run, "OTHER": trained_run}
-    with pytest.raises(error, match=message):
-        probing_core.compare(places.get(a, a), places.get(b, b), made_run if of else None)
