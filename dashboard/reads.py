@@ -7,7 +7,7 @@ fail where a page reads something else.
 
 from __future__ import annotations
 
-from probing_core.compute.names import DEPLOYMENT, DETECTOR, FUSION, LAYERS, NOVELTY, READINGS
+from probing_core.compute.names import DEPLOYMENT, DETECTOR, LAYERS, NOTICING, READINGS
 from probing_core.run import layout
 from probing_core.run.layout import ANY_MODEL, ANY_TASK
 
@@ -21,10 +21,9 @@ _TASKS = layout.predictions_path(ANY_MODEL, ANY_TASK)
 _EMBEDDINGS = layout.embeddings_folder(ANY_MODEL)
 _DETECTOR = (layout.DETECTOR_FILE, layout.scored_views_path(DETECTOR))
 _LIVE = (
-    *(layout.probe_path(ANY_MODEL, name) for name in (DEPLOYMENT, FUSION, NOVELTY)),
+    *(layout.probe_path(ANY_MODEL, name) for name in (DEPLOYMENT, NOTICING)),
     layout.scored_views_path(ANY_MODEL),
 )
-_STARS = (layout.star_path(ANY_MODEL), layout.star_axes_path(ANY_MODEL))
 
 
 def _studies(*names: str) -> tuple[str, ...]:
@@ -58,7 +57,6 @@ READS = {
         _EMBEDDINGS,
         _FINE,
         *(layout.map_path(ANY_MODEL, reading) for reading in READINGS),
-        layout.star_path(ANY_MODEL),
     ),
     "Confusion": (layout.IMAGES, layout.SAMPLES, _FINE, _TASKS, layout.SCORES),
     "Generalization": (layout.IMAGES, layout.SAMPLES, _TASKS, layout.SCORES),
@@ -67,21 +65,20 @@ READS = {
         layout.series_table(LAYERS),
         layout.SCORES,
         layout.FITS,
-        *_studies("geometry", "layers", "neighbors-layers", "retrieval", "robustness"),
+        *_studies("layers"),
     ),
     "Retrieval": (
         layout.IMAGES,
         layout.SAMPLES,
         _EMBEDDINGS,
         *_LIVE[:-1],
-        *_studies("content-neighbors", "copies", "duplicates", "retrieval", "retrieval-limits", "retrieval-strength"),
-        *_studies("robustness", "uses", "variance", "variance-layers"),
+        *_studies("duplicates", "layers", "retrieval", "uses", "variance"),
     ),
     "Geometry": (
         layout.IMAGES,
         layout.SAMPLES,
         layout.SCORES,
-        *_studies("cka", "codelength", "composition", "dimension", "erasure", "geometry", "ood", "selectivity"),
+        *_studies("geometry", "selectivity"),
     ),
     "Try your images": (
         layout.SAMPLES,
@@ -89,7 +86,6 @@ READS = {
         *_LIVE,
         *_DETECTOR,
         layout.map_path(ANY_MODEL),
-        *_STARS,
     ),
     "You against the models": (layout.SAMPLES, _FINE),
     "Scan": _DETECTOR,

@@ -1,8 +1,7 @@
 """Rights of the visitors of a served dashboard. This file alone decides them.
 
-Everybody may look at the runs that are listed, and drop pictures in. `Guarded` lists what needs rights. Two kinds of
-visitors have them: those on the machine itself (`on_this_machine`), and those who have signed in with OpenID Connect
-and are listed in the secrets (`is_signed_in`). Rights never follow from a client's address, which a proxy hides.
+Everybody may look at the runs that are listed, and drop pictures in. `Guarded` lists what needs rights: they belong to
+whoever is on the machine itself (`on_this_machine`). Rights never follow from a client's address, which a proxy hides.
 
 Every function that starts a job, reads a folder or asks a host calls `require`; pages only hide what would be refused.
 """
@@ -11,9 +10,8 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Mapping
 from functools import cache
-from typing import Final, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 import psutil
@@ -40,9 +38,6 @@ Downloading a model needs them too: without, only what is on disk is loaded (`da
 
 FORWARDED = ("x-", "cf-", "forwarded", "via", "true-client-ip", "tailscale-", "fly-", "fastly-")
 """Prefixes of headers that proxies and tunnels add, and that no browser sends with a websocket."""
-
-EVERYONE: Final = "everyone"
-"""Value in the secrets, in place of a list of addresses, for all accounts that the provider signs in."""
 
 _served = threading.Event()
 
@@ -71,7 +66,7 @@ def require(what: Guarded) -> None:
 
 def allowed() -> bool:
     """Return whether the visitor of this session may do what is `Guarded`."""
-    return not _served.is_set() or on_this_machine() or is_signed_in()
+    return not _served.is_set() or on_this_machine()
 
 
 def on_this_machine() -> bool:
@@ -92,67 +87,12 @@ def on_this_machine() -> bool:
     )
 
 
-def is_signed_in() -> bool:
-    """Return whether the visitor has signed in and the secrets list their verified address, or everyone."""
-    if not account() or (listed := _listed()) is None:
-        return False
-    if listed == EVERYONE:
-        return True
-    # Some providers write a text in place of a truth value. A provider that does not state it is trusted.
-    verified = str(st.user.get("email_verified", True)).lower() == "true"
-    return verified and st.user.get("email") in listed
-
-
-def account() -> str:
-    """Return the name under which the visitor has signed in, with rights or without; empty if not signed in."""
-    if st.user.get("is_logged_in") is not True:
-        return ""
-    return str(st.user.get("email") or st.user.get("name") or st.user.get("sub") or "an account without a name")
-
-
-def can_sign_in() -> bool:
-    """Return whether the secrets name a provider that signs visitors in."""
-    return "is_logged_in" in st.user
-
-
-def sign_in_problem() -> str:
-    """Return why signing in gives rights to nobody on this server, as a sentence; empty if it does give rights."""
-    if _listed() is not None:
-        return ""
-    section = st.secrets.get("probing")
-    keys = section.items() if isinstance(section, Mapping) else ()
-    found = ", ".join(f"{key} ({type(value).__name__})" for key, value in keys) or "no key"
-    return (
-        "Nobody gets rights here by signing in: secrets.toml needs a section [probing] with one key, allowed, which is "
-        f'the list of addresses that have rights, or "{EVERYONE}"; it has {found}.'
-    )
-
-
 def refusal(what: Guarded) -> str:
     """Return the sentence for a visitor without rights who asks for ``what``."""
-    if account():
-        return (
-            f"{what} is not open to the account with which you are signed in: whoever runs this dashboard lists the "
-            "addresses that may, and its provider must have verified yours."
-        )
-    if can_sign_in():
-        return f"{what} needs a sign-in, which the pages New run and Scan ask for."
     return (
         f"{what} is not open to visitors. Open this dashboard on the machine that runs it, or through an SSH tunnel to "
         "that machine; one that was started with --share takes everybody for a visitor."
     )
-
-
-def _listed() -> list[str] | Literal["everyone"] | None:
-    """Return the addresses that the secrets give rights to, or `EVERYONE`; None if they are stated wrongly."""
-    match st.secrets.get("probing"):
-        case {"allowed": "everyone", **others} if not others:
-            return EVERYONE
-        case {"allowed": str(one), **others} if not others:
-            return [one]
-        case {"allowed": list(several), **others} if not others and all(isinstance(each, str) for each in several):
-            return several
-    return None
 
 
 def _is_local(address: str) -> bool:

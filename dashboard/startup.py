@@ -1,8 +1,7 @@
 """Prepare the slow parts of the first pages, so that the first visitor does not wait for them.
 
-Prepared are the rankings of models and of two classes, the packaged photographs, the sheet of all transformations, the
-first star, and the first maps, whose drawing takes the browser time as well. Everything else is computed when a page
-needs it.
+Prepared are the rankings of models and of two classes, the packaged photographs, the sheet of all transformations, and
+the first maps, whose drawing takes the browser time as well. Everything else is computed when a page needs it.
 """
 
 from __future__ import annotations
@@ -21,13 +20,11 @@ from dashboard.data.pictures import VisitorPicture
 from dashboard.data.point_cloud import point_cloud
 from dashboard.data.two_classes import board_of, most_mistaken
 from dashboard.widgets.neighborhoods import on_maps
-from dashboard.widgets.stars import drawn
 from dashboard.widgets.uses import best_for
 from probing_core.compute.names import READINGS
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run
 from probing_core.results.retrieval import USES
-from probing_core.results.stars import stars
 from probing_core.transforms import bank
 
 PAUSE_S = 2.0
@@ -70,19 +67,12 @@ def other_pages() -> None:
     first = cache.corpus(cache.PACKAGED).rows["image_id"].iloc[0]
     picture = VisitorPicture.from_array(first, cache.corpus_image(cache.PACKAGED, first))
     if run := _first_run():
-        _first_star(run)
         _first_maps(run)
         _ = run.pictures.why_not  # reads the corpus
     if run and run.tasks:
         task = run.tasks[0]
         cache.computed(run, board_of, task, "seen", *cache.computed(run, most_mistaken, task))
     contact_sheet(picture, bank())
-
-
-def _first_star(run: Run) -> None:
-    table = cache.computed(run, stars)
-    if not table.empty:
-        cache.computed(run, drawn, table["model"].iloc[0], "", False)
 
 
 def _first_maps(run: Run) -> None:

@@ -33,17 +33,16 @@ FOLD = "show-"
 
 NAMES = frozenset((
     "alteration", "arrows", "ask", "card", "cell", "cells", "change-picture", "color", "compare", "cosine", "depth",
-    "example", "from", "game", "groups", "model", "models", "near", "nearest", "neighbors", "neighbors-model",
+    "example", "from", "game", "groups", "model", "models", "near", "neighbors", "neighbors-model",
     "neighbors-picture", "new-corpus", "new-executor", "new-further", "new-groups", "new-limit", "new-models",
-    "new-name", "new-view", "other", "own-star", "own-star-model", "own-star-picture", "photograph", "picture",
-    "question", "rank-model", "reading", "rotation", "run", "samples", "scan-run", "selected", "selected-in",
-    "selection-name", "small-maps", "some", "star-of", "strength", "subset", "survival", "table", "task", "tell",
-    "training", "transform", "transformation", "unrelated", "use", "variance-model", "variance-pooling", "whose",
-    "with", "words", "wrong-for", "wrong-of",
+    "new-name", "new-view", "other", "photograph", "picture", "question", "rank-model", "reading", "rotation", "run",
+    "samples", "scan-run", "selected", "selected-in", "selection-name", "small-maps", "some", "strength", "subset",
+    "survival", "table", "task", "tell", "transform", "transformation", "unrelated", "use", "variance-model",
+    "variance-pooling", "with", "words", "wrong-for", "wrong-of",
 ))  # fmt: skip
 """Names that an address can set, on any page: choices follow a visitor. Tests of pages fail where one is missing."""
 
-FAMILIES = (FOLD, "tiles-model-")
+FAMILIES = (FOLD,)
 """Beginnings of names of which a page has several; the page of a gallery ends in `GALLERY`."""
 
 GALLERY = "-page"

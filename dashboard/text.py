@@ -42,10 +42,6 @@ TERMS = {
     "at 1 the moved picture is as far away as another picture.",
     "detection threshold": "The strength at which the probe separates the transformed picture from the untouched one "
     "with d\N{PRIME} = 1; fainter strengths than probes learn from are tried too.",
-    "equivariance": "How well a linear map predicts the embedding of the transformed picture from the untouched one "
-    "(held-out R²; 1 is perfect, below 0 the mean of all pictures predicts better).",
-    "cka": "Debiased linear centered kernel alignment of two models' embeddings: 1 means the same geometry.",
-    "composition": "A probe trained on single transformations is shown pictures with two, one after the other.",
     "claim": "A sentence of the paper's abstract, tested on a set of encoders by contrasts that were named before any "
     "result was seen: supported; not supported, since a part of it is significantly the other way round; or undecided.",
     "objective": "What the model was trained to do: name labels (supervised), fill in hidden parts (MAE, CAN), "
@@ -95,11 +91,12 @@ GLOSSARY = {
     "recognized": "Named as it is: the share of the samples of a class that the probe calls by its name (recall).",
     "chance": "What guessing would give.",
     "detector": "The classifier that decides whether a picture was altered at all, apart from the models.",
-    "verdict": "untouched, altered, or strange (unlike all that was learned), by comparison with photographs that are "
-    "untouched.",
-    "alarm": "A model alarms where the picture seems more altered than 95 % of untouched photographs; only then is it "
-    "quoted with a probability, given that the picture was altered.",
-    "power": "The share of altered pictures that alarm, where 5 % of untouched ones do: the column Finds.",
+    "verdict": "The detector's answer, by comparison with photographs that are untouched: it alarms where a picture "
+    "seems more altered than 95 % of them.",
+    "answer": "altered (a probability above 90 %), rather altered (above 60 %), cannot tell, rather untouched (below "
+    "40 %) or untouched (below 10 %).",
+    "prior": "The share of such pictures that are altered, before any is looked at: one half unless it is changed.",
+    "power": "The share of altered pictures that alarm, where 5 % of untouched ones do.",
     "threshold": "The strength from which on a model tells a transformed picture from the untouched one.",
 }
 """The words of the project, each with one meaning; pages, commands, tables and documentation use them alike."""

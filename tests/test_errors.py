@@ -16,8 +16,7 @@ from probing_core.measures.cluster_sums import mean
 from probing_core.measures.detection_threshold import detection_threshold
 from probing_core.measures.embedding_space import shift
 from probing_core.measures.paired_tests import sign_flip
-from probing_core.measures.rank_correlation import rank_correlations
-from probing_core.measures.retrieval import ranks, recall_limit
+from probing_core.measures.retrieval import ranks
 from probing_core.measures.temperature import fit_temperature
 from probing_core.measures.variance_parts import variance_parts
 from probing_core.paths import user_path
@@ -31,7 +30,7 @@ RECIPE = Recipe(corpus="photos", fingerprint="f", transforms=("identity", "fog")
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
 LEVELS, HITS = np.linspace(0.1, 1, 8), np.ones((40, 8), bool)
 X, Y = np.eye(6, 3), np.arange(6) % 3
-POINTS = np.random.default_rng(0).normal(size=(60, 3))
+
 DISCRIMINANT = (
     (np.zeros((4, 2)), np.array([0, 1, 0, 0]), "each of them there"),
     (np.zeros((4, 2)), np.array([0, 1, 2]), "N classes"),
@@ -78,12 +77,9 @@ CASES: list[tuple[Callable[[], object], type[ProbingError], str]] = [
     (lambda: probing_core.samples("photos", transforms="no-such"), ProbingError, "no-such"),
     (lambda: user_path("~nosuch/x"), BadConfig, "path"),
     (lambda: user_path(300 * "x"), BadConfig, "path"),
-    (lambda: recall_limit(np.array([1.0, 1.0]), np.ones((30, 2))), BadArray, "increasing"),
     (lambda: ranks(np.ones((3, 2)), np.ones((2, 2)), [], np.arange(3), np.arange(2)), BadArray, "original"),
     (lambda: variance_parts(np.ones((2, 3, 1, 4))), BadArray, "three photographs"),
     (lambda: sign_flip(*(mean(np.zeros(n), [str(i) for i in range(n)]) for n in (5, 6))), BadArray, "photographs"),
-    (lambda: rank_correlations(without(POINTS, 5), np.arange(60)), BadArray, "177 of 180"),
-    (lambda: rank_correlations(POINTS, np.arange(59)), BadArray, "(59,)"),
     (lambda: detection_threshold(LEVELS[::-1], HITS, HITS[:, 0]), BadArray, "levels"),
     (lambda: detection_threshold(LEVELS[:2], HITS[:, :2], HITS[:, 0]), BadArray, "levels"),
     (lambda: detection_threshold(LEVELS[:5], HITS, HITS[:, 0]), BadArray, "levels"),

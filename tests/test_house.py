@@ -24,7 +24,6 @@ OF_A_RUN = re.compile(
 
 NOT_OF_A_RUN = {
     "probing_core/run/layout.py",  # the one place
-    "probing_core/models/providers/exported.py",  # folders of another program's archive
     "lab/scripts/package.py",  # tries an installed package from outside
 }
 

@@ -37,6 +37,9 @@ START_TIME_TOLERANCE_S = 1.0
 MAX_REPORT_NUMBER = 1e15
 """Bound of the numbers in a valid report; JSON may also hold NaN and infinity."""
 
+END_S = 30.0
+"""Seconds in which a process that is asked to end finishes the file that it writes; then it is killed."""
+
 NICENESS = 5
 """Niceness that is added to a process's, so that the server comes first."""
 
@@ -85,10 +88,10 @@ def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
     _work(out, ["scan", str(folder), "--out", str(out), "--run", str(run), *trusted])
 
 
-def draw_maps(run: Path, models: Sequence[str]) -> None:
-    """Start a process that draws the maps of ``models``."""
+def draw_maps(run: Path) -> None:
+    """Start a process that completes the run, maps last, with the options that it had."""
     rights.require("Drawing a map")
-    _work(run, ["project", "--run", str(run), "--models", ",".join(models)])
+    _work(run, ["run", "--out", str(run), *last_options(run).arguments()])
 
 
 def _work(run: Path, command: Sequence[str]) -> None:
@@ -139,16 +142,30 @@ def _lower_priority(process: psutil.Process) -> None:
 
 def cancel(run: Path) -> bool:
     """Ask the process that works on ``run`` to end, and return whether there was one; what is complete stays."""
+    return _ask_to_end(run) is not None
+
+
+def stop(run: Path) -> None:
+    """End the process that works on ``run``, if there is one, and wait until it writes no more."""
+    if process := _ask_to_end(run):
+        with suppress(psutil.Error):
+            try:
+                process.wait(END_S)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(END_S)
+
+
+def _ask_to_end(run: Path) -> psutil.Process | None:
     rights.require("Canceling a computation")
     report = report_of(run)
     process = _process(report) if report is not None and report.state == "running" else None
-    if process is None:
-        return False
-    try:
-        process.terminate()
-    except psutil.Error:  # it has ended, or belongs to another user
-        return False
-    return True
+    if process is not None:
+        try:
+            process.terminate()
+        except psutil.Error:  # it has ended, or belongs to another user
+            return None
+    return process
 
 
 def remove(run: Path) -> None:

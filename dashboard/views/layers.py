@@ -10,19 +10,12 @@ from dashboard.data import cache
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import LAYER_TASKS, dots_chart, layers_chart, paths_chart
+from probing_core.charts import LAYER_TASKS, layers_chart, paths_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
-from probing_core.results import Run, summaries, together
-from probing_core.results.finding import layers_finding
+from probing_core.results import summaries
 from probing_core.results.ranking import with_place
-
-MEASURE_OF = {
-    "fine": "balanced-accuracy",
-    "content": "balanced-accuracy",
-    "robustness": "robustness-index",
-    "recall": "original-found",
-}
+from probing_core.results.sentences import layers_finding
 
 MAX_STEPS = 24
 """Steps of the slider; more depths than that are every twentieth of the way."""
@@ -34,7 +27,7 @@ NO_BLOCKS = "they have no blocks of their own: statistics and pixels, or a netwo
 def show() -> None:
     run = cache.current_run()
     if run.models.empty:
-        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` does it.")
         return
     rows = cache.computed(run, summaries.layers)
     if rows.empty:
@@ -61,7 +54,6 @@ def show() -> None:
             _best(rows)
     # How many images a probe learned from is said above, of all.
     tables.notes(rows.assign(note=rows["note"].str.replace(r"^learned from [\d,]+ images(; )?", "", regex=True)))
-    _together(run)
 
 
 @fragment
@@ -127,45 +119,6 @@ def _best(rows: pd.DataFrame) -> None:
             "low": ("from (%)", hint("interval")),
             "high": ("to (%)", hint("interval")),
         },
-    )
-
-
-def _together(run: Run) -> None:
-    points = cache.computed(run, together.embeddings_of)
-    pairs = cache.computed(run, together.pairs_of_run)
-    if pairs.empty:
-        return
-    st.header("Does it matter how much of the look is known?")
-    st.markdown(together.together_finding(pairs))
-    shown = pairs[["value", "low", "high"]].assign(name=together.named(pairs), series="rank correlation")
-    figure = dots_chart(
-        shown, cache.theme(), "rank correlation, with its 95 % interval", marks=[0.0], unit="", ends=(-1.05, 1.05)
-    )
-    tables.chart(figure, "together", pairs, "Rank correlations of what embeddings know and how they neighbor.")
-    st.caption(
-        f"Spearman's correlation over {len(points)} embeddings: every block of every network, and the models that have "
-        f"no blocks, such as hashes; untrained networks are among them. Intervals by bootstrap over "
-        f"{points['network'].nunique()} networks, since blocks and further trainings of one are not independent. "
-        f"With so few networks intervals are somewhat too narrow, and of {len(pairs)} of them one may miss by chance. "
-        "What goes together need not cause each other. The last of the claims on Overview asks this of the trained "
-        "encoders alone, by what they output."
-    )
-    if box := pickers.fold("The embeddings and what was measured of each", "show-together"):
-        with box:
-            _embeddings(points)
-
-
-def _embeddings(points: pd.DataFrame) -> None:
-    shares = [name for name in together.MEASURED if name in points and name != "shift"]
-    shift = {"shift": st.column_config.NumberColumn(format="%.2f", help=hint("shift"))} if "shift" in points else {}
-    tables.show_table(
-        points.drop(columns="pooling").rename(columns={"layer": "block"}),
-        "embeddings",
-        column_config={"block": st.column_config.NumberColumn(format="%d"), **shift},
-        percent={
-            name: (f"{together.MEASURED[name]} (%)", MEASURES.get(MEASURE_OF[name]).definition) for name in shares
-        },
-        height=460,
     )
 
 

@@ -13,10 +13,9 @@ from dashboard.data import cache
 from dashboard.page import fragment
 from dashboard.text import hint, names_in_words, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import leaderboard_chart, training_chart
+from probing_core.charts import leaderboard_chart
 from probing_core.measures import MEASURES
-from probing_core.results import Run, rankable, training_scores, trainings
-from probing_core.results.finding import beside_baselines, finding
+from probing_core.results import Run, rankable
 from probing_core.results.ranking import (
     has_place,
     in_order,
@@ -26,6 +25,7 @@ from probing_core.results.ranking import (
     scores_of,
     standing,
 )
+from probing_core.results.sentences import beside_baselines, finding
 
 BASELINES = (
     "Gray squares are baselines, which have learned nothing from pictures: handcrafted statistics of the pixels, the "
@@ -83,37 +83,12 @@ def show_leaderboard(run: Run) -> None:
     elif len(baselines):
         board = in_order(pd.concat([board, baselines.assign(p=np.nan, apart=True)], ignore_index=True))
     if board.empty:
-        messages.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
+        messages.empty("No model has a score for this task yet; `probing run --out DIR` makes them.")
         return
     scored = pd.concat([scores_of(each, task, subset) for each in runs])["model"]
     messages.left_out(run.models["name"], scored, "they have no score of this task on these samples")
     _ranking(board, subset)
     _other_seeds(runs, task, subset, board)
-
-
-@fragment
-def show_training(run: Run) -> None:
-    """Show what the checkpoints of a training hold over its steps; nothing where the run has no two of any."""
-    there = list(trainings(run.models["name"]))
-    if not there:
-        return
-    st.header("Over training")
-    training = there[0] if len(there) == 1 else pickers.select("Training", "training", there, there[0])
-    rows = cache.computed(run, training_scores, training)
-    if rows.empty:
-        messages.empty("No checkpoint has a score yet; `probing evaluate --run DIR` makes them.")
-        return
-    steps = rows["step"].unique()
-    tables.chart(
-        training_chart(rows, cache.theme()),
-        "over-training",
-        rows,
-        f"Scores of {len(steps)} checkpoints of {training}, from step {steps[0]:,} to {steps[-1]:,}.",
-    )
-    st.caption(
-        f"{plain(training)}: {len(steps)} checkpoints, and what a linear probe of each knows. Bars are 95 % intervals; "
-        "those of groups are under the pointer. Dotted: chance of naming the transformation."
-    )
 
 
 def _baselines(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Map: the stars of all models; then every picture on the maps of one to four of them, with a common selection."""
+"""Map: every picture on the maps of one to four models, with a common selection."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from dashboard.data.map_points import COLORING_NAMES, COLORINGS, palette_of
 from dashboard.data.point_cloud import PointCloud, point_cloud, table_of
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
-from dashboard.widgets import gallery, image_finder, messages, neighborhoods, pickers, stars, tables
+from dashboard.widgets import gallery, image_finder, messages, neighborhoods, pickers, tables
 from dashboard.widgets.missing_maps import draw_missing
-from probing_core.compute.names import DONE, EVERYTHING, READINGS, SHOWN
+from probing_core.compute.names import DONE, EVERYTHING, READINGS
 from probing_core.results import Run
 from probing_core.run.layout import SAMPLES
 
@@ -28,11 +28,10 @@ MAX_SAMPLES_WITH_ARROWS = 160
 MAX_ARROWS_OF_CHOSEN = 60
 """Arrows to pictures under the chosen transformation, at most; of more, a draw has arrows."""
 
-READING_NAMES = {DONE: "what was done", EVERYTHING: "everything", SHOWN: "what is shown"}
+READING_NAMES = {DONE: "what was done", EVERYTHING: "everything"}
 READING_HELP = (
     "What was done: the mean of all versions of a picture is taken off each of them, so that what they show is gone. "
-    "Everything: the embeddings as they are. What is shown: the mean of all pictures under a transformation is taken "
-    "off each of them, so that what was done to them is mostly gone."
+    "Everything: the embeddings as they are."
 )
 
 CHART = "map"
@@ -57,13 +56,11 @@ def show() -> None:
     run = cache.current_run()
     tour("Map")
     if run.models.empty:
-        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` does it.")
         return
     names = list(run.transforms["transform"])
     chosen = st.session_state.get(CHOSEN, state.stored_choice(CHOSEN))
     chosen = chosen if chosen in names else ""
-    stars.show(run, chosen, lambda name: _choose(name, chosen))
-    st.header("Every picture", help=hint("map"))
     wanted, reading, coloring = _controls(run, names)
     models = [m for m in wanted if run.has_map(m, reading)]
     if missing := [m for m in wanted if m not in models]:
@@ -76,11 +73,6 @@ def show() -> None:
         pictures_on_hover(CHART, run)
     fragment(neighborhoods.show)(run, models, reading)
     _selection(run, selected, models)
-
-
-def _choose(name: str, before: str) -> None:
-    """Make a transformation stand out, or none where it is chosen already."""
-    state.choose(CHOSEN, "" if name == before else name)
 
 
 def _controls(run: Run, names: list[str]) -> tuple[list[str], str, str]:

@@ -82,7 +82,7 @@ def _among_these() -> None:
         "Your model",
         "rank-model",
         "",
-        placeholder="timm:NAME, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO, file:PATH",
+        placeholder="timm:NAME, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
         help="Naming a published model is consent to download it.",
     ).strip()
     try:
@@ -186,7 +186,7 @@ def _corpus() -> tuple[str, bool]:
         cache.PACKAGED,
         on_change=want,
         help="photos (packaged), folder:PATH or folder:s3://... (subfolders are labels), parquet:FILE, "
-        "webdataset:ADDRESS, hf:OWNER/NAME (streams), torchvision:NAME (downloads).",
+        "hub:OWNER/NAME (downloads).",
     ).strip()
     wanted = corpus == cache.PACKAGED or st.session_state.get("_wanted-corpus") == corpus
     if not wanted:
@@ -229,7 +229,7 @@ def _models() -> tuple[list[str], bool]:
         "new-further",
         "",
         on_change=want,
-        placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, file:PATH",
+        placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
         help="Separated by commas. Naming a published model is consent to download it.",
     )
     wanted = not further.strip() or st.session_state.get("_wanted-further") == further

@@ -11,7 +11,7 @@ from dashboard.data import cache
 from dashboard.data.two_classes import TWO
 from dashboard.page import page
 from dashboard.text import ALTERED_AT_ALL, hint, plain
-from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard, show_training
+from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard
 from dashboard.widgets import messages, pickers, tables, uses
 from dashboard.widgets.claims import show_claims
 from probing_core.charts import profile_chart, substance_chart
@@ -39,7 +39,6 @@ def show() -> None:
     models = best_first(run)
     if models:
         _beside(run, models)
-    show_training(run)
     _question()
     if run.recipe.probes_from:
         _change_of_corpus(run)
@@ -148,7 +147,7 @@ def _profile(run: Run, models: list[str]) -> None:
     st.header("Models by groups", help=hint("recall"))
     rows = cache.computed(run, summaries.by_group, tuple(models))
     if rows.empty:
-        messages.empty("This run has no scores by group for the task fine; `probing evaluate --run DIR` makes them.")
+        messages.empty("This run has no scores by group for the task fine; `probing run --out DIR` makes them.")
         return
     figure = profile_chart(rows, cache.theme())
     tables.chart(

@@ -1,4 +1,5 @@
-"""Retrieval: whether originals are found, from which cosine on two pictures are the same, and content against look."""
+"""Retrieval: which model suits which use, whether originals are found, and from which cosine on two pictures are the
+same."""
 
 from __future__ import annotations
 
@@ -16,8 +17,6 @@ from dashboard.widgets import asking, gallery, messages, pickers, tables, upload
 from probing_core.charts import (
     PERCENT,
     dots_chart,
-    gallery_chart,
-    index_chart,
     profile_chart,
     recall_chart,
     variance_chart,
@@ -28,6 +27,7 @@ from probing_core.measures.unrelated_pairs import UNRELATED
 from probing_core.results import PicturesMissing, Run, retrieval, summaries
 from probing_core.results.ranking import has_place, marked
 from probing_core.results.retrieval import LOST, SURVIVES, USES, Near
+from probing_core.results.sentences import originals_finding
 from probing_core.run import layout
 from probing_core.transforms import resolve
 
@@ -44,14 +44,9 @@ MAX_PHOTOGRAPHS = 500
 FRAME = 8
 """Pixels of the frame around the original."""
 
+STUDIES = ("uses", "retrieval", "duplicates", "variance")
+
 COSINES = {"raw": "as it is", "centered": "mean taken off"}
-SETTINGS = {
-    "all-alike": "all like the query",
-    "same-class-alike": "same class like the query",
-    "random": "random looks",
-    "all-different": "all unlike the query",
-    "others-alike": "others like the query",
-}
 INTERVAL = {"low": ("from", hint("interval")), "high": ("to", hint("interval"))}
 
 
@@ -59,24 +54,23 @@ INTERVAL = {"low": ("from", hint("interval")), "high": ("to", hint("interval"))}
 def show() -> None:
     run = cache.current_run()
     if run.models.empty:
-        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` does it.")
         return
-    sentence = cache.computed(run, _finding)
-    if sentence:
-        with st.container(key="finding"):
-            st.markdown(sentence)
+    if all(cache.table(run, layout.table_path(name)).empty for name in STUDIES):
+        messages.empty(tables.why_none(run, trains=False))
+    else:
+        if sentence := cache.computed(run, _finding):
+            with st.container(key="finding"):
+                st.markdown(sentence)
         _uses(run)
         _originals(run)
         _duplicates(run)
-        _content_or_look(run)
         _variance(run)
-    else:
-        messages.empty(tables.why_none(run, trains=False))
     _try(run)
 
 
 def _finding(run: Run) -> str:
-    return retrieval.finding(run, lambda name: f"**{plain(name)}**")
+    return originals_finding(run, lambda name: f"**{plain(name)}**")
 
 
 @fragment
@@ -135,6 +129,9 @@ def _why_no_use(run: Run, use: str) -> str:
 def _originals(run: Run) -> None:
     st.header("Is the original still found?", help=MEASURES.get("original-found").definition)
     rows = cache.computed(run, retrieval.originals)
+    if rows.empty:
+        messages.empty(tables.why_none(run, trains=False))
+        return
     figure = profile_chart(rows.rename(columns={"transform": "group"}), cache.theme())
     tables.chart(figure, "originals", rows, "Share of altered pictures whose original is the nearest, in percent.")
     whole = int(rows["gallery"].max())
@@ -143,62 +140,28 @@ def _originals(run: Run) -> None:
         "Identity is the ceiling: the same photograph, cut a second time. Best model on top, what spoils it least on "
         "the left."
     )
-    left, right = st.columns(2)
-    with left:
-        _by_strength(run)
-    with right:
-        _by_gallery(run)
+    _by_strength(run)
 
 
 def _by_strength(run: Run) -> None:
     st.subheader("As the alteration grows")
-    table = tables.study(run, "retrieval-strength", trains=False)
+    table = cache.computed(run, retrieval.recall).dropna(subset=["strength"])
     if table.empty:
+        messages.empty(tables.why_none(run, trains=False))
         return
     transform = resolve(pickers.select("Alteration", "alteration", list(dict.fromkeys(table["transform"])), "jpeg"))
     rows = table[(table["transform"] == transform.name) & (table["k"] == 1)]
     title = f"{transform.parameter} ({transform.unit})"
     figure = recall_chart(rows, cache.theme(), title, transform.falling, pickers.chosen_model())
     tables.chart(figure, "by-strength", rows, f"Original found, by the strength of {transform.name}.")
-    limits = summaries.pick(cache.table(run, layout.table_path("retrieval-limits")), transform=transform.name)
-    if limits.empty:
-        return
-    reach = {"": "", "below": "fewer at the faintest strength", "above": "more at the strongest"}
-    shown = limits[["model", "value", "low", "high"]].assign(beyond=limits["censored"].map(reach))
-    tables.show_table(
-        shown.sort_values("value", ascending=transform.falling, kind="stable"),
-        "limits",
-        column_config={
-            "value": st.column_config.NumberColumn(
-                f"95 % up to ({transform.unit})",
-                format="%.3g",
-                help="The strength at which fewer than 95 % of the originals are the nearest.",
-            ),
-            "beyond": st.column_config.TextColumn(help="Where the limit lies beyond the strengths that were tried."),
-        },
-        height=None if len(shown) <= tables.WHOLE_TABLE else 460,
-    )
-
-
-def _by_gallery(run: Run) -> None:
-    st.subheader("As the gallery grows")
-    k = pickers.segments("Found among the", "nearest", ["1", "10"], names={"1": "first", "10": "first ten"})
-    table = cache.table(run, layout.table_path("retrieval"))
-    rows = table[(table["transform"] == retrieval.ALL) & (table["k"] == int(k))]
-    figure = gallery_chart(rows, cache.theme(), pickers.chosen_model())
-    tables.chart(figure, "by-gallery", rows, "Original found, by the number of photographs in the gallery.")
-    st.caption(
-        "All alterations together. Left of the line: exact, of drawn galleries of this size. Right of it, dotted: "
-        "extrapolated, tenfold at most; intervals there hold how far the same extrapolation is off within this gallery."
-        f" {tables.MANY_LINES}"
-    )
 
 
 @fragment
 def _duplicates(run: Run) -> None:
     st.header("Are these two pictures the same?", help=MEASURES.get("duplicate-threshold").definition)
-    thresholds = tables.study(run, "duplicates", trains=False)
+    thresholds = cache.computed(run, retrieval.copies)
     if thresholds.empty:
+        messages.empty(tables.why_none(run, trains=False))
         return
     shares = sorted(
         thresholds["unrelated"].unique(), key=lambda share: abs(np.log(share / UNRELATED))
@@ -215,14 +178,14 @@ def _duplicates(run: Run) -> None:
     figure = dots_chart(kept[["name", "series", "value"]], cache.theme(), "copies kept (%)", ends=PERCENT)
     tables.chart(figure, "kept", rows, "Share of altered copies above the threshold, of every model.")
     tables.show_table(
-        rows[["model", "value", "low", "high", "kept", "survives", "lost"]],
+        rows[["model", "threshold", "threshold_low", "threshold_high", "kept", "survives", "lost"]],
         "thresholds-of-duplicates",
         percent={"kept": ("copies kept (%)", MEASURES.get("copies-kept").definition)},
         column_config={
             "model": st.column_config.TextColumn(width="medium"),
-            "value": st.column_config.NumberColumn("threshold", format="%.3f", help="Cosine."),
-            "low": st.column_config.NumberColumn("from", format="%.3f", help=hint("interval")),
-            "high": st.column_config.NumberColumn("to", format="%.3f", help=hint("interval")),
+            "threshold": st.column_config.NumberColumn(format="%.3f", help="Cosine."),
+            "threshold_low": st.column_config.NumberColumn("from", format="%.3f", help=hint("interval")),
+            "threshold_high": st.column_config.NumberColumn("to", format="%.3f", help=hint("interval")),
             "survives": st.column_config.TextColumn(
                 "a copy survives", width="medium", help=f"More than {in_percent(SURVIVES)} of copies lie above."
             ),
@@ -242,50 +205,6 @@ def _duplicates(run: Run) -> None:
     )
 
 
-def _content_or_look(run: Run) -> None:
-    st.header("Are neighbors alike in content or in look?", help=MEASURES.get("robustness-index").definition)
-    rows = tables.study(run, "robustness", trains=False)
-    if rows.empty:
-        return
-    tables.chart(index_chart(rows, cache.theme()), "robustness", rows, "Robustness index of each model.")
-    label = "" if (rows["by"] == "label").any() else " This run has no labels that several photographs share."
-    st.caption(
-        "Of the 10 nearest that share either the content or the transformation, the share that shares the content: "
-        f"the photograph itself, or its label with the own photograph left out.{label} Bars are 95 % intervals. "
-        f"{_chances(rows)}"
-    )
-    tables.notes(rows)
-    st.subheader("Does the look decide which label is near?", help=MEASURES.get("content-by-neighbors").definition)
-    settings = cache.table(run, layout.table_path("content-neighbors"))
-    if settings.empty:
-        messages.empty(_why_no_use(run, "content"))
-        return
-    shown = settings[settings["setting"].isin(SETTINGS)]
-    order = shown[shown["setting"] == "random"].sort_values("value", ascending=False)["model"].tolist()
-    shown = shown.sort_values("model", key=lambda c: c.map({m: i for i, m in enumerate(order)}), kind="stable")
-    places = {name: i for i, name in enumerate(SETTINGS)}
-    shown = shown.sort_values("setting", key=lambda c: c.map(places), kind="stable")
-    figure = profile_chart(shown.assign(group=shown["setting"].map(SETTINGS)), cache.theme())
-    tables.chart(figure, "settings", settings, "Label told by neighbors, by whose look they have, in percent.")
-    k, chance = int(settings["k"].iloc[0]), float(settings["chance"].iloc[0])
-    learned = f"{int(settings['gallery'].iloc[0]):,} training images"
-    voting = f"most of the {k} nearest of {learned}" if k > 1 else f"the nearest of {learned}"
-    st.caption(
-        f"In percent: the share of altered pictures whose label is that of {voting} (chance {in_percent(chance, 1)}). "
-        "What differs between columns is which of these have the look of the query: the wider the gap between the "
-        "second column and the last, the more the look takes part."
-    )
-    tables.notes(settings)
-
-
-def _chances(rows: pd.DataFrame) -> str:
-    """Return a sentence that says what chance gives by photograph and by label, with its sign in the chart."""
-    found = rows.groupby("by")["chance"].median()
-    signs = {"photograph": "orange tick", "label": "orange cross"}
-    each = [f"{in_percent(found[by])} by {by} ({sign})" for by, sign in signs.items() if by in found]
-    return f"Chance gives about {' and '.join(each)}."
-
-
 @fragment
 def _variance(run: Run) -> None:
     st.header("How much of an embedding is look?", help=MEASURES.get("variance-share").definition)
@@ -300,7 +219,7 @@ def _variance(run: Run) -> None:
         "Content: what stays of a photograph under every alteration. Look: what an alteration does to all photographs "
         f"alike. Both together: what it does to some. Rest: what differs between two draws of its strength.{together}"
     )
-    layers = cache.table(run, layout.table_path("variance-layers"))
+    layers = cache.computed(run, summaries.variance_of_layers)
     if layers.empty:
         return
     st.subheader("Layer by layer")

@@ -44,7 +44,7 @@ def show() -> None:
 
 
 def _entries() -> tuple[Transform, ...]:
-    """Return the bank, or the transformations of the selected run where they are others, such as those of a preset."""
+    """Return the bank, or the transformations of the selected run where they are others, such as those of a plug-in."""
     try:
         run = cache.current_run()
     except BadRun:

@@ -14,17 +14,17 @@ from dashboard.components.tour import tour
 from dashboard.data import cache, examples, neighbors, predictions
 from dashboard.data.map_points import points_by_group
 from dashboard.data.pictures import VisitorPicture, data_url
-from dashboard.data.predictions import Answer
+from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
-from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart, star_chart
+from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
-from probing_core.measures.notation import decimal, in_percent
-from probing_core.results import Run, place, stars
+from probing_core.measures.notation import decimal
+from probing_core.results import Run, place
 from probing_core.transforms import bank
 
 AT_ONCE = 3
@@ -55,6 +55,7 @@ def show() -> None:
     chosen = _choose_pictures()
     try:
         models, task = _controls(run)
+        prior = verdicts.pick_prior()
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -65,21 +66,18 @@ def show() -> None:
     pictures = _named(chosen)
     names = list(pictures)
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
-    first = predictions.with_detector(run, models[:AT_ONCE])
-    rows = asking.predict(run, list(crops.values()), names, first, task)
+    rows = asking.rows(run, _with_detector(run, models[:AT_ONCE]), crops, task, prior)
     if not rows:
         messages.empty("None of the first models could be asked; choose others.")
         return
     first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
     opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else names[0]
     mine = [row for row in rows if row["image"] == opened]
-    fill = _card(run, opened, pictures[opened], crops[opened], mine, models, first, task)
+    fill = _card(run, opened, pictures[opened], crops[opened], mine, models, first, task, prior)
     below = st.container()
     with below:
-        _change(run, pictures, opened, first, task)
-        _own_star(run, pictures, opened, models)
+        _change(run, pictures, opened, first, task, prior)
         _neighbors(run, crops, first)
-        _text(run, crops)
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
     with below:
@@ -151,21 +149,20 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return [m for m in models if m in able] or able[:1], task
 
 
-def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Answer]) -> str:
+def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
     """Show a row a picture, and return the name of the one whose card is open."""
     names = list(pictures)
     lines = []
     for name, picture in pictures.items():
         row = next(row for row in rows if row["image"] == name)
-        decided = verdicts.has_answer([row])
-        found = None if decided else verdicts.first_answer(row)
+        decided = verdicts.detectors([row])
         height, width = picture.image.shape[:2]
         lines.append(
             {
                 "": data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False),
                 "picture": name,
-                "verdict": verdicts.short_answer(row["verdict"], _flat(picture)) if found is None else found.words,
-                "why": verdicts.as_altered(row["verdict"]) if decided and row["verdict"]["n"] else "",
+                "answer": verdicts.short_answer(row),
+                "why": verdicts.as_altered(decided["verdict"]) if decided else "",
                 "width × height": f"{width:,} × {height:,}",
             }
         )
@@ -180,7 +177,7 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Answer]) 
         height="content",
         column_config={
             "": st.column_config.ImageColumn(width="small"),
-            "verdict": st.column_config.TextColumn(help=f"By {'the detector' if asked == DETECTOR else asked}."),
+            "answer": st.column_config.TextColumn(help=f"By {'the detector' if asked == DETECTOR else asked}."),
         },
     )
     tables.download(table.drop(columns=""), "pictures", "This table as CSV")
@@ -197,11 +194,12 @@ def _card(
     name: str,
     picture: VisitorPicture,
     crops: PictureCrops,
-    rows: list[Answer],
+    rows: list[Row],
     models: list[str],
     first: list[str],
     task: str,
-) -> Callable[[], list[Answer]]:
+    prior: float,
+) -> Callable[[], list[Row]]:
     """Show the verdict on one picture and the answers of the ``first`` models.
 
     Returns:
@@ -210,7 +208,7 @@ def _card(
     silent = [m for m in models[:AT_ONCE] if m not in first]
     waiting = [m for m in models[AT_ONCE:] if m not in silent]
     theme = cache.theme()
-    decided = next((row["verdict"] for row in rows if row["model"] == DETECTOR), None)
+    decided, given = verdicts.detectors(rows), [row for row in rows if row["model"] != DETECTOR]
     with st.container(border=True, key="answer"):
         left, right = st.columns([1, 4])
         with left:
@@ -219,22 +217,19 @@ def _card(
             st.caption(f"{plain(name)}, {width:,} × {height:,} pixels. Crops: {crops.kind}", help=hint("crops"))
             upload.flags(picture)
         with right:
-            if decided is not None and verdicts.has_answer(rows):
-                hardly = predictions.hardly_detected(run, crops.kind == "combined", decided["no_color"])
+            if decided is not None:
+                hardly = predictions.hardly_detected(run, crops.kind == "combined", decided["verdict"]["no_color"])
                 verdicts.show_answer(decided, hardly, _flat(picture))
             sentence, answers = st.empty(), st.empty()
             st.caption(verdicts.ABOUT_ROWS)
             details = pickers.fold("Every class by every model", "show-classes")
-            if crops.kind == "combined":
-                _whole_and_tiles(run, crops, picture.key, models, task)
 
-    def fill() -> list[Answer]:
-        asked = [row for row in rows if row["model"] != DETECTOR]
+    def fill() -> list[Row]:
+        asked = list(given)
         for number, model in enumerate(waiting, 1):
-            asked += asking.predict(run, [crops], [name], [model], task, f"Asking {model}")
+            asked += asking.rows(run, [model], {name: crops}, task, prior, f"Asking {model}")
             answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
-        if agreement := verdicts.agreement(asked, decided):
-            sentence.markdown(agreement)
+        sentence.markdown(verdicts.noticed(asked))
         if details:
             with details:
                 table = predictions.class_table(asked)
@@ -242,8 +237,12 @@ def _card(
                 tables.chart(figure, "answers", table, f"Probabilities of every class for {name}.")
         return [*(row for row in rows if row["model"] == DETECTOR), *asked]
 
-    answers.html(verdicts.models_table({name: [r for r in rows if r["model"] != DETECTOR]}, theme, waiting))
+    answers.html(verdicts.models_table({name: given}, theme, waiting))
     return fill
+
+
+def _with_detector(run: Run, models: list[str]) -> list[str]:
+    return [*([DETECTOR] if predictions.predictor_of(run).has_detector else []), *models]
 
 
 def _flat(picture: VisitorPicture) -> float:
@@ -255,44 +254,10 @@ def _flatness(key: str, _image: np.ndarray) -> float:
     return flatness(_image)
 
 
-@messages.guarded
-def _whole_and_tiles(run: Run, crops: PictureCrops, tag: str, models: list[str], task: str) -> None:
-    """Show the crops of a large picture that a model receives, and its prediction for each.
-
-    Args:
-        tag: tag of the picture, which stays the same when another picture is removed.
-    """
-    box = pickers.fold("Whole and tiles: what a model receives, and what it predicts for each", f"show-tiles-{tag}")
-    if not box:
-        return
-    with box:
-        model = pickers.select("Model", f"tiles-model-{tag}", models)
-        probabilities = predictions.crop_table(run, crops, model, task)
-        names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(crops.pictures)))]
-        words = [
-            f"{name}: {probabilities[i].idxmax()} {in_percent(probabilities[i].max())}" for i, name in enumerate(names)
-        ]
-        pictures = [data_url(crop) for crop in crops.pictures]
-        st.image(pictures, caption=[plain(text) for text in words], width=gallery.THUMBNAIL, alt=words)
-        st.caption(
-            "The whole shows color, tone, style and composition; the tiles are cut at the picture's own scale, from "
-            "its upper left to its lower right, and show blur, noise and compression. "
-            f"{predictions.rule_of(run, model)}"
-        )
-        tiles = probabilities.drop(columns=[0, "answer"]).mean(axis=1)
-        shares = pd.DataFrame(
-            {"whole": probabilities[0], "tiles, on average": tiles, "answer": probabilities["answer"]}
-        )
-        percent = st.column_config.NumberColumn(format="%.1f %%")
-        tables.show_table(
-            (shares.head(SHARES) * 100).reset_index(),
-            f"tiles-{tag}",
-            column_config=dict.fromkeys(shares.columns, percent),
-        )
-
-
 @fragment
-def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str], task: str) -> None:
+def _change(
+    run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str], task: str, prior: float
+) -> None:
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
     picture = pictures[pickers.select("Picture", "change-picture", list(pictures), opened, where=left)]
@@ -300,58 +265,21 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
     labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
     transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
     step = strength_slider(picture, run.recipe.view, transform)
-    when = "before", "after"
-    crops = predictions.cut(run, [step.before, step.after])
-    asked = asking.predict(run, crops, list(when), predictions.with_detector(run, models), task)
+    # Untouched it is the picture of the card, and has the card's answers.
+    before = predictions.crops_of(run, picture)
+    after = before if step.strength == transform.neutral else PictureCrops(step.after)
+    asked = asking.rows(run, _with_detector(run, models), {"before": before, "after": after}, task, prior)
     if not asked:
         return  # why stands on the page
     done = with_strength(transform.name, step.strength, 3)
     st.markdown(f"First answers **before**, and **after {done}**, of the picture as the models receive it:")
     st.caption(
-        f"One view of {run.recipe.view} pixels, reduced and cut as the pictures of the run are, is asked here; the "
-        "answer above is of the picture itself, in tiles where it is large, and may differ."
+        f"Before is the picture itself, as above; after is one view of {run.recipe.view} pixels, reduced and cut as "
+        "the pictures of the run are."
     )
-    st.html(verdicts.models_table({name: [r for r in asked if r["image"] == name] for name in when}, cache.theme()))
+    answers = {when: [row for row in asked if row["image"] == when] for when in ("before", "after")}
+    st.html(verdicts.models_table(answers, cache.theme()))
     tables.download(predictions.class_table(asked), "change", "Predictions before and after as CSV")
-
-
-@fragment
-def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str]) -> None:
-    """Show which transformations move the embedding of a picture further, or less far, than those of photographs."""
-    able = [model for model in models if cache.computed(run, stars.middle_strengths, model)]
-    if not able:
-        return
-    st.header(
-        "Your picture's own star",
-        help="All transformations of the run, each at its middle strength, are applied to your picture. How far each "
-        "moves its embedding stands beside how far it moves those of the run's test photographs on average.",
-    )
-    if not pickers.toggle("Apply all transformations", "own-star"):
-        return
-    left, right = st.columns(2)
-    name = pickers.select("Picture", "own-star-picture", list(pictures), opened, where=left)
-    model = pickers.select("Model", "own-star-model", able, where=right)
-    asked = asking.each([model], lambda model: predictions.own_star(run, pictures[name].image, model))
-    if not asked:
-        return  # why stands on the page
-    table = asked[model]
-    mine = table[table["model"] == stars.YOURS].sort_values("ratio", kind="stable")
-    least, most = mine.iloc[0], mine.iloc[-1]
-    st.markdown(
-        f"Your picture resists **{least['transform']}** most, which moves it {decimal(least['ratio'], 2)} times as far "
-        f"as a photograph on average, and gives way to **{most['transform']}** most, {decimal(most['ratio'], 2)} times "
-        "as far."
-    )
-    figure = star_chart(table, cache.theme())
-    columns = ["transform", "group", "value", "ratio"]
-    tables.chart(
-        figure, "star-of-picture", mine[columns], f"The star of {name} beside that of photographs, by {model}."
-    )
-    st.caption(
-        "Lengths are in units of the distance between two photographs (rings, spaced by square roots); both panels "
-        "have the same axes. The average has trails from weak to strong, your picture one dot a transformation. "
-        "It lies further out: offsets of single pictures point apart, so that their mean is shorter."
-    )
 
 
 @fragment
@@ -408,29 +336,6 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     alt = f"Where your pictures belong on the maps of {', '.join(models)}."
     tables.chart(drawn(cache.theme()), "places", marks, alt)
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
-
-
-def _text(run: Run, crops: dict[str, PictureCrops]) -> None:
-    reads = run.models.loc[run.models["text"].fillna(False).astype(bool), "name"]
-    with_text = [model for model in reads if model in run.live_models]
-    if not with_text:
-        return
-    st.header(
-        "Compare with words",
-        help="Cosine similarity of picture and text, by every model of the run that embeds both: compare pictures "
-        "within a model, not models.",
-    )
-    text = state.choice(
-        st.text_input, "Words", "words", "", placeholder="for example: a pencil sketch of a horse", max_chars=300
-    )
-    if not text:
-        return
-    pictures, names = list(crops.values()), list(crops)
-    asked = asking.each(with_text, lambda model: predictions.similarity(run, model, pictures, names, text))
-    if asked:
-        rows = pd.DataFrame([row for rows in asked.values() for row in rows])
-        st.caption("Cosine similarity of picture and words.")
-        tables.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

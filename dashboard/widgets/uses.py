@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.text import PAGES, plain
-from probing_core.results import Run, retrieval
+from probing_core.results import Run, sentences
 from probing_core.results.retrieval import USES
 
 LEADS_TO = {"duplicates": ("Retrieval",), "content": ("Retrieval",), "altered": ("Retrieval", "Scan")}
@@ -38,5 +38,5 @@ def show_cards(run: Run, pages: Mapping[str, Sequence[str]] = LEADS_TO) -> bool:
 
 
 def best_for(run: Run, use: str) -> str:
-    """Return `retrieval.best_for` with the names of models in bold."""
-    return retrieval.best_for(run, use, lambda name: f"**{plain(name)}**")
+    """Return `sentences.best_for` with the names of models in bold."""
+    return sentences.best_for(run, use, lambda name: f"**{plain(name)}**")

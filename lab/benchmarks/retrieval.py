@@ -25,7 +25,7 @@ from probing_core.transforms.view import source_side
 
 VIEW = 64
 
-TABLES = ("retrieval", "retrieval-strength", "duplicates", "copies", "variance", "uses")
+TABLES = ("retrieval", "duplicates", "variance", "uses")
 
 BLOCK = 2**16
 """Pictures of a block of a gallery."""

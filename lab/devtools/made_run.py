@@ -17,9 +17,7 @@ import pandas as pd
 
 from probing_core.compute import names
 from probing_core.compute.image_selection import choose_images
-from probing_core.compute.live.large import COLUMNS
 from probing_core.compute.samples import plan_samples
-from probing_core.compute.star import Star, Versions, make_star, star_rows
 from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
 from probing_core.probes.base import FitFacts, LinearProbe
@@ -84,7 +82,6 @@ def make_run(
     scope = plan.scope
     samples = complete(plan_samples(recipe.design, scope.images), seed)
     plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})
-    _invent(plan, {layout.CROPS: pd.DataFrame(columns=list(COLUMNS))})
     for position, (name, (_, _, dim, skill)) in enumerate(models.items()):
         rng = np.random.default_rng([seed, position])
         for task in task_names(load_transforms(recipe)):
@@ -93,10 +90,7 @@ def make_run(
             _invent(plan, made)
         for reading in names.READINGS:
             _invent(plan, {layout.map_path(name, reading): map_of(samples, rng)})
-        star = star_of(scope, samples, dim, rng)
-        axes = {"axes": star.axes, "unit": np.array([star.unit])}
-        _invent(plan, {layout.star_path(name): star.table, layout.star_axes_path(name): axes})
-        _leave_out(plan, layout.embeddings_folder(name), layout.crops_path(name))
+        _leave_out(plan, layout.embeddings_folder(name))
         if name in LIVE:
             probe = _probe(recipe.transforms, dim, rng).to_bytes()
             fine = plan.artifact(layout.predictions_path(name, "fine"))
@@ -204,17 +198,6 @@ def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"sample": samples["sample"], "x": points[:, 0], "y": points[:, 1]}).astype(
         {"x": np.float32, "y": np.float32}
     )
-
-
-def star_of(scope: Scope, samples: pd.DataFrame, dim: int, rng: np.random.Generator) -> Star:
-    """The star of invented embeddings: each transformation has a direction, in which its strength moves it."""
-    transforms = {t.name: t for t in scope.transforms if not t.far}
-    main = samples.iloc[star_rows(samples, scope.images, transforms)]
-    directions = dict(zip(transforms, rng.normal(0, 0.2, (len(transforms), dim)), strict=True))
-    _, photographs = np.unique(main["base_id"], return_inverse=True)
-    X = rng.normal(0, 1, (photographs.max() + 1, dim))[photographs] + rng.normal(0, 0.05, (len(main), dim))
-    moved = np.nan_to_num(main["strength"].to_numpy())[:, None] * np.stack([directions[t] for t in main["transform"]])
-    return make_star(Versions(main, X + moved), None, transforms)
 
 
 def _fits(model: str, task: str) -> pd.DataFrame:

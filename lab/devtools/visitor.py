@@ -184,13 +184,9 @@ def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
 
 @contextmanager
 def visiting(
-    address: str, headers: dict[str, str] | None = None, origin: str | None = None, query: str = "", token: str = ""
+    address: str, headers: dict[str, str] | None = None, origin: str | None = None, query: str = ""
 ) -> Iterator[Visitor]:
-    """A visit to the dashboard at ``address`` that has seen its first page; ``Host`` may be among the headers.
-
-    Args:
-        token: of `xsrf`, which the server wants before it reads the cookie of somebody who has signed in.
-    """
+    """A visit to the dashboard at ``address`` that has seen its first page; ``Host`` may be among the headers."""
     parts = urlsplit(address)
     named = dict(headers or {})
     host = named.pop("Host", parts.netloc)
@@ -199,7 +195,7 @@ def visiting(
         sock=socket.create_connection((parts.hostname, parts.port), timeout=WAIT_S),
         additional_headers=named,
         origin=None if origin is None else Origin(origin),
-        subprotocols=[Subprotocol(name) for name in ("streamlit", token) if name],
+        subprotocols=[Subprotocol("streamlit")],
         max_size=None,
         open_timeout=WAIT_S,
     ) as websocket:

@@ -1,6 +1,6 @@
 """What near neighbors share in each reading of a map: ``python -m lab.evidence.maps --run DIR`` prints a table.
 
-Of the 15 nearest neighbors of a picture, in each reading (what was done, everything, what is shown), the share with its
+Of the 15 nearest neighbors of a picture, in each reading (what was done, everything), the share with its
 transformation, its group and its photograph, over 2,000 samples of the first repetition drawn by seed, for every model
 of the run that has embeddings: among the embeddings of that repetition as the reading has them, and on the map where
 the run has one. ``--write`` puts the table into docs/maps.md.
@@ -17,7 +17,7 @@ import pandas as pd
 
 from lab.devtools.commands import put
 from probing_core.compute.maps import NEIGHBORS
-from probing_core.compute.names import DONE, EVERYTHING, READINGS, SHOWN
+from probing_core.compute.names import DONE, EVERYTHING, READINGS
 from probing_core.compute.readings import nearest_embeddings, nearest_points, read_as, shares_among
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
@@ -26,7 +26,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "maps.md"
 BEGIN = "<!-- generated: python -m lab.evidence.maps --run DIR --write -->"
 
 QUERIES = 2000
-NAMES = {DONE: "what was done", EVERYTHING: "everything", SHOWN: "what is shown"}
+NAMES = {DONE: "what was done", EVERYTHING: "everything"}
 LABELS = {"transform": "transformation", "group": "group", "base_id": "photograph"}
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     run = Run.open(options.run)
     if not any(run.has_embeddings(model) for model in run.models["name"]):
-        raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing embed --run DIR` makes them.")
+        raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing run --out DIR` makes them.")
     text = table_of(run)
     print(text)
     if options.write:

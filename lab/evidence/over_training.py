@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -31,12 +32,11 @@ from probing_core.api.score import without_live, without_oracles
 from probing_core.charts import Theme
 from probing_core.charts.training import NAMES
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.names import GROUP_SUBSET
+from probing_core.compute.names import GROUP_SUBSET, STRENGTH
 from probing_core.compute.tasks import CONTENT
 from probing_core.measures.notation import in_percent
 from probing_core.models.names import checkpoints, parse
-from probing_core.results import Run
-from probing_core.results.trainings import scores_by_step, trainings
+from probing_core.results import Run, retrieval
 from probing_core.run import layout
 from probing_core.run.engine import Table
 from probing_core.run.graph import TABLE
@@ -50,6 +50,8 @@ PAGE, PICTURE = ROOT / "docs" / "trainings.md", ROOT / "docs" / "pictures" / "ov
 DATA = ROOT / "data" / "over-training.parquet"
 MARK = "<!-- generated: python -m lab.evidence.over_training -->"
 
+COLUMNS = ("step", "model", "name", "value", "low", "high", "photographs", "chance")
+
 STYLES = {FINE: "-", CONTENT: "--", "retrieval": ":"}
 """Scores other than those of groups: name -> style of its line; each has a column of the table."""
 
@@ -62,10 +64,12 @@ ROWS = (
     *(layout.predictions_path(ANY_MODEL, task) for task in (FINE, CONTENT)),
     layout.scores_path(ANY_MODEL),
     layout.SCORES,
+    layout.series_table(STRENGTH),
+    layout.embeddings_folder(ANY_MODEL, STRENGTH),
     layout.study_path(ANY_MODEL, "retrieval"),
     layout.table_path("retrieval"),
 )
-"""Files of a run that are made: no probes of unseen members, no series, nothing of live predictions, no maps."""
+"""Files of a run that are made: no probes of unseen members, one series, nothing of live predictions, no maps."""
 
 
 def made(training: Path, out: Path) -> Run:
@@ -84,11 +88,25 @@ def made(training: Path, out: Path) -> Run:
 
 
 def scores_over(training: Path, run: Run) -> pd.DataFrame:
-    """Return the rows of `training_scores`, step 0 included, and ``training``, its name."""
-    facts = read_facts(training)
-    (kept,) = trainings(run.models["name"]).values()
-    (untrained,) = set(run.models["name"]) - {model for _, model in kept}
-    return scores_by_step(run, [(0, untrained), *kept]).assign(training=facts.recipe["name"])
+    """Return what each encoder of a training holds: ``step`` (0 is the untrained network), ``model``, ``name``
+    (``fine``, ``content``, ``group:...``, ``retrieval``), ``value`` with its 95 % interval ``low`` to ``high`` over
+    ``photographs``, ``chance``, and ``training``, its name."""
+    of_group = run.scores["subset"].str.startswith(GROUP_SUBSET)
+    measure = of_group.map({True: "recall", False: "balanced-accuracy"})
+    fine = (run.scores["task"] == FINE) & (of_group | (run.scores["subset"] == "all"))
+    content = (run.scores["task"] == CONTENT) & (run.scores["subset"] == "seen")
+    rows = run.scores[(fine | content) & (run.scores["measure"] == measure)]
+    rows = rows.assign(name=rows["subset"].where(of_group, rows["task"]))
+    found = retrieval.recall(run)
+    first = found[(found["transform"] == retrieval.ALL) & (found["k"] == 1)].assign(name="retrieval")
+    rows = pd.concat([rows, first], ignore_index=True).rename(columns={"bases": "photographs"})
+    rows = rows.assign(step=rows["model"].map(_step), training=read_facts(training).recipe["name"])
+    return rows.sort_values("step", kind="stable")[[*COLUMNS, "training"]].reset_index(drop=True)
+
+
+def _step(model: str) -> int:
+    found = re.search(r"step-(\d+)", model)
+    return int(found[1]) if found else 0
 
 
 def in_markdown(table: pd.DataFrame) -> str:

@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 
 from lab.devtools.commands import errors_in_a_line, uv_run
+from lab.protocols.imagenet_c import TRANSFORMS
 from probing_core.corpora.photos import photographs
-from probing_core.transforms import PRESETS, Image, Transform, generator
+from probing_core.transforms import Image, Transform, generator
 from probing_core.transforms.base import grid
 
 SIDE = 224
@@ -65,7 +66,7 @@ def theirs(pictures: dict[str, Image], operations: list[str]) -> dict[str, Image
 
 def table() -> str:
     """The comparison as Markdown."""
-    pictures, transforms = squares(), PRESETS.get("imagenet-c").transforms
+    pictures, transforms = squares(), TRANSFORMS
     found = theirs(pictures, [name_of_theirs(t) for t in transforms])
     lines = [
         "| operation | severity 1 | 2 | 3 | 4 | 5 | apart |",

@@ -1,11 +1,11 @@
-"""Accuracy of models under the protocols of others: ``python -m lab.evidence.protocols FOLDER [--only PRESET]
+"""Accuracy of models under the protocols of others: ``python -m lab.evidence.protocols FOLDER [--only PROTOCOL]
 [--write]``.
 
-Makes a run of 200 of the photographs that ship over each part of ``preset:traces`` and over ``preset:imagenet-c`` in
-FOLDER, and resumes those that are there; the detector of the reference run looks at the photographs of the test split
-at each severity. Prints, as Markdown, the accuracy of linear probes, and by severity their recall and the share of
-pictures that the detector calls altered. ``--write`` puts it into docs/protocols.md, and the tables behind it into
-``data/protocols``; of one preset alone, beside what is there of the other.
+Makes a run of 200 of the photographs that ship over each part of ``traces`` and over ``imagenet-c`` (`lab.protocols`)
+in FOLDER, and resumes those that are there; the detector of the reference run looks at the photographs of the test
+split at each severity. Prints, as Markdown, the accuracy of linear probes, and by severity their recall and the share
+of pictures that the detector calls altered. ``--write`` puts it into docs/protocols.md, and the tables behind it into
+``data/protocols``; of one of the two alone, in addition to what is there of the other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ import pandas as pd
 
 from lab.devtools.commands import errors_in_a_line, put, replace_rows
 from lab.evidence._detector import share
+from lab.protocols import imagenet_c, traces
+from lab.protocols.traces import PARTS
 from probing_core import Predictor
+from probing_core.catalog import load_plugin
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -31,13 +34,13 @@ from probing_core.run.layout import slug, table_path
 from probing_core.run.options import EMBED, EVALUATE, TRAIN, Options
 from probing_core.run.progress import terminal
 from probing_core.run.stages import run
-from probing_core.transforms import cut_pair, expand, generator, prepare_source, resolve
+from probing_core.transforms import cut_pair, generator, prepare_source, resolve
 from probing_core.transforms.base import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, DATA = ROOT / "docs" / "protocols.md", ROOT / "data" / "protocols"
 
-TRACES = ("traces/jpeg", "traces/sharpening", "traces/resizing", "traces/interpolation")
+TRACES = tuple(PARTS)
 CORRUPTIONS = "imagenet-c"
 PHOTOGRAPHS = 200
 FOURTH_STAGE = "timm:tf_efficientnet_lite0@layer=4"
@@ -49,11 +52,11 @@ STAGES = (EMBED, TRAIN, EVALUATE)
 
 
 def made(folder: Path, part: str) -> Run:
-    """Return the run over a part of a preset, completed."""
+    """Return the run over a part of a protocol, completed."""
     out = folder / slug(part)
     options = Options(
         corpus="reference",
-        transforms=(f"preset:{part}",),
+        transforms=PARTS.get(part, (part,)),
         models=(*bundled(), FOURTH_STAGE),
         limit=PHOTOGRAPHS,
         repetitions=1,
@@ -87,7 +90,7 @@ def detected() -> pd.DataFrame:
     predictor = Predictor()
     corpus = open_corpus("reference")
     rows = corpus.rows[corpus.rows["split"] == "test"].drop_duplicates("base_id").head(PHOTOGRAPHS)
-    names = [name for name in expand([f"preset:{CORRUPTIONS}"]) if name != "identity"]
+    names = [transform.name for transform in imagenet_c.TRANSFORMS]
     shares = []
     for name, severity in [("identity", 0), *((name, severity) for name in names for severity in SEVERITIES)]:
         pictures = list(_altered(corpus, rows["image_id"], predictor.recipe.view, name, severity))
@@ -156,9 +159,11 @@ def _cell(value: float, low: float, high: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", choices=["traces", CORRUPTIONS], help="one of the presets; default: both")
+    parser.add_argument("--only", choices=["traces", CORRUPTIONS], help="one of the two; default: both")
     parser.add_argument("--write", action="store_true", help="into docs/protocols.md and data/protocols")
     options = parser.parse_args()
+    for plugin in (traces, imagenet_c):
+        load_plugin(Path(plugin.__file__))
     both = TRACES if options.only == "traces" else (CORRUPTIONS,) if options.only else (*TRACES, CORRUPTIONS)
     runs = {part: made(options.folder, part) for part in both}
     scores, parts, tables = known(runs), {}, {}

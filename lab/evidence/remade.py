@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,8 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, put
 from probing_core.errors import BadRun
 from probing_core.paths import reference_run
-from probing_core.results import Run
+from probing_core.results import Run, retrieval, summaries
+from probing_core.results.summaries import pick
 from probing_core.run.layout import table_path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
@@ -26,7 +28,7 @@ LIMIT = 0.3
 SAME = 1e-10
 """Points that are no difference: sums of floats in another order."""
 
-KEYS = ("model", "task", "probe", "subset", "measure", "layer", "part", "by", "transform", "k", "gallery")
+KEYS = ("model", "task", "probe", "subset", "measure", "layer", "part", "transform", "strength", "k", "gallery")
 """Columns of tables that name a score."""
 
 HEAD = (
@@ -51,11 +53,11 @@ def differences(here: pd.DataFrame, there: pd.DataFrame) -> pd.Series:
 def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
     """Return the differences of a model's scores by what they are scores of, without studies that the run lacks."""
 
-    def of(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        here, there = (each.table(table_path(name)) for each in (run, shipped))
+    def of(read: Callable[[Run], pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        here, there = (read(each) for each in (run, shipped))
         return here[here["model"] == model], there[there["model"] == model]
 
-    scores = differences(*of("scores")).reset_index()
+    scores = differences(*of(lambda each: each.probe_scores)).reset_index()
     linear = scores["probe"] == "linear"
     whole = linear & (scores["measure"] == "balanced-accuracy")
     kinds = {
@@ -66,14 +68,11 @@ def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
     }
     found = {kind: scores.loc[chosen, "value"] for kind, chosen in kinds.items()}
     studies = {
-        "linear probes of each block": "layers",
-        "parts of the variance in each block": "variance-layers",
-        "originals found": "retrieval",
-        "robustness index": "robustness",
+        "linear probes of each block": lambda each: pick(each.table(table_path("layers")), task=("fine", "content")),
+        "parts of the variance in each block": summaries.variance_of_layers,
+        "originals found": retrieval.recall,
     }
-    return found | {
-        what: differences(*of(name)) for what, name in studies.items() if not run.table(table_path(name)).empty
-    }
+    return found | {what: differences(*of(read)) for what, read in studies.items() if not read(run).empty}
 
 
 def table_of(run: Run, shipped: Run) -> str:

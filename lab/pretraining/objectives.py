@@ -16,11 +16,9 @@ from timm.layers import build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
+from lab.pretraining.text_tower import PADDING, TextTower, Vocabulary
 from lab.pretraining.views import Views
-from probing_core.models.zoo.architectures import CURRENT
-from probing_core.models.zoo.sizes import GRID, PATCH, TOKENS, WIDTH
-from probing_core.models.zoo.text_tower import PADDING, TextTower, Vocabulary
-from probing_core.models.zoo.vit import normalize
+from probing_core.models.zoo import CURRENT, GRID, PATCH, TOKENS, WIDTH, normalize
 
 
 class Objective(nn.Module, ABC):

@@ -26,9 +26,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ProbingError
 from probing_core.measures.notation import in_percent
 from probing_core.models.base import LoadedEmbedder
-from probing_core.models.zoo.architectures import Architecture, architecture_of
-from probing_core.models.zoo.specs import LICENSE, WITH_TEXT, load_zoo, next_weights_path
-from probing_core.models.zoo.vit import ViTEmbedder
+from probing_core.models.zoo import LICENSE, Architecture, ViTEmbedder, architecture_of, load_zoo, next_weights_path
 from probing_core.run.store import write_atomically
 
 POINTS = 12
@@ -186,6 +184,9 @@ NEEDED_ELSE = 10.0
 
 MAX_BYTES, MAX_BYTES_WITH_TEXT = 6_500_000, 9_000_000
 """Bytes of a file of weights."""
+
+WITH_TEXT = ("clip", "align", "clip-plain", "align-plain")
+"""Encoders whose file also holds the tower of the words that they learned with."""
 
 
 def publish(trainings: Sequence[Path], corpus: Corpus) -> dict[str, Gate]:

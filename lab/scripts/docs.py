@@ -1,6 +1,6 @@
 """``make docs``: writes what is generated in the documentation.
 
-The tables of transforms and of presets come from their catalogs; the tables and results of docs/results.md, and the
+The table of transforms comes from the catalog; the tables and results of docs/results.md, and the
 result that the README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes
 it). What a change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md
 and docs/protocols.md and the outputs of the notebooks are made again, too.
@@ -20,9 +20,9 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from lab.devtools.commands import put
-from lab.scripts import format_docs, idea_pictures, preset_docs, transform_docs
+from lab.scripts import format_docs, idea_pictures, transform_docs
 from probing_core.charts import LAYER_TASKS
-from probing_core.measures.notation import in_percent, minus
+from probing_core.measures.notation import in_percent
 from probing_core.models import encoders_of
 from probing_core.results import (
     Run,
@@ -32,10 +32,9 @@ from probing_core.results import (
     result_in_words,
     retrieval,
     summaries,
-    together,
 )
-from probing_core.results.finding import beside_baselines, finding, layers_finding
 from probing_core.results.ranking import BELOW, in_order, is_baseline, with_place
+from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
 from probing_core.run import layout
 from probing_core.run.store import Store
 
@@ -47,7 +46,6 @@ NOTEBOOKS = [
         "folder.ipynb",
         "scan-folder.ipynb",
         "training.ipynb",
-        "embeddings-example.ipynb",
         "encoder.ipynb",
         "rank.ipynb",
         "own-probe.ipynb",
@@ -58,7 +56,6 @@ TIMEOUT_S = 300
 
 BEGIN = "<!-- generated: make docs -->"
 REPEAT = "<!-- generated: make docs, what to repeat -->"
-TOGETHER = "<!-- generated: make docs, what goes together -->"
 STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
 CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
 """Where it is said what a change of corpus costs: the demo run, under the reference run's probes."""
@@ -89,7 +86,6 @@ BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline
 
 def main() -> None:
     transform_docs.main()
-    preset_docs.main()
     format_docs.main()
     runs = [Store(ROOT / "data" / name) for name in ("reference", "runs/demo")]
     run = next((run for run in runs if run.has(layout.SCORES)), None)
@@ -106,7 +102,6 @@ def main() -> None:
     if reference.has(layout.SCORES):
         results = put(results, REPEAT, takeaways(Run.open(reference.root)))
         results = put(results, STYLES_MARK, style_table(reference))
-        results = put(results, TOGETHER, together_table(Run.open(reference.root)))
     if all(run.has(layout.SCORES) for run in runs):
         others = (ROOT / OTHERS).read_text(encoding="utf-8")
         others = put(others, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
@@ -177,7 +172,7 @@ def takeaways(run: Run) -> str:
         f"**What was done to the picture.** {finding(learned, len(run.classes('fine')), code)} "
         f"{beside_baselines(learned, baselines, code)}",
         f"**Where in the network.** {layers_finding(summaries.layers(run), code)}",
-        f"**What it breaks.** {retrieval.finding(run, code)} For duplicates, {code(duplicates['model'])} keeps most "
+        f"**What it breaks.** {originals_finding(run, code)} For duplicates, {code(duplicates['model'])} keeps most "
         f"copies of the models that learned from pictures: {in_percent(duplicates['value'])} at the cosine that "
         "0.1 % of unrelated pairs exceed.",
         f"**What is shown.** {code(content['model'])} knows most of the content: {in_percent(content['value'])} "
@@ -196,17 +191,6 @@ def takeaways(run: Run) -> str:
 
 def code(name: str) -> str:
     return f"`{name}`"
-
-
-def together_table(run: Run) -> str:
-    """Return what goes together over the embeddings of a run, in a sentence and as a Markdown table."""
-    pairs = together.pairs_of_run(run)
-    head = ["| of each embedding | rank correlation | 95 % interval over networks |", "| --- | --- | --- |"]
-    lines = [
-        f"| {name} | {minus(f'{row.value:.2f}')} | {minus(f'{row.low:.2f}')} to {minus(f'{row.high:.2f}')} |"
-        for name, row in zip(together.named(pairs), pairs.itertuples(), strict=True)
-    ]
-    return "\n".join([together.together_finding(pairs), "", *head, *lines])
 
 
 def style_table(run: Store) -> str:

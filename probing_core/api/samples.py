@@ -15,8 +15,8 @@ from probing_core.compute.image_selection import choose_images
 from probing_core.compute.parallel import cores
 from probing_core.compute.samples import SamplePlan, make_pair
 from probing_core.corpora import open_corpus
-from probing_core.corpora.arrays import ArrayCorpus
 from probing_core.corpora.base import Corpus
+from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.errors import BadConfig, UnknownName
 from probing_core.run.recipe import VIEW, Recipe
 from probing_core.run.setup import with_identity

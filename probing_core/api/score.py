@@ -5,17 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from probing_core.api.samples import Samples, samples
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.names import COMPOSITION, LAYERS, ORACLE, STRENGTH
+from probing_core.compute.names import LAYERS, ORACLE, STRENGTH
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
 from probing_core.compute.train.content import train_content
@@ -31,6 +34,7 @@ from probing_core.models import (
     parse,
     register,
 )
+from probing_core.models.providers.callables import UNSTEADY
 from probing_core.paths import user_path
 from probing_core.results.run import Run
 from probing_core.results.scores import Scores, scores_of_model
@@ -38,7 +42,7 @@ from probing_core.run import layout
 from probing_core.run.engine import Row, Table
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, ANY_TASK
-from probing_core.run.makers import CKA, train, train_task
+from probing_core.run.makers import train, train_task
 from probing_core.run.options import DEFAULTS
 from probing_core.run.progress import SILENT, Bar, Progress, bar
 from probing_core.run.stages import make_files
@@ -111,6 +115,14 @@ def score(
     scored = _samples_of(images, {key: value for key, value in chosen.items() if value is not None})
     function = partial(_function_of, preprocess=preprocess, view=scored.recipe.view, device=device)
     request, known = _model_of(encoder, name, scored, function, batch_size)
+    if cache and isinstance(known, dict) and known.get("answers") == UNSTEADY:
+        if studies or maps:
+            raise BadConfig(
+                f"'{request}' gives other embeddings of the same pictures when it is called again, so its scores "
+                f"cannot be kept, which studies and maps need; take what is random out of it."
+            )
+        print(f"'{request}' answers differently from call to call, so its scores are not kept.", file=sys.stderr)
+        cache = False
     return _scores(scored, request, known, _table(studies, maps), device, cache, _shown(progress))
 
 
@@ -137,20 +149,24 @@ def _scores(
         known: what tells the model apart from another one of its name.
     """
     recipe = replace(scored.recipe, models=(model,))
-    key = digest([recipe.without_models(), model, known])
-    place = user_cache_path("probing-core", appauthor=False) / "scores"
-    root = place / (key if cache else f"{key}-once")
-    if cache and not root.exists():
-        print(f"What is computed is kept in {root} (no picture; 2 GB of such results at most).", file=sys.stderr)
+    options = replace(DEFAULTS, device=device)
     try:
-        make_files(Store(root), recipe, scored.corpus, table, replace(DEFAULTS, device=device), progress)
-        return scores_of_model(Run.open(root), model, root if cache else None)
+        if not cache:
+            with TemporaryDirectory(prefix="probing-score-", ignore_cleanup_errors=True) as once:
+                make_files(Store(Path(once)), recipe, scored.corpus, table, options, progress)
+                return scores_of_model(Run.open(Path(once)), model, None)
+        place = user_cache_path("probing-core", appauthor=False) / "scores"
+        root = place / digest([recipe.without_models(), model, known])
+        with _used(root):
+            if not root.exists():
+                print(f"What is computed is kept in {root} (no picture; 2 GB at most).", file=sys.stderr)
+            make_files(Store(root), recipe, scored.corpus, table, options, progress)
+            found = scores_of_model(Run.open(root), model, root)
+            with suppress(OSError):
+                _forget_oldest(place, root)
+            return found
     finally:
         progress.close()
-        if cache:
-            _forget_oldest(place, root)
-        else:
-            shutil.rmtree(root, ignore_errors=True)
 
 
 PREDICTIONS, OF_CONTENT, OF_ORACLES = (layout.predictions_path(ANY_MODEL, name) for name in (FINE, CONTENT, ORACLE))
@@ -170,11 +186,10 @@ NEEDED = (
 """Paths of the files that scores are made from."""
 
 STUDIED = (
-    *(layout.series_table(series) for series in (STRENGTH, COMPOSITION, LAYERS)),
-    *(layout.embeddings_folder(ANY_MODEL, series) for series in (STRENGTH, COMPOSITION, LAYERS)),
+    *(layout.series_table(series) for series in (STRENGTH, LAYERS)),
+    *(layout.embeddings_folder(ANY_MODEL, series) for series in (STRENGTH, LAYERS)),
     *(layout.study_path(ANY_MODEL, study.name) for study in STUDIES),
     *(layout.table_path(study.name) for study in STUDIES),
-    CKA,
 )
 """Paths of the files of studies."""
 
@@ -253,16 +268,37 @@ def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
     return matrix
 
 
+def _used(root: Path, timeout: float = -1) -> FileLock:
+    """Return the lock of whoever uses the result ``root``; a second process that wants it waits for the first."""
+    locks = root.parent.with_name("scores-in-use")
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / root.name, timeout=timeout, thread_local=False)
+
+
 def _forget_oldest(place: Path, newest: Path) -> None:
-    """Remove the results that were used longest ago, until what is kept is small enough."""
-    if not newest.exists():
-        return
+    """Remove the results that were used longest ago and that nobody uses, until what is kept is small enough.
+
+    Other processes write and remove results at the same time: what disappears meanwhile counts as nothing.
+    """
     newest.touch()
-    kept = sorted((path for path in place.iterdir() if path != newest), key=lambda path: path.stat().st_mtime)
-    sizes = {path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for path in [*kept, newest]}
+    kept = [path for path in place.iterdir() if path != newest]
+    sizes = {path: sum(map(_size, path.rglob("*"))) for path in [*kept, newest]}
     total = sum(sizes.values())
-    for path in kept:
+    for path in sorted(kept, key=_last_used):
         if total <= MAX_CACHE_BYTES:
             return
-        shutil.rmtree(path, ignore_errors=True)
-        total -= sizes[path]
+        with suppress(Timeout), _used(path, timeout=0):
+            shutil.rmtree(path, ignore_errors=True)
+            total -= sizes[path]
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size if path.is_file() else 0
+    return 0
+
+
+def _last_used(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0

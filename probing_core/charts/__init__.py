@@ -6,12 +6,11 @@ from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.dots import dots_chart
 from probing_core.charts.figure import PERCENT, Figure, chart, escape, to_json
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
-from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, paths_chart, shift_chart
+from probing_core.charts.geometry import LAYER_TASKS, layers_chart, paths_chart, shift_chart
 from probing_core.charts.maps import group_styles, map_chart
 from probing_core.charts.predictions import StrengthAxis, answers_chart, strength_chart
-from probing_core.charts.retrieval import gallery_chart, index_chart, recall_chart, variance_chart
+from probing_core.charts.retrieval import recall_chart, variance_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
-from probing_core.charts.stars import star_chart
 from probing_core.charts.theme import Theme
 from probing_core.charts.training import training_chart
 
@@ -24,12 +23,9 @@ __all__ = [
     "answers_chart",
     "chart",
     "confusion_chart",
-    "dimension_chart",
     "dots_chart",
     "escape",
-    "gallery_chart",
     "group_styles",
-    "index_chart",
     "layers_chart",
     "leaderboard_chart",
     "map_chart",
@@ -39,7 +35,6 @@ __all__ = [
     "recall_chart",
     "seen_unseen_chart",
     "shift_chart",
-    "star_chart",
     "strength_chart",
     "substance_chart",
     "to_json",

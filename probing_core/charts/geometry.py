@@ -1,4 +1,4 @@
-"""Charts of the shift of embeddings, of layers and of dimensions."""
+"""Charts of the shift of embeddings, and of layers."""
 
 from __future__ import annotations
 
@@ -156,27 +156,6 @@ def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
         {"title": f"{LAYER_TASKS['fine']}: balanced accuracy (%)", "range": [0, 103]},
         legend=legend_below(),
     )
-
-
-@chart
-def dimension_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
-    """Draw a line for each model over the number of principal components, with intervals.
-
-    Args:
-        rows: ``model``, ``dimensions``, ``value``, ``low``, ``high`` (fractions), ``chance``.
-        chosen: model that is named whatever its scores are.
-    """
-    ticks = [int(d) for d in sorted(rows["dimensions"].unique()) if d & (d - 1) == 0]
-    figure = base_figure(
-        theme,
-        400 + 10 * rows["model"].nunique(),
-        _accuracy_traces(rows, "model", "dimensions", theme),
-        {"title": "principal components", "type": "log", "tickvals": ticks},
-        {"title": "balanced accuracy (%)", "rangemode": "tozero"},
-        legend=legend_below(),
-        shapes=[chance_line(float(rows["chance"].iloc[0]) * 100, theme)],
-    )
-    return single_out(figure, theme, chosen)
 
 
 def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Charts of retrieval: recall against strength and size of the gallery, neighbors, and parts of the variance."""
+"""Charts of retrieval: recall against strength, and parts of the variance."""
 
 from __future__ import annotations
 
@@ -18,17 +18,12 @@ from probing_core.charts.figure import (
     escape,
     legend_below,
     percent,
-    percent_bar,
-    upright_line,
 )
 from probing_core.charts.many_lines import single_out
-from probing_core.charts.theme import BASELINE, Theme
+from probing_core.charts.theme import Theme
 
 MAX_BARS = 4
 """Lines that have their intervals drawn; of more, only the pointer shows them."""
-
-ROOM = 0.75
-"""Sizes between this share of the whole gallery and the whole would be written over each other."""
 
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
 
@@ -53,104 +48,6 @@ def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool, ch
         margin=MARGIN | {"t": MARGIN["t"] + MENU},  # the name of the highest line stands above it
     )
     return single_out(figure, theme, chosen)
-
-
-@chart
-def gallery_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
-    """Draw a line for each model over the number of pictures in the gallery, dotted and hollow where extrapolated.
-
-    Args:
-        rows: ``model``, ``gallery``, ``extrapolated``, ``value``, ``low``, ``high`` (fractions).
-        chosen: model that is named whatever its recall is.
-    """
-    traces = []
-    whole = rows.loc[~rows["extrapolated"], "gallery"].max()
-    for beyond in (False, True):
-        some = rows[rows["extrapolated"] | (rows["gallery"] == whole)] if beyond else rows[~rows["extrapolated"]]
-        for name, trace in _lines(some.sort_values("gallery"), "gallery", theme):
-            trace |= {"legendgroup": escape(name), "showlegend": not beyond}
-            if beyond:
-                trace["line"] = trace["line"] | {"dash": "dot"}
-                trace["marker"] = trace["marker"] | {
-                    "symbol": f"{trace['marker']['symbol'].removesuffix('-open')}-open"
-                }
-                trace["name"] += ", extrapolated"
-            traces.append(trace)
-    sizes = [size for size in sorted(rows["gallery"].unique()) if size >= whole or size < ROOM * whole]
-    words = [f"{size:,}" for size in sizes]
-    figure = base_figure(
-        theme,
-        400 + MENU + 10 * rows["model"].nunique(),
-        traces,
-        {"title": "photographs in the gallery", "type": "log", "tickvals": sizes, "ticktext": words},
-        {"title": "original found (%)", "range": PERCENT},
-        legend=legend_below(),
-        margin=MARGIN | {"t": MARGIN["t"] + MENU},  # the name of the highest line stands above it
-        shapes=[upright_line(float(whole), theme.muted)],
-    )
-    return single_out(figure, theme, chosen)
-
-
-@chart
-def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw a dot and its 95 % interval for each model, highest on top: filled by photograph, hollow by label; what
-    chance gives is a tick by photograph and a cross by label.
-
-    Args:
-        rows: ``model``, ``by``, ``value``, ``low``, ``high``, ``chance`` (fractions).
-    """
-    first = rows[rows["by"] == "photograph"].sort_values("value")
-    models = list(first["model"])
-    traces: list[dict[str, Any]] = []
-    for by, symbol, sign in (("photograph", "circle", "line-ns"), ("label", "diamond-open", "x-thin")):
-        some = rows[(rows["by"] == by) & rows["model"].isin(models)]
-        if some.empty:
-            continue
-        color = [theme.muted if m.startswith(BASELINE) else theme.text for m in some["model"]]
-        y = [models.index(m) + (0.14 if by == "photograph" else -0.14) for m in some["model"]]
-        traces.append(
-            {
-                "type": "scatter",
-                "name": f"by {by}",
-                "x": percent(some["value"]),
-                "y": y,
-                "mode": "markers",
-                "marker": {"symbol": symbol, "size": 11, "color": color, "line": {"width": 2, "color": color}},
-                "error_x": percent_bar(some, theme.muted),
-                "customdata": [
-                    [escape(m), f"{100 * low:.1f} to {100 * high:.1f}"]
-                    for m, low, high in zip(some["model"], some["low"], some["high"], strict=True)
-                ],
-                "hovertemplate": "%{customdata[0]}: %{x:.1f} % (95 % interval %{customdata[1]})",
-            }
-        )
-        traces.append(
-            {
-                "type": "scatter",
-                "name": f"chance by {by}",
-                "x": percent(some["chance"]),
-                "y": y,
-                "mode": "markers",
-                "marker": {
-                    "symbol": sign,
-                    "size": 12 if by == "photograph" else 8,
-                    "line": {"width": 2, "color": theme.warning},
-                },
-                "hovertemplate": f"chance by {by} %{{x:.1f}} %<extra></extra>",
-            }
-        )
-    return base_figure(
-        theme,
-        150 + 34 * len(models),
-        traces,
-        {"title": "robustness index (%), content to the right", "range": PERCENT},
-        {
-            "tickvals": list(range(len(models))),
-            "ticktext": [escape(m) for m in models],
-            "range": [-0.6, len(models) - 0.4],
-        },
-        legend=legend_below(),
-    )
 
 
 @chart

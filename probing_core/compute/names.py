@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 STRENGTH = "strength"
-COMPOSITION = "composition"
 RENDERING = "rendering"
 LAYERS = "layers"
 """Series of samples (`probing_core.compute.series`)."""
 
+VARIANCE = "variance-"
+"""Beginning of the tasks of ``tables/layers.parquet`` that are parts of the variance."""
+
 DEPLOYMENT = "deployment"
+NOTICING = "noticing"
+"""The probe of live answers, and the two numbers by which its score is a probability."""
+
 CALIBRATED = "fine-calibrated"
 """The probe of the fine task at its temperature, for runs that adopt it; live predictions have one of their own."""
 
-FUSION = "fusion"
-NOVELTY = "novelty"
 ORACLE = "content-oracle"
 """Predictions of the content by probes that learned from images transformed alike."""
 
@@ -26,7 +29,7 @@ GROUP_SUBSET = "group:"
 DETECTOR = "detector"
 """The name under which the detector of alterations answers, beside those of models."""
 
-DONE, EVERYTHING, SHOWN = "done", "everything", "shown"
-READINGS = (DONE, EVERYTHING, SHOWN)
-"""Readings of a map: by what was done to a picture (the mean of each image's versions is taken off), by everything, and
-by what is shown (the mean of each transformation is taken off)."""
+DONE, EVERYTHING = "done", "everything"
+READINGS = (DONE, EVERYTHING)
+"""Readings of a map: by what was done to a picture (the mean of each image's versions is taken off), and by
+everything."""

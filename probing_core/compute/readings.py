@@ -1,4 +1,4 @@
-"""Readings of embeddings: by everything, by what was done to a picture, by what it shows; and what neighbors share."""
+"""Readings of embeddings: by everything, and by what was done to a picture; and what neighbors share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import DONE, EVERYTHING
+from probing_core.compute.names import EVERYTHING
 from probing_core.measures.nearest import nearest, unit
 
 BLOCK = 8192
@@ -19,11 +19,11 @@ BLOCK = 8192
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """Rows (N, D) less the mean of their class, read where they are asked for.
+    """Rows (N, D) less the mean of their image, read where they are asked for.
 
     Attributes:
         X: (N, D) rows.
-        codes: (N,) class of each, from 0.
+        codes: (N,) image of each, from 0.
         means: (K, D) ``float32``.
     """
 
@@ -41,9 +41,8 @@ class Residuals:
 def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:
     """Return embeddings in one of the `READINGS`.
 
-    `DONE` takes the mean of its versions off each image, which leaves what was done to it; `SHOWN` takes the mean of
-    all images under it off each transformation, which leaves what is shown; `EVERYTHING` leaves all. An image's mean is
-    over the transformations that all images have, since a few images have more.
+    `DONE` takes the mean of its versions off each image, which leaves what was done to it; `EVERYTHING` leaves all. An
+    image's mean is over the transformations that all images have, since a few images have more.
 
     Args:
         X: (N, D) embeddings.
@@ -51,11 +50,9 @@ def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Resi
     """
     if reading == EVERYTHING:
         return X
-    codes, _ = pd.factorize(samples["image_id" if reading == DONE else "transform"])
-    counted = np.ones(len(samples), bool)
-    if reading == DONE:
-        images = samples.groupby("transform", observed=True)["image_id"].nunique()
-        counted = samples["transform"].isin(images.index[images == images.max()]).to_numpy()
+    codes, _ = pd.factorize(samples["image_id"])
+    images = samples.groupby("transform", observed=True)["image_id"].nunique()
+    counted = samples["transform"].isin(images.index[images == images.max()]).to_numpy()
     return Residuals(X, codes, class_means(X, codes, counted))
 
 

@@ -2,8 +2,7 @@
 
 - ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
   learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
-- ``composition``: the same images under two transformations in a row (`pairs_among`).
-- ``rendering``: some images of the train and val splits as other programs store them, untouched and under other
+- ``rendering``: some images of every split as other programs store them, untouched and under other
   implementations of the same transformations (`probing_core.transforms.alternatives`), from which deployment probes
   learn and choose too.
 - ``layers``: some images of every split as the main samples have them, and more of them untouched, of which every block
@@ -14,7 +13,7 @@ A run has them where it is evaluated by its splits. They are made and embedded i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,12 +21,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.design import Design
-from probing_core.compute.image_selection import LEARNED, LIVE_ONLY
-from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
 from probing_core.compute.samples import has_splits, make_pair, measure_change
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadConfig
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import cut_pair, prepare_source
@@ -39,16 +36,14 @@ Made = tuple[Image, Image, Columns]
 
 # Keys of random draws: other words would draw other pictures, under the same revision.
 DRAW_AT_STRENGTHS = "{} at every strength"
-DRAW_STRENGTH_IN_PAIRS = "strength of {} in pairs"
-DRAW_PAIR = "{}, then {}"
 DRAW_RENDERED = "{} by another hand"
 
 SERIES_IMAGES = 150
 """Tested images that get the series; they then cost about what the main samples of a thousand images do."""
 
 RENDERED_IMAGES = 500
-"""Images to learn from and to choose on that get the renderings, where the design names no number (``live_images``):
-they then cost what the main samples of these images do. More photographs help more than more versions."""
+"""Images of every split that get the renderings: they then cost what the main samples of these images do. More
+photographs help more than more versions."""
 
 LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
 """Images of each split of which every block is embedded under every transformation."""
@@ -75,27 +70,8 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
         return ()
     if not design.learns:
         return (STRENGTH,)
-    wanted = {RENDERING: bool(rendered(design)), COMPOSITION: bool(pairs_of(design)), STRENGTH: True, LAYERS: True}
+    wanted = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
     return tuple(name for name, there in wanted.items() if there)
-
-
-def pairs_among(transforms: Iterable[Transform]) -> list[tuple[str, str]]:
-    """Return the ordered pairs of the composition series whose transforms are both among ``transforms``, in its order.
-
-    Each pair (applied first, applied to its result) is declared by its first transform, with its place in the series
-    (`Transform.followed_by`). They were chosen before any result was seen: both orders of ten pairs whose order shows
-    (noise that is grayed is gray, gray that is made noisy is colored), and ten in one order alone. A geometric
-    transformation comes first: it is the one warp of its view, and a second warp would have nothing to read beyond the
-    edges.
-    """
-    by_name = {transform.name: transform for transform in transforms}
-    declared = [(place, t.name, second) for t in by_name.values() for place, second in t.followed_by]
-    return [(first, second) for _, first, second in sorted(declared) if second in by_name]
-
-
-def pairs_of(design: Design) -> list[tuple[str, str]]:
-    """Return the pairs whose transformations the run has both."""
-    return pairs_among(design.transforms)
 
 
 def rendered(design: Design) -> list[Transform]:
@@ -128,30 +104,22 @@ def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame
 
     Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
     name the version: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented,
-    1 the strongest, below 0 what is fainter); or ``first``, ``second``.
+    1 the strongest, below 0 what is fainter).
     """
     if name == LAYERS:
         return _numbered(_plan_layers(design, images))
     there, most = images["used"] & (images["split"] == "test"), SERIES_IMAGES
     if name == RENDERING:
-        there = (images["used"] | (images["why_not"] == LIVE_ONLY)) & images["split"].isin(LEARNED)
-        most = design.live_images or RENDERED_IMAGES
+        there, most = images["used"], RENDERED_IMAGES
     candidates = images.loc[there, ["image_id", "base_id", "label", "split"]]
     chosen = limit_rows(candidates.reset_index(drop=True), most)
-    if name == RENDERING and set(LEARNED) - set(chosen["split"]):
-        raise BadConfig(
-            f"Of {most} images for live predictions none would be left to learn from or to choose on; "
-            f"raise --live-images."
-        )
     if name == RENDERING:
         versions = pd.DataFrame([(t.name, t.group) for t in rendered(design)], columns=["transform", "group"])
-    elif name == STRENGTH:
+    else:
         versions = pd.DataFrame(
             [(t.name, t.group, s, position_of(t, s)) for t in swept(design) for s in strengths_of(t)],
             columns=["transform", "group", "strength", "position"],
         ).astype({"strength": np.float32, "position": np.float32})
-    else:
-        versions = pd.DataFrame(pairs_of(design), columns=["first", "second"])
     return _numbered(chosen.merge(versions, how="cross"))
 
 
@@ -203,18 +171,6 @@ def _as_sampled(source: Image, design: Design, transforms: Transforms, row: Colu
     return before, after, {"strength": np.float32(strength)}
 
 
-def _composed(source: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
-    image_id = row["image_id"]
-    first, second = (transforms[row[k]].for_split(row["split"]) for k in ("first", "second"))
-    # A transformation has one strength in all pairs of an image, so that two orders differ by their order alone.
-    draws = [generator(design.seed, image_id, DRAW_STRENGTH_IN_PAIRS.format(t.name)) for t in (first, second)]
-    strengths = [t.draw_strength(rng) for t, rng in zip((first, second), draws, strict=True)]
-    rng = generator(design.seed, image_id, DRAW_PAIR.format(first.name, second.name))
-    before, once = cut_pair(source, design.view, first, strengths[0], rng)
-    drawn = {"first_strength": np.float32(strengths[0]), "second_strength": np.float32(strengths[1])}
-    return before, second.apply(once, strengths[1], rng), drawn
-
-
 def _rendered(picture: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
     """Render ``picture`` as the corpus has it: other programs know nothing of our warp."""
     name = row["transform"]
@@ -232,7 +188,7 @@ def alter_elsewhere(view: Image, transform: Transform, rng: np.random.Generator)
     return transform.apply(view, transform.draw_strength(rng), rng)
 
 
-MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered, LAYERS: _as_sampled}
+MAKERS = {STRENGTH: _at_strength, RENDERING: _rendered, LAYERS: _as_sampled}
 
 
 def position_of(transform: Transform, strength: float) -> float:

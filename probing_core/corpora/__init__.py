@@ -1,9 +1,8 @@
-"""Corpora: where images come from. One file for each kind of source, joined in one catalog.
+"""Corpora: where images come from, joined in one catalog.
 
 ``open_corpus("photos")``, ``open_corpus("reference")``, ``open_corpus("folder:PATH")``,
-``open_corpus("parquet:FILE")``, ``open_corpus("webdataset:ADDRESS")``, ``open_corpus("hf:OWNER/NAME")``,
-``open_corpus("torchvision:NAME")``. Third parties list a `CorpusKind` under the entry point group
-``probing.corpora``.
+``open_corpus("parquet:FILE")``, ``open_corpus("hub:NAME")``. Third parties list a `CorpusKind` under the entry point
+group ``probing.corpora``.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import os
 
 from probing_core.catalog import Catalog
-from probing_core.corpora import folder, huggingface, parquet, photos, reference, torchvision_, webdataset
+from probing_core.corpora import data_sets, folder, parquet, photos
 from probing_core.corpora.base import COLUMNS, Corpus, CorpusKind
 from probing_core.corpora.selection import assign_groups, assign_splits, drawn, limit_rows, shares
 from probing_core.errors import BadCorpus, UnknownName
@@ -32,7 +31,7 @@ __all__ = [
 
 KINDS: Catalog[CorpusKind] = Catalog(
     "corpus",
-    (photos.KIND, reference.KIND, folder.KIND, parquet.KIND, webdataset.KIND, huggingface.KIND, torchvision_.KIND),
+    (photos.KIND, parquet.REFERENCE, folder.KIND, parquet.KIND, data_sets.KIND),
     entry_point_group="probing.corpora",
 )
 

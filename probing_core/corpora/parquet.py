@@ -1,4 +1,4 @@
-"""``parquet:FILE``: encoded pictures in a table, read one row group at a time."""
+"""``parquet:FILE``: encoded pictures in a table, read one row group at a time; ``reference``: the file that ships."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from probing_core.corpora.base import SPLITS, Corpus, CorpusKind
-from probing_core.corpora.table import content_digest, fingerprint, make_rows
+from probing_core.corpora.base import SPLITS, Corpus, CorpusKind, content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_image
-from probing_core.paths import user_path
+from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run, user_path
 
 TEXT = ("image_id", "base_id", "label", "split", "license", "style")
 FLAGS = ("near_gray", "flat_corners", "held_out_class")
@@ -45,7 +44,7 @@ class ParquetCorpus(Corpus):
         self._lock = threading.Lock()
         self._last_read = lru_cache(CACHED_GROUPS)(partial(_read, self._file, self.name, ["image"]))
         _check_columns(self._file, path)
-        self.rows = _rows(self._file, path)
+        self.rows = _rows(self._file, path.name)
         ids = np.array([image_id.encode() for image_id in self.rows["image_id"]])
         self._order = np.argsort(ids)
         self._sorted = ids[self._order]  # a dictionary of the ids would take ten times the memory
@@ -67,7 +66,6 @@ class ParquetCorpus(Corpus):
         return self._pictures(group)[place - int(self._starts[group])].as_py() or b""
 
     def _place(self, image_id: str) -> int:
-        """Return the number of the row of ``image_id``."""
         key = image_id.encode()
         at = int(np.searchsorted(self._sorted, key))
         if at == len(self._sorted) or self._sorted[at] != key:
@@ -75,7 +73,6 @@ class ParquetCorpus(Corpus):
         return int(self._order[at])
 
     def _pictures(self, group: int) -> pa.ChunkedArray:
-        """Return the ``image`` column of one row group; the last few stay in memory."""
         with self._lock:  # of several threads that ask at once, one reads
             return self._last_read(group).column(0)
 
@@ -103,7 +100,6 @@ def _open(path: Path) -> pq.ParquetFile:
 
 
 def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None = None) -> pa.Table:
-    """Read some columns of all rows or of one row group; raise `BadCorpus` where the file is damaged."""
     try:
         if group is not None:
             return file.read_row_group(group, columns=columns)
@@ -113,7 +109,6 @@ def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None
 
 
 def _check_columns(file: pq.ParquetFile, path: Path) -> None:
-    """Raise `BadCorpus` for a missing column and for a type that means something else."""
     schema = file.schema_arrow
     missing = [column for column in ("image", "label") if column not in schema.names]
     if missing:
@@ -140,19 +135,18 @@ def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def _rows(file: pq.ParquetFile, path: Path) -> pd.DataFrame:
-    """Return the table without the pictures."""
-    present = [name for name in (*TEXT, *FLAGS, *SIZES) if name in file.schema_arrow.names]
-    table = _read(file, path.name, present)
+def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
+    present = [column for column in (*TEXT, *FLAGS, *SIZES) if column in file.schema_arrow.names]
+    table = _read(file, name, present)
     if not len(table):
-        raise BadCorpus(f"{path.name} has no rows; expected at least one picture.")
-    text = {name: _strings(table[name]) for name in TEXT if name in present}
-    flags = {name: pc.fill_null(table[name], False).to_numpy() for name in FLAGS if name in present}
+        raise BadCorpus(f"{name} has no rows; expected at least one picture.")
+    text = {column: _strings(table[column]) for column in TEXT if column in present}
+    flags = {flag: pc.fill_null(table[flag], False).to_numpy() for flag in FLAGS if flag in present}
     image_id = text.get("image_id", np.array([f"{number:06d}" for number in range(len(table))], dtype=object))
-    _check_ids(image_id, path)
+    check_ids(image_id, name)
     base_id = text.get("base_id", image_id)
     base_id = np.where(base_id == "", image_id, base_id)
-    _check_splits(text.get("split", np.full(len(table), "")), base_id, path)
+    check_splits(text.get("split", np.full(len(table), "")), base_id, name)
     none = np.zeros(len(table), dtype=bool)
     style = text.get("style", np.full(len(table), "photo", dtype=object))
     drawn = ~np.isin(style, ("photo", ""))
@@ -174,8 +168,8 @@ def _rows(file: pq.ParquetFile, path: Path) -> pd.DataFrame:
         "geometry": ~flat,
         "why_not": ["; ".join(filter(None, row)) for row in reasons.itertuples(index=False)],
     }
-    further = {name: column for name, column in (text | flags).items() if name in ("style", "held_out_class")}
-    further |= {name: pc.fill_null(table[name], 0).to_numpy() for name in SIZES if name in present}
+    further = {key: column for key, column in (text | flags).items() if key in ("style", "held_out_class")}
+    further |= {side: pc.fill_null(table[side], 0).to_numpy() for side in SIZES if side in present}
     return make_rows(columns | further)
 
 
@@ -183,31 +177,59 @@ def _strings(column: pa.ChunkedArray) -> np.ndarray:
     return np.array(["" if value is None else value for value in column.to_pylist()], dtype=object)
 
 
-def _check_ids(image_id: np.ndarray, path: Path) -> None:
+def check_ids(image_id: np.ndarray, name: str) -> None:
     ids, counts = np.unique(image_id.astype(str), return_counts=True)
     if (counts > 1).any():
         raise BadCorpus(
-            f"{path.name} has {counts[counts > 1].sum()} rows that share an image_id, '{ids[counts > 1][0]}' for one; "
+            f"{name} has {counts[counts > 1].sum()} rows that share an image_id, '{ids[counts > 1][0]}' for one; "
             f"every row needs its own."
         )
     if "" in ids:
-        raise BadCorpus(f"{path.name} has a row without an image_id; fill it, or leave the column out.")
+        raise BadCorpus(f"{name} has a row without an image_id; fill it, or leave the column out.")
     if any("\0" in one for one in image_id):  # NumPy's text would end there
-        raise BadCorpus(f"{path.name} has an image_id with a NUL character; write it without.")
+        raise BadCorpus(f"{name} has an image_id with a NUL character; write it without.")
 
 
-def _check_splits(split: np.ndarray, base_id: np.ndarray, path: Path) -> None:
+def check_splits(split: np.ndarray, base_id: np.ndarray, name: str) -> None:
     unknown = sorted(set(split) - {*SPLITS, ""})
     if unknown:
         raise BadCorpus(
-            f"{path.name} has the split '{unknown[0]}'; expected train, val, test, pretrain or calibrate, or no "
+            f"{name} has the split '{unknown[0]}'; expected train, val, test, pretrain or calibrate, or no "
             f"column at all."
         )
     splits = pd.Series(split).groupby(base_id).nunique()
     if (splits > 1).any():
         raise BadCorpus(
-            f"{path.name} has {(splits > 1).sum()} of its photographs in more than one split, '{splits.idxmax()}' for "
+            f"{name} has {(splits > 1).sum()} of its photographs in more than one split, '{splits.idxmax()}' for "
             f"one; all rows of a base_id must share their split."
+        )
+
+
+class ReferenceCorpus(ParquetCorpus):
+    """The shipped photographs of Caltech-101.
+
+    A run over it has the transformations and repetitions of the run that ships, so that its scores are comparable.
+    ``rows`` gains ``source``, who published the picture and where. The pictures are one row group, which stays in
+    memory once one of them is read.
+
+    Raises:
+        BadCorpus: the file is not there.
+    """
+
+    def __init__(self) -> None:
+        path = reference_run() / PHOTOGRAPHS
+        if not path.is_file():
+            raise BadCorpus(
+                f"The photographs that ship are missing; expected the file {path}: install the package again, or "
+                f"fetch the file anew with git."
+            )
+        super().__init__(path)
+        self.name = "reference"
+        self.recipe = {"transforms": ("bank", "far-styles"), "repetitions": 3}
+        self.rows["source"] = self._file.read(["source"])["source"].to_numpy()
+        self.description = (
+            f"{len(self.rows)} color photographs of {self.rows['label'].nunique()} classes of Caltech-101 that no "
+            f"encoder of the zoo saw in pretraining"
         )
 
 
@@ -218,4 +240,10 @@ KIND = CorpusKind(
     description="A Parquet file with the columns image (encoded bytes) and label.",
     license="in the column license",
     open=lambda argument: ParquetCorpus(user_path(argument)),
+)
+REFERENCE = CorpusKind(
+    name="reference",
+    description="Color photographs of Caltech-101 that ship with the project; no encoder of the zoo learned from them.",
+    license=f"CC BY 4.0, as the publisher states it; authors and source are in {PHOTOGRAPHS_LICENSE}",
+    open=lambda argument: ReferenceCorpus(),
 )

@@ -15,8 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from probing_core.corpora.base import Corpus, CorpusKind
-from probing_core.corpora.table import content_digest, fingerprint, make_rows
+from probing_core.corpora.base import Corpus, CorpusKind, content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, BadImage
 from probing_core.images import Image, read_image
 from probing_core.images.quality import NEAR_GRAY
@@ -32,22 +31,22 @@ MIN_CONTRAST = 7.0
 """Standard deviation of gray values, 0 to 255, below which a quarter of a view is empty: sky, wall, black."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Photograph:
     """One photograph and whose it is.
 
     Attributes:
         name: its base id.
+        split: fixed here, so that a photograph that is missing does not move the others.
         package: the import name of the package that ships it.
         path: of its file, inside the package.
-        split: fixed here, so that a photograph that is missing does not move the others.
         author, license, source: for the credits.
     """
 
     name: str
+    split: str
     package: str
     path: str
-    split: str
     author: str
     license: str
     source: str
@@ -60,98 +59,32 @@ class Photograph:
         return Path(spec.submodule_search_locations[0], self.path).read_bytes()
 
 
+# fmt: off
 PHOTOGRAPHS = (
-    Photograph(
-        name="astronaut",
-        package="skimage",
-        path="data/astronaut.png",
-        split="train",
-        author="NASA",
-        license="public domain (NASA)",
-        source="NASA Great Images, Eileen Collins; scikit-image",
-    ),
-    Photograph(
-        name="chelsea",
-        package="skimage",
-        path="data/chelsea.png",
-        split="test",
-        author="Stefan van der Walt",
-        license="CC0-1.0",
-        source="scikit-image",
-    ),
-    Photograph(
-        name="china",
-        package="sklearn",
-        path="datasets/images/china.jpg",
-        split="train",
-        author="danielbuechele",
-        license="CC-BY-2.0",
-        source="flickr.com/photos/danielbuechele/6061409035; scikit-learn",
-    ),
-    Photograph(
-        name="coffee",
-        package="skimage",
-        path="data/coffee.png",
-        split="val",
-        author="Rachel Michetti",
-        license="CC0-1.0",
-        source="courtesy of Pikolo Espresso Bar; scikit-image",
-    ),
-    Photograph(
-        name="flower",
-        package="sklearn",
-        path="datasets/images/flower.jpg",
-        split="train",
-        author="vultilion",
-        license="CC-BY-2.0",
-        source="flickr.com/photos/vultilion/6056698931; scikit-learn",
-    ),
-    Photograph(
-        name="grace-hopper",
-        package="matplotlib",
-        path="mpl-data/sample_data/grace_hopper.jpg",
-        split="train",
-        author="James S. Davis, United States Navy",
-        license="public domain (United States government)",
-        source="Matplotlib",
-    ),
-    Photograph(
-        name="immunohistochemistry",
-        package="skimage",
-        path="data/ihc.png",
-        split="val",
-        author="Center for Microscopy and Molecular Imaging (CMMI)",
-        license="no known copyright restrictions",
-        source="scikit-image",
-    ),
-    Photograph(
-        name="motorcycle",
-        package="skimage",
-        path="data/motorcycle_left.png",
-        split="train",
-        author="N. Nesic, P. Westling, X. Wang, Y. Kitajima, G. Krathwohl, D. Scharstein",
-        license="distributed with scikit-image (BSD-3-Clause); the Middlebury 2014 benchmark asks to be cited",
-        source="vision.middlebury.edu/stereo/data/scenes2014; scikit-image",
-    ),
-    Photograph(
-        name="retina",
-        package="skimage",
-        path="data/retina.jpg",
-        split="train",
-        author="Mikael Häggström",
-        license="CC0-1.0",
-        source="Wikimedia Commons, Fundus photograph of normal left eye; scikit-image",
-    ),
-    Photograph(
-        name="rocket",
-        package="skimage",
-        path="data/rocket.jpg",
-        split="test",
-        author="SpaceX",
-        license="public domain (SpaceX)",
-        source="flickr.com/photos/spacexphotos/16511594820; scikit-image",
-    ),
+    Photograph("astronaut", "train", "skimage", "data/astronaut.png", "NASA", "public domain (NASA)",
+               "NASA Great Images, Eileen Collins; scikit-image"),
+    Photograph("chelsea", "test", "skimage", "data/chelsea.png", "Stefan van der Walt", "CC0-1.0", "scikit-image"),
+    Photograph("china", "train", "sklearn", "datasets/images/china.jpg", "danielbuechele", "CC-BY-2.0",
+               "flickr.com/photos/danielbuechele/6061409035; scikit-learn"),
+    Photograph("coffee", "val", "skimage", "data/coffee.png", "Rachel Michetti", "CC0-1.0",
+               "courtesy of Pikolo Espresso Bar; scikit-image"),
+    Photograph("flower", "train", "sklearn", "datasets/images/flower.jpg", "vultilion", "CC-BY-2.0",
+               "flickr.com/photos/vultilion/6056698931; scikit-learn"),
+    Photograph("grace-hopper", "train", "matplotlib", "mpl-data/sample_data/grace_hopper.jpg",
+               "James S. Davis, United States Navy", "public domain (United States government)", "Matplotlib"),
+    Photograph("immunohistochemistry", "val", "skimage", "data/ihc.png",
+               "Center for Microscopy and Molecular Imaging (CMMI)", "no known copyright restrictions",
+               "scikit-image"),
+    Photograph("motorcycle", "train", "skimage", "data/motorcycle_left.png",
+               "N. Nesic, P. Westling, X. Wang, Y. Kitajima, G. Krathwohl, D. Scharstein",
+               "distributed with scikit-image (BSD-3-Clause); the Middlebury 2014 benchmark asks to be cited",
+               "vision.middlebury.edu/stereo/data/scenes2014; scikit-image"),
+    Photograph("retina", "train", "skimage", "data/retina.jpg", "Mikael Häggström", "CC0-1.0",
+               "Wikimedia Commons, Fundus photograph of normal left eye; scikit-image"),
+    Photograph("rocket", "test", "skimage", "data/rocket.jpg", "SpaceX", "public domain (SpaceX)",
+               "flickr.com/photos/spacexphotos/16511594820; scikit-image"),
 )
+# fmt: on
 
 
 class PhotosCorpus(Corpus):
@@ -246,12 +179,10 @@ def spread_squares(image: Image) -> list[tuple[int, int, int]]:
 
 
 def _places(room: int, side: int) -> np.ndarray:
-    """Return offsets along one direction, an eighth of a side apart at most."""
     return np.unique(np.linspace(0, room, 1 + int(np.ceil(room / (side / 8)))).round().astype(int))
 
 
 def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
-    """Return whether each square (n,) has color, and contrast in each of its quarters."""
     red, green, blue = cv2.split(image)
     chroma = _sums(cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue))
     gray = (red.astype(np.float32) + green + blue) / np.float32(3)
@@ -266,19 +197,16 @@ def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
 
 
 def _sums(values: np.ndarray) -> np.ndarray:
-    """Return the sum (H + 1, W + 1) of ``values`` (H, W) above and left of every corner."""
     return cv2.integral(values, sdepth=cv2.CV_64F)
 
 
 def _means(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """Return the mean (n,) over each square, from `_sums`."""
     top, left, side = squares.T
     bottom, right = top + side, left + side
     return (sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]) / side**2
 
 
 def _overlap(squares: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """Return the intersection over union (n,) of each square with ``one``."""
     low = np.maximum(squares[:, :2], one[:2])
     high = np.minimum(squares[:, :2] + squares[:, 2:], one[:2] + one[2])
     common = np.prod(np.maximum(high - low, 0), axis=1)

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
+from probing_core.images import Image
 
 TRAIN, VAL = 0.6, 0.2
 """Shares of base images in the splits; the rest is the test split."""
@@ -52,7 +54,6 @@ def assign_groups(base_ids: Sequence[str], seed: int, most: int) -> np.ndarray:
 
 
 def _ordered(base_ids: Sequence[str], seed: int) -> list[str]:
-    """Return the base images, each once, in the order of a hash of seed and name."""
     return sorted(set(base_ids), key=lambda base: hashlib.blake2b(f"{seed}|{base}".encode()).digest())
 
 
@@ -105,9 +106,39 @@ def drawn(rows: pd.DataFrame) -> pd.Index:
 
 
 def _largest_remainder(sizes: np.ndarray, total: int) -> np.ndarray:
-    """Share ``total`` out in proportion to ``sizes``, in whole numbers."""
     exact = sizes * total / sizes.sum()
     shares = np.floor(exact).astype(int)
     largest_first = np.argsort(shares - exact, kind="stable")
     shares[largest_first[: total - shares.sum()]] += 1
     return shares
+
+
+class ValidationCorpus(Corpus):
+    """The photographs of ``train`` and ``val`` of another corpus; those of ``test`` are never read.
+
+    Those of ``val`` are tested on. Of those of ``train`` a fifth, by photograph, takes the place of ``val``. A corpus
+    without splits is divided as a run divides it. This is a corpus as it is seen while a model is still being chosen.
+
+    Args:
+        corpus: the other one.
+        seed: of the division.
+    """
+
+    def __init__(self, corpus: Corpus, seed: int = 0) -> None:
+        self._corpus = corpus
+        self.name, self.description, self.skipped = corpus.name, corpus.description, corpus.skipped
+        rows = corpus.rows.copy()
+        if (rows["split"] == "").any():
+            rows["split"] = assign_splits(rows["base_id"].tolist(), seed)
+        rows = rows[rows["split"].isin(("train", "val"))].reset_index(drop=True)
+        learned = (rows["split"] == "train").to_numpy()
+        again = np.array(assign_splits(rows["base_id"].tolist(), seed))
+        rows["split"] = np.where(~learned, "test", np.where(again == "val", "val", "train"))
+        self.rows = rows
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"{self._corpus.fingerprint} {self.rows['split'].tolist()}".encode()).hexdigest()[:32]
+
+    def load(self, image_id: str) -> Image:
+        return self._corpus.load(image_id)

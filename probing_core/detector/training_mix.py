@@ -13,8 +13,8 @@ import numpy as np
 
 from probing_core.compute.series import alter_elsewhere
 from probing_core.transforms.alternatives import clean
-from probing_core.transforms.alternatives.wider_altered import WIDER_ALTERED
-from probing_core.transforms.alternatives.wider_clean import wider_clean
+from probing_core.transforms.alternatives.clean import wider_clean
+from probing_core.transforms.alternatives.effects import WIDER_ALTERED
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
 

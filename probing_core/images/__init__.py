@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image as pillow
@@ -27,10 +27,10 @@ from probing_core.images.headers import (
     format_of,
     frame_notes,
     is_damaged,
+    jpeg_quality,
     open_header,
     printable,
 )
-from probing_core.images.jpeg import jpeg_quality
 
 __all__ = [
     "FORMATS",
@@ -48,6 +48,7 @@ __all__ = [
     "read_bytes",
     "read_image",
     "size_error",
+    "to_image",
 ]
 
 Image: TypeAlias = np.ndarray
@@ -149,6 +150,43 @@ def as_image(array: object) -> Image:
     )
 
 
+def to_image(picture: Any, name: str = "the picture") -> Image:
+    """Return ``picture`` as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
+
+    Args:
+        picture: an array (H, W, 3) or (H, W) ``uint8``; a picture of Pillow; a tensor of torch (C, H, W), ``uint8`` or
+            numbers from 0 to 1; the path or the bytes of an encoded picture, or a mapping that holds one of them, as
+            data sets of Hugging Face have it (``path``, ``bytes``).
+        name: what messages call it.
+
+    Raises:
+        BadImage: it is none of these, or has another shape or type.
+    """
+    if isinstance(picture, dict):
+        picture = picture.get("bytes") or picture.get("path")
+    if isinstance(picture, bytes | str | Path):
+        return read_image(picture, name if isinstance(picture, bytes) else None)
+    if isinstance(picture, pillow.Image):
+        return np.array(to_rgb(picture, name, stored_bits(picture), []))
+    if hasattr(picture, "detach"):
+        return _of_tensor(picture.detach().cpu().numpy(), name)
+    return as_image(picture)
+
+
+def _of_tensor(values: np.ndarray, name: str) -> Image:
+    if values.ndim != 3 or values.shape[0] not in (1, 3):
+        raise BadImage(f"A picture as a tensor is of the shape (3, H, W); {name} has the shape {values.shape}.")
+    if values.dtype.kind == "f":
+        if not (values.min() >= 0 and values.max() <= 1):
+            raise BadImage(
+                f"A picture as a tensor of {values.dtype} has values from 0 to 1; {name} has some from "
+                f"{values.min():.3g} to {values.max():.3g}: leave the normalization to the encoder."
+            )
+        values = np.rint(values * 255).astype(np.uint8)
+    pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
+    return as_image(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
 def check(data: bytes, name: str) -> None:
     """Refuse a picture by all that shows without decoding: kind, header, limits, and most files that are cut off.
 
@@ -203,7 +241,6 @@ def _encode(image: Image, format: str, **options: int) -> bytes:
 
 
 def _read(source: bytes | str | Path, name: str | None) -> tuple[bytes, str]:
-    """Read the bytes of ``source`` and return them with a name that is safe in a message."""
     if isinstance(source, bytes):
         return _limit(source, printable(name or "The picture")), printable(name or "The picture")
     source = Path(source)
@@ -226,8 +263,6 @@ def size_error(size: int, name: str) -> BadImage | None:
 
 
 def _open_checked(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
-    """Return the picture with its header read but nothing decoded, and notes on its frames; raise `BadImage` if it is
-    damaged."""
     opened = open_header(data, name)
     notes = frame_notes(opened, data, name)
     if is_damaged(opened, data):

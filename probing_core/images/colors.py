@@ -49,7 +49,6 @@ def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pill
 
 
 def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
-    """Return the colors in one of the modes of color profiles: L, RGB or CMYK, 8 bits each."""
     mode = opened.mode
     if mode.startswith("I;16"):
         samples = np.asarray(opened).astype(np.uint16)
@@ -88,7 +87,6 @@ def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> p
 
 
 def _rgb(colors: pillow.Image) -> pillow.Image:
-    """Convert a picture to RGB, without the copy that Pillow makes of one that is RGB already."""
     return colors if colors.mode == "RGB" else colors.convert("RGB")
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from probing_core.catalog import Catalog
 from probing_core.measures import (
-    cka,
     classification,
     content_or_look,
     detection_threshold,
     embedding_space,
     information,
-    outlier_scores,
-    pair_hits,
     retrieval,
     unrelated_pairs,
     variance_parts,
@@ -24,10 +21,7 @@ MEASURES: Catalog[Measure] = Catalog(
         *classification.MEASURES,
         *information.MEASURES,
         *detection_threshold.MEASURES,
-        *pair_hits.MEASURES,
         *embedding_space.MEASURES,
-        *cka.MEASURES,
-        *outlier_scores.MEASURES,
         *retrieval.MEASURES,
         *unrelated_pairs.MEASURES,
         *content_or_look.MEASURES,

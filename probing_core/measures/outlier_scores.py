@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.base import fraction
 from probing_core.measures.embedding_space import principal_axes
-from probing_core.measures.nearest import nearest, unit
 
-NEIGHBORS = 10
 AXES = 128
 
 
@@ -71,13 +68,6 @@ def quantile(scores: np.ndarray, clusters: np.ndarray, share: float) -> float:
     return float(scores[order][min(int(np.searchsorted(weight, share)), len(scores) - 1)])
 
 
-def neighbor_distance(known: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """Return the distances (N,) of embeddings, at length 1, to the `NEIGHBORS`-th nearest known one (Sun et al.
-    2022)."""
-    _, cosine = nearest(unit(known), unit(X), NEIGHBORS)
-    return np.sqrt(2 - 2 * cosine[:, -1])
-
-
 def auroc(known: np.ndarray, outliers: np.ndarray) -> float:
     """Return the probability that an outlier scores above a known sample, ties counting half (Mann & Whitney 1947)."""
     from scipy.stats import rankdata
@@ -85,28 +75,3 @@ def auroc(known: np.ndarray, outliers: np.ndarray) -> float:
     ranks = rankdata(np.concatenate([known, outliers]))
     n, m = len(known), len(outliers)
     return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
-
-
-def fpr95(known: np.ndarray, outliers: np.ndarray) -> float:
-    """Return the share of outliers that pass where 95 % of the known samples do (Liang et al. 2018)."""
-    return float((outliers <= np.quantile(known, 0.95, method="higher")).mean())
-
-
-MEASURES = (
-    fraction(
-        name="auroc",
-        title="AUROC",
-        higher_is_better=True,
-        definition="The chance that a transformed image lies farther from untouched ones than an untouched one does.",
-        formula="P(d(transformed) > d(untouched)) + ½ P(d(transformed) = d(untouched))",
-        source="Mann & Whitney 1947",
-    ),
-    fraction(
-        name="fpr95",
-        title="FPR95",
-        higher_is_better=False,
-        definition="Share of transformed images taken for untouched where 95 % of the untouched ones do.",
-        formula="share of transformed images with d ≤ the 95 % quantile of d(untouched)",
-        source="Liang et al. 2018",
-    ),
-)

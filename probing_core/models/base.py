@@ -77,7 +77,6 @@ class EmbedderSpec:
         data: what it was trained on, in words.
         input_size: pixels of the side it receives; None where it is known after loading.
         download_mb: megabytes to download before first use; 0 if none.
-        text: whether it embeds text into the same space.
         role: one of `ROLES` where the claims are tested on this encoder; empty for all others, ablations included.
         loader: (spec, options, device, precision) -> `LoadedEmbedder`; imports its libraries when called.
         check: () -> `Availability`, at once and without a deep-learning framework.
@@ -92,7 +91,6 @@ class EmbedderSpec:
     data: str = ""
     input_size: int | None = None
     download_mb: float = 0.0
-    text: bool = False
     role: str = ""
     loader: Callable[..., LoadedEmbedder] = field(repr=False)
     check: Callable[[], Availability] = field(default=lambda: Availability(True), repr=False)
@@ -182,19 +180,6 @@ class LoadedEmbedder(ABC):
         """Return the embeddings, as `embed_layers` does, for the samples of a run: rows of ``samples`` (image_id,
         transform, repetition, draw) and their pictures. Only precomputed embeddings need the rows."""
         return self.embed_layers(images)
-
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the embeddings (N, D) of ``texts`` in the images' space.
-
-        Raises:
-            BadConfig: it has no text tower (`embeds_text`).
-        """
-        raise BadConfig(f"'{self.name}' has no text tower, so pictures cannot be compared with words by it.")
-
-    @property
-    def embeds_text(self) -> bool:
-        """True if `embed_text` can be called: known from the loaded model, while the spec states what is expected."""
-        return type(self).embed_text is not LoadedEmbedder.embed_text
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees
         """Release the memory."""

@@ -29,7 +29,6 @@ def _published(
     download_mb: float,
     *,
     role: str = "",
-    text: bool = False,
 ) -> EmbedderSpec:
     return EmbedderSpec(
         name=name,
@@ -39,7 +38,6 @@ def _published(
         license=license,
         data=data,
         input_size=input_size,
-        text=text,
         role=role,
         loader=load,
         **hub.published_at(source, download_mb),
@@ -53,7 +51,7 @@ def _timm(model: str, *facts: Any, role: str = "", source: str = "") -> Embedder
 def _open_clip(tag: str, repo: str, data: str, license: str, role: str = "") -> EmbedderSpec:
     name = f"open_clip:ViT-B-16/{tag}"
     facts = (data, license, 224, 512, 599)
-    return _published(open_clip.load, name, repo, "ViT-B/16", "CLIP", *facts, role=role, text=True)
+    return _published(open_clip.load, name, repo, "ViT-B/16", "CLIP", *facts, role=role)
 
 
 def _state_dict(name: str, *facts: Any, role: str = "") -> EmbedderSpec:
@@ -99,7 +97,6 @@ PUBLISHED = (
         data="COYO-700M",
         input_size=289,
         download_mb=690,
-        text=True,
         role="ALIGN",
         loader=huggingface.load,
         check=partial(huggingface.check, "kakaobrain/align-base", 690),

@@ -120,15 +120,14 @@ def refuse_torch_misfit(source: str, error: BaseException) -> None:
     refuse_misfit(source, names("Missing key"), names("Unexpected key"), misshapen)
 
 
-def weights_digest(module: nn.Module) -> str:
-    """Return the SHA-256 over names, types, shapes and bytes of every tensor of ``module``; independent of the file
-    format."""
+def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 over names, types, shapes and bytes of ``tensors``; independent of the file format."""
     import torch
 
     sha = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
+    for name, tensor in tensors.items():
         sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return sha.hexdigest()
 
 

@@ -5,7 +5,6 @@ Nothing here trains or embeds, and nothing imports a deep-learning framework.
 
 from __future__ import annotations
 
-from probing_core.results.claims import ClaimsOfSet, claims_by_set, result_in_words
 from probing_core.results.command import command_of, corpus_is_named, further_photographs
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.corpus_shift import change_of_corpus, source_of
@@ -14,7 +13,7 @@ from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard, rankable
 from probing_core.results.run import Run
 from probing_core.results.run_places import RunPlace, find_runs, unused_name
-from probing_core.results.trainings import plot_training, training_scores, trainings
+from probing_core.results.sentences import ClaimsOfSet, claims_by_set, result_in_words
 from probing_core.results.two_classes import tell_apart
 
 __all__ = [
@@ -33,12 +32,9 @@ __all__ = [
     "mean_of",
     "nearest",
     "place",
-    "plot_training",
     "rankable",
     "result_in_words",
     "source_of",
     "tell_apart",
-    "training_scores",
-    "trainings",
     "unused_name",
 ]

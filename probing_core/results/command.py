@@ -10,14 +10,14 @@ from probing_core.corpora import list_corpora
 from probing_core.results.run import Run
 from probing_core.run.layout import VERDICT_PHOTOGRAPHS
 from probing_core.run.options import Options
-from probing_core.run.recipe import EMBEDDING_TYPES, Recipe
+from probing_core.run.recipe import Recipe
 from probing_core.transforms import TIERS
 
 FURTHER = "FURTHER"
 """What stands in a command, with a number, for a collection that is not on this machine."""
 
 LOCAL = ("folder", "parquet")
-"""Kinds of corpora that are named by a path."""
+"""Kinds of corpora that are always named by a path."""
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
@@ -41,11 +41,8 @@ def command_of(recipe: Recipe) -> str:
         models=recipe.models,
         transforms=_tiers(recipe.transforms),
         limit=recipe.limit,
-        live_images=recipe.live_images,
         seed=recipe.seed,
         repetitions=recipe.repetitions,
-        train_samples=recipe.train_samples,
-        embeddings=None if recipe.embeddings == EMBEDDING_TYPES[0] else recipe.embeddings,
         probes_from=Path("RUN") if recipe.probes_from else None,
         calibrate_on=_calibrate_on(recipe) or None,
     )
@@ -61,7 +58,8 @@ def _calibrate_on(recipe: Recipe) -> list[str]:
 def _leads_there(corpus: str) -> bool:
     """Return whether ``corpus`` is a name of a corpus, and no path of a file or folder that is not on this machine."""
     kind, _, path = corpus.partition(":")
-    return _is_named(corpus) and (kind not in LOCAL or "://" in path or Path(path).exists())
+    elsewhere = not (kind in LOCAL or Path(path).is_absolute()) or "://" in path
+    return _is_named(corpus) and (elsewhere or Path(path).exists())
 
 
 def further_photographs(run: Run) -> str:

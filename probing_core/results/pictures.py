@@ -73,18 +73,32 @@ class Pictures:
             source, self.recipe.design, transform, row["image_id"], int(row["repetition"]), int(row["draw"])
         )
 
+    def photograph(self, image_id: str) -> Image:
+        """Return the whole image that the views of one image are cut from the middle of.
+
+        Raises:
+            PicturesMissing: see `why_not`, or the picture itself is gone.
+        """
+        return self._opened(self._corpus_image, image_id)
+
     def source(self, image_id: str) -> Image:
         """Return the source of one image, from which every version of it is cut.
 
         Raises:
             PicturesMissing: see `why_not`, or the picture itself is gone.
         """
+        return self._opened(self._source, image_id)
+
+    def _opened(self, read: Callable[[str], Image], image_id: str) -> Image:
         if self.why_not:
             raise PicturesMissing(self.why_not)
         try:
-            return self._source(image_id)
+            return read(image_id)
         except BadImage as error:
             raise PicturesMissing(f"The picture '{image_id}' of the run can no longer be read: {error}") from error
+
+    def _corpus_image(self, image_id: str) -> Image:
+        return self._corpus.load(image_id)
 
     def _prepare(self, image_id: str) -> Image:
         from probing_core.transforms.view import prepare_source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,6 @@ import pandas as pd
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.measures.cluster_sums import mean
 from probing_core.measures.intervals import interval
-from probing_core.measures.notation import in_percent
 from probing_core.measures.retrieval import SAME_COSINE, directions
 from probing_core.results.ranking import (
     SIGNIFICANCE,
@@ -20,7 +18,6 @@ from probing_core.results.ranking import (
     has_place,
     in_order,
     is_baseline,
-    with_place,
 )
 from probing_core.results.run import Run
 from probing_core.results.summaries import pick
@@ -32,9 +29,6 @@ ALL = "all"
 SURVIVES, LOST = 0.9, 0.5
 """Shares of copies above a threshold: a transformation is survived where the interval lies above the first, and the
 copy is lost where it lies below the second."""
-
-MAX_NAMED = 2
-"""Models that the sentence names as not distinguished; of more it gives the number."""
 
 
 @dataclass(frozen=True)
@@ -109,102 +103,67 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     return board
 
 
+def recall(run: Run) -> pd.DataFrame:
+    """Return the table of retrieval: how often the original is found, by ``model``, ``transform`` (`ALL` for every
+    altered picture), ``k`` and ``strength``, which is NaN for the strengths that the main samples have."""
+    rows = table(run, "retrieval")
+    if "extrapolated" in rows:  # format 1
+        rows = rows[~rows["extrapolated"].fillna(value=False).astype(bool)].drop(columns="extrapolated")
+        rows = pd.concat([rows[rows["gallery"] == rows["gallery"].max()], table(run, "retrieval-strength")])
+        rows = rows.reindex(columns=list(dict.fromkeys([*rows, "strength"]))).reset_index(drop=True)
+    return rows
+
+
 def originals(run: Run) -> pd.DataFrame:
     """Return how often the original is the nearest, by model, best first, and ``transform``, those first that spoil it
-    least; identity and all together are left out."""
-    rows = pick(table(run, "retrieval"))
+    least; identity is the ceiling, and all together are left out."""
+    rows = recall(run)
     if rows.empty:
         return rows
-    rows = rows[(rows["k"] == 1) & ~rows["extrapolated"] & ~rows["transform"].isin([ALL])]
+    rows = rows[(rows["k"] == 1) & rows["strength"].isna() & (rows["transform"] != ALL)]
     by_transform = rows.groupby("transform")["value"].mean().to_dict() | {"identity": np.inf}
     by_model = rows[rows["transform"] != "identity"].groupby("model")["value"].mean()
     place = rows.assign(of_model=rows["model"].map(by_model), of_transform=rows["transform"].map(by_transform))
     return place.sort_values(["of_model", "of_transform", "model"], ascending=[False, False, True])
 
 
+def copies(run: Run) -> pd.DataFrame:
+    """Return the table of duplicates: the threshold of each model, and by ``transform`` the share of copies above."""
+    rows, shares = table(run, "duplicates"), table(run, "copies")
+    if shares.empty:
+        return rows
+    # format 1
+    keys = ["model", "cosine", "unrelated"]
+    old = rows["model"].isin(shares["model"])
+    ends = rows.loc[old, [*keys, "low", "high", "pairs"]]
+    ends = ends.rename(columns={"low": "threshold_low", "high": "threshold_high"})
+    return pd.concat([shares.merge(ends, on=keys), rows[~old]], ignore_index=True)
+
+
 def survivors(run: Run, cosine: str, unrelated: float) -> pd.DataFrame:
     """Return the threshold of each model, and what a copy survives there.
 
-    Columns: ``model``, ``value``, ``low``, ``high``, ``survives`` and ``lost`` (names of transformations by commas),
-    and ``kept``, the mean share of copies above the threshold; most first. Without an interval the share itself
-    decides.
+    Columns: ``model``, ``threshold``, ``threshold_low``, ``threshold_high``, ``survives`` and ``lost`` (names of
+    transformations by commas), and ``kept``, the mean share of copies above the threshold; most first. Without an
+    interval the share itself decides.
     """
-    thresholds, copies = (
-        rows if rows.empty else rows[(rows["cosine"] == cosine) & (rows["unrelated"] == unrelated)]
-        for rows in (table(run, "duplicates"), table(run, "copies"))
-    )
-    if thresholds.empty or copies.empty:
-        return pd.DataFrame()
-    copies = copies[copies["transform"] != "identity"]
-    low, high = (copies[end].fillna(copies["value"]) for end in ("low", "high"))
-    copies = copies.assign(survives=low > SURVIVES, lost=high < LOST)
-    found = []
-    for model, rows in copies.groupby("model", sort=False):
-        names = {what: ", ".join(rows.loc[rows[what], "transform"]) for what in ("survives", "lost")}
-        found.append({"model": model, **names, "kept": rows["value"].mean()})
-    together = thresholds[["model", "value", "low", "high"]].merge(pd.DataFrame(found), on="model")
-    return together.sort_values("kept", ascending=False, kind="stable", ignore_index=True)
-
-
-def finding(run: Run, shown: Callable[[str], str] = str) -> str:
-    """Return in two or three sentences who finds originals most often, and whose neighbors share the look least; empty
-    where it was not measured.
-
-    Args:
-        shown: how to write the name of a model.
-    """
-    board, index = ordered(run, "original"), pick(table(run, "robustness"), by="photograph")
-    rows = pick(table(run, "retrieval"), transform=ALL)
-    if board.empty or index.empty or rows.empty:
-        return ""
-    gallery = int(rows.loc[~rows["extrapolated"], "gallery"].max())
-    best = board.iloc[0]
-    count = int(has_place(board).sum())
-    many = f"Of {count} models, " if count > 1 else ""
-    sentences = [
-        f"{many}{shown(best['model'])} finds the original of an altered picture{' most often' if many else ''}"
-        f"{_level(board, shown)}: it is the nearest of {gallery:,} photographs for {_share(best)} of them."
+    rows = copies(run)
+    if rows.empty:
+        return rows
+    rows = rows[(rows["cosine"] == cosine) & (rows["unrelated"] == unrelated) & (rows["transform"] != "identity")]
+    low, high = (rows[end].fillna(rows["value"]) for end in ("low", "high"))
+    rows = rows.assign(survives=low > SURVIVES, lost=high < LOST)
+    found = [
+        own.iloc[0][["model", "threshold", "threshold_low", "threshold_high"]].to_dict()
+        | {what: ", ".join(own.loc[own[what], "transform"]) for what in ("survives", "lost")}
+        | {"kept": own["value"].mean()}
+        for _, own in rows.groupby("model", sort=False)
     ]
-    learned = ordered(run, "original", learned=True)
-    if is_baseline(board["model"]).iloc[0] and not learned.empty:
-        best = learned.iloc[0]
-        sentences.append(
-            f"Of those that learned from pictures, {shown(best['model'])} does so most often{_level(learned, shown)}, "
-            f"for {_share(best)}."
-        )
-    index = index[index["model"].isin(with_place(index["model"]))]
-    among, of = index, ""
-    if is_baseline(index["model"]).any() and not is_baseline(index["model"]).all():
-        among, of = index[~is_baseline(index["model"])], ", of those that learned from pictures,"
-    among = among.sort_values("value", ascending=False, kind="stable")
-    best, rest = among.iloc[0], among.iloc[1:]
-    near = rest.loc[rest["high"] >= best["low"], "model"].tolist()
-    sentences.append(
-        f"{shown(best['model'])}{of} ignores most of the look{_beside(near, shown, 'within its interval')}: of its "
-        "near pictures that share either the photograph or the transformation, "
-        f"{_share(best)} share the photograph, where chance gives "
-        f"{in_percent(best['chance'])}."
+    return (
+        pd.DataFrame(found).sort_values("kept", ascending=False, kind="stable", ignore_index=True)
+        if found
+        else pd.DataFrame()
     )
-    return " ".join(sentences)
-
-
-def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
-    """Return in one or two sentences which model a use needs, with those that are not distinguished from it, and where
-    that is a baseline, which encoder; empty where it was not measured.
-
-    Args:
-        shown: how to write the name of a model.
-    """
-    board = ordered(run, use)
-    if board.empty:
-        return ""
-    best = board.iloc[0]
-    words = f"Best: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'])} {USES[use].finds}."
-    learned = ordered(run, use, learned=True) if is_baseline(board["model"]).iloc[0] else board[:0]
-    if learned.empty:
-        return words
-    best = learned.iloc[0]
-    return f"{words} Best encoder: {shown(best['model'])}{_level(learned, shown)}, {in_percent(best['value'])}."
 
 
 def by_use(run: Run) -> pd.DataFrame:
@@ -212,30 +171,6 @@ def by_use(run: Run) -> pd.DataFrame:
     boards = [ordered(run, use).assign(use=use) for use in USES]
     boards = [board for board in boards if not board.empty]
     return pd.concat(boards, ignore_index=True) if boards else pd.DataFrame()
-
-
-def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
-    others = board.iloc[1:]
-    level = others.loc[has_place(others) & ~others["apart"].astype(bool), "model"].tolist()
-    return _beside(level, shown, "not distinguished from it")
-
-
-def _share(row: pd.Series) -> str:
-    return f"{in_percent(row['value'])}{_interval(row)}"
-
-
-def _interval(row: pd.Series) -> str:
-    if not np.isfinite(row["low"]):
-        return " (no interval: too few photographs)"
-    return f" (95 % interval {100 * row['low']:.0f} to {100 * row['high']:.0f})"
-
-
-def _beside(models: list[str], shown: Callable[[str], str], what: str) -> str:
-    if not models:
-        return ""
-    if len(models) > MAX_NAMED:
-        return f" ({len(models)} others {what})"
-    return f" ({' and '.join(map(shown, models))} {what})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +13,16 @@ import pandas as pd
 
 from probing_core.charts.theme import Theme
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import DEPLOYMENT, EVERYTHING
+from probing_core.compute.names import CALIBRATED, DEPLOYMENT, EVERYTHING
 from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import reference_run, refuse_address
+from probing_core.probes.base import LinearProbe
 from probing_core.results.pictures import Pictures
 from probing_core.run import layout
 from probing_core.run.columns import Where
 from probing_core.run.embeddings import has_embeddings, lazy_embeddings
 from probing_core.run.layout import map_path
-from probing_core.run.models import embeds_pictures, model_entries
+from probing_core.run.models import embeds_pictures, model_entries, without_passed_over
 from probing_core.run.recipe import Recipe, read_recipe
 from probing_core.run.sample_table import FACTS, SampleTable
 from probing_core.run.store import Store, completed_on
@@ -30,7 +31,7 @@ from probing_core.transforms.base import GROUPS, Image
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
-PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen")
+PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
 """Columns of a table of predictions."""
 
 
@@ -62,7 +63,6 @@ MODEL_COLUMNS = (
     "weights",
     "data",
     "input_size",
-    "text",
     "recipe",
 )
 
@@ -191,12 +191,14 @@ class Run:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return the table called ``name`` in the manifest; an empty frame if the run has none."""
-        return self.store.read_table(name) if self.store.has(name) else pd.DataFrame()
+        return without_passed_over(self.store.read_table(name)) if self.store.has(name) else pd.DataFrame()
 
-    @property
+    @cached_property
     def table_names(self) -> list[str]:
-        """Paths of all Parquet tables that the run holds, sorted; `table` reads one."""
-        return [name for name in self.store.names() if name.endswith(layout.PARQUET)]
+        """Paths of the Parquet tables that the run holds and that there can be, sorted; `table` reads one."""
+        from probing_core.run.graph import TABLE
+
+        return [name for name in self.store.names() if name.endswith(layout.PARQUET) and TABLE.stage_of(name)]
 
     def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
         """Return every tested sample of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
@@ -239,7 +241,7 @@ class Run:
         """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made.
 
         Args:
-            reading: ``done`` (what was done to the pictures), ``everything`` or ``shown`` (what they show).
+            reading: ``done`` (what was done to the pictures) or ``everything``.
         """
         table = self.table(map_path(model, reading))
         return None if table.empty else table
@@ -301,6 +303,46 @@ class Run:
         rows = np.flatnonzero(wanted)
         names = np.array(problem.classes)[problem.truth[rows]]
         return Data(embeddings[rows], names, samples["base_id"].to_numpy(str)[rows])
+
+    def probe(self, model: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the run's probe of the task ``fine`` for embeddings of ``model``, wherever they were computed.
+
+        It is the calibrated one, which learned from the photographs of ``train`` (of all, where the run has no splits).
+
+        Returns:
+            A function: embeddings (N, D), any float type, as the model gives them -> probabilities (N, K) ``float32``
+            of the classes ``run.classes("fine")``, in that order; rows sum to 1. It raises `BadArray` for another D.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: it has no probe of the model.
+
+        Example:
+            >>> run = probing_core.open()
+            >>> probabilities = run.probe("zoo/mae")(np.load("embeddings.npy"))
+            >>> names = np.array(run.classes("fine"))[probabilities.argmax(axis=1)]
+        """
+        probe = self.linear_probe(model, CALIBRATED)
+        order = [probe.classes.index(name) for name in self.classes("fine")]
+
+        def probabilities(X: np.ndarray) -> np.ndarray:
+            return probe.probabilities(X)[:, order]
+
+        return probabilities
+
+    def linear_probe(self, model: str, name: str) -> LinearProbe:
+        """Return the linear probe called ``name`` of a model: that of a task, or a calibrated one.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: it has no such probe.
+        """
+        path = layout.probe_path(model, name)
+        if model not in set(self.models["name"]):
+            raise UnknownName(f"The run has no model '{model}'. It has: {', '.join(self.models['name'])}.")
+        if not self.store.has(path):
+            raise BadRun(f"The run has no '{name}' probe of '{model}'; `probing run --out {self.path}` makes it.")
+        return LinearProbe.from_bytes(self.store.read_bytes(path))
 
     # what there is
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import GROUP_SUBSET, LAYERS
+from probing_core.compute.names import GROUP_SUBSET, LAYERS, VARIANCE
 from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import of_subset
@@ -95,7 +95,9 @@ def gaps(points: pd.DataFrame) -> pd.DataFrame:
 def shifts(run: Run, model: str) -> pd.DataFrame:
     """Return how far each transform moves the embeddings of ``model`` (``value``), and how often it is recognized
     (``value_recall``); empty where the run has not measured it."""
-    shift = pick(run.table(layout.table_path("geometry")), measure="shift", model=model)
+    shift = pick(run.table(layout.table_path("geometry")), model=model)
+    if "measure" in shift:  # format 1
+        shift = shift[shift["measure"].fillna("shift") == "shift"]
     recall = pick(run.scores, task="fine", measure="recall", model=model)
     if shift.empty or recall.empty:
         return shift[:0]
@@ -233,7 +235,7 @@ def layers(run: Run) -> pd.DataFrame:
     ``chosen`` (bool), the layer of a model with the lowest of these: what is reported of "the best layer" is its score,
     never the highest one of the test split.
     """
-    studied = run.table(layout.table_path("layers"))
+    studied = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
     if not studied.empty:
         several = studied.groupby("model")["pooling"].transform("nunique") > 1
         studied = studied.assign(base=studied["model"] + np.where(several, "@pool=" + studied["pooling"], ""))
@@ -243,6 +245,17 @@ def layers(run: Run) -> pd.DataFrame:
         asked = [rows if rows.empty else rows[~rows["base"].isin(known)] for rows in asked]
     there = [rows[list(LAYER_COLUMNS)] for rows in (studied, *asked) if not rows.empty]
     return pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(LAYER_COLUMNS))
+
+
+def variance_of_layers(run: Run) -> pd.DataFrame:
+    """Return ``model``, ``layer``, ``pooling``, ``part``, ``value``, ``low``, ``high``: the parts of the variance of
+    every block that was studied."""
+    rows = run.table(layout.table_path("layers"))
+    if not rows.empty:
+        rows = rows[rows["task"].str.startswith(VARIANCE)]
+        rows = rows.assign(part=rows["task"].str.removeprefix(VARIANCE))
+    rows = pd.concat([rows, run.table(layout.table_path("variance-layers"))], ignore_index=True)  # format 1
+    return rows if rows.empty else rows[["model", "layer", "pooling", "part", *COLUMNS]]
 
 
 def images_of_blocks(run: Run) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from probing_core.errors import ModelUnavailable
 from probing_core.run.engine import Artifact, Plan, State
 from probing_core.run.executors import Executor, opened_executor
 from probing_core.run.graph import with_models
-from probing_core.run.layout import CROPS, crops_path, embeddings_folder, model_path, unit_rows_folder
+from probing_core.run.layout import embeddings_folder, model_path, unit_rows_folder
 from probing_core.run.models import require_joined, require_same_model
 from probing_core.run.options import EMBED
 from probing_core.run.sample_sets import SampleSet
@@ -44,7 +44,6 @@ def embed(plan: Plan, wanted: Wanted) -> Plan:
             artifacts = wanted.artifacts(plan, EMBED)
             for sample_set in plan.scope.sample_sets.values():
                 _embed_units(plan, artifacts, sample_set, entries, executor)
-            _embed_crops(plan, artifacts, entries, executor)
             executor.unload()
             waiting = waiting[len(loaded) :]
         artifacts = wanted.artifacts(plan, EMBED)
@@ -52,7 +51,6 @@ def embed(plan: Plan, wanted: Wanted) -> Plan:
             if sample_set.table in artifacts:
                 _embed_units(plan, artifacts, sample_set, [], executor)  # their rows, where no model was to be embedded
                 _gather_rows(plan, artifacts[sample_set.table], sample_set)
-        _embed_crops(plan, artifacts, [], executor)
     files.fold()
     return plan
 
@@ -136,24 +134,6 @@ def _units_without_rows(plan: Plan, table: Artifact | None, sample_set: SampleSe
     key = plan.ready_key(table)
     units = [unit.index for unit in sample_set.units if not plan.files.has(sample_set.rows_path(unit), key)]
     return [Job(sample_set.series, unit, "", "", key) for unit in units]
-
-
-def _embed_crops(plan: Plan, artifacts: Mapping[str, Artifact], entries: Entries, executor: Executor) -> None:
-    """Embed the large pictures, of models that lack them; make their table where it is missing: of ``artifacts``."""
-    paths = {crops_path(entry["name"]): entry for entry in entries}
-    left = plan.left([artifacts[path] for path in (CROPS, *paths) if path in artifacts])
-    if not left:
-        return
-    plan.scope.progress.update("crops", 0, len(left), "Embedding large pictures, whole and as tiles")
-    jobs = [
-        Job("", 0, paths[one.path]["name"], paths[one.path]["request"], plan.ready_key(one))
-        for one in left
-        if one.path in paths
-    ]
-    table = plan.artifacts[CROPS]
-    written = {name: (name, entry) for name, entry in executor.embed_crops(jobs, plan.ready_key(table))}
-    for artifact in (table, *(one for one in left if one is not table)):
-        plan.files.enter([written[artifact.path]], plan.inputs(artifact))
 
 
 def _gather_rows(plan: Plan, table: Artifact, sample_set: SampleSet) -> None:

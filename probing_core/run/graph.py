@@ -16,22 +16,18 @@ from probing_core.compute.claims.tables import GROUP_TASKS, models_of_claims, ro
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
-    COMPOSITION,
     DEPLOYMENT,
     DETECTOR,
     DONE,
     EVERYTHING,
-    FUSION,
     LAYERS,
     ORACLE,
     OTHER_PROBES,
     RENDERING,
-    SHOWN,
     STRENGTH,
 )
 from probing_core.compute.scores import UNSCORED
-from probing_core.compute.series import pairs_of, strengths_of, swept
-from probing_core.compute.star import STAR_IMAGES, TERCILES
+from probing_core.compute.series import strengths_of, swept
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.model_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
 from probing_core.compute.tasks import CONTENT
@@ -42,20 +38,15 @@ from probing_core.run import layout, revisions
 from probing_core.run.engine import SOURCE, Binding, Plan, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.makers import (
-    CKA,
     DETECTOR_VIEWS,
     LIVE,
     SCORES_OF_MODEL,
-    STAR,
-    STAR_AXES,
     adopt_probes,
     choose_images_of,
     choose_verdict_photographs,
-    compare_spaces,
     copy_from_source,
     decide_claims,
     draw_map,
-    draw_star,
     join,
     join_fits,
     learn_detector_of,
@@ -128,7 +119,10 @@ def _any_studied(scope: Scope, study: str) -> bool:
 
 
 def _verdict_models(scope: Scope) -> Iterable[Binding]:
-    return _embedding_models(scope) if scope.learns and scope.recipe.calibrate_on else ()
+    if not (scope.learns and scope.recipe.calibrate_on):
+        return ()
+    own = set(scope.files.own_names())  # those of a run that is only read have what they have
+    return (one for one in _embedding_models(scope) if layout.model_path(one["model"]) in own)
 
 
 def _adopts_detector(scope: Scope) -> bool:
@@ -149,26 +143,23 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "fingerprint": lambda s, b: s.recipe.fingerprint,
     "view": lambda s, b: s.recipe.view,
     "limit": lambda s, b: s.recipe.limit,
-    "live_images": lambda s, b: s.recipe.live_images,
+    "live_images": lambda s, b: None,  # earlier versions had a choice here and in `embeddings`: keys stay theirs
     "seed": lambda s, b: s.recipe.seed,
     "repetitions": lambda s, b: s.recipe.repetitions,
-    "embeddings": lambda s, b: s.recipe.embeddings,
+    "embeddings": lambda s, b: "float32",
     "learns": lambda s, b: s.learns,
     "warps": lambda s, b: any(t.warp is not None for t in s.transforms),
     "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
     "alternatives": lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far},
     "classes": lambda s, b: [[t.name, t.group, t.far, t.unseen_in] for t in s.transforms],
     "strengths": lambda s, b: {t.name: strengths_of(t) for t in swept(s.design)},
-    "pairs": lambda s, b: [list(pair) for pair in pairs_of(s.design)],
     "train_samples": lambda s, b: _train_samples(s, b["model"]),
     "calibrate_on": lambda s, b: list(s.recipe.calibrate_fingerprints),
     "unscored": lambda s, b: list(UNSCORED.get(s.entries[b["model"]]["objective"], ())),
     "measures": lambda s, b: [measure.name for measure in MEASURES if measure.score is not None],
     "studies": lambda s, b: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)],
     "models": lambda s, b: list(s.entries),
-    "studied_models": lambda s, b: s.studied_models,
     "map": lambda s, b: [NEIGHBORS, LANDMARKS],
-    "star": lambda s, b: [STAR_IMAGES, TERCILES],
     "claims": lambda s, b: [
         list(CLAIMS),
         [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],
@@ -178,20 +169,19 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     ],
 }
 """Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
-which memory may decide, and ``models``, ``unscored``, ``studied_models`` and ``claims``, which the models decide."""
+which memory may decide, and ``models``, ``unscored`` and ``claims``, which the models decide."""
 
 
 def _train_samples(scope: Scope, model: str) -> int | None:
-    """Return how many samples a probe learns from, where that is asked for or memory holds fewer than there are."""
-    most = most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"])
-    return most if scope.recipe.train_samples is not None or most < len(scope.sample_sets[""]) else None
+    """Return how many samples a probe learns from, where memory holds fewer than there are."""
+    most = most_to_learn(scope.entries[model]["dim"])
+    return most if most < len(scope.sample_sets[""]) else None
 
 
 # the table
 
 MODEL = layout.model_path(ANY_MODEL)
 EMBEDDINGS = layout.embeddings_folder(ANY_MODEL)
-LARGE_EMBEDDINGS = layout.crops_path(ANY_MODEL)
 VIEWS = layout.scored_views_path(ANY_MODEL)
 
 _probe = partial(layout.probe_path, ANY_MODEL)
@@ -253,8 +243,7 @@ def _series_rows() -> Iterator[Row]:
     """Yield the rows of the series, which are made like those of the main samples."""
     for name, holds, options in (
         (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
-        (COMPOSITION, "tested images under two transformations in a row", ("pairs",)),
-        (RENDERING, "images to learn from as other programs alter them", ("alternatives", "live_images")),
+        (RENDERING, "images of every split as other programs alter them", ("alternatives", "live_images")),
         (LAYERS, "images of every split, of which every block of a network is embedded", ()),
     ):
         series: dict[str, Any] = {"stage": EMBED, "revision": revisions.SERIES[name]}
@@ -278,40 +267,13 @@ def _series_rows() -> Iterator[Row]:
         )
 
 
-def _large_rows() -> Iterator[Row]:
-    """Yield the rows of the large pictures, which `probing_core.run.embed` makes with the models it has loaded."""
-    main: dict[str, Any] = {"stage": EMBED, "revision": revisions.SAMPLES}
-    yield Row(
-        path=layout.CROPS,
-        holds="which of the large pictures belong together: the whole and the tiles of one transformed image",
-        each=_if(lambda scope: bool(list(_embedding_models(scope)))),
-        reads=(layout.IMAGES,),
-        options=(*VERSIONS, "learns"),
-        **main,
-    )
-    yield Row(
-        path=LARGE_EMBEDDINGS,
-        holds="embeddings of the large pictures, from which their fusion is learned",
-        each=_embedding_models,
-        reads=(layout.IMAGES, MODEL),
-        options=(*VERSIONS, "learns"),
-        by_key=True,
-        **main,
-    )
-
-
 def _train_rows() -> Iterator[Row]:
     shared: dict[str, Any] = {
         "stage": TRAIN,
         "revision": revisions.TRAINING,
         "doing": "Training probes of {model}",
     }
-    rendered = (
-        layout.series_table(RENDERING),
-        _folder(RENDERING),
-        layout.CROPS,
-        LARGE_EMBEDDINGS,
-    )
+    rendered = (layout.series_table(RENDERING), _folder(RENDERING))
     for task, each, live, further in ((FINE, _fine, LIVE, rendered), (ANY_TASK, _groups, (), ())):
         probes = tuple(_probe(name) for name in (task, *live))
         yield Row(
@@ -394,9 +356,9 @@ def _verdict_rows() -> Iterator[Row]:
     )
     yield Row(
         path=VIEWS,
-        holds="the same scores of a model",
+        holds="scores of a model on the same views, which calibrate its answers",
         each=_verdict_models,
-        reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT), _probe(FUSION)),
+        reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT)),
         options=VERDICT_OPTIONS,
         pieces=layout.scored_unit_path(ANY_MODEL),
         make=score_views,
@@ -405,7 +367,7 @@ def _verdict_rows() -> Iterator[Row]:
     for path, each, scored_by in (
         (DETECTOR_FILE, _if(_adopts_detector), ()),
         (DETECTOR_VIEWS, _if(partial(_adopts_views, model=DETECTOR)), (DETECTOR_FILE,)),
-        (VIEWS, _adopted_views, (_probe(DEPLOYMENT), _probe(FUSION))),
+        (VIEWS, _adopted_views, (_probe(DEPLOYMENT),)),
     ):
         yield Row(
             path=path,
@@ -483,17 +445,6 @@ def _study_rows() -> Iterator[Row]:
             doing="Joining tables",
             **shared,
         )
-    yield Row(
-        path=CKA,
-        holds="how alike the spaces of every two models are",
-        each=_if(lambda scope: bool(scope.studies)),
-        reads=PROBED,
-        options=("studied_models",),
-        revision=revisions.STUDIES,
-        make=compare_spaces,
-        doing="Likeness of the models' spaces",
-        **shared,
-    )
 
 
 def _claim_rows() -> Iterator[Row]:
@@ -511,27 +462,11 @@ def _claim_rows() -> Iterator[Row]:
     )
 
 
-def _star_rows() -> Iterator[Row]:
-    yield Row(
-        path=STAR,
-        holds="the mean offset of each transformation on two axes, and its trail from weak to strong, beside its axes",
-        stage=EVALUATE,
-        each=_models,
-        reads=(*PROBED, layout.series_table(STRENGTH), _folder(STRENGTH)),
-        options=("classes", "star"),
-        revision=revisions.STAR,
-        beside=(STAR_AXES,),
-        make=draw_star,
-        doing="Mean offsets of {model}",
-    )
-
-
 def _map_rows() -> Iterator[Row]:
     readings = {
         DONE: "`sample`, `x`, `y`: UMAP coordinates of the first repetition by what was done to each picture: of "
         "embeddings less the mean of the versions of each image",
         EVERYTHING: "the same of the embeddings themselves",
-        SHOWN: "the same by what is shown: of embeddings less the mean of each transformation",
     }
     for reading, holds in readings.items():
         yield Row(
@@ -552,13 +487,11 @@ TABLE = Table(
         Row(path=layout.RECIPE, holds="`format` and the recipe"),
         *_embed_rows(),
         *_series_rows(),
-        *_large_rows(),
         *_train_rows(),
         *_verdict_rows(),
         *_score_rows(),
         *_study_rows(),
         *_claim_rows(),
-        *_star_rows(),
         *_map_rows(),
     ),
     OPTIONS,

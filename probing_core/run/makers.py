@@ -6,37 +6,37 @@ A file that a row does not read is refused, so that no key forgets it; that none
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from probing_core.api.loaded import CropPredictor, LoadedModels
 from probing_core.compute.claims.named import FINE
 from probing_core.compute.claims.tables import GROUP_TASKS, claim_tables, model_results, models_of_claims
 from probing_core.compute.image_selection import choose_images
+from probing_core.compute.live.answer import Prediction, predictions_of
+from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.maps import map_table
 from probing_core.compute.model_samples import ModelSamples, most_to_learn
 from probing_core.compute.names import (
     CALIBRATED,
     DEPLOYMENT,
     DETECTOR,
-    FUSION,
-    NOVELTY,
+    NOTICING,
     ORACLE,
     OTHER_PROBES,
     RENDERING,
-    STRENGTH,
 )
 from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
-from probing_core.compute.star import Versions, make_star, star_rows
 from probing_core.compute.studies import Study
 from probing_core.compute.studies.model_data import ModelData, SeriesData
-from probing_core.compute.studies.similarity import cka_table, untouched_rows
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
 from probing_core.compute.train.reuse import adopt
 from probing_core.compute.train.tables import Trained
+from probing_core.detector.detecting import detect
+from probing_core.detector.detector import Detector
 from probing_core.detector.learning import can_learn, learn_detector, learned_from, measure_units
 from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.scoring import made_views, scored, scored_from
@@ -45,19 +45,18 @@ from probing_core.run import layout
 from probing_core.run.embeddings import lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.engine import Reader
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
+from probing_core.run.loaded import LoadedModels
 from probing_core.run.options import PROJECT
 from probing_core.run.probes import read_probe
 from probing_core.run.sample_table import SampleTable
 from probing_core.run.scope import Scope
 from probing_core.run.store import Content
-from probing_core.transforms import FAR_CONTROL
+from probing_core.transforms import FAR_CONTROL, resolve
 
 SCORES_OF_MODEL = layout.scores_path(ANY_MODEL)
-STAR, STAR_AXES = layout.star_path(ANY_MODEL), layout.star_axes_path(ANY_MODEL)
-CKA = layout.table_path("cka")
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
-LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
+LIVE = (CALIBRATED, DEPLOYMENT, NOTICING)
 """Names of the files of live predictions; they are written with the probe of the task ``fine``."""
 
 
@@ -69,14 +68,11 @@ def choose_images_of(reader: Reader) -> Mapping[str, Content]:
 
 def _model_samples(reader: Reader) -> ModelSamples:
     scope, model = reader.scope, reader.binding["model"]
-    rendered = crops = None
-    live = reader.artifact.row.is_read(layout.CROPS)  # only what is learned for live answers reads these
+    rendered = None
+    live = reader.artifact.row.is_read(layout.series_table(RENDERING))  # only live answers are learned from it
     if live and reader.files.has(layout.series_table(RENDERING)) and scope.covers(model, RENDERING):
-        columns = reader.files.read_table(layout.series_table(RENDERING), ["transform", "split"])
+        columns = reader.files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
         rendered = columns, read_embeddings(reader.files, model, series=RENDERING)
-    if live and reader.files.has(layout.CROPS) and reader.files.has(layout.crops_path(model)):
-        table = reader.table(layout.CROPS)
-        crops = (table, reader.files.read_arrays(layout.crops_path(model))["embeddings"]) if len(table) else None
     return ModelSamples(
         model=model,
         X=lazy_embeddings(reader.files, model),
@@ -84,9 +80,8 @@ def _model_samples(reader: Reader) -> ModelSamples:
         images=reader.table(layout.IMAGES),
         transforms=scope.transforms,
         seed=scope.recipe.seed,
-        train_samples=most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"]),
+        train_samples=most_to_learn(scope.entries[model]["dim"]),
         rendered=rendered,
-        crops=crops,
     )
 
 
@@ -199,14 +194,6 @@ def _series_data(reader: Reader, study: Study, data: ModelData) -> SeriesData:
     )
 
 
-def compare_spaces(reader: Reader) -> Mapping[str, Content]:
-    samples, update = reader.table(layout.SAMPLES), reader.scope.progress.update
-    rows = untouched_rows(samples, reader.table(layout.IMAGES))
-    clean = {model: read_embeddings(reader.files, model, rows) for model in reader.scope.studied_models}
-    report = lambda message, done, total: update("likeness", done, total, message)  # noqa: E731
-    return {CKA: cka_table(clean, samples["base_id"].to_numpy()[rows], report)}
-
-
 def decide_claims(reader: Reader) -> Mapping[str, Content]:
     scope, models = reader.scope, list(reader.scope.entries)
     far = {t.name for t in scope.transforms if t.far} - {FAR_CONTROL}
@@ -232,20 +219,6 @@ def draw_map(reader: Reader, reading: str) -> Mapping[str, Content]:
     samples = samples.iloc[first]
     X = read_as(lazy_embeddings(reader.files, model).at(first), samples, reading)
     return {layout.map_path(ANY_MODEL, reading): map_table(X, samples, reader.scope.recipe.seed, report)}
-
-
-def draw_star(reader: Reader) -> Mapping[str, Content]:
-    scope, model, files = reader.scope, reader.binding["model"], reader.files
-    samples, transforms = reader.table(layout.SAMPLES), {t.name: t for t in scope.transforms if not t.far}
-    rows = star_rows(samples, reader.table(layout.IMAGES), transforms)
-    main = Versions(samples.iloc[rows], lazy_embeddings(files, model)[rows])
-    series = None
-    if files.has(layout.series_table(STRENGTH)) and scope.covers(model, STRENGTH):
-        table = files.read_table(layout.series_table(STRENGTH))
-        there = np.flatnonzero(table["image_id"].isin(main.rows["image_id"]))
-        series = Versions(table.iloc[there], read_embeddings(files, model, there, STRENGTH))
-    star = make_star(main, series, transforms)
-    return {STAR: star.table, STAR_AXES: {"axes": star.axes, "unit": np.array([star.unit])}}
 
 
 def choose_verdict_photographs(reader: Reader) -> Mapping[str, Content]:
@@ -287,16 +260,29 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
         )
         return None
     models = LoadedModels(scope.options.device, scope.options.precision)
-    files = {name: one.files for name, one in readers.items()}
-    predictor = CropPredictor(scope.entries, files, models, novelty=False)
+    predict = {name: _predicts(one, name, models) for name, one in readers.items()}
     made = made_views(scope.design, scope.corpora.all, [units[i] for i in lacking])
     for (i, asked), views in zip(lacking.items(), made, strict=True):
         for model in asked:
-            table = scored(views, predictor.predict(model, [view.crops for view in views]) if views else [])
+            table = scored(views, predict[model]([view.crops for view in views]) if views else [])
             readers[model].write_piece(i, table)
         scope.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
     parts = [reader.read_piece(i) for i in range(len(units))]
     return {reader.artifact.row.path: pd.concat(parts, ignore_index=True)}
+
+
+def _predicts(reader: Reader, name: str, models: LoadedModels) -> Callable[[list[PictureCrops]], list[Prediction]]:
+    """Return what predicts of pictures as live answers do."""
+    if name == DETECTOR:
+        return partial(detect, Detector.from_bytes(reader.files.read_bytes(DETECTOR_FILE)))
+    probe, entry = read_probe(reader.files, name, DEPLOYMENT), reader.scope.entries[name]
+    groups = tuple(resolve(one).group for one in probe.classes)
+
+    def predict(crops: list[PictureCrops]) -> list[Prediction]:
+        X = models.embed(entry, [crop for each in crops for crop in each.pictures])
+        return predictions_of(name, probe.classes, groups, crops, probe.probabilities(X), X)
+
+    return predict
 
 
 def _scoring(reader: Reader) -> str:

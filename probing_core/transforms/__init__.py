@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from probing_core.catalog import Catalog
-from probing_core.errors import BadImage, UnknownName
-from probing_core.images import read_image
-from probing_core.images.conversion import to_image
+from probing_core.errors import BadImage
+from probing_core.images import read_image, to_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
 from probing_core.transforms.bank.style import arbitrary_style
 from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator
-from probing_core.transforms.presets import PRESETS as _PRESETS
-from probing_core.transforms.presets import Preset
 from probing_core.transforms.view import cut_pair, cut_view, prepare_source, source_side
 
 __all__ = [
     "CATALOG",
     "FAR_CONTROL",
     "GROUPS",
-    "PRESET",
-    "PRESETS",
     "SPLITS",
     "Image",
-    "Preset",
     "Transform",
     "arbitrary_style",
     "bank",
@@ -85,47 +78,34 @@ def far_style() -> tuple[Transform, ...]:
     return style.FAR
 
 
-PRESETS: Catalog[Preset] = Catalog("preset", _PRESETS)
-"""Protocols of others and their parts; their transforms are in no other catalog."""
-
-PRESET = "preset:"
-"""What the name of a preset follows where transforms are named."""
-
-_OF_PRESETS: Catalog[Transform] = Catalog(
-    "transformation of a preset", dict.fromkeys(transform for preset in PRESETS for transform in preset.transforms)
-)
-
-TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {
-    "bank": bank,
-    "far-styles": far_style,
-    **{PRESET + preset.name: partial(getattr, preset, "transforms") for preset in PRESETS},
-}
+TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styles": far_style}
 """Names that select several transforms."""
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names``, those of `TIERS` replaced by the names of their transforms; none twice."""
-    return tuple(
-        dict.fromkeys(one for name in names for one in ([t.name for t in TIERS[name]()] if name in TIERS else [name]))
-    )
+    """Return ``names``, none twice, where one that stands for several transforms is replaced by their names.
+
+    Those are the `TIERS`, and what transforms of plug-ins have before a slash: ``a`` selects ``a/b`` and ``a/c``.
+    """
+    return tuple(dict.fromkeys(one for name in names for one in _selected(name)))
+
+
+def _selected(name: str) -> list[str]:
+    if name in TIERS:
+        return [transform.name for transform in TIERS[name]()]
+    return [one.name for one in CATALOG.added if one.name.startswith(f"{name}/")] or [name]
 
 
 def resolve(name: str) -> Transform:
-    """Return the catalog's entry of that name, that of a preset, or for ``style:PATH`` a style made from that picture.
+    """Return the catalog's entry of that name, or for ``style:PATH`` a style made from that picture.
 
     Raises:
-        UnknownName: there is no such transform or preset, or the name is that of several transforms.
+        UnknownName: there is no such transform.
         BadImage: the style picture cannot be read.
     """
     if name.startswith("style:"):
         return arbitrary_style(name, read_image(Path(name.removeprefix("style:"))))
-    if name.startswith(PRESET):
-        several = PRESETS.get(name.removeprefix(PRESET)).transforms
-        raise UnknownName(
-            f"'{name}' stands for {len(several)} transformations; name one of them: "
-            f"{', '.join(t.name for t in several)}."
-        )
-    return (_OF_PRESETS if name.partition("/")[0] in PRESETS else CATALOG).get(name)
+    return CATALOG.get(name)
 
 
 def transform(image: Any, name: str, strength: float | None = None, seed: int = 0) -> Image:

@@ -93,8 +93,6 @@ class Transform:
         alternative: the same effect as other programs make it (`probing_core.transforms.alternatives`); None where
             every program makes it in one way, or no other does.
         alternative_revision: of the alternative, as ``revision`` is of the transform.
-        followed_by: (place among all pairs, name of the transform that is applied to this one's result) for each pair
-            of the composition series that this transform begins (`probing_core.compute.series.pairs_among`).
     """
 
     name: str
@@ -118,7 +116,6 @@ class Transform:
     is_length: bool = False
     alternative: Alternative | None = None
     alternative_revision: int | None = None
-    followed_by: tuple[tuple[int, str], ...] = ()
 
     @property
     def falling(self) -> bool:
@@ -232,6 +229,25 @@ class Transform:
     def for_split(self, split: str) -> Transform:
         """Return this transform with the fonts, words or icons of one split; itself where it has none."""
         return self if self.pixels_of_split is None else replace(self, pixels=self.pixels_of_split(split))
+
+
+def of_bank(
+    group: str,
+    member: Member,
+    name: str,
+    parameter: str,
+    unit: str,
+    weakest: float,
+    strongest: float,
+    definition: str,
+    source: str,
+    **more: Any,
+) -> Transform:
+    """Return an entry of the bank, with what most of them have: made by OpenCV, neutral at 0, never changed."""
+    usual: dict[str, Any] = {"library": "OpenCV", "neutral": 0.0, "revision": 1}
+    usual["alternative_revision"] = 1 if "alternative" in more else None
+    stated = {"group": group, "member": member, "parameter": parameter, "unit": unit, "definition": definition}
+    return Transform(name=name, weakest=weakest, strongest=strongest, source=source, **(stated | usual | more))
 
 
 @cache

@@ -73,6 +73,19 @@ def test_a_function_is_scored_on_a_list_of_arrays_and_is_asked_once(pictures, ca
     assert capsys.readouterr().err == ""
 
 
+def test_a_function_that_answers_differently_twice_is_scored_and_not_kept(pictures, capsys, tmp_path):
+    rng = np.random.default_rng(0)
+
+    def noisy(images):
+        return colors(images) + rng.normal(0, 0.01, (len(images), 1))
+
+    assert len(scored(noisy, pictures).table)
+    assert "not kept" in capsys.readouterr().err
+    assert not list((tmp_path / "cache").rglob("run.toml"))
+    with pytest.raises(BadConfig, match="take what is random out"):
+        scored(noisy, pictures, maps=True)
+
+
 def test_another_function_of_the_same_name_has_scores_of_its_own(pictures):
     good = scored(colors, pictures).table["value"][0]
     blind = scored(lambda images: np.ones((len(images), 3)), pictures).table["value"][0]
@@ -81,7 +94,7 @@ def test_another_function_of_the_same_name_has_scores_of_its_own(pictures):
 
 def test_what_is_kept_holds_no_picture_and_nothing_is_kept_where_that_is_asked_for(pictures, tmp_path):
     scored(colors, pictures, cache=False)
-    assert list((tmp_path / "cache" / "scores").iterdir()) == []
+    assert not (tmp_path / "cache").exists()
     scored(colors, pictures)
     (place,) = (tmp_path / "cache" / "scores").iterdir()
     kept = {path.suffix for path in place.rglob("*") if path.is_file() and path.parent.name != "log"}
@@ -96,6 +109,37 @@ def test_the_oldest_results_go_where_there_are_too_many(pictures, tmp_path, monk
     scored(colors, pictures, seed=1)
     (second,) = (tmp_path / "cache" / "scores").iterdir()
     assert second != first
+
+
+def test_a_result_that_another_process_uses_stays(pictures, tmp_path, monkeypatch):
+    scored(colors, pictures)
+    (first,) = (tmp_path / "cache" / "scores").iterdir()
+    monkeypatch.setattr(scoring, "MAX_CACHE_BYTES", 1)
+    with scoring._used(first):
+        scored(colors, pictures, seed=1)
+        assert first.exists()
+    scored(colors, pictures, seed=2)
+    assert not first.exists()
+
+
+def test_a_result_that_another_process_removes_meanwhile_does_not_lose_this_one(pictures, tmp_path):
+    place = tmp_path / "cache" / "scores"
+    place.mkdir(parents=True)
+    (place / "gone").symlink_to(tmp_path / "nowhere")  # listed, and not there when it is asked for
+    assert len(scored(colors, pictures).table)
+
+
+def test_two_calls_at_once_that_keep_nothing_do_not_disturb_each_other(pictures):
+    within = []
+
+    def asking(images):
+        if images[0].shape[0] == 32 and not within:  # a view, so the outer call has begun its files
+            within.append(None)
+            within[0] = scored(asking, pictures, cache=False).table
+        return colors(images)
+
+    outer = scored(asking, pictures, cache=False).table
+    pd.testing.assert_frame_equal(outer, within[0])
 
 
 def changing():

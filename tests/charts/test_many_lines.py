@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.charts import Theme, gallery_chart, layers_chart, recall_chart
+from probing_core.charts import Theme, layers_chart, recall_chart
 from probing_core.charts.many_lines import FADED, MAX_IN_LEGEND
 
 
@@ -74,11 +74,3 @@ def test_a_name_stands_where_its_line_does_not_come_from():
         rows.loc[best, "value"] = values
         (told,) = [t for t in recall_chart(rows, Theme(), "sigma", False)["data"] if t["name"] == "m/8"]
         assert told["textposition"] == side
-
-
-def test_a_line_that_goes_on_is_named_at_its_very_end():
-    rows = curves(9).rename(columns={"strength": "gallery"}).assign(extrapolated=lambda t: t["gallery"] > 2)
-    traces = gallery_chart(rows, Theme())["data"]
-    written = [trace for trace in traces if any(trace.get("text", ""))]
-    assert [trace["name"] for trace in written] == ["m/0, extrapolated", "m/8, extrapolated"]
-    assert all(trace["text"][-1] in ("m/0", "m/8") for trace in written)

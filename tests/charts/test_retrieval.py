@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from probing_core.charts import Theme, gallery_chart, index_chart, recall_chart, to_json, variance_chart
+from probing_core.charts import Theme, recall_chart, to_json, variance_chart
 
 MODELS = ("zoo/mae", "zoo/clip", "baseline/dhash")
 
@@ -31,34 +31,6 @@ def test_recall_falls_to_the_right_whichever_end_is_strong(dark):
     assert list(figure.data[0].y) == pytest.approx([80, 50, 10])
     assert figure.layout.xaxis.autorange == "reversed"
     assert list(figure.data[0].error_y.array) == pytest.approx([5, 5, 5])
-
-
-def test_what_is_extrapolated_is_dotted_hollow_and_begins_at_the_whole_gallery():
-    sizes = ((25, False), (100, False), (200, True), (1000, True))
-    rows = scored(
-        [(m, *size, 0.9 - size[0] / 2000) for m in MODELS for size in sizes], "model", "gallery", "extrapolated"
-    )
-    figure = drawn(gallery_chart(rows, Theme()))
-    measured, beyond = figure.data[: len(MODELS)], figure.data[len(MODELS) :]
-    assert [list(t.x) for t in measured] == [[25, 100]] * 3
-    assert [list(t.x) for t in beyond] == [[100, 200, 1000]] * 3
-    assert {t.line.dash for t in beyond} == {"dot"}
-    assert all(t.marker.symbol.endswith("-open") and t.name.endswith(", extrapolated") for t in beyond)
-    assert figure.layout.shapes[0].x0 == 100
-
-
-def test_the_index_stands_by_photograph_and_by_label_with_its_chance():
-    rows = scored(
-        [(m, by, 0.2 + 0.2 * i) for i, m in enumerate(MODELS) for by in ("photograph", "label")], "model", "by"
-    )
-    figure = drawn(index_chart(rows.assign(chance=0.1), Theme()))
-    assert [t.name for t in figure.data] == ["by photograph", "chance by photograph", "by label", "chance by label"]
-    assert all(t.showlegend is not False for t in figure.data), "each chance says whose it is"
-    assert figure.data[1].marker.symbol != figure.data[3].marker.symbol
-    assert list(figure.layout.yaxis.ticktext) == list(MODELS), "the highest is on top"
-    assert list(figure.data[0].x) == pytest.approx([20, 40, 60])
-    one = drawn(index_chart(rows[rows["by"] == "photograph"].assign(chance=0.1), Theme()))
-    assert [t.name for t in one.data] == ["by photograph", "chance by photograph"]
 
 
 def test_parts_of_the_variance_are_stacked_from_the_first_bar_on_top():

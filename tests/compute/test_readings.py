@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from probing_core.compute import readings
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import DONE, EVERYTHING, SHOWN
+from probing_core.compute.names import DONE, EVERYTHING
 from probing_core.compute.readings import nearest_embeddings, nearest_points, read_as, shares_among
 
 TRANSFORMS = ("identity", "blur", "noise", "fog")
@@ -43,13 +43,6 @@ def test_what_was_done_is_left_when_each_image_loses_its_mean_over_what_all_imag
     assert np.array_equal(read[5:9], read[np.arange(5, 9)])
 
 
-def test_what_is_shown_is_left_when_each_transformation_loses_its_mean(made):
-    samples, X = made
-    read = read_as(lazily(X), samples, SHOWN)[:]
-    expected = X - pd.DataFrame(X).groupby(samples["transform"].to_numpy()).transform("mean").to_numpy()
-    assert np.allclose(read, expected, atol=1e-5)
-
-
 def test_everything_is_as_it_is(made):
     samples, X = made
     assert np.array_equal(read_as(lazily(X), samples, EVERYTHING)[:], X)
@@ -61,12 +54,10 @@ def test_each_reading_has_neighbors_of_its_kind(made):
     queries = np.flatnonzero(samples["transform"].isin(TRANSFORMS))
     shares = {
         reading: shares_among(nearest_embeddings(read_as(lazily(X), samples, reading)[:], queries, 3), queries, labels)
-        for reading in (DONE, EVERYTHING, SHOWN)
+        for reading in (DONE, EVERYTHING)
     }
     assert shares[DONE]["transform"] > 0.95
     assert shares[EVERYTHING]["image_id"] > 0.5
-    assert shares[SHOWN]["image_id"] > 0.95
-    assert shares[SHOWN]["transform"] < 0.1
 
 
 def test_neighbors_are_those_of_scikit_learn(made):

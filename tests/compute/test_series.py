@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from probing_core.compute import samples, series
-from probing_core.compute.image_selection import LIVE_ONLY, choose_images
-from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
-from probing_core.compute.series import make_series, pairs_among, plan_series, position_of, series_names, strengths_of
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
+from probing_core.compute.series import make_series, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder
 from probing_core.run import revisions, shards, worker
@@ -31,7 +31,6 @@ from tests.run.test_embed import embed, files, start
 
 pytestmark = pytest.mark.slow
 
-PAIRS = tuple(pairs_among(bank()))
 SOME_UNITS = 150_000
 """Bytes of two units of baseline/pixels."""
 
@@ -60,13 +59,8 @@ def make(name, recipe, corpus, images):
 
 def test_only_runs_that_are_split_have_series(planned, few_scenes):
     recipe, _, images = planned
-    assert series_names(recipe.design, images) == (RENDERING, COMPOSITION, STRENGTH, LAYERS)
+    assert series_names(recipe.design, images) == (RENDERING, STRENGTH, LAYERS)
     assert series_names(replace(recipe, probes_from="x").design, images) == (STRENGTH,)
-    assert series_names(replace(recipe, transforms=("identity", "rotate")).design, images) == (
-        RENDERING,
-        STRENGTH,
-        LAYERS,
-    )
     assert series_names(replace(recipe, transforms=("identity", "text")).design, images) == (STRENGTH, LAYERS)
     corpus = open_corpus(f"folder:{few_scenes}")
     few = recipe_of(corpus)
@@ -115,23 +109,6 @@ def test_a_series_differs_by_its_strength_alone(planned):
     assert rows["difference"].is_monotonic_increasing
 
 
-def test_both_orders_have_the_same_strengths_and_other_pictures(planned):
-    recipe, corpus, images = planned
-    pictures, facts = make(COMPOSITION, recipe, corpus, images)
-    assert facts.groupby(["first", "second"]).size().to_dict() == {
-        ("gaussian-blur", "gaussian-noise"): 4,
-        ("gaussian-noise", "gaussian-blur"): 4,
-        ("rotate", "gaussian-noise"): 4,
-    }
-    one, other = (facts[facts["first"] == name].reset_index() for name in ("gaussian-blur", "gaussian-noise"))
-    assert np.allclose(one["first_strength"], other["second_strength"])
-    assert np.allclose(one["second_strength"], other["first_strength"])
-    # Blurred noise is smooth, noise on a blurred picture is not.
-    for a, b in zip(one["index"], other["index"], strict=True):
-        roughness = [np.abs(np.diff(pictures[i].astype(int), axis=1)).mean() for i in (a, b)]
-        assert roughness[0] > 1.1 * roughness[1]
-
-
 def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_BYTES", SOME_UNITS)
     whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
@@ -178,7 +155,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
     monkeypatch.setattr(shards, "SHARD_BYTES", 1)
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
     embed(store, recipe, corpus)
-    for name in (STRENGTH, COMPOSITION, RENDERING):
+    for name in (STRENGTH, RENDERING):
         pictures, facts = make(name, recipe, corpus, images)
         expected = load_embedder("baseline/pixels").embed(pictures)
         assert np.array_equal(read_embeddings(store, "baseline/pixels", series=name), expected)
@@ -255,14 +232,14 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
     monkeypatch.setattr(worker, "load_embedder", loaded)
     embed(store, recipe, corpus)
     assert store.names("models/baseline-pixels/series/") == []
-    assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 3
+    assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 2
     assert left(store, "embed") == []
 
 
-def test_renderings_are_of_images_that_probes_learn_from_and_choose_on(planned):
+def test_renderings_are_of_images_of_every_split(planned):
     recipe, corpus, images = planned
     table = plan_series(RENDERING, recipe.design, images)
-    assert set(table["split"]) == {"train", "val"}
+    assert set(table["split"]) == {"train", "val", "test"}
     assert set(table["transform"]) == set(recipe.transforms)
     pictures, facts = make(RENDERING, recipe, corpus, images)
     differences = facts.groupby("transform")["difference"].mean()
@@ -270,30 +247,6 @@ def test_renderings_are_of_images_that_probes_learn_from_and_choose_on(planned):
     assert differences.drop("identity").gt(0.2).all()
     again, _ = make(RENDERING, recipe, corpus, images)
     assert all(np.array_equal(a, b) for a, b in zip(pictures, again, strict=True))
-
-
-def test_live_predictions_may_learn_from_images_beyond_the_limit(planned):
-    recipe, corpus, every = planned
-    plain = replace(recipe, limit=10)
-    images = choose_images(plain.design, corpus, silent)
-    more = choose_images(replace(plain, live_images=20).design, corpus, silent)
-    assert more[more["used"]].equals(images[images["used"]])
-    extra = more[~more["used"]]
-    assert set(extra["why_not"]) == {LIVE_ONLY}
-    assert set(extra["split"]) == {"train", "val"}
-    assert not set(extra["image_id"]) & set(images["image_id"])
-    rendered = plan_series(RENDERING, replace(plain, live_images=20).design, more)
-    assert rendered["image_id"].nunique() == 20
-    assert set(extra["image_id"]) < set(rendered["image_id"])
-    assert set(samples.plan_samples(plain.design, more)["image_id"]) == set(images["image_id"])
-    assert plan_series(STRENGTH, plain.design, more).equals(plan_series(STRENGTH, plain.design, images))
-    # Fewer than there are within the limit, more than the corpus has, and no limit.
-    assert plan_series(RENDERING, replace(plain, live_images=3).design, images)["image_id"].nunique() == 3
-    there = every["split"].isin(["train", "val"]).sum()
-    greedy = replace(plain, live_images=10**6)
-    all_of_them = choose_images(greedy.design, corpus, silent)
-    assert plan_series(RENDERING, greedy.design, all_of_them)["image_id"].nunique() == there
-    assert choose_images(replace(recipe, live_images=20).design, corpus, silent).equals(every)
 
 
 def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
@@ -368,7 +321,7 @@ def test_a_run_without_a_network_has_no_layers(tmp_path, many_scenes):
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=("baseline/pixels",))
     embed(store, recipe, corpus)
     assert left(store, "embed") == []
-    assert store.names("series/") == [series_table(name) for name in (COMPOSITION, RENDERING, STRENGTH)]
+    assert store.names("series/") == [series_table(name) for name in (RENDERING, STRENGTH)]
     # Rows that went missing are made again though every model is embedded.
     whole = files(store.root)
     store.remove("series/strength.parquet")

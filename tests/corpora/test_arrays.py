@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from probing_core.corpora import COLUMNS
-from probing_core.corpora.arrays import ArrayCorpus
+from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.errors import BadCorpus, BadImage
 from tests.conftest import scene
 

@@ -22,18 +22,13 @@ from probing_core.corpora import (
     Corpus,
     CorpusKind,
     absolute_name,
-    huggingface,
     list_corpora,
     open_corpus,
-    torchvision_,
 )
-from probing_core.corpora.base import SPLITS
-from probing_core.corpora.table import fingerprint, make_rows
+from probing_core.corpora.base import SPLITS, fingerprint, make_rows
 from probing_core.errors import BadCorpus, UnknownName
 from tests.corpora.pictures import made_png
-from tests.corpora.test_huggingface import write
-from tests.corpora.test_storage import shard
-from tests.corpora.test_torchvision import FakeFiles
+from tests.corpora.test_hub import write
 
 
 @pytest.fixture
@@ -43,21 +38,13 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for number in range(3):
         (tmp_path / "folder" / "a" / f"{number}.png").write_bytes(made_png(number))
     pq.write_table(pa.table({"image": [made_png(n) for n in range(3)], "label": ["a"] * 3}), tmp_path / "x.parquet")
-    (tmp_path / "x.tar").write_bytes(shard(*((f"{n}.png", made_png(n)) for n in range(3))))
-    write(tmp_path / "hub/me/mine/default/train/0000.parquet", [0, 1, 2])
-    monkeypatch.setattr(huggingface, "CONVERTED", f"file://{tmp_path}/hub/{{}}")
-    monkeypatch.setattr(huggingface, "answers", lambda url, seconds: True)
-    monkeypatch.setattr("torchvision.datasets.DTD", FakeFiles)
-    monkeypatch.setattr(torchvision_, "_require_answer", lambda published, folder: None)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write(tmp_path / "hub/train.parquet", [0, 1, 2])
     return {
         "photos": "photos",
         "reference": "reference",
         "folder": f"folder:{tmp_path / 'folder'}",
         "parquet": f"parquet:{tmp_path / 'x.parquet'}",
-        "webdataset": f"webdataset:{tmp_path / 'x.tar'}",
-        "hf": "hf:me/mine",
-        "torchvision": "torchvision:DTD",
+        "hub": f"hub:{tmp_path / 'hub'}",
     }
 
 
@@ -89,11 +76,11 @@ def test_every_corpus_keeps_the_contract(kind: CorpusKind, examples: dict[str, s
 
 def test_listing_opens_nothing_and_imports_no_framework() -> None:
     assert [kind.usage for kind in list_corpora()] == [
-        "photos", "reference", "folder:PATH", "parquet:FILE", "webdataset:ADDRESS", "hf:OWNER/NAME", "torchvision:NAME",
+        "photos", "reference", "folder:PATH", "parquet:FILE", "hub:NAME",
     ]  # fmt: skip
     script = (
         "import sys; from probing_core.corpora import list_corpora; list_corpora()\n"
-        "print([m for m in ('torch', 'torchvision', 'skimage', 'sklearn', 'matplotlib') if m in sys.modules])"
+        "print([m for m in ('torch', 'datasets', 'skimage', 'sklearn', 'matplotlib') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -108,7 +95,6 @@ def test_listing_opens_nothing_and_imports_no_framework() -> None:
         ("folder", BadCorpus, "write 'folder:PATH'"),
         ("folder:", BadCorpus, "write 'folder:PATH'"),
         ("parquet:/nowhere.parquet", BadCorpus, "does not exist"),
-        ("torchvision:CIFAR", UnknownName, "Did you mean 'CIFAR10'"),
     ],
 )
 def test_a_wrong_name_gets_one_sentence(name: str, error: type[Exception], message: str) -> None:
@@ -153,7 +139,7 @@ def test_a_path_becomes_absolute_and_other_names_stay(tmp_path, monkeypatch):
     for name in ("folder:a", "folder:a/", "folder:./a", f"folder:{tmp_path}/a", "folder:b/../a"):
         (tmp_path / "b").mkdir(exist_ok=True)
         assert absolute_name(name) == f"folder:{tmp_path}/a", name
-    for name in ("folder:nowhere", "folder:s3://bucket/a", "hf:a", "torchvision:a", "photos", "folder:"):
+    for name in ("folder:nowhere", "folder:s3://bucket/a", "hub:me/mine", "photos", "folder:"):
         assert absolute_name(name) == name
     monkeypatch.setenv("HOME", str(tmp_path))
     assert absolute_name("parquet:~/a") == f"parquet:{tmp_path}/a"

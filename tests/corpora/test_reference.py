@@ -14,7 +14,8 @@ from lab.scripts import shipped_photographs
 from probing_core.cli import main
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.corpora.reference import KIND, ReferenceCorpus
+from probing_core.corpora.parquet import REFERENCE as KIND
+from probing_core.corpora.parquet import ReferenceCorpus
 from probing_core.errors import BadCorpus
 from probing_core.images.quality import NEAR_GRAY
 from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run
@@ -92,7 +93,7 @@ def test_every_picture_can_be_used_at_the_default_view(corpus):
 
 def test_two_openings_are_one_corpus_wherever_the_file_lies(corpus, tmp_path, monkeypatch):
     (tmp_path / PHOTOGRAPHS).write_bytes((reference_run() / PHOTOGRAPHS).read_bytes())
-    monkeypatch.setattr("probing_core.corpora.reference.reference_run", lambda: tmp_path)
+    monkeypatch.setattr("probing_core.corpora.parquet.reference_run", lambda: tmp_path)
     moved = ReferenceCorpus()
     assert moved.fingerprint == corpus.fingerprint
     assert np.array_equal(moved.load(moved.rows["image_id"][7]), corpus.load(corpus.rows["image_id"][7]))
@@ -105,7 +106,7 @@ def test_it_is_read_at_once(corpus):
 
 
 def test_a_missing_file_is_one_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("probing_core.corpora.reference.reference_run", lambda: tmp_path)
+    monkeypatch.setattr("probing_core.corpora.parquet.reference_run", lambda: tmp_path)
     with pytest.raises(BadCorpus, match=re.escape(f"expected the file {tmp_path / PHOTOGRAPHS}")):
         open_corpus("reference")
     assert main(["run", "--out", str(tmp_path / "run"), "--corpus", "reference", "--models", "baseline/pixels"]) == 2

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import tarfile
 import threading
 import time
 from pathlib import Path
@@ -13,10 +10,11 @@ import numpy as np
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from probing_core.corpora import open_corpus, storage
+from probing_core.corpora import folder as storage
+from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadCorpus, BadImage
 from probing_core.paths import refuse_address
-from tests.corpora.pictures import made, made_png
+from tests.corpora.pictures import made_png
 from tests.corpora.storage_server import BUCKET, SECRET, s3_server
 
 pytestmark = pytest.mark.slow
@@ -70,17 +68,15 @@ def test_what_is_not_there_is_one_sentence(server, address, expected):
 @pytest.mark.parametrize(
     "address", [f"s3://me:{SECRET}@{BUCKET}/mine", f"https://example.org/x?X-Amz-Signature={SECRET}"]
 )
-@pytest.mark.parametrize("kind", ["folder", "webdataset"])
-def test_credentials_in_an_address_are_refused_and_not_shown(kind, address):
+def test_credentials_in_an_address_are_refused_and_not_shown(address):
     with pytest.raises(BadCorpus, match="set credentials in the environment") as caught:
-        open_corpus(f"{kind}:{address}")
+        open_corpus(f"folder:{address}")
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [f"folder:s3://[{SECRET}/mine", f"webdataset:s3://[{SECRET}/x.tar"])
-def test_what_is_no_address_is_refused_and_not_shown(name):
+def test_what_is_no_address_is_refused_and_not_shown():
     with pytest.raises(BadCorpus, match="cannot be parsed") as caught:
-        open_corpus(name)
+        open_corpus(f"folder:s3://[{SECRET}/mine")
     assert SECRET not in str(caught.value)
 
 
@@ -177,78 +173,6 @@ def _raise(kind):
         raise kind("x")
 
     return raising
-
-
-def shard(*files: tuple[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for name, content in files:
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return out.getvalue()
-
-
-@pytest.fixture
-def shards(tmp_path) -> Path:
-    root = tmp_path / "shards"
-    root.mkdir()
-    (root / "x-00.tar").write_bytes(
-        shard(
-            ("a/1.png", made_png(1)),
-            ("a/1.cls", b"dog"),
-            ("2.png", made_png(2)),
-            ("2.json", b'{"label": 7}'),
-            ("3.txt", b"cat\n"),
-            ("3.PNG", made_png(3)),
-            ("notes.md", b"x"),
-            ("bad.png", b"no picture"),
-        )
-    )
-    deep = ("6.png", made_png(6)), ("6.json", b"[" * 9000)
-    (root / "x-01.tar").write_bytes(
-        shard(("2.png", made_png(8)), ("4.png", made_png(1)), ("4.json", b"{"), ("5.seg.png", made_png(5)), *deep)
-    )
-    return root
-
-
-@pytest.mark.parametrize("place", ["folder", "braces", "file", "s3", "s3-braces"])
-def test_shards_are_read_here_and_at_an_address(server, shards, place):
-    server.upload(shards, "shards")
-    address = {
-        "folder": str(shards),
-        "braces": f"{shards}/x-{{00..01}}.tar",
-        "file": f"{shards}/x-00.tar",
-        "s3": f"s3://{BUCKET}/shards",
-        "s3-braces": f"s3://{BUCKET}/shards/x-{{00..01}}.tar",
-    }[place]
-    corpus = open_corpus(f"webdataset:{address}")
-    rows = corpus.rows.set_index("image_id")
-    assert list(rows.index) == (["a/1", "2", "3"] if place == "file" else ["a/1", "2", "3", "4", "6"])
-    assert list(rows["label"][:3]) == ["dog", "7", "cat"]
-    assert np.array_equal(corpus.load("2"), made(2))
-    assert np.array_equal(corpus.load("3"), made(3))
-    assert corpus.skipped[0][0] == "bad.png"
-    if place == "file":
-        return
-    assert rows.at["4", "base_id"] == "a/1"
-    assert rows.at["4", "label"] == rows.at["6", "label"] == ""
-    assert ("2", "another shard has a picture of this name") in corpus.skipped
-    assert corpus.fingerprint == open_corpus(f"webdataset:{shards}").fingerprint
-
-
-def test_what_is_no_shard_is_one_sentence(tmp_path):
-    (tmp_path / "x.tar").write_bytes(b"junk" * 500)
-    for address, expected in (
-        (tmp_path / "x.tar", "no tar file that can be read"),
-        (tmp_path / "nothing", "there is no such|holds no file"),
-        (tmp_path / "x-{0..1}.tar", "there is no such"),
-    ):
-        with pytest.raises(BadCorpus, match=expected):
-            open_corpus(f"webdataset:{address}")
-    (tmp_path / "x.tar").write_bytes(shard(("a.txt", json.dumps(1).encode())))
-    with pytest.raises(BadCorpus, match="holds no picture"):
-        open_corpus(f"webdataset:{tmp_path}")
 
 
 @pytest.mark.parametrize("path", ["s3://bucket/run", Path("s3://bucket/run"), "gs://x", "hdfs://host:1/x"])

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from probing_core.corpora import table
-from probing_core.corpora.table import content_digest, fingerprint, make_rows
+from probing_core.corpora import base as table
+from probing_core.corpora.base import content_digest, fingerprint, make_rows
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 8, 9])

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from websockets.exceptions import InvalidStatus
 
 from lab.devtools.browser import BY_UVICORN, served
-from lab.devtools.visitor import Visitor, clicked, request, typed, visiting, xsrf
+from lab.devtools.visitor import Visitor, clicked, request, typed, visiting
 from probing_core.paths import runs_dir
 from tests.dashboard.attempts import attempt
 
@@ -33,51 +29,10 @@ def address(made_run, tmp_path_factory) -> Iterator[str]:
         yield where
 
 
-SIGN_IN = """
-[auth]
-redirect_uri = "http://127.0.0.1/oauth2callback"
-cookie_secret = "known to the server alone"
-client_id = "x"
-client_secret = "x"
-server_metadata_url = "http://127.0.0.1/none"
-
-[probing]
-allowed = ["ana@example.org"]
-"""
-
-
-@contextmanager
-def signing_in(run: Path, home: Path, secrets: str) -> Iterator[str]:
-    """A dashboard whose visitors may sign in."""
-    (home / ".streamlit").mkdir()
-    (home / ".streamlit" / "secrets.toml").write_text(secrets)
-    with served(["--run", str(run)], env={"HOME": str(home)}) as where:
-        yield where
-
-
-@pytest.fixture(scope="module")
-def sign_in(made_run, tmp_path_factory) -> Iterator[str]:
-    with signing_in(made_run, tmp_path_factory.mktemp("home"), SIGN_IN) as where:
-        yield where
-
-
-@contextmanager
-def signed_in(address: str, email: str, secret: str = "known to the server alone") -> Iterator[Visitor]:
-    """A visitor who comes through a proxy with the cookie that signing in sets; without one if there is no e-mail."""
-    fields = xsrf(address)
-    cookie = fields["Cookie"]
-    if email:
-        claims = json.dumps({"origin": address, "is_logged_in": True, "email": email})
-        cookie += f"; _streamlit_user={create_signed_value(secret, '_streamlit_user', claims).decode()}"
-    with visiting(address, PROXIED | {"Cookie": cookie}, origin=address, token=fields["X-Xsrftoken"]) as visitor:
-        yield visitor
-
-
 def is_locked(visitor: Visitor, page: str = "new-run") -> bool:
     """Whether ``page`` shows this visitor neither its form nor what it has found, but the way to rights."""
     words = visitor.visit(page)
-    whys = ("is not open to visitors", "needs a sign-in", "is not open to the account")
-    locked = any(why in words for why in whys)
+    locked = "is not open to visitors" in words
     assert locked != ("Start" in visitor.widgets)
     return locked
 
@@ -146,7 +101,6 @@ def test_a_server_that_listens_elsewhere(by):
         with visiting(where) as visitor:
             assert is_locked(visitor)
             assert "started with --share takes everybody for a visitor" in visitor.visit("new-run")
-            assert "Sign in" not in visitor.widgets
 
 
 @attempt(
@@ -163,39 +117,6 @@ def test_a_forged_click(address):
         assert "has been started" not in words
         assert is_locked(visitor)
     assert (set(runs_dir().iterdir()) if runs_dir().is_dir() else set()) == before
-
-
-@attempt(
-    "somebody who has not signed in, who signed the cookie by another secret, or whom the secrets do not list",
-    "a visitor without rights; who is listed has all",
-)
-@pytest.mark.parametrize(
-    ("email", "secret", "locked"),
-    [
-        ("", "", True),
-        ("ana@example.org", "guessed", True),
-        ("eve@example.org", "known to the server alone", True),
-        ("ana@example.org", "known to the server alone", False),
-    ],
-)
-def test_signing_in(sign_in, email, secret, locked):
-    with signed_in(sign_in, email, secret) as visitor:
-        assert is_locked(visitor) is locked
-        assert ("Sign in" in visitor.widgets) is locked
-
-
-@attempt(
-    "signing in where the secrets do not state who may: `allowed` is missing, misspelled or not alone",
-    "a visitor without rights, who reads what is missing",
-)
-def test_signing_in_where_nobody_is_named(made_run, tmp_path):
-    with signing_in(made_run, tmp_path, SIGN_IN.replace("allowed", '"al*owed*"')) as address:
-        for email in ("ana@example.org", ""):
-            with signed_in(address, email) as visitor:
-                assert is_locked(visitor)
-                words = visitor.visit("new-run")
-                assert "it has al\\*owed\\* \\(list\\)" in words, "what is missing; a key is data, and no markup"
-                assert "Sign in" not in visitor.widgets, "nobody is sent to the provider for nothing"
 
 
 @attempt(

@@ -7,10 +7,10 @@ from pathlib import Path
 from dashboard.middleware import MIN_UPLOAD_BYTES_PER_S, SERVER_LIMITS, UPLOAD_TIMEOUT_S, VISITOR_LIMITS
 from dashboard.widgets import upload
 from probing_core.images import MAX_BYTES, MAX_PIXELS
-from tests.dashboard import attempts, test_attempts_rights, test_attempts_uploads, test_browser_sign_in
+from tests.dashboard import attempts, test_attempts_rights, test_attempts_uploads
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
-TESTS = (test_attempts_rights, test_attempts_uploads, test_browser_sign_in)
+TESTS = (test_attempts_rights, test_attempts_uploads)
 """Whose import has noted the attempts."""
 
 

@@ -25,7 +25,7 @@ def test_pages_say_what_is_locked(shared, tab, theme, width):
             page.goto(f"{shared}/{address}")
             page.get_by_text(f"{what} is not open to visitors").wait_for()
             rest(page)
-            for control in ("Start", "Resume", "Cancel", "Remove", "Sign in"):
+            for control in ("Start", "Resume", "Cancel", "Remove"):
                 assert not page.get_by_role("button", name=control, exact=True).count()
             assert not violations_of(page)[0]
             assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -523,31 +523,3 @@ def test_on_a_phone_the_legend_stands_below_all_maps(address, page):
     caption = page.get_by_text(f"{SAMPLES} of {SAMPLES} samples shown").bounding_box()
     assert maps[1][3] <= legend["y"]
     assert legend["y"] + legend["height"] <= caption["y"] + 1
-
-
-def test_a_star_shows_before_and_after_and_a_click_chooses_its_transformation(server, made_run, page):
-    page.goto(f"{server}/map")
-    settle(page)
-    star = page.locator(".st-key-chart-star .js-plotly-plot")
-    at = star.evaluate(
-        """(drawing) => {
-          const place = drawing.getBoundingClientRect();
-          const trace = drawing.data.find(({ customdata }) => customdata);
-          const i = trace.marker.size.indexOf(9);  // a mean
-          const { xaxis, yaxis } = drawing._fullLayout;
-          const [x, y] = [trace.x[i], trace.y[i]];
-          return [place.left + xaxis._offset + xaxis.l2p(x), place.top + yaxis._offset + yaxis.l2p(y)];
-        }"""
-    )
-    page.mouse.move(at[0] - 40, at[1] - 40)
-    page.mouse.move(at[0], at[1], steps=3)
-    page.locator(".probing-hover img").nth(1).wait_for()
-    shown = star.locator(".hoverlayer").text_content()
-    assert "of the distance between two photographs" in shown
-    page.mouse.click(at[0], at[1])
-    page.wait_for_url(re.compile("transformation="))
-    settle(page)
-    chosen = re.search(r"transformation=([\w-]+)", page.url)[1]
-    assert shown.startswith(f"{chosen},")
-    faded = star.evaluate("(drawing) => drawing.data.filter(({ opacity }) => opacity < 1).length")
-    assert faded > 0

@@ -82,25 +82,6 @@ def test_a_phone_shows_the_finding_first_and_its_finger_scrolls(phone, server):
     page.get_by_role("heading", name="Map", exact=True, level=1).wait_for()
 
 
-def test_panels_stand_one_below_the_other_on_a_phone_and_side_by_side_when_it_is_wide(visit, tab):
-    tab.page.set_viewport_size(PHONE)
-    page = visit("map?models=zoo/mae,baseline/pixels&color=group&show-stars=True")
-    assert layout_of(page, "stars", "xaxis2.domain") == [0, 1]
-    upper, lower = layout_of(page, "stars", "yaxis.domain"), layout_of(page, "stars", "yaxis2.domain")
-    assert lower[1] < upper[0]
-    tall = layout_of(page, "stars", "height")
-    page.wait_for_selector(".probing-map[data-points]")
-    first, second = (field.bounding_box() for field in page.locator(".probing-map .field").all())
-    assert first["y"] + first["height"] < second["y"]
-    page.set_viewport_size({"width": 1280, "height": 900})
-    page.wait_for_function(
-        "document.querySelector('.st-key-chart-stars .js-plotly-plot')._fullLayout.xaxis2.domain[0] > 0.3"
-    )
-    assert layout_of(page, "stars", "height") < tall
-    first, second = (field.bounding_box() for field in page.locator(".probing-map .field").all())
-    assert first["x"] + first["width"] < second["x"]
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_chart_is_copied_by_keyboard_with_its_title_and_source_in_light_colors(visit, tab, theme):
     tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -133,26 +114,6 @@ def test_a_chart_is_saved_where_it_cannot_be_copied(visit, tmp_path):
     saved.value.save_as(tmp_path / "confusion.png")
     assert read_image(tmp_path / "confusion.png").shape[1] == 2 * layout_of(page, "confusion", "width")
     page.locator(".st-key-chart-confusion [role=status]").filter(has_text="saved as confusion.png").wait_for()
-
-
-def test_a_zoomed_chart_of_a_dark_page_is_copied_as_it_is_seen(visit, tab):
-    """The drawing in light has the zoom of the page, and hides what the page hides."""
-    tab.page.emulate_media(color_scheme="dark")
-    page = visit("map?models=zoo/mae")
-    page.wait_for_selector(".st-key-chart-star .main-svg")
-    page.locator('.st-key-chart-star .modebar-btn[data-title="Zoom in"]').click()
-    page.locator(".st-key-chart-star .legendtoggle").nth(1).click()
-    hidden = "document.querySelector('.st-key-chart-star .js-plotly-plot')"
-    page.wait_for_function(f"{hidden}._fullData.some((trace) => trace.visible === 'legendonly')")
-    seen, pictured = page.evaluate(
-        """async () => {
-          const { chart, _fullData, layout } = document.querySelector('.st-key-chart-star .js-plotly-plot');
-          const light = await chart.inLight();
-          const facts = ({ data, layout }) => [layout.xaxis.range, data.map((trace) => trace.visible ?? true)];
-          return [facts({ data: _fullData, layout }), facts(light)];
-        }"""
-    )
-    assert pictured == seen
 
 
 def test_a_printed_page_is_whole_and_has_nothing_to_click(visit):

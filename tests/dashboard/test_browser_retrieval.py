@@ -30,9 +30,6 @@ def test_charts_are_drawn_and_an_altered_photograph_finds_its_original(studied, 
         for chart in (
             "originals",
             "by-strength",
-            "by-gallery",
-            "robustness",
-            "settings",
             "variance",
             "variance-layers",
         ):

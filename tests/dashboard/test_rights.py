@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 import streamlit as st
 from streamlit.runtime.context import StreamlitHeaders
-from streamlit.runtime.secrets import AttrDict
 
 from dashboard import rights
 from dashboard.data import cache
@@ -26,12 +24,8 @@ from probing_core.run.store import Store
 
 LOCAL = [("Host", "127.0.0.1:8501"), ("Origin", "http://127.0.0.1:8501"), ("User-Agent", "a browser")]
 ELSEWHERE = [*LOCAL, ("X-Forwarded-For", "127.0.0.1")]
-ANA = {"is_logged_in": True, "email": "a@x.org"}
-LISTED, EVERYONE = "[probing]\nallowed = ['a@x.org']", "[probing]\nallowed = 'everyone'"
 
 VISITOR = "is not open to visitors. Open this dashboard on the machine that runs it, or through an SSH tunnel"
-MAY_SIGN_IN = "needs a sign-in, which the pages New run and Scan ask for"
-NOT_LISTED = "is not open to the account with which you are signed in"
 
 
 @dataclass(frozen=True)
@@ -42,20 +36,14 @@ class Case:
         reads: words of the refusal; empty if they have rights.
         headers: of the request.
         here: whether the server listens on this machine alone.
-        user: what the sign-in states of them; empty where nobody can sign in.
-        secrets: of the server, as TOML.
-        problem: words of what is said to be wrong with the secrets; empty if nothing is, None if nobody asks.
     """
 
     reads: str
     headers: list[tuple[str, str]] = field(default_factory=ELSEWHERE.copy)
     here: bool = True
-    user: dict[str, Any] = field(default_factory=dict)
-    secrets: str = ""
-    problem: str | None = None
 
 
-ON_THIS_MACHINE = [
+CASES = [
     Case("", LOCAL),
     Case("", LOCAL[:1]),
     Case("", [("Host", "[::1]:8501")]),
@@ -73,31 +61,6 @@ ON_THIS_MACHINE = [
     Case(VISITOR, [LOCAL[0], ("Origin", "null")]),
     *(Case(VISITOR, [*LOCAL, (name, "::1")]) for name in ("X-Forwarded-For", "forwarded", "VIA", "Fly-Client-IP")),
 ]
-SIGNED_IN = [
-    Case(MAY_SIGN_IN, user={"is_logged_in": False}),
-    Case(MAY_SIGN_IN, user={"is_logged_in": False, "email": "a@x.org"}, secrets=EVERYONE),
-    Case(MAY_SIGN_IN, user={"is_logged_in": "True"}, secrets=EVERYONE),
-    Case("", user=ANA, secrets=EVERYONE, problem=""),
-    Case("", user={"is_logged_in": True}, secrets=EVERYONE),
-    Case("", user=ANA, secrets=LISTED, problem=""),
-    Case("", LOCAL, here=False, user=ANA, secrets=LISTED),
-    Case("", user=ANA, secrets="[probing]\nallowed = 'a@x.org'", problem=""),
-    Case("", user=ANA | {"email_verified": "true"}, secrets=LISTED),
-    Case(NOT_LISTED, user={"is_logged_in": True, "email": "b@x.org"}, secrets=LISTED),
-    Case(NOT_LISTED, user={"is_logged_in": True, "email": "x.org"}, secrets="[probing]\nallowed = 'a@x.org'"),
-    Case(NOT_LISTED, user={"is_logged_in": True}, secrets=LISTED),
-    Case(NOT_LISTED, user={"is_logged_in": True, "email": "everyone"}, secrets=LISTED),
-    *(Case(NOT_LISTED, user=ANA | {"email_verified": text}, secrets=LISTED) for text in (False, "false", None)),
-    Case(NOT_LISTED, user=ANA, secrets="[probing]\nallowed = []", problem=""),
-    Case(NOT_LISTED, user=ANA, secrets="", problem="it has no key"),
-    Case(NOT_LISTED, user=ANA, secrets="[probing]", problem="it has no key"),
-    Case(NOT_LISTED, user=ANA, secrets="probing = 'everyone'", problem="it has no key"),
-    Case(NOT_LISTED, user=ANA, secrets="[probing]\nalowed = ['a@x.org']", problem="it has alowed (list)"),
-    Case(NOT_LISTED, user=ANA, secrets=f"{LISTED}\nmore = 1", problem="it has allowed (list), more (int)"),
-    Case(NOT_LISTED, user=ANA, secrets=f"{EVERYONE}\nmore = 1", problem="it has allowed (str), more (int)"),
-    Case(NOT_LISTED, user=ANA, secrets="[probing]\nallowed = true", problem="it has allowed (bool)"),
-    Case(NOT_LISTED, user=ANA, secrets="[probing]\nallowed = [1]", problem="it has allowed (list)"),
-]
 
 
 @pytest.fixture
@@ -107,27 +70,20 @@ def asked(monkeypatch):
     def ask(case: Case) -> None:
         monkeypatch.setattr(rights, "_listens_here_alone", lambda: case.here)
         monkeypatch.setattr(st, "context", SimpleNamespace(headers=StreamlitHeaders(case.headers)))
-        monkeypatch.setattr(st, "user", case.user)
-        monkeypatch.setattr(st, "secrets", AttrDict(tomllib.loads(case.secrets)))
         monkeypatch.setattr(rights._served, "is_set", lambda: True)
 
     return ask
 
 
-@pytest.mark.parametrize("case", [*ON_THIS_MACHINE, *SIGNED_IN])
+@pytest.mark.parametrize("case", CASES)
 def test_who_has_rights_and_what_the_others_read(asked, case):
     asked(case)
-    assert rights.allowed() is not bool(case.reads)
-    assert rights.on_this_machine() is (case in ON_THIS_MACHINE and not case.reads)
+    assert rights.allowed() is rights.on_this_machine() is not bool(case.reads)
     if case.reads:
         with pytest.raises(NotAllowed, match=f"^Starting a run {re.escape(case.reads)}"):
             rights.require("Starting a run")
     else:
         rights.require("Starting a run")
-    if case.problem is not None:
-        problem = rights.sign_in_problem()
-        assert problem.endswith(f"{case.problem}." if case.problem else "")
-        assert problem.startswith("Nobody gets rights here by signing in") is bool(case.problem)
 
 
 def test_what_a_process_listens_on_decides_and_not_what_a_setting_names():
@@ -148,13 +104,14 @@ ACTS = [
     ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
     ("Scanning a folder", scans.resume),
     ("Removing a scan", scans.remove),
-    ("Drawing a map", lambda folder: processes.draw_maps(folder, ["baseline/pixels"])),
+    ("Drawing a map", processes.draw_maps),
     ("Canceling a computation", processes.cancel),
+    ("Canceling a computation", processes.stop),
     ("Removing a run", processes.remove),
     ("Opening a corpus", lambda folder: cache.corpus_size(f"folder:{folder}")),
     ("Opening a corpus", lambda folder: cache.corpus_size("photos")),
     ("Verifying every file of a run", lambda folder: cache.damage_of(SimpleNamespace(store=Store(folder)))),
-    ("Naming a model", lambda folder: cache.dimension(f"file:{folder}")),
+    ("Naming a model", lambda folder: cache.dimension(f"onnx:{folder}")),
     ("Naming a folder", lambda folder: scan_page._path(str(folder))),
     ("Reading what a scan has found", scan_page._results),
 ]

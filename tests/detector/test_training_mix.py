@@ -7,7 +7,7 @@ import pytest
 
 from probing_core.detector.training_mix import make_views, plan_views, sample_weights
 from probing_core.transforms import bank
-from probing_core.transforms.alternatives.wider_altered import WIDER_ALTERED
+from probing_core.transforms.alternatives.effects import WIDER_ALTERED
 from tests.conftest import scene
 
 NAMES = [t.name for t in bank() if t.group != "identity"]

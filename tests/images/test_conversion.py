@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from probing_core.errors import BadImage
-from probing_core.images.conversion import to_image
+from probing_core.images import to_image
 from tests.conftest import scene
 
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.results import Run, retrieval
+from probing_core.results import Run, retrieval, sentences
 from probing_core.run.store import Store
 from tests.conftest import copy_of_made_run
 from tests.made_studies import add_studies
@@ -66,7 +66,7 @@ def test_a_model_with_another_seed_stands_below_its_own_and_is_compared_with_non
     assert not board.loc[list(seeds), "apart"].any()
     for column in ("value", "low", "high", "p", "apart"):
         assert board.loc[list(alone.index), column].equals(alone[column])
-    assert retrieval.best_for(run, "duplicates").startswith("Best: zoo/a, "), "none of the seeds is named"
+    assert sentences.best_for(run, "duplicates").startswith("Best: zoo/a, "), "none of the seeds is named"
 
 
 def test_a_use_that_was_not_measured_has_no_order(store):
@@ -85,13 +85,13 @@ def test_a_sentence_names_the_best_of_a_use_what_is_level_with_it_and_the_best_e
     finds = retrieval.USES["duplicates"].finds
     run = put(store, "uses", used(values))
     best, level = retrieval.ordered(run, "duplicates", learned=True)["model"]
-    words = retrieval.best_for(run, "duplicates", lambda name: f"<{name}>")
+    words = sentences.best_for(run, "duplicates", lambda name: f"<{name}>")
     encoder = f"Best encoder: <{best}> (<{level}> not distinguished from it), 50 %."
     assert words == f"Best: <baseline/x>, 90 % {finds}. {encoder}"
-    assert retrieval.best_for(run, "content") == ""
+    assert sentences.best_for(run, "content") == ""
     assert retrieval.by_use(run)["use"].tolist() == ["duplicates"] * 3
     run = put(store, "uses", used({"zoo/a": np.full(40, 0.4), "baseline/x": np.full(40, 0.1)}))
-    assert retrieval.best_for(run, "duplicates") == f"Best: zoo/a, 40 % {finds}."
+    assert sentences.best_for(run, "duplicates") == f"Best: zoo/a, 40 % {finds}."
 
 
 def test_a_copy_survives_or_is_lost_where_the_whole_interval_says_so(store):
@@ -105,57 +105,55 @@ def test_a_copy_survives_or_is_lost_where_the_whole_interval_says_so(store):
         [("one", "raw", 0.001, name, *values) for name, values in {**shares, "identity": (1.0, 0.9, 1.0)}.items()],
         columns=["model", "cosine", "unrelated", "transform", "value", "low", "high"],
     )
-    thresholds = pd.DataFrame(
-        [("one", "raw", 0.001, 0.8, 0.7, 0.9), ("one", "raw", 0.01, 0.6, 0.5, 0.7)],
-        columns=["model", "cosine", "unrelated", "value", "low", "high"],
-    )
-    put(store, "duplicates", thresholds)
-    run = put(store, "copies", copies)
+    run = put(store, "duplicates", copies.assign(threshold=0.8, threshold_low=0.7, threshold_high=0.9))
     (row,) = retrieval.survivors(run, "raw", 0.001).to_dict("records")
-    assert (row["survives"], row["lost"], row["value"]) == ("jpeg", "border", 0.8)
+    assert (row["survives"], row["lost"], row["threshold"]) == ("jpeg", "border", 0.8)
     assert row["kept"] == pytest.approx(np.mean([v for v, _, _ in shares.values()]))
     assert retrieval.survivors(run, "centered", 0.001).empty
 
 
-def test_the_sentence_says_who_finds_originals_and_whose_neighbors_share_the_look_least(store):
-    rng = np.random.default_rng(0)
-    base = rng.uniform(0, 0.5, 40)
-    put(store, "uses", used({"one": base, "two": base + 0.4}, "original"))
-    index = pd.DataFrame(
-        [("one", "photograph", 0.8, 0.75, 0.85, 0.1), ("two", "photograph", 0.4, 0.35, 0.45, 0.1)],
-        columns=["model", "by", "value", "low", "high", "chance"],
-    )
-    run = put(store, "robustness", index)
-    words = retrieval.finding(run, lambda name: f"<{name}>")
+def test_the_sentence_says_who_finds_originals(store):
+    base = np.random.default_rng(0).uniform(0, 0.5, 40)
+    run = put(store, "uses", used({"one": base, "two": base + 0.4}, "original"))
+    words = sentences.originals_finding(run, lambda name: f"<{name}>")
     assert words.startswith("Of 2 models, <two> finds the original of an altered picture most often: it is the nearest")
     assert "of 150 photographs" in words
-    assert "<one> ignores most of the look: of its near pictures" in words
-    assert "80 % (95 % interval 75 to 85)" in words
-    both = index.assign(high=0.9)
-    assert "(two within its interval)" in retrieval.finding(put(store, "robustness", both))
     alike = put(store, "uses", used({"one": base, "two": base}, "original"))
-    assert "(two not distinguished from it)" in retrieval.finding(alike)
+    assert "(two not distinguished from it)" in sentences.originals_finding(alike)
 
 
 def test_where_a_baseline_is_first_the_sentences_name_the_first_that_learned_from_pictures(store):
     base = np.random.default_rng(0).uniform(0, 0.5, 40)
-    put(store, "uses", used({"baseline/phash": base + 0.4, "zoo/mae": base + 0.1, "zoo/clip": base}, "original"))
-    index = pd.DataFrame(
-        [("baseline/phash", "photograph", 0.9), ("zoo/mae", "photograph", 0.5), ("zoo/clip", "photograph", 0.7)],
-        columns=["model", "by", "value"],
-    )
-    run = put(store, "robustness", index.assign(low=index["value"] - 0.05, high=index["value"] + 0.05, chance=0.1))
-    words = retrieval.finding(run)
+    run = put(store, "uses", used({"baseline/phash": base + 0.4, "zoo/mae": base + 0.1, "zoo/clip": base}, "original"))
+    words = sentences.originals_finding(run)
     assert words.startswith("Of 3 models, baseline/phash finds the original of an altered picture most often: ")
     assert "Of those that learned from pictures, zoo/mae does so most often, for " in words
-    assert "zoo/clip, of those that learned from pictures, ignores most of the look: " in words
+
+
+def test_the_tables_of_the_shipped_run_are_read_as_those_that_are_made_now(store):
+    """A run of format 1 has a table apart for the strengths, and one for the copies above a threshold."""
+    new = store.read_table("tables/retrieval.parquet")
+    main = new[new["strength"].isna()].drop(columns="strength")
+    beyond = main[main["transform"] == "all"]
+    smaller, larger = beyond.assign(gallery=25, extrapolated=False), beyond.assign(gallery=1500, extrapolated=True)
+    put(store, "retrieval", pd.concat([main.assign(extrapolated=False), smaller, larger]))
+    put(store, "retrieval-strength", new.dropna(subset=["strength"]))
+    copies = store.read_table("tables/duplicates.parquet")
+    ends = ["threshold", "threshold_low", "threshold_high", "pairs"]
+    old = copies.drop_duplicates(["model", "cosine", "unrelated"])[["model", "cosine", "unrelated", *ends]]
+    put(store, "duplicates", old.rename(columns={end: end.removeprefix("threshold_") for end in ends}))
+    run = put(store, "copies", copies.drop(columns=ends[1:]))
+    for read, expected in ((retrieval.recall(run), new), (retrieval.copies(run), copies)):
+        keys = [name for name in expected if name not in ("value", "low", "high", "note", "interval")]
+        one, other = (rows.sort_values(keys, ignore_index=True) for rows in (read, expected))
+        pd.testing.assert_frame_equal(one, other, check_like=True, check_dtype=False)
 
 
 def test_a_run_without_the_tables_has_no_sentence(made, tmp_path):
     bare = shutil.copytree(made, tmp_path / "bare")
-    Store(bare).remove("tables/uses.parquet", "tables/retrieval.parquet", "tables/copies.parquet")
+    Store(bare).remove("tables/uses.parquet", "tables/retrieval.parquet", "tables/duplicates.parquet")
     run = Run.open(bare)
-    assert retrieval.finding(run) == ""
+    assert sentences.originals_finding(run) == ""
     assert retrieval.originals(run).empty
     assert retrieval.survivors(run, "raw", 0.001).empty
 

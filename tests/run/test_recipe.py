@@ -18,9 +18,13 @@ def test_toml_and_back_is_the_same_recipe():
     for recipe in (
         RECIPE,
         replace(RECIPE, limit=5, seed=3, repetitions=2, probes_from="abc"),
-        replace(RECIPE, live_images=7),
     ):
         assert Recipe.from_toml(tomllib.loads(tomli_w.dumps(recipe.to_toml()))) == recipe
+
+
+def test_entries_of_earlier_versions_are_passed_over():
+    earlier = {"embeddings": "float32", "live_images": 9, "train_samples": 40}
+    assert Recipe.from_toml({**RECIPE.to_toml(), **earlier}) == RECIPE
 
 
 @pytest.mark.parametrize(

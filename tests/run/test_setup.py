@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from probing_core.errors import BadConfig, BadRun, DamagedFile, ModelUnavailable, ProbingError, UnknownName
@@ -61,7 +60,7 @@ def test_what_no_probe_learns_is_no_run_by_itself(few_scenes, tmp_path):
 def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
-    with pytest.raises(BadRun, match="which the run .* lacks; `probing train --run"):
+    with pytest.raises(BadRun, match="which the run .* lacks; `probing run --out"):
         run(tmp_path / "run", options, ("evaluate",))
 
 
@@ -71,7 +70,7 @@ def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
     store = Store(tmp_path / "run")
     with store.locked():
         store.remove(store.names("models/baseline-pixels/embeddings/")[-1])
-    with pytest.raises(BadRun, match="lacks embeddings .* `probing embed --run"):
+    with pytest.raises(BadRun, match="lacks embeddings .* `probing run --out"):
         run(tmp_path / "run", stages=("train",))
 
 
@@ -162,19 +161,3 @@ def test_what_a_run_stands_on_is_refused_where_it_cannot_be(few_scenes, tmp_path
     shutil.rmtree(tmp_path / "base")
     with pytest.raises(BadRun, match="stands on the run .* which is not there"):
         Store(tmp_path / "mine")
-
-
-def test_embeddings_that_lack_samples_do_not_join_and_the_whole_file_does_afterwards(few_scenes, tmp_path):
-    options = few_transforms(few_scenes, "baseline/pixels")
-    run(tmp_path / "run", options, ("embed",))
-    samples = Store(tmp_path / "run").read_table("samples.parquet")
-    keys = samples[["image_id", "transform", "repetition", "draw"]]
-    table = keys.assign(a=np.arange(len(keys), dtype=np.float32), b=1.0)
-    table.iloc[:-1].to_parquet(tmp_path / "mine.parquet")
-    joining = replace(options, models=("baseline/pixels", f"file:{tmp_path / 'mine.parquet'}"))
-    with pytest.raises(ModelUnavailable, match="has no embedding for 1 of .* It has left the run"):
-        run(tmp_path / "run", joining, ("embed",))
-    assert read_recipe(Store(tmp_path / "run")).models == ("baseline/pixels",)
-    table.to_parquet(tmp_path / "mine.parquet")
-    run(tmp_path / "run", joining, ("embed",))
-    assert len(Run.open(tmp_path / "run").models) == 2

@@ -6,7 +6,7 @@ import pytest
 
 from probing_core.transforms import bank
 from probing_core.transforms.alternatives import clean
-from probing_core.transforms.alternatives.wider_altered import WIDER_ALTERED
+from probing_core.transforms.alternatives.effects import WIDER_ALTERED
 from probing_core.transforms.distance import describe
 from tests.conftest import scene
 

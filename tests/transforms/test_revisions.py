@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 from probing_core.run import revisions
-from probing_core.transforms import CATALOG, PRESETS
+from probing_core.transforms import CATALOG
 from probing_core.transforms.alternatives import clean
-from probing_core.transforms.alternatives.wider_altered import WIDER_ALTERED
-from probing_core.transforms.alternatives.wider_clean import wider_clean
+from probing_core.transforms.alternatives.clean import wider_clean
+from probing_core.transforms.alternatives.effects import WIDER_ALTERED
 from probing_core.transforms.base import Image, Transform, digest_answers
 from tests.conftest import scene
 
@@ -30,7 +30,7 @@ PINS = Path(__file__).parents[1] / "data" / "revisions.npz"
 LEVELS = 2
 SIDE = 32
 
-OURS = (*CATALOG.own, *dict.fromkeys(transform for preset in PRESETS for transform in preset.transforms))
+OURS = CATALOG.own
 
 
 def _entries() -> Iterator[tuple[str, object, Callable[[Image, np.random.Generator], Image], int]]:

@@ -14,11 +14,10 @@ import pandas as pd
 
 from probing_core.compute.samples import has_splits
 from probing_core.compute.studies.base import Study
-from probing_core.compute.studies.similarity import MIN_IMAGES
 
 __all__ = ["STUDIES", "Study", "studies_of"]
 
-MIN_SPLIT = {"train": 3, "val": 1, "test": MIN_IMAGES}
+MIN_SPLIT = {"train": 3, "val": 1, "test": 4}
 """Images of each split without which no study is made."""
 
 

@@ -1,4 +1,5 @@
-"""tables/layers.parquet: where in a network the transformation is known, and where the content."""
+"""tables/layers.parquet: where in a network the transformation is known, where the content, and how much of a block's
+variance is content and how much look."""
 
 from __future__ import annotations
 
@@ -8,21 +9,26 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.caveats import joined, note_of_fits, too_few
-from probing_core.compute.names import LAYERS
+from probing_core.compute.names import LAYERS, VARIANCE
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData, SeriesData, fit_probe, measured, predict
+from probing_core.compute.studies.neighborhood import crossed_rows
+from probing_core.compute.studies.variance import part_rows
 from probing_core.compute.tasks import CONTENT, codes, content_labels
 from probing_core.measures.classification import balanced_accuracy
 
 
 def layers_table(series: SeriesData) -> pd.DataFrame:
-    """Compute accuracy at the fine and the content task of every block, pooled in every way that the network allows.
+    """Compute accuracy at the fine and the content task of every block, pooled in every way that the network allows,
+    and the parts of its variance over the test images: tasks ``variance-content``, ``variance-look`` and so on.
 
     ``chosen`` is the block and pooling with the lowest loss on the val split, by task: the score of the best layer is
     its own, never the highest of the test split.
     """
     data, rows = series.main, series.rows
     tasks = _tasks(data, rows)
+    tested = np.flatnonzero(rows["split"] == "test")
+    _, crossed = crossed_rows(rows.iloc[tested], data.classes)
     bases, split = rows["base_id"].to_numpy(), rows["split"].to_numpy()
     table = []
     for block, embeddings in series.blocks.items():
@@ -46,8 +52,11 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
                     ),
                 }
             )
+        parts = part_rows(X[tested[crossed].ravel()].reshape(*crossed.shape, -1))
+        about = {"model": data.model, "layer": int(layer), "pooling": pooling, "chance": np.nan}
+        table += [about | {"task": f"{VARIANCE}{part}"} | row for part, row in parts]
     made = pd.DataFrame(table)
-    best = made["validation_loss"] == made.groupby("task")["validation_loss"].transform("min")
+    best = made["validation_loss"] == made.groupby("task")["validation_loss"].transform("min")  # NaN is none
     made.insert(list(made).index("note"), "chosen", best)
     return made
 
@@ -64,4 +73,4 @@ def _tasks(data: ModelData, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, S
     return tasks
 
 
-STUDY = Study(name="layers", make=layers_table, series=LAYERS)
+STUDY = Study(name="layers", make=layers_table, series=LAYERS, revision=1)

@@ -12,22 +12,12 @@ import pandas as pd
 
 from probing_core.compute.caveats import joined, note_of_fits
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.studies.crossed import Crossed, crossed_rows
-from probing_core.compute.studies.neighborhood import (
-    Classified,
-    Copies,
-    Retrieved,
-    classify,
-    compare_copies,
-    look_around,
-    retrieve,
-)
+from probing_core.compute.studies.neighborhood import Copies, Crossed, Retrieved, compare_copies, crossed_rows, retrieve
 from probing_core.compute.studies.sweep import Sweep, sweep_of
-from probing_core.compute.tasks import content_labels, make_task
+from probing_core.compute.tasks import make_task
 from probing_core.corpora import limit_rows
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.cluster_sums import ClusterSums
-from probing_core.measures.content_or_look import NeighborKinds
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
@@ -172,17 +162,6 @@ class ModelData:
         """Pairs of unrelated photographs beside altered copies, by kind of cosine."""
         return compare_copies(self.clean.rows, self.clean.X, self._altered.rows, self._altered.X)
 
-    @cached_property
-    def neighborhoods(self) -> dict[str, NeighborKinds]:
-        """What lies near the test images, by what counts as content."""
-        return look_around(self.crossed, self.seed)
-
-    @cached_property
-    def classified(self) -> Classified | None:
-        """Test images by the labels of their nearest training images; None where there is nothing to learn."""
-        labels = content_labels(self.images) if self.learns else ()
-        return classify(self.crossed, self.crossed_train, labels, self.seed) if labels else None
-
     def _fine_task(self, split: str) -> EmbeddedRows:
         whole = self.of_split(split)
         return whole.where(whole.y >= 0)
@@ -250,10 +229,8 @@ def chosen_rows(samples: pd.DataFrame, images: pd.DataFrame, transforms: Sequenc
     return np.flatnonzero((wanted | clean) & (samples["repetition"] == 0))
 
 
-def fit_probe(
-    X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str], standardize: bool = True
-) -> LinearProbe:
-    return fit(X, y, classes=classes, validation=(Xv, yv), penalties=PENALTIES, standardize=standardize)
+def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str]) -> LinearProbe:
+    return fit(X, y, classes=classes, validation=(Xv, yv), penalties=PENALTIES)
 
 
 def predict(probe: LinearProbe, X: np.ndarray) -> np.ndarray:

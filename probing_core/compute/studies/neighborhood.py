@@ -1,5 +1,5 @@
-"""What lies near the test images of a model: originals, unrelated photographs, content and look. Several studies rest
-on each of these."""
+"""What lies near the test images of a model: originals, unrelated photographs, pictures of the same label or under the
+same transformation. Several studies rest on each of these."""
 
 from __future__ import annotations
 
@@ -9,15 +9,9 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.studies.crossed import Crossed
 from probing_core.corpora import limit_rows
 from probing_core.measures.cluster_sums import numbered
-from probing_core.measures.content_or_look import (
-    NEAREST,
-    NeighborKinds,
-    content_accuracy,
-    neighbor_kinds,
-)
+from probing_core.measures.content_or_look import NEAREST, content_accuracy, same_look
 from probing_core.measures.retrieval import Ranks, directions, is_hash, ranks, signed
 from probing_core.measures.unrelated_pairs import UnrelatedPairs, unrelated_pairs
 
@@ -29,6 +23,46 @@ MAX_PHOTOGRAPHS = 2000
 
 RAW, CENTERED = "raw", "centered"
 """Cosines of embeddings as they are, and after the mean of the untouched images is taken off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crossed:
+    """Photographs crossed with transformations: one picture of each photograph under every transformation.
+
+    Attributes:
+        images: one row a photograph, of one of its images: ``image_id``, ``base_id``, ``label``.
+        transforms: T names, identity first.
+        X: (P, T, R, D) embeddings, in R repetitions.
+    """
+
+    images: pd.DataFrame
+    transforms: tuple[str, ...]
+    X: np.ndarray
+
+    @property
+    def bases(self) -> np.ndarray:
+        return self.images["base_id"].to_numpy()
+
+
+def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return one image of each photograph that has every version, and positions (P, T, R) of the versions in ``rows``.
+
+    Args:
+        rows: samples; their second draws are left out.
+    """
+    first = rows["draw"].to_numpy() == 0 if "draw" in rows else np.ones(len(rows), bool)
+    repetition = rows["repetition"].to_numpy() if "repetition" in rows else np.zeros(len(rows), int)
+    transform = pd.Index(transforms).get_indexer(pd.Index(rows["transform"]))
+    kept = np.flatnonzero(first & (transform >= 0))
+    chosen = rows.iloc[kept]
+    repetitions = int(repetition[kept].max()) + 1 if len(kept) else 1
+    whole = chosen.groupby("image_id", sort=False)["transform"].transform("size") == len(transforms) * repetitions
+    images = chosen[whole].drop_duplicates("base_id")[["image_id", "base_id", "label"]].reset_index(drop=True)
+    image = pd.Index(images["image_id"]).get_indexer(pd.Index(chosen["image_id"]))
+    used = image >= 0
+    at = np.empty((len(images), len(transforms), repetitions), np.int64)
+    at[image[used], transform[kept][used], repetition[kept][used]] = kept[used]
+    return images, at
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,48 +144,22 @@ def threshold_value(pairs: UnrelatedPairs, share: float) -> float:
     return float(pairs.cosines[int(share * pairs.pairs + 1e-9)])
 
 
-PHOTOGRAPH, LABEL, OTHERS = "photograph", "label", "others"
-"""What counts as content: the photograph; the label, where the own photograph is left out. ``others`` has no content,
-and tells the look of other photographs."""
-
-
-def look_around(tested: Crossed, seed: int) -> dict[str, NeighborKinds]:
-    """Return what is near each of ``tested``, in its order, by what counts as content; by label where there are
-    several."""
+def altered_alike(tested: Crossed, seed: int) -> np.ndarray:
+    """Return (P, T) how many of the nearest pictures of other photographs are under the same transformation."""
     photographs, looks = len(tested.images), len(tested.transforms)
+    X = directions(tested.X[:, :, 0].reshape(photographs * looks, -1))
     own = np.arange(photographs).repeat(looks)
-    kinds = {PHOTOGRAPH: (own, np.arange(len(own))), OTHERS: (own, own)}
-    labels, label = numbered(tested.images["label"].to_numpy())
-    if 1 < len(labels) < photographs:
-        kinds[LABEL] = (label.repeat(looks), own)
-    X = directions(tested.X[:, :, 0].reshape(len(own), -1))
-    return neighbor_kinds(X, np.tile(np.arange(looks), photographs), kinds, NEAREST, seed)
+    return same_look(X, np.tile(np.arange(looks), photographs), own, NEAREST, seed).reshape(photographs, looks)
 
 
-@dataclass(frozen=True, eq=False)
-class Classified:
-    """The content of test images by their nearest among training images.
-
-    Attributes:
-        hits: name of a setting -> (P,) shares of the looks under which a photograph was given its label.
-        bases: (P,) photographs.
-        k: neighbors that vote.
-        classes: number of labels.
-        learned: training images in the gallery.
-    """
-
-    hits: dict[str, np.ndarray]
-    bases: np.ndarray
-    k: int
-    classes: int
-    learned: int
-
-
-def classify(tested: Crossed, learned: Crossed, labels: tuple[str, ...], seed: int) -> Classified:
-    """Classify ``tested`` by the nearest of ``learned``, of the classes ``labels`` alone.
+def content_told(tested: Crossed, learned: Crossed, labels: tuple[str, ...], seed: int) -> pd.DataFrame:
+    """Classify ``tested`` by the nearest of ``learned``, of the classes ``labels`` alone and in random looks.
 
     Ten neighbors vote where every class has as many photographs, else the nearest alone counts, as Ramos et al. do for
     classes of many and of few pictures.
+
+    Returns:
+        ``base_id``, and ``value``, the share of its looks under which a photograph was given its label.
     """
     truth, known = (pd.Index(labels).get_indexer(pd.Index(each.images["label"])) for each in (tested, learned))
     queries, gallery = truth >= 0, known >= 0
@@ -159,4 +167,4 @@ def classify(tested: Crossed, learned: Crossed, labels: tuple[str, ...], seed: i
     k = NEAREST if fewest >= NEAREST else 1
     X, Y = (directions(each.X[mask, :, 0]) for each, mask in ((tested, queries), (learned, gallery)))
     hits = content_accuracy(X, Y, truth[queries], known[gallery], k, seed)
-    return Classified(hits, tested.bases[queries], k, len(labels), int(gallery.sum()))
+    return pd.DataFrame({"base_id": tested.bases[queries], "value": hits})

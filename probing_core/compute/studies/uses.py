@@ -6,7 +6,8 @@ import pandas as pd
 
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData
-from probing_core.compute.studies.neighborhood import OTHERS, RAW
+from probing_core.compute.studies.neighborhood import RAW, altered_alike, content_told
+from probing_core.compute.tasks import content_labels
 from probing_core.measures.content_or_look import NEAREST
 from probing_core.measures.unrelated_pairs import UNRELATED
 
@@ -43,17 +44,15 @@ def _copies(data: ModelData) -> pd.DataFrame:
 
 
 def _content(data: ModelData) -> pd.DataFrame:
-    if data.classified is None:
+    labels = content_labels(data.images) if data.learns else ()
+    if not labels:
         return pd.DataFrame(columns=COLUMNS)
-    found = pd.DataFrame({"base_id": data.classified.bases, "value": data.classified.hits["random"]})
-    return found.assign(use=CONTENT)
+    return content_told(data.crossed, data.crossed_train, labels, data.seed).assign(use=CONTENT)
 
 
 def _altered(data: ModelData) -> pd.DataFrame:
-    tested, kinds = data.crossed, data.neighborhoods[OTHERS]
-    alike = kinds.look.reshape(len(tested.images), len(tested.transforms))[:, 1:]  # identity is not to be found
-    found = pd.DataFrame({"base_id": tested.bases, "value": alike.mean(1) / NEAREST})
-    return found.assign(use=ALTERED)
+    alike = altered_alike(data.crossed, data.seed)[:, 1:]  # identity is not to be found
+    return pd.DataFrame({"base_id": data.crossed.bases, "value": alike.mean(1) / NEAREST, "use": ALTERED})
 
 
 COLUMNS = ["model", "use", "base_id", "value"]

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import cv2
 import numpy as np
-import PIL
-import scipy
+from PIL import Image as pillow
 
 from probing_core.images import as_image
 from probing_core.models.base import EmbedderSpec, LoadedEmbedder
 from probing_core.models.names import ModelName, refuse_options
 from probing_core.models.providers.handcrafted import FEATURES, statistics
-from probing_core.models.providers.hashes import BITS, difference_hash, perceptual_hash
 from probing_core.transforms.base import Image
 
 PIXELS_SIDE = 16
+
+HASHES = {"difference_hash": "dhash", "perceptual_hash": "phash"}
+"""Hash, as recipes name it -> the function of the package ``ImageHash`` that computes it."""
+
+BITS = 64
 
 
 class Pixels(LoadedEmbedder):
@@ -56,20 +60,27 @@ class Handcrafted(LoadedEmbedder):
 
 
 class Hash(LoadedEmbedder):
-    """The bits of a hash of `probing_core.models.providers.hashes`, as zeros and ones."""
+    """The bits of an image hash, as zeros and ones: what a finder of duplicates sees of a picture.
+
+    Args:
+        kind: one of `HASHES`.
+    """
 
     on_one_thread = True
 
-    def __init__(self, name: str, bits: Callable[[Image], np.ndarray]) -> None:
+    def __init__(self, name: str, kind: str) -> None:
+        import imagehash
+
         self.name, self.dim = name, BITS
-        self._bits = bits
+        self._kind, self._hash = kind, getattr(imagehash, HASHES[kind])
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        return np.array([self._bits(as_image(image)) for image in images], np.float32).reshape(len(images), BITS)
+        bits = [self._hash(pillow.fromarray(as_image(image))).hash.ravel() for image in images]
+        return np.array(bits, np.float32).reshape(len(images), BITS)
 
     def recipe(self) -> dict[str, Any]:
-        versions = {"PIL": PIL.__version__, "numpy": np.__version__, "scipy": scipy.__version__}
-        return {"hash": self._bits.__name__, "bits": BITS, "libraries": versions}
+        versions = {name: version(name) for name in ("ImageHash", "pillow", "numpy", "scipy")}
+        return {"hash": self._kind, "bits": BITS, "libraries": versions}
 
 
 def _load_plain(
@@ -81,8 +92,7 @@ def _load_plain(
 
 def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
     from probing_core.models.weights import signs_digest
-    from probing_core.models.zoo.architectures import CURRENT
-    from probing_core.models.zoo.vit import ViTEmbedder
+    from probing_core.models.zoo import CURRENT, ViTEmbedder
 
     refuse_options(spec.name, options, allowed=("pool", "layer", "seed"))
     vit = CURRENT.init(int(options.get("seed", "0")))
@@ -118,7 +128,7 @@ SPECS = (
         dim=BITS,
         license="MIT (this project)",
         weights="none: the difference hash (dHash), bit by bit",
-        loader=partial(_load_plain, partial(Hash, bits=difference_hash)),
+        loader=partial(_load_plain, partial(Hash, kind="difference_hash")),
     ),
     EmbedderSpec(
         name="baseline/phash",
@@ -127,7 +137,7 @@ SPECS = (
         dim=BITS,
         license="MIT (this project)",
         weights="none: the perceptual hash (pHash), bit by bit",
-        loader=partial(_load_plain, partial(Hash, bits=perceptual_hash)),
+        loader=partial(_load_plain, partial(Hash, kind="perceptual_hash")),
     ),
     EmbedderSpec(
         name="baseline/random-vit",

@@ -9,8 +9,8 @@ data. Repositories whose code would have to run are refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from probing_core.errors import ModelUnavailable, one_line
 from probing_core.models import hub
 from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
 from probing_core.models.names import ModelName, local_folder
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.weights import read_weights, refuse_misfit
 from probing_core.paths import user_path
 from probing_core.transforms.base import Image
@@ -68,7 +68,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
             f"'{name.base}' has no image processor that can be read ({type(error).__name__}: {one_line(error)}); "
             f"expected a preprocessor_config.json beside its weights."
         ) from error
-    return NetworkEmbedder(name.full, network(model, processor, folder), settings, options, device, precision)
+    return NetworkEmbedder(name.full, network(model, processor), settings, options, device, precision)
 
 
 def _locate(name: ModelName) -> tuple[Path, Path | None]:
@@ -97,7 +97,7 @@ def _processor_folder(folder: Path, name: ModelName) -> Path:
     return local_folder(name.model) or hub.fetch_configuration(name.model, name.base)
 
 
-def network(model: nn.Module, processor: Any, folder: Path) -> Network:
+def network(model: nn.Module, processor: Any) -> Network:
     """Return the parts of a transformers model that embed: its forward pass, its blocks and its tokens."""
     import torch
     import transformers
@@ -136,7 +136,6 @@ def network(model: nn.Module, processor: Any, folder: Path) -> Network:
         prefix=prefix,
         class_token=class_token,
         pool=pool,  # type: ignore[arg-type]
-        text=_text(model, folder) if dual else None,
         details={"processor": _plain(processor.to_dict())},
         versions={"transformers": transformers.__version__},
     )
@@ -182,7 +181,6 @@ def make_spec(name: ModelName) -> EmbedderSpec:
         dim=None,
         license="unknown",
         weights=f"the folder {folder}" if folder else f"Hugging Face {name.model}",
-        text=True,
         loader=load,
         check=check_library if folder else partial(check, name.model),
     )
@@ -249,31 +247,6 @@ def _pool_last(tokens: torch.Tensor, class_token: bool, prefix: int) -> torch.Te
     if tokens.ndim == 4:
         return tokens.mean((2, 3))
     return tokens[:, 0] if class_token else tokens[:, prefix:].mean(1)
-
-
-def _text(model: nn.Module, folder: Path) -> Callable[[Sequence[str]], torch.Tensor]:
-    @cache
-    def tokenizer() -> Any:
-        import transformers
-
-        try:
-            return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, **NO_CODE)
-        except Exception as error:
-            raise ModelUnavailable(
-                f"The words cannot be read: '{folder}' has no tokenizer that can be loaded ({_reason(error)}); "
-                f"expected its files beside the weights."
-            ) from error
-
-    def encode(texts: Sequence[str]) -> torch.Tensor:
-        import torch
-
-        # Padded to the full length, as ALIGN and SigLIP were trained; others mask the padding.
-        length = model.config.text_config.max_position_embeddings  # type: ignore[union-attr]
-        tokens = tokenizer()(list(texts), padding="max_length", truncation=True, max_length=length, return_tensors="pt")
-        features = model.get_text_features(**tokens.to(model.device))  # type: ignore[operator]
-        return features if isinstance(features, torch.Tensor) else features.pooler_output
-
-    return encode
 
 
 def _refuse_other_libraries(folder: Path, name: ModelName) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +15,13 @@ from probing_core.errors import BadConfig, ModelUnavailable, UnknownName, one_li
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
 from probing_core.models.names import ModelName, local_folder
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import timm
 from probing_core.models.providers.timm import HUB
 from probing_core.models.weights import read_weights, refuse_torch_misfit
 from probing_core.paths import user_path
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 PREFIXES = ("open_clip",)
@@ -57,10 +55,10 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
             raise ModelUnavailable(
                 f"'{name.base}' could not be loaded from {path}: {one_line(error).rstrip('.!')}."
             ) from error
-    return NetworkEmbedder(name.full, network(model, architecture), preprocessing(model), options, device, precision)
+    return NetworkEmbedder(name.full, network(model), preprocessing(model), options, device, precision)
 
 
-def network(model: nn.Module, architecture: str) -> Network:
+def network(model: nn.Module) -> Network:
     """Return the parts of an open_clip model that embed: its forward pass, its blocks and its tokens."""
     import open_clip
 
@@ -70,7 +68,6 @@ def network(model: nn.Module, architecture: str) -> Network:
         "module": model,
         "embed": model.encode_image,
         "pooling": "projected to the space of the texts",
-        "text": _text(model, architecture),
         "versions": versions,
     }
     if hasattr(visual, "trunk"):
@@ -121,7 +118,6 @@ def make_spec(name: ModelName) -> EmbedderSpec:
         dim=None,
         license="unknown",
         weights="a local file",
-        text=True,
         loader=load,
     )
     if folder := local_folder(name.model):
@@ -180,21 +176,6 @@ def _tag(name: ModelName) -> Mapping[str, Any]:
 def _repository(tag: Mapping[str, Any]) -> str:
     """Return ``org/repo`` of open_clip's ``org/repo/file`` or ``org/repo/``; empty for weights elsewhere."""
     return (tag.get("hf_hub") or "").rsplit("/", 1)[0]
-
-
-def _text(model: nn.Module, architecture: str) -> Callable[[Sequence[str]], torch.Tensor]:
-    @cache
-    def tokenizer() -> Any:
-        import open_clip
-
-        with _quiet():
-            return open_clip.get_tokenizer(architecture)
-
-    def encode(texts: Sequence[str]) -> torch.Tensor:
-        tokens = tokenizer()(list(texts)).to(next(model.parameters()).device)
-        return model.encode_text(tokens)  # type: ignore[operator]
-
-    return encode
 
 
 @contextmanager

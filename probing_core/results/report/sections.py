@@ -11,18 +11,15 @@ from probing_core.charts import (
     Figure,
     Theme,
     confusion_chart,
-    index_chart,
     layers_chart,
     leaderboard_chart,
     members_chart,
     profile_chart,
     seen_unseen_chart,
     shift_chart,
-    star_chart,
     substance_chart,
     variance_chart,
 )
-from probing_core.compute.star import MEAN
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.measures.unrelated_pairs import UNRELATED
@@ -35,12 +32,10 @@ from probing_core.results import (
     retrieval,
     summaries,
 )
-from probing_core.results.finding import finding
 from probing_core.results.ranking import has_place, marked, standing
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
-from probing_core.results.stars import ABOUT as ABOUT_STARS
-from probing_core.results.stars import stars
+from probing_core.results.sentences import finding, originals_finding
 from probing_core.run import layout
 
 INTRODUCTION = (
@@ -54,33 +49,21 @@ STUDIES = {
     "ablations": "Ablations: each encoder against its twin",
     "thresholds": "Detection thresholds: the strength from which a transformation is detected",
     "strength": "How often a transformation is named, and how far it moves the embedding, at each strength",
-    "geometry": "How far and how regularly transformations move embeddings",
-    "cka": "Likeness of the models' spaces (debiased CKA)",
+    "geometry": "How far transformations move embeddings",
     "selectivity": "Selectivity: accuracy less that at a control task",
-    "codelength": "Online codelength",
-    "layers": "Accuracy at every layer",
-    "dimension": "Accuracy against the number of principal components",
-    "composition": "Two transformations at once",
-    "ood": "Do transformed images lie outside of what untouched embeddings fill?",
-    "erasure": "After the transformation is erased from the embedding",
-    "retrieval": "Retrieval: is the original of an altered picture found?",
-    "retrieval-strength": "Retrieval at each strength",
-    "retrieval-limits": "The strength at which fewer than 95 % of the originals are found first",
-    "duplicates": "Thresholds for duplicates: the cosine that few unrelated pairs exceed",
-    "copies": "Altered copies above these thresholds",
-    "robustness": "Robustness index: do neighbors share the content or the look?",
-    "content-neighbors": "Content by nearest neighbors, by whose look they have",
+    "layers": "Accuracy and parts of the variance at every layer",
+    "retrieval": "Retrieval: is the original of an altered picture found, by transformation and strength?",
+    "duplicates": "Thresholds for duplicates, which few unrelated pairs exceed, and the share of copies above",
     "variance": "Parts of the variance: content and look",
-    "variance-layers": "Parts of the variance at every layer",
-    "neighbors-layers": "What lies near every layer: originals, content, look",
 }
-"""Titles of the tables that studies leave, in the order of the report; tables not named here come last."""
+"""Titles of the tables that studies leave, in the order of the report."""
 
-GIVE_STRENGTHS = ("thresholds", "strength", "retrieval-strength", "retrieval-limits")
+GIVE_STRENGTHS = ("thresholds", "strength", "retrieval")
 """Tables that give strengths, each in the unit of its transformation."""
 
-SCORES = ("scores", "fits", "uses")
-"""Tables that other sections show, in fewer rows."""
+READ = {"retrieval": retrieval.recall, "duplicates": retrieval.copies}
+"""How tables are read whose columns differ in the run that ships."""
+
 SCORE = {"value": "score %", "low": "from %", "high": "to %"}
 """Titles of a score and its interval in percent."""
 
@@ -93,7 +76,6 @@ def sections(run: Run) -> list[Section]:
         Section("Overview", _overview(run, board)),
         Section("Leaderboard", _leaderboard(run, board)),
         Section("Scores by group", _groups(run, models)),
-        Section("What each transformation does", list(_stars(run))),
         Section("Confusion", list(_confusion(run, models))),
         Section("Generalization", list(_generalization(run, models))),
         Section("Content against transformation", list(_content(run))),
@@ -170,21 +152,6 @@ def _groups(run: Run, models: list[str]) -> list:
         _both(partial(profile_chart, rows), "Recall of each group by each model.", summaries.ABOUT_GROUPS),
         More("As a table", [table]),
     ]
-
-
-def _stars(run: Run) -> Iterator[object]:
-    table = stars(run)
-    if table.empty:
-        return
-    yield _both(
-        partial(star_chart, table),
-        f"Mean offset of each transformation with its trail from weak to strong, {table['model'].nunique()} models.",
-        ABOUT_STARS,
-    )
-    lengths = table[table["step"] == MEAN]
-    lengths = lengths[["model", "transform", "value", "low", "high", "images", "bases"]]
-    caption = "Length of each mean offset in percent of the distance between two photographs, with all dimensions."
-    yield More("As a table", [Table(lengths, caption, SCORE | {"value": "length %"})])
 
 
 def _confusion(run: Run, models: list[str]) -> Iterator[object]:
@@ -277,14 +244,14 @@ def _content(run: Run) -> Iterator[object]:
 
 
 def _retrieval(run: Run) -> Iterator[object]:
-    words = retrieval.finding(run)
-    if not words:
+    names = ("uses", "retrieval", "duplicates", "variance")
+    if all(run.table(layout.table_path(name)).empty for name in names):
         yield Text(
             "Whether originals of altered pictures are found is measured from embeddings, from 30 photographs on; "
-            "`probing evaluate --run DIR` adds it to a run that has them."
+            "`probing run --out DIR` adds it to a run that has them."
         )
-        return
-    yield Text(words)
+    if words := originals_finding(run):
+        yield Text(words)
     for name, use in retrieval.USES.items():
         board = retrieval.ordered(run, name)
         if not board.empty:
@@ -294,23 +261,19 @@ def _retrieval(run: Run) -> Iterator[object]:
             table.insert(0, "model", marked(board))
             yield Table(table, f"{use.title}: {use.needs}.", SCORE | {"value": "%"})
     found = retrieval.originals(run).rename(columns={"transform": "group"})
-    yield _both(
-        partial(profile_chart, found),
-        "Share of altered pictures whose original is the nearest, by model and transformation.",
-        f"Original found first among {int(found['gallery'].max()):,} untouched photographs, in percent; identity is "
-        "the ceiling.",
-    )
+    if not found.empty:
+        yield _both(
+            partial(profile_chart, found),
+            "Share of altered pictures whose original is the nearest, by model and transformation.",
+            f"Original found first among {int(found['gallery'].max()):,} untouched photographs, in percent; identity "
+            "is the ceiling.",
+        )
     survivors = retrieval.survivors(run, "raw", UNRELATED)
     if not survivors.empty:
-        titles = {"value": "threshold", "low": "from", "high": "to", "survives": "a copy survives"}
+        titles = {"threshold_low": "from", "threshold_high": "to", "survives": "a copy survives"}
         table = survivors.drop(columns="kept").rename(columns=titles | {"lost": "and is lost after"})
         share = in_percent(UNRELATED, 1)
         yield Table(table, f"The cosine that {share} of unrelated pairs exceed, and what a copy survives there.")
-    yield _both(
-        partial(index_chart, run.table(layout.table_path("robustness"))),
-        "Robustness index by model.",
-        f"{MEASURES.get('robustness-index').definition} Ticks: chance.",
-    )
     parts = run.table(layout.table_path("variance"))
     if not parts.empty:
         chart = partial(variance_chart, parts, along="model")
@@ -333,29 +296,22 @@ def _certainty(run: Run, models: list[str]) -> Iterator[object]:
 
 
 def _studies(run: Run, models: list[str]) -> Iterator[object]:
-    there = [name for path in run.table_names if (name := layout.table_name(path)) is not None]
-    there = [name for name in there if name not in SCORES]
-    order = list(STUDIES)
-    for name in sorted(there, key=lambda n: (order.index(n) if n in order else len(order), n)):
-        table = run.table(layout.table_path(name))
+    for name, title in STUDIES.items():
+        table = READ[name](run) if name in READ else run.table(layout.table_path(name))
         if table.empty:
             continue
         if name in GIVE_STRENGTHS:
             table = summaries.with_units(run, table)
-        title = STUDIES.get(name, name)
-        if name in ("claims", "cka"):
-            yield Text(title)
         if name == "claims":
+            yield Text(title)
             yield from _claims(table)
             continue
         blocks: list[object] = []
         if name == "geometry":
-            blocks += _shifts(run, table, models)
+            blocks += _shifts(run, models)
         if name == "layers":
             rows = summaries.layers(run)
             blocks.append(_both(partial(layers_chart, rows), "Balanced accuracy by layer and task.", "Dotted: chance."))
-        if name == "cka" and {"model_a", "model_b", "value"} <= set(table.columns):
-            yield _likeness(table, models)
         yield More(title, [*blocks, Table(table)])
 
 
@@ -367,10 +323,8 @@ def _claims(table: pd.DataFrame) -> Iterator[object]:
         yield Table(tested.claims.drop(columns=["set", "encoders", "missing"]).assign(result=words))
 
 
-def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]:
+def _shifts(run: Run, models: list[str]) -> Iterator[Chart]:
     """Yield, for the leading model, how far each transformation moves an embedding beside how well it is recognized."""
-    if not {"model", "transform", "measure", "value"} <= set(table.columns):
-        return
     points = summaries.shifts(run, models[0])
     if len(points):
         yield _both(
@@ -378,14 +332,3 @@ def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]
             f"Shift and recall of each transformation in {models[0]}.",
             f"{models[0]}: right and low is a large move that the probe cannot name.",
         )
-
-
-def _likeness(table: pd.DataFrame, models: list[str]) -> Chart:
-    matrix = table.pivot_table(index="model_a", columns="model_b", values="value")
-    order = [m for m in models if m in matrix.index and m in matrix.columns]
-    matrix = matrix.reindex(index=order, columns=order) * 100
-    return _both(
-        partial(confusion_chart, matrix, axes=("model", "model")),
-        "CKA between every two models.",
-        "Debiased linear CKA, in percent.",
-    )

@@ -1,4 +1,4 @@
-"""Alternative implementations of the bank's transforms, as other programs make them, one file a group.
+"""Alternative implementations of the bank's transforms, as other programs make them.
 
 A probe that learned one implementation of fog may not find another's. Evaluation uses the bank alone; deployment
 probes, which meet pictures that other programs have changed, learn from these as well. An alternative is

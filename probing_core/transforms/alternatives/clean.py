@@ -2,17 +2,20 @@
 
 The bank's samples all reach the view through one warp, so that they differ by the transform alone. Pictures
 from outside come by other ways: cut out of a larger picture, reduced by another filter, sharpened a little by a camera,
-stored at high quality. None of that is a transformation, and a deployment probe must see it as none.
+stored at high quality. None of that is a transformation, and a deployment probe must see it as none. Older or cheaper
+cameras and web sites go farther (`wider_clean`): they store JPEG of middle quality, sharpen more, and err in exposure
+and white balance, and a detector of alterations must not call that altered either.
 """
 
 from __future__ import annotations
+
+import io
 
 import cv2
 import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from probing_core.transforms.alternatives.arrays import stored
 from probing_core.transforms.base import Image
 
 NATIVE = 0.2
@@ -28,6 +31,13 @@ PILLOW = (
     Pillow.Resampling.BICUBIC,
     Pillow.Resampling.LANCZOS,
 )
+
+
+def stored(image: Image, format: str, **options: int) -> Image:
+    """Write ``image`` by Pillow's encoder of ``format`` and read it again."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, format, **options)
+    return np.asarray(Pillow.open(buffer).convert("RGB"))
 
 
 def clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
@@ -62,4 +72,35 @@ def _finished(image: Image, rng: np.random.Generator) -> Image:
         return np.asarray(Pillow.fromarray(image).filter(sharper))
     if kind < 0.5:
         return stored(image, "JPEG", quality=int(rng.integers(85, 97)), subsampling=int(rng.integers(3)))
+    return image
+
+
+QUALITY = (65, 92)
+"""Of the JPEG that the whole picture was stored as before it was reduced."""
+
+EXPOSURE = 0.25
+"""Of a stop, either way."""
+
+WHITE_BALANCE = 0.06
+"""Largest relative change of a channel."""
+
+SHARPENING = (60, 150)
+"""Percent of an unsharp mask."""
+
+
+def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
+    """Apply `clean`, after and before what older cameras do, each half of the time.
+
+    Args:
+        picture: whose shorter side has at least ``view`` pixels.
+    """
+    if rng.random() < 0.5:
+        picture = stored(picture, "JPEG", quality=int(rng.integers(*QUALITY)), subsampling=int(rng.integers(3)))
+    image = clean(picture, view, rng)
+    if rng.random() < 0.5:
+        gains = 2 ** rng.uniform(-EXPOSURE, EXPOSURE) * (1 + rng.uniform(-WHITE_BALANCE, WHITE_BALANCE, 3))
+        image = np.clip(np.rint(image * gains), 0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        mask = ImageFilter.UnsharpMask(rng.uniform(0.6, 1.6), int(rng.integers(*SHARPENING)), threshold=0)
+        image = np.asarray(Pillow.fromarray(image).filter(mask))
     return image

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from probing_core.transforms.alternatives import artistic as alternatives
-from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, at_most, blend, gray_of, scale_of
 
 LARGEST_SIDE = 1024
@@ -35,55 +35,25 @@ def emboss(image: Image, amount: float, rng: np.random.Generator) -> Image:
     return blend(image, as_rgb(cv2.convertScaleAbs(np.clip(slope + 128, 0, 255))), amount)
 
 
+# fmt: off
 TRANSFORMS = (
-    Transform(
-        name="stylization",
-        group="artistic",
-        member="A",
-        parameter="blend",
-        unit="share",
-        weakest=0.5,
-        strongest=1.0,
-        neutral=0.0,
-        revision=1,
-        definition="Smoothed within edges, edges darkened, as in a painted illustration.",
-        library="OpenCV stylization",
-        source="Gastal & Oliveira 2011, Domain transform",
+    of_bank(
+        "artistic", "A", "stylization", "blend", "share", 0.5, 1.0,
+        "Smoothed within edges, edges darkened, as in a painted illustration.",
+        "Gastal & Oliveira 2011, Domain transform", library="OpenCV stylization",
         pixels=stylization,
-        followed_by=((26, "contrast"),),
     ),
-    Transform(
-        name="pencil-sketch",
-        group="artistic",
-        member="B",
-        parameter="blend",
-        unit="share",
-        weakest=0.5,
-        strongest=1.0,
-        neutral=0.0,
-        revision=1,
-        definition="Gray divided by its own blur: white paper, dark strokes.",
-        library="OpenCV",
-        source="color dodge of W3C Compositing 1 with the blurred negative",
+    of_bank(
+        "artistic", "B", "pencil-sketch", "blend", "share", 0.5, 1.0,
+        "Gray divided by its own blur: white paper, dark strokes.",
+        "color dodge of W3C Compositing 1 with the blurred negative",
         pixels=pencil_sketch,
-        followed_by=((27, "icons"),),
     ),
-    Transform(
-        name="emboss",
-        group="artistic",
-        member="C",
-        parameter="blend",
-        unit="share",
-        weakest=0.4,
-        strongest=0.8,
-        neutral=0.0,
-        revision=1,
-        definition="The slope of brightness from the top left to the bottom right, on gray.",
+    of_bank(
+        "artistic", "C", "emboss", "blend", "share", 0.4, 0.8,
+        "The slope of brightness from the top left to the bottom right, on gray.", "relief filter, e.g. GIMP Emboss",
         library="NumPy",
-        source="relief filter, e.g. GIMP Emboss",
-        pixels=emboss,
-        alternative=alternatives.emboss,
-        alternative_revision=1,
-        followed_by=((28, "snow"),),
+        pixels=emboss, alternative=alternatives.emboss,
     ),
 )
+# fmt: on

@@ -7,8 +7,8 @@ import math
 import cv2
 import numpy as np
 
-from probing_core.transforms.alternatives import blur as alternatives
-from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import at_most, scale_of
 
 LARGEST_SIDE = 512
@@ -48,63 +48,22 @@ def disc_kernel(radius: float) -> np.ndarray:
 NARROWEST_SIGMA, NARROWEST_RADIUS = 0.25, 0.5
 """A Gaussian or a disc as narrow as this lies within one pixel and blurs nothing."""
 
+# fmt: off
 TRANSFORMS = (
-    Transform(
-        name="gaussian-blur",
-        group="blur",
-        member="A",
-        parameter="sigma",
-        unit="px of a 128 px view",
-        weakest=1.5,
-        strongest=3.0,
-        neutral=NARROWEST_SIGMA,
-        revision=1,
-        definition="Convolved with a Gaussian.",
-        library="OpenCV",
-        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
-        pixels=gaussian_blur,
-        is_length=True,
-        alternative=alternatives.gaussian_blur,
-        alternative_revision=1,
-        followed_by=((2, "gaussian-noise"),),
+    of_bank(
+        "blur", "A", "gaussian-blur", "sigma", "px of a 128 px view", 1.5, 3.0,
+        "Convolved with a Gaussian.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        neutral=NARROWEST_SIGMA, pixels=gaussian_blur, is_length=True, alternative=alternatives.gaussian_blur,
     ),
-    Transform(
-        name="motion-blur",
-        group="blur",
-        member="B",
-        parameter="length",
-        unit="px of a 128 px view",
-        weakest=7.0,
-        strongest=15.0,
-        neutral=0.0,
-        revision=1,
-        definition="Averaged along a straight line at a random angle.",
-        library="OpenCV",
-        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
-        draws=True,
-        pixels=motion_blur,
-        is_length=True,
-        alternative=alternatives.motion_blur,
-        alternative_revision=1,
-        followed_by=((9, "text"),),
+    of_bank(
+        "blur", "B", "motion-blur", "length", "px of a 128 px view", 7.0, 15.0,
+        "Averaged along a straight line at a random angle.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        draws=True, pixels=motion_blur, is_length=True, alternative=alternatives.motion_blur,
     ),
-    Transform(
-        name="defocus-blur",
-        group="blur",
-        member="C",
-        parameter="radius",
-        unit="px of a 128 px view",
-        weakest=2.5,
-        strongest=5.0,
-        neutral=NARROWEST_RADIUS,
-        revision=1,
-        definition="Averaged over a disc, as a lens out of focus does.",
-        library="OpenCV",
-        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
-        pixels=defocus_blur,
-        is_length=True,
-        alternative=alternatives.defocus_blur,
-        alternative_revision=1,
-        followed_by=((5, "jpeg"),),
+    of_bank(
+        "blur", "C", "defocus-blur", "radius", "px of a 128 px view", 2.5, 5.0,
+        "Averaged over a disc, as a lens out of focus does.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        neutral=NARROWEST_RADIUS, pixels=defocus_blur, is_length=True, alternative=alternatives.defocus_blur,
     ),
 )
+# fmt: on

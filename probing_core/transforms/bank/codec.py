@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from probing_core.transforms.alternatives import codec as alternatives
-from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import VALUES, lookup, scale_of
 
 SAMPLING = {"4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444}
@@ -51,62 +51,24 @@ def posterize(image: Image, bits: float, rng: np.random.Generator) -> Image:
     return lookup(image, (VALUES * levels // 256) * 255 / (levels - 1))
 
 
+# fmt: off
 TRANSFORMS = (
-    Transform(
-        name="jpeg",
-        group="codec",
-        member="A",
-        parameter="quality",
-        unit="of 100",
-        weakest=30,
-        strongest=10,
-        neutral=100,
-        distribution="integer",
-        revision=1,
-        definition="Stored as JPEG with 4:2:0 chroma and read again; its blocks are 8 px whatever the size.",
-        library="OpenCV (libjpeg-turbo)",
-        source="ITU-T T.81; Hendrycks & Dietterich 2019 (ImageNet-C)",
-        pixels=jpeg,
-        alternative=alternatives.jpeg,
-        alternative_revision=1,
-        followed_by=((4, "defocus-blur"), (13, "style-3")),
+    of_bank(
+        "codec", "A", "jpeg", "quality", "of 100", 30, 10,
+        "Stored as JPEG with 4:2:0 chroma and read again; its blocks are 8 px whatever the size.",
+        "ITU-T T.81; Hendrycks & Dietterich 2019 (ImageNet-C)", library="OpenCV (libjpeg-turbo)",
+        neutral=100, distribution="integer", pixels=jpeg, alternative=alternatives.jpeg,
     ),
-    Transform(
-        name="pixelate",
-        group="codec",
-        member="B",
-        parameter="factor",
-        unit="px of a 128 px view",
-        weakest=3.0,
-        strongest=5.0,
-        neutral=1.0,
-        revision=1,
-        definition="Averaged over square blocks of this side.",
-        library="OpenCV",
-        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
-        pixels=pixelate,
-        is_length=True,
-        alternative=alternatives.pixelate,
-        alternative_revision=1,
-        followed_by=((11, "fog"),),
+    of_bank(
+        "codec", "B", "pixelate", "factor", "px of a 128 px view", 3.0, 5.0,
+        "Averaged over square blocks of this side.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        neutral=1.0, pixels=pixelate, is_length=True, alternative=alternatives.pixelate,
     ),
-    Transform(
-        name="posterize",
-        group="codec",
-        member="C",
-        parameter="bits",
-        unit="bits a channel",
-        weakest=4,
-        strongest=2,
-        neutral=8,
-        distribution="integer",
-        revision=1,
-        definition="The highest bits of every value kept, their levels spread over the whole range.",
-        library="OpenCV",
-        source="Pillow ImageOps.posterize, with levels from black to white",
-        pixels=posterize,
-        alternative=alternatives.posterize,
-        alternative_revision=1,
-        followed_by=((15, "sepia"),),
+    of_bank(
+        "codec", "C", "posterize", "bits", "bits a channel", 4, 2,
+        "The highest bits of every value kept, their levels spread over the whole range.",
+        "Pillow ImageOps.posterize, with levels from black to white",
+        neutral=8, distribution="integer", pixels=posterize, alternative=alternatives.posterize,
     ),
 )
+# fmt: on

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from probing_core.transforms.alternatives import color as alternatives
-from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, blend, gray_of
 
 SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
@@ -30,60 +30,22 @@ def sepia(image: Image, amount: float, rng: np.random.Generator) -> Image:
     return cv2.transform(image, (1 - amount) * np.eye(3) + amount * SEPIA)
 
 
+# fmt: off
 TRANSFORMS = (
-    Transform(
-        name="desaturate",
-        group="color",
-        member="A",
-        parameter="blend",
-        unit="share",
-        weakest=0.6,
-        strongest=1.0,
-        neutral=0.0,
-        revision=1,
-        definition="Blended with its own luma; colorless at 1.",
-        library="OpenCV",
-        source="torchvision adjust_saturation; luma of ITU-R BT.601",
-        pixels=desaturate,
-        alternative=alternatives.desaturate,
-        alternative_revision=1,
-        followed_by=((0, "speckle"),),
+    of_bank(
+        "color", "A", "desaturate", "blend", "share", 0.6, 1.0,
+        "Blended with its own luma; colorless at 1.", "torchvision adjust_saturation; luma of ITU-R BT.601",
+        pixels=desaturate, alternative=alternatives.desaturate,
     ),
-    Transform(
-        name="hue-shift",
-        group="color",
-        member="B",
-        parameter="angle",
-        unit="turn",
-        weakest=0.15,
-        strongest=0.25,
-        neutral=0.0,
-        revision=1,
-        definition="Hue in HSV turned by the angle, either way.",
-        library="OpenCV",
-        source="torchvision adjust_hue",
-        draws=True,
-        pixels=hue_shift,
-        alternative=alternatives.hue_shift,
-        alternative_revision=1,
-        followed_by=((19, "border"),),
+    of_bank(
+        "color", "B", "hue-shift", "angle", "turn", 0.15, 0.25,
+        "Hue in HSV turned by the angle, either way.", "torchvision adjust_hue",
+        draws=True, pixels=hue_shift, alternative=alternatives.hue_shift,
     ),
-    Transform(
-        name="sepia",
-        group="color",
-        member="C",
-        parameter="blend",
-        unit="share",
-        weakest=0.6,
-        strongest=1.0,
-        neutral=0.0,
-        revision=1,
-        definition="Blended with its own sepia tone.",
-        library="OpenCV",
-        source="sepia matrix of W3C Filter Effects 1",
-        pixels=sepia,
-        alternative=alternatives.sepia,
-        alternative_revision=1,
-        followed_by=((14, "posterize"),),
+    of_bank(
+        "color", "C", "sepia", "blend", "share", 0.6, 1.0,
+        "Blended with its own sepia tone.", "sepia matrix of W3C Filter Effects 1",
+        pixels=sepia, alternative=alternatives.sepia,
     ),
 )
+# fmt: on

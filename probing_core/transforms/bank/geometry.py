@@ -7,8 +7,8 @@ import math
 import cv2
 import numpy as np
 
-from probing_core.transforms.alternatives import geometry as alternatives
-from probing_core.transforms.base import Coordinates, Transform, grid
+from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms.base import Coordinates, grid, of_bank
 
 SWIRL_SHRINK = 0.975
 """A swirl reads from this share of the picture: where it shears, it compresses along one direction, and without some
@@ -58,62 +58,24 @@ def _level(x: np.ndarray, y: np.ndarray) -> Coordinates:
     return x / scale, y / scale
 
 
+# fmt: off
 TRANSFORMS = (
-    Transform(
-        name="rotate",
-        group="geometry",
-        member="A",
-        parameter="angle",
-        unit="degrees",
-        weakest=8.0,
-        strongest=15.0,
-        neutral=0.0,
-        revision=1,
-        definition="Turned about the center, either way.",
-        library="OpenCV remap",
-        source="torchvision rotate",
-        draws=True,
-        warp=rotate,
-        alternative=alternatives.rotate,
-        alternative_revision=1,
-        followed_by=((20, "gaussian-noise"), (21, "sepia")),
+    of_bank(
+        "geometry", "A", "rotate", "angle", "degrees", 8.0, 15.0,
+        "Turned about the center, either way.", "torchvision rotate", library="OpenCV remap",
+        draws=True, warp=rotate, alternative=alternatives.rotate,
     ),
-    Transform(
-        name="perspective",
-        group="geometry",
-        member="B",
-        parameter="tilt",
-        unit="share of the half side",
-        weakest=0.15,
-        strongest=0.32,
-        neutral=0.0,
-        revision=1,
-        definition="Seen tilted in a random direction: corners move out or in by up to this share.",
+    of_bank(
+        "geometry", "B", "perspective", "tilt", "share of the half side", 0.15, 0.32,
+        "Seen tilted in a random direction: corners move out or in by up to this share.", "torchvision perspective",
         library="OpenCV remap",
-        source="torchvision perspective",
-        draws=True,
-        warp=perspective,
-        alternative=alternatives.perspective,
-        alternative_revision=1,
-        followed_by=((22, "jpeg"), (23, "text")),
+        draws=True, warp=perspective, alternative=alternatives.perspective,
     ),
-    Transform(
-        name="swirl",
-        group="geometry",
-        member="C",
-        parameter="angle",
-        unit="radians",
-        weakest=FAINT_SWIRL,
-        strongest=5.0,
-        neutral=0.0,
-        revision=1,
-        definition="Turned about the center by an angle that falls with the distance, either way.",
+    of_bank(
+        "geometry", "C", "swirl", "angle", "radians", FAINT_SWIRL, 5.0,
+        "Turned about the center by an angle that falls with the distance, either way.", "scikit-image swirl",
         library="OpenCV remap",
-        source="scikit-image swirl",
-        draws=True,
-        warp=swirl,
-        alternative=alternatives.swirl,
-        alternative_revision=1,
-        followed_by=((24, "gaussian-blur"), (25, "gamma")),
+        draws=True, warp=swirl, alternative=alternatives.swirl,
     ),
 )
+# fmt: on

@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from probing_core.transforms.alternatives import noise as alternatives
-from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import to_bytes
 
 
@@ -48,62 +48,23 @@ def quantiles() -> np.ndarray:
     return ndtri((np.arange(65536) + 0.5) / 65536).astype(np.float32)
 
 
+# fmt: off
 TRANSFORMS = (
-    Transform(
-        name="gaussian-noise",
-        group="noise",
-        member="A",
-        parameter="sigma",
-        unit="share of the range",
-        weakest=0.04,
-        strongest=0.12,
-        neutral=0.0,
-        revision=1,
-        definition="Normal noise added to every value.",
-        library="NumPy",
-        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
-        draws=True,
-        pixels=gaussian_noise,
-        alternative=alternatives.gaussian_noise,
-        alternative_revision=1,
-        followed_by=((3, "gaussian-blur"),),
+    of_bank(
+        "noise", "A", "gaussian-noise", "sigma", "share of the range", 0.04, 0.12,
+        "Normal noise added to every value.", "Hendrycks & Dietterich 2019 (ImageNet-C)", library="NumPy",
+        draws=True, pixels=gaussian_noise, alternative=alternatives.gaussian_noise,
     ),
-    Transform(
-        name="salt-and-pepper",
-        group="noise",
-        member="B",
-        parameter="amount",
-        unit="share of pixels",
-        weakest=0.025,
-        strongest=0.08,
-        neutral=0.0,
-        revision=1,
-        definition="Random pixels replaced, half of them by black, half by white.",
-        library="NumPy",
-        source="Gonzalez & Woods, Digital Image Processing; scikit-image random_noise",
-        draws=True,
-        pixels=salt_and_pepper,
-        alternative=alternatives.salt_and_pepper,
-        alternative_revision=1,
-        followed_by=((7, "contrast"),),
+    of_bank(
+        "noise", "B", "salt-and-pepper", "amount", "share of pixels", 0.025, 0.08,
+        "Random pixels replaced, half of them by black, half by white.",
+        "Gonzalez & Woods, Digital Image Processing; scikit-image random_noise", library="NumPy",
+        draws=True, pixels=salt_and_pepper, alternative=alternatives.salt_and_pepper,
     ),
-    Transform(
-        name="speckle",
-        group="noise",
-        member="C",
-        parameter="sigma",
-        unit="share of the value",
-        weakest=0.15,
-        strongest=0.35,
-        neutral=0.0,
-        revision=1,
-        definition="Normal noise in proportion to every value.",
-        library="NumPy",
-        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
-        draws=True,
-        pixels=speckle,
-        alternative=alternatives.speckle,
-        alternative_revision=1,
-        followed_by=((1, "desaturate"),),
+    of_bank(
+        "noise", "C", "speckle", "sigma", "share of the value", 0.15, 0.35,
+        "Normal noise in proportion to every value.", "Hendrycks & Dietterich 2019 (ImageNet-C)", library="NumPy",
+        draws=True, pixels=speckle, alternative=alternatives.speckle,
     ),
 )
+# fmt: on

@@ -14,7 +14,7 @@ from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
 from probing_core.transforms.assets.icons import icons
-from probing_core.transforms.base import Image, PixelFunction, Transform
+from probing_core.transforms.base import Image, PixelFunction, of_bank
 from probing_core.transforms.pixel_ops import blend
 
 FONTS = {
@@ -111,57 +111,23 @@ def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
     return lambda split: partial(draw, split=split)
 
 
+# fmt: off
 TRANSFORMS = (
-    Transform(
-        name="text",
-        group="overlay",
-        member="A",
-        parameter="height",
-        unit="share of the side",
-        weakest=0.12,
-        strongest=0.20,
-        neutral=0.0,
-        revision=1,
-        definition="One to three words, a line each, in a random font and color at a random place, outlined.",
+    of_bank(
+        "overlay", "A", "text", "height", "share of the side", 0.12, 0.20,
+        "One to three words, a line each, in a random font and color at a random place, outlined.", "own drawing",
         library="Pillow (FreeType), fonts of matplotlib",
-        source="own drawing",
-        draws=True,
-        pixels=text,
-        pixels_of_split=by_split(text),
-        followed_by=((8, "motion-blur"),),
+        draws=True, pixels=text, pixels_of_split=by_split(text),
     ),
-    Transform(
-        name="icons",
-        group="overlay",
-        member="B",
-        parameter="size",
-        unit="share of the side",
-        weakest=0.20,
-        strongest=0.30,
-        neutral=0.0,
-        revision=1,
-        definition="One to three icons in random colors at random places, outlined.",
-        library="OpenCV",
-        source="own drawing",
-        draws=True,
-        pixels=add_icons,
-        pixels_of_split=by_split(add_icons),
+    of_bank(
+        "overlay", "B", "icons", "size", "share of the side", 0.20, 0.30,
+        "One to three icons in random colors at random places, outlined.", "own drawing",
+        draws=True, pixels=add_icons, pixels_of_split=by_split(add_icons),
     ),
-    Transform(
-        name="border",
-        group="overlay",
-        member="C",
-        parameter="width",
-        unit="share of the side",
-        weakest=0.04,
-        strongest=0.07,
-        neutral=0.0,
-        revision=1,
-        definition="A frame of one random color over the edge.",
-        library="NumPy",
-        source="own drawing",
-        draws=True,
-        pixels=border,
-        followed_by=((18, "hue-shift"),),
+    of_bank(
+        "overlay", "C", "border", "width", "share of the side", 0.04, 0.07,
+        "A frame of one random color over the edge.", "own drawing", library="NumPy",
+        draws=True, pixels=border,
     ),
 )
+# fmt: on

@@ -20,7 +20,7 @@ def built_in(image: Image, amount: float, rng: np.random.Generator, style: int) 
     return blend(image, networks.built_in_style(image, style), amount)
 
 
-def _built_in_style(style: int, member: Member | None, followed_by: tuple[tuple[int, str], ...] = ()) -> Transform:
+def _built_in_style(style: int, member: Member | None) -> Transform:
     return Transform(
         name=f"style-{style}",
         group="style",
@@ -36,7 +36,6 @@ def _built_in_style(style: int, member: Member | None, followed_by: tuple[tuple[
         source="Dumoulin, Shlens & Kudlur 2017; Magenta's weights",
         far=member is None,
         pixels=partial(built_in, style=style),
-        followed_by=followed_by,
     )
 
 
@@ -100,8 +99,8 @@ CONTROL = Transform(
 )
 
 TRANSFORMS = (
-    _built_in_style(3, "A", ((12, "jpeg"),)),
-    _built_in_style(16, "B", ((29, "salt-and-pepper"),)),
+    _built_in_style(3, "A"),
+    _built_in_style(16, "B"),
     _built_in_style(19, "C"),
 )
 

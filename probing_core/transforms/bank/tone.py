@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from probing_core.transforms.alternatives import tone as alternatives
-from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import VALUES, gray_of, lookup
 
 
@@ -22,58 +22,23 @@ def gamma(image: Image, exponent: float, rng: np.random.Generator) -> Image:
     return lookup(image, 255 * (VALUES / 255) ** exponent)
 
 
+# fmt: off
 TRANSFORMS = (
-    Transform(
-        name="brighten",
-        group="tone",
-        member="A",
-        parameter="factor",
-        unit="times",
-        weakest=1.4,
-        strongest=2.2,
-        neutral=1.0,
-        revision=1,
-        definition="Values multiplied by the factor, clipped at white.",
-        library="OpenCV",
-        source="torchvision adjust_brightness",
-        pixels=brighten,
-        alternative=alternatives.brighten,
-        alternative_revision=1,
-        followed_by=((16, "rain"),),
+    of_bank(
+        "tone", "A", "brighten", "factor", "times", 1.4, 2.2,
+        "Values multiplied by the factor, clipped at white.", "torchvision adjust_brightness",
+        neutral=1.0, pixels=brighten, alternative=alternatives.brighten,
     ),
-    Transform(
-        name="contrast",
-        group="tone",
-        member="B",
-        parameter="factor",
-        unit="times",
-        weakest=0.6,
-        strongest=0.2,
-        neutral=1.0,
-        revision=1,
-        definition="Values drawn toward the mean luma, their distance to it multiplied by the factor.",
-        library="OpenCV",
-        source="torchvision adjust_contrast",
-        pixels=contrast,
-        alternative=alternatives.contrast,
-        alternative_revision=1,
-        followed_by=((6, "salt-and-pepper"),),
+    of_bank(
+        "tone", "B", "contrast", "factor", "times", 0.6, 0.2,
+        "Values drawn toward the mean luma, their distance to it multiplied by the factor.",
+        "torchvision adjust_contrast",
+        neutral=1.0, pixels=contrast, alternative=alternatives.contrast,
     ),
-    Transform(
-        name="gamma",
-        group="tone",
-        member="C",
-        parameter="exponent",
-        unit="power",
-        weakest=1.8,
-        strongest=2.5,
-        neutral=1.0,
-        revision=1,
-        definition="Values in 0..1 raised to the exponent, which darkens.",
-        library="OpenCV",
-        source="torchvision adjust_gamma",
-        pixels=gamma,
-        alternative=alternatives.gamma,
-        alternative_revision=1,
+    of_bank(
+        "tone", "C", "gamma", "exponent", "power", 1.8, 2.5,
+        "Values in 0..1 raised to the exponent, which darkens.", "torchvision adjust_gamma",
+        neutral=1.0, pixels=gamma, alternative=alternatives.gamma,
     ),
 )
+# fmt: on

@@ -7,8 +7,8 @@ import math
 import cv2
 import numpy as np
 
-from probing_core.transforms.alternatives import weather as alternatives
-from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import scale_of, to_bytes
 
 FOG_DECAY = 2.0
@@ -90,61 +90,23 @@ def snow(image: Image, amount: float, rng: np.random.Generator) -> Image:
     return to_bytes(pale + weight * (255 - pale))
 
 
+# fmt: off
 TRANSFORMS = (
-    Transform(
-        name="fog",
-        group="weather",
-        member="A",
-        parameter="thickness",
-        unit="of the scene's light",
-        weakest=0.4,
-        strongest=1.2,
-        neutral=0.0,
-        revision=1,
-        definition="A plasma cloud of light added, then the brightest value restored.",
-        library="NumPy",
-        source="Hendrycks & Dietterich 2019 (ImageNet-C); Fournier, Fussell & Carpenter 1982",
-        draws=True,
-        pixels=fog,
-        alternative=alternatives.fog,
-        alternative_revision=1,
-        followed_by=((10, "pixelate"),),
+    of_bank(
+        "weather", "A", "fog", "thickness", "of the scene's light", 0.4, 1.2,
+        "A plasma cloud of light added, then the brightest value restored.",
+        "Hendrycks & Dietterich 2019 (ImageNet-C); Fournier, Fussell & Carpenter 1982", library="NumPy",
+        draws=True, pixels=fog, alternative=alternatives.fog,
     ),
-    Transform(
-        name="rain",
-        group="weather",
-        member="B",
-        parameter="streaks",
-        unit="in a square view",
-        weakest=RAINY,
-        strongest=300,
-        neutral=0,
-        revision=1,
-        definition="Bright slanted streaks over a duller scene.",
-        library="OpenCV",
-        source="Garg & Nayar 2006; own drawing",
-        draws=True,
-        pixels=rain,
-        alternative=alternatives.rain,
-        alternative_revision=1,
-        followed_by=((17, "brighten"),),
+    of_bank(
+        "weather", "B", "rain", "streaks", "in a square view", RAINY, 300,
+        "Bright slanted streaks over a duller scene.", "Garg & Nayar 2006; own drawing",
+        draws=True, pixels=rain, alternative=alternatives.rain,
     ),
-    Transform(
-        name="snow",
-        group="weather",
-        member="C",
-        parameter="flakes",
-        unit="in a square view",
-        weakest=SNOWY,
-        strongest=400,
-        neutral=0,
-        revision=1,
-        definition="White flakes of several sizes over a paler scene.",
-        library="OpenCV",
-        source="Hendrycks & Dietterich 2019 (ImageNet-C); own drawing",
-        draws=True,
-        pixels=snow,
-        alternative=alternatives.snow,
-        alternative_revision=1,
+    of_bank(
+        "weather", "C", "snow", "flakes", "in a square view", SNOWY, 400,
+        "White flakes of several sizes over a paler scene.", "Hendrycks & Dietterich 2019 (ImageNet-C); own drawing",
+        draws=True, pixels=snow, alternative=alternatives.snow,
     ),
 )
+# fmt: on

@@ -18,7 +18,7 @@ from probing_core.models import ROLES, encoders_of
 from probing_core.models.published import PUBLISHED
 from probing_core.paths import reference_run
 from probing_core.results import claims_by_set, result_in_words
-from probing_core.results.claims import WORDS
+from probing_core.results.sentences import WORDS
 from probing_core.run import layout, makers
 from probing_core.run.recipe import load_transforms, read_recipe
 from probing_core.run.sample_table import SampleTable

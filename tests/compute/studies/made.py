@@ -25,19 +25,17 @@ from probing_core.run.store import Store
 from tests.plans import plan_of
 
 TRANSFORMS = ("identity", "contrast", "gaussian-blur", "gaussian-noise", "posterize", "rotate")
-PAIRS = (("gaussian-blur", "gaussian-noise"), ("gaussian-noise", "gaussian-blur"), ("rotate", "contrast"))
 LABELS = ("cat", "dog", "owl")
 SPLITS = {"train": 60, "val": 20, "test": 25}
 WIDE, NARROW = "baseline/wide", "baseline/narrow"
 DIMENSIONS = {WIDE: 16, NARROW: 12}
 BLOCKS = ["1.cls", "1.mean", "2.cls", "2.mean", "10.cls", "10.mean"]
-SERIES = (names.STRENGTH, names.COMPOSITION, names.LAYERS)
-TABLES = sorted([*(one.name for one in STUDIES), "cka"])
+SERIES = (names.STRENGTH, names.LAYERS)
+TABLES = sorted(one.name for one in STUDIES)
 
 
 def few_series(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Series have few images and pairs, so that a run takes seconds."""
-    monkeypatch.setattr(series, "pairs_of", lambda recipe: list(PAIRS))
+    """Series have few images, so that a run takes seconds."""
     monkeypatch.setattr(series, "SERIES_IMAGES", 24)
     monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 40, "val": 12, "test": 20})
 
@@ -155,11 +153,8 @@ def _images() -> pd.DataFrame:
 def _of_series(name: str, rows: pd.DataFrame, d: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     if name == names.LAYERS:
         return _blocks(rows, d, rng)
-    if name == names.STRENGTH:
-        lengths = lengths_at(rows["position"].to_numpy())
-        return {"embeddings": embeddings(rows["label"], rows["transform"], lengths, d, rng)}
-    E = embeddings(rows["label"], rows["first"], np.full(len(rows), 1.4), d, rng) + axes(rows["second"], d) * 1.4
-    return {"embeddings": E.astype(np.float32)}
+    lengths = lengths_at(rows["position"].to_numpy())
+    return {"embeddings": embeddings(rows["label"], rows["transform"], lengths, d, rng)}
 
 
 def _blocks(rows: pd.DataFrame, d: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

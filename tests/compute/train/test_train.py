@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from probing_core.compute.names import DEPLOYMENT, NOVELTY
+from probing_core.compute.names import DEPLOYMENT, NOTICING
 from probing_core.compute.train.tables import round_probabilities
 from probing_core.errors import BadRun
 from probing_core.measures.temperature import at_temperature, fit_temperature
@@ -150,7 +150,7 @@ def test_other_versions_are_adopted_and_said(adopting, trained_run):
     store = adopting(libraries={"cv2": "0.1"})
     notes = store.read_table("tables/scores.parquet")["note"]
     assert notes.str.contains("probes trained on embeddings of another libraries").all()
-    for name in ("fine-calibrated", DEPLOYMENT, NOVELTY):
+    for name in ("fine-calibrated", DEPLOYMENT, NOTICING):
         assert store.read_bytes(probe_path(MODEL, name)) == Store(trained_run).read_bytes(probe_path(MODEL, name))
     scores = store.read_table("tables/scores.parquet")
     assert set(scores["probe"]) == {"linear"}

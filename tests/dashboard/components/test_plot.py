@@ -13,7 +13,6 @@ from lab.devtools.browser import IN_BROWSER, settle
 from probing_core.charts import Theme, profile_chart, to_json
 from probing_core.images import read_image
 from tests.dashboard.serving import answer
-from tests.dashboard.test_browser import choose
 
 
 @pytest.mark.parametrize("accepted", ["gzip, br", ""])
@@ -48,17 +47,17 @@ def test_a_chart_of_a_dark_page_has_an_address_in_light_that_ends_with_its_memor
 
 @pytest.fixture(scope="module")
 def opened(server, tab):
-    """The stars of the page Map in a browser, without a complaint in its console."""
+    """A chart of the page Confusion in a browser, without a complaint in its console."""
     with tab.visitor() as (page, complaints):
-        page.goto(f"{server}/map?models=zoo/mae&color=group")
-        page.locator(".st-key-chart-star .main-svg").first.wait_for()
+        page.goto(f"{server}/confusion?models=zoo/mae")
+        page.locator(".st-key-chart-confusion .main-svg").first.wait_for()
         settle(page)
         yield page
         # Pictures of a selection that is dropped while they are on their way are not there any more.
         assert [words for words in complaints if "/media/" not in words] == []
 
 
-CHART = "document.querySelector('.st-key-chart-star .js-plotly-plot')"
+CHART = "document.querySelector('.st-key-chart-confusion .js-plotly-plot')"
 
 
 def legend_of(page) -> list[str]:
@@ -69,81 +68,44 @@ def legend_of(page) -> list[str]:
 class TestInTheBrowser:
     pytestmark = IN_BROWSER
 
-    def test_another_choice_changes_the_chart_and_keeps_its_zoom_and_tool(self, opened):
-        opened.evaluate(f"{CHART}.marked = true")
-        opened.locator('.st-key-chart-star .modebar-btn[data-title="Zoom in"]').click()
-        opened.locator('.st-key-chart-star .modebar-btn[data-title="Zoom"]').click()
-        zoomed = opened.evaluate(f"{CHART}.layout.xaxis.range")
-        choose(opened, "Transformation that stands out", "fog")
-        opened.wait_for_function(f"{CHART}._fullData.some((trace) => trace.opacity < 1)")
-        layout = opened.evaluate(f"[{CHART}.marked, {CHART}.layout.xaxis.range, {CHART}.layout.dragmode]")
-        assert layout == [True, zoomed, "zoom"]
-        opened.locator('.st-key-chart-star .modebar-btn[data-title="Reset axes"]').click()
-
-    def test_what_was_hidden_hides_nothing_else(self, opened):
-        def hidden() -> list[str]:
-            return opened.evaluate(
-                f"[...new Set({CHART}._fullData.filter((t) => t.visible === 'legendonly').map((t) => t.legendgroup))]"
-            )
-
-        choose(opened, "Transformation that stands out", "fog")
-        opened.locator(".st-key-chart-star .legendtoggle").nth(1).click()
-        opened.wait_for_function(f"{CHART}._fullData.some((trace) => trace.visible === 'legendonly')")
-        (group,) = hidden()
-        choose(opened, "Transformation that stands out", "none")
-        opened.wait_for_function(f"{CHART}._fullData.every((trace) => !(trace.opacity < 1))")
-        assert hidden() == [group]
-        opened.locator(".st-key-chart-star .legendtoggle").nth(1).click()
-
     def test_a_chart_fills_the_room_it_gets(self, opened):
         narrow = opened.evaluate(f"{CHART}._fullLayout.width")
         opened.set_viewport_size({"width": 1600, "height": 900})
         opened.wait_for_function(f"{CHART}._fullLayout.width > {narrow} + 200")
-        opened.locator('.st-key-chart-star .modebar-btn[data-title="Zoom in"]').click()
+        opened.locator('.st-key-chart-confusion .modebar-btn[data-title="Zoom in"]').click()
         zoomed = opened.evaluate(f"{CHART}.layout.xaxis.range")
-        opened.locator('.st-key-chart-star .modebar-btn[data-title="Full screen"]').click()
+        opened.locator('.st-key-chart-confusion .modebar-btn[data-title="Full screen"]').click()
         opened.wait_for_function(f"document.fullscreenElement === {CHART}.parentElement")
         opened.wait_for_function(f"{CHART}._fullLayout.width === window.innerWidth")
-        opened.locator('.st-key-chart-star .modebar-btn[data-title="Full screen"]').click()
+        opened.locator('.st-key-chart-confusion .modebar-btn[data-title="Full screen"]').click()
         opened.wait_for_function(
             f"document.fullscreenElement === null && {CHART}._fullLayout.width < window.innerWidth"
         )
 
         assert opened.evaluate(f"{CHART}.layout.xaxis.range") == zoomed
-        opened.locator('.st-key-chart-star .modebar-btn[data-title="Reset axes"]').click()
+        opened.locator('.st-key-chart-confusion .modebar-btn[data-title="Reset axes"]').click()
 
     def test_who_comes_back_finds_the_chart_drawn(self, opened):
         before = legend_of(opened)
         sidebar = opened.get_by_test_id("stSidebarNav")
+        sidebar.get_by_role("link", name="Overview", exact=True).click()
+        opened.locator(".st-key-chart-leaderboard .main-svg").first.wait_for()
         sidebar.get_by_role("link", name="Confusion", exact=True).click()
         opened.locator(".st-key-chart-confusion .main-svg").first.wait_for()
-        sidebar.get_by_role("link", name="Map", exact=True).click()
-        opened.locator(".st-key-chart-star .main-svg").first.wait_for()
         settle(opened)
         assert legend_of(opened) == before
-
-    def test_a_chart_that_stays_the_same_is_not_drawn_again(self, opened):
-        opened.wait_for_timeout(500)
-        opened.evaluate(f"{CHART}.on('plotly_afterplot', () => ({CHART}.again = true))")
-        opened.get_by_text("Arrows from untouched to transformed").click()  # nothing is selected
-        opened.wait_for_url("**arrows=True**")
-        settle(opened)
-        opened.wait_for_timeout(500)
-        assert opened.evaluate(f"{CHART}.again") is None
-        choose(opened, "Transformation that stands out", "rain")
-        opened.wait_for_function(f"{CHART}.again")
 
     def test_a_saved_picture_has_twice_the_pixels_of_the_screen(self, opened, tmp_path):
         width, height = opened.evaluate(f"[{CHART}.clientWidth, {CHART}.clientHeight]")
         with opened.expect_download() as saved:
-            opened.locator('.st-key-chart-star .modebar-btn[data-title="Download plot as a PNG"]').click()
-        saved.value.save_as(tmp_path / "star.png")
-        sides = read_image(tmp_path / "star.png").shape[:2]
+            opened.locator('.st-key-chart-confusion .modebar-btn[data-title="Download plot as a PNG"]').click()
+        saved.value.save_as(tmp_path / "confusion.png")
+        sides = read_image(tmp_path / "confusion.png").shape[:2]
         assert sides[1] == 2 * width
         assert 60 < sides[0] - 2 * height < 300, "the title above it and the source below"
 
     def test_its_menu_sends_nothing_anywhere(self, opened):
-        titles = opened.locator(".st-key-chart-star .modebar-btn").evaluate_all(
+        titles = opened.locator(".st-key-chart-confusion .modebar-btn").evaluate_all(
             "(all) => all.map((b) => b.dataset.title)"
         )
         assert "Download plot as a PNG" in titles
@@ -156,6 +118,6 @@ class TestInTheBrowser:
         other.get_by_role("alert").filter(has_text="This chart could not be drawn").first.wait_for()
         other.unroute(f"**/{plot.NAME}")
         other.set_viewport_size({"width": 1000, "height": 800})
-        other.locator(".st-key-chart-star .main-svg").first.wait_for()
+        other.locator(".st-key-chart-confusion .main-svg").first.wait_for()
         assert other.get_by_role("alert").filter(has_text="could not be drawn").count() == 0
         other.close()

@@ -49,7 +49,9 @@ def test_without_a_reference_run_the_demo_run_is_made_first(data, started, monke
     assert not started
 
 
-def test_a_demo_run_of_another_reference_run_is_made_anew(data, started, made_run):
+def test_a_demo_run_of_another_reference_run_is_made_anew(data, started, made_run, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(demo.processes, "stop", lambda run: stopped.append(run.exists()))
     for path in (data / "reference", data / "runs" / "demo"):
         shutil.copytree(made_run, path)
     recipe = Run.open(made_run).recipe
@@ -58,4 +60,5 @@ def test_a_demo_run_of_another_reference_run_is_made_anew(data, started, made_ru
         demo_run.write_toml("run.toml", replace(recipe, probes_from=probes_from).to_toml(), probes_from)
         assert demo.main() == 0
         assert demo_run.root.exists() == stays
+        assert stopped == [True] * (not stays), "what computes there ends before its folder goes"
     assert ["--limit" in arguments for _, arguments in started] == [False, True], "a run that was begun keeps its size"

@@ -79,6 +79,23 @@ def test_a_process_that_was_killed_is_cancelled_and_can_be_cancelled_only_while_
     process.wait()
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_process_that_is_stopped_writes_no_more(tmp_path, monkeypatch, ends):
+    monkeypatch.setattr(processes, "END_S", 1.0)
+    finishing = f"lambda *a: (time.sleep(0.3), open('last', 'w').close(), {'sys.exit()' if ends else '0'})"
+    code = f"import signal, sys, time; signal.signal(15, {finishing}); print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    report = write(tmp_path)
+    born = psutil.Process(process.pid).create_time()
+    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
+    processes.stop(tmp_path)
+    assert (tmp_path / "last").exists(), "it had the time to finish"
+    assert not psutil.pid_exists(process.pid) or state_of(tmp_path) == "cancelled"
+    process.wait()
+
+
 def test_another_process_that_has_the_number_by_now_is_left_alone(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     report = write(tmp_path)

@@ -4,49 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from probing_core.compute.star import MEAN
-from probing_core.measures.notation import in_percent
 from probing_core.results import Run
-from probing_core.results.stars import stars
-from tests.dashboard.app_reading import figures, label, texts
+from tests.dashboard.app_reading import figures, label
 from tests.dashboard.conftest import REFERENCE
 
 
-def test_geometry_notes_what_must_be_known_of_its_numbers(open_app):
-    one = open_app("Geometry", run=REFERENCE, show_composition="True")
-    together = open_app("Geometry", run=REFERENCE, whose="all")
-    assert not one.exception
-    assert not together.exception
-    for name, app in (("composition", one), ("dimension", together), ("erasure", together)):
-        table = Run.open(REFERENCE).table(f"tables/{name}.parquet")
-        if name == "composition":  # of one model
-            table = table[table["model"] == label(app, "selectbox", "Model").value]
-        notes = set(table["note"]) - {""}
-        assert notes
-        assert all(note[1:] in texts(app) for note in notes)
-
-
-def test_what_transformations_are_drawn_with_is_what_the_run_measured(open_app):
-    table = Run.open(REFERENCE).table("tables/ood.parquet")
-    model = label(app := open_app("Geometry", run=REFERENCE), "selectbox", "Model").value
-    mine = table[(table["model"] == model) & (table["measure"] == "auroc") & (table["method"] == "mahalanobis")]
-    dots = next(t for f in figures(app) for t in f["data"] if t.get("name") == "Mahalanobis")
-    assert dict(zip(dots["customdata"], dots["x"], strict=True)) == pytest.approx(
-        dict(zip(mine["transform"], 100 * mine["value"], strict=True))
-    )
-
-
-def test_map_and_geometry_say_that_they_measure_two_things(open_app):
-    """The mean offset of all pictures under a transformation is shorter than the mean move of single ones."""
+def test_shift_and_selectivity_are_what_the_run_measured(open_app):
     run = Run.open(REFERENCE)
-    means = stars(run)
-    means = means[means["step"] == MEAN]
-    assert (means["value"] <= means["single"] + 1e-6).all()
-    words = texts(open_app("Map", run=REFERENCE))
-    share = in_percent(means.groupby("transform")["value"].mean().max())
-    assert f"moves all pictures together furthest, by {share}" in words
-    assert "that is the shift on Geometry" in words
-    assert "the stars on Map show what these moves have in common" in texts(open_app("Geometry", run=REFERENCE))
+    app = open_app("Geometry", run=REFERENCE, show_selectivity="True")
+    assert not app.exception
+    model = label(app, "selectbox", "Model").value
+    rows = run.table("tables/geometry.parquet")
+    shifts = rows[(rows["model"] == model) & (rows["measure"] == "shift")]
+    traces = figures(app)[0]["data"]
+    drawn = {name: x for trace in traces for name, x in zip(trace["customdata"], trace["x"], strict=True)}
+    assert drawn == pytest.approx(dict(zip(shifts["transform"], shifts["value"], strict=True)))
+    (shown,) = [table.value for table in app.dataframe if "control" in table.value]
+    assert set(shown["value"]) == set(run.table("tables/selectivity.parquet")["value"])
 
 
 def test_a_run_without_studies_says_so_once(open_app):

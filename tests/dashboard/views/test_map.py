@@ -17,9 +17,9 @@ from dashboard.widgets.neighborhoods import on_maps
 from probing_core.charts import Theme
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
-from probing_core.run.layout import RECIPE, map_path, star_path
+from probing_core.run.layout import RECIPE, map_path
 from probing_core.run.store import Store
-from tests.dashboard.app_reading import address, figures, label, point_maps, texts, unescaped
+from tests.dashboard.app_reading import address, label, point_maps, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
 
 
@@ -62,11 +62,11 @@ def test_more_models_than_the_map_has_room_for_stay_chosen_on_other_pages(open_a
 def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(open_app, made_run, tmp_path):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    samples, table = Run.open(run).samples, Run.open(run).map("zoo/mae", "shown")
+    samples, table = Run.open(run).samples, Run.open(run).map("zoo/mae", "done")
     images = list(dict.fromkeys(samples["image_id"]))[::2]
     held = samples.loc[samples["image_id"].isin(images), "sample"]
-    Store(run).write_table(map_path("zoo/mae", "shown"), table[table["sample"].isin(held)], "made")
-    app = open_app("Map", run=run, models="zoo/mae", arrows="True", reading="shown")
+    Store(run).write_table(map_path("zoo/mae", "done"), table[table["sample"].isin(held)], "made")
+    app = open_app("Map", run=run, models="zoo/mae", arrows="True", reading="done")
     assert not app.exception
     assert f"{len(held)} of {len(held)} samples shown" in texts(app)
     assert f"The maps of this run hold {len(held)} of its {len(samples)} samples" in texts(app)
@@ -196,12 +196,12 @@ def without(shipped: Path, place: Path, *paths: str) -> Path:
 
 def test_the_readings_are_maps_of_their_own_and_a_run_has_those_that_it_has(open_app, shipped_run, tmp_path):
     addresses = []
-    for reading in ("done", "everything", "shown"):
+    for reading in ("done", "everything"):
         (shown,) = point_maps(open_app("Map", models="zoo/mae", reading=reading))
         addresses.append(shown["panels"][0]["address"])
-    assert len(set(addresses)) == 3
+    assert len(set(addresses)) == 2
     models = Run.open(shipped_run).models["name"]
-    others = [map_path(model, reading) for model in models for reading in ("done", "shown")]
+    others = [map_path(model, "done") for model in models]
     app = open_app("Map", run=without(shipped_run, tmp_path, *others))
     assert not [w for w in app.get("button_group") if w.label.startswith("Near each other")]
     assert len(point_maps(app)) == 1
@@ -269,54 +269,3 @@ def test_a_selection_of_another_run_is_dropped(open_app):
     app = open_app("Map", selected="1.2.3")
     assert "has been dropped" not in texts(app)
     assert "3 of" in texts(app)
-
-
-def stars_of(app) -> list[dict]:
-    return [figure for figure in figures(app) if "spread" in figure["layout"]["annotations"][0]["text"]]
-
-
-def star_of(app) -> dict | None:
-    return next(iter(stars_of(app)), None)
-
-
-def titles_of(star) -> list[str]:
-    return [a["text"].partition(" · ")[0] for a in star["layout"]["annotations"]]
-
-
-def test_the_page_opens_with_the_star_of_a_model_and_holds_those_of_all_folded(open_app, made_run):
-    app = open_app("Map")
-    assert not app.exception
-    run = Run.open(made_run)
-    names = run.models["name"].tolist()
-    (star,) = stars_of(app)
-    assert titles_of(star) == names[:1]
-    another = open_app("Map", star_of=names[1], show_stars="True")
-    assert [titles_of(each) for each in stars_of(another)] == [names[1:2], names]
-    assert "moves all pictures together furthest" in texts(app)
-    carried = {c for trace in star["data"] for c in trace.get("customdata", ()) if c is not None}
-    shown = run.sample_rows(np.array(sorted(carried)))
-    assert set(shown["transform"]) == set(run.classes("fine")) - {"identity"}
-
-
-def test_a_transformation_in_the_address_stands_out_and_an_unknown_one_is_ignored(open_app):
-    faded = [trace.get("opacity") for trace in star_of(open_app("Map", transformation="fog"))["data"]]
-    assert None in faded
-    assert any(faded)
-    assert not any(t.get("opacity") for t in star_of(open_app("Map", transformation="no-such"))["data"])
-
-
-def test_a_run_without_embeddings_says_in_one_sentence_that_it_has_no_star(open_app, shipped_run, tmp_path):
-    models = Run.open(shipped_run).models["name"]
-    app = open_app("Map", run=without(shipped_run, tmp_path, *map(star_path, models)))
-    assert star_of(app) is None
-    assert "ships neither the mean offsets of its transformations" in texts(app)
-    assert not app.exception
-
-
-def test_a_run_whose_offsets_are_not_computed_says_how_to(open_app, made_run, tmp_path):
-    run = tmp_path / "made"
-    shutil.copytree(made_run, run)
-    store = Store(run)
-    store.remove(*(star_path(name) for name in Run.open(run).models["name"]))
-    store.fold()
-    assert "`probing evaluate --run DIR` computes them" in texts(open_app("Map", run=run))

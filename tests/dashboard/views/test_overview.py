@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from dashboard.components.tour import STEPS
-from probing_core.results import Run, leaderboard, retrieval, summaries
-from probing_core.results.comparison import compare
+from probing_core.results import Run, leaderboard, retrieval, sentences, summaries
+from probing_core.results.compare import compare
 from probing_core.results.ranking import has_place, marked
-from probing_core.run.layout import model_path
 from probing_core.run.store import Store, digest
 from tests.dashboard.app_reading import figures, label, texts, unescaped
 from tests.dashboard.conftest import PAGES, REFERENCE
@@ -63,7 +60,7 @@ def test_other_seeds_stand_folded_below_their_model(open_app):
     (folded,) = [t.value for t in app.dataframe if "seed_of" in t.value]
     assert list(folded["model"]) == list(further["model"])
     row = folded.set_index("model").loc["zoo/supervised@seed=1"]
-    apart = compare("zoo/supervised@seed=1", "zoo/supervised", REFERENCE).set_index("subset").loc["all"]
+    apart = compare("zoo/supervised@seed=1", "zoo/supervised", REFERENCE).table.set_index("subset").loc["all"]
     ends = ["difference", "low", "high"]
     assert row[ends].tolist() == pytest.approx((apart[ends] * 100).tolist())
     assert f"({len(further)} more with other seeds)" in texts(app)
@@ -73,7 +70,7 @@ def test_each_use_has_a_card_with_its_best_model_and_a_link(open_app):
     run, app = Run.open(REFERENCE), open_app(run=REFERENCE)
     for use, about in retrieval.USES.items():
         assert f"**{about.title}**" in texts(app)
-        assert retrieval.best_for(run, use) in unescaped(app).replace("**", "").replace("\N{NO-BREAK SPACE}", " ")
+        assert sentences.best_for(run, use) in unescaped(app).replace("**", "").replace("\N{NO-BREAK SPACE}", " ")
     assert [link.proto.label for link in app.get("page_link")] == ["Retrieval", "Retrieval", "Retrieval", "Scan"]
     assert "Names: `zoo/` encoders of the project" in texts(app)
     assert not open_app().get("page_link"), "the made run has measured no use"
@@ -190,33 +187,3 @@ def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, m
     assert (table["difference"] == 0).all(), "both runs have the same scores here"
     shutil.rmtree(source)
     assert "not here to be compared with" in texts(open_app("Overview", run=run))
-
-
-def checkpointed(whole: Store, root: Path) -> Store:
-    """Three checkpoints of two trainings, with the scores of models of the run ``whole``."""
-    store, scores, parts = Store(root), whole.read_table("tables/scores.parquet"), []
-    for name in ("run.toml", "images.parquet", "samples.parquet"):
-        store.write_bytes(name, whole.read_bytes(name), "key")
-    for training in ("kept", "others"):
-        for step, model in ((60, "baseline/pixels"), (120, "baseline/handcrafted"), (240, "zoo/mae")):
-            name = f"zoo/mae@weights={training}/step-{step:06d}.safetensors"
-            entry = whole.read_toml(model_path(model)) | {"name": name, "request": name}
-            store.write_toml(model_path(name), entry, "key")
-            parts.append(scores[scores["model"] == model].assign(model=name))
-    store.write_table("tables/scores.parquet", pd.concat(parts, ignore_index=True), "key")
-    return store
-
-
-def test_checkpoints_of_a_training_are_drawn_over_its_steps(open_app, made_run, tmp_path):
-    assert "Over training" not in [header.value for header in open_app().header]
-    store = checkpointed(Store(made_run), tmp_path / "checkpoints")
-    app = open_app(run=store.root)
-    assert not app.exception
-    assert "Over training" in [header.value for header in app.header]
-    picker = label(app, "selectbox", "Training")
-    assert picker.options == [f"zoo/mae@weights={t}/step-*.safetensors" for t in ("kept", "others")]
-    assert "zoo/mae@weights=kept/step-*.safetensors: 3 checkpoints" in unescaped(app)
-    app = picker.set_value(picker.options[1]).run()
-    assert not app.exception
-    assert "others/step-*.safetensors: 3 checkpoints" in unescaped(app)
-    assert app.query_params["training"] == picker.options[1]

@@ -14,7 +14,7 @@ from dashboard.text import plain
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.compute.live.tiles import PictureCrops
-from probing_core.results import Run, nearest, retrieval
+from probing_core.results import Run, nearest, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import figures, label, texts
@@ -31,7 +31,7 @@ def test_it_begins_with_a_sentence_from_the_run(open_app, studied):
     app = open_app("Retrieval", run=studied)
     assert not app.exception
     assert not app.error
-    words = retrieval.finding(Run.open(studied), lambda name: f"**{plain(name)}**")
+    words = sentences.originals_finding(Run.open(studied), lambda name: f"**{plain(name)}**")
     assert words
     assert any(one.value == words for one in app.markdown)
 
@@ -45,7 +45,7 @@ def test_each_use_orders_all_models_and_there_is_no_total(open_app, studied):
     for use, about in retrieval.USES.items():
         board = retrieval.ordered(run, use)
         assert f"**{about.title}**" in texts(app)
-        words = retrieval.best_for(run, use, lambda name: f"**{plain(name)}**")
+        words = sentences.best_for(run, use, lambda name: f"**{plain(name)}**")
         assert words in texts(app).replace("\N{NO-BREAK SPACE}", " ")
         assert dict(zip(drawn[about.title]["customdata"], drawn[about.title]["x"], strict=True)) == pytest.approx(
             dict(zip(board["model"], 100 * board["value"], strict=True))
@@ -64,25 +64,32 @@ def test_the_threshold_table_follows_cosine_and_share(open_app, studied):
         shown = next(t.value for t in app.dataframe if "survives" in t.value)
         expected = retrieval.survivors(run, cosine, float(share))
         assert shown["model"].tolist() == expected["model"].tolist()
-        np.testing.assert_allclose(shown["value"], expected["value"])
+        np.testing.assert_allclose(shown["threshold"], expected["threshold"])
         np.testing.assert_allclose(shown["kept"], 100 * expected["kept"])
 
 
-def test_limits_are_those_of_the_chosen_transformation(open_app, studied):
-    app = open_app("Retrieval", run=studied, alteration="jpeg")
-    shown = next(t.value for t in app.dataframe if "beyond" in t.value)
-    limits = Run.open(studied).table("tables/retrieval-limits.parquet").query("transform == 'jpeg'")
-    assert sorted(shown["value"]) == sorted(limits["value"])
+@pytest.mark.parametrize("missing", ["uses", "retrieval", "duplicates", "variance"])
+def test_a_missing_table_hides_its_own_section_alone(open_app, studied, tmp_path, missing):
+    run = shutil.copytree(studied, tmp_path / "lacking")
+    Store(run).remove(f"tables/{missing}.parquet")
+    app = open_app("Retrieval", run=run)
+    assert not app.exception
+    shown = {
+        "uses": "**Finding duplicates**" in texts(app),
+        "retrieval": "Is the original still found?" in texts(app) and "Best model on top" in texts(app),
+        "duplicates": "The threshold is the cosine that" in texts(app),
+        "variance": "what stays of a photograph under every alteration" in texts(app),
+    }
+    assert shown == {name: name != missing for name in shown}
 
 
 def test_a_run_whose_corpus_has_no_labels_says_so(open_app, studied, tmp_path):
     run = shutil.copytree(studied, tmp_path / "unlabeled")
     store = Store(run)
     store.write_table("tables/uses.parquet", store.read_table("tables/uses.parquet").query("use != 'content'"), "made")
-    store.remove("tables/content-neighbors.parquet")
     app = open_app("Retrieval", run=run, show_uses="True", use="content")
     assert not app.exception
-    assert texts(app).count("This takes labels that several photographs share") == 2
+    assert "This takes labels that several photographs share" in texts(app)
     assert "Not measured in this run." in texts(app)
 
 
@@ -225,7 +232,7 @@ def test_a_gallery_that_is_too_large_is_not_embedded(stored_and_bare, monkeypatc
 def test_tables_of_no_rows_are_explained(open_app, studied, tmp_path):
     run = shutil.copytree(studied, tmp_path / "empty")
     store = Store(run)
-    for name in ("content-neighbors", "variance-layers", "retrieval-limits"):
+    for name in ("retrieval", "duplicates", "variance"):
         path = f"tables/{name}.parquet"
         store.write_table(path, pd.DataFrame(columns=store.read_table(path).columns), "made")
     app = open_app("Retrieval", run=run)

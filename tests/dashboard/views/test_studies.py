@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from probing_core.results import Run
@@ -41,35 +40,6 @@ def test_explore_shows_the_measured_strengths_and_thresholds(open_app, studied):
     shown = next(t.value for t in app.dataframe if "threshold" in t.value)
     assert shown["threshold"].is_monotonic_increasing
     assert set(shown["model"]) == set(models[:2]), "the chosen ones alone"
-
-
-def test_geometry_shows_every_table(open_app, studied):
-    folded = open_app("Geometry", run=studied), open_app("Geometry", run=studied, whose="all")
-    assert not any(app.dataframe for app in folded), "charts come first, tables are folded"
-    tables = {f"show-{name}": "True" for name in ("equivariance", "composition", "outliers", "erasure", "information")}
-    app = open_app("Geometry", run=studied, **tables)
-    together = open_app("Geometry", run=studied, whose="all", **tables)
-    for one in (app, together):
-        assert not one.exception
-        assert not one.error
-    assert not any("This is measured from 30 photographs on" in texts(one) for one in (app, together))
-    for header in ("Can the move be predicted", "Are two changes found", "Does a transformation look like an outlier?"):
-        assert header in texts(app)
-    for header in ("How alike", "How many dimensions", "Can what was done be erased", "In the embedding, or learned"):
-        assert header in texts(together)
-    columns = [set(t.value) for one in (app, together) for t in one.dataframe]
-    assert any({"equivariance-ridge", "equivariance-rank"} <= c for c in columns)
-    assert any({"first", "second", "both_hit"} <= c for c in columns)
-    assert any({"nothing", "transformation", "random"} <= c for c in columns)
-    assert any({"auroc, mahalanobis", "fpr95, neighbors"} <= c for c in columns)
-    assert any({"accuracy", "control"} <= c for c in columns)
-    assert any({"bits", "guessing_bits"} <= c for c in columns)
-    table = Run.open(studied).table("tables/geometry.parquet")
-    shown = next(t.value for t in app.dataframe if "equivariance-rank" in t.value)
-    first = table[
-        (table["model"] == Run.open(studied).models["name"].iloc[0]) & (table["measure"] == "equivariance-rank")
-    ]
-    np.testing.assert_allclose(shown["equivariance-rank"], first["value"])
 
 
 @pytest.mark.parametrize("page", ["Explore", "Geometry"])

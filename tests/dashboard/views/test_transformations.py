@@ -11,10 +11,9 @@ import pytest
 from dashboard.data.pictures import SHOWN, VisitorPicture
 from dashboard.widgets import upload
 from probing_core.images import encode_png
-from probing_core.transforms import bank, expand
+from probing_core.transforms import bank
 from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import PAGES, REFERENCE
-from tests.preset_runs import run_preset
 
 
 def test_transformations_shows_what_reaches_each_model(open_app):
@@ -77,13 +76,3 @@ def test_a_fourth_member_of_a_group_is_shown(open_app, monkeypatch):
     assert not app.exception
     assert app.button(key="open-tint")
     contact_sheet.contact_sheet.clear()
-
-
-def test_the_transformations_of_a_run_over_a_preset_are_its_own(open_app, tmp_path):
-    folder, _ = run_preset(tmp_path, "traces/sharpening", 6)
-    app = open_app("Transformations", run=folder)
-    assert not app.exception
-    opened = {button.key for button in app.button if str(button.key).startswith("open-")}
-    assert opened == {f"open-{name}" for name in ("identity", *expand(["preset:traces/sharpening"]))}
-    assert label(app, "selectbox", "Transformation").value.startswith("traces/")
-    assert "3 transformations in 2 groups are applied" in texts(app)

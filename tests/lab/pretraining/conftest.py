@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
-from probing_core.corpora.table import make_rows
+from probing_core.corpora.base import Corpus, make_rows
 
 STYLES = ("photo", "art_painting", "cartoon", "sketch")
 
@@ -73,7 +72,7 @@ def pictures(sixteen: Some):
     import torch
 
     from probing_core.models.base import Preprocessing
-    from probing_core.models.network.preprocessing import resize_and_crop
+    from probing_core.models.preprocessing import resize_and_crop
 
     square = Preprocessing(size=(144, 144))
     images = [resize_and_crop(sixteen.load(i), square).transpose(2, 0, 1) for i in sixteen.rows["image_id"]]

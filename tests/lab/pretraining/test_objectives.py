@@ -14,8 +14,8 @@ from lab.pretraining.loop import make_optimizer
 from lab.pretraining.objectives import captions, image_text_loss, patches
 from lab.pretraining.recipe import load_recipe, recipe_names
 from lab.pretraining.run import build
-from probing_core.models.zoo.text_tower import PADDING
-from probing_core.models.zoo.vit import normalize
+from lab.pretraining.text_tower import PADDING
+from probing_core.models.zoo import normalize
 
 pytestmark = pytest.mark.slow
 

@@ -16,10 +16,10 @@ from lab.devtools.browser import CHROMIUM, WAIT_MS
 from lab.devtools.made_run import make_run
 from probing_core.errors import BadConfig, BadRun
 from probing_core.results import Run, leaderboard, retrieval, summaries
-from probing_core.results.finding import finding
 from probing_core.results.report import write_report
 from probing_core.results.report.page import MAX_ROWS, Chart, More, Section, Table, Text, render
 from probing_core.results.report.sections import sections
+from probing_core.results.sentences import finding, originals_finding
 from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.made_studies import add_studies
@@ -77,8 +77,8 @@ def test_nothing_is_loaded_from_elsewhere(page):
 def test_every_figure_is_there_in_light_and_dark(page, run):
     places = {name.rsplit("-", 1)[0] for name in page.figures}
     assert {f"{place}-{theme}" for place in places for theme in ("light", "dark")} == set(page.figures)
-    # leaderboard, groups, stars, unseen members; and for each model a confusion matrix and its members
-    assert len(places) == 4 + 2 * len(run.models)
+    # leaderboard, groups, unseen members; and for each model a confusion matrix and its members
+    assert len(places) == 3 + 2 * len(run.models)
     for text in page.figures.values():
         assert {"data", "layout"} <= json.loads(text).keys()
     light, dark = (json.loads(page.figures[f"figure-1-{theme}"]) for theme in ("light", "dark"))
@@ -127,26 +127,23 @@ def test_long_tables_say_what_is_left_out():
     assert any(f"The first {MAX_ROWS} rows of {MAX_ROWS + 7}; the run holds all." in w for w in words)
 
 
-def test_study_tables_are_shown_as_they_are_found(run, tmp_path):
+def test_tables_of_studies_are_shown_and_others_are_passed_over(run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(run.path, copy)
     models = list(run.models["name"])
-    pairs = pd.DataFrame(
-        [(a, b, 0.5 + (a == b) / 2) for a in models for b in models], columns=["model_a", "model_b", "value"]
-    )
     names = run.classes("fine")
-    shifts = pd.DataFrame({"model": models[0], "transform": names, "measure": "shift", "value": 0.3})
+    shifts = pd.DataFrame({"model": models[0], "transform": names, "value": 0.3})
     store = Store(copy)
     for name, table in (
         ("claims", pd.DataFrame({"claim": ["A claim."], "result": ["cannot be told"]} | WITHOUT_CAN)),
-        ("cka", pairs),
         ("geometry", shifts.assign(model=leaderboard([run], "fine", "seen")["model"].iloc[0])),
-        ("homemade", pd.DataFrame({"anything": [1]})),
+        ("gone", pd.DataFrame({"anything": [1]})),
     ):
         store.write_table(f"tables/{name}.parquet", table, "key")
     page = Page(render("t", sections(Run.open(copy))))
-    assert len(page.figures) // 2 == 4 + 2 * len(models) + 2
-    assert {"Undecided here, tested without CAN.", "homemade", "A claim."} <= set(page.words)
+    assert len(page.figures) // 2 == 3 + 2 * len(models) + 1
+    assert {"Undecided here, tested without CAN.", "A claim."} <= set(page.words)
+    assert not {"gone", "anything"} & set(page.words), "a table that there cannot be is passed over"
     assert any(w.startswith("Tested on published encoders") and "MAE: timm:x." in w for w in page.words)
 
 
@@ -159,11 +156,11 @@ def test_a_run_of_a_split_corpus_has_its_content_and_other_probes(trained_run):
 def test_a_run_with_tables_of_retrieval_has_its_sentence_and_charts_and_one_without_says_what_to_do(run, tmp_path):
     studied = Run.open(add_studies(shutil.copytree(run.path, tmp_path / "studied")))
     page = Page(render("t", sections(studied)))
-    assert retrieval.finding(studied) in page.words
+    assert originals_finding(studied) in page.words
     assert {use.title for use in retrieval.USES.values()} <= {word.partition(":")[0] for word in page.words}
     bare = Page(render("t", sections(run)))
     assert len(page.figures) > len(bare.figures)
-    assert any("`probing evaluate --run DIR` adds it to a run that has them" in word for word in bare.words)
+    assert any("`probing run --out DIR` adds it to a run that has them" in word for word in bare.words)
 
 
 def test_units_of_strengths_are_those_of_the_definitions_whatever_an_older_table_holds(run, tmp_path):

@@ -1,0 +1,490 @@
+"""Common corruptions at five severities, after Hendrycks & Dietterich 2019: a plug-in.
+
+``probing --plugin lab/protocols/imagenet_c.py run --transforms imagenet-c --out DIR`` applies all nineteen. Parameters
+are those of the paper and its code (hendrycks/robustness, Apache-2.0); the operations are those of the bank, or this
+project's own code (MIT).
+
+Lengths arrive in pixels of the picture. What the paper draws at its 224 pixels is drawn on a grid of the same number of
+cells here, and enlarged or reduced to the picture.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image as PilImage
+
+from probing_core import register
+from probing_core.transforms.bank import blur, noise, weather
+from probing_core.transforms.bank.codec import store_as_jpeg
+from probing_core.transforms.base import Coordinates, Image, Transform, grid
+from probing_core.transforms.pixel_ops import VALUES, gray_of, lookup, scale_of, to_bytes
+
+SOURCE = "Hendrycks & Dietterich, ICLR 2019 (ImageNet-C, arXiv 1903.12261)"
+SIDE = 224
+"""Pixels of the paper's view, in which lengths are given; they are applied as fractions of the side."""
+
+MOTION_ANGLES, SNOW_ANGLES = (-45, 45), (-135, -45)
+"""Degrees between which the direction of a smear is drawn."""
+
+SMEAR_STEP = 0.25
+"""Pixels between the points of a smeared line."""
+
+SWAPS = 2
+"""How often a pixel moves in a pass of glass blur: the paper swaps every pixel with a neighbor, one after the other, so
+that each is swapped for its own sake once, and once, on average, for another's."""
+
+PALE_TURQUOISE, MUD = np.array((175, 238, 238), np.float32), np.array((63, 42, 20), np.float32)
+SOLID_MUD = 0.8
+"""Coverage below which mud leaves nothing."""
+
+ICE = np.array((0.86, 0.97, 1.03), np.float32)
+ICE_SIDE = 256
+
+
+def gaussian_noise(image: Image, rng: np.random.Generator, *, sigma: float) -> Image:
+    return noise.gaussian_noise(image, sigma, rng)
+
+
+def shot_noise(image: Image, rng: np.random.Generator, *, photons: float) -> Image:
+    return to_bytes(rng.poisson(image * (photons / 255)) * (255 / photons))
+
+
+def impulse_noise(image: Image, rng: np.random.Generator, *, amount: float) -> Image:
+    chance = noise.uint16(image.shape, rng)
+    edge = round(65536 * amount / 2)
+    return np.where(chance < edge, np.uint8(0), np.where(chance >= 65536 - edge, np.uint8(255), image))
+
+
+def speckle_noise(image: Image, rng: np.random.Generator, *, sigma: float) -> Image:
+    return noise.speckle(image, sigma, rng)
+
+
+def gaussian_blur(image: Image, rng: np.random.Generator, *, sigma: float) -> Image:
+    return blur.gaussian_blur(image, sigma / scale_of(image), rng)
+
+
+def defocus_blur(image: Image, rng: np.random.Generator, *, radius: float) -> Image:
+    return blur.defocus_blur(image, radius / scale_of(image), rng)
+
+
+def glass_blur(image: Image, rng: np.random.Generator, *, sigma: float, reach: float, passes: int) -> Image:
+    blurred = cv2.GaussianBlur(image, (0, 0), sigma)
+    height, width = image.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    origin = np.arange(height * width).reshape(height, width)
+    for _ in range(SWAPS * passes):
+        down, across = np.rint(rng.uniform(-reach, reach, (2, height, width))).astype(np.int64)
+        origin = origin[np.clip(y + down, 0, height - 1), np.clip(x + across, 0, width - 1)]
+    return cv2.GaussianBlur(blurred.reshape(-1, 3)[origin], (0, 0), sigma)
+
+
+def motion_blur(image: Image, rng: np.random.Generator, *, radius: float, sigma: float) -> Image:
+    return _smeared(image, radius, sigma, rng.uniform(*MOTION_ANGLES))
+
+
+def zoom_blur(image: Image, rng: np.random.Generator, *, largest: float, step: float) -> Image:
+    height, width = image.shape[:2]
+    total = image.astype(np.float32)
+    factors = np.arange(1, largest - 1e-9, step)
+    for factor in factors:
+        about_center = np.array(
+            [[factor, 0, (1 - factor) * (width - 1) / 2], [0, factor, (1 - factor) * (height - 1) / 2]]
+        )
+        cv2.accumulate(cv2.warpAffine(image, about_center, (width, height), borderMode=cv2.BORDER_REFLECT_101), total)
+    return to_bytes(total / np.float32(len(factors) + 1))
+
+
+def snow(
+    image: Image,
+    rng: np.random.Generator,
+    *,
+    mean: float,
+    spread: float,
+    grain: float,
+    threshold: float,
+    radius: float,
+    smear: float,
+    kept: float,
+) -> Image:
+    grains = mean + spread * _field(image.shape[:2], grain, rng)
+    flakes = np.clip(np.where(grains < threshold, 0, grains), 0, 1).astype(np.float32)
+    flakes = _smeared(flakes, radius, smear, rng.uniform(*SNOW_ANGLES))
+    pale = np.maximum(image, gray_of(image)[..., None] * np.float32(1.5) + np.float32(127.5))
+    whitened = np.float32(kept) * image + np.float32(1 - kept) * pale
+    return to_bytes(whitened + 255 * (flakes + flakes[::-1, ::-1])[..., None])
+
+
+def frost(image: Image, rng: np.random.Generator, *, kept: float, ice: float) -> Image:
+    height, width = image.shape[:2]
+    sheet = cv2.resize(ice_sheet(rng), (width, height), interpolation=cv2.INTER_LINEAR)
+    return to_bytes(np.float32(kept) * image + np.float32(ice) * sheet)
+
+
+def ice_sheet(rng: np.random.Generator) -> np.ndarray:
+    """Draw ice on a window (`ICE_SIDE`, `ICE_SIDE`, 3) ``float32`` in 0..255: bright veins over clouds, bluish.
+
+    About as bright, and as uneven, as the photographs of the paper (mean 140, standard deviation 40).
+    """
+    clouds, crystals = (weather.plasma(ICE_SIDE, rng, decay) for decay in (1.8, 1.4))
+    # Where a cloud passes through a level, it leaves a thin line: a vein.
+    veins = np.exp(-np.square((crystals - crystals.mean()) / np.float32(0.03)))
+    brightness = 45 + 110 * clouds + 100 * crystals + 60 * veins
+    return np.minimum(brightness[..., None] * ICE, 255).astype(np.float32)
+
+
+def fog(image: Image, rng: np.random.Generator, *, thickness: float, decay: float) -> Image:
+    return weather.fog(image, thickness, rng, decay)
+
+
+def brightness(image: Image, rng: np.random.Generator, *, amount: float) -> Image:
+    hue_saturation_value = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
+    hue_saturation_value[..., 2] = np.minimum(hue_saturation_value[..., 2] + np.float32(amount), 1)
+    return to_bytes(cv2.cvtColor(hue_saturation_value, cv2.COLOR_HSV2RGB) * 255)
+
+
+def contrast(image: Image, rng: np.random.Generator, *, factor: float) -> Image:
+    means = image.reshape(-1, 3).mean(axis=0)
+    return cv2.merge(
+        [lookup(np.ascontiguousarray(image[..., c]), m + (VALUES - m) * factor) for c, m in enumerate(means)]
+    )
+
+
+def elastic(
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    amplification: float,
+    grain: float,
+    displacement: float,
+    sigma: float,
+) -> Coordinates:
+    cells = rng.uniform(-1, 1, (2, *_cells(shape, grain))).astype(np.float32)
+    x, y = grid(shape)
+    across, down = (
+        cv2.resize(cv2.GaussianBlur(field, (0, 0), sigma / grain), shape[::-1], interpolation=cv2.INTER_CUBIC)
+        * np.float32(displacement * amplification)
+        for field in cells
+    )
+    return x + across, y + down
+
+
+def pixelate(image: Image, rng: np.random.Generator, *, share: float) -> Image:
+    size = image.shape[1::-1]
+    small = max(1, int(size[0] * share)), max(1, int(size[1] * share))
+    box = PilImage.Resampling.BOX
+    return np.array(PilImage.fromarray(image).resize(small, box).resize(size, box))
+
+
+def jpeg(image: Image, rng: np.random.Generator, *, quality: float, chroma: str) -> Image:
+    return store_as_jpeg(image, round(quality), chroma)
+
+
+def spatter(
+    image: Image,
+    rng: np.random.Generator,
+    *,
+    mean: float,
+    spread: float,
+    grain: float,
+    sigma: float,
+    threshold: float,
+    light: float,
+    edge: float,
+) -> Image:
+    field = cv2.GaussianBlur(noise.normal(_cells(image.shape[:2], grain), rng), (0, 0), sigma / grain)
+    liquid = cv2.resize(field, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) * np.float32(spread) + np.float32(
+        mean
+    )
+    drops = (liquid > threshold).astype(np.float32)
+    if light:
+        return to_bytes(image + (drops * _shine(liquid, threshold) * np.float32(light))[..., None] * PALE_TURQUOISE)
+    cover = cv2.GaussianBlur(drops, (0, 0), edge)
+    cover[cover < SOLID_MUD] = 0
+    return to_bytes(image * (1 - cover)[..., None] + cover[..., None] * MUD)
+
+
+def _shine(liquid: np.ndarray, threshold: float) -> np.ndarray:
+    """Return how bright each point of the drops is, 0 to 1: lit from one side, as a curved surface is."""
+    lit = np.gradient(liquid, axis=0) + np.gradient(liquid, axis=1)
+    inside = liquid > threshold
+    steepest = float(np.abs(lit[inside]).max()) if inside.any() else 1.0
+    return np.square(np.clip(0.5 - lit / np.float32(2 * max(steepest, 1e-6)), 0, 1))
+
+
+def saturate(image: Image, rng: np.random.Generator, *, factor: float, amount: float) -> Image:
+    hue_saturation_value = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
+    saturation = hue_saturation_value[..., 1] * np.float32(factor) + np.float32(amount)
+    hue_saturation_value[..., 1] = np.minimum(saturation, 1)
+    return to_bytes(cv2.cvtColor(hue_saturation_value, cv2.COLOR_HSV2RGB) * 255)
+
+
+def _cells(shape: tuple[int, int], grain: float) -> tuple[int, int]:
+    """Return how many cells of ``grain`` px a picture of ``shape`` has, down and across."""
+    return max(1, round(shape[0] / grain)), max(1, round(shape[1] / grain))
+
+
+def _field(shape: tuple[int, int], grain: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw normal noise in cells of ``grain`` px, interpolated to (height, width) ``float32``."""
+    return cv2.resize(noise.normal(_cells(shape, grain), rng), shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _smeared(picture: np.ndarray, radius: float, sigma: float, degrees: float) -> np.ndarray:
+    """Average ``picture`` along a line of 2 ``radius`` + 1 px to one side, weights falling as a Gaussian."""
+    kernel, anchor = half_gaussian_line(2 * radius, sigma, degrees)
+    return cv2.filter2D(picture, -1, kernel, anchor=anchor)
+
+
+def half_gaussian_line(length: float, sigma: float, degrees: float) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return weights (K, L) ``float32``, sum 1, of a line that leaves the anchor (x, y) at an angle, and the anchor."""
+    away = np.arange(0, length + SMEAR_STEP / 2, SMEAR_STEP)
+    weights = np.exp(-(away**2) / (2 * sigma**2))
+    x, y = away * math.cos(math.radians(degrees)), away * math.sin(math.radians(degrees))
+    left, top = math.floor(x.min()), math.floor(y.min())
+    kernel = np.zeros((math.ceil(y.max()) - top + 2, math.ceil(x.max()) - left + 2))
+    column, row = np.floor(x).astype(int), np.floor(y).astype(int)
+    for right in (0, 1):
+        for below in (0, 1):
+            share = np.abs(1 - right - (x - column)) * np.abs(1 - below - (y - row))
+            np.add.at(kernel, (row - top + below, column - left + right), weights * share)
+    return (kernel / kernel.sum()).astype(np.float32), (-left, -top)
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One corruption at its severities.
+
+    Attributes:
+        does: what is done: (image, or the shape for `elastic`, rng, **parameters).
+        levels: its parameters at each severity, the first being severity 1.
+        lengths: names of the parameters that are lengths, in pixels of a view of `SIDE` pixels.
+    """
+
+    does: Callable[..., Any]
+    levels: tuple[dict[str, Any], ...]
+    lengths: tuple[str, ...]
+
+    def __call__(self, subject: Any, severity: float, rng: np.random.Generator) -> Any:
+        scale = min(subject.shape[:2] if isinstance(subject, np.ndarray) else subject) / SIDE
+        level = self.levels[round(severity) - 1]
+        return self.does(subject, rng, **{k: v * scale if k in self.lengths else v for k, v in level.items()})
+
+
+def _transform(
+    does: Callable[..., Any],
+    group: str,
+    library: str,
+    definition: str,
+    lengths: str = "",
+    draws: bool = False,
+    **values: Any,
+) -> Transform:
+    """Return the transform of a function; of its parameters, lists have a value for each severity."""
+    levels = tuple({k: v[i] if isinstance(v, list) else v for k, v in values.items()} for i in range(5))
+    name, in_pixels = does.__name__.replace("_", "-"), tuple(lengths.split())
+    operation, geometric = Operation(does, levels, in_pixels), does is elastic
+    words = "; ".join(f"{k} {', '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in values.items())
+    return Transform(
+        name=f"imagenet-c/{name}",
+        group=group,
+        parameter="severity",
+        unit="of 5",
+        weakest=1,
+        strongest=5,
+        distribution="integer",
+        revision=f"1: {json.dumps([name, values, in_pixels, SIDE])}",
+        definition=f"{definition} {words}{f' (lengths in px of a {SIDE} px view)' if in_pixels else ''}.",
+        library=library,
+        source=SOURCE,
+        draws=draws,
+        pixels=None if geometric else operation,
+        warp=operation if geometric else None,
+    )
+
+
+TRANSFORMS = (
+    _transform(
+        gaussian_noise,
+        "noise",
+        "NumPy",
+        "Normal noise added to every value.",
+        draws=True,
+        sigma=[0.08, 0.12, 0.18, 0.26, 0.38],
+    ),
+    _transform(
+        shot_noise,
+        "noise",
+        "NumPy",
+        "Every value counted in photons, whose number is Poisson distributed.",
+        draws=True,
+        photons=[60, 25, 12, 5, 3],
+    ),
+    _transform(
+        impulse_noise,
+        "noise",
+        "NumPy",
+        "Random values replaced, half of them by 0, half by 255; each channel apart.",
+        draws=True,
+        amount=[0.03, 0.06, 0.09, 0.17, 0.27],
+    ),
+    _transform(
+        defocus_blur,
+        "blur",
+        "OpenCV",
+        "Averaged over a disc whose edge is one pixel soft.",
+        lengths="radius",
+        radius=[3, 4, 6, 8, 10],
+    ),
+    _transform(
+        glass_blur,
+        "blur",
+        "NumPy, OpenCV",
+        "Blurred, every pixel replaced by a random neighbor several times over, and blurred again.",
+        lengths="sigma reach",
+        draws=True,
+        sigma=[0.7, 0.9, 1, 1.1, 1.5],
+        reach=[1, 2, 2, 3, 4],
+        passes=[2, 1, 3, 2, 2],
+    ),
+    _transform(
+        motion_blur,
+        "blur",
+        "OpenCV",
+        "Averaged along a line to one side, with half-Gaussian weights, at up to 45 degrees from the horizontal.",
+        lengths="radius sigma",
+        draws=True,
+        radius=[10, 15, 15, 15, 20],
+        sigma=[3, 5, 8, 12, 15],
+    ),
+    _transform(
+        zoom_blur,
+        "blur",
+        "OpenCV",
+        "The mean of itself and of copies magnified from 1 up to below the largest factor.",
+        largest=[1.11, 1.16, 1.21, 1.26, 1.31],
+        step=[0.01, 0.01, 0.02, 0.02, 0.03],
+    ),
+    _transform(
+        snow,
+        "weather",
+        "OpenCV",
+        "The bright grains of a noise field, smeared along a falling line, over a whitened scene.",
+        lengths="grain radius smear",
+        draws=True,
+        mean=[0.1, 0.2, 0.55, 0.55, 0.55],
+        spread=[0.3, 0.3, 0.3, 0.3, 0.3],
+        grain=[3, 2, 4, 4.5, 2.5],
+        threshold=[0.5, 0.5, 0.9, 0.85, 0.85],
+        radius=[10, 12, 12, 12, 12],
+        smear=[4, 4, 8, 8, 12],
+        kept=[0.8, 0.7, 0.7, 0.65, 0.55],
+    ),
+    _transform(
+        frost,
+        "weather",
+        "NumPy",
+        "A sheet of ice, drawn here and not one of the paper's photographs, added to the weakened scene.",
+        draws=True,
+        kept=[1, 0.8, 0.7, 0.65, 0.6],
+        ice=[0.4, 0.6, 0.7, 0.7, 0.75],
+    ),
+    _transform(
+        fog,
+        "weather",
+        "NumPy",
+        "A plasma cloud of light added, then the brightest value restored; a larger decay makes it smoother.",
+        draws=True,
+        thickness=[1.5, 2, 2.5, 2.5, 3],
+        decay=[2, 2, 1.7, 1.5, 1.4],
+    ),
+    _transform(
+        brightness,
+        "tone",
+        "OpenCV",
+        "The value in HSV raised by the amount, clipped at 1.",
+        amount=[0.1, 0.2, 0.3, 0.4, 0.5],
+    ),
+    _transform(
+        contrast,
+        "tone",
+        "OpenCV",
+        "Values drawn toward the mean of their channel, their distance to it multiplied by the factor.",
+        factor=[0.4, 0.3, 0.2, 0.1, 0.05],
+    ),
+    _transform(
+        elastic,
+        "geometry",
+        "OpenCV remap",
+        "Every point moved by uniform numbers up to the displacement, smoothed, times the amplification.",
+        lengths="grain displacement sigma",
+        draws=True,
+        amplification=[12.5, 16.25, 21.25, 25, 30],
+        grain=1,
+        displacement=1.12,
+        sigma=2.24,
+    ),
+    _transform(
+        pixelate,
+        "codec",
+        "Pillow",
+        "Reduced to this share of the picture's own pixels by averaging, and enlarged again without interpolation.",
+        share=[0.6, 0.5, 0.4, 0.3, 0.25],
+    ),
+    _transform(
+        jpeg,
+        "codec",
+        "OpenCV (libjpeg-turbo)",
+        "Stored as JPEG and read again; its blocks are 8 px whatever the size.",
+        quality=[25, 18, 15, 10, 7],
+        chroma="4:2:0",
+    ),
+    _transform(
+        speckle_noise,
+        "noise",
+        "NumPy",
+        "Normal noise in proportion to every value.",
+        draws=True,
+        sigma=[0.15, 0.2, 0.35, 0.45, 0.6],
+    ),
+    _transform(
+        gaussian_blur,
+        "blur",
+        "OpenCV",
+        "Convolved with a Gaussian.",
+        lengths="sigma",
+        sigma=[1, 2, 3, 4, 6],
+    ),
+    _transform(
+        spatter,
+        "weather",
+        "OpenCV",
+        "Drops where smoothed noise is above the threshold: of water, which adds light, or of mud, which covers.",
+        lengths="grain sigma edge",
+        draws=True,
+        mean=[0.65, 0.65, 0.65, 0.65, 0.67],
+        spread=[0.3, 0.3, 0.3, 0.3, 0.4],
+        grain=1,
+        sigma=[4, 3, 2, 1, 1],
+        threshold=[0.69, 0.68, 0.68, 0.65, 0.65],
+        light=[0.6, 0.6, 0.5, 0, 0],
+        edge=[0, 0, 0, 1.5, 1.5],
+    ),
+    _transform(
+        saturate,
+        "color",
+        "OpenCV",
+        "The saturation in HSV multiplied by the factor and raised by the amount, clipped at 1.",
+        factor=[0.3, 0.1, 2, 5, 20],
+        amount=[0, 0, 0, 0.1, 0.2],
+    ),
+)
+
+if not __name__.startswith("lab."):  # run as a plug-in, not imported for what it holds
+    for each in TRANSFORMS:
+        register(each)

@@ -1,0 +1,279 @@
+"""Pictures that Python has as a corpus: a list, a data set of torch or of Hugging Face, and ``hub:NAME``.
+
+``hub:NAME`` is what ``datasets.load_dataset`` loads: a data set of the Hugging Face hub, which is downloaded once and
+mapped into memory, or a folder that holds one. A token for gated ones is the environment's (``HF_TOKEN``).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from probing_core.corpora.base import CorpusKind, DigestedCorpus, content_digest
+from probing_core.corpora.parquet import check_ids, check_splits
+from probing_core.errors import BadCorpus, BadImage, one_line
+from probing_core.images import Image, read_bytes, read_image, to_image
+from probing_core.online import answers, hub_address, hub_is_forbidden
+from probing_core.paths import user_path
+
+SPARE = 4
+"""Items of a data set that are read for each image that is wanted: some are too small, or near gray."""
+
+
+class ArrayCorpus(DigestedCorpus):
+    """Pictures of a list or a data set; each is a photograph of its own.
+
+    They are read one by one, and none is kept: a data set may be larger than memory.
+
+    Args:
+        items: anything with a length and numbered items: pictures (see `to_image`), pairs of a picture and its label,
+            or rows with a column of pictures.
+        labels: of their content; those of the items if not given.
+        limit: number of images that are wanted; of more than `SPARE` times as many items, so many are drawn.
+        seed: of that draw.
+
+    Raises:
+        BadCorpus: there is no picture, another number of labels, or pictures that change from one reading to the next.
+        BadImage: one of them has another shape or type.
+    """
+
+    def __init__(
+        self, items: Any, labels: Sequence[str] | None = None, limit: int | None = None, seed: int = 0
+    ) -> None:
+        super().__init__("arrays")
+        self._items, self._count = items, _length(items)
+        if not self._count:
+            raise BadCorpus(
+                "There is no picture to score; give a list of pictures, a data set or the name of a corpus."
+            )
+        if labels is not None and len(labels) != self._count:
+            raise BadCorpus(f"One label a picture is expected; got {len(labels)} for {self._count} pictures.")
+        self._column, self._label_column, self._names = _columns(items)
+        self._lock = threading.Lock()  # data sets are read by one thread
+        for place in self._drawn(limit, seed):
+            picture, label = self._read(place)
+            text = _named(label if labels is None else labels[place], self._names)
+            self._take(f"{place:07d}", content_digest(repr(picture.shape).encode() + picture.tobytes()), text)
+        self._finish()
+        self.rows["license"] = "unknown"
+        self.description = f"{len(self.rows)} pictures in memory"
+        self._refuse_changing()
+
+    def load(self, image_id: str) -> Image:
+        return self._read(int(image_id))[0]
+
+    def _drawn(self, limit: int | None, seed: int) -> list[int]:
+        if limit is None or self._count <= SPARE * limit:
+            return list(range(self._count))
+        return sorted(np.random.default_rng(seed).choice(self._count, SPARE * limit, replace=False).tolist())
+
+    def _read(self, place: int) -> tuple[Image, Any]:
+        with self._lock:
+            item = self._items[place]
+        label: Any = ""
+        if isinstance(item, Mapping) and self._column in item:
+            item, label = item[self._column], item.get(self._label_column, "")
+        elif isinstance(item, tuple | list) and item:
+            item, label = item[0], item[1] if len(item) > 1 else ""
+        try:
+            return to_image(item), label
+        except BadImage as error:
+            raise BadImage(f"{str(error).rstrip('.')} (item {place} of the pictures).") from None
+
+    def _refuse_changing(self) -> None:
+        first = self.rows["image_id"].iloc[0]
+        if not np.array_equal(self.load(first), self.load(first)):
+            raise BadCorpus(
+                "The data set gives another picture at every reading; leave random transforms out of it, since the "
+                "pictures are transformed here."
+            )
+
+
+def _length(items: Any) -> int:
+    if (
+        not hasattr(items, "__getitem__")
+        or not hasattr(items, "__len__")
+        or (isinstance(items, Mapping) and not hasattr(items, "features"))
+    ):
+        raise BadCorpus(
+            f"Pictures are a folder, the name of a corpus, a list, or a data set with a length and numbered items; got "
+            f"{type(items).__name__}."
+        )
+    return len(items)
+
+
+def _named(label: Any, names: Sequence[str]) -> str:
+    label = label.item() if hasattr(label, "item") and label.ndim == 0 else label  # of NumPy or torch
+    if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(names):
+        return str(names[label])
+    return str(label) if isinstance(label, int | str) else ""
+
+
+def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
+    features = getattr(items, "features", None)
+    if isinstance(features, Mapping):
+        picture, label = picture_and_label({name: type(each).__name__ for name, each in features.items()})
+        if not picture:
+            raise BadCorpus(f"The data set has no column of pictures; it has: {', '.join(features)}.")
+        return picture, label, getattr(features.get(label), "names", None) or ()
+    while items is not None:  # a part of a data set has it within
+        if names := getattr(items, "classes", None):
+            return "image", "label", names
+        items = getattr(items, "dataset", None)
+    return "image", "label", ()
+
+
+def picture_and_label(kinds: Mapping[str, str]) -> tuple[str, str]:
+    """Return the column of pictures of a data set and that of labels, each empty where there is none.
+
+    Args:
+        kinds: column -> its kind in the features of the data set (``Image``, ``ClassLabel``, ...).
+    """
+    pictures, labels = ([name for name, kind in kinds.items() if kind == wanted] for wanted in ("Image", "ClassLabel"))
+    picture = "image" if "image" in kinds else pictures[0] if pictures else ""
+    return picture, next((name for name in ("label", *labels, "cls") if name in kinds), "")
+
+
+HUB_SPLITS = {"train": "train", "validation": "val", "test": "test"}
+"""Splits of the hub -> ours, where a data set has all three and no column ``split``."""
+
+ROWS_AT_ONCE = 64
+"""Rows whose pictures are in memory together while all of them are digested."""
+
+
+class HubCorpus(DigestedCorpus):
+    """The pictures of a data set that ``datasets`` has loaded, split by split; read by their place, decoded by us.
+
+    Columns: pictures, ``label``, and where present ``image_id``, ``base_id``, ``split`` and ``license``. Without ids,
+    an image's id is its split and its number there.
+
+    Args:
+        name: of the corpus.
+        splits: name of a split -> its ``datasets.Dataset``.
+        root: the folder in which files that the rows name may be, besides the library's own.
+    """
+
+    def __init__(self, name: str, splits: Mapping[str, Any], root: Path | None = None) -> None:
+        import datasets
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        super().__init__(name)
+        roots = (root, Path(datasets.config.HF_DATASETS_CACHE), Path(HF_HUB_CACHE))
+        self._roots = [folder.resolve() for folder in roots if folder is not None]
+        self._picture, label, names = _columns(next(iter(splits.values())))
+        features = list(next(iter(splits.values())).features)
+        text = [column for column in ("image_id", "base_id", "split", "license") if column in features]
+        kept = [self._picture, *([label] if label in features else []), *(one for one in text if one != label)]
+        self._splits = {
+            split: data.select_columns(kept).cast_column(self._picture, datasets.Image(decode=False))
+            for split, data in splits.items()
+        }
+        self._places: dict[str, tuple[str, int]] = {}
+        known: dict[str, list[str]] = {column: [] for column in ("base_id", "license") if column in text}
+        for split, number, row in self._rows_of_all():
+            value = {column: "" if row[column] is None else str(row[column]) for column in text}
+            image_id = value.get("image_id", f"{split}/{number:07d}")
+            own = value.get("split", HUB_SPLITS[split] if set(splits) == set(HUB_SPLITS) else "")
+            digest = content_digest(self._bytes(row[self._picture], image_id))
+            # Where the data set says which photograph a picture is of, copies need no finding.
+            digest = digest if "base_id" not in known else content_digest(f"{image_id}".encode() + digest)
+            if self._take(image_id, digest, _named(row.get(label), names), own):
+                self._places[image_id] = split, number
+                for column, values in known.items():
+                    values.append(value[column])
+        self._columns.update(known)
+        if "base_id" in known:
+            self._columns["base_id"] = [
+                base or one for base, one in zip(known["base_id"], self._columns["image_id"], strict=True)
+            ]
+        if not self._columns["image_id"]:
+            raise BadCorpus(f"{name} holds no picture.")
+        check_ids(np.array(self._columns["image_id"], dtype=object), name)
+        check_splits(np.array(self._columns["split"]), np.array(self._columns["base_id"]), name)
+        self.description = f"{len(self._digests)} pictures of a data set, {self._finish()}"
+
+    def load(self, image_id: str) -> Image:
+        split, number = self._places[image_id]
+        return read_image(self._bytes(self._splits[split][number][self._picture], image_id), image_id)
+
+    def _rows_of_all(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
+        for split, data in self._splits.items():
+            for start in range(0, len(data), ROWS_AT_ONCE):
+                rows = data[start : start + ROWS_AT_ONCE]
+                for place in range(len(rows[self._picture])):
+                    yield split, start + place, {column: values[place] for column, values in rows.items()}
+
+    def _bytes(self, cell: Any, image_id: str) -> bytes:
+        """Return the encoded picture in a cell, or in the file that the cell names."""
+        cell = cell or {}
+        if cell.get("bytes") or not cell.get("path"):
+            return cell.get("bytes") or b""
+        path = Path(cell["path"]).resolve()
+        if not any(path.is_relative_to(folder) for folder in self._roots):
+            raise BadCorpus(f"{self.name} names a file outside of it for {image_id}; use a data set that holds it.")
+        try:
+            return read_bytes(path, image_id)
+        except BadImage:
+            return b""  # refused with its reason when it is loaded
+
+
+def open_hub(argument: str) -> HubCorpus:
+    """Open ``hub:NAME``: ``OWNER/NAME``, ``OWNER/NAME/CONFIGURATION``, or a folder that ``datasets`` can load."""
+    if find_spec("datasets") is None:
+        raise BadCorpus(f"hub:{argument} needs the package datasets, which is not there: pip install 'datasets>=3'.")
+    folder = user_path(argument)
+    here = folder.is_dir()
+    parts = argument.split("/")
+    if not here and (len(parts) > 3 or not all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)):
+        raise BadCorpus(
+            f"'hub:{argument}' names no data set; write hub:OWNER/NAME or hub:OWNER/NAME/CONFIGURATION, or a folder."
+        )
+    import datasets
+
+    with _offline_without_network(here):
+        try:
+            if here:
+                splits = datasets.load_dataset(str(folder.resolve()))
+            else:
+                splits = datasets.load_dataset("/".join(parts[:2]), *parts[2:])
+        except Exception as error:  # of the library, of its readers, of the network: each means that it is not there
+            raise BadCorpus(
+                f"hub:{argument} cannot be loaded ({one_line(error)[:200].rstrip('.')}); check its name, and without a "
+                f"network at {hub_address()} use one that was downloaded before, a folder or a Parquet file."
+            ) from None
+    return HubCorpus(f"hub:{argument}", splits, folder.resolve() if here else None)
+
+
+@contextmanager
+def _offline_without_network(here: bool) -> Iterator[None]:
+    """Look for a data set on this machine alone where the hub does not answer: its libraries would try for long."""
+    import datasets
+    import huggingface_hub.constants as hub
+
+    if not here and (hub_is_forbidden() or answers(hub_address())):
+        yield
+        return
+    before = datasets.config.HF_HUB_OFFLINE, hub.HF_HUB_OFFLINE
+    try:
+        datasets.config.HF_HUB_OFFLINE = hub.HF_HUB_OFFLINE = True
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE, hub.HF_HUB_OFFLINE = before
+
+
+KIND = CorpusKind(
+    name="hub",
+    argument="NAME",
+    is_path=True,
+    description="A data set of pictures of the Hugging Face hub, downloaded once: OWNER/NAME, or with a configuration "
+    "behind it; needs the package datasets.",
+    license="the data set's own",
+    open=open_hub,
+)

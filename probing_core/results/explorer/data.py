@@ -1,0 +1,443 @@
+"""A run as the typed arrays that the explorer draws."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.theme import Theme
+from probing_core.compute.names import DONE, EVERYTHING
+from probing_core.errors import BadRun, UnknownName
+from probing_core.results.ranking import is_baseline, leaderboard, with_place
+from probing_core.results.run import Run
+from probing_core.transforms import Transform, resolve
+
+TASK = "fine"
+READINGS = {DONE: "what was done", EVERYTHING: "everything"}
+"""Readings of a map that the explorer offers, in order -> what they are called."""
+
+FAR = 32_767
+"""Places on a map are whole numbers from -`FAR` to `FAR`: the longer side of the map has this many on both sides."""
+
+STRONGEST, NO_STRENGTH = 254, 255
+"""Rank of the strongest strength of a class (the weakest has 0), and what an untouched picture has instead."""
+
+MOST_MODELS = 6
+NEIGHBORS = 5
+
+FindNeighbors = Callable[[str, str], "pd.DataFrame | None"]
+"""(model, reading) -> ``sample`` and five columns of samples, nearest first; None where the run has no such table."""
+
+_TITLES = {
+    "identity": "Untouched",
+    "jpeg": "JPEG",
+    "baseline/handcrafted": "handcrafted statistics",
+    "baseline/pixels": "raw pixels",
+    "baseline/random-vit": "untrained network",
+    "baseline/dhash": "difference hash",
+    "baseline/phash": "perceptual hash",
+    "zoo/supervised": "supervised (zoo)",
+    "zoo/simclr": "SimCLR (zoo)",
+    "zoo/mae": "MAE (zoo)",
+    "zoo/can": "CAN (zoo)",
+    "zoo/clip": "CLIP-style (zoo)",
+    "zoo/align": "ALIGN-style (zoo)",
+    "zoo/simclr-matched": "SimCLR, crops alone (zoo)",
+    "zoo/clip-plain": "CLIP-style, plain captions (zoo)",
+    "zoo/align-plain": "ALIGN-style, plain captions (zoo)",
+    "timm:tf_efficientnet_lite0": "EfficientNet-Lite0",
+}
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class of the task: one transformation, or none.
+
+    Attributes:
+        name: as in tables.
+        title: name for people.
+        group: place of its group among the groups.
+        before, after: text around the number of a strength, as ``radius`` and ``px``.
+        scale: what a strength is multiplied with to give that number.
+        colors: in light and in dark.
+    """
+
+    name: str
+    title: str
+    group: int
+    before: str
+    after: str
+    scale: float
+    colors: tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPoints:
+    """What one model makes of the points.
+
+    Attributes:
+        name, title: exact name, and the name for people.
+        places: reading -> (count, 2) ``int16`` places on its map.
+        predicted: (tested,) ``uint8`` class that its probe names.
+        confidence, truth_probability: (tested,) ``uint8``, 0 to 255: probability of that class, and of the true one.
+        neighbors: reading -> (tested, 5) ``int32`` nearest points in the embedding, nearest first, -1 where one has no
+            place on the map; empty where the run keeps none.
+    """
+
+    name: str
+    title: str
+    places: Mapping[str, np.ndarray]
+    predicted: np.ndarray
+    confidence: np.ndarray
+    truth_probability: np.ndarray
+    neighbors: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ExplorerData:
+    """Points in one order that all models share: first those that were tested, then those that are on the maps alone.
+
+    Attributes:
+        classes, groups: classes of the task, and (name, title, color in light, color in dark) of their groups.
+        models: at least one.
+        sample: (count,) ``int32`` numbers of the samples.
+        truth: (tested,) ``uint8`` true class.
+        strength: (tested,) ``uint8`` rank of the strength within its class, 0 weakest; see `NO_STRENGTH`.
+        value: (tested,) ``float32`` the strength itself.
+        photo: (tested,) ``uint16`` (``uint32`` of many images) number of the image.
+        images: ids of the images.
+        photographs: (images,) number of the photograph that each image was cut from.
+        labels: what each image shows.
+        licenses: of each image.
+        repetitions: which of the run's repetitions the tested points are of.
+    """
+
+    classes: tuple[Class, ...]
+    groups: tuple[tuple[str, str, str, str], ...]
+    models: tuple[ModelPoints, ...]
+    sample: np.ndarray
+    truth: np.ndarray
+    strength: np.ndarray
+    value: np.ndarray
+    photo: np.ndarray
+    images: tuple[str, ...]
+    photographs: np.ndarray
+    labels: tuple[str, ...]
+    licenses: tuple[str, ...]
+    repetitions: tuple[int, ...]
+
+    @property
+    def tested(self) -> int:
+        """Number of points with a prediction."""
+        return len(self.truth)
+
+
+def explorer_data(
+    run: Run,
+    models: Sequence[str] | None = None,
+    repetition: int | None = None,
+    neighbors: FindNeighbors = lambda model, reading: None,
+) -> ExplorerData:
+    """Read what the explorer shows of ``run``.
+
+    Args:
+        models: names of the models, in the order of the menus; `default_models` if not given.
+        repetition: the one repetition whose tested samples are shown; all of them if not given.
+
+    Raises:
+        UnknownName: the run has no such model.
+        BadRun: a model has no map or no predictions, or no sample has both.
+    """
+    names = list(models) if models is not None else default_models(run)
+    if unknown := set(names) - set(run.models["name"]):
+        raise UnknownName(f"The run has no model '{min(unknown)}'. It has: {', '.join(run.models['name'])}.")
+    if not names:
+        raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
+    maps = {name: _maps(run, name) for name in names}
+    answers = {name: run.tested(name, TASK, ()) for name in names}
+    for name in names:
+        if not maps[name] or answers[name].empty:
+            raise BadRun(
+                f"The explorer needs a map and predictions of '{name}', and the run has not both: leave it out."
+            )
+    tested, rest = _points(run, maps, answers, repetition)
+    if not len(tested):
+        raise BadRun(f"No tested sample of the run '{run.name}' has a place on the maps of all of: {', '.join(names)}.")
+    order = np.concatenate([tested, rest])
+    rows = run.sample_columns("image_id", "base_id", "label", "transform", "strength", "repetition").iloc[tested]
+    classes, groups = _classes(run)
+    codes = {one.name: i for i, one in enumerate(classes)}
+    truth = _coded(rows["transform"], codes)
+    images, photo = np.unique(rows["image_id"].to_numpy(str), return_inverse=True)
+    first = rows.iloc[np.unique(photo, return_index=True)[1]]
+    licenses = run.images.set_index("image_id")["license"] if "license" in run.images else pd.Series(dtype=str)
+    return ExplorerData(
+        classes=classes,
+        groups=groups,
+        models=tuple(
+            _model(run, name, maps[name], answers[name], order, len(tested), codes, neighbors) for name in names
+        ),
+        sample=order.astype(np.int32),
+        truth=truth,
+        strength=_ranks(truth, rows["strength"].to_numpy(np.float64), classes),
+        value=rows["strength"].to_numpy(np.float32),
+        photo=_small(photo),
+        images=tuple(images.tolist()),
+        photographs=_small(np.unique(first["base_id"].to_numpy(str), return_inverse=True)[1]),
+        labels=tuple(first["label"].astype(str)),
+        licenses=tuple(str(licenses.get(image, "") or "") for image in images),
+        repetitions=tuple(sorted(int(r) for r in rows["repetition"].unique())),
+    )
+
+
+def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
+    """Return the models to show first: the best of each objective by the task, then others; baselines last.
+
+    The second best comes first: it is model A, and the best one is B, so that B less A is positive.
+    """
+    board = leaderboard([run], TASK, "seen")
+    ranked = list(board["model"]) if not board.empty else list(run.models["name"])
+    shown = [m for m in with_place(ranked) if _has_map(run, m) and not run.tested(m, TASK, ()).empty]
+    facts = run.models.set_index("name")["objective"].fillna("").astype(str)
+    baseline = dict(zip(shown, is_baseline(pd.Series(shown, dtype=str)), strict=True))
+    seen: set[str] = set()
+    place = {}
+    for i, model in enumerate(shown):
+        objective = facts[model].split(",")[0]
+        again = objective in seen or "@" in model
+        if not again and not baseline[model]:
+            seen.add(objective)
+        place[model] = (bool(baseline[model]), again, i)
+    chosen = sorted(shown, key=lambda model: place[model])[:most]
+    return [*chosen[1:2], *chosen[:1], *chosen[2:]]
+
+
+def model_title(name: str) -> str:
+    """Return the name of a model for people."""
+    base, *options = name.split("@")
+    words = [_TITLES.get(base, re.sub(r"^[a-z_]+[:/]", "", base).replace("_", " "))]
+    for option in options:
+        key, _, value = option.partition("=")
+        words.append(f"block {value}" if key == "layer" else f"training {int(value) + 1}" if key == "seed" else option)
+    return ", ".join(words)
+
+
+def class_title(name: str) -> str:
+    """Return the name of a transformation for people."""
+    return _TITLES.get(name, (name[:1].upper() + name[1:]).replace("-", " "))
+
+
+def packed(data: ExplorerData) -> tuple[dict[str, Any], bytes]:
+    """Return ``data`` for the browser: a header that JSON can hold, and the bytes of all arrays.
+
+    In the header an array is ``{"type", "offset", "length"}``; `explorer.js` reads both by ``unpack``.
+    """
+    parts: list[bytes] = []
+    offset = 0
+
+    def put(array: np.ndarray) -> dict[str, Any]:
+        nonlocal offset
+        kind = array.dtype.name
+        raw = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
+        entry = {"type": kind, "offset": offset, "length": int(array.size)}
+        padded = raw + bytes(-len(raw) % 4)  # a typed array begins at a multiple of its item's size
+        parts.append(padded)
+        offset += len(padded)
+        return entry
+
+    header = {
+        "classes": [
+            {
+                "name": c.name,
+                "title": c.title,
+                "group": c.group,
+                "before": c.before,
+                "after": c.after,
+                "scale": c.scale,
+                "colors": list(c.colors),
+            }
+            for c in data.classes
+        ],
+        "groups": [{"name": n, "title": t, "colors": [light, dark]} for n, t, light, dark in data.groups],
+        "readings": {name: title for name, title in READINGS.items() if any(name in m.places for m in data.models)},
+        "ramps": [_ramp(Theme(dark).sequential) for dark in (False, True)],
+        "diverging": [_ramp(Theme(dark).diverging) for dark in (False, True)],
+        "count": len(data.sample),
+        "tested": data.tested,
+        "labels": list(data.labels),
+        "repetitions": list(data.repetitions),
+        "sample": put(data.sample),
+        "truth": put(data.truth),
+        "strength": put(data.strength),
+        "value": put(data.value),
+        "photo": put(data.photo),
+        "photographs": put(data.photographs),
+        "models": [
+            {
+                "name": m.name,
+                "title": m.title,
+                "places": {reading: put(places) for reading, places in m.places.items()},
+                "predicted": put(m.predicted),
+                "confidence": put(m.confidence),
+                "truthProbability": put(m.truth_probability),
+                "neighbors": {reading: put(table) for reading, table in m.neighbors.items()},
+            }
+            for m in data.models
+        ],
+    }
+    return header, b"".join(parts)
+
+
+def _ramp(scale: Sequence[Sequence[float | str]]) -> list[str]:
+    return [str(color) for _, color in scale]
+
+
+def _has_map(run: Run, model: str) -> bool:
+    return any(run.has_map(model, reading) for reading in READINGS)
+
+
+def _maps(run: Run, model: str) -> dict[str, pd.DataFrame]:
+    found = {reading: run.map(model, reading) for reading in READINGS}
+    return {reading: table for reading, table in found.items() if table is not None}
+
+
+def _points(
+    run: Run,
+    maps: Mapping[str, Mapping[str, pd.DataFrame]],
+    answers: Mapping[str, pd.DataFrame],
+    repetition: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples that every model has on its maps: those with an answer by all models, and the others.
+
+    Their order is drawn: a map is drawn point by point, and the last class would hide the others.
+    """
+    placed = np.ones(run.sample_count, bool)
+    for table in (table for readings in maps.values() for table in readings.values()):
+        placed &= _marked(table["sample"], run.sample_count)
+    tested = placed.copy()
+    for table in answers.values():
+        tested &= _marked(table["sample"], run.sample_count)
+    if repetition is not None:
+        tested &= (run.sample_columns("repetition")["repetition"] == repetition).to_numpy()
+    rng = np.random.default_rng(0)
+    return rng.permutation(np.flatnonzero(tested)), rng.permutation(np.flatnonzero(placed & ~tested))
+
+
+def _marked(samples: pd.Series, count: int) -> np.ndarray:
+    marks = np.zeros(count, bool)
+    marks[samples.to_numpy()] = True
+    return marks
+
+
+def _model(
+    run: Run,
+    name: str,
+    maps: Mapping[str, pd.DataFrame],
+    answers: pd.DataFrame,
+    order: np.ndarray,
+    tested: int,
+    codes: Mapping[str, int],
+    neighbors: FindNeighbors,
+) -> ModelPoints:
+    answers = answers.iloc[_rows_of(answers["sample"], order[:tested], run.sample_count)]
+    tables = {reading: neighbors(name, reading) for reading in maps}
+    return ModelPoints(
+        name,
+        model_title(name),
+        {reading: _places(table, order, run.sample_count) for reading, table in maps.items()},
+        _coded(answers["predicted"], codes),
+        _byte(answers["p_predicted"]),
+        _byte(answers["p_truth"]),
+        {r: _nearest(t, order, tested, run.sample_count) for r, t in tables.items() if t is not None},
+    )
+
+
+def _rows_of(samples: pd.Series, wanted: np.ndarray, count: int) -> np.ndarray:
+    row = np.full(count, -1)
+    row[samples.to_numpy()] = np.arange(len(samples))
+    return row[wanted]
+
+
+def _places(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
+    """Return the places on a map, on one scale for both directions, up to `FAR` from the middle."""
+    points = table[["x", "y"]].to_numpy(np.float64)[_rows_of(table["sample"], order, count)]
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = max(float((high - low).max()) / 2, 1e-9)
+    return np.rint((points - (low + high) / 2) / half * FAR).astype(np.int16)
+
+
+def _nearest(table: pd.DataFrame, order: np.ndarray, tested: int, count: int) -> np.ndarray:
+    """Return the points of the neighbors, which the table gives as samples."""
+    point = np.full(count, -1, np.int32)
+    point[order[:tested]] = np.arange(tested)
+    columns = [name for name in table.columns if name != "sample"][:NEIGHBORS]
+    found = table[columns].to_numpy(np.int64)[_rows_of(table["sample"], order[:tested], count)]
+    return np.where(found >= 0, point[found], -1).astype(np.int32)
+
+
+def _coded(names: pd.Series, codes: Mapping[str, int]) -> np.ndarray:
+    return names.astype(str).map(codes).to_numpy(np.uint8)
+
+
+def _small(numbers: np.ndarray) -> np.ndarray:
+    return numbers.astype(np.uint16 if len(numbers) == 0 or numbers.max() <= np.iinfo(np.uint16).max else np.uint32)
+
+
+def _byte(probabilities: pd.Series) -> np.ndarray:
+    return np.rint(255 * probabilities.to_numpy(np.float64).clip(0, 1)).astype(np.uint8)
+
+
+def _ranks(truth: np.ndarray, strengths: np.ndarray, classes: Sequence[Class]) -> np.ndarray:
+    """Return the rank of each strength within its class; equal strengths share the mean of their ranks."""
+    ranks = np.full(len(truth), NO_STRENGTH, np.uint8)
+    for code, one in enumerate(classes):
+        at = np.flatnonzero((truth == code) & np.isfinite(strengths))
+        if not len(at):
+            continue
+        entry = _entry(one.name)
+        upward = -strengths[at] if entry is not None and entry.falling else strengths[at]
+        place = (pd.Series(upward).rank() - 1).to_numpy()
+        ranks[at] = np.rint(STRONGEST * place / max(len(at) - 1, 1))
+    return ranks
+
+
+def _entry(name: str) -> Transform | None:
+    try:
+        return resolve(name)
+    except UnknownName:  # of a plug-in that is not here
+        return None
+
+
+def _classes(run: Run) -> tuple[tuple[Class, ...], tuple[tuple[str, str, str, str], ...]]:
+    table = run.transforms[run.transforms["transform"].isin(run.classes(TASK))]
+    names, of = list(table["transform"].astype(str)), list(table["group"].astype(str))
+    groups = list(dict.fromkeys(of))
+    light, dark = Theme(), Theme(dark=True)
+    shades = light.members(names, of), dark.members(names, of)
+    classes = tuple(
+        Class(name, class_title(name), groups.index(group), *_words(name), (shades[0][name][0], shades[1][name][0]))
+        for name, group in zip(names, of, strict=True)
+    )
+    titles = {"identity": "untouched"}
+    return classes, tuple((g, titles.get(g, g), light.group(g), dark.group(g)) for g in groups)
+
+
+def _words(name: str) -> tuple[str, str, float]:
+    """Return the text before and after the number of a strength, and the factor of the number."""
+    entry = _entry(name)
+    if entry is None or entry.name == "identity":
+        return "", "", 1.0
+    if entry.unit == "in a square view":  # how many there are
+        return "", f" {entry.parameter}", 1.0
+    if entry.unit.startswith("share"):
+        return f"{entry.parameter} ", "\N{NO-BREAK SPACE}%", 100.0
+    if entry.unit == "power" or entry.unit.startswith("of "):
+        return f"{entry.parameter} ", "", 1.0
+    unit = {"bits a channel": "", "degrees": "°"}.get(entry.unit, entry.unit)
+    unit = "px" if unit.startswith("px") else unit
+    return f"{entry.parameter} ", f"\N{NO-BREAK SPACE}{unit}" if len(unit) > 1 else unit, 1.0

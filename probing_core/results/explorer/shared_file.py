@@ -1,0 +1,382 @@
+"""One HTML file to send: leaderboard, claims and the explorer, opened from disk without a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from probing_core.images import encode_webp
+from probing_core.results.explorer.data import ExplorerData, explorer_data, model_title, packed
+from probing_core.results.pictures import PicturesMissing
+from probing_core.results.ranking import has_place, is_baseline, leaderboard, standing
+from probing_core.results.run import Run
+from probing_core.results.sentences import claims_by_set, result_in_words
+from probing_core.run import layout
+from probing_core.run.atomic import write_atomically
+from probing_core.transforms.base import Image
+from probing_core.transforms.view import source_side
+
+TITLE = "What an embedding knows about how a picture was altered"
+HERE = Path(__file__).parent
+NBSP = "\N{NO-BREAK SPACE}"
+
+MOST_BYTES = 25_000_000
+SMALL, LARGE = 64, 128
+"""Sides in pixels of the pictures in the views, and of those in the dialog."""
+
+COLUMNS = 8
+QUALITY = 72
+GROUND = 154
+"""Gray level next to a photograph that is not square."""
+
+WHOLE = -1
+"""The tile of a sheet that holds the whole photograph."""
+
+PATH = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^\s@,/\\]+[/\\])+")
+"""The folders of an absolute path within the name of a model."""
+
+
+@dataclass(frozen=True)
+class SharedFile:
+    """What was written.
+
+    Attributes:
+        path: the file.
+        bytes: its size.
+        models: exact names of the models in its explorer.
+        photographs: number of photographs in it.
+        large: how many of these it holds at `LARGE` pixels too.
+        licenses: license -> number of photographs under it.
+        why_not: why it holds no pictures; empty where it does.
+    """
+
+    path: Path
+    bytes: int
+    models: tuple[str, ...]
+    photographs: int
+    large: int
+    licenses: Mapping[str, int]
+    why_not: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.bytes / 1e6:.1f} MB, {len(self.models)} models, {self.photographs} photographs."
+
+
+def write_shared_file(
+    run: Run,
+    out: Path | str,
+    models: Sequence[str] | None = None,
+    pictures: Literal["all", "none"] = "all",
+    announce: Callable[[str], None] = lambda sentence: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    most_bytes: int = MOST_BYTES,
+) -> SharedFile:
+    """Write one HTML file that shows ``run`` to somebody who has installed nothing.
+
+    Args:
+        out: the file.
+        models: up to six models of the explorer; see `default_models`.
+        pictures: ``none`` leaves the photographs out.
+        announce: is given a sentence on how many photographs of which license leave this machine, before any does.
+        progress: (done, total) photographs.
+        most_bytes: size of the file at most; pictures are left out where they do not fit.
+
+    Raises:
+        UnknownName: the run has no such model.
+        BadRun: a model has no map or no predictions.
+    """
+    data = explorer_data(run, models)
+    if len(data.repetitions) > 1:
+        data = explorer_data(run, models, repetition=data.repetitions[0])
+    why_not = "they were left out" if pictures == "none" else run.pictures.why_not
+    licenses = {} if why_not else dict(Counter(one or "no license stated" for one in data.licenses).most_common())
+    announce(leaving(licenses, why_not))
+    anonymous = _anonymous(data)
+    points, arrays = packed(anonymous)
+    page = _Page(run, data, points, arrays, licenses, why_not)
+    empty = len(page.render(None, [], []).encode())
+    small: list[bytes] = []
+    large: dict[int, bytes] = {}
+    wholes: list[dict[str, list[float]]] = []
+    if not why_not:
+        small, large, wholes = _fitting_sheets(run, data, most_bytes - empty - 60 * len(data.images), progress)
+        if not small:
+            why_not, licenses = "they do not fit into the file", {}
+            page = _Page(run, data, points, arrays, licenses, why_not)
+    text = page.render(_index(data, small, large, wholes), small, list(large.values()))
+    path = Path(out)
+    write_atomically(path, text.encode())
+    names = tuple(model.name for model in data.models)
+    return SharedFile(path, path.stat().st_size, names, len(small), len(large), licenses, why_not)
+
+
+def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
+    """Return in one sentence which photographs the file takes with it."""
+    if why_not:
+        return f"No photograph leaves this machine: {why_not}."
+    total = sum(licenses.values())
+    each = "; ".join(f"{count:,} under {name}" for name, count in licenses.items())
+    return f"{total:,} photographs and their altered versions are written into the file: {each}."
+
+
+def _anonymous(data: ExplorerData) -> ExplorerData:
+    """Return ``data`` without the folders of weights that names of models hold."""
+    models = tuple(replace(m, name=PATH.sub("", m.name), title=PATH.sub("", m.title)) for m in data.models)
+    return replace(data, models=models)
+
+
+class _Page:
+    """The page, with everything but the pictures."""
+
+    def __init__(
+        self,
+        run: Run,
+        data: ExplorerData,
+        header: dict[str, Any],
+        arrays: bytes,
+        licenses: Mapping[str, int],
+        why_not: str,
+    ) -> None:
+        self.data, self.header, self.arrays = data, header, arrays
+        self.tables = _leaderboard(run) + _claims(run)
+        self.footer = escape(f"{_scope(data)} {_taken(licenses, why_not)}")
+
+    def render(self, pictures: dict[str, Any] | None, small: Sequence[bytes], large: Sequence[bytes]) -> str:
+        script = (HERE / "explorer.js").read_text(encoding="utf-8") + (HERE / "shared_file.js").read_text(
+            encoding="utf-8"
+        )
+        style = (HERE / "explorer.css").read_text(encoding="utf-8") + (HERE / "shared_file.css").read_text(
+            encoding="utf-8"
+        )
+        header = {"data": self.header, "pictures": pictures, "scope": _scope(self.data)}
+        values = {
+            "title": escape(TITLE),
+            "style": style,
+            "style_hash": _hash(style),
+            "script": script,
+            "script_hash": _hash(script),
+            "tables": self.tables,
+            "footer": self.footer,
+            "header": _json(header),
+            "points": base64.b64encode(self.arrays).decode(),
+            "sheets": "".join(base64.b64encode(one).decode() for one in (*small, *large)),
+        }
+        template = (HERE / "shared_file.html").read_text(encoding="utf-8")
+        return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template)
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _json(value: Any) -> str:
+    """Return JSON that can stand inside a script element: no label can end that element or begin another."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _scope(data: ExplorerData) -> str:
+    repetition = f", repetition {data.repetitions[0] + 1} of the run" if data.repetitions else ""
+    return (
+        f"The explorer shows {data.tested:,} tested pictures of {len(data.images):,} images{repetition}; "
+        f"leaderboard and claims are over the whole run."
+    )
+
+
+def _taken(licenses: Mapping[str, int], why_not: str) -> str:
+    if why_not:
+        return f"This file holds no photographs: {why_not}."
+    return "Photographs: " + "; ".join(f"{count:,} under {name}" for name, count in licenses.items()) + "."
+
+
+# pictures
+
+
+def _fitting_sheets(
+    run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]
+) -> tuple[list[bytes], dict[int, bytes], list[dict[str, list[float]]]]:
+    """Return a small sheet for each image, large ones of as many as fit into ``room`` bytes of base64, and what
+    `_whole` says of each.
+
+    Large ones are made of the images first whose versions both first models are surest to name wrong: these are what
+    the explorer shows first. No small ones where these alone do not fit.
+    """
+    rows = run.sample_rows(data.sample[: data.tested])
+    versions: list[dict[int, dict[Any, Any]]] = [{} for _ in data.images]
+    for row, photo, cls in zip(rows.to_dict("records"), data.photo.tolist(), data.truth.tolist(), strict=True):
+        versions[photo][cls] = row
+    order = np.argsort(-_surest_errors(data), kind="stable").tolist()
+    has_room = threading.Event()
+    has_room.set()
+
+    def sheets(photo: int) -> tuple[bytes, bytes | None, dict[str, list[float]]]:
+        square, about = _whole(run, data.images[photo])
+        tiles = {cls: run.pictures.pair_of(row)[1] for cls, row in versions[photo].items()} | {WHOLE: square}
+        sheet = _sheet(tiles, len(data.classes), LARGE)
+        return encode_webp(_reduced(sheet), QUALITY), encode_webp(sheet, QUALITY) if has_room.is_set() else None, about
+
+    small: dict[int, bytes] = {}
+    large: dict[int, bytes] = {}
+    wholes: dict[int, dict[str, list[float]]] = {}
+    size_small = size_large = 0
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for done, (photo, found) in enumerate(zip(order, threads.map(sheets, order), strict=True), 1):
+                small[photo], fine, wholes[photo] = found
+                size_small += _base64_size(small[photo])
+                progress(done, len(order))
+                # Of all small sheets, from those so far, and a bit more.
+                expected = 1.03 * size_small / done * len(order)
+                if not has_room.is_set() or fine is None or size_large + _base64_size(fine) + expected > room:
+                    has_room.clear()
+                else:
+                    large[photo] = fine
+                    size_large += _base64_size(fine)
+    except PicturesMissing:
+        return [], {}, []
+    while large and size_small + size_large > room:
+        size_large -= _base64_size(large.popitem()[1])
+    if size_small > room:
+        return [], {}, []
+    return [small[i] for i in range(len(order))], large, [wholes[i] for i in range(len(order))]
+
+
+def _index(
+    data: ExplorerData, small: Sequence[bytes], large: Mapping[int, bytes], wholes: Sequence[dict[str, list[float]]]
+) -> dict[str, Any] | None:
+    """Return where the sheets begin in the text of all of them, and what their tiles are."""
+    if not small:
+        return None
+    offset = 0
+    places: list[list[int]] = []
+    for one in (*small, *large.values()):
+        places.append([offset, _base64_size(one)])
+        offset += _base64_size(one)
+    tiles = [*range(len(data.classes)), WHOLE]
+    return {
+        "small": places[: len(small)],
+        "large": {str(photo): place for photo, place in zip(large, places[len(small) :], strict=True)},
+        "columns": COLUMNS,
+        "rows": -(-len(tiles) // COLUMNS),
+        "tiles": tiles,
+        "whole": wholes,
+    }
+
+
+def _base64_size(data: bytes) -> int:
+    return 4 * -(-len(data) // 3)
+
+
+def _surest_errors(data: ExplorerData) -> np.ndarray:
+    """Return for each image the largest sum of the confidences of both first models where these are wrong."""
+    score = np.zeros(data.tested)
+    for model in data.models[:2]:
+        score += np.where(model.predicted == data.truth, 0, model.confidence.astype(float))
+    best = np.zeros(len(data.images))
+    np.maximum.at(best, data.photo, score)
+    return best
+
+
+def _sheet(tiles: Mapping[int, Image], classes: int, side: int) -> Image:
+    places = [*range(classes), WHOLE]
+    rows = -(-len(places) // COLUMNS)
+    sheet = np.full((rows * side, COLUMNS * side, 3), GROUND, np.uint8)
+    for place, tile in enumerate(places):
+        if tile in tiles:
+            top, left = place // COLUMNS * side, place % COLUMNS * side
+            sheet[top : top + side, left : left + side] = cv2.resize(
+                tiles[tile], (side, side), interpolation=cv2.INTER_AREA
+            )
+    return sheet
+
+
+def _reduced(sheet: Image) -> Image:
+    height, width = sheet.shape[:2]
+    return cv2.resize(sheet, (width * SMALL // LARGE, height * SMALL // LARGE), interpolation=cv2.INTER_AREA)
+
+
+def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
+    """Return the whole image on a square ground, and in shares (left, top, width, height) its ``box`` on that square
+    and the ``cut`` of it that models see."""
+    image = run.pictures.photograph(image_id)
+    height, width = image.shape[:2]
+    side = max(height, width)
+    square = np.full((side, side, 3), GROUND, np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = image
+    seen = min(height, width) * run.recipe.view / source_side(run.recipe.view)
+    box = [left / side, top / side, width / side, height / side]
+    cut = [(1 - seen / width) / 2, (1 - seen / height) / 2, seen / width, seen / height]
+    return square, {"box": [round(x, 4) for x in box], "cut": [round(x, 4) for x in cut]}
+
+
+# tables
+
+
+def _leaderboard(run: Run) -> str:
+    board = leaderboard([run], "fine", "seen")
+    if board.empty:
+        return ""
+    board = board[has_place(board)]
+    baseline = is_baseline(board["model"]).tolist()
+    rows = "".join(
+        _board_row(row, place, pale) for place, (row, pale) in enumerate(zip(board.itertuples(), baseline, strict=True))
+    )
+    return (
+        "<section><h2>Which model knows most about what was done</h2>"
+        '<p class="quiet">Share of altered and untouched test pictures whose transformation a linear probe names right '
+        f"(balanced accuracy), with 95{NBSP}% interval by photograph; chance is "
+        f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%.</p>"
+        '<div class="wide" tabindex="0" role="region" aria-label="Leaderboard"><table class="board"><thead><tr>'
+        '<th scope="col">model</th><th scope="col">trained by</th>'
+        '<th scope="col">of all</th><th scope="col" class="n">named right</th>'
+        '<th scope="col" class="n">interval</th><th scope="col">against the best</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def _board_row(row: Any, place: int, pale: bool) -> str:
+    name, title = (escape(PATH.sub("", text)) for text in (row.model, model_title(row.model)))
+    value, low, high = (f"{100 * one:.1f}" for one in (row.value, row.low, row.high))
+    bar = (
+        '<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect y="2" height="8" width="{value}"/><line x1="{low}" x2="{high}" y1="6" y2="6"/></svg>'
+    )
+    cells = (
+        f'<th scope="row" title="{name}">{title}</th>'
+        f"<td>{escape(row.objective)}</td>"
+        f"<td>{bar}</td>"
+        f'<td class="n">{value}{NBSP}%</td>'
+        f'<td class="n">{low} to {high}</td>'
+        f"<td>{escape(standing(row)) if place else 'best'}</td>"
+    )
+    return f"<tr{' class=pale' if pale else ''}>{cells}</tr>"
+
+
+def _claims(run: Run) -> str:
+    table = run.table(layout.CLAIMS)
+    if table.empty:
+        return ""
+    parts = []
+    for one in claims_by_set(table):
+        details = "".join(
+            f'<details class="claim"><summary>{escape(str(row["claim"]))} '
+            f"<b>{escape(result_in_words(row))}</b></summary><p>{escape(str(row['evidence']))}</p></details>"
+            for row in one.claims.to_dict("records")
+        )
+        parts.append(f"<section><h2>{escape(one.title)}</h2>{details}</section>")
+    return "".join(parts)

@@ -1,0 +1,267 @@
+"""What a run found, in sentences, and the results of the tests of the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.claims.named import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.measures.notation import in_percent, minus
+from probing_core.results import retrieval
+from probing_core.results.ranking import has_place, is_baseline, with_place
+from probing_core.results.retrieval import USES, ordered
+from probing_core.results.run import Run
+
+MAX_NAMED = 3
+"""Models that the sentence names beside the first; of more it gives the number."""
+
+MAX_LEVEL = 2
+"""Models that sentences on retrieval name as not distinguished; of more they give the number."""
+
+
+def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str) -> str:
+    """Return one sentence about the fine task, whose words hold where nothing is decided, too.
+
+    Args:
+        board: of `leaderboard`, without baselines unless there is nothing else; empty: nothing was scored.
+        classes: transformations that a probe chooses from, identity among them.
+        shown: how to write the name of a model.
+    """
+    if board.empty:
+        return "No model of this run has been scored yet."
+    board = board[has_place(board)]
+    best, level = board.iloc[0], list(board.loc[board.index[1:], "model"][~board["apart"].iloc[1:].astype(bool)])
+    name, count = shown(str(best["model"])), len(board)
+    chance = f"where guessing gives {in_percent(best['chance'], 1)}"
+    score = f"{in_percent(best['value'], 1)} of the test images ({_interval(best)}), {chance}"
+    naming = f"names which of {classes - 1} transformations was applied, if any, in {score}"
+    if not best["low"] > best["chance"]:
+        among = f" of {name}" if count == 1 else f" of {name}, the first of {count} models,"
+        return f"No knowledge of how a picture was changed is established: from the embedding{among} a probe {naming}."
+    if count == 1:
+        return f"From the embedding of {name} a probe {naming}."
+    if len(level) == count - 1:
+        return (
+            f"Which of {count} models knows most about how a picture was changed is not decided: from the embedding "
+            f"of {name}, the first of them, a probe {naming}."
+        )
+    beside = f" ({_named(level, count, shown)} not distinguished from it)" if level else ""
+    return (
+        f"Of {count} models, {name} knows most about how a picture was changed{beside}: from its embedding a probe "
+        f"{naming}."
+    )
+
+
+def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
+    """Return one sentence on the best baseline beside the best of ``board``; both best first, neither of them empty."""
+    best, value = baselines.iloc[0], board.iloc[0]["value"]
+    name = shown(str(best["model"]))
+    reaches = f"{name}, a baseline that has learned nothing from pictures, reaches {in_percent(best['value'], 1)}"
+    return f"{reaches}, more than any of them." if best["value"] > value else f"{reaches}."
+
+
+def seen_from(
+    rows: pd.DataFrame, strength: Callable[[float], str], falling: bool, shown: Callable[[str], str] = str
+) -> str:
+    """Return one sentence on which model needs the least of a transformation to see it, and which the most; empty
+    where fewer than two models have a threshold within the strengths that were tried.
+
+    Args:
+        rows: detection thresholds of one transformation: ``model``, ``threshold``, ``censored``.
+        strength: how to write a strength.
+        falling: whether smaller numbers are stronger, as of a quality.
+        shown: how to write the name of a model.
+    """
+    known = rows if rows.empty else rows[rows["censored"] == ""]
+    if len(known) < 2:
+        return ""
+    ordered = known.sort_values("threshold", ascending=not falling, kind="stable")
+    (first, least), (last, most) = (
+        (str(row["model"]), strength(row["threshold"])) for _, row in ordered.iloc[[0, -1]].iterrows()
+    )
+    never = int((rows["censored"] == "above").sum())
+    unseen = f"; {never} {'does' if never == 1 else 'do'} not see it at any strength" if never else ""
+    return (
+        f"Of {len(rows)} models, {shown(first)} sees it first, from {least} on, and {shown(last)} last, from {most} "
+        f"on{unseen}."
+    )
+
+
+def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
+    """Return one sentence on where in their networks the models know what was done to a picture.
+
+    A network forgets where the interval of the block that validation chose lies above that of its last block. The same
+    network with another seed is not counted.
+
+    Args:
+        rows: of `probing_core.results.summaries.layers`.
+        shown: how to write the name of a model.
+    """
+    rows = rows[rows["base"].isin(with_place(rows["base"]))]
+    fine = rows[rows["task"] == "fine"]
+    last = fine.loc[fine.groupby("base", sort=False)["layer"].idxmax()].set_index("base")
+    best = fine[fine["chosen"].astype(bool)].drop_duplicates("base").set_index("base").reindex(last.index)
+    forgets = best["low"] > last["high"]
+    count = len(last)
+    among = f"{count} networks" if count > 1 else "1 network"
+    if not forgets.any():
+        return (
+            f"In none of {among} is what was done to a picture named better in an inner block than in the last "
+            "one, beyond what the intervals leave open."
+        )
+    name = str((best["value"] - last["value"])[forgets].idxmax())
+    inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
+    most = f". Most in {shown(name)}:" if forgets.sum() > 1 else f": in {shown(name)},"
+    words = (
+        f"In {int(forgets.sum())} of {among} what was done to a picture is named better in an inner block than in "
+        f"the last one, beyond what the intervals leave open{most} {in_percent(inner['value'])} in block "
+        f"{inner['layer']:.0f} of {end['layer']:.0f}, {in_percent(end['value'])} in the last"
+    )
+    content = rows[(rows["task"] == "content") & (rows["base"] == name)].set_index("layer")["value"]
+    if inner["layer"] not in content or end["layer"] not in content:
+        return f"{words}."
+    first, final = content[inner["layer"]], content[end["layer"]]
+    return f"{words}, while what is shown goes from {in_percent(first)} to {in_percent(final)}."
+
+
+GOING_TOGETHER = 0.3
+"""Rank correlation from which on two quantities are said to go together."""
+
+
+def shift_finding(points: pd.DataFrame, model: str, shown: Callable[[str], str] = str) -> str:
+    """Return two sentences on whether ``model`` recognizes the transformations that move its embeddings further, and on
+    those that stand out; empty of fewer than three.
+
+    Args:
+        points: of `summaries.shifts`.
+        model: name of the model as it is to be written.
+        shown: how to write the name of a transformation.
+    """
+    points = points[points["group"] != "identity"]
+    if len(points) < 3:
+        return ""
+    moved, named = points["value"].rank(), points["value_recall"].rank()
+    together = float(moved.corr(named))
+    more = "are recognized more often" if together >= GOING_TOGETHER else "are not recognized more often"
+    hidden, plain = points.iloc[(moved - named).argmax()], points.iloc[(named - moved).argmax()]
+    return (
+        f"In {model} the transformations that move an embedding further {more} (rank correlation "
+        f"{minus(f'{together:.2f}')} over {len(points)}). **{shown(hidden['transform'])}** moves it by "
+        f"{in_percent(hidden['value'])} of the distance between two photographs and is recognized in "
+        f"{in_percent(hidden['value_recall'])}; **{shown(plain['transform'])}** moves it by "
+        f"{in_percent(plain['value'])} and is recognized in {in_percent(plain['value_recall'])}."
+    )
+
+
+def _interval(row: pd.Series) -> str:
+    if not np.isfinite(row["low"]):
+        return "no interval: too few photographs"
+    return f"95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f}"
+
+
+def _named(level: Sequence[str], count: int, shown: Callable[[str], str]) -> str:
+    if len(level) > MAX_NAMED:
+        return f"{len(level)} of the {count - 1} others are"
+    return f"{' and '.join(', '.join(map(shown, level)).rsplit(', ', 1))} {'is' if len(level) == 1 else 'are'}"
+
+
+def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
+    """Return in one or two sentences who finds originals most often; empty where it was not measured.
+
+    Args:
+        shown: how to write the name of a model.
+    """
+    board, rows = ordered(run, "original"), retrieval.recall(run)
+    if board.empty or rows.empty:
+        return ""
+    gallery, best, count = int(rows["gallery"].max()), board.iloc[0], int(has_place(board).sum())
+    many = f"Of {count} models, " if count > 1 else ""
+    first = (
+        f"{many}{shown(best['model'])} finds the original of an altered picture{' most often' if many else ''}"
+        f"{_level(board, shown)}: it is the nearest of {gallery:,} photographs for {_share(best)} of them."
+    )
+    learned = ordered(run, "original", learned=True)
+    if not is_baseline(board["model"]).iloc[0] or learned.empty:
+        return first
+    best = learned.iloc[0]
+    return (
+        f"{first} Of those that learned from pictures, {shown(best['model'])} does so most often"
+        f"{_level(learned, shown)}, for {_share(best)}."
+    )
+
+
+def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
+    """Return in one or two sentences which model a use needs, with those that are not distinguished from it, and where
+    that is a baseline, which encoder; empty where it was not measured.
+
+    Args:
+        shown: how to write the name of a model.
+    """
+    board = ordered(run, use)
+    if board.empty:
+        return ""
+    best = board.iloc[0]
+    words = f"Best: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'])} {USES[use].finds}."
+    learned = ordered(run, use, learned=True) if is_baseline(board["model"]).iloc[0] else board[:0]
+    if learned.empty:
+        return words
+    best = learned.iloc[0]
+    return f"{words} Best encoder: {shown(best['model'])}{_level(learned, shown)}, {in_percent(best['value'])}."
+
+
+def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
+    others = board.iloc[1:]
+    level = others.loc[has_place(others) & ~others["apart"].astype(bool), "model"].tolist()
+    if not level:
+        return ""
+    names = f"{len(level)} others" if len(level) > MAX_LEVEL else " and ".join(map(shown, level))
+    return f" ({names} not distinguished from it)"
+
+
+def _share(row: pd.Series) -> str:
+    if not np.isfinite(row["low"]):
+        return f"{in_percent(row['value'])} (no interval: too few photographs)"
+    return f"{in_percent(row['value'])} (95 % interval {100 * row['low']:.0f} to {100 * row['high']:.0f})"
+
+
+TITLES = {
+    "zoo": "Tested on the zoo, whose encoders differ in the objective alone",
+    "published": "Tested on published encoders, which differ in network, data and budget as well",
+}
+
+WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDECIDED: "Undecided here"}
+"""Result in the table of claims -> how people read it."""
+
+
+@dataclass(frozen=True)
+class ClaimsOfSet:
+    """The five claims, tested on one set of encoders.
+
+    Attributes:
+        title: which set it is.
+        encoders: role: encoders, for each role.
+        claims: ``claim``, ``result``, ``evidence``, ``missing`` (roles that it is tested without), a row a claim.
+    """
+
+    title: str
+    encoders: str
+    claims: pd.DataFrame
+
+
+def claims_by_set(claims: pd.DataFrame) -> list[ClaimsOfSet]:
+    """Return the table of claims of a run, set by set."""
+    return [
+        ClaimsOfSet(TITLES.get(str(role_set), str(role_set)), str(rows["encoders"].iloc[0]), rows)
+        # Tables that were made before have another name for the result.
+        for role_set, rows in claims.rename(columns={"verdict": "result"}).groupby("set", sort=False)
+    ]
+
+
+def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
+    """Return ``Supported here, tested without CAN.``"""
+    without = f", tested without {row['missing']}" if row["missing"] else ""
+    return f"{WORDS[row['result']]}{without}."

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.compute.names import DONE
+from probing_core.errors import BadRun, UnknownName
+from probing_core.results import Run
+from probing_core.results.explorer.data import (
+    FAR,
+    NO_STRENGTH,
+    STRONGEST,
+    class_title,
+    default_models,
+    explorer_data,
+    model_title,
+    packed,
+)
+
+MODELS = ["zoo/mae", "timm:tf_efficientnet_lite0"]
+
+
+@pytest.fixture(scope="module")
+def run(made_run):
+    return Run.open(made_run)
+
+
+@pytest.fixture(scope="module")
+def data(run):
+    return explorer_data(run, MODELS)
+
+
+def test_every_point_has_the_facts_of_its_sample(run, data):
+    classes = [one.name for one in data.classes]
+    facts = run.samples.set_index("sample").loc[data.sample[: data.tested]]
+    assert [classes[i] for i in data.truth] == list(facts["transform"])
+    assert [data.images[i] for i in data.photo] == list(facts["image_id"])
+    np.testing.assert_array_equal(data.value, facts["strength"])
+    photographs = pd.Series(data.photographs[data.photo])
+    assert photographs.groupby(facts["base_id"].to_numpy()).nunique().eq(1).all()
+    for model in data.models:
+        answers = run.predictions(model.name, "fine").set_index("sample").loc[data.sample[: data.tested]]
+        assert [classes[i] for i in model.predicted] == list(answers["predicted"])
+        np.testing.assert_allclose(model.confidence / 255, answers["p_predicted"], atol=0.5 / 255)
+        np.testing.assert_allclose(model.truth_probability / 255, answers["p_truth"], atol=0.5 / 255)
+
+
+def test_every_tested_sample_that_is_on_all_maps_is_a_point_once(run, data):
+    tested = set(run.predictions(MODELS[0], "fine")["sample"])
+    placed = set(run.map(MODELS[0], DONE)["sample"])
+    assert set(data.sample[: data.tested]) == tested & placed
+    assert set(data.sample[data.tested :]) == placed - tested
+    assert len(set(data.sample)) == len(data.sample)
+
+
+def test_places_are_those_of_the_map_on_one_scale(run, data):
+    for model in data.models:
+        places = model.places[DONE]
+        points = run.map(model.name, DONE).set_index("sample").loc[data.sample, ["x", "y"]].to_numpy()
+        assert np.abs(places).max() == FAR
+        spans = np.ptp(places.astype(float), axis=0) / np.ptp(points, axis=0)
+        np.testing.assert_allclose(spans[0], spans[1], rtol=1e-3)
+        for axis in (0, 1):
+            assert np.corrcoef(places[:, axis], points[:, axis])[0, 1] > 0.9999
+
+
+def test_a_strength_that_falls_is_turned_round(data):
+    names = [one.name for one in data.classes]
+    for name, falling in (("gaussian-blur", False), ("contrast", True)):
+        at = data.truth == names.index(name)
+        ranks, values = data.strength[at].astype(float), data.value[at]
+        assert (ranks.min(), ranks.max()) == (0, STRONGEST)
+        assert (values[ranks.argmax()] == (values.min() if falling else values.max())).all()
+    assert (data.strength[data.truth == names.index("identity")] == NO_STRENGTH).all()
+
+
+def test_neighbors_of_a_table_become_points(run):
+    samples = run.samples["sample"].to_numpy()
+    table = pd.DataFrame({"sample": samples, **{f"n{k}": np.roll(samples, -k - 1) for k in range(5)}})
+    data = explorer_data(run, MODELS, neighbors=lambda model, reading: table if reading == DONE else None)
+    found = data.models[0].neighbors[DONE]
+    at = 17
+    assert data.sample[found[at]].tolist() == [(data.sample[at] + k) % len(samples) for k in range(1, 6)]
+
+
+def test_one_repetition(repeated_run):
+    run = Run.open(repeated_run)
+    everything, one = explorer_data(run, MODELS), explorer_data(run, MODELS, repetition=1)
+    assert everything.repetitions == (0, 1, 2)
+    assert one.repetitions == (1,)
+    assert everything.tested == 3 * one.tested
+    assert set(run.samples.set_index("sample").loc[one.sample[: one.tested], "repetition"]) == {1}
+
+
+def test_packed_arrays_are_where_the_header_says(data):
+    header, buffer = packed(data)
+    json.dumps(header, allow_nan=False)
+    model = header["models"][1]
+    for entry, array in (
+        (header["sample"], data.sample),
+        (header["value"], data.value),
+        (model["places"][DONE], data.models[1].places[DONE]),
+        (model["predicted"], data.models[1].predicted),
+    ):
+        read = np.frombuffer(buffer, entry["type"], entry["length"], entry["offset"])
+        np.testing.assert_array_equal(read, array.ravel())
+        assert entry["offset"] % 4 == 0
+
+
+def test_what_is_missing_is_named(run):
+    with pytest.raises(UnknownName, match="zoo/none"):
+        explorer_data(run, ["zoo/none"])
+    with pytest.raises(BadRun):
+        explorer_data(run, [])
+
+
+def test_models_that_learned_come_first(run):
+    found = default_models(run)
+    assert {*found[:2]} == set(MODELS)
+    assert all(name.startswith("baseline/") for name in found[2:])
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("zoo/simclr", "SimCLR (zoo)"),
+        ("timm:tf_efficientnet_lite0@layer=4", "EfficientNet-Lite0, block 4"),
+        ("baseline/random-vit@seed=1", "untrained network, training 2"),
+        ("timm:resnet50", "resnet50"),
+    ],
+)
+def test_names_of_models_for_people(name, title):
+    assert model_title(name) == title
+
+
+def test_names_of_classes_for_people():
+    assert [class_title(name) for name in ("identity", "jpeg", "salt-and-pepper")] == [
+        "Untouched",
+        "JPEG",
+        "Salt and pepper",
+    ]
