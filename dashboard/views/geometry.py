@@ -32,7 +32,7 @@ def _shift(run: Run, model: str) -> None:
     st.subheader("Is a transformation recognized that moves the embedding little?", help=hint("shift"))
     points = cache.computed(run, summaries.shifts, model)
     if points.empty:
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
         return
     st.markdown(shift_finding(points, f"**{plain(model)}**", named))
     tables.chart(

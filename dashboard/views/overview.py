@@ -10,14 +10,14 @@ from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.data.two_classes import TWO
 from dashboard.page import page
-from dashboard.text import ALTERED_AT_ALL, hint, plain
+from dashboard.text import ALTERED_AT_ALL, hint
 from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard
 from dashboard.widgets import messages, pickers, tables, uses
 from dashboard.widgets.claims import show_claims
 from probing_core.charts import profile_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
-from probing_core.results import Run, change_of_corpus, source_of, summaries
+from probing_core.results import Run, summaries
 from probing_core.results.ranking import is_baseline, seed_of
 
 SELDOM = 0.5  # share of untouched pictures named as such below which the page says why it is low
@@ -40,8 +40,6 @@ def show() -> None:
     if models:
         _beside(run, models)
     _question()
-    if run.recipe.probes_from:
-        _change_of_corpus(run)
     if models:
         _profile(run, models)
     _substance(run)
@@ -113,34 +111,6 @@ def _certainty(sure: pd.DataFrame, models: list[str]) -> None:
     titles |= {n: number(t, help=about, format="%.3f") for n, t in (("low", "nll from"), ("high", "nll to"))}
     columns = ["nll", "low", "high", *(m.name for m in there if m.name != "nll")]
     tables.show_table(table[columns].reset_index(), "certainty", column_config=titles)
-
-
-def _change_of_corpus(run: Run) -> None:
-    st.header("What the change of corpus costs")
-    source = source_of(run, (other for _, other in cache.other_runs(run)))
-    if source is None:
-        messages.empty(
-            "The probes of this run come from another run, which is not here to be compared with; "
-            "`probing demo --run DIR` brings it here."
-        )
-        return
-    table = change_of_corpus(run, source)
-    tables.show_table(
-        table.assign(task=table["task"].map(pickers.TASK_NAMES)),
-        "change-of-corpus",
-        percent={
-            "there": ("there %", "Where the probes learned."),
-            "here": ("here %", "In this run."),
-            "difference": ("here less there", "In points."),
-            "low": ("from", hint("interval")),
-            "high": ("to", hint("interval")),
-        },
-        signed=("difference", "low", "high"),
-    )
-    st.caption(
-        f"The same probes on the photographs of '{plain(source.name)}' that they never saw (there) and on those of "
-        "this run (here). Balanced accuracy for what the probe may know, in-group hit rate for unseen transformations."
-    )
 
 
 def _profile(run: Run, models: list[str]) -> None:

@@ -57,7 +57,7 @@ def show() -> None:
         messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
     if all(cache.table(run, layout.table_path(name)).empty for name in STUDIES):
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
     else:
         if sentence := cache.computed(run, _finding):
             with st.container(key="finding"):
@@ -77,7 +77,7 @@ def _finding(run: Run) -> str:
 def _uses(run: Run) -> None:
     st.header("Which model for what?", help="Each use needs another number, so there is no total.")
     if not uses.show_cards(run, {}):
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
         return
     st.caption(
         "Copies here are neither cropped nor mirrored: the numbers hold for copies that show the same cut of a "
@@ -119,10 +119,8 @@ def _uses_table(run: Run) -> None:
 
 def _why_no_use(run: Run, use: str) -> str:
     if use == "content":
-        if run.recipe.probes_from:
-            return "This run took its probes from another and has no pictures to learn from; the other run has this."
         return "This takes labels that several photographs share; the reference run has them."
-    return tables.why_none(run, trains=False)
+    return tables.why_none(run)
 
 
 @fragment
@@ -130,7 +128,7 @@ def _originals(run: Run) -> None:
     st.header("Is the original still found?", help=MEASURES.get("original-found").definition)
     rows = cache.computed(run, retrieval.originals)
     if rows.empty:
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
         return
     figure = profile_chart(rows.rename(columns={"transform": "group"}), cache.theme())
     tables.chart(figure, "originals", rows, "Share of altered pictures whose original is the nearest, in percent.")
@@ -147,7 +145,7 @@ def _by_strength(run: Run) -> None:
     st.subheader("As the alteration grows")
     table = cache.computed(run, retrieval.recall).dropna(subset=["strength"])
     if table.empty:
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
         return
     transform = resolve(pickers.select("Alteration", "alteration", list(dict.fromkeys(table["transform"])), "jpeg"))
     rows = table[(table["transform"] == transform.name) & (table["k"] == 1)]
@@ -161,7 +159,7 @@ def _duplicates(run: Run) -> None:
     st.header("Are these two pictures the same?", help=MEASURES.get("duplicate-threshold").definition)
     thresholds = cache.computed(run, retrieval.copies)
     if thresholds.empty:
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
         return
     shares = sorted(
         thresholds["unrelated"].unique(), key=lambda share: abs(np.log(share / UNRELATED))
@@ -172,7 +170,7 @@ def _duplicates(run: Run) -> None:
     chosen = pickers.segments("Unrelated pairs above it", "unrelated", list(names), names=names, where=right)
     rows = cache.computed(run, retrieval.survivors, cosine, float(chosen))
     if rows.empty:
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
         return
     kept = rows.assign(name=rows["model"], series="kept", value=100 * rows["kept"])
     figure = dots_chart(kept[["name", "series", "value"]], cache.theme(), "copies kept (%)", ends=PERCENT)
@@ -208,7 +206,7 @@ def _duplicates(run: Run) -> None:
 @fragment
 def _variance(run: Run) -> None:
     st.header("How much of an embedding is look?", help=MEASURES.get("variance-share").definition)
-    rows = tables.study(run, "variance", trains=False)
+    rows = tables.study(run, "variance")
     if rows.empty:
         return
     content = rows[rows["part"] == "content"].sort_values("value", ascending=False)["model"]

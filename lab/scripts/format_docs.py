@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dashboard.reads import EVERY_PAGE, pages_of
 from lab.devtools.pages import put
-from probing_core.run.engine import SOURCE, Row
+from probing_core.run.engine import Row
 from probing_core.run.graph import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,8 +41,7 @@ def page_table() -> str:
 
 def shown(path: str) -> str:
     """Return ``path`` of a row as the page writes it."""
-    name = path.removeprefix(SOURCE).replace("{model}", "<slug>").replace("{task}", "<task>")
-    return f"`{name}`" + (" of the run with the probes" if path.startswith(SOURCE) else "")
+    return f"`{path.replace('{model}', '<slug>').replace('{task}', '<task>')}`"
 
 
 def main() -> None:

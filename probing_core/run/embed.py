@@ -15,7 +15,7 @@ from probing_core.run.engine import Artifact, Plan, State
 from probing_core.run.executors import Executor, opened_executor
 from probing_core.run.graph import with_models
 from probing_core.run.layout import CROPS, crops_path, embeddings_folder, model_path, unit_rows_folder
-from probing_core.run.models import require_joined, require_same_model
+from probing_core.run.models import require_joined
 from probing_core.run.options import EMBED
 from probing_core.run.sample_sets import SampleSet
 from probing_core.run.setup import withdrawn_on_error
@@ -85,10 +85,8 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
     """Write the ``model.toml`` of one layer.
 
     Raises:
-        BadRun: the model is not the one that joined the run, or not the one whose probes the source has.
+        BadRun: the model is not the one that joined the run.
     """
-    if plan.scope.source is not None:
-        require_same_model(entry, plan.scope.source.entries)
     joined = plan.scope.entries.get(entry["name"])
     if joined is not None:
         require_joined(entry, joined)

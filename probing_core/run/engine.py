@@ -30,9 +30,6 @@ from probing_core.run.layout import ANY_UNIT, PARQUET, unit_name, units_at
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.run.store import Content, Files, Store, digest
 
-SOURCE = "source:"
-"""Prefix of a path in another run that a row reads."""
-
 MAX_TABLES = 3
 """Tables that a plan keeps in memory for makers that read them one after the other."""
 
@@ -49,7 +46,7 @@ class State(StrEnum):
     """What is known of an artifact.
 
     ``NOTHING`` means that its maker had nothing to write, ``LEFT_OUT`` that it was made and did not ship, ``NOT_HERE``
-    that it cannot be made since what it reads was left out, or since the run that it is taken from is elsewhere.
+    that it cannot be made since what it reads was left out.
     """
 
     MADE = "made"
@@ -78,8 +75,7 @@ class Row:
         holds: what it holds, for the documentation.
         stage: in which it is made; empty for a file that is written as it is, and not made from others.
         each: scope -> the bindings of the placeholders; none as long as it is not known which there are.
-        reads: paths of other rows. A placeholder that is not in ``path`` stands for all that there are; a path that
-            begins with ``source:`` is of another run.
+        reads: paths of other rows. A placeholder that is not in ``path`` stands for all that there are.
         options: names of what it depends on beside, see `Table`.
         revision: raised where the same inputs give other bytes.
         beside: paths of what is written together with it.
@@ -134,7 +130,7 @@ class Table:
         self.rows, self.options = tuple(rows), options
         known: set[str] = set()
         for row in rows:
-            for path in (path for path in row.reads if not path.startswith(SOURCE)):
+            for path in row.reads:
                 if path not in known:
                     raise ValueError(f"'{row.path}' reads '{path}', which no row before it writes.")
             if unknown := [name for name in row.options if name not in options]:
@@ -146,10 +142,7 @@ class Table:
         rows = [row for row in self.rows if not leaves_out(row)]
         known = {path for row in rows for path in row.outputs}
         return Table(
-            [
-                replace(row, reads=tuple(path for path in row.reads if path in known or path.startswith(SOURCE)))
-                for row in rows
-            ],
+            [replace(row, reads=tuple(path for path in row.reads if path in known)) for row in rows],
             self.options,
         )
 
@@ -209,7 +202,6 @@ class Plan:
         table: what there can be.
         scope: what ``each``, ``units``, options and makers are given; the engine does not look at it.
         files: of the run.
-        source: of the run that paths with ``source:`` lie in, or None where it is not here.
         slug: placeholder, its value -> how the value stands in a path.
         hidden: names of what the scope holds that makers are not given: files, and what was read of them.
     """
@@ -219,11 +211,10 @@ class Plan:
         table: Table,
         scope: Any,
         files: Store,
-        source: Files | None = None,
         slug: Callable[[str, str], str] = lambda name, value: value,
         hidden: Collection[str] = (),
     ) -> None:
-        self.table, self.scope, self.files, self.source, self._slug = table, scope, files, source, slug
+        self.table, self.scope, self.files, self._slug = table, scope, files, slug
         self.hidden = hidden
         self.artifacts: dict[str, Artifact] = {}
         self.tables: dict[tuple[str, str], pd.DataFrame] = {}
@@ -251,11 +242,6 @@ class Plan:
 
     def _found(self, read: str, binding: Binding, of_template: Mapping[str, list[Artifact]]) -> Iterator[str]:
         """Yield the paths that ``read`` of a row stands for."""
-        if read.startswith(SOURCE):
-            path = self._fill(read.removeprefix(SOURCE), binding)
-            if self.source is None or self.source.entry(path) is not None:
-                yield SOURCE + path
-            return
         for artifact in of_template.get(read, ()):
             if all(artifact.binding[name] == value for name, value in binding.items() if name in artifact.binding):
                 yield artifact.outputs[read]
@@ -286,9 +272,6 @@ class Plan:
 
     def value(self, path: str) -> str | None:
         """Return the checksum or the key by which whoever reads ``path`` knows it; None where it is missing."""
-        if path.startswith(SOURCE):
-            entry = None if self.source is None else self.source.entry(path.removeprefix(SOURCE))
-            return None if entry is None else short_checksum(entry)
         row = self._of_output[path].row
         if row.by_key and row.stage:
             return self.key(self._of_output[path])
@@ -302,7 +285,8 @@ class Plan:
 
     def key(self, artifact: Artifact) -> str | None:
         """Return the digest of what ``artifact`` is made from; None where some of it is missing."""
-        return _key_of(artifact, self.inputs(artifact))
+        inputs = self.inputs(artifact)
+        return None if None in inputs.values() else digest([artifact.row.path, inputs])
 
     def ready_key(self, artifact: Artifact) -> str:
         """Return the key of an artifact all of whose inputs are there."""
@@ -329,7 +313,7 @@ class Plan:
         if artifact.is_folder:
             return self._state_of_folder(artifact)
         entries = [entry for entry in self.entries(artifact) if entry is not None]
-        key = self._key_as_before(artifact, entries) if self.source is None else self.key(artifact)
+        key = self.key(artifact)
         if len(entries) < len(artifact.outputs) or not all(map(self._is_there, artifact.outputs.values())):
             return State.MISSING
         if key is None or any(entry["key"] != key for entry in entries):
@@ -344,15 +328,6 @@ class Plan:
             return State.LEFT_OUT if any("state" in entry for entry in held.values()) else State.MADE
         return State.STALE if entries else State.MISSING
 
-    def _key_as_before(self, artifact: Artifact, entries: Sequence[Entry]) -> str | None:
-        """Return the key of ``artifact`` with what it took from another run, which is not here, as it was then."""
-        inputs, before = self.inputs(artifact), entries[0].get("inputs", {}) if entries else {}
-        for path in (path for path in artifact.reads if path.startswith(SOURCE)):
-            inputs[path] = before.get(path)
-            if path not in before:
-                del inputs[path]  # it had none
-        return _key_of(artifact, inputs)
-
     def _is_there(self, path: str) -> bool:
         """Return whether a file that is entered lies on the disk, or need not."""
         entry = self.files.entry(path)
@@ -360,8 +335,6 @@ class Plan:
 
     def cannot_be_read(self, path: str) -> bool:
         """Return whether what lies at ``path`` was left out, or cannot be made here."""
-        if path.startswith(SOURCE):
-            return self.source is None
         found = self._of_output[path]
         if not found.is_folder and (entry := self.files.entry(path)) is not None:
             return entry.get("state") == LEFT_OUT
@@ -377,15 +350,14 @@ class Plan:
         names = {found.path for found in map(self.holding, paths) if found is not None}
         for name, artifact in reversed(self.artifacts.items()):  # what is read stands before who reads it
             if name in names and self.left([artifact]):
-                lacks = filter(self._lacks, artifact.reads)
-                names.update(self._of_output[path].path for path in lacks if path in self._of_output)
+                names.update(self._of_output[path].path for path in artifact.reads if self._lacks(path))
         return names
 
     def _lacks(self, path: str) -> bool:
         """Return whether what lies at ``path`` is missing, or is another than who reads it by its key takes it for."""
-        read = self._of_output.get(path)
+        read = self._of_output[path]
         # The key of what is read by it says what should lie there, and not that it does.
-        stale = read is not None and read.row.by_key and bool(read.row.stage) and bool(self.left([read]))
+        stale = read.row.by_key and bool(read.row.stage) and bool(self.left([read]))
         return stale or self.value(path) is None
 
     # making
@@ -422,7 +394,7 @@ class Plan:
     def _require(self, artifact: Artifact) -> None:
         for path in artifact.reads:
             if self._lacks(path):
-                stage = self._of_output[path].row.stage if path in self._of_output else ""
+                stage = self._of_output[path].row.stage
                 raise BadRun(
                     f"'{artifact.path}' is made from '{path}', which the run '{self.files.root}' lacks; "
                     f"`probing {stage} --run {self.files.root}` makes it."
@@ -446,7 +418,6 @@ class Reader:
         self.binding = artifact.binding
         self._asked: set[str] = set()
         self.files = Declared(plan.files, artifact, self._asked)
-        self.source = None if plan.source is None else Declared(plan.source, artifact, self._asked, SOURCE)
 
     def table(self, path: str) -> pd.DataFrame:
         """Return a table whole; the last few stay in memory. Shared: not to be changed."""
@@ -519,17 +490,16 @@ class Declared(Files):
         files: of the run.
         artifact: which one.
         asked: gets the paths that are asked for, as the artifact names them.
-        prefix: of these paths: empty, or `SOURCE`.
     """
 
-    def __init__(self, files: Files, artifact: Artifact, asked: set[str], prefix: str = "") -> None:
-        self.root, self._files, self._artifact, self._asked, self._prefix = files.root, files, artifact, asked, prefix
+    def __init__(self, files: Files, artifact: Artifact, asked: set[str]) -> None:
+        self.root, self._files, self._artifact, self._asked = files.root, files, artifact, asked
 
     def _is_declared(self, name: str) -> bool:
-        return self._artifact.is_read(f"{self._prefix}{name}")
+        return self._artifact.is_read(name)
 
     def entry(self, name: str) -> Entry | None:
-        if self._is_declared(name) or not self._artifact.row.is_read(f"{self._prefix}{name}"):
+        if self._is_declared(name) or not self._artifact.row.is_read(name):
             return self._files.entry(self._declared(name))
         return None
 
@@ -540,18 +510,13 @@ class Declared(Files):
         return self._files.readable(self._declared(name))
 
     def _declared(self, name: str) -> str:
-        path = f"{self._prefix}{name}"
-        self._artifact.require_read(path)
-        self._asked.add(path)
+        self._artifact.require_read(name)
+        self._asked.add(name)
         return name
 
     def entries(self, prefix: str) -> dict[str, Entry]:
         found = self._files.entries(prefix)
         return {self._declared(name): entry for name, entry in found.items() if self._is_declared(name)}
-
-
-def _key_of(artifact: Artifact, inputs: Mapping[str, Any]) -> str | None:
-    return None if None in inputs.values() else digest([artifact.row.path, inputs])
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -36,16 +36,14 @@ from probing_core.compute.train.comparison import train_others
 from probing_core.compute.train.content import train_content
 from probing_core.measures import MEASURES
 from probing_core.run import layout, revisions
-from probing_core.run.engine import SOURCE, Binding, Plan, Row, Table
+from probing_core.run.engine import Binding, Plan, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.makers import (
     DETECTOR_VIEWS,
     LIVE,
     SCORES_OF_MODEL,
-    adopt_probes,
     choose_images_of,
     choose_verdict_photographs,
-    copy_from_source,
     decide_claims,
     draw_map,
     join,
@@ -59,7 +57,6 @@ from probing_core.run.makers import (
 )
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
-from probing_core.run.probes import has_scored_views
 from probing_core.run.scope import HOLDING_FILES, Scope
 
 # which there are
@@ -86,21 +83,17 @@ def _units(scope: Scope, binding: Binding, series: str = "") -> int:
     return len(scope.sample_sets[series].units)
 
 
-def _fine(scope: Scope, learns: bool) -> Iterator[Binding]:
-    return (binding for binding in _models(scope) if scope.learns is learns)
-
-
-def _groups(scope: Scope, learns: bool) -> Iterator[Binding]:
-    models = [binding["model"] for binding in _fine(scope, learns)]
+def _groups(scope: Scope) -> Iterator[Binding]:
+    models = [binding["model"] for binding in _models(scope)]
     return ({"model": model, "task": task} for model in models for task in scope.tasks if task in GROUP_TASKS)
 
 
 def _content(scope: Scope) -> Iterator[Binding]:
-    return (binding for binding in _fine(scope, learns=True) if CONTENT in scope.tasks)
+    return (binding for binding in _models(scope) if CONTENT in scope.tasks)
 
 
 def _other_probes(scope: Scope) -> Iterator[Binding]:
-    return (binding for binding in _fine(scope, learns=True) if scope.has_splits)
+    return (binding for binding in _models(scope) if scope.has_splits)
 
 
 def _if(condition: Callable[[Scope], bool]) -> Callable[[Scope], Iterable[Binding]]:
@@ -120,19 +113,7 @@ def _any_studied(scope: Scope, study: str) -> bool:
 
 
 def _verdict_models(scope: Scope) -> Iterable[Binding]:
-    return _embedding_models(scope) if scope.learns and scope.recipe.calibrate_on else ()
-
-
-def _adopts_detector(scope: Scope) -> bool:
-    return not scope.learns and scope.source_files.has(DETECTOR_FILE)
-
-
-def _adopts_views(scope: Scope, model: str) -> bool:
-    return not scope.learns and has_scored_views(scope.source_files, model)
-
-
-def _adopted_views(scope: Scope) -> Iterator[Binding]:
-    return ({"model": name} for name in scope.entries if _adopts_views(scope, name))
+    return _embedding_models(scope) if scope.recipe.calibrate_on else ()
 
 
 # what the options of rows are
@@ -145,7 +126,7 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "seed": lambda s, b: s.recipe.seed,
     "repetitions": lambda s, b: s.recipe.repetitions,
     "embeddings": lambda s, b: s.recipe.embeddings,
-    "learns": lambda s, b: s.learns,
+    "learns": lambda s, b: True,  # every run learns its probes; it is in the keys of format 1
     "warps": lambda s, b: any(t.warp is not None for t in s.transforms),
     "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
     "alternatives": lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far},
@@ -300,26 +281,15 @@ def _train_rows() -> Iterator[Row]:
         layout.CROPS,
         LARGE_EMBEDDINGS,
     )
-    for task, each, live, further in ((FINE, _fine, LIVE, rendered), (ANY_TASK, _groups, (), ())):
-        probes = tuple(_probe(name) for name in (task, *live))
+    for task, each, live, further in ((FINE, _models, LIVE, rendered), (ANY_TASK, _groups, (), ())):
         yield Row(
             path=_predictions(task),
             holds="predictions of tested samples by a linear probe",
-            each=partial(each, learns=True),
+            each=each,
             reads=(*PROBED, *further),
             options=LEARNING,
-            beside=(_fits(task), *probes),
+            beside=(_fits(task), *(_probe(name) for name in (task, *live))),
             make=train_task,
-            **shared,
-        )
-        yield Row(
-            path=_predictions(task),
-            holds="the same by a probe of another run",
-            each=partial(each, learns=False),
-            reads=(*PROBED, MODEL, *(f"{SOURCE}{path}" for path in (layout.IMAGES, MODEL, *probes))),
-            options=("fingerprint", "classes"),
-            beside=(_fits(task), *probes),
-            make=adopt_probes,
             **shared,
         )
     yield Row(
@@ -350,7 +320,7 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=layout.VERDICT_PHOTOGRAPHS,
         holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
-        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
         reads=(layout.IMAGES,),
         options=VERDICT_OPTIONS,
         make=choose_verdict_photographs,
@@ -361,7 +331,7 @@ def _verdict_rows() -> Iterator[Row]:
         path=DETECTOR_FILE,
         holds="the detector of alterations",
         stage=TRAIN,
-        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
         revision=revisions.DETECTOR,
@@ -372,7 +342,7 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=DETECTOR_VIEWS,
         holds="scores of the detector on views that calibrate verdicts and report on them",
-        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
         options=VERDICT_OPTIONS,
         pieces=layout.scored_unit_path(DETECTOR),
@@ -390,20 +360,6 @@ def _verdict_rows() -> Iterator[Row]:
         make=score_views,
         **shared,
     )
-    for path, each, scored_by in (
-        (DETECTOR_FILE, _if(_adopts_detector), ()),
-        (DETECTOR_VIEWS, _if(partial(_adopts_views, model=DETECTOR)), (DETECTOR_FILE,)),
-        (VIEWS, _adopted_views, (_probe(DEPLOYMENT), _probe(FUSION))),
-    ):
-        yield Row(
-            path=path,
-            holds="the same of the run that the probes are from",
-            each=each,
-            reads=(f"{SOURCE}{path}", *scored_by),
-            make=partial(copy_from_source, path=path),
-            doing="Taking over verdicts",
-            **shared,
-        )
 
 
 def _score_rows() -> Iterator[Row]:
@@ -528,8 +484,7 @@ TABLE = Table(
 def build(scope: Scope, table: Table = TABLE) -> Plan:
     """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
     them; and what is made with a model once that was loaded."""
-    source = None if scope.source is None else scope.source.files
-    return Plan(table, scope, scope.files, source, _in_path, HOLDING_FILES)
+    return Plan(table, scope, scope.files, _in_path, HOLDING_FILES)
 
 
 def with_models(plan: Plan) -> Plan:

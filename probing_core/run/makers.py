@@ -32,7 +32,6 @@ from probing_core.compute.studies import Study
 from probing_core.compute.studies.model_data import ModelData, SeriesData
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
-from probing_core.compute.train.reuse import adopt
 from probing_core.compute.train.tables import Trained
 from probing_core.detector.learning import can_learn, learn_detector, learned_from, measure_units
 from probing_core.detector.photographs import choose_photographs
@@ -94,18 +93,6 @@ def train_task(reader: Reader) -> Mapping[str, Content]:
     return _trained(reader, task, train_linear(_model_samples(reader), task))
 
 
-def adopt_probes(reader: Reader) -> Mapping[str, Content]:
-    task, model, source = reader.binding.get("task", FINE), reader.binding["model"], reader.source
-    assert source is not None
-    rounding = reader.scope.rounding(model)
-    names = (task, *(LIVE if task == FINE else ()))
-    paths = {name: layout.probe_path(model, name) for name in names}
-    probes = {name: source.read_bytes(path) if source.has(path) else None for name, path in paths.items()}
-    note = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
-    learned = source.read_table(layout.IMAGES)
-    return _trained(reader, task, adopt(_model_samples(reader), task, probes, learned, reader.scope.learned_here, note))
-
-
 def _trained(reader: Reader, name: str, trained: Trained) -> Mapping[str, Content]:
     """Return what was trained by its paths in the row; the fits are called ``name``."""
 
@@ -117,25 +104,13 @@ def _trained(reader: Reader, name: str, trained: Trained) -> Mapping[str, Conten
     return found | {layout.fits_path(*named(name)): trained.fits}
 
 
-def copy_from_source(reader: Reader, path: str) -> Mapping[str, Content]:
-    assert reader.source is not None
-    name = reader.artifact.outputs[path]
-    return {path: reader.source.read_bytes(name)}
-
-
 def score(reader: Reader) -> Mapping[str, Content]:
     scope, model, files = reader.scope, reader.binding["model"], reader.files
     paths = {name: layout.predictions_path(model, name) for name in (*scope.tasks, ORACLE, OTHER_PROBES)}
     names = [name for name, path in paths.items() if path in reader.artifact.reads and files.has(path)]
 
     tasks = dict.fromkeys(TASK_OF.get(name, name) for name in names)
-    # A probe of another run chooses among all that it learned, even if this run has fewer.
-    classes = {
-        task: classes_of(task, scope.transforms, reader.table(layout.IMAGES))
-        if scope.learns
-        else read_probe(files, model, task).classes
-        for task in tasks
-    }
+    classes = {task: classes_of(task, scope.transforms, reader.table(layout.IMAGES)) for task in tasks}
 
     far = {t.name for t in scope.transforms if t.far}
     unscored = reader.artifact.options["unscored"]
@@ -181,7 +156,6 @@ def _model_data(reader: Reader) -> ModelData:
         images=reader.table(layout.IMAGES),
         transforms={t.name: t for t in scope.transforms if not t.far},
         seed=scope.recipe.seed,
-        learns=scope.learns,
     )
 
 

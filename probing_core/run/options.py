@@ -42,7 +42,6 @@ class Options:
 
     Attributes:
         corpus, view, models, transforms, limit, live_images, seed, repetitions, train_samples: see `Recipe`.
-        probes_from: directory of the run whose probes are used.
         base: directory of a run that ``models`` join; its files are read, and none is written there.
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
         embeddings: type in which embeddings of samples are written, ``float32`` or ``float16``.
@@ -83,7 +82,6 @@ class Options:
         "number",
         entry=True,
     )
-    probes_from: Path | None = _option("RUN", "train nothing: take that run's probes", "folder")  # noqa: RUF009
     calibrate_on: Sequence[str] | None = _option(
         "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Protocol, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 from probing_core.compute.design import Design
 from probing_core.errors import BadConfig, BadRun
@@ -45,7 +44,6 @@ class Recipe:
             on; None for those within the limit, 500 at most.
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
-        probes_from: digest of the recipe of the run whose probes are used; empty if the run trains its own.
         embeddings: type in which embeddings of samples are written, one of `EMBEDDING_TYPES`.
         train_samples: number of samples that a probe learns from, and is chosen on, at most; None for what a quarter of
             the machine's memory holds.
@@ -63,7 +61,6 @@ class Recipe:
     live_images: int | None = None
     seed: int = 0
     repetitions: int = 1
-    probes_from: str = ""
     threads: int = 2
     embeddings: str = EMBEDDING_TYPES[0]
     train_samples: int | None = None
@@ -78,12 +75,8 @@ class Recipe:
             raise BadConfig(f"The limit is a number of images, 1 or more; got {self.limit}.")
         if self.live_images is not None and self.live_images < 1:
             raise BadConfig(f"Live predictions learn from 1 image or more; got {self.live_images}.")
-        if self.live_images is not None and self.probes_from:
-            raise BadConfig("A run that takes its probes from another learns nothing; leave --live-images out.")
         if self.train_samples is not None and self.train_samples < 1:
             raise BadConfig(f"Probes learn from 1 sample or more; got --train-samples {self.train_samples}.")
-        if self.train_samples is not None and self.probes_from:
-            raise BadConfig("A run that takes its probes from another learns nothing; leave --train-samples out.")
         if self.repetitions < 1:
             raise BadConfig(f"Repetitions must be 1 or more; got {self.repetitions}.")
         if not 0 <= self.seed < 2**32:
@@ -148,14 +141,8 @@ class Recipe:
             repetitions=self.repetitions,
             limit=self.limit,
             live_images=self.live_images,
-            learns=not self.probes_from,
             threads=self.threads,
         )
-
-    @property
-    def probe_digest(self) -> str:
-        """Digest of the recipe less its models: ``probes_from`` of the runs that take this one's probes."""
-        return digest(self.without_models())
 
 
 def is_passed_over(model: str) -> bool:
@@ -221,28 +208,3 @@ def write_recipe(store: Store, recipe: Recipe) -> None:
 def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
     """Return the transforms of a recipe, in its order."""
     return tuple(resolve(name) for name in recipe.transforms)
-
-
-class Made(Protocol):
-    """What has a recipe: a run."""
-
-    @property
-    def recipe(self) -> Recipe: ...
-
-
-M = TypeVar("M", bound=Made)
-
-
-def source_among(others: Iterable[M], recipe: Recipe) -> M | None:
-    """Return the one of ``others`` whose probes the run of ``recipe`` uses; None where it is not among them.
-
-    Runs that differ in models alone, such as one and another that stands on it, are told apart by these: it is one that
-    has all models of ``recipe``, or where none has, the first.
-    """
-    first = None
-    for other in others:
-        if other.recipe.probe_digest == recipe.probes_from:
-            if set(recipe.models) <= set(other.recipe.models):
-                return other
-            first = first or other
-    return first

@@ -18,12 +18,6 @@ from probing_core.models import expand as expand_models
 from probing_core.paths import refuse_address
 from probing_core.run.layout import JOURNAL, LOG, MANIFEST, MODELS, RECIPE, TEMPORARY, slug
 from probing_core.run.options import Options
-from probing_core.run.probe_source import (
-    ProbeSource,
-    find_probe_source,
-    open_probe_source,
-    require_probe_source,
-)
 from probing_core.run.recipe import Recipe, read_recipe, write_recipe
 from probing_core.run.store import RunFiles, Store
 from probing_core.run.wanted import names_of
@@ -63,9 +57,8 @@ class Corpora:
         return "" if self._own is None else self._own.skipped_summary
 
 
-def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora, ProbeSource | None]:
-    """Return the recipe of the run, further models joined, its corpora, and the run whose probes it uses, if that is
-    here.
+def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
+    """Return the recipe of the run, further models joined, and its corpora.
 
     A corpus is its fingerprint: one that lies elsewhere now, named by ``--corpus``, is noted in the recipe, and the run
     goes on with it.
@@ -80,19 +73,18 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora, Prob
     for name in with_identity(options.transforms):
         resolve(name)
     models = tuple(parse(name).full for name in named) or None
-    probes = None if options.probes_from is None else open_probe_source(options.probes_from)
     if options.base is not None:
         _stand_on(store, Path(options.base), models)
     if not store.has(RECIPE):
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
-        recipe = _new_recipe(options, corpus, calibrating, models, probes)
+        recipe = _new_recipe(options, corpus, calibrating, models)
         write_recipe(store, recipe)
-        return recipe, Corpora(recipe, corpus, calibrating), probes
+        return recipe, Corpora(recipe, corpus, calibrating)
     made = recipe = read_recipe(store)
     elsewhere = _named_again(options.corpus, recipe.corpus)
     calibrating = _named_again_each(options.calibrate_on or (), recipe.calibrate_on)
-    requested = _requested_entries(options, probes)
+    requested = _requested_entries(options)
     if elsewhere:
         requested["fingerprint"] = elsewhere.fingerprint
     if calibrating:
@@ -109,14 +101,9 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora, Prob
     if calibrating:
         recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
-    probes = find_probe_source(joined, probes)
-    if joining := [name for name in models or () if name not in recipe.models]:
-        require_probe_source(recipe, probes)
-        if probes is not None:
-            probes.require_probes(joining)
     if joined != made or RECIPE not in store.own_names():  # a run that stands on a base has a recipe of its own
         write_recipe(store, joined)
-    return joined, Corpora(joined, elsewhere, calibrating), probes
+    return joined, Corpora(joined, elsewhere, calibrating)
 
 
 def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
@@ -157,13 +144,11 @@ def _named_again_each(names: Sequence[str], known: Sequence[str]) -> list[Corpus
     return [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(known) else []
 
 
-def _requested_entries(options: Options, probes: ProbeSource | None) -> dict[str, Any]:
+def _requested_entries(options: Options) -> dict[str, Any]:
     """Return the entries of a recipe that the options ask for, models and corpora apart."""
     entries = options.entries()
     if options.transforms:
         entries["transforms"] = with_identity(options.transforms)
-    if probes is not None:
-        entries["probes_from"] = probes.recipe.probe_digest
     return entries
 
 
@@ -172,30 +157,13 @@ def _new_recipe(
     corpus: Corpus,
     calibrating: Sequence[Corpus],
     models: tuple[str, ...] | None,
-    probes: ProbeSource | None = None,
 ) -> Recipe:
-    usual = dict(corpus.recipe) if probes is None else {}
+    usual = dict(corpus.recipe)
     learned = with_identity(usual.pop("transforms", ("bank",)))
     entries = usual | options.entries()
     if options.view is None and "published" in (options.models or ()):
         entries["view"] = PUBLISHED_VIEW
-    if probes is not None:
-        source = probes.recipe
-        entries["probes_from"] = source.probe_digest
-        if options.view not in (None, source.view):
-            raise BadConfig(
-                f"The probes of '{options.probes_from}' learned from views of {source.view} pixels, and --view asks "
-                f"for {options.view}; leave it out."
-            )
-        entries["view"] = source.view
-        models = models or tuple(name for name in source.models if name in bundled())
-        learned = tuple(name for name in source.transforms if not resolve(name).far)
-        probes.require_probes(models)
     if options.calibrate_on:
-        if probes is not None:
-            raise BadConfig(
-                "A run that takes its probes from another takes its verdicts too; leave --calibrate-on out."
-            )
         entries["calibrate_on"] = tuple(absolute_name(other.name) for other in calibrating)
         entries["calibrate_fingerprints"] = tuple(other.fingerprint for other in calibrating)
     transforms = with_identity(options.transforms) or learned

@@ -22,7 +22,6 @@ from probing_core.run.graph import TABLE, build
 from probing_core.run.last_options import note_options
 from probing_core.run.layout import IMAGES, RECIPE, UNITS, is_piece
 from probing_core.run.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options
-from probing_core.run.probe_source import ProbeSource, find_probe_source, require_probe_source
 from probing_core.run.progress import SILENT, Progress
 from probing_core.run.recipe import Recipe, write_recipe
 from probing_core.run.scope import Scope
@@ -75,7 +74,7 @@ def make_files(
         store.remove(*store.damaged())  # nobody verifies and repairs what no command made
         if not store.has(RECIPE):
             write_recipe(store, recipe)
-        planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), find_probe_source(recipe), table)
+        planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), table)
         complete(store, progress, planned, Wanted(STAGES))
 
 
@@ -98,10 +97,10 @@ def opened(store: Store, options: Options, progress: Progress) -> Iterator[Calla
     """Yield what returns the plan of a run as its files are then; the run is held for writing."""
     refuse_other_folder(store)
     with store.locked(), cleared_on_error(store, new=RECIPE not in store.own_names()):
-        recipe, corpora, source = open_or_start(store, options)
+        recipe, corpora = open_or_start(store, options)
         progress.note(corpora.skipped_summary)
         with threads(recipe.threads):
-            yield _planner(store, recipe, options, progress, corpora, source)
+            yield _planner(store, recipe, options, progress, corpora)
 
 
 def complete(store: Store, progress: Progress, planned: Callable[[], Plan], wanted: Wanted) -> None:
@@ -162,8 +161,6 @@ def _unmended(plan: Plan) -> Iterator[str]:
 
 def _why_not(plan: Plan, artifact: Artifact | None) -> str:
     """Return why ``artifact`` cannot be made here."""
-    if plan.scope.recipe.probes_from and plan.source is None:
-        return "the run that its probes are from is elsewhere"
     if artifact is None:
         return "no row of the table of runs makes it"
     gone = next(filter(plan.cannot_be_read, artifact.reads), "")
@@ -186,8 +183,6 @@ def _make_stages(planned: Callable[[], Plan], wanted: Wanted) -> None:
         )
     for stage in STAGES[1:]:
         artifacts = list(wanted.artifacts(plan, stage).values())
-        if stage == TRAIN and any(plan.state(one) not in COMPLETE for one in artifacts):
-            require_probe_source(plan.scope.recipe, plan.scope.source)
         if stage in wanted.stages:
             _make(plan, stage, _maps(plan) if stage == PROJECT else artifacts)
         elif plan.left(artifacts):
@@ -211,8 +206,8 @@ SAID = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
 
 
 def plan_of(store: Store, recipe: Recipe) -> Plan:
-    """Return the plan of a run; where the run is not here whose probes are used, without it."""
-    return build(Scope(store, recipe, source=find_probe_source(recipe)), TABLE)
+    """Return the plan of a run."""
+    return build(Scope(store, recipe), TABLE)
 
 
 def _planner(
@@ -221,7 +216,6 @@ def _planner(
     options: Options,
     progress: Progress,
     corpora: Corpora,
-    source: ProbeSource | None,
     table: Table = TABLE,
 ) -> Callable[[], Plan]:
     """Return what returns the plan of a run as its files are then.
@@ -229,7 +223,7 @@ def _planner(
     Args:
         table: what the run can hold.
     """
-    return lambda: build(Scope(store, recipe, options, progress, corpora, source), table)
+    return lambda: build(Scope(store, recipe, options, progress, corpora), table)
 
 
 def _with_images(plan: Plan, planned: Callable[[], Plan]) -> Plan:
@@ -256,7 +250,6 @@ def _make_embeddings(plan: Plan, planned: Callable[[], Plan], wanted: Wanted) ->
         plan = _with_images(plan, planned)
     store, scope = plan.files, plan.scope
     if wanted.embeds(plan):
-        require_probe_source(scope.recipe, scope.source)
         scope.progress.note(download_summary(wanted.requests(plan)))
         plan = embed(plan, wanted)
     if not _lacks_embeddings(plan):

@@ -83,16 +83,15 @@ def test_images_for_live_predictions_alone_are_counted_when_they_can_be_used(hal
     assert not (more["split"] == "test")[len(plain) :].any()
 
 
-@pytest.mark.parametrize("probes_from", ["", "another"])
 @pytest.mark.parametrize("split", NOT_FOR_PROBES)
-def test_rows_that_serve_encoders_or_verdicts_alone_are_never_probe_images(few_scenes, monkeypatch, split, probes_from):
+def test_rows_that_serve_encoders_or_verdicts_alone_are_never_probe_images(few_scenes, monkeypatch, split):
     corpus = open_corpus(f"folder:{few_scenes}")
     splits = ["train", "val", "test", split]
     monkeypatch.setattr(corpus, "rows", corpus.rows.assign(split=[splits[i % 4] for i in range(len(corpus.rows))]))
-    images = choose_images(replace(recipe_of(corpus), probes_from=probes_from).design, corpus, silent)
+    images = choose_images(recipe_of(corpus).design, corpus, silent)
     others = corpus.rows.loc[corpus.rows["split"] != split, "image_id"]
     assert images["image_id"].tolist() == others.tolist()
-    assert set(images["split"]) == ({"test"} if probes_from else {"train", "val", "test"})
+    assert set(images["split"]) == {"train", "val", "test"}
     monkeypatch.setattr(corpus, "rows", corpus.rows.assign(split=split))
     with pytest.raises(BadCorpus, match="it has no probe images"):
         choose_images(recipe_of(corpus).design, corpus, silent)

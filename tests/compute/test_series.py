@@ -60,7 +60,6 @@ def make(name, recipe, corpus, images):
 def test_only_runs_that_are_split_have_series(planned, few_scenes):
     recipe, _, images = planned
     assert series_names(recipe.design, images) == (RENDERING, STRENGTH, LAYERS)
-    assert series_names(replace(recipe, probes_from="x").design, images) == (STRENGTH,)
     assert series_names(replace(recipe, transforms=("identity", "text")).design, images) == (STRENGTH, LAYERS)
     corpus = open_corpus(f"folder:{few_scenes}")
     few = recipe_of(corpus)

@@ -99,8 +99,8 @@ def table(*rows: Row) -> Table:
     return Table(rows or (CRATE, JUICE, JAM, SHELF), OPTIONS)
 
 
-def plan_of(root: Path, scope: Kitchen | None = None, rows: Sequence[Row] = (), source: Files | None = None) -> Plan:
-    return Plan(table(*rows), scope or Kitchen(), Store(root), source)
+def plan_of(root: Path, scope: Kitchen | None = None, rows: Sequence[Row] = ()) -> Plan:
+    return Plan(table(*rows), scope or Kitchen(), Store(root))
 
 
 def make(plan: Plan) -> list[str]:
@@ -233,24 +233,6 @@ def test_a_run_stands_on_a_base_and_writes_its_own_files_alone(tmp_path):
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
 
 
-def test_a_row_may_read_a_file_of_another_run(tmp_path):
-    make(plan_of(tmp_path / "a"))
-    taken = Row(
-        path="gift.parquet",
-        holds="a gift",
-        stage="cook",
-        reads=("source:jam/apple.parquet",),
-        make=lambda at: {"gift.parquet": at.source.read_table("jam/apple.parquet")},
-    )
-    source = Store(tmp_path / "a")
-    plan = plan_of(tmp_path / "b", rows=(taken,), source=source)
-    make(plan)
-    assert states(plan) == {"gift.parquet": State.MADE}
-    assert states(plan_of(tmp_path / "b", rows=(taken,))) == {"gift.parquet": State.MADE}, "the source is elsewhere"
-    source.write("jam/apple.parquet", pd.DataFrame({"weight": [99]}), "other")
-    assert states(plan_of(tmp_path / "b", rows=(taken,), source=source)) == {"gift.parquet": State.STALE}
-
-
 def test_what_is_not_known_yet_has_no_artifacts_until_another_plan_is_made(tmp_path):
     scope = Kitchen(fruits=())
     plan = plan_of(tmp_path, scope)
@@ -299,19 +281,6 @@ def make_crate(root: Path) -> Plan:
     plan = plan_of(root, rows=(CRATE,))
     make(plan)
     return plan
-
-
-def test_a_maker_can_read_of_another_run_only_what_its_row_declares(tmp_path):
-    make(plan_of(tmp_path / "a"))
-    taken = Row(
-        path="gift.parquet",
-        holds="a gift",
-        stage="cook",
-        reads=("source:jam/apple.parquet",),
-        make=lambda at: {"gift.parquet": at.source.read_table("jam/pear.parquet")},
-    )
-    with pytest.raises(AssertionError, match=r"'gift.parquet' reads 'source:jam/pear.parquet' without saying so"):
-        make(plan_of(tmp_path / "b", rows=(taken,), source=Store(tmp_path / "a")))
 
 
 def test_a_maker_is_not_given_what_hands_out_files(tmp_path):
@@ -422,27 +391,6 @@ def test_a_damaged_file_of_a_base_is_told_and_not_removed(tmp_path):
     with mine.locked(), pytest.raises(BadRun, match=r"'crate.parquet' of the run .*base', which this one stands on"):
         mine.read_table("crate.parquet")
     assert (base / "crate.parquet").exists()
-
-
-def test_what_was_taken_from_a_run_that_is_elsewhere_is_stale_where_something_else_changed(tmp_path):
-    make(plan_of(tmp_path / "a"))
-    rows = (
-        Row(
-            path="gift.parquet",
-            holds="a gift",
-            stage="cook",
-            reads=("source:jam/apple.parquet", "source:jam/kiwi.parquet"),
-            options=("sugar",),
-            make=lambda at: {"gift.parquet": at.source.read_table("jam/apple.parquet")},
-        ),
-    )
-    make(plan_of(tmp_path / "b", rows=rows, source=Store(tmp_path / "a")))
-    assert states(plan_of(tmp_path / "b", rows=rows)) == {"gift.parquet": State.MADE}
-    changed_since = plan_of(tmp_path / "b", Kitchen(sugar=2), rows=rows)
-    assert states(changed_since) == {"gift.parquet": State.NOT_HERE}
-    assert why(changed_since, "gift.parquet") == [
-        "'gift.parquet' cannot be made here: the run that it is taken from is elsewhere."
-    ]
 
 
 def test_a_table_less_some_rows_reads_nothing_of_them(tmp_path):

@@ -27,7 +27,6 @@ from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.manifest import Manifest
 from probing_core.run.options import Options
-from probing_core.run.probe_source import ProbeSource
 from probing_core.run.recipe import read_recipe
 from probing_core.run.sample_sets import SampleSet
 from probing_core.run.scope import HOLDING_FILES, Scope
@@ -112,8 +111,8 @@ def copy(made, tmp_path) -> Store:
 
 
 def test_the_run_holds_what_every_row_of_the_table_makes(made):
-    """So that what the next tests state of all files is stated of each kind: but those of networks, of claims on named
-    models, and of runs that take over probes."""
+    """So that what the next tests state of all files is stated of each kind: but those of
+    networks, and of claims on named models."""
     assert states(made[0]) == {State.MADE}
     plan = plan_of(made[0])
     lacking = {row.path for row in TABLE.rows} - {artifact.row.path for artifact in plan.artifacts.values()}
@@ -170,7 +169,6 @@ READ_BY = {
     "live_images": ("live_images",),
     "seed": ("seed",),
     "repetitions": ("repetitions",),
-    "learns": ("learns",),
     "transforms": ("transforms", "warps", "classes"),
     "fingerprint": ("fingerprint",),
     "train_samples": ("train_samples",),
@@ -202,7 +200,7 @@ class WatchedScope:
     def __getattr__(self, name: str) -> Any:
         if name == "corpora":
             return getattr(Watched(self._scope, self._row), name)
-        return getattr(self.design if name in ("transforms", "learns") else self._scope, name)
+        return getattr(self.design if name == "transforms" else self._scope, name)
 
 
 def watched(rows: Sequence[Row]) -> Table:
@@ -238,7 +236,7 @@ def test_a_maker_is_not_given_files_by_its_scope(made, name):
 def test_nothing_else_of_a_scope_holds_files(made):
     scope = plan_of(made[0]).scope
     held = {name: getattr(scope, name) for name in dir(scope) if not name.startswith("_")}
-    of_files = (Files, ProbeSource, pd.DataFrame, SampleSet, Scope)
+    of_files = (Files, pd.DataFrame, SampleSet, Scope)
     found = {
         name
         for name, value in held.items()

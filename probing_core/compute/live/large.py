@@ -34,12 +34,7 @@ COLUMNS = ("image_id", "base_id", "transform", "start", "stop")
 
 
 def plan_crops(design: Design, images: pd.DataFrame, corpus: Corpus) -> list[str]:
-    """Return ids of the pictures: the largest of each photograph that may be learned from, if it is large enough.
-
-    None where the rule is taken from another run.
-    """
-    if not design.learns:
-        return []
+    """Return ids of the pictures: the largest of each photograph that may be learned from, if it is large enough."""
     chosen = []
     for _, rows in used_images(images, "val").groupby("base_id", sort=False):
         sides = [min(corpus.load(i).shape[:2]) for i in rows["image_id"]]

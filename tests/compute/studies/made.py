@@ -40,7 +40,7 @@ def few_series(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 40, "val": 12, "test": 20})
 
 
-def made_store(root: Path, monkeypatch: pytest.MonkeyPatch, adopted: bool = False) -> tuple[Store, Recipe]:
+def made_store(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Recipe]:
     """A picture's embedding is its label's axis, an axis for its transformation, and noise on every axis.
 
     The axes of the transformations are as long as the strength: 0.4 at the weakest, 2.4 at the strongest, less below.
@@ -51,7 +51,6 @@ def made_store(root: Path, monkeypatch: pytest.MonkeyPatch, adopted: bool = Fals
         fingerprint="made",
         transforms=TRANSFORMS,
         models=(WIDE, NARROW),
-        probes_from="another" if adopted else "",
     )
     store = Store(root)
     store.write_toml(layout.RECIPE, recipe.to_toml(), "made")

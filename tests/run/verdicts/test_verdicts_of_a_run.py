@@ -20,7 +20,7 @@ from probing_core.corpora import open_corpus
 from probing_core.detector.calibration import calibration_of, p_values
 from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.score import alteration_score, log_of
-from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
+from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
 from probing_core.run import graph, makers, setup, stages
 from probing_core.run.engine import COMPLETE, Table
@@ -327,35 +327,6 @@ def test_a_detector_that_cannot_be_learned_again_stays(made, tmp_path, monkeypat
     )
     assert {path: path.read_bytes() for path in held} == held
     assert main(verify) == 2
-
-
-def test_scores_of_another_detector_are_not_taken_over(made, few_scenes, tmp_path):
-    source = Store(shutil.copytree(made.root, tmp_path / "source"))
-    options = Options(corpus=f"folder:{few_scenes}", probes_from=source.root, models=(MODEL,))
-    run(tmp_path / "run", options, ("embed", "train"))
-    assert Predictor(tmp_path / "run").judge(DETECTOR).calibration is not None
-    source.write_bytes(DETECTOR_FILE, made.read_bytes(DETECTOR_FILE) + b" ", "another")
-    source.fold()
-    run(tmp_path / "run", options, ("train",))
-    assert Store(tmp_path / "run").checksum(DETECTOR_FILE) == source.checksum(DETECTOR_FILE)
-    assert Predictor(tmp_path / "run").judge(DETECTOR).calibration is None
-    assert Predictor(tmp_path / "run").judge(MODEL).calibration is not None
-    run(tmp_path / "other", options, ("embed", "train"))
-    assert not Store(tmp_path / "other").has(scored_views_path(DETECTOR))
-    run(source.root, Options(), ("train",))
-    run(tmp_path / "run", options, ("train",))
-    assert Predictor(tmp_path / "run").judge(DETECTOR).calibration is not None
-
-
-def test_runs_that_take_probes_take_verdicts(made, few_scenes, tmp_path):
-    out = tmp_path / "run"
-    run(out, Options(corpus=f"folder:{few_scenes}", probes_from=made.root, models=(MODEL,)), ("embed", "train"))
-    assert Predictor(out).has_detector
-    for name in (DETECTOR_FILE, scored_views_path(MODEL), scored_views_path(DETECTOR)):
-        assert Store(out).checksum(name) == made.checksum(name)
-    both = Options(corpus=f"folder:{few_scenes}", probes_from=made.root, calibrate_on=("photos",))
-    with pytest.raises(BadConfig, match="--calibrate-on"):
-        run(tmp_path / "other", both, ("embed",))
 
 
 def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, tmp_path, monkeypatch):
