@@ -7,7 +7,7 @@ written with the first of them. Memory holds two units and the models, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from probing_core.errors import ModelUnavailable
@@ -21,38 +21,35 @@ from probing_core.run.sample_sets import SampleSet
 from probing_core.run.setup import withdrawn_on_error
 from probing_core.run.shards import Shards
 from probing_core.run.store import digest
-from probing_core.run.wanted import Wanted
 from probing_core.run.worker import Job
 
 Entries = Sequence[dict[str, Any]]
 """Contents of ``model.toml``."""
 
 
-def embed(plan: Plan, wanted: Wanted) -> Plan:
-    """Make what is wanted and missing of the tables of samples and of the models' embeddings.
+def embed(plan: Plan) -> Plan:
+    """Make what is missing of the tables of samples and of the models' embeddings.
 
     Returns:
         The plan, with the models that were loaded for the first time.
     """
-    scope, files, waiting = plan.scope, plan.files, wanted.requests(plan)
+    scope, files, waiting = plan.scope, plan.files, to_load(plan)
     with opened_executor(scope) as executor:
         while waiting:
             loaded = list(_load_some(executor, plan, waiting))
             entries = [entry for of_one in loaded for entry in of_one]
             if any(entry["name"] not in plan.scope.entries for entry in entries):
                 plan = with_models(plan)
-            artifacts = wanted.artifacts(plan, EMBED)
             for sample_set in plan.scope.sample_sets.values():
-                _embed_units(plan, artifacts, sample_set, entries, executor)
-            _embed_crops(plan, artifacts, entries, executor)
+                _embed_units(plan, sample_set, entries, executor)
+            _embed_crops(plan, entries, executor)
             executor.unload()
             waiting = waiting[len(loaded) :]
-        artifacts = wanted.artifacts(plan, EMBED)
         for sample_set in plan.scope.sample_sets.values():
-            if sample_set.table in artifacts:
-                _embed_units(plan, artifacts, sample_set, [], executor)  # their rows, where no model was to be embedded
-                _gather_rows(plan, artifacts[sample_set.table], sample_set)
-        _embed_crops(plan, artifacts, [], executor)
+            if sample_set.table in plan.artifacts:
+                _embed_units(plan, sample_set, [], executor)  # their rows, where no model was to be embedded
+                _gather_rows(plan, plan.artifacts[sample_set.table], sample_set)
+        _embed_crops(plan, [], executor)
     files.fold()
     return plan
 
@@ -94,20 +91,26 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
         plan.files.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
 
 
-def _embed_units(
-    plan: Plan, artifacts: Mapping[str, Artifact], sample_set: SampleSet, entries: Entries, executor: Executor
-) -> None:
-    """Embed what ``entries`` lack of ``sample_set``, and make its rows where they are missing: of ``artifacts``."""
+def to_load(plan: Plan) -> list[str]:
+    """Return the models of the recipe that are to be loaded."""
+    scope = plan.scope
+    left = {artifact.binding.get("model") for artifact in plan.left(plan.select(EMBED))}
+    lacking = {entry["request"] for name, entry in scope.entries.items() if name in left} | set(scope.unloaded)
+    return [request for request in scope.recipe.models if request in lacking]
+
+
+def _embed_units(plan: Plan, sample_set: SampleSet, entries: Entries, executor: Executor) -> None:
+    """Embed what ``entries`` lack of ``sample_set``, and make its rows where they are missing."""
     files, progress, shards, keys = plan.files, plan.scope.progress, dict[str, Shards](), dict[str, str]()
     for entry in entries:
-        artifact = artifacts.get(embeddings_folder(entry["name"], sample_set.series))
+        artifact = plan.artifacts.get(embeddings_folder(entry["name"], sample_set.series))
         if artifact is not None and plan.state(artifact) is not State.LEFT_OUT:
             keys[entry["name"]] = key = plan.ready_key(artifact)
             shards[entry["name"]] = Shards(
                 files, entry["name"], sample_set.series, key, len(sample_set.units), plan.inputs(artifact)
             )
     requests = {entry["name"]: entry["request"] for entry in entries}
-    missing = _units_without_rows(plan, artifacts.get(sample_set.table), sample_set)
+    missing = _units_without_rows(plan, plan.artifacts.get(sample_set.table), sample_set)
     for name, gathered in shards.items():
         missing += [Job(sample_set.series, unit, name, requests[name], keys[name]) for unit in gathered.missing]
     jobs: dict[int, list[Job]] = {}
@@ -136,10 +139,10 @@ def _units_without_rows(plan: Plan, table: Artifact | None, sample_set: SampleSe
     return [Job(sample_set.series, unit, "", "", key) for unit in units]
 
 
-def _embed_crops(plan: Plan, artifacts: Mapping[str, Artifact], entries: Entries, executor: Executor) -> None:
-    """Embed the large pictures, of models that lack them; make their table where it is missing: of ``artifacts``."""
+def _embed_crops(plan: Plan, entries: Entries, executor: Executor) -> None:
+    """Embed the large pictures, of models that lack them; make their table where it is missing."""
     paths = {crops_path(entry["name"]): entry for entry in entries}
-    left = plan.left([artifacts[path] for path in (CROPS, *paths) if path in artifacts])
+    left = plan.left([plan.artifacts[path] for path in (CROPS, *paths) if path in plan.artifacts])
     if not left:
         return
     plan.scope.progress.update("crops", 0, len(left), "Embedding large pictures, whole and as tiles")

@@ -344,15 +344,6 @@ class Plan:
         """Return those of ``artifacts`` that are to be made."""
         return [artifact for artifact in artifacts if self.state(artifact) in (State.MISSING, State.STALE)]
 
-    def needed(self, paths: Iterable[str]) -> set[str]:
-        """Return the names of the artifacts that files belong to, and of all that these lack to be made, at any
-        remove."""
-        names = {found.path for found in map(self.holding, paths) if found is not None}
-        for name, artifact in reversed(self.artifacts.items()):  # what is read stands before who reads it
-            if name in names and self.left([artifact]):
-                names.update(self._of_output[path].path for path in artifact.reads if self._lacks(path))
-        return names
-
     def _lacks(self, path: str) -> bool:
         """Return whether what lies at ``path`` is missing, or is another than who reads it by its key takes it for."""
         read = self._of_output[path]
@@ -394,10 +385,9 @@ class Plan:
     def _require(self, artifact: Artifact) -> None:
         for path in artifact.reads:
             if self._lacks(path):
-                stage = self._of_output[path].row.stage
                 raise BadRun(
                     f"'{artifact.path}' is made from '{path}', which the run '{self.files.root}' lacks; "
-                    f"`probing {stage} --run {self.files.root}` makes it."
+                    f"`probing run --out {self.files.root}` makes it."
                 )
 
 
@@ -505,9 +495,6 @@ class Declared(Files):
 
     def path(self, name: str) -> Path:
         return self._files.path(self._declared(name))
-
-    def readable(self, name: str) -> Path:
-        return self._files.readable(self._declared(name))
 
     def _declared(self, name: str) -> str:
         self._artifact.require_read(name)

@@ -12,15 +12,15 @@ from typing import Any
 from probing_core.compute.parallel import cores
 from probing_core.corpora import absolute_name, open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadConfig, BadCorpus, BadRun, DamagedFile, ProbingError, UnknownName
+from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
 from probing_core.models import PUBLISHED_VIEW, bundled, find_spec, parse
 from probing_core.models import expand as expand_models
 from probing_core.paths import refuse_address
-from probing_core.run.layout import JOURNAL, LOG, MANIFEST, MODELS, RECIPE, TEMPORARY, slug
+from probing_core.run.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY, is_model_path
+from probing_core.run.models import model_entries
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe, read_recipe, write_recipe
 from probing_core.run.store import RunFiles, Store
-from probing_core.run.wanted import names_of
 from probing_core.transforms import expand, resolve
 
 
@@ -190,15 +190,13 @@ def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
     """Take the model of ``request`` out of the recipe if an error is raised inside: the run could not be completed;
-    not where the run holds anything of the model, be it damaged, or the model is the only one."""
+    not where the run holds the model, or did before it was damaged, or the model is the only one."""
     try:
         yield
-    except DamagedFile:
-        raise  # nothing is wrong with the model: the file is made again, and the run goes on
     except ProbingError as error:
         others = tuple(name for name in recipe.models if name != request)
-        held = {path.split("/")[1] for path in (*store.entries(MODELS), *store.aside) if path.startswith(MODELS)}
-        if not others or not held.isdisjoint(map(slug, names_of(request))):
+        held = any(request in (entry["request"], entry["name"]) for entry in model_entries(store))
+        if not others or held or any(map(is_model_path, store.lost)):
             raise
         write_recipe(store, replace(recipe, models=others))
         error.args = (f"{error} It has left the run, which can go on without it.",)
@@ -232,7 +230,8 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
 def refuse_other_folder(store: Store) -> None:
     """Refuse a folder that is no run and holds something, with `BadRun`: none of it may be lost."""
     refuse_address(store.root)
-    if store.has(RECIPE) or not store.root.is_dir():
+    known = store.entry(RECIPE) is not None and store.path(RECIPE).exists()
+    if known or not store.root.is_dir():
         return
     there = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
     if there - {RECIPE, JOURNAL}:  # these alone are of a run that was killed as it began

@@ -40,9 +40,6 @@ class Shards:
         self._store, self._model, self._series, self._key, self._units = store, model, series, key, units
         self._inputs = inputs
         self._first = self._next = self._bytes = 0
-        entries = store.entries(embeddings_folder(model, series))
-        ours = [name for name, entry in entries.items() if entry["key"] == key and "state" not in entry]
-        store.set_aside(*(name for name in ours if not store.has(name)))  # cut off, or gone
         others = [name for name in embeddings_files(store, model, series) if not store.has(name, key)]
         store.remove(*others)
         store.hide(*(name for name in others if store.has(name)))  # of the base, which is only read

@@ -25,10 +25,9 @@ from probing_core.run.embed import embed as embed_missing
 from probing_core.run.embeddings import read_embeddings
 from probing_core.run.executors.ray_executor import RemoteWorker
 from probing_core.run.models import differences, model_entries
-from probing_core.run.options import EMBED, Options
+from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store, digest, without_none
-from probing_core.run.wanted import Wanted
 from tests.compute.test_samples import make_all, recipe_of
 from tests.models.made import assert_alike
 from tests.plans import keys, left, plan_of
@@ -51,7 +50,7 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus) -> None:
     """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
     plan = plan_of(store, recipe, options=CPU, corpus=corpus)
     plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
-    embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus), Wanted((EMBED,)))
+    embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus))
 
 
 def files(root: Path) -> dict[str, bytes]:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probing_core.compute import maps
 from probing_core.compute.train import comparison, linear
 from probing_core.errors import BadRun, ProbingError
 from probing_core.measures import MEASURES
@@ -17,13 +16,11 @@ from probing_core.run.last_options import last_options
 from probing_core.run.layout import IMAGES
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe
-from probing_core.run.repair import repair
 from probing_core.run.stages import STAGES, run
 from probing_core.run.store import Files, Store
 from probing_core.transforms import resolve
 from tests.conftest import on_two_threads
 from tests.run.test_embed import files
-from tests.run.test_repair import flip
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
 
@@ -225,7 +222,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_run(split_run, tmp_path):
 
 def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path, monkeypatch):
     """Whatever begins the run: a page resumes it there, and the recipe has the same bytes."""
-    monkeypatch.setattr("probing_core.run.stages.embed", lambda plan, wanted: plan)
+    monkeypatch.setattr("probing_core.run.stages.embed", lambda plan: plan)
     asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
     on_ray = Options(**asked, executor="ray", address="10.0.0.7:6379", precision="float32", maps="first")
     run(tmp_path / "ray", on_ray, ("embed",))
@@ -245,33 +242,6 @@ def test_a_run_that_ends_while_it_reads_images_goes_on_as_it_began(few_scenes, t
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", view=32, precision="float32", maps="first"))
     assert last_options(tmp_path / "run") == Options(precision="float32", maps="first")
-
-
-def test_a_series_that_was_never_made_is_not_made_by_a_repair(split_run, tmp_path):
-    out = shutil.copytree(split_run[0], tmp_path / "run")
-    store = Store(out)
-    with store.locked():
-        store.remove("series/rendering.parquet", *store.names("models/baseline-pixels/series/"))
-    before = files(out)
-    for name in ("samples.parquet", store.names("models/baseline-pixels/embeddings/")[0]):
-        flip(out / name)
-    repair(out)
-    assert {name: held for name, held in files(out).items() if not name.startswith("log/")} == {
-        name: held for name, held in before.items() if not name.startswith("log/")
-    }
-
-
-def test_a_stage_that_stumbles_on_damage_makes_nothing_else_of_earlier_ones(split_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
-    out = shutil.copytree(split_run[0], tmp_path / "run")
-    store, drawn = Store(out), "models/baseline-handcrafted/map.parquet"
-    with store.locked():
-        store.remove(drawn, "models/baseline-pixels/predictions/fine.parquet", "tables/scores.parquet")
-    there = store.names()
-    flip(out / store.names("models/baseline-handcrafted/embeddings/")[0])
-    run(out, split_run[1], ("project",))
-    assert Store(out).names() == sorted([*there, drawn])
-    assert Store(out).damage() == []
 
 
 def test_a_crops_table_that_was_lost_is_made_again_and_nothing_else(split_run, tmp_path):

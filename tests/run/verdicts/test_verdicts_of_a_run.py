@@ -45,7 +45,7 @@ from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.conftest import scene, write_scenes
 from tests.plans import left, plan_of
-from tests.run.test_repair import flip
+from tests.run.test_damage import flip
 
 pytestmark = pytest.mark.slow
 
@@ -233,7 +233,9 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
     assert {name: after.checksum(name) for name in before} == before
 
 
-def test_a_repair_keeps_what_was_measured_for_a_detector_that_is_not_complete(made, options, tmp_path, monkeypatch):
+def test_a_damaged_unit_of_a_detector_that_is_not_complete_alone_is_measured_again(
+    made, options, tmp_path, monkeypatch
+):
     out = shutil.copytree(made.root, tmp_path / "run")
     Store(out).remove(DETECTOR_FILE, scored_views_path(DETECTOR))
 
@@ -246,17 +248,8 @@ def test_a_repair_keeps_what_was_measured_for_a_detector_that_is_not_complete(ma
             run(out, options, ("train",))
     measured = Store(out).names(VERDICT_UNITS)
     assert len(measured) == 2
-    verify = ["verify", "--run", str(out)]
-    assert main(verify) == 0, "pieces are neither foreign nor wrong"
-    for name in (predictions_path(MODEL, "fine"), measured[0]):
-        flip(out / name)
-    assert main(verify) == 2
-    assert main([*verify, "--repair"]) == 0
-    assert main(verify) == 0
-    repaired = Store(out)
-    assert repaired.has(predictions_path(MODEL, "fine"))
-    assert repaired.names(VERDICT_UNITS) == measured[1:]
-    assert not repaired.has(DETECTOR_FILE)
+    assert main(["verify", "--run", str(out)]) == 0, "units are neither foreign nor wrong"
+    flip(out / measured[0])
     written, plain = [], Store.enter
     monkeypatch.setattr(
         Store, "enter", lambda self, given, *rest: (written.extend(n for n, _ in given), plain(self, given, *rest))[1]
@@ -298,16 +291,16 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     assert not [name for name in written if name.startswith(verdict_units_folder(MODEL))]
 
 
-def test_a_detector_that_is_repaired_is_calibrated_as_it_was(made, tmp_path):
+def test_a_damaged_detector_is_learned_again_and_calibrated_as_it_was(made, options, tmp_path):
     out = shutil.copytree(made.root, tmp_path / "run")
     flip(out / DETECTOR_FILE)
-    assert main(["verify", "--run", str(out), "--repair"]) == 0
+    run(out, options, ("train",))
     assert {name: Store(out).checksum(name) for name in made.names()} == {n: made.checksum(n) for n in made.names()}
     views = [Predictor(root).judge(DETECTOR).calibration.view for root in (out, made.root)]
     assert np.array_equal(*views)
 
 
-def test_a_detector_that_cannot_be_learned_again_stays(made, tmp_path, monkeypatch, capsys):
+def test_a_detector_that_cannot_be_learned_again_stays(made, options, tmp_path, monkeypatch):
     out = shutil.copytree(made.root, tmp_path / "run")
     flip(out / DETECTOR_FILE)
     held = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
@@ -319,14 +312,10 @@ def test_a_detector_that_cannot_be_learned_again_stays(made, tmp_path, monkeypat
         return plain(name, fingerprint, option)
 
     monkeypatch.setattr(setup, "_open_same", away)
-    verify = ["verify", "--run", str(out)]
-    assert main([*verify, "--repair"]) == 2
-    assert (
-        f"The photographs are away. What is damaged stays as it is until it can be made again: '{DETECTOR_FILE}'"
-        in (capsys.readouterr().err)
-    )
+    with pytest.raises(BadRun, match="The photographs are away"):
+        run(out, Options(device="cpu", precision="float32"), ("train",))
     assert {path: path.read_bytes() for path in held} == held
-    assert main(verify) == 2
+    assert main(["verify", "--run", str(out)]) == 2
 
 
 def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, tmp_path, monkeypatch):
