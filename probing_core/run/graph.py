@@ -17,7 +17,6 @@ from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
     DEPLOYMENT,
-    DETECTOR,
     DONE,
     EVERYTHING,
     FUSION,
@@ -46,10 +45,13 @@ from probing_core.run.makers import (
     choose_verdict_photographs,
     decide_claims,
     draw_map,
+    embed_units,
     join,
     join_fits,
+    join_parts,
     learn_detector_of,
     make_study,
+    measure_for_detector,
     score,
     score_views,
     train,
@@ -57,7 +59,7 @@ from probing_core.run.makers import (
 )
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
-from probing_core.run.scope import HOLDING_FILES, Scope
+from probing_core.run.scope import Scope
 
 # which there are
 
@@ -150,6 +152,14 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
 """Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
 which memory may decide, and ``models``, ``unscored`` and ``claims``, which the models decide."""
 
+GIVEN: Mapping[str, Callable[[Scope, Binding], Any]] = {
+    "fingerprint": lambda s, b: s.corpora,
+    **dict.fromkeys(("transforms", "classes", "warps"), lambda s, b: s.transforms),
+    "train_samples": lambda s, b: most_to_learn(s.recipe.train_samples, s.entries[b["model"]]["dim"]),
+    "claims": lambda s, b: list(s.entries),
+}
+"""What makers are given of an option where its value in a key only describes it."""
+
 
 def _train_samples(scope: Scope, model: str) -> int | None:
     """Return how many samples a probe learns from, where that is asked for or memory holds fewer than there are."""
@@ -177,13 +187,13 @@ VERDICT_OPTIONS = (*VERSIONS, "calibrate_on", "alternatives")
 
 
 def _embed_rows() -> Iterator[Row]:
-    """Yield the rows of the main samples.
-
-    What has no maker in the stage ``embed`` is made unit by unit by `probing_core.run.embed`: models share its
-    pictures.
-    """
+    """Yield the rows of the main samples, which are made in units: models share the pictures of each."""
     images = ("fingerprint", "view", "limit", "live_images", "seed", "learns", "warps")
-    main: dict[str, Any] = {"stage": EMBED, "revision": revisions.SAMPLES}
+    main: dict[str, Any] = {
+        "stage": EMBED,
+        "revision": revisions.SAMPLES,
+        "units": partial(embed_units, series=""),
+    }
     yield Row(
         path=layout.IMAGES,
         holds="one row an image that the run considered",
@@ -213,7 +223,7 @@ def _embed_rows() -> Iterator[Row]:
         each=_models,
         reads=(layout.IMAGES, MODEL),
         options=(*VERSIONS, "repetitions", "embeddings"),
-        units=_units,
+        count=_units,
         by_key=True,
         **main,
     )
@@ -226,7 +236,11 @@ def _series_rows() -> Iterator[Row]:
         (RENDERING, "images to learn from as other programs alter them", ("alternatives", "live_images")),
         (LAYERS, "images of every split, of which every block of a network is embedded", ()),
     ):
-        series: dict[str, Any] = {"stage": EMBED, "revision": revisions.SERIES[name]}
+        series: dict[str, Any] = {
+            "stage": EMBED,
+            "revision": revisions.SERIES[name],
+            "units": partial(embed_units, series=name),
+        }
         yield Row(
             path=layout.series_table(name),
             holds=f"one row a sample of a series: {holds}",
@@ -241,7 +255,7 @@ def _series_rows() -> Iterator[Row]:
             each=partial(_models, series=name),
             reads=(layout.IMAGES, MODEL),
             options=(*VERSIONS, *options, "embeddings"),
-            units=partial(_units, series=name),
+            count=partial(_units, series=name),
             by_key=True,
             **series,
         )
@@ -335,7 +349,7 @@ def _verdict_rows() -> Iterator[Row]:
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
         revision=revisions.DETECTOR,
-        pieces=layout.measured_unit_path(),
+        units=measure_for_detector,
         make=learn_detector_of,
         doing="Measuring views for the detector of alterations",
     )
@@ -345,8 +359,8 @@ def _verdict_rows() -> Iterator[Row]:
         each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
         options=VERDICT_OPTIONS,
-        pieces=layout.scored_unit_path(DETECTOR),
-        make=score_views,
+        units=score_views,
+        make=partial(join_parts, path=DETECTOR_VIEWS),
         doing="Scoring photographs for verdicts",
         **shared,
     )
@@ -356,8 +370,8 @@ def _verdict_rows() -> Iterator[Row]:
         each=_verdict_models,
         reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT), _probe(FUSION)),
         options=VERDICT_OPTIONS,
-        pieces=layout.scored_unit_path(ANY_MODEL),
-        make=score_views,
+        units=score_views,
+        make=partial(join_parts, path=VIEWS),
         **shared,
     )
 
@@ -384,7 +398,7 @@ def _score_rows() -> Iterator[Row]:
         each=_any_model,
         reads=(SCORES_OF_MODEL,),
         options=("models",),
-        make=join,
+        make=partial(join, path=layout.SCORES),
         doing="Joining tables",
         **shared,
     )
@@ -423,7 +437,7 @@ def _study_rows() -> Iterator[Row]:
             each=_if(partial(_any_studied, study=study.name)),
             reads=(layout.study_path(ANY_MODEL, study.name),),
             options=("models",),
-            make=join,
+            make=partial(join, path=layout.table_path(study.name)),
             doing="Joining tables",
             **shared,
         )
@@ -478,13 +492,14 @@ TABLE = Table(
         *_map_rows(),
     ),
     OPTIONS,
+    GIVEN,
 )
 
 
 def build(scope: Scope, table: Table = TABLE) -> Plan:
     """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
     them; and what is made with a model once that was loaded."""
-    return Plan(table, scope, scope.files, _in_path, HOLDING_FILES)
+    return Plan(table, scope, scope.files, _in_path, scope.means)
 
 
 def with_models(plan: Plan) -> Plan:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,8 +24,26 @@ from probing_core.run.setup import Corpora
 from probing_core.run.store import Store
 from probing_core.transforms.base import Transform
 
-HOLDING_FILES = ("files", "images", "sample_sets", "with_models")
-"""Names of what the scope holds and no maker is given: of files, it reads what its row declares."""
+
+@dataclass
+class Means:
+    """What makers are given that changes no bytes.
+
+    Attributes:
+        options: where and with what it is computed.
+        progress: what they report to.
+        threads: of the numerical libraries.
+        sample_sets: see `Scope`.
+        stands_on_base: whether the run reads the files of another beside its own.
+        executor: what embeds, while the stage ``embed`` works.
+    """
+
+    options: Options
+    progress: Progress
+    threads: int
+    sample_sets: Mapping[str, SampleSet]
+    stands_on_base: bool
+    executor: Any = None
 
 
 class Scope:
@@ -101,9 +121,9 @@ class Scope:
         return task_names(self.transforms, self.images)
 
     @property
-    def stands_on_base(self) -> bool:
-        """Whether the run reads the files of another beside its own."""
-        return self.files.base is not None
+    def means(self) -> Means:
+        threads, based = self.recipe.threads, self.files.base is not None
+        return Means(self.options, self.progress, threads, self.sample_sets, based)
 
     def covers(self, model: str, series: str) -> bool:
         """Return whether a model has embeddings of a series."""

@@ -207,8 +207,8 @@ def _make_embeddings(plan: Plan, planned: Callable[[], Plan]) -> Plan:
         plan = _with_images(plan, planned)
         scope.progress.note(download_summary(to_load(plan)))
         plan = embed(plan)
-    if not _lacks_embeddings(plan):
-        store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
+    plan.clean()
+    if not store.names(UNITS):
         shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
     store.fold()
     return plan

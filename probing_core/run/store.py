@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 from probing_core.errors import BadRun, RunBusy, one_line
 from probing_core.run.atomic import write_atomically, written_atomically
 from probing_core.run.encoding import map_array, write_arrays, write_joined_arrays, write_tables
-from probing_core.run.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, is_piece
+from probing_core.run.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, UNITS
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 from probing_core.run.revisions import FORMAT
 
@@ -394,8 +394,8 @@ class Store(RunFiles):
             name, what = next(iter(theirs.items()))
             raise BadRun(f"'{name}' of the run '{self.base}', which this one stands on, {what}; mend that run first.")
         damaged = self.damaged()
-        self.remove(*filter(is_piece, damaged))
-        return {name: what for name, what in damaged.items() if not is_piece(name)}
+        self.remove(*(name for name in damaged if name.startswith(UNITS)))
+        return {name: what for name, what in damaged.items() if not name.startswith(UNITS)}
 
     @property
     def lost(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from probing_core.models import load_embedder
 from probing_core.models.network import compiled
 from probing_core.models.network.embedder import NetworkEmbedder
 from probing_core.models.providers import baselines
-from probing_core.run import layout, sample_sets, shards, worker
+from probing_core.run import engine, layout, sample_sets, worker
 from probing_core.run.embed import embed as embed_missing
 from probing_core.run.embeddings import read_embeddings
 from probing_core.run.executors.ray_executor import RemoteWorker
@@ -51,6 +51,7 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus) -> None:
     plan = plan_of(store, recipe, options=CPU, corpus=corpus)
     plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
     embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus))
+    store.fold()
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -61,7 +62,7 @@ def files(root: Path) -> dict[str, bytes]:
 def small_units(monkeypatch):
     """Units of two images, each in a file of its own, so that a small corpus has several."""
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 8)
-    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
+    monkeypatch.setattr(engine, "SHARD_BYTES", 1)
 
 
 @pytest.fixture
@@ -332,7 +333,7 @@ def test_embeddings_too_large_for_half_precision_are_refused(tmp_path, few_scene
 
 def test_units_gathered_into_fewer_files_hold_the_same(run, tmp_path, few_scenes, monkeypatch):
     store, recipe, corpus = run
-    monkeypatch.setattr(shards, "SHARD_BYTES", 2**20)
+    monkeypatch.setattr(engine, "SHARD_BYTES", 2**20)
     gathered, recipe, corpus = start(tmp_path / "gathered", few_scenes)
     embed(gathered, recipe, corpus)
     for name in MODELS:

@@ -21,8 +21,8 @@ class Executor(Protocol):
     def unload(self) -> None:
         """Close the models, so that their memory is free."""
 
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
-        """Do the jobs, each element being those of one unit; yield what was done and written, in any order."""
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
+        """Do the jobs, each element being those of one unit; yield what was written for each, in any order."""
 
     def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
         """Do what `Worker.embed_crops` does."""
@@ -35,9 +35,9 @@ class LocalExecutor:
         self.load, self.unload, self.embed_crops = worker.load, worker.unload, worker.embed_crops
         self._worker = worker
 
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
         for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
-            yield jobs, self._worker.work(jobs, upcoming)
+            yield self._worker.work(jobs, upcoming)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.model_data import ModelData, SeriesData, fit_probe
 from probing_core.compute.tasks import make_task
 from probing_core.run import layout, makers
-from probing_core.run.engine import Artifact, Plan, Reader, Table
+from probing_core.run.engine import Artifact, Plan, Table
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL
 from probing_core.run.recipe import Recipe, load_transforms
@@ -100,7 +100,7 @@ def series_of(store: Store, study: str, model: str = WIDE) -> SeriesData:
 def _read_by(store: Store, model: str, name: str):
     plan = plan_of(store)
     study = next(one for one in STUDIES if one.name == name)
-    return makers.studied(Reader(plan, plan.artifacts[layout.study_path(model, name)]), study)
+    return makers.studied(*plan.given(plan.artifacts[layout.study_path(model, name)]), study)
 
 
 def of_studies(plan: Plan, *tables: str) -> list[Artifact]:
@@ -118,7 +118,7 @@ def _table() -> Table:
     """The table of runs whose studies are `STUDIES`, of which a test may replace some."""
     makes = {layout.study_path(ANY_MODEL, one.name): partial(makers.make_study, study=one) for one in STUDIES}
     rows = [replace(row, make=makes[row.path]) if row.path in makes else row for row in TABLE.rows]
-    return Table(rows, TABLE.options)
+    return TABLE.with_rows(rows)
 
 
 def lengths_at(position: np.ndarray) -> np.ndarray:

@@ -23,20 +23,18 @@ from probing_core.detector.score import alteration_score, log_of
 from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
 from probing_core.run import graph, makers, setup, stages
-from probing_core.run.engine import COMPLETE, Table
-from probing_core.run.graph import OPTIONS as VALUES
+from probing_core.run.engine import COMPLETE
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import (
     BESIDE,
     DETECTOR_FILE,
     RECIPE,
-    VERDICT_UNITS,
+    UNITS,
     embeddings_folder,
     is_embeddings_path,
     map_path,
     predictions_path,
     scored_views_path,
-    verdict_units_folder,
 )
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe
@@ -246,7 +244,7 @@ def test_a_damaged_unit_of_a_detector_that_is_not_complete_alone_is_measured_aga
         patch.setattr(makers, "learn_detector", kill)
         with pytest.raises(KeyboardInterrupt):
             run(out, options, ("train",))
-    measured = Store(out).names(VERDICT_UNITS)
+    measured = Store(out).names(UNITS)
     assert len(measured) == 2
     assert main(["verify", "--run", str(out)]) == 0, "units are neither foreign nor wrong"
     flip(out / measured[0])
@@ -257,13 +255,13 @@ def test_a_damaged_unit_of_a_detector_that_is_not_complete_alone_is_measured_aga
     run(out, options, ("train",))
     assert [name for name in written if name in measured] == measured[:1]
     assert Store(out).checksum(DETECTOR_FILE) == made.checksum(DETECTOR_FILE)
-    assert not Store(out).names(VERDICT_UNITS)
+    assert not Store(out).names(UNITS)
 
 
 def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
     copy = Store(shutil.copytree(made.root, tmp_path / "run"))
     rows = [replace(row, revision=9) if row.make is makers.learn_detector_of else row for row in TABLE.rows]
-    raised = Table(rows, VALUES)
+    raised = TABLE.with_rows(rows)
     monkeypatch.setattr(stages, "build", lambda scope, table: graph.build(scope, raised))
     monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)
     plan = plan_of(copy, table=raised)
@@ -288,7 +286,7 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     assert after.checksum(DETECTOR_FILE) != made.checksum(DETECTOR_FILE)
     assert after.checksum(scored_views_path(DETECTOR)) != made.checksum(scored_views_path(DETECTOR))
     assert scored_views_path(MODEL) not in written
-    assert not [name for name in written if name.startswith(verdict_units_folder(MODEL))]
+    assert not [name for name in written if name.startswith(f"{UNITS}{scored_views_path(MODEL)}")]
 
 
 def test_a_damaged_detector_is_learned_again_and_calibrated_as_it_was(made, options, tmp_path):
