@@ -47,25 +47,24 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
 table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 .answers th, .answers td { text-align: left; font-weight: normal; padding: 3px 10px 3px 0; vertical-align: middle; }
 .answers tbody tr { border-top: 1px solid #8883; }
-.answers td:last-child, .answers th:last-child { text-align: right; padding-right: 0; width: 4.5rem; }
+.answers td:last-child, .answers th:last-child { padding-right: 0; width: 28%; }
 .answers tbody th { width: 24%; min-width: 7.5em; overflow-wrap: anywhere; }
 .answers thead th { opacity: 0.8; } .answers thead [title] { text-decoration: underline dotted; cursor: help; }
 .answers .line { display: flex; align-items: center; gap: 10px; min-height: 1.4em; }
 .answers .when { flex: 0 0 3.4em; opacity: 0.8; }
 .answers .track { flex: 1 1 40%; height: 11px; background: #8882; border-radius: 2px; position: relative; }
-.answers .track i { position: absolute; inset-block: 0; border-radius: 2px; } .answers .rather { opacity: 0.35; }
+.answers .track i { position: absolute; inset-block: 0; border-radius: 2px; }
+.answers .first i { width: 10px; height: 10px; border-radius: 2px; }
 .answers .words { flex: 1 1 42%; opacity: 0.8; } .answers .sure { opacity: 1; font-weight: 600; }
 .answers .scale { flex: 1 1 40%; display: flex; justify-content: space-between; }
 .stHtml:has(.answers, .examples) { container-type: inline-size; } /* where it is narrow, words stand below their bar */
 @container (max-width: 480px) {
-  .answers tbody th { width: 34%; } .answers td:last-child, .answers th:last-child { width: 3rem; }
+  .answers tbody th { width: 34%; }
   .answers .line { flex-wrap: wrap; gap: 2px 8px; padding-block: 3px; }
   .answers .track, .answers .scale { flex-basis: 100%; } .answers .when { flex-basis: 100%; }
   .examples th, .examples td { padding-right: 8px !important; font-size: 0.82rem; }
 }
-.no-alarm summary { cursor: pointer; padding: 4px 0; } .answers + .no-alarm, .awaited { margin-top: 8px; }
-.no-alarm summary:focus-visible { outline: 2px solid ACCENT; outline-offset: 2px; }
-.awaited { opacity: 0.8; }
+.awaited { opacity: 0.8; margin-top: 8px; }
 table.examples { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 .examples th, .examples td { text-align: left; font-weight: normal; padding: 4px 24px 4px 0; }
 .examples tbody tr { border-top: 1px solid #8883; } .examples thead th { opacity: 0.8; }

@@ -7,7 +7,7 @@ fail where a page reads something else.
 
 from __future__ import annotations
 
-from probing_core.compute.names import DEPLOYMENT, DETECTOR, FUSION, LAYERS, NOVELTY, READINGS
+from probing_core.compute.names import DEPLOYMENT, DETECTOR, LAYERS, NOTICING, READINGS
 from probing_core.run import layout
 from probing_core.run.layout import ANY_MODEL, ANY_TASK
 
@@ -21,7 +21,7 @@ _TASKS = layout.predictions_path(ANY_MODEL, ANY_TASK)
 _EMBEDDINGS = layout.embeddings_folder(ANY_MODEL)
 _DETECTOR = (layout.DETECTOR_FILE, layout.scored_views_path(DETECTOR))
 _LIVE = (
-    *(layout.probe_path(ANY_MODEL, name) for name in (DEPLOYMENT, FUSION, NOVELTY)),
+    *(layout.probe_path(ANY_MODEL, name) for name in (DEPLOYMENT, NOTICING)),
     layout.scored_views_path(ANY_MODEL),
 )
 

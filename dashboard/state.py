@@ -42,7 +42,7 @@ NAMES = frozenset((
 ))  # fmt: skip
 """Names that an address can set, on any page: choices follow a visitor. Tests of pages fail where one is missing."""
 
-FAMILIES = (FOLD, "tiles-model-")
+FAMILIES = (FOLD,)
 """Beginnings of names of which a page has several; the page of a gallery ends in `GALLERY`."""
 
 GALLERY = "-page"

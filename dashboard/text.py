@@ -91,11 +91,12 @@ GLOSSARY = {
     "recognized": "Named as it is: the share of the samples of a class that the probe calls by its name (recall).",
     "chance": "What guessing would give.",
     "detector": "The classifier that decides whether a picture was altered at all, apart from the models.",
-    "verdict": "untouched, altered, or strange (unlike all that was learned), by comparison with photographs that are "
-    "untouched.",
-    "alarm": "A model alarms where the picture seems more altered than 95 % of untouched photographs; only then is it "
-    "quoted with a probability, given that the picture was altered.",
-    "power": "The share of altered pictures that alarm, where 5 % of untouched ones do: the column Finds.",
+    "verdict": "The detector's answer, by comparison with photographs that are untouched: it alarms where a picture "
+    "seems more altered than 95 % of them.",
+    "answer": "altered (a probability above 90 %), rather altered (above 60 %), cannot tell, rather untouched (below "
+    "40 %) or untouched (below 10 %).",
+    "prior": "The share of such pictures that are altered, before any is looked at: one half unless it is changed.",
+    "power": "The share of altered pictures that alarm, where 5 % of untouched ones do.",
     "threshold": "The strength from which on a model tells a transformed picture from the untouched one.",
 }
 """The words of the project, each with one meaning; pages, commands, tables and documentation use them alike."""

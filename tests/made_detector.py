@@ -25,7 +25,7 @@ from probing_core.detector.training_mix import make_views, plan_views
 from probing_core.detector.verdicts import score_of
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.store import Store
-from probing_core.transforms import bank
+from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import Image, generator
 
@@ -56,28 +56,31 @@ def learned() -> Detector:
     names = [t.name for t in transforms]
     sets = []
     for split, count in (("train", LEARNED), ("val", CHOSEN)):
-        X, y, photographs = [], [], []
+        X, y = [], []
         for image_id, picture in pictures(split, count).items():
             planned = plan_views(names[1:], image_id, seed=0)
             by_name = {t.name: t.for_split(split) for t in transforms}
             X.append(features(list(make_views(picture, VIEW, planned, by_name, image_id, seed=0))))
             y += [names.index(one.transform) for one in planned]
-            photographs += [image_id] * len(planned)
-        sets.append((np.concatenate(X), np.array(y), np.array(photographs)))
+        sets.append((np.concatenate(X), np.array(y)))
     return fit_detector(*sets[0], sets[1], classes=names, groups=[t.group for t in transforms])
 
 
 def scored(detector: Detector) -> pd.DataFrame:
     """The table of scored views (docs/run-format.md) of photographs that nothing was learned from."""
     rows = []
+    blur = resolve("gaussian-blur")
     for image_id, picture in pictures("test", CALIBRATED).items():
         for draw in range(DRAWS):
             view = clean(picture, VIEW, generator(0, image_id, "calibrates", draw=draw))
             for maker, image in ((AS_IT_IS, view), (TURNED_GRAY, turned_gray(view))):
-                no_color = has_no_color(image)
-                (prediction,) = detect(detector, [PictureCrops(image)])
-                score = score_of(prediction, no_color, fused=False)
-                rows.append((image_id, f"{image_id}-{draw}", maker, no_color, score))
-    table = pd.DataFrame(rows, columns=["image_id", "base_id", "maker", "no_color", "score"])
-    untouched = {"corpus": 1, "role": "calibrate", "transform": "identity", "group": "identity", "size": "view"}
-    return table.assign(**untouched)
+                rows.append((image_id, f"{image_id}-{draw}", "calibrate", maker, "identity", "identity", image))
+            rng = generator(0, image_id, "is reported on", draw=draw)
+            image = blur.apply(view, blur.draw_strength(rng), rng)
+            rows.append((image_id, f"{image_id}-{draw}-blurred", "report", "bank", blur.name, blur.group, image))
+    table = pd.DataFrame(rows, columns=["image_id", "base_id", "role", "maker", "transform", "group", "image"])
+    table["no_color"] = [has_no_color(image) for image in table["image"]]
+    predictions = detect(detector, [PictureCrops(image) for image in table["image"]])
+    gray = table["no_color"]
+    table["score"] = [score_of(one, no_color, fused=False) for one, no_color in zip(predictions, gray, strict=True)]
+    return table.drop(columns="image").assign(corpus=1, size="view")

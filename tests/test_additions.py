@@ -19,6 +19,9 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 
 TRANSFORM = """
+from probing_core.transforms.base import Transform
+
+
 def tint(image: Image, amount: float, rng: np.random.Generator) -> Image:
     return np.clip(image + np.array([amount, 0, 0]), 0, 255).astype(np.uint8)
 

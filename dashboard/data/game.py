@@ -56,7 +56,8 @@ def asked(run: Run, game: int) -> list[int]:
 
 
 def answers(run: Run, samples: list[int]) -> pd.DataFrame:
-    """Return what every model takes each of ``samples`` for.
+    """Return what every model takes each of ``samples`` for, by probes that had not seen their photographs: untouched
+    where it is not rather altered than not, else what was done if it was.
 
     Returns:
         ``round`` (from 0), ``sample``, ``player``, ``answer`` (a transformation), ``probability``, ``group`` (of the
@@ -67,7 +68,11 @@ def answers(run: Run, samples: list[int]) -> pd.DataFrame:
     for model in players(run):
         tested = cache.predictions(run, model, "fine")
         rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[samples]
-        answer = rows["predicted"].astype(str)
+        answer, sure = rows["predicted"].astype(str), rows["p_predicted"]
+        if "altered" in rows:  # format 1 has no answers of its tested samples
+            untouched = rows["altered"] <= 0.5
+            answer = rows["named"].astype(str).mask(untouched, "identity")
+            sure = rows["altered"].mask(untouched, 1 - rows["altered"])
         group = answer.map(groups)
         parts.append(
             pd.DataFrame(
@@ -76,7 +81,7 @@ def answers(run: Run, samples: list[int]) -> pd.DataFrame:
                     "sample": samples,
                     "player": model,
                     "answer": answer.to_numpy(),
-                    "probability": rows["p_predicted"].to_numpy(),
+                    "probability": sure.to_numpy(),
                     "group": group.to_numpy(),
                     "right": (group == rows["group"].astype(str)).to_numpy(),
                 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -45,6 +46,7 @@ class Gallery:
 
     def __init__(self, run: Run) -> None:
         self.run, self.samples = run, cache.computed(run, retrieval.gallery)
+        self._turn = threading.Lock()
         self._crops: list[PictureCrops] = []
         self._blocks: dict[str, list[np.ndarray]] = {}
 
@@ -57,16 +59,16 @@ class Gallery:
         total = len(self.samples)
         while (done := len(self._crops)) < total:
             yield Step(False, done, total)
-            with predictions.turn():
+            with self._turn:
                 for sample in self.samples[len(self._crops) :][:EMBEDDED_AT_ONCE]:
                     self._crops.append(PictureCrops(self.run.picture(int(sample))[1]))
         while (done := self._embedded(model)) < total:
             yield Step(True, done, total)
-            with predictions.turn():
+            with self._turn:
                 some = self._crops[self._embedded(model) :][:EMBEDDED_AT_ONCE]
                 if some:  # else another visitor has made the rest meanwhile
-                    found = predictions.predictor_of(self.run).predict_crops(model, some)
-                    self._blocks[model].append(np.stack([each.embedding for each in found]))
+                    found = predictions.predictor_of(self.run).ask(model, some)
+                    self._blocks[model].append(np.stack([each.prediction.embedding for each in found]))
 
     def rows(self, model: str) -> LazyRows:
         """Return the embeddings by ``model`` in the order of ``samples``; what is missing is made; errors as of

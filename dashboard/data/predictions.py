@@ -1,4 +1,4 @@
-"""Predictions of models for pictures; models are loaded here alone, and only when a page asks for them.
+"""Answers of models about pictures; models are loaded here alone, and only when a page asks for them.
 
 Nothing here draws: functions return, or yield while a page waits, and `dashboard.widgets.asking` shows how far it is.
 """
@@ -7,31 +7,30 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from cachetools import LRUCache
 
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Preview
-from probing_core.api.predictor import Predictor
+from probing_core.api.predictor import Answer, Predictor
 from probing_core.compute.live import tiles
-from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.models.hub import no_downloads
 from probing_core.results import Run
 
-MAX_CACHED_PREDICTIONS = 4096
-"""Predictions in memory at most, each of one picture and one model."""
+MAX_CACHED_ANSWERS = 4096
+"""Answers in memory at most, each of one model about one picture."""
 
 MAX_CACHED_CROPS = 64
 """Pictures of one visit whose crops are in memory at most: more than a page shows together."""
@@ -39,46 +38,35 @@ MAX_CACHED_CROPS = 64
 HEARD_EVERY_S = 0.1
 """Seconds after which a page that waits for a model hears what the visitor has done meanwhile."""
 
-Answer = dict[str, Any]
+Row = dict[str, Any]
 """Answer of one model about one picture, as `Predictor.predict` returns it."""
-
-_TURN = threading.Lock()
-"""Lock of the models, which all visitors share: one prediction runs at a time."""
 
 
 class Answers:
-    """Predictions of the models of a run, each made once for a picture, since pages ask again at every change.
+    """Answers of the models of a run, each made once for a picture, since pages ask again at every change.
 
-    Streamlit's cache knows one call at a time; here all new pictures of a call go through the model as one batch.
+    Visitors share them. A model that is loaded or asked for one visitor holds up those who ask it, and nobody else.
 
     Attributes:
-        predictor: asked for what is not known yet.
+        predictor: asked for what is not known yet, all new pictures of a call as one batch.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
-        self._cached: OrderedDict[tuple[str, bytes], Prediction] = OrderedDict()
+        self._known: LRUCache[tuple[str, bytes], Answer] = LRUCache(MAX_CACHED_ANSWERS)
+        self._changing = threading.Lock()  # never held while a model is asked
 
-    def of(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
-        """Return what ``model`` predicts of each picture."""
+    def of(self, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
+        """Return what ``model`` answers about each picture."""
         keys = [(model, _digest(each)) for each in crops]
-        new = {key: each for key, each in zip(keys, crops, strict=True) if key not in self._cached}
-        found = {key: self._cached[key] for key in keys if key not in new}
+        with self._changing:
+            found = {key: self._known[key] for key in keys if key in self._known}
+        new = {key: each for key, each in zip(keys, crops, strict=True) if key not in found}
         if new:
-            found |= dict(zip(new, self.predictor.predict_crops(model, list(new.values())), strict=True))
-        for key, prediction in found.items():
-            self._cached[key] = prediction
-            self._cached.move_to_end(key)
-        while len(self._cached) > MAX_CACHED_PREDICTIONS:
-            self._cached.popitem(last=False)
+            found |= dict(zip(new, self.predictor.ask(model, list(new.values())), strict=True))
+            with self._changing:
+                self._known.update({key: found[key] for key in new})
         return [found[key] for key in keys]
-
-
-@contextmanager
-def turn() -> Iterator[None]:
-    """Hold the models for the visitor of this session, who without rights has none downloaded."""
-    with _TURN, nullcontext() if rights.allowed() else no_downloads():
-        yield
 
 
 def _digest(crops: PictureCrops) -> bytes:
@@ -90,18 +78,34 @@ def _digest(crops: PictureCrops) -> bytes:
 
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
-def answers_of(run: Run) -> Answers:
-    """Return the answers of the models of ``run``, loaded when first needed and shared by all visitors.
-
-    Raises:
-        BadRun: the run has no probes to predict with.
-    """
+def _answers_of(run: Run) -> Answers:
     return Answers(Predictor(run))
 
 
 def predictor_of(run: Run) -> Predictor:
-    """Return what `answers_of` asks."""
-    return answers_of(run).predictor
+    """Return what answers for ``run``; its models are loaded when first needed and shared by all visitors.
+
+    Raises:
+        BadRun: the run has no probes to predict with.
+    """
+    return _answers_of(run).predictor
+
+
+def ask(run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
+    """Return what ``model``, which is a name or `DETECTOR`, answers about each picture: on every page the same.
+
+    For a visitor without rights no model is downloaded.
+
+    Raises:
+        ProbingError: the model cannot be asked.
+    """
+    with nullcontext() if rights.allowed() else no_downloads():
+        return _answers_of(run).of(model, crops)
+
+
+def embed(run: Run, model: str, crops: Sequence[PictureCrops]) -> np.ndarray:
+    """Return the embeddings (N, D) of pictures, seen whole; errors as of `ask`."""
+    return np.stack([found.prediction.embedding for found in ask(run, model, crops)])
 
 
 def models_of(run: Run) -> tuple[str, ...]:
@@ -113,39 +117,35 @@ def models_of(run: Run) -> tuple[str, ...]:
     return run.live_models or predictor_of(run).models
 
 
-def with_detector(run: Run, models: Sequence[str]) -> list[str]:
-    """Return ``models`` with the detector of alterations before them, where the run has one."""
-    return [*([DETECTOR] if predictor_of(run).has_detector else []), *models]
-
-
 def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
     """Return the groups of which the run's detector finds less than half, in pictures such as this."""
-    power = predictor_of(run).judge(DETECTOR).power_at(large, no_color)
+    power = predictor_of(run).judge().power_at(large, no_color)
     return () if power is None else power.hardly_detected
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
-    """Start the imports and the loading that the first prediction needs: the detector and ``models``.
+    """Start the imports and the loading that the first answer needs: the detector, where there is one, and ``models``.
 
     A visitor who asks meanwhile waits for the same load.
 
     Returns:
         The thread that loads; None where nothing can be asked, for which the page shows the error with the first
-        prediction.
+        answer.
     """
     try:
-        asked = predictor_of(run), with_detector(run, models)
+        predictor = predictor_of(run)
     except ProbingError:
         return None
+    asked = [*([DETECTOR] if predictor.has_detector else []), *models]
     # No daemon: a process that ends while PyTorch is being imported would be aborted.
-    thread = threading.Thread(target=_prepare, args=asked, name="prepare")
+    thread = threading.Thread(target=_prepare, args=(predictor, asked), name="prepare")
     thread.start()
     return thread
 
 
 def loading(run: Run, model: str) -> Iterator[None]:
     """Load ``model``, which is a name or `DETECTOR`, and yield again and again meanwhile; one that is loaded yields
-    nothing, unless another visitor is answered first.
+    nothing, unless another visitor is answered by it first.
 
     Streamlit hears what the visitor does next when something is written, so the page writes at every step.
     """
@@ -161,18 +161,13 @@ def loading(run: Run, model: str) -> Iterator[None]:
 def _prepare(predictor: Predictor, models: Sequence[str], downloads: bool = False) -> None:
     """Load ``models`` in a thread that has no visitor: nothing here may ask Streamlit for one."""
     for model in models:
-        may_download = nullcontext() if downloads else no_downloads()
-        with suppress(ProbingError), _TURN, may_download:  # the page shows the error, too; the others are prepared
+        # The page shows the error, too; the others are prepared.
+        with suppress(ProbingError), nullcontext() if downloads else no_downloads():
             predictor.prepare(model)
 
 
-def cut(run: Run, images: Sequence[np.ndarray]) -> list[PictureCrops]:
-    """Return of each image what the models of ``run`` are given of it."""
-    return predictor_of(run).cut(images)
-
-
 def crops_of(run: Run, picture: VisitorPicture) -> PictureCrops:
-    """Return what the models of ``run`` are given of ``picture``, which is cut once in a visit."""
+    """Return what the models of ``run`` receive for ``picture``, which is cut once in a visit."""
     return _crops_of(picture.key, run.recipe.view, picture.image)
 
 
@@ -182,87 +177,40 @@ def _crops_of(key: str, view: int, _image: np.ndarray) -> PictureCrops:
     return tiles.cut(_image, view)
 
 
-def ask(run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
-    """Return what ``model`` predicts of each picture, when it is this visitor's turn.
-
-    Raises:
-        ProbingError: the model cannot be asked.
-    """
-    with turn():
-        return answers_of(run).of(model, crops)
-
-
-def embed(run: Run, model: str, crops: Sequence[PictureCrops]) -> np.ndarray:
-    """Return the embeddings (N, D) of pictures, seen whole; errors as of `ask`."""
-    return np.stack([found.embedding for found in ask(run, model, crops)])
-
-
-def predict(run: Run, model: str, crops: Sequence[PictureCrops], names: Sequence[str], task: str) -> list[Answer]:
-    """Return the rows of `Predictor.predict` of images that were `cut`; errors as of `ask`."""
-    return predictor_of(run).rows(crops, {model: ask(run, model, crops)}, task, names)
-
-
-def class_table(rows: Sequence[Answer]) -> pd.DataFrame:
-    """Return a table of all classes of each of the ``rows`` of `predict`, most probable first by image and model."""
+def class_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return a table of all classes of each of the ``rows`` of `Predictor.predict`, most probable first by image and
+    model."""
+    columns = ("image", "model", "task", "crops", "altered", "answer")
     return pd.DataFrame(
-        [
-            {name: row[name] for name in ("image", "model", "task")}
-            | one
-            | {
-                "crops": row["crops"],
-                "known": row["known"],
-                "verdict": row["verdict"]["answer"],
-                "p": row["verdict"]["p"],
-            }
-            for row in rows
-            for one in row["classes"]
-        ],
-        columns=["image", "model", "task", "class", "group", "probability", "crops", "known", "verdict", "p"],
+        [{name: row[name] for name in columns} | one for row in rows for one in row["classes"]],
+        columns=[*columns, "class", "group", "probability"],
     )
 
 
-def crop_table(run: Run, crops: PictureCrops, model: str, task: str) -> pd.DataFrame:
-    """Return the probabilities of the whole of a picture and of its tiles: a row for each class of ``task``, a column
-    for each crop, by its number, the whole first, and ``answer``, the fusion of them all."""
-    (prediction,) = ask(run, model, [crops])
-    table = pd.DataFrame(prediction.crop_probabilities.T, index=list(prediction.classes))
-    table = table.assign(answer=prediction.probabilities)
-    if task == "group":
-        table = table.groupby(list(prediction.groups), sort=False).sum()
-    return table.rename_axis("class").sort_values("answer", ascending=False)
-
-
-def rule_of(run: Run, model: str) -> str:
-    """Return a sentence on where the fusion rule of ``model`` comes from."""
-    if pictures := predictor_of(run).fusion_fitted_on(model):
-        return f"The rule that makes one answer of them was fitted on {pictures:,} large pictures in training."
-    return (
-        "The rule that makes one answer of them is that before any fit, since this run learned from no picture of "
-        "such a size: blur, noise and compression mostly from the tiles, everything else from both alike."
-    )
-
-
-def strength_curve(run: Run, preview: Preview, model: str) -> pd.DataFrame:
+def strength_curve(run: Run, preview: Preview, model: str, prior: float) -> pd.DataFrame:
     """Return the answers of ``model`` as the strength grows; errors as of `ask`.
 
     Returns:
-        ``model``, ``strength``, ``probability`` of the transform's own class (NaN if the probe has none),
-        ``says`` (the most probable class) and ``shift``: cosine distance to the embedding of the clean view.
+        ``model``, ``strength``, ``altered`` (the probability that the picture was), ``probability`` of the
+        transform's own class if it was (NaN if the probe has none), ``says`` (the most probable class) and ``shift``:
+        cosine distance to the embedding of the clean view.
     """
     steps, name = preview.steps(), preview.transform.name
     found = ask(run, model, [PictureCrops(image) for step in steps for image in (step.before, step.after)])
-    return pd.DataFrame(
-        [
+    rows = []
+    for step, before, after in zip(steps, found[::2], found[1::2], strict=True):
+        classes = after.classes()
+        rows.append(
             {
                 "model": model,
                 "strength": step.strength,
-                "probability": float(dict(zip(b.classes, b.probabilities, strict=True)).get(name, np.nan)),
-                "says": b.classes[int(np.argmax(b.probabilities))],
-                "shift": 1 - _cosine(a.embedding, b.embedding),
+                "altered": after.altered(prior),
+                "probability": next((one["probability"] for one in classes if one["class"] == name), np.nan),
+                "says": classes[0]["class"],
+                "shift": 1 - _cosine(before.prediction.embedding, after.prediction.embedding),
             }
-            for step, a, b in zip(steps, found[::2], found[1::2], strict=True)
-        ]
-    )
+        )
+    return pd.DataFrame(rows)
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

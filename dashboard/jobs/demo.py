@@ -22,9 +22,6 @@ LIMIT = 60
 
 MODELS = ("zoo/mae", "zoo/clip", "baseline/handcrafted")
 
-MAPS = "first"
-"""Maps that are drawn with the run; the others are drawn when a visitor opens them."""
-
 
 def main() -> int:
     demo, reference = paths.runs_dir() / DEMO, paths.reference_run()
@@ -37,10 +34,8 @@ def main() -> int:
                 begun = False
             report = processes.report_of(demo)
             if report is None or report.state != "running":
-                new = Options(
-                    corpus="reference", transforms=("bank",), repetitions=1, models=MODELS, limit=LIMIT, maps=MAPS
-                )
-                options = Options(maps=MAPS) if begun else new
+                new = Options(corpus="reference", transforms=("bank",), repetitions=1, models=MODELS, limit=LIMIT)
+                options = Options() if begun else new
                 processes.start(demo, options.arguments())
             return 0
     except (ProbingError, OSError) as error:
@@ -48,7 +43,7 @@ def main() -> int:
         return 2
     from probing_core.cli import main as probing
 
-    return probing(["run", "--out", str(demo), *Options(models=MODELS, limit=LIMIT, maps=MAPS).arguments()])
+    return probing(["run", "--out", str(demo), *Options(models=MODELS, limit=LIMIT).arguments()])
 
 
 def _is_readable(run: Path) -> bool:

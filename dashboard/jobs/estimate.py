@@ -10,9 +10,8 @@ import pandas as pd
 
 from dashboard.jobs import processes
 from probing_core.compute.design import Design
-from probing_core.compute.live.large import MAX_PICTURES, TILES
 from probing_core.compute.names import LAYERS
-from probing_core.compute.samples import SamplePlan, used_images
+from probing_core.compute.samples import SamplePlan
 from probing_core.compute.series import plan_series, series_names
 from probing_core.corpora import assign_splits
 from probing_core.results import Run
@@ -95,8 +94,7 @@ def estimate(
     series = {name: len(plan_series(name, design, table)) for name in series_names(design, table)}
     layers = series.pop(LAYERS, 0)
     in_blocks = layers if networks else 0
-    large = min(MAX_PICTURES, used_images(table, "val")["base_id"].nunique())  # those that are large enough, of these
-    samples = main + sum(series.values()) + in_blocks + large * len(design.transforms) * (1 + TILES)
+    samples = main + sum(series.values()) + in_blocks
     numbers = samples * sum(sizes.values()) + in_blocks * sum(networks) * (TYPICAL_BLOCKS - 1)
     seconds = None if pace is None else pace.each_s * main * len(dimensions)
     return Estimate(samples, numbers * BYTES / 1e6, seconds)

@@ -34,7 +34,7 @@ def show() -> None:
     run = cache.current_run()
     tour("Confusion")
     if not run.tasks:
-        messages.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
+        messages.empty("This run has no predictions yet; `probing run --out DIR` makes them.")
         return
     compare = pickers.segments(
         "Compare",
@@ -53,13 +53,13 @@ def _all_classes(run: Run) -> None:
     first = cache.predictions(run, model, task)
     if first.empty:
         why = f"'{plain(model)}' has no predictions for the task {task}"
-        messages.empty(f"{why}; `probing evaluate --run DIR` makes them.")
+        messages.empty(f"{why}; `probing run --out DIR` makes them.")
         return
     second = None if other == NO_OTHER else cache.predictions(run, other, task)
     if second is not None and second.empty:
         messages.empty(
             f"'{plain(other)}' has no predictions for the task {task} yet, so the first model stands alone; "
-            "`probing evaluate --run DIR` makes them."
+            "`probing run --out DIR` makes them."
         )
         other, second = NO_OTHER, None
     first = of_subset(first, subset, run.far)

@@ -17,6 +17,7 @@ from dashboard.page import page
 from dashboard.text import hint, plain, strength_in_words
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import StrengthAxis, strength_chart
+from probing_core.compute.live.tiles import PictureCrops
 from probing_core.measures.notation import decimal
 from probing_core.results import Run, summaries
 from probing_core.results.sentences import seen_from
@@ -74,24 +75,26 @@ def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, m
         messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
         return
     messages.left_out(models, able, "the run has no probe of theirs for new pictures")
-    if not _answers(run, transform, step, able, beside):
+    with beside:
+        prior = verdicts.pick_prior()
+    if not _answers(run, picture, transform, step, able, prior, beside):
         return  # why stands on the page
     st.header("What the models predict for this picture")
     if not pickers.toggle("At every strength", "ask", help="Asks the models about every step of the slider."):
         return
     shown = preview(picture, run.recipe.view, transform)
-    curves = asking.each(able, lambda model: predictions.strength_curve(run, shown, model))
+    curves = asking.each(able, lambda model: predictions.strength_curve(run, shown, model, prior))
     if not curves:
         return  # why stands on the page
     curve = pd.concat(curves.values(), ignore_index=True)
     axis = replace(_axis(transform, step.strength), learned=(transform.weakest, transform.strongest))
     left, right = st.columns(2)
     with left:
-        st.subheader("Probability of the right class", help=hint("probability"))
+        st.subheader("Noticed", help="How probable each model takes it that the picture was altered.")
         figure = strength_chart(
-            curve.assign(probability=100 * curve["probability"]), "probability", cache.theme(), "probability (%)", axis
+            curve.assign(altered=100 * curve["altered"]), "altered", cache.theme(), "altered (%)", axis
         )
-        tables.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
+        tables.chart(figure, "curve-altered", curve, "Probability of having been altered as strength grows.")
     with right:
         st.subheader("Distance of the embedding", help=RAW_SHIFT)
         figure = strength_chart(curve, "shift", cache.theme(), "1 \N{MINUS SIGN} cosine to the untouched picture", axis)
@@ -99,36 +102,24 @@ def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, m
     _neighbors(run, step.before, step.after, able)
 
 
-def _answers(run: Run, transform: Transform, step: Step, models: list[str], beside: Any) -> bool:
+def _answers(
+    run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], prior: float, beside: Any
+) -> bool:
     """Show what each model answers about the picture at the chosen strength as it comes, the first as soon as that one
     model is loaded; return whether any has answered."""
     untouched = step.strength == transform.neutral
-    found = verdicts.answer_for("identity" if untouched else transform.name)
-    asked = "untouched?" if untouched else f"{transform.name}?"
-    crops, theme = predictions.cut(run, [step.after]), cache.theme()
-    rows: list[predictions.Answer] = []
-    answers, about = beside.empty(), beside.empty()
-
-    def show(waiting: list[str]) -> None:
-        if table := verdicts.models_table({"after": rows}, theme, waiting, found, asked):
-            answers.html(table)
-        else:
-            answers.empty()  # the run has models, and none of them answered
-
+    crops = predictions.crops_of(run, picture) if untouched else PictureCrops(step.after)
+    theme, rows, answers = cache.theme(), list[predictions.Row](), beside.empty()
     for number, model in enumerate(models):
         for _ in predictions.loading(run, model):
-            show(models[number:])
-        rows += asking.predict(run, crops, ["after"], [model], "fine")
-        show(models[number + 1 :])
-        if rows:
-            about.caption(_about_bars(transform.name, untouched))
+            answers.html(verdicts.models_table({"after": rows}, theme, models[number:]))
+        rows += asking.rows(run, [model], {"after": crops}, "fine", prior)
+        answers.html(verdicts.models_table({"after": rows}, theme, models[number + 1 :]))
+    if rows:
+        beside.caption(verdicts.ABOUT_ROWS)
+    else:
+        answers.empty()  # the run has models, and none of them answered
     return bool(rows)
-
-
-def _about_bars(transform: str, untouched: bool) -> str:
-    what = "that the picture is untouched" if untouched else f"of {transform}"
-    begin = f" Move the slider: from then on they are those of {transform}." if untouched else ""
-    return f"Bars: the probability {what}; pale: of what the model names instead.{begin}"
 
 
 def _neighbors(run: Run, before, after, models: list[str]) -> None:
@@ -138,9 +129,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
         gallery.embeddings_missing(run, "near")
         return
     model = pickers.select("To the model", "near", able)
-    for column, name, crops in zip(
-        st.columns(2), ("before", "after"), predictions.cut(run, [before, after]), strict=True
-    ):
+    for column, name, crops in zip(st.columns(2), ("before", "after"), map(PictureCrops, (before, after)), strict=True):
         with column:
             found, similarity = neighbors.neighbors(run, crops, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")

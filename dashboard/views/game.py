@@ -31,7 +31,7 @@ ABOUT = (
 def show() -> None:
     run = cache.current_run()
     if not game.players(run):
-        messages.empty("No model of this run has predictions to play with; `probing evaluate --run DIR` makes them.")
+        messages.empty("No model of this run has predictions to play with; `probing run --out DIR` makes them.")
         return
     if run.pictures.why_not:
         gallery.pictures_missing(run, PicturesMissing(run.pictures.why_not), "game")
@@ -125,7 +125,7 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
             "answer": st.column_config.TextColumn("says"),
             "right": st.column_config.TextColumn("group right", width="small"),
         },
-        percent={"probability": ("probability (%)", "What the model's probe gives its own answer.")},
+        percent={"probability": ("probability (%)", "How sure the model is of untouched or altered.")},
         height=36 * (min(len(shown), 9) + 1),
     )
 

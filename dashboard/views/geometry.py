@@ -19,7 +19,7 @@ from probing_core.run import layout
 def show() -> None:
     run = cache.current_run()
     if run.models.empty:
-        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` does it.")
         return
     if all(cache.table(run, layout.table_path(name)).empty for name in ("geometry", "selectivity")):
         messages.empty(tables.why_none(run))

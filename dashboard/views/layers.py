@@ -27,7 +27,7 @@ NO_BLOCKS = "they have no blocks of their own: statistics and pixels, or a netwo
 def show() -> None:
     run = cache.current_run()
     if run.models.empty:
-        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` does it.")
         return
     rows = cache.computed(run, summaries.layers)
     if rows.empty:

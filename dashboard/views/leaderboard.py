@@ -83,7 +83,7 @@ def show_leaderboard(run: Run) -> None:
     elif len(baselines):
         board = in_order(pd.concat([board, baselines.assign(p=np.nan, apart=True)], ignore_index=True))
     if board.empty:
-        messages.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
+        messages.empty("No model has a score for this task yet; `probing run --out DIR` makes them.")
         return
     scored = pd.concat([scores_of(each, task, subset) for each in runs])["model"]
     messages.left_out(run.models["name"], scored, "they have no score of this task on these samples")

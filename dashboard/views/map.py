@@ -56,7 +56,7 @@ def show() -> None:
     run = cache.current_run()
     tour("Map")
     if run.models.empty:
-        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` does it.")
         return
     names = list(run.transforms["transform"])
     chosen = st.session_state.get(CHOSEN, state.stored_choice(CHOSEN))

@@ -71,7 +71,7 @@ def _recipe(run: Run) -> None:
 
 def _models(run: Run) -> None:
     if run.models.empty:
-        messages.empty("No model has been embedded yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded yet; `probing run --out DIR` does it.")
         return
     table = run.models.drop(columns="recipe")
     tables.show_table(table, "models")
@@ -97,7 +97,7 @@ def _checks(run: Run) -> None:
     if run.sample_count:
         st.markdown(about_visibility(run))
     if run.fits.empty:
-        messages.empty("This run has no probes yet; `probing train --run DIR` makes them.")
+        messages.empty("This run has no probes yet; `probing run --out DIR` makes them.")
     else:
         st.markdown(about_fits(run))
         tables.show_table(run.fits, "fits")

@@ -117,7 +117,7 @@ def _profile(run: Run, models: list[str]) -> None:
     st.header("Models by groups", help=hint("recall"))
     rows = cache.computed(run, summaries.by_group, tuple(models))
     if rows.empty:
-        messages.empty("This run has no scores by group for the task fine; `probing evaluate --run DIR` makes them.")
+        messages.empty("This run has no scores by group for the task fine; `probing run --out DIR` makes them.")
         return
     figure = profile_chart(rows, cache.theme())
     tables.chart(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import count
 from pathlib import Path, PurePath
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +15,7 @@ import streamlit as st
 from dashboard import rights, state
 from dashboard.components.scan_thumbnails import thumbnails_of
 from dashboard.data import cache, examples, predictions
+from dashboard.data.predictions import Row
 from dashboard.jobs import processes, scans
 from dashboard.page import fragment, page
 from dashboard.text import plain
@@ -23,7 +23,6 @@ from dashboard.widgets import access, asking, messages, pickers, tables
 from probing_core.api.scan import CHUNKS
 from probing_core.api.scan.writing import TABLE, promise_of
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import in_words
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace
@@ -120,12 +119,12 @@ def _sample(able: list[RunPlace]) -> None:
         place.html(_examples_table([]) + LOADING)
     names = list(examples.NAMES)
     crops = [predictions.crops_of(run, examples.example(name)) for name in names]
-    rows = asking.predict(run, crops, names, [DETECTOR], "fine")
-    place.html(_examples_table([row["verdict"] for row in rows]))
+    rows = asking.rows(run, [DETECTOR], dict(zip(names, crops, strict=True)))
+    place.html(_examples_table(rows))
     table = pd.DataFrame(
         {
             "path": [row["image"] for row in rows],
-            "verdict": [row["verdict"]["answer"] for row in rows],
+            "verdict": [row["answer"] for row in rows],
             "group": [row["verdict"]["group"] for row in rows],
             "class": [row["verdict"]["transform"] for row in rows],
             "p": [row["verdict"]["p"] for row in rows],
@@ -134,16 +133,16 @@ def _sample(able: list[RunPlace]) -> None:
     tables.download(table, "scan-examples", "This table as CSV")
 
 
-def _examples_table(verdicts: Sequence[Mapping[str, Any]]) -> str:
+def _examples_table(rows: Sequence[Row]) -> str:
     """Return HTML: the examples with the verdict on each, or with none yet, at once: a grid that scrolls takes longer
     than all else on the page."""
     lines = []
     for place, name in enumerate(examples.NAMES):
         words = ["…", "", "", ""]
-        if verdicts:
-            found = verdicts[place]
+        if rows:
+            found = rows[place]["verdict"]
             p = "" if found["p"] is None else f"{found['p']:.3f}"
-            words = [in_words(found["answer"], found["p"]), found["group"] or "", found["transform"] or "", p]
+            words = [rows[place]["answer"], found["group"] or "", found["transform"] or "", p]
         picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
         cells = "".join(f"<td>{escape(word)}</td>" for word in words)
         lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
@@ -269,13 +268,12 @@ def _results(out: Path) -> None:
                 f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
                 f"'{out}', and scan again."
             ) from error
-        words = [in_words(verdict, p) for verdict, p in zip(table["verdict"], table["p"], strict=True)]
-        counts = pd.Series(words).value_counts()
+        counts = table["verdict"].value_counts()
         st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
         st.caption(plain(promise))
         if table["q"].isna().all():
             table = table.drop(columns="q")
-        shown = table.assign(verdict=words).sort_values("p", na_position="last")
+        shown = table.sort_values("p", na_position="last")
         table = table.loc[shown.index]
         shown.insert(0, "", _thumbnails(out, table))
         st.dataframe(

@@ -14,7 +14,7 @@ from dashboard.components.tour import tour
 from dashboard.data import cache, examples, neighbors, predictions
 from dashboard.data.map_points import points_by_group
 from dashboard.data.pictures import VisitorPicture, data_url
-from dashboard.data.predictions import Answer
+from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
@@ -23,7 +23,7 @@ from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
-from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.notation import decimal
 from probing_core.results import Run, place
 from probing_core.transforms import bank
 
@@ -55,6 +55,7 @@ def show() -> None:
     chosen = _choose_pictures()
     try:
         models, task = _controls(run)
+        prior = verdicts.pick_prior()
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -65,18 +66,17 @@ def show() -> None:
     pictures = _named(chosen)
     names = list(pictures)
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
-    first = predictions.with_detector(run, models[:AT_ONCE])
-    rows = asking.predict(run, list(crops.values()), names, first, task)
+    rows = asking.rows(run, _with_detector(run, models[:AT_ONCE]), crops, task, prior)
     if not rows:
         messages.empty("None of the first models could be asked; choose others.")
         return
     first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
     opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else names[0]
     mine = [row for row in rows if row["image"] == opened]
-    fill = _card(run, opened, pictures[opened], crops[opened], mine, models, first, task)
+    fill = _card(run, opened, pictures[opened], crops[opened], mine, models, first, task, prior)
     below = st.container()
     with below:
-        _change(run, pictures, opened, first, task)
+        _change(run, pictures, opened, first, task, prior)
         _neighbors(run, crops, first)
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
@@ -149,21 +149,20 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return [m for m in models if m in able] or able[:1], task
 
 
-def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Answer]) -> str:
+def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
     """Show a row a picture, and return the name of the one whose card is open."""
     names = list(pictures)
     lines = []
     for name, picture in pictures.items():
         row = next(row for row in rows if row["image"] == name)
-        decided = verdicts.has_answer([row])
-        found = None if decided else verdicts.first_answer(row)
+        decided = verdicts.detectors([row])
         height, width = picture.image.shape[:2]
         lines.append(
             {
                 "": data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False),
                 "picture": name,
-                "verdict": verdicts.short_answer(row["verdict"], _flat(picture)) if found is None else found.words,
-                "why": verdicts.as_altered(row["verdict"]) if decided and row["verdict"]["n"] else "",
+                "answer": verdicts.short_answer(row),
+                "why": verdicts.as_altered(decided["verdict"]) if decided else "",
                 "width × height": f"{width:,} × {height:,}",
             }
         )
@@ -178,7 +177,7 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Answer]) 
         height="content",
         column_config={
             "": st.column_config.ImageColumn(width="small"),
-            "verdict": st.column_config.TextColumn(help=f"By {'the detector' if asked == DETECTOR else asked}."),
+            "answer": st.column_config.TextColumn(help=f"By {'the detector' if asked == DETECTOR else asked}."),
         },
     )
     tables.download(table.drop(columns=""), "pictures", "This table as CSV")
@@ -195,11 +194,12 @@ def _card(
     name: str,
     picture: VisitorPicture,
     crops: PictureCrops,
-    rows: list[Answer],
+    rows: list[Row],
     models: list[str],
     first: list[str],
     task: str,
-) -> Callable[[], list[Answer]]:
+    prior: float,
+) -> Callable[[], list[Row]]:
     """Show the verdict on one picture and the answers of the ``first`` models.
 
     Returns:
@@ -208,7 +208,7 @@ def _card(
     silent = [m for m in models[:AT_ONCE] if m not in first]
     waiting = [m for m in models[AT_ONCE:] if m not in silent]
     theme = cache.theme()
-    decided = next((row["verdict"] for row in rows if row["model"] == DETECTOR), None)
+    decided, given = verdicts.detectors(rows), [row for row in rows if row["model"] != DETECTOR]
     with st.container(border=True, key="answer"):
         left, right = st.columns([1, 4])
         with left:
@@ -217,22 +217,19 @@ def _card(
             st.caption(f"{plain(name)}, {width:,} × {height:,} pixels. Crops: {crops.kind}", help=hint("crops"))
             upload.flags(picture)
         with right:
-            if decided is not None and verdicts.has_answer(rows):
-                hardly = predictions.hardly_detected(run, crops.kind == "combined", decided["no_color"])
+            if decided is not None:
+                hardly = predictions.hardly_detected(run, crops.kind == "combined", decided["verdict"]["no_color"])
                 verdicts.show_answer(decided, hardly, _flat(picture))
             sentence, answers = st.empty(), st.empty()
             st.caption(verdicts.ABOUT_ROWS)
             details = pickers.fold("Every class by every model", "show-classes")
-            if crops.kind == "combined":
-                _whole_and_tiles(run, crops, picture.key, models, task)
 
-    def fill() -> list[Answer]:
-        asked = [row for row in rows if row["model"] != DETECTOR]
+    def fill() -> list[Row]:
+        asked = list(given)
         for number, model in enumerate(waiting, 1):
-            asked += asking.predict(run, [crops], [name], [model], task, f"Asking {model}")
+            asked += asking.rows(run, [model], {name: crops}, task, prior, f"Asking {model}")
             answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
-        if agreement := verdicts.agreement(asked, decided):
-            sentence.markdown(agreement)
+        sentence.markdown(verdicts.noticed(asked))
         if details:
             with details:
                 table = predictions.class_table(asked)
@@ -240,8 +237,12 @@ def _card(
                 tables.chart(figure, "answers", table, f"Probabilities of every class for {name}.")
         return [*(row for row in rows if row["model"] == DETECTOR), *asked]
 
-    answers.html(verdicts.models_table({name: [r for r in rows if r["model"] != DETECTOR]}, theme, waiting))
+    answers.html(verdicts.models_table({name: given}, theme, waiting))
     return fill
+
+
+def _with_detector(run: Run, models: list[str]) -> list[str]:
+    return [*([DETECTOR] if predictions.predictor_of(run).has_detector else []), *models]
 
 
 def _flat(picture: VisitorPicture) -> float:
@@ -253,44 +254,10 @@ def _flatness(key: str, _image: np.ndarray) -> float:
     return flatness(_image)
 
 
-@messages.guarded
-def _whole_and_tiles(run: Run, crops: PictureCrops, tag: str, models: list[str], task: str) -> None:
-    """Show the crops of a large picture that a model receives, and its prediction for each.
-
-    Args:
-        tag: tag of the picture, which stays the same when another picture is removed.
-    """
-    box = pickers.fold("Whole and tiles: what a model receives, and what it predicts for each", f"show-tiles-{tag}")
-    if not box:
-        return
-    with box:
-        model = pickers.select("Model", f"tiles-model-{tag}", models)
-        probabilities = predictions.crop_table(run, crops, model, task)
-        names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(crops.pictures)))]
-        words = [
-            f"{name}: {probabilities[i].idxmax()} {in_percent(probabilities[i].max())}" for i, name in enumerate(names)
-        ]
-        pictures = [data_url(crop) for crop in crops.pictures]
-        st.image(pictures, caption=[plain(text) for text in words], width=gallery.THUMBNAIL, alt=words)
-        st.caption(
-            "The whole shows color, tone, style and composition; the tiles are cut at the picture's own scale, from "
-            "its upper left to its lower right, and show blur, noise and compression. "
-            f"{predictions.rule_of(run, model)}"
-        )
-        tiles = probabilities.drop(columns=[0, "answer"]).mean(axis=1)
-        shares = pd.DataFrame(
-            {"whole": probabilities[0], "tiles, on average": tiles, "answer": probabilities["answer"]}
-        )
-        percent = st.column_config.NumberColumn(format="%.1f %%")
-        tables.show_table(
-            (shares.head(SHARES) * 100).reset_index(),
-            f"tiles-{tag}",
-            column_config=dict.fromkeys(shares.columns, percent),
-        )
-
-
 @fragment
-def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str], task: str) -> None:
+def _change(
+    run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str], task: str, prior: float
+) -> None:
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
     picture = pictures[pickers.select("Picture", "change-picture", list(pictures), opened, where=left)]
@@ -298,18 +265,20 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
     labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
     transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
     step = strength_slider(picture, run.recipe.view, transform)
-    when = "before", "after"
-    crops = predictions.cut(run, [step.before, step.after])
-    asked = asking.predict(run, crops, list(when), predictions.with_detector(run, models), task)
+    # Untouched it is the picture of the card, and has the card's answers.
+    before = predictions.crops_of(run, picture)
+    after = before if step.strength == transform.neutral else PictureCrops(step.after)
+    asked = asking.rows(run, _with_detector(run, models), {"before": before, "after": after}, task, prior)
     if not asked:
         return  # why stands on the page
     done = with_strength(transform.name, step.strength, 3)
     st.markdown(f"First answers **before**, and **after {done}**, of the picture as the models receive it:")
     st.caption(
-        f"One view of {run.recipe.view} pixels, reduced and cut as the pictures of the run are, is asked here; the "
-        "answer above is of the picture itself, in tiles where it is large, and may differ."
+        f"Before is the picture itself, as above; after is one view of {run.recipe.view} pixels, reduced and cut as "
+        "the pictures of the run are."
     )
-    st.html(verdicts.models_table({name: [r for r in asked if r["image"] == name] for name in when}, cache.theme()))
+    answers = {when: [row for row in asked if row["image"] == when] for when in ("before", "after")}
+    st.html(verdicts.models_table(answers, cache.theme()))
     tables.download(predictions.class_table(asked), "change", "Predictions before and after as CSV")
 
 

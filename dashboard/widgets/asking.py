@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import streamlit as st
 
 from dashboard.data import neighbors, predictions
-from dashboard.data.predictions import Answer
+from dashboard.data.predictions import Row
 from dashboard.text import plain
+from probing_core.compute.live.noticing import PRIOR
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.errors import ProbingError
 from probing_core.results import Run
@@ -34,17 +35,20 @@ def each(models: Sequence[str], ask: Callable[[str], Found], meanwhile: str = AS
     return found
 
 
-def predict(
+def rows(
     run: Run,
-    crops: Sequence[PictureCrops],
-    names: Sequence[str],
     models: Sequence[str],
-    task: str,
+    crops: Mapping[str, PictureCrops],
+    task: str = "fine",
+    prior: float = PRIOR,
     meanwhile: str = ASKING,
-) -> list[Answer]:
-    """Return the rows of `predictions.predict` of all ``models``, as `each`."""
-    found = each(models, lambda model: predictions.predict(run, model, crops, names, task), meanwhile)
-    return [row for rows in found.values() for row in rows]
+) -> list[Row]:
+    """Return the rows of `Predictor.predict` of all ``models`` about pictures by their names, model after model, as
+    `each`."""
+    found = each(models, lambda model: predictions.ask(run, model, list(crops.values())), meanwhile)
+    return [
+        answer.row(name, task, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)
+    ]
 
 
 def embed_gallery(run: Run, model: str) -> None:

@@ -44,7 +44,7 @@ def draw_missing(run: Run, models: list[str], reading: str) -> None:
         _try_again(run, able, report.error if report is not None else "")
         return
     try:
-        processes.draw_maps(run.path, fresh)
+        processes.draw_maps(run.path)
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
     else:

@@ -187,4 +187,4 @@ def why_none(run: Run) -> str:
             "This run ships no embeddings, from which this is measured, and was made before it was; a run that is "
             "computed here (New run, or `probing run`) has it."
         )
-    return "This run does not hold what is shown here yet; `probing evaluate --run DIR` makes it from its embeddings."
+    return "This run does not hold what is shown here yet; `probing run --out DIR` makes it from its embeddings."

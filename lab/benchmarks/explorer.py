@@ -6,7 +6,7 @@ import statistics
 import sys
 from importlib.resources import files
 
-from devtools.browser import CHROMIUM, browser
+from lab.devtools.browser import CHROMIUM, browser
 
 POINTS = {"33000": 33_000, "1000000": 1_000_000}
 """Key of the result -> tested points on both maps."""

@@ -17,7 +17,6 @@ import pandas as pd
 
 from probing_core.compute import names
 from probing_core.compute.image_selection import choose_images
-from probing_core.compute.live.large import COLUMNS
 from probing_core.compute.samples import plan_samples
 from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
@@ -83,7 +82,6 @@ def make_run(
     scope = plan.scope
     samples = complete(plan_samples(recipe.design, scope.images), seed)
     plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})
-    _invent(plan, {layout.CROPS: pd.DataFrame(columns=list(COLUMNS))})
     for position, (name, (_, _, dim, skill)) in enumerate(models.items()):
         rng = np.random.default_rng([seed, position])
         for task in task_names(load_transforms(recipe)):
@@ -92,7 +90,7 @@ def make_run(
             _invent(plan, made)
         for reading in names.READINGS:
             _invent(plan, {layout.map_path(name, reading): map_of(samples, rng)})
-        _leave_out(plan, layout.embeddings_folder(name), layout.crops_path(name))
+        _leave_out(plan, layout.embeddings_folder(name))
         if name in LIVE:
             probe = _probe(recipe.transforms, dim, rng).to_bytes()
             fine = plan.artifact(layout.predictions_path(name, "fine"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 from probing_core import Predictor
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads

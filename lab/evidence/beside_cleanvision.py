@@ -18,8 +18,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lab.devtools.command import errors_in_a_line
-from lab.devtools.environments import uv_run
+from lab.devtools.commands import errors_in_a_line, uv_run
 from lab.evidence._detector import publish
 from probing_core import Predictor
 from probing_core.api.scan import scan

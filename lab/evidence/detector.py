@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lab.devtools.command import errors_in_a_line
+from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import publish, share
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.command import errors_in_a_line
+from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import publish, share
 from lab.evidence.foreign import altered
 from probing_core import Predictor

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from lab.devtools.command import errors_in_a_line
+from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import measured, publish
 from probing_core import Predictor
 from probing_core.compute.live.tiles import PictureCrops, cut

@@ -17,7 +17,7 @@ import numpy as np
 import skimage
 from PIL import Image as Pillow
 
-from lab.devtools.command import errors_in_a_line
+from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import publish
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR

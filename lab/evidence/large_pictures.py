@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from probing_core.compute.live.fusion import starting_rule
 
-from lab.devtools.command import errors_in_a_line
+from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import Measured, measured, publish
 from probing_core import Predictor
-from probing_core.compute.live.fusion import starting_rule
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus

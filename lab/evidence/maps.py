@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 from probing_core.compute.maps import NEIGHBORS
 from probing_core.compute.names import DONE, EVERYTHING, READINGS
 from probing_core.compute.readings import nearest_embeddings, nearest_points, read_as, shares_among
@@ -37,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     run = Run.open(options.run)
     if not any(run.has_embeddings(model) for model in run.models["name"]):
-        raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing embed --run DIR` makes them.")
+        raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing run --out DIR` makes them.")
     text = table_of(run)
     print(text)
     if options.write:

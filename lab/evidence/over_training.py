@@ -25,9 +25,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from lab.devtools.command import errors_in_a_line
-from lab.devtools.pages import put
-from lab.devtools.tables import replace_rows
+from lab.devtools.commands import errors_in_a_line, put, replace_rows
 from lab.pretraining.loop import kept_path, read_facts
 from probing_core import samples
 from probing_core.api.score import without_live, without_oracles

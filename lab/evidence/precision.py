@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.pages import generated, put
+from lab.devtools.commands import generated, put
 from probing_core.compute.folds import MAX_FOLDS
 from probing_core.compute.image_selection import choose_images
 from probing_core.compute.samples import make_samples, plan_samples

@@ -14,8 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lab.devtools.command import errors_in_a_line
-from lab.devtools.environments import uv_run
+from lab.devtools.commands import errors_in_a_line, uv_run
 from lab.protocols.imagenet_c import TRANSFORMS
 from probing_core.corpora.photos import photographs
 from probing_core.transforms import Image, Transform, generator

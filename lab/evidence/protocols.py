@@ -18,9 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.command import errors_in_a_line
-from lab.devtools.pages import put
-from lab.devtools.tables import replace_rows
+from lab.devtools.commands import errors_in_a_line, put, replace_rows
 from lab.evidence._detector import share
 from lab.protocols import imagenet_c, traces
 from lab.protocols.traces import PARTS

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lab.devtools.command import errors_in_a_line
-from lab.devtools.pages import put
+from lab.devtools.commands import errors_in_a_line, put
 from probing_core.errors import BadRun
 from probing_core.paths import reference_run
 from probing_core.results import Run, retrieval, summaries

@@ -23,8 +23,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from lab.evidence.zoo_stems import CANDIDATES, estimate_statistics
-from lab.pretraining.fine_gate import measure_fine
-from lab.pretraining.gate import measure
+from lab.pretraining.gate import measure, measure_fine
 from lab.pretraining.loop import (
     choose_attention,
     count_flops,
@@ -39,7 +38,7 @@ from lab.pretraining.recipe import PretrainingRecipe, load_recipe
 from lab.pretraining.run import build
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.models.zoo.vit import ViTEmbedder, normalize
+from probing_core.models.zoo import ViTEmbedder, normalize
 from probing_core.run.progress import SILENT
 
 BATCH = 64

@@ -1,20 +1,139 @@
 """The gate: whether a trained encoder knows more about content, and about transforms, than the same network untrained.
 
-This file measures content; `fine_gate` measures the fine task.
+Of transforms it is the fine task of a run (which of the bank's transforms a picture underwent), over few photographs: a
+linear probe learns from photographs of the split ``train`` and is scored on those of ``val``.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from lab.pretraining.fine_gate import FineGate
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.samples import cut_units, make_samples, plan_samples
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
+from probing_core.images import Image
+from probing_core.measures import Interval, interval
+from probing_core.measures.classification import balanced_accuracy
 from probing_core.models.base import LoadedEmbedder
+from probing_core.probes.linear import fit
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.transforms import bank
+
+PHOTOGRAPHS = {"train": 240, "val": 150}
+"""Photographs of a split at most; each undergoes every transform once."""
+
+CHOOSING = 4
+"""Every fourth photograph of ``train`` chooses the penalty; the others are learned from."""
+
+UNTRAINED = 3
+"""Seeds of the untrained encoders that a trained one is compared with."""
+
+
+@dataclass(frozen=True)
+class FineGate:
+    """Balanced accuracy at the fine task.
+
+    Attributes:
+        trained: of the encoder, with a 95 % interval over photographs.
+        untrained: of the same network with random weights, one value a seed.
+        classes: number of transforms, identity among them.
+    """
+
+    trained: Interval
+    untrained: tuple[float, ...]
+    classes: int
+
+    @property
+    def reference(self) -> float:
+        """Mean of the untrained encoders."""
+        return float(np.mean(self.untrained))
+
+    @property
+    def passed(self) -> bool:
+        """True if the whole interval lies above the mean of the untrained encoders."""
+        return self.trained.low > self.reference
+
+
+class OneSplit(Corpus):
+    """The rows of one split of another corpus."""
+
+    def __init__(self, corpus: Corpus, split: str) -> None:
+        self.name, self.description, self._corpus = corpus.name, corpus.description, corpus
+        self.rows = corpus.rows[corpus.rows["split"] == split].reset_index(drop=True)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._corpus.fingerprint
+
+    def load(self, image_id: str) -> Image:
+        return self._corpus.load(image_id)
+
+
+def measure_fine(
+    trained: Mapping[str, LoadedEmbedder], untrained: Sequence[LoadedEmbedder], corpus: Corpus
+) -> dict[str, FineGate]:
+    """Measure the second half of the gate for each of ``trained``, by name; every picture is made once for all.
+
+    Args:
+        untrained: the same network with random weights, of several seeds.
+
+    Raises:
+        BadCorpus: the corpus has no usable photographs of a split.
+    """
+    embedders = {**trained, **{f"untrained {number}": embedder for number, embedder in enumerate(untrained)}}
+    X_train, train = _embed_changed(embedders, corpus, "train")
+    X_val, val = _embed_changed(embedders, corpus, "val")
+    scores = {name: _score(X_train[name], train, X_val[name], val) for name in embedders}
+    random = tuple(scores[f"untrained {number}"].value for number in range(len(untrained)))
+    classes = train["transform"].nunique()
+    return {name: FineGate(scores[name], random, classes) for name in trained}
+
+
+def _embed_changed(
+    embedders: Mapping[str, LoadedEmbedder], corpus: Corpus, split: str
+) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    recipe = Recipe(
+        corpus=corpus.name,
+        fingerprint=corpus.fingerprint,
+        transforms=tuple(transform.name for transform in bank()),
+        models=("baseline/pixels",),
+        limit=PHOTOGRAPHS[split],
+    )
+    photographs = OneSplit(corpus, split)
+    if photographs.rows.empty:
+        raise BadCorpus(f"The gate needs pictures of the splits train and val; '{corpus.name}' has none of '{split}'.")
+    planned = plan_samples(recipe.design, choose_images(recipe.design, photographs, lambda done, total: None))
+    transforms = load_transforms(recipe)
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in embedders}
+    with ThreadPoolExecutor(recipe.threads) as pool:
+        for unit in cut_units(recipe.design, planned):
+            rows = planned.iloc[unit.start : unit.stop]
+            pictures, _ = make_samples(recipe.design, photographs, transforms, rows, pool)
+            for name, embedder in embedders.items():
+                parts[name].append(embedder.embed(pictures))
+    return {name: np.concatenate(part) for name, part in parts.items()}, planned
+
+
+def _score(X_train: np.ndarray, train: pd.DataFrame, X_val: np.ndarray, val: pd.DataFrame) -> Interval:
+    classes = tuple(train["transform"].unique())
+    y_train, y_val = (_numbers(rows["transform"], classes) for rows in (train, val))
+    choosing = np.unique(train["base_id"], return_inverse=True)[1] % CHOOSING == 0
+    held = X_train[choosing], y_train[choosing]
+    probe = fit(X_train[~choosing], y_train[~choosing], classes=classes, validation=held)
+    predicted = probe.logits(X_val).argmax(axis=1)
+    return interval(balanced_accuracy(y_val, predicted, val["base_id"].to_numpy()), low=0.0, high=1.0)
+
+
+def _numbers(names: pd.Series, classes: Sequence[str]) -> np.ndarray:
+    return names.map({name: number for number, name in enumerate(classes)}).to_numpy(np.int64)
+
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 """Inverse penalties of the linear probe; one is chosen by cross-validation within train, none on val."""

@@ -12,23 +12,170 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.pretraining.card import model_card
-from lab.pretraining.fine_gate import UNTRAINED, measure_fine
-from lab.pretraining.gate import Gate, measure
-from lab.pretraining.loop import ENCODER_FILE, Facts, read_facts, read_log
+import numpy as np
+
+from lab.pretraining.gate import NEIGHBORS, UNTRAINED, Gate, measure, measure_fine
+from lab.pretraining.loop import ENCODER_FILE, FLOP_BUDGET, Facts, read_facts, read_log
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ProbingError
 from probing_core.measures.notation import in_percent
 from probing_core.models.base import LoadedEmbedder
-from probing_core.models.zoo.architectures import Architecture, architecture_of
-from probing_core.models.zoo.specs import LICENSE, load_zoo, next_weights_path
-from probing_core.models.zoo.vit import ViTEmbedder
+from probing_core.models.zoo import LICENSE, Architecture, ViTEmbedder, architecture_of, load_zoo, next_weights_path
 from probing_core.run.store import write_atomically
+
+POINTS = 12
+BARS = "▁▂▃▄▅▆▇█"
+
+FROM_LABELS = "Its captions are made of labels, in the style of CLIP and ALIGN but with far less language than theirs."
+
+LIMITS = {
+    "simclr": "Its views change color, sharpness and gray, which the bank of transformations also changes, so it was "
+    "trained to ignore some of what is probed; `zoo/simclr-matched` was not.",
+    "can": "Its views change color, sharpness and gray, and its noise is among the bank's: some of what is probed "
+    "is part of its training, to be ignored or to be predicted. Its noise term is not quite the paper's: it asks the "
+    "tokens themselves for one band of the noise, and noise is up to five times as strong.",
+    "clip": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
+    "tested on `zoo/clip-plain`.",
+    "align": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
+    "tested on `zoo/align-plain`.",
+    "clip-plain": FROM_LABELS,
+    "align-plain": FROM_LABELS,
+}
+"""Recipe -> what a reader must know of it alone."""
+
+LEARNED_NOISE = 0.98
+"""Noise error at the end of CAN below which its noise term counts as learned; 1 is that of predicting no noise."""
+
+
+def model_card(
+    facts: Facts,
+    log: list[dict[str, float]],
+    gate: Gate,
+    *,
+    network: str,
+    sha256: str,
+    size: int,
+    license_line: str,
+) -> str:
+    """Return the card as Markdown.
+
+    Args:
+        facts, log: of the training.
+        network: what the encoder is made of, in words.
+        sha256, size: of the file of weights, in hex and bytes.
+        license_line: on what terms the weights may be used.
+    """
+    recipe = facts.recipe
+    losses = np.array([line["loss"] for line in log])
+    views = ", ".join(f"{k} {_text(v)}" for k, v in recipe["views"].items() if k == "scale" or np.any(v))
+    options = ", ".join(f"{name} {_text(value)}" for name, value in recipe["options"].items())
+    reserved = ("loss", "step", "gradient_norm", "rate")
+    terms = [name for name in log[-1] if name not in reserved]
+    last = f" Last values of its terms: {', '.join(f'{n} {log[-1][n]:.3f}' for n in terms)}." if terms else ""
+    return (
+        f"""# zoo/{recipe["name"]}{f"@seed={facts.seed}" if facts.seed else ""}
+
+{recipe["summary"][0].upper()}{recipe["summary"][1:]}.
+
+| | |
+| --- | --- |
+| network | {network}; mean of the patch tokens (192 numbers) |
+| pictures | {facts.pictures:,}, of Caltech-101 and PACS (the split `pretrain`; no probe ever sees them) |
+| steps | {facts.steps:,} of {facts.batch} pictures: {facts.images_seen:,} pictures seen, \
+{facts.images_seen / facts.pictures:.0f} times each |
+| operations | {facts.steps * facts.flops_per_step:.2e} FLOP, forward and backward \
+({facts.flops_per_step / facts.batch / 1e9:.2f} GFLOP a picture; the zoo's budget is {FLOP_BUDGET:.1e}) |
+| objective | {options} |
+| views | {views} |
+| optimizer | AdamW, rate {recipe["learning_rate"]:g} (warm-up {in_percent(recipe["warm_up"])}, then cosine to 0), \
+weight decay {recipe["weight_decay"]:g}, betas {recipe["betas"][0]} and {recipe["betas"][1]}, \
+gradient clipped at {recipe["clip"]:g} |
+| seed, precision | {facts.seed}, {facts.precision} on {facts.device}, torch {facts.torch} |
+| weights | {size / 1e6:.2f} MB, half precision, SHA-256 `{sha256}` |
+| terms | {license_line} |
+
+## Gate
+
+Linear content accuracy, probe `train` ({gate.train:,} pictures) to `val` ({gate.val:,}), {gate.classes} labels \
+that pretraining saw:
+
+| | this encoder | the same network, untrained | difference |
+| --- | --- | --- | --- |
+| linear probe | {gate.linear:.1f} % | {gate.linear_untrained:.1f} % | {gate.margin:+.1f} points |
+| {NEIGHBORS} nearest neighbors | {gate.knn:.1f} % | {gate.knn_untrained:.1f} % | \
+{gate.knn - gate.knn_untrained:+.1f} points |
+
+The gate asks for {gate.needed:g} points in the linear probe: **{_passed(gate.content_passed)}**.
+
+{_fine(gate)}
+
+## Loss
+
+`{sparkline(losses)}` from {losses[:POINTS].mean():.3f} to {losses[-POINTS:].mean():.3f}.{last}
+
+| step | {" | ".join(str(int(edge)) for edge in _edges(len(losses))[1:])} |
+| --- |{" --- |" * (len(_edges(len(losses))) - 1)}
+| mean loss since the last | {" | ".join(f"{value:.3f}" for value in _means(losses))} |
+
+## Limits
+
+A small network and thirteen thousand pictures: it is for comparing objectives under equal conditions, not for use as
+a general encoder. One training, one seed: a difference between two encoders is one between these two files, not yet
+between their objectives. {LIMITS.get(recipe["name"], "")}{_noise(log)}
+""".rstrip()
+        + "\n"
+    )
+
+
+def _fine(gate: Gate) -> str:
+    fine = gate.fine
+    seeds = ", ".join(f"{100 * value:.1f}" for value in fine.untrained)
+    return (
+        f"Fine task ({fine.classes} classes), balanced accuracy on {fine.trained.clusters} photographs of `val`: "
+        f"{in_percent(fine.trained.value, 1)} ({100 * fine.trained.low:.1f} to {100 * fine.trained.high:.1f}); the "
+        f"same network untrained, {len(fine.untrained)} seeds: {seeds} %. The gate asks for the whole interval above "
+        f"their mean, {in_percent(fine.reference, 1)}: **{_passed(fine.passed)}**."
+    )
+
+
+def _passed(passed: bool) -> str:
+    return "passed" if passed else "not passed"
+
+
+def _noise(log: list[dict[str, float]]) -> str:
+    """Return a sentence on whether the noise term was learned, where the objective has one; else an empty string."""
+    if "noise" not in log[-1]:
+        return ""
+    last = float(np.mean([line["noise"] for line in log[-POINTS:]]))
+    learned = "was learned in part" if last < LEARNED_NOISE else "was not learned"
+    return f" Its noise term ended at {last:.3f}, where predicting no noise gives 1: it {learned}."
+
+
+def sparkline(values: np.ndarray) -> str:
+    """Return the means of up to forty stretches of ``values`` as bars, the lowest and the highest filling the range."""
+    means = np.array([part.mean() for part in np.array_split(values, min(40, len(values)))])
+    span = np.ptp(means) or 1.0
+    return "".join(BARS[int(level)] for level in (means - means.min()) / span * (len(BARS) - 1))
+
+
+def _edges(n: int) -> np.ndarray:
+    return np.unique(np.linspace(0, n, POINTS + 1).round())
+
+
+def _means(losses: np.ndarray) -> list[float]:
+    edges = _edges(len(losses)).astype(int)
+    return [float(losses[a:b].mean()) for a, b in itertools.pairwise(edges)]
+
+
+def _text(value: object) -> str:
+    return " to ".join(map(str, value)) if isinstance(value, list) and len(value) == 2 else str(value)
+
 
 NEEDED = {"supervised": 20.0, "clip": 20.0}
 """Objective -> points over the untrained network that its gate asks for."""

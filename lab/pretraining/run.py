@@ -7,19 +7,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lab.pretraining.align import ALIGN
-from lab.pretraining.base import Objective
-from lab.pretraining.can import CAN
-from lab.pretraining.clip import CLIP
 from lab.pretraining.loop import ENCODER_FILE, export, train
-from lab.pretraining.mae import MAE
+from lab.pretraining.objectives import ALIGN, CAN, CLIP, MAE, Objective, SimCLR, Supervised
 from lab.pretraining.pictures import gather
 from lab.pretraining.recipe import PretrainingRecipe, load_recipe
-from lab.pretraining.simclr import SimCLR
-from lab.pretraining.supervised import Supervised
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
-from probing_core.models.network.devices import resolve_device
+from probing_core.models.processor import resolve_device
 from probing_core.run.progress import Progress
 from probing_core.run.store import Store, write_atomically
 

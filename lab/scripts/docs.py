@@ -18,7 +18,7 @@ import pandas as pd
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 from lab.scripts import format_docs, idea_pictures, transform_docs
 from probing_core.charts import LAYER_TASKS
 from probing_core.measures.notation import in_percent
@@ -44,7 +44,6 @@ NOTEBOOKS = [
         "folder.ipynb",
         "scan-folder.ipynb",
         "training.ipynb",
-        "embeddings-example.ipynb",
         "encoder.ipynb",
         "rank.ipynb",
         "own-probe.ipynb",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dashboard.reads import EVERY_PAGE, pages_of
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 from probing_core.run.engine import Row
 from probing_core.run.graph import TABLE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dashboard.text import GLOSSARY, REPLACES
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
 BEGIN = "<!-- generated: python -m lab.scripts.glossary_docs -->"

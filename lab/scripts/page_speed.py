@@ -42,9 +42,9 @@ from dashboard.data.two_classes import ALL, TWO
 from dashboard.text import PAGES
 from dashboard.widgets.pickers import TASK_NAMES
 from lab.devtools.browser import POINTS_DRAWN, WAIT_MS, browser, served, settle
+from lab.devtools.commands import median_and_p95
 from lab.devtools.drawing import draw
 from lab.devtools.made_run import make_run
-from lab.devtools.waits import median_and_p95
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.results import Run, find_runs

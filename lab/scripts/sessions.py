@@ -27,8 +27,8 @@ import psutil
 from PIL import Image
 
 from lab.devtools.browser import WAIT_MS, browser, rest, served
+from lab.devtools.commands import median_and_p95
 from lab.devtools.visitor import Visitor, dropped, request, upload, visiting
-from lab.devtools.waits import median_and_p95
 
 FAREWELL_S = 20.0
 """After the last session has gone, before memory is looked at."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 from probing_core.corpora import open_corpus
 from probing_core.measures.notation import in_percent
 from probing_core.transforms import Image, Transform, bank, cut_pair, far_style, generator, prepare_source

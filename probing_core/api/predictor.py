@@ -1,40 +1,117 @@
-"""One picture -> every model's probabilities, by the deployment probes of a run."""
+"""One picture -> every model's answer, by the deployment probes of a run."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image as pillow
 
-from probing_core.api.loaded import CropPredictor, LoadedModels
-from probing_core.compute.live.answer import Prediction
+from probing_core.compute.live.answer import Prediction, predictions_of
+from probing_core.compute.live.noticing import (
+    PRIOR,
+    Noticing,
+    alteration_score,
+    if_altered,
+    log_of,
+    noticing_at,
+    require_prior,
+    word,
+)
 from probing_core.compute.live.tiles import PictureCrops, cut
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.detector.calibration import LEVEL
+from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector
 from probing_core.detector.features import prepare
 from probing_core.detector.score import has_no_color
 from probing_core.detector.verdicts import Judge, Verdict
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import as_image, to_image
+from probing_core.probes.base import LinearProbe
 from probing_core.results.run import Run, open_run
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
-from probing_core.run.probes import has_scored_views
-from probing_core.transforms.base import Image
+from probing_core.run.loaded import LoadedModels
+from probing_core.run.probes import has_scored_views, read_noticing, read_probe
+from probing_core.transforms import resolve
+from probing_core.transforms.base import GROUPS, Image
+
+TASKS = ("fine", "group")
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one model answers about one picture: whether it was altered, and if so, how.
+
+    The prior, the share of such pictures that are altered, is an argument: another one needs no other forward pass.
+
+    Attributes:
+        prediction: the probabilities behind the answer.
+        noticing: how the model's score becomes the probability that the picture was altered.
+        verdict: of the detector alone, whose rate of false alarms is guaranteed.
+    """
+
+    prediction: Prediction
+    noticing: Noticing
+    verdict: Verdict | None = None
+
+    def altered(self, prior: float = PRIOR) -> float:
+        """Return the probability that the picture was altered."""
+        if self.verdict is not None:
+            return self.verdict.altered(prior)
+        logs = log_of(self.prediction.probabilities)
+        return float(self.noticing.altered(alteration_score(logs[None], self.prediction.groups), prior)[0])
+
+    def answer(self, prior: float = PRIOR) -> str:
+        """Return one of the five words: altered, rather altered, cannot tell, rather untouched, untouched."""
+        return word(self.altered(prior)) if self.verdict is None else self.verdict.answer(prior)
+
+    def classes(self, task: str = "fine") -> list[dict[str, Any]]:
+        """Return what was done if the picture was altered: ``class``, ``group``, ``probability``, most probable first.
+
+        The probabilities sum to 1, and identity is not among them.
+        """
+        found = self.prediction
+        probabilities = found.probabilities
+        if self.verdict is not None and self.verdict.no_color:
+            probabilities = np.where(np.asarray(found.groups) == "color", 0, probabilities)
+        shares = list(zip(found.classes, found.groups, if_altered(probabilities, found.groups), strict=True))
+        if task == "group":
+            sums = {group: sum(p for _, g, p in shares if g == group) for group in GROUPS if group in found.groups}
+            shares = [(group, group, p) for group, p in sums.items()]
+        return [
+            {"class": name, "group": group, "probability": float(p)}
+            for name, group, p in sorted(shares, key=lambda one: -one[2])
+            if group != "identity"
+        ]
+
+    def row(self, image: str, task: str = "fine", prior: float = PRIOR) -> dict[str, Any]:
+        """Return a row of `Predictor.predict`."""
+        row = {
+            "image": image,
+            "model": self.prediction.model,
+            "task": task,
+            "crops": self.prediction.kind,
+            "altered": self.altered(prior),
+            "answer": self.answer(prior),
+            "classes": self.classes(task),
+        }
+        return row if self.verdict is None else row | {"verdict": asdict(self.verdict)}
 
 
 class Predictor:
-    """Predicts with the models of one run; loads each when it is first needed.
+    """Answers with the models of one run; loads each when it is first needed. Several threads may ask.
 
     Args:
         run: an opened `probing_core.Run`, or the directory of one, which is opened; by default the reference run.
         device: as in `load_embedder`.
         precision: as in `load_embedder`.
-        level: of verdicts: the share of untouched pictures that may be called altered.
+        level: of the detector's verdicts: the share of untouched pictures that may be called altered.
 
     Raises:
         BadRun: there is no such run, or it has no probes to predict with.
@@ -53,10 +130,10 @@ class Predictor:
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
         self._loaded = LoadedModels(device, precision)
-        self._of_crops = CropPredictor(
-            self._entries, dict.fromkeys((DETECTOR, *self._entries), self.store), self._loaded
-        )
-        self._judges: dict[str, Judge] = {}
+        self._probes: dict[str, tuple[LinearProbe, Mapping[str, Noticing]]] = {}
+        self._reading = threading.Lock()
+        self._detector: Detector | None = None
+        self._judge: Judge | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -73,76 +150,58 @@ class Predictor:
         images: Sequence[Image],
         *,
         task: str = "fine",
-        models: Sequence[str] | None = None,
+        models: Sequence[str] | str | None = None,
         names: Sequence[str] | None = None,
+        prior: float = PRIOR,
     ) -> list[dict[str, Any]]:
         """Return one row an image and model, as ``probing predict --json`` prints them.
 
         A row has ``image``, ``model``, ``task``, ``crops`` (``direct``: the picture as it is; ``combined``: reduced,
-        and as tiles), ``known`` (whether it lies among what the probe has learned from), ``verdict`` (the fields of
-        `Verdict`) and ``classes``: a list of ``class``, ``group`` and ``probability``, most probable first, whose
-        probabilities sum to 1.
+        and as tiles), ``altered`` (the probability that it was), ``answer`` (altered, rather altered, cannot tell,
+        rather untouched, untouched) and ``classes``: a list of ``class``, ``group`` and ``probability`` given that the
+        picture was altered, most probable first, which sum to 1. The detector's row also has ``verdict``, the fields
+        of `Verdict`.
 
         Args:
             images: of any sizes, (H, W, 3) ``uint8``, or (H, W) if they are gray.
             task: ``fine`` or ``group``.
             models: names; the detector and all models of the run if not given.
             names: of the images; their positions if not given.
+            prior: share of such pictures that are altered.
+
+        Raises:
+            BadConfig: there is no such task, or the prior is no share.
+            UnknownName: the run has no such model.
         """
-        chosen = self._answering(models)
+        if task not in TASKS:
+            raise BadConfig(f"Live predictions answer the task 'fine' or 'group'; got '{task}'.")
+        require_prior(prior)
         crops = self.cut(images)
-        return self.rows(crops, {model: self.predict_crops(model, crops) for model in chosen}, task, names)
+        names = [str(i) for i in range(len(crops))] if names is None else names
+        answers = [self.ask(model, crops) for model in self._chosen(models)]
+        return [
+            of_model[i].row(name, task, prior) for i, name in enumerate(names[: len(crops)]) for of_model in answers
+        ]
 
     def cut(self, images: Sequence[Image]) -> list[PictureCrops]:
-        """Return of each image what models are given of it: it whole, as a view of the run, and where it is large its
-        tiles.
-        """
+        """Return what models receive for each image: the whole as a view of the run, and of a large one its tiles."""
         return [cut(as_image(image), self.recipe.view) for image in images]
 
-    def rows(
-        self,
-        crops: Sequence[PictureCrops],
-        predictions: Mapping[str, Sequence[Prediction]],
-        task: str = "fine",
-        names: Sequence[str] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Return the rows of `predict` of images that were cut, by what models predict of them.
+    def ask(self, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
+        """Return what ``model``, or the detector, answers about each picture; all crops are embedded together.
 
-        Args:
-            crops: one an image (`cut`).
-            predictions: model -> its prediction of each (`predict_crops`).
+        Raises:
+            BadRun: the run has no detector, or the model is not what it was when its probe was trained.
         """
-        if task not in ("fine", "group"):
-            raise BadConfig(f"Live predictions answer the task 'fine' or 'group'; got '{task}'.")
-        rows = []
-        for i, picture in enumerate(crops):
-            no_color = has_no_color(picture.whole)
-            for model, of_model in predictions.items():
-                prediction = of_model[i]
-                scored = (
-                    [(g, g, p) for g, p in prediction.by_group.items()]
-                    if task == "group"
-                    else list(zip(prediction.classes, prediction.groups, prediction.probabilities, strict=True))
-                )
-                rows.append(
-                    {
-                        "image": str(i) if names is None else names[i],
-                        "model": model,
-                        "task": task,
-                        "crops": prediction.kind,
-                        "known": prediction.known,
-                        "verdict": asdict(self.judge(model).verdict(prediction, no_color)),
-                        "classes": [
-                            {"class": cls, "group": group, "probability": float(p)}
-                            for cls, group, p in sorted(scored, key=lambda row: -row[2])
-                        ],
-                    }
-                )
-        return rows
-
-    def predict_crops(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
-        """Return what ``model`` predicts of each picture; all crops are embedded together."""
-        return self._of_crops.predict(model, crops)
+        if model == DETECTOR:
+            judge, found = self.judge(), detect(self.detector(), crops)
+            verdicts = [judge.verdict(one, has_no_color(each.whole)) for one, each in zip(found, crops, strict=True)]
+            return [Answer(one, Noticing(), verdict) for one, verdict in zip(found, verdicts, strict=True)]
+        probe, noticing = self._probe(model)
+        embeddings = self._loaded.embed(self._entries[model], [crop for each in crops for crop in each.pictures])
+        groups = tuple(resolve(name).group for name in probe.classes)
+        found = predictions_of(model, probe.classes, groups, crops, probe.probabilities(embeddings), embeddings)
+        return [Answer(one, noticing_at(noticing, one.kind)) for one in found]
 
     def detector(self) -> Detector:
         """Return the run's detector of alterations.
@@ -150,58 +209,50 @@ class Predictor:
         Raises:
             BadRun: it has none.
         """
-        return self._of_crops.detector()
+        with self._reading:
+            if self._detector is None:
+                if not self.has_detector:
+                    raise BadRun(
+                        f"The run '{self.store.root}' has no detector of alterations; runs that are made with "
+                        f"--calibrate-on CORPUS have one."
+                    )
+                self._detector = Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
+            return self._detector
+
+    def judge(self) -> Judge:
+        """Return what turns predictions of the detector into verdicts."""
+        with self._reading:
+            if self._judge is None:
+                has = has_scored_views(self.store, DETECTOR)
+                rows = self.store.read_table(scored_views_path(DETECTOR)) if has else None
+                self._judge = Judge.from_rows(rows, self.level)
+            return self._judge
 
     def prepare(self, model: str) -> None:
         """Load what the first answer of ``model`` would wait for; what is loaded takes no time."""
-        self.judge(model)
         if model == DETECTOR:
+            self.judge()
             self.detector()
             prepare(self.recipe.view, self.recipe.view)
         else:
-            self._of_crops.probe(model)
+            self._probe(model)
             self._loaded.load(self._entries[model])
 
-    def judge(self, model: str) -> Judge:
-        """Return what turns predictions of ``model`` into verdicts."""
-        if model not in self._judges:
-            path = scored_views_path(model)
-            rows = self.store.read_table(path) if has_scored_views(self.store, model) else None
-            self._judges[model] = Judge.from_rows(rows, self.level)
-        return self._judges[model]
+    def _probe(self, model: str) -> tuple[LinearProbe, Mapping[str, Noticing]]:
+        with self._reading:
+            if model not in self._probes:
+                self._probes[model] = read_probe(self.store, model, DEPLOYMENT), read_noticing(self.store, model)
+            return self._probes[model]
 
-    def verdicts(self, model: str, crops: Sequence[PictureCrops]) -> list[Verdict]:
-        """Return the verdict of ``model`` on each picture."""
-        judge = self.judge(model)
-        predictions = self.predict_crops(model, crops)
-        return [
-            judge.verdict(prediction, has_no_color(picture.whole))
-            for prediction, picture in zip(predictions, crops, strict=True)
-        ]
-
-    def fusion_fitted_on(self, model: str) -> int:
-        """Return how many pictures the fusion rule was fitted on; 0: it is the starting rule."""
-        return self._of_crops.probe(model).fusion.fitted_on
-
-    def _answering(self, models: Sequence[str] | None) -> tuple[str, ...]:
-        """Return the detector, where there is one and it was not left out, before the models."""
-        models = _several(models)
-        named = DETECTOR in (models or ())
-        others = tuple(model for model in models or () if model != DETECTOR)
-        first = (DETECTOR,) if named or (not models and self.has_detector) else ()
-        return (*first, *(self._chosen(others) if others or not named else ()))
-
-    def _chosen(self, models: Sequence[str] | None) -> tuple[str, ...]:
-        models = _several(models)
-        unknown = [m for m in models or () if m not in self._entries]
+    def _chosen(self, models: Sequence[str] | str | None) -> tuple[str, ...]:
+        """Return the names that are asked: the detector, where there is one and it was not left out, first."""
+        if not models:
+            return (*([DETECTOR] if self.has_detector else []), *self.models)
+        named = [models] if isinstance(models, str) else list(models)
+        unknown = [name for name in named if name not in self._entries and name != DETECTOR]
         if unknown:
             raise UnknownName(f"The run has no model '{unknown[0]}' to predict with. It has: {', '.join(self.models)}.")
-        return tuple(models) if models else self.models
-
-
-def _several(names: Sequence[str] | None) -> Sequence[str] | None:
-    """Return ``names``; a name alone is one name, and not its letters."""
-    return (names,) if isinstance(names, str) else names
+        return tuple(sorted(named, key=lambda name: name != DETECTOR))
 
 
 def predict(
@@ -211,9 +262,10 @@ def predict(
     task: str = "fine",
     models: Sequence[str] | str | None = None,
     names: Sequence[str] | None = None,
+    prior: float = PRIOR,
     device: str = "auto",
 ) -> pd.DataFrame:
-    """Return what every model of a run predicts was done to pictures, one row a picture and model.
+    """Return what every model of a run answers about pictures, one row a picture and model.
 
     The models of the last run stay in memory for the next call.
 
@@ -223,11 +275,11 @@ def predict(
         task: ``fine`` or ``group``.
         models: names; the detector and all models of the run if not given.
         names: of the images, in the column ``image``; paths, or positions, if not given.
+        prior: share of such pictures that are altered.
         device: as in `load_embedder`.
 
     Returns:
-        The rows of ``probing predict --json``: ``image``, ``model``, ``task``, ``crops``, ``known``, ``verdict`` (a
-        mapping) and ``classes`` (a list of ``class``, ``group`` and ``probability``, most probable first).
+        The rows of `Predictor.predict`.
 
     Raises:
         BadImage: a picture cannot be read.
@@ -240,7 +292,7 @@ def predict(
         names = [str(one) if isinstance(one, str | Path) else str(i) for i, one in enumerate(several)]
     pictures = [to_image(one) for one in several]
     predictor = _predictor(open_run(run), device)
-    return pd.DataFrame(predictor.predict(pictures, task=task, models=_several(models), names=names))
+    return pd.DataFrame(predictor.predict(pictures, task=task, models=models, names=names, prior=prior))
 
 
 _last: dict[tuple[Path, str, str], Predictor] = {}

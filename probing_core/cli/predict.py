@@ -7,35 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.arguments import add_command, name_list
-from probing_core.cli.output import fail, print_rows
+from probing_core.cli.arguments import name_list
+from probing_core.cli.output import fail, print_json
 from probing_core.errors import ProbingError
-from probing_core.measures.notation import decimal
+from probing_core.measures.notation import decimal, text_table
 
 SHOWN = 3
 """Classes of each picture and model that people see, most probable first."""
 
-VERDICTS = {"verdict": "answer", "group": "group", "p": "p", "n": "n"}
-"""Columns that people see of a verdict -> its fields."""
+EXAMPLE = "probing predict cat.jpg dog.png --json"
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "predict",
-        predict,
-        "predict with every model what was done to pictures",
-        "probing predict cat.jpg dog.png --json",
-    )
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
     parser.add_argument("--task", choices=("fine", "group"), default="fine")
     parser.add_argument("--models", type=name_list, metavar="a,b", help="default: all of the run")
+    parser.add_argument(
+        "--prior", type=float, default=0.5, metavar="P", help="share of such pictures that are altered (default 0.5)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 
 
-def predict(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from probing_core.api.predictor import Predictor
     from probing_core.images import read_image
 
@@ -47,20 +42,17 @@ def predict(options: argparse.Namespace) -> int:
         except ProbingError as error:
             bad = fail(error)
     names, images = [n for n, _ in readable], [i for _, i in readable]
-    rows = predictor.predict(images, task=options.task, models=options.models, names=names)
-    print_rows(rows if options.json else _for_people(rows), options.json)
+    rows = predictor.predict(images, task=options.task, models=options.models, names=names, prior=options.prior)
+    print_json(rows) if options.json else print(text_table(_for_people(rows)))
     return bad
 
 
 def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what people see of each row: the most probable classes, and the verdict where any is calibrated."""
-    from probing_core.detector.verdicts import Verdict
-
-    calibrated = any(Verdict(**row["verdict"]).is_calibrated for row in rows)
+    """Return what people see of each row: the answer, its probability, and the most probable classes."""
     short = []
     for row in rows:
         classes = [f"{one['class']} {decimal(100 * one['probability'], 2)} %" for one in row["classes"][:SHOWN]]
-        verdict = {name: row["verdict"][field] for name, field in VERDICTS.items()} if calibrated else {}
-        about = {"image": row["image"], "model": row["model"], **verdict}
-        short.append(about | {"most probable": ", ".join(classes), "known": row["known"]})
+        altered = f"{decimal(100 * row['altered'], 2)} %"
+        about = {"image": row["image"], "model": row["model"], "answer": row["answer"], "altered": altered}
+        short.append(about | {"if altered": ", ".join(classes)})
     return short

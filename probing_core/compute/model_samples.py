@@ -29,7 +29,6 @@ class ModelSamples:
         seed: of random draws.
         train_samples: number of samples that a probe learns from at most.
         rendered: rows and embeddings (n, D) of the rendering series, where there is one.
-        crops: which large pictures belong together, and embeddings (P, D) of them; None where there are none.
     """
 
     model: str
@@ -40,7 +39,6 @@ class ModelSamples:
     seed: int
     train_samples: int
     rendered: tuple[pd.DataFrame, np.ndarray] | None = None
-    crops: tuple[pd.DataFrame, np.ndarray] | None = None
 
     @cached_property
     def split(self) -> np.ndarray:
@@ -64,11 +62,9 @@ def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
     return (probe.probabilities(block) for block in X.blocks())
 
 
-def most_to_learn(train_samples: int | None, dim: int) -> int:
-    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as the recipe states
-    (``train_samples``), or as `memory.TRAINING` holds.
-    """
-    return int(memory.bytes_of(memory.TRAINING) / (4 * (dim + 1))) if train_samples is None else train_samples
+def most_to_learn(dim: int) -> int:
+    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as `memory.TRAINING` holds."""
+    return int(memory.bytes_of(memory.TRAINING) / (4 * (dim + 1)))
 
 
 def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:

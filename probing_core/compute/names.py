@@ -11,11 +11,12 @@ VARIANCE = "variance-"
 """Beginning of the tasks of ``tables/layers.parquet`` that are parts of the variance."""
 
 DEPLOYMENT = "deployment"
+NOTICING = "noticing"
+"""The probe of live answers, and the two numbers by which its score is a probability."""
+
 CALIBRATED = "fine-calibrated"
 """The probe of the fine task at its temperature, for runs that adopt it; live predictions have one of their own."""
 
-FUSION = "fusion"
-NOVELTY = "novelty"
 ORACLE = "content-oracle"
 """Predictions of the content by probes that learned from images transformed alike."""
 

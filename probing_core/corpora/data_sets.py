@@ -138,7 +138,7 @@ def picture_and_label(kinds: Mapping[str, str]) -> tuple[str, str]:
     """
     pictures, labels = ([name for name, kind in kinds.items() if kind == wanted] for wanted in ("Image", "ClassLabel"))
     picture = "image" if "image" in kinds else pictures[0] if pictures else ""
-    return picture, "label" if "label" in kinds else labels[0] if labels else ""
+    return picture, next((name for name in ("label", *labels, "cls") if name in kinds), "")
 
 
 HUB_SPLITS = {"train": "train", "validation": "val", "test": "test"}

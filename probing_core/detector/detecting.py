@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from probing_core.compute.live.answer import Prediction, fuse_crops
-from probing_core.compute.live.fusion import starting_rule
-from probing_core.compute.live.tiles import PictureCrops, positions_of_wholes
+from probing_core.compute.live.answer import Prediction, predictions_of
+from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.detector import Detector
 from probing_core.detector.features import features
@@ -18,5 +17,4 @@ def detect(detector: Detector, crops: Sequence[PictureCrops]) -> list[Prediction
     """Return one prediction a picture; their crops are all of one size."""
     X = features([crop for picture in crops for crop in picture.pictures])
     probabilities = np.exp(detector.log_probabilities(X).astype(np.float64))
-    rule, distances = starting_rule(detector.groups), detector.distance(X[positions_of_wholes(crops)])
-    return fuse_crops(DETECTOR, detector.classes, detector.groups, rule, crops, probabilities, X, distances)
+    return predictions_of(DETECTOR, detector.classes, detector.groups, crops, probabilities, X)

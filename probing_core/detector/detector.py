@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probing_core.compute.live.novelty import Novelty, fit_novelty
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.training_mix import sample_weights
 from probing_core.probes import array_file
@@ -38,7 +37,6 @@ class Detector:
         classes, groups: (K,) names, and the group of each.
         mean, scale: (D,) of the standardization.
         layers: for each seed three pairs of weight (in, out) and bias (out,).
-        novelty: distance from all that it learned from, altered pictures included.
     """
 
     classes: tuple[str, ...]
@@ -46,23 +44,18 @@ class Detector:
     mean: np.ndarray
     scale: np.ndarray
     layers: tuple[tuple[tuple[np.ndarray, np.ndarray], ...], ...]
-    novelty: Novelty
 
     def log_probabilities(self, X: np.ndarray) -> np.ndarray:
         """Return (N, K) of features ``X`` (N, D); each row is normalized."""
         rows = self._standardized(X)
         return _log_softmax(np.mean([_log_softmax(forward(rows, layers)) for layers in self.layers], axis=0))
 
-    def distance(self, X: np.ndarray) -> np.ndarray:
-        """Return (N,) from what was learned; 1 is the distance that 99 % of held-out views stay within."""
-        return self.novelty.distance(_lifted(self._standardized(X)))
-
     def _standardized(self, X: np.ndarray) -> np.ndarray:
         return np.clip((np.asarray(X, np.float32) - self.mean) / self.scale, -CLIP, CLIP)
 
     def to_bytes(self) -> bytes:
         """Return a safetensors file; the same gives the same bytes."""
-        arrays = {"mean": self.mean, "scale": self.scale, "novelty": np.frombuffer(self.novelty.to_bytes(), np.uint8)}
+        arrays = {"mean": self.mean, "scale": self.scale}
         for seed, layers in enumerate(self.layers):
             for depth, (weight, bias) in enumerate(layers):
                 arrays |= {f"{seed}.{depth}.weight": weight, f"{seed}.{depth}.bias": bias}
@@ -76,35 +69,31 @@ class Detector:
         Raises:
             BadRun: the bytes are damaged or something else.
         """
-        with array_file.expected("A detector (safetensors with mean, scale, novelty and layers)"):
+        with array_file.expected("A detector (safetensors with mean, scale and layers)"):
             arrays, about = array_file.from_bytes(data, DETECTOR)
             layers = tuple(
                 tuple((arrays[f"{seed}.{depth}.weight"], arrays[f"{seed}.{depth}.bias"]) for depth in range(3))
                 for seed in range(about["seeds"])
             )
-            novelty = Novelty.from_bytes(arrays["novelty"].tobytes())
-            return cls(
-                tuple(about["classes"]), tuple(about["groups"]), arrays["mean"], arrays["scale"], layers, novelty
-            )
+            return cls(tuple(about["classes"]), tuple(about["groups"]), arrays["mean"], arrays["scale"], layers)
 
 
 def fit_detector(
     X: np.ndarray,
     y: np.ndarray,
-    photographs: np.ndarray,
-    validation: tuple[np.ndarray, np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
     *,
     classes: Sequence[str],
     groups: Sequence[str],
 ) -> Detector:
-    """Learn from features ``X`` (n, D) of classes ``y`` (n,) of ``photographs`` (n,).
+    """Learn from features ``X`` (n, D) of classes ``y`` (n,).
 
     Args:
-        validation: the same three of photographs held out, on which the epoch is chosen and novelty has its threshold.
+        validation: the same two of photographs held out, on which the epoch is chosen.
     """
     from probing_core.probes.mlp import fit_seeds
 
-    held, held_y, held_photographs = validation
+    held, held_y = validation
     untouched = np.array([group == "identity" for group in groups])
     mean, scale = X.mean(0, dtype=np.float64), X.std(0, dtype=np.float64) + 1e-6
     rows, held_rows = (np.clip((part - mean) / scale, -CLIP, CLIP).astype(np.float32) for part in (X, held))
@@ -120,22 +109,12 @@ def fit_detector(
         weights=sample_weights(untouched[y]),
         validation_weights=sample_weights(untouched[held_y]),
     )
-    everything = _lifted(np.concatenate([rows, held_rows]))
-    learned = np.arange(len(rows))
-    novelty = fit_novelty(
-        everything,
-        np.concatenate([y, held_y]),
-        learned,
-        [(learned, np.arange(len(rows), len(everything)))],
-        np.concatenate([photographs, held_photographs]),
-    )
     return Detector(
         tuple(classes),
         tuple(groups),
         mean.astype(np.float32),
         scale.astype(np.float32),
         tuple(_undo_standardization(probe.layers, probe.mean, probe.scale) for probe in probes),
-        novelty,
     )
 
 
@@ -146,11 +125,6 @@ def _undo_standardization(
     (weight, bias), *others = layers
     first = weight / scale[:, None]
     return ((first.astype(np.float32), (bias - mean @ first).astype(np.float32)), *others)
-
-
-def _lifted(rows: np.ndarray) -> np.ndarray:
-    """Append a constant to ``rows``: `Novelty` brings rows to length 1, and how long they were must count."""
-    return np.hstack([rows, np.full((len(rows), 1), np.sqrt(rows.shape[1]), np.float32)])
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -76,14 +76,12 @@ def learn_detector(
     """Return the detector that learns from ``measured`` (`measure_units`), all units of ``photographs``."""
     rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)]
     X, y, photograph = (np.concatenate([a[name] for a in measured]) for name in ("features", "classes", "photographs"))
-    bases = rows["base_id"].to_numpy()[photograph]
     learned = (rows["role"] == LEARN).to_numpy()[photograph]
     known = learned_transforms(transforms)
     return fit_detector(
         X[learned],
         y[learned],
-        bases[learned],
-        (X[~learned], y[~learned], bases[~learned]),
+        (X[~learned], y[~learned]),
         classes=[t.name for t in known],
         groups=[t.group for t in known],
     )

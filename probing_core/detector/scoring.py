@@ -16,7 +16,6 @@ import pandas as pd
 
 from probing_core.compute.design import Design
 from probing_core.compute.live.answer import Prediction
-from probing_core.compute.live.large import apply_at_own_size
 from probing_core.compute.live.tiles import PictureCrops, cut
 from probing_core.compute.parallel import in_chunks, one_core_threads
 from probing_core.corpora.base import Corpus
@@ -126,6 +125,14 @@ def _altered_large(
             yield one, np.ascontiguousarray(transform.alternative(picture, own))
         else:
             yield one, apply_at_own_size(picture, design.view, transform, own)
+
+
+def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.random.Generator) -> Image:
+    """Transform ``image``; lengths are in proportion to it, or half of the time as long as in a view."""
+    strength = transform.draw_strength(rng)
+    if transform.is_length and rng.random() < 0.5:
+        strength *= view / min(image.shape[:2])
+    return transform.apply_unchecked(image, strength, rng)
 
 
 def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:

@@ -1,95 +1,95 @@
-"""The answer to "was this picture altered?": a verdict with its p-value, and what was done if it was."""
+"""The detector's verdict on a picture, with its p-value, and what was done if it was altered."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from probing_core.compute.live.answer import Prediction
+from probing_core.compute.live.noticing import (
+    ALTERED,
+    CANNOT_TELL,
+    PRIOR,
+    RATHER_ALTERED,
+    Noticing,
+    alteration_score,
+    log_of,
+    noticing_by,
+    word,
+)
 from probing_core.detector.calibration import LEVEL, Calibration, alarms, calibration_of, is_enough, p_values
 from probing_core.detector.power import Power, kinds_of, power_of
-from probing_core.detector.score import alteration_score, log_of
 
-UNTOUCHED = "untouched"
-ALTERED = "altered"
-STRANGE = "strange"
-NOT_CALIBRATED = "not calibrated"
-CANNOT_DETECT = "cannot detect"
+ALARMS = (ALTERED, RATHER_ALTERED)
+"""Answers of a detector that alarms, for tables of answers; `Verdict.alarms` tells of one."""
 
-ALARMS = (ALTERED, STRANGE)
-"""Answers of a model that alarms, for tables of answers; `Verdict.alarms` tells of one."""
-
-SURE = 0.01
-"""p below which a picture is called altered without "perhaps": of untouched ones, one in a hundred seems as altered."""
+SURE = 5
+"""A p of the level divided by this, or less, is called altered, and up to the level rather altered."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is answered about one picture: ``verdict`` in a row of ``probing predict --json``.
+    """What the detector finds in one picture: ``verdict`` in its row of ``probing predict --json``.
 
     Attributes:
-        answer: ``untouched`` where p is above the level; ``strange`` where it is not and the picture lies farther
-            from all that was learned than 99 % of held-out pictures; else ``altered``. ``not calibrated`` with too few
-            untouched photographs for the level, ``cannot detect`` where the model detects next to nothing.
-        group, transform: what was done, if ``altered``; with their probabilities given that it was.
-        p: share of untouched photographs that seem as altered; None without any.
-        n: how many photographs p rests on.
+        alarms: whether p is at most the level: so altered seems a share ``level`` of untouched pictures.
+        group, transform: what was done, if it alarms; with their probabilities given that the picture was altered.
+        p: share of untouched photographs that seem as altered; None with too few of them for the level.
+        n: how many photographs p is based on.
+        level: share of untouched pictures that may alarm.
         no_color: whether the picture has no color, so that the color group was left out.
-        power: share of altered pictures that the model detects at the level; None if not measured.
+        power: share of altered pictures that alarm at the level; None if not measured.
+        odds: natural logarithm of the odds that it was altered, under a prior of one half.
     """
 
-    answer: str
+    alarms: bool
     group: str | None
     transform: str | None
     group_probability: float | None
     transform_probability: float | None
     p: float | None
     n: int
+    level: float
     no_color: bool
     power: float | None
+    odds: float
 
-    @property
-    def alarms(self) -> bool:
-        """Return whether the model finds that the picture is not untouched."""
-        return self.answer in ALARMS
+    def answer(self, prior: float = PRIOR) -> str:
+        """Return the verdict in one of five words: only a p at or below the level is called altered."""
+        if self.p is None:
+            return CANNOT_TELL
+        if self.alarms:
+            return ALTERED if self.p <= self.level / SURE else RATHER_ALTERED
+        return word(self.altered(prior))
 
-    @property
-    def can_tell(self) -> bool:
-        """Return whether the model is calibrated and finds enough of the altered pictures."""
-        return self.alarms or self.answer == UNTOUCHED
-
-    @property
-    def is_calibrated(self) -> bool:
-        """Return whether there were enough untouched photographs for an answer."""
-        return self.answer != NOT_CALIBRATED
-
-    @property
-    def words(self) -> str:
-        """The answer as people read it."""
-        return in_words(self.answer, self.p)
-
-
-def in_words(answer: str, p: float | None) -> str:
-    """Return an answer as people read it: ``perhaps altered`` where ``p`` is near the level."""
-    return f"perhaps {ALTERED}" if answer == ALTERED and p is not None and p >= SURE else answer
+    def altered(self, prior: float = PRIOR) -> float:
+        """Return the probability that the picture was altered, kept within the range of `answer`: p decides where the
+        two differ."""
+        if self.p is None:
+            return prior
+        low, high = {ALTERED: (0.9, 1.0), RATHER_ALTERED: (0.6, 0.9)}[self.answer(prior)] if self.alarms else (0.0, 0.5)
+        return float(np.clip(Noticing(1.0).altered(np.array([self.odds]), prior)[0], low, high))
 
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """Turns predictions of one model into verdicts.
+    """Turns predictions of the detector into verdicts.
 
     Attributes:
-        calibration: None where the run has none for the model.
+        calibration: None where the run has none.
         power: on pictures of about the view's size, and on larger ones that are judged by their whole alone.
         power_large: on larger ones that are judged by whole and tiles.
+        noticing: ``view`` or ``large`` -> how a score becomes a probability.
     """
 
     calibration: Calibration | None
     power: Power | None
     level: float = LEVEL
     power_large: Power | None = None
+    noticing: Mapping[str, Noticing] = field(default_factory=dict)
 
     @classmethod
     def from_rows(cls, rows: pd.DataFrame | None, level: float = LEVEL) -> Judge:
@@ -98,7 +98,9 @@ class Judge:
             return cls(None, None, level)
         calibration = calibration_of(rows, level)
         view, large = (power_of(rows, calibration, level, size) for size in ("view", "large"))
-        return cls(calibration, view, level, large)
+        color = rows[~rows["no_color"]]
+        noticing = {size: noticing_by(color[color["size"] == size]) for size in ("view", "large")}
+        return cls(calibration, view, level, large, noticing)
 
     def power_at(self, large: bool, no_color: bool) -> Power | None:
         """Return the power on ``large`` pictures, which without color are judged by their whole alone, or on others."""
@@ -107,26 +109,22 @@ class Judge:
 
     def verdict(self, prediction: Prediction, no_color: bool) -> Verdict:
         if self.calibration is None:
-            return Verdict(NOT_CALIBRATED, None, None, None, None, None, 0, no_color, None)
+            return Verdict(False, None, None, None, None, None, 0, self.level, no_color, None, 0.0)
         large = prediction.kind == "combined"
         power = self.power_at(large, no_color)
         kind = str(kinds_of(np.array([large]), np.array([no_color]), self.calibration)[0])
         untouched = self.calibration.scores(kind)
         score = score_of(prediction, no_color, fused=kind == "large")
-        p = float(p_values(np.array([score]), untouched)[0]) if len(untouched) else None
+        able = is_enough(len(untouched), self.level) and not (power is not None and power.is_next_to_nothing)
+        p = float(p_values(np.array([score]), untouched)[0]) if able else None
+        found = p is not None and bool(alarms(p, self.level))
         named: tuple[str | None, str | None, float | None, float | None] = (None, None, None, None)
-        if p is None or not is_enough(len(untouched), self.level):
-            answer = NOT_CALIBRATED
-        elif power is not None and power.is_next_to_nothing:
-            answer = CANNOT_DETECT
-        elif not alarms(p, self.level):
-            answer = UNTOUCHED
-        elif not prediction.known:
-            answer = STRANGE
-        else:
-            answer, named = ALTERED, what_was_done(prediction, no_color)
+        if found:
+            named = what_was_done(prediction, no_color)
         worth = None if power is None else power.overall.value
-        return Verdict(answer, *named, p, len(untouched), no_color, worth)
+        numbers = self.noticing.get("large" if kind == "large" else "view", Noticing())
+        odds = (score - numbers.offset) / numbers.temperature
+        return Verdict(found, *named, p, len(untouched), self.level, no_color, worth, odds)
 
 
 def score_of(prediction: Prediction, no_color: bool, fused: bool) -> float:

@@ -31,16 +31,14 @@ COLORLESS = 4.0
 
 NEAR_GRAY = 8.0
 """Mean difference between the largest and the smallest channel, in values of 255, below which a picture has too little
-color for changes of color to show. Users measure it at different sizes, as numbers of runs stand on that: samples use
-single pixels, the packaged photographs means of squares, live answers 64 pixels."""
+color for changes of color to show. Callers measure it at different sizes, and numbers of runs rest on that."""
 
 BORDER = 0.04
 """Share of the height, or of the width, that lies in one color along both edges."""
 
 FLAT = 0.5
-"""Share of the squares of `SQUARE` pixels without detail above which a picture looks like a screenshot or a drawing: 36
-of 36 screenshots and 12 of 16 drawings have more, and so have 3 % of 888 photographs of Caltech-101, of things on white
-(docs/detector.md)."""
+"""Share of the squares of `SQUARE` pixels without detail above which a picture looks like a screenshot or a drawing
+(measured in docs/detector.md)."""
 
 SQUARE, EVEN = 4, 2
 """Side of a square, and values of 255 between its darkest and its brightest pixel that are no detail."""
@@ -130,9 +128,8 @@ def border(image: np.ndarray) -> float:
 
 
 def _bars(image: np.ndarray) -> float:
-    """Return the share of the rows that two bars take, at the top and at the bottom, in one color, with a sharp end
-    to what they frame: half of the row that comes next has other colors. The even ground around an object ends
-    otherwise."""
+    """Return the share of the rows that bars of one color take at the top and at the bottom. They end sharply, as the
+    even ground around an object does not: half of the next row has other colors."""
     other = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > UNEVEN).mean(axis=1)
     inside = np.flatnonzero(other > SPECKS)
     if not len(inside) or inside[0] == 0 or inside[-1] == len(image) - 1:

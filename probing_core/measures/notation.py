@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_PLAIN, MIN_PLAIN = 1e15, 1e-6
 """Beyond these, most digits would be zeros: the number has an exponent."""
@@ -38,3 +43,23 @@ def minus(number: str) -> str:
     """Return a formatted number with a minus sign in place of its hyphen, which is shorter than the plus sign, and none
     before zero."""
     return number.removeprefix("-") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)
+
+
+def text_table(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as lines of aligned columns, the names of the columns first; empty where there is no row."""
+    if not isinstance(rows, Sequence):
+        rows = [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
+    if not rows:
+        return ""
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return decimal(value)
+    return "" if value is None else str(value)

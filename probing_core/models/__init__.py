@@ -13,13 +13,12 @@ from functools import cache
 
 from probing_core.catalog import Catalog, suggest
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
-from probing_core.models import hub, providers
+from probing_core.models import hub, providers, zoo
 from probing_core.models.base import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.names import ModelName, checkpoints, parse
 from probing_core.models.providers import baselines
 from probing_core.models.providers.callables import from_array, from_callable, from_module, module_function
 from probing_core.models.published import PUBLISHED
-from probing_core.models.zoo import specs as zoo
 
 __all__ = [
     "CATALOG",

@@ -14,12 +14,11 @@ from probing_core.errors import ModelUnavailable
 from probing_core.run.engine import Plan
 from probing_core.run.executors import Executor, opened_executor
 from probing_core.run.graph import with_models
-from probing_core.run.layout import CROPS, crops_path, model_path
+from probing_core.run.layout import model_path
 from probing_core.run.models import require_joined
 from probing_core.run.options import EMBED
 from probing_core.run.setup import withdrawn_on_error
 from probing_core.run.store import digest
-from probing_core.run.worker import Job
 
 Entries = Sequence[dict[str, Any]]
 """Contents of ``model.toml``."""
@@ -42,7 +41,6 @@ def embed(plan: Plan) -> Plan:
             plan.means.executor = executor
             wanted = [one for one in plan.select(EMBED) if one.binding.get("model") in {None, *models}]
             plan.make([one for one in wanted if one.row.units is not None], lambda artifact, done, total: None)
-            _embed_crops(plan, entries, executor)
             executor.unload()
             waiting = waiting[len(loaded) :]
             if not waiting:
@@ -92,21 +90,3 @@ def to_load(plan: Plan) -> list[str]:
     left = {artifact.binding.get("model") for artifact in plan.left(plan.select(EMBED))}
     lacking = {entry["request"] for name, entry in scope.entries.items() if name in left} | set(scope.unloaded)
     return [request for request in scope.recipe.models if request in lacking]
-
-
-def _embed_crops(plan: Plan, entries: Entries, executor: Executor) -> None:
-    """Embed the large pictures, of models that lack them; make their table where it is missing."""
-    paths = {crops_path(entry["name"]): entry for entry in entries}
-    left = plan.left([plan.artifacts[path] for path in (CROPS, *paths) if path in plan.artifacts])
-    if not left:
-        return
-    plan.scope.progress.update("crops", 0, len(left), "Embedding large pictures, whole and as tiles")
-    jobs = [
-        Job("", 0, paths[one.path]["name"], paths[one.path]["request"], plan.ready_key(one), one.path)
-        for one in left
-        if one.path in paths
-    ]
-    table = plan.artifacts[CROPS]
-    written = {name: (name, entry) for name, entry in executor.embed_crops(jobs, plan.ready_key(table))}
-    for artifact in (table, *(one for one in left if one is not table)):
-        plan.files.enter([written[artifact.path]], plan.inputs(artifact))

@@ -311,6 +311,8 @@ class Plan:
         held = {path: entry for path, entry in entries.items() if entry["key"] == key}
         if units_of(held) >= set(range(artifact.count)) and all(map(self._is_there, held)):
             return State.LEFT_OUT if any("state" in entry for entry in held.values()) else State.MADE
+        if self.files.base is not None and entries and all(e.get("state") == LEFT_OUT for e in entries.values()):
+            return State.LEFT_OUT  # of another revision, in a run that is only read
         return State.STALE if entries else State.MISSING
 
     def _is_there(self, path: str) -> bool:

@@ -19,7 +19,6 @@ from probing_core.compute.names import (
     DEPLOYMENT,
     DONE,
     EVERYTHING,
-    FUSION,
     LAYERS,
     ORACLE,
     OTHER_PROBES,
@@ -115,7 +114,10 @@ def _any_studied(scope: Scope, study: str) -> bool:
 
 
 def _verdict_models(scope: Scope) -> Iterable[Binding]:
-    return _embedding_models(scope) if scope.recipe.calibrate_on else ()
+    if not scope.recipe.calibrate_on:
+        return ()
+    own = set(scope.files.own_names())  # those of a run that is only read have what they have
+    return (one for one in _embedding_models(scope) if layout.model_path(one["model"]) in own)
 
 
 # what the options of rows are
@@ -124,10 +126,10 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "fingerprint": lambda s, b: s.recipe.fingerprint,
     "view": lambda s, b: s.recipe.view,
     "limit": lambda s, b: s.recipe.limit,
-    "live_images": lambda s, b: s.recipe.live_images,
+    "live_images": lambda s, b: None,  # earlier versions had a choice here and in `embeddings`: keys stay theirs
     "seed": lambda s, b: s.recipe.seed,
     "repetitions": lambda s, b: s.recipe.repetitions,
-    "embeddings": lambda s, b: s.recipe.embeddings,
+    "embeddings": lambda s, b: "float32",
     "learns": lambda s, b: True,  # every run learns its probes; it is in the keys of format 1
     "warps": lambda s, b: any(t.warp is not None for t in s.transforms),
     "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
@@ -155,23 +157,22 @@ which memory may decide, and ``models``, ``unscored`` and ``claims``, which the 
 GIVEN: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "fingerprint": lambda s, b: s.corpora,
     **dict.fromkeys(("transforms", "classes", "warps"), lambda s, b: s.transforms),
-    "train_samples": lambda s, b: most_to_learn(s.recipe.train_samples, s.entries[b["model"]]["dim"]),
+    "train_samples": lambda s, b: most_to_learn(s.entries[b["model"]]["dim"]),
     "claims": lambda s, b: list(s.entries),
 }
 """What makers are given of an option where its value in a key only describes it."""
 
 
 def _train_samples(scope: Scope, model: str) -> int | None:
-    """Return how many samples a probe learns from, where that is asked for or memory holds fewer than there are."""
-    most = most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"])
-    return most if scope.recipe.train_samples is not None or most < len(scope.sample_sets[""]) else None
+    """Return how many samples a probe learns from, where memory holds fewer than there are."""
+    most = most_to_learn(scope.entries[model]["dim"])
+    return most if most < len(scope.sample_sets[""]) else None
 
 
 # the table
 
 MODEL = layout.model_path(ANY_MODEL)
 EMBEDDINGS = layout.embeddings_folder(ANY_MODEL)
-LARGE_EMBEDDINGS = layout.crops_path(ANY_MODEL)
 VIEWS = layout.scored_views_path(ANY_MODEL)
 
 _probe = partial(layout.probe_path, ANY_MODEL)
@@ -233,7 +234,7 @@ def _series_rows() -> Iterator[Row]:
     """Yield the rows of the series, which are made like those of the main samples."""
     for name, holds, options in (
         (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
-        (RENDERING, "images to learn from as other programs alter them", ("alternatives", "live_images")),
+        (RENDERING, "images of every split as other programs alter them", ("alternatives", "live_images")),
         (LAYERS, "images of every split, of which every block of a network is embedded", ()),
     ):
         series: dict[str, Any] = {
@@ -261,40 +262,13 @@ def _series_rows() -> Iterator[Row]:
         )
 
 
-def _large_rows() -> Iterator[Row]:
-    """Yield the rows of the large pictures, which `probing_core.run.embed` makes with the models it has loaded."""
-    main: dict[str, Any] = {"stage": EMBED, "revision": revisions.SAMPLES}
-    yield Row(
-        path=layout.CROPS,
-        holds="which of the large pictures belong together: the whole and the tiles of one transformed image",
-        each=_if(lambda scope: bool(list(_embedding_models(scope)))),
-        reads=(layout.IMAGES,),
-        options=(*VERSIONS, "learns"),
-        **main,
-    )
-    yield Row(
-        path=LARGE_EMBEDDINGS,
-        holds="embeddings of the large pictures, from which their fusion is learned",
-        each=_embedding_models,
-        reads=(layout.IMAGES, MODEL),
-        options=(*VERSIONS, "learns"),
-        by_key=True,
-        **main,
-    )
-
-
 def _train_rows() -> Iterator[Row]:
     shared: dict[str, Any] = {
         "stage": TRAIN,
         "revision": revisions.TRAINING,
         "doing": "Training probes of {model}",
     }
-    rendered = (
-        layout.series_table(RENDERING),
-        _folder(RENDERING),
-        layout.CROPS,
-        LARGE_EMBEDDINGS,
-    )
+    rendered = (layout.series_table(RENDERING), _folder(RENDERING))
     for task, each, live, further in ((FINE, _models, LIVE, rendered), (ANY_TASK, _groups, (), ())):
         yield Row(
             path=_predictions(task),
@@ -366,9 +340,9 @@ def _verdict_rows() -> Iterator[Row]:
     )
     yield Row(
         path=VIEWS,
-        holds="the same scores of a model",
+        holds="scores of a model on the same views, which calibrate its answers",
         each=_verdict_models,
-        reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT), _probe(FUSION)),
+        reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT)),
         options=VERDICT_OPTIONS,
         units=score_views,
         make=partial(join_parts, path=VIEWS),
@@ -483,7 +457,6 @@ TABLE = Table(
         Row(path=layout.RECIPE, holds="`format` and the recipe"),
         *_embed_rows(),
         *_series_rows(),
-        *_large_rows(),
         *_train_rows(),
         *_verdict_rows(),
         *_score_rows(),

@@ -19,8 +19,6 @@ JOURNAL = "journal.jsonl"
 
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
-CROPS = "crops.parquet"
-"""Which of the large pictures belong together: the whole and the tiles of one transformed image."""
 
 BESIDE = (PHOTOGRAPHS, PHOTOGRAPHS_LICENSE)
 """Files that may lie in the folder of a run and belong to none: the photographs that ship, beside the reference run."""
@@ -79,11 +77,6 @@ def table_path(name: str) -> str:
     return f"{TABLES}{name}{PARQUET}"
 
 
-def table_name(path: str) -> str | None:
-    """Return the table that lies at ``path``, or None where no table over all models does."""
-    return path.removeprefix(TABLES).removesuffix(PARQUET) if path.startswith(TABLES) else None
-
-
 SCORES = table_path("scores")
 FITS = table_path("fits")
 CLAIMS = table_path("claims")
@@ -136,15 +129,10 @@ def units_at(path: str) -> tuple[int, int]:
     return int(first), int(last[0] if last else first)
 
 
-def crops_path(model: str) -> str:
-    """Return the path of embeddings of the large pictures."""
-    return f"{model_folder(model)}crops.safetensors"
-
-
 def is_embeddings_path(path: str) -> bool:
     """Return whether embeddings lie at ``path``: they are large, and made again where the corpus is."""
     inner = path.removeprefix(MODELS).partition("/")[2]
-    return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES, "crops."))
+    return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES))
 
 
 def is_for_live_use(path: str) -> bool:

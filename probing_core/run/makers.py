@@ -4,23 +4,24 @@ them to functions of arrays and tables."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from probing_core.api.loaded import CropPredictor, LoadedModels
 from probing_core.compute.claims.named import FINE
 from probing_core.compute.claims.tables import GROUP_TASKS, claim_tables, model_results, models_of_claims
 from probing_core.compute.design import Design
 from probing_core.compute.image_selection import choose_images
+from probing_core.compute.live.answer import Prediction, predictions_of
+from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.maps import map_table
 from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.names import (
     CALIBRATED,
     DEPLOYMENT,
     DETECTOR,
-    FUSION,
-    NOVELTY,
+    NOTICING,
     ORACLE,
     OTHER_PROBES,
     RENDERING,
@@ -32,6 +33,8 @@ from probing_core.compute.studies.model_data import ModelData, SeriesData
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
 from probing_core.compute.train.tables import Trained
+from probing_core.detector.detecting import detect
+from probing_core.detector.detector import Detector
 from probing_core.detector.learning import can_learn, learn_detector, learned_from, measure_units
 from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.scoring import made_views, scored, scored_from
@@ -40,6 +43,7 @@ from probing_core.run import layout
 from probing_core.run.embeddings import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.engine import Given, Reads, Units
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
+from probing_core.run.loaded import LoadedModels
 from probing_core.run.options import EMBED, PROJECT
 from probing_core.run.probes import read_probe
 from probing_core.run.sample_table import SampleTable
@@ -47,7 +51,7 @@ from probing_core.run.scope import Means
 from probing_core.run.setup import Corpora
 from probing_core.run.store import Content
 from probing_core.run.worker import Job
-from probing_core.transforms import FAR_CONTROL
+from probing_core.transforms import FAR_CONTROL, resolve
 
 SCORES_OF_MODEL = layout.scores_path(ANY_MODEL)
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
@@ -55,7 +59,7 @@ DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 TASKS = (FINE, *GROUP_TASKS, CONTENT)
 """Tasks that a run may have, in order."""
 
-LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
+LIVE = (CALIBRATED, DEPLOYMENT, NOTICING)
 """Names of the files of live predictions; they are written with the probe of the task ``fine``."""
 
 
@@ -66,7 +70,7 @@ def _design(given: Given) -> Design:
     return Design(transforms=transforms, threads=given.means.threads, **named)
 
 
-DESCRIBING = ("view", "seed", "repetitions", "limit", "live_images")
+DESCRIBING = ("view", "seed", "repetitions", "limit")
 
 
 def choose_images_of(files: Reads, given: Given) -> Mapping[str, Content]:
@@ -93,13 +97,10 @@ def embed_units(made: Sequence[Units], series: str) -> None:
 
 def _model_samples(files: Reads, given: Given) -> ModelSamples:
     model = given.binding["model"]
-    rendered = crops = None
+    rendered = None
     if has_embeddings(files, model, RENDERING):
-        columns = files.read_table(layout.series_table(RENDERING), ["transform", "split"])
+        columns = files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
         rendered = columns, read_embeddings(files, model, series=RENDERING)
-    if files.has(layout.CROPS) and files.has(layout.crops_path(model)):
-        table = files.table(layout.CROPS)
-        crops = (table, files.read_arrays(layout.crops_path(model))["embeddings"]) if len(table) else None
     return ModelSamples(
         model=model,
         X=lazy_embeddings(files, model),
@@ -109,7 +110,6 @@ def _model_samples(files: Reads, given: Given) -> ModelSamples:
         seed=given.options["seed"],
         train_samples=given.options["train_samples"],
         rendered=rendered,
-        crops=crops,
     )
 
 
@@ -273,14 +273,27 @@ def score_views(made: Sequence[Units]) -> None:
             )
         return
     models = LoadedModels(means.options.device, means.options.precision)
-    entries = {name: one.files.read_toml(layout.model_path(name)) for name, one in asked.items() if name != DETECTOR}
-    predictor = CropPredictor(entries, {name: one.files for name, one in asked.items()}, models, novelty=False)
+    predict = {name: _predicts(one.files, name, models) for name, one in asked.items()}
     views_of = made_views(_design(given), corpora.all, [units[i] for i in sorted(lacking)])
     for i, views in zip(sorted(lacking), views_of, strict=True):
         for name in lacking[i]:
-            table = scored(views, predictor.predict(name, [view.crops for view in views]) if views else [])
+            table = scored(views, predict[name]([view.crops for view in views]) if views else [])
             asked[name].write(i, table)
         means.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
+
+
+def _predicts(files: Reads, name: str, models: LoadedModels) -> Callable[[list[PictureCrops]], list[Prediction]]:
+    """Return what predicts of pictures as live answers do."""
+    if name == DETECTOR:
+        return partial(detect, Detector.from_bytes(files.read_bytes(DETECTOR_FILE)))
+    probe, entry = read_probe(files, name, DEPLOYMENT), files.read_toml(layout.model_path(name))
+    groups = tuple(resolve(one).group for one in probe.classes)
+
+    def predict(crops: list[PictureCrops]) -> list[Prediction]:
+        X = models.embed(entry, [crop for each in crops for crop in each.pictures])
+        return predictions_of(name, probe.classes, groups, crops, probe.probabilities(X), X)
+
+    return predict
 
 
 def join_parts(files: Reads, given: Given, path: str) -> Mapping[str, Content]:

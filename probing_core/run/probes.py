@@ -1,11 +1,11 @@
-"""Probes of a run, and the scores that calibrate verdicts by them."""
+"""Probes of a run, and what makes probabilities of their scores."""
 
 from __future__ import annotations
 
-from probing_core.compute.live.answer import LiveProbe
-from probing_core.compute.live.fusion import FusionRule
-from probing_core.compute.live.novelty import Novelty
-from probing_core.compute.names import DEPLOYMENT, DETECTOR, FUSION, NOVELTY
+from collections.abc import Mapping
+
+from probing_core.compute.live.noticing import Noticing, noticing_of
+from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.errors import BadRun
 from probing_core.probes.base import LinearProbe
 from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
@@ -25,35 +25,27 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
     return LinearProbe.from_bytes(store.read_bytes(name))
 
 
-def read_live_probe(store: Files, model: str, with_novelty: bool = True) -> LiveProbe:
-    """Return probe, fusion and, where it is asked for, novelty of the live predictions of ``model``.
+def read_noticing(store: Files, model: str) -> Mapping[str, Noticing]:
+    """Return how probable the scores of ``model`` make it that a picture was altered: kind of a picture -> numbers.
 
-    Raises:
-        BadRun: the run has no probe for these.
+    They are fitted on the photographs of ``--calibrate-on``, where the run has enough scores of them, and else those of
+    training. With neither, every answer is the prior.
     """
-    fusion, novelty = probe_path(model, FUSION), probe_path(model, NOVELTY)
-    return LiveProbe(
-        read_probe(store, model, DEPLOYMENT),
-        FusionRule.from_bytes(store.read_bytes(fusion)) if store.has(fusion) else None,
-        Novelty.from_bytes(store.read_bytes(novelty)) if with_novelty and store.has(novelty) else None,
-    )
+    name = probe_path(model, NOTICING)  # format 1 has none, and is calibrated by its scores alone
+    found = {"direct": Noticing.from_bytes(store.read_bytes(name))} if store.has(name) else {}
+    return found | (noticing_of(store.read_table(scored_views_path(model))) if has_scored_views(store, model) else {})
 
 
 def has_scored_views(store: Files, model: str) -> bool:
     """Return whether scored views of ``model``, or of the detector, are there, which its probe that is there made.
 
-    Those of another probe would calibrate it wrongly: they lie there where a run was stopped before it made its own, or
+    Those of another probe would calibrate it wrongly: they are left where a run was stopped before it made its own, or
     stands on a run with another probe. Where the manifest does not say which probe made them, they are taken for its.
     """
     path = scored_views_path(model)
     if not store.has(path):
         return False
-    makers = (DETECTOR_FILE,) if model == DETECTOR else (probe_path(model, DEPLOYMENT), probe_path(model, FUSION))
+    maker = DETECTOR_FILE if model == DETECTOR else probe_path(model, DEPLOYMENT)
     inputs = (store.entry(path) or {}).get("inputs", {})
-    return all(_checksum(store, maker) == inputs[maker] for maker in makers if maker in inputs)
-
-
-def _checksum(store: Files, path: str) -> str | None:
-    """Return the checksum of a file as inputs hold it; None of what is missing."""
-    entry = store.entry(path)
-    return None if entry is None else short_checksum(entry)
+    entry = store.entry(maker)
+    return maker not in inputs or (entry is not None and short_checksum(entry) == inputs[maker])

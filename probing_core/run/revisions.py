@@ -14,10 +14,10 @@ FORMAT = 1
 SAMPLES = 2
 """Of the main samples and the large pictures: which images, and what is drawn for them."""
 
-SERIES = {STRENGTH: 2, RENDERING: 3, LAYERS: 1}
+SERIES = {STRENGTH: 2, RENDERING: 4, LAYERS: 1}
 """Of each series of samples."""
 
-TRAINING = 7
+TRAINING = 8
 """Of probes and their predictions."""
 
 VERDICTS = 3
@@ -26,7 +26,7 @@ VERDICTS = 3
 DETECTOR = 3
 """Of what the detector of alterations learns from, and how."""
 
-SCAN = 1
+SCAN = 2
 """Of what a scan finds in a file: in the key of every chunk of one."""
 
 SCORING = 7

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from probing_core.api.export_images import write_export
 from probing_core.compute.threads import threads
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.errors import BadConfig, BadRun
 from probing_core.models import download_summary
 from probing_core.run.embed import embed, to_load
 from probing_core.run.engine import COMPLETE, Artifact, Plan, Table
@@ -26,9 +25,6 @@ from probing_core.run.recipe import Recipe, write_recipe
 from probing_core.run.scope import Scope
 from probing_core.run.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
 from probing_core.run.store import COMPLETED, Store, note_event
-
-ALL, FIRST = "all", "first"
-"""Of the maps of a run: those of all models, or of the first."""
 
 
 def run(
@@ -75,20 +71,6 @@ def make_files(
         complete(store, progress, planned, STAGES)
 
 
-def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
-    """Write the transformed images of the run ``source``, begun if there is none, and their list into ``out``.
-
-    Returns:
-        How many images the list holds.
-
-    Raises:
-        ProbingError: bad input, a run that another recipe made, or a folder that holds something else.
-    """
-    store = Store(source)
-    with opened(store, options, progress) as planned:
-        return write_export(_with_images(planned(), planned), out)
-
-
 @contextmanager
 def opened(store: Store, options: Options, progress: Progress) -> Iterator[Callable[[], Plan]]:
     """Yield what returns the plan of a run as its files are then; the run is held for writing."""
@@ -124,7 +106,7 @@ def complete(store: Store, progress: Progress, planned: Callable[[], Plan], stag
         )
     for stage in STAGES[1:]:
         if stage in stages:
-            _make(plan, stage, _maps(plan) if stage == PROJECT else plan.select(stage))
+            _make(plan, stage, plan.select(stage))
     _require_mended(plan, stages)
     if store.state() != before:
         note_event(store.root, event=COMPLETED)
@@ -212,20 +194,3 @@ def _make_embeddings(plan: Plan, planned: Callable[[], Plan]) -> Plan:
         shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
     store.fold()
     return plan
-
-
-def _maps(plan: Plan) -> list[Artifact]:
-    """Return the maps that the options ask for.
-
-    Raises:
-        UnknownName: the run has no such model.
-    """
-    maps, entries = plan.select(PROJECT), plan.scope.entries
-    which = plan.scope.options.maps
-    if which in (ALL, FIRST):
-        return maps if which == ALL else [one for one in maps if one.binding == maps[0].binding]
-    # A request may stand for several models: each layer has a map of its own.
-    names = (which,) if isinstance(which, str) else tuple(which)
-    if unknown := [n for n in names if not any(n in (e["name"], e["request"]) for e in entries.values())]:
-        raise UnknownName(f"The run has no model '{unknown[0]}' to draw a map of. It has: {', '.join(entries)}.")
-    return [one for one in maps if {one.binding["model"], entries[one.binding["model"]]["request"]} & set(names)]

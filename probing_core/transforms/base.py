@@ -241,27 +241,13 @@ def of_bank(
     strongest: float,
     definition: str,
     source: str,
-    *,
-    library: str = "OpenCV",
-    neutral: float = 0.0,
     **more: Any,
 ) -> Transform:
-    """Return an entry of the bank, in which most of them agree: it ends at 0, and was never changed (revision 1)."""
-    revisions = {"revision": 1, "alternative_revision": 1 if "alternative" in more else None}
-    return Transform(
-        name=name,
-        group=group,
-        member=member,
-        parameter=parameter,
-        unit=unit,
-        weakest=weakest,
-        strongest=strongest,
-        neutral=neutral,
-        definition=definition,
-        library=library,
-        source=source,
-        **revisions | more,  # type: ignore[arg-type]
-    )
+    """Return an entry of the bank, with what most of them have: made by OpenCV, neutral at 0, never changed."""
+    usual: dict[str, Any] = {"library": "OpenCV", "neutral": 0.0, "revision": 1}
+    usual["alternative_revision"] = 1 if "alternative" in more else None
+    stated = {"group": group, "member": member, "parameter": parameter, "unit": unit, "definition": definition}
+    return Transform(name=name, weakest=weakest, strongest=strongest, source=source, **(stated | usual | more))
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,18 @@ def test_a_folder_of_pictures_is_a_data_set_and_is_decoded_by_us(tmp_path):
     assert np.array_equal(corpus.load("train/0000001"), made(2))
     with pytest.raises(BadImage, match="damaged or cut off"):
         corpus.load("train/0000002")
+
+
+def test_tar_files_are_a_data_set(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with tarfile.open(tmp_path / "mine/train-0.tar", "w") as shard:
+        for name, content in (("0.png", made_png(0)), ("0.cls", b"7"), ("1.png", made_png(1)), ("1.cls", b"8")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            shard.addfile(member, io.BytesIO(content))
+    corpus = open_corpus(f"hub:{tmp_path}/mine")
+    assert corpus.rows["label"].tolist() == ["7", "8"]
+    assert np.array_equal(corpus.load("train/0000001"), made(1))
 
 
 def test_a_file_outside_of_the_data_set_is_not_read(tmp_path):

@@ -38,7 +38,9 @@ def file_of(name: str) -> str:
 
 def not_declared(page: str, read: set[str]) -> set[str]:
     """What was read of a page and is not in `dashboard.reads`."""
-    return {path for path in read - {*READS[page], *EVERY_PAGE} if not (page == ALL_TABLES and path.endswith(PARQUET))}
+    shipped = {f"tables/{name}.parquet" for name in ("copies", "retrieval-strength", "variance-layers")}  # format 1
+    read = read - {*READS[page], *EVERY_PAGE} - (shipped if page == "Retrieval" else set())
+    return {path for path in read if not (page == ALL_TABLES and path.endswith(PARQUET))}
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from probing_core.compute.live.fusion import starting_rule
 
 from dashboard.data import predictions
 from dashboard.reads import ALL_TABLES, EVERY_PAGE, READS
 from lab.devtools.made_run import KEY
-from probing_core.compute.live.fusion import starting_rule
 from probing_core.compute.names import DETECTOR, FUSION, NOVELTY, READINGS
 from probing_core.run import layout
 from probing_core.run.store import Store

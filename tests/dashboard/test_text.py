@@ -21,7 +21,7 @@ from dashboard.text import (
     strengths_in_words,
     with_strength,
 )
-from lab.devtools.pages import generated
+from lab.devtools.commands import generated
 from lab.scripts.glossary_docs import BEGIN, PAGE, glossary_table
 from probing_core.transforms import GROUPS, bank
 

@@ -3,20 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probing_core.detector.score import alteration_score, has_no_color, log_of, turned_gray
+from probing_core.detector.score import has_no_color, turned_gray
 from tests.conftest import scene
-
-GROUPS = ("identity", "color", "blur", "blur")
-
-
-def test_the_score_is_the_largest_log_odds_against_identity():
-    p = np.array([[0.5, 0.1, 0.3, 0.1], [0.1, 0.8, 0.05, 0.05]])
-    np.testing.assert_allclose(alteration_score(np.log(p), GROUPS), np.log([0.3 / 0.5, 0.8 / 0.1]))
-    np.testing.assert_allclose(alteration_score(np.log(p), GROUPS, without_color=True), np.log([0.6, 0.5]))
-
-
-def test_impossible_classes_have_finite_logarithms():
-    assert np.isfinite(alteration_score(log_of(np.array([[1.0, 0, 0, 0]])), GROUPS)).all()
 
 
 @pytest.mark.parametrize("side", [32, 64, 300])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from probing_core.compute.live.answer import Prediction
+from probing_core.compute.live.noticing import word
 from probing_core.detector.calibration import Calibration, alarms, calibration_of
 from probing_core.detector.power import power_of
 from probing_core.detector.verdicts import Judge, score_of, what_was_done
@@ -18,10 +19,10 @@ GROUPS = ("identity", "color", "blur", "blur")
 NO_SCORES = np.array([])
 
 
-def prediction(*probabilities: float, distance: float = 0.5, whole: tuple[float, ...] = ()) -> Prediction:
+def prediction(*probabilities: float, whole: tuple[float, ...] = ()) -> Prediction:
     p = np.array(probabilities)
     each = np.array([whole or p, p])[: 2 if whole else 1]
-    return Prediction("m", CLASSES, GROUPS, p, each, np.zeros(3), distance)
+    return Prediction("m", CLASSES, GROUPS, p, each, np.zeros(3))
 
 
 def judge(n: int = 199, **changes) -> Judge:
@@ -34,64 +35,52 @@ BLURRED = prediction(0.01, 0.04, 0.5, 0.45)
 CLEAN = prediction(0.97, 0.01, 0.01, 0.01)
 
 
-def test_untouched_altered_and_strange():
+def test_untouched_and_altered():
     untouched, altered = judge().verdict(CLEAN, False), judge().verdict(BLURRED, False)
-    assert (untouched.answer, untouched.group) == ("untouched", None)
+    assert (untouched.alarms, untouched.group) == (False, None)
     assert untouched.p > 0.05
-    assert (altered.answer, altered.group, altered.transform) == ("altered", "blur", "gaussian-blur")
+    assert (altered.answer(), altered.group, altered.transform) == ("altered", "blur", "gaussian-blur")
     assert altered.p == pytest.approx(1 / 200)
     assert altered.group_probability == pytest.approx(0.95 / 0.99)
     assert altered.transform_probability == pytest.approx(0.5 / 0.99)
-    strange = judge().verdict(replace(BLURRED, distance=1.5), False)
-    assert (strange.answer, strange.group) == ("strange", None)
-    assert judge().verdict(replace(CLEAN, distance=1.5), False).answer == "untouched"
 
 
-def test_the_verdict_says_what_its_answer_means_to_all_who_show_it():
-    """`answer: (alarms, can_tell, is_calibrated)`."""
-    means = {
-        "untouched": (False, True, True),
-        "altered": (True, True, True),
-        "strange": (True, True, True),
-        "cannot detect": (False, False, True),
-        "not calibrated": (False, False, False),
-    }
-    made = judge().verdict(BLURRED, False)
-    assert {
-        word: (one.alarms, one.can_tell, one.is_calibrated) for word in means if (one := replace(made, answer=word))
-    } == means
-    words = {p: replace(made, p=p).words for p in (0.0099, 0.01, 0.05)}
-    assert words == {0.0099: "altered", 0.01: "perhaps altered", 0.05: "perhaps altered"}
-    assert replace(made, answer="strange", p=0.05).words == "strange"
-    assert replace(made, answer="not calibrated", p=None).words == "not calibrated"
+@pytest.mark.parametrize("odds", [-30.0, -1.0, 0.0, 1.0, 30.0])
+@pytest.mark.parametrize("prior", [0.01, 0.5, 0.99])
+def test_p_decides_what_is_called_altered_and_the_probability_never_contradicts_it(odds, prior):
+    made = replace(judge().verdict(BLURRED, False), odds=odds)
+    for p, alarms_, words in (
+        (0.01, True, {"altered"}),
+        (0.0101, True, {"rather altered"}),
+        (0.05, True, {"rather altered"}),
+        (0.0501, False, {"cannot tell", "rather untouched", "untouched"}),
+    ):
+        one = replace(made, p=p, alarms=alarms_)
+        assert one.answer(prior) in words
+        altered = one.altered(prior)
+        assert {word(altered), word(altered + 1e-9)} & {one.answer(prior)}
+    sure = replace(made, p=0.9, alarms=False, odds=-30.0)
+    assert (sure.answer(), sure.altered()) == ("untouched", pytest.approx(0, abs=1e-9))
+    unknown = replace(made, p=None, alarms=False)
+    assert (unknown.answer(prior), unknown.altered(prior)) == ("cannot tell", prior)
 
 
 def test_a_p_value_at_the_level_alarms():
     """Of 199 untouched photographs nine score as high as the picture, so that p is 0.05, or ten."""
     assert alarms(np.array([0.049, 0.05, 0.051])).tolist() == [True, True, False]
     score = score_of(BLURRED, False, fused=False)
-    answers = []
+    found = []
     for as_high in (9, 10):
         scores = np.repeat([score + 1, score - 1], [as_high, 199 - as_high])
-        answers.append(judge(view=scores).verdict(BLURRED, False).answer)
-    assert answers == ["altered", "untouched"]
+        found.append(judge(view=scores).verdict(BLURRED, False).alarms)
+    assert found == [True, False]
 
 
 def test_too_few_photographs_do_not_calibrate():
     few = judge(99).verdict(BLURRED, False)
-    assert (few.answer, few.n, few.transform) == ("not calibrated", 99, None)
-    assert few.p == pytest.approx(1 / 100)
-    assert asdict(Judge(None, None).verdict(BLURRED, False)) == {
-        "answer": "not calibrated",
-        "group": None,
-        "transform": None,
-        "group_probability": None,
-        "transform_probability": None,
-        "p": None,
-        "n": 0,
-        "no_color": False,
-        "power": None,
-    }
+    assert (few.answer(), few.n, few.transform, few.p) == ("cannot tell", 99, None, None)
+    none = Judge(None, None).verdict(BLURRED, False)
+    assert (none.answer(), none.n, none.alarms) == ("cannot tell", 0, False)
 
 
 def test_pictures_without_color_are_judged_among_gray_ones_and_never_called_color():
@@ -106,11 +95,11 @@ def test_pictures_without_color_are_judged_among_gray_ones_and_never_called_colo
 
 def test_tiles_decide_only_where_large_pictures_calibrate_them():
     large = prediction(0.01, 0.04, 0.5, 0.45, whole=(0.97, 0.01, 0.01, 0.01))
-    assert judge().verdict(large, False).answer == "untouched"  # by the whole alone
+    assert not judge().verdict(large, False).alarms  # by the whole alone
     fused = judge(large=np.linspace(-10, 0, 150)).verdict(large, False)
-    assert (fused.answer, fused.n) == ("altered", 150)
+    assert (fused.alarms, fused.n) == (True, 150)
     by_whole = prediction(0.97, 0.01, 0.01, 0.01, whole=(0.01, 0.04, 0.5, 0.45))
-    assert judge().verdict(by_whole, False).answer == "altered"
+    assert judge().verdict(by_whole, False).alarms
 
 
 def scored(detected: dict[str, float], photographs: int = 60) -> pd.DataFrame:
@@ -178,5 +167,5 @@ def test_power_on_large_pictures_stands_beside_verdicts_by_tiles_alone():
 
 def test_a_model_that_detects_next_to_nothing_gives_no_verdict():
     rows = scored({"blur": 0.1, "geometry": 0.1})
-    assert Judge.from_rows(rows).verdict(BLURRED, False).answer == "cannot detect"
-    assert Judge.from_rows(scored({"blur": 0.4, "geometry": 0.1})).verdict(BLURRED, False).answer == "altered"
+    assert Judge.from_rows(rows).verdict(BLURRED, False).answer() == "cannot tell"
+    assert Judge.from_rows(scored({"blur": 0.4, "geometry": 0.1})).verdict(BLURRED, False).alarms

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from probing_core.compute.names import DEPLOYMENT, DETECTOR, FUSION
+from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
 from probing_core.run.manifest import short_checksum
 from probing_core.run.probes import has_scored_views
 from probing_core.run.store import Store
 
 MODEL = "baseline/pixels"
-PROBE, RULE = probe_path(MODEL, DEPLOYMENT), probe_path(MODEL, FUSION)
-SCORED = [(DETECTOR, DETECTOR_FILE), (MODEL, PROBE), (MODEL, RULE)]
+PROBE = probe_path(MODEL, DEPLOYMENT)
+SCORED = [(DETECTOR, DETECTOR_FILE), (MODEL, PROBE)]
 
 
 def score(store: Store, model: str, *made_by: str) -> None:
@@ -27,9 +27,8 @@ def scored(tmp_path) -> Store:
     store = Store(tmp_path / "run")
     store.write(DETECTOR_FILE, b"detector", "key")
     store.write(PROBE, b"probe", "key")
-    store.write(RULE, None, "key")  # there are no large pictures to learn one from
     score(store, DETECTOR, DETECTOR_FILE)
-    score(store, MODEL, PROBE, RULE)
+    score(store, MODEL, PROBE)
     return store
 
 

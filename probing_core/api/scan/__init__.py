@@ -95,7 +95,7 @@ def scan(
     _claim(out)
     files = find_files(folder, apart=out)
     settings = digest([revisions.SCAN, predictor.store.checksum(DETECTOR_FILE), view])
-    judge = predictor.judge(DETECTOR)
+    judge = predictor.judge()
     with one_core_threads(threads or cores()) as pool:
         if clean is not None:
             trusted = Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)

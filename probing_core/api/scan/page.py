@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.api.scan.rows import UNREADABLE
-from probing_core.detector.verdicts import ALARMS, in_words
+from probing_core.detector.verdicts import ALARMS
 from probing_core.measures.notation import decimal
 from probing_core.run.store import write_atomically
 
@@ -66,7 +66,6 @@ def _row(row: dict[str, Any], here: str) -> dict[str, Any]:
     return {
         "path": row["path"],
         "verdict": row["verdict"],
-        "words": in_words(row["verdict"], row["p"]),
         "kind": "found" if row["verdict"] in ALARMS else "bad" if row["verdict"] == UNREADABLE else "fine",
         "address": quote(address, errors="surrogateescape"),
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",

@@ -41,7 +41,7 @@ def _row(file: File, finding: Finding, judge: Judge) -> dict:
     verdict = judge.verdict(finding.prediction, finding.no_color)
     flags = [*(["no color"] if finding.no_color else []), *(["large"] if finding.prediction.kind == "combined" else [])]
     return row | {
-        "verdict": verdict.answer,
+        "verdict": verdict.answer(),
         "group": verdict.group or "",
         "class": verdict.transform or "",
         "p": _number(verdict.p),

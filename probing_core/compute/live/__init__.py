@@ -1,1 +1,1 @@
-"""Live predictions for a picture of any size: crops, fusion of their probabilities, novelty, and fitting these."""
+"""Live answers for a picture of any size: crops, what a probe predicts of them, and how it was altered."""

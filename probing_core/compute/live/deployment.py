@@ -1,94 +1,185 @@
-"""What live predictions need, made in training: the deployment probe, its calibration, the fusion rule and novelty.
+"""The probe of live answers and its calibration, made in training.
 
 A probe that is best on the bank's own samples of other photographs is not best where another program altered them.
-So the penalty and the temperature of live predictions are those that predict the renderings of the val split best, by
-a probe that learned from the train split alone; then the probe of that penalty learns from both splits. All samples of
-a class weigh the same, and the bank's own are those of the first repetition: what users bring was not made by us.
-Embeddings that have no negative numbers may enter as they are or as square roots, whichever predicts those renderings
-better.
+So the penalty is the one that predicts the renderings of the val split best, by a probe that learned from the train
+split alone. Then five probes of that penalty each learn from four fifths of all photographs of the run, whatever their
+split, and predict the others: these answers have the temperature and the two numbers of `Noticing`. The probe that is
+kept learns from all photographs. All samples of a class weigh the same, and the bank's own are those of the first
+repetition: what users bring was not made by us. Embeddings that have no negative numbers may enter as they are or as
+square roots, whichever predicts those renderings better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.folds import Fold
+from probing_core.compute.folds import MAX_FOLDS, Fold
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.live.fusion import FusionRule, fit_rule
-from probing_core.compute.live.large import mean_log_probabilities
-from probing_core.compute.live.novelty import Novelty, fit_novelty
-from probing_core.compute.model_samples import ModelSamples, predict, whole_images
+from probing_core.compute.live.noticing import Noticing, alteration_score, fit_noticing, if_altered, log_of
+from probing_core.compute.model_samples import ModelSamples, draw_photographs, predict, predicted_blocks
 from probing_core.compute.tasks import Task, codes
+from probing_core.corpora import assign_groups
 from probing_core.measures.temperature import at_temperature, fit_temperature
-from probing_core.probes.base import LinearProbe
+from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
 from probing_core.transforms import resolve
 
-MAX_FOR_NOVELTY = 16_000
-"""Samples that novelty is fitted on at most."""
+BANK, ALTERNATIVE = "bank", "alternative"
+"""By what a sample was made: the bank, or another implementation."""
 
-FOLDS = 5
-"""Of photographs, for the temperature of the fusion rule."""
+
+@dataclass(frozen=True, eq=False)
+class CrossFitted:
+    """A probe that learned from some photographs, and positions of samples of others.
+
+    Attributes:
+        main: (n,) of samples.
+        rendered: (m,) of renderings.
+    """
+
+    probe: LinearProbe
+    main: np.ndarray
+    rendered: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """A probe for live predictions, and what its confidence is calibrated on.
+    """What live answers are made with, and what was answered about samples that the probe did not learn from.
 
     Attributes:
-        probe: learned from the train and val splits; not yet calibrated.
-        choosing: one a fold, learned from its train samples alone, at the same penalty.
-        held_out: probabilities (n, K) by ``choosing`` and truth (n,) of samples that they did not learn from.
+        probe: learned from all photographs, at its temperature, where groups are expected alike.
+        noticing: how its score becomes the probability that a picture was altered.
+        altered, named: (N,) of each sample by probes that did not learn from its photograph: this probability, and the
+            position of the most probable class if it was altered; NaN and -1 where a sample takes no part.
+        facts: how the probe was fitted.
     """
 
     probe: LinearProbe
-    choosing: tuple[LinearProbe, ...]
-    held_out: tuple[np.ndarray, np.ndarray]
+    noticing: Noticing
+    altered: np.ndarray
+    named: np.ndarray
+    facts: FitFacts
 
 
 def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]) -> Deployment:
-    """Return the deployment probe of ``task``.
+    """Return what live answers need.
 
     Args:
-        folds: of the main samples; one where the run has renderings, which only corpora with splits have.
-        probes: one a fold: what a run without renderings goes by.
+        folds: of the main samples: one of a corpus with splits, or those of cross-validation.
+        probes: one a fold, by which a run without splits goes.
     """
-    if data.rendered is None:
-        fitted = fit_train_and_val(data, task, folds[0], probes)
-        return Deployment(fitted, tuple(probes), joined(predict_held_out(data, task, folds, probes)))
-    (fold,) = folds
-    table, rendered = data.rendered
-    truth = codes(table["transform"], task.classes)
-    held = (table["split"] == "val").to_numpy()
+    fitted, cross = _by_splits(data, task, folds[0]) if len(folds) == 1 else _by_folds(data, task, folds, probes)
+    groups = [resolve(name).group for name in task.classes]
+    prior = group_prior(groups)
+    table, rendered = _renderings(data)
+    by_others = codes(table["transform"], task.classes)
     first = data.samples["repetition"].to_numpy() == 0
-    both = np.concatenate([fold.train, fold.val])
-    train, both = fold.train[first[fold.train]], both[first[both]]
-    validation = (rendered[held], truth[held])
+    if len(table):
+        known = [(one.probe.probabilities(rendered[one.rendered]), by_others[one.rendered]) for one in cross]
+    else:
+        rows = [one.main[first[one.main]] for one in cross]
+        known = [(predict(one.probe, data.X.at(mine)), task.truth[mine]) for one, mine in zip(cross, rows, strict=True)]
+    temperature = fit_temperature(*joined(known))
 
-    def learned_from(main: np.ndarray, others: np.ndarray, root: bool, penalties: Sequence[float]) -> LinearProbe:
+    def answered(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (n,) scores, and the most probable class of each if it was altered."""
+        expected = at_temperature(probabilities, temperature) * prior
+        expected /= expected.sum(1, keepdims=True)
+        return alteration_score(log_of(expected), groups), if_altered(expected, groups).argmax(1)
+
+    scores, named = np.full(len(data.samples), np.nan), np.full(len(data.samples), -1)
+    of_others = np.empty(len(table))
+    for one in cross:
+        start = 0
+        for block in predicted_blocks(one.probe, data.X.at(one.main)):
+            mine = one.main[start : start + len(block)]
+            scores[mine], named[mine] = answered(block)
+            start += len(block)
+        of_others[one.rendered] = answered(one.probe.probabilities(rendered[one.rendered]))[0]
+    first &= ~np.isnan(scores)
+    noticing = fit_noticing(
+        np.concatenate([scores[first], of_others]),
+        np.array(groups)[np.concatenate([task.truth[first], by_others])],
+        np.repeat([BANK, ALTERNATIVE], [first.sum(), len(table)]),
+        np.concatenate([data.photographs[first], table["base_id"].to_numpy()]).astype(str),
+    )
+    probe = fitted.with_temperature(temperature).with_prior(prior)
+    return Deployment(probe, noticing, noticing.altered(scores), named, fitted.facts)
+
+
+def _renderings(data: ModelSamples) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return rows and embeddings of the renderings; none where the run has none."""
+    return data.rendered or (data.samples[:0], np.empty((0, data.X.shape[1]), np.float32))
+
+
+def _by_splits(data: ModelSamples, task: Task, fold: Fold) -> tuple[LinearProbe, list[CrossFitted]]:
+    """Return the probe of all photographs, and five that know four fifths of them."""
+    table, rendered = _renderings(data)
+    truth = codes(table["transform"], task.classes)
+    first = data.samples["repetition"].to_numpy() == 0
+    held = (table["split"] == "val").to_numpy()
+
+    def learned_from(
+        main: np.ndarray,
+        others: np.ndarray,
+        validation: tuple[np.ndarray, np.ndarray],
+        root: bool = False,
+        penalties: Sequence[float] = GRID,
+    ) -> LinearProbe:
+        """Learn from samples ``main`` and renderings ``others``; ``validation`` are positions of the same two."""
         y = np.concatenate([task.truth[main], truth[others]])
         return fit(
             data.X.at(main).then(LazyRows((rendered[others],))),
             y,
             classes=task.classes,
             weights=class_weights(y),
-            validation=validation,
+            validation=(
+                data.X.at(validation[0]).then(LazyRows((rendered[validation[1]],))),
+                np.concatenate([task.truth[validation[0]], truth[validation[1]]]),
+            ),
             penalties=penalties,
             root=root,
         )
 
-    rooted = rendered.min() >= 0 and all(rows.min() >= 0 for rows in data.X.at(both).blocks())
-    roots = (False, True) if rooted else (False,)
-    candidates = [learned_from(train, ~held, root, GRID) for root in roots]
-    choosing = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
-    fitted = learned_from(both, np.ones(len(truth), bool), choosing.root, (choosing.penalty,))
-    held_out = choosing.probabilities(rendered[held]), truth[held]
-    return Deployment(_as_chosen(fitted, [choosing]), (choosing,), held_out)
+    nothing = np.empty(0, np.int64)
+    choosing_rows = (nothing if held.any() else fold.val, np.flatnonzero(held))
+    main = np.flatnonzero(task.takes_part & task.seen & first)
+    main = draw_photographs(data, main, data.train_samples)
+    seen = np.concatenate([fold.train, fold.val])
+    rooted = (not len(rendered) or rendered.min() >= 0) and all(X.min() >= 0 for X in data.X.at(seen).blocks())
+    train = fold.train[first[fold.train]]
+    candidates = [
+        learned_from(train, np.flatnonzero((table["split"] == "train").to_numpy()), choosing_rows, root)
+        for root in ((False, True) if rooted else (False,))
+    ]
+    chosen = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
+    again = partial(learned_from, root=chosen.root, penalties=(chosen.penalty,))
+    bases = [*data.photographs.astype(str), *table["base_id"].astype(str)]
+    group = assign_groups(bases, data.seed, MAX_FOLDS)
+    of_main, of_others = group[: len(data.samples)], group[len(data.samples) :]
+    cross = []
+    for held_out in range(group.max() + 1):
+        learned, others = main[of_main[main] != held_out], np.flatnonzero(of_others != held_out)
+        tested = np.flatnonzero(task.takes_part & (of_main == held_out))
+        probe = again(learned, others, (tested[first[tested]], nothing))
+        cross.append(CrossFitted(probe, tested, np.flatnonzero(of_others == held_out)))
+    fitted = again(main, np.arange(len(table)), choosing_rows)
+    return as_chosen(fitted, [chosen]), cross
+
+
+def _by_folds(
+    data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]
+) -> tuple[LinearProbe, list[CrossFitted]]:
+    """Return the probe of all photographs, and those of cross-validation."""
+    nothing = np.empty(0, np.int64)
+    cross = [CrossFitted(probe, fold.test, nothing) for probe, fold in zip(probes, folds, strict=True)]
+    return fit_train_and_val(data, task, folds[0], probes), cross
 
 
 def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequence[LinearProbe]) -> LinearProbe:
@@ -103,7 +194,7 @@ def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequen
         validation=(data.X.at(fold.val), task.truth[fold.val]),
         penalties=(probes[0].penalty,),
     )
-    return _as_chosen(fitted, probes)
+    return as_chosen(fitted, probes)
 
 
 def predict_held_out(
@@ -121,7 +212,7 @@ def joined(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarra
     return np.concatenate(probabilities), np.concatenate(truths)
 
 
-def _as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
+def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
     """Return ``fitted`` with what ``choosing``, one a fold, found of its penalty on pictures that they never saw."""
     loss = float(np.mean([probe.facts.validation_loss for probe in choosing]))
     facts = replace(
@@ -140,69 +231,11 @@ def class_weights(truth: np.ndarray) -> np.ndarray:
     return weights * len(truth) / weights.sum()
 
 
-def calibrate(
-    task: Task, probe: LinearProbe, held_out: tuple[np.ndarray, np.ndarray], large: np.ndarray, crops: pd.DataFrame
-) -> tuple[LinearProbe, FusionRule | None]:
-    """Return the deployment probe at its temperature and prior; and the fusion rule, where there are large pictures.
-
-    Args:
-        probe: fitted on all that may be learned from.
-        held_out: probabilities (n, K) and truth (n,) of samples that the probes which gave them never saw.
-        large, crops: the same of large pictures (P, K), and which of them belong together; may be empty.
-    """
-    temperature = fit_temperature(*held_out)
-    prior = group_prior([resolve(name).group for name in task.classes])
-    deployed = probe.with_temperature(temperature).with_prior(prior)
-    if not len(crops):
-        return deployed, None
-    expected = at_temperature(large, temperature) * prior
-    return deployed, _fusion_rule(task, expected / expected.sum(1, keepdims=True), crops)
-
-
 def group_prior(groups: Sequence[str]) -> np.ndarray:
-    """Return (K,) what is expected before looking: every group alike, so that untouched is as likely as blurred.
+    """Return (K,) what is expected before looking: every group alike.
 
-    Were every class alike, then of 31 pictures 30 would have been changed, and a picture that nothing was done to
-    would hardly ever be called so.
+    Were every class alike, then of 31 pictures 30 would have been changed, and groups of many members would be named
+    more often than others.
     """
     members = np.array([groups.count(group) for group in groups])
     return 1 / (members * len(set(groups)))
-
-
-def learn_novelty(
-    data: ModelSamples, rows: np.ndarray, classes: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
-) -> Novelty:
-    """Return how far pictures may lie from the samples that the deployment probe learned from.
-
-    Args:
-        rows: (n,) positions of the samples that were learned.
-        classes: (n,) their classes.
-        folds: for each, positions of the samples to learn from and of those held out; both within ``rows``.
-    """
-    class_of = np.full(len(data.samples), -1)
-    class_of[rows] = classes
-    image_ids = data.samples["image_id"].to_numpy()
-
-    def thinned(rows: np.ndarray) -> np.ndarray:
-        return rows[whole_images(image_ids[rows], MAX_FOR_NOVELTY)]
-
-    folds = [(thinned(learned), held) for learned, held in folds]
-    return fit_novelty(data.X, class_of, thinned(rows), folds, data.photographs)
-
-
-def _fusion_rule(task: Task, probabilities: np.ndarray, crops: pd.DataFrame) -> FusionRule:
-    whole, tiles = mean_log_probabilities(probabilities, crops)
-    truth = codes(crops["transform"], task.classes)
-    groups = [resolve(name).group for name in task.classes]
-    rule = fit_rule(whole, tiles, truth, groups)
-    # Its temperature is fitted on answers of rules that did not learn from the photograph.
-    _, photograph = np.unique(crops["base_id"], return_inverse=True)
-    fold = photograph % FOLDS
-    if photograph.max() == 0:
-        return rule
-    answers = np.empty_like(whole, dtype=np.float64)
-    for held in range(min(FOLDS, photograph.max() + 1)):
-        out = fold == held
-        other = fit_rule(whole[~out], tiles[~out], truth[~out], groups)
-        answers[out] = [other.fuse(w, t[None]) for w, t in zip(whole[out], tiles[out], strict=True)]
-    return replace(rule, temperature=fit_temperature(answers, truth))

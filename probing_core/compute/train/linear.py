@@ -7,20 +7,17 @@ import pandas as pd
 
 from probing_core.compute.folds import Fold, folds_of
 from probing_core.compute.live.deployment import (
-    calibrate,
     fit_deployment,
     fit_train_and_val,
     joined,
-    learn_novelty,
     predict_held_out,
 )
-from probing_core.compute.live.large import COLUMNS
 from probing_core.compute.model_samples import ModelSamples, predicted_blocks
-from probing_core.compute.names import CALIBRATED, DEPLOYMENT, FUSION, NOVELTY
+from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING
 from probing_core.compute.tasks import Task
 from probing_core.compute.train.tables import Trained, fit_table, prediction_table
 from probing_core.measures.temperature import fit_temperature
-from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import fit_in_span
 
 
@@ -41,9 +38,12 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
     fits = [(fold.name, fitted.facts) for fold, fitted in zip(folds, probes, strict=True)]
     temperatures: list[float | None] = [None] * len(folds)
     of_fine: dict[str, bytes | None] = {}
+    answers: dict[str, np.ndarray] = {}
     if name == "fine" and live:
-        deployed, of_fine = _deploy(data, task, folds, probes)
-        fits.append((DEPLOYMENT, deployed))
+        deployment = fit_deployment(data, task, folds, probes)
+        of_fine |= {DEPLOYMENT: deployment.probe.to_bytes(), NOTICING: deployment.noticing.to_bytes()}
+        answers = {"altered": deployment.altered.astype(np.float32), "named": np.array(task.classes)[deployment.named]}
+        fits.append((DEPLOYMENT, deployment.facts))
     if name == "fine":
         held_out = predict_held_out(data, task, folds, probes)
         # A fold of splits has val beside test. In cross-validation val is within test: the other folds calibrate.
@@ -51,7 +51,14 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
         temperatures = [fit_temperature(*joined(known)) for known in others]
         of_fine[CALIBRATED] = probe.with_temperature(fit_temperature(*joined(held_out))).to_bytes()
     tables = [
-        prediction_table(data, task, fold.test, predicted_blocks(fitted, data.X.at(fold.test)), temperature=temperature)
+        prediction_table(
+            data,
+            task,
+            fold.test,
+            predicted_blocks(fitted, data.X.at(fold.test)),
+            {name: values[fold.test] for name, values in answers.items()},
+            temperature,
+        )
         for fold, fitted, temperature in zip(folds, probes, temperatures, strict=True)
     ]
     return Trained(
@@ -70,26 +77,3 @@ def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
         validation=(data.X.at(fold.val), task.truth[fold.val]),
         penalties=fold.penalties,
     )
-
-
-def _deploy(
-    data: ModelSamples, task: Task, folds: list[Fold], probes: list[LinearProbe]
-) -> tuple[FitFacts, dict[str, bytes | None]]:
-    """Return the facts of the deployment probe; and it, the fusion rule and novelty, by name."""
-    deployment = fit_deployment(data, task, folds, probes)
-    crops, large = data.crops or (pd.DataFrame(columns=list(COLUMNS)), data.X[:0])
-    photographs = crops["base_id"].repeat((crops["stop"] - crops["start"]).tolist())
-    # Of splits, large pictures are of val. In cross-validation, each is predicted by the fold that tests it.
-    seen = deployment.choosing[0].probabilities(large)
-    for fold, probe in zip(folds[1:], deployment.choosing[1:], strict=True):
-        tested = photographs.isin(data.photographs[fold.test]).to_numpy()
-        seen[tested] = probe.probabilities(large[tested])
-    probe, rule = calibrate(task, deployment.probe, deployment.held_out, seen, crops)
-    learned = np.unique(np.concatenate([fold.train for fold in folds]))
-    novelty = learn_novelty(data, learned, task.truth[learned], [(fold.train, fold.val) for fold in folds])
-    live = {
-        DEPLOYMENT: probe.to_bytes(),
-        FUSION: None if rule is None else rule.to_bytes(),
-        NOVELTY: novelty.to_bytes(),
-    }
-    return deployment.probe.facts, live

@@ -92,8 +92,7 @@ def _load_plain(
 
 def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
     from probing_core.models.weights import signs_digest
-    from probing_core.models.zoo.architectures import CURRENT
-    from probing_core.models.zoo.vit import ViTEmbedder
+    from probing_core.models.zoo import CURRENT, ViTEmbedder
 
     refuse_options(spec.name, options, allowed=("pool", "layer", "seed"))
     vit = CURRENT.init(int(options.get("seed", "0")))

@@ -16,7 +16,7 @@ from probing_core.errors import UnknownName
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
 from probing_core.models.names import ModelName
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import timm as timm_
 from probing_core.models.providers import torchvision as torchvision_
 from probing_core.models.weights import load_weights, read_weights, refuse_misfit

@@ -19,7 +19,7 @@ from probing_core.errors import ModelUnavailable, one_line
 from probing_core.images import as_image
 from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.names import ModelName, refuse_options
-from probing_core.models.network.preprocessing import make_batch
+from probing_core.models.preprocessing import make_batch
 from probing_core.models.weights import spec_of_file
 from probing_core.paths import user_path
 from probing_core.transforms.base import Image

@@ -15,7 +15,7 @@ from probing_core.errors import BadConfig, ModelUnavailable, UnknownName, one_li
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
 from probing_core.models.names import ModelName, local_folder
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import timm
 from probing_core.models.providers.timm import HUB
 from probing_core.models.weights import read_weights, refuse_torch_misfit

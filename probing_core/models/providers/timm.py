@@ -13,7 +13,7 @@ from probing_core.errors import ModelUnavailable, UnknownName, one_line
 from probing_core.models import hub
 from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
 from probing_core.models.names import ModelName, local_folder
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.weights import read_weights, refuse_torch_misfit
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from probing_core.errors import ModelUnavailable, UnknownName
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
 from probing_core.models.names import ModelName
-from probing_core.models.network.embedder import Network, NetworkEmbedder
-from probing_core.models.network.preprocessing import crop_fraction
+from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.preprocessing import crop_fraction
 from probing_core.models.weights import load_weights, read_weights
 
 if TYPE_CHECKING:

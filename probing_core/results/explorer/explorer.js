@@ -501,10 +501,24 @@ class PointMap {
     return [view.x + (x - this.width / 2) / view.scale, view.y - (y - this.height / 2) / view.scale];
   }
 
+  screen(x, y, view = this.view()) {
+    return [this.width / 2 + (x - view.x) * view.scale, this.height / 2 - (y - view.y) * view.scale];
+  }
+
   toScreen(i) {
-    const view = this.view();
-    const { places } = this;
-    return [this.width / 2 + (places[2 * i] - view.x) * view.scale, this.height / 2 - (places[2 * i + 1] - view.y) * view.scale];
+    return this.screen(this.places[2 * i], this.places[2 * i + 1]);
+  }
+
+  /** Call `add(i, cell)` for every point that is shown; `cell` is its place in a grid over the map, -1 outside of it. */
+  binned(side, add) {
+    const { app, places } = this;
+    const mask = app.preview?.mask ?? app.engine.bits, wanted = app.preview ? 1 : ALL, view = this.view();
+    for (let i = 0; i < app.data.tested; i++) {
+      if (mask[i] !== wanted) continue;
+      const x = Math.floor((0.5 + ((places[2 * i] - view.x) * view.scale) / this.width) * side);
+      const y = Math.floor((0.5 - ((places[2 * i + 1] - view.y) * view.scale) / this.height) * side);
+      add(i, x >= 0 && y >= 0 && x < side && y < side ? y * side + x : -1);
+    }
   }
 
   resize() {
@@ -582,11 +596,8 @@ class PointMap {
     if (this.large) this.drawLarge(ctx);
     const where = this.drawing ?? (engine.where?.slot === this.slot ? engine.where.polygon : null);
     if (where) {
-      const view = this.view();
       ctx.beginPath();
-      for (let k = 0; k < where.length; k += 2) {
-        ctx.lineTo(this.width / 2 + (where[k] - view.x) * view.scale, this.height / 2 - (where[k + 1] - view.y) * view.scale);
-      }
+      for (let k = 0; k < where.length; k += 2) ctx.lineTo(...this.screen(where[k], where[k + 1]));
       ctx.closePath();
       ctx.lineWidth = 1.4;
       ctx.setLineDash([5, 4]);
@@ -607,10 +618,7 @@ class PointMap {
       this.dot(ctx, x, y, 3.6, css(app.pointColor(i, this.slot)), engine.outcome[i] & (1 << this.slot));
     }
     const own = app.options.own?.places?.[this.model.name];
-    if (own) {
-      const view = this.view();
-      this.star(ctx, this.width / 2 + (own[0] - view.x) * view.scale, this.height / 2 - (own[1] - view.y) * view.scale);
-    }
+    if (own) this.star(ctx, ...this.screen(...own));
     this.over.setAttribute("aria-label", `Map of ${this.model.title}, ${plural(data.tested, "picture")}, ${number(engine.counts.n)} chosen. ` +
       "Arrow keys go from point to point, Enter opens one, plus and minus zoom, 0 shows the whole map.");
   }
@@ -671,16 +679,8 @@ class PointMap {
 
   /** Return the density of chosen points over a grid on this map, smoothed. */
   density2d(side) {
-    const { engine } = this.app;
     let grid = new Float32Array(side * side);
-    const view = this.view();
-    const { places } = this;
-    for (let i = 0; i < engine.n; i++) {
-      if (engine.bits[i] !== ALL) continue;
-      const x = Math.floor(((this.width / 2 + (places[2 * i] - view.x) * view.scale) / this.width) * side);
-      const y = Math.floor(((this.height / 2 - (places[2 * i + 1] - view.y) * view.scale) / this.height) * side);
-      if (x >= 0 && y >= 0 && x < side && y < side) grid[y * side + x]++;
-    }
+    this.binned(side, (i, cell) => cell >= 0 && grid[cell]++);
     for (let pass = 0; pass < 2; pass++) {
       for (const step of [1, side]) {
         const next = new Float32Array(side * side);
@@ -742,20 +742,13 @@ class PointMap {
   /** Write the names of the largest classes at their densest places, none over another. */
   drawNames() {
     const { app } = this;
-    const { engine, data } = app;
+    const { data } = app;
     const side = 40, k = data.classes.length;
     const grid = new Uint32Array(k * side * side), counts = new Uint32Array(k);
-    const mask = app.preview?.mask ?? engine.bits, wanted = app.preview ? 1 : ALL;
-    const view = this.view();
-    const { places } = this;
-    for (let i = 0; i < data.tested; i++) {
-      if (mask[i] !== wanted) continue;
-      const cls = data.truth[i];
-      counts[cls]++;
-      const x = Math.floor(((this.width / 2 + (places[2 * i] - view.x) * view.scale) / this.width) * side);
-      const y = Math.floor(((this.height / 2 - (places[2 * i + 1] - view.y) * view.scale) / this.height) * side);
-      if (x >= 0 && y >= 0 && x < side && y < side) grid[(cls * side + y) * side + x]++;
-    }
+    this.binned(side, (i, cell) => {
+      counts[data.truth[i]]++;
+      if (cell >= 0) grid[data.truth[i] * side * side + cell]++;
+    });
     const total = counts.reduce((sum, one) => sum + one, 0);
     const found = [];
     for (let cls = 0; cls < k; cls++) {
@@ -1216,8 +1209,8 @@ class List {
         return el("button", { class: "px-line", onclick: () => app.toggleCell(row, column),
           onpointerenter: () => app.setPreview({ rows: [row], columns: [column] }), onpointerleave: () => app.setPreview(null) }, el("span", {}, ...text), bars);
       }),
-      shown.length ? null : el("p", { class: "px-quiet" }, "No errors among what is chosen."),
-      folded > 0 ? el("p", { class: "px-quiet" }, `${folded} more below 1${NBSP}%`) : null);
+      ...(shown.length ? [] : [el("p", { class: "px-quiet" }, "No errors among what is chosen.")]),
+      ...(folded > 0 ? [el("p", { class: "px-quiet" }, `${folded} more below 1${NBSP}%`)] : []));
   }
 }
 
@@ -1557,6 +1550,7 @@ class Explorer {
   destroy() {
     this.resizes.disconnect();
     this.dark.removeEventListener("change", this.onDark);
+    document.removeEventListener("keydown", this.onKey);
     window.removeEventListener("scroll", this.onScroll, true);
     cancelAnimationFrame(this.pending);
     this.root.replaceChildren();
@@ -1612,7 +1606,6 @@ class Explorer {
       this.main, this.outcomes.node, this.pictures.node, this.numbers.node, this.dialog.node, this.tooltip, this.live);
     this.root.classList.add("px");
     this.root.replaceChildren(this.frameNode);
-    this.frameNode.addEventListener("keydown", (event) => event.key === "Escape" && this.escape());
   }
 
   watch() {
@@ -1629,8 +1622,18 @@ class Explorer {
       this.refresh(false, true);
     };
     this.dark.addEventListener("change", this.onDark);
+    this.onKey = (event) => {
+      if (event.key !== "Escape" || (event.target !== document.body && !event.composedPath().includes(this.root))) return;
+      if (this.keep.open) this.keep.open = false;
+      else this.escape();
+    };
+    document.addEventListener("keydown", this.onKey);
     this.onScroll = () => (this.scrolled = performance.now());
     window.addEventListener("scroll", this.onScroll, true);
+  }
+
+  get coarse() {
+    return window.matchMedia("(pointer: coarse)").matches;
   }
 
   get density() {
@@ -2034,7 +2037,7 @@ class Explorer {
     const marks = this.maps[0].large || this.maps[1].large ? "Filled: named right; hollow: wrong. " : "";
     const colors = { class: "", right: "Blue: this model is right; orange: wrong. ", strength: "Light to dark: weak to strong. " }[this.colors];
     const scope = data.count > data.tested ? "Palest: not tested." : "";
-    this.note.textContent = `${marks}${colors}${without.length ? `Without this reading: ${without.join(", ")}. ` : ""}Drag to enclose, wheel to zoom, Shift-drag to move. ${scope}`;
+    this.note.textContent = `${marks}${colors}${without.length ? `Without this reading: ${without.join(", ")}. ` : ""}${this.coarse ? "Touch Enclose, then draw." : "Drag to enclose, wheel to zoom, Shift-drag to move."} ${scope}`;
   }
 
   model(slot) {
@@ -2053,7 +2056,7 @@ class Explorer {
       const base = counts.outcomes.reduce((sum, one) => sum + one, 0);
       const words = { 3: ["by both"], 1: ["by ", this.model(0), " alone"], 2: ["by ", this.model(1), " alone"], 0: ["by neither"] };
       const chosen = OUTCOME_ORDER.filter((code) => (out >> code) & 1).flatMap((code, i) => [...(i ? [" or "] : []), ...words[code]]);
-      parts.push(el("b", {}, number(n)), ` of ${plural(base, "picture")}${what ? ` (${this.whatInWords()})` : ""}${few} are named right `, ...chosen, ".");
+      parts.push(el("b", {}, number(n)), ` of ${plural(base, "picture")}${what ? ` (${this.whatInWords()})` : ""}${few && `${few},`} are named right `, ...chosen, ".");
     } else if (columns.length && rows.length === 1 && columns.length === 1) {
       const [row] = rows, [column] = columns, k = data.classes.length, cell = row * k + column;
       const base = counts.rows[row], truth = data.classes[row].title, answer = data.classes[column].title;
@@ -2080,7 +2083,7 @@ class Explorer {
       }
       parts.push(this.model(0), ` names ${percent(right[0], n, digits)}${engine.isEmpty ? ` of ${number(n)}` : ""} right, `, this.model(1), ` names ${percent(right[1], n, digits)}`);
       // A lasso, a cell or an outcome chose where a model fails: the other one would look better by regression to the mean.
-      if (!where && n && engine.models[0] !== engine.models[1] && !this.dragging) {
+      if (!where && n && engine.models[0] !== engine.models[1]) {
         const { value, half } = engine.difference();
         parts.push(`; B less A ${signed(value, digits)}${Number.isFinite(half) ? ` ± ${half.toFixed(digits || (half < 1 ? 1 : 0))}` : ""} points`);
       }
@@ -2111,7 +2114,7 @@ class Explorer {
     if (engine.how) chip(this.howInWords(), () => this.setHow(null, false));
     if (chips.length > 1) chips.push(el("button", { class: "px-clear", onclick: () => this.escape() }, "Clear all"));
     if (this.hint) {
-      chips.push(el("span", { class: "px-hint" }, "Try next: draw around points on a map, or click another cell; Esc shows everything.",
+      chips.push(el("span", { class: "px-hint" }, this.coarse ? "Try next: touch a group, or another confusion; the cross on a choice takes it away." : "Try next: draw around points on a map, or click another cell; Esc shows everything.",
         el("button", { "aria-label": "Close this hint", onclick: () => { this.hint = false; this.writeChips(); } }, "\u00d7")));
     } else if (engine.isEmpty && this.options.scope) chips.push(el("span", { class: "px-hint" }, this.options.scope));
     this.chips.replaceChildren(...chips);
@@ -2220,6 +2223,7 @@ class Explorer {
   exposed() {
     const { counts } = this.engine;
     const plain = (value) => (ArrayBuffer.isView(value) || Array.isArray(value) ? Array.from(value, plain) : value);
-    return Object.fromEntries(Object.entries(counts).map(([key, value]) => [key, plain(value)]));
+    const { value, half } = this.engine.difference();
+    return { ...Object.fromEntries(Object.entries(counts).map(([key, one]) => [key, plain(one)])), difference: [value, half] };
   }
 }

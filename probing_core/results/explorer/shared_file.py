@@ -20,12 +20,13 @@ import cv2
 import numpy as np
 
 from probing_core.images import encode_webp
-from probing_core.results.claims import claims_by_set, result_in_words
 from probing_core.results.explorer.data import ExplorerData, explorer_data, model_title, packed
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, is_baseline, leaderboard, standing
 from probing_core.results.run import Run
-from probing_core.runs import layout
+from probing_core.results.sentences import claims_by_set, result_in_words
+from probing_core.run import layout
+from probing_core.run.atomic import write_atomically
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import source_side
 
@@ -118,9 +119,7 @@ def write_shared_file(
             page = _Page(run, data, points, arrays, licenses, why_not)
     text = page.render(_index(data, small, large, wholes), small, list(large.values()))
     path = Path(out)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    write_atomically(path, text.encode())
     names = tuple(model.name for model in data.models)
     return SharedFile(path, path.stat().st_size, names, len(small), len(large), licenses, why_not)
 

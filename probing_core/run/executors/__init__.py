@@ -24,15 +24,12 @@ class Executor(Protocol):
     def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
         """Do the jobs, each element being those of one unit; yield what was written for each, in any order."""
 
-    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
-        """Do what `Worker.embed_crops` does."""
-
 
 class LocalExecutor:
     """One worker, in this process."""
 
     def __init__(self, worker: Worker) -> None:
-        self.load, self.unload, self.embed_crops = worker.load, worker.unload, worker.embed_crops
+        self.load, self.unload = worker.load, worker.unload
         self._worker = worker
 
     def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:

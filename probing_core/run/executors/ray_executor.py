@@ -82,9 +82,6 @@ class RayExecutor:
         for answer in [worker.unload.remote() for worker in self._workers]:
             self._answer(answer)
 
-    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
-        return self._answer(self._workers[0].embed_crops.remote(jobs, key))
-
     def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
         waiting = deque(units)
         reserved: dict[Any, Sequence[Job]] = {}

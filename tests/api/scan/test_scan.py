@@ -22,6 +22,7 @@ from probing_core.api.scan.page import write_page
 from probing_core.api.scan.reading import find_files
 from probing_core.api.scan.writing import promise_of
 from probing_core.cli import main
+from probing_core.compute.live.noticing import ANSWERS
 from probing_core.compute.live.tiles import cut
 from probing_core.detector.score import turned_gray
 from probing_core.errors import BadConfig, BadRun
@@ -104,8 +105,9 @@ def test_every_file_has_its_verdict(scanned, folder, made):
     assert found.counts == dict(Counter(table["verdict"]))
     predictor = Predictor(made)
     for row in table[table["error"] == ""].iloc[::17].itertuples():
-        (verdict,) = predictor.verdicts("detector", [cut(read_image(folder / row.path), 32)])
-        assert (row.verdict, row.n, row.no_color) == (verdict.answer, verdict.n, verdict.no_color)
+        (answer,) = predictor.ask("detector", [cut(read_image(folder / row.path), 32)])
+        verdict = answer.verdict
+        assert (row.verdict, row.n, row.no_color) == (answer.answer(), verdict.n, verdict.no_color)
         assert row.p == pytest.approx(verdict.p)
         assert row.group == (verdict.group or "")
     assert table["q"].isna().all()
@@ -121,6 +123,9 @@ def test_csv_and_parquet_agree(scanned):
     assert list(csv["path"]) == list(table["path"])
     np.testing.assert_allclose(csv["p"], table["p"])
     assert list(csv["verdict"]) == list(table["verdict"])
+    page = re.findall('<td class="[a-z]+">(.*?)</td>', (out / "index.html").read_text())
+    assert Counter(page) == Counter(table["verdict"])
+    assert set(page) <= {*ANSWERS, "unreadable"}
 
 
 def test_bad_files_get_one_sentence_each_and_nothing_stops(scanned):
@@ -153,11 +158,11 @@ class Page(HTMLParser):
 
 
 def test_the_page_marks_alarms_and_nothing_else(tmp_path):
-    answers = ("untouched", "altered", "strange", "not calibrated", "cannot detect", "unreadable")
+    answers = (*ANSWERS, "unreadable")
     rows = {"path": answers, "verdict": answers, "class": "", "group": "", "error": "", "flags": "", "thumbnail": b""}
     write_page(tmp_path, tmp_path, [pd.DataFrame(rows).assign(p=0.005, q=np.nan)], dict.fromkeys(answers, 1), [])
     marks = re.findall('<td class="([a-z]+)">(.*?)</td>', (tmp_path / "index.html").read_text())
-    assert {answer for mark, answer in marks if mark == "found"} == {"altered", "strange"}
+    assert {answer for mark, answer in marks if mark == "found"} == {"altered", "rather altered"}
     assert {answer for mark, answer in marks if mark == "bad"} == {"unreadable"}
     assert len(marks) == len(answers)
 

@@ -5,9 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from probing_core.compute.live.fusion import FusionRule, fit_rule, starting_rule
-from probing_core.compute.live.tiles import MAX_TILES, cut
-from probing_core.errors import BadRun
+from probing_core.compute.live.tiles import MAX_TILES, cut, join
 
 GROUPS = ("identity", "color", "noise")
 
@@ -60,53 +58,16 @@ def test_tiles_reach_every_corner():
     assert ((700 - 128) % 256, (500 - 128) % 256) in corners
 
 
-def test_the_starting_rule_believes_tiles_about_noise_and_both_about_color():
-    rule = starting_rule(GROUPS)
+def test_tiles_are_believed_about_noise_and_both_about_color():
+    whole, tiles = np.array([0.2, 0.7, 0.1]), np.array([[0.2, 0.1, 0.7], [0.3, 0.1, 0.6]])
+    joined = join(np.stack([whole, *tiles]), GROUPS)
+    logs = np.log(tiles).mean(0)
+    expected = np.exp([0.5, 0.5, 0.2] * np.log(whole) + [0.5, 0.5, 0.8] * logs)
+    np.testing.assert_allclose(joined, expected / expected.sum())
+
+
+def test_a_whole_alone_and_tiles_that_say_the_same_answer_as_it_does():
     whole = np.array([0.2, 0.7, 0.1])
-    tiles = np.array([[0.2, 0.1, 0.7]] * 4)
-    assert rule.whole[1] == rule.tiles[1]
-    assert rule.tiles[2] > rule.whole[2]
-    combined = rule.fuse(whole, tiles)
-    assert combined.sum() == pytest.approx(1)
-    assert combined[0] < combined[1:].min()
-
-
-def test_the_rule_learns_which_look_tells_the_truth():
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 3, 600)
-
-    def probabilities(informative):
-        logits = rng.normal(size=(600, 3))
-        logits[np.arange(600), truth] += np.where(informative, 4.0, 0.0)
-        p = np.exp(logits)
-        return p / p.sum(1, keepdims=True)
-
-    whole, tiles = probabilities(truth == 1), probabilities(truth == 2)
-    start, fitted = starting_rule(GROUPS), fit_rule(whole, tiles, truth, GROUPS)
-    assert fitted.fitted_on == 600
-
-    def accuracy(rule):
-        return np.mean([rule.fuse(w, t[None]).argmax() == y for w, t, y in zip(whole, tiles, truth, strict=True)])
-
-    assert accuracy(fitted) >= accuracy(start)
-    assert fitted.whole[1] > fitted.tiles[1]
-    assert fitted.tiles[2] > fitted.whole[2]
-
-
-def test_few_pictures_move_the_rule_little():
-    whole = np.array([[0.1, 0.8, 0.1]])
-    fitted = fit_rule(whole, whole, np.array([2]), GROUPS)
-    start = starting_rule(GROUPS)
-    assert np.isfinite(fitted.whole).all()
-    assert np.abs(fitted.bias - start.bias).max() < 30
-
-
-def test_a_rule_survives_its_file():
-    rule = fit_rule(np.full((5, 3), 1 / 3), np.full((5, 3), 1 / 3), np.array([0, 1, 2, 0, 1]), GROUPS)
-    again = FusionRule.from_bytes(rule.to_bytes())
-    assert np.array_equal(again.whole, rule.whole)
-    assert np.array_equal(again.tiles, rule.tiles)
-    assert again.fitted_on == 5
-    for damaged in (rule.to_bytes()[:40], b"", starting_rule(GROUPS).to_bytes().replace(b"fusion", b"fusiom")):
-        with pytest.raises(BadRun, match="A rule of fusion .* was expected"):
-            FusionRule.from_bytes(damaged)
+    np.testing.assert_allclose(join(whole[None], GROUPS), whole)
+    np.testing.assert_allclose(join(np.stack([whole] * 4), GROUPS), whole)
+    assert np.isfinite(join(np.array([[1.0, 0, 0], [0, 0, 1.0]]), GROUPS)).all()

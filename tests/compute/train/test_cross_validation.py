@@ -10,10 +10,7 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from probing_core.compute.folds import folds_of
-from probing_core.compute.live.novelty import Novelty
-from probing_core.compute.names import DEPLOYMENT, NOVELTY
-from probing_core.compute.train import linear
+from probing_core.compute.names import DEPLOYMENT
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.measures.temperature import at_temperature, fit_temperature
@@ -21,11 +18,10 @@ from probing_core.probes.penalty import fixed_penalty
 from probing_core.results.report.methods import how_trained
 from probing_core.results.run import Run
 from probing_core.run.embeddings import read_embeddings
-from probing_core.run.layout import CROPS, crops_path, predictions_path, probe_path
+from probing_core.run.layout import predictions_path
 from probing_core.run.probes import read_probe
 from probing_core.run.stages import run
 from probing_core.run.store import Store
-from tests.compute.train.samples import samples_of
 from tests.conftest import few_transforms, write_scenes
 
 pytestmark = pytest.mark.slow
@@ -122,29 +118,8 @@ def test_live_predictions_know_all_photographs(store, samples, X):
     deployment = read_probe(store, MODEL, DEPLOYMENT)
     assert np.array_equal(deployment.weight, fine.weight)
     assert deployment.temperature == read_probe(store, MODEL, "fine-calibrated").temperature != 1
-    novelty = Novelty.from_bytes(store.read_bytes(probe_path(MODEL, NOVELTY)))
-    assert 0 < novelty.threshold < np.inf
-
-
-def test_large_pictures_are_predicted_by_the_fold_that_tests_them(store, monkeypatch):
-    data = samples_of(store, MODEL)
-    task = data.task("fine")
-    folds = folds_of(data, task)
-    probes = [linear.fit_fold(data, task, fold) for fold in folds]
-    caught, calibrate = {}, linear.calibrate
-
-    def caught_of(task, probe, held_out, large, crops):
-        caught["large"] = large
-        return calibrate(task, probe, held_out, large, crops)
-
-    monkeypatch.setattr(linear, "calibrate", caught_of)
-    linear.train_linear(data, "fine")
-    crops, large = store.read_table(CROPS), store.read_arrays(crops_path(MODEL))["embeddings"]
-    assert len(crops) > 0
-    assert len(caught["large"]) == len(large)
-    for photograph, start, stop in zip(crops["base_id"], crops["start"], crops["stop"], strict=True):
-        (i,) = [i for i, fold in enumerate(folds) if photograph in set(data.photographs[fold.test])]
-        np.testing.assert_allclose(caught["large"][start:stop], probes[i].probabilities(large[start:stop]), atol=1e-6)
+    told = store.read_table(predictions_path(MODEL, "fine"))
+    assert told["altered"].between(0, 1).all()
 
 
 def test_fits_and_scores_state_how_they_were_made(store):
@@ -171,8 +146,6 @@ def test_two_photographs_are_two_groups_without_an_interval_and_one_is_refused(t
     fits = store.read_table("tables/fits.parquet")
     assert set(fits["fold"]) == {"fold-1", "fold-2", "deployment"}
     assert store.read_table("tables/scores.parquet")["low"].isna().all()
-    novelty = Novelty.from_bytes(store.read_bytes(probe_path(MODEL, NOVELTY)))
-    assert 0 < novelty.threshold < np.inf, "one photograph alone has one embedding of each class"
     (scenes / "odd" / "01.png").unlink()
     with pytest.raises(BadCorpus, match="needs 2 photographs"):
         run(tmp_path / "one", few_transforms(scenes, MODEL), COMPUTING)

@@ -11,11 +11,11 @@ import pytest
 from dashboard import rights
 from dashboard.data import predictions
 from dashboard.data.predictions import Answers
-from probing_core.api.loaded import LoadedModels
 from probing_core.api.predictor import Predictor
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.models import hub
 from probing_core.results import Run
+from probing_core.run.loaded import LoadedModels
 
 MODEL = "baseline/pixels"
 
@@ -41,7 +41,7 @@ def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run,
 
     monkeypatch.setattr(LoadedModels, "embed", counting)
     run = Run.open(made_run)
-    plain = Predictor(run).predict_crops(MODEL, crops)
+    plain = Predictor(run).ask(MODEL, crops)
     asked.clear()
     caching = Answers(Predictor(run))
     first = caching.of(MODEL, crops[:2])
@@ -50,8 +50,8 @@ def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run,
     assert again[1] is first[1]
     assert again[2] is again[3] is first[0]
     for cached, known in zip([*first, again[0]], plain, strict=True):
-        np.testing.assert_allclose(cached.probabilities, known.probabilities, rtol=1e-5)
-        np.testing.assert_allclose(cached.embedding, known.embedding, rtol=1e-5)
+        np.testing.assert_allclose(cached.prediction.probabilities, known.prediction.probabilities, rtol=1e-5)
+        np.testing.assert_allclose(cached.prediction.embedding, known.prediction.embedding, rtol=1e-5)
 
 
 def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run, crops, monkeypatch):
@@ -74,7 +74,7 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run, crop
     finally:
         logging.setLogRecordFactory(factory)
     assert logged == []  # Streamlit warns where it is asked for the visitor of a thread that has none
-    monkeypatch.setattr("probing_core.api.loaded.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
+    monkeypatch.setattr("probing_core.run.loaded.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
     assert predictions.ask(run, MODEL, crops[:1])
 
 
@@ -102,7 +102,7 @@ def test_a_model_is_downloaded_while_the_page_writes_for_a_visitor_with_rights_a
 
 
 def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
-    monkeypatch.setattr("dashboard.data.predictions.MAX_CACHED_PREDICTIONS", 1)
+    monkeypatch.setattr("dashboard.data.predictions.MAX_CACHED_ANSWERS", 1)
     caching = Answers(Predictor(Run.open(made_run)))
     first = caching.of(MODEL, crops[:2])
     assert caching.of(MODEL, crops[1:2])[0] is first[1]
@@ -113,14 +113,14 @@ def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
 def test_only_a_visitor_with_rights_has_models_downloaded(made_run, crops, monkeypatch, allowed):
     asked = []
 
-    def predict_crops(self, model, pictures):
+    def ask(self, model, pictures):
         asked.append(hub._downloads.get())
         return [None for _ in pictures]
 
-    monkeypatch.setattr(Predictor, "predict_crops", predict_crops)
+    monkeypatch.setattr(Predictor, "ask", ask)
     monkeypatch.setattr(rights, "allowed", lambda: allowed)
     run = Run.open(made_run)
-    monkeypatch.setattr(predictions, "answers_of", lambda _: Answers(Predictor(run)))
+    monkeypatch.setattr(predictions, "_answers_of", lambda _: Answers(Predictor(run)))
     predictions.ask(run, MODEL, crops[:1])
     monkeypatch.setattr(Predictor, "prepare", lambda self, model: asked.append(hub._downloads.get()))
     predictions._prepare(Predictor(run), [MODEL])

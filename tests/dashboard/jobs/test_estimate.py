@@ -60,9 +60,7 @@ def test_the_samples_are_those_that_a_run_has(photographs, tmp_path):
     make_files(store, recipe, corpus, TABLE.without(lambda row: row.stage not in ("", "embed")))
     series = map(layout.series_table, (STRENGTH, COMPOSITION, RENDERING, LAYERS))
     rows = sum(len(store.read_table(name)) for name in (layout.SAMPLES, *series) if store.has(name))
-    crops = store.read_table(layout.CROPS)
-    large = int((crops["stop"] - crops["start"]).sum())
-    assert estimate(photographs, photographs, recipe.design, PIXELS).samples == rows + large
+    assert estimate(photographs, photographs, recipe.design, PIXELS).samples == rows
 
 
 def test_time_is_judged_by_a_run_that_took_some():

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,16 +11,15 @@ from PIL import Image
 from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
-from dashboard.data.pictures import VisitorPicture
 from dashboard.widgets import upload
-from probing_core.api.loaded import LoadedModels
 from probing_core.compute.live import tiles
-from probing_core.compute.live.novelty import fit_novelty
-from probing_core.compute.names import DEPLOYMENT, NOVELTY
+from probing_core.compute.live.noticing import Noticing
+from probing_core.compute.names import DEPLOYMENT, NOTICING
 from probing_core.images import encode_png
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run
 from probing_core.run.layout import model_path, probe_path
+from probing_core.run.loaded import LoadedModels
 from probing_core.run.store import Store
 from tests.conftest import scene
 from tests.dashboard.app_reading import address, figures, first_answers, label, texts, unescaped
@@ -68,33 +65,13 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert list(pictures_of(app)["picture"]) == ["coffee/00", "chelsea/01"]
     card, change = first_answers(app)
     assert list(card) == ["baseline/pixels"]
-    assert re.fullmatch(r"\w+ \d+ %", card["baseline/pixels"][0])
+    assert card["baseline/pixels"] == ["50 % cannot tell"], "its random probe is no better than the prior"
     assert len(change["baseline/pixels"]) == 2
     assert "after jpeg" in texts(app)
     label(app, "toggle", "Show them").set_value(True).run()
     assert not app.exception
     stars = [t for figure in figures(app) for t in figure["data"] if t.get("marker", {}).get("symbol") == "star"]
     assert [t["text"] for t in stars] == [["coffee/00", "chelsea/01"]]
-
-
-def test_a_large_picture_is_shown_whole_and_as_tiles_with_the_prediction_of_each(open_app, made_run):
-    large = scene(0, 640)[:600]
-    small = np.random.default_rng(1).integers(0, 255, (150, 130, 3), dtype=np.uint8)
-    fold = f"show-tiles-{VisitorPicture.from_array('large.png', large).key}"
-    app = open_app("Try your images", question="group", models="baseline/pixels", **{fold: "True"})
-    files = app.file_uploader(key="try-upload").upload("large.png", encode_png(large), "image/png")
-    files.upload("small.png", encode_png(small), "image/png").run()
-    assert not app.exception
-    folds = [e for e in app.expander if "tiles" in e.label]
-    assert len(folds) == 1, "a small picture is evaluated as it is"
-    words = " ".join(c.value for c in folds[0].caption)
-    assert "before any fit" in words
-    table = folds[0].dataframe[0].value
-    assert list(table.columns) == ["class", "whole", "tiles, on average", "answer"]
-    assert table["answer"].is_monotonic_decreasing
-    assert set(table["class"]) <= set(Run.open(made_run).classes("group"))
-    (shown,) = folds[0].get("image")
-    assert len(shown.proto.imgs) == 1 + 9
 
 
 def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_path):
@@ -112,22 +89,7 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     app = open_app("Explore", run=run, ask="True", models="baseline/pixels,baseline/handcrafted", transform="fog")
     assert not app.exception
     assert any("handcrafted could not be asked" in w.value.replace("\\", "") for w in app.warning)
-    assert "Probability of the right class" in [s.value for s in app.subheader]
-
-
-def test_a_picture_far_from_what_a_model_knows_is_marked(open_app, made_run, tmp_path):
-    """The threshold of the run's familiarity is moved so far down that any picture is beyond it."""
-    run = tmp_path / "made"
-    shutil.copytree(made_run, run)
-    rows = np.arange(200)
-    X = np.random.default_rng(0).normal(0.5, 0.3, (200, 768)).astype(np.float32)
-    known = fit_novelty(X, rows % 4, rows, [(rows, rows)], rows // 10)
-    for threshold, far in ((1e-9, True), (1e9, False)):
-        content = replace(known, threshold=threshold).to_bytes()
-        Store(run).write_bytes(probe_path("baseline/pixels", NOVELTY), content, "made")
-        app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
-        assert not app.exception
-        assert ("far from all that it knows" in first_answers(app)[0]["baseline/pixels"]) == far
+    assert "Noticed" in [s.value for s in app.subheader]
 
 
 @pytest.fixture
@@ -147,23 +109,46 @@ def wide_run(made_run, tmp_path, monkeypatch):
 
 
 def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wide_run, monkeypatch):
-    asked, ask = [], predictions.predict
+    asked, ask = [], predictions.ask
 
-    def predict(run, model, crops, names, task):
-        asked.append((tuple(names), model))
-        return ask(run, model, crops, names, task)
+    def counting(run, model, crops):
+        asked.append((len(crops), model))
+        return ask(run, model, crops)
 
-    monkeypatch.setattr(predictions, "predict", predict)
+    monkeypatch.setattr(predictions, "ask", counting)
     app = open_app("Try your images", run=wide_run, samples="coffee/00,china/02", models="baseline/pixels@side=4")
     assert not app.exception
     order = list(first_answers(app)[0])
     assert order[0] == "baseline/pixels@side=4"
     assert sorted(order) == sorted(f"baseline/pixels{o}" for o in ("", *(f"@side={i}" for i in range(1, 5))))
-    both = ("coffee/00", "china/02")
-    assert asked[:3] == [(both, model) for model in order[:3]]
-    changes = [each for each in asked if each[0] == ("before", "after")]
-    assert asked[-2:] == [(both[:1], model) for model in order[3:]], "the others answer last, about the open card"
-    assert changes == [(("before", "after"), model) for model in order[:3]]
+    assert asked[:3] == [(2, model) for model in order[:3]]
+    assert asked[-2:] == [(1, model) for model in order[3:]], "the others answer last, about the open card"
+
+
+def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp_path, monkeypatch):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, 0.5).to_bytes(), "made")
+    app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
+    before = first_answers(app)[0]["baseline/pixels"][0]
+    monkeypatch.setattr(LoadedModels, "embed", lambda *_: pytest.fail("a model was asked again"))
+    app.select_slider(key="prior").set_value(0.01).run()
+    assert not app.exception
+    assert address(app, "prior") == "0.01"
+    share, odds = (int(first_answers(app)[0]["baseline/pixels"][0].split()[0]), int(before.split()[0]) / 100)
+    odds = odds / (1 - odds) / 99
+    assert share == pytest.approx(100 * odds / (1 + odds), abs=1)
+
+
+def test_before_a_change_and_at_no_strength_it_is_the_answer_of_the_card(open_app, made_run, tmp_path):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, 0.5).to_bytes(), "made")
+    chosen = {"run": run, "models": "baseline/pixels", "transform": "fog"}
+    card, change = first_answers(open_app("Try your images", samples="coffee/00", strength="-4", **chosen))
+    (slider,) = first_answers(open_app("Explore", picture="coffee/00", strength="-4", **chosen))
+    assert [card["baseline/pixels"][0]] * 3 == [*change["baseline/pixels"], *slider["baseline/pixels"]]
+    assert "cannot tell" not in card["baseline/pixels"][0] or "50 %" not in card["baseline/pixels"][0]
 
 
 def test_some_models_alone_answer_where_that_is_chosen(open_app, wide_run):
@@ -189,7 +174,7 @@ def test_an_example_is_shown_at_a_click_and_taken_away_at_the_next(open_app, det
 
 
 def test_a_screenshot_is_never_called_untouched_in_green(open_app, detecting_run):
-    """The detector of the tests finds little: it calls the drawn window untouched."""
+    """The detector of the tests finds little: it does not alarm at the drawn window."""
     app = open_app("Try your images", run=detecting_run, example="screenshot")
     assert not app.exception
     assert not app.success

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 from lab.evidence import over_training
 
 STEPS = (0, 5, 10, 20, 40, 80, 100)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from lab.devtools.pages import put
+from lab.devtools.commands import put
 from lab.evidence import protocols
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch.nn.functional import normalize
 
-from lab.pretraining.contrastive import equal_rows, image_text_loss, nt_xent
+from lab.pretraining.objectives import equal_rows, image_text_loss, nt_xent
 
 
 def draw(*shape: int) -> torch.Tensor:

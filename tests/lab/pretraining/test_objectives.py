@@ -9,15 +9,13 @@ import pytest
 import torch
 from scipy.fft import dctn
 
-from lab.pretraining import can, clip, mae
-from lab.pretraining.captions import captions
-from lab.pretraining.contrastive import image_text_loss
+from lab.pretraining import objectives
 from lab.pretraining.loop import make_optimizer
-from lab.pretraining.masked import patches
+from lab.pretraining.objectives import captions, image_text_loss, patches
 from lab.pretraining.recipe import load_recipe, recipe_names
 from lab.pretraining.run import build
 from lab.pretraining.text_tower import PADDING
-from probing_core.models.zoo.vit import normalize
+from probing_core.models.zoo import normalize
 
 pytestmark = pytest.mark.slow
 
@@ -94,9 +92,11 @@ def test_supervised_learns_labels(sixteen, pictures) -> None:
 def test_mae_targets_are_normalized_patches_at_masked_positions(sixteen, pictures, monkeypatch) -> None:
     objective = build(load_recipe("mae"), sixteen.rows, 0)
     calls = {}
-    real_encode, real_error = mae.encode_visible, mae.error_at
-    monkeypatch.setattr(mae, "encode_visible", lambda e, x, v: calls.update(x=x, visible=v) or real_encode(e, x, v))
-    monkeypatch.setattr(mae, "error_at", lambda p, t, at: calls.update(target=t, at=at) or real_error(p, t, at))
+    real_encode, real_error = objectives.encode_visible, objectives.error_at
+    monkeypatch.setattr(
+        objectives, "encode_visible", lambda e, x, v: calls.update(x=x, visible=v) or real_encode(e, x, v)
+    )
+    monkeypatch.setattr(objectives, "error_at", lambda p, t, at: calls.update(target=t, at=at) or real_error(p, t, at))
     objective(pictures, INDICES, generator())
     assert calls["visible"].shape == (16, 16)
     assert torch.equal(torch.cat([calls["visible"], calls["at"]], 1).sort().values, torch.arange(64).expand(16, 64))
@@ -111,7 +111,12 @@ def can_step(sixteen, pictures, monkeypatch):
     """One step of CAN with everything that passed through its parts."""
     objective = build(load_recipe("can"), sixteen.rows, 0)
     seen: dict = {"errors": [], "pictures": pictures}
-    encode, error, contrast, band = can.encode_visible, can.error_at, can.nt_xent, can.highest_band
+    encode, error, contrast, band = (
+        objectives.encode_visible,
+        objectives.error_at,
+        objectives.nt_xent,
+        objectives.highest_band,
+    )
 
     def spy_encode(encoder, images, visible):
         seen.update(images=images, visible=visible)
@@ -130,10 +135,10 @@ def can_step(sixteen, pictures, monkeypatch):
         seen.update(noise=noise, band=band(noise))
         return seen["band"]
 
-    monkeypatch.setattr(can, "highest_band", spy_band)
-    monkeypatch.setattr(can, "encode_visible", spy_encode)
-    monkeypatch.setattr(can, "error_at", spy_error)
-    monkeypatch.setattr(can, "nt_xent", spy_contrast)
+    monkeypatch.setattr(objectives, "highest_band", spy_band)
+    monkeypatch.setattr(objectives, "encode_visible", spy_encode)
+    monkeypatch.setattr(objectives, "error_at", spy_error)
+    monkeypatch.setattr(objectives, "nt_xent", spy_contrast)
     seen["terms"] = objective(pictures, INDICES, generator())
     draws = generator()
     seen["clean"] = torch.cat([objective.views(pictures, draws), objective.views(pictures, draws)])
@@ -172,7 +177,7 @@ def test_can_targets_are_clean_pixels_where_masked_and_noise_where_visible(can_s
     assert not pixels.requires_grad
     assert not seen["band"].requires_grad
     with torch.no_grad():
-        level = objective.level(can.sinusoid(levels(objective, seen)))
+        level = objective.level(objectives.sinusoid(levels(objective, seen)))
         predicted = objective.noise(seen["latents"], level)
         target = seen["band"].gather(1, seen["visible"][..., None].expand(-1, -1, 48))
     assert torch.allclose(((predicted - target) ** 2).mean(), seen["terms"]["noise"], atol=1e-4)
@@ -188,13 +193,13 @@ def levels(objective, seen) -> torch.Tensor:
 
 def test_can_predicts_one_band_of_the_noise() -> None:
     noise = torch.randn(2, 3, 128, 128, generator=generator())
-    band = can.highest_band(noise)
+    band = objectives.highest_band(noise)
     assert band.shape == (2, 64, 48)
     assert abs(float(band.std()) - 1) < 0.03
     spectrum = dctn(noise.reshape(2, 3, 32, 4, 32, 4).numpy(), axes=(3, 5), norm="ortho")[:, :, :, 3, :, 3]
     patch = spectrum[1, :, 4:8, 20:24].transpose(1, 2, 0)  # the second row and the sixth column of patches
     assert np.allclose(band[1, 13], patch.reshape(-1), atol=1e-5)
-    assert can.highest_band(torch.ones(1, 3, 128, 128)).abs().max() < 1e-5
+    assert objectives.highest_band(torch.ones(1, 3, 128, 128)).abs().max() < 1e-5
 
 
 def test_can_learns_the_noise_of_visible_patches(sixteen) -> None:
@@ -238,7 +243,9 @@ def test_can_tells_the_decoder_the_noise_level(can_step) -> None:
     objective, seen = can_step
     with torch.no_grad():
         low, high = (
-            objective.decoder(seen["latents"], seen["visible"], objective.level(can.sinusoid(torch.full((32,), s))))
+            objective.decoder(
+                seen["latents"], seen["visible"], objective.level(objectives.sinusoid(torch.full((32,), s)))
+            )
             for s in (0.1, 0.9)
         )
     assert (low - high).abs().max() > 1e-3
@@ -247,7 +254,7 @@ def test_can_tells_the_decoder_the_noise_level(can_step) -> None:
 
 
 def test_sinusoid_tells_levels_apart() -> None:
-    codes = can.sinusoid(torch.linspace(0, 1, 50))
+    codes = objectives.sinusoid(torch.linspace(0, 1, 50))
     assert codes.shape == (50, 128)
     distance = torch.cdist(codes, codes) + 100 * torch.eye(50)
     assert distance.min() > 0.1
@@ -304,7 +311,7 @@ def test_clip_takes_equal_captions_as_several_positives(name: str, sixteen, pict
     assert same.sum() > 16  # otherwise the pictures would not show the difference
     given = []
     monkeypatch.setattr(
-        clip, "image_text_loss", lambda *arguments: given.extend(arguments) or image_text_loss(*arguments)
+        objectives, "image_text_loss", lambda *arguments: given.extend(arguments) or image_text_loss(*arguments)
     )
     with torch.no_grad():
         loss = objective(pictures, INDICES, generator())["loss"]

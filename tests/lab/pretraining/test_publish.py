@@ -7,16 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab.pretraining import fine_gate, pretrain
-from lab.pretraining.card import sparkline
-from lab.pretraining.fine_gate import FineGate, measure_fine
-from lab.pretraining.gate import Gate, measure, seen_rows
-from lab.pretraining.publish import publish
+from lab.pretraining import gate as gates
+from lab.pretraining import pretrain
+from lab.pretraining.gate import FineGate, Gate, measure, measure_fine, seen_rows
+from lab.pretraining.publish import publish, sparkline
 from probing_core.errors import BadCorpus, BadRun
 from probing_core.measures import Interval
-from probing_core.models.zoo import specs
-from probing_core.models.zoo.architectures import PATCH_STEM
-from probing_core.models.zoo.vit import ViTEmbedder, init_vit
+from probing_core.models import zoo
+from probing_core.models.zoo import PATCH_STEM, ViTEmbedder, init_vit
 
 pytestmark = pytest.mark.slow
 
@@ -33,12 +31,12 @@ class Knowing(ViTEmbedder):
 @pytest.fixture(autouse=True)
 def _few_transforms(monkeypatch) -> None:
     """Four of the bank's: what they have in common with the others is enough for a gate."""
-    few = tuple(transform for transform in fine_gate.bank() if transform.name in FEW)
-    monkeypatch.setattr(fine_gate, "bank", lambda: few)
+    few = tuple(transform for transform in gates.bank() if transform.name in FEW)
+    monkeypatch.setattr(gates, "bank", lambda: few)
 
 
 def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(specs, "data_dir", lambda: tmp_path / "data")
+    monkeypatch.setattr(zoo, "data_dir", lambda: tmp_path / "data")
     eight = type(drawn)(per_split=8)
     trainings = [tmp_path / "clip", tmp_path / "can"]
     with pytest.raises(BadRun, match="no finished training"):

@@ -9,10 +9,10 @@ import torch
 
 from lab.evidence import zoo_encoder
 from lab.evidence.zoo_stems import CANDIDATES, VisibleBatchNorm, estimate_statistics
-from lab.pretraining import fine_gate
-from lab.pretraining.masked import encode_visible, random_masks
+from lab.pretraining import gate
+from lab.pretraining.objectives import encode_visible, random_masks
 from lab.pretraining.pictures import gather
-from probing_core.models.zoo.vit import normalize
+from probing_core.models.zoo import normalize
 from probing_core.run.progress import SILENT
 
 
@@ -68,8 +68,8 @@ def test_statistics_are_those_of_whole_pictures() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "objective"), [("conv-norm", "mae"), ("patch-stem", "untrained")])
 def test_a_trial_gives_a_row(name: str, objective: str, drawn, tmp_path: Path, monkeypatch) -> None:
-    few = tuple(transform for transform in fine_gate.bank() if transform.name in ("identity", "brighten"))
-    monkeypatch.setattr(fine_gate, "bank", lambda: few)
+    few = tuple(transform for transform in gate.bank() if transform.name in ("identity", "brighten"))
+    monkeypatch.setattr(gate, "bank", lambda: few)
     monkeypatch.setattr(zoo_encoder, "BATCH", 8)
     row = zoo_encoder.trial(name, objective, gather(drawn, tmp_path, SILENT), drawn, flops=1.0, seed=0)
     assert row["seen"] == (0 if objective == "untrained" else 8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.devtools.pages import generated
+from lab.devtools.commands import generated
 from lab.scripts.format_docs import BEGIN, PAGE, SHOWN, file_table, page_table
 
 REGENERATE = "run `python -m lab.scripts.format_docs`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.devtools.pages import generated
+from lab.devtools.commands import generated
 from lab.scripts.transform_docs import BEGIN, PAGE, cells, measured
 from probing_core.transforms import CATALOG, Transform
 

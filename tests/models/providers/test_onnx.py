@@ -11,7 +11,7 @@ import pytest
 
 from probing_core.errors import ModelUnavailable, ProbingError
 from probing_core.models import Preprocessing, load_embedder
-from probing_core.models.network.preprocessing import make_batch
+from probing_core.models.preprocessing import make_batch
 from probing_core.transforms.assets.networks import STYLE_ENCODER, STYLE_SIDE, style_vector, weights_path
 from tests.conftest import scene
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from probing_core.results import Run
 from probing_core.results.explorer import ExplorerData
@@ -78,6 +79,7 @@ def counts(data: ExplorerData, table: pd.DataFrame, chosen: dict[str, Any]) -> d
     curve = where & rows & table["bin"].notna()
     marked = [one.isin(columns) if columns else one == truth for one in (a, b)]
     bins = table["bin"]
+    better = ((b == truth).astype(float) - (a == truth))[all_of_it]
     return {
         "n": int(all_of_it.sum()),
         "rows": tally(truth[free], classes),
@@ -87,7 +89,22 @@ def counts(data: ExplorerData, table: pd.DataFrame, chosen: dict[str, Any]) -> d
         "chosenRows": tally(truth[all_of_it], classes),
         "chosen": [matrix(a, all_of_it), matrix(b, all_of_it)],
         "right": [int((a == truth)[all_of_it].sum()), int((b == truth)[all_of_it].sum())],
+        "difference": difference(better, table["base_id"][all_of_it]),
     }
+
+
+def difference(better: pd.Series, photographs: pd.Series) -> list[float | None]:
+    """The mean in points, and half its 95 % interval by photograph: the standard error of a ratio of sums."""
+    if better.empty:
+        return [None, None]
+    sums = better.groupby(photographs).agg(["sum", "count"])
+    clusters = len(sums)
+    if clusters < 6:
+        return [100 * better.mean(), None]
+    squares = (sums["sum"] - better.mean() * sums["count"]).pow(2).sum()
+    error = np.sqrt(squares * clusters / (clusters - 1)) / len(better)
+    width = t.ppf(0.975, clusters - 1) if clusters < 20 else 1.96
+    return [100 * better.mean(), 100 * width * error]
 
 
 def random_selection(data: ExplorerData, rng: np.random.Generator) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from devtools.browser import IN_BROWSER, complaints_of
 
+from lab.devtools.browser import IN_BROWSER, complaints_of
 from probing_core.errors import UnknownName
 from probing_core.results import Run
 from probing_core.results.explorer import explorer_data, shared_file, write_shared_file
@@ -107,7 +107,11 @@ class TestInABrowser:
         for _ in range(50):
             chosen = random_selection(data, rng)
             found = page.evaluate("(chosen) => { explorer.select(chosen); return explorer.counts(); }", chosen)
-            assert found == counts(data, table, chosen), chosen
+            expected = counts(data, table, chosen)
+            difference = [np.nan if one is None else one for one in found.pop("difference")]
+            wanted = [np.nan if one is None else one for one in expected.pop("difference")]
+            np.testing.assert_allclose(difference, wanted, rtol=1e-3, atol=1e-9)
+            assert found == expected, chosen
             again = page.evaluate(
                 "() => { const all = explorer.counts(), kept = explorer.selection(); explorer.select({});"
                 "explorer.select(kept); return JSON.stringify(explorer.counts()) === JSON.stringify(all); }"
@@ -119,7 +123,7 @@ class TestInABrowser:
         _, written, _, _ = shared
         page.goto(written.path.as_uri())
         page.wait_for_selector(".px-chip")  # at the first visit a cell is chosen
-        page.keyboard.press("Escape") if page.locator(".px-row .px-open").first.focus() is None else None
+        page.keyboard.press("Escape")
         assert page.locator(".px-chip").count() == 0
         everything = page.evaluate("() => explorer.counts().n")
         box = page.locator(".px-map-a .px-plane").bounding_box()

@@ -14,12 +14,12 @@ from lab.scripts.reference import SCORED_ALONE, ship
 from probing_core.api.predictor import Predictor
 from probing_core.cli import main
 from probing_core.compute import maps
+from probing_core.compute.live.noticing import alteration_score, log_of
 from probing_core.compute.live.tiles import cut
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.calibration import calibration_of, p_values
 from probing_core.detector.photographs import choose_photographs
-from probing_core.detector.score import alteration_score, log_of
 from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
 from probing_core.run import graph, makers, setup, stages
@@ -156,7 +156,7 @@ def test_scores_are_those_of_the_live_answer(made, clean_scenes):
     predictor = Predictor(made.root)
     picture = scene(1003, 46)
     for model in (DETECTOR, MODEL):
-        (prediction,) = predictor.predict_crops(model, [cut(picture, 32)])
+        prediction = predictor.ask(model, [cut(picture, 32)])[0].prediction
         table = made.read_table(scored_views_path(model))
         table = table[(table["maker"] == "as it is") & (table["corpus"] == 1)]
         row = table[table["image_id"].str.startswith("003")]
@@ -164,21 +164,21 @@ def test_scores_are_those_of_the_live_answer(made, clean_scenes):
         assert row["score"].iloc[0] == pytest.approx(expected, abs=1e-3)
 
 
-def test_rows_have_verdicts_and_the_detector_comes_first(made):
+def test_the_detectors_row_has_its_verdict_and_comes_first(made):
     predictor = Predictor(made.root)
     clean, dark = scene(5000, 40), resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
     rows = predictor.predict([clean, dark], names=["clean", "dark"])
-    assert list(dict.fromkeys(row["model"] for row in rows)) == [DETECTOR, MODEL]
-    for model in (DETECTOR, MODEL):
-        first = {row["image"]: row["verdict"] for row in rows if row["model"] == model}
-        assert first["clean"]["n"] == first["dark"]["n"] == 110
-        assert first["dark"]["p"] <= first["clean"]["p"]
-        calibration = calibration_of(made.read_table(scored_views_path(model)))
-        (prediction,) = predictor.predict_crops(model, [cut(dark, 32)])
-        score = alteration_score(log_of(prediction.probabilities)[None], prediction.groups)
-        assert first["dark"]["p"] == pytest.approx(p_values(score, calibration.view)[0])
+    assert [row["model"] for row in rows] == [DETECTOR, MODEL] * 2
+    assert ["verdict" in row for row in rows] == [True, False] * 2
+    first = {row["image"]: row["verdict"] for row in rows if row["model"] == DETECTOR}
+    assert first["clean"]["n"] == first["dark"]["n"] == 110
+    assert first["dark"]["p"] <= first["clean"]["p"]
+    calibration = calibration_of(made.read_table(scored_views_path(DETECTOR)))
+    prediction = predictor.ask(DETECTOR, [cut(dark, 32)])[0].prediction
+    score = alteration_score(log_of(prediction.probabilities)[None], prediction.groups)
+    assert first["dark"]["p"] == pytest.approx(p_values(score, calibration.view)[0])
     for row in rows:
-        assert len(row["classes"]) == 4
+        assert len(row["classes"]) == 3
         assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
     assert [row["model"] for row in predictor.predict([clean], models=[MODEL])] == [MODEL]
     assert [row["model"] for row in predictor.predict([clean], models=[DETECTOR], task="group")] == [DETECTOR]
@@ -190,9 +190,10 @@ def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
     assert main(["predict", str(file), "--run", str(made.root), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in rows] == [DETECTOR, MODEL]
-    assert set(rows[0]) == {"image", "model", "task", "crops", "known", "verdict", "classes"}
+    assert set(rows[1]) == {"image", "model", "task", "crops", "altered", "answer", "classes"}
+    assert set(rows[0]) == set(rows[1]) | {"verdict"}
     parts = {"group", "transform", "group_probability", "transform_probability"}
-    assert set(rows[0]["verdict"]) == parts | {"answer", "p", "n", "no_color", "power"}
+    assert set(rows[0]["verdict"]) == parts | {"alarms", "p", "n", "level", "no_color", "power", "odds"}
     assert set(rows[0]["classes"][0]) == {"class", "group", "probability"}
 
 
@@ -272,7 +273,7 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     def watched(self, files, inputs=None):
         plain(self, files, inputs)
         written.extend(name for name, _ in files)
-        calibrated.append((written[-1], Predictor(copy.root).judge(DETECTOR).calibration is not None))
+        calibrated.append((written[-1], Predictor(copy.root).judge().calibration is not None))
 
     monkeypatch.setattr(Store, "enter", watched)
     run(copy.root, options, ("train",))
@@ -294,7 +295,7 @@ def test_a_damaged_detector_is_learned_again_and_calibrated_as_it_was(made, opti
     flip(out / DETECTOR_FILE)
     run(out, options, ("train",))
     assert {name: Store(out).checksum(name) for name in made.names()} == {n: made.checksum(n) for n in made.names()}
-    views = [Predictor(root).judge(DETECTOR).calibration.view for root in (out, made.root)]
+    views = [Predictor(root).judge().calibration.view for root in (out, made.root)]
     assert np.array_equal(*views)
 
 
@@ -341,7 +342,7 @@ def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, 
     plan = plan_of(shipped)
     assert {plan.state(artifact) for artifact in plan.artifacts.values()} <= set(COMPLETE), "nothing is to be made"
     dark = resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
-    first, second = (Predictor(root).verdicts(DETECTOR, [cut(dark, 32)])[0] for root in (made.root, shipped.root))
+    first, second = (Predictor(root).ask(DETECTOR, [cut(dark, 32)])[0].verdict for root in (made.root, shipped.root))
     assert first == second
     assert first.n == 110
     with whole.locked():

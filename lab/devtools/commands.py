@@ -1,0 +1,89 @@
+"""What commands of `lab` share: their boundary, environments of their own, and what they write."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import numpy as np
+import pandas as pd
+
+from probing_core.errors import ProbingError
+
+P = ParamSpec("P")
+
+
+def errors_in_a_line(command: Callable[P, None]) -> Callable[P, int]:
+    """Return ``command`` as one that gives its exit status: after an error, one line on stderr and status 2."""
+
+    @wraps(command)
+    def status(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            command(*args, **kwargs)
+        except (ProbingError, OSError, subprocess.CalledProcessError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        return 0
+
+    return status
+
+
+def places() -> str:
+    """Return the folders in which uv is looked for: that of this Python comes before those of the path, since an
+    environment that nobody activated has its uv there."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
+def uv_run(script: Path, *arguments: object) -> str:
+    """Run ``script`` by ``uv run``, which makes the environment of its header and keeps it; return what it prints.
+
+    Raises:
+        ProbingError: uv is not installed.
+        subprocess.CalledProcessError: the environment could not be made, or the script failed; stderr says why.
+    """
+    uv = shutil.which("uv", path=places())
+    if uv is None:
+        raise ProbingError(f"{script.name} needs uv, which makes its environment, and uv was not found: pip install uv")
+    command = [uv, "run", str(script), *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+END = "<!-- end of generated part -->"
+
+
+def generated(page: str, begin: str) -> str:
+    """Return what stands in ``page`` between the mark ``begin`` and the next `END`."""
+    return page.split(begin)[1].split(END, 1)[0].strip("\n")
+
+
+def put(page: str, begin: str, text: str) -> str:
+    """Return ``page`` with ``text`` between the mark ``begin`` and the next `END`."""
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}"
+
+
+def replace_rows(file: Path, rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Write ``rows`` into a Parquet file, in place of those with the same values in ``column``; other rows stay.
+
+    Returns:
+        The table as it is written: the rows that stay, then ``rows``.
+    """
+    if file.exists():
+        earlier = pd.read_parquet(file)
+        rows = pd.concat([earlier[~earlier[column].isin(rows[column])], rows], ignore_index=True)
+    rows.to_parquet(file, index=False)
+    return rows
+
+
+def median_and_p95(seconds: Sequence[float]) -> dict[str, float]:
+    """Return the median, and the smallest time that 95 % of ``seconds`` do not exceed; nothing where there are none."""
+    if not seconds:
+        return {}
+    p95 = np.quantile(seconds, 0.95, method="inverted_cdf")
+    return {"median_s": round(float(np.median(seconds)), 3), "p95_s": round(float(p95), 3)}

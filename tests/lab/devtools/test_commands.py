@@ -1,0 +1,80 @@
+"""Scripts with environments of their own, and tables that are made a part at a time."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lab.devtools import commands
+from lab.devtools.commands import errors_in_a_line, replace_rows, uv_run
+
+ROOT = Path(__file__).resolve().parents[3]
+HEADER = re.compile(r"^# /// script\n((?:#.*\n)+?)# ///$", re.M)
+SCRIPTS = sorted(
+    path
+    for folder in ("evidence", "benchmarks")
+    for path in (ROOT / "lab" / folder).glob("*.py")
+    if HEADER.search(path.read_text())
+)
+OWN = """
+# /// script
+# dependencies = []
+# ///
+import sys
+
+print(*sys.argv[1:])
+sys.exit(len(sys.argv) - 2)
+"""
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_the_header_of_a_script_states_its_environment(path):
+    header = HEADER.search(path.read_text())
+    assert header is not None
+    stated = tomllib.loads("\n".join(line.removeprefix("#").strip() for line in header[1].splitlines()))
+    assert stated["requires-python"]
+    assert stated["dependencies"]
+
+
+def test_every_other_library_has_its_script():
+    named = {path.stem for path in SCRIPTS}
+    assert {"foreign_albumentations", "foreign_imagecorruptions", "foreign_imgaug"} <= named
+    assert {"cleanvision_issues", "imagecorruptions_peer"} <= named
+
+
+@pytest.mark.skipif(not shutil.which("uv", path=commands.places()), reason="no uv on this machine")
+def test_uv_runs_a_script_and_its_failure_is_an_error(tmp_path):
+    script = tmp_path / "own.py"
+    script.write_text(OWN)
+    assert uv_run(script, 3) == "3\n"
+    with pytest.raises(subprocess.CalledProcessError):
+        uv_run(script, 3, 4)
+
+
+def test_without_uv_one_sentence_says_how_to_get_it(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(commands, "places", lambda: str(tmp_path))
+    command = errors_in_a_line(lambda: print(uv_run(Path("foreign_imgaug.py"))))
+    assert command() == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: foreign_imgaug.py needs uv")
+    assert "pip install uv" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_part_replaces_its_own_rows_and_leaves_those_of_others(tmp_path):
+    file = tmp_path / "scores.parquet"
+    first = pd.DataFrame({"part": ["mae", "mae", "clip"], "value": [0.1, 0.2, 0.6]})
+    assert replace_rows(file, first, "part").equals(first), "there was no file"
+    mine = first[first["part"] == "mae"].assign(value=0.5)
+    both = replace_rows(file, mine, "part")
+    assert pd.read_parquet(file).equals(both)
+    assert both["part"].value_counts().to_dict() == first["part"].value_counts().to_dict()
+    assert (both.loc[both["part"] == "mae", "value"] == 0.5).all()
+    others = [table[table["part"] == "clip"].reset_index(drop=True) for table in (both, first)]
+    assert others[0].equals(others[1])
