@@ -34,12 +34,11 @@ def embed(plan: Plan) -> Plan:
     with opened_executor(plan.scope) as executor:
         while True:
             loaded = list(_load_some(executor, plan, waiting))
-            entries = [entry for of_one in loaded for entry in of_one]
-            models = {entry["name"] for entry in entries}
-            if not models <= plan.scope.entries.keys():
+            requests = {entry["name"]: entry["request"] for of_one in loaded for entry in of_one}
+            if not requests.keys() <= plan.scope.entries.keys():
                 plan = with_models(plan)
-            plan.means.executor = executor
-            wanted = [one for one in plan.select(EMBED) if one.binding.get("model") in {None, *models}]
+            plan.means.executor, plan.means.requests = executor, requests
+            wanted = [one for one in plan.select(EMBED) if one.binding.get("model") in {None, *requests}]
             plan.make([one for one in wanted if one.row.units is not None], lambda artifact, done, total: None)
             executor.unload()
             waiting = waiting[len(loaded) :]

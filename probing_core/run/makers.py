@@ -84,9 +84,9 @@ def embed_units(made: Sequence[Units], series: str) -> None:
     total, jobs = len(means.sample_sets[series].units), dict[int, list[Job]]()
     for units in made:
         model = units.given.binding.get("model", "")
-        request = units.files.read_toml(layout.model_path(model))["request"] if model else ""
         for unit in units.lacking(total):
-            jobs.setdefault(unit, []).append(Job(series, unit, model, request, units.key, units.path(unit)))
+            job = Job(series, unit, model, means.requests.get(model, ""), units.key, units.path(unit))
+            jobs.setdefault(unit, []).append(job)
     stage = series or EMBED
     doing = f"Embedding the {series} series" if series else "Transforming and embedding"
     means.progress.update(stage, total - len(jobs), total, doing)

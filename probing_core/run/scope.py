@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,7 @@ class Means:
         sample_sets: see `Scope`.
         stands_on_base: whether the run reads the files of another beside its own.
         executor: what embeds, while the stage ``embed`` works.
+        requests: name of a model that it has loaded -> the name by which it was asked for.
     """
 
     options: Options
@@ -44,6 +45,7 @@ class Means:
     sample_sets: Mapping[str, SampleSet]
     stands_on_base: bool
     executor: Any = None
+    requests: Mapping[str, str] = field(default_factory=dict)
 
 
 class Scope:

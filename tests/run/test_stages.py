@@ -145,7 +145,7 @@ def test_units_that_a_kill_left_are_removed_and_nothing_else_is_made(few_run, mo
     before = files(out)
     store = Store(out)
     with store.locked():
-        store.write_table("units/embeddings/unit-00000.parquet", store.read_table("samples.parquet"), "left")
+        store.write_table("units/samples.parquet/unit-00000.parquet", store.read_table("samples.parquet"), "left")
     monkeypatch.setattr(worker, "load_embedder", None)
     run(out, options, ("embed",))
     told = "log/events.jsonl"  # that the run is complete
@@ -164,7 +164,7 @@ def test_only_models_may_join(few_run, change, told):
     assert files(out) == before
 
 
-@pytest.mark.parametrize("lost", ["deployment", "fine", "novelty", "group-1"])
+@pytest.mark.parametrize("lost", ["deployment", "fine", "group-1"])
 def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
     shutil.copytree(split_run[0], tmp_path / "run")
     path = tmp_path / "run" / f"models/baseline-pixels/probes/{lost}.safetensors"
@@ -242,14 +242,6 @@ def test_a_run_that_ends_while_it_reads_images_goes_on_as_it_began(few_scenes, t
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", view=32, precision="float32"))
     assert last_options(tmp_path / "run") == Options(precision="float32")
-
-
-def test_a_crops_table_that_was_lost_is_made_again_and_nothing_else(split_run, tmp_path):
-    shutil.copytree(split_run[0], tmp_path / "run")
-    before = files(tmp_path / "run")
-    (tmp_path / "run" / "crops.parquet").unlink()
-    run(tmp_path / "run", split_run[1], ("embed", "train"))
-    assert files(tmp_path / "run") == before
 
 
 def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_scenes, tmp_path, monkeypatch):
