@@ -30,8 +30,6 @@ __all__ = [
     "Predictor",
     "ProbingError",
     "Run",
-    "assert_no_drop",
-    "check",
     "compare",
     "load_embedder",
     "open",
@@ -40,14 +38,12 @@ __all__ = [
     "register",
     "samples",
     "score",
-    "scorecard",
     "transform",
     "transforms",
 ]
 
 if TYPE_CHECKING:
     from probing_core import transforms
-    from probing_core.api.check import assert_no_drop, check, scorecard
     from probing_core.api.look import LookProbe
     from probing_core.api.parity import parity
     from probing_core.api.predictor import Predictor, predict
@@ -56,7 +52,7 @@ if TYPE_CHECKING:
     from probing_core.errors import ProbingError
     from probing_core.models import load_embedder
     from probing_core.results import Run
-    from probing_core.results.comparison import compare
+    from probing_core.results.compare import compare
     from probing_core.results.run import open_run as open
     from probing_core.run.register import register
     from probing_core.transforms import transform
@@ -66,9 +62,7 @@ _HOMES = {
     "Predictor": "probing_core.api.predictor",
     "ProbingError": "probing_core.errors",
     "Run": "probing_core.results",
-    "assert_no_drop": "probing_core.api.check",
-    "check": "probing_core.api.check",
-    "compare": "probing_core.results.comparison",
+    "compare": "probing_core.results.compare",
     "load_embedder": "probing_core.models",
     "open": "probing_core.results.run:open_run",
     "parity": "probing_core.api.parity",
@@ -76,7 +70,6 @@ _HOMES = {
     "register": "probing_core.run.register",
     "samples": "probing_core.api.samples",
     "score": "probing_core.api.score",
-    "scorecard": "probing_core.api.check",
     "transform": "probing_core.transforms",
 }
 """Public name -> its module, and behind a colon what it is called there, where that differs."""

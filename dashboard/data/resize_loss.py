@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.data.previews import versions
 from probing_core.models.base import Preprocessing
-from probing_core.models.network.preprocessing import surviving_share
+from probing_core.models.preprocessing import surviving_share
 from probing_core.results import Run
 from probing_core.transforms import bank, prepare_source
 

@@ -19,9 +19,6 @@ from probing_core.run.options import Options
 LIMIT = 100
 """Images of a new demo run, ten views of each photograph; a run that was begun keeps its own limit."""
 
-MAPS = "first"
-"""Maps that are drawn with the run; the others are drawn when a visitor opens them."""
-
 
 def main() -> int:
     demo, reference = paths.runs_dir() / DEMO, paths.reference_run()
@@ -35,7 +32,7 @@ def main() -> int:
                 begun = False
             report = processes.report_of(demo)
             if report is None or report.state != "running":
-                options = Options(probes_from=reference, limit=None if begun else LIMIT, maps=MAPS)
+                options = Options(probes_from=reference, limit=None if begun else LIMIT)
                 processes.start(demo, options.arguments())
             return 0
     except (ProbingError, OSError) as error:
@@ -43,7 +40,7 @@ def main() -> int:
         return 2
     from probing_core.cli import main as probing
 
-    return probing(["run", "--out", str(demo), *Options(limit=LIMIT, maps=MAPS).arguments()])
+    return probing(["run", "--out", str(demo), *Options(limit=LIMIT).arguments()])
 
 
 if __name__ == "__main__":

@@ -88,10 +88,10 @@ def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
     _work(out, ["scan", str(folder), "--out", str(out), "--run", str(run), *trusted])
 
 
-def draw_maps(run: Path, models: Sequence[str]) -> None:
-    """Start a process that draws the maps of ``models``."""
+def draw_maps(run: Path) -> None:
+    """Start a process that completes the run, maps last, with the options that it had."""
     rights.require("Drawing a map")
-    _work(run, ["project", "--run", str(run), "--models", ",".join(models)])
+    _work(run, ["run", "--out", str(run), *last_options(run).arguments()])
 
 
 def _work(run: Path, command: Sequence[str]) -> None:

@@ -37,13 +37,15 @@ SHOWN = 200
 @page("Methods and data")
 def show() -> None:
     run = cache.current_run()
+    if box := pickers.fold("Words: a glossary", "show-words"):
+        with box:
+            _words()
     st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
     st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
     st.markdown(f"**In this run:** {how_trained(run)}")
     _recipe(run)
     parts = {
         "Every entry of the recipe": ("show-recipe", lambda run: tables.show_table(recipe_table(run), "recipe")),
-        "Words: a glossary": ("show-words", lambda _: _words()),
         "Measures and probes, and how to read them": ("show-measures", lambda _: _measures()),
         f"Models: {len(run.models):,}": ("show-models", _models),
         "Photographs and licenses": ("show-photographs", _data),
@@ -73,7 +75,7 @@ def _recipe(run: Run) -> None:
 
 def _models(run: Run) -> None:
     if run.models.empty:
-        messages.empty("No model has been embedded yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded yet; `probing run --out DIR` does it.")
         return
     table = run.models.drop(columns="recipe")
     tables.show_table(table, "models")
@@ -99,7 +101,7 @@ def _checks(run: Run) -> None:
     if run.sample_count:
         st.markdown(about_visibility(run))
     if run.fits.empty:
-        messages.empty("This run has no probes yet; `probing train --run DIR` makes them.")
+        messages.empty("This run has no probes yet; `probing run --out DIR` makes them.")
     else:
         st.markdown(about_fits(run))
         tables.show_table(run.fits, "fits")

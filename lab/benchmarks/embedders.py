@@ -12,7 +12,7 @@ import numpy as np
 
 from lab.benchmarks._common import VIT, random_vit
 from probing_core.models import bundled, load_embedder
-from probing_core.models.network.embedder import NetworkEmbedder
+from probing_core.models.network import NetworkEmbedder
 
 VIEW = 128
 

@@ -29,7 +29,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.images import encode_png
 from probing_core.models import bundled, load_embedder
 from probing_core.models.base import LoadedEmbedder
-from probing_core.models.network.embedder import NetworkEmbedder
+from probing_core.models.network import NetworkEmbedder
 from probing_core.run import worker
 from probing_core.run.layout import IMAGES, RECIPE, SAMPLES
 from probing_core.run.options import Options

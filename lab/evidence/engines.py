@@ -24,9 +24,8 @@ import torch
 from lab.benchmarks._common import random_vit
 from lab.devtools.commands import generated, put
 from probing_core.measures.notation import decimal
-from probing_core.models import load_embedder
-from probing_core.models.network import compiled
-from probing_core.models.network.embedder import NetworkEmbedder
+from probing_core.models import compiled, load_embedder
+from probing_core.models.network import NetworkEmbedder
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "engines.md"
 BEGIN = "<!-- generated: python -m lab.evidence.engines -->"

@@ -37,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     run = Run.open(options.run)
     if not any(run.has_embeddings(model) for model in run.models["name"]):
-        raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing embed --run DIR` makes them.")
+        raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing run --out DIR` makes them.")
     text = table_of(run)
     print(text)
     if options.write:

@@ -13,10 +13,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from probing_core.models.zoo.architectures import LINEAR_PATCH, PATCH_STEM
-from probing_core.models.zoo.patch_stem import init_maps
-from probing_core.models.zoo.sizes import GRID, PATCH, TOKENS
-from probing_core.models.zoo.vit import build_vit
+from probing_core.models.patch_stem import init_maps
+from probing_core.models.zoo import GRID, LINEAR_PATCH, PATCH, PATCH_STEM, TOKENS, build_vit
 
 WIDTHS = (32, 64, 128, 192)
 GELU_GAIN = 1.7

@@ -24,8 +24,8 @@ from lab.pretraining.objectives import Objective
 from lab.pretraining.pictures import Pictures, batch_indices
 from lab.pretraining.recipe import PretrainingRecipe
 from probing_core.errors import BadConfig, BadRun, ProbingError, one_line
-from probing_core.models.network.devices import resolve_precision
-from probing_core.models.zoo.architectures import CURRENT
+from probing_core.models.processor import resolve_precision
+from probing_core.models.zoo import CURRENT
 from probing_core.run.progress import Progress
 from probing_core.run.store import write_atomically
 

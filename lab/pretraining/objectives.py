@@ -18,9 +18,7 @@ from torch import Tensor, nn
 
 from lab.pretraining.text_tower import PADDING, TextTower, Vocabulary
 from lab.pretraining.views import Views
-from probing_core.models.zoo.architectures import CURRENT
-from probing_core.models.zoo.sizes import GRID, PATCH, TOKENS, WIDTH
-from probing_core.models.zoo.vit import normalize
+from probing_core.models.zoo import CURRENT, GRID, PATCH, TOKENS, WIDTH, normalize
 
 
 class Objective(nn.Module, ABC):

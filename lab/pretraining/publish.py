@@ -26,9 +26,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ProbingError
 from probing_core.measures.notation import in_percent
 from probing_core.models.base import LoadedEmbedder
-from probing_core.models.zoo.architectures import Architecture, architecture_of
-from probing_core.models.zoo.specs import LICENSE, load_zoo, next_weights_path
-from probing_core.models.zoo.vit import ViTEmbedder
+from probing_core.models.zoo import LICENSE, Architecture, ViTEmbedder, architecture_of, load_zoo, next_weights_path
 from probing_core.run.store import write_atomically
 
 POINTS = 12

@@ -46,7 +46,6 @@ NOTEBOOKS = [
         "folder.ipynb",
         "scan-folder.ipynb",
         "training.ipynb",
-        "embeddings-example.ipynb",
         "encoder.ipynb",
         "rank.ipynb",
         "own-probe.ipynb",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dashboard.reads import EVERY_PAGE, pages_of
+
 from lab.devtools.commands import put
 from probing_core.run.engine import SOURCE, Row
 from probing_core.run.graph import TABLE

@@ -6,7 +6,6 @@ Commands come from their own help, measures from the catalog, so that neither ca
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 from pathlib import Path
@@ -50,9 +49,7 @@ def commands() -> str:
     before = os.environ.get("COLUMNS"), os.environ.get("NO_COLOR")
     os.environ |= {"COLUMNS": WIDTH, "NO_COLOR": "1"}
     try:
-        parser = cli.build_parser()
-        action = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-        helps = {name: command.format_help() for name, command in action.choices.items()}
+        helps = {name: cli.parser_of(name).format_help() for name in cli.COMMANDS}
     finally:
         for name, value in zip(("COLUMNS", "NO_COLOR"), before, strict=True):
             os.environ.pop(name) if value is None else os.environ.update({name: value})

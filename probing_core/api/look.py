@@ -241,7 +241,7 @@ def _on_tensors(
     """Return a function of images that calls ``encode`` with a batch on the device of ``module``."""
     import torch
 
-    from probing_core.models.network.preprocessing import make_batch
+    from probing_core.models.preprocessing import make_batch
 
     how = preprocessing or Preprocessing(size=(0, 0), resize="none")
     device = device_of(module)

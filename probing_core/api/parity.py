@@ -1,48 +1,38 @@
-"""Whether two pipelines give the same embeddings of the golden pictures."""
+"""Whether two pipelines give the same embeddings of the golden pictures, and if not, how far they are apart."""
 
 from __future__ import annotations
 
 import inspect
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.parity.beforehand import PictureSteps
-from probing_core.compute.parity.comparison import (
-    Differences,
-    Embed,
-    Finding,
-    Side,
-    alterations,
-    as_far_as,
-    cosines,
-    differences,
-    mean_distance,
-    reference,
-    shifts,
-)
-from probing_core.compute.parity.pictures import PHOTOGRAPH, GoldenPicture, golden_pictures
-from probing_core.compute.parity.steps import AnySteps, Steps
+from probing_core.compute.golden_pictures import PHOTOGRAPH, GoldenPicture, golden_pictures
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable, one_line
 from probing_core.images import Image, encode_png
+from probing_core.measures.nearest import unit as to_length_1
+from probing_core.measures.notation import decimal, text_table
 from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder, Preprocessing
 from probing_core.models.providers import onnx
 from probing_core.paths import user_path
 from probing_core.run.atomic import write_atomically
 from probing_core.run.progress import SILENT, Progress
+from probing_core.transforms import Transform, bank, generator
 
 TOLERANCE = 0.01
-"""Shift up to which embeddings are alike: less than the faintest alteration makes."""
+"""Shift up to which embeddings are alike."""
+
+FAINT = ("color", "tone", "blur", "noise", "codec")
+"""Groups of transformations whose weakest a pipeline may make by accident."""
 
 LIST = "pictures.csv"
-"""The list of the golden pictures, beside them; vectors that come back without names are in its order."""
+"""The list of the golden pictures, in their folder; vectors that come back without names are in its order."""
 
 VECTORS = (".npy", ".safetensors", ".parquet")
 """Endings of files of vectors."""
@@ -50,39 +40,30 @@ VECTORS = (".npy", ".safetensors", ".parquet")
 PATHS = "paths"
 """Name of the parameter of a function that decodes the files itself."""
 
-PRECISIONS = ("float32", "bfloat16", "float16")
-"""In which a named network is tried."""
-
 Pipeline = str | Path | np.ndarray | LoadedEmbedder | Callable[[Sequence[Any]], np.ndarray]
 """What `parity` compares."""
 
 
 @dataclass(frozen=True, eq=False)
 class Parity:
-    """What `parity` found.
+    """What `parity` found; it prints itself.
 
     Attributes:
         a, b: names of the two pipelines.
         pictures: one row a golden picture: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units of
             the mean distance between two photographs; infinite where one is not finite), ``cosine``, ``as_far_as``
-            (the faintest alteration that moves as far).
-        scale: ``alteration``, and ``shift``, how far it moves photographs on average, faintest
-            first; empty where neither pipeline can be called.
-        findings: which steps differ.
-        left: the largest shift that remains where these steps are made alike.
+            (the faintest alteration that moves photographs as far; empty where none does).
+        scale: ``alteration``, a transformation of the groups `FAINT` at its weakest, and ``shift``, how far it moves
+            photographs on average, faintest first; empty where neither pipeline can be called.
         tolerance: the largest shift of pipelines that are alike.
-        untried: why no step was tried, in a sentence; empty where steps were.
-        notes: what a reader must know besides, a sentence each.
+        notes: what a reader must know, a sentence each.
     """
 
     a: str
     b: str
     pictures: pd.DataFrame = field(repr=False)
     scale: pd.DataFrame = field(repr=False)
-    findings: tuple[Finding, ...]
-    left: float
     tolerance: float
-    untried: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -103,7 +84,35 @@ class Parity:
     @property
     def as_far_as(self) -> str:
         """The faintest alteration that moves photographs as far; empty where none does."""
-        return as_far_as(self.shift, self.scale)
+        return _as_far_as(self.shift, self.scale)
+
+    def __str__(self) -> str:
+        rows = self.pictures.assign(
+            shift=self.pictures["shift"].map(_in_words), cosine=self.pictures["cosine"].round(4)
+        )
+        return f"{text_table(rows)}\n{self._summary}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"{self.pictures.to_html(index=False, border=0)}<p>{self._summary}</p>"
+
+    @property
+    def _summary(self) -> str:
+        far = f", as far as {self.as_far_as} at its weakest" if self.as_far_as else ""
+        return "\n".join(
+            (
+                *self.notes,
+                f"{self.a} and {self.b} {'are alike' if self.alike else 'differ'}: the largest shift of "
+                f"{len(self.pictures)} golden pictures is {_in_words(self.largest)} (tolerance "
+                f"{decimal(self.tolerance)}). Photographs are moved by {_in_words(self.shift)} of the mean distance "
+                f"between two of them{far}.",
+            )
+        )
+
+
+def _in_words(shift: float) -> str:
+    return "infinity" if shift == float("inf") else decimal(shift, 2)
 
 
 def parity(
@@ -115,7 +124,9 @@ def parity(
     precision: str = "float32",
     progress: Progress = SILENT,
 ) -> Parity:
-    """Tell whether two pipelines give the same embeddings of the golden pictures, and which step differs.
+    """Tell whether two pipelines give the same embeddings of the golden pictures.
+
+    A shift is the distance of two embeddings of one picture, in units of the mean distance between two photographs.
 
     Args:
         a: name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the other one where no
@@ -124,7 +135,7 @@ def parity(
             (``.npy``, ``.safetensors`` with a tensor ``embeddings``, ``.parquet``); or these vectors as an array (N, D)
             in the order of the list.
         b: the other one, likewise.
-        tolerance: the largest shift of pipelines that are alike, in units of the mean distance between two photographs.
+        tolerance: the largest shift of pipelines that are alike.
         device: of named models, as in `load_embedder`.
         precision: of named models, likewise.
         progress: what the work reports to.
@@ -139,7 +150,7 @@ def parity(
     load = _Loader(pictures, images, device, precision)
     sides = []
     for place, (pipeline, other) in enumerate(((a, b), (b, a))):
-        progress.update("parity", place, 4, "Embedding golden pictures")
+        progress.update("parity", place, 3, "Embedding golden pictures")
         sides.append(load.side(pipeline, other, "AB"[place]))
     first, second = sides
     if first.vectors.shape != second.vectors.shape:
@@ -148,34 +159,79 @@ def parity(
             f"{second.vectors.shape[1]}: embeddings of different models or layers, which no distance compares."
         )
     kinds = np.array([picture.kind for picture in pictures])
-    known, beside = reference(first, second, kinds)
-    unit = mean_distance(known.vectors, kinds)
-    progress.update("parity", 2, 4, "Altering photographs")
-    scale = pd.DataFrame({"alteration": pd.Series(dtype=str), "shift": pd.Series(dtype=float)})
-    if known.embed is not None:
-        scale = alterations(known, [images[i] for i in np.flatnonzero(kinds == PHOTOGRAPH)], unit)
-    shift = shifts(first.vectors, second.vectors, unit)
-    progress.update("parity", 3, 4, "Comparing steps")
-    found = differences(known, beside, pictures, images, unit, tolerance) if shift.max() > 0 else Differences()
-    progress.update("parity", 4, 4, "Comparing steps")
-    table = _table(pictures, shift, cosines(first.vectors, second.vectors), scale)
-    notes = tuple(load.notes)
-    return Parity(first.name, second.name, table, scale, found.findings, found.left, tolerance, found.untried, notes)
-
-
-def _table(
-    pictures: Sequence[GoldenPicture], shift: np.ndarray, cosine: np.ndarray, scale: pd.DataFrame
-) -> pd.DataFrame:
-    """Return `Parity.pictures`."""
-    return pd.DataFrame(
+    # The unit and the scale are of the first that tells photographs apart and, of two, can be called.
+    known = min(sides, key=lambda side: (not _distances(side.vectors, kinds).any(), side.embed is None))
+    gaps = _distances(known.vectors, kinds)
+    if not gaps.any():
+        raise BadArray(
+            "The unit of a shift is the distance between two photographs, and neither pipeline gives two that differ; "
+            "check that their embeddings are finite and belong to the golden pictures."
+        )
+    progress.update("parity", 2, 3, "Altering photographs")
+    photographs = [image for image, kind in zip(images, kinds, strict=True) if kind == PHOTOGRAPH]
+    scale = _scale(known.embed, photographs, float(gaps.mean()))
+    progress.update("parity", 3, 3, "Altering photographs")
+    shift = _shifts(first.vectors, second.vectors, float(gaps.mean()))
+    with np.errstate(invalid="ignore"):
+        cosine = (to_length_1(first.vectors) * to_length_1(second.vectors)).sum(1)
+    table = pd.DataFrame(
         {
             "picture": [picture.name for picture in pictures],
-            "kind": [picture.kind for picture in pictures],
+            "kind": kinds,
             "shift": shift,
             "cosine": cosine,
-            "as_far_as": [as_far_as(one, scale) for one in shift],
+            "as_far_as": [_as_far_as(one, scale) for one in shift],
         }
     )
+    return Parity(first.name, second.name, table, scale, tolerance, tuple(load.notes))
+
+
+def _distances(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Return the distances between the embeddings of each two photographs that are finite and not all zeros."""
+    usable = np.isfinite(vectors).all(1) & vectors.any(1)
+    mine = vectors[usable & (kinds == PHOTOGRAPH)].astype(np.float64)
+    return np.linalg.norm(mine[:, None] - mine[None], axis=-1)[np.triu_indices(len(mine), 1)]
+
+
+def _shifts(first: np.ndarray, second: np.ndarray, unit: float) -> np.ndarray:
+    gaps = np.linalg.norm(first.astype(np.float64) - second.astype(np.float64), axis=1) / unit
+    return np.where(np.isfinite(gaps), gaps, np.inf)
+
+
+def _scale(embed: Embed | None, photographs: Sequence[Image], unit: float) -> pd.DataFrame:
+    """Return `Parity.scale`."""
+    rows = []
+    if embed is not None:
+        before = embed(photographs)
+        for transform in (one for one in bank() if one.group in FAINT):
+            after = embed([_altered(transform, i, image) for i, image in enumerate(photographs)])
+            rows.append((transform.name, float(_shifts(before, after, unit).mean())))
+    table = pd.DataFrame(rows, columns=["alteration", "shift"]).astype({"shift": float})
+    return table.sort_values("shift", ignore_index=True)
+
+
+def _altered(transform: Transform, number: int, image: Image) -> Image:
+    return transform.apply(image, transform.weakest, generator(0, str(number), transform.name))
+
+
+def _as_far_as(shift: float, scale: pd.DataFrame) -> str:
+    if shift == 0:
+        return ""
+    farther = scale.loc[scale["shift"] >= shift, "alteration"]
+    return str(farther.iloc[0]) if len(farther) else ""
+
+
+Embed = Callable[[Sequence[Image]], np.ndarray]
+"""Decoded pictures -> (N, D)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One of the two pipelines: its embeddings (N, D) of the golden pictures, and how it is called, if it can be."""
+
+    name: str
+    vectors: np.ndarray
+    embed: Embed | None = None
 
 
 def write_golden(folder: Path) -> int:
@@ -206,10 +262,10 @@ class _Loader:
         self.loaded: dict[str, LoadedEmbedder] = {}
         self.notes: list[str] = []
 
-    def side(self, pipeline: Pipeline, other: Pipeline, letter: str) -> Side:
+    def side(self, pipeline: Pipeline, other: Pipeline, letter: str) -> _Side:
         """Return one side; ``letter`` names it where nothing else does."""
         if isinstance(pipeline, np.ndarray):
-            return Side(letter, self._checked(pipeline, letter))
+            return _Side(letter, self._checked(pipeline, letter))
         if isinstance(pipeline, LoadedEmbedder):
             return self._of_embedder(pipeline.name, pipeline)
         if callable(pipeline):
@@ -217,7 +273,7 @@ class _Loader:
         text = str(pipeline)
         if text.endswith(VECTORS):
             names = [picture.name for picture in self.pictures]
-            return Side(text, self._checked(read_vectors(user_path(text), names), text))
+            return _Side(text, self._checked(read_vectors(user_path(text), names), text))
         return self._of_embedder(text, self._embedder(text, other))
 
     def _checked(self, vectors: Any, name: str) -> np.ndarray:
@@ -230,42 +286,24 @@ class _Loader:
         with np.errstate(over="ignore"):
             return found.astype(np.float32)
 
-    def _called(self, function: Callable[[Sequence[Any]], np.ndarray], name: str) -> Side:
-        if next(iter(inspect.signature(function).parameters), "") == PATHS:
-            return self._called_with_paths(function, name)
+    def _called(self, function: Callable[[Sequence[Any]], np.ndarray], name: str) -> _Side:
+        if next(iter(inspect.signature(function).parameters), "") != PATHS:
+            vectors = self._checked(function(list(self.images)), name)
+            return _Side(name, vectors, lambda images: np.asarray(function(list(images)), np.float32))
 
-        def embed(steps: AnySteps, images: Sequence[Image]) -> np.ndarray:
-            return np.asarray(function(_pictures(steps, images)), np.float32)
-
-        return Side(name, self._checked(function(list(self.images)), name), PictureSteps(), embed)
-
-    def _called_with_paths(self, function: Callable[[Sequence[Path]], np.ndarray], name: str) -> Side:
-        def on_files(files: Mapping[str, bytes]) -> np.ndarray:
+        def on_files(files: dict[str, bytes]) -> np.ndarray:
             with tempfile.TemporaryDirectory() as folder:
                 for file, data in files.items():
                     (Path(folder) / file).write_bytes(data)
-                return function([Path(folder) / file for file in files])
-
-        def embed(steps: AnySteps, images: Sequence[Image]) -> np.ndarray:
-            made = _pictures(steps, images)
-            return np.asarray(on_files({f"{i}.png": encode_png(one) for i, one in enumerate(made)}), np.float32)
+                return np.asarray(function([Path(folder) / file for file in files]))
 
         vectors = self._checked(on_files({picture.name: picture.data for picture in self.pictures}), name)
-        return Side(name, vectors, PictureSteps(), embed, decodes=True)
+        return _Side(name, vectors, lambda images: on_files({f"{i}.png": encode_png(x) for i, x in enumerate(images)}))
 
-    def _of_embedder(self, name: str, embedder: LoadedEmbedder) -> Side:
+    def _of_embedder(self, name: str, embedder: LoadedEmbedder) -> _Side:
         if not embedder.embeds_pictures:
             raise BadConfig(f"'{name}' holds embeddings of a run's samples; name a file of vectors of golden pictures.")
-        vectors, preprocessing = self._checked(embedder.embed(self.images), name), embedder.known_preprocessing
-        if preprocessing is None:
-            return Side(name, vectors, PictureSteps(), lambda steps, images: embedder.embed(_pictures(steps, images)))
-        rounded: Mapping[str, Callable[[], Embed]] = {}
-        if not isinstance(embedder, onnx.OnnxEmbedder):
-            rounded = {p: partial(self._rounded, name, p) for p in PRECISIONS if p != embedder.precision}
-        return Side(name, vectors, Steps(preprocessing), partial(_embed_batch, embedder), rounded=rounded)
-
-    def _rounded(self, name: str, precision: str) -> Embed:
-        return partial(_embed_batch, load_embedder(name, device=self.device, precision=precision))
+        return _Side(name, self._checked(embedder.embed(self.images), name), embedder.embed)
 
     def _embedder(self, name: str, other: Pipeline | None) -> LoadedEmbedder:
         text = name if name.startswith("onnx:") or not name.endswith(onnx.SUFFIX) else f"onnx:{name}"
@@ -283,18 +321,6 @@ class _Loader:
         if isinstance(other, str) and not other.endswith((*VECTORS, onnx.SUFFIX)):
             other = self._embedder(other, None)
         return other.known_preprocessing if isinstance(other, LoadedEmbedder) else None
-
-
-def _pictures(steps: AnySteps, images: Sequence[Image]) -> list[Image]:
-    assert isinstance(steps, PictureSteps)
-    return steps.pictures(images)
-
-
-def _embed_batch(embedder: LoadedEmbedder, steps: AnySteps, images: Sequence[Image]) -> np.ndarray:
-    assert isinstance(steps, Steps)
-    if steps.preprocessing.resize == "none":  # pictures of several sizes are no batch
-        return np.concatenate([embedder.embed_batch(steps.batch([image])) for image in images])
-    return embedder.embed_batch(steps.batch(images))
 
 
 def read_vectors(path: Path, names: Sequence[str]) -> np.ndarray:
@@ -354,7 +380,7 @@ def _read_numbers(path: Path) -> np.ndarray:
 
 
 def _read_matrix(path: Path) -> tuple[list[str] | None, np.ndarray]:
-    matrix = _read_numbers(path)
+    matrix = _matrix(path)
     table, lines = path.with_suffix(".csv"), path.with_suffix(".txt")
     if table.is_file():
         listed = pd.read_csv(table, dtype=str, keep_default_na=False)
@@ -364,3 +390,14 @@ def _read_matrix(path: Path) -> tuple[list[str] | None, np.ndarray]:
     if lines.is_file():
         return lines.read_text(encoding="utf-8").split("\n")[: len(matrix)], matrix
     return None, matrix
+
+
+def _matrix(path: Path) -> np.ndarray:
+    if path.suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    from safetensors.numpy import load_file
+
+    arrays = load_file(path)
+    if "embeddings" not in arrays:
+        raise ModelUnavailable(f"'{path}' has no tensor 'embeddings'; it has {', '.join(arrays) or 'none'}.")
+    return arrays["embeddings"]

@@ -1,32 +1,50 @@
-"""A model beside those of a run that is only read: what that takes, and a quick look at photographs that are not
+"""The place of a model among those of a run that is only read, and a quick look at it on photographs that are not
 tested."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from probing_core import paths
 from probing_core.api.score import score
 from probing_core.compute.samples import has_splits
 from probing_core.compute.threads import threads
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.corpora.selection import ValidationCorpus
-from probing_core.errors import BadRun
+from probing_core.errors import BadConfig, BadRun
 from probing_core.images import Image
-from probing_core.models import find_spec, load_embedder, parse
+from probing_core.measures.notation import in_percent, in_points, text_table
+from probing_core.models import expand, find_spec, load_embedder, parse
 from probing_core.results.command import corpus_is_named
-from probing_core.results.comparison import place_among
-from probing_core.results.run import Run
+from probing_core.results.comparison import place_among, recall_beside
+from probing_core.results.ranking import BELOW, has_place, marked
+from probing_core.results.run import Run, open_run
+from probing_core.results.run_places import ranked_on
+from probing_core.run.layout import RECIPE, slug
 from probing_core.run.models import PRECOMPUTED
-from probing_core.run.progress import SILENT, Progress
+from probing_core.run.options import Options
+from probing_core.run.progress import SILENT, Progress, duration, final_report, terminal
 from probing_core.run.sample_sets import plan_sample_sets
 from probing_core.run.setup import open_same_corpus
+from probing_core.run.stages import run
+
+EXPLAINED = (
+    "Difference: points of this model less the other, by the same photographs; p: paired sign flips, corrected by Holm "
+    "over the others."
+)
+
+NAMED = 3
+"""Groups of transforms that are named where a model sees more, and where it sees less."""
 
 MEASURED = 3
 """Images of which all samples are made and embedded to find out how long all take, behind one that is not counted."""
@@ -34,7 +52,7 @@ MEASURED = 3
 QUICK_PHOTOGRAPHS = 300
 
 YARDSTICKS = ("timm:tf_efficientnet_lite0", "baseline/random-vit", "baseline/handcrafted")
-"""Models that `quick` embeds again beside the one that is asked about: they take minutes."""
+"""Models that `quick_board` embeds again beside the one that is asked about: they take minutes."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,188 @@ class Cost:
 
     samples: int
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The place of a model among those of a run; it prints itself.
+
+    Attributes:
+        model: its name.
+        board: the table of `place_among`.
+        groups: ``group``, ``recall``, ``recall_other`` and ``difference`` to the best other model; empty of a quick
+            look.
+        ranked: how many of the user's models were ranked on these test photographs so far; 0 of a quick look.
+        path: the run that was made; None of a quick look.
+    """
+
+    model: str
+    board: pd.DataFrame = field(repr=False)
+    groups: pd.DataFrame = field(repr=False)
+    ranked: int = 0
+    path: Path | None = None
+
+    @property
+    def best_other(self) -> str:
+        """The best model besides this one."""
+        others = self._others
+        return str(others.loc[has_place(others), "model"].iloc[0])
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What ``--json`` prints of it."""
+        mine, others = self._mine, self._others
+        others = others.assign(place=others["place"].astype(object).where(has_place(others), None))
+        return {
+            "model": self.model,
+            "place": int(mine["place"]),
+            "models": int(has_place(self.board).sum()),
+            "value": float(mine["value"]),
+            "low": float(mine["low"]),
+            "high": float(mine["high"]),
+            "best_other": self.best_other,
+            "ranked": self.ranked,
+            "groups": self.groups.to_dict("records"),
+            "others": others.to_dict("records"),
+        }
+
+    @property
+    def _mine(self) -> pd.Series:
+        return self.board[self.board["model"] == self.model].iloc[0]
+
+    @property
+    def _others(self) -> pd.DataFrame:
+        return self.board[self.board["model"] != self.model]
+
+    @property
+    def _shown(self) -> pd.DataFrame:
+        rows = self._others
+        spans = zip(rows["difference_low"], rows["difference_high"], strict=True)
+        return pd.DataFrame(
+            {
+                "place": rows["place"].astype(object).where(has_place(rows), None),
+                "model": marked(rows),
+                "score": rows["value"].map(partial(in_percent, places=1)),
+                "difference": rows["difference"].map(in_points),
+                "95 % interval": [f"{in_points(low)} to {in_points(high)}" for low, high in spans],
+                "p": rows["p"],
+            }
+        )
+
+    @property
+    def _title(self) -> str:
+        mine = self._mine
+        return (
+            f"{self.model} is at place {mine['place']} of {int(has_place(self.board).sum())}: from its embedding a "
+            f"linear probe names the transformation of {in_percent(mine['value'], 1)} of the "
+            f"{'test' if self.path else 'held-out'} images (95 % interval {100 * mine['low']:.1f} to "
+            f"{100 * mine['high']:.1f})."
+        )
+
+    @property
+    def _notes(self) -> list[str]:
+        notes = []
+        if (self._others["seed_of"] != "").any():
+            notes.append(f"{BELOW.strip()} the model above with another seed, which has no place of its own.")
+        if len(self.groups):
+            rows = self.groups[["group", "difference"]].itertuples(index=False, name=None)
+            more = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]
+            rows = self.groups[::-1][["group", "difference"]].itertuples(index=False, name=None)
+            less = [f"{group} ({in_points(gap)})" for group, gap in rows if gap < 0]
+            none = "none of the groups"
+            notes.append(
+                f"Compared with {self.best_other} it sees more of: {', '.join(more[:NAMED]) or none}; and less of: "
+                f"{', '.join(less[:NAMED]) or none}."
+            )
+        if self.path is None:
+            notes.append(
+                f"Quick: {QUICK_PHOTOGRAPHS} photographs at most. Probes learned from those of train and were tested "
+                f"on those of val; no test photograph was looked at. The others were embedded here, too; without "
+                f"--quick, the model is placed among all that ship."
+            )
+        notes.append(EXPLAINED)
+        if self.path is not None:
+            notes.append(
+                f"{self.ranked} of your models {'was' if self.ranked == 1 else 'were'} ranked on these test "
+                f"photographs so far: the best of many is partly luck."
+            )
+        return notes
+
+    def __str__(self) -> str:
+        return "\n".join((self._title, text_table(self._shown), *self._notes))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        table = self._shown.to_html(index=False, border=0, na_rep="")
+        return f"<p>{self._title}</p>{table}{'<br>'.join(self._notes)}"
+
+
+def rank(
+    model: str,
+    base: Path | Run | None = None,
+    *,
+    corpus: str | None = None,
+    out: Path | None = None,
+    quick: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Progress | None = None,
+) -> list[Ranking]:
+    """Place a model among those of a run, which is read and not written; a second call goes on, or computes nothing.
+
+    Args:
+        model: as in ``probing run --models``; a pattern stands for several checkpoints.
+        base: the run; the reference run if not given.
+        corpus: the photographs of the base, where they lie elsewhere now.
+        out: where the run goes that is made; ``rank-MODEL`` beside the user's runs if not given.
+        quick: whether it is only looked at on few photographs that are not tested, see `quick_board`; no run is made.
+        device: as in `load_embedder`.
+        precision: likewise.
+        progress: what the work reports to; the terminal if not given.
+
+    Returns:
+        One for each model, and for each of its layers where all were asked for.
+
+    Raises:
+        ProbingError: the model, the base or its photographs cannot be used.
+    """
+    opened = open_run(base)
+    if quick:
+        if out is not None:
+            raise BadConfig("--quick makes no run that pages show; leave --out out.")
+        photographs = photographs_of(opened, corpus)
+        board = quick_board(opened, model, photographs, device, terminal() if progress is None else progress)
+        return [Ranking(parse(model).full, board, pd.DataFrame())]
+    names = tuple(parse(name).full for name in expand((model,)))
+    out = out or paths.runs_dir() / f"rank-{slug(parse(model).full)}"
+    progress = terminal(out) if progress is None else progress
+    if not (out / RECIPE).is_file():
+        _say_what_it_takes(opened, names, corpus, device, precision, progress)
+    asked = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)
+    with final_report(progress):
+        run(out, asked, progress=progress)
+    made = Run.open(out)
+    ranked = ranked_on(opened.path, out)
+    found = []
+    for name in made.models.loc[made.models["request"].isin(names), "name"]:
+        one = Ranking(name, place_among(made, name), pd.DataFrame(), ranked, out)
+        found.append(replace(one, groups=recall_beside(made, name, one.best_other)))
+    return found
+
+
+def _say_what_it_takes(
+    base: Run, names: Sequence[str], corpus: str | None, device: str, precision: str, progress: Progress
+) -> None:
+    # Of several checkpoints, one stands for all.
+    cost = cost_of(base, names[0], photographs_of(base, corpus), device, precision)
+    if cost is not None:
+        progress.note(
+            f"{cost.samples:,} samples are made and embedded, which takes about "
+            f"{duration(cost.seconds * len(names))} here, as measured on some of them; probes and studies come behind "
+            f"it. What is complete stays if it is stopped, and the same command goes on. --quick takes "
+            f"{QUICK_PHOTOGRAPHS} photographs."
+        )
 
 
 def photographs_of(base: Run, name: str | None = None) -> Corpus:
@@ -101,7 +301,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def quick(
+def quick_board(
     base: Run, model: str, corpus: Corpus, device: str = "auto", progress: bool | Progress | None = SILENT
 ) -> pd.DataFrame:
     """Return the place of a model among `YARDSTICKS` of a run, on few of its photographs, none of which is tested in

@@ -34,6 +34,7 @@ from probing_core.models import (
     parse,
     register,
 )
+from probing_core.models.providers.callables import UNSTEADY
 from probing_core.paths import user_path
 from probing_core.results.run import Run
 from probing_core.results.scores import Scores, scores_of_model
@@ -114,6 +115,14 @@ def score(
     scored = _samples_of(images, {key: value for key, value in chosen.items() if value is not None})
     function = partial(_function_of, preprocess=preprocess, view=scored.recipe.view, device=device)
     request, known = _model_of(encoder, name, scored, function, batch_size)
+    if cache and isinstance(known, dict) and known.get("answers") == UNSTEADY:
+        if studies or maps:
+            raise BadConfig(
+                f"'{request}' gives other embeddings of the same pictures when it is called again, so its scores "
+                f"cannot be kept, which studies and maps need; take what is random out of it."
+            )
+        print(f"'{request}' answers differently from call to call, so its scores are not kept.", file=sys.stderr)
+        cache = False
     return _scores(scored, request, known, _table(studies, maps), device, cache, _shown(progress))
 
 

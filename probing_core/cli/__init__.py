@@ -1,13 +1,15 @@
-"""The command line: parses arguments, calls one function, prints what it returns. One file a family of commands.
+"""The command line: thirteen commands, each a file of this folder, which is loaded when the command is called.
 
-Exit 0 is success; 2 bad input or found damage, with one ``error:`` line each; 1 any other failure, or the ``failure``
-that a command sets whose 1 is an answer.
+A command's file has ``EXAMPLE``, ``add(parser)``, which adds its arguments, and ``run(options)``, which calls one
+public function, prints its result and returns the exit code: 0 success; 2 bad input or found damage, with one
+``error:`` line each; 1 any other failure, or ``FAILED`` of a command whose 1 is an answer.
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -17,37 +19,33 @@ from traceback import extract_tb
 
 from probing_core import __version__
 from probing_core.catalog import load_plugin, loaded_plugins
-from probing_core.cli import (
-    card,
-    check,
-    compare,
-    demo,
-    embeddings,
-    export,
-    lists,
-    parity,
-    predict,
-    rank,
-    report,
-    scan,
-    stages,
-    transform,
-    verify,
-)
-from probing_core.cli.arguments import Parser
+from probing_core.cli.arguments import Parser, add_plugin
 from probing_core.cli.output import fail
-from probing_core.cli.stages import run_options
 from probing_core.errors import ProbingError, one_line
 
-__all__ = ["build_parser", "load_plugins", "main", "run_options"]
+COMMANDS = {
+    "models": "list the models: what is here, what needs the network, and why",
+    "transforms": "list the transformations with their strengths",
+    "corpora": "list the kinds of corpora",
+    "transform": "apply a transformation to one picture, or make the contact sheet of all transformations",
+    "run": "make a run: embed, train, evaluate and draw maps; a second call does only what is missing",
+    "predict": "predict with every model what was done to pictures",
+    "scan": "find the altered pictures of a folder: CSV, Parquet and a page with thumbnails; a second call goes on",
+    "rank": "place a model among those of a run, by default those that ship; that run is read and not written",
+    "compare": "compare two models of a run, two runs, or two files of scores; with --max-drop: whether B got worse",
+    "parity": "tell whether two pipelines give the same embeddings, and how far they are apart",
+    "report": "write one self-contained HTML page with the tables, figures and methods of a run",
+    "verify": "check that every file of a run is there with its checksum, and no other",
+    "demo": "serve the dashboard over the reference run, and compute the demo run meanwhile",
+}
+"""Name of a command, which is that of its file too -> its line of help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     # Before torch is loaded: threads that spin while they wait would take the cores from those that make pictures.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = parse(arguments)
     try:
         load_plugins(options)
         code = options.command(options)
@@ -64,13 +62,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report_bug(error, options)
 
 
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the arguments behind ``probing``; no other command than the one that is called is loaded.
+
+    Returns:
+        The arguments of the command; ``called``, its name; ``command``, its function ``run``; and ``failure``, its exit
+        code for failures that are neither bad input nor damage.
+    """
+    outer = _outer_parser().parse_args(arguments)
+    options = parser_of(outer.called).parse_args(outer.arguments)
+    options.called, options.traceback = outer.called, outer.traceback
+    options.plugin = [*outer.plugin, *options.plugin]
+    return options
+
+
+def _outer_parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS)) + 2
+    listed = "\n".join(f"  {name:<{width}}{help}" for name, help in COMMANDS.items())
+    parser = Parser(
+        prog="probing",
+        usage="probing [-h] [--version] [--traceback] [--plugin FILE.py] COMMAND ...",
+        description="What does your image embedding know besides what is in the picture?",
+        epilog=f"commands (each has --help):\n{listed}",
+    )
+    parser.add_argument("--version", action="version", version=f"probing {__version__}")
+    parser.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
+    add_plugin(parser, "run this file first: what it registers (probing_core.register) is known to the command")
+    parser.add_argument("called", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """Load the file of a command and return its parser."""
+    module = importlib.import_module(f"probing_core.cli.{name}")
+    help = COMMANDS[name]
+    parser = Parser(prog=f"probing {name}", description=help, epilog=f"example:\n  {module.EXAMPLE}")
+    module.add(parser)
+    add_plugin(parser, argparse.SUPPRESS)  # after the command as well, where people write it
+    parser.set_defaults(command=module.run, failure=getattr(module, "FAILED", 1))
+    return parser
+
+
 def load_plugins(options: argparse.Namespace) -> None:
-    """Run the files that ``--plugin`` names, before the command and behind it.
+    """Run the files that ``--plugin`` names.
 
     Raises:
         BadConfig: one of them cannot be run.
     """
-    for path in (*options.plugin, *options.plugin_behind):
+    for path in options.plugin:
         load_plugin(path)
 
 
@@ -104,34 +144,3 @@ def _write_no_more() -> None:
     """Discard what is left in the buffer of the output, or Python would try again as it ends, and fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="probing", description="What does your image embedding know besides what is in the picture?")
-    parser.add_argument("--version", action="version", version=f"probing {__version__}")
-    parser.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
-    parser.add_argument(
-        "--plugin",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE.py",
-        help="run this file first: what it registers (probing_core.register) is known to the command",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="called", parser_class=Parser)
-    lists.add(commands)
-    transform.add(commands)
-    stages.add(commands)
-    export.add(commands)
-    predict.add(commands)
-    scan.add(commands)
-    embeddings.add(commands)
-    rank.add(commands)
-    compare.add(commands)
-    parity.add(commands)
-    check.add(commands)
-    card.add(commands)
-    report.add(commands)
-    verify.add(commands)
-    demo.add(commands)
-    return parser

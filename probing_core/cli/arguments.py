@@ -1,14 +1,11 @@
-"""What the commands share on the way in: the parser, one command of it, and types of arguments."""
+"""What the commands share on the way in: the parser, and types of arguments."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-Command = Callable[[argparse.Namespace], int]
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,14 +19,8 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def add_command(commands: Any, name: str, command: Command, help: str, example: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=help, description=help, epilog=f"example:\n  {example}")
-    parser.set_defaults(command=command, failure=1)
-    # Behind the command as well, where people write it; the help of `probing` tells of it once.
-    parser.add_argument(
-        "--plugin", dest="plugin_behind", type=Path, action="append", default=[], help=argparse.SUPPRESS
-    )
-    return parser
+def add_plugin(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py", help=help)
 
 
 def name_list(text: str) -> list[str]:

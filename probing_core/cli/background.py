@@ -1,7 +1,7 @@
 """A process that works on a run and outlives the page that started it.
 
-``python -m probing_core.cli.background`` takes the arguments of ``probing run`` and of its stages: ``run --out RUN``
-makes or completes a run, ``project --run RUN --models a`` draws one map; ``scan FOLDER --out DIR`` scans a folder.
+``python -m probing_core.cli.background`` takes the arguments of ``probing run``, which makes or completes a run, and of
+``probing scan``.
 ``--plugin FILE.py`` may stand before the command.
 
 It reports to ``log/progress.json`` of the run (see `probing_core.run.progress.Report`); its output goes to
@@ -20,20 +20,20 @@ from pathlib import Path
 import psutil
 
 from probing_core.api.scan import scan
-from probing_core.cli import build_parser, load_plugins, run_options
+from probing_core.cli import load_plugins, parse
+from probing_core.cli.run import run_options, stages_of
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.paths import reference_run
 from probing_core.run.layout import PROGRESS
 from probing_core.run.progress import Progress
-from probing_core.run.stages import STAGES, run
+from probing_core.run.stages import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the command line
-    options = build_parser().parse_args(arguments)
-    command = options.called
-    out = Path(options.out if command in ("run", "scan") else options.run)
+    options = parse(arguments)
+    out = Path(options.out)
     progress = Progress(file=out / PROGRESS)
 
     def cancel(signum: int, frame: object) -> None:
@@ -50,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, cancel)
     try:
         load_plugins(options)
-        if command == "scan":
+        if options.called == "scan":
             scan(options.folder, out, options.run or reference_run(), options.clean, options.level, progress)
         else:
-            run(out, run_options(options), STAGES if command == "run" else (command,), progress)
+            run(out, run_options(options), stages_of(options), progress)
     except RunBusy:
         print(f"{out} is in use by another process.", file=sys.stderr)  # whose report it is
         return 2

@@ -1,71 +1,36 @@
-"""``compare``: two models of a run, or two runs, by the same photographs."""
+"""``compare``: two models of a run, two runs, or two files of scores, by the same photographs."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from probing_core.cli.arguments import add_command
-from probing_core.cli.output import json_safe, print_rows
+from probing_core.cli.output import print_json
 
-if TYPE_CHECKING:
-    import pandas as pd
+WORSE, GATE_FAILED = 1, 3
+"""Exit codes of a gate, in addition to 0 and 2."""
+
+EXAMPLE = "probing compare before.json now.json --max-drop 0.01"
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "compare",
-        compare,
-        "compare two models of a run, or two runs: the difference of their scores, by the same photographs",
-        "probing compare zoo/mae zoo/simclr --run data/runs/mine",
-    )
-    parser.add_argument("a", metavar="A", help="a model of the run, or the directory of a run")
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", metavar="A", help="a model of the run, the directory of a run, or a file of Scores.save")
     parser.add_argument("b", metavar="B", help="likewise")
     parser.add_argument("--run", type=Path, metavar="DIR", help="of the models; default: the reference run")
+    parser.add_argument(
+        "--max-drop",
+        type=float,
+        metavar="P",
+        help="exit 1 where the whole interval of a drop from A to B, on photographs of val, is above P (0.01: a point)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
-def compare(options: argparse.Namespace) -> int:
-    from probing_core.results.comparison import compare as table_of
+def run(options: argparse.Namespace) -> int:
+    from probing_core.results.compare import compare
 
-    table = table_of(options.a, options.b, options.run)
-    if options.json:
-        print(json.dumps(json_safe(table.to_dict("records")), indent=1))
-        return 0
-    for (model, other), rows in table.groupby(["model", "other"], sort=False):
-        print(f"{model} less {other}:" if model != other else f"{model}, in A less in B:")
-        _print(rows)
-        print()
-    print(
-        "Difference: points, with its 95 % interval over the photographs that both were tested on; p: paired sign "
-        "flips by photograph, corrected by Holm over the rows of a pair."
-    )
-    return 0
-
-
-def _print(rows: pd.DataFrame) -> None:
-    from probing_core.measures.notation import in_percent, in_points
-
-    print_rows(
-        [
-            {
-                "task": row["task"],
-                "subset": row["subset"],
-                "measure": row["measure"],
-                "A": in_percent(row["value"], 1),
-                "B": in_percent(row["other_value"], 1),
-                "difference": in_points(row["difference"]),
-                "95 % interval": f"{in_points(row['low'])} to {in_points(row['high'])}"
-                if isfinite(row["low"])
-                else "none",
-                "p": row["p"],
-                "photographs": row["photographs"],
-            }
-            for row in rows.to_dict("records")
-        ],
-        False,
-    )
+    if options.max_drop is not None:
+        options.failure = GATE_FAILED
+    found = compare(options.a, options.b, options.run, max_drop=options.max_drop)
+    print_json(found.table.to_dict("records")) if options.json else print(found)
+    return WORSE if len(found.worse) else 0

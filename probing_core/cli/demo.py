@@ -7,22 +7,16 @@ import runpy
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from probing_core.cli.arguments import add_command, natural
+from probing_core.cli.arguments import natural
 from probing_core.errors import BadConfig
 
 THIS_MACHINE, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"
 
+EXAMPLE = "probing demo --port 8502"
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "demo",
-        demo,
-        "serve the dashboard over the reference run, and compute the demo run meanwhile",
-        "probing demo --port 8502",
-    )
+
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", type=Path, metavar="DIR", help="open this run first; the reference run stays beside it"
     )
@@ -37,7 +31,7 @@ def add(commands: Any) -> None:
     )
 
 
-def demo(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Prepare the demo run, then serve until Ctrl+C."""
     if options.share and options.host:
         raise BadConfig("--share listens on every address and --host on one; give one of them.")

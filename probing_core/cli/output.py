@@ -9,37 +9,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from probing_core.errors import ProbingError, one_line
-from probing_core.measures.notation import decimal
 
 
-def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    if not rows:
-        return
-    columns = list(rows[0])
-    cells = [[_cell(row[c]) for c in columns] for row in rows]
-    widths = [max(len(c), *(len(r[i]) for r in cells)) for i, c in enumerate(columns)]
-    for line in (columns, *cells):
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+def print_json(rows: Sequence[dict[Any, Any]]) -> None:
+    """Print rows as one array."""
+    print(json.dumps(_safe(list(rows)), indent=1))
 
 
-def json_safe(value: Any) -> Any:
+def print_list(listed: tuple[Sequence[str], list[dict[str, Any]]], as_json: bool) -> int:
+    """Print what there is, and as warnings what is wrong with entries of other packages; return the exit code."""
+    from probing_core.measures.notation import text_table
+
+    problems, rows = listed
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    print_json(rows) if as_json else print(text_table(rows))
+    return 0
+
+
+def _safe(value: Any) -> Any:
     """Return ``value`` as JSON can hold it: None in place of numbers that are not finite."""
     if isinstance(value, dict):
-        return {key: json_safe(one) for key, one in value.items()}
+        return {key: _safe(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [json_safe(one) for one in value]
+        return [_safe(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return decimal(value)
-    return "" if value is None else str(value)
 
 
 def fail(error: ProbingError) -> int:

@@ -7,23 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.arguments import add_command, name_list
-from probing_core.cli.output import fail, print_rows
+from probing_core.cli.arguments import name_list
+from probing_core.cli.output import fail, print_json
 from probing_core.errors import ProbingError
-from probing_core.measures.notation import decimal
+from probing_core.measures.notation import decimal, text_table
 
 SHOWN = 3
 """Classes of each picture and model that people see, most probable first."""
 
+EXAMPLE = "probing predict cat.jpg dog.png --json"
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "predict",
-        predict,
-        "answer with every model whether pictures were altered, and how",
-        "probing predict cat.jpg dog.png --json",
-    )
+
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
     parser.add_argument("--task", choices=("fine", "group"), default="fine")
@@ -35,7 +30,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
 
 
-def predict(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from probing_core.api.predictor import Predictor
     from probing_core.images import read_image
 
@@ -48,7 +43,7 @@ def predict(options: argparse.Namespace) -> int:
             bad = fail(error)
     names, images = [n for n, _ in readable], [i for _, i in readable]
     rows = predictor.predict(images, task=options.task, models=options.models, names=names, prior=options.prior)
-    print_rows(rows if options.json else _for_people(rows), options.json)
+    print_json(rows) if options.json else print(text_table(_for_people(rows)))
     return bad
 
 

@@ -5,21 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
-from probing_core.cli.arguments import add_command
 from probing_core.cli.output import fail
 from probing_core.errors import BadImage
 
+EXAMPLE = "probing scan photos --out found --clean photos-that-i-trust"
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "scan",
-        scan,
-        "find the altered pictures of a folder: CSV, Parquet and a page with thumbnails; a second call goes on",
-        "probing scan photos --out found --clean photos-that-i-trust",
-    )
+
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.add_argument("--run", type=Path, metavar="RUN", help="whose detector is used (default: the reference run)")
@@ -39,7 +32,7 @@ def add(commands: Any) -> None:
     )
 
 
-def scan(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from probing_core.api.scan import scan as scan_folder
     from probing_core.paths import reference_run
     from probing_core.run.progress import final_report, terminal

@@ -6,18 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.arguments import add_command, natural
+from probing_core.cli.arguments import natural
 from probing_core.errors import BadConfig
 
+EXAMPLE = "probing transform cat.jpg --name fog --strength 1.2 --out foggy.png"
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "transform",
-        transform,
-        "apply a transformation to one picture, or make the contact sheet of all transformations",
-        "probing transform cat.jpg --name fog --strength 1.2 --out foggy.png",
-    )
+
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE")
     parser.add_argument("--name", metavar="X", help="which transformation (see `probing transforms`)")
     parser.add_argument("--strength", type=float, metavar="S", help="in its own unit; default: the middle of its range")
@@ -26,7 +21,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="where the picture is written (.png, .jpg, .webp)")
 
 
-def transform(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from probing_core import transforms
     from probing_core.images import read_image
 

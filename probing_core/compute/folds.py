@@ -48,7 +48,7 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
     """Return the one fold of a corpus with splits, or those of cross-validation.
 
     Of ``train`` and ``val`` a fold has no more samples than the run learns from
-    (``train_samples``), and none that is to stay unseen; of ``test`` all.
+    (`ModelSamples.train_samples`), and none that is to stay unseen; of ``test`` all.
 
     Raises:
         BadCorpus: a split has no image, or there is only one photograph.

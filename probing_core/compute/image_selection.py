@@ -16,9 +16,6 @@ from probing_core.errors import BadCorpus, BadImage
 from probing_core.images.quality import NEAR_GRAY
 from probing_core.transforms.view import source_side
 
-LIVE_ONLY = "beyond the limit: live predictions alone learn from it"
-"""Why an image is left out of everything else."""
-
 LEARNED = ("train", "val")
 """Splits that probes learn from and choose on."""
 
@@ -56,7 +53,7 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
         if design.limit is None or not fit.any():
             rows = _all(rows, fit, find_flaws, progress)
         else:
-            rows = _draw(rows[fit], design.limit, design.live_images or 0, find_flaws, progress)
+            rows = _draw(rows[fit], design.limit, find_flaws, progress)
     rows["used"] = rows["why_not"] == ""
     if not rows["used"].any():
         reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
@@ -79,24 +76,13 @@ def _all(rows: pd.DataFrame, fit: pd.Series, find_flaws: FindFlaws, progress: On
     return rows
 
 
-def _draw(
-    rows: pd.DataFrame, limit: int, live_images: int, find_flaws: FindFlaws, progress: OnProgress
-) -> pd.DataFrame:
-    """Return ``limit`` usable rows, and behind them those for live predictions alone.
+def _draw(rows: pd.DataFrame, limit: int, find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
+    """Return ``limit`` usable rows, and those that were considered and cannot be used.
 
     Whether a picture is large enough is known once it is read: smaller ones were considered, and do not
     count. A split that has fewer usable ones than its share gives all that it has.
     """
-    chosen = _usable(rows, shares(rows, limit), find_flaws, progress)
-    learned = chosen["split"].isin(LEARNED) & (chosen["why_not"] == "")
-    rest = rows.drop(chosen.index)
-    rest = rest[rest["split"].isin(LEARNED)]
-    further = live_images - int(learned.sum())
-    if further < 1 or rest.empty:
-        return chosen.reset_index(drop=True)
-    live = _usable(rest, shares(rest, further), find_flaws, progress)
-    live.loc[live["why_not"] == "", "why_not"] = LIVE_ONLY
-    return pd.concat([chosen, live], ignore_index=True)
+    return _usable(rows, shares(rows, limit), find_flaws, progress).reset_index(drop=True)
 
 
 def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:

@@ -62,11 +62,9 @@ def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
     return (probe.probabilities(block) for block in X.blocks())
 
 
-def most_to_learn(train_samples: int | None, dim: int) -> int:
-    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as the recipe states
-    (``train_samples``), or as `memory.TRAINING` holds.
-    """
-    return int(memory.bytes_of(memory.TRAINING) / (4 * (dim + 1))) if train_samples is None else train_samples
+def most_to_learn(dim: int) -> int:
+    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as `memory.TRAINING` holds."""
+    return int(memory.bytes_of(memory.TRAINING) / (4 * (dim + 1)))
 
 
 def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:

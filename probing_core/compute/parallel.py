@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from probing_core.compute.threads import opencv_on_one_thread
-from probing_core.models.network.cpu_batches import start_one_core_threads
+from probing_core.models.processor import start_one_core_threads
 
 T = TypeVar("T")
 R = TypeVar("R")

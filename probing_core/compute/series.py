@@ -21,12 +21,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.design import Design
-from probing_core.compute.image_selection import LEARNED, LIVE_ONLY
 from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
 from probing_core.compute.samples import has_splits, make_pair, measure_change
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadConfig
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import cut_pair, prepare_source
@@ -44,8 +42,8 @@ SERIES_IMAGES = 150
 """Tested images that get the series; they then cost about what the main samples of a thousand images do."""
 
 RENDERED_IMAGES = 500
-"""Images of every split that get the renderings, where the design names no number (``live_images``):
-they then cost what the main samples of these images do. More photographs help more than more versions."""
+"""Images of every split that get the renderings: they then cost what the main samples of these images do. More
+photographs help more than more versions."""
 
 LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
 """Images of each split of which every block is embedded under every transformation."""
@@ -112,15 +110,9 @@ def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame
         return _numbered(_plan_layers(design, images))
     there, most = images["used"] & (images["split"] == "test"), SERIES_IMAGES
     if name == RENDERING:
-        there = images["used"] | (images["why_not"] == LIVE_ONLY)
-        most = design.live_images or RENDERED_IMAGES
+        there, most = images["used"], RENDERED_IMAGES
     candidates = images.loc[there, ["image_id", "base_id", "label", "split"]]
     chosen = limit_rows(candidates.reset_index(drop=True), most)
-    if name == RENDERING and set(LEARNED) - set(chosen["split"]):
-        raise BadConfig(
-            f"Of {most} images for live predictions none would be left to learn from or to choose on; "
-            f"raise --live-images."
-        )
     if name == RENDERING:
         versions = pd.DataFrame([(t.name, t.group) for t in rendered(design)], columns=["transform", "group"])
     else:

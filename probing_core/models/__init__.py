@@ -13,13 +13,12 @@ from functools import cache
 
 from probing_core.catalog import Catalog, suggest
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
-from probing_core.models import hub, providers
+from probing_core.models import hub, providers, zoo
 from probing_core.models.base import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.names import ModelName, checkpoints, parse
 from probing_core.models.providers import baselines
 from probing_core.models.providers.callables import from_array, from_callable, from_module, module_function
 from probing_core.models.published import PUBLISHED
-from probing_core.models.zoo import specs as zoo
 
 __all__ = [
     "CATALOG",
@@ -53,7 +52,7 @@ CATALOG: Catalog[EmbedderSpec] = Catalog(
 
 
 def list_specs() -> tuple[EmbedderSpec, ...]:
-    """Return every model that has a name of its own: those of the catalog, third parties' and registered ones."""
+    """Return every model that can be listed: those of the catalog, third parties' and registered ones."""
     return CATALOG.all
 
 
@@ -125,7 +124,7 @@ def download_summary(names: Iterable[str]) -> str:
 
 @cache
 def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
-    """Return a mapping from the prefix before the colon of a name to the function that makes the spec of such a name.
+    """Return a mapping from the prefix before the colon of a name to the function that makes the spec of a name.
 
     A provider is a module of `probing_core.models.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
     """

@@ -60,5 +60,5 @@ def expected(what: str) -> Iterator[None]:
         yield
     except (BadArray, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise BadRun(
-            f"{what} was expected, but the file is damaged or something else; train again with `probing train`."
+            f"{what} was expected, but the file is damaged or something else; `probing run` makes it again."
         ) from error

@@ -10,7 +10,7 @@ from probing_core.corpora import list_corpora
 from probing_core.results.run import Run
 from probing_core.run.layout import VERDICT_PHOTOGRAPHS
 from probing_core.run.options import Options
-from probing_core.run.recipe import EMBEDDING_TYPES, Recipe
+from probing_core.run.recipe import Recipe
 from probing_core.transforms import TIERS
 
 FURTHER = "FURTHER"
@@ -41,11 +41,8 @@ def command_of(recipe: Recipe) -> str:
         models=recipe.models,
         transforms=_tiers(recipe.transforms),
         limit=recipe.limit,
-        live_images=recipe.live_images,
         seed=recipe.seed,
         repetitions=recipe.repetitions,
-        train_samples=recipe.train_samples,
-        embeddings=None if recipe.embeddings == EMBEDDING_TYPES[0] else recipe.embeddings,
         probes_from=Path("RUN") if recipe.probes_from else None,
         calibrate_on=_calibrate_on(recipe) or None,
     )

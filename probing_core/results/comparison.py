@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import reduce
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial, reduce
 
 import numpy as np
 import pandas as pd
 
 from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT, ROTATIONS
-from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.errors import BadRun, UnknownName
 from probing_core.measures import interval
 from probing_core.measures.cluster_sums import ClusterSums, average, difference
 from probing_core.measures.paired_tests import holm
@@ -29,8 +28,7 @@ from probing_core.results.ranking import (
     scores_of,
     sums_over,
 )
-from probing_core.results.run import Run, open_run
-from probing_core.run.layout import RECIPE
+from probing_core.results.run import Run
 from probing_core.transforms.base import GROUPS
 
 COLUMNS = (
@@ -61,7 +59,7 @@ COMPARED = (
     "p",
     "photographs",
 )
-"""Columns of the table that `compare` returns."""
+"""Columns of a table of contrasts."""
 
 OTHER_SEEDS = ("model", "seed_of", "value", "published", "difference", "low", "high", "photographs")
 """Columns of the table of `other_seeds`."""
@@ -70,88 +68,26 @@ GROUP = "group"
 """The group task over its three rotations: every group is tested on members that its probe has not seen."""
 
 
-def compare(a: str | Path | Run, b: str | Path | Run, run: str | Path | Run | None = None) -> pd.DataFrame:
-    """Return how far two models of a run are apart, or the models of two runs.
+Tested = Callable[[str], pd.DataFrame]
+"""Task -> predictions with the columns that `accuracy_of` and `of_subset` read."""
 
-    Two runs are recognized: both are directories of runs, or opened. Then every model that both have is compared with
-    itself; if they share none and each has one, these two are.
-
-    Args:
-        a: name of a model, or a run.
-        b: name of another model, or another run.
-        run: of the models; the reference run if not given.
-
-    Returns:
-        One row a pair of models and contrast. Columns: ``model``, ``other``; the contrast, ``task``, ``subset`` and
-        ``measure``: ``fine`` over ``all`` classes, the recall of each ``group:...``, ``group`` over ``unseen`` members
-        (the mean of the rotations), and ``content``; ``value`` and ``other_value``, both over the photographs that
-        both were tested on; their ``difference``, the first less the other, with the 95 % interval ``low`` to ``high``
-        (bootstrap over photographs); ``p`` (two-sided, paired sign flips by photograph, corrected by Holm over the
-        contrasts of the pair); ``photographs``. A contrast that one of them lacks is left out.
-
-    Raises:
-        UnknownName: the run has no such model.
-        BadConfig: one is a run and the other a model, or both are runs and ``run`` is given.
-        BadRun: two runs that have other photographs or transformations, or share no model.
-    """
-    runs = [_is_run(one) for one in (a, b)]
-    if any(runs) and (not all(runs) or run is not None):
-        raise BadConfig(f"Two models of a run are compared, or two runs; got '{a}' and '{b}'.")
-    if all(runs):
-        return compare_runs(open_run(a), open_run(b))
-    return compare_models(open_run(run), str(a), str(b))
-
-
-def compare_models(run: Run, model: str, other: str) -> pd.DataFrame:
-    """Return the table of `compare` for two models of a run.
-
-    Raises:
-        UnknownName: the run has no such model.
-    """
-    for name in (model, other):
-        if name not in set(run.models["name"]):
-            raise UnknownName(f"The run has no model '{name}' to compare. It has: {', '.join(run.models['name'])}.")
-    return _compared(run, model, run, other)
-
-
-def compare_runs(first: Run, second: Run) -> pd.DataFrame:
-    """Return the table of `compare` for two runs, whose recipes may differ in all but photographs and transformations.
-
-    Raises:
-        BadRun: they differ in these, or share no model.
-    """
-    for what in ("fingerprint", "transforms", "view"):
-        mine, theirs = getattr(first.recipe, what), getattr(second.recipe, what)
-        if mine != theirs:
-            told = "photographs" if what == "fingerprint" else what
-            raise BadRun(
-                f"Runs are compared over the same photographs, transformations and views, and '{first.path}' and "
-                f"'{second.path}' have other {told}."
-            )
-    names = [set(run.models["name"]) for run in (first, second)]
-    shared = [name for name in first.models["name"] if name in names[1]]
-    if not shared and all(len(own) == 1 for own in names):
-        return _compared(first, first.models["name"].iloc[0], second, second.models["name"].iloc[0])
-    if not shared:
-        raise BadRun(
-            f"'{first.path}' and '{second.path}' share no model: they have {', '.join(sorted(names[0]))} and "
-            f"{', '.join(sorted(names[1]))}."
-        )
-    return pd.concat([_compared(first, name, second, name) for name in shared], ignore_index=True)
+Contrasts = dict[tuple[str, str, str], AccuracySums]
+"""(Task, subset, measure) -> the sums of that score."""
 
 
 def unseen_accuracy(run: Run, model: str) -> AccuracySums:
     """Return the in-group hit rate of a model at members of the bank that its probe has not seen, the mean over the
     rotations.
     """
-    bases, probes = unseen_by_rotation(run, model)
+    bases, probes = unseen_by_rotation(_tested(run, model), run.far)
     return AccuracySums(bases, average(probes) if probes else None)
 
 
-def unseen_by_rotation(run: Run, model: str) -> tuple[np.ndarray, list[ClusterSums]]:
+def unseen_by_rotation(tested: Tested, far: Collection[str]) -> tuple[np.ndarray, list[ClusterSums]]:
     """Return the photographs that every rotation tested on members that its probe has not seen, and for each rotation
     the sums of the hit rate over them."""
-    parts = [accuracy(run, model, f"{GROUP}-{rotation}", "unseen") for rotation in ROTATIONS]
+    tables = [tested(f"{GROUP}-{rotation}") for rotation in ROTATIONS]
+    parts = [accuracy_of(of_subset(table, "unseen", far)) for table in tables if len(table)]
     made = [part for part in parts if part.sums is not None]
     if not made:
         return np.empty(0, str), []
@@ -237,45 +173,64 @@ def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.Da
     return table.sort_values("difference", ascending=False, ignore_index=True)[columns]
 
 
-def _is_run(one: str | Path | Run) -> bool:
-    return isinstance(one, Run | Path) or (Path(one) / RECIPE).is_file()
+def contrasts_of(run: Run, model: str) -> Contrasts:
+    """Return the sums of every contrast that a model has predictions for."""
+    scores = contrasts(_tested(run, model), run.far)
+    return {name: AccuracySums(bases, average(probes)) for name, bases, probes in scores}
 
 
-def _compared(first: Run, model: str, second: Run, other: str) -> pd.DataFrame:
-    mine, theirs = dict(contrasts(first, model)), dict(contrasts(second, other))
+def _tested(run: Run, model: str) -> Tested:
+    return partial(run.tested, model, facts=RANKING_FACTS)
+
+
+def contrasts(
+    tested: Tested, far: Collection[str]
+) -> Iterator[tuple[tuple[str, str, str], np.ndarray, list[ClusterSums]]]:
+    """Yield every score by which two models are compared: (task, subset, measure); (C,) photographs, in order; and for
+    each probe, the mean of which is the score, the sums over them."""
+    fine, content = tested("fine"), tested(CONTENT)
+    if len(fine):
+        fine = of_subset(fine, "all")
+        yield _one(("fine", "all", measure_of("all")), fine)
+        for group in (group for group in GROUPS if (fine["group"] == group).any()):
+            # What a group is taken for outside of it counts as wrong, whatever it is.
+            yield _one(("fine", GROUP_SUBSET + group, "recall"), fine[fine["group"] == group])
+    bases, probes = unseen_by_rotation(tested, far)
+    if probes:
+        yield (GROUP, "unseen", measure_of("unseen")), bases, probes
+    if len(content) and content["seen"].any():
+        yield _one((CONTENT, "seen", measure_of("seen")), of_subset(content, "seen"))
+
+
+def _one(name: tuple[str, str, str], rows: pd.DataFrame) -> tuple[tuple[str, str, str], np.ndarray, list[ClusterSums]]:
+    found = accuracy_of(rows)
+    assert found.sums is not None
+    return name, found.bases, [found.sums]
+
+
+def compared(model: str, mine: Contrasts, other: str, theirs: Contrasts) -> pd.DataFrame:
+    """Return one row a contrast that two models share, of the columns `COMPARED`; see `probing_core.compare`."""
     rows = []
     for contrast, sums in mine.items():
         if contrast not in theirs:
             continue
-        bases = np.intersect1d(sums.bases, theirs[contrast].bases)
-        if not len(bases):
+        one, two = shared(sums, theirs[contrast])
+        if not len(one.bases):
             continue
-        one, two = (AccuracySums(bases, sums_over(found, bases)) for found in (sums, theirs[contrast]))
         assert one.sums is not None
         assert two.sums is not None
         apart = _difference(one, two)
         p = paired_p(one, [two])[0]
-        rows.append((model, other, *contrast, one.sums.value, two.sums.value, *apart[:3], p, len(bases)))
+        rows.append((model, other, *contrast, one.sums.value, two.sums.value, *apart[:3], p, len(one.bases)))
     table = pd.DataFrame(rows, columns=list(COMPARED))
     return table.assign(p=holm(table["p"].to_numpy()))
 
 
-def contrasts(run: Run, model: str) -> Iterator[tuple[tuple[str, str, str], AccuracySums]]:
-    """Yield (task, subset, measure) and the sums of every contrast that a model has predictions for."""
-    fine = run.tested(model, "fine", RANKING_FACTS)
-    if len(fine):
-        fine = of_subset(fine, "all")
-        yield ("fine", "all", measure_of("all")), accuracy_of(fine)
-        for group in (group for group in GROUPS if (fine["group"] == group).any()):
-            rows = fine[fine["group"] == group]
-            # What a group is taken for outside of it counts as wrong, whatever it is.
-            yield ("fine", GROUP_SUBSET + group, "recall"), accuracy_of(rows)
-    for name, subset, found in (
-        (GROUP, "unseen", unseen_accuracy(run, model)),
-        (CONTENT, "seen", accuracy(run, model, CONTENT, "seen")),
-    ):
-        if found.sums is not None:
-            yield (name, subset, measure_of(subset)), found
+def shared(first: AccuracySums, second: AccuracySums) -> tuple[AccuracySums, AccuracySums]:
+    """Return the sums of two models over the photographs that both were tested on."""
+    bases = np.intersect1d(first.bases, second.bases)
+    one, two = (AccuracySums(bases, sums_over(found, bases)) for found in (first, second))
+    return one, two
 
 
 def _difference(mine: AccuracySums, other: AccuracySums) -> tuple[float, float, float, int]:

@@ -14,7 +14,6 @@ from probing_core.measures.notation import in_percent
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import leaderboard
 from probing_core.results.summaries import by_group
-from probing_core.run.options import EVALUATE, PROJECT, TRAIN
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -30,7 +29,7 @@ def confusion_figure(run: Run, model: str, task: str, theme: Theme) -> Figure:
     _require_task(run, task)
     tested = run.tested(model, task, ())
     if tested.empty:
-        _refuse(run, model, f"predictions of the task '{task}'", TRAIN)
+        _refuse(run, model, f"predictions of the task '{task}'")
     matrix = confusion_matrix(tested[tested["seen"]], run.classes(task)) * 100
     members = run.transforms
     group_of = dict(zip(members["transform"], members["group"], strict=True)) if task == "fine" else None
@@ -51,7 +50,7 @@ def profile_figure(run: Run, models: Sequence[str], theme: Theme) -> Figure:
     names = list(models) or list(run.models["name"])
     for model in names:
         if run.scores.empty or model not in set(run.scores["model"]):
-            _refuse(run, model, "scores", EVALUATE)
+            _refuse(run, model, "scores")
     return _shown(charts.profile_chart(by_group(run, names), theme), theme, "recall by group of transformations (%)")
 
 
@@ -59,7 +58,7 @@ def map_figure(run: Run, model: str, theme: Theme) -> Figure:
     """Return the map of a model, colored by group."""
     points = run.map(model)
     if points is None:
-        _refuse(run, model, "map", PROJECT)
+        _refuse(run, model, "map")
         raise AssertionError
     shown = ""
     if len(points) > MAX_POINTS:
@@ -106,7 +105,7 @@ def _require_task(run: Run, task: str) -> None:
         raise UnknownName(f"The run has no task '{task}'. It has: {', '.join(run.tasks)}.")
 
 
-def _refuse(run: Run, model: str, what: str, stage: str) -> None:
+def _refuse(run: Run, model: str, what: str) -> None:
     """Refuse to draw what a run does not have.
 
     Raises:
@@ -116,5 +115,5 @@ def _refuse(run: Run, model: str, what: str, stage: str) -> None:
     if model not in set(run.models["name"]):
         raise UnknownName(f"The run has no model '{model}'. It has: {', '.join(run.models['name'])}.")
     raise BadRun(
-        f"The run '{run.path}' has no {what} of '{model}'; `probing {stage} --run {run.path}` makes what is missing."
+        f"The run '{run.path}' has no {what} of '{model}'; `probing run --out {run.path}` makes what is missing."
     )

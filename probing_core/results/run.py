@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,10 @@ import pandas as pd
 
 from probing_core.charts.theme import Theme
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import DEPLOYMENT, EVERYTHING
+from probing_core.compute.names import CALIBRATED, DEPLOYMENT, EVERYTHING
 from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import reference_run, refuse_address
+from probing_core.probes.base import LinearProbe
 from probing_core.results.pictures import Pictures
 from probing_core.run import layout
 from probing_core.run.columns import Where
@@ -302,6 +303,46 @@ class Run:
         rows = np.flatnonzero(wanted)
         names = np.array(problem.classes)[problem.truth[rows]]
         return Data(embeddings[rows], names, samples["base_id"].to_numpy(str)[rows])
+
+    def probe(self, model: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the run's probe of the task ``fine`` for embeddings of ``model``, wherever they were computed.
+
+        It is the calibrated one, which learned from the photographs of ``train`` (of all, where the run has no splits).
+
+        Returns:
+            A function: embeddings (N, D), any float type, as the model gives them -> probabilities (N, K) ``float32``
+            of the classes ``run.classes("fine")``, in that order; rows sum to 1. It raises `BadArray` for another D.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: it has no probe of the model.
+
+        Example:
+            >>> run = probing_core.open()
+            >>> probabilities = run.probe("zoo/mae")(np.load("embeddings.npy"))
+            >>> names = np.array(run.classes("fine"))[probabilities.argmax(axis=1)]
+        """
+        probe = self.linear_probe(model, CALIBRATED)
+        order = [probe.classes.index(name) for name in self.classes("fine")]
+
+        def probabilities(X: np.ndarray) -> np.ndarray:
+            return probe.probabilities(X)[:, order]
+
+        return probabilities
+
+    def linear_probe(self, model: str, name: str) -> LinearProbe:
+        """Return the linear probe called ``name`` of a model: that of a task, or a calibrated one.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: it has no such probe.
+        """
+        path = layout.probe_path(model, name)
+        if model not in set(self.models["name"]):
+            raise UnknownName(f"The run has no model '{model}'. It has: {', '.join(self.models['name'])}.")
+        if not self.store.has(path):
+            raise BadRun(f"The run has no '{name}' probe of '{model}'; `probing run --out {self.path}` makes it.")
+        return LinearProbe.from_bytes(self.store.read_bytes(path))
 
     # what there is
 

@@ -10,8 +10,10 @@ import pandas as pd
 
 from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT
+from probing_core.errors import BadConfig
 from probing_core.measures import interval
 from probing_core.measures.notation import in_percent
+from probing_core.results.compare import SUFFIX, SavedScores
 from probing_core.results.comparison import GROUP, unseen_accuracy
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
@@ -44,6 +46,22 @@ class Scores:
             BadRun: it is gone, or none was kept.
         """
         return Run.open("nothing was kept" if self.path is None else self.path)
+
+    def save(self, path: Path | str) -> None:
+        """Write the scores on photographs of the split ``val`` as JSON, to be compared with later ones by
+        ``probing compare A B --max-drop P``.
+
+        The file holds sums by photograph; those of ``test`` are in none, so that a gate chooses nothing on them.
+
+        Raises:
+            BadConfig: the name does not end in ``.json``.
+            BadRun: the run was not kept, or has fewer than 30 photographs and so no split ``val``.
+        """
+        if Path(path).suffix != SUFFIX:
+            raise BadConfig(
+                f"Scores are saved in a file that ends in {SUFFIX}, by which it is recognized; got '{path}'."
+            )
+        SavedScores.of(self.run, self.model).write(path)
 
     def __str__(self) -> str:
         rows = self._shown()

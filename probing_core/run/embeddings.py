@@ -45,7 +45,7 @@ def _place_of(block: str) -> tuple[int, str]:
 def _unit_paths(store: Files, model: str, series: str) -> list[str]:
     names = embeddings_files(store, model, series)
     if not names:
-        raise BadRun(f"The run has no embeddings of '{model}'; `probing embed --run DIR` makes them.")
+        raise BadRun(f"The run has no embeddings of '{model}'; `probing run --out DIR` makes them.")
     return names
 
 

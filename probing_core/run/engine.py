@@ -424,10 +424,9 @@ class Plan:
     def _require(self, artifact: Artifact) -> None:
         for path in artifact.reads:
             if self._lacks(path):
-                stage = self._of_output[path].row.stage if path in self._of_output else ""
                 raise BadRun(
                     f"'{artifact.path}' is made from '{path}', which the run '{self.files.root}' lacks; "
-                    f"`probing {stage} --run {self.files.root}` makes it."
+                    f"`probing run --out {self.files.root}` makes it."
                 )
 
 

@@ -143,10 +143,10 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "fingerprint": lambda s, b: s.recipe.fingerprint,
     "view": lambda s, b: s.recipe.view,
     "limit": lambda s, b: s.recipe.limit,
-    "live_images": lambda s, b: s.recipe.live_images,
+    "live_images": lambda s, b: None,  # earlier versions had a choice here and in `embeddings`: keys stay theirs
     "seed": lambda s, b: s.recipe.seed,
     "repetitions": lambda s, b: s.recipe.repetitions,
-    "embeddings": lambda s, b: s.recipe.embeddings,
+    "embeddings": lambda s, b: "float32",
     "learns": lambda s, b: s.learns,
     "warps": lambda s, b: any(t.warp is not None for t in s.transforms),
     "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
@@ -173,9 +173,9 @@ which memory may decide, and ``models``, ``unscored`` and ``claims``, which the 
 
 
 def _train_samples(scope: Scope, model: str) -> int | None:
-    """Return how many samples a probe learns from, where that is asked for or memory holds fewer than there are."""
-    most = most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"])
-    return most if scope.recipe.train_samples is not None or most < len(scope.sample_sets[""]) else None
+    """Return how many samples a probe learns from, where memory holds fewer than there are."""
+    most = most_to_learn(scope.entries[model]["dim"])
+    return most if most < len(scope.sample_sets[""]) else None
 
 
 # the table

@@ -80,7 +80,7 @@ def _model_samples(reader: Reader) -> ModelSamples:
         images=reader.table(layout.IMAGES),
         transforms=scope.transforms,
         seed=scope.recipe.seed,
-        train_samples=most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"]),
+        train_samples=most_to_learn(scope.entries[model]["dim"]),
         rendered=rendered,
     )
 

@@ -18,7 +18,7 @@ EXECUTORS = (LOCAL, RAY)
 
 EMBED, TRAIN, EVALUATE, PROJECT = "embed", "train", "evaluate", "project"
 STAGES = (EMBED, TRAIN, EVALUATE, PROJECT)
-"""Stages of a run, in order: samples, models and embeddings; probes; scores and studies; maps. Each is a command."""
+"""Stages of a run, in order: samples, models and embeddings; probes; scores and studies; maps."""
 
 Kind = Literal["text", "number", "names", "folder"]
 """How a value is written on a command line."""
@@ -41,15 +41,13 @@ class Options:
     One name may stand where several can: ``models="zoo/mae"``.
 
     Attributes:
-        corpus, view, models, transforms, limit, live_images, seed, repetitions, train_samples: see `Recipe`.
+        corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
         probes_from: directory of the run whose probes are used.
         base: directory of a run that ``models`` join; its files are read, and none is written there.
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
-        embeddings: type in which embeddings of samples are written, ``float32`` or ``float16``.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
         executor: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
         address: of a Ray cluster that exists; one of this machine alone is started if not given.
-        maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
     """
 
     corpus: str | None = _option("C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, hub:NAME")
@@ -69,20 +67,8 @@ class Options:
     limit: int | None = _option(
         "N", "number of usable images before transformations, drawn evenly over photographs", "number", entry=True
     )
-    live_images: int | None = _option(
-        "N",
-        "number of images, beyond the limit too, that live predictions learn from (default: of the run, 500 at most)",
-        "number",
-        entry=True,
-    )
     seed: int | None = _option("N", "of every random draw (default 0)", "number", entry=True)
     repetitions: int | None = _option("N", "draws per image and transformation (default 1)", "number", entry=True)
-    train_samples: int | None = _option(
-        "N",
-        "samples that a probe learns from at most, photographs whole (default: as a quarter of memory holds)",
-        "number",
-        entry=True,
-    )
     probes_from: Path | None = _option("RUN", "train nothing: take that run's probes", "folder")  # noqa: RUF009
     calibrate_on: Sequence[str] | None = _option(
         "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
@@ -90,20 +76,11 @@ class Options:
     base: Path | None = _option(  # noqa: RUF009
         "RUN", "models join that run, which is read and not written: --out holds what is new", "folder"
     )
-    embeddings: str | None = _option(
-        "TYPE", "type in which embeddings are written: float32 (default), float16", entry=True
-    )
     device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
     precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")
     executor: str = _option("EXECUTOR", "what embeds: local (default), ray: workers of a Ray cluster", default=LOCAL)
     address: str | None = _option(
         "HOST:PORT", "with --executor ray: a cluster that exists, or auto (default: this machine alone)"
-    )
-    maps: str | Sequence[str] = _option(
-        "WHICH",
-        "which maps to draw: all (default), or first, those of the first model; the dashboard has the others drawn "
-        "when they are opened",
-        default="all",
     )
 
     def __post_init__(self) -> None:
@@ -130,5 +107,5 @@ DEFAULTS = Options()
 
 
 def flag(option: Field) -> str:
-    """Return ``--live-images`` of the field ``live_images``."""
+    """Return ``--probes-from`` of the field ``probes_from``."""
     return "--" + option.name.replace("_", "-")

@@ -17,8 +17,8 @@ from probing_core.transforms.base import Transform
 VIEW = 128
 """Pixels of the side of a view, unless something else is asked for."""
 
-EMBEDDING_TYPES = ("float32", "float16")
-"""Types in which embeddings of samples are written, the default first."""
+GONE = ("embeddings", "live_images", "train_samples")
+"""Entries that earlier versions wrote, which are passed over."""
 
 PASSED_OVER = ("style:", "export:", "file:")
 """Beginnings of names of models that earlier versions had. A run that holds one is read without it."""
@@ -41,14 +41,9 @@ class Recipe:
         transforms: names, identity first.
         models: names; further ones may join a run later.
         limit: number of images before transforms; None for all.
-        live_images: number of images, beyond the limit too, whose renderings live predictions learn from and choose
-            on; None for those within the limit, 500 at most.
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
         probes_from: digest of the recipe of the run whose probes are used; empty if the run trains its own.
-        embeddings: type in which embeddings of samples are written, one of `EMBEDDING_TYPES`.
-        train_samples: number of samples that a probe learns from, and is chosen on, at most; None for what a quarter of
-            the machine's memory holds.
         calibrate_on, calibrate_fingerprints: names and digests of the corpora whose untouched photographs calibrate
             verdicts; the names are hints as ``corpus`` is.
         threads: of the numerical libraries; a different number may change the last bits.
@@ -60,13 +55,10 @@ class Recipe:
     transforms: tuple[str, ...]
     models: tuple[str, ...]
     limit: int | None = None
-    live_images: int | None = None
     seed: int = 0
     repetitions: int = 1
     probes_from: str = ""
     threads: int = 2
-    embeddings: str = EMBEDDING_TYPES[0]
-    train_samples: int | None = None
     calibrate_on: tuple[str, ...] = ()
     calibrate_fingerprints: tuple[str, ...] = ()
 
@@ -76,20 +68,10 @@ class Recipe:
         require_view(self.view)
         if self.limit is not None and self.limit < 1:
             raise BadConfig(f"The limit is a number of images, 1 or more; got {self.limit}.")
-        if self.live_images is not None and self.live_images < 1:
-            raise BadConfig(f"Live predictions learn from 1 image or more; got {self.live_images}.")
-        if self.live_images is not None and self.probes_from:
-            raise BadConfig("A run that takes its probes from another learns nothing; leave --live-images out.")
-        if self.train_samples is not None and self.train_samples < 1:
-            raise BadConfig(f"Probes learn from 1 sample or more; got --train-samples {self.train_samples}.")
-        if self.train_samples is not None and self.probes_from:
-            raise BadConfig("A run that takes its probes from another learns nothing; leave --train-samples out.")
         if self.repetitions < 1:
             raise BadConfig(f"Repetitions must be 1 or more; got {self.repetitions}.")
         if not 0 <= self.seed < 2**32:
             raise BadConfig(f"The seed must be 0 or more, and less than 2^32; got {self.seed}.")
-        if self.embeddings not in EMBEDDING_TYPES:
-            raise BadConfig(f"Embeddings are written as float32 (default) or float16; got '{self.embeddings}'.")
         if "identity" not in self.transforms or len(self.transforms) < 2:
             raise BadConfig(
                 f"A run needs 'identity' and at least one transformation; got {', '.join(self.transforms) or 'none'}."
@@ -110,6 +92,7 @@ class Recipe:
         if (made := content.pop("format", None)) != FORMAT:
             stated = f"of format {made!r:.20}" if made is not None else "states no format"
             raise BadConfig(f"It {stated}, and this version reads format {FORMAT}; make the run again in a new folder.")
+        content = {name: value for name, value in content.items() if name not in GONE}
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(content) - known)
         if unknown:
@@ -147,7 +130,6 @@ class Recipe:
             seed=self.seed,
             repetitions=self.repetitions,
             limit=self.limit,
-            live_images=self.live_images,
             learns=not self.probes_from,
             threads=self.threads,
         )

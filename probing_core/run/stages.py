@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from probing_core.api.export_images import write_export
 from probing_core.compute.threads import threads
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadConfig, BadRun, DamagedFile, ProbingError, UnknownName
+from probing_core.errors import BadConfig, BadRun, DamagedFile, ProbingError
 from probing_core.models import download_summary
 from probing_core.run.embed import embed
 from probing_core.run.engine import COMPLETE, Artifact, Plan, Table
@@ -29,9 +28,6 @@ from probing_core.run.scope import Scope
 from probing_core.run.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
 from probing_core.run.store import COMPLETED, Store, note_event
 from probing_core.run.wanted import Wanted
-
-ALL, FIRST = "all", "first"
-"""Of the maps of a run: those of all models, or of the first."""
 
 
 def run(
@@ -77,20 +73,6 @@ def make_files(
             write_recipe(store, recipe)
         planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), find_probe_source(recipe), table)
         complete(store, progress, planned, Wanted(STAGES))
-
-
-def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
-    """Write the transformed images of the run ``source``, begun if there is none, and their list into ``out``.
-
-    Returns:
-        How many images the list holds.
-
-    Raises:
-        ProbingError: bad input, a run that another recipe made, or a folder that holds something else.
-    """
-    store = Store(source)
-    with opened(store, options, progress) as planned:
-        return write_export(_with_images(planned(), planned), out)
 
 
 @contextmanager
@@ -182,15 +164,13 @@ def _make_stages(planned: Callable[[], Plan], wanted: Wanted) -> None:
     if TRAIN in wanted.stages and _lacks_embeddings(plan):
         raise BadRun(
             f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
-            f"`probing embed --run {plan.files.root}` makes them."
+            f"`probing run --out {plan.files.root}` makes them."
         )
     for stage in STAGES[1:]:
         artifacts = list(wanted.artifacts(plan, stage).values())
         if stage == TRAIN and any(plan.state(one) not in COMPLETE for one in artifacts):
             require_probe_source(plan.scope.recipe, plan.scope.source)
-        if stage in wanted.stages:
-            _make(plan, stage, _maps(plan) if stage == PROJECT else artifacts)
-        elif plan.left(artifacts):
+        if stage in wanted.stages or plan.left(artifacts):
             _make(plan, stage, artifacts)
 
 
@@ -264,20 +244,3 @@ def _make_embeddings(plan: Plan, planned: Callable[[], Plan], wanted: Wanted) ->
         shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
     store.fold()
     return plan
-
-
-def _maps(plan: Plan) -> list[Artifact]:
-    """Return the maps that the options ask for.
-
-    Raises:
-        UnknownName: the run has no such model.
-    """
-    maps, entries = plan.select(PROJECT), plan.scope.entries
-    which = plan.scope.options.maps
-    if which in (ALL, FIRST):
-        return maps if which == ALL else [one for one in maps if one.binding == maps[0].binding]
-    # A request may stand for several models: each layer has a map of its own.
-    names = (which,) if isinstance(which, str) else tuple(which)
-    if unknown := [n for n in names if not any(n in (e["name"], e["request"]) for e in entries.values())]:
-        raise UnknownName(f"The run has no model '{unknown[0]}' to draw a map of. It has: {', '.join(entries)}.")
-    return [one for one in maps if {one.binding["model"], entries[one.binding["model"]]["request"]} & set(names)]

@@ -396,6 +396,19 @@ class Store(RunFiles):
         for path in self.root.rglob(f"*{TEMPORARY}"):
             path.unlink(missing_ok=True)
 
+    def is_being_written(self) -> bool:
+        """Return whether another process, or another store of this one, holds the run for writing."""
+        path = self.path(LOCK)
+        try:
+            if path.is_file():
+                with FileLock(path, timeout=0, thread_local=False):
+                    pass
+        except Timeout:
+            return True
+        except OSError:  # nothing can be written there, by whomever
+            return False
+        return False
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for writing; a killed process holds it no longer.

@@ -21,9 +21,8 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import find_spec, load_embedder
 from probing_core.models.base import LoadedEmbedder
-from probing_core.models.network.devices import resolve_device
-from probing_core.models.network.memory import free_memory, out_of_memory
-from probing_core.models.network.shared import SharedPictures
+from probing_core.models.network import SharedPictures
+from probing_core.models.processor import free_memory, out_of_memory, resolve_device
 from probing_core.run.encoding import write_arrays, write_tables
 from probing_core.run.layout import model_path
 from probing_core.run.manifest import Entry
@@ -123,7 +122,7 @@ class Worker:
             if job.request not in made:
                 own = beside.get(job.request)
                 made[job.request] = embed[job.request]() if own is None or own.cancel() else own.result()
-            arrays = _finite(job.model, self._rounded(made[job.request][job.model]))
+            arrays = _finite(job.model, made[job.request][job.model])
             written.append(self._write(sample_set.unit_path(job.model, unit), partial(write_arrays, arrays), job.key))
         for request in requests:
             self._note_halved(request)
@@ -173,13 +172,6 @@ class Worker:
     def _write(self, path: str, write: Callable[[IO[bytes]], None], key: str) -> Future[tuple[str, Entry]]:
         return self._makers.submit(write_file, self.root, path, write, key)
 
-    def _rounded(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return ``arrays`` in the type in which the run has embeddings."""
-        if self._recipe.embeddings == "float32":
-            return arrays
-        with np.errstate(over="ignore"):  # what is too large for the type is found by `_finite`
-            return {name: array.astype(self._recipe.embeddings) for name, array in arrays.items()}
-
 
 def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:
     """Load the model, or return None where memory ran out."""
@@ -217,7 +209,7 @@ def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
 def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise BadRun(
-            f"'{name}' gave embeddings that are not finite numbers, or too large for the type that --embeddings asks "
-            f"for; try --precision float32 and a run with --embeddings float32, or check the model's weights."
+            f"'{name}' gave embeddings that are not finite numbers; try --precision float32, or check the model's "
+            f"weights."
         )
     return arrays

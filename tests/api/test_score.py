@@ -73,6 +73,19 @@ def test_a_function_is_scored_on_a_list_of_arrays_and_is_asked_once(pictures, ca
     assert capsys.readouterr().err == ""
 
 
+def test_a_function_that_answers_differently_twice_is_scored_and_not_kept(pictures, capsys, tmp_path):
+    rng = np.random.default_rng(0)
+
+    def noisy(images):
+        return colors(images) + rng.normal(0, 0.01, (len(images), 1))
+
+    assert len(scored(noisy, pictures).table)
+    assert "not kept" in capsys.readouterr().err
+    assert not list((tmp_path / "cache").rglob("run.toml"))
+    with pytest.raises(BadConfig, match="take what is random out"):
+        scored(noisy, pictures, maps=True)
+
+
 def test_another_function_of_the_same_name_has_scores_of_its_own(pictures):
     good = scored(colors, pictures).table["value"][0]
     blind = scored(lambda images: np.ones((len(images), 3)), pictures).table["value"][0]

@@ -12,9 +12,9 @@ from types import ModuleType
 import pytest
 
 from probing_core import cli
-from probing_core.cli import build_parser, predict
-from probing_core.cli.stages import run_options
+from probing_core.cli import predict
 from probing_core.images import encode_png, read_image
+from probing_core.run.store import Store
 from probing_core.transforms import CATALOG
 from tests.conftest import scene
 from tests.forked import begin
@@ -39,15 +39,12 @@ def trained(tmp_path_factory, many_scenes, few_pixels):
 
 def make_trained(out: Path, scenes: Path) -> Path:
     transforms = "brighten,contrast,gaussian-blur,motion-blur"
-    for command in (
-        [
-            *("embed", "--run", out, "--corpus", f"folder:{scenes}", "--view", 32, "--transforms", transforms),
-            *("--models", "baseline/pixels,baseline/handcrafted"),
-        ],
-        ["train", "--run", out],
-        ["evaluate", "--run", out],
-    ):
-        assert cli.main([str(a) for a in command]) == 0
+    command = [
+        *("run", "--out", out, "--corpus", f"folder:{scenes}", "--view", 32, "--transforms", transforms),
+        *("--models", "baseline/pixels,baseline/handcrafted"),
+    ]
+    for stage in ("embed", "train", "evaluate"):
+        assert cli.main([str(a) for a in (*command, "--until", stage)]) == 0
     return out
 
 
@@ -83,12 +80,7 @@ def test_listing_models_loads_no_deep_learning_framework():
     assert done.stderr.strip() == "[]"
 
 
-def commands():
-    parser = cli.build_parser()
-    return next(a for a in parser._actions if a.choices).choices
-
-
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_has_help_with_an_example(capsys, command):
     code, out, _ = call(capsys, command, "--help")
     assert code == 0
@@ -120,39 +112,75 @@ def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "code", "word"),
     [
-        (["transform", "none.png", "--name", "fog", "--out", "x.png"], "none.png"),
-        (["transform", "A", "--out", "x.png"], "either --name"),
-        (["transform", "A", "--name", "fogg", "--out", "x.png"], "Did you mean 'fog'"),
-        (["transform", "A", "--name", "fog", "--strength", "99", "--out", "x.png"], "got 99"),
-        (["transform", "A", "--name", "fog", "--out", "x.gif"], "written as"),
-        (["transform", "TINY", "--name", "rotate", "--out", "x.png"], "got 40 x 1"),
-        (["run", "--out", "R", "--corpus", ""], "no corpus called ''"),
-        (["run", "--out", "R", "--corpus", "photo"], "Did you mean 'photos'"),
-        (["run", "--out", "R", "--models", "zoo/none"], "no model called 'zoo/none'"),
-        (["run", "--out", "R", "--transforms", "blur"], "no transformation called 'blur'"),
-        (["run", "--out", "R", "--seed", "-1"], "0 or more"),
-        (["train", "--run", "R"], "is not a run yet"),
-        (["verify", "--run", "R"], "is not a run"),
-        (["predict", "A", "--run", "R"], "holds no run"),
-        (["nonsense"], "nonsense"),
+        (["transform", "none.png", "--name", "fog", "--out", "x.png"], 2, "none.png"),
+        (["transform", "A", "--out", "x.png"], 2, "--name"),
+        (["transform", "A", "--name", "fogg", "--out", "x.png"], 2, "fogg"),
+        (["transform", "A", "--name", "fog", "--strength", "99", "--out", "x.png"], 2, "99"),
+        (["transform", "A", "--name", "fog", "--out", "x.gif"], 2, ".gif"),
+        (["transform", "TINY", "--name", "rotate", "--out", "x.png"], 2, "40 x 1"),
+        (["run", "--out", "R", "--corpus", ""], 2, "corpus"),
+        (["run", "--out", "R", "--corpus", "photo"], 2, "photos"),
+        (["run", "--out", "R", "--models", "zoo/none"], 2, "zoo/none"),
+        (["run", "--out", "R", "--transforms", "blur"], 2, "blur"),
+        (["run", "--out", "R", "--seed", "-1"], 2, "-1"),
+        (["run", "--out", "R", "--until", "never"], 2, "never"),
+        (["run", "--out", "R", "--maps", "first"], 2, "--maps"),
+        (["verify", "--run", "R"], 2, "run.toml"),
+        (["predict", "A", "--run", "R"], 2, "run.toml"),
+        (["report", "--run", "R", "--out", "x.html"], 2, "run.toml"),
+        (["scan", "R", "--out", "found"], 2, "R"),
+        (["rank", "no/such"], 2, "no/such"),
+        (["compare", "zoo/mae", "zoo/none"], 2, "zoo/none"),
+        (["compare", "a.json", "b.json"], 2, "a.json"),
+        (["compare", "zoo/mae", "zoo/can", "--max-drop", "2"], 2, "2.0"),
+        (["parity", "zoo/mae"], 2, "Two"),
+        (["demo", "--share", "--host", "localhost"], 2, "--host"),
+        (["embed", "--run", "R"], 2, "embed"),
+        (["nonsense"], 2, "nonsense"),
+        ([], 2, "COMMAND"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, told):
+def test_an_error_is_one_line_and_its_exit_code(capsys, tmp_path, monkeypatch, arguments, code, word):
     monkeypatch.chdir(tmp_path)
     Path("TINY").write_bytes(encode_png(scene(0, 40)[:1]))
     Path("A").write_bytes(encode_png(scene(0, 64)))
-    code, out, err = call(capsys, *arguments)
-    assert (code, out) == (2, "")
-    lines = [line for line in err.splitlines() if not line.startswith("usage:")]
-    assert len(lines) == 1
-    assert lines[0].startswith("error: ")
-    assert told in lines[0]
+    assert call(capsys, *arguments)[0] == code
+    code_again, out, err = call(capsys, *arguments)
+    assert (code_again, out) == (code, "")
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert word in line
+
+
+def test_a_command_loads_its_own_code_alone():
+    script = (
+        "import sys; from probing_core.cli import parse\n"
+        "try: parse(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(*sorted(m for m in sys.modules if m.startswith('probing_core.cli.') or m in ('numpy', 'pandas')))"
+    )
+
+    def loaded(*arguments: str) -> set[str]:
+        done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+        return set(done.stdout.splitlines()[-1].split())
+
+    shared = {"probing_core.cli.arguments", "probing_core.cli.output"}
+    assert loaded("--help") == shared
+    assert loaded("verify", "--run", "x") - shared == {"probing_core.cli.verify"}
+
+
+def test_options_before_and_after_a_command_are_its_own(tmp_path):
+    (tmp_path / "mine.py").write_text("")
+    options = cli.parse(["--plugin", "a.py", "models", "--json", "--plugin", "b.py"])
+    assert (options.called, options.json, options.plugin) == ("models", True, [Path("a.py"), Path("b.py")])
+    assert cli.parse(["parity", "a", "b"]).failure == 3
+    assert cli.parse(["compare", "a", "b"]).failure == 1
 
 
 def test_a_bug_is_one_line_and_exit_1(capsys, monkeypatch):
-    monkeypatch.setattr(cli.lists, "list_models", lambda: 1 / 0)
+    monkeypatch.setattr("probing_core.api.lists.list_models", lambda: 1 / 0)
     code, out, err = call(capsys, "models")
     assert (code, out) == (1, "")
     assert err.startswith("error: ZeroDivisionError")
@@ -216,6 +244,18 @@ def test_verify_finds_damage(capsys, trained):
     finally:
         victim.write_bytes(content)
         (trained / "stranger").unlink()
+
+
+def test_a_run_that_is_being_written_is_called_so(capsys, trained):
+    (trained / "half").write_text("?")
+    try:
+        with Store(trained).locked():
+            code, out, err = call(capsys, "verify", "--run", trained)
+        assert (code, err) == (0, "")
+        assert "being written" in out
+        assert call(capsys, "verify", "--run", trained)[0] == 2
+    finally:
+        (trained / "half").unlink()
 
 
 @pytest.mark.slow
@@ -295,13 +335,6 @@ def test_lists_say_what_is_wrong_with_other_packages(capsys, monkeypatch):
     code, out, err = call(capsys, "transforms", "--json")
     assert (code, err) == (0, "warning: The entry point 'theirs' is broken.\n")
     assert json.loads(out)
-
-
-def test_the_stage_project_draws_all_maps_unless_some_are_named(tmp_path):
-    parse = build_parser().parse_args
-    assert run_options(parse(["project", "--run", str(tmp_path)])).maps == "all"
-    assert run_options(parse(["project", "--run", str(tmp_path), "--models", "a,b"])).maps == ["a", "b"]
-    assert run_options(parse(["run", "--out", str(tmp_path), "--maps", "first"])).maps == "first"
 
 
 def test_a_full_disk_and_a_reader_that_went_away_are_told_or_are_none(tmp_path):

@@ -1,4 +1,4 @@
-"""`probing parity`: exit codes, and what is printed."""
+"""`probing parity`: exit codes, and one row a golden picture."""
 
 from __future__ import annotations
 
@@ -31,60 +31,43 @@ def file(tmp_path):
 
 def test_pipelines_that_are_alike_exit_0_and_others_1(file, capsys):
     assert main(["parity", f"{file}:embed", f"{file}:embed"]) == 0
-    printed = capsys.readouterr().out
-    assert (
-        "A (embed) and B (embed) are alike: over 44 golden pictures the largest shift is 0 (tolerance 0.01)." in printed
-    )
+    assert "are alike" in capsys.readouterr().out
     assert main(["parity", f"{file}:embed", f"{file}:swapped"]) == 1
-    printed = capsys.readouterr().out
-    assert "differ" in printed
-    assert (
-        "- order of colors: in B (swapped) the channels are in the order BGR (44 pictures); with that alike" in printed
-    )
     assert main(["parity", f"{file}:embed", f"{file}:swapped", "--tolerance", "100"]) == 0
 
 
-def test_json_is_one_array_with_every_picture(file, capsys):
+def test_json_is_one_array_with_a_row_a_picture(file, capsys):
     assert main(["parity", f"{file}:embed", f"{file}:swapped", "--json"]) == 1
-    (found,) = json.loads(capsys.readouterr().out)
-    assert not found["alike"]
-    assert [one["step"] for one in found["findings"]] == ["order of colors"]
-    assert len(found["pictures"]) == 44
-    assert set(found["pictures"][0]) == {"picture", "kind", "shift", "cosine", "as_far_as"}
-    assert found["largest"] == max(row["shift"] for row in found["pictures"])
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 44
+    assert set(rows[0]) == {"picture", "kind", "shift", "cosine", "as_far_as"}
 
 
 def test_a_pipeline_that_lives_elsewhere(file, tmp_path, capsys):
     assert main(["parity", "--write", str(tmp_path / "golden")]) == 0
-    assert "44 golden pictures and their list are in" in capsys.readouterr().out
+    assert len(list((tmp_path / "golden").iterdir())) == 45
     np.save(tmp_path / "back.npy", np.ones((44, 6)))
     assert main(["parity", f"{file}:embed", str(tmp_path / "back.npy")]) == 1
-    assert "None of the other steps that were tried explains" in capsys.readouterr().out
-    np.save(tmp_path / "other.npy", np.random.default_rng(0).normal(size=(44, 6)))
-    assert main(["parity", str(tmp_path / "back.npy"), str(tmp_path / "other.npy")]) == 1
-    printed = capsys.readouterr().out
-    assert "No step was tried, since both pipelines are known by their vectors alone" in printed
-    assert "None of the other steps" not in printed
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "word"),
     [
-        (["baseline/pixels"], "Two pipelines are compared"),
+        (["baseline/pixels"], "Two pipelines"),
         (["baseline/pixels", "no/such"], "no/such"),
-        (["baseline/pixels", "{file}:none"], "has no function 'none'"),
-        (["baseline/pixels", "no_such_module:embed"], "cannot be imported"),
-        (["baseline/pixels", "nowhere.py:embed"], "There is no file"),
-        (["baseline/pixels", "x.npy", "--write", "here"], "name the pipelines in a second call"),
+        (["baseline/pixels", "{file}:none"], "no function"),
+        (["baseline/pixels", "no_such_module:embed"], "imported"),
+        (["baseline/pixels", "nowhere.py:embed"], "no file"),
+        (["baseline/pixels", "x.npy", "--write", "here"], "second call"),
     ],
 )
-def test_bad_input_exits_2(arguments, message, file, capsys):
+def test_bad_input_exits_2(arguments, word, file, capsys):
     assert main(["parity", *(argument.format(file=file) for argument in arguments)]) == 2
-    error = capsys.readouterr().err
-    assert error.splitlines()[-1].startswith("error: ")
-    assert message in error.splitlines()[-1]
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert word in error
 
 
 def test_any_other_failure_exits_3(file, capsys):
     assert main(["parity", "baseline/pixels", f"{file}:broken"]) == 3
-    assert "RuntimeError: out of order" in capsys.readouterr().err
+    assert "RuntimeError" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probing_core.compute.image_selection import LIVE_ONLY, choose_images
+from probing_core.compute.image_selection import choose_images
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import NOT_FOR_PROBES
 from probing_core.errors import BadCorpus
@@ -72,15 +72,6 @@ def test_a_limit_beyond_what_can_be_used_takes_all_of_it(half_too_small):
     every = choose_images(recipe_of(half_too_small).design, half_too_small, silent)
     limited = choose_images(recipe_of(half_too_small, limit=59).design, half_too_small, silent)
     assert set(limited.loc[limited["used"], "image_id"]) == set(every.loc[every["used"], "image_id"])
-
-
-def test_images_for_live_predictions_alone_are_counted_when_they_can_be_used(half_too_small):
-    recipe = recipe_of(half_too_small, limit=10)
-    plain, more = (choose_images(replace(recipe, live_images=n).design, half_too_small, silent) for n in (None, 14))
-    assert more[more["used"]].equals(plain[plain["used"]])
-    learned = more[more["split"].isin(["train", "val"])]
-    assert (learned["used"] | (learned["why_not"] == LIVE_ONLY)).sum() == 14
-    assert not (more["split"] == "test")[len(plain) :].any()
 
 
 @pytest.mark.parametrize("probes_from", ["", "another"])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from probing_core.compute import samples, series
-from probing_core.compute.image_selection import LIVE_ONLY, choose_images
+from probing_core.compute.image_selection import choose_images
 from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
 from probing_core.compute.series import make_series, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
@@ -247,30 +247,6 @@ def test_renderings_are_of_images_of_every_split(planned):
     assert differences.drop("identity").gt(0.2).all()
     again, _ = make(RENDERING, recipe, corpus, images)
     assert all(np.array_equal(a, b) for a, b in zip(pictures, again, strict=True))
-
-
-def test_live_predictions_may_learn_from_images_beyond_the_limit(planned):
-    recipe, corpus, every = planned
-    plain = replace(recipe, limit=10)
-    images = choose_images(plain.design, corpus, silent)
-    more = choose_images(replace(plain, live_images=20).design, corpus, silent)
-    assert more[more["used"]].equals(images[images["used"]])
-    extra = more[~more["used"]]
-    assert set(extra["why_not"]) == {LIVE_ONLY}
-    assert set(extra["split"]) == {"train", "val"}
-    assert not set(extra["image_id"]) & set(images["image_id"])
-    rendered = plan_series(RENDERING, replace(plain, live_images=20).design, more)
-    assert rendered["image_id"].nunique() == 20
-    assert set(extra["image_id"]) & set(rendered["image_id"])
-    assert set(samples.plan_samples(plain.design, more)["image_id"]) == set(images["image_id"])
-    assert plan_series(STRENGTH, plain.design, more).equals(plan_series(STRENGTH, plain.design, images))
-    # Fewer than there are within the limit, more than the corpus has, and no limit.
-    assert plan_series(RENDERING, replace(plain, live_images=6).design, images)["image_id"].nunique() == 6
-    there = every["split"].isin(["train", "val"]).sum() + (images["used"] & (images["split"] == "test")).sum()
-    greedy = replace(plain, live_images=10**6)
-    all_of_them = choose_images(greedy.design, corpus, silent)
-    assert plan_series(RENDERING, greedy.design, all_of_them)["image_id"].nunique() == there
-    assert choose_images(replace(recipe, live_images=20).design, corpus, silent).equals(every)
 
 
 def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from dashboard.reads import READS
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from dashboard.reads import READS
 from dashboard.text import PAGES as NAVIGATION
 from lab.devtools.browser import served
 from lab.devtools.kept import copy_of

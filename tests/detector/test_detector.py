@@ -14,7 +14,7 @@ from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import MAPS, features, prepare
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.models.network import compiled
+from probing_core.models import compiled
 from probing_core.models.providers.handcrafted import FEATURES, statistics
 from probing_core.paths import data_dir
 from probing_core.probes import mlp
@@ -60,7 +60,7 @@ def test_its_file_gives_it_back_and_damage_is_refused(detector):
     np.testing.assert_array_equal(again.log_probabilities(X), detector.log_probabilities(X))
     assert again.to_bytes() == detector.to_bytes()
     for data in (b"", detector.to_bytes()[:80]):
-        with pytest.raises(BadRun, match="probing train"):
+        with pytest.raises(BadRun, match="probing run"):
             Detector.from_bytes(data)
 
 

@@ -22,7 +22,7 @@ def pillow(images) -> list[PIL.Image.Image]:
 
 def in_pytorch(embedder):
     """``embedder`` on PyTorch, once its compiled network has given the same embeddings, layers and blocks."""
-    from probing_core.models.network import compiled
+    from probing_core.models import compiled
 
     if compiled.installed_version():
         assert embedder.engine.startswith("OpenVINO")
@@ -41,8 +41,7 @@ def loaded_in_pytorch(name):
     """The embedder called ``name`` in float32, none of which is compiled: for what it reads of a network."""
     import pytest
 
-    from probing_core.models import load_embedder
-    from probing_core.models.network import compiled
+    from probing_core.models import compiled, load_embedder
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "installed_version", lambda: "")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from probing_core.cli import build_parser
+from probing_core.cli import parse
 from probing_core.paths import data_dir
 from probing_core.results import Run, command_of, further_photographs
 from probing_core.run.recipe import Recipe
@@ -17,27 +17,23 @@ RECIPE = Recipe(
     transforms=expand(["bank", "far-styles"]),
     models=("zoo/mae", "baseline/pixels"),
     limit=90,
-    live_images=200,
     seed=3,
     repetitions=2,
 )
 
 
 def test_the_command_asks_for_the_same_recipe():
-    options = build_parser().parse_args(shlex.split(command_of(RECIPE))[1:])
+    options = parse(shlex.split(command_of(RECIPE))[1:])
     assert options.corpus == RECIPE.corpus
     assert set(expand(options.transforms)) == set(RECIPE.transforms)
     assert (tuple(options.models), options.limit, options.seed) == (RECIPE.models, 90, 3)
-    assert options.live_images == 200
     assert (options.view, options.repetitions) == (RECIPE.view, 2)
     assert "bank" in command_of(RECIPE)
     assert bank()[1].name not in command_of(RECIPE)
 
 
 def test_what_cannot_be_named_is_left_to_the_reader():
-    shipped = replace(
-        RECIPE, corpus="photos of a holiday; touch executed", probes_from="abc", limit=None, live_images=None
-    )
+    shipped = replace(RECIPE, corpus="photos of a holiday; touch executed", probes_from="abc", limit=None)
     words = shlex.split(command_of(shipped))
     assert words[words.index("--corpus") + 1] == "CORPUS"
     assert words[words.index("--probes-from") + 1] == "RUN"
@@ -52,7 +48,7 @@ def test_photographs_that_are_not_here_are_described_and_no_path_leads_nowhere(t
         calibrate_on=("parquet:/gone/clean.parquet", f"folder:{here}", "folder:s3://bucket/all", "holidays, in words"),
         calibrate_fingerprints=("a", "b", "c", "d"),
     )
-    given = build_parser().parse_args(shlex.split(command_of(recipe))[1:]).calibrate_on
+    given = parse(shlex.split(command_of(recipe))[1:]).calibrate_on
     assert list(given) == ["FURTHER-1", f"folder:{here}", "folder:s3://bucket/all", "FURTHER-4"]
 
 

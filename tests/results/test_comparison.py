@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 import probing_core
-from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.paired_tests import holm
 from probing_core.results import Run
-from probing_core.results.comparison import COMPARED, compare, other_seeds, place_among, recall_beside
+from probing_core.results.compare import compare
+from probing_core.results.comparison import COMPARED, other_seeds, place_among, recall_beside
 from probing_core.results.ranking import RANKING_FACTS, accuracy_of, of_subset, paired_p
 from probing_core.run import layout
 from tests.conftest import copy_of_made_run
@@ -56,7 +57,7 @@ def test_other_seeds_have_no_place_but_the_one_that_is_asked_for(made_run, seeds
 def test_how_far_seeds_are_apart_is_what_comparing_the_two_gives(seeds_run):
     run = Run.open(seeds_run)
     for row in other_seeds([run]).to_dict("records"):
-        of_two = compare(row["model"], row["seed_of"], run).set_index(["task", "subset"]).loc[("fine", "all")]
+        of_two = compare(row["model"], row["seed_of"], run).table.set_index(["task", "subset"]).loc[("fine", "all")]
         same = {"value": "value", "published": "other_value", "difference": "difference", "low": "low", "high": "high"}
         for mine, theirs in same.items():
             assert row[mine] == pytest.approx(of_two[theirs])
@@ -90,7 +91,7 @@ def test_a_model_without_a_score_is_told_with_those_that_have_one(made_run):
 
 
 def test_two_models_are_compared_by_the_scores_that_the_run_has_of_them(made_run):
-    table = probing_core.compare("zoo/mae", "baseline/pixels", made_run)
+    table = probing_core.compare("zoo/mae", "baseline/pixels", made_run).table
     assert tuple(table.columns) == COMPARED
     scores = Run.open(made_run).scores.set_index(["model", "task", "subset", "measure"])["value"]
     for row in table.to_dict("records"):
@@ -108,22 +109,22 @@ def test_two_models_are_compared_by_the_scores_that_the_run_has_of_them(made_run
 
 def test_the_p_values_of_a_comparison_are_corrected_over_its_contrasts(made_run):
     run = Run.open(made_run)
-    table = probing_core.compare("zoo/mae", "timm:tf_efficientnet_lite0", run)
+    table = probing_core.compare("zoo/mae", "timm:tf_efficientnet_lite0", run).table
     fine = [accuracy_of(of_subset(run.tested(m, "fine", RANKING_FACTS), "all")) for m in table.iloc[0, :2]]
     alone = float(paired_p(fine[0], fine[1:])[0])
     assert alone <= table["p"][0] <= alone * len(table)
-    back = probing_core.compare("timm:tf_efficientnet_lite0", "zoo/mae", run)
+    back = probing_core.compare("timm:tf_efficientnet_lite0", "zoo/mae", run).table
     assert back["difference"].tolist() == pytest.approx((-table["difference"]).tolist())
 
 
 def test_two_runs_are_compared_model_by_model(made_run, tmp_path):
-    same = probing_core.compare(made_run, str(made_run))
+    same = probing_core.compare(made_run, str(made_run)).table
     assert set(same["model"]) == set(Run.open(made_run).models["name"])
     assert (same["model"] == same["other"]).all()
     assert (same["difference"] == 0).all()
     assert (same["p"] == 1).all()
     other = copy_of_made_run(tmp_path / "other", repetitions=2)
-    table = probing_core.compare(Run.open(other), Run.open(made_run))
+    table = probing_core.compare(Run.open(other), Run.open(made_run)).table
     assert (table.groupby("model")["difference"].max() != 0).all()
 
 
@@ -136,26 +137,11 @@ def test_runs_of_one_model_each_are_compared_whatever_it_is_called(made_run, tmp
         store.remove(*(path for path in store.names(layout.MODELS) if f"/{layout.slug(name)}/" not in path))
         store.fold()
         runs.append(root)
-    table = probing_core.compare(*runs)
+    table = probing_core.compare(*runs).table
     assert table[["model", "other"]].drop_duplicates().to_numpy().tolist() == [["zoo/mae", "baseline/pixels"]]
-    assert table["difference"][0] == probing_core.compare("zoo/mae", "baseline/pixels", made_run)["difference"][0]
+    assert table["difference"][0] == probing_core.compare("zoo/mae", "baseline/pixels", made_run).table["difference"][0]
     rest = shutil.copytree(made_run, tmp_path / "rest")
     store = Run.open(rest).store
     store.remove(*(path for path in store.names(layout.MODELS) if "/zoo-mae/" in path))
     with pytest.raises(BadRun, match="share no model"):
         probing_core.compare(runs[0], rest)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "of", "error", "message"),
-    [
-        ("zoo/mae", "zoo/none", True, UnknownName, r"no model 'zoo/none' to compare. It has: .*zoo/mae"),
-        ("zoo/mae", "RUN", False, BadConfig, "Two models of a run are compared, or two runs"),
-        ("RUN", "RUN", True, BadConfig, "Two models of a run are compared, or two runs"),
-        ("RUN", "OTHER", False, BadRun, "have other photographs"),
-    ],
-)
-def test_what_cannot_be_compared_is_told_in_one_sentence(a, b, of, error, message, made_run, trained_run):
-    places = {"RUN": made_run, "OTHER": trained_run}
-    with pytest.raises(error, match=message):
-        probing_core.compare(places.get(a, a), places.get(b, b), made_run if of else None)

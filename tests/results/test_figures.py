@@ -60,7 +60,7 @@ def test_what_a_run_lacks_is_told_in_one_sentence(run, trained_run):
     for plot in (run.plot_leaderboard, lambda task: run.plot_confusion(MODEL, task)):
         with pytest.raises(UnknownName, match="no task 'none'. It has: fine, "):
             plot("none")
-    with pytest.raises(BadRun, match=r"no map of 'baseline/handcrafted'; `probing project"):
+    with pytest.raises(BadRun, match=r"no map of 'baseline/handcrafted'; `probing run"):
         Run.open(trained_run).plot_map("baseline/handcrafted")
     with pytest.raises(BadRun, match="no scores of the task 'fine' on 'none'"):
         run.plot_leaderboard("fine", "none")

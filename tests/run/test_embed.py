@@ -16,9 +16,8 @@ from probing_core.compute.samples import make_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.models import load_embedder
-from probing_core.models.network import compiled
-from probing_core.models.network.embedder import NetworkEmbedder
+from probing_core.models import compiled, load_embedder
+from probing_core.models.network import NetworkEmbedder
 from probing_core.models.providers import baselines
 from probing_core.run import layout, sample_sets, shards, worker
 from probing_core.run.embed import embed as embed_missing
@@ -300,35 +299,6 @@ def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
     for path in (layout.SAMPLES, *folders):
         assert before[path] != after[path], path
     assert before[layout.IMAGES] == after[layout.IMAGES]
-
-
-def test_half_precision_takes_half_the_bytes_and_is_stated(run, tmp_path, few_scenes):
-    store, recipe, corpus = run
-    half, small, corpus = start(tmp_path / "half", few_scenes, embeddings="float16")
-    embed(half, small, corpus)
-    assert half.read_toml("run.toml")["embeddings"] == "float16"
-    assert store.read_toml("run.toml")["embeddings"] == "float32"
-    for name in MODELS:
-        single, rounded = read_embeddings(store, name), read_embeddings(half, name)
-        assert rounded.dtype == np.float32
-        assert np.array_equal(rounded, single.astype(np.float16).astype(np.float32))
-        assert np.abs(rounded - single).max() > 0
-    sizes = [s.size("models/baseline-pixels/embeddings/unit-00000.safetensors") for s in (store, half)]
-    assert sizes[1] < 0.6 * sizes[0]
-    assert small.differences(recipe) == ["embeddings: float16 / float32"]
-
-
-def test_embeddings_too_large_for_half_precision_are_refused(tmp_path, few_scenes, monkeypatch):
-    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/pixels",), embeddings="float16")
-
-    def large(name, **options):
-        loaded = load_embedder(name, **options)
-        monkeypatch.setattr(loaded, "embed_layers", lambda images: {name: np.full((len(images), 3), 1e6, np.float32)})
-        return loaded
-
-    monkeypatch.setattr(worker, "load_embedder", large)
-    with pytest.raises(BadRun, match="too large for the type that --embeddings asks for"):
-        embed(store, recipe, corpus)
 
 
 def test_units_gathered_into_fewer_files_hold_the_same(run, tmp_path, few_scenes, monkeypatch):

@@ -134,13 +134,10 @@ def option(name: str, value: Any) -> Callable[[Options, Mapping[str, str]], Opti
 CHANGES: Mapping[str, tuple[Callable[[Options, Mapping[str, str]], Options], str]] = {
     "view": (option("view", 36), layout.SAMPLES),
     "limit": (option("limit", 31), layout.IMAGES),
-    "live_images": (option("live_images", 9), "series/rendering.parquet"),
     "seed": (option("seed", 1), layout.SAMPLES),
     "repetitions": (option("repetitions", 2), layout.SAMPLES),
     "transforms": (option("transforms", TRANSFORMS[:-1]), layout.SAMPLES),
     "order of transforms": (option("transforms", (TRANSFORMS[0], *TRANSFORMS[:0:-1])), layout.SAMPLES),
-    "train_samples": (option("train_samples", 40), "models/baseline-pixels/predictions/fine.parquet"),
-    "embeddings": (option("embeddings", "float16"), "models/baseline-pixels/predictions/fine.parquet"),
     "models": (option("models", MODELS[1:]), layout.SCORES),
     "calibrate_on": (
         lambda options, corpora: replace(options, calibrate_on=(corpora["fewer"],)),
@@ -167,7 +164,6 @@ def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made,
 READ_BY = {
     "view": ("view",),
     "limit": ("limit",),
-    "live_images": ("live_images",),
     "seed": ("seed",),
     "repetitions": ("repetitions",),
     "learns": ("learns",),

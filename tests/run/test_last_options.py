@@ -10,7 +10,7 @@ from probing_core.run.last_options import last_options, note_options
 from probing_core.run.layout import LAST_OPTIONS
 from probing_core.run.options import DEFAULTS, Options
 
-SOUND = {"device": "cpu", "precision": "float32", "engine": "ray", "address": "x:1", "maps": "first"}
+SOUND = {"device": "cpu", "precision": "float32", "engine": "ray", "address": "x:1"}
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,8 @@ SOUND = {"device": "cpu", "precision": "float32", "engine": "ray", "address": "x
         (Options(executor="ray", address="10.0.0.7:6379"), ["--executor", "ray", "--address", "10.0.0.7:6379"]),
         (Options(executor="ray", view=64), ["--executor", "ray"]),
         (Options(device="cuda:1", precision="float16"), ["--device", "cuda:1", "--precision", "float16"]),
-        (Options(maps="first"), ["--maps", "first"]),
         (Options(models=["zoo/mae"]), []),
-        (Options(device="cpu", precision="float32", maps=("zoo/mae",)), ["--device", "cpu", "--precision", "float32"]),
+        (Options(device="cpu", precision="float32"), ["--device", "cpu", "--precision", "float32"]),
     ],
 )
 def test_how_a_run_was_worked_on_last_is_known(tmp_path, options, arguments):
@@ -42,7 +41,6 @@ def test_how_a_run_was_worked_on_last_is_known(tmp_path, options, arguments):
         json.dumps(SOUND | {"engine": ["ray"]}),
         json.dumps(SOUND | {"engine": "none"}),
         json.dumps(SOUND | {"engine": "local"}),
-        json.dumps(SOUND | {"maps": ["zoo/mae"]}),
         json.dumps(SOUND | {"device": None}),
     ],
 )

@@ -64,11 +64,12 @@ def command(out: Path, scenes: Path, *further: str, models: str = NO_NETWORK) ->
     transforms = "brighten,contrast,gaussian-blur,hue-shift"
     asked = ["--corpus", f"folder:{scenes}", "--view", "32", "--transforms", transforms, "--models", models]
     repetitions = "29" if models == NO_NETWORK else "22"
-    return ["embed", "--run", str(out), *asked, "--repetitions", repetitions, "--device", "cpu", *further]
+    asked += ["--repetitions", repetitions, "--device", "cpu", "--until", "embed"]
+    return ["run", "--out", str(out), *asked, *further]
 
 
 def start(words: list[str]):
-    return begin(words, heard=False, libraries=("probing_core.cli.stages", "torch", "ray"))
+    return begin(words, heard=False, libraries=("probing_core.cli.run", "torch", "ray"))
 
 
 @pytest.fixture(scope="module")
@@ -208,8 +209,8 @@ def _known_here_alone(monkeypatch):
 
 def own(out: Path, corpus: str, *further: str) -> list[str]:
     """Arguments: a run of a model of one's own."""
-    words = ["embed", "--run", str(out), "--corpus", corpus, "--view", "32", "--transforms", "jpeg", "--device", "cpu"]
-    return [*words, "--models", "mine/mean", *further]
+    words = ["run", "--out", str(out), "--corpus", corpus, "--view", "32", "--transforms", "jpeg", "--device", "cpu"]
+    return [*words, "--models", "mine/mean", "--until", "embed", *further]
 
 
 @pytest.mark.usefixtures("_known_here_alone")

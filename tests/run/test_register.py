@@ -118,7 +118,7 @@ def test_a_function_of_a_plugin_that_fails_is_told_with_its_line(tmp_path, few_s
     path.write_text(f"{PLUGIN}probing_core.register({failing})\n")
     line = len(path.read_text().splitlines())
     asked = ["--corpus", f"folder:{few_scenes}", "--view", "32", "--models", "mine/none", "--transforms", "jpeg"]
-    assert main(["--plugin", str(path), "embed", "--run", str(tmp_path / "run"), *asked]) == 2
+    assert main(["--plugin", str(path), "run", "--out", str(tmp_path / "run"), *asked]) == 2
     errors = [told for told in capsys.readouterr().err.splitlines() if told.startswith("error:")]
     assert len(errors) == 1
     assert f"'{path}', line {line}, failed: AttributeError: 'list' object has no attribute 'missing'" in errors[0]

@@ -60,7 +60,7 @@ def test_what_no_probe_learns_is_no_run_by_itself(few_scenes, tmp_path):
 def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
-    with pytest.raises(BadRun, match="which the run .* lacks; `probing train --run"):
+    with pytest.raises(BadRun, match="which the run .* lacks; `probing run --out"):
         run(tmp_path / "run", options, ("evaluate",))
 
 
@@ -70,7 +70,7 @@ def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
     store = Store(tmp_path / "run")
     with store.locked():
         store.remove(store.names("models/baseline-pixels/embeddings/")[-1])
-    with pytest.raises(BadRun, match="lacks embeddings .* `probing embed --run"):
+    with pytest.raises(BadRun, match="lacks embeddings .* `probing run --out"):
         run(tmp_path / "run", stages=("train",))
 
 

@@ -385,12 +385,12 @@ def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path,
     """Whatever begins the run: a page resumes it there, and the recipe has the same bytes."""
     monkeypatch.setattr("probing_core.run.stages.embed", lambda plan, wanted: plan)
     asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
-    on_ray = Options(**asked, executor="ray", address="10.0.0.7:6379", precision="float32", maps="first")
+    on_ray = Options(**asked, executor="ray", address="10.0.0.7:6379", precision="float32")
     run(tmp_path / "ray", on_ray, ("embed",))
     run(tmp_path / "local", Options(**asked), ("embed",))
     assert (tmp_path / "ray" / "run.toml").read_bytes() == (tmp_path / "local" / "run.toml").read_bytes()
     run(tmp_path / "ray", Options(), stages=("project",))
-    had = Options(executor="ray", address="10.0.0.7:6379", precision="float32", maps="first")
+    had = Options(executor="ray", address="10.0.0.7:6379", precision="float32")
     assert last_options(tmp_path / "ray") == had, "drawing maps embeds nothing"
     assert last_options(tmp_path / "local") == Options()
 
@@ -401,8 +401,8 @@ def test_a_run_that_ends_while_it_reads_images_goes_on_as_it_began(few_scenes, t
 
     monkeypatch.setattr("probing_core.run.makers.choose_images", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", view=32, precision="float32", maps="first"))
-    assert last_options(tmp_path / "run") == Options(precision="float32", maps="first")
+        run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", view=32, precision="float32"))
+    assert last_options(tmp_path / "run") == Options(precision="float32")
 
 
 def test_a_series_that_was_never_made_is_not_made_by_a_repair(split_run, tmp_path):

@@ -9,21 +9,26 @@ makes the names usable like any other, in this process.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from PIL import Image as pillow
 
 from probing_core.errors import BadArray, BadConfig
-from probing_core.images import as_image
+from probing_core.images import as_image, read_image
 from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.names import ModelName, refuse_options
-from probing_core.models.network.devices import resolve_device
-from probing_core.models.network.embedder import Network, NetworkEmbedder
-from probing_core.models.network.preprocessing import make_batch
+from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.preprocessing import make_batch
+from probing_core.models.processor import resolve_device
 from probing_core.transforms.base import Image
+from probing_core.transforms.view import central_square
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +39,15 @@ Function = Callable[[Sequence[Image]], np.ndarray]
 """Images of any sizes -> (N, D)."""
 
 
+UNSTEADY = "differ from call to call"
+"""Answers of a function that gives other embeddings of the same pictures when it is called again."""
+
+PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png")
+"""Photographs that scikit-image ships; the first is not square."""
+
+
 class CallableEmbedder(LoadedEmbedder):
-    """A function as an embedder. Its key is its result for fixed pictures, since a name does not identify it.
+    """A function as an embedder. Its key is its answers to fixed pictures, since a name does not identify it.
 
     Args:
         dim: length of an embedding; that of the first one if not given.
@@ -50,7 +62,7 @@ class CallableEmbedder(LoadedEmbedder):
             self.batch_size = batch_size
         self.dim = dim or 0
         if not self.dim:
-            self.dim = self._called(_fixed_pictures()[:1]).shape[1]
+            self.dim = self._called(_fixed_pictures()[0][:1]).shape[1]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         images = [as_image(image) for image in images]
@@ -59,8 +71,22 @@ class CallableEmbedder(LoadedEmbedder):
         return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
 
     def recipe(self) -> dict[str, Any]:
-        answers = self.embed(_fixed_pictures())
-        return {"answers": hashlib.sha256(answers.tobytes()).hexdigest(), "batch_size": self.batch_size}
+        return {"answers": self._answers, "batch_size": self.batch_size}
+
+    @cached_property
+    def _answers(self) -> str:
+        """Digest of the embeddings of `_fixed_pictures`, or `UNSTEADY`."""
+        first, *others = _fixed_pictures()
+        answers = self.embed(first)
+        if not np.array_equal(answers, self.embed(_fixed_pictures()[0])):
+            return UNSTEADY
+        sha = hashlib.sha256(answers.tobytes())
+        for pictures in others:
+            try:
+                sha.update(self.embed(pictures).tobytes())
+            except Exception as error:  # of functions that take pictures of one size alone
+                sha.update(type(error).__name__.encode())
+        return sha.hexdigest()
 
     def _called(self, images: list[Image]) -> np.ndarray:
         """Return the result for one batch, as (N, D) ``float32``.
@@ -76,11 +102,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
 
     Args:
         who: gave it, as a sentence begins.
-        dim: D, where it is known; 0 otherwise.
-
-    Raises:
-        BadArray: it is something else.
-    """
+        dim: D, where it is known; 0 otherwise."""
     pictures = f"{count} image{'s' * (count != 1)}"
     if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
         result = result.detach().float().cpu().numpy()
@@ -103,7 +125,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
             f"{who} gave rows of {found.shape[1]} numbers where {dim} are expected; every call gives embeddings of the "
             f"same dimension."
         )
-    with np.errstate(over="ignore"):  # what is too large is told below
+    with np.errstate(over="ignore"):  # what is too large is an error below
         rows = found.astype(np.float32, copy=False)
     if not np.isfinite(rows).all():
         raise BadArray(
@@ -113,10 +135,20 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
     return rows
 
 
-def _fixed_pictures() -> list[Image]:
-    noise = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
-    smooth = np.broadcast_to(np.arange(128, dtype=np.uint8)[:, None, None] * 2, (128, 128, 3))
-    return [*noise, np.ascontiguousarray(smooth)]
+def _fixed_pictures() -> tuple[list[Image], ...]:
+    """Return pictures by size: noise, a slope and photographs of 128 px, photographs of 224 px, and a whole one.
+
+    They are made anew for each call, since a function may write into its input.
+    """
+    folder = importlib.util.find_spec("skimage").submodule_search_locations[0]  # type: ignore[union-attr, index]
+    photographs = [read_image(Path(folder, "data", name)) for name in PHOTOGRAPHS]
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    slope = np.broadcast_to(np.arange(128, dtype=np.uint8)[:, None, None] * 2, noise.shape)
+
+    def squares(side: int) -> list[Image]:
+        return [cv2.resize(central_square(one), (side, side), interpolation=cv2.INTER_AREA) for one in photographs]
+
+    return [noise, np.ascontiguousarray(slope), *squares(128)], squares(224)[:2], photographs[:1]
 
 
 def from_callable(
@@ -147,12 +179,7 @@ def module_function(
     Args:
         preprocess: what the network receives: a picture of Pillow -> tensor (C, H, W), as transforms of torchvision,
             timm and open_clip are; or as data.
-        device: as in `load_embedder`; ``auto`` is where the network lies.
-
-    Raises:
-        BadConfig: when called, for pictures of which ``preprocess`` makes no tensors of one shape, or an output that is
-            no tensor (N, D).
-    """
+        device: as in `load_embedder`; ``auto`` is where the network is."""
 
     def embed(images: Sequence[Image]) -> np.ndarray:
         import torch
@@ -186,7 +213,7 @@ def _batch(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], 
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Return the device on which a network lies; the processor for one without parameters and buffers."""
+    """Return the device of a network; the processor for one without parameters and buffers."""
     import torch
 
     return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
@@ -242,11 +269,7 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
 
     Args:
         matrix: (N, D).
-        samples: row for row, with the columns image_id, transform, repetition and draw.
-
-    Raises:
-        BadArray: ``matrix`` is no array (N, D) of finite numbers.
-    """
+        samples: row for row, with the columns image_id, transform, repetition and draw."""
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
         raise BadArray(
             f"Embeddings of samples are one row a sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "

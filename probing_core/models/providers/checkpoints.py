@@ -16,7 +16,7 @@ from probing_core.errors import UnknownName
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
 from probing_core.models.names import ModelName
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import timm as timm_
 from probing_core.models.providers import torchvision as torchvision_
 from probing_core.models.weights import load_weights, read_weights, refuse_misfit
@@ -54,11 +54,7 @@ class Family:
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Load one of `FAMILIES`, or a published checkpoint of the catalog that has the same form.
-
-    Raises:
-        ModelUnavailable: the weights are missing, cannot be read or do not fit.
-    """
+    """Load one of `FAMILIES`, or a published checkpoint of the catalog that has the same form."""
     name = ModelName(spec.name, options)
     family = FAMILIES[spec.name]
     path = user_path(options["weights"]) if "weights" in options else hub.fetch_weights(family.source, name.base)
@@ -67,11 +63,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a family outside the catalog.
-
-    Raises:
-        UnknownName: there is no such family.
-    """
+    """Return the spec of a family outside the catalog."""
     if name.base not in FAMILIES:
         raise UnknownName(
             f"There is no state dict called '{name.base}'.{suggest(name.base, FAMILIES)} "

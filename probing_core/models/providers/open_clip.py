@@ -15,7 +15,7 @@ from probing_core.errors import BadConfig, ModelUnavailable, UnknownName, one_li
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
 from probing_core.models.names import ModelName, local_folder
-from probing_core.models.network.embedder import Network, NetworkEmbedder
+from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import timm
 from probing_core.models.providers.timm import HUB
 from probing_core.models.weights import read_weights, refuse_torch_misfit
@@ -28,11 +28,7 @@ PREFIXES = ("open_clip",)
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Load an open_clip model; its embedding is ``encode_image``, projected into the space of the texts.
-
-    Raises:
-        ModelUnavailable: the weights are missing, cannot be read or do not fit.
-    """
+    """Load an open_clip model; its embedding is ``encode_image``, projected into the space of the texts."""
     import open_clip
 
     name = ModelName(spec.name, options)
@@ -105,12 +101,7 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of an open_clip model outside the catalog.
-
-    Raises:
-        UnknownName: open_clip has no such architecture or tag.
-        BadConfig: neither a tag nor a file of weights is named.
-    """
+    """Return the spec of an open_clip model outside the catalog."""
     spec = EmbedderSpec(
         name=name.base,
         family=name.model.split("/")[0],

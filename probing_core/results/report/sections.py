@@ -248,7 +248,7 @@ def _retrieval(run: Run) -> Iterator[object]:
     if all(run.table(layout.table_path(name)).empty for name in names):
         yield Text(
             "Whether originals of altered pictures are found is measured from embeddings, from 30 photographs on; "
-            "`probing evaluate --run DIR` adds it to a run that has them."
+            "`probing run --out DIR` adds it to a run that has them."
         )
     if words := originals_finding(run):
         yield Text(words)

@@ -31,8 +31,6 @@ def run(tmp_path_factory, many_scenes) -> Run:
             "32",
             "--limit",
             "32",
-            "--live-images",
-            "10",
             "--transforms",
             TRANSFORMS,
             "--device",
@@ -41,9 +39,8 @@ def run(tmp_path_factory, many_scenes) -> Run:
             "float32",
         ]
         out = str(folder / "run")
-        assert main(["embed", "--run", out, "--corpus", f"folder:{many_scenes}", "--models", "published", *few]) == 0
-        assert main(["train", "--run", out]) == 0
-        assert main(["evaluate", "--run", out]) == 0
+        asked = ["--corpus", f"folder:{many_scenes}", "--models", "published", "--until", "evaluate"]
+        assert main(["run", "--out", out, *asked, *few]) == 0
     return Run.open(out)
 
 

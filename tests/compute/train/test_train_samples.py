@@ -1,8 +1,9 @@
-"""Probes learn from a stated number of samples, of whole photographs; everything is tested, and scores state it."""
+"""Probes learn from as many samples as memory holds, of whole photographs; everything is tested, scores state it."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,10 +14,9 @@ from probing_core.compute import memory
 from probing_core.compute.folds import folds_of
 from probing_core.compute.model_samples import draw_photographs
 from probing_core.probes.linear import fit_in_span
-from probing_core.run.layout import fits_path, predictions_path
+from probing_core.run.layout import predictions_path
 from probing_core.run.models import model_entries
 from probing_core.run.probes import read_probe
-from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.compute.train.samples import samples_of
@@ -27,14 +27,16 @@ MAX_SAMPLES = 60
 
 
 @pytest.fixture(scope="module")
-def limited(trained_run, tmp_path_factory) -> Store:
-    """The trained run as it would be with ``--train-samples 60``: embeddings and samples are the same."""
+def limited(trained_run, tmp_path_factory) -> Iterator[Store]:
+    """The trained run as a machine makes it whose memory holds so few samples: embeddings and samples are the same."""
     store = Store(shutil.copytree(trained_run, tmp_path_factory.mktemp("limited") / "run"))
-    recipe = replace(read_recipe(store), train_samples=MAX_SAMPLES)
-    write_recipe(store, recipe)
-    assert left(store, "embed") == []
-    run(store.root, stages=("train", "evaluate"))
-    return Store(store.root)
+    dim = model_entries(store)[0]["dim"]
+    machine = SimpleNamespace(total=4 * (dim + 1) * MAX_SAMPLES / memory.TRAINING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory.psutil, "virtual_memory", lambda: machine)
+        assert left(store, "embed") == []
+        run(store.root, stages=("train", "evaluate"))
+        yield Store(store.root)
 
 
 def test_photographs_are_drawn_whole_by_the_seed(trained_run):
@@ -88,16 +90,3 @@ def test_the_number_stands_beside_each_score(limited, trained_run):
     assert not scores.loc[scores["task"] == "content", "note"].str.contains("learned from").any()  # it has fewer
     before = Store(trained_run).read_table("tables/scores.parquet")
     assert not before["note"].str.contains("of .* samples").any()
-
-
-def test_without_a_number_memory_decides(trained_run, tmp_path, monkeypatch):
-    out = shutil.copytree(trained_run, tmp_path / "run")
-    run(out, stages=("train",))
-    before = Store(out).checksum(fits_path(MODEL, "fine"))
-    assert before == Store(trained_run).checksum(fits_path(MODEL, "fine"))
-    dim = model_entries(Store(out))[0]["dim"]
-    machine = SimpleNamespace(total=4 * (dim + 1) * MAX_SAMPLES / memory.TRAINING)
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: machine)
-    run(out, stages=("train",))
-    notes = Store(out).read_table(fits_path(MODEL, "fine"))["note"]
-    assert notes.str.contains("learned from .* of .* samples").all()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from dashboard.jobs.estimate import Pace, estimate
-from probing_core.cli import build_parser
-from probing_core.cli.stages import run_options
+from probing_core.cli import parse
+from probing_core.cli.run import run_options
 from probing_core.images import encode_png
 from probing_core.models import bundled
 from probing_core.results import Run
@@ -45,12 +45,12 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     assert places == sorted(places), "what most come for is offered first"
     assert "for a model that embeds 100 pictures a second" in shown
     command = next(code.value for code in app.code if "rank" in code.value)
-    assert build_parser().parse_args(shlex.split(command)[1:]).model == "timm:resnet18"
+    assert parse(shlex.split(command)[1:]).model == "timm:resnet18"
     assert started == [], "a link alone starts nothing"
     label(app, "button", "Test it").click().run()
     ((run, arguments),) = started
     assert run.name == "rank-timm_resnet18"
-    asked = run_options(build_parser().parse_args(["run", "--out", str(run), *arguments]))
+    asked = run_options(parse(["run", "--out", str(run), *arguments]))
     assert (asked.models, asked.base) == (["timm:resnet18"], made_run)
     app = open_app("New run", run=made_run, rank_model="timm:x@nothing=1")
     assert "is not an option of a model name" in unescaped(app)
@@ -169,7 +169,7 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
     assert arguments[arguments.index("--executor") :] == ["--executor", "ray", "--address", "10.0.0.7:6379"]
     (shown,) = [code.value for code in app.code]
     assert shlex.split(shown) == ["probing", "run", "--out", str(run), *arguments]
-    options = run_options(build_parser().parse_args(shlex.split(shown)[1:]))
+    options = run_options(parse(shlex.split(shown)[1:]))
     assert (options.executor, options.address) == ("ray", "10.0.0.7:6379")
     app.segmented_control(key="new-executor").set_value("local").run()
     assert "--executor" not in app.code[0].value
@@ -268,7 +268,7 @@ def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, ma
     (run / PROGRESS).write_text(json.dumps(asdict(Report("embed", 1, 9, None, "", state="cancelled"))))
     for options, had in (
         (Options(executor="ray", address="10.0.0.7:6379"), ["--executor", "ray", "--address", "10.0.0.7:6379"]),
-        (Options(precision="float32", maps="first"), ["--precision", "float32", "--maps", "first"]),
+        (Options(precision="float32"), ["--precision", "float32"]),
         (Options(), []),
     ):
         note_options(run, options)

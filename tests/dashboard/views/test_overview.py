@@ -6,10 +6,10 @@ import shutil
 from dataclasses import replace
 
 import pytest
-
 from dashboard.components.tour import STEPS
+
 from probing_core.results import Run, leaderboard, retrieval, sentences, summaries
-from probing_core.results.comparison import compare
+from probing_core.results.compare import compare
 from probing_core.results.ranking import has_place, marked
 from probing_core.run.store import Store, digest
 from tests.dashboard.app_reading import figures, label, texts, unescaped
@@ -60,7 +60,7 @@ def test_other_seeds_stand_folded_below_their_model(open_app):
     (folded,) = [t.value for t in app.dataframe if "seed_of" in t.value]
     assert list(folded["model"]) == list(further["model"])
     row = folded.set_index("model").loc["zoo/supervised@seed=1"]
-    apart = compare("zoo/supervised@seed=1", "zoo/supervised", REFERENCE).set_index("subset").loc["all"]
+    apart = compare("zoo/supervised@seed=1", "zoo/supervised", REFERENCE).table.set_index("subset").loc["all"]
     ends = ["difference", "low", "high"]
     assert row[ends].tolist() == pytest.approx((apart[ends] * 100).tolist())
     assert f"({len(further)} more with other seeds)" in texts(app)

@@ -72,7 +72,7 @@ def pictures(sixteen: Some):
     import torch
 
     from probing_core.models.base import Preprocessing
-    from probing_core.models.network.preprocessing import resize_and_crop
+    from probing_core.models.preprocessing import resize_and_crop
 
     square = Preprocessing(size=(144, 144))
     images = [resize_and_crop(sixteen.load(i), square).transpose(2, 0, 1) for i in sixteen.rows["image_id"]]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from lab.pretraining.objectives import Decoder, encode_visible, error_at, patches, random_masks
-from probing_core.models.zoo.patch_stem import init_patch_stem_vit
+from probing_core.models.patch_stem import init_patch_stem_vit
 
 
 def generator(seed: int = 0) -> torch.Generator:

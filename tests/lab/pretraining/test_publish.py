@@ -13,9 +13,8 @@ from lab.pretraining.gate import FineGate, Gate, measure, measure_fine, seen_row
 from lab.pretraining.publish import publish, sparkline
 from probing_core.errors import BadCorpus, BadRun
 from probing_core.measures import Interval
-from probing_core.models.zoo import specs
-from probing_core.models.zoo.architectures import PATCH_STEM
-from probing_core.models.zoo.vit import ViTEmbedder, init_vit
+from probing_core.models import zoo
+from probing_core.models.zoo import PATCH_STEM, ViTEmbedder, init_vit
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +36,7 @@ def _few_transforms(monkeypatch) -> None:
 
 
 def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(specs, "data_dir", lambda: tmp_path / "data")
+    monkeypatch.setattr(zoo, "data_dir", lambda: tmp_path / "data")
     eight = type(drawn)(per_split=8)
     trainings = [tmp_path / "clip", tmp_path / "can"]
     with pytest.raises(BadRun, match="no finished training"):

@@ -14,7 +14,7 @@ from probing_core import cli
 
 @pytest.mark.parametrize("arguments", newcomer.TYPED.values(), ids=newcomer.TYPED)
 def test_what_a_newcomer_types_is_a_command(arguments):
-    assert callable(cli.build_parser().parse_args(arguments).command)
+    assert callable(cli.parse(arguments).command)
 
 
 def test_the_newcomer_types_what_the_first_screen_of_readme_says():

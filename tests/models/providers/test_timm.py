@@ -10,8 +10,7 @@ from safetensors.torch import save_file
 from timm.data import create_transform, resolve_model_data_config
 
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
-from probing_core.models import load_embedder
-from probing_core.models.network import compiled
+from probing_core.models import compiled, load_embedder
 from probing_core.models.providers import timm as provider
 from tests.models.made import call, in_pytorch, loaded_in_pytorch, outputs_of, pictures, pillow
 

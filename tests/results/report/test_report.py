@@ -160,7 +160,7 @@ def test_a_run_with_tables_of_retrieval_has_its_sentence_and_charts_and_one_with
     assert {use.title for use in retrieval.USES.values()} <= {word.partition(":")[0] for word in page.words}
     bare = Page(render("t", sections(run)))
     assert len(page.figures) > len(bare.figures)
-    assert any("`probing evaluate --run DIR` adds it to a run that has them" in word for word in bare.words)
+    assert any("`probing run --out DIR` adds it to a run that has them" in word for word in bare.words)
 
 
 def test_units_of_strengths_are_those_of_the_definitions_whatever_an_older_table_holds(run, tmp_path):

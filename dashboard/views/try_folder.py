@@ -1,0 +1,314 @@
+"""Scan: a verdict on every picture of a folder of this computer. The work happens in a background process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape
+from itertools import count
+from pathlib import Path, PurePath
+
+import pandas as pd
+import pyarrow as pa
+import streamlit as st
+
+from dashboard import rights, state
+from dashboard.components.scan_thumbnails import thumbnails_of
+from dashboard.data import cache, examples, predictions
+from dashboard.data.predictions import Row
+from dashboard.jobs import processes, scans
+from dashboard.page import fragment
+from dashboard.text import plain
+from dashboard.widgets import access, asking, messages, pickers, tables
+from probing_core.api.scan import CHUNKS
+from probing_core.api.scan.writing import TABLE, promise_of
+from probing_core.compute.names import DETECTOR
+from probing_core.errors import BadConfig, ProbingError, one_line
+from probing_core.paths import runs_dir, user_path
+from probing_core.results import RunPlace
+from probing_core.run.layout import DETECTOR_FILE, PROGRESS
+from probing_core.run.progress import Report
+
+UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
+MAX_LETTERS = 50
+ABOUT_P = "Share of untouched photographs that seem as altered: at most 5 % of them are called altered."
+
+THUMBNAIL = 64
+"""Pixels of the height of a row with a thumbnail."""
+
+FEW_ROWS = 6
+"""Number of rows of a scan's table that are shown without scrolling."""
+
+LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
+
+SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
+
+
+def show() -> None:
+    """Show the form of a scan, a sample of its folder, and the scans of this computer."""
+    st.markdown(
+        "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
+        "dashboard runs, and nothing in it is changed."
+    )
+    able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
+    allowed = access.ask("Scanning a folder")
+    if not able:
+        messages.empty("No run here has a detector of alterations; runs made with `--calibrate-on CORPUS` have one.")
+    elif allowed:
+        _form(able)
+    sample = st.container()
+    if allowed:
+        _scans()
+    if able:
+        with sample:  # last, since its first answer waits for the detector to be loaded
+            _sample(able)
+
+
+def scans_dir() -> Path:
+    """Return the folder of the scans that are started here."""
+    return runs_dir().parent / "scans"
+
+
+def _form(able: list[RunPlace]) -> None:
+    left, right = st.columns(2)
+    folder = left.text_input("Folder", key="scan-folder", placeholder="/home/me/pictures").strip()
+    clean = right.text_input(
+        "Pictures that you trust (optional)",
+        key="scan-clean",
+        placeholder="a folder of untouched pictures of the same source",
+        help="They calibrate the verdicts: 100 or more for a rate of false alarms of 5 %, 500 or more for a false "
+        "discovery rate. Without them no rate is promised.",
+    ).strip()
+    proposed = _name_from(folder)
+    name = left.text_input(
+        "Name of the scan",
+        key="scan-name",
+        placeholder=proposed or "that of the folder",
+        max_chars=60,
+        help="Without one it is that of the folder.",
+    )
+    name = name or proposed
+    names = [place.name for place in able]
+    run = able[names.index(pickers.select("Detector of the run", "scan-run", names, where=right))]
+    if problem := _problem(folder, clean, name):
+        st.caption(f":material/edit: {problem}")
+    if st.button("Start", key="scan-start", type="primary", disabled=bool(problem), icon=":material/play_arrow:"):
+        scans.start(scans_dir() / name, _path(folder), run.path, _path(clean) if clean else None)
+
+
+def _name_from(folder: str) -> str:
+    """Return a name for a scan of ``folder`` that none has yet; empty where the folder has no name."""
+    words = UNUSABLE.sub("-", PurePath(folder).name).strip("-._")[:MAX_LETTERS] if folder else ""
+    number = next(n for n in count(1) if not (scans_dir() / _numbered(words, n)).exists()) if words else 1
+    return _numbered(words, number) if words else ""
+
+
+def _numbered(words: str, number: int) -> str:
+    return words if number == 1 else f"{words}-{number}"
+
+
+@fragment
+def _sample(able: list[RunPlace]) -> None:
+    """Show what comes out, for the pictures of Try your images."""
+    st.header("What comes out, for six examples")
+    chosen = state.stored_choice("scan-run")
+    run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
+    place = st.empty()
+    place.html(_examples_table([]))
+    for _ in predictions.loading(run, DETECTOR):
+        place.html(_examples_table([]) + LOADING)
+    names = list(examples.NAMES)
+    crops = [predictions.crops_of(run, examples.example(name)) for name in names]
+    rows = asking.rows(run, [DETECTOR], dict(zip(names, crops, strict=True)))
+    place.html(_examples_table(rows))
+    table = pd.DataFrame(
+        {
+            "path": [row["image"] for row in rows],
+            "verdict": [row["answer"] for row in rows],
+            "group": [row["verdict"]["group"] for row in rows],
+            "class": [row["verdict"]["transform"] for row in rows],
+            "p": [row["verdict"]["p"] for row in rows],
+        }
+    )
+    tables.download(table, "scan-examples", "This table as CSV")
+
+
+def _examples_table(rows: Sequence[Row]) -> str:
+    """Return HTML: the examples with the verdict on each, or with none yet, at once: a grid that scrolls takes longer
+    than all else on the page."""
+    lines = []
+    for place, name in enumerate(examples.NAMES):
+        words = ["…", "", "", ""]
+        if rows:
+            found = rows[place]["verdict"]
+            p = "" if found["p"] is None else f"{found['p']:.3f}"
+            words = [rows[place]["answer"], found["group"] or "", found["transform"] or "", p]
+        picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
+        cells = "".join(f"<td>{escape(word)}</td>" for word in words)
+        lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Path", "Verdict", "Group", "Class"))
+    about = f'<th scope="col" title="{escape(ABOUT_P)}">p</th>'
+    return (
+        f'<table class="examples"><thead><tr><th scope="col">Picture</th>{heads}{about}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
+
+
+def _problem(folder: str, clean: str, name: str) -> str:
+    if not folder:
+        return "Enter a folder to start."
+    try:
+        missing = [text for text in (folder, clean) if text and not _path(text).is_dir()]
+    except BadConfig as error:
+        return plain(str(error))
+    if missing:
+        return f"There is no folder '{plain(missing[0])}' on this computer."
+    if not processes.NAME.fullmatch(name):
+        return "Give the scan a name of letters, digits, dots, dashes and underscores."
+    return f"There is a scan '{name}' already; choose another name." if (scans_dir() / name).exists() else ""
+
+
+def _path(text: str) -> Path:
+    rights.require("Naming a folder")
+    return user_path(text).absolute()
+
+
+def _scans() -> None:
+    """Show all scans; only running ones are drawn repeatedly, since a table that is redrawn cannot be downloaded."""
+    reports = _reports()
+    ended = {out: report for out, report in reports.items() if not _is_running(report)}
+    _under_way({out: _status(report) for out, report in ended.items()})
+    for out, report in ended.items():
+        _scan(out, report)
+
+
+@st.fragment(run_every=2.0)
+def _under_way(ended: dict[Path, str]) -> None:
+    """Show the running scans, and rerun the page when the others differ from ``ended``, statuses by folder."""
+    reports = _reports()
+    if {out: _status(report) for out, report in reports.items() if not _is_running(report)} != ended:
+        st.rerun()
+    for out, report in reports.items():
+        if _is_running(report):
+            st.session_state[_watched(out)] = True
+            _scan(out, report)
+
+
+def _reports() -> dict[Path, Report | None]:
+    """Return the report of each scan, by its folder."""
+    folder = scans_dir()
+    begun = sorted(path for path in folder.iterdir() if (path / PROGRESS).is_file()) if folder.is_dir() else []
+    return {out: processes.report_of(out) for out in begun}
+
+
+def _is_running(report: Report | None) -> bool:
+    return report is not None and report.state == "running"
+
+
+@messages.guarded
+def _scan(out: Path, report: Report | None) -> None:
+    with st.container(border=True, key=f"scan-of-{out.name}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(out.name)}** — {_status(report)}", width="stretch")
+            _control(out, report)
+        if st.session_state.get(_asking(out)):
+            _ask_to_remove(out)
+        if report and report.state == "done":
+            _results(out)
+
+
+def _control(out: Path, report: Report | None) -> None:
+    """Show the buttons for a scan in its present state."""
+    if _is_running(report):
+        if st.button("Cancel", key=f"cancel-scan-{out.name}"):
+            processes.cancel(out)
+        return
+    unfinished = (report is None or report.state != "done") and scans.read_request(out)
+    if unfinished and st.button("Resume", key=f"resume-scan-{out.name}"):
+        scans.resume(out)
+    if st.button("Remove", key=f"remove-scan-{out.name}"):
+        st.session_state[_asking(out)] = True
+
+
+def _ask_to_remove(out: Path) -> None:
+    st.warning(
+        f"Remove what the scan '{plain(out.name)}' has found? The pictures that it read stay where they are.",
+        icon=":material/delete:",
+    )
+    with st.container(horizontal=True):
+        removed = st.button("Remove what it found", key=f"remove-now-scan-{out.name}", type="primary")
+        if removed:
+            scans.remove(out)
+        if st.button("Leave it", key=f"leave-scan-{out.name}") or removed:
+            st.session_state.pop(_asking(out))
+            st.rerun()
+
+
+def _watched(out: Path) -> str:
+    """Return the session key that is set once the visitor has seen a scan run: its results are open when it ends."""
+    return f"_watched-scan-{out.name}"
+
+
+def _asking(out: Path) -> str:
+    """Return the session key that is set while the visitor is asked whether to remove a scan."""
+    return f"_removing-scan-{out.name}"
+
+
+def _results(out: Path) -> None:
+    rights.require("Reading what a scan has found")
+    if st.session_state.pop(_watched(out), False):
+        state.choose(f"show-scan-{out.name}", True)
+    if not (box := pickers.fold("Results", f"show-scan-{out.name}")):
+        return
+    with box:
+        try:
+            table, promise = pd.read_parquet(out / TABLE, columns=list(SHOWN)), promise_of(out)
+        except (OSError, ValueError) as error:  # damaged Parquet is a ValueError
+            raise ProbingError(
+                f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
+                f"'{out}', and scan again."
+            ) from error
+        counts = table["verdict"].value_counts()
+        st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
+        st.caption(plain(promise))
+        if table["q"].isna().all():
+            table = table.drop(columns="q")
+        shown = table.sort_values("p", na_position="last")
+        table = table.loc[shown.index]
+        shown.insert(0, "", _thumbnails(out, table))
+        st.dataframe(
+            shown,
+            hide_index=True,
+            key=f"scan-table-{out.name}",
+            height="content" if len(shown) <= FEW_ROWS else 500,
+            row_height=THUMBNAIL,
+            column_config={
+                "": st.column_config.ImageColumn(width="small"),
+                "p": st.column_config.NumberColumn(help=ABOUT_P, format="%.3f"),
+                "q": st.column_config.NumberColumn(format="%.3f"),
+            },
+        )
+        tables.download(table, f"scan-table-{out.name}")
+        page_file = out / "index.html"
+        label, name = "The page with thumbnails", f"{out.name}.html"
+        tables.download_file(page_file.read_bytes, f"scan-page-{out.name}", label, name, "text/html")
+
+
+def _thumbnails(out: Path, table: pd.DataFrame) -> list[str | None]:
+    """Return the address of the thumbnail of each row, whose label is its place in the scan; None where it has none."""
+    try:
+        found = thumbnails_of(out / CHUNKS, (out / TABLE).stat().st_mtime_ns)
+    except (OSError, pa.ArrowException):  # the table is there and has no pictures
+        return [None] * len(table)
+    rows = zip(table.index, table["error"], strict=True)
+    return [found.address(row) if not error and row < len(found) else None for row, error in rows]
+
+
+def _status(report: Report | None) -> str:
+    if report is None:
+        return "not begun"
+    if report.state == "running":
+        return plain(report.so_far)
+    if report.state == "failed":
+        return f"stopped: {plain(report.error)}"
+    return "complete" if report.state == "done" else report.state

@@ -1,0 +1,19 @@
+"""``corpora``: the kinds of corpora."""
+
+from __future__ import annotations
+
+import argparse
+
+from probing_core.cli.output import print_list
+
+EXAMPLE = "probing corpora --json"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+
+
+def run(options: argparse.Namespace) -> int:
+    from probing_core.api.lists import list_corpora
+
+    return print_list(list_corpora(), options.json)

@@ -1,0 +1,53 @@
+"""``run``: all stages of a run, or those up to one of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from probing_core.cli.arguments import name_list, natural
+from probing_core.run.options import STAGES, Kind, Options, flag
+
+EXAMPLE = "probing run --out data/runs/mine --corpus folder:photos --models zoo/mae,timm:resnet50.a1_in1k"
+
+PARSERS: dict[Kind, Callable[[str], Any]] = {"text": str, "number": natural, "names": name_list, "folder": Path}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    for option in fields(Options):
+        about = option.metadata
+        parser.add_argument(
+            flag(option),
+            default=option.default,
+            type=PARSERS[about["kind"]],
+            metavar=about["metavar"],
+            help=about["help"],
+        )
+    parser.add_argument("--until", choices=STAGES[:-1], help="the last stage that is done (default: all, then maps)")
+
+
+def run(options: argparse.Namespace) -> int:
+    from probing_core.run.progress import final_report, terminal
+    from probing_core.run.stages import run
+
+    progress = terminal(options.out)
+    with final_report(progress):
+        run(options.out, run_options(options), stages_of(options), progress)
+    what = f"the stage {options.until} is complete" if options.until else "complete"
+    print(f"{options.out}: {what}.", file=sys.stderr)
+    return 0
+
+
+def stages_of(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the stages that ``--until`` asks for."""
+    return STAGES[: STAGES.index(options.until) + 1] if options.until else STAGES
+
+
+def run_options(options: argparse.Namespace) -> Options:
+    """Return what the pipeline takes of the arguments."""
+    return Options(**{f.name: getattr(options, f.name) for f in fields(Options)})

@@ -1,1 +1,0 @@
-"""Whether two pipelines give the same embeddings: golden pictures, shifts, and which step differs."""

@@ -1,0 +1,327 @@
+"""Networks compiled for the processor by OpenVINO, where they run faster than in PyTorch (docs/engines.md).
+
+`compile_readout` converts the readout of a network, compares it with PyTorch on two pictures, and returns it only
+where the two agree. OpenVINO keeps what it compiled in the system's cache folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from probing_core.errors import one_line
+from probing_core.models.processor import AHEAD
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from probing_core.models.network import Read
+
+BATCH = 4
+"""Pictures of one pass, if no other number is asked for; a smaller batch is filled up. Sizes that vary would each be
+compiled at their first use."""
+
+HINTS = {"float32": "f32", "bfloat16": "bf16"}
+"""Precisions that are compiled, and OpenVINO's names for them."""
+
+MAX_DISTANCE = 1e-5
+"""Largest distance between two float32 embeddings of a picture, in lengths of the embedding."""
+
+MIN_COSINE = 0.96
+"""Smallest cosine between the embeddings in bfloat16 and in float32. The smallest of any picture and any network that
+ships is 0.965 (docs/precision.md)."""
+
+EXACT = "exact"
+"""Mark in the names of operations that stay in float32."""
+
+FLOAT32 = "DisablePrecisionConversion"
+"""Attribute of OpenVINO's file format for operations that stay in float32; its Python interface cannot set it."""
+
+_COMPILING = Lock()
+"""Conversion changes a function of Python's for a moment, so one thread converts at a time."""
+
+
+class NotCompiled(Exception):
+    """Reason why a network is not compiled, in words."""
+
+
+@cache
+def installed_version() -> str:
+    """Return the version of OpenVINO, or an empty string where it is not installed."""
+    try:
+        return version("openvino")
+    except PackageNotFoundError:
+        return ""
+
+
+class CompiledReadout:
+    """A compiled network.
+
+    Args:
+        model: OpenVINO's compiled model; its input is (N, H, W, 3), N pictures a pass.
+        requests: how many passes are asked for at a time; those that no core is free for wait in OpenVINO, which goes
+            from one to the next at once. More callers wait.
+    """
+
+    def __init__(self, model: Any, requests: int) -> None:
+        self._shape = tuple(model.input(0).shape)
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(requests):
+            self._free.put(model.create_infer_request())
+
+    def fits(self, batch: torch.Tensor) -> bool:
+        """Return whether a batch (N, 3, H, W) has the height and width that were compiled."""
+        return (*batch.shape[2:], batch.shape[1]) == self._shape[1:]
+
+    def __call__(self, batch: torch.Tensor) -> list[np.ndarray]:
+        """Return the outputs, (N, D) ``float32`` each, for a batch (N, 3, H, W) that is channels last in memory."""
+        pictures = batch.permute(0, 2, 3, 1).numpy()
+        most = self._shape[0]
+        passes = [self._infer(pictures[start : start + most]) for start in range(0, len(pictures), most)]
+        return passes[0] if len(passes) == 1 else [np.concatenate(outputs) for outputs in zip(*passes, strict=True)]
+
+    def _infer(self, pictures: np.ndarray) -> list[np.ndarray]:
+        count = len(pictures)
+        if count < self._shape[0]:
+            missing = np.zeros((self._shape[0] - count, *pictures.shape[1:]), np.float32)
+            pictures = np.concatenate([pictures, missing])
+        request = self._free.get()
+        try:
+            results = request.infer({0: np.ascontiguousarray(pictures)}, share_inputs=True)
+            return [results[position][:count] for position in range(len(results))]
+        finally:
+            self._free.put(request)
+
+
+def compile_readout(
+    module: nn.Module,
+    read: Read,
+    batch: torch.Tensor,
+    expected: Sequence[np.ndarray],
+    precision: str,
+    exact: Sequence[str],
+    threads: int,
+    batch_size: int = BATCH,
+) -> CompiledReadout:
+    """Compile ``read`` of a network for this processor.
+
+    Args:
+        module: the network on the CPU, in evaluation mode.
+        read: what is read from it.
+        batch: two pictures (2, 3, H, W), channels last in memory.
+        expected: what ``read`` gives of them in PyTorch and float32; compiled, it has to give the same.
+        precision: "float32" or "bfloat16".
+        exact: names of modules that are computed in float32 whatever the precision.
+        threads: how many passes run side by side, each on one core.
+        batch_size: pictures of one pass.
+
+    Raises:
+        NotCompiled: OpenVINO is missing or cannot do it, or its results differ from PyTorch's.
+    """
+    core = _core()
+    if precision not in HINTS or (precision == "bfloat16" and "BF16" not in _capabilities(core)):
+        raise NotCompiled(f"OpenVINO does not compute in {precision} on this processor")
+    settings = _settings(precision, threads)
+    with _COMPILING:
+        model = _convert(module, read, _of_size(batch, batch_size), exact)
+        if precision != "float32":  # a conversion is compared where nothing is rounded
+            full = core.compile_model(model, "CPU", _settings("float32", threads))
+            _compare(CompiledReadout(full, 1)(batch), expected, "float32")
+            model = _with_exact_modules(core, model) if exact else model
+        compiled = core.compile_model(model, "CPU", settings)
+    readout = CompiledReadout(compiled, AHEAD * threads)
+    _compare(readout(batch), expected, precision)
+    return readout
+
+
+@cache
+def _core() -> Any:
+    """Return OpenVINO's runtime.
+
+    Raises:
+        NotCompiled: it is not installed, or does not run here.
+    """
+    # OpenVINO reports its import to its makers unless this package is missing; nothing is sent from here.
+    blocked = "openvino_telemetry" not in sys.modules
+    if blocked:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        import openvino
+
+        return openvino.Core()
+    except (ImportError, OSError, RuntimeError) as error:
+        raise NotCompiled(f"OpenVINO cannot be used here ({one_line(error)})") from error
+    finally:
+        if blocked:
+            del sys.modules["openvino_telemetry"]
+
+
+def _cache_folder() -> Path | None:
+    """Return the folder of compiled networks; None where it cannot be written to."""
+    import platformdirs
+
+    folder = platformdirs.user_cache_path("probing") / "openvino"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _capabilities(core: Any) -> list[str]:
+    return sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def _settings(precision: str, threads: int) -> dict[str, Any]:
+    cache = _cache_folder()
+    return {
+        **({"CACHE_DIR": str(cache)} if cache else {}),
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "NUM_STREAMS": threads,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": False,  # several networks and the pages share the cores
+    }
+
+
+def _compare(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precision: str) -> None:
+    """Raise `NotCompiled` where results for the same pictures differ by more than ``precision`` explains."""
+    for a, b in zip(ours, expected, strict=True):
+        length = np.linalg.norm(b, axis=1) + np.finfo(np.float32).tiny
+        if precision == "float32":
+            apart = float((np.abs(a - b).max(1) / length).max())
+            if not apart <= MAX_DISTANCE:
+                raise NotCompiled(f"OpenVINO's embeddings are {apart:.1g} of their length from PyTorch's")
+        else:
+            cosine = float(((a * b).sum(1) / length / (np.linalg.norm(a, axis=1) + np.finfo(np.float32).tiny)).min())
+            if not cosine >= MIN_COSINE:
+                raise NotCompiled(f"OpenVINO's embeddings in {precision} have a cosine of {cosine:.3f} to PyTorch's")
+
+
+def _of_size(batch: torch.Tensor, count: int) -> torch.Tensor:
+    """Return ``count`` pictures: those of ``batch``, repeated in turn."""
+    import torch
+
+    repeated = batch.repeat(-(-count // len(batch)), 1, 1, 1)[:count]
+    return repeated.contiguous(memory_format=torch.channels_last)
+
+
+def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequence[str]) -> Any:
+    """Return OpenVINO's model of ``read``, from (N, H, W, 3), for an ``example`` (N, 3, H, W); operations of the
+    modules ``exact`` are named `EXACT`."""
+    import torch
+    from openvino import Layout
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from openvino.preprocess import PrePostProcessor
+
+    class Traced(torch.nn.Module):
+        # The tracer takes a millisecond for every module it knows; of the others it records the operations alone.
+        def __init__(self) -> None:
+            super().__init__()
+            for position, name in enumerate(exact):
+                self.add_module(f"{EXACT}{position}", module.get_submodule(name))
+
+        def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return tuple(output.float() for output in read(pictures))
+
+    try:
+        with warnings.catch_warnings(), torch.inference_mode(), _without_gradients(module):
+            warnings.simplefilter("ignore")  # of the tracer: sizes become constants, and they are constant here
+            decoder = TorchScriptPythonDecoder(
+                Traced().eval(), example_input=(example,), trace_kwargs={"check_trace": False}
+            )
+            frontend = FrontEndManager().load_by_framework("pytorch")
+            model = frontend.convert(frontend.load(decoder))
+            _destroy(decoder.pt_module.graph)
+        model.reshape(list(example.shape))
+        steps = PrePostProcessor(model)
+        steps.input().tensor().set_layout(Layout("NHWC"))
+        steps.input().model().set_layout(Layout("NCHW"))
+        return steps.build()
+    except Exception as error:  # tracing runs the network's own code, which may fail in any way
+        raise NotCompiled(f"OpenVINO cannot convert it ({one_line(error)[:200]})") from error
+
+
+def _destroy(graph: Any) -> None:
+    """Remove all operations of a traced graph, and with them the weights, which are its constants.
+
+    TorchScript never frees the graph of a module that was traced: each would leave its weights in memory.
+    """
+    for _ in list(graph.outputs()):
+        graph.eraseOutput(0)
+    for node in reversed(list(graph.nodes())):
+        node.destroy()
+
+
+@contextmanager
+def _without_gradients(module: nn.Module) -> Iterator[None]:
+    """Switch the gradients of the parameters off while the context lasts: the tracer records them as constants only
+    then."""
+    asking = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in asking:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)
+
+
+def _with_exact_modules(core: Any, model: Any) -> Any:
+    """Mark the operations of ``model`` that are named `EXACT` to stay in float32.
+
+    A mark is lost where operations are joined, so they are joined before; the new ones list the names of the old.
+
+    Raises:
+        NotCompiled: no operation of an exact module was marked, or OpenVINO does not know the mark.
+    """
+    import openvino
+    from openvino._offline_transformations import apply_moc_transformations
+
+    exact, first = _exact_names(model)
+    apply_moc_transformations(model, cf=True)
+    with tempfile.TemporaryDirectory() as folder:
+        structure, weights = Path(folder) / "model.xml", Path(folder) / "model.bin"
+        openvino.serialize(model, structure, weights)
+        root = ElementTree.parse(structure).getroot()
+        layers = [layer for layer in root.iter("layer") if layer.get("type") != "Const"]
+        marked = [layer for layer in layers if (exact | first) & _joined(layer)]
+        for layer in marked:
+            information = layer.find("rt_info")
+            assert information is not None  # the names that were joined are in it
+            ElementTree.SubElement(information, "attribute", name=FLOAT32, version="0", value="dynamic:dynamic")
+        made = core.read_model(ElementTree.tostring(root), openvino.Tensor(np.fromfile(weights, np.uint8)))
+    kept = sum(any(key.startswith(FLOAT32) for key in op.get_rt_info()) for op in made.get_ops())
+    if kept < len(marked) or not any(exact & _joined(layer) for layer in marked):
+        raise NotCompiled(f"OpenVINO keeps {kept} of {len(marked)} operations in float32 that rounding spoils")
+    return made
+
+
+def _joined(layer: ElementTree.Element) -> set[str]:
+    """Return the names of the operations that one of OpenVINO's file was joined from."""
+    attributes = layer.iterfind("rt_info/attribute[@name='fused_names']")
+    return {name.strip() for attribute in attributes for name in attribute.get("value", "").split(",")}
+
+
+def _exact_names(model: Any) -> tuple[set[str], set[str]]:
+    """Return the names of the operations of exact modules and of those to be joined with them; and of those that read
+    the input, which stay in float32 too."""
+    exact = [op for op in model.get_ops() if f".{EXACT}" in op.get_friendly_name()]
+    after = [target.get_node() for op in exact for output in op.outputs() for target in output.get_target_inputs()]
+    first = [target.get_node() for target in model.input(0).get_target_inputs()]
+    joined = [op for op in after if op.get_type_name() == "BatchNormInference"]
+    return {op.get_friendly_name() for op in (*exact, *joined)}, {op.get_friendly_name() for op in first}

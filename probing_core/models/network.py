@@ -1,0 +1,662 @@
+"""Shared parts of every network: readouts of a pass, the engine that computes it, batches, memory that runs out.
+
+A provider builds a `Network`: the module, its own embedding as the library documents it, and where its blocks are.
+`NetworkEmbedder` does the rest; `Forward` decides what computes its passes, `Readouts` what is read from them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
+from threading import Lock, get_ident
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from probing_core.errors import BadConfig, ModelUnavailable
+from probing_core.images import as_image
+from probing_core.models import compiled
+from probing_core.models.base import LoadedEmbedder, Preprocessing
+from probing_core.models.compiled import CompiledReadout, NotCompiled
+from probing_core.models.names import refuse_options, with_layer
+from probing_core.models.preprocessing import make_batch
+from probing_core.models.processor import (
+    AHEAD,
+    BatchThreads,
+    free_memory,
+    out_of_memory,
+    resolve_device,
+    resolve_precision,
+)
+from probing_core.models.weights import weights_digest
+from probing_core.transforms.base import Image
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    Read = Callable[[torch.Tensor], list[torch.Tensor]]
+    """Batch on the device -> (N, D) each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A module and what one must know to embed with it.
+
+    Attributes:
+        module: in evaluation mode once loaded; it holds every weight.
+        embed: batch -> (N, D), the checkpoint's own embedding, by the library's documented call.
+        pooling: how that embedding is pooled, in words.
+        prepare: pictures -> batch (N, 3, H, W), by the library's own processor; None: by the preprocessing's data.
+        features: batch -> tokens or map after the last block and norm, for ``@pool=``; None if there is none.
+        blocks: modules whose outputs ``@layer=`` pools, first to last.
+        maps: axes of feature maps, where the blocks give maps and not tokens.
+        prefix: number of tokens before those of the patches (class, registers); in some networks they join late, and
+            the blocks before have none.
+        class_token: whether the first of them is a class token.
+        pool: pooling of a layer where the name states none: "cls" or "mean".
+        exact: names of modules that are computed in float32 whatever the precision, since rounding spoils them.
+        weights: digest of the weights, where it is not that of their bytes.
+        details: what else changes the embeddings, in JSON types.
+        versions: library -> version, of those that compute the embedding.
+    """
+
+    module: nn.Module
+    embed: Callable[[torch.Tensor], torch.Tensor]
+    pooling: str
+    prepare: Callable[[Sequence[Image]], torch.Tensor] | None = None
+    features: Callable[[torch.Tensor], torch.Tensor] | None = None
+    blocks: Sequence[nn.Module] = ()
+    maps: Literal["NCHW", "NHWC"] = "NCHW"
+    prefix: int = 0
+    class_token: bool = False
+    pool: Literal["cls", "mean"] = "mean"
+    exact: Sequence[str] = ()
+    weights: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+class Readouts:
+    """The readouts of one network under the options of a name.
+
+    Args:
+        name: the full name, for messages.
+        network: the module and its calls.
+        options: of the name: ``pool`` and ``layer`` are used here.
+        batch: two pictures as the network receives them. A pass over them, in float32, shows how many tokens each
+            block gives.
+
+    Attributes:
+        layers: numbers of the layers that the name asks for, from 1; empty for the model's own embedding.
+        all_layers: whether the name asks for each layer.
+        first: what `read` gives of the two pictures.
+        blocks: (layer, pooling) of every block, in every way that there is; empty where one of them cannot be pooled.
+
+    Raises:
+        BadConfig: the network has no such layer or pooling.
+    """
+
+    def __init__(self, name: str, network: Network, options: Mapping[str, str], batch: torch.Tensor) -> None:
+        self._network = network
+        self._pool = options.get("pool")
+        self.all_layers = options.get("layer") == "all"
+        self.layers = _asked_layers(name, options.get("layer"), len(network.blocks))
+        _check_pool(name, self._pool, network, bool(self.layers))
+        with _captured(network.blocks) as outputs:
+            own = network.embed(batch)
+        self._prefixes = _count_prefixes(network, batch, outputs)
+        for layer in self.layers:
+            if self._pool == "cls" and self._prefixes[layer - 1] == 0:
+                raise BadConfig(
+                    f"'{name}': the class token of this model joins after layer {layer}; its poolings there are: mean."
+                )
+        self.blocks = self._readable_blocks()
+        self.first = self.read(batch) if self.layers or self._pool else [own]
+
+    def pooling(self, layer: int | None) -> str:
+        """Return how a layer, or the model's own embedding (None), is pooled."""
+        if layer is None:
+            return self._pool or self._network.pooling
+        # as asked, else as the network is where the layer has what it takes
+        return self._pool or (self._network.pool if self._prefixes[layer - 1] != 0 else "mean")
+
+    def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
+        """Return (N, D) of the model's own embedding, or of each layer that the name asks for."""
+        network = self._network
+        if not self.layers:
+            if self._pool is None:
+                return [network.embed(batch)]
+            assert network.features is not None
+            return [_pooled(network.features(batch), self._pool, network, network.prefix)]
+        with _captured([network.blocks[layer - 1] for layer in self.layers]) as outputs:
+            network.embed(batch)
+        pairs = zip(self.layers, outputs, strict=True)
+        return [self._pooled_block(layer, output, self.pooling(layer)) for layer, output in pairs]
+
+    def read_blocks(self, batch: torch.Tensor) -> list[torch.Tensor]:
+        """Return (N, D) for each of `blocks`."""
+        network = self._network
+        with _captured(network.blocks) as outputs:
+            network.embed(batch)
+        return [self._pooled_block(layer, outputs[layer - 1], pool) for layer, pool in self.blocks]
+
+    def _pooled_block(self, layer: int, output: torch.Tensor, pool: str) -> torch.Tensor:
+        prefix = self._prefixes[layer - 1]
+        return _pooled(output, pool, self._network, self._network.prefix if prefix is None else prefix)
+
+    def _readable_blocks(self) -> tuple[tuple[int, str], ...]:
+        if self.layers or any(prefix is None for prefix in self._prefixes):
+            return ()
+
+        def poolings(prefix: int | None) -> list[str]:
+            there = ["cls", "mean"] if self._network.class_token and prefix else ["mean"]
+            return [pool for pool in there if self._pool in (None, pool)]
+
+        return tuple((layer, pool) for layer, prefix in enumerate(self._prefixes, 1) for pool in poolings(prefix))
+
+
+def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
+    """Return how many tokens precede those of the patches in the ``outputs`` of the blocks; None where they cannot be
+    pooled.
+
+    A block that gives as many tokens as the network's features do has all of them, and one that lacks exactly these
+    has none yet (CaiT, XCiT, ConViT).
+    """
+    if not network.blocks:
+        return []
+    if not network.prefix or network.features is None:
+        return [network.prefix if _can_be_pooled(output, len(batch)) else None for output in outputs]
+    tokens = network.features(batch).shape[1]
+    known = {tokens: network.prefix, tokens - network.prefix: 0}
+    return [known.get(output.shape[1]) if _can_be_pooled(output, len(batch)) else None for output in outputs]
+
+
+@contextmanager
+def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
+    """Yield a list of the outputs of ``blocks``, in the order given, which a forward pass inside the context fills."""
+    outputs: list[Any] = [None] * len(blocks)
+    mine = get_ident()
+
+    def capture(position: int) -> Callable[..., None]:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            if get_ident() == mine:  # other threads pass through the same module at the same time
+                outputs[position] = output[0] if isinstance(output, tuple) else output
+
+        return hook
+
+    handles = [block.register_forward_hook(capture(position)) for position, block in enumerate(blocks)]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _can_be_pooled(output: Any, images: int) -> bool:
+    """Return whether a block gave tokens or a map for each picture; some are never called, or give lists of several."""
+    import torch
+
+    return isinstance(output, torch.Tensor) and output.ndim in (3, 4) and len(output) == images
+
+
+def _pooled(features: torch.Tensor, pool: str, network: Network, prefix: int) -> torch.Tensor:
+    """Pool tokens (N, L, D), ``prefix`` of them before the patches, or a map (4 axes), to (N, D).
+
+    Means are taken in float32, whatever the precision.
+    """
+    features = features.float()
+    if features.ndim == 4:
+        return features.mean((2, 3)) if network.maps == "NCHW" else features.mean((1, 2))
+    return features[:, 0] if pool == "cls" else features[:, prefix:].mean(1)
+
+
+def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
+    if layer is None:
+        return []
+    if count == 0:
+        raise BadConfig(f"'{name}': this model gives no layers to choose from; leave '@layer=' away.")
+    if layer == "all":
+        return list(range(1, count + 1))
+    if int(layer) > count:
+        raise BadConfig(f"'{name}': this model has layers 1 to {count}, or 'all'; got {layer}.")
+    return [int(layer)]
+
+
+def _check_pool(name: str, pool: str | None, network: Network, layered: bool) -> None:
+    if pool is None:
+        return
+    if network.features is None and not layered:
+        raise BadConfig(f"'{name}': this model gives its own embedding only; leave '@pool=' away.")
+    if pool == "cls" and not network.class_token:
+        raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
+
+
+PYTORCH = "PyTorch"
+"""The engine of networks that are not compiled; its version is among the ``libraries``."""
+
+log = logging.getLogger(__name__)
+
+
+class Forward:
+    """Passes through a network in memory, for any number of threads; the arguments are those of `NetworkEmbedder`,
+    resolved, and ``two``, a batch of two pictures on which the engines are compared.
+
+    Attributes:
+        readouts: what is read from a pass.
+        dims: lengths of what `own` gives.
+        compiled: whether OpenVINO computes the model's own embedding.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: Network,
+        preprocessing: Preprocessing,
+        options: Mapping[str, str],
+        two: torch.Tensor,
+        device: str,
+        precision: str,
+        threads: int,
+        batch_size: int = compiled.BATCH,
+    ) -> None:
+        import torch
+
+        self._name, self._network = name, network
+        self._device, self._precision, self._threads = device, precision, threads
+        self._any_size = network.prepare is None and preprocessing.resize == "none"
+        self._two, self._batch_size = two, batch_size
+        self._lock = Lock()
+        self._rounds_all = precision != "float32"
+        with torch.inference_mode():
+            self.readouts = Readouts(name, network, options, two.to(device))
+            first = _arrays(self.readouts.first)
+        self.dims = [array.shape[1] for array in first]
+        self._own = self._choose(self.readouts.read, first)
+        self._blocks: Callable[[torch.Tensor], list[np.ndarray]] | None = None
+
+    @property
+    def compiled(self) -> bool:
+        return isinstance(self._own, CompiledReadout)
+
+    @property
+    def engine(self) -> str:
+        """Engine that computes the model's own embedding, for its recipe."""
+        return f"OpenVINO {compiled.installed_version()}" if self.compiled else PYTORCH
+
+    def own(self, batch: torch.Tensor) -> list[np.ndarray]:
+        """Return (N, D) ``float32`` of the model's own embedding, or of each layer that its name asks for."""
+        return self._run(self._own, self.readouts.read, batch)
+
+    def blocks(self, batch: torch.Tensor) -> list[np.ndarray]:
+        """Return (N, D) ``float32`` for each of the readouts' blocks."""
+        import torch
+
+        with self._lock:
+            if self._blocks is None:  # few visitors need them, so they are compiled at the first call
+                with torch.inference_mode():
+                    first = _arrays(self.readouts.read_blocks(self._two.to(self._device)))
+                self._blocks = self._choose(self.readouts.read_blocks, first)
+        return self._run(self._blocks, self.readouts.read_blocks, batch)
+
+    def run_in_pytorch(self) -> None:
+        """Replace the compiled network by PyTorch, to compare the two."""
+        self._own = partial(self._in_pytorch, self.readouts.read)
+        self._blocks = partial(self._in_pytorch, self.readouts.read_blocks)
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """Compute in PyTorch without gradients, in the precision, while the context lasts."""
+        import torch
+
+        dtype = getattr(torch, self._precision)
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.split(":")[0], dtype, enabled=dtype != torch.float32),
+        ):
+            yield
+
+    def _choose(self, read: Read, expected: list[np.ndarray]) -> Callable[[torch.Tensor], list[np.ndarray]]:
+        """Return the engine for ``read`` that the device, the precision and the network allow.
+
+        ``expected`` is what PyTorch reads from the two pictures in float32.
+        """
+        in_pytorch = partial(self._in_pytorch, read)
+        if self._device != "cpu" or self._precision not in compiled.HINTS or self._any_size:
+            return in_pytorch
+        if not compiled.installed_version():
+            _report_missing()
+            return in_pytorch
+        network = self._network
+        try:
+            return compiled.compile_readout(
+                network.module,
+                read,
+                self._two,
+                expected,
+                self._precision,
+                network.exact,
+                self._threads,
+                self._batch_size,
+            )
+        except NotCompiled as reason:
+            log.warning("'%s' runs in PyTorch: %s.", self._name, reason)
+            return in_pytorch
+
+    def _run(self, engine: Callable[[torch.Tensor], list[np.ndarray]], read: Read, batch: torch.Tensor) -> Any:
+        if isinstance(engine, CompiledReadout) and not engine.fits(batch):
+            return self._in_pytorch(read, batch)
+        return engine(batch)
+
+    def _in_pytorch(self, read: Read, batch: torch.Tensor) -> list[np.ndarray]:
+        with self._lock:
+            if self._rounds_all:
+                for name in self._network.exact:
+                    _compute_in_float32(self._network.module.get_submodule(name), self._device.split(":")[0])
+                self._rounds_all = False
+        with self.inference():
+            return _arrays(read(batch.to(self._device, copy=True)))  # a network may write into its input
+
+
+def _arrays(outputs: Sequence[torch.Tensor]) -> list[np.ndarray]:
+    return [output.float().cpu().numpy() for output in outputs]
+
+
+@cache  # once a process
+def _report_missing() -> None:
+    log.warning("OpenVINO is not installed, so networks run in PyTorch, at half the speed; `pip install openvino`.")
+
+
+def _compute_in_float32(module: nn.Module, device_type: str) -> None:
+    """Exclude ``module`` from autocast."""
+    import torch
+
+    forward = module.forward
+
+    def exact(batch: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(device_type, enabled=False):
+            return forward(batch.float())
+
+    module.forward = exact
+
+
+class NetworkEmbedder(LoadedEmbedder):
+    """Embeds with a `Network`.
+
+    Args:
+        name: the full canonical name.
+        network: the module and its calls.
+        preprocessing: the checkpoint's own.
+        options: of the name: ``pool`` and ``layer`` are used here.
+        device, precision: as asked, "auto" included.
+        batch_size: images of one forward pass at most; if not given, what pays on the device.
+        threads: passes side by side on a processor; as many as PyTorch takes in this thread if not given.
+
+    Raises:
+        BadConfig: the network has no such layer or pooling, or the device or precision is not there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: Network,
+        preprocessing: Preprocessing,
+        options: Mapping[str, str],
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        import torch
+
+        refuse_options(name, options, allowed=("pool", "layer", "weights"))
+        self.name = name
+        self.preprocessing = preprocessing
+        target = resolve_device(device)
+        self.device, self.precision = str(target), resolve_precision(precision, target)
+        self._network = network
+        self._weights = network.weights or weights_digest(network.module.state_dict())
+        # Channels last: convolutions run faster on CPU, transformers as fast as before.
+        network.module.eval().to(target)
+        network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        threads = threads or torch.get_num_threads()
+        self._threads = BatchThreads(target, threads)
+        two = self.prepare(_two_pictures(preprocessing))
+        self._forward = Forward(
+            name,
+            network,
+            preprocessing,
+            options,
+            two,
+            self.device,
+            self.precision,
+            threads,
+            batch_size or compiled.BATCH,
+        )
+        self._choose_batch_size(batch_size)
+        self._dims = self._forward.dims
+        self.dim = self._dims[-1]
+
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        if self._readouts.all_layers:
+            raise BadConfig(f"'{self.name}' has one embedding for each layer: call embed_layers, or name one layer.")
+        if not isinstance(images, SharedPictures):  # those are a run's own, and made
+            images = [as_image(image) for image in images]
+        return self.embed_layers(images)[self._names()[0]]
+
+    def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
+        if not images:  # a run without large pictures has no crops: nothing is computed for their shape alone
+            return {name: np.empty((0, dim), np.float32) for name, dim in self.dims().items()}
+        return dict(zip(self._names(), self._in_batches(images, self._forward.own), strict=True))
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        return tuple(f"{layer}.{pool}" for layer, pool in self._readouts.blocks)
+
+    def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
+        if not self.blocks:
+            return {}
+        return dict(zip(self.blocks, self._in_batches(images, self._forward.blocks), strict=True))
+
+    def recipe(self) -> dict[str, Any]:
+        layers = self._readouts.layers
+        return self._recipe(layers[-1] if layers else None)
+
+    def recipes(self) -> Mapping[str, dict[str, Any]]:
+        layers: Sequence[int | None] = self._readouts.layers or [None]
+        return {name: self._recipe(layer) for name, layer in zip(self._names(), layers, strict=True)}
+
+    def close(self) -> None:
+        for held in ("_network", "_forward"):
+            self.__dict__.pop(held, None)
+        free_memory(self.device)
+
+    def dims(self) -> Mapping[str, int]:
+        return dict(zip(self._names(), self._dims, strict=True))
+
+    @property
+    def engine(self) -> str:
+        """Engine that computes the embeddings: "PyTorch", or "OpenVINO" with its version."""
+        return self._forward.engine
+
+    def run_in_pytorch(self) -> None:
+        """Replace the compiled network, if there is one, by PyTorch, to compare the two."""
+        self._forward.run_in_pytorch()
+        self._choose_batch_size()
+
+    def prepare(self, images: Sequence[Image]) -> torch.Tensor:
+        """Return the input of the network: (N, 3, H, W) ``float32`` on the CPU, channels last in memory."""
+        import torch
+
+        if self._network.prepare is not None:
+            return self._network.prepare(images).contiguous(memory_format=torch.channels_last)
+        batch = make_batch(images, self.preprocessing, self._threads.each_picture)
+        return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
+
+    def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
+        """Compute one pass over a batch from `prepare`: (N, D) for each of the names that `embed_layers` gives."""
+        return self._forward.own(batch)
+
+    def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
+        """Compute `forward` of several batches from `prepare`, in parallel where that is faster; nothing else is
+        done."""
+        return list(self._threads.run(self.forward, batches, self._of_each_core))
+
+    @property
+    def shared_preprocessing(self) -> Preprocessing | None:
+        """Preprocessing of a compiled network; None in PyTorch, which works on copies: sharing gains nothing."""
+        return self.preprocessing if self._forward.compiled and self._network.prepare is None else None
+
+    @property
+    def known_preprocessing(self) -> Preprocessing | None:
+        return self.preprocessing if self._network.prepare is None else None
+
+    def embed_batch(self, batch: np.ndarray) -> np.ndarray:
+        import torch
+
+        ready = torch.from_numpy(batch).permute(0, 3, 1, 2)
+        parts = [self.forward(ready[i : i + self.batch_size])[-1] for i in range(0, len(ready), self.batch_size)]
+        return np.concatenate(parts)
+
+    @property
+    def _of_each_core(self) -> int:
+        return AHEAD if self._forward.compiled else 1
+
+    @property
+    def _readouts(self) -> Any:
+        return self._forward.readouts
+
+    def _choose_batch_size(self, asked: int | None = None) -> None:
+        usual = compiled.BATCH if self._forward.compiled else self._threads.batch_size(self._network.module)
+        self.batch_size = asked or usual
+        self._recorded_batch_size = self.batch_size  # memory that ran short is no other recipe
+
+    def _in_batches(
+        self, images: Sequence[Image], forward: Callable[[torch.Tensor], list[np.ndarray]]
+    ) -> list[np.ndarray]:
+        """Return every output of ``forward`` for all ``images``, computed batch by batch."""
+        if not images:
+            return [output[:0] for output in forward(self.prepare(_two_pictures(self.preprocessing)))]
+
+        def embed(batch: range) -> list[np.ndarray]:
+            return forward(self._batch(images, batch))
+
+        done: list[list[np.ndarray]] = []
+        position = 0
+        while position < len(images):
+            batches = self._threads.batches(range(position, len(images)), self.batch_size)
+            try:
+                for outputs in self._threads.run(embed, batches, self._of_each_core):
+                    done.append(outputs)
+                    position += len(outputs[0])
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                if self.batch_size == 1:
+                    raise ModelUnavailable(
+                        f"'{self.name}' runs out of memory on {self.device} with a single picture; "
+                        f"free some, or take another device or precision."
+                    ) from error
+                if isinstance(images, SharedPictures):
+                    images.forget()
+                self._halve_batch()
+        self._threads.release()
+        return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
+
+    def _batch(self, images: Sequence[Image], positions: range) -> torch.Tensor:
+        """Return `prepare` of the pictures at ``positions``, or the batch that another network prepared from them."""
+
+        def make() -> torch.Tensor:
+            return self.prepare(images[positions.start : positions.stop])
+
+        shared = self.shared_preprocessing
+        if shared is None or not isinstance(images, SharedPictures):
+            return make()
+        return images.batch(shared, positions, make)
+
+    def _halve_batch(self) -> None:
+        import torch
+
+        self.batch_size //= 2
+        self.batch_halved = True
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+    def _names(self) -> list[str]:
+        """Return the full names of the outputs of one pass: one, or one for each layer."""
+        readouts = self._readouts
+        return [with_layer(self.name, layer) for layer in readouts.layers] if readouts.all_layers else [self.name]
+
+    def _recipe(self, layer: int | None) -> dict[str, Any]:
+        import torch
+
+        network = self._network
+        return {
+            "weights": self._weights,
+            "preprocessing": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.preprocessing).items()},
+            "pooling": self._readouts.pooling(layer),
+            "layer": layer,
+            "layers": len(network.blocks),
+            "precision": self.precision,
+            "float32_modules": [] if self.precision == "float32" else list(network.exact),
+            "device": self.device.split(":")[0],
+            "engine": self.engine,
+            "batch_size": self._recorded_batch_size,
+            **network.details,
+            "libraries": {"torch": torch.__version__, **network.versions},
+        }
+
+
+def _two_pictures(preprocessing: Preprocessing) -> list[Image]:
+    """Return two pictures on which networks give embeddings that differ: noise, and a slope from black to white."""
+    height, width = preprocessing.size
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    slope = np.linspace(0, 255, width).astype(np.uint8)[None, :, None]
+    return [noise, np.ascontiguousarray(np.broadcast_to(slope, noise.shape))]
+
+
+MAX_SHARED_BYTES = 320 * 2**20
+"""Largest size of the batches of one preprocessing; larger ones are not held. It holds 512 pictures of 224 px."""
+
+PIXEL_BYTES = 3 * 4
+
+
+class SharedPictures(list[Image]):
+    """Pictures with the batches that were made of them, for networks that embed them one after another.
+
+    A batch is held until the last of the embedders that share it has taken it.
+
+    Args:
+        pictures: in their order.
+        embedders: who embeds them; those share that have the same `LoadedEmbedder.shared_preprocessing`.
+    """
+
+    def __init__(self, pictures: Sequence[Image], embedders: Iterable[LoadedEmbedder]) -> None:
+        super().__init__(pictures)
+        counts = Counter(p for e in embedders if (p := e.shared_preprocessing) is not None)
+        self._sharers = {p: n for p, n in counts.items() if n > 1 and self._bytes(p) <= MAX_SHARED_BYTES}
+        self._batches: dict[tuple[Preprocessing, range], tuple[torch.Tensor, int]] = {}
+
+    def batch(self, preprocessing: Preprocessing, positions: range, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Return the batch of the pictures at ``positions``: an earlier one, or the one that ``make`` returns. It must
+        not be changed."""
+        sharers = self._sharers.get(preprocessing, 0)
+        if not sharers:
+            return make()
+        key = preprocessing, positions
+        batch, left = self._batches.pop(key) if key in self._batches else (make(), sharers)
+        if left > 1:
+            self._batches[key] = batch, left - 1
+        return batch
+
+    def forget(self) -> None:
+        """Drop all batches and keep no more, since memory ran short."""
+        self._sharers, self._batches = {}, {}
+
+    def _bytes(self, preprocessing: Preprocessing) -> int:
+        height, width = preprocessing.size
+        return len(self) * height * width * PIXEL_BYTES

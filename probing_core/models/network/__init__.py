@@ -1,1 +1,0 @@
-"""Networks in memory: preprocessing, devices, batches and the forward pass, the same for every provider."""

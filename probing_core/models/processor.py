@@ -1,0 +1,261 @@
+"""Devices and precisions, batches in threads that share a processor, and the memory that networks take and return."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache
+from math import ceil
+from threading import Barrier, RLock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from probing_core.errors import BadConfig
+from probing_core.models.base import Precision
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16", "float16")
+
+
+def resolve_device(device: str = "auto") -> torch.device:
+    """Return the device called ``device``; ``auto`` is CUDA, else MPS, else the CPU.
+
+    Raises:
+        BadConfig: no such device here.
+    """
+    import torch
+
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.insert(0, "mps")
+    if torch.cuda.is_available():
+        present[:0] = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if device == "auto":
+        return torch.device(present[0])
+    if device not in present:
+        raise BadConfig(f"There is no device '{device}' here; there are: {', '.join(present)}, or 'auto'.")
+    return torch.device(device)
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Return ``precision``, with ``auto`` resolved: bfloat16 where the processor multiplies in it, else float32.
+
+    Raises:
+        BadConfig: not a precision.
+    """
+    import torch
+
+    if precision not in PRECISIONS:
+        raise BadConfig(f"'{precision}' is not a precision; there are: {', '.join(PRECISIONS)}.")
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        # emulated below compute capability 8, where it is slower than float32
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if device.type == "cpu" and _cpu_multiplies_bfloat16() else "float32"
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    import torch
+
+    # AVX512-BF16 or AMX on x86, BF16 dot products on Arm: with one of them bfloat16 is faster (docs/engines.md).
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(key, False) for key in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+CPU_BATCH, DEVICE_BATCH = 16, 64
+"""Images of one forward pass. On a CPU, small batches stay in the caches."""
+
+FINE_CPU_BATCH, FINE_STRIDE = 4, 8
+"""Images of one forward pass on a CPU in a network whose first convolution strides less than `FINE_STRIDE`: its maps
+are many times as large as a ViT's tokens, so fewer fit the caches."""
+
+MAX_UNDIVIDED = 8
+"""Up to so many images are not divided between the threads; the ten crops of a large picture are."""
+
+
+WAITING = 2
+"""Batches for each core that are under way or wait for a thread."""
+
+AHEAD = 2
+"""Batches of a compiled network that are under way for each core, at most `WAITING`: OpenVINO has its own
+threads, and a core would idle while it waits for the next batch. PyTorch computes in the thread that makes the batch:
+two for each core are slower, since every thread has memory of its own, and the caches hold less of it."""
+
+
+class BatchThreads:
+    """On a CPU, as many batches side by side as there are cores, or `AHEAD` times as many; elsewhere one by one.
+
+    Cutting one large batch into pieces for two cores, as PyTorch does, keeps both waiting for each other after every
+    layer; a small batch on each core takes less time.
+
+    Args:
+        device: where the network is.
+        threads: how many cores of a CPU are taken; elsewhere how many pictures are prepared at a time.
+    """
+
+    def __init__(self, device: torch.device, threads: int) -> None:
+        self._on_cpu = device.type == "cpu"
+        self._threads = threads
+        if self._on_cpu:
+            reuse_freed()
+
+    def batch_size(self, network: nn.Module) -> int:
+        """Return how many images of one forward pass are fastest for ``network``."""
+        from torch.nn import Conv2d
+
+        if not self._on_cpu:
+            return DEVICE_BATCH
+        stem = next((module for module in network.modules() if isinstance(module, Conv2d)), None)
+        return FINE_CPU_BATCH if stem is not None and max(stem.stride) < FINE_STRIDE else CPU_BATCH
+
+    def batches(self, images: range, most: int) -> Iterator[range]:
+        """Yield the positions of ``images`` in batches of ``most`` at most; on a CPU the last ones are of even size."""
+        start = 0
+        while (left := len(images) - start) > 0:
+            divided = self._on_cpu and left > min(MAX_UNDIVIDED, most)
+            size = min(most, ceil(left / self._threads)) if divided else most
+            stop = start + size * (self._threads if divided else 1)
+            yield from (images[i : i + size] for i in range(start, min(stop, len(images)), size))
+            start = stop
+
+    def run(self, function: Callable[[S], T], batches: Iterable[S], of_each_core: int = 1) -> Iterator[T]:
+        """Yield ``function`` of every batch, in order.
+
+        Few wait at a time, so that the batches of several callers take turns. None is under way once the iterator ends,
+        by an error as well.
+
+        Args:
+            of_each_core: threads on a CPU, for each core; `AHEAD` where ``function`` waits for others that compute.
+        """
+        if not self._on_cpu:
+            yield from map(function, batches)
+            return
+        with _STARTING:
+            pool = _shared(of_each_core * self._threads)
+        under_way: deque[Future[T]] = deque()
+        try:
+            for batch in batches:
+                if len(under_way) == WAITING * self._threads:
+                    yield under_way.popleft().result()
+                under_way.append(pool.submit(function, batch))
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for one in under_way:
+                one.cancel()
+            wait(under_way)
+
+    def release(self) -> None:
+        """Release to the system the memory that the threads reuse from batch to batch; call it after the last batch."""
+        if self._on_cpu:
+            release()
+
+    def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
+        """Map ``function`` over the pictures of a batch: within its thread, or on all threads where batches take
+        turns."""
+        return map(function, positions) if self._on_cpu else _threads(self._threads).map(function, positions)
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count)
+
+
+_STARTING = RLock()
+"""Threads are started by one caller at a time: PyTorch's common number changes for a moment."""
+
+
+@cache
+def _shared(count: int) -> ThreadPoolExecutor:
+    """Return threads for all models of the process: every thread keeps memory of its own."""
+    return start_one_core_threads(count)
+
+
+def start_one_core_threads(count: int) -> ThreadPoolExecutor:
+    """Return ``count`` threads, in each of which PyTorch computes on one core.
+
+    `torch.set_num_threads` holds for the thread that calls it and for those that start later: each thread calls it for
+    itself, after PyTorch has looked up the common number there, and the caller's is set again once all have.
+    """
+    import torch
+
+    def begin() -> None:
+        torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    with _STARTING:
+        before = torch.get_num_threads()
+        pool = ThreadPoolExecutor(count, initializer=begin)
+        all_have_begun = Barrier(count)
+        for _ in pool.map(lambda _: all_have_begun.wait(), range(count)):
+            pass
+        torch.set_num_threads(before)
+    return pool
+
+
+MAX_REUSED_BLOCK = 32 * 2**20
+"""Blocks above this size, in bytes, go back to the system when they are freed; the C library allows no more. The
+largest map of four pictures in EfficientNet-Lite0 is smaller."""
+
+MAX_REUSED = 256 * 2**20
+"""Freed memory that a thread may hold until `release`."""
+
+_MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
+"""Parameters of ``mallopt``."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether the device or the machine ran out of memory; torch has a class for it or, on CPU, only a
+    message."""
+    import torch
+
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)
+
+
+@cache  # once a process
+def reuse_freed() -> None:
+    """Make the C library keep freed memory for the next allocations, until `release`.
+
+    glibc returns every large block at once, and the system clears its pages anew when the next layer asks
+    for them: many page faults a picture.
+    """
+    if (mallopt := _glibc("mallopt")) is not None:
+        mallopt(_MMAP_THRESHOLD, MAX_REUSED_BLOCK)
+        mallopt(_TRIM_THRESHOLD, MAX_REUSED)
+        mallopt(_TOP_PAD, MAX_REUSED_BLOCK * 2)  # else the heap of any thread but the first is returned
+
+
+def release() -> None:
+    """Release free pages to the system."""
+    if (malloc_trim := _glibc("malloc_trim")) is not None:
+        malloc_trim(0)
+
+
+def free_memory(device: str) -> None:
+    """Release the memory of dropped objects: collect cycles, return free pages to the system and free blocks to
+    CUDA."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
+    release()
+
+
+def _glibc(function: str) -> Any:
+    """Return a function of glibc's own; None elsewhere (musl returns pages by itself)."""
+    return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None

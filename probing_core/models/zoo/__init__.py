@@ -1,1 +1,0 @@
-"""The zoo: small encoders that this project pretrained, one an objective."""

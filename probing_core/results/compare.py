@@ -1,0 +1,400 @@
+"""Two models of a run, two runs, or two files of scores compared; and whether the second got worse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.samples import has_splits
+from probing_core.compute.tasks import make_task
+from probing_core.errors import BadConfig, BadRun, UnknownName, one_line
+from probing_core.measures.cluster_sums import ClusterSums, average, difference, mean_ratio
+from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T, bootstrap
+from probing_core.measures.notation import in_percent, in_points, text_table
+from probing_core.results.comparison import Contrasts, compared, contrasts, contrasts_of, shared
+from probing_core.results.ranking import RANKING_FACTS, AccuracySums
+from probing_core.results.run import Run, open_run
+from probing_core.run.atomic import write_atomically
+from probing_core.run.layout import RECIPE, probe_path
+from probing_core.run.store import digest
+
+FORMAT = 1
+"""Of a file of scores."""
+
+SUFFIX = ".json"
+
+LEVEL = 0.05
+"""Probability of any false alarm over all scores of two models."""
+
+VAL = "val"
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What `compare` found; it prints itself.
+
+    Attributes:
+        table: one row a pair of models and contrast. Columns: ``model``, ``other``; the contrast, ``task``, ``subset``
+            and ``measure``: ``fine`` over ``all`` classes, the recall of each ``group:...``, ``group`` over ``unseen``
+            members (the mean of the rotations), and ``content``; ``value`` and ``other_value``, both over the
+            photographs that both were tested on; their ``difference``, the first less the second, with the interval
+            ``low`` to ``high``; ``p``, two-sided; ``photographs``. With ``max_drop`` also ``worse``.
+        split: whose photographs were compared, ``test`` or ``val``.
+        max_drop: the drop that is allowed; None where none was asked about.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    split: str
+    max_drop: float | None = None
+
+    @property
+    def worse(self) -> pd.DataFrame:
+        """The rows whose drop is larger than what is allowed, with the whole interval."""
+        return self.table[self.table["worse"]] if self.max_drop is not None else self.table.iloc[:0]
+
+    def __str__(self) -> str:
+        parts = []
+        for (model, other), rows in self.table.groupby(["model", "other"], sort=False):
+            title = f"{model} less {other}:" if model != other else f"{model}, in A less in B:"
+            parts.append(f"{title}\n{text_table(_shown(rows))}\n")
+        return "\n".join([*parts, self._explained])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        shown = pd.concat([self.table[["model", "other"]], _shown(self.table)], axis=1)
+        return f"{shown.to_html(index=False, border=0)}<p>{self._explained}</p>"
+
+    @property
+    def _explained(self) -> str:
+        if self.max_drop is None:
+            return (
+                f"Difference: points, with its 95 % interval over the photographs of {self.split} that both were "
+                f"tested on; p: paired sign flips by photograph, corrected by Holm over the rows of a pair."
+            )
+        return (
+            f"Difference: points, over photographs of {self.split}, with the interval at the level that Holm's "
+            f"correction gives the row; worse: the whole interval is above {in_points(self.max_drop)} "
+            f"({len(self.worse)} of {len(self.table)} rows)."
+        )
+
+
+def _shown(rows: pd.DataFrame) -> pd.DataFrame:
+    shown = pd.DataFrame(
+        {
+            "task": rows["task"],
+            "subset": rows["subset"],
+            "measure": rows["measure"],
+            "A": [in_percent(value, 1) for value in rows["value"]],
+            "B": [in_percent(value, 1) for value in rows["other_value"]],
+            "difference": [in_points(value) for value in rows["difference"]],
+            "interval": [
+                f"{in_points(low)} to {in_points(high)}" if isfinite(low) else "none"
+                for low, high in zip(rows["low"], rows["high"], strict=True)
+            ],
+            "p": rows["p"],
+            "photographs": rows["photographs"],
+        }
+    )
+    return shown.assign(worse=rows["worse"]) if "worse" in rows else shown
+
+
+def compare(
+    a: str | Path | Run, b: str | Path | Run, run: str | Path | Run | None = None, *, max_drop: float | None = None
+) -> Comparison:
+    """Compare two models of a run, the models of two runs, or two files that `Scores.save` wrote.
+
+    Which of the three is recognized. Of two runs, every model that both have is compared with itself; if they share
+    none and each has one, these two are. Files hold scores of the split ``val``. With ``max_drop`` models and runs are
+    compared on ``val`` too, so that a model may be checked as often as you like: a choice that is made on ``test``
+    spoils it.
+
+    Args:
+        a: name of a model, a run, or a file; with ``max_drop`` the one before.
+        b: another one of the same kind; with ``max_drop`` the one now.
+        run: of the models; the reference run if not given.
+        max_drop: a drop that is allowed, a fraction from 0 to 1: 0.01 is one point. Intervals are then Student's t with
+            the standard error of the bootstrap over photographs, each at the level that Holm's procedure gives its row
+            (Holm 1979): of models that did not change, 5 % at most have a row that is worse.
+
+    Returns:
+        `Comparison`. Without ``max_drop`` its intervals are of 95 % (bootstrap over photographs), and its p-values of
+        paired sign flips by photograph, corrected by Holm over the contrasts of a pair.
+
+    Raises:
+        UnknownName: the run has no such model.
+        BadConfig: A and B are of different kinds, two runs or files are given and ``run`` too, a file cannot be read,
+            or too few photographs have the scores for an interval.
+        BadRun: other photographs or transformations, no model that both have, or (of ``max_drop``) a run without
+            splits or embeddings.
+    """
+    kinds = {_kind(a), _kind(b)}
+    if len(kinds) > 1 or (kinds != {"model"} and run is not None):
+        raise BadConfig(f"Two models of a run are compared, or two runs, or two files of scores; got '{a}' and '{b}'.")
+    if max_drop is not None and not 0 <= max_drop <= 1:
+        raise BadConfig(f"The drop that is allowed is a fraction from 0 to 1; got {max_drop}.")
+    if kinds == {"file"}:
+        return _compare_files(SavedScores.read(Path(str(a))), SavedScores.read(Path(str(b))), max_drop)
+    if kinds == {"run"}:
+        first, second = open_run(a), open_run(b)
+        _require_same_samples(first, second)
+        pairs = [(first, model, second, other) for model, other in _shared_models(first, second)]
+    else:
+        opened = open_run(run)
+        for name in (str(a), str(b)):
+            _require_model(opened, name)
+        pairs = [(opened, str(a), opened, str(b))]
+    of = contrasts_of if max_drop is None else validated
+    tables = [_table(model, of(one, model), other, of(two, other), max_drop) for one, model, two, other in pairs]
+    return Comparison(pd.concat(tables, ignore_index=True), "test" if max_drop is None else VAL, max_drop)
+
+
+def _kind(one: str | Path | Run) -> str:
+    if isinstance(one, Run):
+        return "run"
+    if str(one).endswith(SUFFIX):
+        return "file"
+    return "run" if isinstance(one, Path) or (Path(one) / RECIPE).is_file() else "model"
+
+
+def _require_model(run: Run, name: str) -> None:
+    if name not in set(run.models["name"]):
+        raise UnknownName(f"The run has no model '{name}' to compare. It has: {', '.join(run.models['name'])}.")
+
+
+def _require_same_samples(first: Run, second: Run) -> None:
+    for what in ("fingerprint", "transforms", "view"):
+        if getattr(first.recipe, what) != getattr(second.recipe, what):
+            raise BadRun(
+                f"Runs are compared over the same photographs, transformations and views, and '{first.path}' and "
+                f"'{second.path}' have other {'photographs' if what == 'fingerprint' else what}."
+            )
+
+
+def _shared_models(first: Run, second: Run) -> list[tuple[str, str]]:
+    names = [list(run.models["name"]) for run in (first, second)]
+    if both := [name for name in names[0] if name in names[1]]:
+        return [(name, name) for name in both]
+    if all(len(own) == 1 for own in names):
+        return [(names[0][0], names[1][0])]
+    raise BadRun(
+        f"'{first.path}' and '{second.path}' share no model: they have {', '.join(sorted(names[0]))} and "
+        f"{', '.join(sorted(names[1]))}."
+    )
+
+
+def _compare_files(first: SavedScores, second: SavedScores, max_drop: float | None) -> Comparison:
+    if first.measured != second.measured:
+        raise BadRun(
+            f"The scores of '{first.model}' and '{second.model}' are of other photographs, transformations, views or "
+            f"seeds; save both with the same arguments of `score`."
+        )
+    table = _table(first.model, first.contrasts, second.model, second.contrasts, max_drop)
+    return Comparison(table, VAL, max_drop)
+
+
+def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop: float | None) -> pd.DataFrame:
+    table = compared(model, mine, other, theirs)
+    if max_drop is None:
+        return table
+    if missing := [name for name in mine if name not in theirs]:
+        raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, which '{other}' lacks; score both alike.")
+    pairs = [shared(sums, theirs[name]) for name, sums in mine.items()]
+    return table.assign(**_drops(pairs, max_drop))
+
+
+def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -> dict[str, np.ndarray]:
+    """Return ``low``, ``high``, ``p`` and ``worse`` of the drop of each score, as `compare` describes them."""
+    from scipy.special import stdtr, stdtrit
+
+    drops, errors = np.empty(len(pairs)), np.empty(len(pairs))
+    freedom = np.array([len(one.bases) - 1 for one, _ in pairs])
+    if len(pairs) and freedom.min() + 1 < MIN_CLUSTERS_FOR_T:
+        raise BadConfig(
+            f"A score rests on {freedom.min() + 1} photographs of the split val, and an interval needs "
+            f"{MIN_CLUSTERS_FOR_T}; take a corpus with more."
+        )
+    for place, (one, two) in enumerate(pairs):
+        assert one.sums is not None
+        assert two.sums is not None
+        drops[place] = one.sums.value - two.sums.value
+        # Few photographs that all agree show no spread: no test is more certain than all flips of their signs.
+        most = float(stdtrit(freedom[place], 1 - 2.0 ** -(freedom[place] + 1)))
+        errors[place] = max(float(bootstrap(difference(one.sums, two.sums)).std()), abs(drops[place]) / most)
+    beyond = drops - allowed
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.where(errors > 0, np.minimum(1, 2 * stdtr(freedom, -beyond / errors)), (beyond <= 0) * 1.0)
+    order = np.argsort(p, kind="stable")
+    left = np.empty(len(p))
+    left[order] = np.arange(len(p), 0, -1)
+    corrected, worse = np.empty(len(p)), np.empty(len(p), bool)
+    corrected[order] = np.maximum.accumulate(np.minimum(1, (p * left)[order]))
+    worse[order] = np.logical_and.accumulate((p <= LEVEL / left)[order])
+    half = stdtrit(freedom, 1 - LEVEL / left / 2) * errors
+    return {"low": drops - half, "high": drops + half, "p": corrected, "worse": worse}
+
+
+@dataclass(frozen=True, eq=False)
+class SavedScore:
+    """One score on the split ``val``, as sums by photograph.
+
+    Attributes:
+        name: task, subset and measure.
+        bases: ids of the C photographs, in order.
+        classes: number of classes K of each probe; the score is the mean over the probes.
+        sums: (C, 2 K + ...), for each probe hits of each class, then samples of each.
+    """
+
+    name: tuple[str, str, str]
+    bases: tuple[str, ...]
+    classes: tuple[int, ...]
+    sums: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.sums.shape != (len(self.bases), 2 * sum(self.classes)) or list(self.bases) != sorted(set(self.bases)):
+            raise ValueError(f"the sums of {', '.join(self.name)} are not one row a photograph, in order")
+
+    @property
+    def accuracy(self) -> AccuracySums:
+        """What is compared."""
+        ends = np.cumsum([2 * classes for classes in self.classes])[:-1]
+        probes = [ClusterSums(part, _balanced) for part in np.split(self.sums, ends, axis=1)]
+        return AccuracySums(np.array(self.bases, str), average(probes))
+
+
+def _balanced(totals: np.ndarray) -> np.ndarray:
+    classes = totals.shape[-1] // 2
+    return mean_ratio(totals[..., :classes], totals[..., classes:])
+
+
+@dataclass(frozen=True, eq=False)
+class SavedScores:
+    """The scores of one model on the split ``val``, in a file.
+
+    Attributes:
+        model: its name.
+        measured: digest of the photographs and of what is made of them; scores are compared where it is the same.
+        scores: one a contrast.
+    """
+
+    model: str
+    measured: str
+    scores: tuple[SavedScore, ...] = field(repr=False)
+
+    @property
+    def contrasts(self) -> Contrasts:
+        """The sums by (task, subset, measure)."""
+        return {score.name: score.accuracy for score in self.scores}
+
+    @classmethod
+    def of(cls, run: Run, model: str) -> SavedScores:
+        """Predict the samples of ``val``, which chose the penalties of the probes but which none learned from.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: the run has no splits, or no embeddings or probes of the model.
+        """
+        _require_model(run, model)
+        if not has_splits(run.images):
+            raise BadRun(
+                f"Scores are saved of the split val, and '{run.path}' has none: it has fewer than 30 photographs; "
+                f"take more."
+            )
+        scores = [
+            SavedScore(
+                name,
+                tuple(bases.tolist()),
+                tuple(probe.sums.shape[1] // 2 for probe in probes),
+                np.hstack([probe.sums for probe in probes]),
+            )
+            for name, bases, probes in contrasts(partial(_predicted, run, model), run.far)
+        ]
+        made = [transform.key for transform in run.recipe.design.transforms]
+        return cls(model, digest([run.recipe.without_models(), made]), tuple(scores))
+
+    def write(self, path: Path | str) -> None:
+        """Write them as JSON, one line a score."""
+        rows = [
+            {
+                "task": score.name[0],
+                "subset": score.name[1],
+                "measure": score.name[2],
+                "value": round(_value(score), 6),
+                "photographs": len(score.bases),
+                "bases": list(score.bases),
+                "classes": list(score.classes),
+                "sums": score.sums.astype(int).tolist(),
+            }
+            for score in self.scores
+        ]
+        head = json.dumps({"format": FORMAT, "model": self.model, "split": VAL, "measured": self.measured}, indent=1)
+        lines = ",\n".join(json.dumps(row) for row in rows)
+        write_atomically(Path(path), f'{head[:-2]},\n "scores": [\n{lines}\n ]\n}}\n'.encode())
+
+    @classmethod
+    def read(cls, path: Path) -> SavedScores:
+        """Read what `write` wrote.
+
+        Raises:
+            BadConfig: there is no such file, or it holds something else.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ValueError(f"its format is {content['format']!r:.20}, and this version reads {FORMAT}")
+            return cls(str(content["model"]), str(content["measured"]), tuple(_read(content["scores"])))
+        except FileNotFoundError:
+            raise BadConfig(
+                f"There is no file of scores '{path}'; `probing_core.score(...).save(path)` writes one."
+            ) from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BadConfig(f"'{path}' cannot be read as a file of scores: {one_line(error)[:200]}.") from error
+
+
+def _read(rows: Sequence[dict[str, Any]]) -> Iterator[SavedScore]:
+    for row in rows:
+        name = (str(row["task"]), str(row["subset"]), str(row["measure"]))
+        sums = np.array(row["sums"], np.float64).reshape(len(row["bases"]), -1)
+        yield SavedScore(name, tuple(map(str, row["bases"])), tuple(map(int, row["classes"])), sums)
+
+
+def _value(score: SavedScore) -> float:
+    sums = score.accuracy.sums
+    assert sums is not None
+    return sums.value
+
+
+def validated(run: Run, model: str) -> Contrasts:
+    """Return the sums of every contrast over the photographs of ``val``; errors as of `SavedScores.of`."""
+    return SavedScores.of(run, model).contrasts
+
+
+def _predicted(run: Run, model: str, task: str) -> pd.DataFrame:
+    """Return the samples of ``val`` as the probe of a task predicts them; empty where the run has no such probe."""
+    if not run.store.has(probe_path(model, task)):
+        return pd.DataFrame()
+    embeddings = run.lazy_embeddings(model)
+    if embeddings is None:
+        raise BadRun(
+            f"Scores of val are computed from embeddings, and '{run.path}' holds none of '{model}', as a run that "
+            f"ships; make a run of your own with it."
+        )
+    samples = run.samples
+    problem = make_task(task, samples, run.recipe.design.transforms, run.images)
+    rows = np.flatnonzero(problem.takes_part & (samples["split"] == VAL).to_numpy())
+    probe = run.linear_probe(model, task)
+    predicted = [probe.logits(block).argmax(1) for block in embeddings.at(rows).blocks()]
+    about = samples[list(RANKING_FACTS)].iloc[rows].reset_index(drop=True)
+    return about.assign(
+        truth=np.array(problem.classes)[problem.truth[rows]],
+        predicted=np.array(probe.classes)[np.concatenate(predicted)],
+        seen=problem.seen[rows],
+    )

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from probing_core.models.patch_stem import DEPTH, KERNELS, WIDTHS, PatchStem, cut_cells, init_patch_stem_vit
+from probing_core.models.weights import signs_digest, weights_digest
+from probing_core.models.zoo import PATCH, PATCH_STEM, SIZE, WIDTH, ViTEmbedder, normalize
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def photographs() -> torch.Tensor:
+    """(4, 3, 128, 128), as the encoder receives them: smooth color with fine stripes."""
+    y, x = np.mgrid[:SIZE, :SIZE] / SIZE
+    waves = [0.5 + 0.3 * np.sin(9 * x + k) * np.cos(7 * y) + 0.05 * np.sin(100 * x + k * y) for k in range(12)]
+    return normalize(torch.from_numpy(np.stack(waves).reshape(4, 3, SIZE, SIZE)).float())
+
+
+def test_a_seed_decides_the_weights_and_leaves_no_trace() -> None:
+    state = torch.get_rng_state()
+    assert weights_digest(init_patch_stem_vit(0).state_dict()) == weights_digest(init_patch_stem_vit(0).state_dict())
+    assert signs_digest(init_patch_stem_vit(0)) != signs_digest(init_patch_stem_vit(1))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_size_is_the_documented_one() -> None:
+    vit = init_patch_stem_vit(0)
+    assert 1.9e6 < sum(p.numel() for p in vit.parameters()) < 2.0e6
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        assert vit.forward_features(torch.zeros(1, 3, SIZE, SIZE)).shape == (1, 64, WIDTH)
+    assert 0.28e9 < counter.get_total_flops() < 0.30e9
+    assert np.prod(KERNELS) == PATCH
+    assert f"stem of {' and '.join(map(str, WIDTHS))} channels" in PATCH_STEM.description
+    assert f"width {WIDTH}, depth {DEPTH}" in PATCH_STEM.description
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_token_depends_on_its_own_patch_alone(training: bool) -> None:
+    stem = init_patch_stem_vit(0).patch_embed.train(training)
+    images = draw(2, 3, SIZE, SIZE)
+    with torch.no_grad():
+        before = stem(images)
+        for y, x in ((0, 0), (47, 48), (127, 127)):
+            changed = images.clone()
+            changed[0, :, y, x] += 3
+            differs = (stem(changed) != before).any(-1)
+            assert differs.nonzero().tolist() == [[0, y // PATCH * 8 + x // PATCH]]
+
+
+def test_visible_tokens_are_those_of_the_whole_picture() -> None:
+    stem, images = init_patch_stem_vit(0).patch_embed, draw(3, 3, SIZE, SIZE)
+    visible = torch.stack([torch.randperm(64, generator=torch.Generator().manual_seed(n))[:16] for n in range(3)])
+    with torch.no_grad():
+        whole, some = stem(images), stem(images, visible)
+    assert some.shape == (3, 16, WIDTH)
+    assert torch.allclose(some, whole.gather(1, visible[..., None].expand(-1, -1, WIDTH)), atol=1e-4)
+
+
+def test_cells_are_cut_in_the_order_of_patches_rows_and_columns() -> None:
+    y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    cells = cut_cells(torch.stack([y, x, y * SIZE + x])[None])
+    assert cells.shape == (1, 64, 4, 4, 48)
+    patch, outer, inner = 19, 2, 1  # row 2 and column 3 of patches; lower left quarter; upper right quarter of it
+    top, left = 2 * 16 + 8, 3 * 16 + 4
+    expected = torch.stack([y, x, y * SIZE + x], -1)[top : top + 4, left : left + 4].reshape(48)
+    assert torch.equal(cells[0, patch, outer, inner], expected)
+
+
+def test_an_embedding_does_not_depend_on_its_batch() -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(6)]
+    black = [np.zeros((SIZE, SIZE, 3), np.uint8)] * 5
+    embedder = ViTEmbedder("x", init_patch_stem_vit(0))
+    alone, among, beside = embedder.embed(images[:1]), embedder.embed(images), embedder.embed([images[0], *black])
+    assert np.allclose(alone[0], among[0], atol=1e-5)
+    assert np.allclose(alone[0], beside[0], atol=1e-5)
+    assert np.abs(among[0] - among[1]).max() > 1e-2
+
+
+def test_training_and_evaluation_compute_alike() -> None:
+    vit, images = init_patch_stem_vit(0), draw(2, 3, SIZE, SIZE)
+    with torch.no_grad():
+        assert torch.equal(vit.train()(images), vit.eval()(images))
+
+
+def test_half_of_the_filters_measure_detail() -> None:
+    stem = init_patch_stem_vit(0).patch_embed
+    flat = torch.tensor([0.3, -1.0, 0.5]).view(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)
+    with torch.no_grad():
+        response = stem.maps[0](flat)[0].abs().amax(dim=(1, 2))
+    half = WIDTHS[0] // 2
+    assert response[:half].max() < 1e-4
+    assert (response[half:] > 1e-4).float().mean() > 0.9
+
+
+def test_activations_keep_their_scale(photographs) -> None:
+    """Without normalization, the initial weights alone must keep the signal from vanishing or growing."""
+    stem, x, scales = init_patch_stem_vit(0).patch_embed, photographs, []
+    with torch.no_grad():
+        for layer in stem.maps[:-1]:
+            x = torch.relu(layer(x))
+            scales.append(float(x.square().mean().sqrt()))
+        tokens = stem(photographs)
+    assert max(scales) / min(scales) < 3
+    assert 0.1 < tokens.std() < 3
+
+
+def test_bfloat16_is_close(photographs) -> None:
+    vit = init_patch_stem_vit(0)
+    images = [(255 * (p.permute(1, 2, 0).numpy() * 0.2 + 0.5)).clip(0, 255).astype(np.uint8) for p in photographs]
+    full, half = (ViTEmbedder("x", vit, precision=p).embed(images) for p in ("float32", "bfloat16"))
+    cosine = (full * half).sum(1) / np.linalg.norm(full, axis=1) / np.linalg.norm(half, axis=1)
+    assert cosine.min() > 0.999
+
+
+def test_it_is_compiled_where_others_are(caplog) -> None:
+    """An operation that cannot be converted would leave the encoder to PyTorch, at two thirds of the speed."""
+    embedder = ViTEmbedder("x", init_patch_stem_vit(0))
+    embedder.embed([np.zeros((SIZE, SIZE, 3), np.uint8)])
+    assert not [record for record in caplog.records if "No conversion rule" in record.getMessage()]
+
+
+def test_recipe_names_the_architecture() -> None:
+    recipe = ViTEmbedder("x", init_patch_stem_vit(0), architecture=PATCH_STEM.description).recipe()
+    assert recipe["architecture"] == PATCH_STEM.description
+    assert recipe["layers"] == DEPTH
+    json.dumps(recipe)
+
+
+def test_stem_serves_any_length_of_tokens() -> None:
+    with torch.no_grad():
+        assert PatchStem(embed_dim=48)(draw(1, 3, SIZE, SIZE)).shape == (1, 64, 48)

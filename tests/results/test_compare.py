@@ -1,0 +1,255 @@
+"""`probing compare` and its gate: kinds are recognized, drops are those of a second computation, and no photograph of
+test decides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import balanced_accuracy_score
+
+import probing_core
+from probing_core.api import score as scoring
+from probing_core.cli import main
+from probing_core.compute.names import CALIBRATED
+from probing_core.errors import BadArray, BadConfig, BadRun, UnknownName
+from probing_core.measures.cluster_sums import mean
+from probing_core.measures.paired_tests import holm
+from probing_core.results.compare import SavedScores, _drops
+from probing_core.results.ranking import AccuracySums
+from probing_core.results.run import Run
+from tests.conftest import write_scenes
+
+TRANSFORMS = ("brighten", "contrast", "gaussian-blur", "motion-blur")
+MODEL = "my/encoder"
+
+
+def colors(images):
+    """Mean, deviation and sharpness of each channel."""
+    rows = []
+    for image in images:
+        numbers = image.astype(np.float32) / 255
+        rows.append(
+            np.concatenate([numbers.mean((0, 1)), numbers.std((0, 1)), np.abs(np.diff(numbers, axis=0)).mean((0, 1))])
+        )
+    return np.stack(rows)
+
+
+def blind(images):
+    """Nothing of a picture but its mean."""
+    return np.stack([np.repeat(image.mean() / 255, 9) for image in images])
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Function -> its scores over the same photographs."""
+    folder = tmp_path_factory.mktemp("compare")
+    corpus = f"folder:{write_scenes(folder / 'photos', 60, 64)}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "user_cache_path", lambda *a, **k: folder / "cache")
+        yield {
+            one: probing_core.score(one, corpus, transforms=TRANSFORMS, view=32, progress=False)
+            for one in (colors, blind)
+        }
+
+
+@pytest.fixture(scope="module")
+def files(scored, tmp_path_factory):
+    """The same in files."""
+    folder = tmp_path_factory.mktemp("saved")
+    paths = {one: str(folder / f"{one.__name__}.json") for one in scored}
+    for one, path in paths.items():
+        scored[one].save(path)
+    return paths
+
+
+def on_val(run: Run, task: str):
+    """Predictions on val by scikit-learn's convention: truth, predicted, photograph, seen and transform."""
+    rows = run.samples
+    probe = run.linear_probe(MODEL, task)
+    val = ((rows["split"] == "val") & ((rows["draw"] == 0) | (task != "fine"))).to_numpy()
+    X = run.embeddings(MODEL)[val].astype(np.float64)
+    logits = ((X - probe.mean) / probe.scale) @ probe.weight.T.astype(np.float64) + probe.bias
+    return rows[val].assign(predicted=np.array(probe.classes)[logits.argmax(1)])
+
+
+def test_a_file_holds_the_scores_of_val_as_sums_by_photograph(scored, files):
+    run, saved = scored[colors].run, SavedScores.read(Path(files[colors]))
+    by_name = {score.name: score for score in saved.scores}
+    rows = on_val(run, "fine")
+    fine = by_name["fine", "all", "balanced-accuracy"]
+    assert list(fine.bases) == sorted(rows["base_id"].unique())
+    assert fine.accuracy.sums.value == pytest.approx(balanced_accuracy_score(rows["transform"], rows["predicted"]))
+    for base, sums in zip(fine.bases, fine.sums, strict=True):
+        mine = rows[rows["base_id"] == base]
+        assert sums[: fine.classes[0]].sum() == (mine["transform"] == mine["predicted"]).sum()
+        assert sums[fine.classes[0] :].sum() == len(mine)
+    blur = rows[rows["group"] == "blur"]
+    recall = (blur["transform"] == blur["predicted"]).groupby(blur["transform"]).mean().mean()
+    assert by_name["fine", "group:blur", "recall"].accuracy.sums.value == pytest.approx(recall)
+    test = set(run.images.loc[run.images["split"] == "test", "base_id"])
+    assert test
+    assert not test & {base for score in saved.scores for base in score.bases}
+    unseen = by_name["group", "unseen", "group-hit-rate"]
+    rates = []
+    for rotation in range(3):
+        if f"group-{rotation}" not in run.tasks:
+            continue
+        tested = on_val(run, f"group-{rotation}")
+        hidden = tested["transform"].isin([t.name for t in run.recipe.design.transforms if t.unseen_in == rotation])
+        tested = tested[hidden]
+        rates.append((tested["group"] == tested["predicted"]).groupby(tested["group"]).mean().mean())
+    assert len(unseen.classes) == len(rates) > 1
+    assert unseen.accuracy.sums.value == pytest.approx(np.mean(rates))
+
+
+def test_what_was_written_is_read(files, tmp_path):
+    saved = SavedScores.read(Path(files[colors]))
+    saved.write(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == Path(files[colors]).read_bytes()
+    good = json.loads(Path(files[colors]).read_text())
+    short = good | {"scores": [good["scores"][0] | {"bases": ["a"]}]}
+    for content in ("no json", "{}", '{"format": 99}', json.dumps(short), "[1]"):
+        (tmp_path / "bad.json").write_text(content)
+        with pytest.raises(BadConfig, match="cannot be read"):
+            SavedScores.read(tmp_path / "bad.json")
+
+
+def test_a_gate_fails_where_a_model_certainly_lost(scored, files, capsys):
+    assert main(["compare", files[colors], files[colors], "--max-drop", "0"]) == 0
+    assert main(["compare", files[blind], files[colors], "--max-drop", "0"]) == 0, "a gain is no drop"
+    assert main(["compare", files[colors], files[blind], "--max-drop", "1"]) == 0
+    capsys.readouterr()
+    assert main(["compare", files[colors], files[blind], "--max-drop", "0", "--json"]) == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert any(row["worse"] for row in rows)
+    assert all(row["worse"] == (row["low"] > 0) == (row["p"] <= 0.05 and row["difference"] > 0) for row in rows)
+    assert main(["compare", files[colors], files[blind]]) == 0, "without --max-drop nothing is asked"
+    runs = [str(scored[one].path) for one in (colors, blind)]
+    capsys.readouterr()
+    assert main(["compare", *runs, "--max-drop", "0", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == rows, "runs are compared on val as files are"
+
+
+def sums(right: np.ndarray) -> AccuracySums:
+    bases = np.array([f"p{i:03d}" for i in range(len(right))])
+    return AccuracySums(bases, mean(right.ravel(), np.repeat(bases, right.shape[1])))
+
+
+def made(share: float, seed: int = 0, photographs: int = 60):
+    return np.random.default_rng(seed).random((photographs, 20)) < share
+
+
+def test_a_drop_has_students_interval_over_photographs():
+    before, now = made(0.8), made(0.6, 1)
+    found = _drops([(sums(before), sums(now))], 0.0)
+    gaps = before.mean(1) - now.mean(1)
+    expected = stats.t.interval(0.95, len(gaps) - 1, gaps.mean(), stats.sem(gaps))
+    assert (found["low"][0], found["high"][0]) == (
+        pytest.approx(expected[0], abs=3e-3),
+        pytest.approx(expected[1], abs=3e-3),
+    )
+    assert found["worse"][0]
+    assert not _drops([(sums(before), sums(now))], 0.2)["worse"][0]
+    same = _drops([(sums(before), sums(before))], 0.0)
+    assert (same["low"][0], same["high"][0], same["p"][0], same["worse"][0]) == (0, 0, 1, False)
+
+
+def test_photographs_that_all_agree_are_as_certain_as_all_flips_of_their_signs():
+    for photographs in (6, 8, 40):
+        found = _drops([(sums(np.ones((photographs, 2))), sums(np.zeros((photographs, 2))))], 0.0)
+        assert found["p"][0] == pytest.approx(2.0 ** (1 - photographs), rel=1e-6)
+    many = _drops([(sums(np.ones((6, 2))), sums(np.zeros((6, 2))))] * 4, 0.0)
+    assert not many["worse"].any(), "1/32 times four rows"
+
+
+def test_rows_are_corrected_by_holm():
+    shares = (0.6, 0.72, 0.75, 0.79, 0.8, 0.8)
+    pairs = [(sums(made(0.8, i)), sums(made(share, 100 + i))) for i, share in enumerate(shares)]
+    alone = [_drops([pair], 0.0) for pair in pairs]
+    together = _drops(pairs, 0.0)
+    assert together["p"].tolist() == pytest.approx(holm([one["p"][0] for one in alone]).tolist())
+    assert together["worse"].tolist() == (together["p"] <= 0.05).tolist() == (together["low"] > 0).tolist()
+
+
+def test_false_alarms_are_rare_over_all_scores():
+    alarms = 0
+    for seed in range(60):
+        first, second = ([made(0.7, 1000 * seed + at + i, 40) for i in range(8)] for at in (0, 500))
+        alarms += _drops([(sums(one), sums(two)) for one, two in zip(first, second, strict=True)], 0.0)["worse"].any()
+    assert alarms <= 6  # 5 % of 60 are 3
+
+
+def test_two_models_and_two_runs_are_recognized(made_run, capsys):
+    command = ["compare", "zoo/mae", "baseline/pixels", "--run", str(made_run)]
+    assert main([*command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    table = probing_core.compare("zoo/mae", "baseline/pixels", made_run).table
+    assert [row["difference"] for row in rows] == pytest.approx(table["difference"].tolist())
+    assert main(command) == 0
+    assert f"{100 * table['difference'].iloc[0]:+.1f}" in capsys.readouterr().out
+    assert main(["compare", str(made_run), str(made_run), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["model"] for row in rows} == {row["other"] for row in rows}
+    assert "<table" in probing_core.compare("zoo/mae", "baseline/pixels", made_run)._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "options", "error", "word"),
+    [
+        ("zoo/mae", "zoo/none", {"run": "RUN"}, UnknownName, "zoo/none"),
+        ("zoo/mae", "RUN", {}, BadConfig, "two runs"),
+        ("RUN", "RUN", {"run": "RUN"}, BadConfig, "two runs"),
+        ("FILE", "RUN", {}, BadConfig, "two files"),
+        ("FILE", "none.json", {}, BadConfig, "no file"),
+        ("FILE", "FILE", {"max_drop": 2.0}, BadConfig, "fraction"),
+        ("RUN", "OTHER", {}, BadRun, "other photographs"),
+        ("zoo/mae", "zoo/can", {"max_drop": 0.0}, BadRun, "embeddings"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(a, b, options, error, word, made_run, trained_run, files):
+    places = {"RUN": made_run, "OTHER": trained_run, "FILE": files[colors]}
+    options = {name: places.get(value, value) for name, value in options.items()}
+    with pytest.raises(error, match=word):
+        probing_core.compare(places.get(a, a), places.get(b, b), **options)
+
+
+def test_scores_of_other_photographs_or_of_a_run_without_val_are_refused(files, tmp_path, monkeypatch):
+    saved = json.loads(Path(files[colors]).read_text())
+    (tmp_path / "other.json").write_text(json.dumps(saved | {"measured": "elsewhere"}))
+    with pytest.raises(BadRun, match="other photographs"):
+        probing_core.compare(files[colors], str(tmp_path / "other.json"))
+    few = f"folder:{write_scenes(tmp_path / 'few', 8, 64)}"
+    monkeypatch.setattr(scoring, "user_cache_path", lambda *a, **k: tmp_path / "cache")
+    scores = probing_core.score(colors, few, transforms=TRANSFORMS, view=32, progress=False)
+    with pytest.raises(BadRun, match="fewer than 30"):
+        scores.save(tmp_path / "few.json")
+    with pytest.raises(BadConfig, match=r"\.json"):
+        scores.save(tmp_path / "few.txt")
+
+
+def test_a_probe_of_a_run_gives_the_probabilities_that_the_run_has(scored):
+    """The second computation: predictions that the run holds, and the formula in float64."""
+    run = scored[colors].run
+    probe, classes = run.probe(MODEL), np.array(run.classes("fine"))
+    X, y, _ = run.data(MODEL, split="test")
+    found = probe(X)
+    assert found.shape == (len(X), len(classes))
+    assert found.sum(1) == pytest.approx(1)
+    known = run.predictions(MODEL, "fine")
+    assert classes[found.argmax(1)].tolist() == known["predicted"].tolist()
+    assert (y == known["truth"]).all()
+    linear = run.linear_probe(MODEL, CALIBRATED)
+    logits = (
+        ((X - linear.mean) / linear.scale).astype(np.float64) @ linear.weight.T + linear.bias
+    ) / linear.temperature
+    expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert found == pytest.approx(expected[:, [linear.classes.index(name) for name in classes]], abs=1e-5)
+    assert probe(X.astype(np.float16)).dtype == np.float32
+    with pytest.raises(BadArray, match="dimensions"):
+        probe(X[:, :3])
+    with pytest.raises(UnknownName):
+        run.probe("zoo/none")
