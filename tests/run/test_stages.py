@@ -432,14 +432,6 @@ def test_a_stage_that_stumbles_on_damage_makes_nothing_else_of_earlier_ones(spli
     assert Store(out).damage() == []
 
 
-def test_a_crops_table_that_was_lost_is_made_again_and_nothing_else(split_run, tmp_path):
-    shutil.copytree(split_run[0], tmp_path / "run")
-    before = files(tmp_path / "run")
-    (tmp_path / "run" / "crops.parquet").unlink()
-    run(tmp_path / "run", split_run[1], ("embed", "train"))
-    assert files(tmp_path / "run") == before
-
-
 def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_scenes, tmp_path, monkeypatch):
     shutil.copytree(few_scenes, tmp_path / "pictures")
     monkeypatch.chdir(tmp_path)
