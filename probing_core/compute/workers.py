@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -36,7 +37,10 @@ MAX_FUNCTION_BYTES = 64 * 2**20
 TRIES = 3
 """Times that an item is begun where workers die at it."""
 
-_BEGIN = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from probing_core.compute.workers import serve; serve(int(sys.argv[1]))"
+_BEGIN = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from probing_core.compute.workers import serve; serve(int(sys.argv[1]))"
+)
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +103,7 @@ class Workers:
     def _submit(self, function: Callable[[T], R], packed: tuple[bytes, bytes] | None, item: T) -> Future[R]:
         if packed is None or packed[0] in self._here:
             return self._threads.submit(function, item)
-        return self._threads.submit(self._send, function, *packed, item)
+        return self._threads.submit(partial(self._send, function, *packed), item)
 
     def _send(self, function: Callable[[T], R], name: bytes, code: bytes, item: T) -> R:
         for attempt in range(TRIES):
