@@ -8,7 +8,7 @@ made, embedded and saved together, so that a killed run loses at most the unit i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.design import Design
-from probing_core.compute.workers import Workers
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
 from probing_core.transforms.base import Image, Transform, generator
@@ -144,7 +143,7 @@ def make_samples(
     corpus: Corpus,
     transforms: Iterable[Transform],
     samples: pd.DataFrame,
-    pool: ThreadPoolExecutor | Workers,
+    pool: Executor,
 ) -> tuple[list[Image], pd.DataFrame]:
     """Make the pictures of ``samples`` (one unit), and the unit's rows with the columns that are measured on them."""
     by_name = {t.name: t for t in transforms}

@@ -18,13 +18,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from probing_core.errors import ProbingError
 
@@ -49,8 +49,8 @@ class WorkerDied(ProbingError):
     """Raised where the processes that work on an item end without an answer."""
 
 
-class Workers:
-    """A pool with the methods ``map`` and ``submit`` of an executor, whose items are computed in processes.
+class Workers(Executor):
+    """An executor whose items are computed in processes; functions take one item.
 
     Functions that cannot be sent to another process, such as those of a notebook, run in threads of this one.
 
@@ -65,23 +65,24 @@ class Workers:
         for _ in range(count):
             self._idle.put(None)  # started when it is first needed
         self._here: set[bytes] = set()
+        self._last: tuple[Any, tuple[bytes, bytes] | None] = None, None
         self._closed = threading.Event()
 
-    def submit(self, function: Callable[[T], R], item: T) -> Future[R]:
+    def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
         """Begin ``function(item)`` and return its future."""
-        return self._submit(function, _packed(function), item)
+        return self._submit(function, self._packed(function), item)
 
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:  # type: ignore[override]
         """Yield ``function`` of every item, in order; all are begun at once.
 
         Raises:
             WorkerDied: an item ended several workers, for example because memory ran out.
         """
-        packed = _packed(function)
+        packed = self._packed(function)
         futures = [self._submit(function, packed, item) for item in items]
         return (future.result() for future in futures)
 
-    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes; as of an executor."""
         self._closed.set()
         if cancel_futures:
@@ -89,11 +90,16 @@ class Workers:
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
         self._stop()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.shutdown(cancel_futures=kind is not None)
+
+    def _packed(self, function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
+        """Return `_packed` of a function; the same function is not packed again for its next item."""
+        last, packed = self._last
+        if last is not function:
+            packed = _packed(function)
+            self._last = function, packed
+        return packed
 
     def _stop(self) -> None:
         while not self._idle.empty():

@@ -45,6 +45,7 @@ class Options:
         base: directory of a run that ``models`` join; its files are read, and none is written there.
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
+        jobs: processes that make pictures; one a core, as memory allows, if not given. Bytes do not depend on it.
         executor: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
         address: of a Ray cluster that exists; one of this machine alone is started if not given.
     """
@@ -76,6 +77,7 @@ class Options:
     )
     device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
     precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")
+    jobs: int | None = _option("N", "processes that make pictures (default: one a core, as memory allows)", "number")
     executor: str = _option("EXECUTOR", "what embeds: local (default), ray: workers of a Ray cluster", default=LOCAL)
     address: str | None = _option(
         "HOST:PORT", "with --executor ray: a cluster that exists, or auto (default: this machine alone)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -54,7 +54,7 @@ class SampleSet:
         return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
 
     def make(
-        self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor
+        self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: Executor
     ) -> tuple[list[np.ndarray], pd.DataFrame]:
         """Make the pictures of planned ``rows`` of one unit, and complete these."""
         if self.series:

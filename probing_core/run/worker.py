@@ -7,7 +7,7 @@ What a worker writes belongs to the run once whoever holds the run has entered i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -62,7 +62,7 @@ class Worker:
         root: the run directory.
         recipe, corpus, images, sample_sets: of the run.
         device, precision: of its models.
-        makers: threads that make pictures.
+        makers: processes or threads that make pictures, which the worker shuts down.
         memory_share: of the machine's memory, up to which models are loaded.
     """
 
@@ -75,14 +75,14 @@ class Worker:
         sample_sets: Mapping[str, SampleSet],
         device: str,
         precision: str,
-        makers: int,
+        makers: Executor,
         memory_share: float = memory.MODELS,
     ) -> None:
         self.root, self._recipe, self._corpus = root, recipe, corpus
         self._images, self._sample_sets = images, sample_sets
         self._device, self._precision, self._memory_share = device, precision, memory_share
         self._models: dict[str, LoadedEmbedder] = {}
-        self._makers, self._ahead = ThreadPoolExecutor(makers), ThreadPoolExecutor(1)
+        self._makers, self._ahead, self._writers = makers, ThreadPoolExecutor(1), ThreadPoolExecutor(2)
         self._noted: dict[str, int] = {}
         self._upcoming: tuple[Sequence[Job], Future] | None = None
 
@@ -140,6 +140,7 @@ class Worker:
         self._ahead.shutdown(cancel_futures=True)
         self.unload()
         self._makers.shutdown()
+        self._writers.shutdown()
 
     def _model(self, request: str) -> LoadedEmbedder:
         if request not in self._models:  # on a worker beside the first, or one that began anew
@@ -171,7 +172,7 @@ class Worker:
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
     def _write(self, job: Job, write: Callable[[IO[bytes]], None]) -> Future[tuple[str, Entry]]:
-        return self._makers.submit(write_file, self.root, job.path, write, job.key)
+        return self._writers.submit(write_file, self.root, job.path, write, job.key)
 
 
 def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from probing_core.compute.parallel import picture_pool
 from probing_core.errors import BadConfig
 from probing_core.run.options import EXECUTORS, RAY
 from probing_core.run.scope import Scope
@@ -59,8 +60,9 @@ def opened_executor(scope: Scope) -> Iterator[Executor]:
             yield executor
         return
     planned = scope.images, scope.sample_sets
-    worker = Worker(scope.files.root, recipe, corpus, *planned, options.device, options.precision, recipe.threads)
-    try:
-        yield LocalExecutor(worker)
-    finally:
-        worker.close()
+    with picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as makers:
+        worker = Worker(scope.files.root, recipe, corpus, *planned, options.device, options.precision, makers)
+        try:
+            yield LocalExecutor(worker)
+        finally:
+            worker.close()

@@ -15,6 +15,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ class RemoteWorker(Worker):
         self._limits.enter_context(threads(recipe.threads))
         corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
         planned = plan_sample_sets(recipe.design, images)
-        super().__init__(Path(root), recipe, corpus, images, planned, device, precision, makers, memory_share)
+        pool = ThreadPoolExecutor(makers)
+        super().__init__(Path(root), recipe, corpus, images, planned, device, precision, pool, memory_share)
 
 
 class RayExecutor:
