@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from difflib import get_close_matches
 from functools import wraps
 from typing import ParamSpec
 
 import streamlit as st
 
 from dashboard import state
-from dashboard.data import cache
 from dashboard.text import plain
 from dashboard.widgets import upload
 from dashboard.widgets.messages import guarded
-from probing_core.errors import BadRun
 
 Arguments = ParamSpec("Arguments")
 
@@ -31,7 +27,7 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
         def shown() -> None:
             upload.begin_page()
             state.begin_page(title)
-            _heading(title, help)
+            st.title(title, help=help)
             unmet = st.empty()
             with state.whole_page():
                 guarded(show)()
@@ -46,20 +42,8 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
 
 def in_words(unmet: state.Unmet) -> str:
     """Return a sentence on what a link asked for that is not here."""
-    if not unmet.label:
-        near = get_close_matches(unmet.asked, state.NAMES, 1)
-        instead = f"; the nearest name is '{near[0]}'" if near else ""
-        return f"The link sets '{plain(unmet.asked)}', which no page has{instead}."
     instead = f" The page opened with '{plain(unmet.shown)}'." if unmet.shown else ""
     return f"The link asks for {plain(unmet.label)} '{plain(unmet.asked)}', which is not here.{instead}"
-
-
-def _heading(title: str, help: str | None) -> None:
-    """Show the title and beside it the name of the run, which on a phone is hidden in the closed sidebar."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="title"):
-        st.title(title, help=help, width="content")
-        with suppress(BadRun):
-            st.caption(f"Run **{plain(cache.current_run().name)}**", width="content")
 
 
 def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:

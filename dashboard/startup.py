@@ -1,8 +1,4 @@
-"""Prepare the slow parts of the first pages, so that the first visitor does not wait for them.
-
-Prepared are the rankings of models and of two classes, the packaged photographs, the sheet of all transformations, and
-the first maps, whose drawing takes the browser time as well. Everything else is computed when a page needs it.
-"""
+"""Prepare the slow parts of the first pages, so that the first visitor does not wait for them."""
 
 from __future__ import annotations
 
@@ -13,15 +9,11 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
+from dashboard.components.explorer import explorer_of
 from dashboard.data import cache
 from dashboard.data.contact_sheet import contact_sheet
-from dashboard.data.map_points import COLORINGS
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.point_cloud import point_cloud
-from dashboard.data.two_classes import board_of, most_mistaken
-from dashboard.widgets.neighborhoods import on_maps
 from dashboard.widgets.uses import best_for
-from probing_core.compute.names import READINGS
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run
 from probing_core.results.retrieval import USES
@@ -58,28 +50,18 @@ def after_first_page() -> threading.Thread:
 
 def first_page() -> None:
     if run := _first_run():
-        cache.board((run,), "fine", "seen", False)
-        for use in USES:
-            cache.computed(run, best_for, use)
+        explorer_of(run)
 
 
 def other_pages() -> None:
     first = cache.corpus(cache.PACKAGED).rows["image_id"].iloc[0]
     picture = VisitorPicture.from_array(first, cache.corpus_image(cache.PACKAGED, first))
     if run := _first_run():
-        _first_maps(run)
+        cache.board((run,), "fine", "seen", False)
+        for use in USES:
+            cache.computed(run, best_for, use)
         _ = run.pictures.why_not  # reads the corpus
-    if run and run.tasks:
-        task = run.tasks[0]
-        cache.computed(run, board_of, task, "seen", *cache.computed(run, most_mistaken, task))
     contact_sheet(picture, bank())
-
-
-def _first_maps(run: Run) -> None:
-    reading = next((each for each in READINGS if any(run.has_map(model, each) for model in run.models["name"])), "")
-    for model in (model for model in run.models["name"][:2] if run.has_map(model, reading)):
-        point_cloud(run, model, reading).places(COLORINGS[0])
-        cache.computed(run, on_maps, model, reading)
 
 
 def _first_run() -> Run | None:

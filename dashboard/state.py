@@ -31,30 +31,14 @@ RUN = "run"
 FOLD = "show-"
 """Prefix of the names of expanders. An address without such a name means that the expander is closed."""
 
-NAMES = frozenset((
-    "alteration", "arrows", "ask", "card", "cell", "cells", "change-picture", "color", "compare", "cosine", "depth",
-    "example", "from", "game", "groups", "model", "models", "near", "neighbors", "neighbors-model",
-    "neighbors-picture", "new-corpus", "new-executor", "new-further", "new-groups", "new-limit", "new-models",
-    "new-name", "new-view", "other", "photograph", "picture", "question", "rank-model", "reading", "rotation", "run",
-    "samples", "scan-run", "selected", "selected-in", "selection-name", "small-maps", "some", "strength", "subset",
-    "survival", "table", "task", "tell", "transform", "transformation", "unrelated", "use", "variance-model",
-    "variance-pooling", "with", "words", "wrong-for", "wrong-of",
-))  # fmt: skip
-"""Names that an address can set, on any page: choices follow a visitor. Tests of pages fail where one is missing."""
-
-FAMILIES = (FOLD,)
-"""Beginnings of names of which a page has several; the page of a gallery ends in `GALLERY`."""
-
-GALLERY = "-page"
-
 
 @dataclass(frozen=True)
 class Unmet:
-    """A value in an address that the page does not have, or a name that no page has.
+    """A value in an address that the page does not have.
 
     Attributes:
-        label: of the control, or what was asked for; empty of an unknown name.
-        asked: as the address says it, or the unknown name.
+        label: of the control, or what was asked for.
+        asked: as the address says it.
         shown: what the page has shown in its place.
     """
 
@@ -159,20 +143,11 @@ def unmet() -> dict[str, Unmet]:
 
 
 def begin_page(title: str) -> None:
-    """Drop the values that are not here of another page, and record the names of the address that no page has."""
+    """Drop the values of another page that are not here."""
     if st.session_state.get("_page") != title:
         st.session_state["_page"] = title
         for name in [name for name in unmet() if name != RUN]:
             del unmet()[name]
-    for name in [name for name in _asked() if not is_known(name)]:
-        del _asked()[name]
-        unmet()[name] = Unmet("", name, "")
-        forget(name)
-
-
-def is_known(name: str) -> bool:
-    """Return whether any page has a choice called ``name``."""
-    return name in NAMES or name.startswith(FAMILIES) or name.endswith(GALLERY)
 
 
 def publish(name: str, value: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from probing_core.errors import UnknownName
-from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.notation import decimal, in_percent, model_title
 from probing_core.transforms import resolve
 
 TERMS = {
@@ -142,19 +142,13 @@ class Page:
 
 PAGES = {
     "Results": (
-        Page("Overview", "views/overview.py", "leaderboard", ""),
-        Page("Explore", "views/explore.py", "tune", "explore"),
-        Page("Map", "views/map.py", "scatter_plot", "map"),
-        Page("Confusion", "views/confusion.py", "grid_on", "confusion"),
-        Page("Generalization", "views/generalization.py", "alt_route", "generalization"),
-        Page("Layers", "views/layers.py", "layers", "layers"),
+        Page("Explore", "views/explore.py", "scatter_plot", ""),
+        Page("Leaderboard", "views/leaderboard.py", "leaderboard", "leaderboard"),
+        Page("Inside", "views/inside.py", "layers", "inside"),
         Page("Retrieval", "views/retrieval.py", "search", "retrieval"),
-        Page("Geometry", "views/geometry.py", "polyline", "geometry"),
     ),
     "Your own": (
         Page("Try your images", "views/try_images.py", "add_a_photo", "try"),
-        Page("You against the models", "views/game.py", "sports_esports", "game"),
-        Page("Scan", "views/scan.py", "image_search", "scan"),
         Page("New run", "views/new_run.py", "rocket_launch", "new-run"),
     ),
     "How it works": (
@@ -163,6 +157,19 @@ PAGES = {
     ),
 }
 """The pages by the headings of the navigation."""
+
+FORMER = {
+    "overview": "leaderboard",
+    "explore": "?part=strength",
+    "map": "",
+    "confusion": "",
+    "generalization": "inside?part=unseen",
+    "layers": "inside?part=blocks",
+    "geometry": "inside?part=shift",
+    "game": "try?part=game",
+    "scan": "try?part=folder",
+}
+"""Address of an earlier page -> the address that took its place."""
 
 ALTERED_AT_ALL = (
     "Whether a picture was altered at all is another question, which the page Try your images answers by a detector."
@@ -243,3 +250,8 @@ def strengths_in_words(transform: str, low: float, high: float, digits: int = 2)
 def plain(text: str) -> str:
     """Return ``text`` escaped for Markdown: names of files are data and must not act as markup."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
+
+
+def in_bold(model: str) -> str:
+    """Return the title of a model in bold, for Markdown."""
+    return f"**{plain(model_title(model))}**"

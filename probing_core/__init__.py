@@ -1,19 +1,9 @@
 """What does an image embedding know besides what is in the picture?
 
-The nouns, each with one meaning everywhere:
+A *transformation* changes an image, a *model* embeds it, a *probe* learns to name the transformation from the
+embedding, and *measures* say how well it does. A *run* is a directory with all that one computation made.
 
-- **image**: ``uint8`` array (H, W, 3), RGB, sRGB.
-- **corpus**: images with an id, a base id (the photograph it was cut from), a label, a split and a license.
-- **view**: the square that transforms work on and embedders receive, 128 pixels by default.
-- **transform**: a named description with one strength and a pure function; ten groups of three, and identity.
-- **embedder**: a model that turns images into vectors; a cheap spec with a lazy load.
-- **probe**: a small classifier from an embedding to a class.
-- **task**: what a probe predicts: ``fine`` (the transform), ``group`` (its group, some members never seen in
-  training), ``content`` (the label).
-- **measure**: a number with a unit, bounds, a direction and an interval.
-- **run**: one directory with everything that a computation made.
-
-Importing this package loads no deep-learning framework; the names below load what they need when they are used.
+Importing this package loads no deep-learning framework: the names below load what they need when they are used.
 """
 
 from __future__ import annotations

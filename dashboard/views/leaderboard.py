@@ -1,7 +1,8 @@
-"""The first section of Overview: the finding in a sentence, and the leaderboard that it comes from."""
+"""Leaderboard: which model knows most of what was done to a picture, and what follows from it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,140 +11,181 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.page import fragment
-from dashboard.text import hint, names_in_words, plain
-from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import leaderboard_chart
+from dashboard.page import fragment, page
+from dashboard.text import hint, in_bold, plain
+from dashboard.widgets import claims, messages, pickers, tables, uses
+from probing_core.charts import dots_chart, leaderboard_chart, substance_chart
 from probing_core.measures import MEASURES
-from probing_core.results import Run, rankable
-from probing_core.results.ranking import (
-    has_place,
-    in_order,
-    is_baseline,
-    marked,
-    measure_of,
-    scores_of,
-    standing,
-)
-from probing_core.results.sentences import beside_baselines, finding
+from probing_core.measures.notation import in_percent, model_title
+from probing_core.results import PicturesMissing, Run, rankable, summaries
+from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standing, with_place
+from probing_core.results.sentences import finding
 
-BASELINES = (
-    "Gray squares are baselines, which have learned nothing from pictures: handcrafted statistics of the pixels, the "
-    "pixels themselves, and networks with random weights. They show how much of a task needs no learned embedding."
-)
+MOST_ROWS = 12
+"""Models that the chart shows; all others are in the table below it."""
+
+STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "sepia", "fog", "pencil")
+"""Transformations of the strip, of which it shows the first six that the run has."""
+
+BARS = "Bars are 95 % intervals. Hollow: the data do not distinguish the model from the best one."
 
 
-SEEDS = (
-    "Ticks: the same model with another seed, that is a further training or, of an untrained network, other random "
-    "weights; each line has the interval and the standing of the one that is published."
-)
-
-
-def board_of(run: Run) -> pd.DataFrame:
-    """Return the ranking of the models of ``run`` at the fine task, without baselines where there are other models."""
-    board = cache.board((run,), "fine", "seen", False)
-    return cache.board((run,), "fine", "seen", True) if board.empty else board
-
-
-def show_finding(run: Run) -> None:
-    """Show the finding, the first sentence of the page."""
-
-    def bold(name: str) -> str:
-        return f"**{plain(name)}**"
-
+@page("Leaderboard", "Which model knows most of what was done to a picture?")
+def show() -> None:
+    run = cache.current_run()
     board = board_of(run)
-    words = [finding(board, len(run.classes("fine")), bold)]
-    baselines = _baselines((run,), "fine", "seen")
-    if len(baselines) and len(board) and not is_baseline(board["model"]).any():
-        words.append(beside_baselines(board, baselines, bold))
+    if board.empty:
+        messages.empty("No model has a score in this run yet; `probing run --out DIR` goes on with it.")
+        return
     with st.container(key="finding"):
-        st.markdown(" ".join(words))
+        st.markdown(finding(board, len(run.classes("fine")), in_bold))
+    _strip(run, list(board["model"]))
+    _ranking(run)
+    _substance(run)
+    claims.show_claims(run)
+    st.header("Which model for which use?")
+    if not uses.show_cards(run):
+        messages.empty("No use is measured in this run: that takes 30 photographs, and the embeddings.")
 
 
-def best_first(run: Run) -> list[str]:
-    """Return the models of ``run`` by their score at the fine task, other seeds below their model, baselines last."""
-    scores = scores_of(run, "fine", "seen")
-    if scores.empty:
-        return []
-    order = in_order(scores)
-    return list(order.assign(baseline=is_baseline(order["model"])).sort_values("baseline", kind="stable")["model"])
+def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
+    """Return the ranking of the models of ``run``, without baselines where there are other models."""
+    board = cache.board((run,), task, subset, False)
+    return cache.board((run,), task, subset, True) if board.empty else board
+
+
+def _strip(run: Run, models: list[str]) -> None:
+    """Show one photograph untouched and under six transformations, and what two models answer: the idea in a look."""
+    chosen = cache.computed(run, strip_of, tuple(with_place(models)))
+    if chosen is None:
+        return
+    samples, answers = chosen
+    try:
+        pictures = cache.pictures(run, cache.described(run, samples))
+    except PicturesMissing:
+        return
+    widths = [1.3, *[1] * len(samples)]
+    truths = list(samples["truth"].astype(str))
+    for column, picture, truth in zip(st.columns(widths)[1:], pictures, truths, strict=True):
+        column.image(picture, width="stretch", alt=f"a photograph, {in_words(truth)}")
+        column.markdown(f"**{plain(in_words(truth))}**")
+    for model, named in answers.items():
+        name, *columns = st.columns(widths)
+        name.caption(plain(model_title(model)))
+        for column, truth, sample in zip(columns, truths, samples["sample"], strict=True):
+            right = ":material/check: " if named[sample] == truth else ""
+            column.caption(f"{right}{plain(in_words(named[sample]))}")
+    st.caption("Each probe sees nothing but the embedding of the picture. It had not learned from this photograph.")
+
+
+def in_words(label: str) -> str:
+    return "untouched" if label == "identity" else label
+
+
+def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[str, Mapping[int, str]]] | None:
+    """Return the samples of one photograph, untouched and altered, and by model what it answers for each.
+
+    The models are the best one and, where there are several, the one in the middle of the ranking. Of the photographs
+    it is one that the best model names well and the other half of the time, so that the strip shows right and wrong
+    answers.
+    """
+    two = list(dict.fromkeys([models[0], models[len(models) // 2]]))
+    there = [transform for transform in STRIP if transform in set(run.transforms["transform"])][:6]
+    tested = [cache.predictions(run, model, "fine") for model in two]
+    if not there or any(rows.empty for rows in tested):
+        return None
+    first = tested[0][tested[0]["truth"].isin(["identity", *there])].drop_duplicates(["base_id", "truth"])
+    whole = first.groupby("base_id", observed=True)["truth"].nunique()
+    first = first[first["base_id"].isin(whole.index[whole == len(there) + 1])]
+    if first.empty:
+        return None
+    truth = first["truth"].astype(str).to_numpy()
+    right = pd.DataFrame({"base": first["base_id"].to_numpy()})
+    for i, rows in enumerate(tested):
+        answers_of = rows.drop_duplicates("sample").set_index("sample")["predicted"].astype(str)
+        right[i] = answers_of.reindex(first["sample"]).to_numpy() == truth
+    counts = right.groupby("base").sum()
+    half = (counts.iloc[:, -1] - len(there) / 2).abs()
+    rows = first[first["base_id"] == (counts[0] - half).idxmax()].copy()
+    order = {name: i for i, name in enumerate(["identity", *there])}
+    rows = rows.sort_values("truth", key=lambda truths: truths.astype(str).map(order))
+    answers = {
+        model: dict(zip(found["sample"], found["predicted"].astype(str), strict=True))
+        for model, found in ((m, t[t["sample"].isin(rows["sample"])]) for m, t in zip(two, tested, strict=True))
+    }
+    return rows, answers
 
 
 @fragment
-def show_leaderboard(run: Run) -> None:
-    st.header("Leaderboard", help=hint("not distinguished"))
+def _ranking(run: Run) -> None:
     task_column, subset_column, more_column = st.columns([2, 2, 3])
     task = pickers.pick_task(run, where=task_column)
     subset = pickers.pick_subset(run, task, where=subset_column)
     runs = (run, *_further_runs(run, more_column))
     board = cache.board(runs, task, subset, False)
-    baselines = _baselines(runs, task, subset)
+    scored = pd.concat([scores_of(each, task, subset) for each in runs], ignore_index=True)
+    if scored.empty:
+        messages.empty("No model has a score for this task yet; `probing run --out DIR` goes on with it.")
+        return
     if board.empty:
         board = cache.board(runs, task, subset, True)
-    elif len(baselines):
-        board = in_order(pd.concat([board, baselines.assign(p=np.nan, apart=True)], ignore_index=True))
-    if board.empty:
-        messages.empty("No model has a score for this task yet; `probing run --out DIR` makes them.")
-        return
-    scored = pd.concat([scores_of(each, task, subset) for each in runs])["model"]
-    messages.left_out(run.models["name"], scored, "they have no score of this task on these samples")
-    _ranking(board, subset)
-    _other_seeds(runs, task, subset, board)
-
-
-def _baselines(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
-    """Return the scores of the baselines, best first."""
-    rows = pd.concat([scores_of(each, task, subset) for each in runs], ignore_index=True)
-    return rows if rows.empty else rows[is_baseline(rows["model"])].sort_values("value", ascending=False)
-
-
-def _ranking(board: pd.DataFrame, subset: str) -> None:
+    baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
+    shown = board
+    if len(baselines) and not is_baseline(board["model"]).any():
+        # The best baseline stays in view: what no embedding needs to have learned.
+        shown = in_order(pd.concat([board, baselines.head(1).assign(p=np.nan, apart=True)], ignore_index=True))
+    lines = shown[has_place(shown)].head(MOST_ROWS)
+    shown = shown[shown["model"].isin(lines["model"]) | shown["seed_of"].isin(lines["model"])]
     measure = MEASURES.get(measure_of(subset))
-    placed = has_place(board)
-    tables.chart(
-        leaderboard_chart(board, cache.theme(), f"{measure.title} (%)"),
-        "leaderboard",
-        board,
-        f"{measure.title.capitalize()} of {placed.sum()} models with intervals, best {board['model'].iloc[0]}.",
-    )
-    gray = f" {BASELINES}" if is_baseline(board["model"]).any() else ""
-    ticks = f" {SEEDS}" if not placed.all() else ""
-    st.caption(
-        f"{measure.definition} Bars are 95 % intervals. Hollow: not distinguished from the best encoder by "
-        f"differences on the same pictures, which can tell more than two intervals.{ticks}{gray}"
-    )
-    st.caption(names_in_words(board["model"]))
-    if box := pickers.fold("The same as a table", "show-board"):
-        with box:
-            _board_table(board, measure.definition)
+    left, right = st.columns([3, 2])
+    with left:
+        tables.chart(
+            leaderboard_chart(shown, cache.theme(), f"{measure.title} (%)"),
+            "leaderboard",
+            board,
+            f"{measure.title.capitalize()} of {len(lines)} models with intervals.",
+            on_pick=lambda data: state.choose("model", data[-1]) if data else None,
+        )
+        ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
+        st.caption(f"{measure.definition} {BARS}{ticks} A click on a mark shows its groups.")
+    with right:
+        _model(run, list(dict.fromkeys([*board.loc[has_place(board), "model"], *lines["model"]])))
+    with st.expander(f"All {len(scored)} models as a table, baselines and further trainings included"):
+        _table(scored, board, measure.definition)
 
 
-def _other_seeds(runs: tuple[Run, ...], task: str, subset: str, board: pd.DataFrame) -> None:
-    """Show, folded, how far models are apart that differ in their seed alone."""
-    count = int((~has_place(board)).sum())
-    if not count:
+def _model(run: Run, models: list[str]) -> None:
+    """Show the groups of one model, and what else is known of it."""
+    model = pickers.pick_model(run, models)
+    rows = cache.computed(run, summaries.by_group, (model,))
+    if rows.empty:
+        messages.empty("This model has no scores by group at the task fine.")
         return
-    if not (box := pickers.fold(f"The same models with other seeds ({count})", "show-seeds")):
-        return
-    with box:
-        st.caption(
-            "The difference is that of the model with the other seed less the published one, over the same "
-            "photographs. Its interval tells how sure it is of these two files of weights, and not how far a third "
-            "would be."
+    rows = rows.sort_values("value", ascending=False)
+    dots = pd.DataFrame({"name": rows["group"], "series": "recognized"})
+    dots = dots.assign(**{c: rows[c] * 100 for c in ("value", "low", "high")})
+    figure = dots_chart(
+        dots, cache.theme(), "exact transformation named (%)", dict(zip(rows["group"], rows["group"], strict=True))
+    )
+    tables.chart(figure, "groups", rows, f"Share of each group's samples whose transformation {model} names.")
+    with st.popover("What else is known of it", icon=":material/info:"):
+        _details(run, model)
+
+
+def _details(run: Run, model: str) -> None:
+    facts = run.models[run.models["name"] == model].iloc[0]
+    lines = [f"`{model}`", f"Objective: {plain(str(facts['objective']))}. {int(facts['dim']):,} dimensions."]
+    lines.append(f"License of its weights: {plain(str(facts['license']))}.")
+    sure = cache.computed(run, summaries.certainty, (model,))
+    if len(sure):
+        values = sure.set_index("measure")["value"]
+        lines += [f"{MEASURES.get(str(name)).title.capitalize()}: {value:.3f}." for name, value in values.items()]
+    selectivity = summaries.pick(cache.study(run, "selectivity"), model=model)
+    if len(selectivity) and "value" in selectivity:
+        lines.append(
+            f"Selectivity: {in_percent(float(selectivity['value'].iloc[0]))}. {MEASURES.get('selectivity').hint}"
         )
-        tables.show_table(
-            cache.other_seeds(runs, task, subset),
-            "other-seeds",
-            column_config={"seed_of": st.column_config.TextColumn("another seed of")},
-            percent={
-                "value": ("score %", MEASURES.get(measure_of(subset)).definition),
-                "published": ("published %", "The score of the model in the chart."),
-                "difference": ("difference", "In points."),
-                "low": ("from", hint("interval")),
-                "high": ("to", hint("interval")),
-            },
-            signed=("difference", "low", "high"),
-        )
+    st.markdown("\n\n".join(lines))
 
 
 def _further_runs(run: Run, where: Any) -> list[Run]:
@@ -153,45 +195,61 @@ def _further_runs(run: Run, where: Any) -> list[Run]:
         return []
     names = state.choice(where.multiselect, "Rank together with the models of", "with", [], list(others))
     chosen = [others[name] for name in names]
-    fair = [other for other in chosen if not rankable([run, other])]
     for other in chosen:
         if differs := rankable([run, other]):
             why = f"'{other.name}' is not ranked with '{run.name}', because they differ in {'; '.join(differs)}."
             st.warning(plain(why))
-    return fair
+    return [other for other in chosen if not rankable([run, other])]
 
 
-def _board_table(board: pd.DataFrame, definition: str) -> None:
-    baseline = is_baseline(board["model"])
-    first = board.index[~baseline][0] if not baseline.all() else board.index[0]
-    alone = bool(baseline.all())
-    standings = [
-        "best" if row.Index == first else "baseline" if lesser and not alone and not row.seed_of else standing(row)
-        for row, lesser in zip(board.itertuples(), baseline, strict=True)
-    ]
+def _table(scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
+    ranked = {row.model: standing(row) for row in board.itertuples()}
+    ranked[board["model"].iloc[0]] = "best"
+    every = in_order(scored)
     table = pd.DataFrame(
         {
-            **({"run": board["run"]} if board["run"].nunique() > 1 else {}),
-            "model": marked(board),
-            "score %": board["value"],
-            "95 % interval": [_interval(r) for r in board.itertuples()],
-            "against the best": standings,
-            "chance %": board["chance"],
-            "objective": board["objective"],
-            "note": board["note"],
+            **({"run": every["run"]} if every["run"].nunique() > 1 else {}),
+            "title": [model_title(model) for model in every["model"]],
+            "score": every["value"],
+            "low": every["low"],
+            "high": every["high"],
+            "against": [
+                ranked.get(m, "baseline" if b else "")
+                for m, b in zip(every["model"], is_baseline(every["model"]), strict=True)
+            ],
+            "objective": every["objective"],
+            "model": every["model"],
         }
     )
     tables.show_table(
         table,
         "leaderboard-table",
         column_config={
-            "95 % interval": st.column_config.TextColumn(help=hint("interval")),
+            "title": st.column_config.TextColumn("name"),
+            "against": st.column_config.TextColumn("against the best", help=hint("not distinguished")),
             "objective": st.column_config.TextColumn(help=hint("objective")),
-            "against the best": st.column_config.TextColumn(help=hint("not distinguished")),
+            "model": st.column_config.TextColumn("exact name"),
         },
-        percent={"score %": ("score %", definition), "chance %": ("chance %", hint("chance"))},
+        percent={
+            "score": ("score (%)", definition),
+            "low": ("from (%)", hint("interval")),
+            "high": ("to (%)", hint("interval")),
+        },
     )
 
 
-def _interval(row: Any) -> str:
-    return "none" if pd.isna(row.low) else f"{row.low * 100:.1f} to {row.high * 100:.1f}"
+def _substance(run: Run) -> None:
+    points = cache.computed(run, summaries.substance)
+    if points.empty:
+        return
+    st.header("Content against transformation", help=hint("content"))
+    points = points[points["model"].isin(with_place(points["model"]))]
+    figure = substance_chart(points, cache.theme())
+    tables.chart(figure, "substance", points, "Content accuracy against transformation accuracy, by model.")
+    st.caption(
+        "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
+        f"intervals. {cache.computed(run, summaries.content_classes)}"
+    )
+
+
+show()

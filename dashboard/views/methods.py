@@ -37,13 +37,15 @@ SHOWN = 200
 @page("Methods and data")
 def show() -> None:
     run = cache.current_run()
+    if box := pickers.fold("Words: a glossary", "show-words"):
+        with box:
+            _words()
     st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
     st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
     st.markdown(f"**In this run:** {how_trained(run)}")
     _recipe(run)
     parts = {
         "Every entry of the recipe": ("show-recipe", lambda run: tables.show_table(recipe_table(run), "recipe")),
-        "Words: a glossary": ("show-words", lambda _: _words()),
         "Measures and probes, and how to read them": ("show-measures", lambda _: _measures()),
         f"Models: {len(run.models):,}": ("show-models", _models),
         "Photographs and licenses": ("show-photographs", _data),

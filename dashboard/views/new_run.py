@@ -363,7 +363,7 @@ def _runs() -> None:
                 _control(place, report, begun)
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
-                st.switch_page("views/overview.py")
+                st.switch_page("views/explore.py")
 
 
 def _control(place: RunPlace, report: Report | None, begun: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,13 +18,11 @@ from dashboard.page import fragment, page
 from dashboard.text import hint, named, plain, strengths_in_words
 from dashboard.widgets import pickers, tables, upload
 from probing_core.errors import BadRun, UnknownName
+from probing_core.measures.notation import decimal, model_title
 from probing_core.transforms import GROUPS, Transform, bank, resolve
 
 IN_A_ROW = 3
 """Number of transformations of a group beside each other."""
-
-LOST = 20
-"""Percent of a transformation's change below which a model can hardly detect it."""
 
 
 @page("Transformations", "What is done to pictures: thirty transformations and identity, in ten groups.")
@@ -39,8 +38,6 @@ def show() -> None:
     picture = upload.pick_one()
     _sheet(picture, entries)
     _one(picture, entries)
-    _table(entries)
-    _survival()
 
 
 def _entries() -> tuple[Transform, ...]:
@@ -68,9 +65,22 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     transform = by_name[pickers.select("Transformation", "transform", list(by_name), default, names)]
     words = transform.definition
     if transform.unseen_in is not None:
-        words += f" In rotation {transform.unseen_in} of Generalization, probes that never learned it are tested on it."
+        words += f" In rotation {transform.unseen_in}, probes that never learned it are tested on it."
     st.markdown(words)
     strength_slider(picture, VIEW, transform)
+    facts = {
+        "group": transform.group,
+        "member": transform.member,
+        "probes learn from": strengths_in_words(transform.name, transform.weakest, transform.strongest, 3),
+        "drawn": transform.distribution,
+        "median distance": _median_distance(transform.name),
+        "made by": transform.library,
+        "source": transform.source,
+    }
+    st.table({name: str(fact) for name, fact in facts.items() if fact not in (None, "")}, border="horizontal")
+    if box := pickers.fold("What reaches each model of it", "show-survival"):
+        with box:
+            _survival(transform.name)
 
 
 def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
@@ -91,6 +101,7 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
                     _strip_title(transform), key=f"open-{transform.name}", type="tertiary", icon=":material/tune:"
                 ):
                     state.choose("transform", transform.name)
+                    state.choose("part", "strength")
                     st.switch_page("views/explore.py")
 
 
@@ -100,44 +111,12 @@ def _strip_title(transform: Transform) -> str:
     return f"{named(transform.name)}: {strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)}"
 
 
-def _table(entries: tuple[Transform, ...]) -> None:
-    st.header("The bank" if entries == bank() else "All of them")
-    distances = _median_distances()
-    table = pd.DataFrame(
-        [
-            {
-                "name": t.name,
-                "group": t.group,
-                "member": t.member,
-                "unseen in rotation": t.unseen_in,
-                "definition": t.definition,
-                "parameter": t.parameter,
-                "unit": t.unit,
-                "weakest": t.weakest,
-                "strongest": t.strongest,
-                "drawn": t.distribution,
-                "median distance": distances.get(t.name),
-                "library": t.library,
-                "source": t.source,
-            }
-            for t in entries
-        ]
-    )
-    tables.show_table(
-        table,
-        "bank",
-        column_config={"median distance": st.column_config.NumberColumn(format="%.3f", help=hint("distance"))},
-    )
-
-
-def _survival() -> None:
-    st.header("What reaches each model", help=hint("survival"))
+def _survival(name: str) -> None:
+    """Show how much of the transformation called ``name`` is left after each model's own resize and crop."""
     st.caption(
         "Models resize and crop pictures as they were trained. A reduction averages blur, noise and compression away "
-        "before the network sees them; a crop loses what happens at the edges."
+        f"before the network sees them; a crop loses what happens at the edges. {hint('survival')}"
     )
-    if not pickers.toggle("Measure it", "survival", help="On a few photographs, in some seconds."):
-        return
     try:
         run = cache.current_run()
     except BadRun:
@@ -145,30 +124,27 @@ def _survival() -> None:
         return
     with st.spinner("Resizing pictures as the models do", show_time=True):
         table, ways, without = survival(run)
-    if ways:
-        st.caption(
-            f"Percent of the change (root mean square over pixels) that is left, for packaged photographs of "
-            f"{run.recipe.view} pixels at the middle of each range."
+    if ways and (table["transform"] == name).any():
+        left = table.set_index("transform").loc[name]
+        rows = [(model_title(model), left[way]) for way, models in ways.items() for model in models]
+        tables.show_table(
+            pd.DataFrame(rows, columns=["model", "left"]),
+            "survival",
+            column_config={"left": st.column_config.NumberColumn("left (%)", format="%.0f")},
         )
-        shown = {way: st.column_config.NumberColumn(format="%.0f %%", help=", ".join(m)) for way, m in ways.items()}
-        tables.show_table(table, "survival", column_config=shown)
-        for way, models in ways.items():
-            lost = table[table[way] < LOST]["transform"]
-            if len(lost):
-                st.markdown(f"Hardly anything reaches {plain(', '.join(models))} of: **{', '.join(lost)}**.")
     if without:
-        st.caption(f"State no resize of their own: {plain(', '.join(without))}.")
+        titles = ", ".join(model_title(model) for model in without)
+        st.caption(f"Receive the picture as it is, or state no resize: {plain(titles)}.")
 
 
-def _median_distances() -> dict[str, float]:
-    """Return the median distance by transform of the samples of the selected run; empty without a run."""
+def _median_distance(name: str) -> str:
+    """Return the median perceptual distance of the samples of the selected run; empty without any."""
     try:
         samples = cache.current_run().sample_columns("transform", "distance")
     except BadRun:
-        return {}
-    if samples.empty:
-        return {}
-    return {str(name): float(d) for name, d in samples.groupby("transform", observed=True)["distance"].median().items()}
+        return ""
+    distances = samples["distance"][samples["transform"] == name].to_numpy(float) if len(samples) else np.zeros(0)
+    return decimal(float(np.median(distances))) if len(distances) else ""
 
 
 show()

@@ -10,21 +10,20 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.strength_slider import strength_slider
-from dashboard.components.tour import tour
 from dashboard.data import cache, examples, neighbors, predictions
-from dashboard.data.map_points import points_by_group
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
+from dashboard.views import try_folder, try_game
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
-from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart
+from probing_core.charts import answers_chart
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
 from probing_core.measures.notation import decimal
-from probing_core.results import Run, place
+from probing_core.results import Run
 from probing_core.transforms import bank
 
 AT_ONCE = 3
@@ -36,7 +35,6 @@ SHARES = 6
 
 NO_PROBE = "the run has no probe of theirs for new pictures"
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
-MAX_NEIGHBOR_MAPS = 4
 EXAMPLE = "example"
 """Name of the choice that holds the example that is shown."""
 
@@ -44,13 +42,26 @@ EXAMPLE_WIDTH = 96
 """Pixels."""
 
 
-@page("Try your images")
+PARTS = {"pictures": "Pictures", "folder": "A folder", "game": "You against the models"}
+
+
+@page("Try your images", "Was a picture altered, and which models notice?")
 def show() -> None:
     run = cache.current_run()
-    tour("Try your images")
+    part, place = pickers.tab(PARTS)
+    with place:
+        if part == "folder":
+            try_folder.show()
+        elif part == "game":
+            try_game.show(run)
+        else:
+            _pictures(run)
+
+
+def _pictures(run: Run) -> None:
     st.markdown(
-        "**Was your picture altered, and which models notice?** Drop some in, or click an example: the detector of "
-        "this run gives a verdict, and every model its own answer."
+        "Drop pictures in, or click an example: the detector of this run gives a verdict, and every model its own "
+        "answer."
     )
     chosen = _choose_pictures()
     try:
@@ -286,8 +297,7 @@ def _change(
 def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> None:
     st.header(
         "Neighbors in the run",
-        help="The pictures of the run whose embeddings are nearest to that of yours, and where yours belongs on the "
-        "maps: between its neighbors, the nearer the heavier.",
+        help="The pictures of the run whose embeddings are nearest to that of yours.",
     )
     if not pickers.toggle("Show them", "neighbors"):
         return
@@ -303,7 +313,6 @@ def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> N
         for model in able
         for name, picture in crops.items()
     }
-    _on_the_maps(run, [m for m in able if run.has_map(m)][:MAX_NEIGHBOR_MAPS], near)
     left, right = st.columns(2)
     which = pickers.select("Of the picture", "neighbors-picture", list(crops), where=left)
     model = pickers.select("To the model", "neighbors-model", able, where=right)
@@ -313,29 +322,6 @@ def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> N
         run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, cosine {decimal(r.similarity, 2)}"
     )
     tables.download(rows, "neighbors", "Neighbors as CSV")
-
-
-def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> None:
-    if not models:
-        messages.empty("None of these models has a map yet; the page Map draws one when you choose its model there.")
-        return
-    placed = []
-    for (model, name), (found, similarity) in near.items():
-        table = cache.map_of(run, model) if model in models else None
-        at = None if table is None else place(table, found, similarity)
-        if at is not None:
-            placed.append({"model": model, "x": at[0], "y": at[1], "name": name})
-    marks = pd.DataFrame(placed, columns=["model", "x", "y", "name"])
-    points = points_by_group(run, models)
-
-    @chart
-    def drawn(theme: Theme) -> Figure:
-        styles = group_styles(dict.fromkeys(run.transforms["group"]), theme)
-        return map_chart(points, theme, styles, marks, run.digest)
-
-    alt = f"Where your pictures belong on the maps of {', '.join(models)}."
-    tables.chart(drawn(cache.theme()), "places", marks, alt)
-    st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

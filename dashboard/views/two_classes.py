@@ -7,20 +7,21 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.data.two_classes import board_of, most_mistaken, predictions_of
-from dashboard.text import hint, plain, with_strength
+from dashboard.page import fragment
+from dashboard.text import in_bold, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import leaderboard_chart
-from probing_core.measures.notation import in_percent
-from probing_core.results import Run
-from probing_core.results.ranking import SIGNIFICANCE, has_place, is_baseline, marked
+from probing_core.measures.notation import in_percent, model_title
+from probing_core.results import Run, tell_apart
+from probing_core.results.ranking import SIGNIFICANCE, has_place, is_baseline, of_subset
 
 MAX_NAMED_MODELS = 4
 """Number of models that a sentence names at most; of more it gives the number."""
 
 
+@fragment
 def show(run: Run) -> None:
-    """Show the whole comparison with its controls."""
+    """Show the comparison with its controls."""
     columns = [*st.columns(2), *st.columns(2)]
     task = pickers.pick_task(run, where=columns[2])
     classes = run.classes(task)
@@ -47,33 +48,23 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     )
     others = board.iloc[1:]
     level = [(model, p) for model, p in zip(others["model"], others["p"], strict=True) if p >= SIGNIFICANCE]
-    names = ", ".join(f"{plain(model)} (p = {p:.2g})" for model, p in level)
+    names = ", ".join(f"{plain(model_title(model))} (p = {p:.2g})" for model, p in level)
     beside = f" Not distinguished from it: {names}." if level else ""
     if len(level) > MAX_NAMED_MODELS:
         compared = has_place(board).sum() - 1
         beside = f" {len(level)} of the {compared} others are not distinguished from it: the hollow marks below."
     st.markdown(
-        f"**{plain(best['model'])}** is best at distinguishing {plain(first)} from {plain(second)}: it recognizes "
+        f"{in_bold(best['model'])} is best at distinguishing {plain(first)} from {plain(second)}: it recognizes "
         f"**{in_percent(best['value'])}** of them{interval}.{beside}"
     )
 
 
 def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None:
-    st.header(f"Which model distinguishes {plain(first)} from {plain(second)}?", help=hint("not distinguished"))
     figure = leaderboard_chart(
         board.assign(chance=1 / classes, note=""), cache.theme(), f"{first} and {second} recognized (%)"
     )
     tables.chart(figure, "tell-apart", board, f"How well each model distinguishes {first} from {second}, best first.")
     st.caption(key_of(board))
-    percent = {
-        "value": ("both right %", "The mean of the two recalls."),
-        "first": (f"{first} right %", hint("recall")),
-        "second": (f"{second} right %", hint("recall")),
-        "first_as_second": (f"{first} → {second} %", f"{plain(first)} taken for {plain(second)}."),
-        "second_as_first": (f"{second} → {first} %", f"{plain(second)} taken for {plain(first)}."),
-    }
-    shown = board[["model", *percent, "samples"]].assign(model=marked(board))
-    tables.show_table(shown, "tell-apart-table", percent=percent)
 
 
 def key_of(board: pd.DataFrame) -> str:
@@ -105,7 +96,9 @@ def _whose(board: pd.DataFrame, first: str, second: str) -> str:
         state.choose("wrong-of", models[0])
         state.choose("wrong-page", 1)
         state.publish("wrong-for", f"{first}>{second}")
-    return pickers.select("Model", "wrong-of", models, models[0], {models[0]: f"{models[0]} (best)"})
+    names = {model: model_title(model) for model in models}
+    names[models[0]] += " (best)"
+    return pickers.select("Model", "wrong-of", models, models[0], names)
 
 
 def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str, second: str) -> None:
@@ -113,8 +106,8 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
     wrong = both[~both["correct"]]
     swapped = wrong["predicted"].isin((first, second))
     st.markdown(
-        f"{plain(model)} gets **{len(wrong):,} of {len(both):,}** wrong: {swapped.sum():,} are taken for the other "
-        f"of the two, {(~swapped).sum():,} for something else."
+        f"{plain(model_title(model))} gets **{len(wrong):,} of {len(both):,}** wrong: {swapped.sum():,} are taken for "
+        f"the other of the two, {(~swapped).sum():,} for something else."
     )
     if wrong.empty:
         return
@@ -126,3 +119,26 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
 
 def _caption(row) -> str:
     return f"{with_strength(row.transform, row.strength)} → {row.predicted} {in_percent(row.p_predicted)}"
+
+
+def board_of(run: Run, task: str, subset: str, first: str, second: str) -> pd.DataFrame:
+    """Return the table of `tell_apart` for all models of ``run``."""
+    return tell_apart({m: predictions_of(run, m, task, subset) for m in run.models["name"]}, first, second)
+
+
+def predictions_of(run: Run, model: str, task: str, subset: str) -> pd.DataFrame:
+    """Return the predictions of ``model`` for the samples of ``subset``."""
+    predictions = cache.predictions(run, model, task)
+    return of_subset(predictions, subset, run.far) if len(predictions) else predictions
+
+
+def most_mistaken(run: Run, task: str) -> tuple[str, str]:
+    """Return the two classes that the first model confuses most often, as the first choice of the page."""
+    predictions = cache.predictions(run, run.models["name"].iloc[0], task)
+    wrong = predictions[~predictions["correct"]] if len(predictions) else predictions
+    if wrong.empty:
+        classes = run.classes(task)
+        return classes[0], classes[-1]
+    mistakes = wrong.groupby(["truth", "predicted"], observed=True).size()
+    truth, predicted = mistakes.index[int(mistakes.argmax())]
+    return str(truth), str(predicted)

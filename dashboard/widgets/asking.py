@@ -13,6 +13,7 @@ from dashboard.text import plain
 from probing_core.compute.live.noticing import PRIOR
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.errors import ProbingError
+from probing_core.measures.notation import model_title
 from probing_core.results import Run
 
 ASKING = "Asking the models"
@@ -31,7 +32,9 @@ def each(models: Sequence[str], ask: Callable[[str], Found], meanwhile: str = AS
             try:
                 found[model] = ask(model)
             except ProbingError as error:  # the other models still answer
-                st.warning(f"{plain(model)} could not be asked: {plain(str(error))}", icon=":material/error:")
+                st.warning(
+                    f"{plain(model_title(model))} could not be asked: {plain(str(error))}", icon=":material/error:"
+                )
     return found
 
 
@@ -59,6 +62,6 @@ def embed_gallery(run: Run, model: str) -> None:
     """
     place = st.empty()
     for step in neighbors.gallery_steps(run, model):
-        doing = f"Embedding them by {plain(model)}" if step.cut else "Cutting photographs of the run"
+        doing = f"Embedding them by {plain(model_title(model))}" if step.cut else "Cutting photographs of the run"
         place.progress(step.done / step.total, f"{doing}: {step.done:,} of {step.total:,}")
     place.empty()

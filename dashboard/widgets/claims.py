@@ -38,11 +38,12 @@ DIFFERENT, NOT_DISTINGUISHED = "different (p < 0.05 by Holm)", "not distinguishe
 
 
 def show_claims(run: Run) -> None:
-    """Show the five claims, tested or not."""
+    """Show the five claims, a line each that opens, tested or not."""
     st.header("The five claims", help=hint("claim"))
     st.markdown(
-        "They are those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
-        "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction."
+        "Those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
+        "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction. One or two "
+        "encoders of a kind cannot speak for their objective: a result is about these encoders."
     )
     claims = cache.table(run, layout.CLAIMS)
     if claims.empty:
@@ -54,42 +55,36 @@ def show_claims(run: Run) -> None:
         )
         return
     contrasts = cache.table(run, layout.CONTRASTS)
-    for tested in claims_by_set(claims):
-        st.markdown(f"**{plain(tested.title)}.** {plain(tested.encoders)}.")
+    sets = claims_by_set(claims)
+    for tested in sets:
+        if len(sets) > 1:
+            st.markdown(f"**{plain(tested.title)}**")
         for number, row in enumerate(tested.claims.to_dict("records"), 1):
-            _card(number, row, contrasts)
-    st.caption(
-        "Filled marks differ by Holm's correction, which runs over all contrasts of the claims: an interval is of one "
-        "difference alone, and may lie beside 0 where the mark is hollow. One or two encoders of a kind cannot speak "
-        "for their objective: a result is about these encoders."
-    )
+            _line(number, row, contrasts)
     tables.download(claims, "claims", "Data as CSV")
-    if len(contrasts) and (
-        box := pickers.fold("The contrasts that they rest on, named before looking", "show-contrasts")
-    ):
-        with box:
-            sets = {"set": "set"} if "set" in contrasts and contrasts["set"].nunique() > 1 else {}
-            names = {"claim": "claim", "first": "encoder", "second": "less the encoder"}
-            _contrast_table(contrasts, "contrasts", sets | names)
-    _ablations(run)
 
 
-def _card(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
-    """Show a claim, the result of its test, and the differences that it rests on with their intervals."""
-    with st.container(border=True):
-        words, picture = st.columns([3, 4], vertical_alignment="center")
-        words.markdown(f"**{number}. {plain(row['claim'])}**")
-        badge = BADGES[row["result"]]
-        words.badge(result_in_words(row).removesuffix("."), icon=badge.icon, color=badge.color)
-        mine = contrasts[contrasts["claim"] == number] if len(contrasts) else contrasts
-        if len(mine) and "set" in mine:
-            mine = mine[mine["set"] == row["set"]]
-        with picture:
-            if mine.empty:
-                st.caption(plain(str(row["evidence"])))
-                return
+def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
+    """Show a claim and the result of its test; opened, the differences that it rests on with their intervals."""
+    badge = BADGES[row["result"]]
+    words = result_in_words(row).removesuffix(".")
+    box = pickers.fold(
+        f"{number}. {plain(row['claim'])} :{badge.color}-badge[{badge.icon} {words}]",
+        f"show-claim-{row['set']}-{number}",
+    )
+    if box is None:
+        return
+    mine = contrasts[contrasts["claim"] == number] if len(contrasts) else contrasts
+    if len(mine) and "set" in mine:
+        mine = mine[mine["set"] == row["set"]]
+    with box:
+        st.caption(plain(str(row["evidence"]).split("Differences in points")[0]))
+        if len(mine):
             _differences(mine, f"claim-{row['set']}-{number}")
-        words.caption(plain(str(row["evidence"]).split("Differences in points")[0]))
+            st.caption(
+                "Filled marks differ by Holm's correction over all contrasts of the claims, which were named before "
+                "any result was seen; an interval is of one difference alone."
+            )
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
@@ -105,31 +100,3 @@ def _differences(contrasts: pd.DataFrame, key: str) -> None:
     title = f"difference in points, 95 % interval over {over}"
     figure = dots_chart(rows, cache.theme(), title, marks=[0.0], unit="points", series=(DIFFERENT, NOT_DISTINGUISHED))
     tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")
-
-
-def _ablations(run: Run) -> None:
-    table = cache.table(run, layout.ABLATIONS)
-    table = table[table["p"].notna()] if len(table) else table
-    if table.empty:
-        return
-    st.subheader("What the ablations show")
-    st.markdown(
-        "The encoders on the left learned from captions that name the style, or from views that change color and "
-        "sharpness; their twins on the right did not, and are else alike."
-    )
-    _contrast_table(table, "ablations", {"first": "encoder", "second": "its twin"})
-
-
-def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> None:
-    """Show differences in points with their intervals, after the columns ``names`` that name the two sides."""
-    points = {
-        "effect": ("difference", "In points."),
-        "low": ("from", hint("interval")),
-        "high": ("to", hint("interval")),
-    }
-    if "seeds_low" in table and table["seeds_low"].notna().any():
-        over = "Over trainings with seeds of their own: 95 % t interval."
-        points |= {"seeds_low": ("seeds from", over), "seeds_high": ("seeds to", over)}
-    about_p = "Paired sign flips by photograph, Holm-corrected over the list."
-    columns = names | {"p_holm": st.column_config.NumberColumn("p", format="%.2g", help=about_p)}
-    tables.show_table(table[[*names, "score", *points, "p_holm"]], key, columns, percent=points, signed=points)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,15 +10,16 @@ import streamlit as st
 from dashboard import state
 from dashboard.data import cache
 from dashboard.text import hint
+from probing_core.measures.notation import model_titles
 from probing_core.results import Run, summaries
 from probing_core.results.ranking import measure_of
 
 TASK_NAMES = {
-    "fine": "fine: which transformation?",
-    "group-0": "group, rotation 0 (C unseen)",
-    "group-1": "group, rotation 1 (A unseen)",
-    "group-2": "group, rotation 2 (B unseen)",
-    "content": "content: what is in it?",
+    "fine": "Which transformation?",
+    "group-0": "Which group? Third members unseen",
+    "group-1": "Which group? First members unseen",
+    "group-2": "Which group? Second members unseen",
+    "content": "What is shown?",
 }
 SUBSETS = {
     "seen": "all that the probe may know",
@@ -77,11 +78,12 @@ def several(label: str, name: str, options: Sequence[str], placeholder: str) -> 
     return state.choice(st.multiselect, label, name, [], options, placeholder=placeholder) or list(options)
 
 
-def pick_model(run: Run, where: Any = st) -> str:
-    """Return the selected model; where another page selected several, the first of them is the default."""
-    models = list(run.models["name"])
+def pick_model(run: Run, models: Sequence[str] = (), where: Any = st) -> str:
+    """Return the selected model of ``models``, by default all of the run; where another page selected several, the
+    first of them is the default."""
+    models = list(models or run.models["name"])
     others = state.stored_choices("models", models)
-    value = select("Model", "model", models, others[0] if others else models[0], where=where)
+    value = select("Model", "model", models, others[0] if others else models[0], model_titles(models), where=where)
     if others and value not in others:
         state.choose("models", [value, *others[:-1]])
     return value
@@ -109,7 +111,9 @@ def pick_models(
     state.remember("models", models, first, "Models")
     st.session_state["models"] = st.session_state["models"] or first
     most = None if limit is None else max(limit, len(st.session_state["models"]))
-    value = st.multiselect("Models", models, key="models", max_selections=most, wrap=True)
+    value = st.multiselect(
+        "Models", models, key="models", max_selections=most, wrap=True, format_func=model_titles(models).__getitem__
+    )
     state.publish("models", value)
     if value and state.stored_choice("model") not in value:
         state.choose("model", value[0])
@@ -133,6 +137,23 @@ def pick_transform(run: Run, where: Any) -> str:
     table = run.transforms[run.transforms["group"] != "identity"]
     names = {t: f"{g} · {t}" for t, g in zip(table["transform"], table["group"], strict=True)}
     return select("Transformation", "transform", list(table["transform"]), names=names, where=where)
+
+
+def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
+    """Show tabs, of which the open one alone is made, and return its name and its container; the address holds it.
+
+    Args:
+        titles: name of each tab -> what it is called.
+    """
+    stored = state.stored_choice(name)
+    shown = stored if stored in titles else next(iter(titles))
+    state.check(name, "the part", titles, shown)
+    tabs = st.tabs(list(titles.values()), default=titles[shown], key=f"{name}-tabs", on_change="rerun")
+    for key, container in zip(titles, tabs, strict=True):
+        if container.open:
+            state.publish(name, key)
+            return key, container
+    return shown, tabs[list(titles).index(shown)]
 
 
 def fold(label: str, name: str) -> Any:

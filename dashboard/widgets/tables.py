@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.plot import plot
 from dashboard.data import cache
 from dashboard.text import hint, plain
 from dashboard.widgets.messages import empty
@@ -26,10 +25,8 @@ Table = pd.DataFrame | Callable[[], pd.DataFrame]
 WHOLE_TABLE = 16
 """Number of rows that a table shows without scrolling."""
 
-MANY_LINES = (
-    "Where lines are many, the highest, the lowest and the model you chose are named; rest on a line or its name below "
-    "to see it alone, and click the name to hide it."
-)
+CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+"""Settings of the menu of every chart; a picture can be downloaded from it."""
 
 _number, _text = st.column_config.NumberColumn, st.column_config.TextColumn
 
@@ -79,10 +76,31 @@ def chart(
     alt: str,
     on_pick: Callable[[list[Any]], None] | None = None,
 ) -> None:
-    """Show a figure with its data to download, see `plot`; the figure's own menu saves the picture."""
+    """Show a figure with its data to download; the figure's own menu saves the picture.
+
+    Args:
+        figure: figure with a height.
+        alt: what the chart shows, for screen readers.
+        on_pick: called with the customdata of the point that was clicked, in a list.
+    """
     state.write_address()  # before the chart, since the browser draws earlier charts again
+
+    def picked() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        if points and on_pick:
+            on_pick(points[0].get("customdata"))
+
     with st.container(key=f"chart-{key}"):
-        plot(figure, key, alt, on_pick)
+        st.plotly_chart(
+            figure,
+            height=figure["layout"]["height"],
+            theme=None,
+            key=key,
+            on_select=picked if on_pick else "ignore",
+            selection_mode="points",
+            config=CONFIG,
+            alt=alt,
+        )
         download(table, key)
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.text import PAGES, plain
+from dashboard.text import PAGES, in_bold
 from probing_core.results import Run, sentences
 from probing_core.results.retrieval import USES
 
-LEADS_TO = {"duplicates": ("Retrieval",), "content": ("Retrieval",), "altered": ("Retrieval", "Scan")}
-"""Use -> pages that go on with it."""
+LEADS_TO = {"duplicates": "Retrieval", "content": "Retrieval", "altered": "Try your images"}
+"""Use -> the page that goes on with it."""
 
 
-def show_cards(run: Run, pages: Mapping[str, Sequence[str]] = LEADS_TO) -> bool:
+def show_cards(run: Run) -> bool:
     """Show a card for each use, with the best model of ``run`` and those that are not distinguished from it.
-
-    Args:
-        pages: use -> pages that its card leads to.
 
     Returns:
         Whether the run has measured any use; else nothing is shown.
@@ -32,11 +27,11 @@ def show_cards(run: Run, pages: Mapping[str, Sequence[str]] = LEADS_TO) -> bool:
         with column, st.container(border=True, height="stretch", gap="small"):
             st.markdown(f"**{about.title}**")
             st.markdown(words[use].replace(" %", "\N{NO-BREAK SPACE}%") or "Not measured in this run.")
-            for title in pages.get(use, ()):
-                st.page_link(files[title].file, label=title, icon=f":material/{files[title].icon}:")
+            page = files[LEADS_TO[use]]
+            st.page_link(page.file, label=page.title, icon=f":material/{page.icon}:")
     return True
 
 
 def best_for(run: Run, use: str) -> str:
     """Return `sentences.best_for` with the names of models in bold."""
-    return sentences.best_for(run, use, lambda name: f"**{plain(name)}**")
+    return sentences.best_for(run, use, in_bold)

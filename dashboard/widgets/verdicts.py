@@ -15,7 +15,7 @@ from probing_core.charts import Theme
 from probing_core.compute.live.noticing import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
 from probing_core.images.quality import FLAT
-from probing_core.measures.notation import in_percent
+from probing_core.measures.notation import in_percent, model_title
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -137,7 +137,9 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
     for rows in zip(*answers.values(), strict=True):
         bars = "".join(_bar(row, when) for when, row in zip(whens, rows, strict=True))
         named = "".join(_first(row, theme) for row in rows)
-        lines.append(f'<tr><th scope="row">{escape(rows[0]["model"])}</th><td>{bars}</td><td>{named}</td></tr>')
+        lines.append(
+            f'<tr><th scope="row">{escape(model_title(rows[0]["model"]))}</th><td>{bars}</td><td>{named}</td></tr>'
+        )
     scale = '<span class="scale"><span>0</span><span>50</span><span>100 %</span></span>'
     before = '<span class="when"></span>' if len(whens) > 1 else ""
     table = (

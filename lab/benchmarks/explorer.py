@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import statistics
 import sys
+from dataclasses import dataclass
 from importlib.resources import files
 
 from lab.devtools.browser import CHROMIUM, browser
 
-POINTS = {"33000": 33_000, "1000000": 1_000_000}
-"""Key of the result -> tested points on both maps."""
 
-CHANGES = 7
-"""Lassos, of which the median counts; the first one, which compiles the scripts, is left out."""
+@dataclass(frozen=True)
+class Size:
+    """Tested points on both maps; and lassos: the first, which compiles the scripts, is left out of the median."""
+
+    points: tuple[int, ...] = (33_000, 1_000_000)
+    changes: int = 8
+
+
+SMALL = Size((500,), 2)
 
 WINDOW = {"width": 1400, "height": 900}
 
@@ -68,23 +74,22 @@ LIVE = """() => {
 }"""
 
 
-def run() -> dict[str, dict[str, float]]:
+def run(size: Size) -> dict[str, dict[str, float]]:
     """Medians in milliseconds for 33,000 and a million tested points: ``released``, from the release of a lasso to the
     paint of every view (the aim is at most 50 and 300), and ``live``, the script of one change while it is drawn.
 
     ``bytes`` is the size of the data for each point and model.
     """
-    if not CHROMIUM:
-        print("  no Chromium on this machine: the explorer is not measured", file=sys.stderr, flush=True)
-        return {}
     found: dict[str, float] = {"bytes": 2 * 2 + 3.0}  # two 16-bit places; answer and two probabilities
-    for key, count in POINTS.items():
-        released, live = _measured(count)
-        found |= {f"released_{key}": round(released, 1), f"live_{key}": round(live, 1)}
+    if not CHROMIUM:
+        print("  no Chromium on this machine: the explorer is not drawn", file=sys.stderr, flush=True)
+    for count in size.points if CHROMIUM else ():
+        released, live = _measured(count, size.changes)
+        found |= {f"released_{count}": round(released, 1), f"live_{count}": round(live, 1)}
     return {"explorer": found}
 
 
-def _measured(count: int) -> tuple[float, float]:
+def _measured(count: int, changes: int) -> tuple[float, float]:
     source = files("probing_core.results.explorer")
     script = (source / "explorer.js").read_text(encoding="utf-8") + MADE % count
     with browser() as chromium:
@@ -94,7 +99,7 @@ def _measured(count: int) -> tuple[float, float]:
         page.add_script_tag(content=script, type="module")
         page.wait_for_function("window.paints", timeout=120_000)
         live = []
-        for change in range(CHANGES + 1):
+        for change in range(changes):
             box = page.locator(".px-map-a .px-plane").bounding_box()
             left, top, side = box["x"] + 40 + 6 * change, box["y"] + 60, box["width"] / 2
             corners = [(left, top), (left + side, top), (left + side, top + side), (left, top + side), (left, top + 9)]
@@ -107,7 +112,3 @@ def _measured(count: int) -> tuple[float, float]:
             live.append(page.evaluate(LIVE))
         paints = [took for _, took in page.evaluate("window.paints")]
     return statistics.median(paints[1:]), statistics.median(live[1:])
-
-
-if __name__ == "__main__":
-    print(run())

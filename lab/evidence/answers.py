@@ -19,8 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.command import errors_in_a_line
-from lab.devtools.pages import put
+from lab.devtools.commands import errors_in_a_line, put
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
 from probing_core.compute.live.noticing import PRIOR

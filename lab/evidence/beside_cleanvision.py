@@ -23,7 +23,7 @@ from lab.evidence._detector import publish
 from probing_core import Predictor
 from probing_core.api.scan import scan
 from probing_core.corpora import open_corpus
-from probing_core.detector.verdicts import ALARMS, ALTERED
+from probing_core.detector.verdicts import ALARMS
 from probing_core.images import encode_png
 from probing_core.measures.notation import in_percent
 from probing_core.transforms.base import Image
@@ -87,7 +87,7 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
         for strength in strengths:
             mine = rows[(rows["way"] == way) & (rows["strength"] == str(strength))]
             found = mine["issues"].map(lambda names, issue=issue: issue in names)
-            named = mine[mine["verdict"] == ALTERED]
+            named = mine[mine["verdict"].isin(ALARMS)]
             right = in_percent((named["group"] == group).mean()) if len(named) else ""
             share = mine["verdict"].isin(ALARMS).mean()
             lines.append(

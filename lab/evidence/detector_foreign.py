@@ -26,7 +26,6 @@ from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads
 from probing_core.corpora import open_corpus
 from probing_core.detector.score import has_no_color
-from probing_core.detector.verdicts import ALARMS, ALTERED, UNTOUCHED
 from probing_core.measures.notation import in_percent
 from probing_core.transforms.base import Image
 
@@ -42,21 +41,21 @@ PICTURES = 8
 
 
 def verdicts_on(predictor: Predictor, made: dict[str, Image], size: str) -> pd.DataFrame:
-    """One row a picture: ``photograph``, ``operation``, ``group``, ``size``, ``verdict``, ``found`` (the group)."""
+    """One row a picture: ``photograph``, ``operation``, ``group``, ``size``, ``alarms``, ``found`` (the group)."""
     names = list(made)
 
     def look(mine: list[str]) -> list[tuple]:
         crops = [cut(made[name], predictor.recipe.view) for name in mine]
-        verdicts = predictor.verdicts(DETECTOR, crops)
+        verdicts = [answer.verdict for answer in predictor.ask(DETECTOR, crops) if answer.verdict]
         return [
-            (*name.split("|"), size, verdict.answer, verdict.group, has_no_color(picture.whole))
+            (*name.split("|"), size, verdict.alarms, verdict.group, has_no_color(picture.whole))
             for name, verdict, picture in zip(mine, verdicts, crops, strict=True)
         ]
 
     chunks = [[names[i : i + PICTURES] for i in range(0, len(names), PICTURES)]]
     with one_core_threads(cores()) as pool:
         rows = [row for _, results in in_chunks(pool, look, chunks) for result in results for row in result]
-    columns = ["photograph", "operation", "group", "size", "verdict", "found", "no_color"]
+    columns = ["photograph", "operation", "group", "size", "alarms", "found", "no_color"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -73,17 +72,17 @@ def table(rows: pd.DataFrame) -> str:
     """By operation, as Markdown; groups and operations weigh the same in the means."""
     lines = ["| operation | group | called altered | group right among those |", "| --- | --- | --- | --- |"]
     untouched = rows[(rows["group"] == "identity") & ~rows["no_color"]]
-    right = (untouched["verdict"] == UNTOUCHED).to_numpy()
+    right = (~untouched["alarms"]).to_numpy()
     clean = share(right, untouched["photograph"].to_numpy())
     changed = rows[rows["group"] != "identity"]
     shares = {}
     for (group, operation), mine in changed.groupby(["group", "operation"], sort=True):
-        found = mine["verdict"].isin(ALARMS)
-        named = mine[mine["verdict"] == ALTERED]
+        found = mine["alarms"]
+        named = mine[found]
         shares[operation] = float(found.mean())
         right_group = in_percent((named["found"] == group).mean()) if len(named) else ""
         lines.append(f"| {operation} | {group} | {in_percent(found.mean())} | {right_group} |")
-    named = changed[changed["verdict"] == ALTERED]
+    named = changed[changed["alarms"]]
     right_of_named = in_percent((named["found"] == named["group"]).mean())
     lines.append(f"| **mean** | | **{in_percent(np.mean(list(shares.values())))}** | **{right_of_named}** |")
     if GRAY in shares:

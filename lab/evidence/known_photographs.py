@@ -21,7 +21,7 @@ from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import publish
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import ALTERED, Verdict
+from probing_core.detector.verdicts import Verdict
 from probing_core.images import read_image
 from probing_core.transforms.base import Image
 
@@ -58,17 +58,17 @@ def table(predictor: Predictor) -> str:
 
 
 def _verdicts(predictor: Predictor, images: list[Image]) -> list[Verdict]:
-    return predictor.verdicts(DETECTOR, predictor.cut(images))
+    return [answer.verdict for answer in predictor.ask(DETECTOR, predictor.cut(images)) if answer.verdict]
 
 
 def _tiles_untouched(predictor: Predictor, image: Image) -> str:
-    (found,) = predictor.predict_crops(DETECTOR, predictor.cut([image]))
+    found = predictor.ask(DETECTOR, predictor.cut([image]))[0].prediction
     named = found.crop_probabilities[1:].argmax(axis=1)
     return f"{sum(found.groups[i] == 'identity' for i in named)} of {len(named)}"
 
 
 def _in_words(verdict: Verdict) -> str:
-    named = f", {verdict.group} ({verdict.transform})" if verdict.answer == ALTERED else ""
+    named = f", {verdict.group} ({verdict.transform})" if verdict.alarms else ""
     return f"{verdict.p:.3f}{named}"
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from probing_core.compute.live.fusion import starting_rule
+from sklearn.metrics import roc_auc_score
 
 from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import Measured, measured, publish
 from probing_core import Predictor
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live.tiles import PictureCrops, join
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -32,7 +32,6 @@ from probing_core.detector.photographs import ROLES
 from probing_core.detector.power import power_of
 from probing_core.detector.scoring import views_of
 from probing_core.measures.notation import in_percent
-from probing_core.measures.outlier_scores import auroc
 from probing_core.run.layout import scored_views_path
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.transforms.base import Image
@@ -59,7 +58,6 @@ def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tup
     groups = np.asarray(detector.groups)
     identity = np.flatnonzero(groups == "identity")[0]
     odds = logs - logs[:, [identity]]
-    fusion = starting_rule(detector.groups)
     gray = table["no_color"].to_numpy()
     allowed = (groups != "identity") & ~(gray[:, None] & (groups == "color"))
 
@@ -70,7 +68,7 @@ def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tup
         return np.where(allowed, per_class, -np.inf).max(1)
 
     whole, tiles = odds[table["start"].to_numpy()], each(lambda a, b: odds[a + 1 : b].mean(0))
-    joined = each(lambda a, b: np.log(fusion.fuse(np.exp(logs[a]), np.exp(logs[a + 1 : b]))))
+    joined = each(lambda a, b: np.log(join(np.exp(logs[a:b]), detector.groups)))
     yield "fused by group", largest(joined - joined[:, [identity]])
     yield "whole alone", largest(whole)
     yield "tiles alone", largest(tiles)
@@ -85,7 +83,12 @@ def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
     group = table["group"].to_numpy()
     untouched = score[mine & (group == "identity")]
     altered = [name for name in dict.fromkeys(group[mine]) if name != "identity"]
-    return {name: auroc(untouched, score[mine & (group == name)]) for name in altered}
+    found = {}
+    for name in altered:
+        of_group = score[mine & (group == name)]
+        is_altered = np.repeat([0, 1], [len(untouched), len(of_group)])
+        found[name] = float(roc_auc_score(is_altered, np.concatenate([untouched, of_group])))
+    return found
 
 
 def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataFrame, way: str) -> str:

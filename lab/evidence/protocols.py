@@ -95,11 +95,11 @@ def detected() -> pd.DataFrame:
     for name, severity in [("identity", 0), *((name, severity) for name in names for severity in SEVERITIES)]:
         pictures = list(_altered(corpus, rows["image_id"], predictor.recipe.view, name, severity))
         verdicts = [
-            verdict
+            answer.verdict is not None and answer.verdict.alarms
             for start in range(0, len(pictures), BATCH)
-            for verdict in predictor.verdicts(DETECTOR, predictor.cut(pictures[start : start + BATCH]))
+            for answer in predictor.ask(DETECTOR, predictor.cut(pictures[start : start + BATCH]))
         ]
-        found = share(np.array([verdict.alarms for verdict in verdicts]), rows["base_id"].to_numpy())
+        found = share(np.array(verdicts), rows["base_id"].to_numpy())
         shares.append((name, severity, found.value, found.low, found.high, len(pictures)))
         print(f"{name} at severity {severity}: {found.value:.3f}", file=sys.stderr, flush=True)
     return pd.DataFrame(shares, columns=["operation", "severity", "share", "low", "high", "photographs"])

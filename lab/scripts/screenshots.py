@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.components.tour import COOKIE
+
 from lab.devtools.browser import ADDRESSES, WAIT_MS, browser, rest, served
 from probing_core.paths import reference_run
 

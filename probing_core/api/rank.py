@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core import paths
 from probing_core.api.score import score
 from probing_core.compute.samples import has_splits
 from probing_core.compute.threads import threads
@@ -24,7 +25,6 @@ from probing_core.errors import BadConfig, BadRun
 from probing_core.images import Image
 from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.models import expand, find_spec, load_embedder, parse
-from probing_core.paths import runs_dir
 from probing_core.results.command import corpus_is_named
 from probing_core.results.comparison import place_among, recall_beside
 from probing_core.results.ranking import BELOW, has_place, marked
@@ -215,7 +215,7 @@ def rank(
         board = quick_board(opened, model, photographs, device, terminal() if progress is None else progress)
         return [Ranking(parse(model).full, board, pd.DataFrame())]
     names = tuple(parse(name).full for name in expand((model,)))
-    out = out or runs_dir() / f"rank-{slug(parse(model).full)}"
+    out = out or paths.runs_dir() / f"rank-{slug(parse(model).full)}"
     progress = terminal(out) if progress is None else progress
     if not (out / RECIPE).is_file():
         _say_what_it_takes(opened, names, corpus, device, precision, progress)

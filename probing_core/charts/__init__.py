@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.dots import dots_chart
-from probing_core.charts.figure import PERCENT, Figure, chart, escape, to_json
+from probing_core.charts.figure import PERCENT, Figure, escape, to_json
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
 from probing_core.charts.geometry import LAYER_TASKS, layers_chart, paths_chart, shift_chart
 from probing_core.charts.maps import group_styles, map_chart
@@ -21,7 +21,6 @@ __all__ = [
     "StrengthAxis",
     "Theme",
     "answers_chart",
-    "chart",
     "confusion_chart",
     "dots_chart",
     "escape",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import MARGIN, MENU, Figure, base_figure, cell_numbers, chart, escape
+from probing_core.charts.figure import MARGIN, MENU, Figure, base_figure, cell_numbers, escape
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import minus
 
@@ -16,7 +16,6 @@ SMALL = 16
 """Up to so many rows or columns, cells and their numbers are drawn larger."""
 
 
-@chart
 def confusion_chart(
     matrix: pd.DataFrame,
     theme: Theme,

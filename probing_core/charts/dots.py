@@ -10,7 +10,6 @@ import pandas as pd
 from probing_core.charts.figure import (
     Figure,
     base_figure,
-    chart,
     error_bar,
     escape,
     legend_below,
@@ -27,7 +26,6 @@ ROW = 24
 """Pixels of a row."""
 
 
-@chart
 def dots_chart(
     rows: pd.DataFrame,
     theme: Theme,

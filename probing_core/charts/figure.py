@@ -7,43 +7,20 @@ takes longer than all else of a page. Our tests have them check every chart inst
 from __future__ import annotations
 
 import html
-import inspect
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import Any, ParamSpec
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import orjson
 import pandas as pd
 
 from probing_core.charts.theme import Theme
-
-Arguments = ParamSpec("Arguments")
+from probing_core.measures.notation import model_title
 
 
 class Figure(dict[str, Any]):
-    """``data``, a list of traces, and ``layout``; numbers may stand in NumPy's arrays.
-
-    Attributes:
-        redrawn: theme -> the same figure in its colors; of figures that a function under `chart` has drawn.
-    """
-
-    redrawn: Callable[[Theme], Figure]
-
-
-def chart(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Make the figures of ``draw``, whose colors are those of its argument ``theme``, able to be drawn in others."""
-    signature = inspect.signature(draw)
-
-    @wraps(draw)
-    def drawn(*arguments: Arguments.args, **named: Arguments.kwargs) -> Figure:
-        figure = draw(*arguments, **named)
-        given = signature.bind(*arguments, **named).arguments
-        figure.redrawn = lambda theme: draw(**given | {"theme": theme})  # type: ignore[call-arg]
-        return figure
-
-    return drawn
+    """``data``, a list of traces, and ``layout``; numbers may be NumPy arrays."""
 
 
 MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
@@ -224,6 +201,11 @@ def _luminance(colors: np.ndarray) -> np.ndarray:
 def escape(text: object) -> str:
     """Escape ``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
     return html.escape(str(text), quote=False)
+
+
+def model_label(model: str) -> str:
+    """Return the title of a model, escaped as `escape` does."""
+    return escape(model_title(model))
 
 
 def trace_id(panel: str, name: str) -> dict[str, str]:

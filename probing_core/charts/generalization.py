@@ -11,9 +11,9 @@ from probing_core.charts.figure import (
     Figure,
     base_figure,
     chance_line,
-    chart,
     escape,
     legend_below,
+    model_label,
     percent,
     percent_bar,
     upright_line,
@@ -25,7 +25,6 @@ OFFSETS = (-0.22, 0.0, 0.22)
 """Vertical places of the three rotations in a model's row."""
 
 
-@chart
 def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a row for each model, in it the rotations, seen filled and the others hollow.
 
@@ -52,7 +51,7 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
                     "line": {"width": 2, "color": color},
                 },
                 "error_x": percent_bar(points, color),
-                "customdata": [[escape(m)] for m in points["model"]],
+                "customdata": [[model_label(m)] for m in points["model"]],
                 "hovertemplate": "%{customdata[0]}: %{x:.1f} %",
             }
         )
@@ -63,7 +62,7 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         {"title": "group recognized (%); dotted: chance", "range": PERCENT},
         {
             "tickvals": list(range(len(models))),
-            "ticktext": [escape(m) for m in models],
+            "ticktext": [model_label(m) for m in models],
             "zeroline": False,
             "range": [-0.6, len(models) - 0.4],
         },
@@ -72,7 +71,6 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     )
 
 
-@chart
 def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: float | None = None) -> Figure:
     """Draw each transform where it was seen and where it was not, joined by a line, in the color of its group.
 
@@ -118,7 +116,6 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
     }
     unseen_sign = {"color": theme.text, "symbol": "diamond-open", "line": {"width": 2}}
     legend = [_key("seen", {"color": theme.text}), _key("unseen", unseen_sign)]
-    legend += [_key(group, {"color": theme.group(group), "symbol": "square"}) for group in unseen["group"].unique()]
     level = [] if chance is None else [_level(chance, theme)]
     return base_figure(
         theme,

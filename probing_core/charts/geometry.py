@@ -11,16 +11,17 @@ from probing_core.charts.figure import (
     axis_style,
     base_figure,
     chance_line,
-    chart,
     error_bar,
     escape,
     legend_below,
+    model_label,
     percent,
 )
 from probing_core.charts.labels import place_labels
 from probing_core.charts.many_lines import single_out
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
+from probing_core.measures.notation import model_title
 
 MAX_BARS = 6
 """Lines whose intervals can be distinguished; those of more lines stand in the hover alone."""
@@ -30,7 +31,6 @@ LAYER_TASKS = {"fine": "what was done", "content": "what is shown"}
 """Tasks that are shown by layer, and the titles of their panels."""
 
 
-@chart
 def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     """Draw each transform by how far it moves the embedding, and how well the probe recognizes it.
 
@@ -69,11 +69,10 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
         traces,
         {"title": "shift (1: as far as another picture)", "rangemode": "tozero"},
         {"title": "recognized (%)", "range": [-5, 106]},  # names below 0 have room
-        legend=legend_below(),
+        showlegend=False,
     )
 
 
-@chart
 def layers_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
     """Draw a panel a task, in it a line for each model over its layers, with intervals.
 
@@ -106,7 +105,6 @@ def layers_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
     return single_out(figure, theme, chosen)
 
 
-@chart
 def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
     """Draw the path of each network from its first block to its last, and where on it a block lies.
 
@@ -119,7 +117,9 @@ def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
     wide = rows.pivot(index=["base", "layer"], columns="task", values="value").reset_index()
     styles = theme.model_styles(at["base"])
     marks = at.dropna(subset=["fine", "content"])
-    labels = place_labels(marks["content"], marks["fine"], list(marks["base"]), (0.0, 1.0), (0.0, 1.0))
+    labels = place_labels(
+        marks["content"], marks["fine"], list(map(model_title, marks["base"])), (0.0, 1.0), (0.0, 1.0)
+    )
     traces: list[dict[str, Any]] = []
     for mark, (text, position) in zip(marks.to_dict("records"), labels, strict=True):
         color, symbol, dash = styles[mark["base"]]
@@ -172,7 +172,7 @@ def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) 
             "type": "scatter",
             "x": along_x[at],
             "y": value,
-            "name": escape(name),
+            "name": model_label(str(name)),
             "mode": "lines+markers",
             "line": {"color": color, "dash": dash},
             "marker": {"symbol": symbol, "size": 9},

@@ -9,7 +9,7 @@ import numpy as np
 from probing_core.charts.figure import Figure, escape
 from probing_core.charts.theme import Theme
 
-MAX_IN_LEGEND = 7
+MAX_IN_LEGEND = 8
 """Largest number of lines that a legend alone distinguishes; of more, few are named beside the line."""
 
 STEEP = 1.5

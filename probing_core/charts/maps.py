@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import Figure, chart, escape, trace_id
+from probing_core.charts.figure import Figure, escape, trace_id
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
 
@@ -23,7 +23,6 @@ HEIGHT = 560
 """Pixels of a figure with one row of panels."""
 
 
-@chart
 def map_chart(
     maps: dict[str, pd.DataFrame],
     theme: Theme,

@@ -14,15 +14,16 @@ from probing_core.charts.figure import (
     Figure,
     base_figure,
     cell_numbers,
-    chart,
     error_bar,
     escape,
     legend_below,
+    model_label,
     upright_band,
     upright_line,
 )
 from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import Theme
+from probing_core.measures.notation import model_title
 
 MAX_CLASSES = 12
 """Columns of the table."""
@@ -31,7 +32,6 @@ ROOM = 0.45
 """Room for names behind the strongest strength, as a share of the range of strengths."""
 
 
-@chart
 def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:
     """Draw a table of many models: the models in rows, in columns the classes that any of them finds likely.
 
@@ -51,7 +51,7 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
         "type": "heatmap",
         "z": table.to_numpy(),
         "x": [escape(c) for c in table.columns],
-        "y": [escape(m) for m in table.index],
+        "y": [model_label(m) for m in table.index],
         "zmin": 0,
         "zmax": 100,
         "colorscale": theme.sequential,
@@ -89,7 +89,6 @@ class StrengthAxis:
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
-@chart
 def strength_chart(
     curve: pd.DataFrame,
     value: str,
@@ -109,7 +108,7 @@ def strength_chart(
     traces: list[dict[str, Any]] = []
     for model, rows in curve.groupby("model", sort=False):
         color, symbol, dash = styles[str(model)]
-        known = {"type": "scatter", "name": escape(model), "legendgroup": escape(model)}
+        known = {"type": "scatter", "name": model_label(str(model)), "legendgroup": escape(model)}
         line = {
             "x": rows["strength"].to_numpy(float),
             "y": rows[value].to_numpy(float),
@@ -161,7 +160,9 @@ def _names_at_ends(curve: pd.DataFrame, value: str, theme: Theme, falling: bool)
     ends = ordered.drop_duplicates("model", keep="last").dropna(subset=[value])
     weak, strong = _with_room(curve["strength"], falling)
     along = (ends["strength"] - weak) / ((strong - weak) or 1.0)
-    labels = place_labels(along, ends[value], list(ends["model"]), (0.0, 1.0), (0.0, float(curve[value].max()) or 1.0))
+    labels = place_labels(
+        along, ends[value], list(map(model_title, ends["model"])), (0.0, 1.0), (0.0, float(curve[value].max()) or 1.0)
+    )
     return {
         "type": "scatter",
         "mode": "text",

@@ -13,10 +13,10 @@ from probing_core.charts.figure import (
     PERCENT,
     Figure,
     base_figure,
-    chart,
     error_bar,
     escape,
     legend_below,
+    model_label,
     percent,
 )
 from probing_core.charts.many_lines import single_out
@@ -28,7 +28,6 @@ MAX_BARS = 4
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
 
 
-@chart
 def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool, chosen: str = "") -> Figure:
     """Draw a line for each model over the strength of one transformation.
 
@@ -50,7 +49,6 @@ def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool, ch
     return single_out(figure, theme, chosen)
 
 
-@chart
 def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
     """Draw one bar for each model or layer, of its parts of the variance.
 
@@ -72,7 +70,7 @@ def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
                 "orientation": "h",
                 "name": title,
                 "x": value,
-                "y": [escape(b) for b in bars],
+                "y": [model_label(b) for b in bars] if along == "model" else [escape(b) for b in bars],
                 "text": [f"{v:.0f}" if v >= 5 else "" for v in value],
                 "textposition": "inside",
                 "insidetextanchor": "middle",
@@ -108,7 +106,7 @@ def _lines(rows: pd.DataFrame, along: str, theme: Theme) -> list[tuple[str, dict
         color, symbol, dash = styles[str(model)]
         trace: dict[str, Any] = {
             "type": "scatter",
-            "name": escape(model),
+            "name": model_label(str(model)),
             "x": own[along].to_numpy(float),
             "y": percent(own["value"]),
             "mode": "lines+markers",

@@ -14,10 +14,9 @@ from probing_core.charts.figure import (
     Figure,
     base_figure,
     cell_numbers,
-    chart,
     error_bar,
     escape,
-    legend_below,
+    model_label,
     percent,
     percent_bar,
     seed_ticks,
@@ -25,6 +24,7 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import BASELINE, Theme
+from probing_core.measures.notation import model_title
 
 MAX_SLANTED = 15
 """Columns of a heatmap whose names are slanted; of more they are upright, else they would cover each other."""
@@ -33,7 +33,6 @@ HOVER = ("low", "high", "p", "apart", "note")
 """Columns that a dot of the leaderboard shows beside its score."""
 
 
-@chart
 def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> Figure:
     """Draw a dot and its 95 % interval for each model that has a place, best on top, and the level of guessing; the
     same model with other seeds as ticks on its line.
@@ -48,14 +47,15 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     baseline = rows["model"].str.startswith(BASELINE)
     # The same model of several runs has a row in each.
     names = rows["model"] + " · " + rows["run"] if rows["model"].duplicated().any() else rows["model"]
-    color = [theme.muted if b else theme.accent for b in baseline]
+    styles = theme.model_styles(rows["model"])
+    color = [styles[model].color for model in rows["model"]]
     # Baselines beside a ranking of encoders are all apart; the best one is a model that the others are compared with.
     best = board.index[~(board["apart"] & board["model"].str.startswith(BASELINE))][0]
     filled = rows["apart"] | (rows.index == best)
     dots = {
         "type": "scatter",
         "x": percent(rows["value"]),
-        "y": [escape(name) for name in names],
+        "y": [_line_name(name) for name in names],
         "mode": "markers",
         "marker": {
             "size": 12,
@@ -85,7 +85,7 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     }
     return base_figure(
         theme,
-        114 + 38 * len(board),
+        100 + 26 * len(board),
         [dots, *([_ticks(further, dict(zip(rows["model"], names, strict=True)), theme)] if len(further) else [])],
         {"title": measure, "range": PERCENT},
         showlegend=False,
@@ -95,20 +95,24 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     )
 
 
+def _line_name(name: str) -> str:
+    model, dot, run = name.partition(" · ")
+    return model_label(model) + (dot + escape(run) if dot else "")
+
+
 def _ticks(further: pd.DataFrame, lines: dict[str, str], theme: Theme) -> dict[str, Any]:
     """Return a tick for each model that is another one with another seed, on the line of that one."""
     return seed_ticks(
         percent(further["value"]),
-        [escape(lines[model]) for model in further["seed_of"]],
+        [_line_name(lines[model]) for model in further["seed_of"]],
         [
-            f"{escape(row['model'])}<br><b>{row['value'] * 100:.1f} %</b> {_interval(row['low'], row['high'])}"
+            f"{model_label(row['model'])}<br><b>{row['value'] * 100:.1f} %</b> {_interval(row['low'], row['high'])}"
             for row in further.to_dict("records")
         ],
         theme,
     )
 
 
-@chart
 def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
     """Draw models by groups: a heatmap of recall with its number in each cell.
 
@@ -125,7 +129,7 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
         "type": "heatmap",
         "z": value * 100,
         "x": list(groups),
-        "y": [escape(m) for m in models],
+        "y": [model_label(m) for m in models],
         "zmin": 0,
         "zmax": 100,
         "colorscale": theme.sequential,
@@ -139,7 +143,7 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
     return base_figure(
         theme,
         (190 if many else 110) + MENU + 34 * len(models),
-        [cells, *cell_numbers(cells, texts, list(groups), list(map(escape, models)), 12)],
+        [cells, *cell_numbers(cells, texts, list(groups), list(map(model_label, models)), 12)],
         # Without ranges the numbers, which are traces of text, make Plotly leave a column free beside the cells.
         {
             "side": "top",
@@ -151,7 +155,6 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
     )
 
 
-@chart
 def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     """Draw how well a model knows content against how well it knows the transformation, with both intervals.
 
@@ -159,7 +162,7 @@ def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
         points: ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low``, ``style_high``.
     """
     styles = theme.model_styles(points["model"])
-    places = place_labels(points["content"], points["style"], list(points["model"]))
+    places = place_labels(points["content"], points["style"], list(map(model_title, points["model"])))
     traces = []
     for point, (label, position) in zip(points.to_dict("records"), places, strict=True):
         color, symbol, _ = styles[point["model"]]
@@ -168,7 +171,7 @@ def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
                 "type": "scatter",
                 "x": [point["content"] * 100],
                 "y": [point["style"] * 100],
-                "name": escape(point["model"]),
+                "name": model_label(point["model"]),
                 "mode": "markers+text",
                 "text": [escape(label)],
                 "textposition": position,
@@ -181,12 +184,11 @@ def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
         )
     return base_figure(
         theme,
-        430 + 8 * len(points),
+        440,
         traces,
         {"title": "content: balanced accuracy (%)"},
         {"title": "transformation: balanced accuracy (%)"},
-        showlegend=True,
-        legend=legend_below(),
+        showlegend=False,
     )
 
 

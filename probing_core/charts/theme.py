@@ -47,12 +47,28 @@ BASELINE_SYMBOLS = ("hourglass", "bowtie", "star-square", "diamond-wide", "star-
 MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
 """Shades, lighter or darker, of the members of a group are than its color; the bank has three in each."""
 
-_SHADES_LIGHT = ("#111827", "#5c6673", "#384250", "#858d98", "#252f3d", "#727b87", "#4a5461")
-_SHADES_DARK = ("#f5f7fa", "#a1a9b3", "#cbd1d8", "#747e8a", "#e0e5ea", "#8a939e", "#b6bec7")
-"""Neutral shades of models, far from each other in lightness where they follow each other: hues belong to groups."""
+# One color for each objective of the zoo, the same in every chart. Other encoders are dark, baselines are pale.
+_OBJECTIVES_LIGHT = {
+    "supervised": "#111827",
+    "simclr": "#0072b2",
+    "mae": "#d55e00",
+    "can": "#b08900",
+    "clip": "#009e73",
+    "align": "#c0508f",
+}
+_OBJECTIVES_DARK = {
+    "supervised": "#f5f7fa",
+    "simclr": "#56b4e9",
+    "mae": "#ff8a3d",
+    "can": "#f0d542",
+    "clip": "#2fd3a2",
+    "align": "#f0a3cb",
+}
+_OTHERS_LIGHT = ("#5b4a9c", "#4a5461", "#7a6a5c", "#384250")
+_OTHERS_DARK = ("#b7a6f5", "#cbd1d8", "#c9b8a6", "#e0e5ea")
 
+ZOO = "zoo/"
 BASELINE = "baseline/"
-VARIANT_DASHES = ("dash", "dashdot", "longdash")
 
 
 class ModelStyle(NamedTuple):
@@ -123,26 +139,30 @@ class Theme:
         return colors[index % len(colors)]
 
     def model_styles(self, models: Iterable[str]) -> dict[str, ModelStyle]:
-        """Return the style of each of ``models``: a symbol of its own and, up to seven of them, a neutral shade of
-        its own.
+        """Return the style of each of ``models``.
 
-        A variant, named after another model with a dash (``zoo/clip-plain`` after ``zoo/clip``), has that model's shade
-        with a hollow symbol and dashed lines. Baselines have symbols that no other model has, and dotted lines.
+        Encoders of the zoo have the color of their objective; a variant of one (``zoo/clip-plain``) is hollow and
+        dashed, a further training is drawn as the first one. Other encoders are dark. Baselines are pale, have symbols
+        that no other model has, and dotted lines.
         """
         known = list(dict.fromkeys([*self.models, *models]))
-        baselines = [m for m in known if m.startswith(BASELINE)]
-        parents = {m: p for m in known for p in known if m not in baselines and m.startswith(f"{p}-")}
-        originals = [m for m in known if m not in baselines and m not in parents]
-        shades = _SHADES_DARK if self.dark else _SHADES_LIGHT
-        styles = {
-            m: ModelStyle(shades[i % len(shades)], SYMBOLS[i % len(SYMBOLS)], "solid") for i, m in enumerate(originals)
-        }
-        for i, (model, parent) in enumerate(parents.items()):
-            symbol = SYMBOLS[(len(originals) + i) % len(SYMBOLS)]
-            color = styles[parent].color if parent in styles else self.text
-            styles[model] = ModelStyle(color, f"{symbol}-open", VARIANT_DASHES[i % len(VARIANT_DASHES)])
-        for i, model in enumerate(baselines):
-            styles[model] = ModelStyle(self.muted, BASELINE_SYMBOLS[i % len(BASELINE_SYMBOLS)], "dot")
+        objectives = _OBJECTIVES_DARK if self.dark else _OBJECTIVES_LIGHT
+        others = _OTHERS_DARK if self.dark else _OTHERS_LIGHT
+        styles, baselines, foreign = {}, 0, 0
+        for model in known:
+            name = model.split("@")[0].removeprefix(ZOO)
+            objective, _, variant = name.partition("-")
+            if model.startswith(BASELINE):
+                styles[model] = ModelStyle(self.muted, BASELINE_SYMBOLS[baselines % len(BASELINE_SYMBOLS)], "dot")
+                baselines += 1
+            elif model.startswith(ZOO) and objective in objectives:
+                symbol = SYMBOLS[list(objectives).index(objective)]
+                style = ModelStyle(objectives[objective], symbol, "solid")
+                styles[model] = style._replace(symbol=f"{symbol}-open", dash="dash") if variant else style
+            else:
+                symbol = SYMBOLS[(len(objectives) + foreign) % len(SYMBOLS)]
+                styles[model] = ModelStyle(others[foreign % len(others)], symbol, "solid")
+                foreign += 1
         return styles
 
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, tuple[str, str]]:

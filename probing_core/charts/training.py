@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import MARGIN, Figure, axis_style, chance_line, chart, error_bar, escape, legend_below
+from probing_core.charts.figure import MARGIN, Figure, axis_style, chance_line, error_bar, escape, legend_below
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
 
@@ -36,7 +36,6 @@ LOG_RATIO = 1.5
 """Steps that mostly grow by this factor stand on a logarithmic axis."""
 
 
-@chart
 def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw the scores of one training over its steps: a panel for transformation and content, one for the groups, and
     one for retrieval and for the shift of an untouched picture, where they were measured.

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from probing_core.errors import ProbingError, one_line
-from probing_core.measures.notation import text_table
 
 
 def print_json(rows: Sequence[dict[Any, Any]]) -> None:
@@ -19,6 +18,8 @@ def print_json(rows: Sequence[dict[Any, Any]]) -> None:
 
 def print_list(listed: tuple[Sequence[str], list[dict[str, Any]]], as_json: bool) -> int:
     """Print what there is, and as warnings what is wrong with entries of other packages; return the exit code."""
+    from probing_core.measures.notation import text_table
+
     problems, rows = listed
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)

@@ -27,20 +27,6 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
     return (1 - (z * moved).sum(1)) / between
 
 
-def principal_axes(X: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean (D,) and the leading axes (D, d) of training embeddings ``X`` (N, D).
-
-    Axes are signed so that their largest entry is positive.
-    """
-    if not 1 <= dimensions <= X.shape[1]:
-        raise BadArray(f"Dimensions must lie between 1 and {X.shape[1]}, but {dimensions} were asked for.")
-    X = np.asarray(X, np.float64)
-    mean = X.mean(0)
-    _, axes = np.linalg.eigh((X - mean).T @ (X - mean))
-    axes = axes[:, ::-1][:, :dimensions]
-    return mean, axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(dimensions)])
-
-
 def _check_pairs(clean: np.ndarray, transformed: np.ndarray) -> None:
     if clean.shape != transformed.shape or clean.ndim != 2 or len(clean) < 2:
         raise BadArray(

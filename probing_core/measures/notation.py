@@ -1,9 +1,10 @@
-"""Numbers as people write them: 240, 0.012, 12,400 and 17 %, and no exponent where a few more digits do."""
+"""Numbers and names of models as people write them: 240, 0.012, 12,400, 17 %, and SimCLR (zoo)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +44,70 @@ def minus(number: str) -> str:
     """Return a formatted number with a minus sign in place of its hyphen, which is shorter than the plus sign, and none
     before zero."""
     return number.removeprefix("-") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)
+
+
+_ZOO = {
+    "supervised": "Supervised",
+    "simclr": "SimCLR",
+    "mae": "MAE",
+    "can": "CAN",
+    "clip": "CLIP",
+    "align": "ALIGN",
+    "simclr-matched": "SimCLR, crops alone",
+    "clip-plain": "CLIP, plain captions",
+    "align-plain": "ALIGN, plain captions",
+}
+_KNOWN = {
+    "baseline/handcrafted": "Handcrafted statistics",
+    "baseline/pixels": "Pixels",
+    "baseline/random-vit": "Untrained network",
+    "baseline/phash": "Image hash (phash)",
+    "baseline/dhash": "Image hash (dhash)",
+    "timm:tf_efficientnet_lite0": "EfficientNet-Lite0",
+}
+_LIBRARIES = {
+    "timm": "timm",
+    "open_clip": "open_clip",
+    "hf": "Hugging Face",
+    "torchvision": "torchvision",
+    "onnx": "ONNX",
+}
+
+
+def model_title(model: str) -> str:
+    """Return the name of a model for people: ``SimCLR (zoo)`` for ``zoo/simclr``, ``EfficientNet-Lite0, block 4`` for
+    ``timm:tf_efficientnet_lite0@layer=4``.
+
+    A name that no rule covers is returned without its folders.
+    """
+    base, *options = model.split("@")
+    if base in _KNOWN:
+        title = _KNOWN[base]
+    elif base.startswith("zoo/"):
+        title = f"{_ZOO.get(base.removeprefix('zoo/'), base.removeprefix('zoo/'))} (zoo)"
+    else:
+        library, _, name = base.rpartition(":")
+        short = name.rsplit("/", 1)[-1] if library in ("hf", "onnx") else name.replace("/", ", ")
+        title = f"{short} ({_LIBRARIES[library]})" if library in _LIBRARIES else short or base
+    return ", ".join([title, *map(_option_title, options)])
+
+
+def _option_title(option: str) -> str:
+    name, _, value = option.partition("=")
+    if name == "layer":
+        return f"block {value}"
+    if name == "seed":
+        return f"training {int(value) + 1}" if value.isdigit() else f"seed {value}"
+    if name == "weights":
+        return value.replace("\\", "/").rsplit("/", 1)[-1]
+    return f"{name} {value}"
+
+
+def model_titles(models: Iterable[str]) -> dict[str, str]:
+    """Return the title of each model; of two that would be called alike, both keep their full name."""
+    titles = {model: model_title(model) for model in models}
+    counts = Counter(titles.values())
+    return {model: title if counts[title] == 1 else model for model, title in titles.items()}
 
 
 def text_table(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> str:

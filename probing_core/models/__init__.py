@@ -52,7 +52,7 @@ CATALOG: Catalog[EmbedderSpec] = Catalog(
 
 
 def list_specs() -> tuple[EmbedderSpec, ...]:
-    """Return every model that has a name of its own: those of the catalog, third parties' and registered ones."""
+    """Return every model that can be listed: those of the catalog, third parties' and registered ones."""
     return CATALOG.all
 
 
@@ -124,7 +124,7 @@ def download_summary(names: Iterable[str]) -> str:
 
 @cache
 def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
-    """Return a mapping from the prefix before the colon of a name to the function that makes the spec of such a name.
+    """Return a mapping from the prefix before the colon of a name to the function that makes the spec of a name.
 
     A provider is a module of `probing_core.models.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
     """

@@ -74,7 +74,7 @@ class CompiledReadout:
     Args:
         model: OpenVINO's compiled model; its input is (N, H, W, 3), N pictures a pass.
         requests: how many passes are asked for at a time; those that no core is free for wait in OpenVINO, which goes
-            from one to the next at once. Further callers wait.
+            from one to the next at once. More callers wait.
     """
 
     def __init__(self, model: Any, requests: int) -> None:
@@ -252,7 +252,7 @@ def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequen
         steps.input().tensor().set_layout(Layout("NHWC"))
         steps.input().model().set_layout(Layout("NCHW"))
         return steps.build()
-    except Exception as error:  # tracing runs the network's own code, which fails in ways of its own
+    except Exception as error:  # tracing runs the network's own code, which may fail in any way
         raise NotCompiled(f"OpenVINO cannot convert it ({one_line(error)[:200]})") from error
 
 

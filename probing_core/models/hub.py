@@ -1,8 +1,7 @@
-"""Weights from the network, when a user named them: what is on disk, whether the host answers, and fetching.
+"""Weights that a user named: what is on disk, whether the host answers, and fetching.
 
-The libraries retry for long when there is no network. So files are looked up on disk first, then the host
-is asked whether it is there, within three seconds, and only then is anything downloaded. The libraries themselves
-are always given local paths.
+The libraries retry for long without a network. So files are looked up on disk first, then the host is asked within
+three seconds, and only then is anything downloaded. The libraries are always given local paths.
 """
 
 from __future__ import annotations
@@ -54,7 +53,8 @@ def cached_folder(repo: str) -> Path | None:
     """Return the snapshot on disk of a Hugging Face repository's main branch, or None if its weights are not all
     there."""
     folder = _snapshot(repo)
-    return folder if folder and _complete(folder) else None
+    files = _files(folder) if folder else []
+    return folder if files and all(file.is_file() for file in files) else None
 
 
 def cached_url(url: str) -> Path | None:
@@ -86,11 +86,7 @@ def published_at(source: str, size_mb: float = 0.0) -> dict[str, Any]:
 
 
 def fetch_weights(source: str, model: str) -> Path:
-    """Return the file of weights at ``source`` (see `on_disk`), downloaded if it is not on disk.
-
-    Raises:
-        ModelUnavailable: as of `fetch_url`, `fetch_repository` and `find_weights`.
-    """
+    """Return the file of weights at ``source`` (see `on_disk`), downloaded if it is not on disk."""
     return fetch_url(source, model) if _is_url(source) else find_weights(fetch_repository(source, model), model)
 
 
@@ -98,8 +94,7 @@ def fetch_repository(repo: str, model: str) -> Path:
     """Return a folder with the configuration and weights of a Hugging Face repository; from disk if it is there.
 
     Raises:
-        ModelUnavailable: it is not on disk, and the hub does not answer, or has no such repository, or keeps it
-            behind a gate.
+        ModelUnavailable: it is not on disk, and the hub does not answer or does not give it.
     """
     return cached_folder(repo) or _fetch(repo, model, _needed)
 
@@ -160,7 +155,7 @@ def weight_files(folder: Path, model: str) -> list[Path]:
     """
     files = _files(folder)
     if any(file.parent != folder for file in files):
-        raise ModelUnavailable(f"'{model}': the index of weights in {folder} lists files that are not beside it.")
+        raise ModelUnavailable(f"'{model}': the index of weights in {folder} lists files that are not next to it.")
     if lost := [file.name for file in files if not file.is_file()]:
         raise ModelUnavailable(
             f"'{model}': the folder {folder} lacks {', '.join(lost)}, which its index of weights lists; "
@@ -196,7 +191,7 @@ def _snapshot(repo: str) -> Path | None:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        # No pattern: the library would miss what is never downloaded; `_complete` knows what a model needs.
+        # No pattern: the library would miss what is never downloaded; `_files` knows what a model needs.
         return Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
@@ -241,12 +236,6 @@ def _files(folder: Path) -> list[Path]:
         return [folder / part for part in sorted(set(map(str, listed)))]
     others = [path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".pth", ".pt")]
     return others if len(others) == 1 else []
-
-
-def _complete(folder: Path) -> bool:
-    """Return whether ``folder`` has all of its files of weights."""
-    files = _files(folder)
-    return bool(files) and all(file.is_file() for file in files)
 
 
 def _hub_reason(error: BaseException, repo: str) -> str:

@@ -16,7 +16,7 @@ OPTIONS = {
     "pool": "how tokens or a feature map become one vector: cls or mean; without it, as the checkpoint does",
     "layer": "the block whose output is pooled, counted from 1, or 'all'; without it, the model's own embedding",
     "weights": "a local file or folder of weights",
-    "seed": "the seed of an untrained network, or of a further training of a zoo encoder",
+    "seed": "the seed of an untrained network, or of another training of a zoo encoder",
 }
 """Every option a name can carry, in canonical order. Which of them a model takes, its provider decides."""
 
@@ -85,7 +85,7 @@ def with_layer(name: str, layer: int) -> str:
 
 
 def checkpoints(name: str) -> tuple[str, ...]:
-    """Return the names of the checkpoints of a training that ``name`` stands for: one for each file that the pattern
+    """Return the names of the checkpoints of a training that ``name`` means: one for each file that the pattern
     behind ``@weights=`` matches (``ckpts/step-*.pt``), by the last number in its path; ``name`` alone if it is no
     pattern.
 

@@ -48,7 +48,7 @@ class Network:
     """A module and what one must know to embed with it.
 
     Attributes:
-        module: in evaluation mode once loaded; every weight lies in it.
+        module: in evaluation mode once loaded; it holds every weight.
         embed: batch -> (N, D), the checkpoint's own embedding, by the library's documented call.
         pooling: how that embedding is pooled, in words.
         prepare: pictures -> batch (N, 3, H, W), by the library's own processor; None: by the preprocessing's data.
@@ -237,31 +237,19 @@ def _check_pool(name: str, pool: str | None, network: Network, layered: bool) ->
 
 
 PYTORCH = "PyTorch"
-"""The engine of networks that are not compiled; its version stands under ``libraries``."""
+"""The engine of networks that are not compiled; its version is among the ``libraries``."""
 
 log = logging.getLogger(__name__)
 
 
 class Forward:
-    """Passes through a network in memory, for any number of threads.
-
-    Args:
-        name: the full name, for messages.
-        network: the module, on its device, and its calls.
-        preprocessing: of its pictures.
-        options: of the name: ``pool`` and ``layer`` are used here.
-        two: a batch of two pictures as `NetworkEmbedder.prepare` makes it; the engines are compared on it.
-        device, precision: resolved.
-        threads: how many passes run side by side on a processor.
-        batch_size: pictures of a compiled pass.
+    """Passes through a network in memory, for any number of threads; the arguments are those of `NetworkEmbedder`,
+    resolved, and ``two``, a batch of two pictures on which the engines are compared.
 
     Attributes:
         readouts: what is read from a pass.
         dims: lengths of what `own` gives.
         compiled: whether OpenVINO computes the model's own embedding.
-
-    Raises:
-        BadConfig: the network has no such layer or pooling.
     """
 
     def __init__(

@@ -86,8 +86,8 @@ WAITING = 2
 """Batches for each core that are under way or wait for a thread."""
 
 AHEAD = 2
-"""Batches of a compiled network that are under way for each core, at most `WAITING`: OpenVINO computes in threads of
-its own, and a core would idle while it waits for the next batch. PyTorch computes in the thread that makes the batch:
+"""Batches of a compiled network that are under way for each core, at most `WAITING`: OpenVINO has its own
+threads, and a core would idle while it waits for the next batch. PyTorch computes in the thread that makes the batch:
 two for each core are slower, since every thread has memory of its own, and the caches hold less of it."""
 
 
@@ -226,7 +226,7 @@ def out_of_memory(error: BaseException) -> bool:
 def reuse_freed() -> None:
     """Make the C library keep freed memory for the next allocations, until `release`.
 
-    By itself glibc returns every large block at once, and the system clears its pages anew when the next layer asks
+    glibc returns every large block at once, and the system clears its pages anew when the next layer asks
     for them: many page faults a picture.
     """
     if (mallopt := _glibc("mallopt")) is not None:

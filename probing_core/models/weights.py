@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "encoder")
-"""Keys under which training scripts keep the tensors beside optimizers and epochs; averages first, as timm does.
+"""Keys under which training scripts keep the tensors, next to optimizers and epochs; averages first, as timm does.
 The last is I-JEPA's, of which timm takes the encoder, not its average."""
 
 NAMES_SHOWN = 5
@@ -155,7 +155,7 @@ def _read_checkpoint(path: Path) -> Any:
 
     import torch
 
-    # Training scripts keep their arguments beside the tensors; a Namespace holds values and executes nothing.
+    # Training scripts keep their arguments with the tensors; a Namespace holds values and executes nothing.
     with torch.serialization.safe_globals([argparse.Namespace]):
         return torch.load(path, map_location="cpu", weights_only=True)
 

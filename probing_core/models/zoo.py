@@ -1,8 +1,8 @@
 """The zoo: small encoders that this project pretrained, alike in everything but the objective.
 
-Weights lie in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` beside each. A training's own
+Weights lie in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` next to each. A training's own
 ``encoder.safetensors`` has the same form: ``zoo/mae@weights=PATH`` embeds with it. The facts in a file name its
-architecture. ``data/zoo/seeds`` holds further trainings, ``zoo/mae@seed=1``, alike in everything but the seed of
+architecture. ``data/zoo/seeds`` holds second trainings, ``zoo/mae@seed=1``, alike in everything but the seed of
 weights, order and views; they are in the repository and not in the package. ``data/zoo/next`` holds encoders that are
 published and not yet listed.
 """
@@ -103,11 +103,7 @@ class ViTEmbedder(NetworkEmbedder):
             normalization; ``all``: each of them from one pass); ``pool`` may be ``mean`` alone.
         device, precision: as of `NetworkEmbedder`.
         weights: digest of the weights, where it is not that of their bytes.
-        architecture: what the network is made of, in words.
-
-    Raises:
-        BadConfig: an option the encoder does not have.
-    """
+        architecture: what the network is made of, in words."""
 
     def __init__(
         self,
@@ -176,11 +172,7 @@ CURRENT = PATCH_STEM
 
 
 def architecture_of(facts: Mapping[str, Any]) -> Architecture:
-    """Return the architecture that a file's facts name; the first zoo's where they name none.
-
-    Raises:
-        BadConfig: this version has no such architecture.
-    """
+    """Return the architecture that a file's facts name; the first zoo's where they name none."""
     name = facts.get("architecture", LINEAR_PATCH.name)
     if name not in ARCHITECTURES:
         raise BadConfig(f"The architecture '{name}' is not among those of the zoo: {', '.join(ARCHITECTURES)}.")
@@ -222,11 +214,7 @@ def next_weights_path(name: str, seed: int = 0) -> Path:
 
 
 def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
-    """Load the encoder in the file ``path``.
-
-    Raises:
-        ModelUnavailable: the file is missing, damaged, or not of the zoo.
-    """
+    """Load the encoder in the file ``path``."""
     import torch
     from safetensors import SafetensorError, safe_open
 

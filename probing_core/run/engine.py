@@ -28,7 +28,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.run.layout import PARQUET, UNITS, unit_name, units_at
+from probing_core.run.layout import UNITS, unit_name, units_at
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.run.store import Content, Files, Store, digest
 
@@ -463,10 +463,6 @@ class Reads(Files):
                 tables.pop(next(iter(tables)))
             tables[known] = self.read_table(name)
         return tables[known]
-
-    def read(self, name: str) -> Any:
-        """Return a table, or arrays by name."""
-        return self.read_table(name) if name.endswith(PARQUET) else self.read_arrays(name)
 
 
 class Units:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import probing_core
-from probing_core.errors import BadConfig, ProbingError
 from probing_core.run.options import Options
 from probing_core.run.stages import export
 from tests.conftest import scene
@@ -49,10 +48,3 @@ def test_they_are_those_of_a_run(few_scenes, tmp_path):
     assert samples.table["transform"].tolist() == listed["transform"].tolist()
     for place in (0, 7, len(samples) - 1):
         assert np.array_equal(samples[place], np.asarray(Image.open(tmp_path / "out" / listed["file"][place])))
-
-
-def test_what_cannot_be_chosen_is_told_in_one_sentence(tmp_path):
-    with pytest.raises(BadConfig, match="Labels belong to a list"):
-        probing_core.samples("photos", labels=["a"])
-    with pytest.raises(ProbingError, match="no transformation called 'no-such'"):
-        probing_core.samples("photos", transforms="no-such")

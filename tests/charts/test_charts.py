@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -13,7 +12,6 @@ import plotly.graph_objects as go
 import pytest
 
 from probing_core import charts
-from probing_core.charts.labels import POSITIONS, _box, _overlap, place_labels
 from probing_core.charts.maps import category_styles, group_styles
 from probing_core.charts.predictions import MAX_CLASSES
 from probing_core.charts.theme import SYMBOLS
@@ -141,37 +139,6 @@ def test_names_stand_at_the_strongest_point_of_each_line(falling):
     assert ends == ({"a": (1, 0.1), "b": (1, 0.3)} if falling else {"a": (4, 0.9), "b": (4, 0.1)})
 
 
-def test_labels_never_cover_each_other_and_are_left_out_where_there_is_no_room():
-    x, y = pd.Series([0.5] * 6 + [0.0, 1.0]), pd.Series([0.0] * 6 + [0.5, 1.0])
-    placed = place_labels(x, y, [f"label-{i}" for i in range(8)])
-    assert placed[6:] == [("label-6", "top right"), ("label-7", "top left")]  # inside of the plot
-    assert [text for text, _ in placed[:6]] == ["label-0", "label-1", "label-2", "label-3", "", ""]  # four places
-    x, y = pd.Series([0.0, 0.3, 1.0]), pd.Series([0.0, 0.5, 1.0])
-    assert [text for text, _ in place_labels(x, y, ["a", "b", "c"])] == ["a", "b", "c"]
-    boxes = [_box(np.array(at), "name", position) for at in ((0, 0), (5, 0)) for position in POSITIONS]
-    assert _overlap(boxes[0], boxes[4])
-    assert not _overlap(boxes[0], boxes[1])
-
-
-def test_labels_of_shifts_do_not_cover_each_other_where_the_chart_is_narrow():
-    """As in the reference run: its axes show more than the points span."""
-    shifts = {"gamma": (0.263, 0.60), "border": (0.336, 0.61), "fog": (0.3, 0.58), "emboss": (0.532, 0.74)}
-    shifts |= {
-        "desaturate": (0.512, 0.72),
-        "style-16": (0.678, 0.98),
-        "style-19": (0.7, 0.97),
-        "hue-shift": (0.697, 0.7),
-    }
-    rows = [{"transform": name, "group": "tone", "value": x, "value_recall": y} for name, (x, y) in shifts.items()]
-    (trace,) = drawn.shift_chart(pd.DataFrame(rows), THEMES[0]).data
-    width, height = 640 - 100, 500 - 180  # axis, legend and the last tick take the rest
-    labels = zip(trace.x, trace.y, trace.text, trace.textposition, strict=True)
-    at = [(np.array([x / max(trace.x) * width, y / 106 * height]), text, where) for x, y, text, where in labels if text]
-    assert len(at) >= 6
-    pairs = itertools.combinations([_box(*label) for label in at], 2)
-    assert not [pair for pair in pairs if _overlap(*pair)]
-
-
 def test_many_answers_stand_in_one_table_in_the_order_of_the_classes():
     names = [f"m{i}" for i in range(13)]
     told = pd.DataFrame(
@@ -220,18 +187,6 @@ def test_the_best_is_filled_even_if_it_is_a_baseline_that_is_compared():
         False,
         False,
     ]
-
-
-@pytest.mark.parametrize("theme", THEMES)
-def test_marks_at_0_and_100_are_whole(theme):
-    rows = pd.DataFrame({"model": "m", "rotation": [0, 1], "subset": ["far", "seen"], "value": [0.0, 1.0]})
-    rows = rows.assign(low=0.0, high=1.0, chance=0.1)
-    for axis in (
-        drawn.seen_unseen_chart(rows, theme).layout.xaxis,
-        drawn.leaderboard_chart(board(), theme).layout.xaxis,
-    ):
-        assert axis.range[0] < 0
-        assert axis.range[1] > 100
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -87,7 +87,7 @@ def test_every_model_gets_a_map_in_every_reading(mapless, monkeypatch):
     for reading in READINGS:
         assert all(Store(mapless).has(map_path(name, reading)) for name in MODELS)
     assert len(drawn) == len(READINGS) * len(MODELS), "each is drawn once"
-    table = Store(mapless).read_table(map_path(MODELS[1]))
+    table = Store(mapless).read_table(map_path(list(MODELS)[1]))
     assert list(table.columns) == ["sample", "x", "y"]
     assert len(table) == len(Store(mapless).read_table(layout.SAMPLES))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +10,7 @@ import pytest
 from dashboard.text import (
     GLOSSARY,
     PAGES,
-    REPLACES,
     STYLES,
-    TERMS,
     hint,
     named,
     names_in_words,
@@ -30,7 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_the_documentation_has_the_glossary_of_the_pages():
     assert generated(PAGE.read_text(encoding="utf-8"), BEGIN) == glossary_table()
-    assert 20 <= len(GLOSSARY) <= 30
 
 
 def test_the_documentation_says_of_every_page_what_it_shows_in_the_order_of_the_navigation():
@@ -44,73 +39,10 @@ def test_every_hint_that_a_page_asks_for_exists():
         for path in (ROOT / "dashboard").rglob("*.py")
         for term in re.findall(r'hint\("([^"]+)"\)', path.read_text(encoding="utf-8"))
     }
-    assert len(asked) > 20
+    assert asked
     assert not [term for term in asked if not hint(term)]
     with pytest.raises(KeyError):
         hint("no such word")
-
-
-CODE = r"probing \w+|`[^`]*`|\]\([^)]*\)|<!--.*?-->|--[\w-]+|[\w.:/]*\.[\w.:/]+|P\(.*?\)$"
-"""What in a sentence is no prose: code, addresses, options, names with dots, formulas."""
-
-NAMES = (
-    "Substance or Style",  # the paper
-    "Domain transform",  # another
-    "torchvision's transforms",
-    "what its library calls a transform",
-    "random transforms",  # those of a data set
-    "a Transform, a CorpusKind",  # classes
-    "(left out where memory decides), transforms, models",  # columns
-)
-"""Where another's word is meant."""
-
-NO_SENTENCES = {"dashboard/text.py", "probing_core/compute/look_scores.py"}  # lists the words; has a query
-NOTES_OF_TABLES = "probing_core/compute/studies/"
-"""What stands in tables of the reference run, which would have to be computed again."""
-
-
-def sentences() -> Iterator[tuple[str, str]]:
-    """What people read, each with where it stands: texts of pages, commands, errors and reports, and documents."""
-    for folder in ("dashboard", "probing_core"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            name = path.relative_to(ROOT).as_posix()
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-            if name in NO_SENTENCES or name.startswith(NOTES_OF_TABLES):
-                continue
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
-                    yield f"{name}:{node.lineno}", node.value if " " in node.value else ""
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
-        for line in text.splitlines():
-            if page != PAGE or not line.startswith("| "):
-                yield page.relative_to(ROOT).as_posix(), line
-
-
-def found_in(text: str) -> list[str]:
-    """The words in a sentence that one of the glossary stands in place of."""
-    for name in NAMES:
-        text = text.replace(name, "")
-    text = re.sub(CODE, "", text)
-    return [word for words in REPLACES.values() for word in words if re.search(rf"\b{word}\b", text, re.I)]
-
-
-def test_nothing_that_people_read_has_another_word_for_one_of_the_glossary():
-    everything = list(sentences())
-    assert len(everything) > 3000
-    assert not {f"{where}: {', '.join(words)}" for where, text in everything if (words := found_in(text))}
-
-
-def test_another_word_would_be_found():
-    assert found_in("Transforms of the clean picture, see `transforms`") == ["transforms", "clean"]
-    assert found_in("Leave --transforms, `a transform` and probing_core.transforms out.") == []
-    assert set(REPLACES) <= set(GLOSSARY)
-
-
-@pytest.mark.parametrize("sentences", [GLOSSARY, TERMS])
-def test_every_word_has_sentences_that_end(sentences):
-    assert not [word for word, text in sentences.items() if not text.endswith(".") or "  " in text]
 
 
 def test_styles_that_are_numbers_have_a_name():

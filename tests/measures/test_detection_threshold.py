@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from probing_core.errors import BadArray
 from probing_core.measures import detection_threshold as module
 from probing_core.measures.detection_threshold import detection_threshold
 
@@ -45,12 +44,3 @@ def test_thresholds_outside_the_levels_say_so(center, censored):
 def test_few_images_have_no_interval():
     found = detection_threshold(LEVELS, *observed(0.5, 0, images=10))
     assert np.isnan([found.low, found.high]).all()
-
-
-def test_bad_levels_are_refused():
-    hits, alarms = observed(0.5, 0)
-    for levels in (LEVELS[::-1], LEVELS[:2], LEVELS[:5]):
-        with pytest.raises(BadArray):
-            detection_threshold(levels, hits, alarms)
-    with pytest.raises(BadArray):
-        detection_threshold(LEVELS, hits, alarms[:-1])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from probing_core.errors import BadArray
 from probing_core.measures import retrieval
 from probing_core.measures.retrieval import Ranks, directions, ranks
 
@@ -54,8 +53,3 @@ def test_hashes_are_compared_by_the_hamming_distance():
     cosines = directions(bits) @ directions(bits).T
     distances = (bits[:, None] != bits).sum(2)
     np.testing.assert_allclose(cosines, 1 - 2 * distances / 64, atol=1e-6)
-
-
-def test_what_does_not_pair_up_is_refused():
-    with pytest.raises(BadArray, match="needs its original"):
-        ranks(np.ones((3, 2)), np.ones((2, 2)), [], np.arange(3), np.arange(2))

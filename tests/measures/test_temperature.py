@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probing_core.errors import BadArray
 from probing_core.measures.classification import calibration_error
 from probing_core.measures.temperature import at_temperature, fit_temperature
 
@@ -20,8 +19,3 @@ def test_the_temperature_that_made_the_labels_is_found():
         return calibration_error(p.max(1), p.argmax(1) == truth, clusters).value
 
     assert error(at_temperature(boastful, fit_temperature(boastful, truth))) < 0.02 < error(boastful)
-
-
-def test_no_samples_are_refused():
-    with pytest.raises(BadArray):
-        fit_temperature(np.zeros((0, 3)), np.zeros(0, int))

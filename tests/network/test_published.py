@@ -98,7 +98,7 @@ def test_a_picture_is_embedded_as_by_the_library_itself(name):
 def test_a_run_of_published_models_completes(tmp_path):
     models = ["open_clip:ViT-B-16/openai", "timm:vit_base_patch16_224.mae"]
     out = tmp_path / "run"
-    few = ["--limit", "20", "--transforms", "brighten,gaussian-blur,jpeg", "--maps", "first", "--device", "cpu"]
+    few = ["--limit", "20", "--transforms", "brighten,gaussian-blur,jpeg", "--device", "cpu"]
     assert cli.main(["run", "--out", str(out), "--models", ",".join(models), *few]) == 0
     assert cli.main(["verify", "--run", str(out)]) == 0
     scores = Run.open(out).scores.query("task == 'fine' and subset == 'all' and measure == 'balanced-accuracy'")

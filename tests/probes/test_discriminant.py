@@ -7,7 +7,6 @@ import pytest
 from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from probing_core.errors import BadArray
 from probing_core.probes.discriminant import fit_discriminant
 
 
@@ -60,17 +59,3 @@ def test_more_dimensions_than_rows_and_constant_ones_are_no_trouble():
     assert np.isfinite(probe.probabilities(X)).all()
     assert (probe.logits(X).argmax(1) == y).mean() > 0.9
     assert not probe.weight[:, -5:].any()
-
-
-@pytest.mark.parametrize(
-    ("X", "y", "words"),
-    [
-        (np.zeros((4, 2)), np.array([0, 1, 0, 0]), "each of them there"),
-        (np.zeros((4, 2)), np.array([0, 1, 2]), "N classes"),
-        (np.full((6, 2), np.nan), np.arange(6) % 3, "not finite"),
-        (np.ones((6, 2)), np.arange(6) % 3, "All embeddings are the same"),
-    ],
-)
-def test_what_cannot_be_fitted_is_refused_in_a_sentence(X, y, words):
-    with pytest.raises(BadArray, match=words):
-        fit_discriminant(X, y, classes="abc")

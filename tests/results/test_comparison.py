@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import probing_core
-from probing_core.errors import BadRun, UnknownName
+from probing_core.errors import BadRun
 from probing_core.measures.paired_tests import holm
 from probing_core.results import Run
 from probing_core.results.compare import compare
@@ -83,11 +83,6 @@ def test_groups_are_compared_by_their_recall(made_run):
     mine = table.set_index("group").loc["blur"]
     assert mine["recall"] == by_model["zoo/mae"]
     assert mine["difference"] == pytest.approx(by_model["zoo/mae"] - by_model["baseline/pixels"])
-
-
-def test_a_model_without_a_score_is_told_with_those_that_have_one(made_run):
-    with pytest.raises(UnknownName, match=r"no score of 'zoo/none'.* It has: .*zoo/mae"):
-        place_among(Run.open(made_run), "zoo/none")
 
 
 def test_two_models_are_compared_by_the_scores_that_the_run_has_of_them(made_run):

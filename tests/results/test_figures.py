@@ -6,7 +6,6 @@ import numpy as np
 import plotly.io
 import pytest
 
-from probing_core.errors import BadRun, UnknownName
 from probing_core.results import Run
 from probing_core.results import figures as drawing
 
@@ -51,16 +50,3 @@ def test_of_a_large_map_a_part_is_drawn_and_said(run, monkeypatch):
     figure = run.plot_map(MODEL)
     assert sum(len(trace.x) for trace in figure.data) == 100
     assert f"100 of {run.sample_count:,} samples" in figure.layout.title.text
-
-
-def test_what_a_run_lacks_is_told_in_one_sentence(run, trained_run):
-    for plot in (run.plot_confusion, run.plot_profile, run.plot_map):
-        with pytest.raises(UnknownName, match="no model 'zoo/none'. It has: zoo/mae"):
-            plot("zoo/none")
-    for plot in (run.plot_leaderboard, lambda task: run.plot_confusion(MODEL, task)):
-        with pytest.raises(UnknownName, match="no task 'none'. It has: fine, "):
-            plot("none")
-    with pytest.raises(BadRun, match=r"no map of 'baseline/handcrafted'; `probing run"):
-        Run.open(trained_run).plot_map("baseline/handcrafted")
-    with pytest.raises(BadRun, match="no scores of the task 'fine' on 'none'"):
-        run.plot_leaderboard("fine", "none")

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import probing_core
 from probing_core.compute.samples import make_pair
-from probing_core.errors import BadRun, UnknownName
+from probing_core.errors import BadRun
 from probing_core.results import PicturesMissing, Run
 from probing_core.run.layout import slug
 from probing_core.run.probes import read_probe
@@ -188,15 +187,3 @@ def test_data_of_a_group_task_come_apart_into_what_was_learned_and_what_was_not(
         y = run.data(model, task, "test", seen=seen).y
         assert sorted(y) == sorted(tested.loc[tested["seen"] == seen, "truth"].astype(str))
     assert set(run.data(model, "content", "train").y) == set(run.classes("content"))
-
-
-def test_data_that_are_not_there_are_told_in_one_sentence(trained_run):
-    with pytest.raises(BadRun, match=r"no embeddings of 'zoo/mae': .* make a run of your own with it"):
-        probing_core.open().data("zoo/mae")
-    run = Run.open(trained_run)
-    with pytest.raises(UnknownName, match="no model 'zoo/none'. It has: baseline/handcrafted"):
-        run.data("zoo/none")
-    with pytest.raises(UnknownName, match="no task called 'coarse'"):
-        run.data("baseline/handcrafted", "coarse")
-    with pytest.raises(BadRun, match="has no 'dev', leave it out"):
-        run.data("baseline/handcrafted", split="dev")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from PIL import Image
 
 import probing_core
 from probing_core.cli import main
-from probing_core.errors import BadConfig, BadImage, UnknownName
 from tests.conftest import scene
 
 
@@ -29,15 +27,3 @@ def test_a_strength_is_in_the_unit_of_the_transformation():
     weak, strong = (probing_core.transform(image, "gaussian-blur", s) for s in (entry.weakest, entry.strongest))
     apart = [np.abs(made.astype(int) - image).mean() for made in (weak, strong)]
     assert 0 < apart[0] < apart[1]
-
-
-def test_what_cannot_be_transformed_is_told_in_one_sentence():
-    image = scene(0, 60)
-    with pytest.raises(BadConfig, match=r"of 'gaussian-blur' is .* got 99"):
-        probing_core.transform(image, "gaussian-blur", 99)
-    with pytest.raises(UnknownName, match="no transformation called 'fogg'. Did you mean 'fog'"):
-        probing_core.transform(image, "fogg")
-    with pytest.raises(BadImage, match="uint8"):
-        probing_core.transform(image / 255, "fog")
-    with pytest.raises(BadImage, match="needs 8 pixels along each side to be transformed; got 60 x 4"):
-        probing_core.transform(image[:4], "fog")

@@ -102,51 +102,41 @@ def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str
     return ViTEmbedder(name, vit, others, device, precision, weights=digest, architecture=CURRENT.description)
 
 
-SPECS = (
-    EmbedderSpec(
-        name="baseline/pixels",
-        family="baseline",
+def _spec(
+    name: str,
+    family: str,
+    dim: int,
+    weights: str,
+    loader: Callable[..., LoadedEmbedder],
+    input_size: int | None = None,
+) -> EmbedderSpec:
+    return EmbedderSpec(
+        name=f"baseline/{name}",
+        family=family,
         objective="none",
-        dim=PIXELS_SIDE * PIXELS_SIDE * 3,
+        dim=dim,
         license="MIT (this project)",
-        weights="none: the picture at 16 x 16 pixels",
-        loader=partial(_load_plain, Pixels),
-    ),
-    EmbedderSpec(
-        name="baseline/handcrafted",
-        family="baseline",
-        objective="none",
-        dim=len(FEATURES),
-        license="MIT (this project)",
-        weights="none: color, sharpness, spectrum and noise statistics",
-        loader=partial(_load_plain, Handcrafted),
-    ),
-    EmbedderSpec(
-        name="baseline/dhash",
-        family="baseline",
-        objective="none",
-        dim=BITS,
-        license="MIT (this project)",
-        weights="none: the difference hash (dHash), bit by bit",
-        loader=partial(_load_plain, partial(Hash, kind="difference_hash")),
-    ),
-    EmbedderSpec(
-        name="baseline/phash",
-        family="baseline",
-        objective="none",
-        dim=BITS,
-        license="MIT (this project)",
-        weights="none: the perceptual hash (pHash), bit by bit",
-        loader=partial(_load_plain, partial(Hash, kind="perceptual_hash")),
-    ),
-    EmbedderSpec(
-        name="baseline/random-vit",
-        family="ViT",
-        objective="none",
-        dim=192,
-        license="MIT (this project)",
-        weights="none: the zoo's architecture with random weights, @seed=N",
+        weights=f"none: {weights}",
+        input_size=input_size,
+        loader=loader,
+    )
+
+
+def _plain(name: str, dim: int, weights: str, kind: Callable[[str], LoadedEmbedder]) -> EmbedderSpec:
+    return _spec(name, "baseline", dim, weights, partial(_load_plain, kind))
+
+
+SPECS: tuple[EmbedderSpec, ...] = (
+    _plain("pixels", PIXELS_SIDE * PIXELS_SIDE * 3, "the picture at 16 x 16 pixels", Pixels),
+    _plain("handcrafted", len(FEATURES), "color, sharpness, spectrum and noise statistics", Handcrafted),
+    _plain("dhash", BITS, "the difference hash (dHash), bit by bit", partial(Hash, kind="difference_hash")),
+    _plain("phash", BITS, "the perceptual hash (pHash), bit by bit", partial(Hash, kind="perceptual_hash")),
+    _spec(
+        "random-vit",
+        "ViT",
+        192,
+        "the zoo's architecture with random weights, @seed=N",
+        _load_random_vit,
         input_size=128,
-        loader=_load_random_vit,
     ),
 )

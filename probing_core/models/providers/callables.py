@@ -102,11 +102,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
 
     Args:
         who: gave it, as a sentence begins.
-        dim: D, where it is known; 0 otherwise.
-
-    Raises:
-        BadArray: it is something else.
-    """
+        dim: D, where it is known; 0 otherwise."""
     pictures = f"{count} image{'s' * (count != 1)}"
     if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
         result = result.detach().float().cpu().numpy()
@@ -129,7 +125,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
             f"{who} gave rows of {found.shape[1]} numbers where {dim} are expected; every call gives embeddings of the "
             f"same dimension."
         )
-    with np.errstate(over="ignore"):  # what is too large is told below
+    with np.errstate(over="ignore"):  # what is too large is an error below
         rows = found.astype(np.float32, copy=False)
     if not np.isfinite(rows).all():
         raise BadArray(
@@ -183,12 +179,7 @@ def module_function(
     Args:
         preprocess: what the network receives: a picture of Pillow -> tensor (C, H, W), as transforms of torchvision,
             timm and open_clip are; or as data.
-        device: as in `load_embedder`; ``auto`` is where the network lies.
-
-    Raises:
-        BadConfig: when called, for pictures of which ``preprocess`` makes no tensors of one shape, or an output that is
-            no tensor (N, D).
-    """
+        device: as in `load_embedder`; ``auto`` is where the network is."""
 
     def embed(images: Sequence[Image]) -> np.ndarray:
         import torch
@@ -222,7 +213,7 @@ def _batch(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], 
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Return the device on which a network lies; the processor for one without parameters and buffers."""
+    """Return the device of a network; the processor for one without parameters and buffers."""
     import torch
 
     return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
@@ -278,11 +269,7 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
 
     Args:
         matrix: (N, D).
-        samples: row for row, with the columns image_id, transform, repetition and draw.
-
-    Raises:
-        BadArray: ``matrix`` is no array (N, D) of finite numbers.
-    """
+        samples: row for row, with the columns image_id, transform, repetition and draw."""
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
         raise BadArray(
             f"Embeddings of samples are one row a sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "

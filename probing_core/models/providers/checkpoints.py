@@ -54,11 +54,7 @@ class Family:
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Load one of `FAMILIES`, or a published checkpoint of the catalog that has the same form.
-
-    Raises:
-        ModelUnavailable: the weights are missing, cannot be read or do not fit.
-    """
+    """Load one of `FAMILIES`, or a published checkpoint of the catalog that has the same form."""
     name = ModelName(spec.name, options)
     family = FAMILIES[spec.name]
     path = user_path(options["weights"]) if "weights" in options else hub.fetch_weights(family.source, name.base)
@@ -67,11 +63,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a family outside the catalog.
-
-    Raises:
-        UnknownName: there is no such family.
-    """
+    """Return the spec of a family outside the catalog."""
     if name.base not in FAMILIES:
         raise UnknownName(
             f"There is no state dict called '{name.base}'.{suggest(name.base, FAMILIES)} "

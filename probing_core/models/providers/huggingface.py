@@ -41,12 +41,7 @@ PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Load a transformers model; image-text models embed by ``get_image_features``.
-
-    Raises:
-        ModelUnavailable: transformers is not installed, or the weights or the configuration are missing, cannot be
-            read, do not fit, or would execute code.
-    """
+    """Load a transformers model; image-text models embed by ``get_image_features``."""
     _require_library()
     import transformers
 
@@ -66,7 +61,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     except Exception as error:
         raise ModelUnavailable(
             f"'{name.base}' has no image processor that can be read ({type(error).__name__}: {one_line(error)}); "
-            f"expected a preprocessor_config.json beside its weights."
+            f"expected a preprocessor_config.json next to its weights."
         ) from error
     return NetworkEmbedder(name.full, network(model, processor), settings, options, device, precision)
 
@@ -90,8 +85,8 @@ def _locate(name: ModelName) -> tuple[Path, Path | None]:
 
 
 def _processor_folder(folder: Path, name: ModelName) -> Path:
-    """Return the folder of the image processor: beside the weights, or, as trainings often save none, that of the named
-    model."""
+    """Return the folder of the image processor: that of the weights, or that of the named model, since trainings often
+    save none."""
     if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
         return folder
     return local_folder(name.model) or hub.fetch_configuration(name.model, name.base)

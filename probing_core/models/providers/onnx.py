@@ -1,4 +1,4 @@
-"""``onnx:<file.onnx>``: a network that was exported to ONNX, with its preprocessing in a file beside it.
+"""``onnx:<file.onnx>``: a network that was exported to ONNX, with its preprocessing in a file next to it.
 
 An ONNX file does not describe the pictures that it expects: ``<same name>.json`` holds the fields of `Preprocessing`.
 The layout (channels first or last), the size, where it is fixed, and the type of its input are the network's own.
@@ -41,12 +41,7 @@ class OnnxEmbedder(LoadedEmbedder):
     Args:
         name: the full name.
         path: of the file.
-        preprocessing: of its pictures.
-
-    Raises:
-        ModelUnavailable: the file cannot be read, its input is no batch of color pictures of that size, or its first
-            output is not one row a picture.
-    """
+        preprocessing: of its pictures."""
 
     precision = "the file's own"
 
@@ -129,27 +124,19 @@ class OnnxEmbedder(LoadedEmbedder):
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> OnnxEmbedder:
-    """Load a network of ONNX.
-
-    Raises:
-        ModelUnavailable: the file or its preprocessing is missing or cannot be read.
-    """
+    """Load a network of ONNX."""
     refuse_options(spec.name, options)
     path = user_path(ModelName(spec.name).model)
     return OnnxEmbedder(spec.name, path, read_preprocessing(path))
 
 
 def read_preprocessing(path: Path) -> Preprocessing:
-    """Return the preprocessing that lies beside the ONNX file ``path``.
-
-    Raises:
-        ModelUnavailable: there is none, or it is not one.
-    """
+    """Return the preprocessing next to the ONNX file ``path``."""
     facts = _facts(path)
     if not facts.is_file():
         raise ModelUnavailable(
-            f"'{path.name}' does not state how its pictures are preprocessed; write it beside it as {facts.name}, such "
-            f"as {HINT}."
+            f"'{path.name}' does not state how its pictures are preprocessed; write it next to it as {facts.name}, "
+            f"such as {HINT}."
         )
     try:
         return Preprocessing(**json.loads(facts.read_text(encoding="utf-8")))
@@ -160,7 +147,7 @@ def read_preprocessing(path: Path) -> Preprocessing:
 
 
 def states_preprocessing(path: Path) -> bool:
-    """Return whether the preprocessing of the ONNX file ``path`` lies beside it."""
+    """Return whether the preprocessing of the ONNX file ``path`` is next to it."""
     return _facts(path).is_file()
 
 

@@ -28,11 +28,7 @@ PREFIXES = ("open_clip",)
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Load an open_clip model; its embedding is ``encode_image``, projected into the space of the texts.
-
-    Raises:
-        ModelUnavailable: the weights are missing, cannot be read or do not fit.
-    """
+    """Load an open_clip model; its embedding is ``encode_image``, projected into the space of the texts."""
     import open_clip
 
     name = ModelName(spec.name, options)
@@ -105,12 +101,7 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of an open_clip model outside the catalog.
-
-    Raises:
-        UnknownName: open_clip has no such architecture or tag.
-        BadConfig: neither a tag nor a file of weights is named.
-    """
+    """Return the spec of an open_clip model outside the catalog."""
     spec = EmbedderSpec(
         name=name.base,
         family=name.model.split("/")[0],

@@ -33,11 +33,7 @@ HUB = "hf-hub:"
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Load a timm model without its classifier.
-
-    Raises:
-        ModelUnavailable: the weights are missing, cannot be read or do not fit.
-    """
+    """Load a timm model without its classifier."""
     name = ModelName(spec.name, options)
     architecture, tensors, source = _weights(name)
     model = build(architecture, tensors, source)
@@ -49,11 +45,7 @@ def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Modu
 
     Args:
         architecture: as `timm.create_model` takes it, ``local-dir:`` included.
-        source: where the tensors come from, for the message.
-
-    Raises:
-        ModelUnavailable: they do not fit; missing and unexpected tensors are named.
-    """
+        source: where the tensors come from, for the message."""
     import timm
 
     with warnings.catch_warnings():  # about tags and deprecated aliases, which do not concern this checkpoint
@@ -125,11 +117,7 @@ def check_packaged() -> Availability:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a timm model outside the catalog: a registered name, a folder, or ``hf-hub:<repo>``.
-
-    Raises:
-        UnknownName: timm has no such model, or no weights of that tag.
-    """
+    """Return the spec of a timm model outside the catalog: a registered name, a folder, or ``hf-hub:<repo>``."""
     if folder := local_folder(name.model):
         return replace(_UNLISTED, name=name.base, family="timm", weights=f"the folder {folder}")
     if name.model.startswith(HUB):

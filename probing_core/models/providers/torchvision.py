@@ -21,11 +21,7 @@ PREFIXES = ("torchvision",)
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Load a torchvision model with its default weights, or those of ``@weights=PATH``.
-
-    Raises:
-        ModelUnavailable: the weights are missing, cannot be read or do not fit.
-    """
+    """Load a torchvision model with its default weights, or those of ``@weights=PATH``."""
     from torchvision import models
 
     name = ModelName(spec.name, options)
@@ -84,11 +80,7 @@ def preprocessing(transforms: Any) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a torchvision model.
-
-    Raises:
-        UnknownName: torchvision has no such classification model.
-    """
+    """Return the spec of a torchvision model."""
     from torchvision import models
 
     known = models.list_models(module=models)

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.jobs.estimate import Pace, estimate, most_alike, paces
 from probing_core.compute.design import Design
-from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
 from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.results import Run
 from probing_core.run import layout
@@ -58,7 +58,7 @@ def test_the_samples_are_those_that_a_run_has(photographs, tmp_path):
         view=64,
     )
     make_files(store, recipe, corpus, TABLE.without(lambda row: row.stage not in ("", "embed")))
-    series = map(layout.series_table, (STRENGTH, COMPOSITION, RENDERING, LAYERS))
+    series = map(layout.series_table, (STRENGTH, RENDERING, LAYERS))
     rows = sum(len(store.read_table(name)) for name in (layout.SAMPLES, *series) if store.has(name))
     assert estimate(photographs, photographs, recipe.design, PIXELS).samples == rows
 

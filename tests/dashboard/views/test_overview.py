@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from dashboard.components.tour import STEPS
+
 from probing_core.results import Run, leaderboard, retrieval, sentences, summaries
 from probing_core.results.compare import compare
 from probing_core.results.ranking import has_place, marked

@@ -17,7 +17,7 @@ import torch
 from lab.pretraining import loop, pretrain
 from lab.pretraining.loop import count_flops, kept_steps, read_facts, read_log, schedule
 from lab.pretraining.pictures import batch_indices, gather
-from lab.pretraining.recipe import load_recipe, recipe_names
+from lab.pretraining.recipe import load_recipe
 from lab.pretraining.run import OBJECTIVES, build
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
 from probing_core.models import load_embedder
@@ -74,8 +74,9 @@ def outcome(folder: Path) -> tuple[str, dict[str, bytes]]:
 
 
 @pytest.mark.usefixtures("_save_often")
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", ["can", "clip"])
 def test_same_seed_same_losses_even_after_a_stop(name: str, eight, undisturbed, tmp_path: Path) -> None:
+    """The loop is one for all: of the objectives those two that draw the most, and learn captions."""
     with pytest.raises(KeyboardInterrupt):
         pretrain(name, eight, tmp_path, steps=4, keep=10, progress=Stop(3))
     assert len(read_log(tmp_path)) == 3
@@ -257,7 +258,7 @@ def test_two_views_cost_twice_and_masks_save(sixteen, pictures) -> None:
     assert 1.0 < can / simclr * 2 < 1.6
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", ["mae", "align"])
 def test_without_steps_the_budget_decides(name: str, sixteen, pictures, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(loop, "FLOP_BUDGET", 2.4 * 8 * flops_of(name, sixteen, pictures))
     pretrain(name, sixteen.first(8), tmp_path)

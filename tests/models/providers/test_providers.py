@@ -242,7 +242,7 @@ def test_weights_in_several_files_are_one_model(tmp_path, monkeypatch):
         load_embedder("hf:org/large")
     index = snapshot / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"layer": "../../elsewhere.bin"}}))
-    with pytest.raises(ModelUnavailable, match="lists files that are not beside it"):
+    with pytest.raises(ModelUnavailable, match="lists files that are not next to it"):
         load_embedder(f"hf:{snapshot}")
 
 

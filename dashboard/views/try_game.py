@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache, game
-from dashboard.page import page
+from dashboard.page import fragment
 from dashboard.text import named
 from dashboard.widgets import gallery, messages, tables
 from probing_core.measures.notation import in_percent
@@ -27,9 +27,9 @@ ABOUT = (
 )
 
 
-@page("You against the models", help=ABOUT)
-def show() -> None:
-    run = cache.current_run()
+@fragment
+def show(run: Run) -> None:
+    """Show ten changed pictures, the visitor's guesses, and what every model says of them."""
     if not game.players(run):
         messages.empty("No model of this run has predictions to play with; `probing run --out DIR` makes them.")
         return
@@ -160,6 +160,3 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
         },
     )
     st.caption(f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}. {ABOUT}")
-
-
-show()

@@ -17,7 +17,7 @@ from dashboard.components.scan_thumbnails import thumbnails_of
 from dashboard.data import cache, examples, predictions
 from dashboard.data.predictions import Row
 from dashboard.jobs import processes, scans
-from dashboard.page import fragment, page
+from dashboard.page import fragment
 from dashboard.text import plain
 from dashboard.widgets import access, asking, messages, pickers, tables
 from probing_core.api.scan import CHUNKS
@@ -44,8 +44,8 @@ LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p
 SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
 
 
-@page("Scan")
 def show() -> None:
+    """Show the form of a scan, a sample of its folder, and the scans of this computer."""
     st.markdown(
         "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
         "dashboard runs, and nothing in it is changed."
@@ -312,6 +312,3 @@ def _status(report: Report | None) -> str:
     if report.state == "failed":
         return f"stopped: {plain(report.error)}"
     return "complete" if report.state == "done" else report.state
-
-
-show()

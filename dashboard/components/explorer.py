@@ -1,0 +1,155 @@
+"""The explorer of a run as a component: its points and pictures have addresses, so no script runs for them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+from weakref import WeakValueDictionary
+
+import cv2
+import numpy as np
+import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dashboard import state
+from dashboard.components.serving import route, source
+from dashboard.data import cache
+from probing_core.images import encode_webp
+from probing_core.results import PicturesMissing, Run
+from probing_core.results.explorer.data import ExplorerData, default_models, explorer_data, packed
+from probing_core.results.explorer.shared_file import HERE
+from probing_core.transforms.view import source_side
+
+FOLDER = "explorer"
+SELECTION = "selection"
+"""Name of the choice that holds the selection, as JSON."""
+
+MOST_MODELS = 16
+"""Models in the menus; each adds 7 bytes a point to what the browser fetches."""
+
+QUALITY = 88
+PICTURES_KEPT = 2048
+
+_shown: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
+"""Explorers in memory, by the second part of their addresses."""
+
+_component = st.components.v2.component(
+    "probing_explorer",
+    html='<div class="probing-explorer" data-testid="explorer"></div>',
+    css=(HERE / "explorer.css").read_text("utf-8") + source("explorer.css"),
+    js=(HERE / "explorer.js").read_text("utf-8") + source("explorer.js"),
+    isolate_styles=False,
+)
+
+
+class Explorer:
+    """What the browser fetches of one run.
+
+    Attributes:
+        address: begins the addresses; nobody can guess it.
+        data: the points.
+        header: describes the bytes of ``points``.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.data = run, explorer_data(run, default_models(run, MOST_MODELS))
+        self.header, self.points = packed(self.data)
+        name = secrets.token_urlsafe(16)
+        self.address = f"{FOLDER}/{name}"
+        self.sample, self.photograph = lru_cache(PICTURES_KEPT)(self._sample), lru_cache(PICTURES_KEPT)(self._whole)
+        _shown[name] = self
+
+    def _sample(self, sample: int) -> bytes:
+        return encode_webp(self.run.picture(sample)[1], QUALITY)
+
+    def _whole(self, photo: int) -> bytes:
+        """Return the whole photograph, with what models see of it outlined."""
+        image = np.array(self.run.pictures.photograph(self.data.images[photo]))
+        height, width = image.shape[:2]
+        view = self.run.recipe.view
+        side = min(height, width) * view / source_side(view)
+        left, top = (width - side) / 2, (height - side) / 2
+        first, last = (round(left), round(top)), (round(left + side), round(top + side))
+        cv2.rectangle(image, first, last, (0, 0, 0), 3)
+        cv2.rectangle(image, first, last, (255, 255, 255), 1)
+        return encode_webp(image, QUALITY)
+
+
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=3, show_spinner=False)
+def explorer_of(run: Run) -> Explorer:
+    """Return the explorer of ``run``, which all visitors share.
+
+    Raises:
+        BadRun: no sample of the run has both a place on a map and a prediction.
+    """
+    return Explorer(run)
+
+
+def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
+    """Draw the explorer of ``run``; the address of the page holds the selection.
+
+    Args:
+        own: a picture of the visitor on the maps: ``title``, and ``places``, model -> (x, y).
+    """
+    found = explorer_of(run)
+
+    def keep() -> None:
+        text = st.session_state["explorer"].get(SELECTION)
+        if isinstance(text, str):
+            state.choose(SELECTION, text)
+
+    stored = state.stored_choice(SELECTION)
+    message = {
+        "address": found.address,
+        "header": found.header,
+        "theme": "dark" if cache.is_dark() else "light",
+        "scope": _scope(found.data),
+        "pictures": not run.pictures.why_not,
+        "selection": _parsed(stored),
+        "own": own,
+    }
+    _component(key="explorer", data=message, on_selection_change=keep)
+    if stored:
+        state.publish(SELECTION, stored)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        found = json.loads(text) if text else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _scope(data: ExplorerData) -> str:
+    return f"{data.tested:,} tested pictures of {len(data.images):,} images."
+
+
+def routes() -> list[Route]:
+    """Return the routes that serve points and pictures."""
+
+    def serve(make: Callable[[Explorer, int], bytes], kind: str) -> Callable[[Request], Any]:
+        async def answer(request: Request) -> Response:
+            found = _shown.get(request.path_params["name"])
+            if found is None:
+                return Response("This explorer is not in memory any more; reload the page.", 404)
+            try:
+                content = await run_in_threadpool(make, found, request.path_params.get("number", 0))
+            except (PicturesMissing, IndexError, KeyError):
+                return Response("There is no such picture.", 404)
+            return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
+
+        return answer
+
+    webp = "image/webp"
+    return [
+        route(f"{FOLDER}/{{name}}/points", serve(lambda found, _: found.points, "application/octet-stream")),
+        route(f"{FOLDER}/{{name}}/sample/{{number:int}}", serve(lambda found, number: found.sample(number), webp)),
+        route(f"{FOLDER}/{{name}}/photograph/{{number:int}}", serve(lambda found, n: found.photograph(n), webp)),
+    ]

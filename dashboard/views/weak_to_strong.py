@@ -1,0 +1,190 @@
+"""Weak to strong: one picture, one transformation, and every model's answer as the strength grows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.components.strength_slider import strength_slider
+from dashboard.data import cache, predictions
+from dashboard.data.pictures import VisitorPicture
+from dashboard.data.previews import Step
+from dashboard.page import fragment
+from dashboard.text import hint, in_bold, plain, strength_in_words
+from dashboard.widgets import asking, messages, pickers, tables, upload, verdicts
+from probing_core.charts import StrengthAxis, strength_chart
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.results import Run, summaries
+from probing_core.results.sentences import seen_from
+from probing_core.transforms import Transform, resolve
+
+
+@fragment
+def show(run: Run) -> None:
+    """Show the slider on a packaged picture or the visitor's own, what models answer, and what was measured."""
+    picture = upload.pick_one()
+    left, right = st.columns(2)
+    with left:
+        models = pickers.pick_models(run, default=3)
+    transform = resolve(pickers.pick_transform(run, where=right))
+    _sentence(run, transform)
+    shown, beside = st.columns(2)
+    with shown:
+        step = strength_slider(picture, run.recipe.view, transform, from_faintest=True)
+    _measured(run, transform, step.strength, models)
+    with st.expander("Detection thresholds"):
+        _thresholds(run, transform, models)
+    _live(run, picture, transform, step, models, beside)
+
+
+def _sentence(run: Run, transform: Transform) -> None:
+    """Show which model of the run needs the least of the transformation to see it, and which the most."""
+    rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name)
+    words = seen_from(
+        rows,
+        lambda threshold: strength_in_words(transform.name, threshold),
+        transform.falling,
+        in_bold,
+    )
+    with st.container(key="finding"):
+        question = f"From which strength on do models see **{plain(transform.name)}**?"
+        st.markdown(f"{question} {words}".rstrip())
+
+
+@messages.guarded
+def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], beside: Any) -> None:
+    """Show what the models predict at the chosen strength, in the column ``beside`` the picture, and over the whole
+    range when asked."""
+    able = [m for m in models if m in predictions.models_of(run)]
+    if not able:
+        messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
+        return
+    messages.left_out(models, able, "the run has no probe of theirs for new pictures")
+    with beside:
+        prior = verdicts.pick_prior()
+    _answers(run, picture, transform, step, able, prior, beside)
+
+
+def _answers(
+    run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], prior: float, beside: Any
+) -> None:
+    """Show what each model answers about the picture at the chosen strength as it comes, the first as soon as that one
+    model is loaded."""
+    untouched = step.strength == transform.neutral
+    crops = predictions.crops_of(run, picture) if untouched else PictureCrops(step.after)
+    theme, rows, answers = cache.theme(), list[predictions.Row](), beside.empty()
+    for number, model in enumerate(models):
+        for _ in predictions.loading(run, model):
+            answers.html(verdicts.models_table({"after": rows}, theme, models[number:]))
+        rows += asking.rows(run, [model], {"after": crops}, "fine", prior)
+        answers.html(verdicts.models_table({"after": rows}, theme, models[number + 1 :]))
+    if rows:
+        beside.caption(verdicts.ABOUT_ROWS)
+    else:
+        answers.empty()  # the run has models, and none of them answered
+
+
+def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
+    st.subheader("Measured over many pictures", help=f"{hint('recall')} {hint('shift')}")
+    rows = summaries.pick(cache.study(run, "strength"), transform=transform.name, model=models)
+    if rows.empty:
+        _by_drawn_strength(run, transform, strength, models)
+        return
+    axis = replace(_axis(transform, strength), learned=(transform.weakest, transform.strongest))
+    left, right = st.columns(2)
+    with left:
+        seen = replace(axis, thresholds=_seen_from(run, transform))
+        ends = ("hit_low", "hit_high")
+        share = rows.assign(**{column: 100 * rows[column] for column in ("hit_rate", *ends)})
+        figure = strength_chart(share, "hit_rate", cache.theme(), "recognized (%)", seen, ends)
+        tables.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
+    with right:
+        ends = ("shift_low", "shift_high")
+        figure = strength_chart(rows, "shift", cache.theme(), "shift", axis, ends)
+        tables.chart(figure, "shift", rows, "Normalized shift as strength grows.")
+    st.caption(
+        f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals. "
+        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Measured with "
+        "the probe of the fine task; your picture above has the one of live predictions."
+    )
+
+
+def _axis(transform: Transform, strength: float) -> StrengthAxis:
+    return StrengthAxis(f"{transform.parameter} ({transform.unit})", strength, falling=transform.falling)
+
+
+def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
+    """Return the detection threshold by model, where it lies among the strengths that were tried."""
+    rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name, censored="")
+    return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
+
+
+def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
+    """Show the tested samples of the run in fifths of their drawn strengths, in place of a series of strengths."""
+    curves = [cache.computed(run, _curve_of_fifths, model, transform.name) for model in models]
+    curve = pd.concat(curves, ignore_index=True)
+    if curve.empty:
+        messages.empty("The chosen models have no predictions of this transformation in this run; choose others.")
+        return
+    percent = curve.assign(right=100 * curve["right"])
+    figure = strength_chart(percent, "right", cache.theme(), "recognized (%)", _axis(transform, strength))
+    tables.chart(figure, "by-strength", curve, f"Share of {transform.name} samples recognized, by drawn strength.")
+    st.caption(
+        f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
+        f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
+        f"A series of strengths of its own takes its place where there is one. {tables.why_none(run)}"
+    )
+
+
+def _curve_of_fifths(run: Run, model: str, transform: str) -> pd.DataFrame:
+    """Return ``strength``, ``right``, ``samples`` and ``model`` of each fifth of the samples of ``transform``.
+
+    No prediction of another sample is read.
+    """
+    rows = run.tested(model, "fine", ("strength",), {"truth": [transform]})
+    if rows.empty:
+        return rows
+    fifth = pd.qcut(rows["strength"].rank(method="first"), min(5, len(rows)), labels=False)
+    return (
+        rows.groupby(fifth)
+        .agg(strength=("strength", "mean"), right=("correct", "mean"), samples=("correct", "size"))
+        .assign(model=model)
+    )
+
+
+def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
+    table = tables.study(run, "thresholds")
+    if table.empty:
+        return
+    rows = summaries.pick(table, transform=transform.name, model=models)
+    if rows.empty:
+        messages.empty(f"{transform.name} has too few strengths for a threshold, or the chosen models have none.")
+        return
+    stronger = transform.strongest >= transform.weakest
+    order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
+    number = st.column_config.NumberColumn
+    tables.show_table(
+        rows.assign(unit=transform.unit).sort_values("threshold", ascending=stronger)[order],
+        "thresholds",
+        column_config={
+            "threshold": number(format="%.3g", help=hint("detection threshold")),
+            "censored": st.column_config.TextColumn(
+                help="below: seen even at the faintest strength that was tried; above: not even at the strongest. The "
+                "threshold is then that strength."
+            ),
+        },
+        percent={
+            "false_alarms": (
+                "false alarms (%)",
+                "Share of the untouched pictures in which the probe finds the transformation too.",
+            )
+        },
+    )
+    st.caption(
+        "Most sensitive first. A picture counts as detected where the probe finds the transformation more probable "
+        "than identity. From the threshold on, detections stand out from false alarms by d\N{PRIME} = 1; a low "
+        "threshold means little where false alarms are many. Censored: it lies beyond the strengths that were tried."
+    )
