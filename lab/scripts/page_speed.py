@@ -39,6 +39,7 @@ from typing import Any
 
 from dashboard.data.map_points import COLORING_NAMES
 from dashboard.data.two_classes import ALL, TWO
+
 from dashboard.text import PAGES
 from dashboard.widgets.pickers import TASK_NAMES
 from lab.devtools.browser import POINTS_DRAWN, WAIT_MS, browser, served, settle
