@@ -75,9 +75,9 @@ class Explorer:
         view = self.run.recipe.view
         side = min(height, width) * view / source_side(view)
         left, top = (width - side) / 2, (height - side) / 2
-        corners = [(round(left), round(top)), (round(left + side), round(top + side))]
-        cv2.rectangle(image, *corners, (0, 0, 0), 3)
-        cv2.rectangle(image, *corners, (255, 255, 255), 1)
+        first, last = (round(left), round(top)), (round(left + side), round(top + side))
+        cv2.rectangle(image, first, last, (0, 0, 0), 3)
+        cv2.rectangle(image, first, last, (255, 255, 255), 1)
         return encode_webp(image, QUALITY)
 
 

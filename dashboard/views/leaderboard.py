@@ -173,13 +173,13 @@ def _model(run: Run, models: list[str]) -> None:
 
 
 def _details(run: Run, model: str) -> None:
-    facts = run.models.set_index("name").loc[model]
+    facts = run.models[run.models["name"] == model].iloc[0]
     lines = [f"`{model}`", f"Objective: {plain(str(facts['objective']))}. {int(facts['dim']):,} dimensions."]
     lines.append(f"License of its weights: {plain(str(facts['license']))}.")
     sure = cache.computed(run, summaries.certainty, (model,))
     if len(sure):
         values = sure.set_index("measure")["value"]
-        lines += [f"{MEASURES.get(name).title.capitalize()}: {value:.3f}." for name, value in values.items()]
+        lines += [f"{MEASURES.get(str(name)).title.capitalize()}: {value:.3f}." for name, value in values.items()]
     selectivity = summaries.pick(cache.study(run, "selectivity"), model=model)
     if len(selectivity) and "value" in selectivity:
         lines.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -142,8 +143,8 @@ def _median_distance(name: str) -> str:
         samples = cache.current_run().sample_columns("transform", "distance")
     except BadRun:
         return ""
-    distances = samples.loc[samples["transform"] == name, "distance"] if len(samples) else samples
-    return decimal(float(distances.median())) if len(distances) else ""
+    distances = samples["distance"][samples["transform"] == name].to_numpy(float) if len(samples) else np.zeros(0)
+    return decimal(float(np.median(distances))) if len(distances) else ""
 
 
 show()

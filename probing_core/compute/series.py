@@ -63,13 +63,10 @@ ends included."""
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
     """Return the series that a run has.
 
-    None with few photographs, which have no splits; and of those whose probes are another run's the strengths alone,
-    since the others serve probes that learn from the train split.
+    None with few photographs, which have no splits.
     """
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
-    if not design.learns:
-        return (STRENGTH,)
     wanted = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
     return tuple(name for name, there in wanted.items() if there)
 

@@ -42,7 +42,6 @@ class Options:
 
     Attributes:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
-        probes_from: directory of the run whose probes are used.
         base: directory of a run that ``models`` join; its files are read, and none is written there.
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
@@ -69,7 +68,6 @@ class Options:
     )
     seed: int | None = _option("N", "of every random draw (default 0)", "number", entry=True)
     repetitions: int | None = _option("N", "draws per image and transformation (default 1)", "number", entry=True)
-    probes_from: Path | None = _option("RUN", "train nothing: take that run's probes", "folder")  # noqa: RUF009
     calibrate_on: Sequence[str] | None = _option(
         "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
     )
@@ -107,5 +105,5 @@ DEFAULTS = Options()
 
 
 def flag(option: Field) -> str:
-    """Return ``--probes-from`` of the field ``probes_from``."""
+    """Return ``--calibrate-on`` of the field ``calibrate_on``."""
     return "--" + option.name.replace("_", "-")

@@ -44,6 +44,7 @@ class Job:
         model: full name; empty for the rows of the samples.
         request: the name by which the model was asked for.
         key: digest of every input.
+        path: where it is written.
     """
 
     series: str
@@ -51,6 +52,7 @@ class Job:
     model: str
     request: str
     key: str
+    path: str
 
 
 class Worker:
@@ -110,20 +112,19 @@ class Worker:
         pictures = SharedPictures(pictures, [self._model(request) for request in requests])
         if upcoming:
             self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
-        sample_set, index = self._sample_sets[jobs[0].series], jobs[0].unit
-        unit = sample_set.units[index]
+        sample_set = self._sample_sets[jobs[0].series]
         written: list[Future[tuple[str, Entry]]] = []  # beside the next model: the processor does not wait for the disk
         embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
         beside, made = self._begin_beside(embed), dict[str, Arrays]()
         for job in sorted(jobs, key=lambda job: job.request in beside):
             if not job.model:
-                written.append(self._write(sample_set.rows_path(unit), partial(write_tables, [rows]), job.key))
+                written.append(self._write(job, partial(write_tables, [rows])))
                 continue
             if job.request not in made:
                 own = beside.get(job.request)
                 made[job.request] = embed[job.request]() if own is None or own.cancel() else own.result()
             arrays = _finite(job.model, made[job.request][job.model])
-            written.append(self._write(sample_set.unit_path(job.model, unit), partial(write_arrays, arrays), job.key))
+            written.append(self._write(job, partial(write_arrays, arrays)))
         for request in requests:
             self._note_halved(request)
         return [file.result() for file in written]
@@ -169,8 +170,8 @@ class Worker:
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
-    def _write(self, path: str, write: Callable[[IO[bytes]], None], key: str) -> Future[tuple[str, Entry]]:
-        return self._makers.submit(write_file, self.root, path, write, key)
+    def _write(self, job: Job, write: Callable[[IO[bytes]], None]) -> Future[tuple[str, Entry]]:
+        return self._makers.submit(write_file, self.root, job.path, write, job.key)
 
 
 def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:

@@ -8,18 +8,15 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from dashboard.reads import READS
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
-from dashboard import state
 from dashboard.text import PAGES as NAVIGATION
 from lab.devtools.browser import served
 from lab.devtools.kept import copy_of
 from lab.devtools.made_run import ship
 from probing_core.paths import data_dir
 from tests.conftest import kept_made_run
-from tests.dashboard.reads import not_declared, recorded, titled
 from tests.made_detector import with_detector
 
 REFERENCE = data_dir() / "reference"
@@ -41,29 +38,6 @@ def _components() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         yield
-
-
-@pytest.fixture(autouse=True)
-def _reads_what_is_declared() -> Iterator[None]:
-    """Whatever a test does on a page: what the page reads of a run stands in `dashboard.reads`."""
-    with recorded() as found:
-        yield
-    undeclared = {page: missing for page in READS if (missing := not_declared(page, found[titled(page)]))}
-    assert not undeclared, "what a page reads stands in `dashboard.reads`"
-
-
-@pytest.fixture(autouse=True)
-def _names_are_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever a page keeps in addresses stands in `state.NAMES`, else a link that sets it would be called wrong."""
-    kept: set[str] = set()
-
-    def noting(keep: Callable[..., None]) -> Callable[..., None]:
-        return lambda name, *others: (kept.add(name), keep(name, *others))[1]
-
-    for keep in (state.publish, state.choose):
-        monkeypatch.setattr(state, keep.__name__, noting(keep))
-    yield
-    assert not [name for name in kept if not state.is_known(name)], "add it to `dashboard.state.NAMES`"
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-
 from dashboard.components.point_map import MAX_PICTURED
 from dashboard.data.density import contours
 from dashboard.data.point_cloud import point_cloud
+
 from lab.devtools.browser import IN_BROWSER, complaints_of, rest, settle
 from lab.devtools.drawing import draw, lasso
 from lab.devtools.made_run import make_run

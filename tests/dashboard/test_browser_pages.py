@@ -35,9 +35,16 @@ STYLED = "(accent) => [...document.querySelectorAll('style')].some((e) => e.text
 
 @pytest.fixture(scope="module")
 def demo_run(made_run):
-    """As `make demo` computes it, with one small model, ten views, and on its map what takes no time."""
+    """As `make demo` computes it, with one small model, ten photographs, and on its map what takes no time."""
     out = made_run.parent / "demo"
-    options = Options(probes_from=data_dir() / "reference", models=("baseline/handcrafted",), limit=10, device="cpu")
+    options = Options(
+        corpus="reference",
+        transforms=("bank",),
+        repetitions=1,
+        models=("baseline/handcrafted",),
+        limit=10,
+        device="cpu",
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
         run(out, options)

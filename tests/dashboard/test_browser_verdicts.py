@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-
 from dashboard.views.scan import scans_dir
+
 from lab.devtools.browser import IN_BROWSER, rest, settle
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png

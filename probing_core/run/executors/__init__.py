@@ -21,8 +21,8 @@ class Executor(Protocol):
     def unload(self) -> None:
         """Close the models, so that their memory is free."""
 
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
-        """Do the jobs, each element being those of one unit; yield what was done and written, in any order."""
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
+        """Do the jobs, each element being those of one unit; yield what was written for each, in any order."""
 
 
 class LocalExecutor:
@@ -32,9 +32,9 @@ class LocalExecutor:
         self.load, self.unload = worker.load, worker.unload
         self._worker = worker
 
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
         for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
-            yield jobs, self._worker.work(jobs, upcoming)
+            yield self._worker.work(jobs, upcoming)
 
 
 @contextmanager

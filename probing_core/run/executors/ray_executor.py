@@ -82,11 +82,11 @@ class RayExecutor:
         for answer in [worker.unload.remote() for worker in self._workers]:
             self._answer(answer)
 
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
         waiting = deque(units)
         reserved: dict[Any, Sequence[Job]] = {}
         """Worker -> the unit that it makes the pictures of while it embeds another."""
-        busy: dict[Any, tuple[Any, Sequence[Job]]] = {}
+        busy: dict[Any, Any] = {}
 
         def give(worker: Any) -> None:
             jobs = reserved.pop(worker, None) or (waiting.popleft() if waiting else None)
@@ -94,16 +94,16 @@ class RayExecutor:
                 return
             if waiting:
                 reserved[worker] = waiting.popleft()
-            busy[worker.work.remote(jobs, reserved.get(worker, ()))] = worker, jobs
+            busy[worker.work.remote(jobs, reserved.get(worker, ()))] = worker
 
         for worker in self._workers:
             give(worker)
         while busy:
             (answer, *_), _ = self._ray.wait(list(busy), num_returns=1)
-            worker, jobs = busy.pop(answer)
+            worker = busy.pop(answer)
             written = self._answer(answer)
             give(worker)
-            yield jobs, written
+            yield written
 
     def _answer(self, answer: Any) -> Any:
         try:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dashboard.components.point_map import found_in, routes
+from dashboard.data.point_cloud import point_cloud
 
 from dashboard.components import point_map
-from dashboard.components.point_map import found_in, routes
 from dashboard.data import cache
-from dashboard.data.point_cloud import point_cloud
 from probing_core.results import Run
 from probing_core.results.pictures import PicturesMissing
 from tests.dashboard.serving import answer

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.path import Path as Polygon
-
 from dashboard.data.density import MIN_CONTOURED, SHARES, contours, densest, ends
+from matplotlib.path import Path as Polygon
 
 
 def inside(lines: list[np.ndarray], points: np.ndarray) -> np.ndarray:

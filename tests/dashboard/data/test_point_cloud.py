@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.path import Path as Polygon
-
 from dashboard.data.map_points import codes_of, most_frequent
 from dashboard.data.point_cloud import find_cloud, point_cloud, table_of
+from matplotlib.path import Path as Polygon
+
 from probing_core.compute.names import READINGS
 from probing_core.results import Run
 

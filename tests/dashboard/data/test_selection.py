@@ -1,9 +1,8 @@
 from __future__ import annotations
 
+from dashboard.data.selection import decode, encode, samples_of
 from hypothesis import given
 from hypothesis import strategies as st
-
-from dashboard.data.selection import decode, encode, samples_of
 
 
 @given(st.sets(st.integers(0, 20_000)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboard.data.source import about_picture, source_of
+
 from probing_core import __version__
 from probing_core.results import Run
 from probing_core.run.store import COMPLETED, note_event

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from dashboard.components.point_map import MAX_PICTURED
 from dashboard.data.density import contours
 from dashboard.data.point_cloud import point_cloud
 from dashboard.widgets.neighborhoods import on_maps
+
 from probing_core.charts import Theme
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run

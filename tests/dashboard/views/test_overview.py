@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import replace
-
 import pytest
 from dashboard.components.tour import STEPS
 
 from probing_core.results import Run, leaderboard, retrieval, sentences, summaries
 from probing_core.results.compare import compare
 from probing_core.results.ranking import has_place, marked
-from probing_core.run.store import Store, digest
+from probing_core.run.store import Store
 from tests.dashboard.app_reading import figures, label, texts, unescaped
 from tests.dashboard.conftest import PAGES, REFERENCE
 
@@ -171,19 +168,3 @@ def test_why_untouched_pictures_are_seldom_named_is_said_with_the_shares(open_ap
     assert f"Identity is low, {shares.min():.0%} to {shares.max():.0%}".replace("%", " %") in texts(
         open_app(run=REFERENCE)
     )
-
-
-def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, made_run, tmp_path):
-    source, run = data_folder / "reference", tmp_path / "adopting"
-    for path in (source, run):
-        shutil.copytree(made_run, path)
-    recipe = Run.open(source).recipe
-    taken = replace(recipe, probes_from=digest(recipe.without_models()), fingerprint="of another corpus")
-    Store(run).write_toml("run.toml", taken.to_toml(), "taken")
-    app = open_app("Overview", run=run)
-    assert not app.exception
-    table = next(e.value for e in app.dataframe if "difference" in e.value)
-    assert set(table["model"]) == set(recipe.models)
-    assert (table["difference"] == 0).all(), "both runs have the same scores here"
-    shutil.rmtree(source)
-    assert "not here to be compared with" in texts(open_app("Overview", run=run))
