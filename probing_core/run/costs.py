@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from probing_core.compute.maps import LANDMARKS
 from probing_core.compute.names import LAYERS, OTHER_PROBES, RENDERING, STRENGTH
@@ -148,10 +149,10 @@ def lacking_units(plan: Plan, artifact: Artifact) -> set[int]:
     """Return which units of the samples of ``artifact``, its embeddings or its table, are to be made."""
     count = len(plan.scope.sample_sets[series_of(artifact)].units)
     key = plan.key(artifact)
-    ours = {path for path, entry in plan.files.entries(artifact.path).items() if entry["key"] == key}
-    there = units_of(ours) if artifact.is_folder else set()
-    folder = plan.files.entries(artifact.units_folder)
-    there |= {int(path.rpartition("/")[2].partition(".")[0]) for path, entry in folder.items() if entry["key"] == key}
+    packed = {path for path, entry in plan.files.entries(artifact.path).items() if entry["key"] == key}
+    there = units_of(packed) if artifact.is_folder else set()
+    single = [path for path, entry in plan.files.entries(artifact.units_folder).items() if entry["key"] == key]
+    there |= {int(PurePosixPath(path).stem.rpartition("-")[2]) for path in single}
     return set(range(count)) - there
 
 
