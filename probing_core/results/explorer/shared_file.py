@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 
 from probing_core.images import encode_webp
-from probing_core.results.explorer.data import ExplorerData, explorer_data, model_title, packed
+from probing_core.measures.notation import model_titles
+from probing_core.results.explorer.data import ExplorerData, explorer_data, packed
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, is_baseline, leaderboard, standing
 from probing_core.results.run import Run
@@ -333,8 +334,10 @@ def _leaderboard(run: Run) -> str:
         return ""
     board = board[has_place(board)]
     baseline = is_baseline(board["model"]).tolist()
+    titles = model_titles(board["model"])
     rows = "".join(
-        _board_row(row, place, pale) for place, (row, pale) in enumerate(zip(board.itertuples(), baseline, strict=True))
+        _board_row(row, titles[row.model], place, pale)
+        for place, (row, pale) in enumerate(zip(board.itertuples(), baseline, strict=True))
     )
     return (
         "<section><h2>Which model knows most about what was done</h2>"
@@ -349,8 +352,8 @@ def _leaderboard(run: Run) -> str:
     )
 
 
-def _board_row(row: Any, place: int, pale: bool) -> str:
-    name, title = (escape(PATH.sub("", text)) for text in (row.model, model_title(row.model)))
+def _board_row(row: Any, title: str, place: int, pale: bool) -> str:
+    name, title = (escape(PATH.sub("", text)) for text in (row.model, title))
     value, low, high = (f"{100 * one:.1f}" for one in (row.value, row.low, row.high))
     bar = (
         '<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
