@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import cv2
@@ -28,6 +29,7 @@ from probing_core.results.run import Run
 from probing_core.results.sentences import claims_by_set, result_in_words
 from probing_core.run import layout
 from probing_core.run.atomic import write_atomically
+from probing_core.run.progress import bar
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import source_side
 
@@ -123,6 +125,40 @@ def write_shared_file(
     write_atomically(path, text.encode())
     names = tuple(model.name for model in data.models)
     return SharedFile(path, path.stat().st_size, names, len(small), len(large), licenses, why_not)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The file, shown in a notebook.
+
+    Attributes:
+        text: the whole page.
+    """
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        frame = "width:100%;height:920px;border:0"
+        return f'<iframe title="{escape(TITLE)}" style="{frame}" srcdoc="{escape(self.text)}"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"<The explorer of a run, {len(self.text) / 1e6:.1f} MB: a notebook shows it>"
+
+
+def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none"]) -> Shown:
+    """Return what `write_shared_file` writes, for a notebook."""
+    progress = bar()
+    with TemporaryDirectory() as folder:
+        file = write_shared_file(
+            run,
+            Path(folder) / "run.html",
+            models,
+            pictures,
+            progress.note,
+            lambda done, total: progress.update("Pictures", done, total),
+        )
+        progress.close()
+        return Shown(file.path.read_text(encoding="utf-8"))
 
 
 def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
