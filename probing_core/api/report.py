@@ -34,6 +34,8 @@ def write_report(
     out = Path(out)
     if out.suffix.lower() not in {".html", ".htm"}:
         raise BadConfig(f"A report is an HTML page, but '{out}' ends in '{out.suffix}'; call it {out.stem}.html.")
-    return write_shared_file(
-        open_run(run), out, models, pictures, progress.note, lambda done, total: progress.update("report", done, total, "Pictures")
-    )
+
+    def made(done: int, total: int) -> None:
+        progress.update("report", done, total, "Pictures")
+
+    return write_shared_file(open_run(run), out, models, pictures, progress.note, made)

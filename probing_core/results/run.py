@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -163,10 +163,6 @@ class Run:
     def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
         """Return those rows of `samples`, with every column; no row group without any of them is read."""
         return self._samples.rows(rows)
-
-    def samples_of(self, images: Collection[str]) -> np.ndarray:
-        """Return rows of the samples of these images, in order."""
-        return self._samples.of_images(images)
 
     @cached_property
     def _samples(self) -> SampleTable:

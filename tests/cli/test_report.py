@@ -55,7 +55,8 @@ def test_without_pictures_none_leaves(run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "word"), [(["--out", "run.pdf"], "run.html"), (["--models", "zoo/none", "--out", "r.html"], "zoo/none")]
+    ("arguments", "word"),
+    [(["--out", "run.pdf"], "run.html"), (["--models", "zoo/none", "--out", "run.html"], "zoo/none")],
 )
 def test_what_cannot_be_written_is_refused(run, tmp_path, monkeypatch, capsys, arguments, word):
     monkeypatch.chdir(tmp_path)
