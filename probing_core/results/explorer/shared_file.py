@@ -105,8 +105,7 @@ def write_shared_file(
     data = explorer_data(run, models)
     if len(data.repetitions) > 1:
         data = explorer_data(run, models, repetition=data.repetitions[0])
-    why_not = "they were left out" if pictures == "none" else run.pictures.why_not
-    licenses = {} if why_not else dict(Counter(one or "no license stated" for one in data.licenses).most_common())
+    licenses, why_not = licenses_of(run, data) if pictures == "all" else ({}, "they were left out")
     announce(leaving(licenses, why_not))
     anonymous = _anonymous(data)
     points, arrays = packed(anonymous)
@@ -159,6 +158,13 @@ def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none
         )
         progress.close()
         return Shown(file.path.read_text(encoding="utf-8"))
+
+
+def licenses_of(run: Run, data: ExplorerData) -> tuple[dict[str, int], str]:
+    """Return how many photographs of which license the file takes with it, and why none if none."""
+    if why_not := run.pictures.why_not:
+        return {}, why_not[:1].lower() + why_not[1:].removesuffix(".")
+    return dict(Counter(one or "no license stated" for one in data.licenses).most_common()), ""
 
 
 def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
