@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.components.explorer import explorer
-from dashboard.data import cache
-from dashboard.page import page
+from dashboard.components.explorer import explorer, explorer_of
+from dashboard.data import cache, shared_files
+from dashboard.page import fragment, page
+from dashboard.text import plain
 from dashboard.views import two_classes, weak_to_strong
 from dashboard.widgets import messages, pickers
+from probing_core.results import Run
+from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 PARTS = {"strength": "Weak to strong", "two": "Two classes"}
 
@@ -24,9 +27,31 @@ def show() -> None:
         "around some, click a class, a cell or a picture."
     )
     explorer(run)
+    _file_to_send(run)
     part, place = pickers.tab(PARTS)
     with place:
         {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
+
+
+@fragment
+def _file_to_send(run: Run) -> None:
+    with st.popover("One file to send", icon=":material/attach_file:"):
+        st.markdown("Leaderboard, claims and the explorer of six models in one HTML file, which needs no network.")
+        st.caption(plain(leaving(*licenses_of(run, explorer_of(run).data))))
+        path, place = shared_files.path_of(run), st.empty()
+        if not path.exists():
+            if not place.button("Make the file"):
+                return
+            bar = place.progress(0.0, "Beginning")
+            shared_files.make(run, lambda done, total: bar.progress(done / total, f"Photographs: {done} of {total}"))
+        place.download_button(
+            f"Download, {path.stat().st_size / 1e6:.0f} MB",
+            path.read_bytes,
+            file_name=f"{run.name}.html",
+            mime="text/html",
+            icon=":material/download:",
+            on_click="ignore",
+        )
 
 
 show()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.theme import Theme
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.names import CALIBRATED, DEPLOYMENT, EVERYTHING
 from probing_core.errors import BadRun, UnknownName
@@ -29,7 +28,7 @@ from probing_core.run.store import Store, completed_on
 from probing_core.transforms.base import GROUPS, Image
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure as PlotlyFigure
+    from probing_core.results.explorer.shared_file import Shown
 
 PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
 """Columns of a table of predictions."""
@@ -164,10 +163,6 @@ class Run:
     def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
         """Return those rows of `samples`, with every column; no row group without any of them is read."""
         return self._samples.rows(rows)
-
-    def samples_of(self, images: Collection[str]) -> np.ndarray:
-        """Return rows of the samples of these images, in order."""
-        return self._samples.of_images(images)
 
     @cached_property
     def _samples(self) -> SampleTable:
@@ -374,57 +369,20 @@ class Run:
 
         return frozenset(t.name for t in far_style()) & frozenset(self.recipe.transforms)
 
-    # figures, of Plotly, which notebooks show
-
-    def plot_leaderboard(self, task: str = "fine", subset: str = "all", dark: bool = False) -> PlotlyFigure:
-        """Return the models by score, best on top, with 95 % intervals.
+    def explore(self, models: Sequence[str] | None = None, pictures: Literal["all", "none"] = "all") -> Shown:
+        """Show in a notebook what `probing report` writes: the explorer, the leaderboard and the claims.
 
         Args:
-            subset: as in ``scores.parquet``: ``all``, ``seen``, ``unseen``, ``far``.
-            dark: whether it is for a dark background.
-
-        Raises:
-            BadRun: the run has no such scores.
-        """
-        from probing_core.results.figures import leaderboard_figure
-
-        return leaderboard_figure(self, task, subset, Theme(dark))
-
-    def plot_confusion(self, model: str, task: str = "fine", dark: bool = False) -> PlotlyFigure:
-        """Return what a model takes for what: truth in rows, predictions in columns, in percent of a row.
+            models: up to six models of the explorer; if not given, the best of each objective first.
+            pictures: ``none`` leaves the photographs out of the notebook.
 
         Raises:
             UnknownName: the run has no such model.
-            BadRun: it has no predictions of the task.
+            BadRun: no model, or one of ``models``, does not have both a map and predictions.
         """
-        from probing_core.results.figures import confusion_figure
+        from probing_core.results.explorer.shared_file import shown
 
-        return confusion_figure(self, model, task, Theme(dark))
-
-    def plot_profile(self, *models: str, dark: bool = False) -> PlotlyFigure:
-        """Return the recall of each group of transformations, a row a model: its fingerprint.
-
-        Args:
-            models: names; all of the run if none is given.
-
-        Raises:
-            UnknownName: the run has no such model.
-            BadRun: it has no scores.
-        """
-        from probing_core.results.figures import profile_figure
-
-        return profile_figure(self, models, Theme(dark))
-
-    def plot_map(self, model: str, dark: bool = False) -> PlotlyFigure:
-        """Return the map of a model's embeddings, a point a sample, in the colors of the groups.
-
-        Raises:
-            UnknownName: the run has no such model.
-            BadRun: it has no map of it.
-        """
-        from probing_core.results.figures import map_figure
-
-        return map_figure(self, model, Theme(dark))
+        return shown(self, models, pictures)
 
     # pictures
 
@@ -443,7 +401,7 @@ class Run:
 
 
 def open_run(run: Path | str | Run | None = None) -> Run:
-    """Open a run: its tables, its scores, the embeddings that it has, and figures of them.
+    """Open a run: its tables, its scores, the embeddings that it has, and its explorer.
 
     Args:
         run: its directory; the reference run, which ships, if not given.

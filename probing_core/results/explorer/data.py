@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 from probing_core.charts.theme import Theme
 from probing_core.compute.names import DONE, EVERYTHING
 from probing_core.errors import BadRun, UnknownName
+from probing_core.measures.notation import model_titles
 from probing_core.results.ranking import is_baseline, leaderboard, with_place
 from probing_core.results.run import Run
 from probing_core.transforms import Transform, resolve
@@ -33,25 +33,7 @@ NEIGHBORS = 5
 FindNeighbors = Callable[[str, str], "pd.DataFrame | None"]
 """(model, reading) -> ``sample`` and five columns of samples, nearest first; None where the run has no such table."""
 
-_TITLES = {
-    "identity": "Untouched",
-    "jpeg": "JPEG",
-    "baseline/handcrafted": "handcrafted statistics",
-    "baseline/pixels": "raw pixels",
-    "baseline/random-vit": "untrained network",
-    "baseline/dhash": "difference hash",
-    "baseline/phash": "perceptual hash",
-    "zoo/supervised": "supervised (zoo)",
-    "zoo/simclr": "SimCLR (zoo)",
-    "zoo/mae": "MAE (zoo)",
-    "zoo/can": "CAN (zoo)",
-    "zoo/clip": "CLIP-style (zoo)",
-    "zoo/align": "ALIGN-style (zoo)",
-    "zoo/simclr-matched": "SimCLR, crops alone (zoo)",
-    "zoo/clip-plain": "CLIP-style, plain captions (zoo)",
-    "zoo/align-plain": "ALIGN-style, plain captions (zoo)",
-    "timm:tf_efficientnet_lite0": "EfficientNet-Lite0",
-}
+_TITLES = {"identity": "Untouched", "jpeg": "JPEG"}
 
 
 @dataclass(frozen=True)
@@ -180,7 +162,8 @@ def explorer_data(
         classes=classes,
         groups=groups,
         models=tuple(
-            _model(run, name, maps[name], answers[name], order, len(tested), codes, neighbors) for name in names
+            _model(run, name, title, maps[name], answers[name], order, len(tested), codes, neighbors)
+            for name, title in model_titles(names).items()
         ),
         sample=order.astype(np.int32),
         truth=truth,
@@ -215,16 +198,6 @@ def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
         place[model] = (bool(baseline[model]), again, i)
     chosen = sorted(shown, key=lambda model: place[model])[:most]
     return [*chosen[1:2], *chosen[:1], *chosen[2:]]
-
-
-def model_title(name: str) -> str:
-    """Return the name of a model for people."""
-    base, *options = name.split("@")
-    words = [_TITLES.get(base, re.sub(r"^[a-z_]+[:/]", "", base).replace("_", " "))]
-    for option in options:
-        key, _, value = option.partition("=")
-        words.append(f"block {value}" if key == "layer" else f"training {int(value) + 1}" if key == "seed" else option)
-    return ", ".join(words)
 
 
 def class_title(name: str) -> str:
@@ -337,6 +310,7 @@ def _marked(samples: pd.Series, count: int) -> np.ndarray:
 def _model(
     run: Run,
     name: str,
+    title: str,
     maps: Mapping[str, pd.DataFrame],
     answers: pd.DataFrame,
     order: np.ndarray,
@@ -348,7 +322,7 @@ def _model(
     tables = {reading: neighbors(name, reading) for reading in maps}
     return ModelPoints(
         name,
-        model_title(name),
+        title,
         {reading: _places(table, order, run.sample_count) for reading, table in maps.items()},
         _coded(answers["predicted"], codes),
         _byte(answers["p_predicted"]),

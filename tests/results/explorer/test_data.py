@@ -16,7 +16,6 @@ from probing_core.results.explorer.data import (
     class_title,
     default_models,
     explorer_data,
-    model_title,
     packed,
 )
 
@@ -121,19 +120,6 @@ def test_models_that_learned_come_first(run):
     found = default_models(run)
     assert {*found[:2]} == set(MODELS)
     assert all(name.startswith("baseline/") for name in found[2:])
-
-
-@pytest.mark.parametrize(
-    ("name", "title"),
-    [
-        ("zoo/simclr", "SimCLR (zoo)"),
-        ("timm:tf_efficientnet_lite0@layer=4", "EfficientNet-Lite0, block 4"),
-        ("baseline/random-vit@seed=1", "untrained network, training 2"),
-        ("timm:resnet50", "resnet50"),
-    ],
-)
-def test_names_of_models_for_people(name, title):
-    assert model_title(name) == title
 
 
 def test_names_of_classes_for_people():
