@@ -34,6 +34,7 @@ import psutil
 from lab.devtools.browser import POINTS_DRAWN, WAIT_MS, WEBGL, browser, served, settle
 from lab.devtools.drawing import draw
 from lab.devtools.made_run import KEY, MODELS, complete, make_run, map_of
+from probing_core.compute.names import READINGS
 from probing_core.compute.samples import plan_samples
 from probing_core.compute.tasks import make_task
 from probing_core.results import Run
@@ -72,7 +73,8 @@ def make_large(root: Path, count: int) -> Path:
     run.store.write_table(layout.SAMPLES, samples, KEY)
     for position, model in enumerate(MODELS):
         rng = np.random.default_rng(position)
-        run.store.write_table(layout.map_path(model), map_of(samples, rng), KEY)
+        run.store.write_table(layout.map_path(model), map_of(samples[samples["draw"] == 0], rng), KEY)
+        run.store.remove(*(layout.neighbors_path(model, reading) for reading in READINGS))  # of fewer samples
         for task in run.tasks:
             made = layout.predictions_path(model, task)
             run.store.write_table(made, _predictions(run, task, MODELS[model][3], planned, at, rng), KEY)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+from probing_core.measures.seeds import with_place
 from probing_core.results import Run, summaries
-from probing_core.results.ranking import with_place
 from probing_core.results.sentences import layers_finding
 from tests.dashboard.app_reading import address, figures, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
