@@ -17,7 +17,7 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.jobs import processes, scans
 from dashboard.rights import NotAllowed
-from dashboard.views import scan as scan_page
+from dashboard.views import try_folder as scan_page
 from probing_core.errors import ModelUnavailable
 from probing_core.models import hub
 from probing_core.run.store import Store

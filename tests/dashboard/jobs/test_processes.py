@@ -149,7 +149,7 @@ def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
     run.mkdir(parents=True)
     (run / "run.toml").write_text("")
     write(run)
-    app = open_app("Map")
+    app = open_app("Leaderboard")
     assert not app.exception
     shown = [bar.proto.text for bar in app.get("progress")]
     assert shown == [plain("Computing the run 'demo'. Transforming: 3 of 10, 20 s left")]
