@@ -168,7 +168,7 @@ def _shift(run: Run) -> None:
     model = pickers.pick_model(run)
     points = cache.computed(run, summaries.shifts, model)
     if points.empty:
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
     else:
         with st.container(key="finding"):
             st.markdown(sentences.shift_finding(points, in_bold(model), named))

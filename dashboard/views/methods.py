@@ -69,8 +69,6 @@ def _recipe(run: Run) -> None:
         )
     if further := further_photographs(run):
         st.caption(plain(further))
-    if run.recipe.probes_from:
-        st.caption("For RUN give the directory of the run that the probes come from.")
 
 
 def _models(run: Run) -> None:

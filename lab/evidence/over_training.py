@@ -38,7 +38,6 @@ from probing_core.measures.notation import in_percent
 from probing_core.models.names import checkpoints, parse
 from probing_core.results import Run, retrieval
 from probing_core.run import layout
-from probing_core.run.engine import Table
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL
 from probing_core.run.progress import final_report, terminal
@@ -80,7 +79,7 @@ def made(training: Path, out: Path) -> Run:
     scored = samples("reference")
     names = tuple(parse(name).full for model in models for name in checkpoints(model))
     kept_rows = TABLE.without(lambda row: row.path not in ROWS).rows
-    table = Table([without_oracles(without_live(row)) for row in kept_rows], TABLE.options)
+    table = TABLE.with_rows([without_oracles(without_live(row)) for row in kept_rows])
     progress = terminal(out)
     with final_report(progress):
         make_files(Store(out), replace(scored.recipe, models=names), scored.corpus, table, progress=progress)

@@ -2,8 +2,7 @@
 
 The table of transforms comes from the catalog; the tables and results of docs/results.md, and the
 result that the README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes
-it). What a change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md
-and docs/protocols.md and the outputs of the notebooks are made again, too.
+it). The pictures of docs/ideas.md and docs/protocols.md and the outputs of the notebooks are made again, too.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from probing_core.measures.notation import in_percent
 from probing_core.models import encoders_of
 from probing_core.results import (
     Run,
-    change_of_corpus,
     claims_by_set,
     leaderboard,
     result_in_words,
@@ -39,7 +37,7 @@ from probing_core.run import layout
 from probing_core.run.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-README, RESULTS, OTHERS = "README.md", "docs/results.md", "docs/other-photographs.md"
+README, RESULTS = "README.md", "docs/results.md"
 NOTEBOOKS = [
     ROOT / "docs" / "how-to" / name
     for name in (
@@ -57,9 +55,6 @@ TIMEOUT_S = 300
 BEGIN = "<!-- generated: make docs -->"
 REPEAT = "<!-- generated: make docs, what to repeat -->"
 STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
-CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
-"""Where it is said what a change of corpus costs: the demo run, under the reference run's probes."""
-
 SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
     ("fine", "without-style", "balanced-accuracy", "all but the style classes"),
@@ -98,14 +93,10 @@ def main() -> None:
         parts.append(layers_list(Run.open(run.root)))
     results = (ROOT / RESULTS).read_text(encoding="utf-8")
     results = put(results, BEGIN, "\n\n".join(parts))
-    reference, demo = runs
+    reference = runs[0]
     if reference.has(layout.SCORES):
         results = put(results, REPEAT, takeaways(Run.open(reference.root)))
         results = put(results, STYLES_MARK, style_table(reference))
-    if all(run.has(layout.SCORES) for run in runs):
-        others = (ROOT / OTHERS).read_text(encoding="utf-8")
-        others = put(others, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
-        (ROOT / OTHERS).write_text(others, encoding="utf-8")
     (ROOT / RESULTS).write_text(results, encoding="utf-8")
     readme = (ROOT / README).read_text(encoding="utf-8")
     idea_pictures.main()
@@ -209,17 +200,6 @@ def style_table(run: Store) -> str:
             cells.append(f"{100 * (called == 'style').mean():.0f} / {in_percent((called == 'noise').mean())}")
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def change_table(here: Run, there: Run) -> str:
-    """A Markdown table of the fine task on both corpora, under the same probes."""
-    rows = change_of_corpus(here, there).query("task == 'fine'").sort_values("there", ascending=False)
-    lines = [
-        f"| `{r.model}` | {in_percent(r.there)} | {in_percent(r.here)} | {100 * r.difference:+.1f} points "
-        f"({100 * r.low:.1f} to {100 * r.high:.1f}) |"
-        for r in rows.itertuples()
-    ]
-    return "\n".join(["| model | reference, test split | packaged | change |", "| --- | --- | --- | --- |", *lines])
 
 
 def score_table(run: Store) -> str:

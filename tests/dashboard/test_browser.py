@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-
 from dashboard.data.point_cloud import point_cloud
+
 from lab.devtools.browser import IN_BROWSER, rest, settle
 from lab.devtools.drawing import listened
 from lab.devtools.made_run import MODELS
