@@ -104,7 +104,6 @@ ACTS = [
     ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
     ("Scanning a folder", scans.resume),
     ("Removing a scan", scans.remove),
-    ("Drawing a map", processes.draw_maps),
     ("Canceling a computation", processes.cancel),
     ("Canceling a computation", processes.stop),
     ("Removing a run", processes.remove),

@@ -18,6 +18,7 @@ from tests.dashboard.conftest import PAGES, REFERENCE
 
 
 def test_what_reaches_each_model_of_a_transformation(open_app):
+    assert "This needs a run" in texts(open_app("Transformations", run=None, show_survival="True"))
     left = {}
     for name in ("border", "contrast"):
         app = open_app("Transformations", run=REFERENCE, show_survival="True", transform=name)
@@ -29,7 +30,6 @@ def test_what_reaches_each_model_of_a_transformation(open_app):
     assert left["contrast"][cropped] == pytest.approx(100, abs=5)
     assert left["border"][whole] == left["contrast"][whole] == pytest.approx(100)
     assert f"state no resize: {model_title('baseline/pixels')}" in texts(app).replace("\\", "")
-    assert "This needs a run" in texts(open_app("Transformations", run=None, show_survival="True"))
 
 
 def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypatch):
