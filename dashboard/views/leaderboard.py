@@ -46,7 +46,9 @@ def show() -> None:
     claims.show_claims(run)
     st.header("Which model for which use?")
     if not uses.show_cards(run):
-        messages.empty("No use is measured in this run: that takes 30 photographs, and the embeddings.")
+        messages.empty(
+            "No use is measured in this run: that takes 30 photographs, and the embeddings; the reference run has it."
+        )
 
 
 def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
@@ -150,7 +152,7 @@ def _ranking(run: Run) -> None:
         ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
         st.caption(f"{measure.definition} {BARS}{ticks} A click on a mark shows its groups.")
     with right:
-        _model(run, list(dict.fromkeys([*board.loc[has_place(board), "model"], *lines["model"]])))
+        _model(run, list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]])))
     with st.expander(f"All {len(scored)} models as a table, baselines and further trainings included"):
         _table(scored, board, measure.definition)
 

@@ -70,7 +70,7 @@ def show() -> None:
 def _among_these() -> None:
     """Show the field of a model that joins the selected run, which is only read."""
     if not any(place.complete for place in cache.places()):
-        messages.empty("No run is complete yet whose models yours could be placed among.")
+        messages.empty("No run is complete yet whose models yours could be placed among; `probing demo` makes one.")
         return
     base = cache.current_run()
     st.markdown(

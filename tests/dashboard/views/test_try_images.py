@@ -73,6 +73,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert "after jpeg" in texts(app)
     label(app, "toggle", "Show them").set_value(True).run()
     assert not app.exception
+    assert "Pictures 1 to 8 of 8" in texts(app)
 
 
 def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_path):
@@ -85,11 +86,12 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     Store(run).write_bytes(probe_path("baseline/handcrafted", DEPLOYMENT), probe.to_bytes(), "made")
     app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels,baseline/handcrafted")
     assert not app.exception
-    assert any("could not be asked" in w.value for w in app.warning)
+    assert any("could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert list(first_answers(app)[0]) == [PIXELS]
     app = open_app("Explore", run=run, models="baseline/pixels,baseline/handcrafted", transform="fog")
     assert not app.exception
-    assert any("could not be asked" in w.value for w in app.warning)
+    assert any("could not be asked" in w.value.replace("\\", "") for w in app.warning)
+    assert list(first_answers(app)[0]) == [PIXELS]
 
 
 @pytest.fixture
@@ -118,13 +120,10 @@ def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wid
     monkeypatch.setattr(predictions, "ask", counting)
     app = open_app("Try your images", run=wide_run, samples="coffee/00,china/02", models="baseline/pixels@side=4")
     assert not app.exception
-    names = [f"baseline/pixels{option}" for option in ("@side=4", "", *(f"@side={i}" for i in range(1, 4)))]
-    by_title = {model_title(name): name for name in names}
-    order = [by_title[title] for title in first_answers(app)[0]]
-    assert order[0] == "baseline/pixels@side=4"
-    assert sorted(order) == sorted(names)
-    both = [model for count, model in asked if count == 2]
-    assert list(dict.fromkeys(both)) == order[:3], "the page waits for three, about both pictures"
+    order = list(first_answers(app)[0])
+    assert order[0] == model_title("baseline/pixels@side=4")
+    assert sorted(order) == sorted(model_title(m) for m in Run.open(wide_run).live_models)
+    assert asked[:3] == [(2, model) for model in order[:3]]
     assert asked[-2:] == [(1, model) for model in order[3:]], "the others answer last, about the open card"
 
 
@@ -146,12 +145,12 @@ def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp
 def test_before_a_change_and_at_no_strength_it_is_the_answer_of_the_card(open_app, made_run, tmp_path):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, -3.0).to_bytes(), "made")
+    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, 0.5).to_bytes(), "made")
     chosen = {"run": run, "models": "baseline/pixels", "transform": "fog"}
     card, change = first_answers(open_app("Try your images", samples="coffee/00", strength="-4", **chosen))
     (slider,) = first_answers(open_app("Explore", picture="coffee/00", strength="-4", **chosen))
     assert [card[PIXELS][0]] * 3 == [*change[PIXELS], *slider[PIXELS]]
-    assert "50 %" not in card[PIXELS][0]
+    assert card[PIXELS] != ["50 % cannot tell"]
 
 
 def test_some_models_alone_answer_where_that_is_chosen(open_app, wide_run):
