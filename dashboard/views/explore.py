@@ -43,7 +43,11 @@ def _file_to_send(run: Run) -> None:
             if not place.button("Make the file"):
                 return
             bar = place.progress(0.0, "Beginning")
-            shared_files.make(run, lambda done, total: bar.progress(done / total, f"Photographs: {done} of {total}"))
+
+            def show_progress(done: int, total: int) -> None:
+                bar.progress(done / total, f"Photographs: {done} of {total}")
+
+            shared_files.make(run, show_progress)
         place.download_button(
             f"Download, {path.stat().st_size / 1e6:.0f} MB",
             path.read_bytes,
