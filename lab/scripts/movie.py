@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from lab.devtools.browser import browser, rest, served
-from lab.scripts.screenshots import opened, without_tour
+from lab.scripts.screenshots import opened
 from probing_core.paths import reference_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     pictures, durations = [], []
     with served(["--run", str(options.run)]) as address, browser() as chromium:
-        context = without_tour(chromium, address, "light", WIDTH, HEIGHT)
+        context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         for shot in SHOTS:
             with opened(context, f"{address}/{shot.path}") as page:
                 for _ in shot.act(page):
