@@ -171,7 +171,7 @@ def remove(run: Path) -> None:
 def _is_sound(report: Report) -> bool:
     """Return whether pages can compute with the values of ``report``: its file may be damaged, or come with a run."""
     left_s = 0.0 if report.left_s is None else report.left_s
-    numbers = (report.done, report.total, left_s, report.born, report.took_s)
+    numbers = (report.done, report.total, left_s, report.born, report.took_s, report.whole or 0.0)
     texts = (report.message, report.state, report.error)
     return (
         isinstance(report.pid, int)
