@@ -205,8 +205,7 @@ def style_table(run: Store) -> str:
 def score_table(run: Store) -> str:
     """A Markdown table of a run's main scores, best model first and below it the same with other seeds, with 95 %
     intervals; notes on scores stand below."""
-    scores = run.read_table(layout.SCORES)
-    scores = scores[scores["probe"] == "linear"]
+    scores = Run.open(run.root).scores
     cells: dict[str, dict[str, str]] = {}
     order: dict[str, float] = {}
     chances: dict[str, str] = {}
@@ -233,7 +232,7 @@ def score_table(run: Store) -> str:
 
 def claims_list(run: Store) -> str:
     """The claims with the results of their tests and what they rest on, as a numbered list for each set of encoders;
-    single contrasts stand on the page Overview."""
+    single contrasts are on the page Leaderboard."""
     parts = []
     for tested in claims_by_set(run.read_table(layout.CLAIMS)):
         lines = [
@@ -270,7 +269,7 @@ def layers_list(run: Run) -> str:
     head = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
     said = (
         "What the blocks of each network tell, by probes of 200 photographs; the block is chosen by its loss on val "
-        "(all blocks, with intervals: the page Layers):"
+        "(all blocks, with intervals: the page Inside):"
     )
     return "\n".join([said, "", *head, *lines])
 
