@@ -38,17 +38,7 @@ from probing_core.run.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 README, RESULTS = "README.md", "docs/results.md"
-NOTEBOOKS = [
-    ROOT / "docs" / "how-to" / name
-    for name in (
-        "folder.ipynb",
-        "scan-folder.ipynb",
-        "training.ipynb",
-        "encoder.ipynb",
-        "rank.ipynb",
-        "own-probe.ipynb",
-    )
-]
+NOTEBOOKS = [ROOT / "docs" / "how-to" / name for name in ("encoder.ipynb", "training.ipynb")]
 TIMEOUT_S = 300
 """For a cell of a notebook."""
 
