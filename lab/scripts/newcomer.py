@@ -107,7 +107,7 @@ def prepare(fresh: Fresh) -> None:
 
 
 def on_the_page(fresh: Fresh) -> None:
-    """The demo in a browser: served, the first sentence of the explorer, a picture dropped in, the demo run complete."""
+    """The demo in a browser: served, a first sentence, a picture dropped in, the demo run complete."""
     began = time.monotonic()
     with ExitStack() as serving:
         with step("the demo answers", SERVE):
