@@ -230,7 +230,7 @@ class Facts:
         learned = [t for t in scope.transforms if not t.far]
         self.classes, self.repetitions = len(learned), scope.recipe.repetitions
         self.splits = scope.has_splits
-        counts = used["split"].value_counts() if self.splits else {}
+        counts: Mapping[Any, Any] = used["split"].value_counts().to_dict() if self.splits else {}
         self.images = {name: int(counts.get(name, 0)) for name in ("train", "val", "test")}
         if not self.splits:
             self.images["train"] = self.images["test"] = len(used)
