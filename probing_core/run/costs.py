@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from probing_core.compute.maps import LANDMARKS
 from probing_core.compute.names import LAYERS, OTHER_PROBES, RENDERING, STRENGTH
@@ -230,7 +231,7 @@ class Facts:
         learned = [t for t in scope.transforms if not t.far]
         self.classes, self.repetitions = len(learned), scope.recipe.repetitions
         self.splits = scope.has_splits
-        counts: Mapping[Any, Any] = used["split"].value_counts().to_dict() if self.splits else {}
+        counts: Mapping[Any, int] = used["split"].value_counts().to_dict() if self.splits else {}
         self.images = {name: int(counts.get(name, 0)) for name in ("train", "val", "test")}
         if not self.splits:
             self.images["train"] = self.images["test"] = len(used)
