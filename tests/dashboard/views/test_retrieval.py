@@ -40,7 +40,9 @@ def test_the_charts_show_every_model_and_every_transformation_of_one(open_app, s
 
 def drawn(figure: dict) -> set[str]:
     """The rows of a chart that have a mark."""
-    return {name for trace in figure["data"] if "marker" in trace for name in trace["y"]}
+    axis = figure["layout"]["yaxis"]
+    names = dict(zip(axis["tickvals"], axis["ticktext"], strict=True))
+    return {names[y] for trace in figure["data"] if "marker" in trace for y in trace["y"] if y in names}
 
 
 @pytest.mark.parametrize("share", ["0.01", "0.001"])
@@ -152,9 +154,7 @@ def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(
 
 def test_a_page_shows_the_same_neighbors_without_stored_embeddings(open_app, stored_and_bare):
     for transform in ("jpeg", "fog"):
-        apps = [
-            open_app("Retrieval", run=run, models=PIXELS, transform=transform) for run in stored_and_bare
-        ]
+        apps = [open_app("Retrieval", run=run, models=PIXELS, transform=transform) for run in stored_and_bare]
         said = []
         for app in apps:
             assert not app.exception
