@@ -19,6 +19,7 @@ from probing_core.corpora import limit_rows
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.cluster_sums import ClusterSums
 from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
 from probing_core.transforms.base import Transform
 
@@ -227,8 +228,6 @@ def chosen_rows(samples: pd.DataFrame, images: pd.DataFrame, transforms: Sequenc
 
 
 def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str]) -> LinearProbe:
-    from probing_core.probes.linear import fit  # imports torch, and pages that only read know the studies
-
     return fit(X, y, classes=classes, validation=(Xv, yv), penalties=PENALTIES)
 
 
