@@ -71,6 +71,27 @@ def start(run: Path, arguments: Sequence[str]) -> None:
     _work(run, ["run", "--out", str(run), *arguments])
 
 
+def measured(run: Path, arguments: Sequence[str]) -> str:
+    """Return what ``probing run --out run ARGUMENTS --estimate`` prints, which a process of its own measures.
+
+    Raises:
+        BadRun: it cannot be measured; the sentence is that of the command.
+    """
+    rights.require("Starting a run")
+    command = [*_plugins(), "run", "--out", str(run), *arguments, "--estimate"]
+    done = subprocess.run(
+        [sys.executable, "-m", "probing_core.cli", *command],
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["It ended without a word."]
+        raise BadRun(lines[-1].removeprefix("error: "))
+    return done.stdout.strip()
+
+
 def resume(run: Path) -> None:
     """Resume a run that was begun, with the options that it had."""
     start(run, last_options(run).arguments())

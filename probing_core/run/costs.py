@@ -73,13 +73,13 @@ class Rates:
     load: Mapping[str, Cost] = field(default_factory=dict)
     embedded: Mapping[tuple[str, bool], Cost] = field(default_factory=dict)
     algebra: Cost = Cost(1.0, 1.0)
-    map_start: Cost = Cost(8.0, 8.0)
-    map_sample: Cost = Cost(0.004, 0.004)
+    map_start: Cost = Cost(3.0, 3.0)
+    map_sample: Cost = Cost(0.0015, 0.0015)
     beside: frozenset[str] = frozenset()
     overlaps: bool = False
 
 
-MADE = Cost(0.003, 0.005)
+MADE = Cost(0.0015, 0.003)
 LOAD = Cost(2.0, 2.5)
 EMBEDDED = Cost(0.004, 0.007)
 """Of a sample and a model, where nothing was measured."""
@@ -259,7 +259,10 @@ matrices."""
 METRIC_S = 6e-11
 """The metric of the optimizer at one penalty: for a row and a square of the dimension, and for its cube."""
 
-FIT_S = 0.03
+SPAN_S = 4e-9
+"""Finding the span of rows that are fewer than their numbers: for a square of the rows and a number."""
+
+FIT_S = 0.05
 """What a fit takes besides: checks, moments, predictions."""
 
 
@@ -271,16 +274,23 @@ class Search:
     penalties: int
 
 
-PATH, FIXED, LABELS = Search(250, 12), Search(55, 2), Search(60, 8)
-"""A fit of transformations along the grid of penalties, one at one penalty, and one of contents along the grid, which
-learns from fewer rows; by what those of the reference run and of runs over few photographs took."""
+PATH, FIXED, LABELS, STUDIED = Search(250, 12), Search(55, 2), Search(60, 8), Search(120, 6)
+"""A fit of transformations along the grid of penalties; one at one penalty; one of contents along the grid, which
+learns from fewer rows; one of a study, along every second penalty. By what those of the reference run and of runs over
+few photographs took."""
 
 
 def fits_s(rows: float, dim: float, classes: int, search: Search, fits: float = 1) -> float:
     """Return the seconds of ``fits`` fits of linear probes."""
+    span = SPAN_S * rows**2 * dim if rows < dim else 0.0
+    dim = min(rows, dim)
     passes = PASS_S * rows * dim * classes * search.iterations
     metric = METRIC_S * dim**2 * (min(rows, METRIC_ROWS) + dim) * search.penalties
-    return fits * (FIT_S + passes + metric)
+    return fits * (FIT_S + span + passes + metric)
+
+
+LIVE_S = 0.4
+"""Calibrating live answers."""
 
 
 def _folds(facts: Facts) -> int:
@@ -291,14 +301,15 @@ def _fine(facts: Facts, artifact: Artifact) -> float:
     dim, classes, folds = facts.dim(artifact), facts.classes, _folds(facts)
     if not facts.splits:  # one fit a fold, one of all photographs, and again for live answers
         rows = facts.rows("train")
-        return fits_s(rows * (folds - 1) / folds, dim, classes, FIXED, folds) + fits_s(rows, dim, classes, FIXED, 2)
+        learned = rows * (folds - 1) / folds
+        return LIVE_S + fits_s(learned, dim, classes, FIXED, folds) + fits_s(rows, dim, classes, FIXED, 2)
     first = facts.classes * sum(facts.images.values()) + facts.rendered
     train, val = facts.rows("train"), facts.rows("val")
     learned = train / facts.repetitions + facts.rendered * train / max(1, train + val + facts.rows("test"))
     # Penalties are chosen for the probe, and for the one of live answers, which then learns from all and from each
     # four fifths.
     path = fits_s(train, dim, classes, PATH) + fits_s(learned, dim, classes, PATH)
-    return path + fits_s(first * 0.8, dim, classes, FIXED, 5) + fits_s(first, dim, classes, FIXED)
+    return LIVE_S + path + fits_s(first * 0.8, dim, classes, FIXED, 5) + fits_s(first, dim, classes, FIXED)
 
 
 def _group(facts: Facts, artifact: Artifact) -> float:
@@ -325,37 +336,52 @@ VOTE_S = 2.0e-10
 def _other_probes(facts: Facts, artifact: Artifact) -> float:
     rows = min(MAX_TO_LEARN, facts.rows("train") / facts.repetitions)
     tested = (facts.rows("val") + facts.rows("test")) / facts.repetitions
-    return 1.0 + MLP_S * rows + VOTE_S * rows * tested * facts.dim(artifact)
+    return MLP_S * rows + VOTE_S * rows * tested * facts.dim(artifact)
 
 
-SCORES_S, SCORE_S = 2.0, 2.0e-4
-"""Scoring a model, and each of its predictions, whose intervals are drawn by photograph."""
+TABLE_S, PREDICTION_S = 0.1, 1.0e-4
+"""Scoring one table of predictions, and each of its rows: intervals are drawn by photograph."""
 
 
 def _scores(facts: Facts, artifact: Artifact) -> float:
-    return SCORES_S + SCORE_S * facts.rows("test")
+    tables = len(artifact.reads) / 3  # predictions, fits and probes
+    return tables * (TABLE_S + PREDICTION_S * facts.rows("test"))
+
+
+@dataclass(frozen=True)
+class StudyCost:
+    """Seconds of a study: in any run, for each class, for each tested image that it reads under each class; and fits of
+    probes that it makes, which learn from `FIT_IMAGES`."""
+
+    start: float
+    classes: float = 0.0
+    rows: float = 0.0
+    fits: int = 0
+
+
+STUDY_COSTS: Mapping[str, StudyCost] = {
+    "thresholds": StudyCost(0.1, classes=0.2),
+    "selectivity": StudyCost(0.3, rows=1e-4, fits=2),
+    "layers": StudyCost(0.1, rows=1e-4, fits=6),
+    "retrieval": StudyCost(0.05, rows=2e-4),
+    "duplicates": StudyCost(0.05, rows=1e-4),
+    "strength": StudyCost(0.05, classes=0.01),
+}
+"""By what studies of small runs took; others take as long as `_OTHER_STUDY`."""
+
+_OTHER_STUDY = StudyCost(0.05, rows=5e-5)
 
 
 def _study(facts: Facts, artifact: Artifact) -> float:
-    """Return the seconds of one study: those that fit probes do on `FIT_IMAGES`, and all read `STUDY_IMAGES`."""
-    name = artifact.path.rpartition("/")[2].partition(".")[0]
-    start, each = STUDIES_S.get(name, (0.3, 1e-4))
+    cost = STUDY_COSTS.get(artifact.path.rpartition("/")[2].partition(".")[0], _OTHER_STUDY)
     read = min(facts.images["test"], STUDY_IMAGES["test"]) * facts.classes
     learned = min(facts.images["train"], FIT_IMAGES) * facts.classes
-    fits = STUDY_FITS.get(name, 0)
-    fitted = fits_s(learned, facts.dim(artifact), facts.classes, PATH, fits) if fits else 0.0
-    return start + each * read + fitted
-
-
-STUDIES_S: Mapping[str, tuple[float, float]] = {}
-"""Name of a study -> seconds that it takes, and those of each tested sample that it reads."""
-
-STUDY_FITS: Mapping[str, int] = {"selectivity": 2, "layers": 12}
-"""Name of a study -> fits of probes that it makes."""
+    fitted = fits_s(learned, facts.dim(artifact), facts.classes, STUDIED, cost.fits)
+    return cost.start + cost.classes * facts.classes + cost.rows * read + fitted
 
 
 def _table(facts: Facts, artifact: Artifact) -> float:
-    return 0.1
+    return 0.02
 
 
 FORMULAS: Mapping[str, Callable[[Facts, Artifact], float]] = {

@@ -7,6 +7,7 @@ formulas give the rest. Nothing is written.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,6 +78,7 @@ class Estimate:
         images: that are used.
         samples: that are still to be made.
         megabytes: of disk, of the embeddings that are still to be made.
+        free: megabytes that the disk has left.
         skipped: what the corpus says of files that are no pictures.
         whole: whether all images were looked at, and not only some that stand for the others.
     """
@@ -86,6 +88,7 @@ class Estimate:
     images: int
     samples: int
     megabytes: float
+    free: float
     skipped: str = ""
     whole: bool = True
 
@@ -110,8 +113,11 @@ class Estimate:
             f"{about}{self.images:,} images; the embeddings take {self.megabytes:,.0f} MB.",
             f"Images that are left out: {left_out}." if left_out else "No image is left out.",
             self.skipped,
+            ""
+            if self.megabytes < self.free
+            else f"The disk has {self.free:,.0f} MB left: choose fewer images or models.",
         ]
-        return "\n".join([text_table(rows), *filter(None, sentences)])
+        return "\n".join([*filter(None, sentences), "", text_table(rows)])
 
 
 def estimate(
@@ -132,14 +138,14 @@ def estimate(
         recipe, corpora = asked_for(store, options)
         scope = Scope(store, recipe, options, progress, corpora)
         with threads(recipe.threads):
-            return _Estimating(scope, stages).estimate(build(scope))
+            return _Estimating(scope, stages, (out or Path()).absolute()).estimate(build(scope))
 
 
 class _Estimating:
     """Measures a run on a scope whose images may not be chosen yet."""
 
-    def __init__(self, scope: Scope, stages: Sequence[str]) -> None:
-        self._scope, self._stages, self._progress = scope, stages, scope.progress
+    def __init__(self, scope: Scope, stages: Sequence[str], out: Path) -> None:
+        self._scope, self._stages, self._out, self._progress = scope, stages, out, scope.progress
         self._whole, self._steps = True, list[Step]()
 
     def estimate(self, plan: Plan) -> Estimate:
@@ -159,6 +165,7 @@ class _Estimating:
             int(images["used"].sum()),
             sum(count for _, model, count in left if not model),
             sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES / 1e6,
+            shutil.disk_usage(next(place for place in (self._out, *self._out.parents) if place.is_dir())).free / 2**20,
             scope.corpora.skipped_summary,
             self._whole,
         )
