@@ -109,12 +109,6 @@ def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
     _work(out, ["scan", str(folder), "--out", str(out), "--run", str(run), *trusted])
 
 
-def draw_maps(run: Path) -> None:
-    """Start a process that completes the run, maps last, with the options that it had."""
-    rights.require("Drawing a map")
-    _work(run, ["run", "--out", str(run), *last_options(run).arguments()])
-
-
 def _work(run: Path, command: Sequence[str]) -> None:
     report = report_of(run)
     if report is not None and report.state == "running":

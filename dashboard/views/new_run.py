@@ -52,7 +52,7 @@ def show() -> None:
 def _place_a_model() -> None:
     """Show the field of a model that joins the selected run, which is only read."""
     if not any(place.complete for place in cache.places()):
-        messages.empty("No run is complete yet whose models yours could be placed among.")
+        messages.empty("No run is complete yet whose models yours could be placed among; `probing demo` makes one.")
         return
     base = cache.current_run()
     st.markdown(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -212,15 +213,15 @@ class _Estimating:
             self._progress.update("measure", done, len(series) + len(requests) + 2, f"Measuring {request}")
             with _loaded(request, options) as (embedder, cost):
                 warm, some = pictures[""][0][:2], pictures[""]
-                compiled = _timed(lambda e=embedder, w=warm: e.embed_layers(w)) if embedder.embeds_pictures else NOTHING
+                compiled = _timed(partial(embedder.embed_layers, warm)) if embedder.embeds_pictures else NOTHING
                 load[request] = cost + compiled
                 entries |= {entry["name"]: entry for entry in describe(request, embedder)}
                 if embedder.embeds_pictures:
-                    spent = _timed(lambda e=embedder, s=some: e.embed_samples(*s))
+                    spent = _timed(partial(embedder.embed_samples, *some))
                     embedded[request, False] = spent * (1 / len(some[0]))
                 if embedder.blocks and LAYERS in pictures:
                     some = pictures[LAYERS]
-                    spent = _timed(lambda e=embedder, s=some: e.embed_blocks(s[0]))
+                    spent = _timed(partial(embedder.embed_blocks, some[0]))
                     embedded[request, True] = spent * (1 / len(some[0]))
                 beside |= {request} if embedder.on_one_thread else set()
                 overlaps |= embedder.device not in ("cpu", "")
