@@ -48,10 +48,8 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
 
 def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(open_app, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        "dashboard.jobs.processes.measured",
-        lambda run, arguments: asked.append(arguments) or "Together 42 s, 7 left out",
-    )
+    words = "Together 42 s, 7 left out"
+    monkeypatch.setattr("dashboard.jobs.processes.measured", lambda run, arguments: asked.append(arguments) or words)
     app = open_app("New run", new_name="mine", new_models="baseline/pixels")
     assert "is not measured yet" in texts(app)
     assert asked == []
@@ -161,10 +159,10 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
     assert not app.exception
     assert address(app, "new-executor") == "ray"
     assert "new-address" not in app.query_params, "what is typed is no part of a link either"
+    (shown,) = [code.value for code in app.code]
     label(app, "button", "Start").click().run()
     ((run, arguments),) = started
     assert arguments[arguments.index("--executor") :] == ["--executor", "ray", "--address", "10.0.0.7:6379"]
-    (shown,) = [code.value for code in app.code]
     assert shlex.split(shown) == ["probing", "run", "--out", str(run), *arguments]
     options = run_options(parse(shlex.split(shown)[1:]))
     assert (options.executor, options.address) == ("ray", "10.0.0.7:6379")
