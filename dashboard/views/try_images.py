@@ -97,7 +97,7 @@ def _pictures(run: Run) -> None:
 
 def _choose_pictures() -> list[VisitorPicture]:
     found = []
-    left, right = st.columns(2)
+    left, right = st.container(key="pick-several").columns(2)
     with left:
         found += upload.upload("Your pictures", "try-upload")
     with right:
