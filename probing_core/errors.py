@@ -39,18 +39,6 @@ class BadRun(ProbingError):
     """A run directory that is missing, damaged, in use, or made by another recipe."""
 
 
-class DamagedFile(BadRun):
-    """A file of a run that is not what was written.
-
-    Attributes:
-        name: its path in the run.
-    """
-
-    def __init__(self, name: str, what: str) -> None:
-        super().__init__(f"'{name}' of the run {what}; `probing verify --repair` has it made again.")
-        self.name = name
-
-
 class RunBusy(BadRun):
     """Another process is writing to the run."""
 

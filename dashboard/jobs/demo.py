@@ -1,23 +1,26 @@
-"""``python -m dashboard.jobs.demo``: computes or completes the demo run under the reference probes.
+"""``python -m dashboard.jobs.demo``: computes or completes the demo run, a small run over shipped photographs.
 
-Without a reference run the demo run trains probes of its own, before the dashboard is served.
+Without a reference run, over the packaged photographs, before the dashboard is served.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+from pathlib import Path
 
 from dashboard.jobs import processes
 from probing_core import paths
 from probing_core.errors import ProbingError
-from probing_core.results import Run, source_of
+from probing_core.results import Run
 from probing_core.results.run_places import DEMO
 from probing_core.run import layout
 from probing_core.run.options import Options
 
-LIMIT = 100
-"""Images of a new demo run, ten views of each photograph; a run that was begun keeps its own limit."""
+LIMIT = 60
+"""Images of a new demo run; a run that was begun keeps its recipe."""
+
+MODELS = ("zoo/mae", "zoo/clip", "baseline/handcrafted")
 
 
 def main() -> int:
@@ -25,14 +28,14 @@ def main() -> int:
     try:
         if (reference / layout.RECIPE).is_file():
             begun = (demo / layout.RECIPE).is_file()
-            if begun and source_of(Run.open(demo), [Run.open(reference)]) is None:
-                # The demo run used another reference run, which has been replaced since, as by `git pull`.
+            if begun and not _is_readable(demo):  # of an earlier version
                 processes.stop(demo)
                 shutil.rmtree(demo)
                 begun = False
             report = processes.report_of(demo)
             if report is None or report.state != "running":
-                options = Options(probes_from=reference, limit=None if begun else LIMIT)
+                new = Options(corpus="reference", transforms=("bank",), repetitions=1, models=MODELS, limit=LIMIT)
+                options = Options() if begun else new
                 processes.start(demo, options.arguments())
             return 0
     except (ProbingError, OSError) as error:
@@ -40,7 +43,15 @@ def main() -> int:
         return 2
     from probing_core.cli import main as probing
 
-    return probing(["run", "--out", str(demo), *Options(limit=LIMIT).arguments()])
+    return probing(["run", "--out", str(demo), *Options(models=MODELS, limit=LIMIT).arguments()])
+
+
+def _is_readable(run: Path) -> bool:
+    try:
+        Run.open(run)
+    except ProbingError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

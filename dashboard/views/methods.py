@@ -50,7 +50,7 @@ def show() -> None:
         f"Models: {len(run.models):,}": ("show-models", _models),
         "Photographs and licenses": ("show-photographs", _data),
         "Checks of this run": ("show-checks", _checks),
-        f"Every table: {len(run.table_names):,} to look at and to download": ("show-tables", _export),
+        "Every table, to look at and to download": ("show-tables", _export),
     }
     for title, (name, show_part) in parts.items():
         if box := pickers.fold(title, name):
@@ -69,8 +69,6 @@ def _recipe(run: Run) -> None:
         )
     if further := further_photographs(run):
         st.caption(plain(further))
-    if run.recipe.probes_from:
-        st.caption("For RUN give the directory of the run that the probes come from.")
 
 
 def _models(run: Run) -> None:

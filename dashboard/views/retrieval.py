@@ -16,9 +16,9 @@ from dashboard.widgets import asking, gallery, messages, pickers, tables, upload
 from probing_core.charts import PERCENT, dots_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.seeds import seed_of, with_place
 from probing_core.measures.unrelated_pairs import UNRELATED
 from probing_core.results import PicturesMissing, Run, retrieval
-from probing_core.results.ranking import seed_of, with_place
 from probing_core.results.retrieval import LOST, SURVIVES, Near
 from probing_core.results.sentences import originals_finding
 from probing_core.transforms import resolve
@@ -146,7 +146,7 @@ def _originals(run: Run) -> None:
     rows = cache.computed(run, retrieval.originals)
     st.header("Is the original still found?", help=MEASURES.get("original-found").definition)
     if rows.empty:
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
         return
     recall = cache.computed(run, retrieval.recall)
     all_together = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
@@ -182,14 +182,14 @@ def _duplicates(run: Run) -> None:
     st.header("Are these two pictures the same?", help=MEASURES.get("duplicate-threshold").definition)
     copies = cache.computed(run, retrieval.copies)
     if copies.empty:
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
         return
     shares = sorted(copies["unrelated"].unique(), key=lambda share: abs(np.log(share / UNRELATED)))
     names = {f"{share:g}": in_percent(share, 2 if share < 0.001 else 1 if share < 0.01 else 0) for share in shares}
     chosen = pickers.segments("Unrelated pairs above the threshold", "unrelated", list(names), names=names)
     rows = cache.computed(run, retrieval.survivors, "raw", float(chosen))
     if rows.empty:
-        messages.empty(tables.why_none(run, trains=False))
+        messages.empty(tables.why_none(run))
         return
     table = rows[["model", "threshold", "kept", "survives", "lost"]]
     table.insert(0, "title", table["model"].map(model_title))

@@ -135,7 +135,7 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
         f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
-        f"A series of strengths of its own takes its place where there is one. {tables.why_none(run, trains=False)}"
+        f"A series of strengths of its own takes its place where there is one. {tables.why_none(run)}"
     )
 
 
@@ -156,7 +156,7 @@ def _curve_of_fifths(run: Run, model: str, transform: str) -> pd.DataFrame:
 
 
 def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
-    table = tables.study(run, "thresholds", trains=False)
+    table = tables.study(run, "thresholds")
     if table.empty:
         return
     rows = summaries.pick(table, transform=transform.name, model=models)

@@ -176,15 +176,11 @@ def _written(form: str, value: float) -> str:
     return minus(form % value)
 
 
-def study(run: Run, name: str, trains: bool = True) -> pd.DataFrame:
-    """Return the table of the study called ``name``; where the run has none, return an empty one and show why.
-
-    Args:
-        trains: as in `why_none`.
-    """
+def study(run: Run, name: str) -> pd.DataFrame:
+    """Return the table of the study called ``name``; where the run has none, return an empty one and show why."""
     table = cache.table(run, layout.table_path(name))
     if table.empty:
-        empty(why_none(run, trains))
+        empty(why_none(run))
     return table
 
 
@@ -197,19 +193,13 @@ def notes(table: pd.DataFrame) -> None:
             st.markdown("\n".join(lines))
 
 
-def why_none(run: Run, trains: bool = True) -> str:
-    """Return why the run lacks the table of a study, and what to do about it.
-
-    Args:
-        trains: whether the study learns from images of the run, which one with another's probes does not.
-    """
+def why_none(run: Run) -> str:
+    """Return why the run lacks the table of a study, and what to do about it."""
     if not has_splits(run.images):
         return (
             f"This is measured from {FEW_PHOTOGRAPHS} photographs on, and this run has "
             f"{run.images.loc[run.images['used'], 'base_id'].nunique()}; the reference run has it."
         )
-    if trains and run.recipe.probes_from:
-        return "This run took its probes from another and trained none; the other run has this."
     if not any(run.has_embeddings(model) for model in run.models["name"]):
         return (
             "This run ships no embeddings, from which this is measured, and was made before it was; a run that is "

@@ -5,7 +5,7 @@ the photographs that ship and in one repetition, of every encoder that it kept a
 began with (step 0), and resumes those that are there: linear probes of the transformations and of the content, and
 retrieval of originals. Prints what they hold at the steps as Markdown; ``--write`` puts their rows into
 ``data/over-training.parquet``, in place of those of trainings of the same names, and all that it then has into
-docs/trainings.md and docs/pictures/over-training.svg.
+docs/results.md and docs/pictures/over-training.svg.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ from probing_core.measures.notation import in_percent
 from probing_core.models.names import checkpoints, parse
 from probing_core.results import Run, retrieval
 from probing_core.run import layout
-from probing_core.run.engine import Table
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL
 from probing_core.run.progress import final_report, terminal
@@ -46,7 +45,7 @@ from probing_core.run.stages import make_files
 from probing_core.run.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, PICTURE = ROOT / "docs" / "trainings.md", ROOT / "docs" / "pictures" / "over-training.svg"
+PAGE, PICTURE = ROOT / "docs" / "results.md", ROOT / "docs" / "pictures" / "over-training.svg"
 DATA = ROOT / "data" / "over-training.parquet"
 MARK = "<!-- generated: python -m lab.evidence.over_training -->"
 
@@ -80,7 +79,7 @@ def made(training: Path, out: Path) -> Run:
     scored = samples("reference")
     names = tuple(parse(name).full for model in models for name in checkpoints(model))
     kept_rows = TABLE.without(lambda row: row.path not in ROWS).rows
-    table = Table([without_oracles(without_live(row)) for row in kept_rows], TABLE.options)
+    table = TABLE.with_rows([without_oracles(without_live(row)) for row in kept_rows])
     progress = terminal(out)
     with final_report(progress):
         make_files(Store(out), replace(scored.recipe, models=names), scored.corpus, table, progress=progress)

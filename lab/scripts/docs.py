@@ -2,8 +2,7 @@
 
 The table of transforms comes from the catalog; the tables and results of docs/results.md, and the
 result that the README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes
-it). What a change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md
-and docs/protocols.md and the outputs of the notebooks are made again, too.
+it). The pictures of docs/ideas.md and docs/protocols.md and the outputs of the notebooks are made again, too.
 """
 
 from __future__ import annotations
@@ -23,43 +22,30 @@ from lab.devtools.commands import put
 from lab.scripts import format_docs, idea_pictures, transform_docs
 from probing_core.charts import LAYER_TASKS
 from probing_core.measures.notation import in_percent
+from probing_core.measures.seeds import with_place
 from probing_core.models import encoders_of
 from probing_core.results import (
     Run,
-    change_of_corpus,
     claims_by_set,
     leaderboard,
     result_in_words,
     retrieval,
     summaries,
 )
-from probing_core.results.ranking import BELOW, in_order, is_baseline, with_place
+from probing_core.results.ranking import BELOW, in_order, is_baseline
 from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
 from probing_core.run import layout
 from probing_core.run.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-README, RESULTS, OTHERS = "README.md", "docs/results.md", "docs/other-photographs.md"
-NOTEBOOKS = [
-    ROOT / "docs" / "how-to" / name
-    for name in (
-        "folder.ipynb",
-        "scan-folder.ipynb",
-        "training.ipynb",
-        "encoder.ipynb",
-        "rank.ipynb",
-        "own-probe.ipynb",
-    )
-]
+README, RESULTS = "README.md", "docs/results.md"
+NOTEBOOKS = [ROOT / "docs" / "how-to" / name for name in ("encoder.ipynb", "training.ipynb")]
 TIMEOUT_S = 300
 """For a cell of a notebook."""
 
 BEGIN = "<!-- generated: make docs -->"
 REPEAT = "<!-- generated: make docs, what to repeat -->"
 STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
-CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
-"""Where it is said what a change of corpus costs: the demo run, under the reference run's probes."""
-
 SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
     ("fine", "without-style", "balanced-accuracy", "all but the style classes"),
@@ -98,14 +84,10 @@ def main() -> None:
         parts.append(layers_list(Run.open(run.root)))
     results = (ROOT / RESULTS).read_text(encoding="utf-8")
     results = put(results, BEGIN, "\n\n".join(parts))
-    reference, demo = runs
+    reference = runs[0]
     if reference.has(layout.SCORES):
         results = put(results, REPEAT, takeaways(Run.open(reference.root)))
         results = put(results, STYLES_MARK, style_table(reference))
-    if all(run.has(layout.SCORES) for run in runs):
-        others = (ROOT / OTHERS).read_text(encoding="utf-8")
-        others = put(others, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
-        (ROOT / OTHERS).write_text(others, encoding="utf-8")
     (ROOT / RESULTS).write_text(results, encoding="utf-8")
     readme = (ROOT / README).read_text(encoding="utf-8")
     idea_pictures.main()
@@ -211,22 +193,10 @@ def style_table(run: Store) -> str:
     return "\n".join(lines)
 
 
-def change_table(here: Run, there: Run) -> str:
-    """A Markdown table of the fine task on both corpora, under the same probes."""
-    rows = change_of_corpus(here, there).query("task == 'fine'").sort_values("there", ascending=False)
-    lines = [
-        f"| `{r.model}` | {in_percent(r.there)} | {in_percent(r.here)} | {100 * r.difference:+.1f} points "
-        f"({100 * r.low:.1f} to {100 * r.high:.1f}) |"
-        for r in rows.itertuples()
-    ]
-    return "\n".join(["| model | reference, test split | packaged | change |", "| --- | --- | --- | --- |", *lines])
-
-
 def score_table(run: Store) -> str:
     """A Markdown table of a run's main scores, best model first and below it the same with other seeds, with 95 %
     intervals; notes on scores stand below."""
-    scores = run.read_table(layout.SCORES)
-    scores = scores[scores["probe"] == "linear"]
+    scores = Run.open(run.root).scores
     cells: dict[str, dict[str, str]] = {}
     order: dict[str, float] = {}
     chances: dict[str, str] = {}
@@ -253,7 +223,7 @@ def score_table(run: Store) -> str:
 
 def claims_list(run: Store) -> str:
     """The claims with the results of their tests and what they rest on, as a numbered list for each set of encoders;
-    single contrasts stand on the page Overview."""
+    single contrasts are on the page Leaderboard."""
     parts = []
     for tested in claims_by_set(run.read_table(layout.CLAIMS)):
         lines = [
@@ -290,7 +260,7 @@ def layers_list(run: Run) -> str:
     head = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
     said = (
         "What the blocks of each network tell, by probes of 200 photographs; the block is chosen by its loss on val "
-        "(all blocks, with intervals: the page Layers):"
+        "(all blocks, with intervals: the page Inside):"
     )
     return "\n".join([said, "", *head, *lines])
 

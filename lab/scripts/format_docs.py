@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.devtools.commands import put
-from probing_core.run.engine import SOURCE, Row
+from probing_core.run.engine import Row
 from probing_core.run.graph import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,8 +27,7 @@ def file_table(rows: tuple[Row, ...] = TABLE.rows) -> str:
 
 def shown(path: str) -> str:
     """Return ``path`` of a row as the page writes it."""
-    name = path.removeprefix(SOURCE).replace("{model}", "<slug>").replace("{task}", "<task>")
-    return f"`{name}`" + (" of the run with the probes" if path.startswith(SOURCE) else "")
+    return f"`{path.replace('{model}', '<slug>').replace('{task}', '<task>')}`"
 
 
 def main() -> None:

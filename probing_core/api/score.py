@@ -200,7 +200,7 @@ def _table(studies: bool, maps: bool) -> Table:
     wanted = {*NEEDED, *(STUDIED if studies else ()), *((layout.map_path(ANY_MODEL),) if maps else ())}
     kept = TABLE.without(lambda row: row.path not in wanted)
     rows = [without_live(row) for row in kept.rows]
-    return Table(rows if studies else [without_oracles(row) for row in rows], TABLE.options)
+    return TABLE.with_rows(rows if studies else [without_oracles(row) for row in rows])
 
 
 def without_live(row: Row) -> Row:

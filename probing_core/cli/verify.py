@@ -1,4 +1,4 @@
-"""``verify``: whether a run is whole; with ``--repair`` what is damaged is made again, with ``--why`` what changed."""
+"""``verify``: whether a run is whole; with ``--why`` what changed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="say why a file of the run is made again; without FILE, of each that the next `probing run` makes",
     )
-    parser.add_argument(
-        "--repair",
-        action="store_true",
-        help="have what is damaged made again; what cannot be made here stays, and so do foreign files",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,21 +32,15 @@ def run(options: argparse.Namespace) -> int:
         raise BadRun(f"'{options.run}' is not a run: it has no {layout.RECIPE} in a manifest.")
     if options.why is not None:
         return _why(store, options.why)
-    if options.repair:
-        from probing_core.run.progress import terminal
-        from probing_core.run.repair import repair
-
-        mended, damage = repair(options.run, terminal(options.run))
-        print(f"{options.run}: {len(mended)} damaged files.", file=sys.stderr)
-        store = Store(options.run)
-    else:
-        written = store.is_being_written()
-        damage = store.damage()
-        if written or (damage and store.is_being_written()):
-            print(f"{options.run} is being written: it can be verified when that has ended.")
-            return 0
+    written = store.is_being_written()
+    damage = store.damage()
+    if written or (damage and store.is_being_written()):
+        print(f"{options.run} is being written: it can be verified when that has ended.")
+        return 0
     for sentence in damage:
         print(f"error: {sentence}", file=sys.stderr)
+    if store.damaged():
+        print(f"`probing run --out {options.run}` makes again what is damaged or missing.")
     if passed_over := _passed_over(store):
         print(f"{options.run}: this version has no {', '.join(passed_over)} and reads the run without.")
     if not damage:

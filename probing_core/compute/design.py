@@ -17,7 +17,6 @@ class Design:
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
         limit: number of images before transforms; None for all.
-        learns: whether probes learn from the samples; where they are another run's, all images are tested.
         threads: that make pictures; their number changes nothing of them.
     """
 
@@ -26,5 +25,4 @@ class Design:
     seed: int = 0
     repetitions: int = 1
     limit: int | None = None
-    learns: bool = True
     threads: int = 2

@@ -5,7 +5,6 @@ The same for every model and every step of a training, so that what is measured 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 
@@ -13,8 +12,8 @@ import pandas as pd
 
 from probing_core.compute.design import Design
 from probing_core.compute.image_selection import LEARNED, OnProgress, choose_images
+from probing_core.compute.parallel import picture_pool
 from probing_core.compute.samples import make_samples, plan_samples
-from probing_core.compute.threads import opencv_on_one_thread
 from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
@@ -71,7 +70,7 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     table = pd.concat(plans, ignore_index=True).drop(columns="sample")
     ids = table["image_id"].unique()
     made: list[Image] = []
-    with opencv_on_one_thread(), ThreadPoolExecutor(design.threads) as pool:
+    with picture_pool(len(table)) as pool:
         for start in range(0, len(ids), CHUNK):
             rows = table[table["image_id"].isin(ids[start : start + CHUNK])]
             made += make_samples(design, corpus, design.transforms, rows, pool)[0]

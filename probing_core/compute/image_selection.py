@@ -39,9 +39,7 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
         BadCorpus: nothing is left.
     """
     rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True).copy()
-    if not design.learns:
-        rows["split"] = "test"  # nothing is learned from them
-    elif (rows["split"] == "").any():
+    if (rows["split"] == "").any():
         rows["split"] = assign_splits(rows["base_id"].tolist(), design.seed)
     needs_geometry = any(t.warp is not None for t in design.transforms)
     fit = rows["color"] & (rows["geometry"] | (not needs_geometry))

@@ -8,8 +8,9 @@ made, embedded and saved together, so that a killed run loses at most the unit i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,16 @@ def used_images(images: pd.DataFrame, *splits: str) -> pd.DataFrame:
     """
     used = images[images["used"]]
     return used[used["split"].isin(splits)] if has_splits(images) else used
+
+
+def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """Return positions of the samples that maps hold: every version of each tested image, identity once a repetition.
+
+    Args:
+        samples, images: tables of the run.
+    """
+    tested = used_images(images, "test")["image_id"]
+    return np.flatnonzero(samples["image_id"].isin(tested) & (samples["draw"] == 0))
 
 
 class SamplePlan:
@@ -142,23 +153,23 @@ def make_samples(
     corpus: Corpus,
     transforms: Iterable[Transform],
     samples: pd.DataFrame,
-    pool: ThreadPoolExecutor,
+    pool: Executor,
 ) -> tuple[list[Image], pd.DataFrame]:
     """Make the pictures of ``samples`` (one unit), and the unit's rows with the columns that are measured on them."""
     by_name = {t.name: t for t in transforms}
-    of_image = [rows for _, rows in samples.groupby("image_id", sort=False)]
-    made = list(pool.map(lambda rows: _make_versions(design, corpus, by_name, rows), of_image))
+    columns = samples[["image_id", "split", "transform", "repetition", "draw"]]
+    of_image = [list(rows.itertuples(index=False, name=None)) for _, rows in columns.groupby("image_id", sort=False)]
+    made = list(pool.map(partial(_make_versions, design, corpus, by_name), of_image))
     measured = pd.DataFrame([row for _, rows in made for row in rows], index=samples.index)
     return [image for images, _ in made for image in images], pd.concat([samples, measured], axis=1)
 
 
 def _make_versions(
-    design: Design, corpus: Corpus, transforms: dict[str, Transform], rows: pd.DataFrame
+    design: Design, corpus: Corpus, transforms: dict[str, Transform], rows: list[tuple[str, str, str, int, int]]
 ) -> tuple[list[Image], list[dict]]:
-    source = prepare_source(corpus.load(rows["image_id"].iloc[0]), design.view)
+    source = prepare_source(corpus.load(rows[0][0]), design.view)
     images, measured = [], []
-    columns = (rows[name].tolist() for name in ("image_id", "split", "transform", "repetition", "draw"))
-    for image_id, split, name, repetition, draw in zip(*columns, strict=True):
+    for image_id, split, name, repetition, draw in rows:
         transform = transforms[name].for_split(split)
         before, after, strength = make_pair(source, design, transform, image_id, repetition, draw)
         images.append(after)

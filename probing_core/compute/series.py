@@ -14,7 +14,8 @@ A run has them where it is evaluated by its splits. They are made and embedded i
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,13 +64,10 @@ ends included."""
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
     """Return the series that a run has.
 
-    None with few photographs, which have no splits; and of those whose probes are another run's the strengths alone,
-    since the others serve probes that learn from the train split.
+    None with few photographs, which have no splits.
     """
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
-    if not design.learns:
-        return (STRENGTH,)
     wanted = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
     return tuple(name for name, there in wanted.items() if there)
 
@@ -141,22 +139,29 @@ def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
 
 
 def make_series(
-    name: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: ThreadPoolExecutor
+    name: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: Executor
 ) -> tuple[list[Image], pd.DataFrame]:
     """Make the pictures of ``planned`` (one unit), and its rows with the columns that are measured on them."""
-    make: Callable[..., Made] = MAKERS[name]
     by_name = {t.name: t for t in design.transforms}
-
-    def versions(rows: pd.DataFrame) -> list[tuple[Image, Columns]]:
-        picture = corpus.load(rows["image_id"].iloc[0])
-        source = picture if name == RENDERING else prepare_source(picture, design.view)
-        made = (make(source, design, by_name, row) for row in rows.to_dict("records"))
-        return [(after, drawn | measure_change(before, after)) for before, after, drawn in made]
-
-    of_image = [rows for _, rows in planned.groupby("image_id", sort=False)]
-    made = [version for of_one in pool.map(versions, of_image) for version in of_one]
+    of_image = [rows.to_dict("records") for _, rows in planned.groupby("image_id", sort=False)]
+    made = [
+        version
+        for of_one in pool.map(partial(_versions, name, design, corpus, by_name), of_image)
+        for version in of_one
+    ]
     measured = pd.DataFrame([columns for _, columns in made], index=planned.index)
     return [picture for picture, _ in made], pd.concat([planned, measured], axis=1)
+
+
+def _versions(
+    name: str, design: Design, corpus: Corpus, transforms: Transforms, rows: list[Columns]
+) -> list[tuple[Image, Columns]]:
+    """Make the versions of one image, with what is measured on them."""
+    picture = corpus.load(rows[0]["image_id"])
+    source = picture if name == RENDERING else prepare_source(picture, design.view)
+    make: Callable[..., Made] = MAKERS[name]
+    made = (make(source, design, transforms, row) for row in rows)
+    return [(after, drawn | measure_change(before, after)) for before, after, drawn in made]
 
 
 def _at_strength(source: Image, design: Design, transforms: Transforms, row: Columns) -> Made:

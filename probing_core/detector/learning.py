@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from probing_core.compute.design import Design
 from probing_core.compute.live.tiles import DIRECT_UP_TO
-from probing_core.compute.parallel import in_chunks, one_core_threads
+from probing_core.compute.parallel import in_chunks, picture_pool
 from probing_core.corpora.base import Corpus
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import features
@@ -47,27 +48,31 @@ def measure_units(
     (n,) of their transforms (`learned_transforms`), and of their photographs among all rows.
     """
     transforms = learned_transforms(design.transforms)
-    names = [t.name for t in transforms]
-
-    def measure(row: Any) -> tuple[np.ndarray, np.ndarray]:
-        planned = plan_views(names[1:], row.image_id, design.seed)
-        views: list[Image] = []
-        with suppress(BadImage):
-            picture = corpora[row.corpus].load(row.image_id)
-            # Another size of a photograph teaches what its tiles show; the photograph itself is learned once.
-            if min(picture.shape[:2]) >= (design.view if row.first else DIRECT_UP_TO * design.view):
-                split = {t.name: t.for_split(row.split) for t in transforms}
-                made = make_views(picture, design.view, planned, split, row.image_id, design.seed, not row.first)
-                views = list(made)
-        return features(views), np.array([names.index(one.transform) for one in planned[: len(views)]], np.int64)
-
-    with one_core_threads(design.threads) as pool:
-        for unit, found in in_chunks(pool, measure, units):
+    rows_of = [[row._asdict() for row in unit] for unit in units]  # named tuples of pandas cannot be sent
+    with picture_pool(len(transforms) * sum(map(len, units))) as pool:
+        for unit, found in in_chunks(pool, partial(_measure, corpora, transforms, design), rows_of):
             yield {
                 "features": np.concatenate([X for X, _ in found]),
                 "classes": np.concatenate([y for _, y in found]),
-                "photographs": np.repeat([row.Index for row in unit], [len(y) for _, y in found]),
+                "photographs": np.repeat([row["Index"] for row in unit], [len(y) for _, y in found]),
             }
+
+
+def _measure(
+    corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of the views of one photograph, and the class of each."""
+    names = [t.name for t in transforms]
+    planned = plan_views(names[1:], row["image_id"], design.seed)
+    views: list[Image] = []
+    with suppress(BadImage):
+        picture = corpora[row["corpus"]].load(row["image_id"])
+        # Another size of a photograph teaches what its tiles show; the photograph itself is learned once.
+        if min(picture.shape[:2]) >= (design.view if row["first"] else DIRECT_UP_TO * design.view):
+            split = {t.name: t.for_split(row["split"]) for t in transforms}
+            made = make_views(picture, design.view, planned, split, row["image_id"], design.seed, not row["first"])
+            views = list(made)
+    return features(views), np.array([names.index(one.transform) for one in planned[: len(views)]], np.int64)
 
 
 def learn_detector(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 from probing_core.compute.design import Design
 from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops, cut
-from probing_core.compute.parallel import in_chunks, one_core_threads
+from probing_core.compute.parallel import in_chunks, picture_pool
 from probing_core.corpora.base import Corpus
 from probing_core.detector.calibration import AS_IT_IS, TURNED_GRAY
 from probing_core.detector.photographs import CALIBRATE, REPORT
@@ -61,22 +62,28 @@ def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
 
 
+VIEWS_OF_PHOTOGRAPH = 30
+"""About how many views a photograph has."""
+
+
 def made_views(
     design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
 ) -> Iterator[list[ScoredView]]:
     """Yield for each of ``units``, rows (`scored_from`), the views of its photographs."""
-    transforms = [t for t in design.transforms if not t.far]
-
-    def make(row: dict[Any, Any]) -> list[ScoredView]:
-        try:
-            picture = corpora[row["corpus"]].load(row["image_id"])
-        except BadImage:
-            return []
-        return list(views_of(picture, row, transforms, design))
-
-    with one_core_threads(design.threads) as pool:
+    make = partial(_views_of_row, corpora, [t for t in design.transforms if not t.far], design)
+    with picture_pool(VIEWS_OF_PHOTOGRAPH * sum(map(len, units))) as pool:
         for _, photographs in in_chunks(pool, make, units):
             yield [view for photograph in photographs for view in photograph]
+
+
+def _views_of_row(
+    corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[Any, Any]
+) -> list[ScoredView]:
+    try:
+        picture = corpora[row["corpus"]].load(row["image_id"])
+    except BadImage:
+        return []
+    return list(views_of(picture, row, transforms, design))
 
 
 def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design: Design) -> Iterator[ScoredView]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from probing_core.results.command import command_of, corpus_is_named, further_photographs
 from probing_core.results.confusion import confusion_matrix
-from probing_core.results.corpus_shift import change_of_corpus, source_of
 from probing_core.results.neighbors import mean_of, nearest, place
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard, rankable
@@ -21,7 +20,6 @@ __all__ = [
     "PicturesMissing",
     "Run",
     "RunPlace",
-    "change_of_corpus",
     "claims_by_set",
     "command_of",
     "confusion_matrix",
@@ -34,7 +32,6 @@ __all__ = [
     "place",
     "rankable",
     "result_in_words",
-    "source_of",
     "tell_apart",
     "unused_name",
 ]

@@ -33,7 +33,7 @@ def command_of(recipe: Recipe) -> str:
     """Return ``probing run`` with every option that the recipe decides.
 
     ``CORPUS`` stands where the recipe describes the pictures without naming where they are, ``FURTHER-1`` and so on
-    for collections that are not here (`further_photographs`), and ``RUN`` for the run that probes were taken from.
+    for collections that are not here (`further_photographs`).
     """
     options = Options(
         corpus=recipe.corpus if corpus_is_named(recipe) else "CORPUS",
@@ -43,7 +43,6 @@ def command_of(recipe: Recipe) -> str:
         limit=recipe.limit,
         seed=recipe.seed,
         repetitions=recipe.repetitions,
-        probes_from=Path("RUN") if recipe.probes_from else None,
         calibrate_on=_calibrate_on(recipe) or None,
     )
     return shlex.join(["probing", "run", "--out", "DIR", *options.arguments()])

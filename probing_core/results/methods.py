@@ -30,24 +30,19 @@ MODES = {
     "which is fixed beforehand, in proportion to the embedding's dimensions.",
     "split": "Linear probes learn from the train split, choose their penalty on the val split and are scored on the "
     "test split.",
-    "adopted": "All probes were trained in another run and are used as they are; every image here is a test image.",
 }
 
 
 def how_trained(run: Run) -> str:
     """Say how the probes of ``run`` were trained."""
-    if run.recipe.probes_from:
-        return MODES["adopted"]
     return MODES["split" if has_splits(run.images) else "cross-validation"]
 
 
 def about_fits(run: Run) -> str:
-    """Say how many probes the run has, where they come from, and how many of them are doubtful."""
+    """Say how many probes the run has, and how many of them are doubtful."""
     fits = run.fits
-    adopted = bool(run.recipe.probes_from)
-    what = "probes, fitted in another run, are used as they are" if adopted else "probes were fitted"
     return (
-        f"{len(fits)} {what}; {int(fits['at_edge'].sum())} have a penalty at the edge of the grid, "
+        f"{len(fits)} probes were fitted; {int(fits['at_edge'].sum())} have a penalty at the edge of the grid, "
         f"{int((~fits['converged']).sum())} did not converge."
     )
 

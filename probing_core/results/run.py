@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import CALIBRATED, DEPLOYMENT, EVERYTHING
+from probing_core.compute.names import ALL_REPETITIONS, CALIBRATED, DEPLOYMENT, EVERYTHING, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import reference_run, refuse_address
 from probing_core.probes.base import LinearProbe
@@ -20,7 +20,7 @@ from probing_core.results.pictures import Pictures
 from probing_core.run import layout
 from probing_core.run.columns import Where
 from probing_core.run.embeddings import has_embeddings, lazy_embeddings
-from probing_core.run.layout import map_path
+from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.models import embeds_pictures, model_entries, without_passed_over
 from probing_core.run.recipe import Recipe, read_recipe
 from probing_core.run.sample_table import FACTS, SampleTable
@@ -244,6 +244,28 @@ class Run:
     def has_map(self, model: str, reading: str = EVERYTHING) -> bool:
         """Return whether `map` finds one."""
         return self.store.has(map_path(model, reading))
+
+    def neighbors(self, model: str, reading: str = EVERYTHING, repetition: int | None = None) -> pd.DataFrame | None:
+        """Return for each tested sample those of other photographs whose embeddings by ``model`` are nearest.
+
+        Args:
+            reading: as of `map`.
+            repetition: samples of this one alone, and neighbors within it; of all if not given, or if the run keeps
+                none of it.
+
+        Returns:
+            ``sample`` and ``near_1`` to ``near_5``, samples, nearest first, -1 where there are fewer; None where the
+            run has no such table.
+        """
+        table = self.table(neighbors_path(model, reading))
+        if table.empty:
+            return None
+        numbers = table.loc[table["among"] == ALL_REPETITIONS, "sample"].to_numpy()
+        within = table["among"] == (ALL_REPETITIONS if repetition is None else repetition)
+        found = table[within if within.any() else table["among"] == ALL_REPETITIONS]
+        near = found[list(NEAR)].to_numpy()
+        samples = np.where(near < len(numbers), numbers[np.minimum(near, len(numbers) - 1)], -1)
+        return pd.DataFrame({"sample": found["sample"].to_numpy(), **dict(zip(NEAR, samples.T, strict=True))})
 
     def has_embeddings(self, model: str) -> bool:
         """Return whether the run holds embeddings of ``model``; one that was shipped may have none."""

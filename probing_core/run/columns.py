@@ -30,9 +30,8 @@ def read_columns(store: Files, name: str, columns: Sequence[str], where: Where |
 
     Raises:
         BadRun: the table cannot be read.
-        DamagedFile: see `Store.readable`.
     """
-    path = store.readable(name)
+    path = store.path(name)
     with _in_one_sentence(name):
         schema = pq.read_schema(path)
         table = pq.read_table(
@@ -55,7 +54,7 @@ class RowGroups:
     """
 
     def __init__(self, store: Files, name: str, columns: Sequence[str] | None = None) -> None:
-        self._path, self._name = store.readable(name), name
+        self._path, self._name = store.path(name), name
         with _in_one_sentence(name):
             self._about = about = pq.read_metadata(self._path)
         there = about.schema.to_arrow_schema()

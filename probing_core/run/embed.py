@@ -7,52 +7,43 @@ written with the first of them. Memory holds two units and the models, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from probing_core.errors import ModelUnavailable
-from probing_core.run.engine import Artifact, Plan, State
+from probing_core.run.engine import Plan
 from probing_core.run.executors import Executor, opened_executor
 from probing_core.run.graph import with_models
-from probing_core.run.layout import embeddings_folder, model_path, unit_rows_folder
-from probing_core.run.models import require_joined, require_same_model
+from probing_core.run.layout import model_path
+from probing_core.run.models import require_joined
 from probing_core.run.options import EMBED
-from probing_core.run.sample_sets import SampleSet
 from probing_core.run.setup import withdrawn_on_error
-from probing_core.run.shards import Shards
 from probing_core.run.store import digest
-from probing_core.run.wanted import Wanted
-from probing_core.run.worker import Job
 
 Entries = Sequence[dict[str, Any]]
 """Contents of ``model.toml``."""
 
 
-def embed(plan: Plan, wanted: Wanted) -> Plan:
-    """Make what is wanted and missing of the tables of samples and of the models' embeddings.
+def embed(plan: Plan) -> Plan:
+    """Make what is missing of the stage ``embed``, of a run whose images are chosen.
 
     Returns:
         The plan, with the models that were loaded for the first time.
     """
-    scope, files, waiting = plan.scope, plan.files, wanted.requests(plan)
-    with opened_executor(scope) as executor:
-        while waiting:
+    waiting = to_load(plan)
+    with opened_executor(plan.scope) as executor:
+        while True:
             loaded = list(_load_some(executor, plan, waiting))
-            entries = [entry for of_one in loaded for entry in of_one]
-            if any(entry["name"] not in plan.scope.entries for entry in entries):
+            requests = {entry["name"]: entry["request"] for of_one in loaded for entry in of_one}
+            if not requests.keys() <= plan.scope.entries.keys():
                 plan = with_models(plan)
-            artifacts = wanted.artifacts(plan, EMBED)
-            for sample_set in plan.scope.sample_sets.values():
-                _embed_units(plan, artifacts, sample_set, entries, executor)
+            plan.means.executor, plan.means.requests = executor, requests
+            wanted = [one for one in plan.select(EMBED) if one.binding.get("model") in {None, *requests}]
+            plan.make([one for one in wanted if one.row.units is not None], lambda artifact, done, total: None)
             executor.unload()
             waiting = waiting[len(loaded) :]
-        artifacts = wanted.artifacts(plan, EMBED)
-        for sample_set in plan.scope.sample_sets.values():
-            if sample_set.table in artifacts:
-                _embed_units(plan, artifacts, sample_set, [], executor)  # their rows, where no model was to be embedded
-                _gather_rows(plan, artifacts[sample_set.table], sample_set)
-    files.fold()
-    return plan
+            if not waiting:
+                return plan
 
 
 def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Entries]:
@@ -83,10 +74,8 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
     """Write the ``model.toml`` of one layer.
 
     Raises:
-        BadRun: the model is not the one that joined the run, or not the one whose probes the source has.
+        BadRun: the model is not the one that joined the run.
     """
-    if plan.scope.source is not None:
-        require_same_model(entry, plan.scope.source.entries)
     joined = plan.scope.entries.get(entry["name"])
     if joined is not None:
         require_joined(entry, joined)
@@ -94,51 +83,9 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
         plan.files.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
 
 
-def _embed_units(
-    plan: Plan, artifacts: Mapping[str, Artifact], sample_set: SampleSet, entries: Entries, executor: Executor
-) -> None:
-    """Embed what ``entries`` lack of ``sample_set``, and make its rows where they are missing: of ``artifacts``."""
-    files, progress, shards, keys = plan.files, plan.scope.progress, dict[str, Shards](), dict[str, str]()
-    for entry in entries:
-        artifact = artifacts.get(embeddings_folder(entry["name"], sample_set.series))
-        if artifact is not None and plan.state(artifact) is not State.LEFT_OUT:
-            keys[entry["name"]] = key = plan.ready_key(artifact)
-            shards[entry["name"]] = Shards(
-                files, entry["name"], sample_set.series, key, len(sample_set.units), plan.inputs(artifact)
-            )
-    requests = {entry["name"]: entry["request"] for entry in entries}
-    missing = _units_without_rows(plan, artifacts.get(sample_set.table), sample_set)
-    for name, gathered in shards.items():
-        missing += [Job(sample_set.series, unit, name, requests[name], keys[name]) for unit in gathered.missing]
-    jobs: dict[int, list[Job]] = {}
-    for job in missing:
-        jobs.setdefault(job.unit, []).append(job)
-
-    stage = sample_set.series or EMBED
-    doing = f"Embedding the {sample_set.series} series" if sample_set.series else "Transforming and embedding"
-    todo, total = [jobs[unit] for unit in sorted(jobs)], len(sample_set.units)
-    if todo:
-        progress.update(stage, total - len(todo), total, doing)
-    for position, (done, written) in enumerate(executor.work(todo), 1):
-        files.enter(written)
-        for job in done:
-            if job.model:
-                shards[job.model].add(job.unit)
-        progress.update(stage, total - len(todo) + position, total, doing)
-    progress.update(stage, total, total, doing)
-
-
-def _units_without_rows(plan: Plan, table: Artifact | None, sample_set: SampleSet) -> list[Job]:
-    if table is None or not plan.left([table]):
-        return []
-    key = plan.ready_key(table)
-    units = [unit.index for unit in sample_set.units if not plan.files.has(sample_set.rows_path(unit), key)]
-    return [Job(sample_set.series, unit, "", "", key) for unit in units]
-
-
-def _gather_rows(plan: Plan, table: Artifact, sample_set: SampleSet) -> None:
-    """Make one table of the rows of all units."""
-    if plan.left([table]):
-        parts = [sample_set.rows_path(unit) for unit in sample_set.units]
-        plan.files.join_tables(sample_set.table, parts, plan.ready_key(table), plan.inputs(table))
-    plan.files.remove(*plan.files.names(unit_rows_folder(sample_set.series)))
+def to_load(plan: Plan) -> list[str]:
+    """Return the models of the recipe that are to be loaded."""
+    scope = plan.scope
+    left = {artifact.binding.get("model") for artifact in plan.left(plan.select(EMBED))}
+    lacking = {entry["request"] for name, entry in scope.entries.items() if name in left} | set(scope.unloaded)
+    return [request for request in scope.recipe.models if request in lacking]

@@ -6,8 +6,7 @@ import numpy as np
 
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.errors import BadRun
-from probing_core.run.layout import embeddings_folder
-from probing_core.run.shards import embeddings_files
+from probing_core.run.layout import embeddings_folder, units_at
 from probing_core.run.store import Files
 
 
@@ -40,6 +39,11 @@ def lazy_blocks(store: Files, model: str, series: str) -> dict[str, LazyRows]:
 def _place_of(block: str) -> tuple[int, str]:
     number = block.partition(".")[0]
     return int(number) if number.isdigit() else 0, block
+
+
+def embeddings_files(store: Files, model: str, series: str = "") -> list[str]:
+    """Return files that hold the embeddings of ``model``, in the order of its units."""
+    return sorted(store.names(embeddings_folder(model, series)), key=units_at)
 
 
 def _unit_paths(store: Files, model: str, series: str) -> list[str]:

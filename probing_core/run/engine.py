@@ -6,35 +6,37 @@ an `Artifact` for each file. The key of an artifact is the digest of its inputs,
 the options and the checksums of what it reads. A file whose key is another one is made again, and the inputs that its
 entry in the manifest holds say why (`probing_core.run.why`).
 
+A maker is a function of the files that its row reads and of the options that it names; it is given nothing else. What
+takes long is made in units, which survive a kill (`Units`).
+
 Artifacts are expanded and made in the order of the table, so a row stands behind the rows that it reads.
 
-It is our own since a run needs what a kept library lacks: several models that share the pictures of a unit, pieces that
-survive a kill, files that were left out, and a run that stands on another.
+It is our own since a run needs what a kept library lacks: several models that share the pictures of a unit, files that
+were left out, and a run that stands on another.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
 from itertools import groupby
-from pathlib import Path
-from typing import Any, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.run.layout import ANY_UNIT, PARQUET, unit_name, units_at
+from probing_core.run.layout import UNITS, unit_name, units_at
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.run.store import Content, Files, Store, digest
 
-SOURCE = "source:"
-"""Prefix of a path in another run that a row reads."""
-
 MAX_TABLES = 3
 """Tables that a plan keeps in memory for makers that read them one after the other."""
+
+SHARD_BYTES = 64 * 2**20
+"""Size of the files into which the units of a folder are packed, so that files number by gigabytes and not by units."""
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -42,14 +44,11 @@ Binding = Mapping[str, str]
 """Placeholder of a path -> its value."""
 
 
-T = TypeVar("T")
-
-
 class State(StrEnum):
     """What is known of an artifact.
 
     ``NOTHING`` means that its maker had nothing to write, ``LEFT_OUT`` that it was made and did not ship, ``NOT_HERE``
-    that it cannot be made since what it reads was left out, or since the run that it is taken from is elsewhere.
+    that it cannot be made since what it reads was left out.
     """
 
     MADE = "made"
@@ -78,20 +77,18 @@ class Row:
         holds: what it holds, for the documentation.
         stage: in which it is made; empty for a file that is written as it is, and not made from others.
         each: scope -> the bindings of the placeholders; none as long as it is not known which there are.
-        reads: paths of other rows. A placeholder that is not in ``path`` stands for all that there are; a path that
-            begins with ``source:`` is of another run.
-        options: names of what it depends on beside, see `Table`.
+        reads: paths of other rows. A placeholder that is not in ``path`` stands for all that there are.
+        options: names of what it depends on besides, see `Table`.
         revision: raised where the same inputs give other bytes.
         beside: paths of what is written together with it.
-        pieces: path, with ``{unit}`` for their number, of what a maker that takes long writes on its way: it survives a
-            kill, and goes once the file is complete.
         by_key: whether who reads it takes its key and not its checksum, so that one that was made again with other last
             bits makes nothing else be made again.
-        units: scope, binding -> number of units of a folder.
+        units: makes missing units of artifacts of all rows that name it (`Units`), where it is made in units.
+        count: scope, binding -> number of units of a folder.
         group: rows that follow each other and name the same group are made binding by binding: of one model after
-            another, so that what is read of a model serves them all.
-        make: reader of its inputs -> content of ``path`` and of each of ``beside``, by their paths in the row, or None
-            where it cannot be made here. None of what a stage makes by itself, for many rows at once.
+            another, so that what is read of a model serves them all (`Given.kept`).
+        make: files that it reads, what it is given -> content of ``path`` and of each of ``beside``, by their paths in
+            the row. Of what is made in units, from these; if not given, it is the units one after the other.
         doing: what is said while it is made, with placeholders.
     """
 
@@ -103,20 +100,20 @@ class Row:
     options: Sequence[str] = ()
     revision: int = 1
     beside: Sequence[str] = ()
-    pieces: str = ""
     by_key: bool = False
-    units: Callable[[Any, Binding], int] | None = None
+    units: Callable[[Sequence[Units]], None] | None = None
+    count: Callable[[Any, Binding], int] | None = None
     group: str = ""
-    make: Callable[[Reader], Mapping[str, Content] | None] | None = None
+    make: Callable[[Reads, Given], Mapping[str, Content]] | None = None
     doing: str = ""
 
     @property
     def outputs(self) -> tuple[str, ...]:
         return (self.path, *self.beside)
 
-    def is_read(self, path: str) -> bool:
-        """Return whether it reads files that are called like ``path``."""
-        return any(_pattern(read).match(path) for read in self.reads)
+
+Value = Callable[[Any, Binding], Any]
+"""Scope, binding -> the value of an option."""
 
 
 class Table:
@@ -124,34 +121,35 @@ class Table:
 
     Args:
         rows: each behind those that it reads.
-        options: name -> (scope, binding) -> value (JSON types).
+        options: name -> value in JSON types, which enters keys.
+        given: name -> value that makers are given in its place.
 
     Raises:
         ValueError: a row reads what no row before it writes, or depends on an unknown option.
     """
 
-    def __init__(self, rows: Sequence[Row], options: Mapping[str, Callable[[Any, Binding], Any]]) -> None:
-        self.rows, self.options = tuple(rows), options
+    def __init__(
+        self, rows: Sequence[Row], options: Mapping[str, Value], given: Mapping[str, Value] | None = None
+    ) -> None:
+        self.rows, self.options, self.given = tuple(rows), options, {**options, **(given or {})}
         known: set[str] = set()
         for row in rows:
-            for path in (path for path in row.reads if not path.startswith(SOURCE)):
+            for path in row.reads:
                 if path not in known:
                     raise ValueError(f"'{row.path}' reads '{path}', which no row before it writes.")
             if unknown := [name for name in row.options if name not in options]:
                 raise ValueError(f"'{row.path}' depends on '{unknown[0]}', which is no option of the table.")
             known.update(row.outputs)
 
+    def with_rows(self, rows: Sequence[Row]) -> Table:
+        """Return a table of ``rows`` with the options of this one."""
+        return Table(rows, self.options, self.given)
+
     def without(self, leaves_out: Callable[[Row], bool]) -> Table:
         """Return the table less some rows, which no other row reads then."""
         rows = [row for row in self.rows if not leaves_out(row)]
         known = {path for row in rows for path in row.outputs}
-        return Table(
-            [
-                replace(row, reads=tuple(path for path in row.reads if path in known or path.startswith(SOURCE)))
-                for row in rows
-            ],
-            self.options,
-        )
+        return self.with_rows([replace(row, reads=tuple(p for p in row.reads if p in known)) for row in rows])
 
     def stage_of(self, path: str) -> str:
         """Return the stage that makes ``path``; empty where none does."""
@@ -171,8 +169,7 @@ class Artifact:
         outputs: path in the row -> path in the run.
         reads: paths of what it reads.
         options: name -> value.
-        units: number of units of a folder.
-        pieces: path of its pieces, with ``{unit}`` for their number.
+        count: number of units of a folder.
     """
 
     row: Row
@@ -181,25 +178,16 @@ class Artifact:
     outputs: Mapping[str, str]
     reads: tuple[str, ...]
     options: Mapping[str, Any] = field(repr=False)
-    units: int = 0
-    pieces: str = ""
-
-    def is_read(self, path: str) -> bool:
-        """Return whether its row declares that the file at ``path`` is read."""
-        return path in self.reads or any(path.startswith(read) for read in self.reads if read.endswith("/"))
-
-    def require_read(self, path: str) -> None:
-        """Refuse to read what its row does not declare: its key would not know of it."""
-        assert self.is_read(path), f"'{self.row.path}' reads '{path}' without saying so."
-
-    def piece(self, unit: int) -> str:
-        """Return the path of one of its pieces."""
-        assert self.pieces, f"'{self.row.path}' is not made in pieces."
-        return self.pieces.replace(ANY_UNIT, unit_name(unit))
+    count: int = 0
 
     @property
     def is_folder(self) -> bool:
         return self.path.endswith("/")
+
+    @property
+    def units_folder(self) -> str:
+        """Where its units are until it is complete."""
+        return f"{UNITS}{self.path.removesuffix('/')}/"
 
 
 class Plan:
@@ -207,11 +195,10 @@ class Plan:
 
     Args:
         table: what there can be.
-        scope: what ``each``, ``units``, options and makers are given; the engine does not look at it.
+        scope: what ``each``, ``count`` and options are given; the engine does not look at it.
         files: of the run.
-        source: of the run that paths with ``source:`` lie in, or None where it is not here.
         slug: placeholder, its value -> how the value stands in a path.
-        hidden: names of what the scope holds that makers are not given: files, and what was read of them.
+        means: what makers are given that changes no bytes, such as where they report to.
     """
 
     def __init__(
@@ -219,15 +206,13 @@ class Plan:
         table: Table,
         scope: Any,
         files: Store,
-        source: Files | None = None,
         slug: Callable[[str, str], str] = lambda name, value: value,
-        hidden: Collection[str] = (),
+        means: Any = None,
     ) -> None:
-        self.table, self.scope, self.files, self.source, self._slug = table, scope, files, source, slug
-        self.hidden = hidden
+        self.table, self.scope, self.files, self.means, self._slug = table, scope, files, means, slug
         self.artifacts: dict[str, Artifact] = {}
         self.tables: dict[tuple[str, str], pd.DataFrame] = {}
-        self.kept: tuple[Binding, dict[Hashable, tuple[Any, set[str]]]] = {}, {}
+        self._kept: tuple[Binding, dict[Hashable, Any]] = {}, {}
         self._of_output: dict[str, Artifact] = {}
         of_template: dict[str, list[Artifact]] = {}
         for _, rows in groupby(table.rows, key=lambda row: row.group or row.path):
@@ -239,26 +224,14 @@ class Plan:
     def _expand(self, row: Row, of_template: dict[str, list[Artifact]]) -> Iterator[Artifact]:
         for binding in row.each(self.scope):
             outputs = {template: self._fill(template, binding) for template in row.outputs}
-            reads = tuple(dict.fromkeys(path for read in row.reads for path in self._found(read, binding, of_template)))
+            reads = tuple(dict.fromkeys(path for read in row.reads for path in _found(read, binding, of_template)))
             options = {name: self.table.options[name](self.scope, binding) for name in row.options}
-            units = 0 if row.units is None else row.units(self.scope, binding)
-            pieces = self._fill(row.pieces, {**binding, "unit": ANY_UNIT})
-            artifact = Artifact(row, binding, outputs[row.path], outputs, reads, options, units, pieces)
+            count = 0 if row.count is None else row.count(self.scope, binding)
+            artifact = Artifact(row, binding, outputs[row.path], outputs, reads, options, count)
             for template, path in outputs.items():
                 self._of_output[path] = artifact
                 of_template.setdefault(template, []).append(artifact)
             yield artifact
-
-    def _found(self, read: str, binding: Binding, of_template: Mapping[str, list[Artifact]]) -> Iterator[str]:
-        """Yield the paths that ``read`` of a row stands for."""
-        if read.startswith(SOURCE):
-            path = self._fill(read.removeprefix(SOURCE), binding)
-            if self.source is None or self.source.entry(path) is not None:
-                yield SOURCE + path
-            return
-        for artifact in of_template.get(read, ()):
-            if all(artifact.binding[name] == value for name, value in binding.items() if name in artifact.binding):
-                yield artifact.outputs[read]
 
     def _fill(self, template: str, binding: Binding) -> str:
         return PLACEHOLDER.sub(lambda found: self._slug(found[1], binding[found[1]]), template)
@@ -286,9 +259,6 @@ class Plan:
 
     def value(self, path: str) -> str | None:
         """Return the checksum or the key by which whoever reads ``path`` knows it; None where it is missing."""
-        if path.startswith(SOURCE):
-            entry = None if self.source is None else self.source.entry(path.removeprefix(SOURCE))
-            return None if entry is None else short_checksum(entry)
         row = self._of_output[path].row
         if row.by_key and row.stage:
             return self.key(self._of_output[path])
@@ -302,7 +272,8 @@ class Plan:
 
     def key(self, artifact: Artifact) -> str | None:
         """Return the digest of what ``artifact`` is made from; None where some of it is missing."""
-        return _key_of(artifact, self.inputs(artifact))
+        inputs = self.inputs(artifact)
+        return None if None in inputs.values() else digest([artifact.row.path, inputs])
 
     def ready_key(self, artifact: Artifact) -> str:
         """Return the key of an artifact all of whose inputs are there."""
@@ -320,18 +291,16 @@ class Plan:
         """Return the state of ``artifact`` by the manifest; no file is read."""
         if not artifact.row.stage:
             return State.MADE if self.files.has(artifact.path) else State.MISSING
-        state = self._state(artifact)
+        state = self._state_of_folder(artifact) if artifact.is_folder else self._state(artifact)
         if state not in COMPLETE and any(self.cannot_be_read(path) for path in artifact.reads):
             return State.NOT_HERE
         return state
 
     def _state(self, artifact: Artifact) -> State:
-        if artifact.is_folder:
-            return self._state_of_folder(artifact)
         entries = [entry for entry in self.entries(artifact) if entry is not None]
-        key = self._key_as_before(artifact, entries) if self.source is None else self.key(artifact)
         if len(entries) < len(artifact.outputs) or not all(map(self._is_there, artifact.outputs.values())):
             return State.MISSING
+        key = self.key(artifact)
         if key is None or any(entry["key"] != key for entry in entries):
             return State.STALE
         states = [entry.get("state") for entry in entries]
@@ -340,20 +309,11 @@ class Plan:
     def _state_of_folder(self, artifact: Artifact) -> State:
         key, entries = self.key(artifact), self.files.entries(artifact.path)
         held = {path: entry for path, entry in entries.items() if entry["key"] == key}
-        if units_of(held) >= set(range(artifact.units)) and all(map(self._is_there, held)):
+        if units_of(held) >= set(range(artifact.count)) and all(map(self._is_there, held)):
             return State.LEFT_OUT if any("state" in entry for entry in held.values()) else State.MADE
         if self.files.base is not None and entries and all(e.get("state") == LEFT_OUT for e in entries.values()):
             return State.LEFT_OUT  # of another revision, in a run that is only read
         return State.STALE if entries else State.MISSING
-
-    def _key_as_before(self, artifact: Artifact, entries: Sequence[Entry]) -> str | None:
-        """Return the key of ``artifact`` with what it took from another run, which is not here, as it was then."""
-        inputs, before = self.inputs(artifact), entries[0].get("inputs", {}) if entries else {}
-        for path in (path for path in artifact.reads if path.startswith(SOURCE)):
-            inputs[path] = before.get(path)
-            if path not in before:
-                del inputs[path]  # it had none
-        return _key_of(artifact, inputs)
 
     def _is_there(self, path: str) -> bool:
         """Return whether a file that is entered lies on the disk, or need not."""
@@ -362,8 +322,6 @@ class Plan:
 
     def cannot_be_read(self, path: str) -> bool:
         """Return whether what lies at ``path`` was left out, or cannot be made here."""
-        if path.startswith(SOURCE):
-            return self.source is None
         found = self._of_output[path]
         if not found.is_folder and (entry := self.files.entry(path)) is not None:
             return entry.get("state") == LEFT_OUT
@@ -373,22 +331,14 @@ class Plan:
         """Return those of ``artifacts`` that are to be made."""
         return [artifact for artifact in artifacts if self.state(artifact) in (State.MISSING, State.STALE)]
 
-    def needed(self, paths: Iterable[str]) -> set[str]:
-        """Return the names of the artifacts that files belong to, and of all that these lack to be made, at any
-        remove."""
-        names = {found.path for found in map(self.holding, paths) if found is not None}
-        for name, artifact in reversed(self.artifacts.items()):  # what is read stands before who reads it
-            if name in names and self.left([artifact]):
-                lacks = filter(self._lacks, artifact.reads)
-                names.update(self._of_output[path].path for path in lacks if path in self._of_output)
-        return names
-
-    def _lacks(self, path: str) -> bool:
-        """Return whether what lies at ``path`` is missing, or is another than who reads it by its key takes it for."""
-        read = self._of_output.get(path)
-        # The key of what is read by it says what should lie there, and not that it does.
-        stale = read is not None and read.row.by_key and bool(read.row.stage) and bool(self.left([read]))
-        return stale or self.value(path) is None
+    def lacked(self, artifact: Artifact) -> str:
+        """Return the first of what ``artifact`` reads that is missing, or, where it is read by its key, that is another
+        than its key says; empty where there is none."""
+        for path in artifact.reads:
+            read = self._of_output[path]
+            if self.value(path) is None or (read.row.by_key and read.row.stage and self.left([read])):
+                return path
+        return ""
 
     # making
 
@@ -401,18 +351,38 @@ class Plan:
         Raises:
             BadRun: what one of them reads is missing.
         """
+        tried: set[str] = set()
         for done, artifact in enumerate(artifacts):
-            if self.left([artifact]):
-                report(artifact, done, len(artifacts))
-                self._require(artifact)
-                assert artifact.row.make is not None, f"'{artifact.path}' is made by its stage."
-                later = [one for one in artifacts[done + 1 :] if one.row.make is artifact.row.make]
-                content = artifact.row.make(Reader(self, artifact, later))
-                if content is not None:
-                    self.enter(artifact, content)
-            if artifact.pieces and self.state(artifact) in COMPLETE:  # a kill may have left them, too
-                folder, piece = artifact.pieces.partition(ANY_UNIT)[0], _pattern(artifact.pieces)
-                self.files.remove(*filter(piece.match, self.files.names(folder)))
+            if artifact.path in tried or not self.left([artifact]):
+                continue
+            report(artifact, done, len(artifacts))
+            if lacked := self.lacked(artifact):
+                root = self.files.root
+                raise BadRun(
+                    f"'{artifact.path}' is made from '{lacked}', which the run '{root}' lacks; "
+                    f"`probing run --out {root}` makes it."
+                )
+            if artifact.row.units is not None:
+                same = [one for one in artifacts[done:] if one.row.units is artifact.row.units]
+                shared = [one for one in self.left(same) if not self.lacked(one)]
+                tried.update(one.path for one in shared)
+                self._make_in_units(shared)
+            elif artifact.row.make is not None:
+                self.enter(artifact, artifact.row.make(*self.given(artifact)))
+        self.clean()
+
+    def given(self, artifact: Artifact, parts: Sequence[str] = ()) -> tuple[Reads, Given]:
+        """Return what the maker of ``artifact`` is given.
+
+        Args:
+            parts: paths of its units, where it is made from these.
+        """
+        if artifact.binding != self._kept[0]:
+            self._kept = artifact.binding, {}
+        names = artifact.row.options
+        options = {name: self.table.given[name](self.scope, artifact.binding) for name in names}
+        kept = self._kept[1] if artifact.row.group else {}
+        return Reads(self, (*artifact.reads, *parts)), Given(artifact.binding, options, self.means, kept, parts)
 
     def enter(self, artifact: Artifact, content: Mapping[str, Content]) -> None:
         """Write what was made; ``content`` is by the paths in the row."""
@@ -421,138 +391,181 @@ class Plan:
         for template, path in artifact.outputs.items():
             self.files.write(path, content.get(template), key, inputs)
 
-    def _require(self, artifact: Artifact) -> None:
-        for path in artifact.reads:
-            if self._lacks(path):
-                raise BadRun(
-                    f"'{artifact.path}' is made from '{path}', which the run '{self.files.root}' lacks; "
-                    f"`probing run --out {self.files.root}` makes it."
-                )
+    def _make_in_units(self, artifacts: Sequence[Artifact]) -> None:
+        """Have the missing units made of artifacts that share them, and make those artifacts of which none is missing
+        then."""
+        made = [Units(self, artifact) for artifact in artifacts]
+        assert artifacts[0].row.units is not None
+        artifacts[0].row.units(made)
+        for units in (units for units in made if not units.lacking(units.count)):
+            units.finish()
+
+    def clean(self) -> None:
+        """Remove units of artifacts that are complete; a kill may have left them."""
+        folders = {f"{path.rpartition('/')[0]}/" for path in self.files.names(UNITS)}
+        of_folder = {artifact.units_folder: artifact for artifact in self.artifacts.values()}
+        for folder in sorted(folders):
+            artifact = of_folder.get(folder)
+            if artifact is not None and self.state(artifact) in COMPLETE:
+                self.files.remove(*self.files.names(folder))
 
 
-class Reader:
-    """What a maker is given: the files that its row reads, and no other; its binding; the scope of the plan.
+@dataclass(frozen=True)
+class Given:
+    """What a maker is given besides the files that it reads.
 
-    A maker that takes long writes the pieces that its row names.
+    Attributes:
+        binding: placeholder of the row's path -> its value.
+        options: name -> value, of those that the row names.
+        means: see `Plan`.
+        kept: what makers keep in memory for the rows of their group, while the binding is the same.
+        parts: paths of the units that it is made from, in order.
+    """
+
+    binding: Binding
+    options: Mapping[str, Any]
+    means: Any
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+    parts: Sequence[str] = ()
+
+
+class Reads(Files):
+    """The files of a run that a row reads, as its maker is given them: no other is there.
 
     Args:
         plan: of the run.
-        artifact: what is to be made.
-        later: what the same maker will be asked for afterwards.
+        paths: of the files and folders.
     """
 
-    def __init__(self, plan: Plan, artifact: Artifact, later: Sequence[Artifact] = ()) -> None:
-        self._plan, self._later, self.artifact = plan, later, artifact
-        self.scope: Any = Facts(plan.scope, plan.hidden, artifact)
-        self.binding = artifact.binding
-        self._asked: set[str] = set()
-        self.files = Declared(plan.files, artifact, self._asked)
-        self.source = None if plan.source is None else Declared(plan.source, artifact, self._asked, SOURCE)
+    def __init__(self, plan: Plan, paths: Sequence[str]) -> None:
+        self.root, self.paths, self._plan = plan.files.root, tuple(paths), plan
+        self._files, self._folders = frozenset(paths), tuple(path for path in paths if path.endswith("/"))
 
-    def table(self, path: str) -> pd.DataFrame:
-        """Return a table whole; the last few stay in memory. Shared: not to be changed."""
-        name = path, self.files.checksum(path)
-        tables = self._plan.tables
-        if name not in tables:
-            while len(tables) >= MAX_TABLES:
-                tables.pop(next(iter(tables)))
-            tables[name] = self.files.read_table(path)
-        return tables[name]
-
-    def kept(self, name: Hashable, make: Callable[[], T]) -> T:
-        """Return what ``make`` returns, which stays in memory while files of the same binding are made. It is of files
-        that every row reads that asks for ``name``."""
-        binding, kept = self._plan.kept
-        if binding != self.binding:
-            binding, kept = self._plan.kept = self.binding, {}
-        if name not in kept:
-            before = set(self._asked)
-            self._asked.clear()
-            kept[name] = make(), set(self._asked)
-            self._asked |= before
-        value, asked = kept[name]
-        for path in asked:
-            self.artifact.require_read(path)
-        return value
-
-    @property
-    def waiting(self) -> list[Reader]:
-        """Readers of what the same maker will be asked for afterwards, as far as its inputs are there: it may write
-        pieces of these, too."""
-        left = self._plan.left(self._later)
-        return [Reader(self._plan, one) for one in left if self._plan.key(one) is not None]
-
-    @cached_property
-    def _key(self) -> str:
-        return self._plan.ready_key(self.artifact)
-
-    def has_piece(self, unit: int) -> bool:
-        """Return whether a piece is there that was made from the same inputs."""
-        return self._plan.files.has(self.artifact.piece(unit), self._key)
-
-    def write_piece(self, unit: int, content: Content) -> None:
-        self._plan.files.write(self.artifact.piece(unit), content, self._key)
-
-    def read_piece(self, unit: int) -> Any:
-        """Return a piece as it was written: a table, or arrays by name."""
-        path, files = self.artifact.piece(unit), self._plan.files
-        assert self.has_piece(unit), f"'{path}' is not there, or was made from other inputs."
-        return files.read_table(path) if path.endswith(PARQUET) else files.read_arrays(path)
-
-
-class Facts:
-    """The scope of a plan as a maker sees it: less what hands out files, which its row would not declare."""
-
-    def __init__(self, scope: Any, hidden: Collection[str], artifact: Artifact) -> None:
-        self._scope, self._hidden, self._artifact = scope, hidden, artifact
-
-    def __getattr__(self, name: str) -> Any:
-        assert name not in self._hidden, f"'{self._artifact.row.path}' takes '{name}' of the scope without saying so."
-        return getattr(self._scope, name)
-
-
-class Declared(Files):
-    """The files of a run that one artifact may read. Another is refused: its key would not know of it.
-
-    Of what its row reads, a run may have none: that alone is not there.
-
-    Args:
-        files: of the run.
-        artifact: which one.
-        asked: gets the paths that are asked for, as the artifact names them.
-        prefix: of these paths: empty, or `SOURCE`.
-    """
-
-    def __init__(self, files: Files, artifact: Artifact, asked: set[str], prefix: str = "") -> None:
-        self.root, self._files, self._artifact, self._asked, self._prefix = files.root, files, artifact, asked, prefix
-
-    def _is_declared(self, name: str) -> bool:
-        return self._artifact.is_read(f"{self._prefix}{name}")
+    def _is_read(self, name: str) -> bool:
+        return name in self._files or name.startswith(self._folders)
 
     def entry(self, name: str) -> Entry | None:
-        if self._is_declared(name) or not self._artifact.row.is_read(f"{self._prefix}{name}"):
-            return self._files.entry(self._declared(name))
-        return None
-
-    def path(self, name: str) -> Path:
-        return self._files.path(self._declared(name))
-
-    def readable(self, name: str) -> Path:
-        return self._files.readable(self._declared(name))
-
-    def _declared(self, name: str) -> str:
-        path = f"{self._prefix}{name}"
-        self._artifact.require_read(path)
-        self._asked.add(path)
-        return name
+        return self._plan.files.entry(name) if self._is_read(name) else None
 
     def entries(self, prefix: str) -> dict[str, Entry]:
-        found = self._files.entries(prefix)
-        return {self._declared(name): entry for name, entry in found.items() if self._is_declared(name)}
+        return {name: entry for name, entry in self._plan.files.entries(prefix).items() if self._is_read(name)}
+
+    def path(self, name: str) -> Path:
+        if not self._is_read(name):
+            raise KeyError(f"'{name}' is none of the files that are read: {', '.join(self.paths)}")
+        return self._plan.files.path(name)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table whole; the last few stay in memory. Shared: not to be changed."""
+        known, tables = (name, self.checksum(name)), self._plan.tables
+        if known not in tables:
+            while len(tables) >= MAX_TABLES:
+                tables.pop(next(iter(tables)))
+            tables[known] = self.read_table(name)
+        return tables[known]
 
 
-def _key_of(artifact: Artifact, inputs: Mapping[str, Any]) -> str | None:
-    return None if None in inputs.values() else digest([artifact.row.path, inputs])
+class Units:
+    """The units of an artifact that is made in units: which are missing, and how others are added.
+
+    A unit is a file that survives a kill until the artifact is complete; it counts while its key is that of the
+    artifact.
+
+    Attributes:
+        files, given: as for a maker.
+        key: of the artifact.
+        count: number of its units, as `lacking` was asked last.
+    """
+
+    def __init__(self, plan: Plan, artifact: Artifact) -> None:
+        self._plan, self._store, self.artifact = plan, plan.files, artifact
+        self.files, self.given = plan.given(artifact)
+        self.key, self.count = plan.ready_key(artifact), artifact.count
+        self._next, self._packed = 0, dict[int, int]()
+        suffix = ".safetensors" if artifact.is_folder else PurePosixPath(artifact.path).suffix
+        self._name = f"{artifact.units_folder}{{}}{suffix}"
+        if artifact.is_folder:
+            others = [name for name in self._store.names(artifact.path) if not self._store.has(name, self.key)]
+            self._store.remove(*others)
+            self._store.hide(*(name for name in others if self._store.has(name)))  # of the base, which is only read
+
+    def path(self, unit: int) -> str:
+        """Return where a unit is until the artifact is complete."""
+        return self._name.format(unit_name(unit))
+
+    def lacking(self, count: int) -> list[int]:
+        """Return which of ``count`` units are to be made."""
+        self.count = count
+        if self.artifact.is_folder:
+            self._packed = dict(map(units_at, self._store.names(self.artifact.path)))
+        packed = {unit for first, last in self._packed.items() for unit in range(first, last + 1)}
+        return [i for i in range(count) if i not in packed and not self._store.has(self.path(i), self.key)]
+
+    def write(self, unit: int, content: Content) -> None:
+        self._store.write(self.path(unit), content, self.key)
+        self.pack()
+
+    def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
+        """Enter units that others wrote, to `path`."""
+        self._store.enter(written)
+
+    def finish(self) -> None:
+        """Make the artifact from its units."""
+        artifact, parts = self.artifact, [self.path(i) for i in range(self.count)]
+        if artifact.is_folder:
+            self.pack(whole=True)
+        elif artifact.row.make is not None:
+            self._plan.enter(artifact, artifact.row.make(*self._plan.given(artifact, parts)))
+        elif parts:
+            self._store.join_tables(artifact.path, parts, self.key, self._plan.inputs(artifact))
+        else:
+            self._plan.enter(artifact, {})
+        self._store.remove(*self._store.names(artifact.units_folder))
+
+    def pack(self, whole: bool = False) -> None:
+        """Gather units of a folder, as far as they are there in order, into files of about `SHARD_BYTES`.
+
+        These begin and end where the sizes of the units make them, or where another file is already, so that the same
+        run has the same files.
+
+        Args:
+            whole: whether the last file may be smaller.
+        """
+        if not self.artifact.is_folder:
+            return
+        first = unit = self._next
+        size = 0
+        while True:
+            if unit > first and (size >= SHARD_BYTES or unit in self._packed or (whole and unit == self.count)):
+                self._gather(first, unit - 1)
+                first, size = unit, 0
+            entry = self._store.entry(self.path(unit))
+            if unit in self._packed:
+                first = unit = self._packed[unit] + 1
+            elif unit < self.count and entry is not None and entry["key"] == self.key:
+                size += entry["bytes"]
+                unit += 1
+            else:
+                break
+        self._next = first
+
+    def _gather(self, first: int, last: int) -> None:
+        parts, inputs = [self.path(unit) for unit in range(first, last + 1)], self._plan.inputs(self.artifact)
+        through = f"-{last:05d}" if last > first else ""
+        shard = f"{self.artifact.path}{unit_name(first)}{through}.safetensors"
+        if last == first:
+            self._store.move(parts[0], shard, inputs)
+        else:
+            self._store.join_arrays(shard, parts, self.key, inputs)
+            self._store.remove(*parts)
+        self._packed[first] = last
+
+
+def _found(read: str, binding: Binding, of_template: Mapping[str, list[Artifact]]) -> Iterator[str]:
+    """Yield the paths that ``read`` of a row stands for."""
+    for artifact in of_template.get(read, ()):
+        if all(artifact.binding[name] == value for name, value in binding.items() if name in artifact.binding):
+            yield artifact.outputs[read]
 
 
 def _pattern(template: str) -> re.Pattern[str]:

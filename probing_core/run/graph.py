@@ -17,7 +17,6 @@ from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
     DEPLOYMENT,
-    DETECTOR,
     DONE,
     EVERYTHING,
     LAYERS,
@@ -34,32 +33,33 @@ from probing_core.compute.tasks import CONTENT
 from probing_core.compute.train.comparison import train_others
 from probing_core.compute.train.content import train_content
 from probing_core.measures import MEASURES
+from probing_core.measures.seeds import with_place
 from probing_core.run import layout, revisions
-from probing_core.run.engine import SOURCE, Binding, Plan, Row, Table
+from probing_core.run.engine import Binding, Plan, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.makers import (
     DETECTOR_VIEWS,
     LIVE,
     SCORES_OF_MODEL,
-    adopt_probes,
     choose_images_of,
     choose_verdict_photographs,
-    copy_from_source,
     decide_claims,
-    draw_map,
+    embed_units,
     join,
     join_fits,
+    join_parts,
     learn_detector_of,
     make_study,
+    measure_for_detector,
     score,
     score_views,
     train,
     train_task,
 )
+from probing_core.run.maps import draw
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
-from probing_core.run.probes import has_scored_views
-from probing_core.run.scope import HOLDING_FILES, Scope
+from probing_core.run.scope import Scope
 
 # which there are
 
@@ -70,6 +70,11 @@ def _names_of_models(scope: Scope) -> Iterator[Binding]:
 
 def _models(scope: Scope, series: str = "") -> Iterator[Binding]:
     return ({"model": name} for name in scope.entries if scope.covers(name, series))
+
+
+def _mapped(scope: Scope) -> Iterator[Binding]:
+    """Yield the models that have maps: all but further trainings of another one."""
+    return ({"model": name} for name in with_place(scope.entries) if scope.covers(name, ""))
 
 
 def _embedding_models(scope: Scope) -> Iterator[Binding]:
@@ -85,21 +90,17 @@ def _units(scope: Scope, binding: Binding, series: str = "") -> int:
     return len(scope.sample_sets[series].units)
 
 
-def _fine(scope: Scope, learns: bool) -> Iterator[Binding]:
-    return (binding for binding in _models(scope) if scope.learns is learns)
-
-
-def _groups(scope: Scope, learns: bool) -> Iterator[Binding]:
-    models = [binding["model"] for binding in _fine(scope, learns)]
+def _groups(scope: Scope) -> Iterator[Binding]:
+    models = [binding["model"] for binding in _models(scope)]
     return ({"model": model, "task": task} for model in models for task in scope.tasks if task in GROUP_TASKS)
 
 
 def _content(scope: Scope) -> Iterator[Binding]:
-    return (binding for binding in _fine(scope, learns=True) if CONTENT in scope.tasks)
+    return (binding for binding in _models(scope) if CONTENT in scope.tasks)
 
 
 def _other_probes(scope: Scope) -> Iterator[Binding]:
-    return (binding for binding in _fine(scope, learns=True) if scope.has_splits)
+    return (binding for binding in _models(scope) if scope.has_splits)
 
 
 def _if(condition: Callable[[Scope], bool]) -> Callable[[Scope], Iterable[Binding]]:
@@ -119,22 +120,10 @@ def _any_studied(scope: Scope, study: str) -> bool:
 
 
 def _verdict_models(scope: Scope) -> Iterable[Binding]:
-    if not (scope.learns and scope.recipe.calibrate_on):
+    if not scope.recipe.calibrate_on:
         return ()
     own = set(scope.files.own_names())  # those of a run that is only read have what they have
     return (one for one in _embedding_models(scope) if layout.model_path(one["model"]) in own)
-
-
-def _adopts_detector(scope: Scope) -> bool:
-    return not scope.learns and scope.source_files.has(DETECTOR_FILE)
-
-
-def _adopts_views(scope: Scope, model: str) -> bool:
-    return not scope.learns and has_scored_views(scope.source_files, model)
-
-
-def _adopted_views(scope: Scope) -> Iterator[Binding]:
-    return ({"model": name} for name in scope.entries if _adopts_views(scope, name))
 
 
 # what the options of rows are
@@ -147,7 +136,7 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "seed": lambda s, b: s.recipe.seed,
     "repetitions": lambda s, b: s.recipe.repetitions,
     "embeddings": lambda s, b: "float32",
-    "learns": lambda s, b: s.learns,
+    "learns": lambda s, b: True,  # every run learns its probes; it is in the keys of format 1
     "warps": lambda s, b: any(t.warp is not None for t in s.transforms),
     "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
     "alternatives": lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far},
@@ -170,6 +159,14 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
 }
 """Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
 which memory may decide, and ``models``, ``unscored`` and ``claims``, which the models decide."""
+
+GIVEN: Mapping[str, Callable[[Scope, Binding], Any]] = {
+    "fingerprint": lambda s, b: s.corpora,
+    **dict.fromkeys(("transforms", "classes", "warps"), lambda s, b: s.transforms),
+    "train_samples": lambda s, b: most_to_learn(s.entries[b["model"]]["dim"]),
+    "claims": lambda s, b: list(s.entries),
+}
+"""What makers are given of an option where its value in a key only describes it."""
 
 
 def _train_samples(scope: Scope, model: str) -> int | None:
@@ -197,13 +194,13 @@ VERDICT_OPTIONS = (*VERSIONS, "calibrate_on", "alternatives")
 
 
 def _embed_rows() -> Iterator[Row]:
-    """Yield the rows of the main samples.
-
-    What has no maker in the stage ``embed`` is made unit by unit by `probing_core.run.embed`: models share its
-    pictures.
-    """
+    """Yield the rows of the main samples, which are made in units: models share the pictures of each."""
     images = ("fingerprint", "view", "limit", "live_images", "seed", "learns", "warps")
-    main: dict[str, Any] = {"stage": EMBED, "revision": revisions.SAMPLES}
+    main: dict[str, Any] = {
+        "stage": EMBED,
+        "revision": revisions.SAMPLES,
+        "units": partial(embed_units, series=""),
+    }
     yield Row(
         path=layout.IMAGES,
         holds="one row an image that the run considered",
@@ -233,7 +230,7 @@ def _embed_rows() -> Iterator[Row]:
         each=_models,
         reads=(layout.IMAGES, MODEL),
         options=(*VERSIONS, "repetitions", "embeddings"),
-        units=_units,
+        count=_units,
         by_key=True,
         **main,
     )
@@ -246,7 +243,11 @@ def _series_rows() -> Iterator[Row]:
         (RENDERING, "images of every split as other programs alter them", ("alternatives", "live_images")),
         (LAYERS, "images of every split, of which every block of a network is embedded", ()),
     ):
-        series: dict[str, Any] = {"stage": EMBED, "revision": revisions.SERIES[name]}
+        series: dict[str, Any] = {
+            "stage": EMBED,
+            "revision": revisions.SERIES[name],
+            "units": partial(embed_units, series=name),
+        }
         yield Row(
             path=layout.series_table(name),
             holds=f"one row a sample of a series: {holds}",
@@ -261,7 +262,7 @@ def _series_rows() -> Iterator[Row]:
             each=partial(_models, series=name),
             reads=(layout.IMAGES, MODEL),
             options=(*VERSIONS, *options, "embeddings"),
-            units=partial(_units, series=name),
+            count=partial(_units, series=name),
             by_key=True,
             **series,
         )
@@ -274,26 +275,15 @@ def _train_rows() -> Iterator[Row]:
         "doing": "Training probes of {model}",
     }
     rendered = (layout.series_table(RENDERING), _folder(RENDERING))
-    for task, each, live, further in ((FINE, _fine, LIVE, rendered), (ANY_TASK, _groups, (), ())):
-        probes = tuple(_probe(name) for name in (task, *live))
+    for task, each, live, further in ((FINE, _models, LIVE, rendered), (ANY_TASK, _groups, (), ())):
         yield Row(
             path=_predictions(task),
             holds="predictions of tested samples by a linear probe",
-            each=partial(each, learns=True),
+            each=each,
             reads=(*PROBED, *further),
             options=LEARNING,
-            beside=(_fits(task), *probes),
+            beside=(_fits(task), *(_probe(name) for name in (task, *live))),
             make=train_task,
-            **shared,
-        )
-        yield Row(
-            path=_predictions(task),
-            holds="the same by a probe of another run",
-            each=partial(each, learns=False),
-            reads=(*PROBED, MODEL, *(f"{SOURCE}{path}" for path in (layout.IMAGES, MODEL, *probes))),
-            options=("fingerprint", "classes"),
-            beside=(_fits(task), *probes),
-            make=adopt_probes,
             **shared,
         )
     yield Row(
@@ -324,7 +314,7 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=layout.VERDICT_PHOTOGRAPHS,
         holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
-        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
         reads=(layout.IMAGES,),
         options=VERDICT_OPTIONS,
         make=choose_verdict_photographs,
@@ -335,22 +325,22 @@ def _verdict_rows() -> Iterator[Row]:
         path=DETECTOR_FILE,
         holds="the detector of alterations",
         stage=TRAIN,
-        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
         revision=revisions.DETECTOR,
-        pieces=layout.measured_unit_path(),
+        units=measure_for_detector,
         make=learn_detector_of,
         doing="Measuring views for the detector of alterations",
     )
     yield Row(
         path=DETECTOR_VIEWS,
         holds="scores of the detector on views that calibrate verdicts and report on them",
-        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
         options=VERDICT_OPTIONS,
-        pieces=layout.scored_unit_path(DETECTOR),
-        make=score_views,
+        units=score_views,
+        make=partial(join_parts, path=DETECTOR_VIEWS),
         doing="Scoring photographs for verdicts",
         **shared,
     )
@@ -360,24 +350,10 @@ def _verdict_rows() -> Iterator[Row]:
         each=_verdict_models,
         reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT)),
         options=VERDICT_OPTIONS,
-        pieces=layout.scored_unit_path(ANY_MODEL),
-        make=score_views,
+        units=score_views,
+        make=partial(join_parts, path=VIEWS),
         **shared,
     )
-    for path, each, scored_by in (
-        (DETECTOR_FILE, _if(_adopts_detector), ()),
-        (DETECTOR_VIEWS, _if(partial(_adopts_views, model=DETECTOR)), (DETECTOR_FILE,)),
-        (VIEWS, _adopted_views, (_probe(DEPLOYMENT),)),
-    ):
-        yield Row(
-            path=path,
-            holds="the same of the run that the probes are from",
-            each=each,
-            reads=(f"{SOURCE}{path}", *scored_by),
-            make=partial(copy_from_source, path=path),
-            doing="Taking over verdicts",
-            **shared,
-        )
 
 
 def _score_rows() -> Iterator[Row]:
@@ -402,7 +378,7 @@ def _score_rows() -> Iterator[Row]:
         each=_any_model,
         reads=(SCORES_OF_MODEL,),
         options=("models",),
-        make=join,
+        make=partial(join, path=layout.SCORES),
         doing="Joining tables",
         **shared,
     )
@@ -441,7 +417,7 @@ def _study_rows() -> Iterator[Row]:
             each=_if(partial(_any_studied, study=study.name)),
             reads=(layout.study_path(ANY_MODEL, study.name),),
             options=("models",),
-            make=join,
+            make=partial(join, path=layout.table_path(study.name)),
             doing="Joining tables",
             **shared,
         )
@@ -463,22 +439,28 @@ def _claim_rows() -> Iterator[Row]:
 
 
 def _map_rows() -> Iterator[Row]:
-    readings = {
-        DONE: "`sample`, `x`, `y`: UMAP coordinates of the first repetition by what was done to each picture: of "
-        "embeddings less the mean of the versions of each image",
-        EVERYTHING: "the same of the embeddings themselves",
+    shared: dict[str, Any] = {"stage": PROJECT, "each": _mapped, "reads": PROBED, "units": draw}
+    embeddings = {
+        DONE: "what was done to each picture: embeddings less the mean of the versions of each image",
+        EVERYTHING: "the embeddings themselves",
     }
-    for reading, holds in readings.items():
+    for reading, of in embeddings.items():
         yield Row(
             path=layout.map_path(ANY_MODEL, reading),
-            holds=holds,
-            stage=PROJECT,
-            each=_models,
-            reads=(layout.SAMPLES, EMBEDDINGS),
+            holds=f"`sample`, `x`, `y`: UMAP coordinates of the tested samples, by {of}",
             options=("seed", "map"),
             revision=revisions.MAP,
-            make=partial(draw_map, reading=reading),
             doing="Drawing the map of {model}",
+            **shared,
+        )
+        yield Row(
+            path=layout.neighbors_path(ANY_MODEL, reading),
+            holds="`sample`, `among`, `near_1` to `near_5`: the nearest tested samples of other photographs, by "
+            f"{of}; numbers of rows of this table, counted from 0, the largest number of the type for none. `among` "
+            "is -1, or 0 in further rows of the first repetition, of neighbors within it",
+            options=("classes", "map"),
+            doing="Finding neighbors of {model}",
+            **shared,
         )
 
 
@@ -495,14 +477,14 @@ TABLE = Table(
         *_map_rows(),
     ),
     OPTIONS,
+    GIVEN,
 )
 
 
 def build(scope: Scope, table: Table = TABLE) -> Plan:
     """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
     them; and what is made with a model once that was loaded."""
-    source = None if scope.source is None else scope.source.files
-    return Plan(table, scope, scope.files, source, _in_path, HOLDING_FILES)
+    return Plan(table, scope, scope.files, _in_path, scope.means)
 
 
 def with_models(plan: Plan) -> Plan:

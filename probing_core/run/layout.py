@@ -44,12 +44,11 @@ TEMPORARY = ".probing.tmp"
 
 MODELS = "models/"
 UNITS = "units/"
-"""Rows of units whose table is not complete yet, and embeddings that are not gathered yet."""
+"""Units of what is not complete yet."""
 
 SERIES = "series/"
 TABLES = "tables/"
 VERDICTS = "verdicts/"
-VERDICT_UNITS = f"{VERDICTS}units/"
 PARQUET = ".parquet"
 
 DETECTOR_FILE = f"{VERDICTS}{DETECTOR}.safetensors"
@@ -59,9 +58,8 @@ VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
 """Which photographs the detector learns from, and which calibrate verdicts and report on them."""
 
 
-ANY_MODEL, ANY_TASK, ANY_UNIT = "{model}", "{task}", "{unit}"
-"""Placeholders: with one of them in place of a name, the functions below return the path of every model or task, or of
-every unit."""
+ANY_MODEL, ANY_TASK = "{model}", "{task}"
+"""Placeholders: with one of them in place of a name, the functions below return the path of every model or task."""
 
 
 def slug(name: str) -> str:
@@ -92,16 +90,6 @@ def series_table(name: str) -> str:
 
 def unit_name(index: int) -> str:
     return f"unit-{index:05d}"
-
-
-def unit_rows_folder(series: str = "") -> str:
-    """Return the folder of the main samples, or of a series."""
-    return f"{UNITS}{_samples_folder(series)}"
-
-
-def unit_rows_path(index: int, series: str = "") -> str:
-    """Return the path of the rows of one unit until its table is complete."""
-    return f"{unit_rows_folder(series)}{unit_name(index)}{PARQUET}"
 
 
 def _samples_folder(series: str) -> str:
@@ -135,15 +123,6 @@ def embeddings_path(model: str, index: int, series: str = "", last: int | None =
     return f"{embeddings_folder(model, series)}{unit_name(index)}{through}.safetensors"
 
 
-def unit_embeddings_folder(model: str, series: str = "") -> str:
-    return f"{UNITS}{embeddings_folder(model, series)}"
-
-
-def unit_embeddings_path(model: str, index: int, series: str = "") -> str:
-    """Return the path of one unit until it is gathered with others."""
-    return f"{unit_embeddings_folder(model, series)}{unit_name(index)}.safetensors"
-
-
 def units_at(path: str) -> tuple[int, int]:
     """Return first and last unit of the embeddings at ``path``."""
     first, *last = path.rpartition("/")[2].removesuffix(".safetensors").split("-")[1:]
@@ -159,7 +138,7 @@ def is_embeddings_path(path: str) -> bool:
 def is_for_live_use(path: str) -> bool:
     """Return whether what lies at ``path`` serves live predictions or maps of a model, and no table or score."""
     inner = path.removeprefix(MODELS).partition("/")[2]
-    return path.startswith(MODELS) and inner.startswith(("probes/", "map", "verdicts."))
+    return path.startswith(MODELS) and inner.startswith(("probes/", "map", "neighbors", "verdicts."))
 
 
 def probe_path(model: str, task: str) -> str:
@@ -188,24 +167,9 @@ def map_path(model: str, reading: str = EVERYTHING) -> str:
     return f"{model_folder(model)}map{'' if reading == EVERYTHING else f'-{reading}'}{PARQUET}"
 
 
-def verdict_units_folder(model: str) -> str:
-    """Return the folder of units whose detector or table of scored views is not complete yet."""
-    return f"{VERDICT_UNITS}{slug(model)}/"
-
-
-def measured_unit_path() -> str:
-    """Return the path of what is measured of any unit for the detector."""
-    return f"{verdict_units_folder(DETECTOR)}{ANY_UNIT}.safetensors"
-
-
-def scored_unit_path(model: str) -> str:
-    """Return the path of the scored views of any unit, of a model or the detector."""
-    return f"{verdict_units_folder(model)}{ANY_UNIT}{PARQUET}"
-
-
-def is_piece(path: str) -> bool:
-    """Return whether a piece of something that is not complete yet lies at ``path``."""
-    return path.startswith((UNITS, VERDICT_UNITS))
+def neighbors_path(model: str, reading: str = EVERYTHING) -> str:
+    """Return the path of a model's table of nearest pictures, in one of the `READINGS`."""
+    return map_path(model, reading).replace("/map", "/neighbors")
 
 
 def scored_views_path(model: str) -> str:

@@ -1,23 +1,20 @@
-"""Makers of the files of a run: each reads what its row declares, and hands it to functions of arrays and tables.
-
-A file that a row does not read is refused, so that no key forgets it; that none forgets an option is tested.
-"""
+"""Makers of the files of a run: each is given the files that its row reads and the options that it names, and hands
+them to functions of arrays and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from probing_core.compute.claims.named import FINE
 from probing_core.compute.claims.tables import GROUP_TASKS, claim_tables, model_results, models_of_claims
+from probing_core.compute.design import Design
 from probing_core.compute.image_selection import choose_images
 from probing_core.compute.live.answer import Prediction, predictions_of
 from probing_core.compute.live.tiles import PictureCrops
-from probing_core.compute.maps import map_table
-from probing_core.compute.model_samples import ModelSamples, most_to_learn
+from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.names import (
     CALIBRATED,
     DEPLOYMENT,
@@ -27,13 +24,11 @@ from probing_core.compute.names import (
     OTHER_PROBES,
     RENDERING,
 )
-from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.studies import Study
 from probing_core.compute.studies.model_data import ModelData, SeriesData
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
-from probing_core.compute.train.reuse import adopt
 from probing_core.compute.train.tables import Trained
 from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector
@@ -42,240 +37,244 @@ from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.run import layout
-from probing_core.run.embeddings import lazy_blocks, lazy_embeddings, read_embeddings
-from probing_core.run.engine import Reader
+from probing_core.run.embeddings import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
+from probing_core.run.engine import Given, Reads, Units
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.loaded import LoadedModels
-from probing_core.run.options import PROJECT
+from probing_core.run.options import EMBED
 from probing_core.run.probes import read_probe
 from probing_core.run.sample_table import SampleTable
-from probing_core.run.scope import Scope
+from probing_core.run.scope import Means
+from probing_core.run.setup import Corpora
 from probing_core.run.store import Content
+from probing_core.run.worker import Job
 from probing_core.transforms import FAR_CONTROL, resolve
 
 SCORES_OF_MODEL = layout.scores_path(ANY_MODEL)
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
+TASKS = (FINE, *GROUP_TASKS, CONTENT)
+"""Tasks that a run may have, in order."""
+
 LIVE = (CALIBRATED, DEPLOYMENT, NOTICING)
 """Names of the files of live predictions; they are written with the probe of the task ``fine``."""
 
 
-def choose_images_of(reader: Reader) -> Mapping[str, Content]:
-    design, update = reader.scope.design, reader.scope.progress.update
-    report = lambda done, total: update("images", done, total, "Reading images")  # noqa: E731
-    return {layout.IMAGES: choose_images(design, reader.scope.corpora.own, report)}
+def _design(given: Given) -> Design:
+    """Return the design of samples as far as the options of a row describe it."""
+    named = {name: given.options[name] for name in DESCRIBING if name in given.options}
+    transforms = given.options["transforms" if "transforms" in given.options else "warps"]
+    return Design(transforms=transforms, threads=given.means.threads, **named)
 
 
-def _model_samples(reader: Reader) -> ModelSamples:
-    scope, model = reader.scope, reader.binding["model"]
+DESCRIBING = ("view", "seed", "repetitions", "limit")
+
+
+def choose_images_of(files: Reads, given: Given) -> Mapping[str, Content]:
+    report = lambda done, total: given.means.progress.update("images", done, total, "Reading images")  # noqa: E731
+    return {layout.IMAGES: choose_images(_design(given), given.options["fingerprint"].own, report)}
+
+
+def embed_units(made: Sequence[Units], series: str) -> None:
+    """Make units of the samples of ``series``, and of their embeddings by several models, which share the pictures."""
+    means = made[0].given.means
+    total, jobs = len(means.sample_sets[series].units), dict[int, list[Job]]()
+    for units in made:
+        model = units.given.binding.get("model", "")
+        for unit in units.lacking(total):
+            job = Job(series, unit, model, means.requests.get(model, ""), units.key, units.path(unit))
+            jobs.setdefault(unit, []).append(job)
+    stage = series or EMBED
+    doing = f"Embedding the {series} series" if series else "Transforming and embedding"
+    means.progress.update(stage, total - len(jobs), total, doing)
+    for position, written in enumerate(means.executor.work([jobs[unit] for unit in sorted(jobs)]), 1):
+        made[0].enter(written)
+        for units in made:
+            units.pack()
+        means.progress.update(stage, total - len(jobs) + position, total, doing)
+
+
+def _model_samples(files: Reads, given: Given) -> ModelSamples:
+    model = given.binding["model"]
     rendered = None
-    live = reader.artifact.row.is_read(layout.series_table(RENDERING))  # only live answers are learned from it
-    if live and reader.files.has(layout.series_table(RENDERING)) and scope.covers(model, RENDERING):
-        columns = reader.files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
-        rendered = columns, read_embeddings(reader.files, model, series=RENDERING)
+    if has_embeddings(files, model, RENDERING):
+        columns = files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
+        rendered = columns, read_embeddings(files, model, series=RENDERING)
     return ModelSamples(
         model=model,
-        X=lazy_embeddings(reader.files, model),
-        samples=reader.table(layout.SAMPLES),
-        images=reader.table(layout.IMAGES),
-        transforms=scope.transforms,
-        seed=scope.recipe.seed,
-        train_samples=most_to_learn(scope.entries[model]["dim"]),
+        X=lazy_embeddings(files, model),
+        samples=files.table(layout.SAMPLES),
+        images=files.table(layout.IMAGES),
+        transforms=given.options["classes"],
+        seed=given.options["seed"],
+        train_samples=given.options["train_samples"],
         rendered=rendered,
     )
 
 
-def train(reader: Reader, name: str, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
-    return _trained(reader, name, fit(_model_samples(reader)))
+def train(files: Reads, given: Given, name: str, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
+    return _trained(given, name, fit(_model_samples(files, given)))
 
 
-def train_task(reader: Reader) -> Mapping[str, Content]:
-    task = reader.binding.get("task", FINE)
-    return _trained(reader, task, train_linear(_model_samples(reader), task))
+def train_task(files: Reads, given: Given) -> Mapping[str, Content]:
+    task = given.binding.get("task", FINE)
+    return _trained(given, task, train_linear(_model_samples(files, given), task))
 
 
-def adopt_probes(reader: Reader) -> Mapping[str, Content]:
-    task, model, source = reader.binding.get("task", FINE), reader.binding["model"], reader.source
-    assert source is not None
-    rounding = reader.scope.rounding(model)
-    names = (task, *(LIVE if task == FINE else ()))
-    paths = {name: layout.probe_path(model, name) for name in names}
-    probes = {name: source.read_bytes(path) if source.has(path) else None for name, path in paths.items()}
-    note = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
-    learned = source.read_table(layout.IMAGES)
-    return _trained(reader, task, adopt(_model_samples(reader), task, probes, learned, reader.scope.learned_here, note))
-
-
-def _trained(reader: Reader, name: str, trained: Trained) -> Mapping[str, Content]:
+def _trained(given: Given, name: str, trained: Trained) -> Mapping[str, Content]:
     """Return what was trained by its paths in the row; the fits are called ``name``."""
 
     def named(name: str) -> tuple[str, str]:
-        return ANY_MODEL, ANY_TASK if name == reader.binding.get("task") else name
+        return ANY_MODEL, ANY_TASK if name == given.binding.get("task") else name
 
     found: dict[str, Content] = {layout.probe_path(*named(name)): content for name, content in trained.probes.items()}
     found |= {layout.predictions_path(*named(name)): table for name, table in trained.predictions.items()}
     return found | {layout.fits_path(*named(name)): trained.fits}
 
 
-def copy_from_source(reader: Reader, path: str) -> Mapping[str, Content]:
-    assert reader.source is not None
-    name = reader.artifact.outputs[path]
-    return {path: reader.source.read_bytes(name)}
-
-
-def score(reader: Reader) -> Mapping[str, Content]:
-    scope, model, files = reader.scope, reader.binding["model"], reader.files
-    paths = {name: layout.predictions_path(model, name) for name in (*scope.tasks, ORACLE, OTHER_PROBES)}
-    names = [name for name, path in paths.items() if path in reader.artifact.reads and files.has(path)]
+def score(files: Reads, given: Given) -> Mapping[str, Content]:
+    model, transforms = given.binding["model"], given.options["classes"]
+    paths = {name: layout.predictions_path(model, name) for name in (*TASKS, ORACLE, OTHER_PROBES)}
+    names = [name for name, path in paths.items() if files.has(path)]
 
     tasks = dict.fromkeys(TASK_OF.get(name, name) for name in names)
-    # A probe of another run chooses among all that it learned, even if this run has fewer.
-    classes = {
-        task: classes_of(task, scope.transforms, reader.table(layout.IMAGES))
-        if scope.learns
-        else read_probe(files, model, task).classes
-        for task in tasks
-    }
+    classes = {task: classes_of(task, transforms, files.table(layout.IMAGES)) for task in tasks}
 
-    far = {t.name for t in scope.transforms if t.far}
-    unscored = reader.artifact.options["unscored"]
+    far = {t.name for t in transforms if t.far}
     samples, rows = SampleTable(files), []
     for name in names:  # one of the tables is in memory
         predictions = samples.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
         fits = files.read_table(layout.fits_path(model, CONTENT if name == ORACLE else name))
-        rows += score_rows(model, name, predictions, fits, classes, far, unscored)
+        rows += score_rows(model, name, predictions, fits, classes, far, given.options["unscored"])
     return {SCORES_OF_MODEL: pd.DataFrame(rows)}
 
 
-def join(reader: Reader) -> Mapping[str, Content]:
-    tables = [reader.files.read_table(path) for path in reader.artifact.reads if reader.files.has(path)]
-    return {reader.artifact.row.path: pd.concat(tables, ignore_index=True)}
+def join(files: Reads, given: Given, path: str) -> Mapping[str, Content]:
+    tables = [files.read_table(name) for name in files.paths if files.has(name)]
+    return {path: pd.concat(tables, ignore_index=True)}
 
 
-def join_fits(reader: Reader) -> Mapping[str, Content]:
-    names = [*reader.scope.tasks, OTHER_PROBES]
-    paths = [layout.fits_path(model, name) for model in reader.scope.entries for name in names]
-    tables = [reader.files.read_table(path) for path in paths if reader.files.has(path)]
-    return {layout.FITS: pd.concat(tables, ignore_index=True)}
+def join_fits(files: Reads, given: Given) -> Mapping[str, Content]:
+    names = [*TASKS, OTHER_PROBES]
+    paths = [layout.fits_path(model, name) for model in given.options["models"] for name in names]
+    return {layout.FITS: pd.concat([files.read_table(path) for path in paths if files.has(path)], ignore_index=True)}
 
 
-def make_study(reader: Reader, study: Study) -> Mapping[str, Content]:
-    return {layout.study_path(ANY_MODEL, study.name): study.make(studied(reader, study))}
+def make_study(files: Reads, given: Given, study: Study) -> Mapping[str, Content]:
+    return {layout.study_path(ANY_MODEL, study.name): study.make(studied(files, given, study))}
 
 
-def studied(reader: Reader, study: Study) -> ModelData | SeriesData:
+def studied(files: Reads, given: Given, study: Study) -> ModelData | SeriesData:
     """Return what ``study`` is made of; that of the last model is kept, with the fits that studies share."""
-    data = reader.kept("samples", lambda: _model_data(reader))
+    if "samples" not in given.kept:
+        given.kept["samples"] = _model_data(files, given)
+    data = given.kept["samples"]
     if not study.series:
         return data
-    # What one study reads of a series serves those that declare the same files, and no others.
-    return reader.kept((study.series, study.probe), lambda: _series_data(reader, study, data))
+    name = study.series, study.probe
+    if name not in given.kept:
+        given.kept[name] = _series_data(files, study, data)
+    return given.kept[name]
 
 
-def _model_data(reader: Reader) -> ModelData:
-    scope, model = reader.scope, reader.binding["model"]
+def _model_data(files: Reads, given: Given) -> ModelData:
     return ModelData(
-        model=model,
-        X=lazy_embeddings(reader.files, model),
-        samples=reader.table(layout.SAMPLES),
-        images=reader.table(layout.IMAGES),
-        transforms={t.name: t for t in scope.transforms if not t.far},
-        seed=scope.recipe.seed,
-        learns=scope.learns,
+        model=given.binding["model"],
+        X=lazy_embeddings(files, given.binding["model"]),
+        samples=files.table(layout.SAMPLES),
+        images=files.table(layout.IMAGES),
+        transforms={t.name: t for t in given.options["classes"] if not t.far},
+        seed=given.options["seed"],
     )
 
 
-def _series_data(reader: Reader, study: Study, data: ModelData) -> SeriesData:
+def _series_data(files: Reads, study: Study, data: ModelData) -> SeriesData:
     return SeriesData(
         data,
-        reader.files.read_table(layout.series_table(study.series)),
-        lazy_blocks(reader.files, data.model, study.series),
-        read_probe(reader.files, data.model, FINE) if study.probe else None,
+        files.read_table(layout.series_table(study.series)),
+        lazy_blocks(files, data.model, study.series),
+        read_probe(files, data.model, FINE) if study.probe else None,
     )
 
 
-def decide_claims(reader: Reader) -> Mapping[str, Content]:
-    scope, models = reader.scope, list(reader.scope.entries)
-    far = {t.name for t in scope.transforms if t.far} - {FAR_CONTROL}
-    samples, results = SampleTable(reader.files), {}
+def decide_claims(files: Reads, given: Given) -> Mapping[str, Content]:
+    models = given.options["claims"]
+    far = {t.name for t in given.options["classes"] if t.far} - {FAR_CONTROL}
+    samples, results = SampleTable(files), {}
     for model in models_of_claims(models):
         paths = {task: layout.predictions_path(model, task) for task in (FINE, *GROUP_TASKS, CONTENT)}
         predictions = {
             task: samples.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
             for task, path in paths.items()
-            if reader.files.has(path)
+            if files.has(path)
         }
         results[model] = model_results(predictions, far)
     tables = claim_tables(models, results)
     return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
 
 
-def draw_map(reader: Reader, reading: str) -> Mapping[str, Content]:
-    model, update = reader.binding["model"], reader.scope.progress.update
-    report = lambda message: update(PROJECT, 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
-    samples = reader.table(layout.SAMPLES)[["sample", "image_id", "transform", "repetition"]]
-    # Further repetitions are the same photographs at other strengths: they would hide these, in a file as large again.
-    first = np.flatnonzero(samples["repetition"] == 0)
-    samples = samples.iloc[first]
-    X = read_as(lazy_embeddings(reader.files, model).at(first), samples, reading)
-    return {layout.map_path(ANY_MODEL, reading): map_table(X, samples, reader.scope.recipe.seed, report)}
+def choose_verdict_photographs(files: Reads, given: Given) -> Mapping[str, Content]:
+    corpus, *others = given.options["fingerprint"].all
+    return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(_design(given), files.table(layout.IMAGES), corpus, others)}
 
 
-def choose_verdict_photographs(reader: Reader) -> Mapping[str, Content]:
-    design, (corpus, *others) = reader.scope.design, reader.scope.corpora.all
-    return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(design, reader.table(layout.IMAGES), corpus, others)}
+def measure_for_detector(made: Sequence[Units]) -> None:
+    """Measure units of the views that the detector learns from; none where there are too few photographs."""
+    for units in made:
+        photographs, given = units.files.table(layout.VERDICT_PHOTOGRAPHS), units.given
+        if not can_learn(photographs):
+            continue
+        chosen = learned_from(photographs)
+        lacking = units.lacking(len(chosen))
+        measured = measure_units(_design(given), given.options["fingerprint"].all, [chosen[i] for i in lacking])
+        for i, arrays in zip(lacking, measured, strict=True):
+            units.write(i, arrays)
+            given.means.progress.update(
+                "detector", i + 1, len(chosen), "Measuring views for the detector of alterations"
+            )
 
 
-def learn_detector_of(reader: Reader) -> Mapping[str, Content]:
-    """Make the detector, or nothing where there are too few photographs; what was measured survives a kill."""
-    scope, design = reader.scope, reader.scope.design
-    photographs = reader.table(layout.VERDICT_PHOTOGRAPHS)
-    if not can_learn(photographs):
+def learn_detector_of(files: Reads, given: Given) -> Mapping[str, Content]:
+    if not given.parts:
         return {}
-    units = learned_from(photographs)
-    lacking = [i for i in range(len(units)) if not reader.has_piece(i)]
-    made = measure_units(design, scope.corpora.all, [units[i] for i in lacking])
-    for i, arrays in zip(lacking, made, strict=True):
-        reader.write_piece(i, arrays)
-        scope.progress.update("detector", i + 1, len(units), "Measuring views for the detector of alterations")
-    measured = [reader.read_piece(i) for i in range(len(units))]
-    return {DETECTOR_FILE: learn_detector(measured, photographs, scope.transforms).to_bytes()}
+    measured = [files.read_arrays(part) for part in given.parts]
+    photographs = files.table(layout.VERDICT_PHOTOGRAPHS)
+    return {DETECTOR_FILE: learn_detector(measured, photographs, given.options["transforms"]).to_bytes()}
 
 
-def score_views(reader: Reader) -> Mapping[str, Content] | None:
-    """Make the scored views of a model, or of the detector; the models that come next are asked about the same views,
-    and what was scored survives a kill."""
-    scope = reader.scope
-    if DETECTOR_FILE in reader.artifact.reads and not reader.files.has(DETECTOR_FILE):
-        return {}  # there were too few photographs to learn one
-    units = scored_from(reader.table(layout.VERDICT_PHOTOGRAPHS))
-    readers = {_scoring(one): one for one in (reader, *reader.waiting)}
-    lacking = {
-        i: asked for i in range(len(units)) if (asked := [m for m, one in readers.items() if not one.has_piece(i)])
-    }
-    if lacking and (gone := _missing_corpora(scope)):
-        name = _scoring(reader)
-        scope.progress.note(
-            f"'{name}' answers without verdicts: the photographs that calibrate those of this run are not here. {gone}"
-        )
-        return None
-    models = LoadedModels(scope.options.device, scope.options.precision)
-    predict = {name: _predicts(one, name, models) for name, one in readers.items()}
-    made = made_views(scope.design, scope.corpora.all, [units[i] for i in lacking])
-    for (i, asked), views in zip(lacking.items(), made, strict=True):
-        for model in asked:
-            table = scored(views, predict[model]([view.crops for view in views]) if views else [])
-            readers[model].write_piece(i, table)
-        scope.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
-    parts = [reader.read_piece(i) for i in range(len(units))]
-    return {reader.artifact.row.path: pd.concat(parts, ignore_index=True)}
+def score_views(made: Sequence[Units]) -> None:
+    """Score units of the views that calibrate verdicts: models and the detector are asked about the same views."""
+    given = made[0].given
+    means, corpora = given.means, given.options["fingerprint"]
+    units = scored_from(made[0].files.table(layout.VERDICT_PHOTOGRAPHS))
+    # Where there were too few photographs, there is no detector.
+    asked = {_scoring(one): one for one in made if "model" in one.given.binding or one.files.has(DETECTOR_FILE)}
+    lacking: dict[int, list[str]] = {}
+    for name, one in asked.items():
+        for i in one.lacking(len(units)):
+            lacking.setdefault(i, []).append(name)
+    if not lacking or (gone := _missing_corpora(corpora, means)):
+        if lacking:
+            means.progress.note(
+                f"{', '.join(asked)}: no verdicts, since the photographs that calibrate those of this run are not "
+                f"here. {gone}"
+            )
+        return
+    models = LoadedModels(means.options.device, means.options.precision)
+    predict = {name: _predicts(one.files, name, models) for name, one in asked.items()}
+    views_of = made_views(_design(given), corpora.all, [units[i] for i in sorted(lacking)])
+    for i, views in zip(sorted(lacking), views_of, strict=True):
+        for name in lacking[i]:
+            table = scored(views, predict[name]([view.crops for view in views]) if views else [])
+            asked[name].write(i, table)
+        means.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
 
 
-def _predicts(reader: Reader, name: str, models: LoadedModels) -> Callable[[list[PictureCrops]], list[Prediction]]:
+def _predicts(files: Reads, name: str, models: LoadedModels) -> Callable[[list[PictureCrops]], list[Prediction]]:
     """Return what predicts of pictures as live answers do."""
     if name == DETECTOR:
-        return partial(detect, Detector.from_bytes(reader.files.read_bytes(DETECTOR_FILE)))
-    probe, entry = read_probe(reader.files, name, DEPLOYMENT), reader.scope.entries[name]
+        return partial(detect, Detector.from_bytes(files.read_bytes(DETECTOR_FILE)))
+    probe, entry = read_probe(files, name, DEPLOYMENT), files.read_toml(layout.model_path(name))
     groups = tuple(resolve(one).group for one in probe.classes)
 
     def predict(crops: list[PictureCrops]) -> list[Prediction]:
@@ -285,21 +284,26 @@ def _predicts(reader: Reader, name: str, models: LoadedModels) -> Callable[[list
     return predict
 
 
-def _scoring(reader: Reader) -> str:
+def join_parts(files: Reads, given: Given, path: str) -> Mapping[str, Content]:
+    tables = [files.read_table(part) for part in given.parts]
+    return {path: pd.concat(tables, ignore_index=True)} if tables else {}
+
+
+def _scoring(units: Units) -> str:
     """Return the model whose scored views are made, or the detector."""
-    return reader.binding.get("model", DETECTOR)
+    return units.given.binding.get("model", DETECTOR)
 
 
-def _missing_corpora(scope: Scope) -> str:
+def _missing_corpora(corpora: Corpora, means: Means) -> str:
     """Return why a corpus that verdicts are calibrated on is not here; empty where all are.
 
     Raises:
         BadRun: the run stands on no other, so that it is the run's own corpora that have gone.
     """
     try:
-        _ = scope.corpora.all
+        _ = corpora.all
     except BadRun as error:
-        if not scope.stands_on_base:
+        if not means.stands_on_base:
             raise
         return str(error)
     return ""

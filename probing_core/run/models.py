@@ -87,31 +87,6 @@ HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
 """How a model is had again that embeds differently now."""
 
 
-def require_same_model(entry: dict[str, Any], source: Sequence[dict[str, Any]]) -> list[str]:
-    """Check that the model of ``entry`` (its ``model.toml``) embeds as it did in another run.
-
-    Args:
-        source: the entries of the models of that run.
-
-    Returns:
-        Entries of its recipe that differ there and move embeddings by rounding alone.
-
-    Raises:
-        BadRun: the other run lacks the model, or it embeds differently there.
-    """
-    theirs = next((e for e in source if e["name"] == entry["name"]), None)
-    if theirs is None:
-        has = ", ".join(e["name"] for e in source)
-        raise BadRun(f"The run that the probes are taken from has no '{entry['name']}'; it has: {has}.")
-    meaning, rounding = differences(theirs["recipe"], entry["recipe"])
-    if meaning:
-        raise BadRun(
-            f"'{entry['name']}' embeds differently here and in the run that the probes are taken from "
-            f"({', '.join(meaning)} differ), so its probes mean nothing here."
-        )
-    return rounding
-
-
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Return entries in which two recipes of a model differ: those that change what an embedding means, and the others.
 

@@ -42,10 +42,10 @@ class Options:
 
     Attributes:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
-        probes_from: directory of the run whose probes are used.
         base: directory of a run that ``models`` join; its files are read, and none is written there.
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
+        jobs: processes that make pictures; one a core, as memory allows, if not given. Bytes do not depend on it.
         executor: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
         address: of a Ray cluster that exists; one of this machine alone is started if not given.
     """
@@ -69,7 +69,6 @@ class Options:
     )
     seed: int | None = _option("N", "of every random draw (default 0)", "number", entry=True)
     repetitions: int | None = _option("N", "draws per image and transformation (default 1)", "number", entry=True)
-    probes_from: Path | None = _option("RUN", "train nothing: take that run's probes", "folder")  # noqa: RUF009
     calibrate_on: Sequence[str] | None = _option(
         "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
     )
@@ -78,6 +77,7 @@ class Options:
     )
     device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
     precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")
+    jobs: int | None = _option("N", "processes that make pictures (default: one a core, as memory allows)", "number")
     executor: str = _option("EXECUTOR", "what embeds: local (default), ray: workers of a Ray cluster", default=LOCAL)
     address: str | None = _option(
         "HOST:PORT", "with --executor ray: a cluster that exists, or auto (default: this machine alone)"
@@ -107,5 +107,5 @@ DEFAULTS = Options()
 
 
 def flag(option: Field) -> str:
-    """Return ``--probes-from`` of the field ``probes_from``."""
+    """Return ``--calibrate-on`` of the field ``calibrate_on``."""
     return "--" + option.name.replace("_", "-")

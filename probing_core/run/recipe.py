@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Protocol, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 from probing_core.compute.design import Design
 from probing_core.errors import BadConfig, BadRun
@@ -43,7 +42,6 @@ class Recipe:
         limit: number of images before transforms; None for all.
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
-        probes_from: digest of the recipe of the run whose probes are used; empty if the run trains its own.
         calibrate_on, calibrate_fingerprints: names and digests of the corpora whose untouched photographs calibrate
             verdicts; the names are hints as ``corpus`` is.
         threads: of the numerical libraries; a different number may change the last bits.
@@ -57,7 +55,6 @@ class Recipe:
     limit: int | None = None
     seed: int = 0
     repetitions: int = 1
-    probes_from: str = ""
     threads: int = 2
     calibrate_on: tuple[str, ...] = ()
     calibrate_fingerprints: tuple[str, ...] = ()
@@ -130,14 +127,8 @@ class Recipe:
             seed=self.seed,
             repetitions=self.repetitions,
             limit=self.limit,
-            learns=not self.probes_from,
             threads=self.threads,
         )
-
-    @property
-    def probe_digest(self) -> str:
-        """Digest of the recipe less its models: ``probes_from`` of the runs that take this one's probes."""
-        return digest(self.without_models())
 
 
 def is_passed_over(model: str) -> bool:
@@ -203,28 +194,3 @@ def write_recipe(store: Store, recipe: Recipe) -> None:
 def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
     """Return the transforms of a recipe, in its order."""
     return tuple(resolve(name) for name in recipe.transforms)
-
-
-class Made(Protocol):
-    """What has a recipe: a run."""
-
-    @property
-    def recipe(self) -> Recipe: ...
-
-
-M = TypeVar("M", bound=Made)
-
-
-def source_among(others: Iterable[M], recipe: Recipe) -> M | None:
-    """Return the one of ``others`` whose probes the run of ``recipe`` uses; None where it is not among them.
-
-    Runs that differ in models alone, such as one and another that stands on it, are told apart by these: it is one that
-    has all models of ``recipe``, or where none has, the first.
-    """
-    first = None
-    for other in others:
-        if other.recipe.probe_digest == recipe.probes_from:
-            if set(recipe.models) <= set(other.recipe.models):
-                return other
-            first = first or other
-    return first

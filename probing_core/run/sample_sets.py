@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,6 @@ from probing_core.compute.samples import SamplePlan, Unit, cut_units, make_sampl
 from probing_core.compute.series import make_series, plan_series, series_names
 from probing_core.corpora.base import Corpus
 from probing_core.models.base import LoadedEmbedder
-from probing_core.run import layout
 from probing_core.run.models import embeds_pictures
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
@@ -42,21 +41,9 @@ class SampleSet:
         return self.units[-1].stop
 
     @property
-    def table(self) -> str:
-        """Where their rows go."""
-        return layout.series_table(self.series) if self.series else layout.SAMPLES
-
-    @property
     def blocks(self) -> bool:
         """Whether every block of a network is read out, in place of the model's own embedding."""
         return self.series == LAYERS
-
-    def rows_path(self, unit: Unit) -> str:
-        return layout.unit_rows_path(unit.index, self.series)
-
-    def unit_path(self, model: str, unit: Unit) -> str:
-        """Return the path of embeddings that are not gathered yet."""
-        return layout.unit_embeddings_path(model, unit.index, self.series)
 
     def rows(self, unit: Unit | None = None) -> pd.DataFrame:
         """Return the planned rows of one unit, or all of them."""
@@ -67,7 +54,7 @@ class SampleSet:
         return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
 
     def make(
-        self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor
+        self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: Executor
     ) -> tuple[list[np.ndarray], pd.DataFrame]:
         """Make the pictures of planned ``rows`` of one unit, and complete these."""
         if self.series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,18 +15,37 @@ from probing_core.compute.studies import studies_of
 from probing_core.compute.tasks import task_names
 from probing_core.models.names import parse, with_layer
 from probing_core.run import layout
-from probing_core.run.models import model_entries, require_same_model
+from probing_core.run.models import model_entries
 from probing_core.run.options import DEFAULTS, Options
-from probing_core.run.probe_source import ProbeSource
 from probing_core.run.progress import SILENT, Progress
 from probing_core.run.recipe import Recipe
 from probing_core.run.sample_sets import SampleSet, plan_sample_sets
 from probing_core.run.setup import Corpora
-from probing_core.run.store import Files, Store
+from probing_core.run.store import Store
 from probing_core.transforms.base import Transform
 
-HOLDING_FILES = ("files", "source", "source_files", "images", "sample_sets", "with_models")
-"""Names of what the scope holds and no maker is given: of files, it reads what its row declares."""
+
+@dataclass
+class Means:
+    """What makers are given that changes no bytes.
+
+    Attributes:
+        options: where and with what it is computed.
+        progress: what they report to.
+        threads: of the numerical libraries.
+        sample_sets: see `Scope`.
+        stands_on_base: whether the run reads the files of another beside its own.
+        executor: what embeds, while the stage ``embed`` works.
+        requests: name of a model that it has loaded -> the name by which it was asked for.
+    """
+
+    options: Options
+    progress: Progress
+    threads: int
+    sample_sets: Mapping[str, SampleSet]
+    stands_on_base: bool
+    executor: Any = None
+    requests: Mapping[str, str] = field(default_factory=dict)
 
 
 class Scope:
@@ -37,7 +58,6 @@ class Scope:
         options: where and with what it is computed.
         progress: what long makers report to.
         corpora: of the run.
-        source: the run whose probes are used, where there is one and it is here.
     """
 
     def __init__(
@@ -47,14 +67,13 @@ class Scope:
         options: Options = DEFAULTS,
         progress: Progress = SILENT,
         corpora: Corpora | None = None,
-        source: ProbeSource | None = None,
     ) -> None:
         self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
-        self.source, self.corpora = source, corpora or Corpora(recipe)
+        self.corpora = corpora or Corpora(recipe)
 
     def with_models(self) -> Scope:
         """Return the scope with the models that were loaded since; what was planned of the images stays."""
-        later = Scope(self.files, self.recipe, self.options, self.progress, self.corpora, self.source)
+        later = Scope(self.files, self.recipe, self.options, self.progress, self.corpora)
         later.images, later.sample_sets = self.images, self.sample_sets
         return later
 
@@ -65,11 +84,6 @@ class Scope:
     @property
     def transforms(self) -> tuple[Transform, ...]:
         return self.design.transforms
-
-    @property
-    def learns(self) -> bool:
-        """Whether the run learns its own probes."""
-        return not self.recipe.probes_from
 
     @cached_property
     def images(self) -> pd.DataFrame:
@@ -105,28 +119,13 @@ class Scope:
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
-        """Tasks that the run has: its own probes learn the content, where it is defined."""
-        return task_names(self.transforms, self.images if self.learns else None)
+        """Tasks that the run has."""
+        return task_names(self.transforms, self.images)
 
     @property
-    def stands_on_base(self) -> bool:
-        """Whether the run reads the files of another beside its own."""
-        return self.files.base is not None
-
-    @property
-    def source_files(self) -> Files:
-        """Files of the run whose probes are used; where it is not here, of what was taken from it."""
-        return self.files if self.source is None else self.source.files
-
-    @property
-    def learned_here(self) -> bool:
-        """Whether the probes of another run, which are used, learned from the same corpus."""
-        return self.source is not None and self.source.recipe.fingerprint == self.recipe.fingerprint
-
-    def rounding(self, model: str) -> list[str]:
-        """Return entries of the recipe of ``model`` that differ in the run whose probes are used, and move embeddings
-        by rounding alone; see `require_same_model`."""
-        return [] if self.source is None else require_same_model(self.entries[model], self.source.entries)
+    def means(self) -> Means:
+        threads, based = self.recipe.threads, self.files.base is not None
+        return Means(self.options, self.progress, threads, self.sample_sets, based)
 
     def covers(self, model: str, series: str) -> bool:
         """Return whether a model has embeddings of a series."""
@@ -142,5 +141,5 @@ class Scope:
         """Name of a study -> the models that have it."""
         return {
             study.name: [m for m in self.studied_models if self.covers(m, study.series)]
-            for study in (studies_of(self.images, self.learns) if self.has_splits else ())
+            for study in (studies_of(self.images) if self.has_splits else ())
         }

@@ -12,21 +12,15 @@ from typing import Any
 from probing_core.compute.parallel import cores
 from probing_core.corpora import absolute_name, open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadConfig, BadCorpus, BadRun, DamagedFile, ProbingError, UnknownName
+from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
 from probing_core.models import PUBLISHED_VIEW, bundled, find_spec, parse
 from probing_core.models import expand as expand_models
 from probing_core.paths import refuse_address
-from probing_core.run.layout import JOURNAL, LOG, MANIFEST, MODELS, RECIPE, TEMPORARY, slug
+from probing_core.run.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY, is_model_path
+from probing_core.run.models import model_entries
 from probing_core.run.options import Options
-from probing_core.run.probe_source import (
-    ProbeSource,
-    find_probe_source,
-    open_probe_source,
-    require_probe_source,
-)
 from probing_core.run.recipe import Recipe, read_recipe, write_recipe
 from probing_core.run.store import RunFiles, Store
-from probing_core.run.wanted import names_of
 from probing_core.transforms import expand, resolve
 
 
@@ -63,9 +57,16 @@ class Corpora:
         return "" if self._own is None else self._own.skipped_summary
 
 
-def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora, ProbeSource | None]:
-    """Return the recipe of the run, further models joined, its corpora, and the run whose probes it uses, if that is
-    here.
+def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
+    """Return what `asked_for` does, and write the recipe where it is another than before."""
+    recipe, corpora = asked_for(store, options)
+    if RECIPE not in store.own_names() or recipe != read_recipe(store):  # a run on a base has a recipe of its own
+        write_recipe(store, recipe)
+    return recipe, corpora
+
+
+def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
+    """Return the recipe of the run, further models joined, and its corpora; of a run that exists, nothing is written.
 
     A corpus is its fingerprint: one that lies elsewhere now, named by ``--corpus``, is noted in the recipe, and the run
     goes on with it.
@@ -80,19 +81,17 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora, Prob
     for name in with_identity(options.transforms):
         resolve(name)
     models = tuple(parse(name).full for name in named) or None
-    probes = None if options.probes_from is None else open_probe_source(options.probes_from)
     if options.base is not None:
         _stand_on(store, Path(options.base), models)
     if not store.has(RECIPE):
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
-        recipe = _new_recipe(options, corpus, calibrating, models, probes)
-        write_recipe(store, recipe)
-        return recipe, Corpora(recipe, corpus, calibrating), probes
-    made = recipe = read_recipe(store)
+        recipe = _new_recipe(options, corpus, calibrating, models)
+        return recipe, Corpora(recipe, corpus, calibrating)
+    recipe = read_recipe(store)
     elsewhere = _named_again(options.corpus, recipe.corpus)
     calibrating = _named_again_each(options.calibrate_on or (), recipe.calibrate_on)
-    requested = _requested_entries(options, probes)
+    requested = _requested_entries(options)
     if elsewhere:
         requested["fingerprint"] = elsewhere.fingerprint
     if calibrating:
@@ -109,14 +108,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora, Prob
     if calibrating:
         recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
-    probes = find_probe_source(joined, probes)
-    if joining := [name for name in models or () if name not in recipe.models]:
-        require_probe_source(recipe, probes)
-        if probes is not None:
-            probes.require_probes(joining)
-    if joined != made or RECIPE not in store.own_names():  # a run that stands on a base has a recipe of its own
-        write_recipe(store, joined)
-    return joined, Corpora(joined, elsewhere, calibrating), probes
+    return joined, Corpora(joined, elsewhere, calibrating)
 
 
 def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
@@ -157,13 +149,11 @@ def _named_again_each(names: Sequence[str], known: Sequence[str]) -> list[Corpus
     return [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(known) else []
 
 
-def _requested_entries(options: Options, probes: ProbeSource | None) -> dict[str, Any]:
+def _requested_entries(options: Options) -> dict[str, Any]:
     """Return the entries of a recipe that the options ask for, models and corpora apart."""
     entries = options.entries()
     if options.transforms:
         entries["transforms"] = with_identity(options.transforms)
-    if probes is not None:
-        entries["probes_from"] = probes.recipe.probe_digest
     return entries
 
 
@@ -172,30 +162,13 @@ def _new_recipe(
     corpus: Corpus,
     calibrating: Sequence[Corpus],
     models: tuple[str, ...] | None,
-    probes: ProbeSource | None = None,
 ) -> Recipe:
-    usual = dict(corpus.recipe) if probes is None else {}
+    usual = dict(corpus.recipe)
     learned = with_identity(usual.pop("transforms", ("bank",)))
     entries = usual | options.entries()
     if options.view is None and "published" in (options.models or ()):
         entries["view"] = PUBLISHED_VIEW
-    if probes is not None:
-        source = probes.recipe
-        entries["probes_from"] = source.probe_digest
-        if options.view not in (None, source.view):
-            raise BadConfig(
-                f"The probes of '{options.probes_from}' learned from views of {source.view} pixels, and --view asks "
-                f"for {options.view}; leave it out."
-            )
-        entries["view"] = source.view
-        models = models or tuple(name for name in source.models if name in bundled())
-        learned = tuple(name for name in source.transforms if not resolve(name).far)
-        probes.require_probes(models)
     if options.calibrate_on:
-        if probes is not None:
-            raise BadConfig(
-                "A run that takes its probes from another takes its verdicts too; leave --calibrate-on out."
-            )
         entries["calibrate_on"] = tuple(absolute_name(other.name) for other in calibrating)
         entries["calibrate_fingerprints"] = tuple(other.fingerprint for other in calibrating)
     transforms = with_identity(options.transforms) or learned
@@ -222,15 +195,13 @@ def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
     """Take the model of ``request`` out of the recipe if an error is raised inside: the run could not be completed;
-    not where the run holds anything of the model, be it damaged, or the model is the only one."""
+    not where the run holds the model, or did before it was damaged, or the model is the only one."""
     try:
         yield
-    except DamagedFile:
-        raise  # nothing is wrong with the model: the file is made again, and the run goes on
     except ProbingError as error:
         others = tuple(name for name in recipe.models if name != request)
-        held = {path.split("/")[1] for path in (*store.entries(MODELS), *store.aside) if path.startswith(MODELS)}
-        if not others or not held.isdisjoint(map(slug, names_of(request))):
+        held = any(request in (entry["request"], entry["name"]) for entry in model_entries(store))
+        if not others or held or any(map(is_model_path, store.lost)):
             raise
         write_recipe(store, replace(recipe, models=others))
         error.args = (f"{error} It has left the run, which can go on without it.",)
@@ -264,7 +235,8 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
 def refuse_other_folder(store: Store) -> None:
     """Refuse a folder that is no run and holds something, with `BadRun`: none of it may be lost."""
     refuse_address(store.root)
-    if store.has(RECIPE) or not store.root.is_dir():
+    known = store.entry(RECIPE) is not None and store.path(RECIPE).exists()
+    if known or not store.root.is_dir():
         return
     there = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
     if there - {RECIPE, JOURNAL}:  # these alone are of a run that was killed as it began

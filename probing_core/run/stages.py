@@ -6,28 +6,26 @@ Which these are, and what each is made from, is the table of `probing_core.run.g
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from probing_core.compute.threads import threads
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadConfig, BadRun, DamagedFile, ProbingError
+from probing_core.errors import BadConfig, BadRun
 from probing_core.models import download_summary
-from probing_core.run.embed import embed
+from probing_core.run.costs import by_name, foreseen, steps_left
+from probing_core.run.embed import embed, to_load
 from probing_core.run.engine import COMPLETE, Artifact, Plan, Table
 from probing_core.run.graph import TABLE, build
 from probing_core.run.last_options import note_options
-from probing_core.run.layout import IMAGES, RECIPE, UNITS, is_piece
+from probing_core.run.layout import IMAGES, RECIPE, UNITS
 from probing_core.run.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options
-from probing_core.run.probe_source import ProbeSource, find_probe_source, require_probe_source
-from probing_core.run.progress import SILENT, Progress
+from probing_core.run.progress import LOADING, SILENT, Progress
 from probing_core.run.recipe import Recipe, write_recipe
 from probing_core.run.scope import Scope
 from probing_core.run.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
 from probing_core.run.store import COMPLETED, Store, note_event
-from probing_core.run.wanted import Wanted
 
 
 def run(
@@ -47,7 +45,7 @@ def run(
     if not store.has(RECIPE) and EMBED not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with opened(store, options, progress) as planned:
-        complete(store, progress, planned, Wanted(tuple(stages)))
+        complete(store, progress, planned, stages)
 
 
 def make_files(
@@ -68,11 +66,10 @@ def make_files(
         ProbingError: bad input.
     """
     with store.locked(), threads(recipe.threads):
-        store.remove(*store.damaged())  # nobody verifies and repairs what no command made
         if not store.has(RECIPE):
             write_recipe(store, recipe)
-        planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), find_probe_source(recipe), table)
-        complete(store, progress, planned, Wanted(STAGES))
+        planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), table)
+        complete(store, progress, planned, STAGES)
 
 
 @contextmanager
@@ -80,16 +77,16 @@ def opened(store: Store, options: Options, progress: Progress) -> Iterator[Calla
     """Yield what returns the plan of a run as its files are then; the run is held for writing."""
     refuse_other_folder(store)
     with store.locked(), cleared_on_error(store, new=RECIPE not in store.own_names()):
-        recipe, corpora, source = open_or_start(store, options)
+        if RECIPE in store.lost:
+            raise BadRun(f"'{RECIPE}' of the run {store.lost[RECIPE]}: it cannot be made again from anything else.")
+        recipe, corpora = open_or_start(store, options)
         progress.note(corpora.skipped_summary)
         with threads(recipe.threads):
-            yield _planner(store, recipe, options, progress, corpora, source)
+            yield _planner(store, recipe, options, progress, corpora)
 
 
-def complete(store: Store, progress: Progress, planned: Callable[[], Plan], wanted: Wanted) -> None:
-    """Make what is wanted and missing; a file that turns out to be damaged, of whatever stage, is made again.
-
-    Damaged files are set aside: one that cannot be made here stays as it is, for whoever can.
+def complete(store: Store, progress: Progress, planned: Callable[[], Plan], stages: Sequence[str]) -> None:
+    """Make what is missing of some stages.
 
     Args:
         planned: see `opened`.
@@ -98,91 +95,62 @@ def complete(store: Store, progress: Progress, planned: Callable[[], Plan], want
         ProbingError: something cannot be made, or a damaged file not be made again.
     """
     before = store.state()
-    try:
-        _make_and_mend(store, progress, planned, wanted)
-    except ProbingError as error:
-        if store.aside:
-            error.args = (
-                f"{error} What is damaged stays as it is until it can be made again: {_listed(store.aside)}.",
-            )
-        raise
-    if store.aside and (told := list(_unmended(planned()))):
-        raise BadRun(" ".join(told))
-    if store.state() != before:
-        note_event(store.root, event=COMPLETED)
-
-
-def _make_and_mend(store: Store, progress: Progress, planned: Callable[[], Plan], wanted: Wanted) -> None:
-    mended: set[str] = set()
-    while True:
-        try:
-            return _make_stages(planned, wanted)
-        except DamagedFile as error:
-            if error.name in mended or error.name == RECIPE:
-                raise
-            mended.add(error.name)
-            set_aside(store, [error.name])
-            progress.note(f"'{error.name}' was damaged, and is made again.")
-            wanted = replace(wanted, files=wanted.files | {error.name})
-
-
-def set_aside(store: Store, damaged: Iterable[str]) -> None:
-    """Have damaged files count as missing; pieces of what is not complete, which need not stay, are removed."""
-    for name in damaged:
-        store.remove(name) if is_piece(name) else store.set_aside(name)
-
-
-def _unmended(plan: Plan) -> Iterator[str]:
-    """Yield one sentence for each damaged file that was not made again; remove those that others stand for now."""
-    for name in plan.files.aside:
-        found = plan.holding(name)
-        if found is not None and plan.state(found) in COMPLETE:
-            plan.files.remove(name)
-        else:
-            yield f"'{name}' is damaged and stays as it is, since it cannot be made here: {_why_not(plan, found)}."
-
-
-def _why_not(plan: Plan, artifact: Artifact | None) -> str:
-    """Return why ``artifact`` cannot be made here."""
-    if plan.scope.recipe.probes_from and plan.source is None:
-        return "the run that its probes are from is elsewhere"
-    if artifact is None:
-        return "no row of the table of runs makes it"
-    gone = next(filter(plan.cannot_be_read, artifact.reads), "")
-    return f"'{gone}' is not here" if gone else "what it is made from is not here"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
-
-
-def _make_stages(planned: Callable[[], Plan], wanted: Wanted) -> None:
-    """Make what is wanted and missing, stage by stage; see `complete`."""
+    for name in store.lost:
+        progress.note(f"'{name}' is damaged, and is made again where that can be done here.")
     plan = planned()
-    if EMBED in wanted.stages or wanted.files:
-        plan = _make_embeddings(plan, planned, wanted)
-    if TRAIN in wanted.stages and _lacks_embeddings(plan):
+    if EMBED in stages and _lacks_embeddings(plan):
+        note_options(store.root, plan.scope.options)
+        plan = _with_images(plan, planned)
+    _expect(plan, stages)
+    if EMBED in stages:
+        plan = _make_embeddings(plan)
+    if TRAIN in stages and _lacks_embeddings(plan):
         raise BadRun(
             f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
             f"`probing run --out {plan.files.root}` makes them."
         )
     for stage in STAGES[1:]:
-        artifacts = list(wanted.artifacts(plan, stage).values())
-        if stage == TRAIN and any(plan.state(one) not in COMPLETE for one in artifacts):
-            require_probe_source(plan.scope.recipe, plan.scope.source)
-        if stage in wanted.stages or plan.left(artifacts):
-            _make(plan, stage, artifacts)
+        if stage in stages:
+            _make(plan, stage, plan.select(stage))
+    _require_mended(plan, stages)
+    if store.state() != before:
+        note_event(store.root, event=COMPLETED)
+
+
+def _expect(plan: Plan, stages: Sequence[str]) -> None:
+    """Tell what reports progress how long each step of what is left of ``stages`` takes."""
+    steps = steps_left(foreseen(plan)) if plan.scope.sample_sets else []
+    plan.scope.progress.expect(by_name([step for step in steps if step.stage in {*stages, LOADING}]))
+
+
+def _require_mended(plan: Plan, stages: Sequence[str]) -> None:
+    """Raise `BadRun` where a damaged file of ``stages`` was not made again; remove those that others stand for now."""
+    sentences = []
+    for name in plan.files.lost:
+        artifact = plan.holding(name)
+        if artifact is None or artifact.row.stage not in stages:
+            continue
+        if plan.state(artifact) in COMPLETE:
+            plan.files.remove(name)
+            continue
+        gone = next(filter(plan.cannot_be_read, artifact.reads), "what it is made from")
+        sentences.append(f"'{name}' is damaged and stays as it is, since it cannot be made here: '{gone}' is not here.")
+    if sentences:
+        raise BadRun(" ".join(sentences))
 
 
 def _make(plan: Plan, stage: str, artifacts: Sequence[Artifact]) -> None:
     """Make what is missing of a stage behind ``embed``."""
     progress = plan.scope.progress
 
+    places = {artifact.path: place for place, artifact in enumerate(plan.left(artifacts))}
+
     def report(artifact: Artifact, done: int, total: int) -> None:
-        progress.update(stage, done, total, artifact.row.doing.format(**artifact.binding))
+        doing = artifact.row.doing.format(**artifact.binding)
+        progress.update(stage, places.get(artifact.path, 0), len(places), doing, artifact.path)
 
     plan.make(artifacts, report)
-    progress.update(stage, len(artifacts), len(artifacts), SAID[stage])
+    progress.update(stage, max(1, len(places)), max(1, len(places)), SAID[stage])
     plan.files.fold()
 
 
@@ -191,8 +159,8 @@ SAID = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
 
 
 def plan_of(store: Store, recipe: Recipe) -> Plan:
-    """Return the plan of a run; where the run is not here whose probes are used, without it."""
-    return build(Scope(store, recipe, source=find_probe_source(recipe)), TABLE)
+    """Return the plan of a run."""
+    return build(Scope(store, recipe), TABLE)
 
 
 def _planner(
@@ -201,7 +169,6 @@ def _planner(
     options: Options,
     progress: Progress,
     corpora: Corpora,
-    source: ProbeSource | None,
     table: Table = TABLE,
 ) -> Callable[[], Plan]:
     """Return what returns the plan of a run as its files are then.
@@ -209,7 +176,7 @@ def _planner(
     Args:
         table: what the run can hold.
     """
-    return lambda: build(Scope(store, recipe, options, progress, corpora, source), table)
+    return lambda: build(Scope(store, recipe, options, progress, corpora), table)
 
 
 def _with_images(plan: Plan, planned: Callable[[], Plan]) -> Plan:
@@ -224,23 +191,18 @@ def _lacks_embeddings(plan: Plan) -> bool:
     return bool(plan.scope.unloaded or plan.left(plan.select(EMBED)))
 
 
-def _make_embeddings(plan: Plan, planned: Callable[[], Plan], wanted: Wanted) -> Plan:
-    """Make what is wanted and missing of the stage ``embed``.
+def _make_embeddings(plan: Plan) -> Plan:
+    """Make what is missing of the stage ``embed``, of a run whose images are chosen.
 
     Returns:
         The plan of the run, with the models that were loaded.
     """
-    if wanted.embeds(plan):
-        note_options(plan.files.root, plan.scope.options)
-    if IMAGES in wanted.artifacts(plan, EMBED):
-        plan = _with_images(plan, planned)
     store, scope = plan.files, plan.scope
-    if wanted.embeds(plan):
-        require_probe_source(scope.recipe, scope.source)
-        scope.progress.note(download_summary(wanted.requests(plan)))
-        plan = embed(plan, wanted)
-    if not _lacks_embeddings(plan):
-        store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
+    if _lacks_embeddings(plan):
+        scope.progress.note(download_summary(to_load(plan)))
+        plan = embed(plan)
+    plan.clean()
+    if not store.names(UNITS):
         shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
     store.fold()
     return plan

@@ -13,6 +13,7 @@ import os
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -23,10 +24,10 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from probing_core.errors import BadRun, DamagedFile, RunBusy, one_line
+from probing_core.errors import BadRun, RunBusy, one_line
 from probing_core.run.atomic import write_atomically, written_atomically
 from probing_core.run.encoding import map_array, write_arrays, write_joined_arrays, write_tables
-from probing_core.run.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
+from probing_core.run.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, UNITS
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 from probing_core.run.revisions import FORMAT
 
@@ -99,17 +100,6 @@ class Files(ABC):
     def path(self, name: str) -> Path:
         """Return where a file lies, or would."""
 
-    @abstractmethod
-    def readable(self, name: str) -> Path:
-        """Return the path of a file that is about to be read.
-
-        Whoever holds the run for writing checks each file once before it goes by what the file holds.
-
-        Raises:
-            DamagedFile: it does not have its checksum.
-            BadRun: it is of the base, and does not have its checksum.
-        """
-
     def names(self, prefix: str = "") -> list[str]:
         """Return every file under ``prefix``, sorted; none that was left out."""
         return sorted(name for name, entry in self.entries(prefix).items() if "state" not in entry)
@@ -139,14 +129,14 @@ class Files(ABC):
         return entry
 
     def read_bytes(self, name: str) -> bytes:
-        path = self.readable(name)
+        path = self.path(name)
         try:
             return path.read_bytes()
         except OSError as error:
             raise unreadable(name, error) from error
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        path = self.readable(name)
+        path = self.path(name)
         try:
             return pd.read_parquet(path, columns=columns)
         except Exception as error:  # pyarrow raises many kinds; each means that the file is not whole
@@ -155,24 +145,24 @@ class Files(ABC):
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
         from safetensors.numpy import load_file
 
-        return load_file(self.readable(name))
+        return load_file(self.path(name))
 
     def read_array(self, name: str, array: str) -> np.ndarray:
         """Read one of the arrays in a file; the others are not read."""
         from safetensors import safe_open
 
-        with safe_open(self.readable(name), framework="numpy") as file:
+        with safe_open(self.path(name), framework="numpy") as file:
             return file.get_tensor(array)
 
     def map_array(self, name: str, array: str) -> np.ndarray:
         """Map one of the arrays in a file into memory: only those of its rows are read that are used."""
-        mapped = map_array(self.readable(name), array)
+        mapped = map_array(self.path(name), array)
         return self.read_array(name, array) if mapped is None else mapped
 
     def array_names(self, name: str) -> list[str]:
         from safetensors import safe_open
 
-        with safe_open(self.readable(name), framework="numpy") as file:
+        with safe_open(self.path(name), framework="numpy") as file:
             return list(file.keys())
 
     def read_toml(self, name: str) -> dict[str, Any]:
@@ -197,9 +187,7 @@ class RunFiles(Files):
         self.root = Path(root)
         self._manifest = Manifest(self.root)
         self._base = None if self._manifest.base is None else _base_of(self.root, Path(self._manifest.base))
-        self._checks = False
-        self._checked: set[str] = set()
-        self._aside: set[str] = set()
+        self._lost: dict[str, str] = {}
 
     @property
     def base(self) -> Path | None:
@@ -222,7 +210,7 @@ class RunFiles(Files):
         return self.root / name
 
     def _is_own(self, name: str) -> bool:
-        return name in self._manifest.files and name not in self._aside
+        return name in self._manifest.files and name not in self._lost
 
     def own_names(self) -> list[str]:
         """Return every file of this run that is not of its base, sorted."""
@@ -231,30 +219,19 @@ class RunFiles(Files):
     def entries(self, prefix: str) -> dict[str, Entry]:
         further = self._base.entries(prefix) if self._base is not None else {}
         own = self._manifest.files.items()
-        return further | {name: e for name, e in own if name.startswith(prefix) and name not in self._aside}
+        return further | {name: e for name, e in own if name.startswith(prefix) and name not in self._lost}
 
     def state(self) -> str:
         """Return sixteen hex digits that differ wherever a file, as this store knows it, does."""
         mine = self._manifest.digest()
         return mine if self._base is None else digest([mine, self._base.state()])
 
-    def readable(self, name: str) -> Path:
-        entry = self.entry(name)
-        if entry is None and name in self._aside:
-            raise DamagedFile(name, self.flaw(name))
-        if self._checks and name not in self._checked and entry is not None:
-            if what := _flaw(self.path(name), entry):
-                if not self._is_own(name):
-                    raise BadRun(f"'{name}' of the run '{self.base}', which this one stands on, {what}.")
-                raise DamagedFile(name, what)
-            if "state" not in entry:
-                self._checked.add(name)
-        return self.path(name)
-
-    def flaw(self, name: str) -> str:
-        """Return what is wrong with a file of this run itself; empty where nothing is, or where it has none."""
-        entry = self._manifest.files.get(name)
-        return "" if entry is None else _flaw(self.root / name, entry)
+    def damaged(self) -> dict[str, str]:
+        """Return what is wrong with each file of this run that is missing, or does not have its checksum."""
+        files = sorted(self._manifest.files.items())
+        with ThreadPoolExecutor() as pool:
+            flaws = pool.map(lambda item: _flaw(self.root / item[0], item[1]), files)
+            return {name: what for (name, _), what in zip(files, flaws, strict=True) if what}
 
 
 class Store(RunFiles):
@@ -291,7 +268,7 @@ class Store(RunFiles):
 
     def join_arrays(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
         """Write the arrays of ``parts``, rows after rows, as one file; it is never in memory whole."""
-        paths = [self.readable(part) for part in parts]
+        paths = [self.path(part) for part in parts]
         self._write(name, partial(write_joined_arrays, paths), key, inputs)
 
     def _write(self, name: str, write: Callable[[IO[bytes]], object], key: str, inputs: Inputs | None) -> None:
@@ -313,11 +290,11 @@ class Store(RunFiles):
         """
         noted = self._noted(inputs)
         self._enter([(name, entry | noted) for name, entry in written])
-        self._checked.update(name for name, _ in written)
 
     def _enter(self, entries: Sequence[tuple[str, Entry | None]]) -> None:
         self._manifest.enter(entries)
-        self._aside.difference_update(name for name, _ in entries)
+        for name, _ in entries:
+            self._lost.pop(name, None)
 
     def _noted(self, inputs: Inputs | None) -> Entry:
         if inputs is None:
@@ -351,7 +328,6 @@ class Store(RunFiles):
         for name in names:
             (self.root / name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
         self._enter([(name, None) for name in names])
-        self._checked.difference_update(names)
 
     def clear(self) -> None:
         """Remove every file but the log, and what makes the folder a run."""
@@ -361,24 +337,7 @@ class Store(RunFiles):
         for name in names:
             (self.root / name).unlink(missing_ok=True)
 
-    # checking and repair
-
-    def set_aside(self, *names: str) -> None:
-        """Have damaged files of this run count as missing as long as it is held for writing.
-
-        They stay where they are, and in the manifest, until others are entered in their place: what cannot be made
-        again is not lost, and goes on to be told.
-        """
-        self._aside.update(name for name in names if name in self._manifest.files)
-
-    @property
-    def aside(self) -> list[str]:
-        """Files that were set aside and not made again yet, sorted."""
-        return sorted(self._aside)
-
-    def damaged(self) -> dict[str, str]:
-        """Return what is wrong with each file of this run that is missing, or does not have its checksum."""
-        return {name: what for name in sorted(self._manifest.files) if (what := self.flaw(name))}
+    # checking
 
     def foreign(self) -> list[str]:
         """Return files that lie in the run's folder and are unknown to the manifest."""
@@ -434,13 +393,31 @@ class Store(RunFiles):
             self._manifest.read()
             self.fold()  # what a killed process had entered
             self.clean()
-            self._checks, self._checked, self._aside = True, set(), set()
+            self._lost = self._found_damaged()
             try:
                 yield
             finally:
-                self._checks, self._aside = False, set()
+                self._lost = {}
                 with suppress(BadRun):  # a full disk: what is complete stands in the journal
                     self.fold()
+
+    def _found_damaged(self) -> dict[str, str]:
+        """Return what is wrong with each damaged file; units, which need not stay, are removed."""
+        if self._base is not None and (theirs := self._base.damaged()):
+            name, what = next(iter(theirs.items()))
+            raise BadRun(f"'{name}' of the run '{self.base}', which this one stands on, {what}; mend that run first.")
+        damaged = self.damaged()
+        self.remove(*(name for name in damaged if name.startswith(UNITS)))
+        return {name: what for name, what in damaged.items() if not name.startswith(UNITS)}
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """What is wrong with each file that was damaged when the run was opened for writing and was not made again.
+
+        It counts as missing. It stays where it is, and in the manifest, until another is entered in its place: what
+        cannot be made again is not lost, and goes on to be reported.
+        """
+        return dict(self._lost)
 
     def fold(self) -> None:
         """Write what was entered since the last time into the manifest: at the end of a stage."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from probing_core.run.engine import SOURCE, Artifact, Plan, State
+from probing_core.run.engine import Artifact, Plan, State
 
 
 def why(plan: Plan, path: str) -> list[str]:
@@ -35,8 +35,6 @@ def why(plan: Plan, path: str) -> list[str]:
 def _why_not(plan: Plan, artifact: Artifact, state: State) -> str:
     if state is State.NOT_HERE:
         gone = next(path for path in artifact.reads if plan.cannot_be_read(path))
-        if gone.startswith(SOURCE):
-            return f"'{artifact.path}' cannot be made here: the run that it is taken from is elsewhere."
         return f"'{artifact.path}' cannot be made here: '{gone}' did not ship."
     beside = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
     about = beside.get(state, "nothing that it was made from has changed")
@@ -47,7 +45,7 @@ def _why_not(plan: Plan, artifact: Artifact, state: State) -> str:
 
 def _changing(plan: Plan, artifact: Artifact) -> str:
     """Return the first of what ``artifact`` is made from, at any remove, that is made again; or an empty text."""
-    for path in (path for path in artifact.reads if not path.startswith(SOURCE)):
+    for path in artifact.reads:
         read = plan.artifact(path)
         if read.row.stage and (found := _changing(plan, read) or (read.path if plan.left([read]) else "")):
             return found

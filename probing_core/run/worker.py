@@ -7,7 +7,7 @@ What a worker writes belongs to the run once whoever holds the run has entered i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ class Job:
         model: full name; empty for the rows of the samples.
         request: the name by which the model was asked for.
         key: digest of every input.
+        path: where it is written.
     """
 
     series: str
@@ -51,6 +52,7 @@ class Job:
     model: str
     request: str
     key: str
+    path: str
 
 
 class Worker:
@@ -60,7 +62,7 @@ class Worker:
         root: the run directory.
         recipe, corpus, images, sample_sets: of the run.
         device, precision: of its models.
-        makers: threads that make pictures.
+        makers: processes or threads that make pictures, which the worker shuts down.
         memory_share: of the machine's memory, up to which models are loaded.
     """
 
@@ -73,14 +75,14 @@ class Worker:
         sample_sets: Mapping[str, SampleSet],
         device: str,
         precision: str,
-        makers: int,
+        makers: Executor,
         memory_share: float = memory.MODELS,
     ) -> None:
         self.root, self._recipe, self._corpus = root, recipe, corpus
         self._images, self._sample_sets = images, sample_sets
         self._device, self._precision, self._memory_share = device, precision, memory_share
         self._models: dict[str, LoadedEmbedder] = {}
-        self._makers, self._ahead = ThreadPoolExecutor(makers), ThreadPoolExecutor(1)
+        self._makers, self._ahead, self._writers = makers, ThreadPoolExecutor(1), ThreadPoolExecutor(2)
         self._noted: dict[str, int] = {}
         self._upcoming: tuple[Sequence[Job], Future] | None = None
 
@@ -110,20 +112,19 @@ class Worker:
         pictures = SharedPictures(pictures, [self._model(request) for request in requests])
         if upcoming:
             self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
-        sample_set, index = self._sample_sets[jobs[0].series], jobs[0].unit
-        unit = sample_set.units[index]
+        sample_set = self._sample_sets[jobs[0].series]
         written: list[Future[tuple[str, Entry]]] = []  # beside the next model: the processor does not wait for the disk
         embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
         beside, made = self._begin_beside(embed), dict[str, Arrays]()
         for job in sorted(jobs, key=lambda job: job.request in beside):
             if not job.model:
-                written.append(self._write(sample_set.rows_path(unit), partial(write_tables, [rows]), job.key))
+                written.append(self._write(job, partial(write_tables, [rows])))
                 continue
             if job.request not in made:
                 own = beside.get(job.request)
                 made[job.request] = embed[job.request]() if own is None or own.cancel() else own.result()
             arrays = _finite(job.model, made[job.request][job.model])
-            written.append(self._write(sample_set.unit_path(job.model, unit), partial(write_arrays, arrays), job.key))
+            written.append(self._write(job, partial(write_arrays, arrays)))
         for request in requests:
             self._note_halved(request)
         return [file.result() for file in written]
@@ -139,6 +140,7 @@ class Worker:
         self._ahead.shutdown(cancel_futures=True)
         self.unload()
         self._makers.shutdown()
+        self._writers.shutdown()
 
     def _model(self, request: str) -> LoadedEmbedder:
         if request not in self._models:  # on a worker beside the first, or one that began anew
@@ -169,8 +171,8 @@ class Worker:
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
-    def _write(self, path: str, write: Callable[[IO[bytes]], None], key: str) -> Future[tuple[str, Entry]]:
-        return self._makers.submit(write_file, self.root, path, write, key)
+    def _write(self, job: Job, write: Callable[[IO[bytes]], None]) -> Future[tuple[str, Entry]]:
+        return self._writers.submit(write_file, self.root, job.path, write, job.key)
 
 
 def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +13,6 @@ import pytest
 
 from probing_core import cli
 from probing_core.cli import predict
-from probing_core.detector.verdicts import Verdict
 from probing_core.images import encode_png, read_image
 from probing_core.run.store import Store
 from probing_core.transforms import CATALOG
@@ -202,40 +200,33 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
     rows = json.loads(out)
     assert len(rows) == 4, "one row a picture and model"
     for row in rows:
-        assert set(row) == {"image", "model", "task", "crops", "known", "verdict", "classes"}
+        assert set(row) == {"image", "model", "task", "crops", "altered", "answer", "classes"}
+        assert 0 <= row["altered"] <= 1
         probabilities = [one["probability"] for one in row["classes"]]
         assert abs(sum(probabilities) - 1) < 1e-5
         assert probabilities == sorted(probabilities, reverse=True)
         assert row["crops"] == {"good.png": "direct", "large.png": "combined"}[Path(row["image"]).name]
     code, out, _ = call(capsys, "predict", paths[0], "--run", trained, "--task", "group")
     assert code == 0
-    assert "identity" in out or "tone" in out or "blur" in out
+    assert "identity" not in out
     head, *lines = out.splitlines()
     assert head.split("  ")[0] == "image"
-    assert "verdict" not in head, "nothing is calibrated"
     assert len(lines) == 2, "one line a model"
-    assert all(line.count(" %") == 3 for line in lines)
+    assert call(capsys, "predict", paths[0], "--run", trained, "--prior", "1")[0] == 2
+    rare, often = (
+        json.loads(call(capsys, "predict", paths[0], "--run", trained, "--prior", prior, "--json")[1])
+        for prior in ("0.01", "0.99")
+    )
+    assert all(one["altered"] < other["altered"] for one, other in zip(rare, often, strict=True))
 
 
-def test_verdicts_are_shown_where_they_are_calibrated():
+def test_people_see_the_answer_and_the_first_classes():
     named = (("gaussian-blur", 0.987), ("defocus-blur", 0.0123))
-    common = {"image": "a.png", "known": True, "classes": [{"class": c, "probability": p} for c, p in named]}
-    rows = [
-        common | {"model": model, "verdict": asdict(Verdict(answer, "blur", None, 0.9, None, 0.004, 512, False, None))}
-        for model, answer in (("detector", "altered"), ("zoo/mae", "not calibrated"))
-    ]
-    first, second = predict._for_people(rows)
-    assert first == {
-        "image": "a.png",
-        "model": "detector",
-        "verdict": "altered",
-        "group": "blur",
-        "p": 0.004,
-        "n": 512,
-        "most probable": "gaussian-blur 99 %, defocus-blur 1.2 %",
-        "known": True,
-    }
-    assert second["verdict"] == "not calibrated"
+    row = {"image": "a.png", "model": "zoo/mae", "answer": "rather altered", "altered": 0.716}
+    (shown,) = predict._for_people([row | {"classes": [{"class": c, "probability": p} for c, p in named]}])
+    assert list(shown.values()) == [
+        "a.png", "zoo/mae", "rather altered", "72 %", "gaussian-blur 99 %, defocus-blur 1.2 %"
+    ]  # fmt: skip
 
 
 def test_verify_finds_damage(capsys, trained):

@@ -74,16 +74,15 @@ def test_a_limit_beyond_what_can_be_used_takes_all_of_it(half_too_small):
     assert set(limited.loc[limited["used"], "image_id"]) == set(every.loc[every["used"], "image_id"])
 
 
-@pytest.mark.parametrize("probes_from", ["", "another"])
 @pytest.mark.parametrize("split", NOT_FOR_PROBES)
-def test_rows_that_serve_encoders_or_verdicts_alone_are_never_probe_images(few_scenes, monkeypatch, split, probes_from):
+def test_rows_that_serve_encoders_or_verdicts_alone_are_never_probe_images(few_scenes, monkeypatch, split):
     corpus = open_corpus(f"folder:{few_scenes}")
     splits = ["train", "val", "test", split]
     monkeypatch.setattr(corpus, "rows", corpus.rows.assign(split=[splits[i % 4] for i in range(len(corpus.rows))]))
-    images = choose_images(replace(recipe_of(corpus), probes_from=probes_from).design, corpus, silent)
+    images = choose_images(recipe_of(corpus).design, corpus, silent)
     others = corpus.rows.loc[corpus.rows["split"] != split, "image_id"]
     assert images["image_id"].tolist() == others.tolist()
-    assert set(images["split"]) == ({"test"} if probes_from else {"train", "val", "test"})
+    assert set(images["split"]) == {"train", "val", "test"}
     monkeypatch.setattr(corpus, "rows", corpus.rows.assign(split=split))
     with pytest.raises(BadCorpus, match="it has no probe images"):
         choose_images(recipe_of(corpus).design, corpus, silent)

@@ -160,7 +160,7 @@ def test_keys_hold_what_changes_images_and_samples_and_no_prose(few_scenes, tmp_
     same |= {"calibrate_on": ("photos",), "calibrate_fingerprints": ("y",)}
     for entry, value in same.items():
         assert changed(replace(recipe, **{entry: value})) == set(), entry
-    for entry, value in {"limit": 9, "probes_from": "z"}.items():
+    for entry, value in {"limit": 9}.items():
         assert changed(replace(recipe, **{entry: value})) == {IMAGES}, entry
     for entry, value in {"repetitions": 2, "transforms": names[:2]}.items():
         assert changed(replace(recipe, **{entry: value})) == {SAMPLES}, entry

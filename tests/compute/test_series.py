@@ -13,11 +13,10 @@ from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
 from probing_core.compute.series import make_series, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder
-from probing_core.run import revisions, shards, worker
+from probing_core.run import engine, revisions, worker
 from probing_core.run import sample_sets as planning
 from probing_core.run.embeddings import has_embeddings, lazy_blocks, read_embeddings
-from probing_core.run.engine import Table
-from probing_core.run.graph import OPTIONS, TABLE
+from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, IMAGES, embeddings_folder, model_path, series_table
 from probing_core.run.models import PRECOMPUTED
 from probing_core.run.recipe import Recipe, load_transforms
@@ -60,7 +59,6 @@ def make(name, recipe, corpus, images):
 def test_only_runs_that_are_split_have_series(planned, few_scenes):
     recipe, _, images = planned
     assert series_names(recipe.design, images) == (RENDERING, STRENGTH, LAYERS)
-    assert series_names(replace(recipe, probes_from="x").design, images) == (STRENGTH,)
     assert series_names(replace(recipe, transforms=("identity", "text")).design, images) == (STRENGTH, LAYERS)
     corpus = open_corpus(f"folder:{few_scenes}")
     few = recipe_of(corpus)
@@ -110,7 +108,7 @@ def test_a_series_differs_by_its_strength_alone(planned):
 
 
 def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes, monkeypatch):
-    monkeypatch.setattr(shards, "SHARD_BYTES", SOME_UNITS)
+    monkeypatch.setattr(engine, "SHARD_BYTES", SOME_UNITS)
     whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
     embed(whole, recipe, corpus)
     written = len(files(whole.root))
@@ -152,7 +150,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
     tmp_path, many_scenes, planned, monkeypatch
 ):
     recipe, corpus, images = planned
-    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
+    monkeypatch.setattr(engine, "SHARD_BYTES", 1)
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
     embed(store, recipe, corpus)
     for name in (STRENGTH, RENDERING):
@@ -265,7 +263,7 @@ def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(loaded):
     store, recipe = loaded
     of_rendering = {series_table(RENDERING), embeddings_folder(ANY_MODEL, RENDERING)}
     rows = [replace(row, revision=row.revision + 1) if row.path in of_rendering else row for row in TABLE.rows]
-    now, raised = plan_of(store, recipe), plan_of(store, recipe, Table(rows, OPTIONS))
+    now, raised = plan_of(store, recipe), plan_of(store, recipe, TABLE.with_rows(rows))
     made_again = [one.path for one in now.select("embed") if now.key(one) != raised.key(raised.artifacts[one.path])]
     assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]
     stated = {row.path: row.revision for row in TABLE.rows}

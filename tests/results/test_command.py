@@ -33,10 +33,9 @@ def test_the_command_asks_for_the_same_recipe():
 
 
 def test_what_cannot_be_named_is_left_to_the_reader():
-    shipped = replace(RECIPE, corpus="photos of a holiday; touch executed", probes_from="abc", limit=None)
+    shipped = replace(RECIPE, corpus="photos of a holiday; touch executed", limit=None)
     words = shlex.split(command_of(shipped))
     assert words[words.index("--corpus") + 1] == "CORPUS"
-    assert words[words.index("--probes-from") + 1] == "RUN"
     assert "--limit" not in words
 
 

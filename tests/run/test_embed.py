@@ -19,15 +19,14 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import compiled, load_embedder
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.providers import baselines
-from probing_core.run import layout, sample_sets, shards, worker
+from probing_core.run import engine, layout, sample_sets, worker
 from probing_core.run.embed import embed as embed_missing
 from probing_core.run.embeddings import read_embeddings
 from probing_core.run.executors.ray_executor import RemoteWorker
 from probing_core.run.models import differences, model_entries
-from probing_core.run.options import EMBED, Options
+from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store, digest, without_none
-from probing_core.run.wanted import Wanted
 from tests.compute.test_samples import make_all, recipe_of
 from tests.models.made import assert_alike
 from tests.plans import keys, left, plan_of
@@ -50,7 +49,8 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus) -> None:
     """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
     plan = plan_of(store, recipe, options=CPU, corpus=corpus)
     plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
-    embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus), Wanted((EMBED,)))
+    embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus))
+    store.fold()
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -61,7 +61,7 @@ def files(root: Path) -> dict[str, bytes]:
 def small_units(monkeypatch):
     """Units of two images, each in a file of its own, so that a small corpus has several."""
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 8)
-    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
+    monkeypatch.setattr(engine, "SHARD_BYTES", 1)
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
 
 def test_units_gathered_into_fewer_files_hold_the_same(run, tmp_path, few_scenes, monkeypatch):
     store, recipe, corpus = run
-    monkeypatch.setattr(shards, "SHARD_BYTES", 2**20)
+    monkeypatch.setattr(engine, "SHARD_BYTES", 2**20)
     gathered, recipe, corpus = start(tmp_path / "gathered", few_scenes)
     embed(gathered, recipe, corpus)
     for name in MODELS:

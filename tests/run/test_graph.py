@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -21,18 +20,14 @@ from probing_core.images import encode_png
 from probing_core.measures import detection_threshold, intervals
 from probing_core.probes import mlp, optimizer
 from probing_core.run import graph, layout, revisions, stages
-from probing_core.run.engine import Plan, Reader, Row, State, Table
-from probing_core.run.graph import OPTIONS as VALUES
+from probing_core.run.engine import Given, Plan, Reads, Row, State
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.manifest import Manifest
 from probing_core.run.options import Options
-from probing_core.run.probe_source import ProbeSource
 from probing_core.run.recipe import read_recipe
-from probing_core.run.sample_sets import SampleSet
-from probing_core.run.scope import HOLDING_FILES, Scope
 from probing_core.run.stages import run
-from probing_core.run.store import Files, Store
+from probing_core.run.store import Store
 from probing_core.run.why import why
 from tests.conftest import in_few_pixels, scene, write_scenes
 from tests.plans import plan_of
@@ -112,8 +107,8 @@ def copy(made, tmp_path) -> Store:
 
 
 def test_the_run_holds_what_every_row_of_the_table_makes(made):
-    """So that what the next tests state of all files is stated of each kind: but those of networks, of claims on named
-    models, and of runs that take over probes."""
+    """So that what the next tests state of all files is stated of each kind: but those of
+    networks, and of claims on named models."""
     assert states(made[0]) == {State.MADE}
     plan = plan_of(made[0])
     lacking = {row.path for row in TABLE.rows} - {artifact.row.path for artifact in plan.artifacts.values()}
@@ -161,100 +156,10 @@ def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made,
     assert {name for name in differ if there[name]["key"] == here[name]["key"]} == set()
 
 
-READ_BY = {
-    "view": ("view",),
-    "limit": ("limit",),
-    "seed": ("seed",),
-    "repetitions": ("repetitions",),
-    "learns": ("learns",),
-    "transforms": ("transforms", "warps", "classes"),
-    "fingerprint": ("fingerprint",),
-    "train_samples": ("train_samples",),
-    "corpora": ("fingerprint",),
-    "threads": (),
-}
-"""Entry of a design, a recipe or a scope -> the options of which a row declares one if its maker reads it; none for the
-number of threads, which moves the last bits alone."""
-
-
-class Watched:
-    """A design or recipe, of which the maker of a row can read what the row declares."""
-
-    def __init__(self, entries: Any, row: Row) -> None:
-        self._entries, self._row = entries, row
-
-    def __getattr__(self, name: str) -> Any:
-        needed = READ_BY.get(name)
-        said = needed is not None and (not needed or set(needed) & set(self._row.options))
-        assert said, f"'{self._row.path}' depends on '{name}' without saying so."
-        return getattr(self._entries, name)
-
-
-class WatchedScope:
-    def __init__(self, scope: Scope, row: Row) -> None:
-        self._scope, self._row = scope, row
-        self.design, self.recipe = Watched(scope.design, row), Watched(scope.recipe, row)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "corpora":
-            return getattr(Watched(self._scope, self._row), name)
-        return getattr(self.design if name in ("transforms", "learns") else self._scope, name)
-
-
-def watched(rows: Sequence[Row]) -> Table:
-    """Return the table of ``rows`` whose makers are given watched scopes."""
-
-    @cache  # rows of one maker still have one
-    def watching(make: Callable[[Reader], Any]) -> Callable[[Reader], Any]:
-        def watched_make(reader: Reader) -> Any:
-            reader.scope = WatchedScope(reader.scope, reader.artifact.row)
-            return make(reader)
-
-        return watched_make
-
-    return Table([row if row.make is None else replace(row, make=watching(row.make)) for row in rows], VALUES)
-
-
-def test_a_maker_reads_nothing_of_a_recipe_that_its_row_does_not_declare(made, tmp_path, monkeypatch):
-    table = watched(TABLE.rows)
-    monkeypatch.setattr(stages, "build", lambda scope, _: graph.build(scope, table))
-    run(tmp_path / "run", made[1])
-    assert states(Store(tmp_path / "run")) == {State.MADE}
-
-
-@pytest.mark.parametrize("name", HOLDING_FILES)
-def test_a_maker_is_not_given_files_by_its_scope(made, name):
-    plan = plan_of(made[0])
-    scope = Reader(plan, plan.artifacts[layout.IMAGES]).scope
-    assert scope.recipe == plan.scope.recipe
-    with pytest.raises(AssertionError, match=f"'images.parquet' takes '{name}' of the scope"):
-        getattr(scope, name)
-
-
-def test_nothing_else_of_a_scope_holds_files(made):
-    scope = plan_of(made[0]).scope
-    held = {name: getattr(scope, name) for name in dir(scope) if not name.startswith("_")}
-    of_files = (Files, ProbeSource, pd.DataFrame, SampleSet, Scope)
-    found = {
-        name
-        for name, value in held.items()
-        if isinstance(value, of_files) or (isinstance(value, Mapping) and isinstance(value.get(""), of_files))
-    }
-    assert {"files", "images", "sample_sets"} <= found <= set(HOLDING_FILES)
-
-
-def test_a_row_that_forgot_an_option_would_be_found(made, tmp_path, monkeypatch):
-    forgot = replace(TABLE.rows[1], options=[name for name in TABLE.rows[1].options if name != "limit"])
-    table = watched([TABLE.rows[0], forgot, *TABLE.rows[2:]])
-    monkeypatch.setattr(stages, "build", lambda scope, _: graph.build(scope, table))
-    with pytest.raises(AssertionError, match=r"'images.parquet' depends on 'limit' without saying so"):
-        run(tmp_path / "run", made[1])
-
-
-def count_labels(at: Reader) -> Mapping[str, Any]:
-    scores = at.files.read_table(layout.scores_path(at.binding["model"]))
-    images = at.table(layout.IMAGES)
-    counts = {"images": len(images), "scores": len(scores), "seed": at.scope.recipe.seed}
+def count_labels(files: Reads, given: Given) -> Mapping[str, Any]:
+    scores = files.read_table(layout.scores_path(given.binding["model"]))
+    images = files.table(layout.IMAGES)
+    counts = {"images": len(images), "scores": len(scores), "seed": given.options["seed"]}
     return {COUNTS.path: pd.DataFrame([counts])}
 
 
@@ -278,7 +183,7 @@ def make(plan: Plan) -> list[str]:
 
 
 def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(copy):
-    longer, recipe = Table((*TABLE.rows, COUNTS), VALUES), read_recipe(copy)
+    longer, recipe = TABLE.with_rows((*TABLE.rows, COUNTS)), read_recipe(copy)
     names = [f"models/{layout.slug(model)}/counts.parquet" for model in MODELS]
     plan = plan_of(copy, table=longer)
     assert why(plan, names[0]) == [f"'{names[0]}' is missing: it was not made yet, or it was removed."]
@@ -302,7 +207,7 @@ def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(cop
 
     seeded = plan_of(copy, replace(recipe, seed=7), table=longer)
     assert why(seeded, names[0]) == [f"'{names[0]}' is made again: seed was 0 and is 7."]
-    raised = Table((*TABLE.rows, replace(COUNTS, revision=2)), VALUES)
+    raised = TABLE.with_rows((*TABLE.rows, replace(COUNTS, revision=2)))
     (reasons,) = why(plan_of(copy, table=raised), names[1])
     assert reasons == f"'{names[1]}' is made again: how it is made changed (revision 1, now 2)."
     entry = copy.entry(scores)
@@ -339,7 +244,7 @@ def test_a_raised_revision_makes_again_what_it_stands_for_and_only_that(made, co
     before = {path: copy.checksum(path) for path in copy.names()}
     of_revision = {id(row) for row in TABLE.rows if row.path in stands_for and row.revision >= revision}
     rows = [replace(row, revision=row.revision + 1) if id(row) in of_revision else row for row in TABLE.rows]
-    raised = Table(rows, VALUES)
+    raised = TABLE.with_rows(rows)
     plan = plan_of(copy, table=raised)
     assert {one.row.path for one in plan.left(plan.artifacts.values())} >= stands_for
     monkeypatch.setattr(stages, "build", lambda scope, table: graph.build(scope, raised))
@@ -353,7 +258,7 @@ def test_a_raised_revision_makes_again_what_it_stands_for_and_only_that(made, co
     monkeypatch.setattr(Manifest, "enter", watched)
     run(copy.root, made[1])
     plan = plan_of(Store(copy.root), table=raised)
-    of_run = {path for path in written if not path.startswith((layout.UNITS, f"{layout.VERDICTS}units/"))}
+    of_run = {path for path in written if not path.startswith(layout.UNITS)}
     assert {plan.artifact(path).path for path in of_run} == {
         artifact.path for artifact in plan.artifacts.values() if artifact.row.path in stands_for | beside
     }

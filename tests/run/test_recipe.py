@@ -17,7 +17,7 @@ RECIPE = Recipe(corpus="photos", fingerprint="f", transforms=("identity", "fog")
 def test_toml_and_back_is_the_same_recipe():
     for recipe in (
         RECIPE,
-        replace(RECIPE, limit=5, seed=3, repetitions=2, probes_from="abc"),
+        replace(RECIPE, limit=5, seed=3, repetitions=2),
     ):
         assert Recipe.from_toml(tomllib.loads(tomli_w.dumps(recipe.to_toml()))) == recipe
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from probing_core.errors import BadConfig, BadRun, DamagedFile, ModelUnavailable, ProbingError, UnknownName
+from probing_core.errors import BadConfig, BadRun, ModelUnavailable, ProbingError, UnknownName
 from probing_core.results import Run
 from probing_core.run import setup
 from probing_core.run.options import Options
@@ -97,15 +97,6 @@ def test_a_model_that_fails_leaves_the_run_and_its_error_says_so(tmp_path, error
     with pytest.raises(type(error), match=told), setup.withdrawn_on_error(store, recipe, "zoo/mae"):
         raise error
     assert read_recipe(store).models == ("zoo/can",)
-
-
-def test_a_damaged_file_takes_no_model_out_of_the_run(tmp_path):
-    store, recipe = two_models(tmp_path)
-    told = r"'units/x' of the run is missing; .* made again\.$"
-    with pytest.raises(DamagedFile, match=told) as caught, setup.withdrawn_on_error(store, recipe, "zoo/mae"):
-        raise DamagedFile("units/x", "is missing")
-    assert caught.value.name == "units/x"
-    assert read_recipe(store).models == ("zoo/mae", "zoo/can")
 
 
 def two_models(folder):

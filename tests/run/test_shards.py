@@ -7,20 +7,50 @@ import shutil
 import numpy as np
 import pytest
 
-from probing_core.run import shards
-from probing_core.run.embeddings import lazy_blocks, read_embeddings
-from probing_core.run.layout import embeddings_path, unit_embeddings_path, units_at
-from probing_core.run.shards import Shards, embeddings_files
+from probing_core.run import engine
+from probing_core.run.embeddings import embeddings_files, lazy_blocks, read_embeddings
+from probing_core.run.engine import Plan, Row, Table, Units
+from probing_core.run.layout import embeddings_path, units_at
 from probing_core.run.store import Store
 from tests.run.test_embed import files
 
-MODEL, KEY, UNITS = "zoo/mae", "key", 11
+MODEL, UNITS = "zoo/mae", 11
 ROWS = [3, 4, 3, 5, 3, 3, 4, 3, 3, 4, 2]
 
 
 @pytest.fixture(autouse=True)
 def some_units(monkeypatch):
-    monkeypatch.setattr(shards, "SHARD_BYTES", 600)  # a unit of three rows takes about 200 bytes
+    monkeypatch.setattr(engine, "SHARD_BYTES", 600)  # a unit of three rows takes about 200 bytes
+
+
+def plan_of(store: Store, order=range(UNITS), seed: int = 0) -> Plan:
+    def embed(made):
+        (units,) = made
+        lacking = set(units.lacking(UNITS))
+        for index in (index for index in order if index in lacking):
+            units.write(index, unit(index))
+
+    row = Row(
+        path="models/zoo-mae/embeddings/",
+        holds="embeddings",
+        stage="embed",
+        options=("seed",),
+        units=embed,
+        count=lambda scope, binding: UNITS,
+    )
+    return Plan(Table((row,), {"seed": lambda scope, binding: seed}), None, store)
+
+
+def write(store: Store, index: int) -> None:
+    """Write a unit as a file of its own."""
+    plan = plan_of(store)
+    artifact = plan.artifacts["models/zoo-mae/embeddings/"]
+    store.write(embeddings_path(MODEL, index), unit(index), plan.ready_key(artifact), plan.inputs(artifact))
+
+
+def lacking(store: Store) -> list[int]:
+    plan = plan_of(store)
+    return Units(plan, plan.artifacts["models/zoo-mae/embeddings/"]).lacking(UNITS)
 
 
 def unit(index: int) -> dict[str, np.ndarray]:
@@ -31,15 +61,9 @@ def unit(index: int) -> dict[str, np.ndarray]:
     }
 
 
-def finish(store: Store, gathered: Shards, index: int) -> None:
-    store.write(unit_embeddings_path(MODEL, index), unit(index), KEY)
-    gathered.add(index)
-
-
-def make(store: Store, order) -> Store:
-    gathered = Shards(store, MODEL, "", KEY, UNITS)
-    for index in order:
-        finish(store, gathered, index)
+def make(store: Store, order=range(UNITS), seed: int = 0) -> Store:
+    plan = plan_of(store, order, seed)
+    plan.make(list(plan.artifacts.values()), lambda artifact, done, total: None)
     store.fold()
     return store
 
@@ -82,7 +106,7 @@ def test_killed_before_any_line_of_the_journal_it_ends_with_the_same_files(tmp_p
         pass
 
     order = np.random.default_rng(7).permutation(UNITS).tolist()
-    for at in range(40):
+    for at in range(60):
         store = Store(tmp_path / f"killed at {at}")
         enter, left = store._manifest.enter, [at]
 
@@ -99,11 +123,8 @@ def test_killed_before_any_line_of_the_journal_it_ends_with_the_same_files(tmp_p
         except Killed:
             done = False
         again = Store(store.root)
-        gathered = Shards(again, MODEL, "", KEY, UNITS)
-        assert not (done and gathered.missing)
-        for index in gathered.missing:
-            finish(again, gathered, index)
-        again.fold()
+        assert not (done and lacking(again))
+        make(again)
         assert files(store.root) == expected
         if done:
             return
@@ -116,27 +137,22 @@ def test_a_damaged_shard_alone_is_made_again(tmp_path):
     lost = embeddings_files(store, MODEL)[1]
     first, last = units_at(lost)
     store.remove(lost)
-    gathered = Shards(store, MODEL, "", KEY, UNITS)
-    assert gathered.missing == list(range(first, last + 1))
-    for index in reversed(gathered.missing):
-        finish(store, gathered, index)
-    store.fold()
+    assert lacking(store) == list(range(first, last + 1))
+    make(store, range(UNITS)[::-1])
     assert files(store.root) == before
 
 
 def test_files_of_single_units_as_earlier_versions_wrote_them_stay(tmp_path):
     store = Store(tmp_path / "old")
     for index in range(UNITS):
-        store.write(embeddings_path(MODEL, index), unit(index), KEY)
+        write(store, index)
     store.fold()
     before = files(store.root)
-    assert Shards(store, MODEL, "", KEY, UNITS).missing == []
+    assert lacking(store) == []
     assert files(store.root) == before
     store.remove(embeddings_path(MODEL, 4))
-    gathered = Shards(store, MODEL, "", KEY, UNITS)
-    assert gathered.missing == [4]
-    finish(store, gathered, 4)
-    store.fold()
+    assert lacking(store) == [4]
+    make(store)
     assert files(store.root) == before
     assert np.array_equal(read_embeddings(store, MODEL), whole())
 
@@ -146,32 +162,19 @@ def test_files_of_another_recipe_go(tmp_path):
     expected = files(Store(shutil.copytree(store.root, tmp_path / "copy")).root)
     for name in store.names():
         store.write_bytes(name, store.read_bytes(name), "older")
-    gathered = Shards(store, MODEL, "", KEY, UNITS)
-    assert gathered.missing == list(range(UNITS))
+    assert lacking(store) == list(range(UNITS))
     assert store.names() == []
-    for index in gathered.missing:
-        finish(store, gathered, index)
-    store.fold()
+    make(store)
     assert files(store.root) == expected
 
 
-def test_what_embeddings_are_made_from_is_noted_with_every_file_of_one_unit_or_more(tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    inputs = {"images.parquet": "0123", "revision": 2, "options": {"view": 32}}
-    monkeypatch.setattr(shards, "SHARD_BYTES", 1)  # each unit becomes a file by itself until this is undone
-    gathered = Shards(store, MODEL, "", KEY, UNITS, inputs)
-    for index in range(UNITS):
-        if index == 3:
-            monkeypatch.setattr(shards, "SHARD_BYTES", 600)
-        finish(store, gathered, index)
-    store.fold()
-    there = Store(tmp_path)
-    sizes = {last - first + 1 for first, last in map(units_at, embeddings_files(there, MODEL))}
-    assert min(sizes) == 1
-    assert max(sizes) > 1
-    for name in embeddings_files(there, MODEL):
-        noted = there.entry(name)["inputs"]
-        assert noted | {"options": there.options(noted["options"])} == inputs
+@pytest.mark.parametrize("size", [1, 600])
+def test_what_embeddings_are_made_from_is_noted_with_every_file_of_one_unit_or_more(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(engine, "SHARD_BYTES", size)
+    store = make(Store(tmp_path), seed=3)
+    for name in embeddings_files(store, MODEL):
+        noted = store.entry(name)["inputs"]
+        assert noted | {"options": store.options(noted["options"])} == {"revision": 1, "options": {"seed": 3}}
 
 
 def test_half_precision_is_read_as_single(tmp_path):
@@ -185,5 +188,5 @@ def blocks_of(store: Store):
     """As of the series of layers, whose blocks begin with a number."""
     other = Store(store.root.parent / "layers")
     for index in range(UNITS):
-        other.write(embeddings_path(MODEL, index, "layers"), {"10.mean": unit(index)["10.mean"]}, KEY)
+        other.write(embeddings_path(MODEL, index, "layers"), {"10.mean": unit(index)["10.mean"]}, "key")
     return lazy_blocks(other, MODEL, "layers")

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probing_core.compute import maps
 from probing_core.compute.train import comparison, linear
-from probing_core.errors import BadConfig, BadRun, ProbingError
+from probing_core.errors import BadRun, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.results import Run
 from probing_core.run import makers, scope, worker
@@ -16,14 +15,12 @@ from probing_core.run.embeddings import read_embeddings
 from probing_core.run.last_options import last_options
 from probing_core.run.layout import IMAGES
 from probing_core.run.options import Options
-from probing_core.run.recipe import Recipe, read_recipe, write_recipe
-from probing_core.run.repair import repair
+from probing_core.run.recipe import Recipe
 from probing_core.run.stages import STAGES, run
 from probing_core.run.store import Files, Store
 from probing_core.transforms import resolve
 from tests.conftest import on_two_threads
 from tests.run.test_embed import files
-from tests.run.test_repair import flip
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
 
@@ -122,33 +119,6 @@ def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, 
     assert sorted(read) == sorted(models), "the first command reads back what it wrote of each"
 
 
-def test_a_command_reads_once_what_describes_the_run_whose_probes_are_used(
-    split_run, few_scenes, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
-    source, options = split_run
-    read, plain = [], Files.read_toml
-    monkeypatch.setattr(Files, "read_toml", lambda self, name: (read.append((self.root, name)), plain(self, name))[1])
-
-    def read_in(root):
-        names = sorted(name for at, name in read if at == root)
-        read.clear()
-        return names
-
-    described = sorted(name for name in Store(source).names() if name.endswith(".toml"))
-    assert len(described) == 1 + len(options.models)
-    out = tmp_path / "run"
-    run(out, replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
-    assert read_in(source) == described
-    store = Store(out)
-    store.remove(*store.names("models/baseline-pixels/predictions/"))
-    (tmp_path / "data" / "runs").mkdir(parents=True)
-    again = tmp_path / "data" / "runs" / "mine"
-    again.symlink_to(source)
-    run(out, stages=("train",))
-    assert read_in(again) == described, "it is found by its recipe"
-
-
 def test_the_samples_of_a_run_are_planned_once_in_a_command(few_run, tmp_path, monkeypatch):
     options, read, plain = few_run[1], [], Files.read_table
     planned, plan_sample_sets = [], scope.plan_sample_sets
@@ -175,7 +145,7 @@ def test_units_that_a_kill_left_are_removed_and_nothing_else_is_made(few_run, mo
     before = files(out)
     store = Store(out)
     with store.locked():
-        store.write_table("units/embeddings/unit-00000.parquet", store.read_table("samples.parquet"), "left")
+        store.write_table("units/samples.parquet/unit-00000.parquet", store.read_table("samples.parquet"), "left")
     monkeypatch.setattr(worker, "load_embedder", None)
     run(out, options, ("embed",))
     told = "log/events.jsonl"  # that the run is complete
@@ -192,72 +162,6 @@ def test_only_models_may_join(few_run, change, told):
     with pytest.raises(BadRun, match=told):
         run(out, replace(options, **change))
     assert files(out) == before
-
-
-def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
-    source, options = split_run
-    run(tmp_path / "run", replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
-    store = Store(tmp_path / "run")
-    for task in ("fine", "group-1", "deployment"):
-        name = f"models/baseline-pixels/probes/{task}.safetensors"
-        assert store.read_bytes(name) == Store(source).read_bytes(name)
-    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
-    assert len(predictions) == 8 * len(options.transforms)
-    again = replace(options, corpus=f"folder:{few_scenes}")
-    run(tmp_path / "run", again, COMPUTING)  # its own models, of which nothing is missing: nobody needs the probes
-    store.remove("models/baseline-pixels/predictions/fine.parquet")
-    with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
-        run(tmp_path / "run")
-    with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
-        run(tmp_path / "run", replace(again, models=("baseline/random-vit",)), ("embed",))
-
-
-def test_photographs_that_the_probes_learned_from_are_not_tested(split_run, many_scenes, tmp_path):
-    source, options = split_run
-    run(tmp_path / "run", replace(options, corpus=f"folder:{many_scenes}", probes_from=source), COMPUTING)
-    store = Store(tmp_path / "run")
-    images = Store(source).read_table("images.parquet")
-    learned = images.loc[images["used"] & images["split"].isin(("train", "val")), "base_id"]
-    samples = store.read_table("samples.parquet").set_index("sample")
-    assert set(samples["split"]) == {"test"}
-    tested = samples.loc[store.read_table("models/baseline-pixels/predictions/fine.parquet")["sample"], "base_id"]
-    assert set(tested) == set(samples["base_id"]) - set(learned)
-    note = f"{learned.nunique()} photographs that the probes learned from are left out"
-    assert store.read_table("tables/scores.parquet")["note"].str.contains(note).all()
-
-
-def test_photographs_that_are_only_called_like_known_ones_are_tested_and_told(split_run, many_scenes, tmp_path):
-    source, options = split_run
-    other = tmp_path / "other"
-    shutil.copytree(many_scenes, other)
-    next(other.rglob("*.png")).unlink()
-    run(tmp_path / "run", replace(options, corpus=f"folder:{other}", probes_from=source), COMPUTING)
-    store = Store(tmp_path / "run")
-    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
-    assert len(predictions) == store.read_table("images.parquet")["used"].sum() * len(options.transforms)
-    assert store.read_table("tables/scores.parquet")["note"].str.contains("are called like ones that").all()
-
-
-def test_a_run_under_probes_that_know_all_of_it_is_refused(few_run, tmp_path):
-    source, options = few_run
-    with pytest.raises(BadRun, match="learned from every photograph"):
-        run(tmp_path / "run", replace(options, probes_from=source), COMPUTING)
-
-
-def test_probes_that_were_trained_again_are_taken_again(split_run, few_scenes, tmp_path):
-    source = tmp_path / "source"
-    shutil.copytree(split_run[0], source)
-    taken = replace(split_run[1], corpus=f"folder:{few_scenes}", probes_from=source, models=("baseline/pixels",))
-    run(tmp_path / "run", taken, COMPUTING)
-    probe = "models/baseline-pixels/probes/deployment.safetensors"
-    store = Store(source)
-    with store.locked():
-        store.write_bytes(probe, store.read_bytes("models/baseline-pixels/probes/fine.safetensors"), "again")
-        store.remove("models/baseline-pixels/probes/noticing.safetensors")
-    run(tmp_path / "run", taken, COMPUTING)
-    assert Store(tmp_path / "run").read_bytes(probe) == store.read_bytes(probe)
-    assert not Store(tmp_path / "run").has("models/baseline-pixels/probes/noticing.safetensors")
 
 
 @pytest.mark.parametrize("lost", ["deployment", "fine", "noticing", "group-1"])
@@ -316,74 +220,9 @@ def test_a_model_that_cannot_be_loaded_leaves_the_run(split_run, tmp_path):
     assert Recipe.from_toml(Store(tmp_path / "new").read_toml("run.toml")).models == ("baseline/pixels",)
 
 
-def test_probes_of_another_run_bring_their_transforms(split_run, few_scenes, tmp_path):
-    options = Options(
-        corpus=f"folder:{few_scenes}", probes_from=split_run[0], models=("baseline/pixels",), device="cpu"
-    )
-    run(tmp_path / "run", options, ("embed", "train"))
-    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).transforms == split_run[1].transforms
-
-
-def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, tmp_path, monkeypatch):
-    source, options = split_run
-    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
-    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
-    run(tmp_path / "run", taken, ("embed",))
-    with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
-        run(tmp_path / "run", stages=("train",))
-    (tmp_path / "data" / "runs").mkdir(parents=True)
-    fewer = Store(shutil.copytree(source, tmp_path / "data" / "runs" / "fewer"))
-    write_recipe(fewer, replace(read_recipe(fewer), models=("baseline/handcrafted",)))
-    fewer.remove(*fewer.names("models/baseline-pixels/"))
-    fewer.fold()
-    (tmp_path / "data" / "runs" / "mine").symlink_to(source)
-    run(tmp_path / "run", stages=("train",))
-    assert Store(tmp_path / "run").has("models/baseline-pixels/predictions/fine.parquet")
-
-
-def test_a_model_that_the_probes_do_not_know_is_refused_and_leaves_no_trace(split_run, few_scenes, tmp_path):
-    source, options = split_run
-    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
-    stranger = replace(taken, models=("baseline/random-vit@seed=3",))
-    with pytest.raises(BadRun, match="has no 'baseline/random-vit@seed=3'; it has: baseline/handcrafted, baseline/pix"):
-        run(tmp_path / "run", stranger, ("embed",))
-    assert not (tmp_path / "run" / "run.toml").exists()
-    run(tmp_path / "run", taken, COMPUTING)
-    before = files(tmp_path / "run")
-    with pytest.raises(BadRun, match="has no 'baseline/random-vit@seed=3'"):
-        run(tmp_path / "run", stranger, ("embed",))
-    run(tmp_path / "run", taken, COMPUTING)
-    assert files(tmp_path / "run") == before
-
-
-def test_a_model_that_embeds_differently_leaves_the_run_which_goes_on(split_run, few_scenes, tmp_path):
-    source, options = split_run
-    changed = Store(shutil.copytree(source, tmp_path / "source"))
-    entry = changed.read_toml("models/baseline-pixels/model.toml")
-    changed.write_toml("models/baseline-pixels/model.toml", entry | {"recipe": entry["recipe"] | {"size": 9}}, "key")
-    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=changed.root)
-    with pytest.raises(BadRun, match=r"'baseline/pixels' embeds differently .*\. It has left the run"):
-        run(tmp_path / "run", taken, COMPUTING)
-    run(tmp_path / "run", replace(taken, models=None), COMPUTING)
-    store = Store(tmp_path / "run")
-    assert set(store.read_table("tables/scores.parquet")["model"]) == {"baseline/handcrafted"}
-    assert store.damage() == []
-
-
-def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_run, few_scenes, tmp_path):
-    source, _ = split_run
-    taken = Options(corpus=f"folder:{few_scenes}", probes_from=source)
-    run(tmp_path / "run", taken, ("embed",))
-    mine, theirs = (Recipe.from_toml(Store(p).read_toml("run.toml")) for p in (tmp_path / "run", source))
-    assert (mine.view, mine.models) == (theirs.view, theirs.models)
-    with pytest.raises(BadConfig, match=f"views of {theirs.view} pixels, and --view asks for 64"):
-        run(tmp_path / "other", replace(taken, view=64), ("embed",))
-    assert not (tmp_path / "other" / "run.toml").exists()
-
-
 def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path, monkeypatch):
     """Whatever begins the run: a page resumes it there, and the recipe has the same bytes."""
-    monkeypatch.setattr("probing_core.run.stages.embed", lambda plan, wanted: plan)
+    monkeypatch.setattr("probing_core.run.stages.embed", lambda plan: plan)
     asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
     on_ray = Options(**asked, executor="ray", address="10.0.0.7:6379", precision="float32")
     run(tmp_path / "ray", on_ray, ("embed",))
@@ -403,41 +242,6 @@ def test_a_run_that_ends_while_it_reads_images_goes_on_as_it_began(few_scenes, t
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", view=32, precision="float32"))
     assert last_options(tmp_path / "run") == Options(precision="float32")
-
-
-def test_a_series_that_was_never_made_is_not_made_by_a_repair(split_run, tmp_path):
-    out = shutil.copytree(split_run[0], tmp_path / "run")
-    store = Store(out)
-    with store.locked():
-        store.remove("series/rendering.parquet", *store.names("models/baseline-pixels/series/"))
-    before = files(out)
-    for name in ("samples.parquet", store.names("models/baseline-pixels/embeddings/")[0]):
-        flip(out / name)
-    repair(out)
-    assert {name: held for name, held in files(out).items() if not name.startswith("log/")} == {
-        name: held for name, held in before.items() if not name.startswith("log/")
-    }
-
-
-def test_a_stage_that_stumbles_on_damage_makes_nothing_else_of_earlier_ones(split_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
-    out = shutil.copytree(split_run[0], tmp_path / "run")
-    store, drawn = Store(out), "models/baseline-handcrafted/map.parquet"
-    with store.locked():
-        store.remove(drawn, "models/baseline-pixels/predictions/fine.parquet", "tables/scores.parquet")
-    there = store.names()
-    flip(out / store.names("models/baseline-handcrafted/embeddings/")[0])
-    run(out, split_run[1], ("project",))
-    assert Store(out).names() == sorted([*there, drawn])
-    assert Store(out).damage() == []
-
-
-def test_a_crops_table_that_was_lost_is_made_again_and_nothing_else(split_run, tmp_path):
-    shutil.copytree(split_run[0], tmp_path / "run")
-    before = files(tmp_path / "run")
-    (tmp_path / "run" / "crops.parquet").unlink()
-    run(tmp_path / "run", split_run[1], ("embed", "train"))
-    assert files(tmp_path / "run") == before
 
 
 def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_scenes, tmp_path, monkeypatch):

@@ -1,8 +1,7 @@
 """Studies: tables beyond the scores, each in a file of its own, made by the evaluate stage.
 
-A study looks at one model at a time. They are made where a run has splits. A run that took its probes from another has
-images to test alone, so it gets only what needs no training. Of a model that was asked for all its layers, the last one
-is studied: every layer would take as long as a model.
+A study looks at one model at a time. They are made where a run has splits. Of a model that was asked for all its
+layers, the last one is studied: every layer would take as long as a model.
 """
 
 from __future__ import annotations
@@ -30,14 +29,8 @@ def _studies() -> tuple[Study, ...]:
 STUDIES = _studies()
 
 
-def studies_of(images: pd.DataFrame, learns: bool) -> tuple[Study, ...]:
-    """Return the studies that a run over ``images`` (its table) can have.
-
-    Args:
-        learns: whether the run learns its own probes.
-    """
+def studies_of(images: pd.DataFrame) -> tuple[Study, ...]:
+    """Return the studies that a run over ``images`` (its table) can have."""
     splits = images.loc[images["used"], "split"].value_counts()
-    fewest = MIN_SPLIT if learns else {"test": MIN_SPLIT["test"]}
-    if not has_splits(images) or any(splits.get(split, 0) < count for split, count in fewest.items()):
-        return ()
-    return tuple(study for study in STUDIES if learns or not study.trains)
+    enough = all(splits.get(split, 0) >= count for split, count in MIN_SPLIT.items())
+    return STUDIES if has_splits(images) and enough else ()

@@ -19,7 +19,6 @@ class Study:
         series: the series it reads, besides the main samples.
         probe: whether it reads the fine probe of the run.
         revision: raised where its bytes change alone; those of every study are `runs.revisions.STUDIES`.
-        trains: whether it needs the splits train and val, which a run with another's probes does not have.
     """
 
     name: str
@@ -27,4 +26,3 @@ class Study:
     series: str = ""
     probe: bool = False
     revision: int = 0
-    trains: bool = True

@@ -45,4 +45,4 @@ COLUMNS = [
 ]
 
 
-STUDY = Study(name="duplicates", make=duplicates_table, revision=1, trains=False)
+STUDY = Study(name="duplicates", make=duplicates_table, revision=1)

@@ -28,4 +28,4 @@ def geometry_table(data: ModelData) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-STUDY = Study(name="geometry", make=geometry_table, revision=1, trains=False)
+STUDY = Study(name="geometry", make=geometry_table, revision=1)

@@ -76,7 +76,6 @@ class ModelData:
         samples, images: tables of the run.
         transforms: all that probes learn from, by name, identity first.
         seed: of random draws.
-        learns: whether the images have splits to learn from.
     """
 
     model: str
@@ -85,7 +84,6 @@ class ModelData:
     images: pd.DataFrame
     transforms: Mapping[str, Transform]
     seed: int
-    learns: bool = True
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

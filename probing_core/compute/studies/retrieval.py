@@ -58,4 +58,4 @@ def _rows(found: Retrieved, chosen: np.ndarray, about: dict[str, Any], note: str
     return table
 
 
-STUDY = Study(name="retrieval", make=retrieval_table, series=STRENGTH, revision=2, trains=False)
+STUDY = Study(name="retrieval", make=retrieval_table, series=STRENGTH, revision=2)

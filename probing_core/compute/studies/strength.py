@@ -38,6 +38,4 @@ def strength_table(model: str, found: Sweep) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-STUDY = Study(
-    name="strength", make=lambda s: strength_table(s.main.model, s.sweep), series=STRENGTH, probe=True, trains=False
-)
+STUDY = Study(name="strength", make=lambda s: strength_table(s.main.model, s.sweep), series=STRENGTH, probe=True)

@@ -86,5 +86,4 @@ STUDY = Study(
     make=lambda s: threshold_table(s.main.model, s.sweep, s.main.transforms),
     series=STRENGTH,
     probe=True,
-    trains=False,
 )

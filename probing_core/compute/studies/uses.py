@@ -44,7 +44,7 @@ def _copies(data: ModelData) -> pd.DataFrame:
 
 
 def _content(data: ModelData) -> pd.DataFrame:
-    labels = content_labels(data.images) if data.learns else ()
+    labels = content_labels(data.images)
     if not labels:
         return pd.DataFrame(columns=COLUMNS)
     return content_told(data.crossed, data.crossed_train, labels, data.seed).assign(use=CONTENT)
@@ -58,4 +58,4 @@ def _altered(data: ModelData) -> pd.DataFrame:
 COLUMNS = ["model", "use", "base_id", "value"]
 
 
-STUDY = Study(name="uses", make=uses_table, trains=False)
+STUDY = Study(name="uses", make=uses_table)

@@ -33,4 +33,4 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
     return [(part, found.columns | about) for part, found in variance_parts(X).items()]
 
 
-STUDY = Study(name="variance", make=variance_table, trains=False)
+STUDY = Study(name="variance", make=variance_table)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from probing_core.charts.theme import Theme
-from probing_core.compute.names import DONE, EVERYTHING
+from probing_core.compute.names import DONE, EVERYTHING, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.notation import model_titles
-from probing_core.results.ranking import is_baseline, leaderboard, with_place
+from probing_core.measures.seeds import with_place
+from probing_core.results.ranking import is_baseline, leaderboard
 from probing_core.results.run import Run
 from probing_core.transforms import Transform, resolve
 
@@ -28,10 +30,9 @@ STRONGEST, NO_STRENGTH = 254, 255
 """Rank of the strongest strength of a class (the weakest has 0), and what an untouched picture has instead."""
 
 MOST_MODELS = 6
-NEIGHBORS = 5
 
 FindNeighbors = Callable[[str, str], "pd.DataFrame | None"]
-"""(model, reading) -> ``sample`` and five columns of samples, nearest first; None where the run has no such table."""
+"""(model, reading) -> ``sample`` and `NEAR`, columns of samples; None where the run has no such table."""
 
 _TITLES = {"identity": "Untouched", "jpeg": "JPEG"}
 
@@ -123,13 +124,14 @@ def explorer_data(
     run: Run,
     models: Sequence[str] | None = None,
     repetition: int | None = None,
-    neighbors: FindNeighbors = lambda model, reading: None,
+    neighbors: FindNeighbors | None = None,
 ) -> ExplorerData:
     """Read what the explorer shows of ``run``.
 
     Args:
         models: names of the models, in the order of the menus; `default_models` if not given.
         repetition: the one repetition whose tested samples are shown; all of them if not given.
+        neighbors: finds the nearest samples in the embedding; by the tables of the run if not given.
 
     Raises:
         UnknownName: the run has no such model.
@@ -140,6 +142,7 @@ def explorer_data(
         raise UnknownName(f"The run has no model '{min(unknown)}'. It has: {', '.join(run.models['name'])}.")
     if not names:
         raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
+    find = neighbors or partial(run.neighbors, repetition=repetition)
     maps = {name: _maps(run, name) for name in names}
     answers = {name: run.tested(name, TASK, ()) for name in names}
     for name in names:
@@ -162,7 +165,7 @@ def explorer_data(
         classes=classes,
         groups=groups,
         models=tuple(
-            _model(run, name, title, maps[name], answers[name], order, len(tested), codes, neighbors)
+            _model(run, name, title, maps[name], answers[name], order, len(tested), codes, find)
             for name, title in model_titles(names).items()
         ),
         sample=order.astype(np.int32),
@@ -349,8 +352,7 @@ def _nearest(table: pd.DataFrame, order: np.ndarray, tested: int, count: int) ->
     """Return the points of the neighbors, which the table gives as samples."""
     point = np.full(count, -1, np.int32)
     point[order[:tested]] = np.arange(tested)
-    columns = [name for name in table.columns if name != "sample"][:NEIGHBORS]
-    found = table[columns].to_numpy(np.int64)[_rows_of(table["sample"], order[:tested], count)]
+    found = table[list(NEAR)].to_numpy(np.int64)[_rows_of(table["sample"], order[:tested], count)]
     return np.where(found >= 0, point[found], -1).astype(np.int32)
 
 

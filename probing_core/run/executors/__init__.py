@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from probing_core.compute.parallel import picture_pool
 from probing_core.errors import BadConfig
 from probing_core.run.options import EXECUTORS, RAY
 from probing_core.run.scope import Scope
@@ -21,8 +22,8 @@ class Executor(Protocol):
     def unload(self) -> None:
         """Close the models, so that their memory is free."""
 
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
-        """Do the jobs, each element being those of one unit; yield what was done and written, in any order."""
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
+        """Do the jobs, each element being those of one unit; yield what was written for each, in any order."""
 
 
 class LocalExecutor:
@@ -32,9 +33,9 @@ class LocalExecutor:
         self.load, self.unload = worker.load, worker.unload
         self._worker = worker
 
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
         for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
-            yield jobs, self._worker.work(jobs, upcoming)
+            yield self._worker.work(jobs, upcoming)
 
 
 @contextmanager
@@ -59,8 +60,9 @@ def opened_executor(scope: Scope) -> Iterator[Executor]:
             yield executor
         return
     planned = scope.images, scope.sample_sets
-    worker = Worker(scope.files.root, recipe, corpus, *planned, options.device, options.precision, recipe.threads)
-    try:
-        yield LocalExecutor(worker)
-    finally:
-        worker.close()
+    with picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as makers:
+        worker = Worker(scope.files.root, recipe, corpus, *planned, options.device, options.precision, makers)
+        try:
+            yield LocalExecutor(worker)
+        finally:
+            worker.close()

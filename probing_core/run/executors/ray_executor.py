@@ -15,6 +15,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ class RemoteWorker(Worker):
         self._limits.enter_context(threads(recipe.threads))
         corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
         planned = plan_sample_sets(recipe.design, images)
-        super().__init__(Path(root), recipe, corpus, images, planned, device, precision, makers, memory_share)
+        pool = ThreadPoolExecutor(makers)
+        super().__init__(Path(root), recipe, corpus, images, planned, device, precision, pool, memory_share)
 
 
 class RayExecutor:
@@ -82,11 +84,11 @@ class RayExecutor:
         for answer in [worker.unload.remote() for worker in self._workers]:
             self._answer(answer)
 
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
         waiting = deque(units)
         reserved: dict[Any, Sequence[Job]] = {}
         """Worker -> the unit that it makes the pictures of while it embeds another."""
-        busy: dict[Any, tuple[Any, Sequence[Job]]] = {}
+        busy: dict[Any, Any] = {}
 
         def give(worker: Any) -> None:
             jobs = reserved.pop(worker, None) or (waiting.popleft() if waiting else None)
@@ -94,16 +96,16 @@ class RayExecutor:
                 return
             if waiting:
                 reserved[worker] = waiting.popleft()
-            busy[worker.work.remote(jobs, reserved.get(worker, ()))] = worker, jobs
+            busy[worker.work.remote(jobs, reserved.get(worker, ()))] = worker
 
         for worker in self._workers:
             give(worker)
         while busy:
             (answer, *_), _ = self._ray.wait(list(busy), num_returns=1)
-            worker, jobs = busy.pop(answer)
+            worker = busy.pop(answer)
             written = self._answer(answer)
             give(worker)
-            yield jobs, written
+            yield written
 
     def _answer(self, answer: Any) -> Any:
         try:

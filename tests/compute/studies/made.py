@@ -17,7 +17,7 @@ from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.model_data import ModelData, SeriesData, fit_probe
 from probing_core.compute.tasks import make_task
 from probing_core.run import layout, makers
-from probing_core.run.engine import Artifact, Plan, Reader, Table
+from probing_core.run.engine import Artifact, Plan, Table
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL
 from probing_core.run.recipe import Recipe, load_transforms
@@ -40,7 +40,7 @@ def few_series(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 40, "val": 12, "test": 20})
 
 
-def made_store(root: Path, monkeypatch: pytest.MonkeyPatch, adopted: bool = False) -> tuple[Store, Recipe]:
+def made_store(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Recipe]:
     """A picture's embedding is its label's axis, an axis for its transformation, and noise on every axis.
 
     The axes of the transformations are as long as the strength: 0.4 at the weakest, 2.4 at the strongest, less below.
@@ -51,7 +51,6 @@ def made_store(root: Path, monkeypatch: pytest.MonkeyPatch, adopted: bool = Fals
         fingerprint="made",
         transforms=TRANSFORMS,
         models=(WIDE, NARROW),
-        probes_from="another" if adopted else "",
     )
     store = Store(root)
     store.write_toml(layout.RECIPE, recipe.to_toml(), "made")
@@ -101,7 +100,7 @@ def series_of(store: Store, study: str, model: str = WIDE) -> SeriesData:
 def _read_by(store: Store, model: str, name: str):
     plan = plan_of(store)
     study = next(one for one in STUDIES if one.name == name)
-    return makers.studied(Reader(plan, plan.artifacts[layout.study_path(model, name)]), study)
+    return makers.studied(*plan.given(plan.artifacts[layout.study_path(model, name)]), study)
 
 
 def of_studies(plan: Plan, *tables: str) -> list[Artifact]:
@@ -119,7 +118,7 @@ def _table() -> Table:
     """The table of runs whose studies are `STUDIES`, of which a test may replace some."""
     makes = {layout.study_path(ANY_MODEL, one.name): partial(makers.make_study, study=one) for one in STUDIES}
     rows = [replace(row, make=makes[row.path]) if row.path in makes else row for row in TABLE.rows]
-    return Table(rows, TABLE.options)
+    return TABLE.with_rows(rows)
 
 
 def lengths_at(position: np.ndarray) -> np.ndarray:

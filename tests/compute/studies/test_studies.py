@@ -152,14 +152,6 @@ def test_killed_between_two_studies_it_goes_on(studied, tmp_path, monkeypatch):
     assert all(again.read_bytes(name) == studied.read_bytes(name) for name in tables)
 
 
-def test_a_run_under_probes_of_another_gets_what_needs_no_training(tmp_path, monkeypatch):
-    store, _ = made_store(tmp_path / "run", monkeypatch, adopted=True)
-    study(store)
-    needing_none = {"duplicates", "geometry", "retrieval", "strength", "thresholds", "uses", "variance"}
-    assert set(store.names("tables/")) == {f"tables/{n}.parquet" for n in needing_none}
-    assert set(store.read_table("tables/uses.parquet")["use"]) == {"original", "duplicates", "altered"}
-
-
 @pytest.mark.parametrize("kept", [29, 62])
 def test_few_photographs_or_a_missing_split_have_no_studies(tmp_path, monkeypatch, kept):
     store, _ = made_store(tmp_path / "run", monkeypatch)

@@ -9,16 +9,12 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from probing_core.compute.names import DEPLOYMENT, NOTICING
 from probing_core.compute.train.tables import round_probabilities
-from probing_core.errors import BadRun
 from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.probes.linear import fit
-from probing_core.run import sample_sets
 from probing_core.run.embeddings import read_embeddings
-from probing_core.run.layout import predictions_path, probe_path
-from probing_core.run.models import differences, model_entries
-from probing_core.run.options import Options
+from probing_core.run.layout import predictions_path
+from probing_core.run.models import differences
 from probing_core.run.probes import read_probe
 from probing_core.run.stages import run
 from probing_core.run.store import Store
@@ -118,50 +114,6 @@ def test_kept_probabilities_are_near_smaller_and_in_order():
     assert round_probabilities(np.append(p, [0, 1e-30, 1]))[-3:] == pytest.approx([0, 0, 1], abs=1e-12)
     votes = np.repeat([0.1, 0.25], 5000)
     assert np.array_equal(round_probabilities(votes), votes.astype(np.float32))
-
-
-@pytest.fixture
-def adopting(trained_run, few_scenes, tmp_path):
-    """A way to take the probes of a copy of the run, whose recipe of the model is changed first."""
-    copy = tmp_path / "source"
-    shutil.copytree(trained_run, copy)
-
-    def adopt(**changes) -> Store:
-        store = Store(copy)
-        entry = model_entries(store)[0]
-        store.write_toml("models/baseline-handcrafted/model.toml", entry | {"recipe": entry["recipe"] | changes}, "key")
-        recipe = store.read_toml("run.toml")
-        options = Options(
-            corpus=f"folder:{few_scenes}",
-            probes_from=copy,
-            view=recipe["view"],
-            transforms=recipe["transforms"],
-            models=recipe["models"],
-            device="cpu",
-            precision="float32",
-        )
-        run(tmp_path / "run", options, ("embed", "train", "evaluate"))
-        return Store(tmp_path / "run")
-
-    return adopt
-
-
-def test_other_versions_are_adopted_and_said(adopting, trained_run):
-    store = adopting(libraries={"cv2": "0.1"})
-    notes = store.read_table("tables/scores.parquet")["note"]
-    assert notes.str.contains("probes trained on embeddings of another libraries").all()
-    for name in ("fine-calibrated", DEPLOYMENT, NOTICING):
-        assert store.read_bytes(probe_path(MODEL, name)) == Store(trained_run).read_bytes(probe_path(MODEL, name))
-    scores = store.read_table("tables/scores.parquet")
-    assert set(scores["probe"]) == {"linear"}
-    assert "content" not in set(scores["task"])
-    assert "calibration-error-tempered" in set(scores["measure"])
-
-
-def test_another_meaning_is_refused_before_anything_is_embedded(adopting, monkeypatch):
-    monkeypatch.setattr(sample_sets, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
-    with pytest.raises(BadRun, match=r"embeds differently .* \(features differ\)"):
-        adopting(features=["one"])
 
 
 def test_only_what_both_record_is_compared():

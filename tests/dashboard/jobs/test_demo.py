@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 
 import pytest
 
 from dashboard.jobs import demo
-from probing_core.results import Run
 from probing_core.run.progress import Report
-from probing_core.run.store import Store, digest
+from probing_core.run.store import Store
 
 
 @pytest.fixture
@@ -24,13 +22,13 @@ def started(monkeypatch):
     return calls
 
 
-def test_with_a_reference_run_a_process_computes_the_demo_run_under_its_probes(data, started):
+def test_with_a_reference_run_a_process_computes_the_demo_run_over_its_photographs(data, started):
     (data / "reference").mkdir()
     (data / "reference" / "run.toml").touch()
     assert demo.main() == 0
     ((run, arguments),) = started
     assert run == data / "runs" / "demo"
-    assert arguments[arguments.index("--probes-from") + 1] == str(data / "reference")
+    assert arguments[arguments.index("--corpus") + 1] == "reference"
 
 
 def test_a_process_that_runs_is_left_alone(data, started, monkeypatch):
@@ -49,16 +47,16 @@ def test_without_a_reference_run_the_demo_run_is_made_first(data, started, monke
     assert not started
 
 
-def test_a_demo_run_of_another_reference_run_is_made_anew(data, started, made_run, monkeypatch):
+def test_a_demo_run_of_an_earlier_version_is_made_anew(data, started, made_run, monkeypatch):
     stopped = []
     monkeypatch.setattr(demo.processes, "stop", lambda run: stopped.append(run.exists()))
     for path in (data / "reference", data / "runs" / "demo"):
         shutil.copytree(made_run, path)
-    recipe = Run.open(made_run).recipe
     demo_run = Store(data / "runs" / "demo")
-    for probes_from, stays in ((digest(recipe.without_models()), True), ("those of last year", False)):
-        demo_run.write_toml("run.toml", replace(recipe, probes_from=probes_from).to_toml(), probes_from)
-        assert demo.main() == 0
-        assert demo_run.root.exists() == stays
-        assert stopped == [True] * (not stays), "what computes there ends before its folder goes"
+    assert demo.main() == 0
+    recipe = demo_run.read_toml("run.toml")
+    demo_run.write_toml("run.toml", recipe | {"probes_from": "those of last year"}, "another")
+    assert demo.main() == 0
+    assert not demo_run.root.exists()
+    assert stopped == [True], "what computes there ends before its folder goes"
     assert ["--limit" in arguments for _, arguments in started] == [False, True], "a run that was begun keeps its size"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 
 import pandas as pd
 
-from probing_core.results import Run, command_of
+from probing_core.results import Run
 from probing_core.run import layout
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import label, texts
@@ -60,22 +59,6 @@ def test_of_a_table_the_first_rows_are_shown(open_app, made_run):
     shown = next(d.value for d in app.dataframe if "image_id" in d.value and "ssim" in d.value)
     pd.testing.assert_frame_equal(shown, run.samples[:200], check_dtype=False)
     assert f"200 of {run.sample_count:,} rows shown" in texts(app)
-
-
-def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shipped_run, tmp_path):
-    run = tmp_path / "adopting"
-    shutil.copytree(shipped_run, run)
-    recipe = replace(Run.open(run).recipe, corpus="photos of a holiday", probes_from="another")
-    Store(run).write_toml("run.toml", recipe.to_toml(), "made")
-    app = open_app("Methods and data", run=run, **OPEN)
-    assert not app.exception
-    assert "All probes were trained in another run" in texts(app)
-    assert not [s for s in ("divided into groups", "were fitted") if s in texts(app)]
-    assert f"for CORPUS give a corpus with the fingerprint {recipe.fingerprint}" in texts(app)
-    assert "For RUN give" in texts(app)
-    assert "--probes-from RUN" in command_of(recipe)
-    assert [block.value for block in app.code] == [command_of(recipe)]
-    assert "**selectivity** —" in texts(app)
 
 
 def test_methods_of_a_run_whose_corpus_has_a_name_leave_nothing_to_fill_in(open_app):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.names import DONE
+from probing_core.compute.names import DONE, READINGS
 from probing_core.errors import BadRun, UnknownName
 from probing_core.results import Run
 from probing_core.results.explorer.data import (
@@ -18,6 +19,8 @@ from probing_core.results.explorer.data import (
     explorer_data,
     packed,
 )
+from probing_core.run.layout import neighbors_path
+from probing_core.run.store import Store
 
 MODELS = ["zoo/mae", "timm:tf_efficientnet_lite0"]
 
@@ -77,12 +80,35 @@ def test_a_strength_that_falls_is_turned_round(data):
 
 
 def test_neighbors_of_a_table_become_points(run):
-    samples = run.samples["sample"].to_numpy()
-    table = pd.DataFrame({"sample": samples, **{f"n{k}": np.roll(samples, -k - 1) for k in range(5)}})
+    samples = run.map(MODELS[0], DONE)["sample"].to_numpy()
+    table = pd.DataFrame({"sample": samples, **{f"near_{k}": np.roll(samples, -k) for k in range(1, 6)}})
     data = explorer_data(run, MODELS, neighbors=lambda model, reading: table if reading == DONE else None)
     found = data.models[0].neighbors[DONE]
     at = 17
-    assert data.sample[found[at]].tolist() == [(data.sample[at] + k) % len(samples) for k in range(1, 6)]
+    (place,) = np.flatnonzero(samples == data.sample[at])
+    assert data.sample[found[at]].tolist() == [samples[(place + k) % len(samples)] for k in range(1, 6)]
+
+
+@pytest.mark.parametrize("repetition", [None, 0])
+def test_neighbors_are_those_of_the_run(repeated_run, repetition):
+    run = Run.open(repeated_run)
+    data = explorer_data(run, MODELS, repetition)
+    for model in data.models:
+        for reading, points in model.places.items():
+            found = model.neighbors[reading]
+            assert found.shape == (data.tested, 5)
+            assert (found >= 0).all()
+            assert (data.photographs[data.photo][found] != data.photographs[data.photo][:, None]).all()
+            table = run.neighbors(model.name, reading, repetition).set_index("sample")
+            assert (data.sample[found] == table.loc[data.sample[: data.tested]]).all(axis=None), points.shape
+
+
+def test_a_run_without_neighbors_has_none(made_run, tmp_path):
+    store = Store(shutil.copytree(made_run, tmp_path / "run"))
+    store.remove(*(neighbors_path(model, reading) for model in MODELS for reading in READINGS))
+    run = Run.open(store.root)
+    assert run.neighbors(MODELS[0]) is None
+    assert not explorer_data(run, MODELS).models[0].neighbors
 
 
 def test_one_repetition(repeated_run):

@@ -20,23 +20,21 @@ from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.calibration import calibration_of, p_values
 from probing_core.detector.photographs import choose_photographs
-from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
+from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
 from probing_core.run import graph, makers, setup, stages
-from probing_core.run.engine import COMPLETE, Table
-from probing_core.run.graph import OPTIONS as VALUES
+from probing_core.run.engine import COMPLETE
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import (
     BESIDE,
     DETECTOR_FILE,
     RECIPE,
-    VERDICT_UNITS,
+    UNITS,
     embeddings_folder,
     is_embeddings_path,
     map_path,
     predictions_path,
     scored_views_path,
-    verdict_units_folder,
 )
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe
@@ -45,7 +43,7 @@ from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.conftest import scene, write_scenes
 from tests.plans import left, plan_of
-from tests.run.test_repair import flip
+from tests.run.test_damage import flip
 
 pytestmark = pytest.mark.slow
 
@@ -234,7 +232,9 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
     assert {name: after.checksum(name) for name in before} == before
 
 
-def test_a_repair_keeps_what_was_measured_for_a_detector_that_is_not_complete(made, options, tmp_path, monkeypatch):
+def test_a_damaged_unit_of_a_detector_that_is_not_complete_alone_is_measured_again(
+    made, options, tmp_path, monkeypatch
+):
     out = shutil.copytree(made.root, tmp_path / "run")
     Store(out).remove(DETECTOR_FILE, scored_views_path(DETECTOR))
 
@@ -245,19 +245,10 @@ def test_a_repair_keeps_what_was_measured_for_a_detector_that_is_not_complete(ma
         patch.setattr(makers, "learn_detector", kill)
         with pytest.raises(KeyboardInterrupt):
             run(out, options, ("train",))
-    measured = Store(out).names(VERDICT_UNITS)
+    measured = Store(out).names(UNITS)
     assert len(measured) == 2
-    verify = ["verify", "--run", str(out)]
-    assert main(verify) == 0, "pieces are neither foreign nor wrong"
-    for name in (predictions_path(MODEL, "fine"), measured[0]):
-        flip(out / name)
-    assert main(verify) == 2
-    assert main([*verify, "--repair"]) == 0
-    assert main(verify) == 0
-    repaired = Store(out)
-    assert repaired.has(predictions_path(MODEL, "fine"))
-    assert repaired.names(VERDICT_UNITS) == measured[1:]
-    assert not repaired.has(DETECTOR_FILE)
+    assert main(["verify", "--run", str(out)]) == 0, "units are neither foreign nor wrong"
+    flip(out / measured[0])
     written, plain = [], Store.enter
     monkeypatch.setattr(
         Store, "enter", lambda self, given, *rest: (written.extend(n for n, _ in given), plain(self, given, *rest))[1]
@@ -265,13 +256,13 @@ def test_a_repair_keeps_what_was_measured_for_a_detector_that_is_not_complete(ma
     run(out, options, ("train",))
     assert [name for name in written if name in measured] == measured[:1]
     assert Store(out).checksum(DETECTOR_FILE) == made.checksum(DETECTOR_FILE)
-    assert not Store(out).names(VERDICT_UNITS)
+    assert not Store(out).names(UNITS)
 
 
 def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
     copy = Store(shutil.copytree(made.root, tmp_path / "run"))
     rows = [replace(row, revision=9) if row.make is makers.learn_detector_of else row for row in TABLE.rows]
-    raised = Table(rows, VALUES)
+    raised = TABLE.with_rows(rows)
     monkeypatch.setattr(stages, "build", lambda scope, table: graph.build(scope, raised))
     monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)
     plan = plan_of(copy, table=raised)
@@ -296,19 +287,19 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     assert after.checksum(DETECTOR_FILE) != made.checksum(DETECTOR_FILE)
     assert after.checksum(scored_views_path(DETECTOR)) != made.checksum(scored_views_path(DETECTOR))
     assert scored_views_path(MODEL) not in written
-    assert not [name for name in written if name.startswith(verdict_units_folder(MODEL))]
+    assert not [name for name in written if name.startswith(f"{UNITS}{scored_views_path(MODEL)}")]
 
 
-def test_a_detector_that_is_repaired_is_calibrated_as_it_was(made, tmp_path):
+def test_a_damaged_detector_is_learned_again_and_calibrated_as_it_was(made, options, tmp_path):
     out = shutil.copytree(made.root, tmp_path / "run")
     flip(out / DETECTOR_FILE)
-    assert main(["verify", "--run", str(out), "--repair"]) == 0
+    run(out, options, ("train",))
     assert {name: Store(out).checksum(name) for name in made.names()} == {n: made.checksum(n) for n in made.names()}
     views = [Predictor(root).judge().calibration.view for root in (out, made.root)]
     assert np.array_equal(*views)
 
 
-def test_a_detector_that_cannot_be_learned_again_stays(made, tmp_path, monkeypatch, capsys):
+def test_a_detector_that_cannot_be_learned_again_stays(made, options, tmp_path, monkeypatch):
     out = shutil.copytree(made.root, tmp_path / "run")
     flip(out / DETECTOR_FILE)
     held = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
@@ -320,42 +311,10 @@ def test_a_detector_that_cannot_be_learned_again_stays(made, tmp_path, monkeypat
         return plain(name, fingerprint, option)
 
     monkeypatch.setattr(setup, "_open_same", away)
-    verify = ["verify", "--run", str(out)]
-    assert main([*verify, "--repair"]) == 2
-    assert (
-        f"The photographs are away. What is damaged stays as it is until it can be made again: '{DETECTOR_FILE}'"
-        in (capsys.readouterr().err)
-    )
+    with pytest.raises(BadRun, match="The photographs are away"):
+        run(out, Options(device="cpu", precision="float32"), ("train",))
     assert {path: path.read_bytes() for path in held} == held
-    assert main(verify) == 2
-
-
-def test_scores_of_another_detector_are_not_taken_over(made, few_scenes, tmp_path):
-    source = Store(shutil.copytree(made.root, tmp_path / "source"))
-    options = Options(corpus=f"folder:{few_scenes}", probes_from=source.root, models=(MODEL,))
-    run(tmp_path / "run", options, ("embed", "train"))
-    assert Predictor(tmp_path / "run").judge().calibration is not None
-    source.write_bytes(DETECTOR_FILE, made.read_bytes(DETECTOR_FILE) + b" ", "another")
-    source.fold()
-    run(tmp_path / "run", options, ("train",))
-    assert Store(tmp_path / "run").checksum(DETECTOR_FILE) == source.checksum(DETECTOR_FILE)
-    assert Predictor(tmp_path / "run").judge().calibration is None
-    run(tmp_path / "other", options, ("embed", "train"))
-    assert not Store(tmp_path / "other").has(scored_views_path(DETECTOR))
-    run(source.root, Options(), ("train",))
-    run(tmp_path / "run", options, ("train",))
-    assert Predictor(tmp_path / "run").judge().calibration is not None
-
-
-def test_runs_that_take_probes_take_verdicts(made, few_scenes, tmp_path):
-    out = tmp_path / "run"
-    run(out, Options(corpus=f"folder:{few_scenes}", probes_from=made.root, models=(MODEL,)), ("embed", "train"))
-    assert Predictor(out).has_detector
-    for name in (DETECTOR_FILE, scored_views_path(MODEL), scored_views_path(DETECTOR)):
-        assert Store(out).checksum(name) == made.checksum(name)
-    both = Options(corpus=f"folder:{few_scenes}", probes_from=made.root, calibrate_on=("photos",))
-    with pytest.raises(BadConfig, match="--calibrate-on"):
-        run(tmp_path / "other", both, ("embed",))
+    assert main(["verify", "--run", str(out)]) == 2
 
 
 def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, tmp_path, monkeypatch):

@@ -1,18 +1,15 @@
-"""Damage that a run shows by its checksums, size or not, is found and made again, with the bytes that were there."""
+"""Damage that a run shows by its checksums, size or not, is found by the next run and made again, byte for byte."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from probing_core.cli import main
-from probing_core.errors import BadRun, DamagedFile, ModelUnavailable, RunBusy
+from probing_core.errors import BadRun, ModelUnavailable, RunBusy
 from probing_core.run.options import Options
-from probing_core.run.recipe import read_recipe, write_recipe
-from probing_core.run.repair import repair
 from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.conftest import few_transforms
@@ -22,6 +19,7 @@ from tests.run.test_embed import files
 pytestmark = pytest.mark.slow
 
 MODEL = "models/baseline-handcrafted"
+COMPUTING = ("embed", "train", "evaluate")
 AS_MADE = Options(device="cpu", precision="float32")
 EVERY_KIND = (
     "images.parquet",
@@ -44,6 +42,10 @@ def content(out: Path) -> dict[str, bytes]:
     return {name: held for name, held in files(out).items() if not name.startswith("log/")}
 
 
+def again(out: Path) -> None:
+    run(out, AS_MADE, COMPUTING)
+
+
 def flip(path: Path) -> None:
     """Changes one bit in the middle; the size stays."""
     held = bytearray(path.read_bytes())
@@ -57,7 +59,7 @@ def test_damage_of_every_kind_of_file_is_found_and_made_again(copy, capsys):
         flip(copy / name)
     assert main(["verify", "--run", str(copy)]) == 2
     assert [line.split("'")[1] for line in capsys.readouterr().err.splitlines()] == sorted(EVERY_KIND)
-    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    again(copy)
     assert content(copy) == before
     capsys.readouterr()
     assert main(["verify", "--run", str(copy)]) == 0
@@ -66,24 +68,7 @@ def test_damage_of_every_kind_of_file_is_found_and_made_again(copy, capsys):
 
 def test_a_whole_run_is_left_as_it_is(copy):
     before = content(copy)
-    assert main(["verify", "--run", str(copy), "--repair"]) == 0
-    assert content(copy) == before
-
-
-def test_a_run_that_stumbles_on_damage_makes_it_again(copy, few_run):
-    """A probe was lost; the embeddings that it would learn from are not what was written."""
-    before = content(copy)
-    flip(copy / EVERY_KIND[3])
-    (copy / EVERY_KIND[4]).unlink()
-    run(copy, few_run[1], ("train",))
-    assert content(copy) == before
-
-
-@pytest.mark.parametrize("name", [EVERY_KIND[0], EVERY_KIND[2]])
-def test_a_run_stumbles_on_damage_of_what_its_plan_is_made_from(copy, few_run, name):
-    before = content(copy)
-    flip(copy / name)
-    run(copy, few_run[1], ("embed", "train", "evaluate"))
+    again(copy)
     assert content(copy) == before
 
 
@@ -91,22 +76,7 @@ def test_scores_are_made_again_without_the_corpus(copy, monkeypatch):
     before = content(copy)
     flip(copy / EVERY_KIND[-1])
     monkeypatch.setattr("probing_core.run.setup.open_same_corpus", lambda recipe: refuse())
-    assert main(["verify", "--run", str(copy), "--repair"]) == 0
-    assert content(copy) == before
-
-
-def test_what_was_never_made_is_not_made_by_a_repair(copy):
-    """Of a model that was to join, of what a kill took away, and of what an earlier version made."""
-    store = Store(copy)
-    recipe = read_recipe(store)
-    with store.locked():
-        write_recipe(store, replace(recipe, models=(*recipe.models, "baseline/pixels")))
-        store.remove(f"{MODEL}/predictions/group-1.parquet")
-        store.write_table("tables/fits.parquet", store.read_table("tables/fits.parquet"), "of an earlier version")
-    before = content(copy)
-    for name in EVERY_KIND:
-        flip(copy / name)
-    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    again(copy)
     assert content(copy) == before
 
 
@@ -115,7 +85,7 @@ def test_what_a_damaged_file_cannot_be_made_without_is_made_too(copy):
     with Store(copy).locked():
         Store(copy).remove(f"{MODEL}/scores.parquet")
     flip(copy / "tables/scores.parquet")
-    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    again(copy)
     assert content(copy) == before
 
 
@@ -148,14 +118,13 @@ def test_one_layer_of_a_model_is_described_again(few_scenes, tmp_path):
     described = sorted(name for name in before if name.endswith("model.toml"))
     assert len(described) > 2
     flip(out / described[1])
-    assert main(["verify", "--run", str(out), "--repair"]) == 0
+    run(out, AS_MADE, ("embed",))
     assert content(out) == before
 
 
-@pytest.mark.parametrize("again", [repair, lambda out: run(out, AS_MADE, ("embed",))])
 @pytest.mark.parametrize("model", ["baseline/pixels", "baseline/random-vit@layer=all"])
 def test_a_model_whose_damaged_description_cannot_be_made_again_stays_in_the_run(
-    few_scenes, tmp_path, monkeypatch, again, model
+    few_scenes, tmp_path, monkeypatch, model
 ):
     out = tmp_path / "run"
     run(out, few_transforms(few_scenes, "baseline/dhash", model), ("embed",))
@@ -169,95 +138,65 @@ def test_a_model_whose_damaged_description_cannot_be_made_again_stays_in_the_run
 
     with monkeypatch.context() as patch:
         patch.setattr("probing_core.run.worker.load_embedder", fail)
-        if again is repair:
-            assert again(out)[1][0].startswith("the weights are away What is damaged stays as it is")
-        else:
-            with pytest.raises(ModelUnavailable, match=f"stays as it is until it can be made again: '{described[0]}'"):
-                again(out)
+        with pytest.raises(ModelUnavailable, match="the weights are away"):
+            run(out, AS_MADE, ("embed",))
     assert content(out) == held, "the recipe, too"
-    again(out)
+    run(out, AS_MADE, ("embed",))
     assert content(out) == before
 
 
 def test_foreign_files_stay_and_are_named(copy, capsys):
     (copy / "notes.txt").write_text("mine")
     flip(copy / EVERY_KIND[-1])
-    assert main(["verify", "--run", str(copy), "--repair"]) == 2
+    again(copy)
+    assert main(["verify", "--run", str(copy)]) == 2
     assert "'notes.txt' is not in the manifest" in capsys.readouterr().err
     assert (copy / "notes.txt").read_text() == "mine"
-    (copy / "notes.txt").unlink()
+
+
+@pytest.mark.parametrize("name", [EVERY_KIND[0], EVERY_KIND[3]])
+def test_what_cannot_be_made_again_stays_and_goes_on_to_be_reported(copy, monkeypatch, name):
+    flip(copy / name)
+    held = content(copy)
+    with monkeypatch.context() as patch:
+        patch.setattr("probing_core.run.setup.open_same_corpus", lambda recipe: refuse())
+        with pytest.raises(BadRun, match="the corpus is gone"):
+            again(copy)
+    assert content(copy) == held
+    assert main(["verify", "--run", str(copy)]) == 2
+    again(copy)
     assert main(["verify", "--run", str(copy)]) == 0
 
 
-def test_what_cannot_be_made_again_stays_and_goes_on_to_be_told(copy, monkeypatch, capsys):
-    flip(copy / EVERY_KIND[0])
-    held = content(copy)
-    monkeypatch.setattr("probing_core.run.setup.open_same_corpus", lambda recipe: refuse())
-    assert main(["verify", "--run", str(copy), "--repair"]) == 2
-    told = "the corpus is gone What is damaged stays as it is until it can be made again: 'images.parquet'."
-    assert told in capsys.readouterr().err
-    assert content(copy) == held
-    assert main(["verify", "--run", str(copy)]) == 2
-
-
-def test_what_was_made_from_files_that_did_not_ship_stays_and_the_rest_is_repaired(copy, capsys):
-    before = content(copy)
+def test_what_was_made_from_files_that_did_not_ship_stays_and_the_rest_is_made_again(copy, capsys):
     with Store(copy).locked():
         Store(copy).leave_out(EVERY_KIND[3])
     shipped = content(copy)
     for name in EVERY_KIND[5:]:
         flip(copy / name)
-    assert main(["verify", "--run", str(copy), "--repair"]) == 2
-    told = capsys.readouterr().err
-    for name in EVERY_KIND[5:7]:
-        assert f"'{name}' is damaged and stays as it is, since it cannot be made here: '{MODEL}/embeddings/'" in told
+    with pytest.raises(BadRun, match=f"'{EVERY_KIND[5]}' is damaged and stays as it is, .*: '{MODEL}/embeddings/'"):
+        again(copy)
     assert main(["verify", "--run", str(copy)]) == 2
     assert [line.split("'")[1] for line in capsys.readouterr().err.splitlines()] == sorted(EVERY_KIND[5:7])
     flip(copy / EVERY_KIND[5])
     flip(copy / EVERY_KIND[6])
     assert content(copy) == shipped
-    assert before.keys() - shipped.keys() == {EVERY_KIND[3]}
 
 
-def test_a_stage_keeps_what_is_damaged_and_cannot_be_made_again(copy, few_run, monkeypatch, capsys):
-    flip(copy / EVERY_KIND[3])
-    (copy / EVERY_KIND[4]).unlink()
-    held = content(copy)
-    monkeypatch.setattr("probing_core.run.setup.open_same_corpus", lambda recipe: refuse())
-    with pytest.raises(BadRun, match=f"the corpus is gone What is damaged stays .*: '{EVERY_KIND[3]}'"):
-        run(copy, stages=("train",))
-    assert content(copy) == held
-    assert main(["verify", "--run", str(copy)]) == 2
-
-
-def test_a_stage_keeps_what_was_cut_off_and_cannot_be_made_again(copy, few_run, monkeypatch):
+def test_what_was_cut_off_and_cannot_be_made_again_stays(copy, monkeypatch):
     whole = content(copy)
     (copy / EVERY_KIND[3]).write_bytes(whole[EVERY_KIND[3]][:-9])
     held = content(copy)
     with monkeypatch.context() as patch:
         patch.setattr("probing_core.run.worker.Worker.work", lambda *given: refuse())
-        with pytest.raises(BadRun, match=f"the corpus is gone What is damaged stays .*: '{EVERY_KIND[3]}'"):
+        with pytest.raises(BadRun, match="the corpus is gone"):
             run(copy, stages=("embed",))
     assert content(copy) == held
     run(copy, stages=("embed",))
     assert content(copy) == whole
 
 
-def test_a_stage_that_cannot_mend_what_it_met_fails(copy):
-    """Scores of a model cannot be made again where predictions did not ship; the joined table cannot be made then."""
-    with Store(copy).locked():
-        store = Store(copy)
-        store.leave_out(*store.names(f"{MODEL}/predictions/"))
-        store.remove("tables/scores.parquet")
-    flip(copy / f"{MODEL}/scores.parquet")
-    held = content(copy)
-    told = f"'{MODEL}/scores.parquet' is damaged and stays as it is, since .*: '{MODEL}/predictions/"
-    with pytest.raises(BadRun, match=told):
-        run(copy, stages=("evaluate",))
-    assert content(copy) == held
-
-
-def test_a_repair_that_is_killed_forgets_nothing_and_nobody_comes_between(copy, monkeypatch):
+def test_a_run_that_is_killed_as_it_mends_forgets_nothing_and_nobody_comes_between(copy, monkeypatch):
     before = content(copy)
     flip(copy / EVERY_KIND[5])
     held = content(copy)
@@ -270,22 +209,24 @@ def test_a_repair_that_is_killed_forgets_nothing_and_nobody_comes_between(copy, 
     with monkeypatch.context() as patch:
         patch.setattr("probing_core.run.makers.train_linear", kill)
         with pytest.raises(KeyboardInterrupt):
-            repair(copy)
+            again(copy)
     assert content(copy) == held
-    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    again(copy)
     assert content(copy) == before
 
 
-def test_damage_where_the_base_has_the_file_is_removed(copy, tmp_path):
+def test_damage_where_the_base_has_the_file_is_removed_and_damage_of_the_base_is_reported(copy, tmp_path):
     Store(copy).fold()
     mine = Store(tmp_path / "mine")
     mine.start_from(copy)
     with mine.locked():
         mine.write_table("tables/scores.parquet", mine.read_table("tables/scores.parquet"), "of an earlier version")
     flip(mine.root / "tables" / "scores.parquet")
-    assert main(["verify", "--run", str(mine.root)]) == 2
-    assert main(["verify", "--run", str(mine.root), "--repair"]) == 0
+    again(mine.root)
     assert Store(mine.root).own_names() == ["run.toml"]
+    flip(copy / "tables" / "scores.parquet")
+    with pytest.raises(BadRun, match="'tables/scores.parquet' of the run .*, which this one stands on"):
+        again(mine.root)
 
 
 @pytest.mark.parametrize("spoil", [flip, lambda path: path.write_bytes(path.read_bytes()[:-5])])
@@ -293,17 +234,9 @@ def test_a_damaged_recipe_is_told_as_such(copy, capsys, spoil):
     spoil(copy / "run.toml")
     assert main(["verify", "--run", str(copy)]) == 2
     assert "'run.toml' does not have the checksum" in capsys.readouterr().err
-    assert main(["verify", "--run", str(copy), "--repair"]) == 2
-    assert "cannot be made again from anything else" in capsys.readouterr().err
+    with pytest.raises(BadRun, match="cannot be made again from anything else"):
+        again(copy)
 
 
 def refuse():
     raise BadRun("the corpus is gone")
-
-
-def test_readers_are_not_slowed_by_checks_and_writers_check_once(copy):
-    flip(copy / EVERY_KIND[3])
-    store = Store(copy)
-    store.map_array(EVERY_KIND[3], "embeddings")
-    with store.locked(), pytest.raises(DamagedFile, match="changed or damaged; `probing verify --repair`"):
-        store.map_array(EVERY_KIND[3], "embeddings")

@@ -1,0 +1,39 @@
+"""``bank``: pictures a second of the bank by 1, 2 and 4 worker processes, with and without neural styles."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from probing_core.compute.design import Design
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.samples import make_samples, plan_samples
+from probing_core.compute.workers import Workers
+from probing_core.corpora import open_corpus
+from probing_core.transforms import bank
+
+COUNTS = (1, 2, 4)
+
+
+def run(images: int = 32) -> dict[str, Any]:
+    """Return for the bank with and without styles the pictures a second by number of workers, and the ratio of two
+    workers to one.
+
+    Args:
+        images: photographs that are transformed, in each way.
+    """
+    corpus, found = open_corpus("reference"), {}
+    for name, styles in (("without_styles", False), ("with_styles", True)):
+        transforms = tuple(t for t in bank() if styles or t.group != "style")
+        design = Design(view=128, transforms=transforms, seed=0, threads=1)
+        chosen = choose_images(design, corpus, lambda done, total: None)
+        samples = plan_samples(design, chosen[chosen["used"]].head(images))
+        speeds: dict[str, float] = {}
+        for count in COUNTS:
+            with Workers(count) as pool:
+                make_samples(design, corpus, transforms, samples.head(4 * count * (len(transforms) + 1)), pool)
+                start = time.perf_counter()
+                make_samples(design, corpus, transforms, samples, pool)
+                speeds[str(count)] = len(samples) / (time.perf_counter() - start)
+        found[name] = {"pictures_per_s": speeds, "two_over_one": speeds["2"] / speeds["1"]}
+    return {"bank": found}

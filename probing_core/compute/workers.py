@@ -1,0 +1,271 @@
+"""Processes that decode and transform pictures: threads would share the lock of one interpreter.
+
+A worker is a fresh interpreter that runs `serve`, connected to its parent by a pair of sockets. It imports what the
+functions that it is sent need, and no more. It ends when the socket closes, so none is left when the parent is killed.
+What a function returns travels without a copy: the worker writes its arrays into memory that has no name (memfd), and
+the parent maps it; the memory is freed with the last array.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import mmap
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from hashlib import blake2b
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from probing_core.errors import ProbingError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_FUNCTION_BYTES = 64 * 2**20
+"""Size of a function with its bound arguments up to which each worker gets a copy; larger ones run in threads."""
+
+TRIES = 3
+"""Times that an item is begun where workers die at it."""
+
+_BEGIN = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from probing_core.compute.workers import serve; serve(int(sys.argv[1]))"
+)
+
+log = logging.getLogger(__name__)
+
+
+class WorkerDied(ProbingError):
+    """Raised where the processes that work on an item end without an answer."""
+
+
+class Workers(Executor):
+    """An executor whose items are computed in processes; functions take one item.
+
+    Functions that cannot be sent to another process, such as those of a notebook, run in threads of this one.
+
+    Args:
+        count: number of processes.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="workers")
+        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
+        for _ in range(count):
+            self._idle.put(None)  # started when it is first needed
+        self._here: set[bytes] = set()
+        self._last: tuple[Any, tuple[bytes, bytes] | None] = None, None
+        self._closed = threading.Event()
+
+    def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
+        """Begin ``function(item)`` and return its future."""
+        return self._submit(function, self._packed(function), item)
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:  # type: ignore[override]
+        """Yield ``function`` of every item, in order; all are begun at once.
+
+        Raises:
+            WorkerDied: an item ended several workers, for example because memory ran out.
+        """
+        packed = self._packed(function)
+        futures = [self._submit(function, packed, item) for item in items]
+        return (future.result() for future in futures)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes; as of an executor."""
+        self._closed.set()
+        if cancel_futures:
+            self._stop()
+        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+        self._stop()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.shutdown(cancel_futures=kind is not None)
+
+    def _packed(self, function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
+        """Return `_packed` of a function; the same function is not packed again for its next item."""
+        last, packed = self._last
+        if last is not function:
+            packed = _packed(function)
+            self._last = function, packed
+        return packed
+
+    def _stop(self) -> None:
+        while not self._idle.empty():
+            if (worker := self._idle.get()) is not None:
+                worker.close()
+
+    def _submit(self, function: Callable[[T], R], packed: tuple[bytes, bytes] | None, item: T) -> Future[R]:
+        if packed is None or packed[0] in self._here:
+            return self._threads.submit(function, item)
+        return self._threads.submit(partial(self._send, function, *packed), item)
+
+    def _send(self, function: Callable[[T], R], name: bytes, code: bytes, item: T) -> R:
+        for attempt in range(TRIES):
+            worker = self._idle.get()
+            try:
+                worker = worker or _Worker()
+                return worker.call(name, code, item)
+            except _NotHere as error:
+                log.info("%s: runs in threads", error)
+                self._here.add(name)
+                return function(item)
+            except (EOFError, OSError) as error:
+                code_of = worker.close() if worker else "not started"
+                worker = None
+                if self._closed.is_set():
+                    raise
+                log.warning("A worker process ended (%s, %s); its item is begun again.", code_of, error)
+                if attempt == TRIES - 1:
+                    raise WorkerDied(
+                        f"{TRIES} worker processes ended while they worked on one item (the last with {code_of}); "
+                        "memory may have run out: try --jobs 1."
+                    ) from error
+            finally:
+                self._idle.put(worker)
+        raise AssertionError
+
+
+class _NotHere(Exception):
+    """The worker cannot import what it was sent."""
+
+
+class _Worker:
+    """One process, called by one thread at a time."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _BEGIN, str(theirs.fileno()), json.dumps(sys.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__ or subprocess.DEVNULL,  # what is printed there is no answer of a command
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl+C is for the parent, which then closes the socket
+                env=environment,
+            )
+        self._connection = Connection(ours.detach())
+        self._known = b""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def call(self, name: bytes, code: bytes, item: Any) -> Any:
+        self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
+        kind, answer, sizes, memory = pickle.loads(self._connection.recv_bytes())
+        self._known = name
+        if kind == "not here":
+            self._known = b""
+            raise _NotHere(answer)
+        if kind == "error":
+            raise answer
+        return pickle.loads(answer, buffers=self._mapped(sizes, memory))
+
+    def _mapped(self, sizes: list[int], memory: int | None) -> Iterable[Any]:
+        """Return the buffers that the worker wrote: mapped, or received where there is no memory without a name."""
+        if not sizes:
+            return ()
+        if memory is None:
+            return [self._connection.recv_bytes() for _ in sizes]
+        try:
+            with open(f"/proc/{self.pid}/fd/{memory}", "r+b") as file:
+                whole = memoryview(mmap.mmap(file.fileno(), sum(sizes)))
+        finally:
+            self._connection.send_bytes(b"mapped")
+        ends, start = [], 0
+        for size in sizes:
+            ends.append(whole[start : start + size])
+            start += size
+        return ends
+
+    def close(self) -> int | str:
+        """End the process, and return how it ended."""
+        with suppress(OSError):
+            self._connection.close()
+        try:
+            return self._process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
+    """Return name and code of a function that can be sent to another process, else None."""
+    if os.name != "posix":
+        return None
+    try:
+        code = pickle.dumps(function, 5)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return None
+    return (blake2b(code, digest_size=16).digest(), code) if len(code) <= MAX_FUNCTION_BYTES else None
+
+
+def serve(descriptor: int) -> None:
+    """Answer the calls that arrive by the socket ``descriptor`` until it is closed."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    connection, function, known = Connection(descriptor), None, b""
+    with suppress(EOFError, OSError):
+        while True:
+            message = connection.recv_bytes()
+            try:
+                name, code, item = pickle.loads(message)
+                if code is not None:
+                    function, known = pickle.loads(code), name
+                if name != known or function is None:
+                    raise RuntimeError("a function was expected")
+            except Exception as error:  # whatever a module that is not here raises
+                function, known = None, b""
+                connection.send_bytes(pickle.dumps(("not here", f"{type(error).__name__}: {error}", [], None), 5))
+                continue
+            _answer(connection, function, item)
+
+
+def _answer(connection: Connection, function: Callable[[Any], Any], item: Any) -> None:
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        answer = pickle.dumps(function(item), 5, buffer_callback=buffers.append)
+    except Exception as error:  # it is raised in the parent
+        connection.send_bytes(_error(error))
+        return
+    parts = [buffer.raw() for buffer in buffers]
+    sizes = [part.nbytes for part in parts]
+    if not sum(sizes) or not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
+        connection.send_bytes(pickle.dumps(("done", answer, sizes, None), 5))
+        for part in parts:
+            connection.send_bytes(part)
+        return
+    memory = os.memfd_create("pictures")
+    try:
+        with open(memory, "wb", buffering=0, closefd=False) as file:
+            for part in parts:
+                left = part
+                while left.nbytes:
+                    left = left[file.write(left) :]
+        connection.send_bytes(pickle.dumps(("done", answer, sizes, memory), 5))
+        connection.recv_bytes()  # it is mapped there
+    finally:
+        os.close(memory)
+
+
+def _error(error: Exception) -> bytes:
+    try:
+        packed = pickle.dumps(("error", error, [], None), 5)
+        pickle.loads(packed)  # some exceptions cannot be made again
+        return packed
+    except Exception:
+        return pickle.dumps(("error", RuntimeError(f"{type(error).__name__}: {error}"), [], None), 5)

@@ -1,0 +1,123 @@
+"""Processes that work on pictures: order, errors, deaths, and what is left when the parent is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from probing_core.compute.workers import WorkerDied, Workers
+from probing_core.errors import BadCorpus
+
+SCRIPT = """
+import os, sys, time
+import numpy as np
+from probing_core.compute.workers import Workers
+
+def mine(x):  # a worker cannot import it: the module is this script
+    return x + 1, os.getpid()
+
+pool = Workers(2)
+print(list(pool.map(mine, [1, 2])) == [(2, os.getpid()), (3, os.getpid())], flush=True)
+print(sum(len(a) for a in pool.map(np.zeros, [3, 4])), flush=True)
+print(*[worker.pid for worker in (pool._idle.get(), pool._idle.get()) if worker], flush=True)
+time.sleep(60)
+"""
+
+
+def squares(n: int) -> tuple[np.ndarray, list[np.ndarray], int]:
+    return np.full((n, n), n, np.uint8), [np.arange(n), np.zeros(0)], os.getpid()
+
+
+def fails(n: int) -> int:
+    if n == 2:
+        raise BadCorpus("the second cannot be read")
+    return n
+
+
+def dies_once(marks: Path, n: int) -> int:
+    mark = marks / str(n)
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+
+def dies(n: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+
+def modules(_: int) -> list[str]:
+    return [name for name in ("torch", "streamlit", "onnxruntime", "transformers") if name in sys.modules]
+
+
+def test_results_come_in_order_from_other_processes_and_can_be_written_to():
+    with Workers(2) as pool:
+        made = list(pool.map(squares, range(1, 9)))
+    assert [array.shape for array, _, _ in made] == [(n, n) for n in range(1, 9)]
+    assert all((array == n).all() and list(more[0]) == list(range(n)) for n, (array, more, _) in enumerate(made, 1))
+    assert os.getpid() not in {pid for *_, pid in made}
+    made[3][0][:] = 7
+    assert (made[3][0] == 7).all()
+    assert (made[4][0] == 5).all()
+
+
+def test_a_worker_imports_no_framework():
+    with Workers(1) as pool:
+        assert next(pool.map(modules, [0])) == []
+
+
+def test_what_cannot_be_sent_runs_in_threads():
+    with Workers(2) as pool:
+        assert list(pool.map(lambda n: (n, os.getpid()), [1, 2])) == [(1, os.getpid()), (2, os.getpid())]
+
+
+def test_an_error_is_raised_here():
+    with Workers(2) as pool:
+        assert pool.submit(fails, 1).result() == 1
+        with pytest.raises(BadCorpus, match="second"):
+            list(pool.map(fails, [1, 2, 3]))
+        assert pool.submit(fails, 3).result() == 3
+
+
+def test_an_item_at_which_a_worker_dies_is_begun_again(tmp_path):
+    with Workers(2) as pool:
+        assert list(pool.map(partial(dies_once, tmp_path), range(4))) == [0, 1, 2, 3]
+
+
+def test_an_item_that_ends_every_worker_is_an_error():
+    with Workers(1) as pool:
+        with pytest.raises(WorkerDied, match="--jobs 1"):
+            pool.submit(dies, 1).result()
+        assert pool.submit(fails, 3).result() == 3
+
+
+def test_no_process_is_left_when_the_pool_is_shut_down():
+    pool = Workers(2)
+    pids = {pid for *_, pid in pool.map(squares, range(8))}
+    pool.shutdown()
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_script_without_a_guard_and_a_parent_that_is_killed(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        assert [parent.stdout.readline().strip() for _ in range(2)] == ["True", "7"]
+        pids = list(map(int, parent.stdout.readline().split()))
+        assert pids
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while any(psutil.pid_exists(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
