@@ -35,8 +35,9 @@ def test_a_run_is_whole_and_holds_what_its_format_says(split_run):
         for name in ("probes/fine.safetensors", "probes/deployment.safetensors", "predictions/fine.parquet"):
             assert store.has(f"models/{model}/{name}")
         points = store.read_table(f"models/{model}/map.parquet")
-        assert len(points) == len(store.read_table("samples.parquet"))
-        embeddings = read_embeddings(store, model.replace("-", "/"))[:, :2]
+        samples = store.read_table("samples.parquet")
+        assert len(points) == ((samples["split"] == "test") & (samples["draw"] == 0)).sum()
+        embeddings = read_embeddings(store, model.replace("-", "/"), points["sample"].to_numpy())[:, :2]
         assert np.array_equal(points[["x", "y"]], np.round(embeddings * 1024) / 1024)
 
 
