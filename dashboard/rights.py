@@ -23,7 +23,6 @@ Guarded = Literal[
     "Starting a run",
     "Removing a run",
     "Canceling a computation",
-    "Drawing a map",
     "Verifying every file of a run",
     "Scanning a folder",
     "Reading what a scan has found",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from probing_core.errors import UnknownName
@@ -179,35 +177,12 @@ FORMER = {
 }
 """Address of an earlier page -> the address that took its place."""
 
-ALTERED_AT_ALL = (
-    "Whether a picture was altered at all is another question, which the page Try your images answers by a detector."
-)
-
 STYLES = {
     "style-3": "bold strokes",
     "style-16": "colored hatching",
     "style-19": "blue and yellow brushwork",
 }
 """Name of a style, a number in the network that paints it -> how it looks."""
-
-
-PARTS_OF_NAMES = {
-    r"^zoo/": "`zoo/` encoders of the project, which differ in their objective alone",
-    r"-plain\b": "`-plain` its captions never name a style",
-    r"-matched\b": "`-matched` its views are cropped and flipped, with no change of color or sharpness",
-    r"^timm:": "`timm:` weights published by others",
-    r"@layer=": "`@layer=N` read after block N, not the last",
-    r"@seed=": "`@seed=N` the same with another seed",
-    r"^baseline/": "`baseline/` learned nothing from pictures",
-}
-"""Part of the name of a model -> its meaning."""
-
-
-def names_in_words(models: Iterable[str]) -> str:
-    """Return one line on the parts of the names of ``models``; empty where none needs any."""
-    models = list(models)
-    parts = [words for part, words in PARTS_OF_NAMES.items() if any(re.search(part, model) for model in models)]
-    return f"Names: {'; '.join(parts)}." if parts else ""
 
 
 def named(transform: str) -> str:

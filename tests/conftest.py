@@ -49,23 +49,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -len(items) if item.path in long else -count[item.path])
 
 
-TOGETHER = {"IN_BROWSER": "a browser and a served dashboard", "studied": "the studies of a made run"}
-"""Name that a file of tests uses -> what it stands for, which takes long to make and is not kept between processes: the
-files with the same run in one process."""
-
-APART = "tests/dashboard/test_browser_pages.py"
-"""Takes as long as the other browser tests together, so that it may run in another process."""
-
-
 @cache
 def _group(file: str) -> str:
+    """Files that need a browser and a served dashboard run in one process, since both take long to start."""
     path = Path(__file__).parents[1] / file
-    text = path.read_text("utf-8") if path.is_file() and file != APART else ""
-    return next((group for name, group in TOGETHER.items() if re.search(rf"\b{name}\b", text)), file)
+    return "browser" if path.is_file() and re.search(r"\bIN_BROWSER\b", path.read_text("utf-8")) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Each file goes to one process, as by ``--dist loadfile``; those that share what `TOGETHER` names, to the same."""
+    """Each file goes to one process, as by ``--dist loadfile``; those of one `_group`, to the same."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):

@@ -114,11 +114,8 @@ CASES: list[tuple[Callable[[], object], type[ProbingError], str]] = [
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "calibrate_on": {"a": "b"}}), BadConfig, "'calibrate_on'"),
 ]
 OF_RUNS: list[tuple[Callable[[Runs], object], type[ProbingError], str]] = [
-    (lambda r: r.of_made.plot_confusion("zoo/none"), UnknownName, "zoo/none"),
-    (lambda r: r.of_made.plot_confusion("zoo/mae", "none"), UnknownName, "fine"),
-    (lambda r: r.of_made.plot_leaderboard("none"), UnknownName, "fine"),
-    (lambda r: r.of_made.plot_leaderboard("fine", "none"), BadRun, "'none'"),
-    (lambda r: r.of_trained.plot_map("baseline/handcrafted"), BadRun, "map"),
+    (lambda r: r.of_made.explore(["zoo/none"]), UnknownName, "zoo/none"),
+    (lambda r: r.of_trained.explore(), BadRun, "map"),
     (lambda r: probing_core.open().data("zoo/mae"), BadRun, "no embeddings"),
     (lambda r: r.of_trained.data("zoo/none"), UnknownName, "baseline/handcrafted"),
     (lambda r: r.of_trained.data("baseline/handcrafted", "coarse"), UnknownName, "coarse"),

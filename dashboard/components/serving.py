@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -16,22 +15,6 @@ def route(path: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
     """Return a route that serves ``path``, which begins with no slash, whatever folder the pages are in."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return Route(f"/{base}/{path}" if base else f"/{path}", serve)
-
-
-def script_route(name: str, script: bytes) -> Route:
-    """Return a route that serves ``script``.
-
-    Browsers cache it without limit, so another version must have another ``name``.
-    """
-    packed = gzip.compress(script, 6, mtime=0)  # once here; the server would do it for every request
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-
-    async def serve(request: Request) -> Response:
-        if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(script, media_type="text/javascript", headers=headers)
-        return Response(packed, media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
-
-    return route(name, serve)
 
 
 def source(*files: str) -> str:

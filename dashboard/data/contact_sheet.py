@@ -18,10 +18,6 @@ VIEW = 128
 GAP = 4
 """Width in pixels of the gray gap between two strengths."""
 
-WIDTH = len(STRENGTHS) * VIEW + (len(STRENGTHS) - 1) * GAP
-"""Width in pixels of the three strengths side by side; they are `VIEW` high."""
-
-
 _KEYS: dict[str | type, Callable[[Any], str]] = {
     VisitorPicture: lambda picture: picture.key,
     Transform: lambda transform: transform.name,

@@ -20,7 +20,6 @@ from cachetools import LRUCache
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import Preview
 from probing_core.api.predictor import Answer, Predictor
 from probing_core.compute.live import tiles
 from probing_core.compute.live.tiles import PictureCrops
@@ -185,33 +184,3 @@ def class_table(rows: Sequence[Row]) -> pd.DataFrame:
         [{name: row[name] for name in columns} | one for row in rows for one in row["classes"]],
         columns=[*columns, "class", "group", "probability"],
     )
-
-
-def strength_curve(run: Run, preview: Preview, model: str, prior: float) -> pd.DataFrame:
-    """Return the answers of ``model`` as the strength grows; errors as of `ask`.
-
-    Returns:
-        ``model``, ``strength``, ``altered`` (the probability that the picture was), ``probability`` of the
-        transform's own class if it was (NaN if the probe has none), ``says`` (the most probable class) and ``shift``:
-        cosine distance to the embedding of the clean view.
-    """
-    steps, name = preview.steps(), preview.transform.name
-    found = ask(run, model, [PictureCrops(image) for step in steps for image in (step.before, step.after)])
-    rows = []
-    for step, before, after in zip(steps, found[::2], found[1::2], strict=True):
-        classes = after.classes()
-        rows.append(
-            {
-                "model": model,
-                "strength": step.strength,
-                "altered": after.altered(prior),
-                "probability": next((one["probability"] for one in classes if one["class"] == name), np.nan),
-                "says": classes[0]["class"],
-                "shift": 1 - _cosine(before.prediction.embedding, after.prediction.embedding),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))

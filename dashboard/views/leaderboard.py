@@ -17,8 +17,9 @@ from dashboard.widgets import claims, messages, pickers, tables, uses
 from probing_core.charts import dots_chart, leaderboard_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.seeds import with_place
 from probing_core.results import PicturesMissing, Run, rankable, summaries
-from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standing, with_place
+from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standing
 from probing_core.results.sentences import finding
 
 MOST_ROWS = 12
@@ -45,7 +46,9 @@ def show() -> None:
     claims.show_claims(run)
     st.header("Which model for which use?")
     if not uses.show_cards(run):
-        messages.empty("No use is measured in this run: that takes 30 photographs, and the embeddings.")
+        messages.empty(
+            "No use is measured in this run: that takes 30 photographs, and the embeddings; the reference run has it."
+        )
 
 
 def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
@@ -149,7 +152,7 @@ def _ranking(run: Run) -> None:
         ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
         st.caption(f"{measure.definition} {BARS}{ticks} A click on a mark shows its groups.")
     with right:
-        _model(run, list(dict.fromkeys([*board.loc[has_place(board), "model"], *lines["model"]])))
+        _model(run, list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]])))
     with st.expander(f"All {len(scored)} models as a table, baselines and further trainings included"):
         _table(scored, board, measure.definition)
 

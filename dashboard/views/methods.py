@@ -17,7 +17,7 @@ from dashboard.widgets import messages, pickers, tables
 from probing_core.measures import MEASURES
 from probing_core.probes import DEFINITIONS
 from probing_core.results import Run, command_of, corpus_is_named, further_photographs
-from probing_core.results.report.methods import (
+from probing_core.results.methods import (
     ORIGIN,
     PROTOCOL,
     about_fits,
@@ -50,7 +50,7 @@ def show() -> None:
         f"Models: {len(run.models):,}": ("show-models", _models),
         "Photographs and licenses": ("show-photographs", _data),
         "Checks of this run": ("show-checks", _checks),
-        f"Every table: {len(run.table_names):,} to look at and to download": ("show-tables", _export),
+        "Every table, to look at and to download": ("show-tables", _export),
     }
     for title, (name, show_part) in parts.items():
         if box := pickers.fold(title, name):

@@ -89,11 +89,6 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st) -> str:
     return value
 
 
-def chosen_model() -> str:
-    """Return the model that the visitor has chosen on any page; empty where nobody chose one."""
-    return state.stored_choice("model")
-
-
 def pick_models(
     run: Run, limit: int | None = None, default: int = 2, prefer: Callable[[str], bool] = lambda model: True
 ) -> list[str]:

@@ -23,7 +23,10 @@ FOLDER = ROOT / ".pytest_cache" / "made"
 READERS = ("charts", "cli", "results")
 """Folders of the core that make nothing in a run."""
 
-OTHERS = ("lab/devtools/kept.py", "lab/devtools/made_run.py", "tests/conftest.py", "tests/made_detector.py")
+OTHERS = (
+    *("lab/devtools/kept.py", "lab/devtools/made_run.py"),
+    *("tests/conftest.py", "tests/made_detector.py", "tests/made_studies.py"),
+)
 LIBRARIES = (
     *("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "scikit-image", "opencv-python-headless", "pillow"),
     *("torch", "safetensors"),

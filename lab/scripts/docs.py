@@ -22,6 +22,7 @@ from lab.devtools.commands import put
 from lab.scripts import format_docs, idea_pictures, transform_docs
 from probing_core.charts import LAYER_TASKS
 from probing_core.measures.notation import in_percent
+from probing_core.measures.seeds import with_place
 from probing_core.models import encoders_of
 from probing_core.results import (
     Run,
@@ -31,7 +32,7 @@ from probing_core.results import (
     retrieval,
     summaries,
 )
-from probing_core.results.ranking import BELOW, in_order, is_baseline, with_place
+from probing_core.results.ranking import BELOW, in_order, is_baseline
 from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
 from probing_core.run import layout
 from probing_core.run.store import Store

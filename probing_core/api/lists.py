@@ -11,6 +11,7 @@ Listed = tuple[Sequence[str], list[dict[str, Any]]]
 
 def list_models() -> Listed:
     """Return the models that can be named."""
+    from probing_core.measures.notation import model_title
     from probing_core.models import CATALOG, bundled, list_specs
 
     ours = bundled()
@@ -20,6 +21,7 @@ def list_models() -> Listed:
         rows.append(
             {
                 "name": spec.name,
+                "title": model_title(spec.name),
                 "family": spec.family,
                 "objective": spec.objective,
                 "role": spec.role,

@@ -33,3 +33,9 @@ DONE, EVERYTHING = "done", "everything"
 READINGS = (DONE, EVERYTHING)
 """Readings of a map: by what was done to a picture (the mean of each image's versions is taken off), and by
 everything."""
+
+NEAR = ("near_1", "near_2", "near_3", "near_4", "near_5")
+"""Columns of a table of neighbors, nearest first."""
+
+ALL_REPETITIONS = -1
+"""What the column ``among`` is in rows of neighbors of all repetitions."""

@@ -37,6 +37,10 @@ class Residuals:
     def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
         return self.X[key] - self.means[self.codes[key]]
 
+    def at(self, rows: np.ndarray) -> Residuals:
+        """Return the rows at these positions, still to be read."""
+        return Residuals(self.X.at(rows), self.codes[rows], self.means)
+
 
 def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:
     """Return embeddings in one of the `READINGS`.

@@ -63,6 +63,16 @@ def used_images(images: pd.DataFrame, *splits: str) -> pd.DataFrame:
     return used[used["split"].isin(splits)] if has_splits(images) else used
 
 
+def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """Return positions of the samples that maps hold: every version of each tested image, identity once a repetition.
+
+    Args:
+        samples, images: tables of the run.
+    """
+    tested = used_images(images, "test")["image_id"]
+    return np.flatnonzero(samples["image_id"].isin(tested) & (samples["draw"] == 0))
+
+
 class SamplePlan:
     """Which samples a run of at least one image has, without the columns that are measured on the pictures.
 

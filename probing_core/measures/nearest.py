@@ -18,7 +18,13 @@ def unit(X: np.ndarray, dtype: DTypeLike = np.float64) -> np.ndarray:
     return X / np.maximum(np.linalg.norm(X, axis=-1, keepdims=True), 1e-12)
 
 
-def nearest(known: np.ndarray, queries: np.ndarray, k: int, own: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    known: np.ndarray,
+    queries: np.ndarray,
+    k: int,
+    own: bool = False,
+    apart: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the ``k`` rows of ``known`` that are most similar to each query, most similar first; equal ones by their
     index.
 
@@ -27,9 +33,10 @@ def nearest(known: np.ndarray, queries: np.ndarray, k: int, own: bool = False) -
         k: all N, where there are fewer.
         own: whether the queries are the known rows themselves; then each is the first of its own neighbors, before
             any duplicate.
+        apart: (N,) and (Q,) numbers of what rows belong to; a query has no neighbor with its own number.
 
     Returns:
-        Indices (Q, k) and cosines (Q, k).
+        Indices (Q, k) and cosines (Q, k), -inf where there are fewer than ``k`` neighbors.
     """
     k = min(k, len(known))
     indices, cosines = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), queries.dtype)
@@ -40,6 +47,8 @@ def nearest(known: np.ndarray, queries: np.ndarray, k: int, own: bool = False) -
         if own:
             rows = np.arange(len(similarity))
             similarity[rows, start + rows] = 2
+        if apart is not None:
+            similarity[apart[1][part][:, None] == apart[0]] = -np.inf
         near = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
         cosine = np.take_along_axis(similarity, near, axis=1)
         order = np.lexsort((near, -cosine), axis=1)

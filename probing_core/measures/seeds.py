@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -13,6 +14,8 @@ MIN_SEEDS = 3
 
 MIN_FREEDOM = 4
 """With fewer degrees of freedom than this the spread between trainings is not known well enough for a test."""
+
+_SEED = re.compile(r"@seed=(\d+)(?=@|$)")
 
 
 def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
@@ -66,3 +69,24 @@ def seeds_difference(
     from scipy.special import stdtr
 
     return effect - half, effect + half, float(2 * stdtr(freedom, -abs(effect) / error))
+
+
+def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
+    """Return for each of ``models`` the one of the lowest seed that is alike in all else; empty for that one itself,
+    and for those that stand ``alone``."""
+    first: dict[str, str] = {}
+    for model in sorted(models, key=_seed):
+        first.setdefault(_SEED.sub("", model), model)
+    leaders = [first[_SEED.sub("", model)] for model in models]
+    return ["" if model in (one, *alone) else one for model, one in zip(models, leaders, strict=True)]
+
+
+def with_place(models: Iterable[str]) -> list[str]:
+    """Return those of ``models``, each once, that are no other one with another seed."""
+    names = list(dict.fromkeys(models))
+    return [name for name, of in zip(names, seed_of(names), strict=True) if not of]
+
+
+def _seed(model: str) -> int:
+    found = _SEED.search(model)
+    return int(found[1]) if found else 0

@@ -166,13 +166,6 @@ def survivors(run: Run, cosine: str, unrelated: float) -> pd.DataFrame:
     )
 
 
-def by_use(run: Run) -> pd.DataFrame:
-    """Return the rows of `ordered` for every use, with ``use``; empty where none was measured."""
-    boards = [ordered(run, use).assign(use=use) for use in USES]
-    boards = [board for board in boards if not board.empty]
-    return pd.concat(boards, ignore_index=True) if boards else pd.DataFrame()
-
-
 @dataclass(frozen=True, eq=False)
 class Near:
     """What lies next to a picture in a gallery.

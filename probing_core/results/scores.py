@@ -40,7 +40,7 @@ class Scores:
 
     @property
     def run(self) -> Run:
-        """The run that was kept, opened: tables, embeddings and figures.
+        """The run that was kept, opened: its tables and embeddings.
 
         Raises:
             BadRun: it is gone, or none was kept.

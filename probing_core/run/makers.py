@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from probing_core.compute.claims.named import FINE
@@ -15,7 +14,6 @@ from probing_core.compute.design import Design
 from probing_core.compute.image_selection import choose_images
 from probing_core.compute.live.answer import Prediction, predictions_of
 from probing_core.compute.live.tiles import PictureCrops
-from probing_core.compute.maps import map_table
 from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.names import (
     CALIBRATED,
@@ -26,7 +24,6 @@ from probing_core.compute.names import (
     OTHER_PROBES,
     RENDERING,
 )
-from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.studies import Study
 from probing_core.compute.studies.model_data import ModelData, SeriesData
@@ -44,7 +41,7 @@ from probing_core.run.embeddings import has_embeddings, lazy_blocks, lazy_embedd
 from probing_core.run.engine import Given, Reads, Units
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.loaded import LoadedModels
-from probing_core.run.options import EMBED, PROJECT
+from probing_core.run.options import EMBED
 from probing_core.run.probes import read_probe
 from probing_core.run.sample_table import SampleTable
 from probing_core.run.scope import Means
@@ -214,17 +211,6 @@ def decide_claims(files: Reads, given: Given) -> Mapping[str, Content]:
         results[model] = model_results(predictions, far)
     tables = claim_tables(models, results)
     return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
-
-
-def draw_map(files: Reads, given: Given, reading: str) -> Mapping[str, Content]:
-    model, update = given.binding["model"], given.means.progress.update
-    report = lambda message: update(PROJECT, 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
-    samples = files.table(layout.SAMPLES)[["sample", "image_id", "transform", "repetition"]]
-    # Further repetitions are the same photographs at other strengths: they would hide these, in a file as large again.
-    first = np.flatnonzero(samples["repetition"] == 0)
-    samples = samples.iloc[first]
-    X = read_as(lazy_embeddings(files, model).at(first), samples, reading)
-    return {layout.map_path(ANY_MODEL, reading): map_table(X, samples, given.options["seed"], report)}
 
 
 def choose_verdict_photographs(files: Reads, given: Given) -> Mapping[str, Content]:

@@ -41,14 +41,7 @@ def first_answers(app: Any) -> list[dict[str, list[str]]]:
 
 def figures(app: AppTest) -> list[dict]:
     """The figures of the page's charts, as the browser gets them."""
-    components = [c.proto for c in app.get("bidi_component") if c.proto.component_name == "probing_plot"]
-    return [json.loads(c.bytes)["figure"] for c in components]
-
-
-def point_maps(app: AppTest) -> list[dict]:
-    """What the browser gets of maps that draw every point."""
-    components = [c.proto for c in app.get("bidi_component") if c.proto.component_name == "probing_point_map"]
-    return [json.loads(c.bytes) for c in components]
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
 def address(app: AppTest, name: str) -> str:

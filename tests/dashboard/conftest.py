@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from dashboard.text import PAGES as NAVIGATION
 from lab.devtools.browser import served
@@ -18,16 +20,21 @@ from lab.devtools.made_run import ship
 from probing_core.paths import data_dir
 from tests.conftest import kept_made_run
 from tests.made_detector import with_detector
+from tests.made_studies import add_studies
 
 REFERENCE = data_dir() / "reference"
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 PAGES = {page.title: page.file for under in NAVIGATION.values() for page in under}
+ADDRESSES = {page.title: page.address for under in NAVIGATION.values() for page in under}
 
-ADDRESSED_OTHERWISE = ("Try your images", "New run")
-"""Pages whose address is not the name of their file: `AppTest` finds them after another page alone."""
+PARTS = {
+    "Explore": ("strength", "two"),
+    "Inside": ("blocks", "unseen", "shift"),
+    "Try your images": ("pictures", "folder", "game"),
+}
+"""Tabs of pages, by the names that their addresses give them."""
 
-
-LATER = ("detecting", "demo", "large", "studied")
+LATER = ("detecting", "studied")
 """Names of runs that tests make beside the made run once it is served."""
 
 
@@ -44,6 +51,13 @@ def _components() -> Iterator[None]:
 def detecting_run(made_run: Path) -> Path:
     """The made run with a detector of alterations that was learned from the packaged photographs."""
     return copy_of("detecting", lambda folder: with_detector(kept_made_run(), folder), made_run.parent / "detecting")
+
+
+@pytest.fixture(scope="session")
+def studied_run(made_run: Path) -> Path:
+    """The made run with every table of studies."""
+    out = made_run.parent / "studied"
+    return copy_of("studied", lambda folder: add_studies(Path(shutil.copytree(kept_made_run(), folder))), out)
 
 
 @pytest.fixture(scope="session")
@@ -73,17 +87,19 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def open_app(data_folder: Path, made_run: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Opens a page as a new visitor: ``open_app("Map", run=DIR, color="group")``; further names are the address."""
+    """Opens a page as a new visitor: ``open_app("Inside", run=DIR, part="shift")``; further names are the address."""
 
     monkeypatch.setattr("dashboard.startup.after_first_page", lambda: None)  # it would go on beside other tests
 
-    def open_page(page: str = "Overview", run: Path | None = made_run, **address: str) -> AppTest:
+    def open_page(page: str = "Explore", run: Path | None = made_run, **address: str) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["app.py", *(["--run", str(run)] if run else [])])
+        if run == REFERENCE and not (data_folder / "reference").exists():
+            (data_folder / "reference").symlink_to(REFERENCE)  # its photographs
         app = AppTest.from_file(str(APP), default_timeout=60)
         for name, text in address.items():
             app.query_params[name.rstrip("_").replace("_", "-")] = text
-        if page in ADDRESSED_OTHERWISE:
-            app.run()
-        return (app if page == "Overview" else app.switch_page(PAGES[page])).run()
+        # Not `switch_page`: before the first run it takes a page's address for the name of its file.
+        app._page_hash = calc_hash(ADDRESSES[page]) if ADDRESSES[page] else ""
+        return app.run()
 
     return open_page

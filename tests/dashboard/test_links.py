@@ -6,17 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.dashboard.conftest import PAGES
+from tests.dashboard.conftest import PAGES, PARTS
 
 NOT_IN_ADDRESSES = {
-    "find-image": "what it finds becomes the selection, which is in the address",
     "use-camera": "what the camera shows is nobody else's",
     "scan-folder": "a folder of the visitor's computer",
     "scan-clean": "likewise",
     "scan-name": "of a scan that is not started yet",
-    "selection-again": "saved for the visit alone",
-    "truth-of-('fog', 'rain')": "both are the cell, which the address holds; each cell has controls of its own",
-    "predicted-of-('fog', 'rain')": "likewise",
 }
 """Controls that an address does not hold, and why."""
 
@@ -45,13 +41,14 @@ def another(control: Any) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "You against the models"])
-def test_an_address_brings_every_choice_of_a_page_to_its_receiver(open_app, page):
+@pytest.mark.parametrize(("page", "part"), [(page, part) for page in PAGES for part in PARTS.get(page, [""])])
+def test_an_address_brings_every_choice_of_a_page_to_its_receiver(open_app, page, part):
+    tab = {"part": part} if part else {}
     lost = []
-    for key in controls(open_app(page)):
+    for key in controls(open_app(page, **tab)):
         if key in NOT_IN_ADDRESSES:
             continue
-        app = open_app(page)
+        app = open_app(page, **tab)
         control = controls(app)[key]
         value = another(control)
         if value is None:

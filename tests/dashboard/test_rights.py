@@ -17,7 +17,7 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.jobs import processes, scans
 from dashboard.rights import NotAllowed
-from dashboard.views import scan as scan_page
+from dashboard.views import try_folder as scan_page
 from probing_core.errors import ModelUnavailable
 from probing_core.models import hub
 from probing_core.run.store import Store
@@ -104,7 +104,6 @@ ACTS = [
     ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
     ("Scanning a folder", scans.resume),
     ("Removing a scan", scans.remove),
-    ("Drawing a map", processes.draw_maps),
     ("Canceling a computation", processes.cancel),
     ("Canceling a computation", processes.stop),
     ("Removing a run", processes.remove),

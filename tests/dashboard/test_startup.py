@@ -6,12 +6,11 @@ import sys
 
 import pytest
 
-import probing_core.results
 from dashboard import startup
-from dashboard.data import contact_sheet, two_classes
+from dashboard.components import explorer
+from dashboard.data import contact_sheet
 from probing_core.errors import BadRun
-from probing_core.results import tell_apart
-from tests.dashboard.conftest import PAGES, REFERENCE
+from tests.dashboard.conftest import REFERENCE
 from tests.dashboard.serving import completed
 
 
@@ -23,19 +22,16 @@ def start() -> None:
     completed(serve())
 
 
-def test_the_first_page_finds_its_ranking_ready(open_app, monkeypatch):
-    ranked = []
-    rank = probing_core.results.leaderboard
-    monkeypatch.setattr(probing_core.results, "leaderboard", lambda *a: ranked.append(a) or rank(*a))
-    startup.cache.board.clear()
+def test_the_first_page_finds_its_explorer_ready(open_app, monkeypatch):
+    made = []
+    make = explorer.explorer_data
+    monkeypatch.setattr(explorer, "explorer_data", lambda *a: made.append(a) or make(*a))
+    explorer.explorer_of.clear()
     monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(REFERENCE)])
     start()
-    assert len(ranked) == 1
-    app = open_app(run=REFERENCE)
-    assert not app.exception
-    assert len(app.dataframe)
-    assert len(ranked) == 1
-    assert not app.switch_page(PAGES["Overview"]).run().exception
+    assert len(made) == 1
+    assert not open_app(run=REFERENCE).exception
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("manifest", [None, b"{}"])
@@ -60,16 +56,12 @@ def test_what_fails_here_is_logged_and_left_to_the_page(monkeypatch, caplog):
 
 def test_other_pages_find_what_takes_long_ready(monkeypatch, caplog):
     monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(REFERENCE)])
-    compared = []
-    monkeypatch.setattr(two_classes, "tell_apart", lambda *a: compared.append(a) or tell_apart(*a))
     contact_sheet.contact_sheet.clear()
-    startup.cache._computed.clear()
     startup._prepare("Other pages", startup.other_pages)
     assert not caplog.text
     strips = []
     monkeypatch.setattr(contact_sheet, "_strip", lambda *a: strips.append(a))
     startup.other_pages()
-    assert len(compared) == 1
     assert not strips
 
 

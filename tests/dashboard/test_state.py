@@ -1,4 +1,4 @@
-"""Choices in an address: values with commas, what is not here, and names that no page has."""
+"""Choices in an address: values with commas, and what is not here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from dashboard.page import in_words
 
 
 def script() -> None:
@@ -62,16 +61,3 @@ def test_values_with_commas_and_percent_signs_come_back():
 )
 def test_what_is_not_here_is_told_whole(address, expected):
     assert told(opened(**address)) == expected
-
-
-def test_a_name_that_no_page_has_is_told_with_the_nearest_one_and_leaves_the_address():
-    app = opened(modles="fog", model="rain, heavy")
-    assert told(app) == {"modles": state.Unmet("", "modles", "")}
-    assert in_words(told(app)["modles"]) == ("The link sets 'modles', which no page has; the nearest name is 'models'.")
-    assert addressed(app) == {"model": "rain, heavy", "models": ""}
-    assert "modles" in told(app.run())
-    assert in_words(state.Unmet("", "xyzzy", "")) == "The link sets 'xyzzy', which no page has."
-
-
-def test_names_of_other_pages_and_of_folded_parts_are_known():
-    assert not told(opened(rotation="group-1", **{"show-tiles-1f": "True", "map-gallery-page": "2"}))

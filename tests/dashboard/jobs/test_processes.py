@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import subprocess
 import sys
 import time
@@ -17,11 +16,8 @@ import pytest
 from dashboard.jobs import processes
 from dashboard.text import plain
 from dashboard.widgets import banner
-from probing_core.compute.names import READINGS
-from probing_core.results import Run
-from probing_core.run.layout import PROGRESS, map_path
+from probing_core.run.layout import PROGRESS
 from probing_core.run.progress import Report
-from probing_core.run.store import Store
 
 
 def write(run, **changed):
@@ -149,7 +145,7 @@ def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
     run.mkdir(parents=True)
     (run / "run.toml").write_text("")
     write(run)
-    app = open_app("Map")
+    app = open_app("Leaderboard")
     assert not app.exception
     shown = [bar.proto.text for bar in app.get("progress")]
     assert shown == [plain("Computing the run 'demo'. Transforming: 3 of 10, 20 s left")]
@@ -190,38 +186,3 @@ def test_a_run_that_this_visitor_started_is_shown_however_soon_it_ends(open_app,
     assert not [w for w in app.warning if "quick" in w.value], "somebody else's, long ago"
     app.session_state["_watched"] = {"quick"}
     assert "The corpus is empty" in app.run().warning[0].value
-
-
-@pytest.mark.slow
-def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
-    """By a real process: the page starts it, with its progress, and shows the map once it is there."""
-    run = tmp_path / "made"
-    shutil.copytree(made_run, run)
-    store = Store(run)
-    for name in ("zoo/mae", "baseline/pixels"):
-        store.remove(*(map_path(name, reading) for reading in READINGS))
-    app = open_app("Map", run=run, models="baseline/pixels")
-    assert not app.exception
-    assert "Drawing the map of baseline/pixels" in app.get("progress")[0].proto.text
-    # The map is there a moment before its process reports that it is done, and until then the page shows the worker.
-    deadline = time.monotonic() + 400  # UMAP compiles once in a fresh environment
-    while time.monotonic() < deadline and state_of(run) == "running":
-        time.sleep(0.5)
-    assert state_of(run) == "done", (run / "log" / "worker.txt").read_text()
-    assert all(Run.open(run).has_map("baseline/pixels", reading) for reading in READINGS)
-    app.run()
-    assert not app.exception
-    assert not app.get("progress")
-    assert "512 of 512 samples shown" in "".join(c.value for c in app.caption)
-    assert not Run.open(run).has_map("zoo/mae")
-
-
-def test_a_map_that_cannot_be_drawn_is_explained(open_app, made_run, tmp_path):
-    run = tmp_path / "made"
-    shutil.copytree(made_run, run)
-    Store(run).remove(*(map_path("zoo/mae", reading) for reading in READINGS))
-    app = open_app("Map", run=run, models="zoo/mae,baseline/handcrafted")
-    assert not app.exception
-    assert "neither a map nor embeddings of zoo/mae" in app.info[0].value
-    assert "512 of 512 samples shown" in "".join(c.value for c in app.caption)
-    assert processes.report_of(run) is None

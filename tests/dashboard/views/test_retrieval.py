@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dashboard.data import neighbors, predictions
-from dashboard.text import plain
+from dashboard.text import in_bold
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.compute.live.tiles import PictureCrops
@@ -19,94 +19,62 @@ from probing_core.run import layout
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
-from tests.made_studies import add_studies
 
 
-@pytest.fixture(scope="module")
-def studied(made_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return add_studies(shutil.copytree(made_run, tmp_path_factory.mktemp("studied") / "studied"))
-
-
-def test_it_begins_with_a_sentence_from_the_run(open_app, studied):
-    app = open_app("Retrieval", run=studied)
+def test_it_begins_with_a_sentence_from_the_run(open_app, studied_run):
+    app = open_app("Retrieval", run=studied_run)
     assert not app.exception
-    assert not app.error
-    words = sentences.originals_finding(Run.open(studied), lambda name: f"**{plain(name)}**")
+    words = sentences.originals_finding(Run.open(studied_run), in_bold)
     assert words
     assert any(one.value == words for one in app.markdown)
 
 
-def test_each_use_orders_all_models_and_there_is_no_total(open_app, studied):
-    run = Run.open(studied)
-    app = open_app("Retrieval", run=studied)
-    assert not any("standing" in t.value for t in app.dataframe), "a picture comes first"
-    rows = retrieval.by_use(run)
-    drawn = {trace["name"]: trace for trace in figures(app)[0]["data"] if trace.get("name")}
-    for use, about in retrieval.USES.items():
-        board = retrieval.ordered(run, use)
-        assert f"**{about.title}**" in texts(app)
-        words = sentences.best_for(run, use, lambda name: f"**{plain(name)}**")
-        assert words in texts(app).replace("\N{NO-BREAK SPACE}", " ")
-        assert dict(zip(drawn[about.title]["customdata"], drawn[about.title]["x"], strict=True)) == pytest.approx(
-            dict(zip(board["model"], 100 * board["value"], strict=True))
-        )
-        shown = open_app("Retrieval", run=studied, show_uses="True", use=use)
-        (table,) = [t.value for t in shown.dataframe if "standing" in t.value]
-        assert table["model"].tolist() == board["model"].tolist()
-        assert table["standing"].iloc[0] == "best"
-    assert set(rows["use"]) == set(retrieval.USES)
+def test_the_charts_show_every_model_and_every_transformation_of_one(open_app, studied_run):
+    run = Run.open(studied_run)
+    app = open_app("Retrieval", run=studied_run, model="zoo/mae")
+    by_model, by_transform = figures(app)
+    assert len(drawn(by_model)) == len(run.models)
+    rows = retrieval.originals(run)
+    assert drawn(by_transform) == set(rows[rows["model"] == "zoo/mae"]["transform"])
 
 
-def test_the_threshold_table_follows_cosine_and_share(open_app, studied):
-    run = Run.open(studied)
-    for cosine, share in (("raw", "0.01"), ("centered", "0.001")):
-        app = open_app("Retrieval", run=studied, cosine=cosine, unrelated=share)
-        shown = next(t.value for t in app.dataframe if "survives" in t.value)
-        expected = retrieval.survivors(run, cosine, float(share))
-        assert shown["model"].tolist() == expected["model"].tolist()
-        np.testing.assert_allclose(shown["threshold"], expected["threshold"])
-        np.testing.assert_allclose(shown["kept"], 100 * expected["kept"])
+def drawn(figure: dict) -> set[str]:
+    """The rows of a chart that have a mark."""
+    axis = figure["layout"]["yaxis"]
+    names = dict(zip(axis["tickvals"], axis["ticktext"], strict=True))
+    return {names[y] for trace in figure["data"] if "marker" in trace for y in trace["y"] if y in names}
 
 
-@pytest.mark.parametrize("missing", ["uses", "retrieval", "duplicates", "variance"])
-def test_a_missing_table_hides_its_own_section_alone(open_app, studied, tmp_path, missing):
-    run = shutil.copytree(studied, tmp_path / "lacking")
+@pytest.mark.parametrize("share", ["0.01", "0.001"])
+def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share):
+    app = open_app("Retrieval", run=studied_run, unrelated=share)
+    shown = next(t.value for t in app.dataframe if "survives" in t.value)
+    expected = retrieval.survivors(Run.open(studied_run), "raw", float(share))
+    assert shown["model"].tolist() == expected["model"].tolist()
+    np.testing.assert_allclose(shown["threshold"], expected["threshold"])
+    np.testing.assert_allclose(shown["kept"], 100 * expected["kept"])
+
+
+@pytest.mark.parametrize("missing", ["retrieval", "duplicates"])
+def test_a_missing_table_hides_its_own_section_alone(open_app, studied_run, tmp_path, missing):
+    run = shutil.copytree(studied_run, tmp_path / "lacking")
     Store(run).remove(f"tables/{missing}.parquet")
     app = open_app("Retrieval", run=run)
     assert not app.exception
-    shown = {
-        "uses": "**Finding duplicates**" in texts(app),
-        "retrieval": "Is the original still found?" in texts(app) and "Best model on top" in texts(app),
-        "duplicates": "The threshold is the cosine that" in texts(app),
-        "variance": "what stays of a photograph under every alteration" in texts(app),
-    }
+    shown = {"retrieval": len(figures(app)) == 2, "duplicates": any("survives" in t.value for t in app.dataframe)}
     assert shown == {name: name != missing for name in shown}
+    assert len(app.info) == 1
+    assert label(app, "selectbox", "Photograph of the run"), "the first section needs neither"
 
 
-def test_a_run_whose_corpus_has_no_labels_says_so(open_app, studied, tmp_path):
-    run = shutil.copytree(studied, tmp_path / "unlabeled")
-    store = Store(run)
-    store.write_table("tables/uses.parquet", store.read_table("tables/uses.parquet").query("use != 'content'"), "made")
-    app = open_app("Retrieval", run=run, show_uses="True", use="content")
+def test_the_shipped_run_searches_its_untouched_photographs(open_app):
+    app = open_app("Retrieval", run=REFERENCE, models="baseline/handcrafted")
     assert not app.exception
-    assert "This takes labels that several photographs share" in texts(app)
-    assert "Not measured in this run." in texts(app)
-
-
-def test_the_reference_run_lacks_embeddings_and_offers_its_photographs(open_app, data_folder):
-    """Until the next one ships with the tables."""
-    (data_folder / "reference").symlink_to(REFERENCE)
-    app = open_app("Retrieval", run=REFERENCE)
-    assert not app.exception
-    if Store(REFERENCE).has("tables/retrieval.parquet"):
-        assert "finds the original of an altered picture" in texts(app)
-    else:
-        assert "This run ships no embeddings, from which this is measured" in texts(app)
     tested = len(retrieval.gallery(Run.open(REFERENCE)))
     assert tested > 300
     assert len(label(app, "selectbox", "Photograph of the run").options) == tested
     assert f": {tested} of its photographs, untouched, are embedded when" in texts(app)
-    assert label(app, "toggle", "Ask the models").value is False
+    assert f"of {tested:,}" in texts(app) or "The original is the nearest" in texts(app)
 
 
 def test_a_run_without_embeddings_and_pictures_says_so(open_app, shipped_run):
@@ -116,21 +84,15 @@ def test_a_run_without_embeddings_and_pictures_says_so(open_app, shipped_run):
     assert not [one for one in app.selectbox if one.label == "Photograph of the run"]
 
 
-@pytest.fixture
-def embedded(studied: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(studied, tmp_path / "embedded")
-
-
-def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, embedded):
-    """The made run has invented embeddings: wherever the original lies, its place is said, and pictures are shown."""
-    app = open_app("Retrieval", run=embedded, models="baseline/pixels", ask="True", transform="jpeg")
+def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, studied_run):
+    """The made run has invented embeddings: wherever the original is, its place is named, and pictures are shown."""
+    app = open_app("Retrieval", run=studied_run, models="baseline/pixels", transform="jpeg")
     assert not app.exception
     assert not app.error
     assert "The original is" in texts(app)
-    run = Run.open(embedded)
+    run = Run.open(studied_run)
     assert f"of {len(retrieval.gallery(run)):,}" in texts(app)
-    photograph = label(app, "selectbox", "Photograph of the run")
-    assert set(photograph.options) <= set(run.images["image_id"])
+    assert set(label(app, "selectbox", "Photograph of the run").options) <= set(run.images["image_id"])
 
 
 @pytest.mark.parametrize(
@@ -192,9 +154,7 @@ def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(
 
 def test_a_page_shows_the_same_neighbors_without_stored_embeddings(open_app, stored_and_bare):
     for transform in ("jpeg", "fog"):
-        apps = [
-            open_app("Retrieval", run=run, models=PIXELS, ask="True", transform=transform) for run in stored_and_bare
-        ]
+        apps = [open_app("Retrieval", run=run, models=PIXELS, transform=transform) for run in stored_and_bare]
         said = []
         for app in apps:
             assert not app.exception
@@ -229,8 +189,8 @@ def test_a_gallery_that_is_too_large_is_not_embedded(stored_and_bare, monkeypatc
     assert (stored, bare) == ([PIXELS], [])
 
 
-def test_tables_of_no_rows_are_explained(open_app, studied, tmp_path):
-    run = shutil.copytree(studied, tmp_path / "empty")
+def test_tables_of_no_rows_are_explained(open_app, studied_run, tmp_path):
+    run = shutil.copytree(studied_run, tmp_path / "empty")
     store = Store(run)
     for name in ("retrieval", "duplicates", "variance"):
         path = f"tables/{name}.parquet"

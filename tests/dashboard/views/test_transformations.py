@@ -11,26 +11,25 @@ import pytest
 from dashboard.data.pictures import SHOWN, VisitorPicture
 from dashboard.widgets import upload
 from probing_core.images import encode_png
+from probing_core.measures.notation import model_title
 from probing_core.transforms import bank
 from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import PAGES, REFERENCE
 
 
-def test_transformations_shows_what_reaches_each_model(open_app):
-    app = open_app("Transformations", run=REFERENCE, survival="True")
-    assert not app.exception
-    crops = "timm:tf_efficientnet_lite0 and 1 more"
-    table = next(t.value for t in app.dataframe if crops in t.value).set_index("transform")
-    cropped = table[crops]
-    assert cropped["border"] < 5, "its crop leaves the border out"
-    assert cropped["contrast"] == pytest.approx(100, abs=5)
-    (others,) = [name for name in table if name.startswith("zoo/supervised and ")]
-    np.testing.assert_allclose(table[others], 100)
-    words = texts(app).replace("\\", "")
-    both = "timm:tf_efficientnet_lite0, timm:tf_efficientnet_lite0@layer=4"
-    assert f"Hardly anything reaches {both} of: **border**" in words
-    assert "State no resize of their own: baseline/pixels, baseline/handcrafted" in words
-    assert "This needs a run" in texts(open_app("Transformations", run=None, survival="True"))
+def test_what_reaches_each_model_of_a_transformation(open_app):
+    assert "This needs a run" in texts(open_app("Transformations", run=None, show_survival="True"))
+    left = {}
+    for name in ("border", "contrast"):
+        app = open_app("Transformations", run=REFERENCE, show_survival="True", transform=name)
+        assert not app.exception
+        table = next(t.value for t in app.dataframe if "left" in t.value)
+        left[name] = dict(zip(table["model"], table["left"], strict=True))
+    cropped, whole = model_title("timm:tf_efficientnet_lite0"), model_title("zoo/supervised")
+    assert left["border"][cropped] < 5, "its crop leaves the border out"
+    assert left["contrast"][cropped] == pytest.approx(100, abs=5)
+    assert left["border"][whole] == left["contrast"][whole] == pytest.approx(100)
+    assert f"state no resize: {model_title('baseline/pixels')}" in texts(app).replace("\\", "")
 
 
 def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypatch):
@@ -45,7 +44,7 @@ def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypat
     monkeypatch.setattr(upload, "MAX_CACHED_BYTES", image.nbytes - 1)
     app.run().run()
     assert decoded == ["mine.png"] * 2, "what is too large to be cached is decoded at every run"
-    app.switch_page(PAGES["Overview"]).run()
+    app.switch_page(PAGES["Leaderboard"]).run()
     assert app.session_state["_decoded_before"] == {}
     assert "_decoded" not in app.session_state
 

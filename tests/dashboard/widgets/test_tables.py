@@ -11,6 +11,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests.dashboard.app_reading import figures
+
 TABLE = pd.DataFrame({"model": ["a", "ü,b"], "value": [0.5, 1.0]})
 
 
@@ -69,8 +71,8 @@ def test_two_tables_of_a_page_have_two_names():
     assert len(app.get("download_button")) == 1
 
 
-@pytest.mark.parametrize("page", ["Overview", "Confusion", "Generalization", "Methods and data"])
-def test_every_table_and_chart_of_a_page_can_be_downloaded(open_app, page, monkeypatch):
+@pytest.mark.parametrize("page", ["Leaderboard", "Inside", "Retrieval", "Methods and data"])
+def test_every_table_and_chart_of_a_page_can_be_downloaded(open_app, studied_run, page, monkeypatch):
     offered = {}
     button = st.download_button
 
@@ -79,11 +81,9 @@ def test_every_table_and_chart_of_a_page_can_be_downloaded(open_app, page, monke
         return button(label, data, **settings)
 
     monkeypatch.setattr(st, "download_button", spied)
-    app = open_app(page, show_recipe="True")
+    app = open_app(page, run=studied_run, show_recipe="True")
     assert not app.exception
-    charts = [c for c in app.get("bidi_component") if c.proto.component_name == "probing_plot"]
     tables = {key: make for key, make in offered.items() if key}
-    assert len(tables) >= len(charts) + len(app.dataframe) - (page == "Methods and data")
-    assert tables
+    assert len(tables) >= len(figures(app)) + len(app.dataframe) > 0
     for make in tables.values():
         assert len(pd.read_csv(StringIO(make())).columns) > 1

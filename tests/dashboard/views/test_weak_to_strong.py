@@ -1,4 +1,4 @@
-"""The page Explore without a browser."""
+"""The tab Weak to strong of Explore."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import pytest
 
 from dashboard.data.previews import FAINTER, STEPS
+from probing_core.measures.notation import model_title
 from probing_core.results import Run
 from tests.dashboard.app_reading import address, first_answers, unescaped
 from tests.dashboard.conftest import REFERENCE
@@ -38,18 +39,11 @@ def test_the_page_begins_with_the_untouched_picture_and_another_page_in_the_midd
     assert address(chosen, "strength") == "3"
 
 
-def test_explore_asks_the_models(open_app):
-    app = open_app("Explore", ask="True", models="baseline/pixels", transform="fog")
-    assert not app.exception
-    assert "Noticed" in [s.value for s in app.subheader]
-
-
 def test_the_models_answer_at_once_for_the_chosen_strength(open_app):
     app = open_app("Explore", models="baseline/pixels", transform="fog")
     assert not app.exception
-    assert not app.subheader, "the whole range only when it is asked for"
     (table,) = first_answers(app)
-    assert re.match(r"\d+ % ", table["baseline/pixels"][0])
+    assert re.match(r"\d+ % ", table[model_title("baseline/pixels")][0])
 
 
 def test_the_sentence_names_who_sees_it_first(open_app):
@@ -58,6 +52,6 @@ def test_the_sentence_names_who_sees_it_first(open_app):
         known = rows[(rows["transform"] == name) & (rows["censored"] == "")].sort_values("threshold")
         first, last = known["model"].iloc[[-1, 0] if falling else [0, -1]]
         words = unescaped(open_app("Explore", run=REFERENCE, transform=name, models="baseline/pixels"))
-        assert f"**{first}** sees it first" in words
-        assert f"**{last}** last" in words
+        assert f"**{model_title(first)}** sees it first" in words
+        assert f"**{model_title(last)}** last" in words
         assert ("quality" if falling else "thickness") in words.split("sees it first, from ")[1].split()[0]

@@ -1,14 +1,11 @@
-"""How the numbers of a report were made: protocol, recipe, models, transforms, images, probes, measures."""
+"""How the numbers of a run were made, in sentences."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from probing_core.compute.samples import has_splits
-from probing_core.measures import MEASURES
-from probing_core.measures.notation import decimal
-from probing_core.results import Run
-from probing_core.results.report.page import More, Section, Table, Text
+from probing_core.results.run import Run
 
 ORIGIN = (
     "The idea comes from “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610). The protocol "
@@ -39,17 +36,6 @@ MODES = {
 def how_trained(run: Run) -> str:
     """Say how the probes of ``run`` were trained."""
     return MODES["split" if has_splits(run.images) else "cross-validation"]
-
-
-def methods(run: Run) -> list[Section]:
-    """Return the sections on how a run was made."""
-    return [
-        Section("Methods", _protocol(run)),
-        Section("Models", _models(run)),
-        Section("Transformations", _transforms(run)),
-        Section("Images and their provenance", _images(run)),
-        Section("Recipe", [Table(recipe_table(run))]),
-    ]
 
 
 def about_fits(run: Run) -> str:
@@ -86,61 +72,3 @@ def recipe_table(run: Run) -> pd.DataFrame:
     entries = run.recipe.to_toml().items()
     rows = [(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for name, value in entries]
     return pd.DataFrame(rows, columns=["entry", "value"])
-
-
-def _protocol(run: Run) -> list:
-    blocks: list = [Text(text) for text in (ORIGIN, *PROTOCOL, how_trained(run))]
-    if not run.fits.empty:
-        blocks += [Text(about_fits(run)), More("Every fit", [Table(run.fits)])]
-    used = run.probe_scores["measure"].unique()
-    definitions = [
-        {"measure": m.title, "unit": m.unit, "definition": m.hint, "source": m.source}
-        for m in MEASURES
-        if m.name in used
-    ]
-    blocks.append(More("Measures", [Table(pd.DataFrame(definitions))]))
-    return blocks
-
-
-def _models(run: Run) -> list:
-    recipes = [
-        {"model": name, **{k: v for k, v in (recipe or {}).items() if k in ("pooling", "layer", "precision")}}
-        | {"preprocessing": (recipe or {}).get("preprocessing"), "weights": (recipe or {}).get("weights")}
-        for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True)
-    ]
-    return [
-        Table(run.models[["name", "family", "objective", "dim", "license", "weights", "data"]]),
-        More("Preprocessing, pooling and weights as recorded", [Table(pd.DataFrame(recipes))]),
-    ]
-
-
-def _transforms(run: Run) -> list:
-    from probing_core.transforms import resolve
-
-    rows = [
-        {
-            "name": t.name,
-            "group": t.group,
-            "unseen in rotation": "never learned" if t.far else "" if t.unseen_in is None else str(t.unseen_in),
-            "definition": t.definition,
-            "strength": ""
-            if t.name == "identity"
-            else f"{t.parameter} {decimal(t.weakest)} to {decimal(t.strongest)} {t.unit}".strip(),
-            "library": t.library,
-            "source": t.source,
-        }
-        for t in map(resolve, run.transforms["transform"])
-    ]
-    return [Text(about_visibility(run)), Table(pd.DataFrame(rows))]
-
-
-def _images(run: Run) -> list:
-    used = run.images[run.images["used"]]
-    left_out = run.images[~run.images["used"]]
-    parts = used.groupby(["license", "split"], dropna=False)
-    table = pd.DataFrame({"photographs": parts["base_id"].nunique(), "images": parts.size()}).reset_index()
-    blocks: list = [Text(about_images(run)), Table(table)]
-    if len(left_out):
-        reasons = left_out["why_not"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
-        blocks.append(More("Left out, and why", [Table(reasons.rename_axis("why").rename("images").reset_index())]))
-    return blocks

@@ -1,4 +1,4 @@
-"""The page You against the models without a browser."""
+"""The tab You against the models of Try your images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def press(app, label):
 
 
 def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_run):
-    app = open_app("You against the models", run=made_run, game="3")
+    app = open_app("Try your images", part="game", run=made_run, game="3")
     run = Run.open(made_run)
     asked = game.asked(run, 3)
     transform, group, _ = game.alteration_of(run, asked[0])
@@ -33,7 +33,7 @@ def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_ru
 
 
 def test_ten_pictures_are_a_game_and_another_one_asks_others(open_app, made_run):
-    app = open_app("You against the models", run=made_run, game="3")
+    app = open_app("Try your images", part="game", run=made_run, game="3")
     for number in range(game.ROUNDS):
         assert f"Picture {number + 1} of 10" in texts(app)
         press(app, "noise")
@@ -48,13 +48,13 @@ def test_ten_pictures_are_a_game_and_another_one_asks_others(open_app, made_run)
 
 @pytest.mark.parametrize("text", ["", "-1", "x", "1" * 5000, "²"])
 def test_an_address_that_names_no_game_gets_a_new_one(open_app, text):
-    app = open_app("You against the models", game=text)
+    app = open_app("Try your images", part="game", game=text)
     assert not app.exception
     assert "Picture 1 of 10" in texts(app)
 
 
 def test_a_run_without_pictures_says_why(open_app, shipped_run):
-    app = open_app("You against the models", run=shipped_run)
+    app = open_app("Try your images", part="game", run=shipped_run)
     assert not app.exception
     assert plain(Run.open(shipped_run).pictures.why_not) in texts(app)
     assert not [button for button in app.button if button.label == "untouched"]
