@@ -25,8 +25,8 @@ from probing_core import Predictor
 from probing_core.compute.live.noticing import PRIOR
 from probing_core.corpora.photos import photographs
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.intervals import Interval, interval
 from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.statistics import Interval, interval
 from probing_core.results.run import Run, open_run
 from probing_core.transforms import resolve
 from probing_core.transforms.base import Image

@@ -15,7 +15,7 @@ import pandas as pd
 from probing_core.compute.golden_pictures import PHOTOGRAPH, GoldenPicture, golden_pictures
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable, one_line
 from probing_core.images import Image, encode_png
-from probing_core.measures.nearest import unit as to_length_1
+from probing_core.measures.neighbors import unit as to_length_1
 from probing_core.measures.notation import decimal, text_table
 from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder, Preprocessing

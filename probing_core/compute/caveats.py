@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T
 from probing_core.probes.base import FitFacts
 
 

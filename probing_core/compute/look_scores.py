@@ -11,9 +11,8 @@ from probing_core.compute.frozen_views import FrozenViews
 from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.cluster_sums import ClusterSums, mean, numbered
 from probing_core.measures.embedding_space import shift
-from probing_core.measures.intervals import interval
+from probing_core.measures.statistics import ClusterSums, interval, mean, numbered
 from probing_core.probes.discriminant import fit_discriminant
 
 FINE, UNTOUCHED_SHIFT = "fine", "untouched-shift"

@@ -17,8 +17,7 @@ from probing_core.compute.names import DEPLOYMENT, GROUP_SUBSET, ORACLE, OTHER_P
 from probing_core.compute.tasks import CONTENT, codes
 from probing_core.measures import MEASURES, Predictions, interval
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.cluster_sums import ClusterSums, difference, mean
-from probing_core.measures.intervals import without_interval
+from probing_core.measures.statistics import ClusterSums, difference, mean, without_interval
 from probing_core.transforms import FAR_CONTROL
 
 LINEAR = "linear"

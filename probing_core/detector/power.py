@@ -9,7 +9,7 @@ import pandas as pd
 
 from probing_core.detector.calibration import Calibration, alarms, p_values
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.intervals import Interval, interval
+from probing_core.measures.statistics import Interval, interval
 
 HALF = 0.5
 """Groups of which a smaller share is detected are named where a picture is called untouched."""

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from probing_core.measures.cluster_sums import ClusterSums
+from probing_core.measures.statistics import ClusterSums
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from probing_core.measures.intervals import t_quantile
+from probing_core.measures.statistics import t_quantile
 
 MIN_SEEDS = 3
 """With fewer trainings than this no interval over those of one kind alone is given."""
@@ -65,7 +65,7 @@ def seeds_difference(
     if error == 0:  # trainings that all score alike
         return effect, effect, float(effect == 0)
     half = t_quantile(freedom) * error
-    # As in `measures.intervals`: scipy.stats is slow to import.
+    # As in `t_quantile`: scipy.stats is slow to import.
     from scipy.special import stdtr
 
     return effect - half, effect + half, float(2 * stdtr(freedom, -abs(effect) / error))

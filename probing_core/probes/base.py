@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.probabilities import MIN_PROBABILITY, softmax
+from probing_core.measures.classification import MIN_PROBABILITY, softmax
 from probing_core.probes import array_file
 
 
@@ -111,7 +111,7 @@ class LinearProbe:
         return softmax(self.logits(X) / np.float32(self.temperature))
 
     def with_temperature(self, temperature: float) -> LinearProbe:
-        """Return the same probe, calibrated (see `probing_core.measures.temperature.fit_temperature`)."""
+        """Return the same probe, calibrated (see `probing_core.measures.classification.fit_temperature`)."""
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:

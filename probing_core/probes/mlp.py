@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from probing_core.measures.probabilities import softmax
+from probing_core.measures.classification import softmax
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, forward
 

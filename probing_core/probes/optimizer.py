@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from probing_core.measures.probabilities import MIN_PROBABILITY
+from probing_core.measures.classification import MIN_PROBABILITY
 
 TOLERANCE = 1e-6
 """The optimizer has converged when the objective can still fall by this share of itself, by its Newton decrement in

@@ -16,9 +16,8 @@ import pandas as pd
 from probing_core.compute.samples import has_splits
 from probing_core.compute.tasks import make_task
 from probing_core.errors import BadConfig, BadRun, UnknownName, one_line
-from probing_core.measures.cluster_sums import ClusterSums, average, difference, mean_ratio
-from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T, bootstrap
 from probing_core.measures.notation import in_percent, in_points, text_table
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, ClusterSums, average, bootstrap, difference, mean_ratio
 from probing_core.results.comparison import Contrasts, compared, contrasts, contrasts_of, shared
 from probing_core.results.ranking import RANKING_FACTS, AccuracySums
 from probing_core.results.run import Run, open_run

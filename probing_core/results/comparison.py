@@ -12,8 +12,7 @@ from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT, ROTATIONS
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures import interval
-from probing_core.measures.cluster_sums import ClusterSums, average, difference
-from probing_core.measures.paired_tests import holm
+from probing_core.measures.statistics import ClusterSums, average, difference, holm
 from probing_core.results.ranking import (
     RANKING_FACTS,
     AccuracySums,

@@ -16,8 +16,7 @@ from probing_core.api import score as scoring
 from probing_core.cli import main
 from probing_core.compute.names import CALIBRATED
 from probing_core.errors import BadArray, BadConfig, BadRun, UnknownName
-from probing_core.measures.cluster_sums import mean
-from probing_core.measures.paired_tests import holm
+from probing_core.measures.statistics import holm, mean
 from probing_core.results.compare import SavedScores, _drops
 from probing_core.results.ranking import AccuracySums
 from probing_core.results.run import Run

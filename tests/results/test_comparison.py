@@ -10,7 +10,7 @@ import pytest
 
 import probing_core
 from probing_core.errors import BadRun
-from probing_core.measures.paired_tests import holm
+from probing_core.measures.statistics import holm
 from probing_core.results import Run
 from probing_core.results.compare import compare
 from probing_core.results.comparison import COMPARED, other_seeds, place_among, recall_beside

@@ -17,7 +17,7 @@ from probing_core.compute.tasks import CONTENT
 from probing_core.compute.train import comparison
 from probing_core.detector import detector, learning, training_mix
 from probing_core.images import encode_png
-from probing_core.measures import detection_threshold, intervals
+from probing_core.measures import classification, statistics
 from probing_core.probes import mlp, optimizer
 from probing_core.run import graph, layout, revisions, stages
 from probing_core.run.engine import Given, Plan, Reads, Row, State
@@ -40,8 +40,8 @@ TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "motion-blur")
 
 QUICK: Sequence[tuple[Any, str, Any]] = (
     (maps, "umap_points", lambda embeddings, seed: embeddings[:, :2] + seed),
-    (detection_threshold, "RESAMPLES", 20),
-    (intervals, "RESAMPLES", 20),
+    (classification, "RESAMPLES", 20),
+    (statistics, "RESAMPLES", 20),
     (comparison, "SEEDS", (0,)),
     (mlp, "WIDTH", 8),
     (mlp, "EPOCHS", 2),

@@ -9,9 +9,8 @@ import pandas as pd
 
 from probing_core.compute.claims.named import CONTRASTS, Contrast
 from probing_core.measures import interval
-from probing_core.measures.cluster_sums import ClusterSums, difference
-from probing_core.measures.paired_tests import holm, sign_flip
 from probing_core.measures.seeds import pooled_deviation, seeds_difference
+from probing_core.measures.statistics import ClusterSums, difference, holm, sign_flip
 
 NUMBERS = ("effect", "low", "high", "p", "seeds_low", "seeds_high", "p_seeds")
 

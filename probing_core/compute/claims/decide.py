@@ -12,9 +12,8 @@ from probing_core.compute.claims.contrasts import pooled
 from probing_core.compute.claims.named import DOZENS, FAR, MIN_RANKED, NOT_SUPPORTED, SIGNIFICANCE, SUPPORTED, UNDECIDED
 from probing_core.measures import interval
 from probing_core.measures.classification import informedness
-from probing_core.measures.cluster_sums import ClusterSums, mean
-from probing_core.measures.intervals import bootstrap
 from probing_core.measures.seeds import MIN_SEEDS, seeds_interval
+from probing_core.measures.statistics import ClusterSums, bootstrap, mean
 from probing_core.models.base import ROLES
 
 Trainings = Sequence[ClusterSums]

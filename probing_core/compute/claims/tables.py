@@ -13,7 +13,7 @@ from probing_core.compute.claims.contrasts import contrast_table
 from probing_core.compute.claims.named import ABLATIONS, CLAIMS, FAR, FINE
 from probing_core.compute.tasks import CONTENT, ROTATIONS, codes
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.cluster_sums import ClusterSums, mean
+from probing_core.measures.statistics import ClusterSums, mean
 from probing_core.models import ROLE_SETS, encoders_of, parse
 
 Roles = Mapping[str, Sequence[str]]

@@ -24,7 +24,7 @@ from probing_core.compute.live.noticing import Noticing, alteration_score, fit_n
 from probing_core.compute.model_samples import ModelSamples, draw_photographs, predict, predicted_blocks
 from probing_core.compute.tasks import Task, codes
 from probing_core.corpora import assign_groups
-from probing_core.measures.temperature import at_temperature, fit_temperature
+from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadConfig
-from probing_core.measures.probabilities import MIN_SCORED_PROBABILITY
+from probing_core.measures.classification import MIN_SCORED_PROBABILITY
 from probing_core.probes import array_file
 
 ALTERED, RATHER_ALTERED, CANNOT_TELL = "altered", "rather altered", "cannot tell"

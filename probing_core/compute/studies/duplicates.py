@@ -8,9 +8,8 @@ import pandas as pd
 from probing_core.compute.caveats import joined, too_few
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData, measured
-from probing_core.measures.cluster_sums import mean
-from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP
-from probing_core.measures.unrelated_pairs import threshold
+from probing_core.measures.neighbors import threshold
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, mean
 
 
 def duplicates_table(data: ModelData) -> pd.DataFrame:

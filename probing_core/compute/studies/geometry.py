@@ -7,8 +7,8 @@ import pandas as pd
 from probing_core.compute.caveats import joined, too_few
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData, measured
-from probing_core.measures.cluster_sums import mean
 from probing_core.measures.embedding_space import shift
+from probing_core.measures.statistics import mean
 
 
 def geometry_table(data: ModelData) -> pd.DataFrame:

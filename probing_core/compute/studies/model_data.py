@@ -17,7 +17,7 @@ from probing_core.compute.studies.sweep import Sweep, sweep_of
 from probing_core.compute.tasks import make_task
 from probing_core.corpora import limit_rows
 from probing_core.measures import MEASURES, interval
-from probing_core.measures.cluster_sums import ClusterSums
+from probing_core.measures.statistics import ClusterSums
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.penalty import GRID
 from probing_core.transforms.base import Transform

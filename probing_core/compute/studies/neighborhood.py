@@ -10,10 +10,19 @@ import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.corpora import limit_rows
-from probing_core.measures.cluster_sums import numbered
-from probing_core.measures.content_or_look import NEAREST, content_accuracy, same_look
-from probing_core.measures.retrieval import Ranks, directions, is_hash, ranks, signed
-from probing_core.measures.unrelated_pairs import UnrelatedPairs, unrelated_pairs
+from probing_core.measures.neighbors import (
+    NEAREST,
+    Ranks,
+    UnrelatedPairs,
+    content_accuracy,
+    directions,
+    is_hash,
+    ranks,
+    same_look,
+    signed,
+    unrelated_pairs,
+)
+from probing_core.measures.statistics import numbered
 
 SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
 """Shares of unrelated pairs above a threshold, and photographs from which up each is estimated."""

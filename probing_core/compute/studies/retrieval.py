@@ -12,7 +12,7 @@ from probing_core.compute.names import STRENGTH
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import SeriesData, measured
 from probing_core.compute.studies.neighborhood import Retrieved
-from probing_core.measures.cluster_sums import mean
+from probing_core.measures.statistics import mean
 
 KS = (1, 10)
 """Numbers of nearest pictures among which the original is looked for."""

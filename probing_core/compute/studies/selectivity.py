@@ -8,9 +8,8 @@ import pandas as pd
 from probing_core.compute.caveats import joined, too_few
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData, fit_probe, measured, predict
-from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.cluster_sums import difference
-from probing_core.measures.information import control_labels
+from probing_core.measures.classification import balanced_accuracy, control_labels
+from probing_core.measures.statistics import difference
 
 TYPES_PER_CLASS = 8
 """Clusters of embeddings for each class of the control task."""

@@ -9,7 +9,7 @@ from probing_core.compute.names import STRENGTH
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import measured
 from probing_core.compute.studies.sweep import Sweep
-from probing_core.measures.cluster_sums import mean
+from probing_core.measures.statistics import mean
 
 
 def strength_table(model: str, found: Sweep) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from probing_core.compute.names import STRENGTH
 from probing_core.compute.series import position_of
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.sweep import Sweep
-from probing_core.measures.detection_threshold import detection_threshold
-from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP
+from probing_core.measures.classification import detection_threshold
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP
 from probing_core.transforms.base import Transform
 
 MIN_LEVELS = 3

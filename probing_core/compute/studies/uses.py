@@ -8,8 +8,7 @@ from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData
 from probing_core.compute.studies.neighborhood import RAW, altered_alike, content_told
 from probing_core.compute.tasks import content_labels
-from probing_core.measures.content_or_look import NEAREST
-from probing_core.measures.unrelated_pairs import UNRELATED
+from probing_core.measures.neighbors import NEAREST, UNRELATED
 
 ORIGINAL, DUPLICATES, CONTENT, ALTERED = "original", "duplicates", "content", "altered"
 """Finding the original of a copy, telling copies from other pictures, retrieval by content, and finding altered

@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.compute.caveats import joined, too_few
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData
-from probing_core.measures.variance_parts import MIN_PHOTOGRAPHS, variance_parts
+from probing_core.measures.embedding_space import MIN_PHOTOGRAPHS, variance_parts
 
 
 def variance_table(data: ModelData) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from probing_core.compute.model_samples import ModelSamples, predicted_blocks
 from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING
 from probing_core.compute.tasks import Task
 from probing_core.compute.train.tables import Trained, fit_table, prediction_table
-from probing_core.measures.temperature import fit_temperature
+from probing_core.measures.classification import fit_temperature
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import fit_in_span
 

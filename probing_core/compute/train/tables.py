@@ -10,7 +10,7 @@ import pandas as pd
 
 from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.tasks import Task
-from probing_core.measures.temperature import at_temperature
+from probing_core.measures.classification import at_temperature
 from probing_core.probes.base import FitFacts
 
 STEPS_OF_ODDS = 128

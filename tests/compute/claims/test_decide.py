@@ -11,7 +11,7 @@ from probing_core.compute.claims.contrasts import contrast_table, pooled
 from probing_core.compute.claims.decide import Identified, identified
 from probing_core.compute.claims.named import ALIGN, CAN, CLIP, MAE, SIMCLR, SUPERVISED
 from probing_core.compute.claims.tables import _among
-from probing_core.measures.cluster_sums import mean
+from probing_core.measures.statistics import mean
 from probing_core.models.base import ROLES
 
 MODELS = sorted({m for c in ABLATIONS for m in (c.first, c.second)})

@@ -12,8 +12,8 @@ from probing_core.compute.studies.model_data import ModelData, SeriesData
 from probing_core.compute.studies.retrieval import retrieval_table
 from probing_core.compute.studies.uses import uses_table
 from probing_core.compute.studies.variance import variance_table
-from probing_core.measures.nearest import unit
-from probing_core.measures.variance_parts import variance_parts
+from probing_core.measures.embedding_space import variance_parts
+from probing_core.measures.neighbors import unit
 from tests.compute.studies.made import SPLITS, series_of
 
 

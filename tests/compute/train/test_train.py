@@ -10,7 +10,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from probing_core.compute.train.tables import round_probabilities
-from probing_core.measures.temperature import at_temperature, fit_temperature
+from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes.linear import fit
 from probing_core.run.embeddings import read_embeddings
 from probing_core.run.layout import predictions_path

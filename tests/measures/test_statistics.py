@@ -1,17 +1,15 @@
-"""Coverage of the intervals, simulated with clustered data whose true score is known."""
+"""Intervals over photographs, and paired tests between models."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import permutation_test
 from scipy.stats import t as student
 
 from probing_core.measures import interval
 from probing_core.measures.classification import balanced_accuracy, informedness, macro_f1
-from probing_core.measures.cluster_sums import difference, mean
-from probing_core.measures.intervals import t_quantile
-
-pytestmark = pytest.mark.slow
+from probing_core.measures.statistics import ClusterSums, difference, holm, mean, sign_flip, t_quantile
 
 CLASSES, SAMPLES = 6, 12
 
@@ -40,6 +38,7 @@ SCORES = {
 """Score -> (its true value, made from truth, two predictions and clusters)."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clusters", "method", "worlds"), [(12, "t", 1000), (50, "bootstrap", 400), (600, "bootstrap", 250)]
 )
@@ -57,6 +56,7 @@ def test_intervals_cover_the_truth(clusters, method, worlds):
 NEAR = [(12, 0.9), (12, 0.97), (12, 0.99), (50, 0.97), (50, 0.99), (374, 0.97), (374, 0.99)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clusters", "rate"), NEAR)
 @pytest.mark.parametrize("samples", [1, 12])
 def test_intervals_next_to_a_bound_cover_the_truth(clusters, rate, samples):
@@ -72,6 +72,7 @@ def test_intervals_next_to_a_bound_cover_the_truth(clusters, rate, samples):
     assert covered / worlds >= 0.88
 
 
+@pytest.mark.slow
 def test_where_all_agree_it_is_wilsons_interval_over_photographs():
     from scipy.stats import binomtest
 
@@ -83,6 +84,7 @@ def test_where_all_agree_it_is_wilsons_interval_over_photographs():
     assert none.low < none.value == none.high == 1
 
 
+@pytest.mark.slow
 def test_five_photographs_have_no_interval():
     found = interval(SCORES["balanced accuracy"][1](*world(5, 0)))
     assert found.method == "none"
@@ -90,6 +92,7 @@ def test_five_photographs_have_no_interval():
     assert 0 < found.value < 1
 
 
+@pytest.mark.slow
 def test_an_interval_stays_within_the_bounds():
     surprise = mean(np.array([9.0, 0, 0, 0, 0, 0, 0, 0]), np.arange(8))
     assert interval(surprise).low < 0
@@ -97,6 +100,53 @@ def test_an_interval_stays_within_the_bounds():
     assert found.low == 0 < found.value < found.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clusters", [2, 3, 10, 446])
 def test_quantiles_are_students(clusters):
     assert t_quantile(clusters - 1) == pytest.approx(student.ppf(0.975, clusters - 1), rel=1e-12)
+
+
+def means(values: np.ndarray) -> ClusterSums:
+    return mean(values, np.arange(len(values)))
+
+
+@pytest.mark.parametrize("clusters", [10, 40])
+def test_it_is_scipys_paired_permutation_test(clusters):
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=clusters)
+    b = a + rng.normal(0.25, 0.6, clusters)
+    theirs = permutation_test(
+        (a, b), lambda x, y: np.mean(x) - np.mean(y), permutation_type="samples", n_resamples=20_000, rng=rng
+    ).pvalue
+    assert sign_flip(means(a), means(b), flips=20_000) == pytest.approx(theirs, abs=0.012 if clusters > 16 else 1e-9)
+
+
+@pytest.mark.parametrize("clusters", [9, 60])
+def test_false_positives_under_no_difference(clusters):
+    rejected = 0
+    for seed in range(3000):
+        rng = np.random.default_rng(seed)
+        difficulty = rng.normal(size=clusters)
+        a, b = difficulty + rng.normal(size=(2, clusters))
+        rejected += sign_flip(means(a), means(b), seed=seed, flips=500) <= 0.05
+    assert rejected / 3000 <= 0.06
+
+
+def test_false_positives_of_accuracies_over_clusters():
+    """Versions of a photograph share its difficulty, and two models are equally good on each."""
+    rejected, worlds, clusters, classes = 0, 1000, 40, 6
+    truth, bases = np.tile(np.arange(classes), 2 * clusters), np.repeat(np.arange(clusters), 2 * classes)
+    for seed in range(worlds):
+        rng = np.random.default_rng(seed)
+        rate = np.repeat(rng.beta(3, 2, clusters), 2 * classes)
+        guesses = [np.where(rng.random(len(truth)) < rate, truth, (truth + 1) % classes) for _ in range(2)]
+        first, second = (balanced_accuracy(truth, one, bases) for one in guesses)
+        rejected += sign_flip(first, second, seed=seed, flips=500) <= 0.05
+    assert 0.02 <= rejected / worlds <= 0.06  # and not a test that never rejects
+
+
+def test_holm_of_a_worked_example():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.9, 0.8]), [1, 1])
+    np.testing.assert_allclose(holm([0.01, np.nan, 0.04, 0.03]), [0.03, np.nan, 0.06, 0.06])
+    assert len(holm([])) == 0
