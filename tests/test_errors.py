@@ -17,8 +17,7 @@ from probing_core.measures.embedding_space import shift, variance_parts
 from probing_core.measures.neighbors import ranks
 from probing_core.measures.statistics import mean, sign_flip
 from probing_core.paths import user_path
-from probing_core.probes.discriminant import fit_discriminant
-from probing_core.probes.linear import LinearProbe, fit
+from probing_core.probes.linear import LinearProbe, fit, fit_discriminant
 from probing_core.results import Run
 from probing_core.results.comparison import place_among
 from probing_core.run.recipe import Recipe

@@ -27,8 +27,7 @@ from probing_core.measures import Interval, interval
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import in_percent
 from probing_core.models import bundled, find_spec, list_specs, load_embedder
-from probing_core.probes.linear import fit
-from probing_core.probes.penalty import fixed_penalty
+from probing_core.probes.linear import fit, fixed_penalty
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.transforms import Image, bank
 

@@ -16,7 +16,7 @@ from probing_core.compute.samples import has_splits
 from probing_core.compute.tasks import Task
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
-from probing_core.probes.penalty import GRID, fixed_penalty
+from probing_core.probes.linear import GRID, fixed_penalty
 
 MAX_FOLDS = 5
 """Groups of cross-validation; fewer where there are fewer photographs."""

@@ -13,7 +13,7 @@ from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.embedding_space import shift
 from probing_core.measures.statistics import ClusterSums, interval, mean, numbered
-from probing_core.probes.discriminant import fit_discriminant
+from probing_core.probes.linear import fit_discriminant
 
 FINE, UNTOUCHED_SHIFT = "fine", "untouched-shift"
 

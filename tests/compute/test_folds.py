@@ -13,7 +13,7 @@ from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.samples import plan_samples
 from probing_core.errors import BadCorpus
-from probing_core.probes.penalty import GRID, fixed_penalty
+from probing_core.probes.linear import GRID, fixed_penalty
 from probing_core.run.recipe import Recipe, load_transforms
 
 NAMES = ("identity", "brighten", "contrast", "gaussian-blur", "motion-blur")

@@ -26,8 +26,7 @@ from probing_core.compute.tasks import Task, codes
 from probing_core.corpora import assign_groups
 from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.linear import fit
-from probing_core.probes.penalty import GRID
+from probing_core.probes.linear import GRID, fit
 from probing_core.transforms import resolve
 
 BANK, ALTERNATIVE = "bank", "alternative"

@@ -19,7 +19,7 @@ from probing_core.corpora import limit_rows
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.statistics import ClusterSums
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.penalty import GRID
+from probing_core.probes.linear import GRID
 from probing_core.transforms.base import Transform
 
 STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}

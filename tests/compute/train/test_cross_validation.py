@@ -14,7 +14,7 @@ from probing_core.compute.names import DEPLOYMENT
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
-from probing_core.probes.penalty import fixed_penalty
+from probing_core.probes.linear import fixed_penalty
 from probing_core.results.methods import how_trained
 from probing_core.results.run import Run
 from probing_core.run.embeddings import read_embeddings
