@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.made_run import KEY
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.detecting import detect

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from dashboard.jobs import processes
-from probing_core.compute.design import Design
 from probing_core.compute.names import LAYERS
-from probing_core.compute.samples import SamplePlan
+from probing_core.compute.samples import Design, SamplePlan
 from probing_core.compute.series import plan_series, series_names
 from probing_core.corpora import assign_splits
 from probing_core.results import Run

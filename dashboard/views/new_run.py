@@ -18,7 +18,7 @@ from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, banner, messages, pickers
 from probing_core import models as known_models
-from probing_core.compute.design import Design
+from probing_core.compute.samples import Design
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import Run, RunPlace, unused_name

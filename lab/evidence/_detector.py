@@ -14,7 +14,7 @@ import pandas as pd
 
 from lab.devtools.commands import put
 from probing_core import Predictor
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads
 from probing_core.corpora.base import Corpus
 from probing_core.detector.features import features

@@ -21,7 +21,7 @@ from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import publish, share
 from lab.evidence.foreign import altered
 from probing_core import Predictor
-from probing_core.compute.live.tiles import cut
+from probing_core.compute.live import cut
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads
 from probing_core.corpora import open_corpus

@@ -21,8 +21,7 @@ from scipy.stats import false_discovery_control
 from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import measured, publish
 from probing_core import Predictor
-from probing_core.compute.live.noticing import alteration_score
-from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.live import PictureCrops, alteration_score, cut
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.detector.calibration import p_values

@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import Measured, measured, publish
 from probing_core import Predictor
-from probing_core.compute.live.tiles import PictureCrops, join
+from probing_core.compute.live import PictureCrops, join
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus

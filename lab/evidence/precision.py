@@ -19,9 +19,8 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.commands import generated, put
-from probing_core.compute.folds import MAX_FOLDS
-from probing_core.compute.image_selection import choose_images
-from probing_core.compute.samples import make_samples, plan_samples
+from probing_core.compute.samples import choose_images, make_samples, plan_samples
+from probing_core.compute.train import MAX_FOLDS
 from probing_core.corpora import assign_groups, open_corpus
 from probing_core.measures import Interval, interval
 from probing_core.measures.classification import balanced_accuracy

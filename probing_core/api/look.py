@@ -15,10 +15,9 @@ import pandas as pd
 
 from probing_core.api.samples import corpus_of
 from probing_core.charts import Theme, training_chart
-from probing_core.compute.design import Design
-from probing_core.compute.frozen_views import FrozenViews, make_views
-from probing_core.compute.look_scores import COLUMNS, UNTOUCHED_SHIFT, look_scores
+from probing_core.compute.look import COLUMNS, UNTOUCHED_SHIFT, FrozenViews, look_scores, make_views
 from probing_core.compute.parallel import cores
+from probing_core.compute.samples import Design
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.models.base import Preprocessing

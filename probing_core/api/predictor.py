@@ -12,18 +12,20 @@ import numpy as np
 import pandas as pd
 from PIL import Image as pillow
 
-from probing_core.compute.live.answer import Prediction, predictions_of
-from probing_core.compute.live.noticing import (
+from probing_core.compute.live import (
     PRIOR,
     Noticing,
+    PictureCrops,
+    Prediction,
     alteration_score,
+    cut,
     if_altered,
     log_of,
     noticing_at,
+    predictions_of,
     require_prior,
     word,
 )
-from probing_core.compute.live.tiles import PictureCrops, cut
 from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.detector.calibration import LEVEL
 from probing_core.detector.detecting import detect

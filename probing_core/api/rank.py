@@ -16,8 +16,8 @@ import pandas as pd
 
 from probing_core import paths
 from probing_core.api.score import score
+from probing_core.compute.parallel import threads
 from probing_core.compute.samples import has_splits
-from probing_core.compute.threads import threads
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.corpora.selection import ValidationCorpus

@@ -11,9 +11,8 @@ from typing import Any, overload
 
 import pandas as pd
 
-from probing_core.compute.image_selection import choose_images
 from probing_core.compute.parallel import cores
-from probing_core.compute.samples import SamplePlan, make_pair
+from probing_core.compute.samples import SamplePlan, choose_images, make_pair
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.corpora.data_sets import ArrayCorpus

@@ -17,12 +17,11 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from probing_core.api.samples import Samples, samples
-from probing_core.compute.claims.named import FINE
+from probing_core.compute.claims import FINE
 from probing_core.compute.names import LAYERS, ORACLE, STRENGTH
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
-from probing_core.compute.train.content import train_content
-from probing_core.compute.train.linear import train_linear
+from probing_core.compute.train import train_content, train_linear
 from probing_core.errors import BadArray, BadConfig
 from probing_core.models import (
     Preprocessing,

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from probing_core.compute import memory
+from probing_core.compute import parallel
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.tasks import Task, make_task
 from probing_core.probes.base import Probe
@@ -63,8 +63,8 @@ def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
 
 
 def most_to_learn(dim: int) -> int:
-    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as `memory.TRAINING` holds."""
-    return int(memory.bytes_of(memory.TRAINING) / (4 * (dim + 1)))
+    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as `MEMORY_OF_TRAINING` holds."""
+    return int(parallel.bytes_of(parallel.MEMORY_OF_TRAINING) / (4 * (dim + 1)))
 
 
 def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:

@@ -39,3 +39,7 @@ NEAR = ("near_1", "near_2", "near_3", "near_4", "near_5")
 
 ALL_REPETITIONS = -1
 """What the column ``among`` is in rows of neighbors of all repetitions."""
+
+SUPPORTED, NOT_SUPPORTED, UNDECIDED = "holds here", "does not hold here", "cannot be told"
+"""Results of the test of a claim, as the column ``result`` of the table of claims has them: supported; not supported,
+since a part of it is significantly the other way round; undecided."""

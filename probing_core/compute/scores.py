@@ -1,6 +1,7 @@
-"""Predictions -> scores with intervals: one tidy table a model.
+"""Predictions -> scores with intervals and notes: one tidy table a model.
 
-Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets.
+Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets. A note tells
+what a reader must know of a number; it is empty where there is nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +13,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.caveats import joined, note_of_fit_columns, too_few
 from probing_core.compute.names import DEPLOYMENT, GROUP_SUBSET, ORACLE, OTHER_PROBES
 from probing_core.compute.tasks import CONTENT, codes
 from probing_core.measures import MEASURES, Predictions, interval
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.statistics import ClusterSums, difference, mean, without_interval
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, ClusterSums, difference, mean, without_interval
+from probing_core.probes.base import FitFacts
 from probing_core.transforms import FAR_CONTROL
+
+
+def joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
+    return f"{bases} photographs are too few for an interval" if bases < fewest else ""
+
+
+def note_of_fits(facts: Iterable[FitFacts]) -> str:
+    """Say whether the fits that a number rests on converged, and chose a penalty within their grid."""
+    facts = list(facts)
+    return note_of_fit_columns([fact.converged for fact in facts], [fact.at_edge for fact in facts])
+
+
+def note_of_fit_columns(converged: Iterable[bool], at_edge: Iterable[bool]) -> str:
+    """Return `note_of_fits` from two columns of ``fits.parquet``."""
+    converged, at_edge = list(converged), list(at_edge)
+    unfinished, edge = len(converged) - sum(converged), sum(at_edge)
+    return joined(
+        f"{unfinished} of {len(converged)} probes did not converge" if unfinished else "",
+        f"the penalty of {edge} of {len(at_edge)} probes lies at the edge of its grid" if edge else "",
+    )
+
 
 LINEAR = "linear"
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from probing_core.compute.live.answer import Prediction, predictions_of
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops, Prediction, predictions_of
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.detector import Detector
 from probing_core.detector.features import features

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.training_mix import sample_weights
 from probing_core.probes import array_file
 from probing_core.probes.base import forward
 
@@ -116,6 +115,12 @@ def fit_detector(
         scale.astype(np.float32),
         tuple(_undo_standardization(probe.layers, probe.mean, probe.scale) for probe in probes),
     )
+
+
+def sample_weights(untouched: np.ndarray) -> np.ndarray:
+    """Return (n,) weights, 1 on average, by which untouched views weigh half of all: ``untouched`` (n,) bool."""
+    share = untouched.mean()
+    return np.where(untouched, 0.5 / share, 0.5 / (1 - share))
 
 
 def _undo_standardization(

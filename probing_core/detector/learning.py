@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.design import Design
-from probing_core.compute.live.tiles import DIRECT_UP_TO
+from probing_core.compute.live import DIRECT_UP_TO
 from probing_core.compute.parallel import in_chunks, picture_pool
+from probing_core.compute.samples import Design
 from probing_core.corpora.base import Corpus
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import features

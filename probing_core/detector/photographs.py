@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.design import Design
-from probing_core.compute.samples import has_splits
+from probing_core.compute.samples import Design, has_splits
 from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
 from probing_core.errors import BadCorpus

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.design import Design
-from probing_core.compute.live.answer import Prediction
-from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.live import PictureCrops, Prediction, cut
 from probing_core.compute.parallel import in_chunks, picture_pool
+from probing_core.compute.samples import Design
 from probing_core.corpora.base import Corpus
 from probing_core.detector.calibration import AS_IT_IS, TURNED_GRAY
 from probing_core.detector.photographs import CALIBRATE, REPORT

@@ -107,9 +107,3 @@ def square_of(picture: Image, side: int, rng: np.random.Generator | None = None)
         (length - side) // 2 if rng is None else int(rng.integers(length - side + 1)) for length in picture.shape[:2]
     )
     return np.ascontiguousarray(picture[top : top + side, left : left + side])
-
-
-def sample_weights(untouched: np.ndarray) -> np.ndarray:
-    """Return (n,) weights, 1 on average, by which untouched views weigh half of all: ``untouched`` (n,) bool."""
-    share = untouched.mean()
-    return np.where(untouched, 0.5 / share, 0.5 / (1 - share))

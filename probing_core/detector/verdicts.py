@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.live.answer import Prediction
-from probing_core.compute.live.noticing import (
+from probing_core.compute.live import (
     ALTERED,
     CANNOT_TELL,
     PRIOR,
     RATHER_ALTERED,
     Noticing,
+    Prediction,
     alteration_score,
     log_of,
     noticing_by,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from probing_core.compute.live.tiles import cut, join
+from probing_core.compute.live import cut, join
 from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import MAPS, features, prepare

@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from probing_core.detector.training_mix import make_views, plan_views, sample_weights
+from probing_core.detector.detector import sample_weights
+from probing_core.detector.training_mix import make_views, plan_views
 from probing_core.transforms import bank
 from probing_core.transforms.alternatives.effects import WIDER_ALTERED
 from tests.conftest import scene

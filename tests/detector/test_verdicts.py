@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.live.answer import Prediction
-from probing_core.compute.live.noticing import word
+from probing_core.compute.live import Prediction, word
 from probing_core.detector.calibration import Calibration, alarms, calibration_of
 from probing_core.detector.power import power_of
 from probing_core.detector.verdicts import Judge, score_of, what_was_done

@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from probing_core.compute import maps, series
+from probing_core.compute import maps, series, train
 from probing_core.compute.names import DETECTOR, LAYERS, OTHER_PROBES, STRENGTH
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
-from probing_core.compute.train import comparison
 from probing_core.detector import detector, learning, training_mix
 from probing_core.images import encode_png
 from probing_core.measures import classification, statistics
@@ -42,7 +41,7 @@ QUICK: Sequence[tuple[Any, str, Any]] = (
     (maps, "umap_points", lambda embeddings, seed: embeddings[:, :2] + seed),
     (classification, "RESAMPLES", 20),
     (statistics, "RESAMPLES", 20),
-    (comparison, "SEEDS", (0,)),
+    (train, "SEEDS", (0,)),
     (mlp, "WIDTH", 8),
     (mlp, "EPOCHS", 2),
     (optimizer, "MAX_ITERATIONS", 4),

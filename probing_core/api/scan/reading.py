@@ -9,8 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from probing_core.compute.live.answer import Prediction
-from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.live import PictureCrops, Prediction, cut
 from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector
 from probing_core.detector.score import has_no_color, turned_gray

@@ -22,8 +22,7 @@ from probing_core.api.scan.page import write_page
 from probing_core.api.scan.reading import find_files
 from probing_core.api.scan.writing import promise_of
 from probing_core.cli import main
-from probing_core.compute.live.noticing import ANSWERS
-from probing_core.compute.live.tiles import cut
+from probing_core.compute.live import ANSWERS, cut
 from probing_core.detector.score import turned_gray
 from probing_core.errors import BadConfig, BadRun
 from probing_core.images import encode_jpeg, encode_png, read_image

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dashboard.jobs.estimate import Pace, estimate, most_alike, paces
-from probing_core.compute.design import Design
 from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
+from probing_core.compute.samples import Design
 from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.results import Run
 from probing_core.run import layout

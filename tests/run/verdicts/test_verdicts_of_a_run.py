@@ -14,8 +14,7 @@ from lab.scripts.reference import SCORED_ALONE, ship
 from probing_core.api.predictor import Predictor
 from probing_core.cli import main
 from probing_core.compute import maps
-from probing_core.compute.live.noticing import alteration_score, log_of
-from probing_core.compute.live.tiles import cut
+from probing_core.compute.live import alteration_score, cut, log_of
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.calibration import calibration_of, p_values

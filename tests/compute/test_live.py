@@ -1,20 +1,23 @@
-"""From a score to the probability that a picture was altered: against scikit-learn, and by Bayes' rule."""
+"""Crops of a picture, and the probability that it was altered."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from probing_core.compute.live.noticing import (
+from probing_core.compute.live import (
+    MAX_TILES,
     MIN_PHOTOGRAPHS,
     Noticing,
     alteration_score,
+    cut,
     fit_noticing,
     if_altered,
+    join,
     log_of,
     noticing_of,
     require_prior,
@@ -22,7 +25,73 @@ from probing_core.compute.live.noticing import (
 )
 from probing_core.errors import BadConfig, BadRun
 
-GROUPS = ("identity", "color", "blur", "blur")
+GROUPS = ("identity", "color", "noise")
+
+
+def picture(height, width):
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x % 256, y % 256, (x + y) % 256], axis=-1).astype(np.uint8)
+
+
+def test_a_picture_of_the_views_size_is_looked_at_untouched():
+    image = picture(128, 128)
+    look = cut(image, 128)
+    assert look.kind == "direct"
+    assert look.tiles == ()
+    assert np.array_equal(look.whole, image)
+
+
+@pytest.mark.parametrize(("height", "width"), [(128, 128), (5000, 128), (128, 5000), (1500, 1500), (300, 5000)])
+def test_what_is_cut_keeps_no_picture_alive(height, width):
+    image = picture(height, width)
+    assert not any(np.shares_memory(part, image) for part in cut(image, 128).pictures)
+
+
+@pytest.mark.parametrize(("side", "kind"), [(40, "direct"), (192, "direct"), (193, "combined"), (1000, "combined")])
+def test_the_shorter_side_decides(side, kind):
+    assert cut(picture(side, side + 300), 128).kind == kind
+
+
+@given(height=st.integers(32, 1200), width=st.integers(32, 1200))
+@example(height=971, width=97)  # one column of tiles, too long for all of them
+@example(height=97, width=971)
+@settings(max_examples=40, deadline=None)
+def test_looks_have_the_views_size_and_tiles_their_own_scale(height, width):
+    image = picture(height, width)
+    look = cut(image, 64)
+    assert look.whole.shape == (64, 64, 3)
+    assert len(look.tiles) <= MAX_TILES
+    assert (len(look.tiles) > 0) == (min(height, width) > 96)
+    for tile in look.tiles:
+        assert tile.shape == (64, 64, 3)
+        # Neighbors differ by one step: nothing was scaled.
+        assert ((tile[:, 1:, 0].astype(int) - tile[:, :-1, 0]) % 256 == 1).all()
+
+
+def test_tiles_reach_every_corner():
+    image = picture(500, 700)
+    tiles = cut(image, 128).tiles
+    corners = {(int(t[0, 0, 0]), int(t[0, 0, 1])) for t in tiles}
+    assert (0, 0) in corners
+    assert ((700 - 128) % 256, (500 - 128) % 256) in corners
+
+
+def test_tiles_are_believed_about_noise_and_both_about_color():
+    whole, tiles = np.array([0.2, 0.7, 0.1]), np.array([[0.2, 0.1, 0.7], [0.3, 0.1, 0.6]])
+    joined = join(np.stack([whole, *tiles]), GROUPS)
+    logs = np.log(tiles).mean(0)
+    expected = np.exp([0.5, 0.5, 0.2] * np.log(whole) + [0.5, 0.5, 0.8] * logs)
+    np.testing.assert_allclose(joined, expected / expected.sum())
+
+
+def test_a_whole_alone_and_tiles_that_say_the_same_answer_as_it_does():
+    whole = np.array([0.2, 0.7, 0.1])
+    np.testing.assert_allclose(join(whole[None], GROUPS), whole)
+    np.testing.assert_allclose(join(np.stack([whole] * 4), GROUPS), whole)
+    assert np.isfinite(join(np.array([[1.0, 0, 0], [0, 0, 1.0]]), GROUPS)).all()
+
+
+NOTICED = ("identity", "color", "blur", "blur")
 
 
 def made(n: int = 4000, apart: float = 2.0, seed: int = 0) -> dict[str, np.ndarray]:
@@ -113,7 +182,7 @@ def test_a_prior_is_a_share(prior):
 
 def test_what_was_done_if_it_was_altered_leaves_identity_out_and_sums_to_one():
     p = np.array([[0.5, 0.1, 0.3, 0.1], [1.0, 0, 0, 0]])
-    np.testing.assert_allclose(if_altered(p, GROUPS), [[0, 0.2, 0.6, 0.2], [0, 0, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(if_altered(p, NOTICED), [[0, 0.2, 0.6, 0.2], [0, 0, 0, 0]], atol=1e-6)
 
 
 @pytest.mark.parametrize("noticing", [Noticing(1.25, -0.5), Noticing()])
@@ -143,6 +212,6 @@ def test_scored_views_calibrate_by_photographs_that_no_probe_of_the_run_learned_
 
 def test_the_score_is_the_largest_log_odds_against_identity():
     p = np.array([[0.5, 0.1, 0.3, 0.1], [0.1, 0.8, 0.05, 0.05]])
-    np.testing.assert_allclose(alteration_score(np.log(p), GROUPS), np.log([0.3 / 0.5, 0.8 / 0.1]))
-    np.testing.assert_allclose(alteration_score(np.log(p), GROUPS, without_color=True), np.log([0.6, 0.5]))
-    assert np.isfinite(alteration_score(log_of(np.array([[1.0, 0, 0, 0]])), GROUPS)).all()
+    np.testing.assert_allclose(alteration_score(np.log(p), NOTICED), np.log([0.3 / 0.5, 0.8 / 0.1]))
+    np.testing.assert_allclose(alteration_score(np.log(p), NOTICED, without_color=True), np.log([0.6, 0.5]))
+    assert np.isfinite(alteration_score(log_of(np.array([[1.0, 0, 0, 0]])), NOTICED)).all()

@@ -1,4 +1,4 @@
-"""Runs of few photographs against scikit-learn's cross-validation over the same groups."""
+"""Probes of a run of few photographs: each is predicted by a probe that learned from the others."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""A run over stand-ins of the published encoders, by the name of their set: the claims are tested without CAN, which
-nobody has published."""
+"""A run over stand-ins of the published encoders: the claims are tested without CAN, which nobody has published."""
 
 from __future__ import annotations
 
 import pytest
 
 from probing_core.cli import main
-from probing_core.compute.claims import CLAIMS, UNDECIDED
+from probing_core.compute.claims import CLAIMS
+from probing_core.compute.names import UNDECIDED
 from probing_core.models import CATALOG, expand
 from probing_core.results import Run, claims_by_set, result_in_words
 from probing_core.run import layout
