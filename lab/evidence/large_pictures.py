@@ -26,11 +26,10 @@ from probing_core.compute.live import PictureCrops, join
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.detector.calibration import LEVEL, alarms, calibration_of, error_holds, p_values
 from probing_core.detector.detector import Detector
-from probing_core.detector.photographs import ROLES
-from probing_core.detector.power import power_of
+from probing_core.detector.learning import ROLES
 from probing_core.detector.scoring import views_of
+from probing_core.detector.verdicts import LEVEL, alarms, calibration_of, error_holds, p_values, power_of
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import scored_views_path
 from probing_core.run.recipe import Recipe, load_transforms

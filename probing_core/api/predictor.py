@@ -27,12 +27,9 @@ from probing_core.compute.live import (
     word,
 )
 from probing_core.compute.names import DEPLOYMENT, DETECTOR
-from probing_core.detector.calibration import LEVEL
-from probing_core.detector.detecting import detect
-from probing_core.detector.detector import Detector
+from probing_core.detector.detector import Detector, detect, has_no_color
 from probing_core.detector.features import prepare
-from probing_core.detector.score import has_no_color
-from probing_core.detector.verdicts import Judge, Verdict
+from probing_core.detector.verdicts import LEVEL, Judge, Verdict
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import as_image, to_image
 from probing_core.probes.base import LinearProbe

@@ -19,11 +19,9 @@ from probing_core.compute.live import PictureCrops, Prediction, cut
 from probing_core.compute.parallel import in_chunks, picture_pool
 from probing_core.compute.samples import Design
 from probing_core.corpora.base import Corpus
-from probing_core.detector.calibration import AS_IT_IS, TURNED_GRAY
-from probing_core.detector.photographs import CALIBRATE, REPORT
-from probing_core.detector.score import has_no_color, turned_gray
-from probing_core.detector.training_mix import View, make_views, square_of
-from probing_core.detector.verdicts import score_of
+from probing_core.detector.detector import has_no_color, turned_gray
+from probing_core.detector.learning import CALIBRATE, REPORT, View, make_views, square_of
+from probing_core.detector.verdicts import AS_IT_IS, TURNED_GRAY, score_of
 from probing_core.errors import BadImage
 from probing_core.transforms.base import GROUPS, Image, Transform, generator
 

@@ -26,10 +26,8 @@ from probing_core.compute.studies import Study
 from probing_core.compute.studies.data import ModelData, SeriesData
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train import Trained, train_linear
-from probing_core.detector.detecting import detect
-from probing_core.detector.detector import Detector
-from probing_core.detector.learning import can_learn, learn_detector, learned_from, measure_units
-from probing_core.detector.photographs import choose_photographs
+from probing_core.detector.detector import Detector, detect
+from probing_core.detector.learning import can_learn, choose_photographs, learn_detector, learned_from, measure_units
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.run import layout

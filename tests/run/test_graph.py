@@ -14,7 +14,7 @@ from probing_core.compute import maps, series, train
 from probing_core.compute.names import DETECTOR, LAYERS, OTHER_PROBES, STRENGTH
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
-from probing_core.detector import detector, learning, training_mix
+from probing_core.detector import detector, learning
 from probing_core.images import encode_png
 from probing_core.measures import classification, statistics
 from probing_core.probes import mlp, optimizer
@@ -48,10 +48,10 @@ QUICK: Sequence[tuple[Any, str, Any]] = (
     (detector, "WIDTH", 8),
     (detector, "SEEDS", (0,)),
     (learning, "MIN_PHOTOGRAPHS", {"learn": 4, "choose": 2}),
-    (training_mix, "CLEAN", 1),
-    (training_mix, "WIDER_CLEAN", 1),
-    (training_mix, "BY_BANK", 2),
-    (training_mix, "BY_ALTERNATIVES", 2),
+    (learning, "CLEAN", 1),
+    (learning, "WIDER_CLEAN", 1),
+    (learning, "BY_BANK", 2),
+    (learning, "BY_ALTERNATIVES", 2),
     (series, "SERIES_IMAGES", 3),
     (series, "RENDERED_IMAGES", 12),
 )

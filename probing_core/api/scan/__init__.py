@@ -31,8 +31,7 @@ from probing_core.api.scan.rows import (
 from probing_core.api.scan.writing import CSV, TABLE, rows_with_q, write_tables
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads
-from probing_core.detector.calibration import LEVEL, MIN_BEYOND, Calibration
-from probing_core.detector.verdicts import Judge
+from probing_core.detector.verdicts import LEVEL, MIN_BEYOND, Calibration, Judge
 from probing_core.errors import BadConfig, one_line
 from probing_core.measures.notation import in_percent
 from probing_core.run import revisions

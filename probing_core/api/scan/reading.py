@@ -10,9 +10,7 @@ import cv2
 import numpy as np
 
 from probing_core.compute.live import PictureCrops, Prediction, cut
-from probing_core.detector.detecting import detect
-from probing_core.detector.detector import Detector
-from probing_core.detector.score import has_no_color, turned_gray
+from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
 from probing_core.detector.verdicts import score_of
 from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image, encode_webp, inspect

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from probing_core.api.scan.reading import File, Finding
-from probing_core.detector.calibration import MIN_BEYOND, Calibration, is_enough
-from probing_core.detector.verdicts import Judge, score_of
+from probing_core.detector.verdicts import MIN_BEYOND, Calibration, Judge, is_enough, score_of
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import in_percent
 

@@ -23,7 +23,7 @@ from probing_core.api.scan.reading import find_files
 from probing_core.api.scan.writing import promise_of
 from probing_core.cli import main
 from probing_core.compute.live import ANSWERS, cut
-from probing_core.detector.score import turned_gray
+from probing_core.detector.detector import turned_gray
 from probing_core.errors import BadConfig, BadRun
 from probing_core.images import encode_jpeg, encode_png, read_image
 from probing_core.run.options import Options
@@ -273,7 +273,7 @@ def test_trusted_pictures_calibrate(made, folder, tmp_path, monkeypatch):
 
 def test_false_discoveries_stay_below_the_rate_meant():
     """Folders of 2,000 clean and 100 altered, 500 clean ones given; 200 redraws of both."""
-    from probing_core.detector.calibration import p_values
+    from probing_core.detector.verdicts import p_values
 
     rates, powers = [], []
     for seed in range(200):

@@ -1,3 +1,5 @@
+"""The views that the detector learns from."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 from probing_core.detector.detector import sample_weights
-from probing_core.detector.training_mix import make_views, plan_views
+from probing_core.detector.learning import make_views, plan_views
 from probing_core.transforms import bank
 from probing_core.transforms.alternatives.effects import WIDER_ALTERED
 from tests.conftest import scene
