@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.made_run import KEY, make_run
-from probing_core.api.scan import scan
-from probing_core.api.scan.reading import small
+from probing_core.api.scan import scan, small
 from probing_core.compute.live import cut
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, opencv_on_one_thread

@@ -1,4 +1,4 @@
-"""Folders are scanned by a small detector that was learned on the spot."""
+"""A folder is scanned: its files, its chunks, its tables and its page."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ from scipy.stats import false_discovery_control
 
 from probing_core.api import scan as scanning
 from probing_core.api.predictor import Predictor
-from probing_core.api.scan import chunks, scan
-from probing_core.api.scan.chunks import Chunks
-from probing_core.api.scan.page import write_page
-from probing_core.api.scan.reading import find_files
-from probing_core.api.scan.writing import promise_of
+from probing_core.api.scan import Chunks, find_files, promise_of, scan, write_page
 from probing_core.cli import main
 from probing_core.compute.live import ANSWERS, cut
 from probing_core.detector.detector import turned_gray
@@ -31,6 +27,41 @@ from probing_core.run.stages import run
 from probing_core.transforms import resolve
 from tests.conftest import scene
 
+
+def test_a_link_counts_as_changed_when_its_picture_is(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    picture = mine / "picture.bin"
+    picture.write_bytes(b"one picture")
+    (mine / "link.png").symlink_to(picture)
+    (mine / "lost.png").symlink_to(mine / "nowhere.bin")
+    (mine / "itself.png").symlink_to("itself.png")
+    before = {file.name: file.stamp for file in find_files(mine, apart=tmp_path)}
+    picture.write_bytes(b"another picture")
+    after = {file.name: file.stamp for file in find_files(mine, apart=tmp_path)}
+    assert before.keys() == after.keys() == {"link.png", "lost.png", "itself.png"}
+    assert before["link.png"] != after["link.png"]
+    assert before["lost.png"] == after["lost.png"]
+
+
+def test_a_file_that_is_removed_while_the_folder_is_listed_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "1.png").touch()
+    (tmp_path / "2.png").touch()
+    monkeypatch.setattr(scanning, "leads_out", lambda path, folder: path.name == "1.png" and path.unlink())
+    assert [file.name for file in find_files(tmp_path, apart=tmp_path / "out")] == ["2.png"]
+
+
+def test_a_folder_that_cannot_be_listed_ends_the_scan_before_it_begins(tmp_path, unlistable):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "1.png").touch()
+    unlistable(tmp_path / "a" / "b")
+    with pytest.raises(BadConfig, match=r"b' cannot be listed \(Permission denied\)"):
+        find_files(tmp_path / "a", apart=tmp_path / "out")
+    (tmp_path / "itself").symlink_to("itself")
+    with pytest.raises(BadConfig, match="is no folder"):
+        find_files(tmp_path / "itself", apart=tmp_path / "out")
+
+
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
 
 CHUNK = 16  # so that a hundred files make several
@@ -39,7 +70,7 @@ CHUNK = 16  # so that a hundred files make several
 @pytest.fixture(scope="module", autouse=True)
 def small_chunks():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "CHUNK", CHUNK)
+        patch.setattr(scanning, "CHUNK", CHUNK)
         yield
 
 
