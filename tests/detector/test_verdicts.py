@@ -58,8 +58,8 @@ def test_the_number_of_alarms_is_beta_binomial(n, calibrated_on):
     chance = betabinom(n, beyond, calibrated_on + 1 - beyond)
     most = max(k for k in range(n + 1) if chance.sf(k - 1) > 0.05)
     p = np.linspace(0.06, 1, n)
-    for alarms, holds in ((most, True), (most + 1, False)):
-        p[:alarms] = 0.01
+    for alarming, holds in ((most, True), (most + 1, False)):
+        p[:alarming] = 0.01
         assert error_holds(p, 0.05, calibrated_on) is holds
 
 
