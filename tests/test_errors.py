@@ -19,7 +19,7 @@ from probing_core.measures.statistics import mean, sign_flip
 from probing_core.paths import user_path
 from probing_core.probes.linear import LinearProbe, fit, fit_discriminant
 from probing_core.results import Run
-from probing_core.results.comparison import place_among
+from probing_core.results.compare import place_among
 from probing_core.run.recipe import Recipe
 
 RECIPE = Recipe(corpus="photos", fingerprint="f", transforms=("identity", "fog"), models=("baseline/pixels",))

@@ -228,7 +228,6 @@ def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
 
 
 def _module_of(encode: Any) -> torch.nn.Module | None:
-    """Return ``encode`` if it is a module of PyTorch, or the module that it is a method of."""
     torch = sys.modules.get("torch")
     owner = getattr(encode, "__self__", encode)
     return owner if torch is not None and isinstance(owner, torch.nn.Module) else None
@@ -237,7 +236,6 @@ def _module_of(encode: Any) -> torch.nn.Module | None:
 def _on_tensors(
     encode: Callable[[Any], Any], module: torch.nn.Module, preprocessing: Preprocessing | None
 ) -> Callable[[Sequence[Image]], Any]:
-    """Return a function of images that calls ``encode`` with a batch on the device of ``module``."""
     import torch
 
     from probing_core.models.preprocessing import make_batch
@@ -252,7 +250,6 @@ def _on_tensors(
 
 
 def _embed(encode: Callable[[Any], Any], images: Sequence[Image]) -> np.ndarray:
-    """Return the embeddings (V, D) ``float32`` of ``images``."""
     parts: list[np.ndarray] = []
     for start in range(0, len(images), BATCH):
         batch = list(images[start : start + BATCH])

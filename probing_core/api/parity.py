@@ -199,7 +199,6 @@ def _shifts(first: np.ndarray, second: np.ndarray, unit: float) -> np.ndarray:
 
 
 def _scale(embed: Embed | None, photographs: Sequence[Image], unit: float) -> pd.DataFrame:
-    """Return `Parity.scale`."""
     rows = []
     if embed is not None:
         before = embed(photographs)
@@ -255,8 +254,6 @@ def write_golden(folder: Path) -> int:
 
 
 class _Loader:
-    """Makes sides of what a user names."""
-
     def __init__(self, pictures: Sequence[GoldenPicture], images: Sequence[Image], device: str, precision: str) -> None:
         self.pictures, self.images, self.device, self.precision = pictures, images, device, precision
         self.loaded: dict[str, LoadedEmbedder] = {}
@@ -366,17 +363,6 @@ def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
     if "embedding" in table:
         return list(table["file"]), np.stack(table["embedding"].to_list())
     return list(table["file"]), table.drop(columns=["file", "kind"], errors="ignore").to_numpy()
-
-
-def _read_numbers(path: Path) -> np.ndarray:
-    if path.suffix == ".npy":
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    from safetensors.numpy import load_file
-
-    arrays = load_file(path)
-    if "embeddings" not in arrays:
-        raise ModelUnavailable(f"'{path}' has no tensor 'embeddings'; there are: {', '.join(arrays) or 'none'}.")
-    return arrays["embeddings"]
 
 
 def _read_matrix(path: Path) -> tuple[list[str] | None, np.ndarray]:

@@ -370,7 +370,6 @@ def _or(value: float, other: float) -> float:
 
 
 def _shown(row: dict[str, Any], here: str) -> dict[str, Any]:
-    """Return what the page's template writes of a picture."""
     address = f"{here}/{row['path']}".replace(os.sep, "/")
     return {
         "path": row["path"],
@@ -505,7 +504,6 @@ def _promise(judge: Judge, n: int, trusting: bool) -> str:
 
 
 def _numbers(judge: Judge) -> str:
-    """Return how many photographs calibrate, of each kind that there is."""
     if judge.calibration is None:
         return ""
     counts = {
@@ -534,7 +532,6 @@ def _fill(
     progress: Progress,
     stage: str,
 ) -> None:
-    """Make the chunks that are missing."""
     missing = chunks.missing()
     total = sum(map(len, chunks.files))
     done = total - sum(len(chunks.files[i]) for i in missing)

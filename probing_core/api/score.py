@@ -224,7 +224,6 @@ def _model_of(
     function: Callable[[Any], Callable[..., Any]],
     batch_size: int | None,
 ) -> tuple[str, Any]:
-    """Return the name of the model, and what tells it apart from another one of that name."""
     if isinstance(encoder, str):
         spec, parsed = find_spec(encoder), parse(encoder)
         if "weights" not in parsed.options and not user_path(parsed.model).exists():
@@ -253,11 +252,6 @@ def _function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Calla
 
 
 def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
-    """Return embeddings as an array.
-
-    Raises:
-        BadArray: they are another number than the samples.
-    """
     matrix = np.asarray(embeddings.detach().float().cpu() if hasattr(embeddings, "detach") else embeddings)
     if len(matrix) != len(scored) if matrix.ndim else True:
         raise BadArray(

@@ -396,7 +396,6 @@ def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]
 
 
 def _scores(results: Mapping[str, ModelResults]) -> dict[str, dict[str, ClusterSums]]:
-    """Return score -> model -> its sums."""
     return {
         FINE: {model: of.fine for model, of in results.items() if of.fine is not None},
         FAR: {model: of.far for model, of in results.items() if of.far is not None},
@@ -406,7 +405,6 @@ def _scores(results: Mapping[str, ModelResults]) -> dict[str, dict[str, ClusterS
 def _tables_of_set(
     role_set: str, roles: Roles, results: Mapping[str, ModelResults]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the claims and the contrasts of one set of encoders."""
     scores = {score: _values_by_role(roles, of) for score, of in _scores(results).items()}
     contrasts = contrast_table(scores)
     fine = {m: of.predictions for m, of in results.items() if of.predictions is not None}
@@ -437,7 +435,6 @@ def _tables_of_set(
 
 
 def _values_by_role(roles: Roles, values: Mapping) -> dict[str, list]:
-    """Return role -> the values of the models that have it, of those that have one."""
     found = {role: [values[m] for m in models if m in values] for role, models in roles.items()}
     return {role: each for role, each in found.items() if each}
 

@@ -85,7 +85,6 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
 
 
 def _learned(corpus: Corpus, seed: int) -> Corpus:
-    """Return ``corpus`` without the rows that probes may not learn from or choose on."""
     rows = corpus.rows
     if (rows["split"] == "").any():
         rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), seed))

@@ -240,7 +240,6 @@ class SamplePlan:
 
 
 def _versions(design: Design) -> pd.DataFrame:
-    """Return what is made of an image that gets everything."""
     versions = pd.DataFrame(
         [
             (t.name, t.group, t.far, repetition, draw)

@@ -70,8 +70,6 @@ Score = tuple[str, str, np.ndarray, ClusterSums, float]
 
 @dataclass(frozen=True)
 class _ProbeScores:
-    """Scores of one probe: which, on what, and its fits."""
-
     task: str
     probe: str
     predictions: pd.DataFrame
@@ -154,7 +152,6 @@ def _rows(model: str, probe: _ProbeScores, unscored: Collection[str]) -> Iterato
 
 
 def _note(fits: pd.DataFrame) -> str:
-    """Return what a reader must know about the probes, or an empty string."""
     own = fits["note"].unique() if "note" in fits else ()
     return joined(note_of_fit_columns(fits["converged"], fits["at_edge"]), *own)
 
@@ -201,8 +198,6 @@ def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterat
 
 
 class _Columns:
-    """Columns of a table of predictions as arrays."""
-
     def __init__(self, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
         self.table = table
         self.truth, self.predicted = codes(table["truth"], classes), codes(table["predicted"], classes)

@@ -155,7 +155,6 @@ def make_series(
 def _versions(
     name: str, design: Design, corpus: Corpus, transforms: Transforms, rows: list[Columns]
 ) -> list[tuple[Image, Columns]]:
-    """Make the versions of one image, with what is measured on them."""
     picture = corpus.load(rows[0]["image_id"])
     source = picture if name == RENDERING else prepare_source(picture, design.view)
     make: Callable[..., Made] = MAKERS[name]

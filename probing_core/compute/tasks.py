@@ -102,7 +102,6 @@ def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame 
 
 
 def _rotation(name: str) -> int:
-    """Return the rotation of a group task; -1 of others."""
     return int(name[6:]) if name.startswith("group-") and name[6:].isdigit() else -1
 
 

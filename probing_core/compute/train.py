@@ -304,7 +304,6 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
 
 
 def _renderings(data: ModelSamples) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return rows and embeddings of the renderings; none where the run has none."""
     return data.rendered or (data.samples[:0], np.empty((0, data.X.shape[1]), np.float32))
 
 
@@ -366,7 +365,6 @@ def _by_splits(data: ModelSamples, task: Task, fold: Fold) -> tuple[LinearProbe,
 def _by_folds(
     data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]
 ) -> tuple[LinearProbe, list[CrossFitted]]:
-    """Return the probe of all photographs, and those of cross-validation."""
     nothing = np.empty(0, np.int64)
     cross = [CrossFitted(probe, fold.test, nothing) for probe, fold in zip(probes, folds, strict=True)]
     return fit_train_and_val(data, task, folds[0], probes), cross
@@ -513,7 +511,6 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
 
 
 def _only(data: ModelSamples, task: Task, transform: str) -> Task:
-    """Return the same task over the samples of one transform, all of which may be learned from."""
     mine = (data.samples["transform"] == transform).to_numpy()
     return replace(task, truth=np.where(mine, task.truth, -1), seen=np.ones(len(mine), bool))
 

@@ -146,7 +146,6 @@ def sample_weights(untouched: np.ndarray) -> np.ndarray:
 def _undo_standardization(
     layers: Sequence[tuple[np.ndarray, np.ndarray]], mean: np.ndarray, scale: np.ndarray
 ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Move the probe's own standardization of what it receives into its first layer."""
     (weight, bias), *others = layers
     first = weight / scale[:, None]
     return ((first.astype(np.float32), (bias - mean @ first).astype(np.float32)), *others)

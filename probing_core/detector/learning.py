@@ -226,7 +226,6 @@ def measure_units(
 def _measure(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features of the views of one photograph, and the class of each."""
     names = [t.name for t in transforms]
     planned = plan_views(names[1:], row["image_id"], design.seed)
     views: list[Image] = []

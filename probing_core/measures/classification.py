@@ -133,8 +133,6 @@ def _from_counts(
     clusters: np.ndarray,
     score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> ClusterSums:
-    """Return a score computed from how often each class of ``truth`` was predicted correctly, was there, and was
-    predicted."""
     classes, row = numbered(truth)
     k = len(classes)
     position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))

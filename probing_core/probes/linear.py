@@ -135,7 +135,6 @@ def fit(
 
 
 def _blocks(X: Sliceable, y: np.ndarray, weights: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> list[Block]:
-    """Return all rows, standardized."""
     return [
         Block(
             reading.block_reader(X, rows, mean, scale),
@@ -188,7 +187,6 @@ def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> 
 
 
 def _sample(blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
-    """Return at most `METRIC_ROWS` rows, evenly spaced, and their weights."""
     stride = -(-sum(len(block.truth) for block in blocks) // METRIC_ROWS)
     return torch.cat([b.rows()[::stride] for b in blocks]), torch.cat([b.weight[::stride] for b in blocks])
 

@@ -138,7 +138,6 @@ def _kept_units(
 def _tensors(
     X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, mean: np.ndarray, scale: np.ndarray
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return standardized rows (n, D), classes (n,) and weights (n,)."""
     rows = reading.standardized(X, slice(0, len(y)), mean, scale)[:, :-1]
     weight = torch.ones(len(y)) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
     return rows, torch.from_numpy(np.asarray(y, np.int64)), weight
@@ -154,7 +153,6 @@ def _batch_loss(
 
 
 def _losses(layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor) -> list[float]:
-    """Return each seed's mean loss on ``rows`` (n, D), weighted by ``weight`` (n,)."""
     totals = torch.zeros(len(layers[0]), dtype=torch.float64)
     with torch.no_grad():
         for start in range(0, len(truth), reading.BLOCK):

@@ -108,8 +108,6 @@ def minimize(
 
 
 class _State:
-    """State of the optimizer: parameters, logits, errors, gradient, and the memory of L-BFGS."""
-
     def __init__(self, blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor) -> None:
         self.blocks, self.inverse = blocks, inverse
         self.V = start.clone()
@@ -196,7 +194,6 @@ class _State:
 
 
 def _product(block: Block, V: Tensor) -> Tensor:
-    """Return X V (n, K)."""
     width = V.shape[1]
     # Matrix products of 31 columns take twice the time of those of 32.
     padded = torch.nn.functional.pad(V, (0, -width % 16))
@@ -204,5 +201,4 @@ def _product(block: Block, V: Tensor) -> Tensor:
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Return the inner product () of two (D, K)."""
     return torch.einsum("dk,dk->", a, b)

@@ -296,7 +296,6 @@ class ModelData:
 
     @cached_property
     def _read(self) -> EmbeddedRows:
-        """Everything that is read of the main samples, in one pass over the units."""
         rows = chosen_rows(self.samples, self.images, list(self.classes))
         truth = make_task("fine", self.samples, tuple(self.transforms.values())).truth[rows]
         return EmbeddedRows(self.samples.iloc[rows], self.X[rows], truth)

@@ -253,7 +253,6 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
 
 
 def _tasks(data: ModelData, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
-    """Return task -> class of each row, -1 where the task leaves it out, and the classes."""
     versions = rows.groupby("image_id")["transform"].transform("size")
     # Images that are there for their content alone have one version; classes are paired.
     fine = np.where(versions > 1, codes(rows["transform"], data.classes), -1)
@@ -291,7 +290,6 @@ def retrieval_table(series: SeriesData) -> pd.DataFrame:
 
 
 def _recall_rows(found: Retrieved, chosen: np.ndarray, about: dict[str, Any], note: str = "") -> list[dict[str, Any]]:
-    """Return a row of recall for each of `KS`, of the queries that are ``chosen``."""
     rows, table = found.rows[chosen] if chosen.dtype == bool else found.rows.iloc[chosen], []
     for k in KS:
         recall = measured("original-found", mean(found.ranks.found(k)[chosen], rows["base_id"].to_numpy()))
