@@ -1,4 +1,4 @@
-"""What an encoder holds of the look while it is trained: a measurement between two steps, in seconds."""
+"""The look that an encoder holds, measured in seconds between two steps of its training."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class LookProbe:
 
         Raises:
             BadArray: the embeddings have another shape than (N, D), or hold values that are not finite.
-            BadConfig: ``encode`` cannot be called, or ``preprocessing`` beside a function, which has its own.
+            BadConfig: ``encode`` cannot be called, or ``preprocessing`` was given with a function, which has its own.
         """
         begun = time.perf_counter()
         if not callable(encode):

@@ -124,21 +124,18 @@ def parity(
     precision: str = "float32",
     progress: Progress = SILENT,
 ) -> Parity:
-    """Tell whether two pipelines give the same embeddings of the golden pictures.
+    """Compare the embeddings that two pipelines give of the golden pictures.
 
     A shift is the distance of two embeddings of one picture, in units of the mean distance between two photographs.
 
     Args:
-        a: name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the other one where no
-            preprocessing lies beside it; a function: images (H, W, 3) ``uint8`` -> (N, D), or, where its parameter is
+        a, b: each is the name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the other one where no
+            preprocessing is next to it; a function: images (H, W, 3) ``uint8`` -> (N, D), or, where its parameter is
             called ``paths``, paths of files -> (N, D); a file of vectors of the pictures that `write_golden` wrote
             (``.npy``, ``.safetensors`` with a tensor ``embeddings``, ``.parquet``); or these vectors as an array (N, D)
             in the order of the list.
-        b: the other one, likewise.
         tolerance: the largest shift of pipelines that are alike.
-        device: of named models, as in `load_embedder`.
-        precision: of named models, likewise.
-        progress: what the work reports to.
+        device, precision: of named models, as in `load_embedder`.
 
     Raises:
         ProbingError: a pipeline cannot be used, or their embeddings differ in length.
@@ -159,7 +156,7 @@ def parity(
             f"{second.vectors.shape[1]}: embeddings of different models or layers, which no distance compares."
         )
     kinds = np.array([picture.kind for picture in pictures])
-    # The unit and the scale are of the first that tells photographs apart and, of two, can be called.
+    # Unit and scale come from a pipeline that separates photographs and, where possible, can be called.
     known = min(sides, key=lambda side: (not _distances(side.vectors, kinds).any(), side.embed is None))
     gaps = _distances(known.vectors, kinds)
     if not gaps.any():
@@ -321,9 +318,9 @@ class _Loader:
 
 
 def read_vectors(path: Path, names: Sequence[str]) -> np.ndarray:
-    """Return the vectors (N, D) that lie in ``path``, in the order of ``names``.
+    """Return the vectors (N, D) in the file ``path``, in the order of ``names``.
 
-    A matrix (``.npy``, ``.safetensors``) has the names of its rows beside it, in ``<same name>.csv``, column ``file``,
+    A matrix (``.npy``, ``.safetensors``) has the names of its rows next to it, in ``<same name>.csv``, column ``file``,
     or, a name a line, in ``<same name>.txt``; without these its rows are in the order of ``names``. Parquet has the
     column ``file``, and ``embedding`` or one numeric column a dimension.
 

@@ -108,8 +108,7 @@ class Predictor:
 
     Args:
         run: an opened `probing_core.Run`, or the directory of one, which is opened; by default the reference run.
-        device: as in `load_embedder`.
-        precision: as in `load_embedder`.
+        device, precision: as in `load_embedder`.
         level: of the detector's verdicts: the share of untouched pictures that may be called altered.
 
     Raises:

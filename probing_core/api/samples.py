@@ -92,7 +92,7 @@ def samples(
     seed: int = 0,
 ) -> Samples:
     """Return the transformed images by which `score` judges an encoder, for one that runs elsewhere: embed them in
-    order, and give `score` the embeddings (N, D) beside them.
+    order, and give `score` the embeddings (N, D) together with them.
 
     Args:
         images: as in `score`.
@@ -124,7 +124,7 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
     none is given, a folder or the name of a corpus, or pictures and data sets in memory.
 
     Raises:
-        ProbingError: there is no such corpus, the pictures cannot be read, or labels were given beside a folder.
+        ProbingError: there is no such corpus, the pictures cannot be read, or labels were given with a folder.
     """
     if isinstance(images, Corpus):
         return images

@@ -67,7 +67,7 @@ class File:
 
 
 def find_files(folder: Path, apart: Path) -> list[File]:
-    """Find the files under ``folder`` by the order of their names, less hidden ones, links out of it and ``apart``.
+    """Find the files under ``folder`` in the order of their names, without hidden ones, links out of it and ``apart``.
 
     Raises:
         BadConfig: there is no such folder, nothing in it to scan, or a folder in it that cannot be listed.
@@ -309,7 +309,7 @@ def promise_of(out: Path) -> str:
 
 
 def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) -> None:
-    """Write `CSV` and `TABLE`; ``promise`` stands in the second's metadata.
+    """Write `CSV` and `TABLE`; ``promise`` is in the metadata of the second.
 
     Raises:
         BadRun: the disk is full or not writable.
@@ -342,7 +342,7 @@ def write_page(
     Args:
         chunks: rows of all files, thumbnails included, a chunk at a time.
         counts: verdict -> how many files.
-        about: sentences that stand on top.
+        about: sentences at the top of the page.
     """
     from jinja2 import Environment
 
@@ -454,7 +454,7 @@ def scan(
 
 
 def remove_results(out: Path) -> None:
-    """Remove what a scan has written into ``out``, and the folder if nothing else lies in it.
+    """Remove what a scan has written into ``out``, and the folder if nothing else is in it.
 
     Raises:
         BadConfig: ``out`` is no folder of a scan, or something in it cannot be removed.
@@ -469,7 +469,7 @@ def remove_results(out: Path) -> None:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise BadConfig(f"'{out}' could not be removed ({one_line(error)}); remove it by hand.") from error
-    with suppress(OSError):  # something else lies in it, and stays
+    with suppress(OSError):  # something else is in it, and stays
         out.rmdir()
 
 

@@ -96,7 +96,7 @@ def score(
         studies: whether the studies of a run are made too (`Scores.run` has their tables).
         maps: whether a map of the embeddings is drawn too.
         name: of an encoder that has none, in the table and in errors.
-        device: where a model or a module computes, as in `load_embedder`; ``auto`` leaves a module where it lies.
+        device: where a model or a module computes, as in `load_embedder`; ``auto`` leaves a module where it is.
         batch_size: images of one call of a function or module; 64 if not given.
         cache: whether the result is kept for the next call: embeddings and predictions, no picture.
         progress: whether a bar shows how far the work is, if not given, in terminals and notebooks; or what the work
@@ -145,7 +145,7 @@ def _scores(
     """Return the scores of a run that is kept by what it is made of, or made for this once.
 
     Args:
-        known: what tells the model apart from another one of its name.
+        known: what distinguishes the model from another one of its name.
     """
     recipe = replace(scored.recipe, models=(model,))
     options = replace(DEFAULTS, device=device)

@@ -43,7 +43,7 @@ DOZENS = 24
 SIGNIFICANCE = 0.05
 
 MIN_RANKED = 4
-"""With fewer encoders than this a correlation of their ranks means nothing."""
+"""Encoders below which a correlation of their ranks means nothing."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ ABLATIONS = tuple(
     )
     for score in (FINE, FAR)
 )
-"""What the words of style in captions, and views that change color and sharpness, are worth. They decide no claim, and
-are corrected as a list of their own."""
+"""The effect of words of style in captions, and of views that change color and sharpness. They decide no claim, and are
+corrected as a separate list."""
 
 
 NUMBERS = ("effect", "low", "high", "p", "seeds_low", "seeds_high", "p_seeds")
@@ -128,12 +128,12 @@ class Identified:
     """How many transforms a role identifies.
 
     Attributes:
-        above_chance: those whose recall lies above chance with its whole interval: what was named in advance, and
+        above_chance: those whose whole interval of recall is above chance: the criterion named in advance, which
             decides.
-        not_below: those whose recall does not lie at chance or below with its whole interval.
-        informed: those whose recall lies above the rate at which other classes are called so (informedness of that
-            class), with its whole interval: a probe that hardly ever names a class may fail the first and still
-            separate the class from others.
+        not_below: those whose interval of recall is not wholly at chance or below.
+        informed: those whose whole interval of informedness (recall minus the rate at which other classes are called
+            so) is above 0: a probe that hardly ever names a class may fail the first criterion and still separate the
+            class from others.
         classes: how many there are, untouched apart.
         seeds: (low, high) of ``above_chance`` over trainings; NaN for fewer than three.
     """
@@ -385,7 +385,7 @@ def claim_tables(models: Sequence[str], results: Mapping[str, ModelResults]) -> 
 
 def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]:
     """Return role -> those of ``models`` that have it in the set ``role_set``, each as its checkpoint embeds: by name,
-    or with other weights (``@weights=``, ``@seed=``), which are a further training; another layer or pooling is
+    or with other weights (``@weights=``, ``@seed=``), which are another training; another layer or pooling is
     none."""
     plain = {name: parse(name) for name in models}
     roles = {

@@ -149,7 +149,6 @@ def predictions_of(
     """Return one prediction a picture.
 
     Args:
-        classes, groups: (K,), as in `Prediction`.
         probabilities, embeddings: (P, K) and (P, D) of all crops, picture after picture, the whole before its tiles.
     """
     predictions = []

@@ -40,7 +40,7 @@ class FrozenViews:
         images: V arrays (view, view, 3) ``uint8``.
         table: V rows with ``image_id``, ``base_id``, ``label``, ``split`` (``train``: to learn from, ``val``: held
             out), ``transform``, ``group``, ``draw`` (identity is drawn twice) and ``look``: False for the untouched
-            views of further photographs, which serve the content alone.
+            views of more photographs, which serve the content alone.
     """
 
     images: tuple[Image, ...]
@@ -111,7 +111,7 @@ def look_scores(X: np.ndarray, views: FrozenViews) -> pd.DataFrame:
         One row a score, with `COLUMNS`: ``fine`` (balanced accuracy over all transforms), ``group:...`` (recall of
         a group's members, as the fine probe names them), ``content`` (balanced accuracy over labels, on untouched
         views; absent where the photographs have no two labels to learn) and ``untouched-shift`` (how far the sub-pixel
-        warp that every view undergoes moves an embedding; 1: as far as another photograph lies), each with its 95 %
+        warp that every view undergoes moves an embedding; 1: as far as another photograph is), each with its 95 %
         interval over ``photographs`` and what guessing gives (NaN for the shift).
     """
     rows = []

@@ -15,13 +15,13 @@ from probing_core.compute.workers import Workers
 from probing_core.models.processor import start_one_core_threads
 
 MEMORY_OF_MODELS = 0.6
-"""Up to which a run loads models to embed with, one beside the other."""
+"""Share up to which a run keeps models loaded to embed with."""
 
 MEMORY_OF_LIVE_MODELS = 0.5
-"""Up to which live predictions keep models loaded, beside the server's pages."""
+"""Share up to which live predictions keep models loaded; the pages of the server need the rest."""
 
 MEMORY_OF_TRAINING = 0.25
-"""For the embeddings that a probe learns from; it decides how many samples those are."""
+"""Share for the embeddings that a probe learns from; it decides how many samples those are."""
 
 
 def is_taken(share: float) -> bool:
@@ -51,8 +51,8 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def opencv_on_one_thread() -> Iterator[None]:
-    """Run OpenCV in the thread that calls it, in the whole process: several threads have pictures of their own, and
-    OpenCV's would compete with them."""
+    """Run OpenCV in the thread that calls it, in the whole process: its own threads would compete with those that work
+    on other pictures."""
     import cv2
 
     before = cv2.getNumThreads()
@@ -93,11 +93,11 @@ def cores() -> int:
 
 @contextmanager
 def picture_pool(pictures: int, jobs: int | None = None) -> Iterator[Executor]:
-    """Start what makes or measures pictures: processes, or threads where there are few.
+    """Start a pool that makes or measures pictures: processes, or threads where there are few pictures.
 
     Args:
-        pictures: how many there are about.
-        jobs: processes; one a core if not given, as memory allows.
+        pictures: about how many pictures there are.
+        jobs: number of processes; one for each core if not given, as memory allows.
     """
     if pictures <= FEW_PICTURES and jobs is None:
         with one_core_threads(cores()) as threads:

@@ -35,7 +35,7 @@ class Design:
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
         limit: number of images before transforms; None for all.
-        threads: that make pictures; their number changes nothing of them.
+        threads: number of threads that make pictures; it does not change the pictures.
     """
 
     view: int
@@ -105,16 +105,16 @@ def _all(rows: pd.DataFrame, fit: pd.Series, find_flaws: FindFlaws, progress: On
 
 
 def _draw(rows: pd.DataFrame, limit: int, find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    """Return ``limit`` usable rows, and those that were considered and cannot be used.
+    """Return ``limit`` usable rows, and those that turned out unusable when they were read.
 
-    Whether a picture is large enough is known once it is read: smaller ones were considered, and do not
-    count. A split that has fewer usable ones than its share gives all that it has.
+    A split that has fewer usable ones than its share gives all that it has.
     """
     return _usable(rows, shares(rows, limit), find_flaws, progress).reset_index(drop=True)
 
 
 def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    """Return rows as drawn, until every split has as many usable ones as ``wanted``; those that are not, too."""
+    """Return rows in the order of the draw until every split has the ``wanted`` number of usable ones, and the unusable
+    rows among them."""
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
     reasons: dict[int, str] = {}
@@ -155,7 +155,7 @@ def _flaw(corpus: Corpus, image_id: str, smallest: int) -> str:
 
 
 FEW_PHOTOGRAPHS = 30
-"""With fewer base photographs than this, a run has no splits: it is evaluated by cross-validation."""
+"""Base photographs below which a run has no splits: it is evaluated by cross-validation."""
 
 IDENTITY_DRAWS = 2
 """Identity is drawn twice a repetition, as the group task sees two members of every other group."""
@@ -207,9 +207,9 @@ def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
 class SamplePlan:
     """Which samples a run of at least one image has, without the columns that are measured on the pictures.
 
-    Every image gets every transform, save those of the far tier: no probe learns from them, and the networks that
-    make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition. Rows are made as they
-    are asked for, so that the plan takes the memory of its images and not of their samples.
+    Every image gets every transform except those of the far tier: no probe learns from them, and the networks that make
+    them are slow, so `FAR_IMAGES` tested images get them, in the first repetition. Rows are made on demand, so that the
+    plan takes the memory of its images and not of their samples.
     """
 
     def __init__(self, design: Design, images: pd.DataFrame) -> None:
@@ -266,7 +266,7 @@ def cut_units(design: Design, samples: pd.DataFrame) -> list[Unit]:
 
 
 def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
-    """Cut as `cut_units` does; ``ends`` (images,) tells behind which sample each image ends."""
+    """Cut as `cut_units` does; sample ``ends[i] - 1`` is the last one of image i."""
     affordable = min(UNIT_SAMPLES, UNIT_BYTES // (design.view**2 * 3))
     units: list[Unit] = []
     start = stop = 0

@@ -1,7 +1,7 @@
 """Predictions -> scores with intervals and notes: one tidy table a model.
 
-Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets. A note tells
-what a reader must know of a number; it is empty where there is nothing.
+Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets. A note
+states what a reader must know about a number, and is empty where there is nothing.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ WITHOUT_STYLE = "without-style"
 """The subset of the fine task's samples whose transform is outside of the group style."""
 
 UNSCORED = {"style transfer": ("style",)}
-"""Objective of a model -> groups of transformations that networks of this objective make: what it knows of them was put
-there with them, so it has no score over their samples."""
+"""Objective of a model -> groups of transformations that networks of this objective make: it learned
+them in training, so it has no score over their samples."""
 
 SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
 """Columns of predictions that scores are made of, of which a table may lack some."""
@@ -183,7 +183,7 @@ def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], fa
 
 
 def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the scores of probes beside the linear one; arguments as in `scores_of`."""
+    """Yield the scores of probes other than the linear one."""
     columns = _Columns(predictions, classes)
     yield from _main_scores(columns)
     yield columns.balanced("visible", columns.visible)
@@ -290,7 +290,7 @@ def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield positions of the rows of each value of ``column``, less those of the transforms ``without``."""
+    """Yield positions of the rows of each value of ``column``, without those of the transforms ``without``."""
     wanted = ~table["transform"].isin(without).to_numpy()
     for name, rows in table.groupby(column, sort=False).indices.items():
         mine = np.asarray(rows)[wanted[rows]]

@@ -1,4 +1,4 @@
-"""Series: samples beside the main ones, of some images in many versions.
+"""Series: samples in addition to the main ones, of some images in many versions.
 
 - ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
   learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
@@ -195,8 +195,8 @@ MAKERS = {STRENGTH: _at_strength, RENDERING: _rendered, LAYERS: _as_sampled}
 
 
 def position_of(transform: Transform, strength: float) -> float:
-    """Return where a strength lies on the scale of its distribution: 0 the weakest documented, 1 the strongest, below
-    0 what is fainter."""
+    """Return the position of a strength on the scale of its distribution: 0 is the weakest documented, 1 the
+    strongest, below 0 is fainter."""
     return float(positions_of(transform, np.array([strength], np.float64))[0])
 
 

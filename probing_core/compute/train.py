@@ -45,7 +45,7 @@ class Fold:
             cross-validation, where there is one, those of ``test`` whose transform is learned.
         test: (k,) to predict.
         penalties: to choose from.
-        note: how many samples are learned from, where there are more; it stands beside each score.
+        note: how many samples are learned from, where there are more; it is shown with each score.
     """
 
     name: str
@@ -176,7 +176,7 @@ def prediction_table(
     Args:
         rows: (n,) positions of the samples.
         blocks: their probabilities, (m, K) each, one after the other: one of them is in memory.
-        further: columns behind the usual ones.
+        further: additional columns.
         temperature: at which the column ``p_calibrated`` has the largest probability, if it is given.
     """
     classes = np.array(task.classes, dtype=object)
@@ -258,11 +258,19 @@ class Deployment:
 
 
 def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]) -> Deployment:
-    """Return what live answers need.
+    """Fit the probe of live answers, and calibrate it.
+
+    A probe that is best on the bank's own samples of other photographs is not best where another program altered them.
+    So the penalty is the one that predicts the renderings of the val split best, by a probe that learned from the train
+    split alone. Then five probes of that penalty each learn from four fifths of all photographs of the run, whatever
+    their split, and predict the others: these answers decide the temperature and the two numbers of `Noticing`. The
+    probe that is kept learns from all photographs. All samples of a class weigh the same, and the bank's own are those
+    of the first repetition: users bring pictures that the bank did not make. Embeddings without negative numbers may
+    enter as square roots, where those predict the renderings better.
 
     Args:
         folds: of the main samples: one of a corpus with splits, or those of cross-validation.
-        probes: one a fold, by which a run without splits goes.
+        probes: one for each fold; a run without splits uses them.
     """
     fitted, cross = _by_splits(data, task, folds[0]) if len(folds) == 1 else _by_folds(data, task, folds, probes)
     groups = [resolve(name).group for name in task.classes]
@@ -401,7 +409,7 @@ def stacked(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarr
 
 
 def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
-    """Return ``fitted`` with what ``choosing``, one a fold, found of its penalty on pictures that they never saw."""
+    """Return ``fitted`` with the facts that ``choosing``, one for each fold, found on pictures that they never saw."""
     loss = float(np.mean([probe.facts.validation_loss for probe in choosing]))
     facts = replace(
         choosing[0].facts,
@@ -454,7 +462,7 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
         fits.append((DEPLOYMENT, deployment.facts))
     if name == "fine":
         held_out = predict_held_out(data, task, folds, probes)
-        # A fold of splits has val beside test. In cross-validation val is within test: the other folds calibrate.
+        # With splits, val and test are apart. In cross-validation val is within test: the other folds calibrate.
         others = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
         temperatures = [fit_temperature(*stacked(known)) for known in others]
         of_fine[CALIBRATED] = probe.with_temperature(fit_temperature(*stacked(held_out))).to_bytes()
@@ -488,7 +496,12 @@ def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
 
 
 def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
-    """Return the probe of clean pictures, and its predictions and, if ``oracles``, those of the oracles."""
+    """Return the probe of untouched pictures with its predictions and, if ``oracles``, those of the oracles.
+
+    The probe is tested on untouched and on transformed pictures. Oracles, one for each transform, learn from pictures
+    transformed alike. Where the probe falls and the oracle holds, a transform has moved the content in the embedding;
+    where both fall, it has taken it away.
+    """
     task = data.task(CONTENT)
     (split,) = folds_of(data, task)
     probe = fit_fold(data, task, split)

@@ -25,7 +25,7 @@ GRAY_SIDE = 64
 
 
 def has_no_color(image: Image) -> bool:
-    """Return whether the mean spread of the channels (largest less smallest) lies below `NEAR_GRAY`."""
+    """Return whether the mean spread of the channels (largest minus smallest) is below `NEAR_GRAY`."""
     small = cv2.resize(image, (GRAY_SIDE, GRAY_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
     return bool((small.max(2) - small.min(2)).mean() < NEAR_GRAY)
 
@@ -37,10 +37,10 @@ def turned_gray(image: Image) -> Image:
 
 WIDTH = 512
 DROPOUT = 0.4
-"""Without it the networks are at their best after a third of the epochs, and find less."""
+"""Without it, the networks overfit after a third of the epochs, and detect less."""
 
 SMOOTHING = 0.05
-"""Of the labels: a weak alteration looks like an untouched picture, and a network that is certain of it finds less."""
+"""Of the labels: a weak alteration looks like an untouched picture, and a network that must be certain detects less."""
 
 SEEDS = (0, 1)
 

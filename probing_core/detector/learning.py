@@ -101,10 +101,10 @@ DRAW_PIECE = "a piece at its own scale"
 DRAW_VIEW = "{} for the detector, {}"
 
 CLEAN, WIDER_CLEAN = 3, 4
-"""Untouched views a photograph, beside one identity of the bank."""
+"""Untouched views of each photograph, in addition to one identity of the bank."""
 
 BY_BANK, BY_ALTERNATIVES = 9, 8
-"""Altered views a photograph, beside one of `WIDER_ALTERED`."""
+"""Altered views of each photograph, in addition to one of `WIDER_ALTERED`."""
 
 
 @dataclass(frozen=True)

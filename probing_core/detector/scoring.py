@@ -45,14 +45,14 @@ LARGEST_ALTERED = 6
 
 @dataclass(frozen=True, eq=False)
 class ScoredView:
-    """A view and what a table holds of it beside its score."""
+    """A view, and the columns of its row other than its scores."""
 
     crops: PictureCrops
     facts: dict[str, object]
 
 
 def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Return the rows of ``photographs`` that are scored, in units; ``altered`` tells which are altered as well."""
+    """Return the rows of ``photographs`` that are scored, in units; those with ``altered`` are altered as well."""
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     turn = rows.groupby(["corpus", "role"]).cumcount()
     records = rows.assign(altered=(rows["role"] == REPORT) & (turn < MAX_ALTERED)).to_dict("records")

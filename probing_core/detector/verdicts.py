@@ -196,7 +196,7 @@ def power_of(rows: pd.DataFrame, calibration: Calibration, level: float, size: s
 
 
 ALARMS = (ALTERED, RATHER_ALTERED)
-"""Answers of a detector that alarms, for tables of answers; `Verdict.alarms` tells of one."""
+"""Answers of a detector that alarms, in tables of answers."""
 
 SURE = 5
 """A p of the level divided by this, or less, is called altered, and up to the level rather altered."""

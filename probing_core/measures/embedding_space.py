@@ -62,8 +62,8 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
 
     A two-way analysis of variance with random effects: photographs (content), transformations (look), their
     interaction (both), and repetitions (rest), whose mean squares are set equal to their expectations (Searle, Casella
-    & McCulloch 1992, section 4.3), summed over dimensions; a negative component is 0. Of one repetition interaction and
-    rest are not separated, and what there is of them is ``rest``.
+    & McCulloch 1992, section 4.3), summed over dimensions; a negative component is 0. With one repetition, interaction
+    and rest are not separated, and ``rest`` is their sum.
 
     The interval leaves out one photograph after another (Tukey's jackknife), from 6 photographs up: drawing them with
     replacement would not do, since a photograph that is there twice adds no variance.

@@ -45,8 +45,7 @@ def nearest(
     Args:
         known, queries: (N, D) and (Q, D), rows of length 1 (`unit`).
         k: all N, where there are fewer.
-        own: whether the queries are the known rows themselves; then each is the first of its own neighbors, before
-            any duplicate.
+        own: whether the queries are the known rows; then each is its own first neighbor, before any duplicate.
         apart: (N,) and (Q,) numbers of what rows belong to; a query has no neighbor with its own number.
 
     Returns:
@@ -72,7 +71,7 @@ def nearest(
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-    """Return the place of a row on a map: the mean of its neighbors' points, the nearer the heavier.
+    """Return the place of a row on a map: the mean of its neighbors' points, weighted by nearness.
 
     Args:
         points: (..., k, 2) of the neighbors.
@@ -113,7 +112,7 @@ class Ranks:
     """How near the originals of Q altered pictures are.
 
     Attributes:
-        ahead: (Q,) other pictures of the gallery that are as near as the original, or nearer.
+        ahead: (Q,) number of other pictures of the gallery that are at least as near as the original.
     """
 
     ahead: np.ndarray
@@ -130,10 +129,10 @@ def ranks(
     query_photographs: np.ndarray,
     gallery_photographs: np.ndarray,
 ) -> Ranks:
-    """Count the pictures of a gallery that are as near to each query as its original, or nearer.
+    """Count the pictures of a gallery that are at least as near to each query as its original.
 
-    Other pictures of a query's own photograph are left out: to find them is no error. A block of the gallery is in
-    memory at once, and `BLOCK_NUMBERS` cosines.
+    Other pictures of the query's photograph are left out: finding them is no error. Memory holds one block of the
+    gallery and `BLOCK_NUMBERS` cosines.
 
     Args:
         queries: (Q, D) embeddings at length 1 (`directions`).
@@ -177,7 +176,7 @@ UNRELATED = 0.001
 """Share of unrelated pairs that a finder of duplicates may take for copies, where models are compared."""
 
 KEPT = 4
-"""Times the pairs that lie above a threshold are kept, so that resamples have theirs among them."""
+"""Pairs that are kept, as a multiple of those above a threshold, so that resamples find theirs among them."""
 
 CHUNK_NUMBERS = 2**22
 """Weights of resampled pairs that are in memory at once."""
@@ -202,7 +201,7 @@ class UnrelatedPairs:
 
 
 def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> UnrelatedPairs:
-    """Return the pairs among which the ``share`` most similar ones lie, those of one photograph left out.
+    """Return the most similar pairs of different photographs, more of them than the ``share`` above a threshold.
 
     Args:
         X: (N, D) embeddings at length 1; N x N cosines are made of them.
@@ -226,10 +225,10 @@ def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> Unr
 
 
 def threshold(found: UnrelatedPairs, share: float) -> Interval:
-    """Return the least cosine above which no more than ``share`` of unrelated pairs lie.
+    """Return the least cosine that at most ``share`` of unrelated pairs exceed.
 
-    A bootstrap draws photographs, and with them all pairs of the drawn: both sides of a pair. Pairs of a photograph
-    that was drawn twice with itself are left out, as in the estimate. No interval below 20 photographs.
+    The bootstrap draws photographs, with all pairs between them. Pairs of a photograph that was drawn twice with itself
+    are left out, as in the estimate. There is no interval below 20 photographs.
     """
     photographs = len(found.images)
     most = min(len(found.cosines), int(np.ceil(KEPT * share * found.pairs)) + 1)
@@ -282,12 +281,12 @@ RANDOM_DRAWS = 10
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, apart: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
-    """Return (N,) how many of the ``k`` nearest of every picture have its look; equal ones come in a random order.
+    """Return (N,) how many of the ``k`` nearest of each picture have its look; ties are in random order.
 
     Args:
         X: (N, D) embeddings at length 1.
         looks: (N,) numbers of transformations.
-        apart: (N,) numbers of photographs: pictures of a query's own are none of its neighbors.
+        apart: (N,) numbers of photographs; a query has no neighbor of its own photograph.
     """
     shuffled = np.random.default_rng(seed).permutation(len(X))
     X, looks, apart = X[shuffled], looks[shuffled], apart[shuffled]
@@ -306,12 +305,11 @@ def content_accuracy(
 ) -> np.ndarray:
     """Return (P,) the share of looks under which the label of a query is that of most of its ``k`` nearest.
 
-    Each picture of the gallery has a random look, in `RANDOM_DRAWS` draws (uniform in arXiv 2508.10637). Of labels that
-    are equally frequent the nearer one counts.
+    Each picture of the gallery has a random look, in `RANDOM_DRAWS` draws (uniform in arXiv 2508.10637). Among equally
+    frequent labels, the nearer one counts.
 
     Args:
-        queries: (P, T, D) embeddings at length 1, of every picture in every look.
-        gallery: (G, T, D) likewise.
+        queries, gallery: (P, T, D) and (G, T, D) embeddings at length 1, of every picture in every look.
         truth, labels: (P,) and (G,) numbers of classes from 0.
     """
     looks = queries.shape[1]

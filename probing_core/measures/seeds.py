@@ -1,4 +1,4 @@
-"""Several trainings of one kind, each with a seed of its own: what their spread shows of a difference."""
+"""Several trainings of one kind with different seeds: what their spread shows about a difference."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from probing_core.measures.statistics import t_quantile
 
 MIN_SEEDS = 3
-"""With fewer trainings than this no interval over those of one kind alone is given."""
+"""Trainings of one kind below which no interval over them is given."""
 
 MIN_FREEDOM = 4
-"""With fewer degrees of freedom than this the spread between trainings is not known well enough for a test."""
+"""Degrees of freedom below which the spread between trainings is not known well enough for a test."""
 
 _SEED = re.compile(r"@seed=(\d+)(?=@|$)")
 
@@ -30,8 +30,8 @@ def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
 def pooled_deviation(kinds: Sequence[Sequence[float]]) -> tuple[float, int]:
     """Return the standard deviation between trainings of one kind, pooled over ``kinds``, and its degrees of freedom.
 
-    All kinds are taken to vary alike: the squared deviations from each kind's own mean are summed and divided by the
-    number of trainings less the number of kinds (the error mean square of a one-way analysis of variance).
+    All kinds are assumed to vary alike: the squared deviations from the mean of each kind are summed and divided by the
+    number of trainings minus the number of kinds (the error mean square of a one-way analysis of variance).
 
     Args:
         kinds: scores of the trainings of each kind; a kind with one training adds nothing.
@@ -73,7 +73,7 @@ def seeds_difference(
 
 def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
     """Return for each of ``models`` the one of the lowest seed that is alike in all else; empty for that one itself,
-    and for those that stand ``alone``."""
+    and for those in ``alone``."""
     first: dict[str, str] = {}
     for model in sorted(models, key=_seed):
         first.setdefault(_SEED.sub("", model), model)

@@ -42,7 +42,7 @@ class ClusterSums:
 def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct ``values`` in order, and the position of each of ``values`` (N,) among them.
 
-    As `numpy.unique` gives it, which sorts them all; this sorts the distinct ones.
+    The same as `numpy.unique`, which sorts all values; this sorts the distinct ones.
     """
     row, distinct = pd.factorize(np.asarray(values), sort=True)
     return distinct, row
@@ -57,7 +57,7 @@ def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
 
 
 def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
-    """Return the score of the first less that of the second, over the same clusters: draws stay paired."""
+    """Return the score of the first minus that of the second, over the same clusters: draws stay paired."""
     at = first.sums.shape[1]
     return ClusterSums(
         np.hstack([first.sums, second.sums]),
@@ -94,7 +94,7 @@ MIN_CLUSTERS_FOR_BOOTSTRAP = 20
 """Percentile bootstrap intervals cover too little with few clusters; below, a t interval over photographs."""
 
 MIN_CLUSTERS_FOR_T = 6
-"""With fewer photographs than this no interval is given."""
+"""Photographs below which no interval is given."""
 
 MIN_CONTRADICTING_CLUSTERS = 5.0
 """Where fewer photographs than this contradict a rate of 0 or 1, their resamples vary too little for a bootstrap."""
@@ -110,7 +110,7 @@ class Interval:
         value: the estimate.
         low, high: the interval; NaN where none can be given.
         method: ``bootstrap``, ``t``, ``wilson`` or ``none``.
-        clusters: how many base photographs it rests on.
+        clusters: number of base photographs.
     """
 
     value: float
@@ -134,8 +134,7 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
     a bound of the measure, and all of it at the bound: there it is Wilson's interval.
 
     Args:
-        low: lower bound of the measure, which the interval does not leave.
-        high: upper bound, likewise.
+        low, high: bounds of the measure, which the interval does not leave.
     """
     clusters = len(sums.sums)
     if clusters < MIN_CLUSTERS_FOR_T:
@@ -165,7 +164,7 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
 
 
 def _effective_size(share: float, spread: float, clusters: int) -> float:
-    """Return how many independent observations would leave a ``share`` as uncertain as its standard error ``spread``.
+    """Return the number of independent observations at which a ``share`` has the standard error ``spread``.
 
     Photographs that all agree show no spread; then each counts as one.
     """
@@ -232,8 +231,8 @@ def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int
 
 
 def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
-    """Return the p-values, as `sign_flip`, of one model against each of ``others`` (M,), by the same flips, which take
-    longest to draw.
+    """Return the p-values (M,) of one model against each of ``others``, as of `sign_flip`; they share the flips, which
+    take longest to draw.
 
     Raises:
         BadArray: the clusters differ in number.

@@ -15,11 +15,11 @@ from probing_core.probes import array_file
 
 @dataclass(frozen=True)
 class FitFacts:
-    """Facts that a reader must know about one fit.
+    """Facts about one fit that are reported with its scores.
 
     Attributes:
         penalty: the setting that was chosen: a linear probe's penalty, an MLP's weight decay, the k of kNN.
-        at_edge: whether it is the smallest or largest of its grid, so that a better one may lie beyond.
+        at_edge: whether it is the smallest or largest of its grid, so that a better one may be outside.
         converged: whether the optimizer met its tolerance at that penalty.
         iterations: of the optimizer, at that penalty.
         validation_loss: mean negative log-likelihood in nats at that penalty, on the rows that chose it.

@@ -16,9 +16,9 @@ from probing_core.probes.optimizer import Block, Solution, curvature, gram, metr
 from probing_core.probes.rows import Sliceable
 
 GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
-"""Penalties on the squared weights, beside the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
-which is scikit-learn's with ``C = 1 / (n * penalty)``. Thousands of photographs want about 0.001, and the probe of
-live predictions, which has most to learn from, down to a hundredth of that."""
+"""Penalties on the squared weights, added to the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
+which is scikit-learn's with ``C = 1 / (n * penalty)``. For thousands of photographs about 0.001 is chosen, for the
+probe of live predictions, which learns from most, down to a hundredth of that."""
 
 PENALTY_PER_DIMENSION = 5e-5
 """Factor of `fixed_penalty`."""
@@ -33,7 +33,7 @@ PATH_TOLERANCE = 1e-5
 def fixed_penalty(dims: int) -> float:
     """Return the penalty of probes that have too few photographs to choose one, on embeddings of ``dims`` dimensions.
 
-    It is fixed beforehand, so that nothing of the photographs that are tested enters it. Standardized embeddings have
+    It is fixed beforehand, so that it does not depend on tested photographs. Standardized embeddings have
     a mean squared length of ``dims``, so a penalty in proportion to it shrinks the logits of all models alike; one
     constant for all would favor models of some width.
     """
@@ -93,8 +93,7 @@ def fit(
         classes: K names.
         validation: (Xv, yv) of the same kinds, of photographs that are not in ``X``.
         weights: (N,) of rows in the mean loss and in standardization; 1 each if not given.
-        penalties: the grid; solved from the strongest on, each start being the last two solutions extrapolated, up to
-            the first that is worse than one before: weaker ones, which take longest, would be worse still.
+        penalties: the grid, searched as in `choose_penalty`.
         standardize: to mean 0 and deviation 1 on ``X``.
         root: whether the probe takes the square root of embeddings, none of whose numbers is negative.
 
@@ -153,7 +152,7 @@ def fit_in_span(
     validation: tuple[Sliceable, np.ndarray],
     penalties: Sequence[float] = GRID,
 ) -> LinearProbe:
-    """Fit the probe that `fit` finds, in less time where rows are fewer than dimensions; arguments as there.
+    """Fit the probe that `fit` finds, in less time where rows are fewer than dimensions.
 
     The best weights are sums of training rows (the representer theorem), so they are sought in the space that the
     standardized rows span.
@@ -235,7 +234,7 @@ def fit_discriminant(X: np.ndarray, y: np.ndarray, *, classes: Sequence[str]) ->
     if not np.isfinite(X).all():
         raise BadArray("The embeddings hold values that are not finite numbers; embed these pictures again.")
     mean, scale = X.mean(0), X.std(0)
-    scale[scale <= MIN_SCALE * scale.max()] = np.inf  # a constant dimension tells nothing
+    scale[scale <= MIN_SCALE * scale.max()] = np.inf  # a constant dimension separates nothing
     if np.isinf(scale).all():
         raise BadArray("All embeddings are the same, so that no class can be told from another; was the model loaded?")
     Z = (X - mean) / scale

@@ -58,7 +58,7 @@ def fit_seeds(
     weights: np.ndarray | None = None,
     validation_weights: np.ndarray | None = None,
 ) -> tuple[MLPProbe, ...]:
-    """Fit one probe a seed, all at once; arguments as in `probing_core.probes.linear.fit`.
+    """Fit one probe for each seed, all at once.
 
     A seed draws the first weights, the order of the rows and the units that are dropped. AdamW (Loshchilov & Hutter
     2019) with a cosine to 0; of `EPOCHS` epochs each seed keeps the one with the lowest loss on ``validation``.

@@ -32,7 +32,7 @@ MEMORY = 5
 """Pairs of steps and gradient changes that L-BFGS remembers; more save no iterations here."""
 
 MIN_SLOPE_RATIO, MAX_SLOPE_RATIO = -0.7, 0.5
-"""A step is taken when the slope at its end, over the slope at its start, lies between these two."""
+"""A step is taken when the slope at its end, divided by the slope at its start, is between these two."""
 
 MAX_TRIALS = 4
 """Steps that a line search tries at most."""

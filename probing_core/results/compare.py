@@ -1,4 +1,4 @@
-"""Models compared on the same photographs: within a run, between runs, or between files of scores; and whether one got worse."""
+"""Models compared on the same photographs, within a run, between runs or between files of scores; did one get worse?"""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Copies:
 
     Attributes:
         pairs: the most similar ones of unrelated photographs.
-        thresholds: share of unrelated pairs -> the cosine above which it lies.
+        thresholds: share of unrelated pairs -> the cosine that it exceeds.
         rows: of altered test images, and of their second untouched version.
         cosines: (n,) of each to its original.
         chosen, images: untouched images whose pairs were looked at, and those that there are.
@@ -158,7 +158,7 @@ def compare_copies(clean_rows: pd.DataFrame, clean: np.ndarray, rows: pd.DataFra
 
 
 def threshold_value(pairs: UnrelatedPairs, share: float) -> float:
-    """Return the least cosine above which no more than ``share`` of the pairs lie."""
+    """Return the least cosine that at most ``share`` of the pairs exceed."""
     return float(pairs.cosines[int(share * pairs.pairs + 1e-9)])
 
 
@@ -352,7 +352,7 @@ class ModelData:
         return self.retrieve(self._altered.rows, self._altered.X)
 
     def retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
-        """Return where the originals of altered images stand; ``X`` (n, D) are embeddings of ``rows``."""
+        """Return the ranks of the originals of altered images; ``X`` (n, D) are embeddings of ``rows``."""
         s = self.samples
         untouched = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
         at = np.flatnonzero(untouched)
@@ -360,7 +360,7 @@ class ModelData:
 
     @cached_property
     def copies(self) -> dict[str, Copies]:
-        """Pairs of unrelated photographs beside altered copies, by kind of cosine."""
+        """Pairs of unrelated photographs, and altered copies, by kind of cosine."""
         return compare_copies(self.clean.rows, self.clean.X, self._altered.rows, self._altered.X)
 
     def _fine_task(self, split: str) -> EmbeddedRows:

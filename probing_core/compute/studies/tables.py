@@ -175,7 +175,7 @@ def clusters(matrices: list[np.ndarray], count: int, seed: int) -> list[np.ndarr
 def geometry_table(data: ModelData) -> pd.DataFrame:
     """Compute the shift of the test images under every transformation.
 
-    Identity's shift, between its two draws, is what the sub-pixel warp of every view moves by itself.
+    The shift of identity, between its two draws, is the effect of the sub-pixel warp of every view.
     """
     test = data.of_split("test")
     clean = test.of("identity")
@@ -346,8 +346,8 @@ pictures."""
 def uses_table(data: ModelData) -> pd.DataFrame:
     """Return the mean of each use over the versions of a photograph.
 
-    ``original``: whether the original of an altered copy is the nearest; ``duplicates``: whether a copy lies above the
-    threshold that 0.1 % of unrelated pairs exceed; ``content``: whether its label is told by neighbors of random look;
+    ``original``: whether the original of an altered copy is the nearest; ``duplicates``: whether a copy exceeds the
+    threshold that 0.1 % of unrelated pairs exceed; ``content``: whether neighbors of random look have its label;
     ``altered``: the share of the nearest pictures of other photographs under the same transformation.
     """
     parts = [_originals(data), _copies(data), _content(data), _altered(data)]
