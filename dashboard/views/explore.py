@@ -6,10 +6,11 @@ import streamlit as st
 
 from dashboard.components.explorer import explorer, explorer_of
 from dashboard.data import cache, shared_files
-from dashboard.page import fragment, page
+from dashboard.page import page
 from dashboard.text import plain
 from dashboard.views import two_classes, weak_to_strong
 from dashboard.widgets import messages, pickers
+from probing_core.measures.notation import in_percent
 from probing_core.results import Run
 from probing_core.results.explorer.shared_file import leaving, licenses_of
 
@@ -33,25 +34,32 @@ def show() -> None:
         {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
 
 
-@fragment
 def _file_to_send(run: Run) -> None:
+    file = shared_files.file_of(run)
+    st.fragment(_make_and_download, run_every=1.0 if file.is_being_made else None)(run, file, file.is_being_made)
+
+
+def _make_and_download(run: Run, file: shared_files.FileToSend, waited: bool) -> None:
     with st.popover("One file to send", icon=":material/attach_file:"):
         st.markdown("Leaderboard, claims and the explorer of six models in one HTML file, which needs no network.")
         st.caption(plain(leaving(*licenses_of(run, explorer_of(run).data))))
-        path, place = shared_files.path_of(run), st.empty()
-        if not path.exists():
-            if not place.button("Make the file"):
-                return
-            bar = place.progress(0.0, "Beginning")
-            shared_files.make(run, lambda done, total: bar.progress(done / total, f"Photographs: {done} of {total}"))
-        place.download_button(
-            f"Download, {path.stat().st_size / 1e6:.0f} MB",
-            path.read_bytes,
-            file_name=f"{run.name}.html",
-            mime="text/html",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        if file.path.exists():
+            st.download_button(
+                f"Download, {file.path.stat().st_size / 1e6:.0f} MB",
+                file.path.read_bytes,
+                file_name=f"{run.name}.html",
+                mime="text/html",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+        elif file.is_being_made:
+            st.progress(file.share, f"Photographs: {in_percent(file.share)}" if file.share else "Reading the run")
+        else:
+            st.button("Make the file", on_click=file.begin)
+            if file.error:
+                st.error(plain(file.error), icon=":material/error:")
+    if file.is_being_made != waited:  # the page decides whether this looks again each second
+        st.rerun()
 
 
 show()

@@ -50,7 +50,7 @@ def show() -> None:
         f"Models: {len(run.models):,}": ("show-models", _models),
         "Photographs and licenses": ("show-photographs", _data),
         "Checks of this run": ("show-checks", _checks),
-        f"Every table: {len(run.table_names):,} to look at and to download": ("show-tables", _export),
+        "Every table, to look at and to download": ("show-tables", _export),
     }
     for title, (name, show_part) in parts.items():
         if box := pickers.fold(title, name):

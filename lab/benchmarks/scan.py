@@ -90,7 +90,7 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
             picture = timed("decode", lambda path=path: inspect(path, path.name)).image
             crops = timed("cut", lambda picture=picture: cut(picture, VIEW))
             X = timed("measure", lambda crops=crops: features(crops.pictures))
-            timed("judge", lambda X=X: (detector.log_probabilities(X), detector.distance(X[:1])))
+            timed("judge", lambda X=X: detector.log_probabilities(X))
             timed("thumbnail", lambda picture=picture: encode_webp(small(picture), 60))
     return seconds
 
@@ -114,6 +114,7 @@ def _run(out: Path) -> Path:
     store.write_bytes(DETECTOR_FILE, _detector().to_bytes(), KEY)
     scores = np.random.default_rng(0).normal(size=200)
     untouched = {"role": "calibrate", "size": "view", "maker": "as it is", "transform": "identity", "no_color": False}
+    untouched |= {"group": "identity", "base_id": [str(i) for i in range(len(scores))]}
     store.write_table(scored_views_path(DETECTOR), pd.DataFrame({"score": scores}).assign(**untouched), KEY)
     return out
 
@@ -123,5 +124,5 @@ def _detector() -> Detector:
     transforms = sorted(bank(), key=lambda t: t.name != "identity")
     size = features([np.zeros((VIEW, VIEW, 3), np.uint8)]).shape[1]
     rng = np.random.default_rng(0)
-    sets = [(rng.normal(size=(n, size)).astype(np.float32), np.arange(n) % 31, np.arange(n) // 31) for n in (620, 310)]
+    sets = [(rng.normal(size=(n, size)).astype(np.float32), np.arange(n) % 31) for n in (620, 310)]
     return fit_detector(*sets[0], sets[1], classes=[t.name for t in transforms], groups=[t.group for t in transforms])

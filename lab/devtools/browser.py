@@ -53,44 +53,26 @@ UNOPTIMIZED = "--js-flags=--no-opt --no-maglev --min-semi-space-size=64"
 """Scripts run as they are first compiled, with room for what they throw away: a test looks at a page for a second or
 two, and to optimize its scripts takes longer than that saves. Not for measurements of waits."""
 
-WEBGL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-"""Further flags: WebGL without a graphics card."""
-
-POINTS_DRAWN = "() => document.querySelector('.probing-map[data-points]')"
-"""Every point of a large map is drawn."""
-
 WINDOW: ViewportSize = {"width": 1280, "height": 900}
 
 WAIT_MS = 120_000
 POLL_MS = 50
 ADDRESSES = {
-    "overview": "",
-    "explore": "explore?transform=fog",
-    "map": "map?color=group",
-    "confusion": "confusion",
-    "generalization": "generalization",
-    "layers": "layers",
+    "explore": "",
+    "explore-two-classes": "?part=two&tell=jpeg&from=pixelate",
+    "leaderboard": "leaderboard",
+    "inside": "inside",
+    "inside-never-seen": "inside?part=unseen",
+    "inside-how-far": "inside?part=shift",
     "retrieval": "retrieval",
-    "geometry": "geometry",
     "try-your-images": "try?samples=chelsea/00&transform=jpeg",
-    "you-against-the-models": "game?game=1",
-    "scan": "scan",
+    "try-a-folder": "try?part=folder",
+    "try-you-against-the-models": "try?part=game&game=1",
     "new-run": "new-run",
     "transformations": "transformations?transform=swirl",
-    "methods-and-data": "methods",
+    "methods-and-data": "methods?show-words=True",
 }
-"""A telling view of each page."""
-
-ASKED = {
-    "explore, asked": "explore?transform=fog&ask=True&models=baseline/pixels",
-    "map, selected": "map?selected=3.7.11&arrows=True&color=strength",
-    "geometry, all models": "geometry?whose=all",
-    "overview, unfolded": "?show-other-probes=True&show-repetitions=True&show-sure=True&show-contrasts=True",
-    "confusion, a cell": "confusion?cell=jpeg%3Eidentity",
-    "confusion, two classes": "confusion?compare=two%20classes&tell=jpeg&from=pixelate",
-    "try your images, neighbors": "try?samples=chelsea/00&question=group&neighbors=True&models=baseline/pixels",
-}
-"""What pages show once something was asked of them."""
+"""A telling view of each page and tab."""
 
 OWN_404 = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit looks for its server below a page's path first; these two misses are its own."""
@@ -204,18 +186,16 @@ def settle(page: Any) -> None:
 
 AT_REST = """() => {
   const find = (selector) => [...document.querySelectorAll(selector)];
-  const fits = (drawing, place) => drawing?._fullLayout?.width === place.clientWidth;
   return document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
     && !document.querySelector('[data-testid=stSkeleton]')
-    && find('.probing-plot').every((place) => !place.clientWidth || place.querySelector('[role=alert]')
-      || (place.querySelector('.main-svg') && fits(place.querySelector('.js-plotly-plot'), place)))
-    && find('.probing-map').every((map) => map.dataset.points || map.querySelector('[role=alert]'))
+    && find('.stPlotlyChart').every((place) => !place.clientWidth || place.querySelector('.main-svg'))
+    && find('.probing-explorer').every((place) => place.explorer || place.textContent)
     && find('img').every((image) => image.complete)
     && document.fonts.status === 'loaded'
     && !document.getAnimations().some((each) => each.playState === 'running'
       && Number.isFinite(each.effect.getComputedTiming().endTime));
 }"""
-"""The script has run; what can be seen is there, every chart as wide as its place; no color is on its way to another.
+"""The script has run; what can be seen is there, and no color is on its way to another.
 
 What turns for ever, as a sign that something is computed, is no hindrance.
 """
@@ -224,6 +204,27 @@ What turns for ever, as a sign that something is computed, is no hindrance.
 def rest(page: Any) -> None:
     """Waits until the page shows what its script made, and changes no more by itself."""
     page.wait_for_function(AT_REST, polling=POLL_MS, timeout=WAIT_MS)
+
+
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""The browser has painted what changed."""
+
+EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
+"""The points of the explorer are there and drawn."""
+
+JUMPS = """
+window.jumps = [];
+new PerformanceObserver((list) => window.jumps.push(...list.getEntries().map((one) => ({
+  value: one.value,
+  what: one.sources.map(({node}) => node?.getAttribute?.('data-testid') || node?.className || node?.nodeName),
+})))).observe({type: 'layout-shift', buffered: true});
+"""
+"""Script of a page that is opened next: it writes down every layout shift."""
+
+
+def jumped(page: Any) -> float:
+    """Return the sum of the layout shifts of a page that was opened with `JUMPS`."""
+    return page.evaluate("() => window.jumps.reduce((sum, one) => sum + one.value, 0)")
 
 
 def complaints_of(page: Any) -> list[str]:

@@ -1,34 +1,26 @@
-"""What a hand does on a chart."""
+"""What a hand does on the explorer."""
 
 from __future__ import annotations
 
 from typing import Any
 
-
-def listened(page: Any, chart: str, event: str) -> None:
-    """Waits until the page would hear ``event`` of ``chart``: handlers are attached some time after it was drawn."""
-    page.wait_for_function(
-        """([chart, event]) =>
-          document.querySelector(`.st-key-chart-${chart} .js-plotly-plot`)?._ev?.listenerCount(event) > 0""",
-        arg=[chart, event],
-    )
+CORNERS = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
+"""Of a lasso, in shares of the map's sides."""
 
 
-def lasso(page: Any, chart: str) -> None:
-    """Draws a lasso around the middle of the first map of ``chart``, as `draw` does, and lets go."""
-    draw(page, chart)
+def lasso(page: Any, slot: str) -> None:
+    """Draw a lasso around the middle of the map ``slot`` ("a" or "b"), and let go."""
+    draw(page, slot)
     page.mouse.up()
 
 
-def draw(page: Any, chart: str) -> None:
-    """One closed line with the pointer, a square of half the map's sides; its button is still down at the end."""
-    page.locator(f'.st-key-chart-{chart} .tools [data-val="lasso"]').click()
-    field = page.locator(f".st-key-chart-{chart} .field").first
-    field.scroll_into_view_if_needed()
-    box = field.bounding_box()
-    corners = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75), (0.25, 0.27)]
-    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+def draw(page: Any, slot: str) -> None:
+    """Draw one closed line with the pointer, whose button is still down at the end."""
+    plane = page.locator(f".px-map-{slot} .px-plane")
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in CORNERS]
     page.mouse.move(*at[0])
     page.mouse.down()
-    for x, y in at[1:]:
-        page.mouse.move(x, y, steps=6)
+    for place in at[1:]:
+        page.mouse.move(*place, steps=4)

@@ -90,7 +90,7 @@ class Visitor:
         seen: words of the page that was run last.
         widgets: of that page, label -> the number by which messages name it.
         pictures: addresses of those of the page that was run last.
-        points: addresses of the positions and colors that a large map of it is drawn from.
+        points: addresses of what the explorer is drawn from.
         exceptions: messages of those that any page has shown.
         alarms: words of the red boxes of the page that was run last.
         uploaders: numbers of its fields for files -> whether they take several.
@@ -152,10 +152,8 @@ class Visitor:
             self.alarms.append(inner.body)
         if element.WhichOneof("type") == "file_uploader":
             self.uploaders[inner.id] = inner.multiple_files
-        if element.WhichOneof("type") == "bidi_component" and inner.component_name.endswith("point_map"):
-            message = json.loads(inner.bytes)
-            arrays = ("positions", message["coloring"])
-            self.points += [f"/{panel['address']}/{array}" for panel in message["panels"] for array in arrays]
+        if element.WhichOneof("type") == "bidi_component" and inner.component_name.endswith("probing_explorer"):
+            self.points.append(f"/{json.loads(inner.json)['address']}/points")
         if element.WhichOneof("type") == "imgs":
             self.pictures += [image.url for image in inner.imgs]
         words = [getattr(inner, name, "") for name in ("body", "label", "element_id")]

@@ -1,15 +1,14 @@
-"""A made run of many samples, and how long its map takes: ``python -m lab.evidence.large_run --samples 1000000 --out
+"""A made run of many samples, and how long its explorer takes: ``python -m lab.evidence.large_run --samples 1000000 --out
 DIR``.
 
 The samples are those of the packaged photographs in as many repetitions as are needed: their pictures can be made, and
 what models predict of them, and where they lie on the maps, is invented. Its tables of scores are a small made run's.
 
-With ``--measure`` it serves the run (made before, or now) and prints one JSON object, seconds in headless Chromium with
-WebGL in software, on this machine:
+With ``--measure`` it serves the run (made before, or now) and prints one JSON object, seconds in headless Chromium on
+this machine:
 
-- ``drawn``: from opening the page Map in a fresh browser until every point is drawn, of each try.
-- ``lasso``: from the end of a lasso around half of the map until the page shows how many it holds; ``pictures``: until
-  24 of them are there too, which are made from the corpus.
+- ``drawn``: from opening the first page in a fresh browser until every point is drawn, of each try.
+- ``lasso``: from the end of a lasso around the middle of a map until the browser has painted what it holds.
 - ``pages``: from opening the page in a browser that has been here until it is complete.
 - ``server_mb``, ``browser_mb``: resident memory of the server, and of all processes of the browser, at the end.
 """
@@ -19,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import statistics
 import time
 from collections.abc import Iterator
@@ -31,7 +29,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from lab.devtools.browser import POINTS_DRAWN, WAIT_MS, WEBGL, browser, served, settle
+from lab.devtools.browser import EXPLORER_READY, PAINTED, WAIT_MS, browser, rest, served, settle
 from lab.devtools.drawing import draw
 from lab.devtools.made_run import KEY, MODELS, complete, make_run, map_of
 from probing_core.compute.names import READINGS
@@ -42,7 +40,7 @@ from probing_core.run import layout
 from probing_core.run.recipe import load_transforms
 
 VIEWS = 25
-PAGES = {"": "What does your image embedding know?", "confusion": "Confusion", "generalization": "Generalization"}
+PAGES = {"": "Explore", "leaderboard": "Leaderboard", "inside": "Inside"}
 
 
 def main() -> None:
@@ -100,10 +98,10 @@ def _predictions(
 def measure(root: Path, tries: int) -> dict[str, Any]:
     """What the module's documentation lists."""
     with served(["--run", str(root)]) as address:
-        opened = list(_open_map(address, tries))
-        with browser(WEBGL) as chromium:
+        opened = list(_open_explorer(address, tries))
+        with browser() as chromium:
             pages = {heading: _pages(chromium, f"{address}/{path}", heading, tries) for path, heading in PAGES.items()}
-            lasso, pictures = zip(*_lassos(chromium, address, tries), strict=True)
+            lasso = list(_lassos(chromium, address, tries))
             memory = {"server_mb": _megabytes("streamlit"), "browser_mb": _megabytes("chrom")}
     return {
         "samples": Run.open(root).sample_count,
@@ -111,36 +109,32 @@ def measure(root: Path, tries: int) -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 1),
         "drawn": opened,
         "lasso": lasso,
-        "pictures": pictures,
         "pages": pages,
         **memory,
     }
 
 
-def _open_map(address: str, tries: int) -> Iterator[float]:
+def _open_explorer(address: str, tries: int) -> Iterator[float]:
     for _ in range(tries):
-        with browser(WEBGL) as chromium:
+        with browser() as chromium:
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
             started = time.perf_counter()
-            page.goto(f"{address}/map?models=zoo/mae")
-            page.wait_for_function(POINTS_DRAWN, timeout=WAIT_MS)
+            page.goto(address)
+            page.wait_for_function(EXPLORER_READY, timeout=WAIT_MS)
             yield round(time.perf_counter() - started, 2)
 
 
-def _lassos(chromium: Any, address: str, tries: int) -> Iterator[tuple[float, float]]:
+def _lassos(chromium: Any, address: str, tries: int) -> Iterator[float]:
     for _ in range(tries):
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(f"{address}/map?models=zoo/mae")
-        page.wait_for_function(POINTS_DRAWN, timeout=WAIT_MS)
-        settle(page)
-        draw(page, "map")
+        page.goto(address)
+        page.wait_for_function(EXPLORER_READY, timeout=WAIT_MS)
+        rest(page)
+        draw(page, "a")
         started = time.perf_counter()
         page.mouse.up()
-        page.get_by_role("heading", name=re.compile(r"^[\d,]+ of [\d,]+ samples$")).wait_for(timeout=WAIT_MS)
-        answered = time.perf_counter() - started
-        page.get_by_text("Pictures 1 to 24 of").wait_for(timeout=WAIT_MS)
-        settle(page)
-        yield round(answered, 2), round(time.perf_counter() - started, 2)
+        page.evaluate(PAINTED)
+        yield round(time.perf_counter() - started, 3)
         page.close()
 
 

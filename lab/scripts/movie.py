@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 from PIL import Image
 
 from lab.devtools.browser import browser, rest, served
-from lab.scripts.screenshots import opened, without_tour
+from lab.devtools.drawing import lasso
+from lab.scripts.screenshots import opened
 from probing_core.paths import reference_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +33,6 @@ class Shot:
     path: str
     act: Callable[[Any], Iterator[None]]
     seconds: float = 1.2
-
-
-def stay(page: Any) -> Iterator[None]:
-    yield
 
 
 def scroll(page: Any) -> Iterator[None]:
@@ -58,10 +55,21 @@ def strengths(page: Any) -> Iterator[None]:
         yield
 
 
+def explore(page: Any) -> Iterator[None]:
+    """A cell, everything, a lasso, and what the second model alone gets right of it."""
+    yield
+    page.keyboard.press("Escape")
+    yield
+    lasso(page, "a")
+    yield
+    page.get_by_role("button", name="only B right").click()
+    rest(page)
+    yield
+
+
 SHOTS = (
-    Shot("", scroll, 1.6),
-    Shot("map?color=group", stay, 2.2),
-    Shot("confusion", stay, 1.8),
+    Shot("", explore, 2.2),
+    Shot("leaderboard", scroll, 1.6),
     Shot("transformations?transform=fog", strengths, 0.9),
     Shot("try?samples=chelsea/00&transform=jpeg", scroll, 2.0),
 )
@@ -74,10 +82,16 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "demo.webp")
     options = parser.parse_args()
+    pictures, seconds, megabytes = make(options.run, options.out)
+    print(f"{options.out}: {pictures} pictures, {seconds:.0f} s, {megabytes:.2f} MB")
+
+
+def make(run: Path, out: Path, shots: Sequence[Shot] = SHOTS) -> tuple[int, float, float]:
+    """Write the moving picture to ``out`` and return how many pictures, seconds and megabytes it has."""
     pictures, durations = [], []
-    with served(["--run", str(options.run)]) as address, browser() as chromium:
-        context = without_tour(chromium, address, "light", WIDTH, HEIGHT)
-        for shot in SHOTS:
+    with served(["--run", str(run)]) as address, browser() as chromium:
+        context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+        for shot in shots:
             with opened(context, f"{address}/{shot.path}") as page:
                 for _ in shot.act(page):
                     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
@@ -85,12 +99,11 @@ def main() -> None:
                     durations.append(round(1000 * shot.seconds))
     for quality in (80, 65, 50, 35):
         moving = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
-        pictures[0].save(options.out, **moving, quality=quality, method=6)
-        megabytes = options.out.stat().st_size / 10**6
+        pictures[0].save(out, **moving, quality=quality, method=6)
+        megabytes = out.stat().st_size / 10**6
         if megabytes < LIMIT_MB:
-            print(f"{options.out}: {len(pictures)} pictures, {sum(durations) / 1000:.0f} s, {megabytes:.2f} MB")
-            return
-    raise SystemExit(f"error: {options.out} is over {LIMIT_MB} MB; show fewer pages.")
+            return len(pictures), sum(durations) / 1000, megabytes
+    raise SystemExit(f"error: {out} is over {LIMIT_MB} MB; show fewer pages.")
 
 
 if __name__ == "__main__":

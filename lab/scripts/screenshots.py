@@ -1,18 +1,16 @@
 """Pictures of every page: ``python -m lab.scripts.screenshots [--run DIR] [--out docs/screenshots]``.
 
 Serves the dashboard, opens every page in headless Chromium and writes one PNG each: by default of the reference run, in
-light, without the tour, as the documentation shows them. `--themes light,dark --width 390` takes those of a phone, too.
+light, as the documentation shows them. `--themes light,dark --width 390` takes those of a phone, too.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from dashboard.components.tour import COOKIE
 
 from lab.devtools.browser import ADDRESSES, WAIT_MS, browser, rest, served
 from probing_core.paths import reference_run
@@ -28,22 +26,23 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=1100)
     parser.add_argument("--themes", default="light")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    with served(["--run", str(options.run)]) as address, browser() as chromium:
-        for theme in options.themes.split(","):
-            context = without_tour(chromium, address, theme, options.width, options.height)
-            for name, path in ADDRESSES.items():
+    for file in take(options.run, options.out, options.width, options.height, options.themes.split(",")):
+        print(file)
+
+
+def take(
+    run: Path | str, out: Path, width: int, height: int, themes: Sequence[str], pages: Mapping[str, str] = ADDRESSES
+) -> Iterator[Path]:
+    """Write a picture of each of ``pages``, name -> address, into the folder ``out``, and yield its path."""
+    out.mkdir(parents=True, exist_ok=True)
+    with served(["--run", str(run)]) as address, browser() as chromium:
+        for theme in themes:
+            context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+            for name, path in pages.items():
                 with opened(context, f"{address}/{path}") as page:
-                    file = options.out / f"{name}-{theme}.png"
+                    file = out / f"{name}-{theme}.png"
                     page.screenshot(path=file)
-                    print(file)
-
-
-def without_tour(chromium: Any, address: str, theme: str, width: int, height: int) -> Any:
-    """Return a new context of the browser for a visitor of ``address`` who has closed the tour."""
-    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
-    context.add_cookies([{"name": COOKIE, "value": "closed", "url": address}])
-    return context
+                    yield file
 
 
 @contextmanager

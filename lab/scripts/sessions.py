@@ -173,7 +173,7 @@ def _browse(address: str, tally: Tally, uploads: int) -> None:
                 field = page.locator("[data-testid=stFileUploader] input[type=file]")
                 if field.count():
                     started = time.perf_counter()
-                    _drop(page, field.first, uploads)
+                    give_pictures(page, field.first, range(uploads))
                     tally.uploads.append(time.perf_counter() - started)
                 if page.get_by_test_id("stException").count():
                     tally.errors.append(f"browser: an exception on /{name}")
@@ -181,11 +181,11 @@ def _browse(address: str, tally: Tally, uploads: int) -> None:
         tally.errors.append(f"browser: {type(error).__name__}: {error}")
 
 
-def _drop(page: Any, field: Any, count: int) -> None:
-    count = count if field.get_attribute("multiple") is not None else 1
-    files = [{"name": f"mine{i}.png", "mimeType": "image/png", "buffer": _picture(i)} for i in range(count)]
+def give_pictures(page: Any, field: Any, seeds: Sequence[int]) -> None:
+    """Give pictures to a field for files, or one where it takes no more, and wait until the page is at rest."""
+    seeds = seeds if field.get_attribute("multiple") is not None else seeds[:1]
     page.evaluate(WATCHED)
-    field.set_input_files(files)
+    field.set_input_files([{"name": f"mine{i}.png", "mimeType": "image/png", "buffer": _picture(i)} for i in seeds])
     page.wait_for_function(RAN, timeout=WAIT_MS)
     rest(page)
 

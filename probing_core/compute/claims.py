@@ -91,7 +91,7 @@ def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CONTRASTS) ->
     trainings, pooled within the roles of a score), ``p_holm`` (over all rows that could be computed), ``bases``.
 
     Where trainings have a p-value, the larger of the two is corrected: a difference must show over photographs and over
-    trainings. docs/trainings.md states the test, which was written down before a second training was looked at.
+    trainings. docs/results.md states the test, which was written down before a second training was looked at.
     """
     table = pd.DataFrame([_row(contrast, scores) for contrast in contrasts])
     return table.assign(p_holm=holm(np.fmax(table["p"].to_numpy(), table["p_seeds"].to_numpy())))

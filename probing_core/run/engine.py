@@ -28,7 +28,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.run.layout import PARQUET, UNITS, unit_name, units_at
+from probing_core.run.layout import UNITS, unit_name, units_at
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.run.store import Content, Files, Store, digest
 
@@ -464,10 +464,6 @@ class Reads(Files):
             tables[known] = self.read_table(name)
         return tables[known]
 
-    def read(self, name: str) -> Any:
-        """Return a table, or arrays by name."""
-        return self.read_table(name) if name.endswith(PARQUET) else self.read_arrays(name)
-
 
 class Units:
     """The units of an artifact that is made in units: which are missing, and how others are added.
@@ -485,6 +481,7 @@ class Units:
         self._plan, self._store, self.artifact = plan, plan.files, artifact
         self.files, self.given = plan.given(artifact)
         self.key, self.count = plan.ready_key(artifact), artifact.count
+        self._next, self._packed = 0, dict[int, int]()
         suffix = ".safetensors" if artifact.is_folder else PurePosixPath(artifact.path).suffix
         self._name = f"{artifact.units_folder}{{}}{suffix}"
         if artifact.is_folder:
@@ -499,11 +496,14 @@ class Units:
     def lacking(self, count: int) -> list[int]:
         """Return which of ``count`` units are to be made."""
         self.count = count
-        packed = units_of(self._shards())
+        if self.artifact.is_folder:
+            self._packed = dict(map(units_at, self._store.names(self.artifact.path)))
+        packed = {unit for first, last in self._packed.items() for unit in range(first, last + 1)}
         return [i for i in range(count) if i not in packed and not self._store.has(self.path(i), self.key)]
 
     def write(self, unit: int, content: Content) -> None:
         self._store.write(self.path(unit), content, self.key)
+        self.pack()
 
     def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
         """Enter units that others wrote, to `path`."""
@@ -513,7 +513,7 @@ class Units:
         """Make the artifact from its units."""
         artifact, parts = self.artifact, [self.path(i) for i in range(self.count)]
         if artifact.is_folder:
-            self._pack()
+            self.pack(whole=True)
         elif artifact.row.make is not None:
             self._plan.enter(artifact, artifact.row.make(*self._plan.given(artifact, parts)))
         elif parts:
@@ -522,25 +522,32 @@ class Units:
             self._plan.enter(artifact, {})
         self._store.remove(*self._store.names(artifact.units_folder))
 
-    def _shards(self) -> list[str]:
-        """Return the files of the folder, in the order of their units."""
-        folder = self.artifact.path
-        return sorted(self._store.names(folder), key=units_at) if self.artifact.is_folder else []
+    def pack(self, whole: bool = False) -> None:
+        """Gather units of a folder, as far as they are there in order, into files of about `SHARD_BYTES`.
 
-    def _pack(self) -> None:
-        """Gather units into files of about `SHARD_BYTES`. They begin and end where the sizes of the units in order make
-        them, or where another file is already, so that the same run has the same files."""
-        packed = dict(map(units_at, self._shards()))
-        first = unit = size = 0
-        while unit < self.count:
-            if unit in packed:
-                first = unit = packed[unit] + 1
-                continue
-            size += self._store.size(self.path(unit))
-            unit += 1
-            if size >= SHARD_BYTES or unit in packed or unit == self.count:
+        These begin and end where the sizes of the units make them, or where another file is already, so that the same
+        run has the same files.
+
+        Args:
+            whole: whether the last file may be smaller.
+        """
+        if not self.artifact.is_folder:
+            return
+        first = unit = self._next
+        size = 0
+        while True:
+            if unit > first and (size >= SHARD_BYTES or unit in self._packed or (whole and unit == self.count)):
                 self._gather(first, unit - 1)
                 first, size = unit, 0
+            entry = self._store.entry(self.path(unit))
+            if unit in self._packed:
+                first = unit = self._packed[unit] + 1
+            elif unit < self.count and entry is not None and entry["key"] == self.key:
+                size += entry["bytes"]
+                unit += 1
+            else:
+                break
+        self._next = first
 
     def _gather(self, first: int, last: int) -> None:
         parts, inputs = [self.path(unit) for unit in range(first, last + 1)], self._plan.inputs(self.artifact)
@@ -551,6 +558,7 @@ class Units:
         else:
             self._store.join_arrays(shard, parts, self.key, inputs)
             self._store.remove(*parts)
+        self._packed[first] = last
 
 
 def _found(read: str, binding: Binding, of_template: Mapping[str, list[Artifact]]) -> Iterator[str]:

@@ -83,6 +83,8 @@ def embed_units(made: Sequence[Units], series: str) -> None:
     means.progress.update(stage, total - len(jobs), total, doing)
     for position, written in enumerate(means.executor.work([jobs[unit] for unit in sorted(jobs)]), 1):
         made[0].enter(written)
+        for units in made:
+            units.pack()
         means.progress.update(stage, total - len(jobs) + position, total, doing)
 
 

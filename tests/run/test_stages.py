@@ -164,7 +164,7 @@ def test_only_models_may_join(few_run, change, told):
     assert files(out) == before
 
 
-@pytest.mark.parametrize("lost", ["deployment", "fine", "group-1"])
+@pytest.mark.parametrize("lost", ["deployment", "fine", "noticing", "group-1"])
 def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
     shutil.copytree(split_run[0], tmp_path / "run")
     path = tmp_path / "run" / f"models/baseline-pixels/probes/{lost}.safetensors"

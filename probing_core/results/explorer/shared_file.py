@@ -378,7 +378,7 @@ def _leaderboard(run: Run) -> str:
     baseline = is_baseline(board["model"]).tolist()
     titles = model_titles(board["model"])
     rows = "".join(
-        _board_row(row, titles[row.model], place, pale)
+        _board_row(row, titles[str(row.model)], place, pale)
         for place, (row, pale) in enumerate(zip(board.itertuples(), baseline, strict=True))
     )
     return (

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
 from dashboard.data import shared_files
+from dashboard.data.shared_files import FileToSend
+from probing_core.errors import BadRun
 from probing_core.results import Run
 from tests.dashboard.app_reading import label, unescaped
 
 
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(shared_files, "path_of", lambda run: tmp_path / "sent" / f"{run.digest}.html")
+@pytest.fixture
+def file(made_run, tmp_path, monkeypatch) -> FileToSend:
+    """That of the made run, in a folder of the test."""
+    file = FileToSend(Run.open(made_run))
+    file.path = tmp_path / "sent" / "made.html"
+    monkeypatch.setattr(shared_files, "file_of", lambda run: file)
+    return file
 
 
-def test_the_file_is_made_once_for_all_visitors(open_app, made_run):
+def wait(file: FileToSend) -> None:
+    while file.is_being_made:
+        time.sleep(0.05)
+
+
+def test_the_file_is_made_once_for_all_visitors(open_app, file, made_run):
     app = open_app("Explore")
     count = int(Run.open(made_run).images["used"].sum())
     assert f"{count} photographs and their altered versions are written into the file" in unescaped(app)
-    path = shared_files.path_of(Run.open(made_run))
-    assert not path.exists(), "nothing is made before it is wanted"
+    assert not file.path.exists(), "nothing is made before it is wanted"
     label(app, "button", "Make the file").click().run()
     assert not app.exception
-    assert path.exists()
-    assert [b.proto.label.partition(",")[0] for b in app.get("download_button")][:1] == ["Download"]
-    again = open_app("Explore")
-    assert not [b for b in again.button if b.label == "Make the file"]
+    wait(file)
+    assert file.share == 1
+    for seen in (app.run(), open_app("Explore")):
+        assert not seen.exception
+        assert not [b for b in seen.button if b.label == "Make the file"]
+        assert [b for b in seen.get("download_button") if b.proto.label.startswith("Download, ")]
 
 
 def test_where_the_photographs_are_elsewhere_none_leaves(open_app, shipped_run):
@@ -34,12 +49,25 @@ def test_where_the_photographs_are_elsewhere_none_leaves(open_app, shipped_run):
     )
 
 
-def test_few_files_are_kept(made_run, monkeypatch):
+def test_why_it_could_not_be_made_is_shown_and_it_can_be_tried_again(open_app, file, monkeypatch):
+    def refuse(*_, **__):
+        raise BadRun("The disk is full.")
+
+    monkeypatch.setattr(shared_files, "write_shared_file", refuse)
+    file.begin()
+    wait(file)
+    app = open_app("Explore")
+    assert "The disk is full." in unescaped(app)
+    assert label(app, "button", "Make the file")
+
+
+def test_few_files_are_kept(file, made_run, monkeypatch):
     monkeypatch.setattr(shared_files, "write_shared_file", lambda run, path, progress: path.write_text("made"))
-    folder = shared_files.path_of(Run.open(made_run)).parent
+    folder = file.path.parent
     folder.mkdir()
     for name in ("a", "b", "c", "d"):
-        monkeypatch.setattr(shared_files, "path_of", lambda run, name=name: folder / f"{name}.html")
-        shared_files.make(Run.open(made_run), lambda done, total: None)
+        file.path = Path(folder / f"{name}.html")
+        file.begin()
+        wait(file)
     assert len(list(folder.iterdir())) == shared_files.MAX_KEPT
     assert (folder / "d.html").exists()

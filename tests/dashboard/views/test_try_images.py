@@ -123,14 +123,16 @@ def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wid
     order = list(first_answers(app)[0])
     assert order[0] == model_title("baseline/pixels@side=4")
     assert sorted(order) == sorted(model_title(m) for m in Run.open(wide_run).live_models)
-    assert asked[:3] == [(2, model) for model in order[:3]]
-    assert asked[-2:] == [(1, model) for model in order[3:]], "the others answer last, about the open card"
+    assert [(n, model_title(m)) for n, m in asked[:3]] == [(2, model) for model in order[:3]]
+    assert [(n, model_title(m)) for n, m in asked[-2:]] == [(1, model) for model in order[3:]], (
+        "the others answer last, about the open card"
+    )
 
 
 def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp_path, monkeypatch):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, 0.5).to_bytes(), "made")
+    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, -1.0).to_bytes(), "made")
     app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
     before = first_answers(app)[0][PIXELS][0]
     monkeypatch.setattr(LoadedModels, "embed", lambda *_: pytest.fail("a model was asked again"))
@@ -145,7 +147,7 @@ def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp
 def test_before_a_change_and_at_no_strength_it_is_the_answer_of_the_card(open_app, made_run, tmp_path):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, 0.5).to_bytes(), "made")
+    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, -1.0).to_bytes(), "made")
     chosen = {"run": run, "models": "baseline/pixels", "transform": "fog"}
     card, change = first_answers(open_app("Try your images", samples="coffee/00", strength="-4", **chosen))
     (slider,) = first_answers(open_app("Explore", picture="coffee/00", strength="-4", **chosen))

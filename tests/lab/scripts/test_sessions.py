@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lab.devtools.browser import IN_BROWSER
+from lab.scripts import page_speed
 from lab.scripts.sessions import measure
 
 pytestmark = [*IN_BROWSER, pytest.mark.slow]
@@ -15,3 +16,8 @@ def test_two_sessions_walk_all_pages_and_upload_without_errors(made_run):
     assert found["upload"]["count"] >= 1
     assert found["upload_in_the_browser"]["count"] >= 1
     assert 0 < found["server_mb"]["before"] <= found["server_mb"]["highest"]
+
+
+def test_waits_are_measured(made_run):
+    found = page_speed.measure(["--run", str(made_run)], 1, list(page_speed.KINDS))
+    assert all(found[kind]["median_s"] > 0 for kind in page_speed.KINDS)

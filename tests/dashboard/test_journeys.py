@@ -1,0 +1,227 @@
+"""Six journeys of a visitor in headless Chromium over the made run."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard.components.explorer import MOST_MODELS
+from dashboard.views.try_folder import scans_dir
+from lab.devtools.browser import EXPLORER_READY, IN_BROWSER, complaints_of, rest, settle
+from lab.devtools.drawing import lasso
+from probing_core.corpora import open_corpus
+from probing_core.images import encode_png
+from probing_core.measures.notation import model_title
+from probing_core.results import Run
+from probing_core.results.explorer import explorer_data, write_shared_file
+from probing_core.results.explorer.data import default_models
+from probing_core.transforms import resolve
+from tests.results.explorer.counting import counts, points, random_selection
+
+pytestmark = IN_BROWSER
+
+COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
+SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
+SELECT = """(chosen) => {
+  const {explorer} = document.querySelector('.probing-explorer');
+  explorer.select(chosen);
+  return explorer.counts();
+}"""
+
+UNTOUCHED, BLURRED, BROKEN = "untouched.png", "blurred.png", "broken.png"
+
+
+@pytest.fixture
+def page(server, tab):
+    """A new visitor's page; nothing may have complained when the test ends."""
+    with tab.visitor() as (page, complaints):
+        yield page
+        assert page.get_by_test_id("stException").count() == 0
+        assert complaints == []
+
+
+@pytest.fixture
+def explorer(page, server):
+    """The first page, once its explorer is drawn."""
+    page.goto(server)
+    page.wait_for_function(EXPLORER_READY)
+    rest(page)
+    return page
+
+
+@pytest.fixture(scope="module")
+def data(made_run):
+    run = Run.open(made_run)
+    return explorer_data(run, default_models(run, MOST_MODELS))
+
+
+@pytest.fixture(scope="module")
+def table(made_run, data) -> pd.DataFrame:
+    return points(Run.open(made_run), data)
+
+
+def in_address(page) -> dict:
+    """The selection that the page's address holds."""
+    page.wait_for_function("() => location.search.includes('selection=')")
+    settle(page)
+    return json.loads(parse_qs(urlsplit(page.url).query)["selection"][0])
+
+
+def test_from_the_first_screen_to_a_wrong_picture_in_three_clicks(explorer):
+    explorer.get_by_role("tab", name="Largest confusions").click()
+    explorer.locator(".px-line").first.click()
+    explorer.locator(".px-open").first.click()
+    dialog = explorer.locator("dialog[open]")
+    assert dialog.locator(".px-wrong").count()
+    explorer.wait_for_function("() => [...document.querySelectorAll('dialog img')].every((one) => one.naturalWidth)")
+    explorer.keyboard.press("Escape")
+    assert not dialog.count()
+
+
+def test_from_a_lasso_to_the_matrix_to_a_picture_and_by_the_address_to_somebody_else(explorer):
+    explorer.keyboard.press("Escape")
+    everything = explorer.evaluate(COUNTS)["n"]
+    lasso(explorer, "a")
+    enclosed = explorer.evaluate(COUNTS)["n"]
+    assert 0 < enclosed < everything
+    explorer.locator(".px-matrix canvas").focus()
+    explorer.keyboard.press("ArrowDown")
+    explorer.keyboard.press("Enter")
+    assert explorer.locator(".px-chip").count() == 2
+    found = explorer.evaluate(COUNTS)
+    assert found["n"] <= enclosed
+    sent = in_address(explorer)
+    assert sent == explorer.evaluate(SELECTION)
+    if found["n"]:
+        explorer.locator(".px-open").first.click()
+        explorer.locator("dialog[open]").wait_for()
+    link = explorer.url
+    explorer.goto("about:blank")
+    explorer.context.clear_cookies()
+    explorer.goto(link)
+    explorer.wait_for_function(EXPLORER_READY)
+    assert explorer.evaluate(COUNTS) == found
+
+
+def test_what_one_model_gets_right_and_the_other_does_not(explorer, table):
+    explorer.keyboard.press("Escape")
+    explorer.get_by_role("button", name="only B right").click()
+    chosen = explorer.evaluate(SELECTION)
+    truth = table["transform"]
+    a, b = (table[chosen[slot]] == truth for slot in "ab")
+    assert explorer.evaluate(COUNTS)["n"] == (b & ~a).sum() > 0
+    explorer.locator(".px-open").first.wait_for()
+    marks = explorer.locator(".px-card").evaluate_all(
+        "(cards) => cards.map((card) => [...card.querySelectorAll('.px-answer')].map((one) => /\\u2713/.test(one.textContent)))"
+    )
+    assert marks
+    assert all(mark == [False, True] for mark in marks)
+
+
+def test_counts_of_random_selections_are_those_of_pandas(explorer, data, table):
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        chosen = random_selection(data, rng)
+        found, expected = explorer.evaluate(SELECT, chosen), counts(data, table, chosen)
+        ours, theirs = (
+            [np.nan if one is None else one for one in each.pop("difference")] for each in (found, expected)
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-9)
+        assert found == expected, chosen
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A photograph, the same blurred, and a file that is none."""
+    folder = tmp_path_factory.mktemp("photographs")
+    photograph = cv2.resize(open_corpus("photos").load("chelsea/05"), (150, 150), interpolation=cv2.INTER_AREA)
+    blurred = resolve("gaussian-blur").apply(photograph, 3.0, np.random.default_rng(0))
+    for name, picture in ((UNTOUCHED, photograph), (BLURRED, blurred)):
+        (folder / name).write_bytes(encode_png(picture))
+    (folder / BROKEN).write_bytes(b"this is no picture")
+    return folder
+
+
+def test_an_upload_has_a_verdict_and_every_models_answer(page, server, detecting_run, folder):
+    page.goto(f"{server}/try?run={detecting_run.name}")
+    rest(page)
+    files = [str(folder / name) for name in (UNTOUCHED, BLURRED, BROKEN)]
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(files)
+    page.get_by_text(f"{UNTOUCHED}, 150").wait_for()
+    rest(page)
+    card = page.locator(".st-key-answer")
+    verdict = card.get_by_test_id("stAlert").first.get_by_test_id("stMarkdownContainer")
+    assert verdict.inner_text().startswith("Untouched")
+    names = card.locator(".answers tbody th").all_inner_texts()
+    assert names == [model_title(model) for model in Run.open(detecting_run).live_models]
+    assert page.get_by_test_id("stAlert").filter(has_text=BROKEN).count() == 1
+    boxes = page.locator(".st-key-pictures canvas").first.bounding_box()
+    page.mouse.click(boxes["x"] + 12, boxes["y"] + 35 + 35 + 17)  # of the second row, below the header
+    page.get_by_text(f"{BLURRED}, 150").wait_for()
+    rest(page)
+    assert verdict.inner_text().startswith("Altered: blur")
+
+
+@pytest.fixture
+def scan_name() -> Iterator[str]:
+    """Scans started on the page are in the data folder of the server; what the test makes there is removed."""
+    name = f"journey-{os.getpid()}"
+    yield name
+    shutil.rmtree(scans_dir() / name, ignore_errors=True)
+
+
+def test_a_folder_is_scanned_and_its_table_downloaded(page, server, detecting_run, folder, scan_name):
+    page.goto(f"{server}/try?part=folder&run={detecting_run.name}&scan-run={detecting_run.name}")
+    rest(page)
+    page.get_by_label("Folder", exact=True).fill(str(folder))
+    page.get_by_role("textbox", name="Name of the scan").fill(scan_name)
+    page.get_by_role("textbox", name="Name of the scan").press("Enter")
+    page.get_by_role("button", name="Start").and_(page.locator(":enabled")).click()
+    scan = page.locator(f".st-key-scan-of-{scan_name}")
+    scan.get_by_text("complete").wait_for()
+    rest(page)
+    if not scan.get_by_text("Data as CSV").count():  # open at once where the page saw the scan run
+        scan.get_by_text("Results").click()
+    scan.get_by_text("1 unreadable").wait_for()
+    rest(page)  # a table that comes late moves what is below it, away from under a click
+    with page.expect_download() as download:
+        scan.get_by_text("Data as CSV").click()
+    found = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes())).set_index("path")
+    assert found["verdict"].to_dict() == {UNTOUCHED: "untouched", BLURRED: "altered", BROKEN: "unreadable"}
+    assert found.loc[BLURRED, "group"] == "blur"
+    with page.expect_download() as download:
+        scan.get_by_text("The page with thumbnails").click()
+    assert UNTOUCHED in Path(download.value.path()).read_text()
+
+
+def test_the_shared_file_shows_offline_what_the_page_shows(explorer, chromium, made_run, data, tmp_path):
+    models = [model.name for model in data.models][:3]
+    written = write_shared_file(Run.open(made_run), tmp_path / "run.html", models)
+    context = chromium.new_context(offline=True)
+    try:
+        shared = context.new_page()
+        complaints = complaints_of(shared)
+        shared.goto(written.path.as_uri())
+        shared.wait_for_function("() => window.explorer")
+        rng = np.random.default_rng(2)
+        for _ in range(10):
+            chosen = random_selection(data, rng) | {"a": models[0], "b": models[2]}
+            offline = shared.evaluate("(chosen) => { explorer.select(chosen); return explorer.counts(); }", chosen)
+            assert offline == explorer.evaluate(SELECT, chosen)
+        shared.evaluate("() => explorer.select({panel: 'list'})")
+        shared.locator(".px-line").first.click()
+        shared.locator(".px-open").first.click()
+        assert shared.locator("dialog[open] .px-says").count() == len(models)
+        assert complaints == []
+    finally:
+        context.close()
