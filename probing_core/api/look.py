@@ -156,8 +156,7 @@ class LookProbe:
     ) -> Look:
         """Measure what ``encode`` holds at ``step``, and enter it into `history`; a step that is there is replaced.
 
-        The training goes on as if nothing had happened: no gradient is recorded, the random states of Python, NumPy
-        and PyTorch are put back, and the modules are in ``eval`` mode during the call alone.
+        The training is not disturbed (see `undisturbed`).
 
         Args:
             encode: one of two. A function: list of N arrays (view, view, 3) ``uint8`` -> (N, D), an array or a tensor
@@ -203,9 +202,8 @@ class LookProbe:
 
 @contextmanager
 def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
-    """Run what is within without any trace for a training: ``modules`` are in ``eval`` mode, no gradient is recorded,
-    and afterwards the mode of every submodule and the random states of Python, NumPy and PyTorch (processor and CUDA)
-    are what they were."""
+    """Leave no trace in a training: ``modules`` are in ``eval`` mode, and no gradient is recorded; afterwards the mode
+    of every submodule and the random states of Python, NumPy and PyTorch (processor and CUDA) are restored."""
     python, numpy_ = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global state, to put it back
     torch = sys.modules.get("torch")
     modes = [(part, part.training) for module in modules for part in module.modules()]

@@ -152,7 +152,7 @@ class Predictor:
         names: Sequence[str] | None = None,
         prior: float = PRIOR,
     ) -> list[dict[str, Any]]:
-        """Return one row an image and model, as ``probing predict --json`` prints them.
+        """Return one row for each image and model, as ``probing predict --json`` prints them.
 
         A row has ``image``, ``model``, ``task``, ``crops`` (``direct``: the picture as it is; ``combined``: reduced,
         and as tiles), ``altered`` (the probability that it was), ``answer`` (altered, rather altered, cannot tell,
@@ -168,7 +168,7 @@ class Predictor:
             prior: share of such pictures that are altered.
 
         Raises:
-            BadConfig: there is no such task, or the prior is no share.
+            BadConfig: there is no such task, or the prior is not between 0 and 1.
             UnknownName: the run has no such model.
         """
         if task not in TASKS:
@@ -227,7 +227,7 @@ class Predictor:
             return self._judge
 
     def prepare(self, model: str) -> None:
-        """Load what the first answer of ``model`` would wait for; what is loaded takes no time."""
+        """Load what the first answer of ``model`` needs, unless it is loaded."""
         if model == DETECTOR:
             self.judge()
             self.detector()
@@ -243,7 +243,7 @@ class Predictor:
             return self._probes[model]
 
     def _chosen(self, models: Sequence[str] | str | None) -> tuple[str, ...]:
-        """Return the names that are asked: the detector, where there is one and it was not left out, first."""
+        """Return the names to ask, the detector first."""
         if not models:
             return (*([DETECTOR] if self.has_detector else []), *self.models)
         named = [models] if isinstance(models, str) else list(models)
@@ -263,7 +263,7 @@ def predict(
     prior: float = PRIOR,
     device: str = "auto",
 ) -> pd.DataFrame:
-    """Return what every model of a run answers about pictures, one row a picture and model.
+    """Return the answers of every model of a run about pictures, one row for each picture and model.
 
     The models of the last run stay in memory for the next call.
 

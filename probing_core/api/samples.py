@@ -35,8 +35,7 @@ class Samples(Sequence[Image]):
     ``len(samples)``, ``samples[i]`` and iterating are what a loader of data needs; iterating makes several at a time.
 
     Args:
-        corpus: where they come from.
-        recipe: what is made of it.
+        recipe: what is made of ``corpus``.
     """
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:

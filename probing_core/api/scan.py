@@ -121,7 +121,7 @@ def examine(file: File, detector: Detector, view: int, gray: bool = False) -> Fi
     """Decode one file, and have the detector predict it.
 
     Args:
-        gray: whether it is scored turned gray, too.
+        gray: whether it is also scored turned gray.
     """
     try:
         picture = inspect(Path(file.path), file.name)
@@ -170,7 +170,6 @@ class Chunks:
         self._store.write_table(_name_of_chunk(index), rows, self._key(index))
 
     def read(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Yield the rows of each chunk, in order."""
         for index in range(len(self.files)):
             yield self._store.read_table(_name_of_chunk(index), columns)
 
@@ -193,7 +192,7 @@ UNREADABLE = "unreadable"
 
 
 def rows_of_findings(files: Sequence[File], findings: Sequence[Finding], judge: Judge) -> pd.DataFrame:
-    """Return one row a file: the columns of `writing.COLUMNS` but ``q``, and ``thumbnail``."""
+    """Return one row a file: `COLUMNS` except ``q``, and ``thumbnail``."""
     return pd.DataFrame([_row_of_finding(file, finding, judge) for file, finding in zip(files, findings, strict=True)])
 
 
@@ -360,7 +359,7 @@ def write_page(
 
 
 def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
-    """Return `MAX_ROWS` rows: unreadable ones last, else by p and name."""
+    """Return `MAX_ROWS` rows by p and name, unreadable ones last."""
     records = (record for rows in chunks for record in rows.to_dict("records"))
     return heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or(row["p"], 2.0), row["path"]))
 

@@ -203,14 +203,14 @@ def _table(studies: bool, maps: bool) -> Table:
 
 
 def without_live(row: Row) -> Row:
-    """Return the row of a file that is made without what live predictions need."""
+    """Return the row without what live predictions need."""
     if row.path != PREDICTIONS or row.make is not train_task:
         return row
     return replace(row, make=partial(train, name=FINE, fit=partial(train_linear, name=FINE, live=False)))
 
 
 def without_oracles(row: Row) -> Row:
-    """Return the row of a file that is made without the oracles of the content."""
+    """Return the row without the oracles of the content."""
     if row.path == OF_CONTENT:
         row = replace(row, make=partial(train, name=CONTENT, fit=partial(train_content, oracles=False)))
     reads, beside = (tuple(path for path in paths if path != OF_ORACLES) for paths in (row.reads, row.beside))

@@ -48,7 +48,7 @@ MIN_RANKED = 4
 
 @dataclass(frozen=True)
 class Contrast:
-    """A difference that was named before any result was seen: score of ``first`` less that of ``second``.
+    """A difference that was named before any result was seen: score of ``first`` minus that of ``second``.
 
     ``claim`` is the number of the claim that it decides, between two roles; 0 for an ablation, between two encoders.
     """
@@ -156,7 +156,7 @@ class Identified:
 
 
 def photographs(rows: pd.DataFrame) -> np.ndarray:
-    """Return the photograph of each row, as a number in the order of their names: numbers sort sooner."""
+    """Return the photograph of each row as a number, in the order of names: numbers sort faster."""
     return pd.factorize(rows["base_id"].to_numpy(), sort=True)[0]
 
 
@@ -242,8 +242,8 @@ def _difference(row: Mapping) -> str:
 def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -> tuple[str, str]:
     """Test claim 5: the rank correlation of both accuracies over roles that have both. Photographs are drawn again.
 
-    From three trainings a role on, the same number of each, the correlation is taken once for the first of all, once
-    for the second, and so on, and must show over these as well.
+    With three or more trainings of each role, the same number of each, the correlation is also taken over the first
+    trainings of all, over the second and so on, and must show over these as well.
     """
     if not content:
         return UNDECIDED, "The run has no content accuracy, which takes probes of its own and labels to learn."
@@ -294,7 +294,7 @@ def _correlation_of_each_training(scores: Sequence[Sequence[Trainings]]) -> list
 
 
 def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> list[str]:
-    """Return roles that a claim is about, those of its ``contrasts`` or all six, and no encoder of the run has."""
+    """Return the roles that no encoder of the run has, of those in a claim's ``contrasts`` or of all six."""
     asked = set(ROLES) if contrasts is None else {*contrasts["first"], *contrasts["second"]}
     return [role for role in ROLES if role in asked and role not in present]
 
@@ -316,7 +316,7 @@ class ClaimTables:
 
 
 def roles_by_set(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """Return for each set of encoders of which ``models`` has any its roles and the models that have them."""
+    """Return set of encoders -> role -> the ``models`` that have it; sets without a model are left out."""
     return {role_set: roles for role_set in ROLE_SETS if (roles := models_by_role(role_set, models))}
 
 
@@ -372,7 +372,7 @@ def claim_tables(models: Sequence[str], results: Mapping[str, ModelResults]) -> 
 
     Args:
         models: of a run.
-        results: model -> its scores, of those that `models_of_claims` returns.
+        results: model -> its scores, for the models that `models_of_claims` returns.
     """
     tables = [_tables_of_set(role_set, roles, results) for role_set, roles in roles_by_set(models).items()]
     alone = {score: {m: [sums] for m, sums in of.items()} for score, of in _scores(results).items()}
@@ -446,8 +446,8 @@ def _balanced(rows: pd.DataFrame) -> ClusterSums:
 
 
 def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSums:
-    """Return ``sums`` over the photographs ``mine`` as sums over ``everyone``, to which the others add nothing: so that
-    one draw of photographs serves two scores."""
+    """Return ``sums`` over the photographs ``mine`` as sums over ``everyone``, the others being 0, so that one draw of
+    photographs serves two scores."""
     photographs = np.unique(everyone)
     padded = np.zeros((len(photographs), sums.sums.shape[1]))
     padded[np.searchsorted(photographs, np.unique(mine))] = sums.sums

@@ -19,7 +19,7 @@ class LazyRows:
 
     Attributes:
         arrays: (n, D) each, memory-mapped or not; the rows of one follow those of another.
-        picked: (N,) which of all those rows these are; all of them if None.
+        picked: (N,) positions of these rows among all; all of them if None.
     """
 
     arrays: tuple[np.ndarray, ...]

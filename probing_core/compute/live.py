@@ -57,7 +57,7 @@ class PictureCrops:
 
 
 def kind_of(crops: Sized) -> str:
-    """Return ``direct`` of the whole alone, ``combined`` of it and tiles."""
+    """Return ``direct`` for the whole alone, ``combined`` for whole and tiles."""
     return "combined" if len(crops) > 1 else "direct"
 
 
@@ -134,7 +134,6 @@ class Prediction:
 
     @property
     def kind(self) -> str:
-        """``direct`` or ``combined``, as in `PictureCrops`."""
         return kind_of(self.crop_probabilities)
 
 
@@ -176,7 +175,7 @@ MIN_PHOTOGRAPHS = 30
 
 
 def word(altered: float) -> str:
-    """Return which of `ANSWERS` a probability of having been altered is."""
+    """Return the one of `ANSWERS` for a probability of having been altered."""
     if altered > 0.9:
         return ALTERED
     if altered > 0.6:
@@ -190,7 +189,7 @@ def require_prior(prior: float) -> None:
     """Check a prior.
 
     Raises:
-        BadConfig: it is no share between 0 and 1.
+        BadConfig: it is not between 0 and 1.
     """
     if not 0 < prior < 1:
         raise BadConfig(f"The prior is the share of altered pictures, between 0 and 1, as 0.5; got {prior}.")
@@ -311,7 +310,7 @@ def _weights(altered: np.ndarray, groups: np.ndarray, makers: np.ndarray, prior:
 
 
 def noticing_of(rows: pd.DataFrame) -> dict[str, Noticing]:
-    """Return what a table of scored views (docs/run-format.md) calibrates: kind of a picture -> its numbers.
+    """Return kind of picture -> its numbers, as calibrated by a table of scored views (docs/run-format.md).
 
     Pictures of a run's own corpus are left out, since a probe may have learned from them, and pictures without color.
     A kind needs enough photographs that were scored untouched, and enough that were altered as well.
@@ -333,5 +332,5 @@ def noticing_by(rows: pd.DataFrame, score: str = "score") -> Noticing:
 
 
 def noticing_at(numbers: Mapping[str, Noticing], kind: str) -> Noticing:
-    """Return the numbers for pictures of a kind; those of views where large ones have none."""
+    """Return the numbers for pictures of a kind; large ones without numbers have those of views."""
     return numbers.get(kind) or numbers.get("direct") or Noticing()

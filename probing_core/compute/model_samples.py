@@ -58,7 +58,7 @@ def predict(probe: Probe, X: LazyRows) -> np.ndarray:
 
 
 def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
-    """Yield the same, (n, K) of one block after another."""
+    """Yield the probabilities (n, K) of one block of ``X`` after another."""
     return (probe.probabilities(block) for block in X.blocks())
 
 
@@ -70,7 +70,7 @@ def most_to_learn(dim: int) -> int:
 def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
     """Return ``rows`` of as many whole photographs, drawn by the run's seed, as ``most`` samples allow; at least one.
 
-    Photographs come in the order of a hash of seed and name, so that more samples are those of fewer and others.
+    Photographs come in the order of a hash of seed and name, so that a larger number includes the smaller ones.
     """
     if len(rows) <= most:
         return rows

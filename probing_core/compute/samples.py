@@ -178,11 +178,7 @@ class Unit:
 
 
 def has_splits(images: pd.DataFrame) -> bool:
-    """Return whether a run is evaluated by its splits; with few photographs it is by cross-validation.
-
-    Args:
-        images: the table of the run.
-    """
+    """Return whether a run over ``images`` (its table) has splits; with few photographs it is cross-validated."""
     return images.loc[images["used"], "base_id"].nunique() >= FEW_PHOTOGRAPHS
 
 
@@ -228,7 +224,7 @@ class SamplePlan:
         return int(self._ends[-1])
 
     def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
-        """Return the samples from ``start`` on, before ``stop``, which is at most their number."""
+        """Return the samples from ``start`` to before ``stop``."""
         stop = len(self) if stop is None else stop
         first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
         images = self._images.iloc[first : last + 1].assign(gets_far=self._far[first : last + 1])
@@ -255,7 +251,6 @@ def _versions(design: Design) -> pd.DataFrame:
 
 
 def plan_samples(design: Design, images: pd.DataFrame) -> pd.DataFrame:
-    """Plan the rows of the `SamplePlan` of a run, all of them."""
     return SamplePlan(design, images).rows()
 
 

@@ -31,7 +31,7 @@ def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
 
 
 def note_of_fits(facts: Iterable[FitFacts]) -> str:
-    """Say whether the fits that a number rests on converged, and chose a penalty within their grid."""
+    """Return a note where fits did not converge, or chose a penalty at the edge of their grid."""
     facts = list(facts)
     return note_of_fit_columns([fact.converged for fact in facts], [fact.at_edge for fact in facts])
 
@@ -191,7 +191,7 @@ def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterato
 
 
 def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the content as probes predict it that learned from images transformed alike, one score a transform."""
+    """Yield a score of the content for each transform, by probes that learned from images transformed alike."""
     columns = _Columns(predictions, classes)
     for transform, rows in predictions.groupby("transform", sort=False).indices.items():
         yield columns.balanced(f"oracle:{transform}", np.asarray(rows))
@@ -282,7 +282,7 @@ def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield what the probe of untouched pictures recognizes of the content under each transform."""
+    """Yield how well the probe of untouched pictures recognizes the content under each transform."""
     for column in ("transform", "group"):
         for name, rows in _indices(columns.table, column, far if column == "group" else set()):
             if name != "identity":

@@ -61,10 +61,7 @@ ends included."""
 
 
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the series that a run has.
-
-    None with few photographs, which have no splits.
-    """
+    """Return the series that a run has: none where it has no splits."""
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
     wanted = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
@@ -82,7 +79,7 @@ def rendered(design: Design) -> list[Transform]:
 
 
 def swept(design: Design) -> list[Transform]:
-    """Return the transforms that have a series of strengths: all that probes learn, save identity."""
+    """Return the transforms that have a series of strengths: all that probes learn, except identity."""
     return [t for t in design.transforms if not t.far and t.name != "identity"]
 
 

@@ -64,7 +64,7 @@ class Calibration:
 
 
 def p_values(scores: np.ndarray, untouched: np.ndarray) -> np.ndarray:
-    """Return (N,) (1 + photographs that score as high) / (n + 1).
+    """Return the p-values (N,): (1 + photographs that score as high) / (n + 1).
 
     Args:
         scores: (N,) of pictures.
@@ -76,7 +76,7 @@ def p_values(scores: np.ndarray, untouched: np.ndarray) -> np.ndarray:
 
 
 def alarms(p: np.ndarray | float, level: float = LEVEL) -> np.ndarray:
-    """Return which of the p-values ``p`` alarm at ``level``."""
+    """Return whether p-values ``p`` alarm at ``level``."""
     return np.asarray(p) <= level
 
 
@@ -207,7 +207,7 @@ class Verdict:
     """What the detector finds in one picture: ``verdict`` in its row of ``probing predict --json``.
 
     Attributes:
-        alarms: whether p is at most the level: so altered seems a share ``level`` of untouched pictures.
+        alarms: whether p is at most the level: a share ``level`` of untouched pictures seems as altered.
         group, transform: what was done, if it alarms; with their probabilities given that the picture was altered.
         p: share of untouched photographs that seem as altered; None with too few of them for the level.
         n: how many photographs p is based on.

@@ -21,7 +21,7 @@ class Predictions:
 
     Attributes:
         truth, predicted: (N,) class indices.
-        clusters: (N,) numbers of the base photographs.
+        clusters: (N,) base photographs.
         p_truth: (N,) probability of the right class.
         p_predicted: (N,) probability of the predicted class; None where it was not stored.
         p_calibrated: (N,) the same after temperature scaling; None where no temperature was fitted.
@@ -42,7 +42,7 @@ def no_chance(classes: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One measure as tables, charts and the evaluation need it.
+    """A measure as tables, charts and the evaluation need it.
 
     Attributes:
         name: as in tables, ``balanced-accuracy``.

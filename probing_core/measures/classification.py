@@ -26,7 +26,7 @@ MIN_SCORED_PROBABILITY = 1e-12
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the probabilities of ``logits`` over the last axis, in their own precision."""
+    """Return the probabilities of ``logits`` over the last axis, in the same precision."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
@@ -97,7 +97,7 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> 
 
 
 def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the mean over the classes of ``truth`` of true-positive rate less false-positive rate (Powers 2011).
+    """Return the mean over the classes of ``truth`` of true-positive rate minus false-positive rate (Powers 2011).
 
     0 for guessing, whatever the guess; 1 for a perfect classifier.
     """
@@ -264,7 +264,7 @@ MEASURES = (
 def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
     """Return the labels (N,) of a control task: each type has one random class (Hewitt & Liang 2019).
 
-    A probe can only memorize them. Selectivity is the task's accuracy less the control's.
+    A probe can only memorize them. Selectivity is the accuracy at the task minus that at the control task.
 
     Args:
         types: (N,) ids that recur in every split (clusters of embeddings); a type of a single image would be

@@ -72,8 +72,8 @@ def seeds_difference(
 
 
 def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
-    """Return for each of ``models`` the one of the lowest seed that is alike in all else; empty for that one itself,
-    and for those in ``alone``."""
+    """Return for each of ``models`` the same model with the lowest seed; empty where it is that one, and for those in
+    ``alone``."""
     first: dict[str, str] = {}
     for model in sorted(models, key=_seed):
         first.setdefault(_SEED.sub("", model), model)
@@ -82,7 +82,7 @@ def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
 
 
 def with_place(models: Iterable[str]) -> list[str]:
-    """Return those of ``models``, each once, that are no other one with another seed."""
+    """Return the ``models`` without those that are another one with a higher seed."""
     names = list(dict.fromkeys(models))
     return [name for name, of in zip(names, seed_of(names), strict=True) if not of]
 

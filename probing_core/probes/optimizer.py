@@ -88,10 +88,9 @@ def curvature(logits: Tensor, weight: Tensor) -> Tensor:
 def minimize(
     blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor, *, tolerance: float = TOLERANCE
 ) -> Solution:
-    """Return the minimum.
+    """Return the minimum of the objective over the rows of ``blocks``.
 
     Args:
-        blocks: the rows.
         start: (D, K), where the search begins.
         ridge: (D,); 0 in the row of the bias.
         inverse: (D, D), from `metric_inverse`.
@@ -136,7 +135,6 @@ class _State:
         return step, _dot(self.gradient, step)
 
     def advance(self, step: Tensor, slope: Tensor) -> None:
-        """Move along ``step``."""
         step = step * self._search(step, slope)
         self.V += step
         before, self.gradient = self.gradient, self._gradient()
