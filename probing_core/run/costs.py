@@ -259,7 +259,7 @@ matrices."""
 METRIC_S = 6e-11
 """The metric of the optimizer at one penalty: for a row and a square of the dimension, and for its cube."""
 
-SPAN_S = 4e-9
+SPAN_S = 5e-9
 """Finding the span of rows that are fewer than their numbers: for a square of the rows and a number."""
 
 FIT_S = 0.05
@@ -339,13 +339,14 @@ def _other_probes(facts: Facts, artifact: Artifact) -> float:
     return MLP_S * rows + VOTE_S * rows * tested * facts.dim(artifact)
 
 
-TABLE_S, PREDICTION_S = 0.1, 1.0e-4
-"""Scoring one table of predictions, and each of its rows: intervals are drawn by photograph."""
+TABLE_S, FEW_TABLE_S, PREDICTION_S = 0.2, 0.02, 2.0e-5
+"""Scoring one table of predictions, the same where photographs are few and intervals are not drawn, and each of its
+rows."""
 
 
 def _scores(facts: Facts, artifact: Artifact) -> float:
     tables = len(artifact.reads) / 3  # predictions, fits and probes
-    return tables * (TABLE_S + PREDICTION_S * facts.rows("test"))
+    return tables * ((TABLE_S if facts.splits else FEW_TABLE_S) + PREDICTION_S * facts.rows("test"))
 
 
 @dataclass(frozen=True)

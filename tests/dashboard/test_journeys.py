@@ -122,7 +122,8 @@ def test_what_one_model_gets_right_and_the_other_does_not(explorer, table):
     assert explorer.evaluate(COUNTS)["n"] == (b & ~a).sum() > 0
     explorer.locator(".px-open").first.wait_for()
     marks = explorer.locator(".px-card").evaluate_all(
-        "(cards) => cards.map((card) => [...card.querySelectorAll('.px-answer')].map((one) => /\\u2713/.test(one.textContent)))"
+        "(cards) => cards.map((card) => "
+        "[...card.querySelectorAll('.px-answer')].map((one) => /\\u2713/.test(one.textContent)))"
     )
     assert marks
     assert all(mark == [False, True] for mark in marks)
