@@ -15,9 +15,9 @@ from dashboard.text import in_bold, plain
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload
 from probing_core.charts import PERCENT, dots_chart
 from probing_core.measures import MEASURES
+from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.seeds import seed_of, with_place
-from probing_core.measures.unrelated_pairs import UNRELATED
 from probing_core.results import PicturesMissing, Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
 from probing_core.results.sentences import originals_finding

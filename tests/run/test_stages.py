@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probing_core.compute.train import comparison, linear
+from probing_core.compute import train
 from probing_core.errors import BadRun, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.results import Run
@@ -95,9 +95,9 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     before = files(out)
     for module, name in (
         (worker, "load_embedder"),
-        (linear, "fit_in_span"),
-        (linear, "fit_deployment"),
-        (comparison.mlp, "fit_seeds"),
+        (train, "fit_in_span"),
+        (train, "fit_deployment"),
+        (train.mlp, "fit_seeds"),
         (makers, "lazy_embeddings"),
     ):
         monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from dashboard.jobs.estimate import Pace, estimate
+
 from probing_core.cli import parse
 from probing_core.cli.run import run_options
 from probing_core.images import encode_png
