@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -38,8 +37,6 @@ from probing_core.errors import BadRun
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run
 from probing_core.results.ranking import BASELINE
-
-STYLE = Path(__file__).with_name("style.css")
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
@@ -72,7 +69,6 @@ def main() -> None:
     st.set_page_config(page_icon=icon(), layout="wide")  # first: else a page's own icon is fetched for the tab
     page = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
-    st.html(STYLE)
     state.adopt_address()
     with st.sidebar:
         pick_run()

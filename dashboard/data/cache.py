@@ -153,7 +153,7 @@ def board(runs: tuple[Run, ...], task: str, subset: str, baselines: bool) -> pd.
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
 def other_seeds(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
-    from probing_core.results.comparison import other_seeds
+    from probing_core.results.compare import other_seeds
 
     return other_seeds(runs, task, subset)
 

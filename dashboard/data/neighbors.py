@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.data import cache, predictions
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.results import Run, mean_of, nearest, retrieval
 
 MAX_EMBEDDED = 1000

@@ -15,9 +15,9 @@ from dashboard.text import in_bold, plain
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload
 from probing_core.charts import PERCENT, dots_chart
 from probing_core.measures import MEASURES
+from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.seeds import seed_of, with_place
-from probing_core.measures.unrelated_pairs import UNRELATED
 from probing_core.results import PicturesMissing, Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
 from probing_core.results.sentences import originals_finding
@@ -46,11 +46,12 @@ def show() -> None:
     if sentence := cache.computed(run, finding):
         with st.container(key="finding"):
             st.markdown(sentence)
-    first = st.container()
+    able = neighbors.searchable(run, list(run.models["name"]))
+    first = st.container(key="search") if able else st.container()
     _originals(run)
     _duplicates(run)
     with first:  # last, since models may have to embed a gallery meanwhile
-        _try(run)
+        _try(run, able)
 
 
 def finding(run: Run) -> str:
@@ -59,9 +60,8 @@ def finding(run: Run) -> str:
 
 
 @fragment
-def _try(run: Run) -> None:
+def _try(run: Run, able: list[str]) -> None:
     """Show the nearest pictures of an altered one, by model."""
-    able = neighbors.searchable(run, list(run.models["name"]))
     if not able:
         gallery.embeddings_missing(run, "retrieval")
         return
@@ -98,7 +98,7 @@ def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
     images = run.images[run.images["used"]]
     tested = images[images["split"] == "test"]
     ids = list((tested if len(tested) else images)["image_id"][:MAX_PHOTOGRAPHS])
-    left, right = st.columns(2)
+    left, right = st.container(key="pick-one").columns(2)
     with right:
         uploads = upload.upload("Or your own picture", "retrieval-upload", several=False)
         if uploads:

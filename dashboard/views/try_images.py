@@ -18,7 +18,7 @@ from dashboard.text import hint, plain, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import answers_chart
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
@@ -97,7 +97,7 @@ def _pictures(run: Run) -> None:
 
 def _choose_pictures() -> list[VisitorPicture]:
     found = []
-    left, right = st.columns(2)
+    left, right = st.container(key="pick-several").columns(2)
     with left:
         found += upload.upload("Your pictures", "try-upload")
     with right:

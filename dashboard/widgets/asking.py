@@ -10,8 +10,7 @@ import streamlit as st
 from dashboard.data import neighbors, predictions
 from dashboard.data.predictions import Row
 from dashboard.text import plain
-from probing_core.compute.live.noticing import PRIOR
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PRIOR, PictureCrops
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import model_title
 from probing_core.results import Run

@@ -116,7 +116,7 @@ def flags(picture: VisitorPicture) -> None:
 def pick_one() -> VisitorPicture:
     """Show the packaged photographs and an upload field, and return the selected picture."""
     ids = list(cache.corpus(cache.PACKAGED).rows["image_id"])
-    left, right = st.columns(2)
+    left, right = st.container(key="pick-one").columns(2)
     with right:
         uploads = upload("Or your own picture", "picture-upload", several=False)
         if uploads:

@@ -213,13 +213,15 @@ EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
 """The points of the explorer are there and drawn."""
 
 JUMPS = """
-window.jumps = [];
-new PerformanceObserver((list) => window.jumps.push(...list.getEntries().map((one) => ({
-  value: one.value,
-  what: one.sources.map(({node}) => node?.getAttribute?.('data-testid') || node?.className || node?.nodeName),
-})))).observe({type: 'layout-shift', buffered: true});
+if (!window.jumps) {
+  window.jumps = [];
+  new PerformanceObserver((list) => window.jumps.push(...list.getEntries().map((one) => ({
+    value: one.value,
+    what: one.sources.map(({node}) => node?.getAttribute?.('data-testid') || node?.className || node?.nodeName),
+  })))).observe({type: 'layout-shift', buffered: true});
+}
 """
-"""Script of a page that is opened next: it writes down every layout shift."""
+"""Script of pages that are opened next: each writes down its layout shifts, with what moved."""
 
 
 def jumped(page: Any) -> float:

@@ -22,11 +22,11 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, put
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
-from probing_core.compute.live.noticing import PRIOR
+from probing_core.compute.live import PRIOR
 from probing_core.corpora.photos import photographs
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.intervals import Interval, interval
 from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.statistics import Interval, interval
 from probing_core.results.run import Run, open_run
 from probing_core.transforms import resolve
 from probing_core.transforms.base import Image

@@ -20,7 +20,7 @@ from probing_core.errors import BadConfig, BadRun
 from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.models import expand, parse
 from probing_core.results.command import corpus_is_named
-from probing_core.results.comparison import place_among, recall_beside
+from probing_core.results.compare import place_among, recall_beside
 from probing_core.results.ranking import BELOW, has_place, marked
 from probing_core.results.run import Run, open_run
 from probing_core.results.run_places import ranked_on

@@ -18,7 +18,7 @@ from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.model_samples import whole_images
 from probing_core.compute.names import ALL_REPETITIONS, NEAR
 from probing_core.compute.readings import Residuals
-from probing_core.measures.nearest import between, nearest, unit
+from probing_core.measures.neighbors import between, nearest, unit
 
 NEIGHBORS = 15
 """Of a sample, which decide its place."""

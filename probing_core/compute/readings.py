@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.names import EVERYTHING
-from probing_core.measures.nearest import nearest, unit
+from probing_core.measures.neighbors import nearest, unit
 
 BLOCK = 8192
 """Rows in memory at once while means are taken."""

@@ -12,9 +12,8 @@ import pandas as pd
 from probing_core.charts.theme import BASELINE
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.cluster_sums import ClusterSums
-from probing_core.measures.paired_tests import holm, sign_flips
 from probing_core.measures.seeds import seed_of
+from probing_core.measures.statistics import ClusterSums, holm, sign_flips
 from probing_core.results.run import Run
 
 GENERALIZING = ("unseen", "far")

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.measures.cluster_sums import mean
-from probing_core.measures.intervals import interval
-from probing_core.measures.retrieval import SAME_COSINE, directions
+from probing_core.measures.neighbors import SAME_COSINE, directions
+from probing_core.measures.statistics import interval, mean
 from probing_core.results.ranking import (
     SIGNIFICANCE,
     AccuracySums,

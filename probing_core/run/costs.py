@@ -18,9 +18,9 @@ from probing_core.compute.maps import LANDMARKS
 from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING, STRENGTH
 from probing_core.compute.parallel import cores
 from probing_core.compute.studies import STUDIES
-from probing_core.compute.studies.model_data import FIT_IMAGES, STUDY_IMAGES
+from probing_core.compute.studies.data import FIT_IMAGES, STUDY_IMAGES
 from probing_core.compute.tasks import CONTENT, classes_of
-from probing_core.compute.train.comparison import MAX_TO_LEARN
+from probing_core.compute.train import MAX_TO_LEARN
 from probing_core.models import find_spec
 from probing_core.models.names import parse
 from probing_core.probes.linear import METRIC_ROWS

@@ -21,10 +21,9 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from probing_core.compute.image_selection import choose_images
 from probing_core.compute.names import LAYERS
-from probing_core.compute.parallel import picture_pool
-from probing_core.compute.threads import threads
+from probing_core.compute.parallel import picture_pool, threads
+from probing_core.compute.samples import choose_images
 from probing_core.errors import ModelUnavailable
 from probing_core.images import Image
 from probing_core.measures.notation import text_table

@@ -10,9 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from probing_core.compute.claims import ABLATIONS, CLAIMS, CONTRASTS
-from probing_core.compute.claims.named import DOZENS, FINE, SIGNIFICANCE
-from probing_core.compute.claims.tables import GROUP_TASKS, models_of_claims, roles_by_set
+from probing_core.compute.claims import (
+    ABLATIONS,
+    CLAIMS,
+    CONTRASTS,
+    DOZENS,
+    FINE,
+    GROUP_TASKS,
+    SIGNIFICANCE,
+    models_of_claims,
+    roles_by_set,
+)
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
@@ -28,10 +36,9 @@ from probing_core.compute.names import (
 from probing_core.compute.scores import UNSCORED
 from probing_core.compute.series import strengths_of, swept
 from probing_core.compute.studies import STUDIES
-from probing_core.compute.studies.model_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
+from probing_core.compute.studies.data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
 from probing_core.compute.tasks import CONTENT
-from probing_core.compute.train.comparison import train_others
-from probing_core.compute.train.content import train_content
+from probing_core.compute.train import train_content, train_others
 from probing_core.measures import MEASURES
 from probing_core.measures.seeds import with_place
 from probing_core.run import layout, revisions

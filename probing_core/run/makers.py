@@ -8,12 +8,8 @@ from functools import partial
 
 import pandas as pd
 
-from probing_core.compute.claims.named import FINE
-from probing_core.compute.claims.tables import GROUP_TASKS, claim_tables, model_results, models_of_claims
-from probing_core.compute.design import Design
-from probing_core.compute.image_selection import choose_images
-from probing_core.compute.live.answer import Prediction, predictions_of
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.claims import FINE, GROUP_TASKS, claim_tables, model_results, models_of_claims
+from probing_core.compute.live import PictureCrops, Prediction, predictions_of
 from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.names import (
     CALIBRATED,
@@ -24,16 +20,14 @@ from probing_core.compute.names import (
     OTHER_PROBES,
     RENDERING,
 )
+from probing_core.compute.samples import Design, choose_images
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.studies import Study
-from probing_core.compute.studies.model_data import ModelData, SeriesData
+from probing_core.compute.studies.data import ModelData, SeriesData
 from probing_core.compute.tasks import CONTENT, classes_of
-from probing_core.compute.train.linear import train_linear
-from probing_core.compute.train.tables import Trained
-from probing_core.detector.detecting import detect
-from probing_core.detector.detector import Detector
-from probing_core.detector.learning import can_learn, learn_detector, learned_from, measure_units
-from probing_core.detector.photographs import choose_photographs
+from probing_core.compute.train import Trained, train_linear
+from probing_core.detector.detector import Detector, detect
+from probing_core.detector.learning import can_learn, choose_photographs, learn_detector, learned_from, measure_units
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.run import layout

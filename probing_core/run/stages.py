@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from probing_core.compute.threads import threads
+from probing_core.compute.parallel import threads
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig, BadRun
 from probing_core.models import download_summary

@@ -13,7 +13,7 @@ from dashboard.data import neighbors, predictions
 from dashboard.text import in_bold
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.results import Run, nearest, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store
