@@ -7,7 +7,10 @@ formulas give the rest. Nothing is written.
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -158,6 +161,8 @@ class _Estimating:
         plan = build(self._scope, plan.table)
         left = list(embedding_left(plan))
         steps = [step for step in (*self._steps, *steps_left(plan, rates)) if step.stage in self._reported]
+        if steps:
+            steps.insert(0, Step(LOADING, LOADING, "Starting", "", _start()))
         return Estimate(
             _as_table(steps),
             {str(why): int(count) for why, count in reasons.items()},
@@ -231,9 +236,7 @@ class _Estimating:
         self._progress.update("measure", len(series) + len(requests), len(series) + len(requests) + 2, "Measuring")
         plan = build(later, plan.table)
         if plan.left(plan.select(*set(self._stages) - {EMBED})):
-            start, algebra = _algebra()
-            rates = replace(rates, algebra=algebra)
-            self._steps.append(Step(LOADING, LOADING, "Starting", "", start))
+            rates = replace(rates, algebra=_algebra())
         if PROJECT in self._stages and plan.left(plan.select(PROJECT)):
             start, each = _map()
             rates = replace(rates, map_start=start, map_sample=each)
@@ -274,10 +277,17 @@ def _loaded(request: str, options: Options) -> Iterator[tuple[LoadedEmbedder, Co
         embedder.close()
 
 
-def _algebra() -> tuple[Cost, Cost]:
-    """Return what the first fit of a probe takes, with what it imports, and what others take over what the formulas
-    say."""
-    begun = _Spent()
+def _start() -> Cost:
+    """Return what the process of a run takes to start."""
+    begun, before = time.perf_counter(), os.times()
+    subprocess.run([sys.executable, "-c", "import probing_core.run.stages"], check=False, stdin=subprocess.DEVNULL)
+    after = os.times()
+    processor = after.children_user - before.children_user + after.children_system - before.children_system
+    return Cost(time.perf_counter() - begun, processor)
+
+
+def _algebra() -> Cost:
+    """Return what a fit of a probe takes here, over what the formulas say."""
     from probing_core.probes.linear import fit
 
     rng = np.random.default_rng(0)
@@ -285,11 +295,11 @@ def _algebra() -> tuple[Cost, Cost]:
     X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
     names = [str(i) for i in range(CLASSES)]
     held = X[: ROWS // 4], y[: ROWS // 4]
-    fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))
-    start, spent = begun.cost, _Spent()
+    fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates
+    spent = _Spent()
     probe = fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
     expected = fits_s(ROWS, DIMENSION, CLASSES, replace(FIXED, iterations=probe.facts.iterations))
-    return start, spent.cost * (1 / expected)
+    return spent.cost * (1 / expected)
 
 
 def _map() -> tuple[Cost, Cost]:
