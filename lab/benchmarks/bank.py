@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from probing_core.compute.samples import Design, choose_images, make_samples, plan_samples
@@ -13,19 +14,25 @@ from probing_core.transforms import bank
 COUNTS = (1, 2, 4)
 
 
-def run(images: int = 32) -> dict[str, Any]:
-    """Return for the bank with and without styles the pictures a second by number of workers, and the ratio of two
-    workers to one.
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: photographs that are transformed, in each way."""
 
-    Args:
-        images: photographs that are transformed, in each way.
-    """
+    images: int = 32
+
+
+SMALL = Size(2)
+
+
+def run(size: Size) -> dict[str, Any]:
+    """Return for the bank with and without styles the pictures a second by number of workers, and the ratio of two
+    workers to one."""
     corpus, found = open_corpus("reference"), {}
     for name, styles in (("without_styles", False), ("with_styles", True)):
         transforms = tuple(t for t in bank() if styles or t.group != "style")
         design = Design(view=128, transforms=transforms, seed=0, threads=1)
         chosen = choose_images(design, corpus, lambda done, total: None)
-        samples = plan_samples(design, chosen[chosen["used"]].head(images))
+        samples = plan_samples(design, chosen[chosen["used"]].head(size.images))
         speeds: dict[str, float] = {}
         for count in COUNTS:
             with Workers(count) as pool:
