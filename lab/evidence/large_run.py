@@ -1,5 +1,5 @@
-"""A made run of many samples, and how long its explorer takes: ``python -m lab.evidence.large_run --samples 1000000 --out
-DIR``.
+"""A made run of many samples, and how long its explorer takes: ``python -m lab.evidence.large_run --samples 1000000
+--out DIR``.
 
 The samples are those of the packaged photographs in as many repetitions as are needed: their pictures can be made, and
 what models predict of them, and where they lie on the maps, is invented. Its tables of scores are a small made run's.

@@ -26,7 +26,6 @@ from tests.conftest import scene
 from tests.dashboard.app_reading import address, first_answers, label, texts, unescaped
 from tests.images.test_images import BAD
 
-
 PIXELS = model_title("baseline/pixels")
 
 
