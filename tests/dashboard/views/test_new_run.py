@@ -6,21 +6,15 @@ import json
 import shlex
 import shutil
 from dataclasses import asdict
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from dashboard.jobs.estimate import Pace, estimate
 
 from probing_core.cli import parse
 from probing_core.cli.run import run_options
-from probing_core.images import encode_png
-from probing_core.models import bundled
-from probing_core.results import Run
 from probing_core.run.last_options import note_options
 from probing_core.run.layout import PROGRESS
 from probing_core.run.options import Options
-from probing_core.run.progress import Report, duration
+from probing_core.run.progress import Report
 from tests.dashboard.app_reading import address, label, texts, unescaped
 
 
@@ -61,22 +55,6 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     assert label(open_app("New run", run=made_run), "button", "Test it").disabled, "no model is named"
 
 
-def test_the_time_of_a_model_is_that_of_a_run_that_was_made_here(open_app, monkeypatch, made_run):
-    base = Run.open(made_run)
-    monkeypatch.setattr("dashboard.jobs.estimate.paces", lambda _: [Pace("before", ("zoo/mae",), 1000, 50.0)])
-    words = unescaped(open_app("New run", run=made_run))
-    assert f"Roughly {duration(0.05 * base.sample_count)} for its {samples_of(base):,} samples" in words
-
-
-def samples_of(base: Run) -> int:
-    """What a network embeds that joins the run, its blocks and large pictures included."""
-    used = base.images[base.images["used"]]
-    design = base.recipe.design
-    one = estimate(len(used), used["base_id"].nunique(), design, {"timm:x": 768})
-    assert one.samples > len(base.samples)
-    return one.samples
-
-
 def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data_folder):
     lost = data_folder / "runs" / "lost"
     (lost / "log").mkdir(parents=True)
@@ -85,21 +63,6 @@ def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data
     assert "stopped: No such folder." in unescaped(app)
     next(b for b in app.button if b.key == "remove-lost").click().run()
     assert not lost.exists()
-
-
-def test_a_start_that_came_to_nothing_may_share_its_name_with_a_run_elsewhere(open_app, data_folder, made_run):
-    lost = data_folder / "runs" / made_run.name
-    (lost / "log").mkdir(parents=True)
-    (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
-    app = open_app("New run", run=made_run)
-    assert not app.exception
-    assert [b.key for b in app.button if b.key and b.key.startswith(("open-run-", "remove-"))] == [
-        f"open-run-{made_run.name}",
-        f"remove-{made_run.name}-2",
-    ]
-    next(b for b in app.button if b.key == f"remove-{made_run.name}-2").click().run()
-    assert not lost.exists()
-    assert made_run.exists()
 
 
 def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
@@ -128,28 +91,6 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
     assert [m.value for m in opened.metric] == [m.value for m in app.metric]
 
 
-def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(open_app, monkeypatch):
-    asked, started = [], []
-    monkeypatch.setattr("dashboard.data.cache.dimension", asked.append)
-    monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(arguments))
-    app = open_app("New run", new_name="mine")
-    assert {"bundled", "zoo", "published", "baselines"} <= set(app.multiselect(key="new-models").options)
-    assert "To be downloaded" not in texts(app)
-    app.multiselect(key="new-models").set_value(["published", "baseline/pixels"]).run()
-    assert not app.exception
-    assert "hf:kakaobrain/align-base 690 MB" in unescaped(app)
-    assert "MB in all." in unescaped(app)
-    assert app.select_slider(key="new-view").value == 224
-    label(app, "button", "Start").click().run()
-    (arguments,) = started
-    assert arguments[arguments.index("--models") + 1] == "published,baseline/pixels"
-    assert arguments[arguments.index("--view") + 1] == "224"
-    assert set(asked) == {*bundled(), "baseline/pixels"}, "a set asks no server"
-    linked = open_app("New run", new_models="published", new_name="mine")
-    assert linked.select_slider(key="new-view").value == 224
-    assert open_app("New run", new_models="zoo").select_slider(key="new-view").value == 128
-
-
 def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monkeypatch):
     started = []
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append((run, arguments)))
@@ -175,14 +116,6 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
     assert "--executor" not in app.code[0].value
 
 
-def test_without_ray_there_is_no_choice_of_an_engine(open_app, monkeypatch):
-    monkeypatch.setattr("dashboard.jobs.processes.find_spec", lambda name: None)
-    app = open_app("New run", new_name="mine", new_executor="ray")
-    assert not app.segmented_control
-    assert "--executor" not in app.code[0].value
-    assert app.code[0].value.startswith("probing run --out ")
-
-
 @pytest.mark.parametrize("corpus", ["torchvision:CIFAR10", " torchvision:CIFAR10", "folder:/", "theirs:x"])
 def test_a_link_opens_no_corpus(open_app, monkeypatch, corpus):
     asked = []
@@ -195,25 +128,6 @@ def test_a_link_opens_no_corpus(open_app, monkeypatch, corpus):
     app.text_input(key="new-corpus").set_value("folder:mine").run()
     assert asked == ["folder:mine"], "whoever types the name wants it"
     assert address(app, "new-corpus") == "folder:mine"
-
-
-def test_what_a_folder_holds_besides_pictures_is_shown_before_a_run_begins(open_app, tmp_path, monkeypatch):
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    noise = np.random.default_rng(0).integers(0, 255, (140, 140, 3), dtype=np.uint8)
-    (mine / "good.png").write_bytes(encode_png(noise))
-    for name in ("a.txt", "b<b>.txt", "c.txt", "d.txt"):
-        (mine / name).write_text("no picture")
-    app = open_app("New run")
-    app.text_input(key="new-corpus").set_value(f"folder:{mine}").run()
-    assert not app.exception
-    assert "4 files are left out" in unescaped(app)
-    assert "a.txt: " in unescaped(app)
-    assert "<b>" not in texts(app)
-    assert "The disk has" not in texts(app)
-    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2**10))
-    app.run()
-    assert "The disk has 0 MB left" in texts(app)
 
 
 def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
@@ -229,11 +143,6 @@ def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
         app.text_input(key=key).set_value("photos" if key == "new-corpus" else "").run()
 
 
-def test_new_run_shows_what_is_wrong_with_other_packages(open_app, monkeypatch):
-    monkeypatch.setattr("probing_core.catalog.Catalog.problems", ("The entry point 'theirs' is broken.",))
-    assert [w.value for w in open_app("New run").warning] == ["The entry point 'theirs' is broken."]
-
-
 def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
     app = open_app("New run")
     assert {m.label for m in app.metric} >= {"Images", "Time, roughly", "Disk"}
@@ -246,17 +155,6 @@ def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
     app.text_input(key="new-corpus").input("folder:/no/such/folder").run()
     assert len(app.error) == 1
     assert label(app, "button", "Start").disabled
-
-
-@pytest.mark.parametrize(("state", "offered"), [("cancelled", True), ("failed", True), ("done", False)])
-def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, made_run, state, offered):
-    run = data_folder / "runs" / "mine"
-    shutil.copytree(made_run, run)
-    (run / "log").mkdir(exist_ok=True)
-    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
-    app = open_app("New run")
-    assert not app.exception
-    assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
 
 
 def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, made_run, monkeypatch):
