@@ -1543,8 +1543,10 @@ class Explorer {
   }
 
   update(options) {
+    const appears = options.own && !this.options.own;
     Object.assign(this.options, options);
     if ("theme" in options) this.setTheme();
+    if (appears && OWN_READING in this.data.readings && this.reading !== OWN_READING) this.setReading(OWN_READING);
     if (options.selection) this.restore(options.selection);
     this.refresh(false, true);
   }
