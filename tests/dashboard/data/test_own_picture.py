@@ -6,7 +6,7 @@ import pytest
 from dashboard.data import own_picture, predictions
 from dashboard.data.pictures import VisitorPicture
 from lab.devtools.made_run import LIVE
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import EVERYTHING
 from probing_core.results import Run
 from probing_core.results.explorer.data import default_models, explorer_data
