@@ -223,6 +223,7 @@ def _executor() -> tuple[str, str | None]:
     """
     about = {option.name: option.metadata["help"] for option in fields(Options)}
     executors = processes.executors()
+    state.withdraw("new-address")
     if RAY not in executors:
         return LOCAL, None
     left, right = st.columns(2)

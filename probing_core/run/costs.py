@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from probing_core.compute.maps import LANDMARKS
-from probing_core.compute.names import LAYERS, OTHER_PROBES, RENDERING, STRENGTH
+from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING, STRENGTH
 from probing_core.compute.parallel import cores
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.data import FIT_IMAGES, STUDY_IMAGES
@@ -26,6 +27,7 @@ from probing_core.probes.linear import METRIC_ROWS
 from probing_core.run import layout
 from probing_core.run.engine import Artifact, Plan, units_of
 from probing_core.run.graph import build
+from probing_core.run.maps import workers
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.run.progress import LOADING
@@ -149,10 +151,10 @@ def lacking_units(plan: Plan, artifact: Artifact) -> set[int]:
     """Return which units of the samples of ``artifact``, its embeddings or its table, are to be made."""
     count = len(plan.scope.sample_sets[series_of(artifact)].units)
     key = plan.key(artifact)
-    ours = {path for path, entry in plan.files.entries(artifact.path).items() if entry["key"] == key}
-    there = units_of(ours) if artifact.is_folder else set()
-    folder = plan.files.entries(artifact.units_folder)
-    there |= {int(path.rpartition("/")[2].partition(".")[0]) for path, entry in folder.items() if entry["key"] == key}
+    packed = {path for path, entry in plan.files.entries(artifact.path).items() if entry["key"] == key}
+    there = units_of(packed) if artifact.is_folder else set()
+    single = [path for path, entry in plan.files.entries(artifact.units_folder).items() if entry["key"] == key]
+    there |= {int(PurePosixPath(path).stem.rpartition("-")[2]) for path in single}
     return set(range(count)) - there
 
 
@@ -208,18 +210,19 @@ def _embedding(plan: Plan, rates: Rates) -> Iterator[Step]:
 
 
 def _others(plan: Plan, rates: Rates) -> Iterator[Step]:
-    facts, first = Facts(plan.scope), True
-    phases = {TRAIN: "Training probes", EVALUATE: "Scores and studies", PROJECT: "Maps"}
+    facts, phases = Facts(plan.scope), {TRAIN: "Training probes", EVALUATE: "Scores and studies"}
     for artifact in plan.left(plan.select(*phases)):
-        model = artifact.binding.get("model", "")
-        if artifact.row.stage == PROJECT:
-            cost = facts.map(rates) + (rates.map_start if first else NOTHING)
-            first = False
-        else:
-            seconds = FORMULAS.get(artifact.row.path, _table)(facts, artifact)
-            cost = Cost(seconds * rates.algebra.seconds, seconds * rates.algebra.processor)
+        seconds = FORMULAS.get(artifact.row.path, _table)(facts, artifact)
+        cost = Cost(seconds * rates.algebra.seconds, seconds * rates.algebra.processor)
         stage = artifact.row.stage
-        yield Step(artifact.path, stage, phases[stage], model, cost)
+        yield Step(artifact.path, stage, phases[stage], artifact.binding.get("model", ""), cost)
+    drawn, start = plan.left(plan.select(PROJECT)), rates.map_start
+    for artifact in drawn:  # side by side, each on one core
+        cost = facts.drawing(artifact, rates)
+        at_once = min(len(drawn), max(1, workers(facts.mapped, facts.dim(artifact), plan.scope.options.jobs)))
+        cost = Cost(cost.seconds / at_once, cost.processor)
+        yield Step(PROJECT, PROJECT, "Maps", artifact.binding["model"], cost + start)
+        start = NOTHING
 
 
 class Facts:
@@ -236,6 +239,8 @@ class Facts:
         if not self.splits:
             self.images["train"] = self.images["test"] = len(used)
         self.samples = len(scope.sample_sets[""])
+        of_image = self.samples / max(1, len(used))
+        self.mapped = round(self.images["test"] * of_image)
         self.rendered = len(scope.sample_sets[RENDERING]) if RENDERING in scope.sample_sets else 0
         self.photographs = int(used["base_id"].nunique())
 
@@ -246,10 +251,17 @@ class Facts:
     def dim(self, artifact: Artifact) -> int:
         return int(self.scope.entries[artifact.binding["model"]]["dim"])
 
-    def map(self, rates: Rates) -> Cost:
-        """Return the cost of one map: its samples are those of the first repetition, all of which UMAP places up to
-        `LANDMARKS`."""
-        return rates.map_sample * min(self.samples / self.repetitions, LANDMARKS)
+    def drawing(self, artifact: Artifact, rates: Rates) -> Cost:
+        """Return the cost of a map, of whose samples UMAP places up to `LANDMARKS`, or of a table of neighbors."""
+        if artifact.row.path in NEIGHBORS:
+            seconds = TABLE_OF_NEIGHBORS_S + VOTE_S * self.mapped**2 * self.dim(artifact)
+            return Cost(seconds * rates.algebra.seconds, seconds * rates.algebra.processor)
+        return rates.map_sample * min(self.mapped, LANDMARKS)
+
+
+NEIGHBORS = {layout.neighbors_path(layout.ANY_MODEL, reading) for reading in READINGS}
+
+TABLE_OF_NEIGHBORS_S = 0.1
 
 
 PASS_S = 2.3e-10

@@ -246,6 +246,7 @@ def _making(scope: Scope, series: str, pool: Any) -> tuple[Cost, tuple[list[Imag
     """Return what making a sample costs with all workers busy, and pictures with their rows."""
     one, corpus = scope.sample_sets[series], scope.corpora.own
     rows = one.rows()
+    rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may stand for others, see `_repeated`
     names = rows["image_id"].unique()
     count = max(2 * getattr(pool, "count", 2), SAMPLES * len(names) // len(rows))
     # The first image starts the workers and what they import, which takes as long for a run of any size.

@@ -128,7 +128,8 @@ class Progress:
             step: one of those that were expected; if not given, that of the name of the stage, or the one before.
         """
         now = time.monotonic()
-        step = step or (self._step if stage == self._stage and stage not in self._expected else stage)
+        if step not in self._expected:
+            step = self._step if stage == self._stage and stage not in self._expected else stage
         if (stage, step) != (self._stage, self._step):
             if stage != self._stage:
                 self._last = 0.0
