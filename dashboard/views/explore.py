@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
-from dashboard.components.explorer import explorer, explorer_of
-from dashboard.data import cache, shared_files
+from dashboard.components.explorer import explorer, explorer_of, shown_models
+from dashboard.data import cache, own_picture, shared_files
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.views import two_classes, weak_to_strong
-from dashboard.widgets import messages, pickers
-from probing_core.measures.notation import in_percent
+from dashboard.widgets import asking, messages, pickers
+from probing_core.errors import ProbingError
+from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import Run
 from probing_core.results.explorer.shared_file import leaving, licenses_of
 
@@ -27,11 +30,35 @@ def show() -> None:
         "Each dot is a photograph that was altered; near each other is what the model takes for alike. Draw a line "
         "around some, click a class, a cell or a picture."
     )
-    explorer(run)
+    explorer(run, _own_picture(run))
     _file_to_send(run)
     part, place = pickers.tab(PARTS)
     with place:
         {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
+
+
+def _own_picture(run: Run) -> dict[str, Any] | None:
+    """Return the picture that the visitor has pinned, with its places on the two maps."""
+    picture = own_picture.pinned()
+    if picture is None:
+        return None
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    data, shown = explorer_of(run).data, shown_models(run)
+    places = {}
+    for model in own_picture.placeable(run, data, shown):
+        try:
+            asking.progress(own_picture.steps(run, data, model), model)
+            places[model] = own_picture.place_of(run, data, model, picture)
+        except ProbingError as error:
+            st.warning(plain(str(error)), icon=":material/error:")
+    without = [model_title(model) for model in shown if model not in places]
+    star = f"The star is **{plain(picture.name)}**, on the maps by everything, between the pictures nearest to it."
+    lacking = f"{plain(picture.name)} has no place on the map of {plain(' and '.join(without))}." if without else ""
+    left.markdown(" ".join(filter(None, [star if places else "", lacking])))
+    if right.button("Take it away", key="unpin"):
+        own_picture.pin(None)
+        st.rerun()
+    return {"title": picture.name, "places": places} if places else None
 
 
 def _file_to_send(run: Run) -> None:

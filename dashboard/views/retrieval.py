@@ -24,6 +24,9 @@ from probing_core.results.sentences import originals_finding
 from probing_core.transforms import resolve
 
 NEIGHBORS = 5
+NEIGHBOR_WIDTH = 96
+"""Pixels of a neighbor: all of them are in one row."""
+
 COLUMNS = 2
 """Models side by side."""
 
@@ -131,7 +134,7 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
                 return
         pictures.append(data_url(framed(image) if own else image))
         captions.append(f"{'the original' if own else words}, cosine {cosine:.3f}")
-    st.image(pictures, caption=captions, width=gallery.THUMBNAIL, alt=captions)
+    st.image(pictures, caption=captions, width=NEIGHBOR_WIDTH, alt=captions)
 
 
 def framed(image: np.ndarray) -> np.ndarray:

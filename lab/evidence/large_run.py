@@ -1,6 +1,5 @@
 """A made run of many samples, and how long its explorer takes: ``python -m lab.evidence.large_run --samples 1000000
---out
-DIR``.
+--out DIR``.
 
 The samples are those of the packaged photographs in as many repetitions as are needed: their pictures can be made, and
 what models predict of them, and where they lie on the maps, is invented. Its tables of scores are a small made run's.
@@ -33,7 +32,6 @@ import psutil
 from lab.devtools.browser import EXPLORER_READY, PAINTED, WAIT_MS, browser, rest, served, settle
 from lab.devtools.drawing import draw
 from lab.devtools.made_run import KEY, MODELS, complete, make_run, map_of
-from probing_core.compute.names import READINGS
 from probing_core.compute.samples import plan_samples
 from probing_core.compute.tasks import make_task
 from probing_core.results import Run
@@ -72,8 +70,7 @@ def make_large(root: Path, count: int) -> Path:
     run.store.write_table(layout.SAMPLES, samples, KEY)
     for position, model in enumerate(MODELS):
         rng = np.random.default_rng(position)
-        run.store.write_table(layout.map_path(model), map_of(samples[samples["draw"] == 0], rng), KEY)
-        run.store.remove(*(layout.neighbors_path(model, reading) for reading in READINGS))  # of fewer samples
+        run.store.write_table(layout.map_path(model), map_of(samples, rng), KEY)
         for task in run.tasks:
             made = layout.predictions_path(model, task)
             run.store.write_table(made, _predictions(run, task, MODELS[model][3], planned, at, rng), KEY)

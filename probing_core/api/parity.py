@@ -129,13 +129,15 @@ def parity(
     A shift is the distance of two embeddings of one picture, in units of the mean distance between two photographs.
 
     Args:
-        a, b: each is the name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the
+        a: the name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the
             other one where no preprocessing is next to it; a function: images (H, W, 3) ``uint8`` -> (N, D), or,
             where its parameter is called ``paths``, paths of files -> (N, D); a file of vectors of the pictures
             that `write_golden` wrote (``.npy``, ``.safetensors`` with a tensor ``embeddings``, ``.parquet``); or
             these vectors as an array (N, D) in the order of the list.
+        b: the other one, likewise.
         tolerance: the largest shift of pipelines that are alike.
-        device, precision: of named models, as in `load_embedder`.
+        device: of named models, as in `load_embedder`.
+        precision: likewise.
 
     Raises:
         ProbingError: a pipeline cannot be used, or their embeddings differ in length.

@@ -108,7 +108,8 @@ class Predictor:
 
     Args:
         run: an opened `probing_core.Run`, or the directory of one, which is opened; by default the reference run.
-        device, precision: as in `load_embedder`.
+        device: as in `load_embedder`.
+        precision: likewise.
         level: of the detector's verdicts: the share of untouched pictures that may be called altered.
 
     Raises:

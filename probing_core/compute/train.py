@@ -534,7 +534,7 @@ MAX_TO_LEARN = 12_000
 
 
 def train_others(data: ModelSamples) -> Trained:
-    """Return predictions of the fine task by the other probes, of the first repetition."""
+    """Return predictions of the fine task by three MLPs and by nearest neighbors, of the first repetition."""
     task = data.task("fine")
     first = data.samples["repetition"].to_numpy() == 0
     (split,) = folds_of(data, task)

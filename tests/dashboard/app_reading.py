@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from html import unescape
 from typing import Any
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
 
 
@@ -40,8 +42,15 @@ def first_answers(app: Any) -> list[dict[str, list[str]]]:
 
 
 def figures(app: AppTest) -> list[dict]:
-    """The figures of the page's charts, as the browser gets them."""
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    """The figures of the page's charts, as the browser draws them."""
+    return [json.loads(chart.proto.spec, object_hook=_unpacked) for chart in app.get("plotly_chart")]
+
+
+def _unpacked(found: dict) -> Any:
+    """Plotly sends arrays of numbers as bytes."""
+    if "bdata" not in found:
+        return found
+    return np.frombuffer(base64.b64decode(found["bdata"]), found["dtype"]).tolist()
 
 
 def address(app: AppTest, name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.widgets.verdicts import PRIORS
 from tests.dashboard.conftest import PAGES, PARTS
 
 NOT_IN_ADDRESSES = {
@@ -30,6 +31,8 @@ def another(control: Any) -> Any:
     kind, value = control.type, control.value
     if kind in ("toggle", "checkbox"):
         return not value
+    if kind == "select_slider" and isinstance(value, float):  # its options are known as words alone
+        return next(share for share in PRIORS if share != value)
     if kind == "number_input":
         return value + 1 if value + 1 <= control.max else None
     if kind == "text_input":

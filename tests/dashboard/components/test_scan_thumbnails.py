@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
         rows = [number * CHUNK + i for i in range(len(some))]
         pictures = [b"" if i == BROKEN else encode_webp(np.full((8, 8, 3), i, np.uint8), 90) for i in rows]
         chunks.write(number, pd.DataFrame({"path": [str(i) for i in rows], "thumbnail": pictures}))
-    return chunks.folder
+    return tmp_path / "chunks"
 
 
 def gray_of(webp: bytes) -> float:

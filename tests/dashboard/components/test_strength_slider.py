@@ -11,10 +11,9 @@ import pytest
 from dashboard.components import strength_slider
 from dashboard.data import previews
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import EVERY, Preview, _sampled, versions
+from dashboard.data.previews import Preview, versions
 from probing_core.images import read_image
 from probing_core.transforms import CATALOG, bank, prepare_source
-from probing_core.transforms.distance import color_difference
 from tests.dashboard.serving import answer
 from tests.transforms.pictures import photograph
 
@@ -37,16 +36,6 @@ def test_a_preview_sends_every_step_and_each_clean_picture_once(name):
         assert frame["step"] == number
         assert np.array_equal(picture_of(sent["clean"][frame["before"]]), step.before)
         assert np.array_equal(picture_of(frame["after"]), step.after)
-
-
-def test_only_the_first_step_of_a_transformation_with_a_neutral_strength_is_untouched():
-    picture = VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
-    for transform in bank():
-        shown = Preview(picture, VIEW, transform)
-        assert [i for i in range(len(shown.strengths)) if shown.is_untouched(i)] == [0][: transform.group != "identity"]
-        if transform.group not in ("identity", "codec", "overlay"):
-            step = shown.step(0)
-            assert np.abs(step.before.astype(int) - step.after).mean() < 1
 
 
 def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
@@ -82,16 +71,6 @@ def test_a_browser_fetches_all_steps_as_long_as_they_are_in_memory():
     del shown
     assert fetched(address).status_code == 404
     assert fetched(other.address).status_code == 200
-
-
-@pytest.mark.parametrize("shape", [(128, 128), (97, 64)])
-def test_some_pixels_stand_for_all(shape):
-    image = np.ascontiguousarray(photograph()[: shape[0], : shape[1]])
-    changed = 255 - image
-    assert _sampled(image).shape == (shape[0] // EVERY, shape[1] // EVERY, 3)
-    assert np.array_equal(_sampled(changed), 255 - _sampled(image))
-    difference = color_difference(_sampled(image), _sampled(changed))
-    assert difference == pytest.approx(color_difference(image, changed), rel=0.02)
 
 
 @pytest.mark.parametrize(

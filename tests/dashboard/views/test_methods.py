@@ -59,8 +59,3 @@ def test_of_a_table_the_first_rows_are_shown(open_app, made_run):
     shown = next(d.value for d in app.dataframe if "image_id" in d.value and "ssim" in d.value)
     pd.testing.assert_frame_equal(shown, run.samples[:200], check_dtype=False)
     assert f"200 of {run.sample_count:,} rows shown" in texts(app)
-
-
-def test_methods_of_a_run_whose_corpus_has_a_name_leave_nothing_to_fill_in(open_app):
-    app = open_app("Methods and data")
-    assert not [s for s in ("for CORPUS", "For RUN") if s in texts(app)]

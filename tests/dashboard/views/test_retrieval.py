@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from dashboard.data import neighbors, predictions
@@ -95,18 +94,6 @@ def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, st
     assert set(label(app, "selectbox", "Photograph of the run").options) <= set(run.images["image_id"])
 
 
-@pytest.mark.parametrize(
-    ("place", "words"),
-    [
-        (1, "The original is the nearest of 1,327."),
-        (2, "The original is found at place 2 of 1,327, so 1 other seems nearer."),
-        (29, "The original is found at place 29 of 1,327, so 28 others seem nearer."),
-    ],
-)
-def test_the_place_of_an_original_says_how_many_seem_nearer(place, words):
-    assert retrieval.Near(np.empty(0), np.empty(0), place, 1327).in_words == words
-
-
 PIXELS = "baseline/pixels"
 
 
@@ -152,18 +139,6 @@ def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(
         np.testing.assert_allclose(cosines, similar, rtol=1e-4)
 
 
-def test_a_page_shows_the_same_neighbors_without_stored_embeddings(open_app, stored_and_bare):
-    for transform in ("jpeg", "fog"):
-        apps = [open_app("Retrieval", run=run, models=PIXELS, transform=transform) for run in stored_and_bare]
-        said = []
-        for app in apps:
-            assert not app.exception
-            assert not app.warning
-            said.append([one.value for one in app.markdown if "The original is" in one.value])
-            assert len(said[-1]) == 1
-        assert said[0] == said[1]
-
-
 def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, stored_and_bare):
     run = Run.open(stored_and_bare[1])
     address = {"samples": "coffee/00", "some": "True", "neighbors": "True", "models": PIXELS}
@@ -176,25 +151,8 @@ def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, st
 
 def test_a_gallery_is_embedded_once(stored_and_bare, monkeypatch):
     run = Run.open(stored_and_bare[1])
-    made = neighbors.Gallery(run)
+    made = neighbors.Gallery(run, retrieval.gallery(run))
     first = made.rows(PIXELS)[:]
     monkeypatch.setattr(Run, "picture", lambda *_: pytest.fail("a picture was cut again"))
     monkeypatch.setattr(predictions, "predictor_of", lambda _: pytest.fail("a model was asked again"))
     np.testing.assert_array_equal(made.rows(PIXELS)[:], first)
-
-
-def test_a_gallery_that_is_too_large_is_not_embedded(stored_and_bare, monkeypatch):
-    monkeypatch.setattr(neighbors, "MAX_EMBEDDED", len(retrieval.gallery(Run.open(stored_and_bare[1]))) - 1)
-    stored, bare = (neighbors.searchable(Run.open(path), [PIXELS]) for path in stored_and_bare)
-    assert (stored, bare) == ([PIXELS], [])
-
-
-def test_tables_of_no_rows_are_explained(open_app, studied_run, tmp_path):
-    run = shutil.copytree(studied_run, tmp_path / "empty")
-    store = Store(run)
-    for name in ("retrieval", "duplicates", "variance"):
-        path = f"tables/{name}.parquet"
-        store.write_table(path, pd.DataFrame(columns=store.read_table(path).columns), "made")
-    app = open_app("Retrieval", run=run)
-    assert not app.exception
-    assert not app.error

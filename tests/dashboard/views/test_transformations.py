@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import cv2
 import numpy as np
 import pytest
 
-from dashboard.data.pictures import SHOWN, VisitorPicture
 from dashboard.widgets import upload
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title
-from probing_core.transforms import bank
-from tests.dashboard.app_reading import label, texts
+from tests.dashboard.app_reading import texts
 from tests.dashboard.conftest import PAGES, REFERENCE
 
 
@@ -47,31 +42,3 @@ def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypat
     app.switch_page(PAGES["Leaderboard"]).run()
     assert app.session_state["_decoded_before"] == {}
     assert "_decoded" not in app.session_state
-
-
-def test_a_large_picture_is_shown_smaller():
-    picture = VisitorPicture.from_array("mine", np.zeros((3000, 1000, 3), np.uint8))
-    assert picture.shown.shape == (SHOWN, 267, 3)
-    assert VisitorPicture.from_array("small", np.zeros((30, 10, 3), np.uint8)).shown.shape == (30, 10, 3)
-
-
-def test_transformations_decodes_an_upload(open_app):
-    app = open_app("Transformations", transform="swirl")
-    assert label(app, "selectbox", "Transformation").value == "swirl"
-    image = cv2.resize(np.random.default_rng(1).integers(0, 255, (8, 8, 3), dtype=np.uint8), (90, 90))
-    app.file_uploader(key="picture-upload").upload("small.png", encode_png(image), "image/png").run()
-    assert not app.exception
-    assert texts(app).replace("\\", "").count("small: 90 x 90 pixels") == 1
-
-
-def test_a_fourth_member_of_a_group_is_shown(open_app, monkeypatch):
-    from dashboard.data import contact_sheet
-
-    fourth = replace(bank()[1], name="tint", member=None, alternative=None)
-    more = (*bank()[:4], fourth, *bank()[4:])
-    monkeypatch.setattr("probing_core.transforms.bank", lambda: more)  # whence the page's script imports it
-    contact_sheet.contact_sheet.clear()
-    app = open_app("Transformations")
-    assert not app.exception
-    assert app.button(key="open-tint")
-    contact_sheet.contact_sheet.clear()

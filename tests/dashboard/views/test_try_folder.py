@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -76,15 +75,6 @@ def test_rows_have_the_addresses_of_their_thumbnails_whatever_their_order(open_a
     assert [address.rsplit("/", 1)[1] for address in shown[""]] == ["1", "0", "2"]
 
 
-def test_a_scan_may_be_called_like_a_field_of_the_page(open_app, holiday):
-    names = ("folder", "clean", "name", "start", "examples", "run", "of-folder", "remove-now-x", "x")
-    for name in names:
-        shutil.copytree(holiday, holiday.with_name(name))
-    app = open_app("Try your images", part="folder")
-    assert not app.exception
-    assert all(f"**{name}** — complete" in unescaped(app) for name in names)
-
-
 @pytest.mark.parametrize("folder", ["~nobody-of-this-name/pictures", "x" * 5000])
 def test_a_folder_that_cannot_be_one_is_refused_in_a_sentence(open_app, data_folder, folder):
     run = data_folder / "runs" / "able"
@@ -96,15 +86,6 @@ def test_a_folder_that_cannot_be_one_is_refused_in_a_sentence(open_app, data_fol
     assert not app.exception
     assert "cannot be used as a path" in unescaped(app)
     assert app.button(key="scan-start").disabled
-
-
-def test_a_scan_that_failed_says_why(open_app, holiday):
-    report = json.loads((holiday / "log" / "progress.json").read_text())
-    failed = report | {"state": "failed", "error": "no picture"}
-    (holiday / "log" / "progress.json").write_text(json.dumps(failed))
-    app = open_app("Try your images", part="folder")
-    assert "**holiday** — stopped: no picture" in unescaped(app)
-    assert not app.dataframe
 
 
 def test_a_scan_that_was_cancelled_is_resumed_with_what_it_was_asked_for(open_app, holiday, tmp_path, monkeypatch):
@@ -168,16 +149,6 @@ def test_a_scan_is_removed_after_a_question_and_its_pictures_stay(open_app, holi
     assert "holiday" not in unescaped(app)
 
 
-def test_a_scan_under_way_is_not_removed(holiday):
-    report = json.loads((holiday / "log" / "progress.json").read_text())
-    me = psutil.Process()
-    now = {"state": "running", "pid": me.pid, "born": me.create_time()}
-    (holiday / "log" / "progress.json").write_text(json.dumps(report | now))
-    with pytest.raises(BadRun, match="is under way"):
-        scans.remove(holiday)
-    assert holiday.is_dir()
-
-
 def test_a_scan_is_named_after_its_folder_unless_it_is_named(
     open_app, data_folder, detecting_run, tmp_path, monkeypatch
 ):
@@ -204,3 +175,13 @@ def test_what_comes_out_is_shown_for_the_examples(open_app, data_folder, detecti
     assert [name for name, *_ in rows] == list(NAMES)
     assert rows[list(NAMES).index("blur")][1:3] == ["altered", "blur"]
     assert html.count('src="data:image/jpeg') == len(NAMES)
+
+
+def test_a_scan_under_way_is_not_removed(holiday):
+    report = json.loads((holiday / "log" / "progress.json").read_text())
+    me = psutil.Process()
+    now = {"state": "running", "pid": me.pid, "born": me.create_time()}
+    (holiday / "log" / "progress.json").write_text(json.dumps(report | now))
+    with pytest.raises(BadRun, match="is under way"):
+        scans.remove(holiday)
+    assert holiday.is_dir()

@@ -155,13 +155,6 @@ def test_before_a_change_and_at_no_strength_it_is_the_answer_of_the_card(open_ap
     assert card[PIXELS] != ["50 % cannot tell"]
 
 
-def test_some_models_alone_answer_where_that_is_chosen(open_app, wide_run):
-    app = open_app("Try your images", run=wide_run, samples="coffee/00", models="baseline/pixels", some="True")
-    assert list(first_answers(app)[0]) == [PIXELS]
-    label(app, "toggle", "Ask some models only").set_value(False).run()
-    assert len(first_answers(app)[0]) == 5
-
-
 def test_an_example_is_shown_at_a_click_and_taken_away_at_the_next(open_app, detecting_run):
     app = open_app("Try your images", run=detecting_run)
     assert "No picture yet" in texts(app)
@@ -196,16 +189,6 @@ def _upload_two(open_app) -> tuple[int, list[str]]:
     several = [d.value for d in app.dataframe if "picture" in d.value]
     answered = len(several[0]) if several else len(first_answers(app)) // 2  # a card, and the change below it
     return answered, [error.value.replace("\\", "") for error in app.error]
-
-
-def test_uploads_of_one_name_have_numbers(open_app):
-    app = open_app("Try your images", models="baseline/pixels")
-    files = app.file_uploader(key="try-upload")
-    for seed, name in enumerate(("a.png", "a.png (2)", "a.png")):
-        files = files.upload(name, encode_png(scene(seed, 96)), "image/png")
-    files.run()
-    assert not app.exception
-    assert list(pictures_of(app)["picture"]) == ["a.png", "a.png (2)", "a.png (3)"]
 
 
 def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):

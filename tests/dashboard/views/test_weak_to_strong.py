@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
-
 from dashboard.data.previews import FAINTER, STEPS
 from probing_core.measures.notation import model_title
 from probing_core.results import Run
@@ -14,11 +12,6 @@ from tests.dashboard.app_reading import address, first_answers, unescaped
 from tests.dashboard.conftest import REFERENCE
 
 SLIDER = "probing_strength"
-
-
-@pytest.mark.parametrize("strength", ["²", "-1", "x", "99"])
-def test_a_strength_that_is_none_is_the_first_or_the_nearest(open_app, strength):
-    assert not open_app("Explore", strength=strength).exception
 
 
 def slider_of(app) -> dict:

@@ -22,8 +22,3 @@ def test_models_that_are_left_out_are_named_with_the_reason():
 
 def test_nothing_is_said_where_all_are_here():
     assert told(["a", "b"], ["b", "a", "a"]) == []
-
-
-def test_of_many_some_are_named_and_the_others_counted():
-    (words,) = told([str(i) for i in range(9)], ["8"])
-    assert words == "1 of 9 models are here. Left out, since they have no blocks: 0, 1, 2, 3, 4 more."

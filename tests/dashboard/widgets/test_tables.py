@@ -59,18 +59,6 @@ def test_negative_numbers_have_a_minus_sign_and_stay_numbers_in_the_download(mon
     assert pd.read_csv(StringIO(offered["data"]()))["gain"].tolist() == pytest.approx([-3.1, 2])
 
 
-def test_two_tables_of_a_page_have_two_names():
-    def twice(table) -> None:
-        from dashboard.widgets.tables import download
-
-        download(table, "board")
-        download(table, "board")
-
-    app = AppTest.from_function(twice, args=(TABLE,)).run()
-    assert len(app.exception) == 1
-    assert len(app.get("download_button")) == 1
-
-
 @pytest.mark.parametrize("page", ["Leaderboard", "Inside", "Retrieval", "Methods and data"])
 def test_every_table_and_chart_of_a_page_can_be_downloaded(open_app, studied_run, page, monkeypatch):
     offered = {}

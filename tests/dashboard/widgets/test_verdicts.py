@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from dashboard.widgets.verdicts import answer, as_altered, detectors, models_table, noticed, short_answer
+from dashboard.widgets.verdicts import answer, as_altered, detectors, models_table, short_answer
 from probing_core.charts import Theme
 from probing_core.compute.live import ANSWERS, word
 from probing_core.images.quality import FLAT
@@ -78,13 +78,6 @@ def test_every_model_has_a_row_with_its_number_its_word_and_what_was_done():
     both = models_table({"before": rows[:1], "after": rows[2:]}, Theme(), ["another"])
     assert both.index("before") < both.index("untouched") < both.index("after") < both.index("97")
     assert "is being asked" in both
-
-
-def test_a_sentence_counts_who_notices():
-    many = [row("a", 0.95), row("b", 0.7), row("c", 0.5), row("d", 0.2), row("e", 0.99, "fog")]
-    assert re.findall(r"\d+", noticed(many)) == ["3", "5", "2", "1", "1"]
-    assert "sepia" in noticed(many)
-    assert re.findall(r"\d+", noticed(many[2:4])) == ["0", "2", "1", "1"]
 
 
 def test_a_short_answer_names_what_was_done_where_it_alarms():

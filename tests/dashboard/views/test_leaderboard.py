@@ -1,0 +1,88 @@
+"""The page Leaderboard without a browser."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from probing_core.measures.notation import model_title
+from probing_core.results import Run, sentences, summaries
+from probing_core.results.ranking import with_place
+from probing_core.run.store import Store
+from tests.dashboard.app_reading import address, figures, label, texts, unescaped
+from tests.dashboard.conftest import REFERENCE
+
+
+def in_chart(figure: dict) -> set[float]:
+    return {round(x, 6) for trace in figure["data"] for x in trace.get("x", []) if isinstance(x, float)}
+
+
+def test_the_chosen_model_shows_its_groups_and_what_else_is_known(open_app, made_run):
+    run = Run.open(made_run)
+    app = open_app("Leaderboard")
+    for model in ("zoo/mae", "baseline/handcrafted"):
+        label(app, "selectbox", "Model").select(model).run()
+        assert not app.exception
+        assert address(app, "model") == model
+        rows = summaries.by_group(run, (model,))
+        shown = next(f for f in figures(app) if set(rows["group"]) <= set(f["layout"]["yaxis"].get("ticktext", [])))
+        assert {round(100 * value, 6) for value in rows["value"]} <= in_chart(shown)
+        assert f"`{model}`" in texts(app)
+
+
+def test_every_model_is_in_the_table_and_the_best_first(open_app):
+    app = open_app("Leaderboard", run=REFERENCE)
+    table = next(t.value for t in app.dataframe if "against" in t.value)
+    run = Run.open(REFERENCE)
+    assert set(table["model"]) == set(run.models["name"])
+    assert table["score"].iloc[0] == table["score"].max()
+    assert (table["title"] == table["model"].map(model_title)).all()
+    rows = {y for trace in figures(app)[0]["data"] for y in trace.get("y", [])}
+    assert 1 < len(rows) <= 12 < len(with_place(run.models["name"])), "twelve rows at most"
+
+
+def test_the_strip_shows_what_two_models_answer(open_app):
+    app = open_app("Leaderboard")
+    assert len(app.get("image")) == 7
+    words = [one.value.replace("\\", "") for one in app.markdown]
+    assert {"**untouched**", "**jpeg**"} <= set(words)
+    answers = [one.value for one in app.caption if one.value.startswith(":material/check:")]
+    assert 0 < len(answers) < 14, "some are right and some are wrong"
+
+
+@pytest.mark.parametrize("use", ["duplicates", "content", "altered"])
+def test_a_card_names_the_best_model_for_a_use(open_app, studied_run, use):
+    run = Run.open(studied_run)
+    app = open_app("Leaderboard", run=studied_run)
+    words = sentences.best_for(run, use, lambda model: f"**{model_title(model)}**")
+    assert words
+    assert words in unescaped(app).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_use_that_is_not_measured_says_so(open_app, studied_run, tmp_path):
+    run = shutil.copytree(studied_run, tmp_path / "unlabeled")
+    store = Store(run)
+    store.write_table("tables/uses.parquet", store.read_table("tables/uses.parquet").query("use != 'content'"), "made")
+    app = open_app("Leaderboard", run=run)
+    assert not app.exception
+    assert texts(app).count("Not measured in this run.") == 1
+
+
+def test_claims_open_with_the_differences_that_they_rest_on(open_app):
+    app = open_app("Leaderboard", run=REFERENCE)
+    badges = [box.label for box in app.expander if "-badge[" in box.label]
+    assert len(badges) == 5 * len(Run.open(REFERENCE).table("tables/claims.parquet")["set"].unique())
+    name = next(iter(Run.open(REFERENCE).table("tables/claims.parquet")["set"]))
+    opened = open_app("Leaderboard", run=REFERENCE, **{f"show-claim-{name}-2": "True"})
+    assert not opened.exception
+    assert len(figures(opened)) == len(figures(app)) + 1
+
+
+def test_runs_that_agree_are_ranked_together(open_app, made_run, data_folder):
+    shutil.copytree(made_run, data_folder / "runs" / "other")
+    app = open_app("Leaderboard")
+    app.multiselect(key="with").set_value(["other"]).run()
+    assert not app.exception
+    table = next(t.value for t in app.dataframe if "against" in t.value)
+    assert set(table["run"]) == {"made", "other"}
