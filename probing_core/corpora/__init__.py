@@ -1,8 +1,6 @@
-"""Corpora: where images come from, joined in one catalog.
+"""Where images come from: ``photos``, ``reference``, ``folder:PATH``, ``parquet:FILE`` and ``hub:NAME``.
 
-``open_corpus("photos")``, ``open_corpus("reference")``, ``open_corpus("folder:PATH")``,
-``open_corpus("parquet:FILE")``, ``open_corpus("hub:NAME")``. Third parties list a `CorpusKind` under the entry point
-group ``probing.corpora``.
+Third parties list a `CorpusKind` under the entry point group ``probing.corpora``.
 """
 
 from __future__ import annotations
@@ -45,7 +43,7 @@ def open_corpus(name: str) -> Corpus:
     """Open the corpus called ``name``: a kind, and where the kind takes one, ``:`` and its argument.
 
     Raises:
-        UnknownName: there is no such kind, or a path stands without one.
+        UnknownName: there is no such kind, or a path is given without one.
         BadCorpus: it cannot be read, or the argument is missing or not wanted.
     """
     kind_name, colon, argument = name.partition(":")

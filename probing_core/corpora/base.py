@@ -18,8 +18,7 @@ SPLITS = ("train", "val", "test", "pretrain", "calibrate")
 """Names of splits; empty where a corpus has none."""
 
 NOT_FOR_PROBES = ("pretrain", "calibrate")
-"""Splits that no run takes probe images from: ``pretrain`` rows serve pretraining alone, ``calibrate`` rows the
-calibration of verdicts alone."""
+"""Splits that no run takes probe images from; ``calibrate`` is for the calibration of verdicts."""
 
 COLUMNS = {
     "image_id": "string, unique",
@@ -39,10 +38,9 @@ class CorpusKind:
     """One entry of the catalog: a kind of source that can be opened.
 
     Attributes:
-        name: what stands before the colon, e.g. ``"folder"``.
-        argument: what stands after it, in one word (``"PATH"``); empty where there is nothing.
+        name: the part before the colon, e.g. ``"folder"``.
+        argument: the part after it, in one word (``"PATH"``); empty where there is none.
         is_path: whether the argument may be a path on this machine.
-        description: one sentence.
         license: of the pictures, in words.
         open: the argument -> `Corpus`; raises `BadCorpus`.
     """
@@ -61,7 +59,7 @@ class CorpusKind:
 
 
 MAX_NAMED = 3
-"""Sources that were left out and are named in a sentence; of more it gives the number."""
+"""Sources that were left out and are named in a sentence."""
 
 
 class Corpus(ABC):
@@ -94,7 +92,7 @@ class Corpus(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A digest of every picture and of ``rows``; the same wherever the files lie."""
+        """A digest of every picture and of ``rows``; the same wherever the files are."""
 
     @abstractmethod
     def load(self, image_id: str) -> Image:
@@ -108,16 +106,16 @@ class Corpus(ABC):
 FLAGS = ("color", "geometry")
 
 PROSE = ("license", "why_not", "source")
-"""Columns that say something of a picture and change nothing that is made of it: no part of a fingerprint."""
+"""Columns that change nothing that is made of a picture: no part of a fingerprint."""
 
 ROWS = 4096
 """Rows that are digested together."""
 
 
 def make_rows(columns: Mapping[str, object]) -> pd.DataFrame:
-    """Make a table with `COLUMNS` in order, then the further ``columns``.
+    """Make a table with `COLUMNS` in order, then the other ``columns``.
 
-    Every column of strings that is not given is empty, ``base_id`` is the ``image_id``, flags are True.
+    What is not given is empty, ``base_id`` the ``image_id``, and flags True.
     """
     rows = pd.DataFrame(dict(columns))
     for column in COLUMNS:
@@ -133,7 +131,7 @@ def content_digest(content: bytes) -> bytes:
 
 
 def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
-    """Return a hex digest of ``rows``, less `PROSE`, and of their sources' `content_digest`; nothing is decoded."""
+    """Return a hex digest of ``rows``, less `PROSE`, and of the `content_digest` of each."""
     rows = rows.drop(columns=list(PROSE), errors="ignore")
     total = hashlib.blake2b(digest_size=16)
     total.update(f"[{json.dumps(list(rows.columns))}, [".encode())
@@ -166,7 +164,7 @@ class DigestedCorpus(Corpus):
         return fingerprint(self.rows, self._digests)
 
     def _take(self, image_id: str, digest: bytes, label: str, split: str = "") -> bool:
-        """Add a picture of this `content_digest`; return whether it was added."""
+        """Add a picture; return whether it was added."""
         base_id, base_split = self._first_with.setdefault(digest, (image_id, split))
         if split != base_split:
             self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
@@ -177,6 +175,6 @@ class DigestedCorpus(Corpus):
         return True
 
     def _finish(self) -> str:
-        """Make ``rows`` of the pictures that were added; return how many labels there are, in words."""
+        """Make ``rows``; return how many labels there are, in words."""
         self.rows = make_rows(self._columns)
         return f"{len(set(self.rows['label']) - {''}) or 'no'} labels"

@@ -1,7 +1,7 @@
 """Pictures that Python has as a corpus: a list, a data set of torch or of Hugging Face, and ``hub:NAME``.
 
-``hub:NAME`` is what ``datasets.load_dataset`` loads: a data set of the Hugging Face hub, which is downloaded once and
-mapped into memory, or a folder that holds one. A token for gated ones is the environment's (``HF_TOKEN``).
+``hub:NAME`` is what ``datasets.load_dataset`` loads: a data set of the Hugging Face hub, downloaded once and mapped
+into memory, or a folder that holds one. A token for gated ones is the environment's (``HF_TOKEN``).
 """
 
 from __future__ import annotations
@@ -28,19 +28,16 @@ SPARE = 4
 
 
 class ArrayCorpus(DigestedCorpus):
-    """Pictures of a list or a data set; each is a photograph of its own.
-
-    They are read one by one, and none is kept: a data set may be larger than memory.
+    """Pictures of a list or a data set, each a photograph; none is kept, since a data set may be larger than memory.
 
     Args:
         items: anything with a length and numbered items: pictures (see `to_image`), pairs of a picture and its label,
             or rows with a column of pictures.
         labels: of their content; those of the items if not given.
-        limit: number of images that are wanted; of more than `SPARE` times as many items, so many are drawn.
-        seed: of that draw.
+        limit: number of images that are wanted; `SPARE` times as many are drawn, with ``seed``, of more items.
 
     Raises:
-        BadCorpus: there is no picture, another number of labels, or pictures that change from one reading to the next.
+        BadCorpus: there is no picture, another number of labels, or pictures that change between readings.
         BadImage: one of them has another shape or type.
     """
 
@@ -131,11 +128,7 @@ def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
 
 
 def picture_and_label(kinds: Mapping[str, str]) -> tuple[str, str]:
-    """Return the column of pictures of a data set and that of labels, each empty where there is none.
-
-    Args:
-        kinds: column -> its kind in the features of the data set (``Image``, ``ClassLabel``, ...).
-    """
+    """Return the columns of pictures and of labels, empty where there is none; ``kinds`` is column -> its feature."""
     pictures, labels = ([name for name, kind in kinds.items() if kind == wanted] for wanted in ("Image", "ClassLabel"))
     picture = "image" if "image" in kinds else pictures[0] if pictures else ""
     return picture, next((name for name in ("label", *labels, "cls") if name in kinds), "")
@@ -155,9 +148,8 @@ class HubCorpus(DigestedCorpus):
     an image's id is its split and its number there.
 
     Args:
-        name: of the corpus.
         splits: name of a split -> its ``datasets.Dataset``.
-        root: the folder in which files that the rows name may be, besides the library's own.
+        root: the folder, other than the library's own, in which files that the rows name may be.
     """
 
     def __init__(self, name: str, splits: Mapping[str, Any], root: Path | None = None) -> None:
@@ -211,7 +203,6 @@ class HubCorpus(DigestedCorpus):
                     yield split, start + place, {column: values[place] for column, values in rows.items()}
 
     def _bytes(self, cell: Any, image_id: str) -> bytes:
-        """Return the encoded picture in a cell, or in the file that the cell names."""
         cell = cell or {}
         if cell.get("bytes") or not cell.get("path"):
             return cell.get("bytes") or b""
@@ -253,7 +244,7 @@ def open_hub(argument: str) -> HubCorpus:
 
 @contextmanager
 def _offline_without_network(here: bool) -> Iterator[None]:
-    """Look for a data set on this machine alone where the hub does not answer: its libraries would try for long."""
+    """Look on this machine alone where the hub does not answer: its libraries would try for long."""
     import datasets
     import huggingface_hub.constants as hub
 

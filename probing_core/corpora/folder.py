@@ -1,9 +1,8 @@
 """``folder:PATH``: the pictures in a folder, here or at an address; its subfolders are labels.
 
 An address is one of any file system of fsspec, such as ``s3://bucket/folder``, read with retries. Credentials are the
-environment's (``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ...): an address that carries any is refused without being shown,
-since recipes, logs and pages hold addresses. Messages name the kind of a library's error and not its text, which may
-quote what was sent.
+environment's: an address that carries any is refused without being shown, since recipes, logs and pages hold addresses.
+Messages name the kind of a library's error and not its text, which may quote what was sent.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from probing_core.images import Image, check, read_bytes, read_image, size_error
 from probing_core.paths import leads_out, user_path
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between two tries, beside those that a library tries by itself: a server may be away for some seconds."""
+"""Seconds between two tries, in addition to a library's own."""
 
 READERS = 16
-"""Files that are read at the same time: most of the time of a small one is waiting."""
+"""Files that are read at the same time."""
 
 LIBRARIES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 """Protocol -> the library that fsspec reads it with."""
@@ -42,24 +41,17 @@ T = TypeVar("T")
 
 
 def is_address(text: str) -> bool:
-    """Return whether ``text`` is an address and no path."""
     return "://" in text
 
 
 class Storage:
     """Files under one address.
 
-    Attributes:
-        address: as it was given, for messages; free of credentials.
-        root: its path within the file system, without a slash at its end.
+    Raises:
+        BadCorpus: it carries credentials, no library can read it, or there is no such protocol.
     """
 
     def __init__(self, address: str) -> None:
-        """Open the file system of ``address``.
-
-        Raises:
-            BadCorpus: it carries credentials, no library can read it, or there is no such protocol.
-        """
         _refuse_credentials(address)
         self.address = address
         protocol = address.partition("://")[0]
@@ -79,8 +71,7 @@ class Storage:
         self.root = str(root).rstrip("/")
 
     def sizes(self) -> dict[str, int | None]:
-        """Return a mapping from path relative to the root to bytes, for every file below it, None where the storage
-        states none; ``""`` is the address itself, if it is a file.
+        """Return relative path -> bytes, None where they are not stated; ``""`` is the address itself, if it is a file.
 
         Raises:
             BadCorpus: there is nothing, or it cannot be listed.
@@ -96,7 +87,7 @@ class Storage:
         return facts.get("size")
 
     def read(self, path: str) -> bytes:
-        """Read the file at ``path``, relative to the root; safe to call from several threads.
+        """Read the file at a relative path; safe to call from several threads.
 
         Raises:
             BadCorpus: it is gone, or the storage does not answer.
@@ -114,11 +105,7 @@ class Storage:
         return f"{self.root}/{path}" if path else self.root
 
     def _call(self, attempt: Callable[[], T], what: str) -> T:
-        """Call ``attempt``, and again after each of `WAITS_S` if it fails for a reason that may pass.
-
-        Args:
-            what: that the storage cannot do, for the message.
-        """
+        """Call ``attempt``, and again after each of `WAITS_S` if it fails for a reason that may pass."""
         began = time.monotonic()
         for wait in (*WAITS_S, None):
             try:
@@ -181,7 +168,7 @@ class PictureFiles(DigestedCorpus):
 
     @abstractmethod
     def _files(self) -> Iterator[PurePosixPath]:
-        """Return the files below the place, relative to it, hidden ones left out."""
+        """Return the files by relative path, hidden ones left out."""
 
     @abstractmethod
     def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
@@ -262,8 +249,7 @@ class FolderCorpus(PictureFiles):
 
 
 class StorageCorpus(PictureFiles):
-    """The pictures below an address of fsspec; see `PictureFiles`. Rows and fingerprint are those of the same folder
-    on disk, so that both make the same tables."""
+    """The pictures below an address of fsspec; rows and fingerprint are those of the same folder on disk."""
 
     def __init__(self, address: str) -> None:
         self._storage = Storage(address)

@@ -23,10 +23,10 @@ FLAGS = ("near_gray", "flat_corners", "held_out_class")
 SIZES = ("width", "height")
 
 CACHED_GROUPS = 2
-"""Row groups whose pictures stay in memory: the one being read, and one beside it."""
+"""Row groups whose pictures stay in memory."""
 
 MAX_GROUP_BYTES = 1_000_000_000
-"""Largest row group that is opened, since it has to be read as a whole."""
+"""Largest row group that is opened: it has to be read as a whole."""
 
 
 class ParquetCorpus(Corpus):
@@ -35,7 +35,6 @@ class ParquetCorpus(Corpus):
     Columns: ``image`` (encoded bytes) and ``label``; where present ``image_id``, ``base_id``, ``split``,
     ``license``, ``style``, ``near_gray``, ``flat_corners``, ``held_out_class``, ``width``, ``height``. Pictures of
     a style other than ``photo`` and near-gray ones leave the color classes, those with flat corners geometry.
-    ``rows`` keeps ``style``, ``held_out_class``, ``width`` and ``height`` behind its own columns.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +59,6 @@ class ParquetCorpus(Corpus):
         return read_image(self.read_bytes(image_id), image_id)
 
     def read_bytes(self, image_id: str) -> bytes:
-        """Read the encoded picture; safe to call from several threads."""
         place = self._place(image_id)
         group = int(np.searchsorted(self._starts, place, side="right")) - 1
         return self._pictures(group)[place - int(self._starts[group])].as_py() or b""
@@ -209,11 +207,7 @@ class ReferenceCorpus(ParquetCorpus):
     """The shipped photographs of Caltech-101.
 
     A run over it has the transformations and repetitions of the run that ships, so that its scores are comparable.
-    ``rows`` gains ``source``, who published the picture and where. The pictures are one row group, which stays in
-    memory once one of them is read.
-
-    Raises:
-        BadCorpus: the file is not there.
+    ``rows`` gains ``source``, who published the picture and where.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,6 @@
 """The packaged corpus: every color photograph that ships inside packages the project depends on anyway.
 
-Ten were found among all image files of the dependencies; scikit-image's Hubble field is left out, since it is
-nearly gray, and so are its color wheel, its logo and the right half of its stereo pair. Each photograph is cut
-into about twenty square views at several places and scales.
+Each is cut into about twenty square views at several places and scales.
 """
 
 from __future__ import annotations
@@ -24,8 +22,8 @@ MIN_SQUARE_SIDE = 176
 """Pixels of the smallest view: the default view of 128 with room for geometry."""
 
 VIEWS_BY_SCALE = (2, 3, 4, 5, 6)
-"""Views at each size, largest first; sizes are evenly spaced in the logarithm between the photograph's shorter
-side and the smallest view. What a size cannot give passes on to the next."""
+"""Views at each size, largest first, between the shorter side and the smallest view; what one cannot give, the next
+does."""
 
 MIN_CONTRAST = 7.0
 """Standard deviation of gray values, 0 to 255, below which a quarter of a view is empty: sky, wall, black."""
@@ -38,9 +36,7 @@ class Photograph:
     Attributes:
         name: its base id.
         split: fixed here, so that a photograph that is missing does not move the others.
-        package: the import name of the package that ships it.
-        path: of its file, inside the package.
-        author, license, source: for the credits.
+        package, path: the import name of the package that ships it, and the file inside that.
     """
 
     name: str
@@ -52,7 +48,6 @@ class Photograph:
     source: str
 
     def read_bytes(self) -> bytes:
-        """Read the file as the package ships it; raise `FileNotFoundError` where it does not."""
         spec = importlib.util.find_spec(self.package)  # finds the folder without importing the package
         if spec is None or not spec.submodule_search_locations:
             raise FileNotFoundError(self.package)
@@ -138,12 +133,11 @@ class PhotosCorpus(Corpus):
         return whole[top : top + side, left : left + side].copy()
 
     def photographs(self) -> list[tuple[str, Image]]:
-        """Return the whole photographs, (base id, image)."""
         return list(self._images.items())
 
 
 def photographs() -> list[tuple[str, Image]]:
-    """Return the packaged photographs, whole: (name, image) of each that the installed packages ship."""
+    """Return (name, image) of each packaged photograph, whole."""
     return PhotosCorpus().photographs()
 
 
@@ -151,8 +145,8 @@ def spread_squares(image: Image) -> list[tuple[int, int, int]]:
     """Return twenty squares (top, left, side) of ``image`` that differ as much as they can; fewer if it has less to
     show.
 
-    Greedy: of the candidates on a grid, without those that are nearly uniform or gray, the one is taken next
-    whose largest overlap (intersection over union) with those already taken is smallest.
+    Of the candidates on a grid that are neither nearly uniform nor gray, the next is the one whose largest overlap
+    (intersection over union) with those already taken is smallest.
     """
     height, width = image.shape[:2]
     largest = min(height, width)

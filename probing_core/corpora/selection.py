@@ -17,17 +17,9 @@ TRAIN, VAL = 0.6, 0.2
 
 
 def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
-    """Assign a split to every row, 60/20/20 over base images: all rows of one base image share it.
+    """Return (N,) splits, 60/20/20 over base images: all rows of one base image share theirs.
 
-    Base images are ordered by a hash of seed and name and cut at the shares, so that the order of rows does
-    not matter and the shares are exact to one base image.
-
-    Args:
-        base_ids: one a row, N of them.
-        seed: the run's.
-
-    Returns:
-        (N,) strings, ``train``, ``val`` or ``test``.
+    Base images are ordered by a hash of seed and name, so that the order of rows does not matter.
     """
     ordered = _ordered(base_ids, seed)
     first, second = round(TRAIN * len(ordered)), round((TRAIN + VAL) * len(ordered))
@@ -36,18 +28,9 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
 
 
 def assign_groups(base_ids: Sequence[str], seed: int, most: int) -> np.ndarray:
-    """Return a group for every row, for cross-validation: all rows of one base image share it.
+    """Return (N,) groups from 0 up, ``most`` at most, for cross-validation: rows of one base image share theirs.
 
-    Base images are dealt out in the order of `assign_splits`, so that the order of rows does not matter and no group
-    has more than one base image more than another.
-
-    Args:
-        base_ids: one a row, N of them.
-        seed: the run's.
-        most: groups at most; there are no more than base images.
-
-    Returns:
-        (N,) integers from 0 up.
+    Base images are dealt out in the order of `assign_splits`, so that groups differ in size by one at most.
     """
     group = {base: i % most for i, base in enumerate(_ordered(base_ids, seed))}
     return np.array([group[base] for base in base_ids])
@@ -61,10 +44,6 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     """Return ``limit`` of ``rows`` (all, where there are no more), in their order.
 
     Every split keeps its share (rounded by largest remainder); within a split rows are taken in the order of `drawn`.
-
-    Args:
-        rows: with columns ``base_id`` and ``split``.
-        limit: number of images before transforms; None for all.
 
     Raises:
         BadConfig: the limit is below 1.
@@ -81,7 +60,7 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
-    """Return how many of ``limit`` images each split of ``rows`` gives; all that it has, where there are no more.
+    """Return how many of ``limit`` images each split of ``rows`` gives.
 
     Raises:
         BadConfig: the limit is below 1.
@@ -96,8 +75,7 @@ def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
 def drawn(rows: pd.DataFrame) -> pd.Index:
     """Return the index of ``rows`` in the order in which they are taken where not all are wanted.
 
-    Base images take turns: each gives its first image before one gives its second. In a turn they are ordered by a
-    hash of their names, since the order of a corpus may be by label, and its first rows would be of few labels.
+    Base images take turns, ordered by a hash of their names: the order of a corpus may be by label.
     """
     turn = rows.groupby(["split", "base_id"], sort=False).cumcount().to_numpy()
     bases = rows["base_id"].tolist()
@@ -114,14 +92,9 @@ def _largest_remainder(sizes: np.ndarray, total: int) -> np.ndarray:
 
 
 class ValidationCorpus(Corpus):
-    """The photographs of ``train`` and ``val`` of another corpus; those of ``test`` are never read.
+    """Another corpus as it is seen while a model is being chosen: its ``test`` is never read, and ``val`` tested on.
 
-    Those of ``val`` are tested on. Of those of ``train`` a fifth, by photograph, takes the place of ``val``. A corpus
-    without splits is divided as a run divides it. This is a corpus as it is seen while a model is still being chosen.
-
-    Args:
-        corpus: the other one.
-        seed: of the division.
+    Of ``train`` a fifth, by photograph, takes the place of ``val``. A corpus without splits is divided as in a run.
     """
 
     def __init__(self, corpus: Corpus, seed: int = 0) -> None:

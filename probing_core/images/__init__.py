@@ -1,9 +1,8 @@
 """Bytes or a file -> image, safely. The only decoder of the project.
 
-Pictures from outside are untrusted until this module has decoded them: only seven decoders are on, chosen by content
-and never by the file's name; bytes, pixels and frames are limited, and a header is checked before anything is
-decoded. What comes out is always 8-bit RGB in sRGB, upright and opaque. What had to be changed for that, and
-what in its file already degrades it, is listed in `Picture.notes`; `images.quality.flaws` measures the pixels.
+Only seven decoders are on, chosen by content and never by the file's name; bytes, pixels and frames are limited, and a
+header is checked before anything is decoded. What comes out is always 8-bit RGB in sRGB, upright and opaque.
+`Picture.notes` lists what was changed for that; `images.quality.flaws` measures the pixels.
 """
 
 from __future__ import annotations
@@ -69,9 +68,7 @@ class Picture:
 
     Attributes:
         name: what messages call it; a file's name without its folder.
-        image: (H, W, 3) ``uint8``, upright.
         format: one of `FORMATS`.
-        size_bytes: length of the encoded picture.
         jpeg_quality: estimate from the quantization table, 1 to 100; None unless a JPEG.
         notes: one phrase for each thing that was changed in reading, or that already degrades the picture.
     """
@@ -106,11 +103,7 @@ def read_image(source: bytes | str | Path, name: str | None = None) -> Image:
 
 
 def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
-    """Read a picture, as `read_image` does, with the facts about it.
-
-    Raises:
-        BadImage: it is no picture of `FORMATS`, is damaged, or is over a limit.
-    """
+    """Read a picture, as `read_image` does, with the facts about it."""
     data, name = _read(source, name)
     opened, notes = _open_checked(data, name)
     try:
@@ -154,9 +147,8 @@ def to_image(picture: Any, name: str = "the picture") -> Image:
     """Return ``picture`` as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
 
     Args:
-        picture: an array (H, W, 3) or (H, W) ``uint8``; a picture of Pillow; a tensor of torch (C, H, W), ``uint8`` or
-            numbers from 0 to 1; the path or the bytes of an encoded picture, or a mapping that holds one of them, as
-            data sets of Hugging Face have it (``path``, ``bytes``).
+        picture: an array (H, W, 3) or (H, W) ``uint8``; a picture of Pillow; a tensor (C, H, W), ``uint8`` or from 0
+            to 1; the path or the bytes of an encoded picture, or a mapping with ``path`` or ``bytes``.
         name: what messages call it.
 
     Raises:
@@ -188,13 +180,7 @@ def _of_tensor(values: np.ndarray, name: str) -> Image:
 
 
 def check(data: bytes, name: str) -> None:
-    """Refuse a picture by all that shows without decoding: kind, header, limits, and most files that are cut off.
-
-    A picture that passes may still turn out to be damaged when it is read.
-
-    Raises:
-        BadImage: as `read_image`.
-    """
+    """Raise `BadImage`, as `read_image`, for all that shows without decoding; a picture may be damaged all the same."""
     data, name = _read(data, name)
     _open_checked(data, name)
 
@@ -254,7 +240,7 @@ def _limit(data: bytes, name: str) -> bytes:
 
 
 def size_error(size: int, name: str) -> BadImage | None:
-    """Return the error of a file of ``size`` bytes that cannot be a picture; None where it may be one."""
+    """Return the error of a file of ``size`` bytes; None where it may be a picture."""
     if size > MAX_BYTES:
         return BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
     if not size:

@@ -22,8 +22,7 @@ MAX_PIXELS = 64_000_000
 MAX_FRAMES = 1000
 
 MAX_PARTS = 100_000
-"""Chunks of a PNG, blocks of a GIF, or segments of a JPEG before its pixels. Pillow reads them one by one, and a large
-file could hold millions."""
+"""Chunks of a PNG, blocks of a GIF, or segments of a JPEG before its pixels; a large file could hold millions."""
 
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """Bytes that begin a segment of a JPEG. No scan has one inside: zeros follow its 255s, or restarts (D0 to D7)."""
@@ -85,8 +84,7 @@ def _checksums_hold(png: bytes) -> bool:
 
 
 def _parts(data: bytes) -> Iterator[object]:
-    """Return the parts that Pillow reads one by one before it decodes: chunks of a PNG, blocks of a GIF, segments of a
-    JPEG."""
+    """Return the parts that Pillow reads one by one before it decodes."""
     if data.startswith(b"\x89PNG"):
         return _chunks(data)
     if data.startswith(b"GIF8"):
@@ -154,7 +152,7 @@ def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
 
 
 def _has_page(tiff: bytes, page: int) -> bool:
-    """Return whether there is a page of this number, from 0. Pillow would read them all to count them."""
+    # Pillow would read all pages to count them
     try:
         pillow.open(io.BytesIO(tiff), formats=("TIFF",)).seek(page)
     except Exception:  # EOFError, or whatever a damaged page raises

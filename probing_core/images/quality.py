@@ -1,8 +1,7 @@
 """Flaws of a picture before it is transformed, measured on its pixels alone.
 
-A flaw is noted where about one color photograph in a hundred has as much of it (1,500 of Caltech-101 and PACS); those
-with a border really had one. ``python -m lab.evidence.flaws CORPUS`` measures this on another corpus, and on the
-transforms of the bank.
+A flaw is noted where about one color photograph in a hundred has as much of it (1,500 of Caltech-101 and PACS), by
+``python -m lab.evidence.flaws CORPUS``.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ import cv2
 import numpy as np
 
 SIDE = 256
-"""The shorter side, in pixels, to which larger pictures are made smaller before they are measured: what is gone at
-about the size that models see degrades nothing there."""
+"""The shorter side, in pixels, to which larger pictures are reduced before they are measured, as models see them."""
 
 MAX_ASPECT = 8
 """Largest ratio of the sides; of a longer picture, the middle with this ratio is measured."""
@@ -31,10 +29,10 @@ COLORLESS = 4.0
 
 NEAR_GRAY = 8.0
 """Mean difference between the largest and the smallest channel, in values of 255, below which a picture has too little
-color for changes of color to show. Callers measure it at different sizes, and numbers of runs rest on that."""
+color for changes of color to show."""
 
 BORDER = 0.04
-"""Share of the height, or of the width, that lies in one color along both edges."""
+"""Share of the height, or of the width, that is of one color along both edges."""
 
 FLAT = 0.5
 """Share of the squares of `SQUARE` pixels without detail above which a picture looks like a screenshot or a drawing
@@ -77,8 +75,7 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 
 def blur(gray: np.ndarray) -> float:
-    """Measure the perceptual blur of (H, W) ``uint8``: 0 sharp, 1 blurred; 0 where a picture is too small for it, or
-    flat."""
+    """Measure the perceptual blur of (H, W) ``uint8``: 0 sharp (or too small, or flat), 1 blurred."""
     from skimage.measure import blur_effect
 
     if min(gray.shape) < 16:
@@ -89,10 +86,9 @@ def blur(gray: np.ndarray) -> float:
 
 
 def noise(gray: np.ndarray) -> float:
-    """Estimate the standard deviation of the noise in (H, W) ``uint8``, in gray values.
+    """Estimate the standard deviation of the noise in (H, W) ``uint8`` (Donoho & Johnstone 1994).
 
-    The median size of the finest diagonal Haar coefficients over that of a standard normal variable (Donoho &
-    Johnstone 1994): edges are few, and hardly any run diagonally at this scale.
+    That is the median size of the finest diagonal Haar coefficients over that of a standard normal variable.
     """
     even = gray[: gray.shape[0] // 2 * 2, : gray.shape[1] // 2 * 2].astype(np.float32)
     diagonal = (even[::2, ::2] - even[::2, 1::2] - even[1::2, ::2] + even[1::2, 1::2]) / 2
@@ -122,14 +118,12 @@ def flatness(image: np.ndarray) -> float:
 
 
 def border(image: np.ndarray) -> float:
-    """Return the share of the height, or of the width, of (H, W, 3) ``uint8`` that two opposite edges of one color
-    take."""
+    """Return the share of the height, or of the width, of (H, W, 3) ``uint8`` that opposite edges of one color take."""
     return max(_bars(image), _bars(image.swapaxes(0, 1)))
 
 
 def _bars(image: np.ndarray) -> float:
-    """Return the share of the rows that bars of one color take at the top and at the bottom. They end sharply, as the
-    even ground around an object does not: half of the next row has other colors."""
+    # bars end sharply, as the even ground around an object does not: half of the next row has other colors
     other = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > UNEVEN).mean(axis=1)
     inside = np.flatnonzero(other > SPECKS)
     if not len(inside) or inside[0] == 0 or inside[-1] == len(image) - 1:

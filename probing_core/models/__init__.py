@@ -1,7 +1,7 @@
-"""Embedders: the catalog of models that can be named, and how a name becomes a model in memory.
+"""The catalog of models, and how a name becomes a model in memory.
 
-Listing and checking names loads no deep-learning framework, unless a name is of a library that alone knows its
-models (``timm:``, ``torchvision:``, ``open_clip:``) and is not in the catalog.
+Listing and checking names loads no deep-learning framework, unless a name outside the catalog is of a library that
+alone knows its models (``timm:``, ``torchvision:``, ``open_clip:``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from probing_core.models.base import ROLES, Availability, EmbedderSpec, LoadedEm
 from probing_core.models.names import ModelName, checkpoints, parse
 from probing_core.models.providers import baselines
 from probing_core.models.providers.callables import from_array, from_callable, from_module, module_function
-from probing_core.models.published import PUBLISHED
+from probing_core.models.providers.checkpoints import PUBLISHED
 
 __all__ = [
     "CATALOG",
@@ -52,12 +52,12 @@ CATALOG: Catalog[EmbedderSpec] = Catalog(
 
 
 def list_specs() -> tuple[EmbedderSpec, ...]:
-    """Return every model that can be listed: those of the catalog, third parties' and registered ones."""
+    """Return every model of the catalog, third parties' and registered ones included."""
     return CATALOG.all
 
 
 def register(spec: EmbedderSpec) -> None:
-    """Add a model to this process, as `from_callable` and `from_module` make it; a name may be registered anew."""
+    """Add a model to this process; a name may be registered anew."""
     if parse(spec.name).options:
         raise BadConfig(f"A model is registered without options; got '{spec.name}'.")
     CATALOG.add(spec)
@@ -80,8 +80,7 @@ ROLE_SETS = {"zoo": zoo.SPECS, "published": PUBLISHED}
 
 
 def encoders_of(role_set: str) -> dict[str, tuple[str, ...]]:
-    """Return a mapping from each role to the encoders of the set ``role_set`` (of `ROLE_SETS`) that have it; roles that
-    none has are left out."""
+    """Return role -> the encoders of the set ``role_set`` that have it; roles that none has are left out."""
     specs = ROLE_SETS[role_set]
     encoders = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
     return {role: names for role, names in encoders.items() if names}
@@ -100,8 +99,7 @@ PUBLISHED_VIEW = 224
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` with those of `MODEL_SETS` replaced by the names of their models, and patterns of files of
-    weights by one name for each file, without duplicates.
+    """Return ``names`` without duplicates, where `MODEL_SETS` and patterns of files of weights stand for several.
 
     Raises:
         BadConfig: no file matches a pattern.
@@ -111,8 +109,7 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def download_summary(names: Iterable[str]) -> str:
-    """Return a sentence on what has to be downloaded before the models called ``names`` can be used; empty for
-    nothing."""
+    """Return a sentence on what has to be downloaded for the models ``names``; empty for nothing."""
     parsed = (parse(name) for name in names)
     bases = dict.fromkeys(name.base for name in parsed if "weights" not in name.options)
     absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
@@ -124,7 +121,7 @@ def download_summary(names: Iterable[str]) -> str:
 
 @cache
 def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
-    """Return a mapping from the prefix before the colon of a name to the function that makes the spec of a name.
+    """Return prefix of a name -> the function that makes its spec.
 
     A provider is a module of `probing_core.models.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
     """
@@ -160,7 +157,7 @@ def find_spec(name: str) -> EmbedderSpec:
     Raises:
         BadConfig: the options cannot be.
         UnknownName: there is no such model.
-        ModelUnavailable: there is, but not here and now; the message gives the reason.
+        ModelUnavailable: it cannot be used here and now.
     """
     parsed = parse_known(name)
     spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)

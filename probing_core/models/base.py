@@ -1,18 +1,17 @@
-"""Embedders: a spec that is cheap to list, and a loaded model that is made from it when it is needed.
+"""A spec that is cheap to list, and the loaded model that its loader makes.
 
-Only `LoadedEmbedder.embed` is particular to a model. Specs import no deep-learning framework; `load` does.
+Specs import no deep-learning framework; loaders do.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from probing_core.errors import BadConfig
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ ROLES = ("supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Steps that a picture takes before the network, as data: the checkpoint's own, recorded, part of the key.
+    """The checkpoint's own steps from a picture to the network, as data; part of the key of its embeddings.
 
     Attributes:
         size: (height, width) in pixels that the network receives.
@@ -49,13 +48,16 @@ class Preprocessing:
         for name in ("size", "mean", "std"):  # given as lists they would have no hash
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
+    def to_json(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
 
 @dataclass(frozen=True)
 class Availability:
-    """Availability of a model here and now; if it is not available, the reason in one sentence.
+    """Whether a model can be used here and now, and if not, why.
 
     Attributes:
-        download_from: the host that has the weights, where the network is all that is missing.
+        download_from: the host of the weights, where the network is all that is missing.
     """
 
     available: bool
@@ -68,17 +70,16 @@ class EmbedderSpec:
     """A model that can be named.
 
     Attributes:
-        name: as in commands: ``zoo/mae``, ``timm:tf_efficientnet_lite0``, ``baseline/pixels``.
-        family: what kind of network or provider ("EfficientNet", "ViT", "baseline").
+        name: as in commands, without options.
+        family: kind of network or provider ("EfficientNet", "ViT", "baseline").
         objective: what it was trained for ("supervised", "MAE", "CLIP", "none").
-        dim: length of an embedding; None where it is known only after loading.
-        license: of the weights.
+        dim: length of an embedding; None where only loading shows it.
         weights: where they come from, in words.
         data: what it was trained on, in words.
-        input_size: pixels of the side it receives; None where it is known after loading.
-        download_mb: megabytes to download before first use; 0 if none.
-        role: one of `ROLES` where the claims are tested on this encoder; empty for all others, ablations included.
-        loader: (spec, options, device, precision) -> `LoadedEmbedder`; imports its libraries when called.
+        input_size: pixels of the side that it receives; None where only loading shows it.
+        download_mb: megabytes to download before first use.
+        role: one of `ROLES` where the claims are tested on this encoder; else empty.
+        loader: (spec, options, device, precision) -> `LoadedEmbedder`.
         check: () -> `Availability`, at once and without a deep-learning framework.
     """
 
@@ -101,13 +102,12 @@ class LoadedEmbedder(ABC):
 
     Attributes:
         name: the full name, options included.
-        dim: length of an embedding.
-        device, precision: what it really runs on and in ("cpu", "bfloat16").
-        batch_size: images of one forward pass; units are cut into batches of this size.
-        batch_halved: whether that became less since memory ran out; the last bits of embeddings may then differ.
+        device, precision: what it runs on and in ("cpu", "bfloat16").
+        batch_size: images of one forward pass.
+        batch_halved: whether memory ran out and halved that; the last bits of embeddings may then differ.
         embeds_pictures: whether it embeds any picture; precomputed embeddings cover the samples of a run alone.
-        on_one_thread: whether it computes on the caller's thread alone. A run then calls it in a thread other than the
-            one that loaded it, while it embeds with other models and makes pictures.
+        on_one_thread: whether it computes on the caller's thread alone, which may be another than the loader's.
+        known_preprocessing: steps before the network, where they are all that it does to a picture.
     """
 
     name: str
@@ -118,10 +118,11 @@ class LoadedEmbedder(ABC):
     batch_halved: bool = False
     embeds_pictures: bool = True
     on_one_thread: bool = False
+    known_preprocessing: Preprocessing | None = None
 
     @abstractmethod
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        """Return embeddings (N, D) ``float32`` of ``images`` of any sizes, in their order.
+        """Return embeddings (N, D) ``float32`` of ``images``, of any sizes.
 
         Raises:
             BadImage: one of them is neither (H, W, 3) nor (H, W) ``uint8``.
@@ -129,56 +130,37 @@ class LoadedEmbedder(ABC):
 
     @abstractmethod
     def recipe(self) -> dict[str, Any]:
-        """Return every input that changes the embeddings: weights hash, preprocessing, pooling, layer, precision,
-        library versions. JSON types only; it is hashed into the key of its embeddings and shown on Methods and data."""
+        """Return every input that changes the embeddings, in JSON types; it is hashed into their key."""
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Return a mapping from full model name to embeddings: one entry, or one a layer, from one pass, if the name
-        asked for ``@layer=all``."""
+        """Return full model name -> embeddings: one entry, or one for each layer, from one pass, of ``@layer=all``."""
         return {self.name: self.embed(images)}
 
     def recipes(self) -> Mapping[str, dict[str, Any]]:
-        """Return a mapping from full model name to `recipe`, with one entry for each that `embed_layers` gives."""
+        """Return full model name -> `recipe`, for each entry of `embed_layers`."""
         return {self.name: self.recipe()}
 
     def dims(self) -> Mapping[str, int]:
-        """Return a mapping from full model name to the length of its embedding, with one entry for each that
-        `embed_layers` gives."""
+        """Return full model name -> length of its embedding, for each entry of `embed_layers`."""
         return dict.fromkeys(self.recipes(), self.dim)
 
     @property
-    def shared_preprocessing(self) -> Preprocessing | None:
-        """Preprocessing whose batches other models with the same one may take; None if its batches are its own."""
-        return None
-
-    @property
-    def known_preprocessing(self) -> Preprocessing | None:
-        """Steps before the network, whose result `embed_batch` takes; None where the model is no network, or prepares
-        pictures by a function of its own."""
-        return None
-
-    def embed_batch(self, batch: np.ndarray) -> np.ndarray:
-        """Return embeddings (N, D) ``float32`` of a batch (N, H, W, 3) ``float32`` that is ready for the network.
-
-        Raises:
-            BadConfig: it takes no batches (`known_preprocessing` is None).
-        """
-        raise BadConfig(f"'{self.name}' takes pictures alone, no batches that are ready for a network.")
-
-    @property
     def blocks(self) -> tuple[str, ...]:
-        """Names of the outputs of `embed_blocks`, first block to last: ``"1.cls"``, ``"1.mean"``, ... Empty for models
-        that are no network, that were asked for layers by ``@layer=``, or whose blocks give what cannot be pooled."""
+        """Names of the outputs of `embed_blocks`, first block to last: ``"1.cls"``, ``"1.mean"``, ...
+
+        Empty for models that are no network, that have ``@layer=``, or whose blocks cannot be pooled.
+        """
         return ()
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Return (N, D) ``float32`` for each of `blocks`, from one pass: the output of the blocks, pooled in every way
-        that the network allows."""
+        """Return (N, D) ``float32`` for each of `blocks`, from one pass."""
         return {}
 
     def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
-        """Return the embeddings, as `embed_layers` does, for the samples of a run: rows of ``samples`` (image_id,
-        transform, repetition, draw) and their pictures. Only precomputed embeddings need the rows."""
+        """Return what `embed_layers` does for the pictures of the rows ``samples`` of a run.
+
+        Only precomputed embeddings need the rows (image_id, transform, repetition, draw).
+        """
         return self.embed_layers(images)
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from probing_core.models.network import Read
 
 BATCH = 4
-"""Pictures of one pass, if no other number is asked for; a smaller batch is filled up. Sizes that vary would each be
-compiled at their first use."""
+"""Pictures of one pass, if no other number is asked for; a smaller batch is filled up: each size would be compiled."""
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """Precisions that are compiled, and OpenVINO's names for them."""
@@ -52,7 +51,7 @@ FLOAT32 = "DisablePrecisionConversion"
 """Attribute of OpenVINO's file format for operations that stay in float32; its Python interface cannot set it."""
 
 _COMPILING = Lock()
-"""Conversion changes a function of Python's for a moment, so one thread converts at a time."""
+"""Conversion changes a function of Python's for a moment."""
 
 
 class NotCompiled(Exception):
@@ -73,8 +72,7 @@ class CompiledReadout:
 
     Args:
         model: OpenVINO's compiled model; its input is (N, H, W, 3), N pictures a pass.
-        requests: how many passes are asked for at a time; those that no core is free for wait in OpenVINO, which goes
-            from one to the next at once. More callers wait.
+        requests: how many passes are asked for at a time; more callers wait.
     """
 
     def __init__(self, model: Any, requests: int) -> None:
@@ -88,7 +86,7 @@ class CompiledReadout:
         return (*batch.shape[2:], batch.shape[1]) == self._shape[1:]
 
     def __call__(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Return the outputs, (N, D) ``float32`` each, for a batch (N, 3, H, W) that is channels last in memory."""
+        """Return the outputs, (N, D) ``float32`` each, of a batch (N, 3, H, W) that is channels last in memory."""
         pictures = batch.permute(0, 2, 3, 1).numpy()
         most = self._shape[0]
         passes = [self._infer(pictures[start : start + most]) for start in range(0, len(pictures), most)]
@@ -117,17 +115,13 @@ def compile_readout(
     threads: int,
     batch_size: int = BATCH,
 ) -> CompiledReadout:
-    """Compile ``read`` of a network for this processor.
+    """Compile ``read`` of the network ``module`` for this processor.
 
     Args:
-        module: the network on the CPU, in evaluation mode.
-        read: what is read from it.
         batch: two pictures (2, 3, H, W), channels last in memory.
         expected: what ``read`` gives of them in PyTorch and float32; compiled, it has to give the same.
-        precision: "float32" or "bfloat16".
         exact: names of modules that are computed in float32 whatever the precision.
         threads: how many passes run side by side, each on one core.
-        batch_size: pictures of one pass.
 
     Raises:
         NotCompiled: OpenVINO is missing or cannot do it, or its results differ from PyTorch's.
@@ -150,11 +144,6 @@ def compile_readout(
 
 @cache
 def _core() -> Any:
-    """Return OpenVINO's runtime.
-
-    Raises:
-        NotCompiled: it is not installed, or does not run here.
-    """
     # OpenVINO reports its import to its makers unless this package is missing; nothing is sent from here.
     blocked = "openvino_telemetry" not in sys.modules
     if blocked:
@@ -171,7 +160,6 @@ def _core() -> Any:
 
 
 def _cache_folder() -> Path | None:
-    """Return the folder of compiled networks; None where it cannot be written to."""
     import platformdirs
 
     folder = platformdirs.user_cache_path("probing") / "openvino"
@@ -212,7 +200,6 @@ def _compare(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precisi
 
 
 def _of_size(batch: torch.Tensor, count: int) -> torch.Tensor:
-    """Return ``count`` pictures: those of ``batch``, repeated in turn."""
     import torch
 
     repeated = batch.repeat(-(-count // len(batch)), 1, 1, 1)[:count]
@@ -220,8 +207,7 @@ def _of_size(batch: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequence[str]) -> Any:
-    """Return OpenVINO's model of ``read``, from (N, H, W, 3), for an ``example`` (N, 3, H, W); operations of the
-    modules ``exact`` are named `EXACT`."""
+    """Return OpenVINO's model of ``read``, from (N, H, W, 3); operations of the modules ``exact`` are named `EXACT`."""
     import torch
     from openvino import Layout
     from openvino.frontend import FrontEndManager
@@ -257,10 +243,7 @@ def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequen
 
 
 def _destroy(graph: Any) -> None:
-    """Remove all operations of a traced graph, and with them the weights, which are its constants.
-
-    TorchScript never frees the graph of a module that was traced: each would leave its weights in memory.
-    """
+    """Remove all operations of a traced graph, which TorchScript never frees, and with them the weights."""
     for _ in list(graph.outputs()):
         graph.eraseOutput(0)
     for node in reversed(list(graph.nodes())):
@@ -269,8 +252,7 @@ def _destroy(graph: Any) -> None:
 
 @contextmanager
 def _without_gradients(module: nn.Module) -> Iterator[None]:
-    """Switch the gradients of the parameters off while the context lasts: the tracer records them as constants only
-    then."""
+    """Switch gradients off while the context lasts: only then does the tracer record parameters as constants."""
     asking = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in asking:
         parameter.requires_grad_(False)
@@ -285,9 +267,6 @@ def _with_exact_modules(core: Any, model: Any) -> Any:
     """Mark the operations of ``model`` that are named `EXACT` to stay in float32.
 
     A mark is lost where operations are joined, so they are joined before; the new ones list the names of the old.
-
-    Raises:
-        NotCompiled: no operation of an exact module was marked, or OpenVINO does not know the mark.
     """
     import openvino
     from openvino._offline_transformations import apply_moc_transformations
@@ -318,8 +297,7 @@ def _joined(layer: ElementTree.Element) -> set[str]:
 
 
 def _exact_names(model: Any) -> tuple[set[str], set[str]]:
-    """Return the names of the operations of exact modules and of those to be joined with them; and of those that read
-    the input, which stay in float32 too."""
+    """Return the names of the operations of exact modules, and of those that read the input; all stay in float32."""
     exact = [op for op in model.get_ops() if f".{EXACT}" in op.get_friendly_name()]
     after = [target.get_node() for op in exact for output in op.outputs() for target in output.get_target_inputs()]
     first = [target.get_node() for target in model.input(0).get_target_inputs()]

@@ -1,7 +1,7 @@
-"""Weights that a user named: what is on disk, whether the host answers, and fetching.
+"""Weights that a user named: on disk, or fetched.
 
-The libraries retry for long without a network. So files are looked up on disk first, then the host is asked within
-three seconds, and only then is anything downloaded. The libraries are always given local paths.
+The libraries retry for long without a network. So they are given local paths alone, and a host is asked for an answer
+within three seconds before anything is downloaded.
 """
 
 from __future__ import annotations
@@ -31,10 +31,8 @@ WEIGHT_FILES = (
 )
 """Names of a repository's one file of weights, the preferred first."""
 
-
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Names of the list of files over which a large repository spreads its weights."""
-
 
 _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
@@ -50,16 +48,14 @@ def no_downloads() -> Iterator[None]:
 
 
 def cached_folder(repo: str) -> Path | None:
-    """Return the snapshot on disk of a Hugging Face repository's main branch, or None if its weights are not all
-    there."""
+    """Return the snapshot on disk of a Hugging Face repository, or None if its weights are not all there."""
     folder = _snapshot(repo)
     files = _files(folder) if folder else []
     return folder if files and all(file.is_file() for file in files) else None
 
 
 def cached_url(url: str) -> Path | None:
-    """Return the path at which torch.hub stores the file of ``url``, or None if it is not there; torch.hub is not
-    imported."""
+    """Return the file of ``url`` where torch.hub stores it, or None; torch is not imported."""
     path = _checkpoint(url)
     return path if path.is_file() else None
 
@@ -79,8 +75,7 @@ def on_disk(source: str, size_mb: float = 0.0) -> Availability:
 
 
 def published_at(source: str, size_mb: float = 0.0) -> dict[str, Any]:
-    """Return the facts that an `EmbedderSpec` states about weights at ``source``; the arguments are those of
-    `on_disk`."""
+    """Return the fields of an `EmbedderSpec` about weights at ``source`` (see `on_disk`)."""
     where = source if _is_url(source) else f"Hugging Face {source}"
     return {"weights": where, "download_mb": size_mb, "check": partial(on_disk, source, size_mb)}
 
@@ -91,17 +86,16 @@ def fetch_weights(source: str, model: str) -> Path:
 
 
 def fetch_repository(repo: str, model: str) -> Path:
-    """Return a folder with the configuration and weights of a Hugging Face repository; from disk if it is there.
+    """Return a folder with configuration and weights of a Hugging Face repository, downloaded if it is not on disk.
 
     Raises:
-        ModelUnavailable: it is not on disk, and the hub does not answer or does not give it.
+        ModelUnavailable: the hub does not answer or does not give it.
     """
     return cached_folder(repo) or _fetch(repo, model, _needed)
 
 
 def fetch_configuration(repo: str, model: str) -> Path:
-    """Return a folder with the configuration of a Hugging Face repository, with or without its weights; raise as
-    `fetch_repository` does."""
+    """Return a folder with the configuration of a Hugging Face repository, with or without its weights."""
     folder = _snapshot(repo)
     if folder and (folder / "config.json").is_file():
         return folder
@@ -109,10 +103,10 @@ def fetch_configuration(repo: str, model: str) -> Path:
 
 
 def fetch_url(url: str, model: str) -> Path:
-    """Return the file of ``url`` on disk, downloaded if it is not there.
+    """Return the file of ``url``, downloaded if it is not on disk.
 
     Raises:
-        ModelUnavailable: it is not on disk and the host does not answer or has no such file.
+        ModelUnavailable: the host does not answer or has no such file.
     """
     if path := cached_url(url):
         return path
@@ -186,7 +180,6 @@ def _checkpoint(url: str) -> Path:
 
 
 def _snapshot(repo: str) -> Path | None:
-    """Return the snapshot of a repository's main branch on disk, whole or not; None if there is none."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -217,15 +210,13 @@ def _host(url: str) -> str:
 
 
 def _needed(files: Sequence[str], weights: bool = True) -> list[str]:
-    """Return the names of configuration, vocabulary and weights, each once: safetensors if there are any."""
     suffix = (".safetensors",) if any(f.endswith(".safetensors") for f in files) else (".bin", ".pth", ".pt")
     wanted = (".json", ".txt", ".model", *(suffix if weights else ()))
     return [f for f in files if "/" not in f and f.endswith(wanted)]
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files of weights in ``folder``: the one with a usual name; else those that its index lists, there or
-    not; else the only one that there is."""
+    """Return the file with a usual name; else those that the index lists, there or not; else the only one."""
     if usual := [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]:
         return usual[:1]
     for name in INDEXES:
@@ -239,7 +230,6 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _hub_reason(error: BaseException, repo: str) -> str:
-    """Return one sentence from the hub library's exception, or from the exception that it wraps."""
     cause: BaseException | None = error
     while cause is not None:
         kind = type(cause).__name__

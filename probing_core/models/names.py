@@ -44,7 +44,7 @@ class ModelName:
 
     @property
     def model(self) -> str:
-        """The part after the provider: ``resnet50`` in ``timm:resnet50``."""
+        """The part after the provider."""
         return self.base.split(":", 1)[-1]
 
     @property
@@ -54,7 +54,7 @@ class ModelName:
 
 
 def parse(name: str) -> ModelName:
-    """Parse and check ``name`` and, as far as possible without the model, the values of its options.
+    """Parse ``name``, and check its options as far as that needs no model.
 
     Raises:
         BadConfig: an empty name, an unknown or repeated option, or a value that cannot be.
@@ -85,9 +85,9 @@ def with_layer(name: str, layer: int) -> str:
 
 
 def checkpoints(name: str) -> tuple[str, ...]:
-    """Return the names of the checkpoints of a training that ``name`` means: one for each file that the pattern
-    behind ``@weights=`` matches (``ckpts/step-*.pt``), by the last number in its path; ``name`` alone if it is no
-    pattern.
+    """Return one name for each file that the pattern behind ``@weights=`` matches (``ckpts/step-*.pt``).
+
+    They are ordered by the last number in their paths. Without a pattern, ``name`` is returned alone.
 
     Raises:
         BadConfig: no file matches.
@@ -113,7 +113,7 @@ def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[st
 
 
 def local_folder(model: str) -> Path | None:
-    """Return the folder that ``model`` (the part after the provider) names, or None if it names none."""
+    """Return the folder that ``model`` (the part after the provider) names, or None."""
     path = user_path(model)
     return path if path.is_dir() and ("/" in model or model.startswith((".", "~"))) else None
 

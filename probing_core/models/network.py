@@ -1,16 +1,14 @@
-"""Shared parts of every network: readouts of a pass, the engine that computes it, batches, memory that runs out.
+"""What all networks share: a provider builds a `Network`, and `NetworkEmbedder` does the rest.
 
-A provider builds a `Network`: the module, its own embedding as the library documents it, and where its blocks are.
-`NetworkEmbedder` does the rest; `Forward` decides what computes its passes, `Readouts` what is read from them.
+`Readouts` decides what is read from a pass, `Forward` whether PyTorch or OpenVINO computes it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Literal
@@ -48,17 +46,16 @@ class Network:
     """A module and what one must know to embed with it.
 
     Attributes:
-        module: in evaluation mode once loaded; it holds every weight.
+        module: it holds every weight.
         embed: batch -> (N, D), the checkpoint's own embedding, by the library's documented call.
         pooling: how that embedding is pooled, in words.
         prepare: pictures -> batch (N, 3, H, W), by the library's own processor; None: by the preprocessing's data.
-        features: batch -> tokens or map after the last block and norm, for ``@pool=``; None if there is none.
+        features: batch -> tokens or map after the last block and norm, for ``@pool=``.
         blocks: modules whose outputs ``@layer=`` pools, first to last.
         maps: axes of feature maps, where the blocks give maps and not tokens.
-        prefix: number of tokens before those of the patches (class, registers); in some networks they join late, and
-            the blocks before have none.
+        prefix: number of tokens before those of the patches (class, registers); in some networks they join late.
         class_token: whether the first of them is a class token.
-        pool: pooling of a layer where the name states none: "cls" or "mean".
+        pool: pooling of a layer where the name states none.
         exact: names of modules that are computed in float32 whatever the precision, since rounding spoils them.
         weights: digest of the weights, where it is not that of their bytes.
         details: what else changes the embeddings, in JSON types.
@@ -82,19 +79,16 @@ class Network:
 
 
 class Readouts:
-    """The readouts of one network under the options of a name.
+    """What is read from a pass of one network under the options of a name.
 
     Args:
         name: the full name, for messages.
-        network: the module and its calls.
         options: of the name: ``pool`` and ``layer`` are used here.
-        batch: two pictures as the network receives them. A pass over them, in float32, shows how many tokens each
-            block gives.
+        batch: two pictures as the network receives them; a pass shows how many tokens each block gives.
 
     Attributes:
         layers: numbers of the layers that the name asks for, from 1; empty for the model's own embedding.
-        all_layers: whether the name asks for each layer.
-        first: what `read` gives of the two pictures.
+        first: what `read` gives of the two pictures, in float32.
         blocks: (layer, pooling) of every block, in every way that there is; empty where one of them cannot be pooled.
 
     Raises:
@@ -119,14 +113,13 @@ class Readouts:
         self.first = self.read(batch) if self.layers or self._pool else [own]
 
     def pooling(self, layer: int | None) -> str:
-        """Return how a layer, or the model's own embedding (None), is pooled."""
         if layer is None:
             return self._pool or self._network.pooling
         # as asked, else as the network is where the layer has what it takes
         return self._pool or (self._network.pool if self._prefixes[layer - 1] != 0 else "mean")
 
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        """Return (N, D) of the model's own embedding, or of each layer that the name asks for."""
+        """Return (N, D) of the own embedding, or of each layer that the name asks for."""
         network = self._network
         if not self.layers:
             if self._pool is None:
@@ -161,8 +154,7 @@ class Readouts:
 
 
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
-    """Return how many tokens precede those of the patches in the ``outputs`` of the blocks; None where they cannot be
-    pooled.
+    """Return how many tokens each block gives before those of the patches; None where it cannot be pooled.
 
     A block that gives as many tokens as the network's features do has all of them, and one that lacks exactly these
     has none yet (CaiT, XCiT, ConViT).
@@ -178,7 +170,7 @@ def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any
 
 @contextmanager
 def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
-    """Yield a list of the outputs of ``blocks``, in the order given, which a forward pass inside the context fills."""
+    """Yield a list that a forward pass inside the context fills with the outputs of ``blocks``."""
     outputs: list[Any] = [None] * len(blocks)
     mine = get_ident()
 
@@ -198,18 +190,15 @@ def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
 
 
 def _can_be_pooled(output: Any, images: int) -> bool:
-    """Return whether a block gave tokens or a map for each picture; some are never called, or give lists of several."""
+    # some blocks are never called, or give lists of several
     import torch
 
     return isinstance(output, torch.Tensor) and output.ndim in (3, 4) and len(output) == images
 
 
 def _pooled(features: torch.Tensor, pool: str, network: Network, prefix: int) -> torch.Tensor:
-    """Pool tokens (N, L, D), ``prefix`` of them before the patches, or a map (4 axes), to (N, D).
-
-    Means are taken in float32, whatever the precision.
-    """
-    features = features.float()
+    """Pool tokens (N, L, D), ``prefix`` of them before the patches, or a map (4 axes), to (N, D)."""
+    features = features.float()  # means are taken in float32, whatever the precision
     if features.ndim == 4:
         return features.mean((2, 3)) if network.maps == "NCHW" else features.mean((1, 2))
     return features[:, 0] if pool == "cls" else features[:, prefix:].mean(1)
@@ -243,13 +232,14 @@ log = logging.getLogger(__name__)
 
 
 class Forward:
-    """Passes through a network in memory, for any number of threads; the arguments are those of `NetworkEmbedder`,
-    resolved, and ``two``, a batch of two pictures on which the engines are compared.
+    """Passes through a network in memory, for any number of threads.
+
+    Args:
+        two: a batch of two pictures on which engines are compared; the others are as of `NetworkEmbedder`, resolved.
 
     Attributes:
-        readouts: what is read from a pass.
         dims: lengths of what `own` gives.
-        compiled: whether OpenVINO computes the model's own embedding.
+        compiled: whether OpenVINO computes what `own` gives.
     """
 
     def __init__(
@@ -285,11 +275,10 @@ class Forward:
 
     @property
     def engine(self) -> str:
-        """Engine that computes the model's own embedding, for its recipe."""
         return f"OpenVINO {compiled.installed_version()}" if self.compiled else PYTORCH
 
     def own(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Return (N, D) ``float32`` of the model's own embedding, or of each layer that its name asks for."""
+        """Return (N, D) ``float32`` of each of `Readouts.read`."""
         return self._run(self._own, self.readouts.read, batch)
 
     def blocks(self, batch: torch.Tensor) -> list[np.ndarray]:
@@ -304,13 +293,11 @@ class Forward:
         return self._run(self._blocks, self.readouts.read_blocks, batch)
 
     def run_in_pytorch(self) -> None:
-        """Replace the compiled network by PyTorch, to compare the two."""
         self._own = partial(self._in_pytorch, self.readouts.read)
         self._blocks = partial(self._in_pytorch, self.readouts.read_blocks)
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """Compute in PyTorch without gradients, in the precision, while the context lasts."""
         import torch
 
         dtype = getattr(torch, self._precision)
@@ -321,10 +308,7 @@ class Forward:
             yield
 
     def _choose(self, read: Read, expected: list[np.ndarray]) -> Callable[[torch.Tensor], list[np.ndarray]]:
-        """Return the engine for ``read`` that the device, the precision and the network allow.
-
-        ``expected`` is what PyTorch reads from the two pictures in float32.
-        """
+        """Return the fastest engine there is; ``expected`` is what PyTorch reads of the two pictures in float32."""
         in_pytorch = partial(self._in_pytorch, read)
         if self._device != "cpu" or self._precision not in compiled.HINTS or self._any_size:
             return in_pytorch
@@ -372,7 +356,6 @@ def _report_missing() -> None:
 
 
 def _compute_in_float32(module: nn.Module, device_type: str) -> None:
-    """Exclude ``module`` from autocast."""
     import torch
 
     forward = module.forward
@@ -389,10 +372,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
     Args:
         name: the full canonical name.
-        network: the module and its calls.
-        preprocessing: the checkpoint's own.
-        options: of the name: ``pool`` and ``layer`` are used here.
-        device, precision: as asked, "auto" included.
+        options: of the name.
         batch_size: images of one forward pass at most; if not given, what pays on the device.
         threads: passes side by side on a processor; as many as PyTorch takes in this thread if not given.
 
@@ -416,6 +396,7 @@ class NetworkEmbedder(LoadedEmbedder):
         refuse_options(name, options, allowed=("pool", "layer", "weights"))
         self.name = name
         self.preprocessing = preprocessing
+        self.known_preprocessing = preprocessing if network.prepare is None else None
         target = resolve_device(device)
         self.device, self.precision = str(target), resolve_precision(precision, target)
         self._network = network
@@ -444,9 +425,7 @@ class NetworkEmbedder(LoadedEmbedder):
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         if self._readouts.all_layers:
             raise BadConfig(f"'{self.name}' has one embedding for each layer: call embed_layers, or name one layer.")
-        if not isinstance(images, SharedPictures):  # those are a run's own, and made
-            images = [as_image(image) for image in images]
-        return self.embed_layers(images)[self._names()[0]]
+        return self.embed_layers([as_image(image) for image in images])[self._names()[0]]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
         if not images:  # a run without large pictures has no crops: nothing is computed for their shape alone
@@ -480,7 +459,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
     @property
     def engine(self) -> str:
-        """Engine that computes the embeddings: "PyTorch", or "OpenVINO" with its version."""
+        """Engine of the embeddings: "PyTorch", or "OpenVINO" with its version."""
         return self._forward.engine
 
     def run_in_pytorch(self) -> None:
@@ -498,29 +477,12 @@ class NetworkEmbedder(LoadedEmbedder):
         return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Compute one pass over a batch from `prepare`: (N, D) for each of the names that `embed_layers` gives."""
+        """Compute one pass over a batch from `prepare`: (N, D) for each entry of `embed_layers`."""
         return self._forward.own(batch)
 
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
-        """Compute `forward` of several batches from `prepare`, in parallel where that is faster; nothing else is
-        done."""
+        """Compute `forward` of several batches, in parallel where that is faster."""
         return list(self._threads.run(self.forward, batches, self._of_each_core))
-
-    @property
-    def shared_preprocessing(self) -> Preprocessing | None:
-        """Preprocessing of a compiled network; None in PyTorch, which works on copies: sharing gains nothing."""
-        return self.preprocessing if self._forward.compiled and self._network.prepare is None else None
-
-    @property
-    def known_preprocessing(self) -> Preprocessing | None:
-        return self.preprocessing if self._network.prepare is None else None
-
-    def embed_batch(self, batch: np.ndarray) -> np.ndarray:
-        import torch
-
-        ready = torch.from_numpy(batch).permute(0, 3, 1, 2)
-        parts = [self.forward(ready[i : i + self.batch_size])[-1] for i in range(0, len(ready), self.batch_size)]
-        return np.concatenate(parts)
 
     @property
     def _of_each_core(self) -> int:
@@ -538,12 +500,11 @@ class NetworkEmbedder(LoadedEmbedder):
     def _in_batches(
         self, images: Sequence[Image], forward: Callable[[torch.Tensor], list[np.ndarray]]
     ) -> list[np.ndarray]:
-        """Return every output of ``forward`` for all ``images``, computed batch by batch."""
         if not images:
             return [output[:0] for output in forward(self.prepare(_two_pictures(self.preprocessing)))]
 
         def embed(batch: range) -> list[np.ndarray]:
-            return forward(self._batch(images, batch))
+            return forward(self.prepare(images[batch.start : batch.stop]))
 
         done: list[list[np.ndarray]] = []
         position = 0
@@ -561,22 +522,9 @@ class NetworkEmbedder(LoadedEmbedder):
                         f"'{self.name}' runs out of memory on {self.device} with a single picture; "
                         f"free some, or take another device or precision."
                     ) from error
-                if isinstance(images, SharedPictures):
-                    images.forget()
                 self._halve_batch()
         self._threads.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
-
-    def _batch(self, images: Sequence[Image], positions: range) -> torch.Tensor:
-        """Return `prepare` of the pictures at ``positions``, or the batch that another network prepared from them."""
-
-        def make() -> torch.Tensor:
-            return self.prepare(images[positions.start : positions.stop])
-
-        shared = self.shared_preprocessing
-        if shared is None or not isinstance(images, SharedPictures):
-            return make()
-        return images.batch(shared, positions, make)
 
     def _halve_batch(self) -> None:
         import torch
@@ -587,7 +535,6 @@ class NetworkEmbedder(LoadedEmbedder):
             torch.cuda.empty_cache()
 
     def _names(self) -> list[str]:
-        """Return the full names of the outputs of one pass: one, or one for each layer."""
         readouts = self._readouts
         return [with_layer(self.name, layer) for layer in readouts.layers] if readouts.all_layers else [self.name]
 
@@ -597,7 +544,7 @@ class NetworkEmbedder(LoadedEmbedder):
         network = self._network
         return {
             "weights": self._weights,
-            "preprocessing": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.preprocessing).items()},
+            "preprocessing": self.preprocessing.to_json(),
             "pooling": self._readouts.pooling(layer),
             "layer": layer,
             "layers": len(network.blocks),
@@ -617,46 +564,3 @@ def _two_pictures(preprocessing: Preprocessing) -> list[Image]:
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     slope = np.linspace(0, 255, width).astype(np.uint8)[None, :, None]
     return [noise, np.ascontiguousarray(np.broadcast_to(slope, noise.shape))]
-
-
-MAX_SHARED_BYTES = 320 * 2**20
-"""Largest size of the batches of one preprocessing; larger ones are not held. It holds 512 pictures of 224 px."""
-
-PIXEL_BYTES = 3 * 4
-
-
-class SharedPictures(list[Image]):
-    """Pictures with the batches that were made of them, for networks that embed them one after another.
-
-    A batch is held until the last of the embedders that share it has taken it.
-
-    Args:
-        pictures: in their order.
-        embedders: who embeds them; those share that have the same `LoadedEmbedder.shared_preprocessing`.
-    """
-
-    def __init__(self, pictures: Sequence[Image], embedders: Iterable[LoadedEmbedder]) -> None:
-        super().__init__(pictures)
-        counts = Counter(p for e in embedders if (p := e.shared_preprocessing) is not None)
-        self._sharers = {p: n for p, n in counts.items() if n > 1 and self._bytes(p) <= MAX_SHARED_BYTES}
-        self._batches: dict[tuple[Preprocessing, range], tuple[torch.Tensor, int]] = {}
-
-    def batch(self, preprocessing: Preprocessing, positions: range, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """Return the batch of the pictures at ``positions``: an earlier one, or the one that ``make`` returns. It must
-        not be changed."""
-        sharers = self._sharers.get(preprocessing, 0)
-        if not sharers:
-            return make()
-        key = preprocessing, positions
-        batch, left = self._batches.pop(key) if key in self._batches else (make(), sharers)
-        if left > 1:
-            self._batches[key] = batch, left - 1
-        return batch
-
-    def forget(self) -> None:
-        """Drop all batches and keep no more, since memory ran short."""
-        self._sharers, self._batches = {}, {}
-
-    def _bytes(self, preprocessing: Preprocessing) -> int:
-        height, width = preprocessing.size
-        return len(self) * height * width * PIXEL_BYTES

@@ -1,10 +1,9 @@
 """The patch stem: maps and rectifiers inside each 16 px patch, in place of one linear map of the patch.
 
 One linear map of 16 x 16 pixels averages texture away before a nonlinearity can measure it. The stem maps cells of
-4 x 4 pixels first, rectifies, then joins 2 x 2 cells, rectifies, and joins 2 x 2 of those to a token. Its kernels do
-not overlap, so that a token depends on the pixels of its own patch alone: masked objectives need not hide anything
-inside the stem. It has no normalization, so that an embedding depends neither on other pictures nor on how much of a
-picture is visible; the initial weights set the scale of the activations.
+4 x 4 pixels, then joins 2 x 2 cells, then 2 x 2 of those. Its kernels do not overlap, so that a token depends on its
+own patch alone, as masked objectives need. It has no normalization, so that an embedding depends neither on other
+pictures nor on how much of a picture is visible; the initial weights set the scale of the activations.
 """
 
 from __future__ import annotations
@@ -35,11 +34,7 @@ are nearly equal: filters of equal norm would respond to detail about a tenth as
 
 
 class PatchStem(nn.Module):
-    """Pictures -> one token a patch; called by timm's `VisionTransformer` as its ``embed_layer``.
-
-    Args:
-        embed_dim: length of a token.
-    """
+    """Pictures -> one token a patch; called by timm's `VisionTransformer` as its ``embed_layer``."""
 
     def __init__(self, img_size: int = SIZE, patch_size: int = PATCH, embed_dim: int = WIDTH, **_: Any) -> None:
         super().__init__()
@@ -74,8 +69,7 @@ class PatchStem(nn.Module):
 
 
 def cut_cells(images: Tensor) -> Tensor:
-    """Cut (N, 3, 128, 128) into (N, 64, 4, 4, 48): patches, quarters of a patch, quarters of those, values of a
-    cell."""
+    """Cut (N, 3, 128, 128) into (N, 64, 4, 4, 48): patches, quarters, quarters of those, values of a cell."""
     inner, middle, outer = KERNELS
     rows_and_columns = (GRID, outer, middle, inner)
     x = images.permute(0, 2, 3, 1).reshape(len(images), *rows_and_columns, *rows_and_columns, 3)
@@ -84,7 +78,7 @@ def cut_cells(images: Tensor) -> Tensor:
 
 
 def init_patch_stem_vit(seed: int) -> VisionTransformer:
-    """Return an encoder with random weights drawn from ``seed`` alone; the global random state stays as it was."""
+    """Return an encoder with random weights; the global random state stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vit = build_vit(DEPTH, PatchStem)
@@ -94,11 +88,9 @@ def init_patch_stem_vit(seed: int) -> VisionTransformer:
 
 @torch.no_grad()
 def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
-    """Initialize random filters of equal norm, scaled so that variance stays from map to map; half of them have no
-    constant part.
+    """Initialize random filters of equal norm, scaled so that variance stays from map to map.
 
-    A filter whose weights sum to 0 over the cell, channel by channel, does not respond to constant color: it measures
-    detail. Those of a random draw nearly all measure the mean color.
+    In half of them the weights of a channel sum to 0: they measure detail, where random filters measure mean color.
 
     Args:
         gain: of the function between the maps.

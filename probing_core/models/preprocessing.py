@@ -1,8 +1,8 @@
 """Pictures of any size -> a batch that a network receives; the checkpoint's own rule, applied as the libraries do.
 
 timm, open_clip and torchvision evaluate with Pillow: resize, center crop, divide by 255, subtract the mean, divide
-by the deviation. The same Pillow call is used here, picture by picture (Pillow frees the interpreter, so threads pay),
-and the arithmetic on 256 possible values is looked up in a table: the same bits at a fifth of the time.
+by the deviation. The same Pillow call is used here, and the arithmetic on 256 values is looked up in a table: the same
+bits at a fifth of the time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ def value_table(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
 
 
 def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
-    """Resize and crop ``image`` to the size that the network receives, ``uint8``."""
     if preprocessing.resize == "none":
         return image
     height, width = preprocessing.size
@@ -57,21 +56,20 @@ def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
 
 
 def crop_corner(scaled: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
-    """Return top and left of the center crop of a picture of the size ``scaled`` (height, width)."""
+    """Return top and left of the center crop."""
     height, width = preprocessing.size
     # round() of Python, half to even, as torchvision's CenterCrop
     return round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
 
 
 Map = Callable[[Callable[[int], None], Iterable[int]], Iterable[None]]
-"""``map``, or that of an executor."""
 
 
 def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map = map) -> np.ndarray:
     """Return a batch (N, H, W, 3) ``float32``, channels last, ready for the network.
 
     Args:
-        apply: how the pictures are gone through; an executor's ``map`` takes several at a time.
+        apply: ``map``, or that of an executor, which takes several pictures at a time.
 
     Raises:
         ValueError: ``resize`` is "none" and the pictures differ in size.
@@ -96,12 +94,8 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
 def surviving_share(clean: Sequence[Image], transformed: Sequence[Image], preprocessing: Preprocessing) -> float:
     """Return the share of a transform's change that reaches the network.
 
-    The root mean square difference between the pairs after the model's resize and crop, over that before. 1 where
-    the picture is left alone or enlarged by copying; below 1 where details are averaged away; above 1 where the crop
-    crops to what changed most.
-
-    Args:
-        clean, transformed: pictures in the same order, pairwise of the same size.
+    That is the root mean square difference between the pairs after the model's resize and crop, over that before:
+    below 1 where details are averaged away, above 1 where the crop holds what changed most.
 
     Raises:
         ValueError: no pair differs, so that nothing could survive.
@@ -119,7 +113,7 @@ def _difference(first: Sequence[Image], second: Sequence[Image]) -> float:
 
 
 def scaled_size(shape: tuple[int, ...], preprocessing: Preprocessing) -> tuple[int, int]:
-    """Return (height, width) of a picture of ``shape`` (height, width), resized and not yet cropped."""
+    """Return (height, width) of a picture of ``shape``, resized and not yet cropped."""
     target = tuple(math.floor(side / preprocessing.crop) for side in preprocessing.size)
     if preprocessing.resize == "squash":
         return target[0], target[1]

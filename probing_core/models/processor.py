@@ -1,4 +1,4 @@
-"""Devices and precisions, batches in threads that share a processor, and the memory that networks take and return."""
+"""Devices, precisions, threads that share a processor, and the memory that networks take and return."""
 
 from __future__ import annotations
 
@@ -75,30 +75,25 @@ CPU_BATCH, DEVICE_BATCH = 16, 64
 """Images of one forward pass. On a CPU, small batches stay in the caches."""
 
 FINE_CPU_BATCH, FINE_STRIDE = 4, 8
-"""Images of one forward pass on a CPU in a network whose first convolution strides less than `FINE_STRIDE`: its maps
-are many times as large as a ViT's tokens, so fewer fit the caches."""
+"""The same where the first convolution strides less than `FINE_STRIDE`: its maps are larger than a ViT's tokens."""
 
 MAX_UNDIVIDED = 8
-"""Up to so many images are not divided between the threads; the ten crops of a large picture are."""
-
+"""Up to so many images are not divided between the threads."""
 
 WAITING = 2
 """Batches for each core that are under way or wait for a thread."""
 
 AHEAD = 2
-"""Batches of a compiled network that are under way for each core, at most `WAITING`: OpenVINO has its own
-threads, and a core would idle while it waits for the next batch. PyTorch computes in the thread that makes the batch:
-two for each core are slower, since every thread has memory of its own, and the caches hold less of it."""
+"""Batches of a compiled network that are under way for each core, at most `WAITING`: OpenVINO has its own threads, and
+a core would idle while it waits for the next batch. PyTorch is slower with two for each core."""
 
 
 class BatchThreads:
-    """On a CPU, as many batches side by side as there are cores, or `AHEAD` times as many; elsewhere one by one.
+    """On a CPU, a small batch on each core; elsewhere batches one by one.
 
-    Cutting one large batch into pieces for two cores, as PyTorch does, keeps both waiting for each other after every
-    layer; a small batch on each core takes less time.
+    PyTorch would divide one large batch between the cores, which then wait for each other after every layer.
 
     Args:
-        device: where the network is.
         threads: how many cores of a CPU are taken; elsewhere how many pictures are prepared at a time.
     """
 
@@ -109,7 +104,6 @@ class BatchThreads:
             reuse_freed()
 
     def batch_size(self, network: nn.Module) -> int:
-        """Return how many images of one forward pass are fastest for ``network``."""
         from torch.nn import Conv2d
 
         if not self._on_cpu:
@@ -130,11 +124,11 @@ class BatchThreads:
     def run(self, function: Callable[[S], T], batches: Iterable[S], of_each_core: int = 1) -> Iterator[T]:
         """Yield ``function`` of every batch, in order.
 
-        Few wait at a time, so that the batches of several callers take turns. None is under way once the iterator ends,
-        by an error as well.
+        Few wait at a time, so that several callers take turns. None is under way once the iterator ends, also by an
+        error.
 
         Args:
-            of_each_core: threads on a CPU, for each core; `AHEAD` where ``function`` waits for others that compute.
+            of_each_core: threads for each core of a CPU; `AHEAD` where ``function`` waits for others that compute.
         """
         if not self._on_cpu:
             yield from map(function, batches)
@@ -155,13 +149,12 @@ class BatchThreads:
             wait(under_way)
 
     def release(self) -> None:
-        """Release to the system the memory that the threads reuse from batch to batch; call it after the last batch."""
+        """Release the memory that the threads reuse from batch to batch."""
         if self._on_cpu:
             release()
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
-        """Map ``function`` over the pictures of a batch: within its thread, or on all threads where batches take
-        turns."""
+        """Map ``function`` over the pictures of a batch: in its thread, or on all where batches take turns."""
         return map(function, positions) if self._on_cpu else _threads(self._threads).map(function, positions)
 
 
@@ -176,7 +169,6 @@ _STARTING = RLock()
 
 @cache
 def _shared(count: int) -> ThreadPoolExecutor:
-    """Return threads for all models of the process: every thread keeps memory of its own."""
     return start_one_core_threads(count)
 
 
@@ -203,8 +195,7 @@ def start_one_core_threads(count: int) -> ThreadPoolExecutor:
 
 
 MAX_REUSED_BLOCK = 32 * 2**20
-"""Blocks above this size, in bytes, go back to the system when they are freed; the C library allows no more. The
-largest map of four pictures in EfficientNet-Lite0 is smaller."""
+"""Bytes of the largest block that is kept when it is freed; the C library allows no more."""
 
 MAX_REUSED = 256 * 2**20
 """Freed memory that a thread may hold until `release`."""
@@ -214,8 +205,7 @@ _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Return whether the device or the machine ran out of memory; torch has a class for it or, on CPU, only a
-    message."""
+    """Return whether the device or the machine ran out of memory; on a CPU torch only says so in a message."""
     import torch
 
     words = ("out of memory", "can't allocate memory", "not enough memory")
@@ -224,11 +214,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 @cache  # once a process
 def reuse_freed() -> None:
-    """Make the C library keep freed memory for the next allocations, until `release`.
-
-    glibc returns every large block at once, and the system clears its pages anew when the next layer asks
-    for them: many page faults a picture.
-    """
+    """Make glibc keep freed memory until `release`; the next layer would wait for the system to clear its pages."""
     if (mallopt := _glibc("mallopt")) is not None:
         mallopt(_MMAP_THRESHOLD, MAX_REUSED_BLOCK)
         mallopt(_TRIM_THRESHOLD, MAX_REUSED)
@@ -236,14 +222,12 @@ def reuse_freed() -> None:
 
 
 def release() -> None:
-    """Release free pages to the system."""
     if (malloc_trim := _glibc("malloc_trim")) is not None:
         malloc_trim(0)
 
 
 def free_memory(device: str) -> None:
-    """Release the memory of dropped objects: collect cycles, return free pages to the system and free blocks to
-    CUDA."""
+    """Release the memory of dropped objects."""
     import gc
 
     import torch

@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "encoder")
-"""Keys under which training scripts keep the tensors, next to optimizers and epochs; averages first, as timm does.
-The last is I-JEPA's, of which timm takes the encoder, not its average."""
+"""Keys under which training scripts keep the tensors; averages first, as timm does. The last is I-JEPA's."""
 
 NAMES_SHOWN = 5
 
 
 def spec_of_file(name: ModelName, family: str, loader: Callable[..., LoadedEmbedder]) -> EmbedderSpec:
-    """Return the spec of a model that is one file, of which nothing is known before it is loaded."""
+    """Return the spec of a model that is one file."""
     path = user_path(name.model)
 
     def check() -> Availability:
@@ -74,7 +73,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
 
     Args:
         source: where they come from, for the message.
-        ignore: prefix of tensors that the embedding does not pass through (a classifier); may be left over.
+        ignore: prefix of tensors that may be left over (a classifier's).
 
     Raises:
         ModelUnavailable: tensors are missing, unexpected, or of another shape; they are named.
@@ -108,8 +107,7 @@ def refuse_misfit(source: str, missing: list[str], unexpected: list[str], missha
 
 
 def refuse_torch_misfit(source: str, error: BaseException) -> None:
-    """Call `refuse_misfit` with the names in the exception of a strict ``load_state_dict`` inside a library; ignore any
-    other."""
+    """Call `refuse_misfit` with the names in the exception of a strict ``load_state_dict``; ignore any other."""
     text = str(error)
 
     def names(heading: str) -> list[str]:
@@ -132,10 +130,9 @@ def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def signs_digest(module: nn.Module) -> str:
-    """Return the SHA-256 over names, shapes and signs of every tensor of ``module``: these a seed fixes on any machine.
+    """Return the SHA-256 over names, shapes and signs of every tensor of ``module``.
 
-    Random weights pass through functions (the inverse of erf, sine, cosine) whose last bits differ from processor to
-    processor, so that their bytes name the machine as well.
+    A seed fixes these on any machine; the last bits of random weights differ from processor to processor.
     """
     sha = hashlib.sha256()
     for name, tensor in module.state_dict().items():
@@ -176,5 +173,4 @@ def _unwrap(content: Any) -> dict[str, torch.Tensor] | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first sentence of a reader's message; torch's own goes on with advice to execute the file."""
-    return one_line(error).split(". ")[0][:200]
+    return one_line(error).split(". ")[0][:200]  # torch's goes on with advice to execute the file

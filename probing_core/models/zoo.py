@@ -1,10 +1,8 @@
 """The zoo: small encoders that this project pretrained, alike in everything but the objective.
 
-Weights lie in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` next to each. A training's own
-``encoder.safetensors`` has the same form: ``zoo/mae@weights=PATH`` embeds with it. The facts in a file name its
-architecture. ``data/zoo/seeds`` holds second trainings, ``zoo/mae@seed=1``, alike in everything but the seed of
-weights, order and views; they are in the repository and not in the package. ``data/zoo/next`` holds encoders that are
-published and not yet listed.
+Weights are in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` next to each; the facts in a file name
+its architecture. ``data/zoo/seeds`` holds second trainings (``zoo/mae@seed=1``), which the package does not ship, and
+``data/zoo/next`` encoders that are published and not yet listed.
 """
 
 from __future__ import annotations
@@ -32,7 +30,6 @@ SIZE, PATCH, WIDTH, DEPTH, HEADS = 128, 16, 192, 6, 3
 GRID = SIZE // PATCH
 TOKENS = GRID**2
 
-
 DESCRIPTION = f"ViT {SIZE} px, patch {PATCH}, width {WIDTH}, depth {DEPTH}, {HEADS} heads"
 
 PREPROCESSING = Preprocessing(
@@ -46,7 +43,7 @@ PREPROCESSING = Preprocessing(
 
 
 def init_vit(seed: int) -> VisionTransformer:
-    """Return an encoder with random weights drawn from ``seed`` alone; the global random state stays as it was."""
+    """Return an encoder with random weights; the global random state stays as it was."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -57,11 +54,10 @@ def init_vit(seed: int) -> VisionTransformer:
 def build_vit(depth: int, stem: Callable[..., nn.Module] | None = None) -> VisionTransformer:
     """Build a ViT of the zoo's size; its weights are drawn from the global random state.
 
-    Positions start as the two-dimensional sine and cosine code of MAE (He et al. 2022) and are trained: at fewer
-    than two thousand steps, positions drawn at random would cost the masked objectives much of their training.
+    Positions start as the two-dimensional sine and cosine code of MAE (He et al. 2022) and are trained: random ones
+    would cost the masked objectives much of their few steps.
 
     Args:
-        depth: number of blocks.
         stem: what makes tokens of pictures; None: one linear map of each patch.
     """
     import torch
@@ -97,13 +93,9 @@ class ViTEmbedder(NetworkEmbedder):
     """The zoo's encoder in memory.
 
     Args:
-        name: the full name, options included.
-        vit: from `init_vit` or `patch_stem.init_patch_stem_vit`, with whatever weights.
-        options: ``layer`` (from 1: the mean of the tokens that block gives out, before the last
-            normalization; ``all``: each of them from one pass); ``pool`` may be ``mean`` alone.
-        device, precision: as of `NetworkEmbedder`.
+        vit: from the ``init`` of an `Architecture`, with whatever weights.
         weights: digest of the weights, where it is not that of their bytes.
-        architecture: what the network is made of, in words."""
+        architecture: its description."""
 
     def __init__(
         self,
@@ -143,7 +135,7 @@ class Architecture:
 
     Attributes:
         name: as the facts of a file of weights give it.
-        init: seed -> the network with random weights, drawn without a trace in the global random state.
+        init: seed -> the network with random weights.
         description: what it is made of, in words; part of the recipe of an embedding.
     """
 
@@ -193,23 +185,18 @@ ENCODERS = {
     "clip-plain": ("CLIP-style, captions without style", "CLIP"),
     "align-plain": ("ALIGN-style, captions without style", "ALIGN"),
 }
-"""Name in the zoo -> what it was trained for, and its role in the claims. What is claimed
-of image-text models is tested on the encoders whose captions never name a style."""
+"""Name in the zoo -> what it was trained for, and its role in the claims: captions of those with one name no style."""
 
 
 def weights_path(name: str, seed: int = 0) -> Path:
-    """Return where the weights of the zoo's ``name`` lie, whether they are there or not.
-
-    Args:
-        seed: of the training; 0 is the one that ships.
-    """
+    """Return the path of the weights of the zoo's ``name``, there or not; ``seed`` 0 is the training that ships."""
     if seed:
         return data_dir() / "zoo" / "seeds" / f"{name}-seed-{seed}.safetensors"
     return data_dir() / "zoo" / f"{name}.safetensors"
 
 
 def next_weights_path(name: str, seed: int = 0) -> Path:
-    """Return where the weights of a training are published: those of seed 0 are to replace those of `weights_path`."""
+    """Return where a training is published: that of seed 0 is to replace the one that ships."""
     return weights_path(name, seed) if seed else data_dir() / "zoo" / "next" / f"{name}.safetensors"
 
 
@@ -236,8 +223,7 @@ def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.
 
 
 def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
-    """Return the digest of an encoder's weights. Where it learned with captions, the tower of the words counts too, in
-    the order of its layers: models of runs are known by it."""
+    """Return the digest by which runs know a model: the tower of the words counts too, in the order of its layers."""
     words = [key for key in weights if key.startswith("text.")]
     if not words:
         return weights_digest(vit.state_dict())

@@ -21,7 +21,6 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import find_spec, load_embedder
 from probing_core.models.base import LoadedEmbedder
-from probing_core.models.network import SharedPictures
 from probing_core.models.processor import free_memory, out_of_memory, resolve_device
 from probing_core.run.encoding import write_arrays, write_tables
 from probing_core.run.layout import model_path
@@ -109,7 +108,6 @@ class Worker:
         """Do the jobs of one unit, and begin to make the pictures of those that come next."""
         pictures, rows = self._made(jobs)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
-        pictures = SharedPictures(pictures, [self._model(request) for request in requests])
         if upcoming:
             self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
         sample_set = self._sample_sets[jobs[0].series]

@@ -70,7 +70,7 @@ def bank() -> tuple[Transform, ...]:
 
 
 FAR_CONTROL = style.CONTROL.name
-"""The one of the far tier that has no style but its network's own: reported beside the tier, never in it."""
+"""The one of the far tier that has no style but its network's own: reported next to the tier."""
 
 
 def far_style() -> tuple[Transform, ...]:
@@ -83,10 +83,7 @@ TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styl
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names``, none twice, where one that stands for several transforms is replaced by their names.
-
-    Those are the `TIERS`, and what transforms of plug-ins have before a slash: ``a`` selects ``a/b`` and ``a/c``.
-    """
+    """Return ``names`` without duplicates, where `TIERS` and what plug-ins have before a slash stand for several."""
     return tuple(dict.fromkeys(one for name in names for one in _selected(name)))
 
 

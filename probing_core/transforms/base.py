@@ -1,9 +1,7 @@
 """What a transform is: frozen data, one strength parameter, and a pure function.
 
-A transform is one of two kinds. A *pixel* transform changes the values of a picture and keeps its geometry.
-A *geometric* one is a coordinate map. In a run both reach the view through exactly one warp (`Transform.view`),
-so that how often a view was resampled identifies no class: pixel transforms follow identity's sub-pixel warp,
-geometric ones are warped by their own map alone.
+A *pixel* transform changes the values of a picture and keeps its geometry; a *geometric* one is a coordinate map. In a
+run both reach the view through exactly one warp, so that how often a view was resampled identifies no class.
 """
 
 from __future__ import annotations
@@ -31,8 +29,7 @@ Alternative: TypeAlias = Callable[[Image, np.random.Generator], Image]
 """(image, rng) -> image of the same size: an effect as another program makes it, its strength drawn from ``rng``."""
 
 Coordinates: TypeAlias = tuple[np.ndarray, np.ndarray]
-"""(x, y), each ``float32`` (height, width): where every output pixel is read, in output pixels from the center of the
-picture."""
+"""(x, y), each ``float32`` (height, width): where an output pixel is read, in output pixels from the center."""
 
 CoordinateMap: TypeAlias = Callable[[tuple[int, int], float, np.random.Generator], Coordinates]
 """((height, width) of the output, strength, rng) -> `Coordinates`."""
@@ -50,10 +47,10 @@ GROUPS = (
     "weather",
     "style",
 )
-"""The eleven classes of the group task, in the order in which every page lists them."""
+"""The eleven classes of the group task, in the order of every page."""
 
 ERASED_BY_REDUCTION = ("blur", "noise", "codec")
-"""Groups whose traces lie at a picture's own scale: of a large picture they are in tiles rather than in the whole."""
+"""Groups whose traces are at a picture's own scale: in tiles of a large picture, rather than in the whole."""
 
 Member = Literal["A", "B", "C"]
 UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
@@ -70,29 +67,23 @@ class Transform:
     """One entry of the bank.
 
     Attributes:
-        name: as in commands and tables, e.g. ``"gaussian-blur"``.
-        group: one of `GROUPS`.
         member: its place in the group, which decides the rotation that holds it out; None outside the bank.
         parameter, unit: what the strength is, e.g. ``"sigma"`` in ``"px of a 128 px view"``.
         weakest, strongest: the documented range, weakest first; weakest may be the larger number.
-        neutral: where the effect ends beyond the weakest: at this strength a picture stays as it is, or nearly so.
-            None where no strength does. Only series of strengths go there, to find from where on an effect is seen.
+        neutral: strength beyond the weakest at which a picture stays as it is, or nearly so; None where none does.
         distribution: of strengths between them: ``linear`` (uniform), ``log`` (uniform in the logarithm) or
             ``integer`` (uniform over whole numbers).
-        revision: of what the pixels become; raised where the function changes, and then samples are made again. None
-            for a transform of another package that states none: `Transform.key` asks the function itself.
-        definition: one sentence that defines the effect.
+        revision: raised where the function changes, so that samples are made again; None in other packages that state
+            none: `Transform.key` asks the function itself.
         library: what does the pixel work.
         source: where the definition comes from.
         draws: whether the result depends on ``rng`` beyond the strength.
-        far: whether it belongs to the far-unseen tier, which no probe ever learns from.
+        far: whether it belongs to the far-unseen tier, which no probe learns from.
         pixels: the function of a pixel transform.
         warp: the coordinate map of a geometric one.
         pixels_of_split: of an overlay, split -> pixel function; splits share no font, word or icon.
         is_length: whether the strength is a length in pixels of a 128 px view, so that it scales with the picture.
-        alternative: the same effect as other programs make it (`probing_core.transforms.alternatives`); None where
-            every program makes it in one way, or no other does.
-        alternative_revision: of the alternative, as ``revision`` is of the transform.
+        alternative: the same effect as other programs make it (`probing_core.transforms.alternatives`).
     """
 
     name: str
@@ -135,10 +126,7 @@ class Transform:
 
     @property
     def key(self) -> list[Any]:
-        """All that decides what the transform's samples are, as JSON types: no prose, and no code but by its revision.
-
-        A transform without a revision is keyed by its answers (`digest_answers`) at both ends of its range.
-        """
+        """All that decides what the transform's samples are, in JSON types; code by its revision or its answers."""
         return [
             self.name,
             self.group,
@@ -159,7 +147,7 @@ class Transform:
 
     @property
     def unseen_in(self) -> int | None:
-        """The rotation whose probes never see this transform, or None (identity, and all outside the bank)."""
+        """The rotation whose probes never see this transform; None for identity and all outside the bank."""
         return UNSEEN_IN[self.member] if self.member else None
 
     def strength_at(self, fraction: float) -> float:
@@ -184,15 +172,10 @@ class Transform:
         return self.strength_at(rng.random())
 
     def apply(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
-        """Return ``image``, a lone picture of any size, transformed; of the same size.
-
-        Args:
-            image: (H, W, 3) ``uint8``, or gray (H, W).
-            strength: from `weakest` to `strongest`, in `unit`.
-            rng: of what it draws (see `generator`).
+        """Return ``image``, (H, W, 3) or (H, W) ``uint8`` of any size, transformed.
 
         Raises:
-            BadConfig: the strength lies outside of that range.
+            BadConfig: the strength is not from `weakest` to `strongest`.
             BadImage: the image is of another type or shape.
         """
         low, high = sorted((self.weakest, self.strongest))
@@ -206,10 +189,10 @@ class Transform:
         return self.apply_unchecked(as_image(image), strength, rng)
 
     def apply_unchecked(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
-        """Apply as `apply` does, at any strength: a length may be in proportion to a picture larger than a view.
+        """Apply as `apply` does, at any strength.
 
-        A geometric transform has nothing to read beyond the edges of a lone picture. It is therefore magnified by
-        `MARGIN`, or by more where the map reaches farther (long pictures), in the same single warp.
+        A geometric transform has nothing to read beyond the edges of a picture, which it therefore magnifies by
+        `MARGIN`, or by more where the map reaches farther (long pictures), in the same warp.
         """
         if self.pixels is not None:
             return self.pixels(image, strength, rng)
@@ -279,8 +262,7 @@ def digest_answers(functions: Sequence[Alternative]) -> str:
     """Return a digest of what ``functions`` make of two fixed pictures, one of noise and one smooth.
 
     Of each answer the mean and the deviation of blocks of 16 px enter, rounded to two levels of 255, since another
-    processor may round a pixel in another way; whole levels, which flat blocks have, lie far from where it changes. The
-    functions draw from generators of their own, seeded by their place.
+    processor may round a pixel in another way; flat blocks have whole levels, far from where that changes.
     """
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     down, across = np.meshgrid(np.arange(128), np.arange(128, 256), indexing="ij")

@@ -22,14 +22,7 @@ GAP, LABEL, MARGIN_LEFT = 6, 20, 84
 def contact_sheet(image: Image, seed: int = 0, view: int = 128) -> Image:
     """Draw every transform of the bank on ``image``, a row a group, three strengths each, weakest first.
 
-    The tiles are views as a run cuts them, and the three of a transform share one draw.
-
-    Args:
-        image: (H, W, 3) ``uint8`` of any size.
-        view: pixels of the side of a tile.
-
-    Returns:
-        The sheet, (H, W, 3) ``uint8``.
+    The tiles are views of ``view`` pixels as a run cuts them, and the three of a transform share one draw.
     """
     source = prepare_source(image, view)
     rows = [[transform for transform in bank() if transform.group == group] for group in GROUPS]

@@ -27,9 +27,9 @@ class Description:
     """How two pictures of one size differ.
 
     Attributes:
-        ssim: structural similarity, mean of the three channels; 1 for equal pictures, -1 at the least.
+        ssim: structural similarity, mean of the three channels; 1 for equal pictures.
         difference: mean absolute difference of the values, 0 to 255.
-        distance: perceptual distance, 0 for equal pictures: 1 - SSIM, averaged over `OCTAVES` octaves.
+        distance: 1 - SSIM, averaged over `OCTAVES` octaves.
         visible: whether the difference can be seen: by `SAME_SSIM` and `SAME_DIFFERENCE`.
     """
 
@@ -42,9 +42,8 @@ class Description:
 def describe(reference: Image, image: Image) -> Description:
     """Describe how ``image`` differs from ``reference``, both (H, W, 3) ``uint8``.
 
-    The distance is that of multi-scale SSIM (Wang, Simoncelli & Bovik 2003) with equal weights for all scales: the
-    finest sees noise and blur, the coarsest moved content. It is taken over red, green and blue, since luma alone
-    would miss a turned hue.
+    The distance is that of multi-scale SSIM (Wang, Simoncelli & Bovik 2003) with equal weights for all scales, over
+    red, green and blue, since luma alone would miss a turned hue.
     """
     difference = float(cv2.norm(reference, image, cv2.NORM_L1) / image.size)
     scales = np.array(_ssim_by_octave(reference.astype(np.float32), image.astype(np.float32)))
@@ -84,9 +83,6 @@ def ssim(x: np.ndarray, y: np.ndarray) -> float:
     """Return structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays in 0..255.
 
     Gaussian window of 11 taps and sigma 1.5, borders mirrored, mean over all pixels and channels.
-
-    Args:
-        x, y: (H, W), or (H, W, C).
     """
     # In place, since at this size fresh arrays cost more than the arithmetic.
     c1, c2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)

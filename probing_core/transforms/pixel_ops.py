@@ -12,13 +12,12 @@ from probing_core.transforms.base import Image
 REFERENCE_SIDE = 128
 """Lengths are documented in pixels of a view of this side."""
 
-
 VALUES = np.arange(256, dtype=np.float64)
 """Every value of a channel: what a curve is evaluated at for `lookup`."""
 
 
 def scale_of(image: Image) -> float:
-    """Return how many pixels of ``image`` one pixel of a 128 px view is; lengths are fractions of the shorter side."""
+    """Return how many pixels of ``image`` one pixel of a 128 px view is."""
     return min(image.shape[:2]) / REFERENCE_SIDE
 
 

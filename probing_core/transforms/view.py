@@ -16,7 +16,7 @@ the shortcut audit of the tests finds."""
 
 
 def source_side(view: int) -> int:
-    """Return pixels a picture's shorter side should have, so that views of ``view`` pixels need not be magnified."""
+    """Return pixels of a picture's shorter side from which views of ``view`` pixels need not be magnified."""
     return math.ceil(view * MARGIN)
 
 
@@ -43,11 +43,7 @@ def central_square(image: Image) -> Image:
 
 
 def resize(image: Image, side: int) -> Image:
-    """Resize ``image`` (square) to ``side`` pixels: area-averaged when reduced, cubic when magnified.
-
-    Returns:
-        An array of its own: one that shares memory with a square of a large picture would keep all of that.
-    """
+    """Resize ``image`` (square) to ``side`` pixels, in memory of its own: a large picture would be kept for it."""
     if image.shape[0] == side:
         return np.array(image, order="C")
     method = cv2.INTER_AREA if side < image.shape[0] else cv2.INTER_CUBIC
@@ -57,9 +53,8 @@ def resize(image: Image, side: int) -> Image:
 def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray, np.ndarray], Coordinates]:
     """Return the warp that every class undergoes, for geometric ones after their own map.
 
-    A random affine map that moves the sides by up to a pixel, and a shift by up to half a pixel. The sampling phase
-    then runs over all sub-pixel positions in every class. Without it, wherever a map leaves the pixel grid as it is
-    (identity, the rim of a swirl), nothing would be interpolated, and sharpness alone would identify the class.
+    It moves the sides by up to a pixel and shifts by up to half a pixel. Without it, wherever a map leaves the pixel
+    grid as it is (identity, the rim of a swirl), nothing would be interpolated, and sharpness would identify the class.
     """
     a, b, c, d = (rng.uniform(-1, 1, 4) / (view / 2)).astype(np.float32)
     dx, dy = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
@@ -67,25 +62,14 @@ def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray,
 
 
 def cut_view(source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator) -> Image:
-    """Cut the view of one class: warped once out of ``source``, then its pixel function.
-
-    Args:
-        source: from `prepare_source` for the same ``view``.
-        view: pixels of the side of the result.
-
-    Returns:
-        (view, view, 3) ``uint8``.
-    """
+    """Cut the view of one class out of ``source``, from `prepare_source` for the same ``view``."""
     return cut_pair(source, view, transform, strength, rng)[1]
 
 
 def cut_pair(
     source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator
 ) -> tuple[Image, Image]:
-    """Cut the same view without and with the transform: what `cut_view` gives, and what to compare it with.
-
-    Both lie under the same sub-pixel warp, so that they differ by the transform alone.
-    """
+    """Cut the same view without and with the transform, under the same sub-pixel warp."""
     center, density = np.float32((source.shape[0] - 1) / 2), np.float32(DENSITY)
     nudge = sub_pixel_warp(view, rng)
 

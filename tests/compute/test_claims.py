@@ -38,7 +38,7 @@ from probing_core.compute.tasks import CONTENT
 from probing_core.measures.statistics import mean
 from probing_core.models import encoders_of
 from probing_core.models.base import ROLES
-from probing_core.models.published import PUBLISHED
+from probing_core.models.providers.checkpoints import PUBLISHED
 from probing_core.paths import reference_run
 from probing_core.results import claims_by_set, result_in_words
 from probing_core.results.sentences import WORDS

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
-from probing_core.models import compiled, find_spec, from_callable, from_module, load_embedder, register
+from probing_core.models import compiled, from_callable, from_module, load_embedder, register
 from probing_core.models.base import Preprocessing
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.processor import AHEAD, BatchThreads
@@ -177,6 +177,15 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
         NetworkEmbedder("x", Network(module=net, embed=_fail, pooling="own"), SMALL, {}, precision="float32")
 
 
+def test_a_network_may_write_into_its_input():
+    net = small_net()
+    embedder = NetworkEmbedder("x", Network(module=net, embed=net, pooling="own"), SMALL, {}, "cpu", "float32")
+    ready = embedder.prepare(pictures())
+    before = ready.clone()
+    embedder._forward._in_pytorch(lambda given: [given.mul_(0).flatten(1)], ready)
+    assert torch.equal(ready, before)
+
+
 def _fail(x):
     raise RuntimeError("other trouble")
 
@@ -246,7 +255,3 @@ def test_bad_weights_are_refused_and_never_executed(tmp_path, capsys, content, s
     with pytest.raises(ModelUnavailable, match="without executing code"):
         load_embedder(f"timm:test_vit@weights={tmp_path}/evil.pth")
     assert "executed" not in capsys.readouterr().out
-
-
-def test_find_spec_loads_nothing():
-    assert find_spec("timm:tf_efficientnet_lite0").dim == 1280

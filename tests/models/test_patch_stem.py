@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from probing_core.models.patch_stem import DEPTH, KERNELS, WIDTHS, PatchStem, cut_cells, init_patch_stem_vit
+from probing_core.models.patch_stem import DEPTH, KERNELS, WIDTHS, cut_cells, init_patch_stem_vit
 from probing_core.models.weights import signs_digest, weights_digest
 from probing_core.models.zoo import PATCH, PATCH_STEM, SIZE, WIDTH, ViTEmbedder, normalize
 
@@ -86,12 +84,6 @@ def test_an_embedding_does_not_depend_on_its_batch() -> None:
     assert np.abs(among[0] - among[1]).max() > 1e-2
 
 
-def test_training_and_evaluation_compute_alike() -> None:
-    vit, images = init_patch_stem_vit(0), draw(2, 3, SIZE, SIZE)
-    with torch.no_grad():
-        assert torch.equal(vit.train()(images), vit.eval()(images))
-
-
 def test_half_of_the_filters_measure_detail() -> None:
     stem = init_patch_stem_vit(0).patch_embed
     flat = torch.tensor([0.3, -1.0, 0.5]).view(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)
@@ -127,15 +119,3 @@ def test_it_is_compiled_where_others_are(caplog) -> None:
     embedder = ViTEmbedder("x", init_patch_stem_vit(0))
     embedder.embed([np.zeros((SIZE, SIZE, 3), np.uint8)])
     assert not [record for record in caplog.records if "No conversion rule" in record.getMessage()]
-
-
-def test_recipe_names_the_architecture() -> None:
-    recipe = ViTEmbedder("x", init_patch_stem_vit(0), architecture=PATCH_STEM.description).recipe()
-    assert recipe["architecture"] == PATCH_STEM.description
-    assert recipe["layers"] == DEPTH
-    json.dumps(recipe)
-
-
-def test_stem_serves_any_length_of_tokens() -> None:
-    with torch.no_grad():
-        assert PatchStem(embed_dim=48)(draw(1, 3, SIZE, SIZE)).shape == (1, 64, 48)

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image as Pillow
 from safetensors import safe_open
+from safetensors.torch import save_file
+from torchvision import transforms as tv
 
 from lab.pretraining.loop import Facts, export
 from lab.pretraining.objectives import Objective
@@ -15,10 +22,26 @@ from lab.pretraining.publish import MAX_BYTES, MAX_BYTES_WITH_TEXT, WITH_TEXT
 from lab.pretraining.recipe import load_recipe, recipe_names
 from lab.pretraining.run import build
 from probing_core.errors import BadConfig, ModelUnavailable
-from probing_core.models import zoo
+from probing_core.models import compiled, load_embedder, zoo
 from probing_core.models.names import parse
-from probing_core.models.weights import weights_digest
-from probing_core.models.zoo import SPECS, load_zoo, weights_path
+from probing_core.models.weights import signs_digest, weights_digest
+from probing_core.models.zoo import (
+    ARCHITECTURES,
+    CURRENT,
+    DEPTH,
+    LINEAR_PATCH,
+    PATCH_STEM,
+    SPECS,
+    WIDTH,
+    Architecture,
+    ViTEmbedder,
+    architecture_of,
+    init_vit,
+    load_zoo,
+    normalize,
+    weights_path,
+)
+from tests.models.made import in_pytorch
 
 pytestmark = pytest.mark.slow
 
@@ -141,3 +164,158 @@ def test_what_ships_is_whole(spec) -> None:
     embeddings = embedder.embed(IMAGES)
     assert embeddings.shape == (2, 192)
     assert np.isfinite(embeddings).all()
+
+
+def save_as(architecture: Architecture, path: Path, facts: str) -> None:
+    weights = {f"encoder.{name}": tensor.half() for name, tensor in architecture.init(3).state_dict().items()}
+    save_file(weights, path, {"facts": facts})
+
+
+def test_facts_without_an_architecture_are_of_the_first_zoo() -> None:
+    assert architecture_of({}) is LINEAR_PATCH
+    for name, architecture in ARCHITECTURES.items():
+        assert architecture_of({"architecture": name}) is architecture
+    with pytest.raises(BadConfig, match=r"'perceiver' is not among .*: linear-patch, patch-stem"):
+        architecture_of({"architecture": "perceiver"})
+
+
+@pytest.mark.parametrize(
+    ("architecture", "facts"),
+    [
+        (LINEAR_PATCH, "{}"),
+        (LINEAR_PATCH, '{"architecture": "linear-patch"}'),
+        (PATCH_STEM, '{"architecture": "patch-stem"}'),
+    ],
+)
+def test_a_file_decides_its_architecture(architecture: Architecture, facts: str, tmp_path: Path) -> None:
+    save_as(architecture, tmp_path / "x", facts)
+    embedder = load_embedder(f"zoo/mae@weights={tmp_path}/x", precision="float32")
+    assert embedder.recipe()["architecture"] == architecture.description
+    vit = architecture.init(3).eval()
+    assert embedder.recipe()["layers"] == len(vit.blocks)
+    with torch.no_grad():
+        batch = embedder.prepare(IMAGES)
+        expected = vit.forward_features(batch).mean(1).numpy()
+    assert np.allclose(embedder.embed(IMAGES), expected, atol=2e-2)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    save_as(PATCH_STEM, tmp_path / "x", "{}")
+    with pytest.raises(ModelUnavailable, match="Missing key"):
+        load_zoo(tmp_path / "x", "zoo/mae", {}, "cpu", "float32")
+    save_as(PATCH_STEM, tmp_path / "y", '{"architecture": "perceiver"}')
+    with pytest.raises(ModelUnavailable, match="perceiver"):
+        load_zoo(tmp_path / "y", "zoo/mae", {}, "cpu", "float32")
+
+
+def test_the_untrained_baseline_is_of_the_shipped_architecture() -> None:
+    embedder = load_embedder("baseline/random-vit@seed=2", precision="float32")
+    assert embedder.recipe()["architecture"] == CURRENT.description
+    with torch.no_grad():
+        expected = CURRENT.init(2).eval().forward_features(embedder.prepare(IMAGES)).mean(1).numpy()
+    assert np.allclose(embedder.embed(IMAGES), expected, atol=1e-4)
+    assert LINEAR_PATCH.description == "ViT 128 px, patch 16, width 192, depth 6, 3 heads"  # in the keys of old runs
+
+
+@pytest.fixture(scope="module")
+def images() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    shapes = [(128, 128), (150, 200), (301, 128), (90, 70), (128, 128)]
+    small = [rng.integers(0, 256, (9, 9, 3), dtype=np.uint8) for _ in shapes]
+    return [
+        np.asarray(Pillow.fromarray(s).resize(shape[::-1], Pillow.Resampling.BICUBIC))
+        for s, shape in zip(small, shapes, strict=True)
+    ]
+
+
+def test_a_seed_names_the_same_network_on_every_processor(monkeypatch) -> None:
+    """Other vector units give other last bits; the baseline's identity must not name the machine."""
+    monkeypatch.setattr(compiled, "installed_version", lambda: "")  # nothing is embedded
+    # No forward pass: PyTorch cannot make one on a processor with matrix units (AMX) that is told to do without them.
+    code = (
+        f"from {zoo.__name__} import CURRENT\n"
+        f"from {signs_digest.__module__} import signs_digest\n"
+        "for seed in (0, 1): print(signs_digest(CURRENT.init(seed)))"
+    )
+    digests = {"".join(f"{load_embedder(f'baseline/random-vit@seed={seed}').recipe()['weights']}\n" for seed in (0, 1))}
+    units = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}  # this process has what there is
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | units, capture_output=True, text=True, check=True
+    )
+    digests.add(done.stdout)
+    assert len(digests) == 1
+    assert len(set(digests.pop().split())) == 2
+    one_bit_off = init_vit(0)
+    with torch.no_grad():
+        for parameter in one_bit_off.parameters():
+            parameter.copy_(torch.nextafter(parameter, 2 * parameter))
+    assert weights_digest(one_bit_off.state_dict()) != weights_digest(init_vit(0).state_dict())
+    assert signs_digest(one_bit_off) == signs_digest(init_vit(0)) != signs_digest(init_vit(1))
+
+
+def test_embedding_is_the_mean_token_of_the_usual_preprocessing(images) -> None:
+    vit = init_vit(0)
+    usual = tv.Compose(
+        [
+            tv.Resize(128, tv.InterpolationMode.BICUBIC),
+            tv.CenterCrop(128),
+            tv.ToTensor(),
+            tv.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
+    with torch.no_grad():
+        batch = torch.stack([usual(Pillow.fromarray(image)) for image in images])
+        expected = vit.forward_features(batch).mean(1).numpy()
+    assert np.allclose(ViTEmbedder("x", vit).embed(images), expected, atol=1e-4)
+
+
+def test_normalize_agrees_with_what_embedding_does(images) -> None:
+    """Training and embedding must feed the network alike."""
+    vit = init_vit(0)
+    pixels = torch.from_numpy(images[0].copy()).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        trained_like = vit(normalize(pixels)).numpy()
+    assert np.allclose(ViTEmbedder("x", vit).embed(images[:1]), trained_like, atol=1e-4)
+
+
+def test_layers_are_the_outputs_of_blocks(images) -> None:
+    vit, seen = init_vit(0), []
+    for block in vit.blocks:
+        block.register_forward_hook(lambda _m, _i, output: seen.append(output.mean(1).numpy()))
+    embedder = ViTEmbedder("zoo/x", vit)
+    in_pytorch(embedder).forward(embedder.prepare(images))  # as one batch
+    outputs = seen[-DEPTH:]
+    layers = in_pytorch(ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"})).embed_layers(images)
+    assert list(layers) == [f"zoo/x@layer={number}" for number in range(1, DEPTH + 1)]
+    for number, (name, embedding) in enumerate(layers.items(), start=1):
+        assert np.allclose(embedding, outputs[number - 1], atol=1e-5)
+        alone = ViTEmbedder(name, vit, {"layer": str(number)})
+        assert list(alone.embed_layers(images)) == [name]
+        assert np.allclose(alone.embed(images), embedding, atol=1e-5)
+        assert alone.blocks == ()
+        assert alone.embed_blocks(images) == {}
+    blocks = embedder.embed_blocks(images)
+    assert list(blocks) == list(embedder.blocks) == [f"{number}.mean" for number in range(1, DEPTH + 1)]
+    for block, embedding in zip(blocks.values(), layers.values(), strict=True):
+        assert np.array_equal(block, embedding)
+    assert [block.shape for block in embedder.embed_blocks([]).values()] == [(0, WIDTH)] * DEPTH
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"layer": "7"}, "layers 1 to 6"), ({"pool": "cls"}, "no class token"), ({"seed": "1"}, "@seed=")],
+)
+def test_what_it_does_not_have_is_refused(options, told) -> None:
+    with pytest.raises(BadConfig, match=told):
+        ViTEmbedder("x", init_vit(0), options)
+
+
+def test_recipe_holds_what_changes_the_embedding() -> None:
+    vit = init_vit(0)
+    recipes = [
+        ViTEmbedder("x", vit).recipe(),
+        ViTEmbedder("x", vit, {"layer": "2"}).recipe(),
+        ViTEmbedder("x", vit, precision="bfloat16").recipe(),
+        ViTEmbedder("x", init_vit(1)).recipe(),
+    ]
+    assert len({json.dumps(recipe) for recipe in recipes}) == 4

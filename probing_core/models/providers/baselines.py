@@ -60,11 +60,7 @@ class Handcrafted(LoadedEmbedder):
 
 
 class Hash(LoadedEmbedder):
-    """The bits of an image hash, as zeros and ones: what a finder of duplicates sees of a picture.
-
-    Args:
-        kind: one of `HASHES`.
-    """
+    """The bits of an image hash, as zeros and ones; ``kind`` is one of `HASHES`."""
 
     on_one_thread = True
 

@@ -1,9 +1,6 @@
 """Models that exist in Python already: a function on images, a network with its preprocessing, embeddings of samples.
 
-    register(from_callable("mine/statistics", function, dim=12))
-    register(from_module("mine/net", module, Preprocessing(size=(224, 224))))
-
-makes the names usable like any other, in this process.
+``register(from_callable("mine/statistics", function))`` makes the name usable like any other, in this process.
 """
 
 from __future__ import annotations
@@ -38,7 +35,6 @@ if TYPE_CHECKING:
 Function = Callable[[Sequence[Image]], np.ndarray]
 """Images of any sizes -> (N, D)."""
 
-
 UNSTEADY = "differ from call to call"
 """Answers of a function that gives other embeddings of the same pictures when it is called again."""
 
@@ -47,12 +43,7 @@ PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png")
 
 
 class CallableEmbedder(LoadedEmbedder):
-    """A function as an embedder. Its key is its answers to fixed pictures, since a name does not identify it.
-
-    Args:
-        dim: length of an embedding; that of the first one if not given.
-        batch_size: images of one call.
-    """
+    """A function as an embedder; its key is its answers to fixed pictures, since a name does not identify it."""
 
     def __init__(self, name: str, function: Function, dim: int | None = None, batch_size: int | None = None) -> None:
         self.name, self._function = name, function
@@ -75,7 +66,6 @@ class CallableEmbedder(LoadedEmbedder):
 
     @cached_property
     def _answers(self) -> str:
-        """Digest of the embeddings of `_fixed_pictures`, or `UNSTEADY`."""
         first, *others = _fixed_pictures()
         answers = self.embed(first)
         if not np.array_equal(answers, self.embed(_fixed_pictures()[0])):
@@ -89,20 +79,15 @@ class CallableEmbedder(LoadedEmbedder):
         return sha.hexdigest()
 
     def _called(self, images: list[Image]) -> np.ndarray:
-        """Return the result for one batch, as (N, D) ``float32``.
-
-        Raises:
-            BadArray: it is something else.
-        """
         return rows_of(f"'{self.name}'", self._function(images), len(images), self.dim)
 
 
 def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
-    """Return what a function gave for ``count`` images, an array or a tensor on any device, as (N, D) ``float32``.
+    """Return what ``who`` gave for ``count`` images, an array or a tensor, as (N, D) ``float32``.
 
-    Args:
-        who: gave it, as a sentence begins.
-        dim: D, where it is known; 0 otherwise."""
+    Raises:
+        BadArray: it is something else, or has not ``dim`` columns, where that is known.
+    """
     pictures = f"{count} image{'s' * (count != 1)}"
     if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
         result = result.detach().float().cpu().numpy()
@@ -136,10 +121,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
 
 
 def _fixed_pictures() -> tuple[list[Image], ...]:
-    """Return pictures by size: noise, a slope and photographs of 128 px, photographs of 224 px, and a whole one.
-
-    They are made anew for each call, since a function may write into its input.
-    """
+    """Make pictures by size, anew for each call, since a function may write into its input."""
     folder = importlib.util.find_spec("skimage").submodule_search_locations[0]  # type: ignore[union-attr, index]
     photographs = [read_image(Path(folder, "data", name)) for name in PHOTOGRAPHS]
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
@@ -173,13 +155,12 @@ def from_callable(
 def module_function(
     module: nn.Module, preprocess: Preprocessing | Callable[[Any], torch.Tensor], device: str = "auto"
 ) -> Function:
-    """Return the function of a network: images -> (N, D). The network is in eval mode while it computes, and without
-    gradients; its mode and its device are put back.
+    """Return the function of a network: images -> (N, D), in eval mode and without gradients.
 
     Args:
-        preprocess: what the network receives: a picture of Pillow -> tensor (C, H, W), as transforms of torchvision,
-            timm and open_clip are; or as data.
-        device: as in `load_embedder`; ``auto`` is where the network is."""
+        preprocess: a picture of Pillow -> tensor (C, H, W), as transforms of torchvision, timm and open_clip; or data.
+        device: as in `load_embedder`; ``auto`` is where the network is. It is put back after each call.
+    """
 
     def embed(images: Sequence[Image]) -> np.ndarray:
         import torch
@@ -213,7 +194,7 @@ def _batch(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], 
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Return the device of a network; the processor for one without parameters and buffers."""
+    """Return the device of a network; the CPU for one without parameters and buffers."""
     import torch
 
     return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
@@ -221,7 +202,6 @@ def device_of(module: nn.Module) -> torch.device:
 
 @contextmanager
 def _evaluating(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Hold a network in eval mode on a device."""
     before, training = device_of(module), {part: part.training for part in module.modules()}
     try:
         module.eval()

@@ -1,8 +1,7 @@
 """Image statistics that know what transforms do, and nothing of what is in a picture: a strong baseline.
 
-Lengths are pixels of the picture as it comes. Quantities that span orders of magnitude enter as logarithms, so that a
-linear probe can use them. Every family has two functions: one measures a picture, mostly by histograms, and one turns
-the measurements of many pictures of a size into features.
+Lengths are pixels of the picture. Every family has two functions: one measures a picture, mostly by histograms, and
+one turns the measurements of many pictures of a size into features.
 """
 
 from __future__ import annotations
@@ -89,7 +88,6 @@ FEATURES: tuple[str, ...] = (
 )
 """Names of the features, in the order of `statistics`."""
 
-
 Measured = tuple[np.ndarray, ...]
 """Arrays measured on one picture; for many pictures, each array has one more axis before the others."""
 
@@ -119,8 +117,6 @@ def _statistics_of_a_size(images: Sequence[Image]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, and what several families need of it."""
-
     image: Image
 
     @cached_property
@@ -145,8 +141,7 @@ def _measure_hue(picture: Picture) -> Measured:
 
 
 def _describe_hue(size: int, points: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Return the hue as a point on the circle weighted by saturation; moments of saturation and value; quantiles of
-    value."""
+    # the hue is a point on the circle, weighted by saturation
     mean, square = np.moveaxis(points, 2, 0) / size
     hue = np.stack([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=2)  # of both axes
     columns: list[np.ndarray] = list(hue.reshape(len(hue), -1).T)
@@ -164,7 +159,6 @@ def _measure_channels(picture: Picture) -> Measured:
 
 
 def _describe_channels(size: int, counts: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """Return means, deviations and correlations of the channels; levels in use; shares near black and near white."""
     levels = np.arange(256.0)
     mean, square = counts @ levels / size, counts @ levels**2 / size
     variance = np.maximum(square - mean**2, 0)
@@ -193,8 +187,7 @@ def _measure_steps(picture: Picture) -> Measured:
 
 
 def _describe_steps(size: int, counts: np.ndarray, means: np.ndarray, none: np.ndarray) -> np.ndarray:
-    """Return the Laplacian's moments (Pech-Pacheco et al. 2000: its variance measures focus), and mean steps over
-    several lags."""
+    # the variance of the Laplacian measures focus (Pech-Pacheco et al. 2000)
     _, deviation, _, kurtosis = _moments(LAPLACIAN_LEVELS, counts)
     columns = [np.log(deviation**2 + 1e-6), kurtosis, counts[:, LAPLACIAN] / size]
     return np.concatenate([np.stack(columns, axis=1), np.log(means + 0.1), none], axis=1)
@@ -216,7 +209,6 @@ def _describe_spectrum(size: int, power: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _fourier_plane(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the window, and the ring of every frequency of `numpy.fft.rfft2`."""
     radius = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
     ring = np.minimum((radius / 0.5 * (RINGS - 1)).astype(int), RINGS - 1)
     return np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32), ring.ravel()
@@ -244,8 +236,7 @@ def _measure_blocks(picture: Picture) -> Measured:
 
 
 def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
-    """Return the log ratio of the steps across the strongest grid of each period to the steps elsewhere (Wang et al.
-    2002)."""
+    """Return how much larger steps are across the strongest grid of each period than elsewhere (Wang et al. 2002)."""
     columns = []
     for period in PERIODS:
         logs = []
@@ -274,8 +265,7 @@ def _measure_noise(picture: Picture) -> Measured:
 def _describe_noise(
     size: int, sums: np.ndarray, counts: np.ndarray, chroma: np.ndarray, lone: np.ndarray
 ) -> np.ndarray:
-    """Return the deviation of noise by the difference of two Laplacians (Immerkaer 1996); and lone bright or dark
-    pixels."""
+    """Return the deviation of noise by `NOISE_KERNEL`, and the shares of lone bright or dark pixels."""
     overall = sums.sum(1, keepdims=True) / size
     pixels = counts.reshape(len(counts), TONES, -1).sum(2)
     by_tone = (sums + overall) / (pixels + 1)  # a tone that does not occur has the overall noise
@@ -296,7 +286,6 @@ def _measure_structure(picture: Picture) -> Measured:
 
 
 def _describe_structure(size: int, facts: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Return edges (Canny 1986), flat areas in the rim and inside it, and the variation of sharpness between cells."""
     edges, uneven, uneven_inside, brightness, brightness_inside, inside = facts.T
     rim = size - inside
     rim_brightness = (brightness * size - brightness_inside * inside) / rim
@@ -327,13 +316,12 @@ FAMILIES: tuple[tuple[Callable[[Picture], Measured], Callable[..., np.ndarray]],
 
 
 def _histogram(plane: np.ndarray) -> np.ndarray:
-    """Return the counts (256,) of the values of a ``uint8`` array; faster than `numpy.bincount`."""
-    return cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel()
+    return cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel()  # faster than `numpy.bincount`
 
 
 def _moments(levels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, deviation, skewness and excess kurtosis, (N,) each, of histograms (N, levels); the last two through
-    the inverse hyperbolic sine, since flat pictures have wild ones."""
+    """Return mean, deviation, skewness and excess kurtosis; the last two through arcsinh, since flat pictures have wild
+    ones."""
     share = counts / counts.sum(1, keepdims=True, dtype=np.float64)
     mean = share @ levels
     centered = levels - mean[:, None]

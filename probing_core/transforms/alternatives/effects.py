@@ -1,8 +1,7 @@
 """Alternative implementations of the bank's transforms, as other programs make them, and what the detector learns too.
 
-`WIDER_ALTERED` are alterations that the bank lacks and that belong to a transform's group all the same. A detector that
-has met no ground glass and nothing darkened does not find them, whatever else it learned of blur and tone. They teach
-it alone: probes are asked which transform of the bank was applied.
+`WIDER_ALTERED` are alterations that the bank lacks: they teach the detector alone, since probes are asked which
+transform of the bank was applied.
 """
 
 from __future__ import annotations
@@ -252,7 +251,6 @@ def _warped(image: Image, matrix: np.ndarray, rng: np.random.Generator) -> Image
 
 
 def _fill(rng: np.random.Generator) -> Fill:
-    """Return black, a mirror, the rim, the other side, or one gray."""
     gray = int(rng.integers(256))
     return (
         (cv2.BORDER_CONSTANT, (0, 0, 0)),
@@ -351,7 +349,6 @@ def _deep(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _patchy(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Draw clouds at two scales."""
     clouds = [
         cv2.resize(rng.random((n, n)).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC) for n in (4, 9)
     ]
@@ -359,7 +356,6 @@ def _patchy(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _puffs(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Draw many soft discs."""
     puffs = _discs(shape, int(rng.integers(20, 150)), (3, 13), rng)
     return 1.2 * soft(puffs, rng.uniform(2, 6) * min(shape) / 128)
 

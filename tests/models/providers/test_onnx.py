@@ -36,7 +36,7 @@ def test_an_onnx_file_embeds_as_the_product_runs_the_same_network(style):
     assert mine.embed([]).shape == (0, 100)
     assert mine.recipe()["preprocessing"]["size"] == [256, 256]
     with pytest.raises(ModelUnavailable, match=r"cannot embed a batch of the shape \(1, 64, 64, 3\)"):
-        mine.embed_batch(np.zeros((1, 64, 64, 3), np.float32))
+        mine._pass(np.zeros((1, 64, 64, 3), np.float32))
 
 
 def test_what_cannot_be_used_is_told_in_one_sentence(style, tmp_path):
