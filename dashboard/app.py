@@ -34,8 +34,9 @@ except ModuleNotFoundError as error:
 
 from dashboard.text import FORMER, PAGES, plain
 from probing_core.errors import BadRun
+from probing_core.measures.seeds import with_place
 from probing_core.results import Run
-from probing_core.results.ranking import BASELINE, with_place
+from probing_core.results.ranking import BASELINE
 
 
 def pages() -> dict[str, list[StreamlitPage]]:

@@ -28,8 +28,6 @@ Guarded = Literal[
     "Reading what a scan has found",
     "Removing a scan",
     "Naming a folder",
-    "Opening a corpus",
-    "Naming a model",
 ]
 """Actions that need rights, each as the subject of a sentence.
 

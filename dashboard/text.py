@@ -35,7 +35,8 @@ TERMS = {
     "flag": "What was changed in reading the picture, and what degrades it before anything is done to it: found in "
     "its file, and in its pixels, made smaller to 256 on the shorter side, where about one photograph in a hundred "
     "has as much.",
-    "probability": "What the probe predicts, between 0 and 1; the classes of a task sum to 1.",
+    "probability": "Of altered: how probable it is that the picture was altered, under the prior. Of a transformation: "
+    "how probable it is given that the picture was altered; these sum to 1.",
     "shift": "How far the transformation moves the embedding, over the distance between two different photographs: "
     "at 1 the moved picture is as far away as another picture.",
     "detection threshold": "The strength at which the probe separates the transformed picture from the untouched one "
@@ -88,13 +89,19 @@ GLOSSARY = {
     "far style": "A style of another network or painting than any in training.",
     "recognized": "Named as it is: the share of the samples of a class that the probe calls by its name (recall).",
     "chance": "What guessing would give.",
-    "detector": "The classifier that decides whether a picture was altered at all, apart from the models.",
-    "verdict": "The detector's answer, by comparison with photographs that are untouched: it alarms where a picture "
-    "seems more altered than 95 % of them.",
-    "answer": "altered (a probability above 90 %), rather altered (above 60 %), cannot tell, rather untouched (below "
-    "40 %) or untouched (below 10 %).",
-    "prior": "The share of such pictures that are altered, before any is looked at: one half unless it is changed.",
+    "detector": "The classifier that decides whether a picture was altered at all, apart from the models. A run has "
+    "one where photographs calibrate it.",
+    "answer": "What a model or the detector says of a picture: altered (a probability above 90 %), rather altered "
+    "(above 60 %), cannot tell, rather untouched (below 40 %) or untouched (below 10 %).",
+    "verdict": "The detector's answer. It rests on untouched photographs: altered or rather altered where at most 5 % "
+    "of them seem as altered as the picture, which is an alarm.",
+    "prior": "The share of such pictures that are altered, before any is looked at: one half unless it is changed. "
+    "Probabilities of the models follow it.",
     "power": "The share of altered pictures that alarm, where 5 % of untouched ones do.",
+    "explorer": "The linked views of two models: maps, confusion matrix, curves from weak to strong, who is right, and "
+    "pictures. What is chosen in one is chosen in all.",
+    "selection": "The samples that are chosen in the explorer, by up to four conditions together: where they lie on a "
+    "map, what they are and are taken for, who is right, how strong the transformation is.",
     "threshold": "The strength from which on a model tells a transformed picture from the untouched one.",
 }
 """The words of the project, each with one meaning; pages, commands, tables and documentation use them alike."""
@@ -115,6 +122,7 @@ REPLACES = {
     "recognized": ("named rightly", "rightly named"),
     "chance": ("random guessing", "random level"),
     "verdict": ("judgment", "judgement"),
+    "prior": ("base rate", "prevalence"),
     "power": ("detection rate",),
     "threshold": ("detection limit", "detection limits"),
 }

@@ -43,7 +43,7 @@ KEYS = ("strength",)
 PROSE = ("note", "evidence", "missing")
 """Columns of words for a reader, which may be written differently."""
 
-PASSED_OVER = ("map", "star")
+PASSED_OVER = ("map", "neighbors", "star")
 """Beginnings of the names of files that are not compared."""
 
 

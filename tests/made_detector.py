@@ -13,15 +13,13 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.made_run import KEY
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
-from probing_core.detector.detecting import detect
-from probing_core.detector.detector import Detector, fit_detector
+from probing_core.detector.detector import Detector, detect, fit_detector, has_no_color, turned_gray
 from probing_core.detector.features import features
-from probing_core.detector.score import has_no_color, turned_gray
+from probing_core.detector.learning import make_views, plan_views
 from probing_core.detector.scoring import AS_IT_IS, TURNED_GRAY
-from probing_core.detector.training_mix import make_views, plan_views
 from probing_core.detector.verdicts import score_of
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.store import Store

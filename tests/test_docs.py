@@ -124,14 +124,7 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
     list(
         zip(
             docs.NOTEBOOKS,
-            [
-                ("zoo/mae", "image/png"),
-                ("verdict", "untouched", "sepia"),
-                ("group:blur", "image/png"),
-                ("transformation, all", "image/png", "group:blur"),
-                ("baseline/dhash is at place", "ranked on these test photographs", "image/png"),
-                ("balanced accuracy", "group:blur", "image/png"),
-            ],
+            [("transformation, all", "image/png", "group:blur"), ("group:blur", "image/png")],
             strict=True,
         )
     ),
@@ -149,11 +142,12 @@ def test_the_notebooks_run_and_show_what_they_give(path, shown):
 
 def test_a_notebook_is_a_page_with_its_outputs():
     text, pictures = site_pages.notebook(docs.NOTEBOOKS[0])
-    assert text.startswith("# From a folder of pictures")
+    assert text.startswith("# ")
     assert "```python\n" in text
-    (name,) = pictures
-    assert f"]({name})" in text
-    assert pictures[name].startswith(b"\x89PNG")
+    assert pictures
+    for name, content in pictures.items():
+        assert f"]({name})" in text
+        assert content.startswith(b"\x89PNG")
 
 
 OF_THE_PROJECT = re.compile(r"python -m (lab\.[a-z_.]+)([^`\n]*)|uv run ([\w./]+\.py)([^`\n]*)")

@@ -12,18 +12,14 @@ import pytest
 
 import probing_core
 from probing_core.errors import BadArray, BadConfig, BadImage, BadRun, ProbingError, UnknownName
-from probing_core.measures.cluster_sums import mean
-from probing_core.measures.detection_threshold import detection_threshold
-from probing_core.measures.embedding_space import shift
-from probing_core.measures.paired_tests import sign_flip
-from probing_core.measures.retrieval import ranks
-from probing_core.measures.temperature import fit_temperature
-from probing_core.measures.variance_parts import variance_parts
+from probing_core.measures.classification import detection_threshold, fit_temperature
+from probing_core.measures.embedding_space import shift, variance_parts
+from probing_core.measures.neighbors import ranks
+from probing_core.measures.statistics import mean, sign_flip
 from probing_core.paths import user_path
-from probing_core.probes.discriminant import fit_discriminant
-from probing_core.probes.linear import LinearProbe, fit
+from probing_core.probes.linear import LinearProbe, fit, fit_discriminant
 from probing_core.results import Run
-from probing_core.results.comparison import place_among
+from probing_core.results.compare import place_among
 from probing_core.run.recipe import Recipe
 
 RECIPE = Recipe(corpus="photos", fingerprint="f", transforms=("identity", "fog"), models=("baseline/pixels",))
@@ -114,11 +110,8 @@ CASES: list[tuple[Callable[[], object], type[ProbingError], str]] = [
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "calibrate_on": {"a": "b"}}), BadConfig, "'calibrate_on'"),
 ]
 OF_RUNS: list[tuple[Callable[[Runs], object], type[ProbingError], str]] = [
-    (lambda r: r.of_made.plot_confusion("zoo/none"), UnknownName, "zoo/none"),
-    (lambda r: r.of_made.plot_confusion("zoo/mae", "none"), UnknownName, "fine"),
-    (lambda r: r.of_made.plot_leaderboard("none"), UnknownName, "fine"),
-    (lambda r: r.of_made.plot_leaderboard("fine", "none"), BadRun, "'none'"),
-    (lambda r: r.of_trained.plot_map("baseline/handcrafted"), BadRun, "map"),
+    (lambda r: r.of_made.explore(["zoo/none"]), UnknownName, "zoo/none"),
+    (lambda r: r.of_trained.explore(), BadRun, "map"),
     (lambda r: probing_core.open().data("zoo/mae"), BadRun, "no embeddings"),
     (lambda r: r.of_trained.data("zoo/none"), UnknownName, "baseline/handcrafted"),
     (lambda r: r.of_trained.data("baseline/handcrafted", "coarse"), UnknownName, "coarse"),

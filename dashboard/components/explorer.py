@@ -95,7 +95,7 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
     """Draw the explorer of ``run``; the address of the page holds the selection.
 
     Args:
-        own: a picture of the visitor on the maps: ``title``, and ``places``, model -> (x, y).
+        own: a picture of the visitor on the maps by everything: ``title``, and ``places``, model -> (x, y).
     """
     found = explorer_of(run)
 
@@ -117,6 +117,13 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
     _component(key="explorer", data=message, on_selection_change=keep)
     if stored:
         state.publish(SELECTION, stored)
+
+
+def shown_models(run: Run) -> list[str]:
+    """Return the models of the two maps."""
+    names = [model.name for model in explorer_of(run).data.models]
+    chosen = _parsed(state.stored_choice(SELECTION)) or {}
+    return list(dict.fromkeys(chosen[m] for m in "ab" if chosen.get(m) in names)) or names[:2]
 
 
 def _parsed(text: str) -> Any:

@@ -7,11 +7,11 @@ Shared objects are read-only: pages copy what they change.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -153,7 +153,7 @@ def board(runs: tuple[Run, ...], task: str, subset: str, baselines: bool) -> pd.
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
 def other_seeds(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
-    from probing_core.results.comparison import other_seeds
+    from probing_core.results.compare import other_seeds
 
     return other_seeds(runs, task, subset)
 
@@ -219,61 +219,3 @@ def corpus(name: str) -> Corpus:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def corpus_image(name: str, image_id: str) -> np.ndarray:
     return corpus(name).load(image_id)
-
-
-def dimensions(names: Sequence[str]) -> dict[str, int | None]:
-    """Return the dimension of the embedding by model, for every model that ``names`` stand for.
-
-    Names of sets of models are expanded without a look-up.
-
-    Raises:
-        ProbingError: there is no such model, or it cannot be used here.
-    """
-    from probing_core.models import CATALOG, MODEL_SETS, expand
-
-    several = expand(name for name in names if name in MODEL_SETS)
-    single = {name: dimension(name) for name in names if name not in MODEL_SETS}
-    return {name: CATALOG.get(name).dim for name in several} | single
-
-
-def dimension(model: str) -> int | None:
-    """Return the dimension of the embedding of ``model``; None where only loading the model could tell.
-
-    Raises:
-        ProbingError: there is no such model, or it cannot be used here.
-        NotAllowed: the visitor has no rights; they are needed since a name may be a path, or make a host be asked.
-    """
-    rights.require("Naming a model")
-    from probing_core.models import find_spec
-
-    return find_spec(model).dim
-
-
-class CorpusSize(NamedTuple):
-    """Number of images of a corpus that probes may use, number of their photographs, and a note on images left out."""
-
-    images: int
-    photographs: int
-    skipped: str = ""
-
-
-def corpus_size(name: str) -> CorpusSize:
-    """Return the size of the corpus called ``name``.
-
-    Raises:
-        ProbingError: the corpus cannot be opened.
-        NotAllowed: the visitor has no rights; they are needed since a name may be of a folder or of a download.
-    """
-    rights.require("Opening a corpus")  # before the cache is read, which another visitor may have filled
-    return _corpus_size(name)
-
-
-@st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
-def _corpus_size(name: str) -> CorpusSize:
-    from probing_core.corpora import open_corpus
-    from probing_core.corpora.base import NOT_FOR_PROBES
-
-    # A folder may have changed since it was opened, so it is opened again; the packaged corpus does not change.
-    opened = corpus(name) if name == PACKAGED else open_corpus(name)
-    rows = opened.rows[~opened.rows["split"].isin(NOT_FOR_PROBES) & opened.rows["color"]]
-    return CorpusSize(len(rows), rows["base_id"].nunique(), opened.skipped_summary)

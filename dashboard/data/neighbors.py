@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.data import cache, predictions
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.results import Run, mean_of, nearest, retrieval
 
 MAX_EMBEDDED = 1000
@@ -35,17 +35,17 @@ class Step(NamedTuple):
 
 
 class Gallery:
-    """Embeddings of a run's gallery (`retrieval.gallery`), for a run that holds none.
+    """Embeddings of some samples of a run, for a run that holds none.
 
     What is made stays, so that a visitor who leaves meanwhile costs nobody the work; two who wait share it.
 
     Attributes:
         run: cuts the pictures as it did for its own embeddings.
-        samples: of the run, that are the gallery.
+        samples: of the run.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.samples = run, cache.computed(run, retrieval.gallery)
+    def __init__(self, run: Run, samples: np.ndarray) -> None:
+        self.run, self.samples = run, samples
         self._turn = threading.Lock()
         self._crops: list[PictureCrops] = []
         self._blocks: dict[str, list[np.ndarray]] = {}
@@ -83,7 +83,7 @@ class Gallery:
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
 def _gallery_of(run: Run) -> Gallery:
-    return Gallery(run)
+    return Gallery(run, cache.computed(run, retrieval.gallery))
 
 
 def embeds_gallery(run: Run) -> bool:

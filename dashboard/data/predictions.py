@@ -21,8 +21,8 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
 from probing_core.api.predictor import Answer, Predictor
-from probing_core.compute.live import tiles
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute import live
+from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.models.hub import no_downloads
@@ -173,7 +173,7 @@ def crops_of(run: Run, picture: VisitorPicture) -> PictureCrops:
 @st.cache_resource(scope="session", max_entries=MAX_CACHED_CROPS, show_spinner=False)
 def _crops_of(key: str, view: int, _image: np.ndarray) -> PictureCrops:
     """Cut a picture; its pixels leave the memory with the visitor who brought it."""
-    return tiles.cut(_image, view)
+    return live.cut(_image, view)
 
 
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:

@@ -71,6 +71,27 @@ def start(run: Path, arguments: Sequence[str]) -> None:
     _work(run, ["run", "--out", str(run), *arguments])
 
 
+def measured(run: Path, arguments: Sequence[str]) -> str:
+    """Return what ``probing run --out run ARGUMENTS --estimate`` prints, which a process of its own measures.
+
+    Raises:
+        BadRun: it cannot be measured; the sentence is that of the command.
+    """
+    rights.require("Starting a run")
+    command = [*_plugins(), "run", "--out", str(run), *arguments, "--estimate"]
+    done = subprocess.run(
+        [sys.executable, "-m", "probing_core.cli", *command],
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["It ended without a word."]
+        raise BadRun(lines[-1].removeprefix("error: "))
+    return done.stdout.strip()
+
+
 def resume(run: Path) -> None:
     """Resume a run that was begun, with the options that it had."""
     start(run, last_options(run).arguments())
@@ -171,7 +192,7 @@ def remove(run: Path) -> None:
 def _is_sound(report: Report) -> bool:
     """Return whether pages can compute with the values of ``report``: its file may be damaged, or come with a run."""
     left_s = 0.0 if report.left_s is None else report.left_s
-    numbers = (report.done, report.total, left_s, report.born, report.took_s)
+    numbers = (report.done, report.total, left_s, report.born, report.took_s, report.whole or 0.0)
     texts = (report.message, report.state, report.error)
     return (
         isinstance(report.pid, int)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
-from dashboard.components.explorer import explorer
-from dashboard.data import cache
+from dashboard.components.explorer import explorer, explorer_of, shown_models
+from dashboard.data import cache, own_picture, shared_files
 from dashboard.page import page
+from dashboard.text import plain
 from dashboard.views import two_classes, weak_to_strong
-from dashboard.widgets import messages, pickers
+from dashboard.widgets import asking, messages, pickers
+from probing_core.errors import ProbingError
+from probing_core.measures.notation import in_percent, model_title
+from probing_core.results import Run
+from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 PARTS = {"strength": "Weak to strong", "two": "Two classes"}
 
@@ -23,10 +30,63 @@ def show() -> None:
         "Each dot is a photograph that was altered; near each other is what the model takes for alike. Draw a line "
         "around some, click a class, a cell or a picture."
     )
-    explorer(run)
+    explorer(run, _own_picture(run))
+    _file_to_send(run)
     part, place = pickers.tab(PARTS)
     with place:
         {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
+
+
+def _own_picture(run: Run) -> dict[str, Any] | None:
+    """Return the picture that the visitor has pinned, with its places on the two maps."""
+    picture = own_picture.pinned()
+    if picture is None:
+        return None
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    data, shown = explorer_of(run).data, shown_models(run)
+    places = {}
+    for model in own_picture.placeable(run, data, shown):
+        try:
+            asking.progress(own_picture.steps(run, data, model), model)
+            places[model] = own_picture.place_of(run, data, model, picture)
+        except ProbingError as error:
+            st.warning(plain(str(error)), icon=":material/error:")
+    without = [model_title(model) for model in shown if model not in places]
+    star = f"The star is **{plain(picture.name)}**, on the maps by everything, between the pictures nearest to it."
+    lacking = f"{plain(picture.name)} has no place on the map of {plain(' and '.join(without))}." if without else ""
+    left.markdown(" ".join(filter(None, [star if places else "", lacking])))
+    if right.button("Take it away", key="unpin"):
+        own_picture.pin(None)
+        st.rerun()
+    return {"title": picture.name, "places": places} if places else None
+
+
+def _file_to_send(run: Run) -> None:
+    file = shared_files.file_of(run)
+    st.fragment(_make_and_download, run_every=1.0 if file.is_being_made else None)(run, file, file.is_being_made)
+
+
+def _make_and_download(run: Run, file: shared_files.FileToSend, waited: bool) -> None:
+    with st.popover("One file to send", icon=":material/attach_file:"):
+        st.markdown("Leaderboard, claims and the explorer of six models in one HTML file, which needs no network.")
+        st.caption(plain(leaving(*licenses_of(run, explorer_of(run).data))))
+        if file.path.exists():
+            st.download_button(
+                f"Download, {file.path.stat().st_size / 1e6:.0f} MB",
+                file.path.read_bytes,
+                file_name=f"{run.name}.html",
+                mime="text/html",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+        elif file.is_being_made:
+            st.progress(file.share, f"Photographs: {in_percent(file.share)}" if file.share else "Reading the run")
+        else:
+            st.button("Make the file", on_click=file.begin)
+            if file.error:
+                st.error(plain(file.error), icon=":material/error:")
+    if file.is_being_made != waited:  # the page decides whether this looks again each second
+        st.rerun()
 
 
 show()

@@ -21,8 +21,8 @@ from probing_core.charts import (
 )
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.seeds import with_place
 from probing_core.results import Run, sentences, summaries
-from probing_core.results.ranking import with_place
 
 PARTS = {"blocks": "Blocks", "unseen": "Never seen", "shift": "How far"}
 

@@ -17,8 +17,9 @@ from dashboard.widgets import claims, messages, pickers, tables, uses
 from probing_core.charts import dots_chart, leaderboard_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.seeds import with_place
 from probing_core.results import PicturesMissing, Run, rankable, summaries
-from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standing, with_place
+from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standing
 from probing_core.results.sentences import finding
 
 MOST_ROWS = 12

@@ -15,15 +15,18 @@ from dashboard.text import in_bold, plain
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload
 from probing_core.charts import PERCENT, dots_chart
 from probing_core.measures import MEASURES
+from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.unrelated_pairs import UNRELATED
+from probing_core.measures.seeds import seed_of, with_place
 from probing_core.results import PicturesMissing, Run, retrieval
-from probing_core.results.ranking import seed_of, with_place
 from probing_core.results.retrieval import LOST, SURVIVES, Near
 from probing_core.results.sentences import originals_finding
 from probing_core.transforms import resolve
 
 NEIGHBORS = 5
+NEIGHBOR_WIDTH = 96
+"""Pixels of a neighbor: all of them are in one row."""
+
 COLUMNS = 2
 """Models side by side."""
 
@@ -131,7 +134,7 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
                 return
         pictures.append(data_url(framed(image) if own else image))
         captions.append(f"{'the original' if own else words}, cosine {cosine:.3f}")
-    st.image(pictures, caption=captions, width=gallery.THUMBNAIL, alt=captions)
+    st.image(pictures, caption=captions, width=NEIGHBOR_WIDTH, alt=captions)
 
 
 def framed(image: np.ndarray) -> np.ndarray:

@@ -20,8 +20,7 @@ from dashboard.jobs import processes, scans
 from dashboard.page import fragment
 from dashboard.text import plain
 from dashboard.widgets import access, asking, messages, pickers, tables
-from probing_core.api.scan import CHUNKS
-from probing_core.api.scan.writing import TABLE, promise_of
+from probing_core.api.scan import CHUNKS, TABLE, promise_of
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.paths import runs_dir, user_path

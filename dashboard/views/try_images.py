@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.strength_slider import strength_slider
-from dashboard.data import cache, examples, neighbors, predictions
+from dashboard.data import cache, examples, neighbors, own_picture, predictions
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
@@ -18,7 +18,7 @@ from dashboard.text import hint, plain, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import answers_chart
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
@@ -227,6 +227,9 @@ def _card(
             height, width = picture.image.shape[:2]
             st.caption(f"{plain(name)}, {width:,} × {height:,} pixels. Crops: {crops.kind}", help=hint("crops"))
             upload.flags(picture)
+            if st.button("Show it on the maps", icon=":material/star:", key="pin"):
+                own_picture.pin(picture)
+                st.switch_page("views/explore.py")
         with right:
             if decided is not None:
                 hardly = predictions.hardly_detected(run, crops.kind == "combined", decided["verdict"]["no_color"])

@@ -16,7 +16,7 @@ from dashboard.page import fragment
 from dashboard.text import hint, in_bold, plain, strength_in_words
 from dashboard.widgets import asking, messages, pickers, tables, upload, verdicts
 from probing_core.charts import StrengthAxis, strength_chart
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.results import Run, summaries
 from probing_core.results.sentences import seen_from
 from probing_core.transforms import Transform, resolve

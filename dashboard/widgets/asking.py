@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import streamlit as st
@@ -10,8 +10,7 @@ import streamlit as st
 from dashboard.data import neighbors, predictions
 from dashboard.data.predictions import Row
 from dashboard.text import plain
-from probing_core.compute.live.noticing import PRIOR
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PRIOR, PictureCrops
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import model_title
 from probing_core.results import Run
@@ -60,8 +59,13 @@ def embed_gallery(run: Run, model: str) -> None:
     Raises:
         ProbingError: a picture cannot be made, or the model cannot be asked.
     """
+    progress(neighbors.gallery_steps(run, model), model)
+
+
+def progress(steps: Iterable[neighbors.Step], model: str) -> None:
+    """Show how far photographs of the run are that ``model`` embeds; errors as of `embed_gallery`."""
     place = st.empty()
-    for step in neighbors.gallery_steps(run, model):
+    for step in steps:
         doing = f"Embedding them by {plain(model_title(model))}" if step.cut else "Cutting photographs of the run"
         place.progress(step.done / step.total, f"{doing}: {step.done:,} of {step.total:,}")
     place.empty()

@@ -56,9 +56,8 @@ def _offer(name: str, watched: set[str]) -> None:
     if state.stored_choice("run") == name:
         watched.discard(name)
         return
-    words, button = st.columns([5, 1], vertical_alignment="center")
-    words.success(f"The run '{plain(name)}' is complete.", icon=":material/check_circle:")
-    if button.button("Open it", key=f"open-{name}", type="primary"):
+    st.success(f"The run '{plain(name)}' is complete.", icon=":material/check_circle:")
+    if st.button("Open it", key=f"open-{name}", type="primary"):
         state.choose("run", name)
         watched.discard(name)
         st.rerun()

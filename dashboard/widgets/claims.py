@@ -13,8 +13,8 @@ from dashboard.data import cache
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import dots_chart
-from probing_core.compute.claims import CLAIMS, NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from probing_core.compute.claims.named import SIGNIFICANCE
+from probing_core.compute.claims import CLAIMS, SIGNIFICANCE
+from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.results import Run, claims_by_set, result_in_words
 from probing_core.run import layout
 

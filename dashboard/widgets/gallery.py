@@ -13,6 +13,7 @@ from dashboard.data import cache
 from dashboard.text import plain
 from dashboard.widgets.messages import empty
 from dashboard.widgets.tables import columns_of
+from probing_core.measures.notation import model_title
 from probing_core.results import PicturesMissing, Run, retrieval
 
 PAGE = 24
@@ -88,7 +89,7 @@ def embeddings_missing(run: Run, key: str) -> None:
 
 def embedded_here(run: Run, models: Sequence[str]) -> None:
     """Show which of ``models`` the run holds no embeddings of, and what is searched by them instead."""
-    if missing := [model for model in models if not run.has_embeddings(model)]:
+    if missing := [model_title(model) for model in models if not run.has_embeddings(model)]:
         searched = len(cache.computed(run, retrieval.gallery))
         st.caption(
             f"The run holds no embeddings of {plain(', '.join(missing))}: {searched:,} of its photographs, untouched, "

@@ -11,6 +11,8 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.text import plain
 from probing_core.errors import ProbingError
+from probing_core.measures.notation import model_title
+from probing_core.measures.seeds import with_place
 
 MAX_NAMED = 4
 """Number of models that a line on those left out names at most; of more it gives the number, too."""
@@ -32,17 +34,17 @@ def guarded(show: Callable[..., None]) -> Callable[..., None]:
 
 
 def left_out(models: Iterable[str], shown: Iterable[str], why: str) -> None:
-    """Show which of the ``models`` are not among those ``shown``, and why; nothing where all are.
+    """Show which of the ``models``, further trainings apart, are not among those ``shown``, and why; nothing where all
+    are.
 
     Args:
         why: the reason, as the end of a sentence.
     """
-    models, shown = list(models), set(shown)
-    out = [model for model in models if model not in shown]
+    shown = set(shown)
+    out = [model_title(model) for model in with_place(models) if model not in shown]
     if out:
         names = [*out[:MAX_NAMED], f"{len(out) - MAX_NAMED} more"] if len(out) > MAX_NAMED + 1 else out
-        here = f"{len(models) - len(out)} of {len(models)} models are here"
-        st.caption(f"{here}. Left out, since {why}: {plain(', '.join(names))}.")
+        st.caption(f"Not here, since {why}: {plain(', '.join(names))}.")
 
 
 def empty(sentence: str) -> None:

@@ -12,7 +12,7 @@ from dashboard import state
 from dashboard.data.predictions import Row
 from dashboard.text import plain
 from probing_core.charts import Theme
-from probing_core.compute.live.noticing import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
+from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
 from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent, model_title

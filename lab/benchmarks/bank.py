@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from probing_core.compute.design import Design
-from probing_core.compute.image_selection import choose_images
-from probing_core.compute.samples import make_samples, plan_samples
+from probing_core.compute.samples import Design, choose_images, make_samples, plan_samples
 from probing_core.compute.workers import Workers
 from probing_core.corpora import open_corpus
 from probing_core.transforms import bank

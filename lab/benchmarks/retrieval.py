@@ -17,8 +17,7 @@ import pandas as pd
 
 from lab.benchmarks._common import peak_mb
 from probing_core.images import encode_png
-from probing_core.measures.nearest import unit
-from probing_core.measures.retrieval import ranks
+from probing_core.measures.neighbors import ranks, unit
 from probing_core.run import layout
 from probing_core.run.store import Store
 from probing_core.transforms.view import source_side

@@ -13,12 +13,10 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.made_run import KEY, make_run
-from probing_core.api.scan import scan
-from probing_core.api.scan.reading import small
-from probing_core.compute.live.tiles import cut
+from probing_core.api.scan import scan, small
+from probing_core.compute.live import cut
 from probing_core.compute.names import DETECTOR
-from probing_core.compute.parallel import cores
-from probing_core.compute.threads import opencv_on_one_thread
+from probing_core.compute.parallel import cores, opencv_on_one_thread
 from probing_core.corpora import open_corpus
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import features, prepare

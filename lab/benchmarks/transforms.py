@@ -21,7 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lab.devtools.commands import uv_run
-from probing_core.compute.threads import opencv_on_one_thread
+from probing_core.compute.parallel import opencv_on_one_thread
 from probing_core.errors import ProbingError
 from probing_core.transforms import CATALOG, Image, Transform, bank, cut_view, generator, prepare_source
 

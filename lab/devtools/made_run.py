@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute import names
-from probing_core.compute.image_selection import choose_images
-from probing_core.compute.samples import plan_samples
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.maps import neighbor_table
+from probing_core.compute.samples import choose_images, plan_samples, samples_on_maps
 from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
+from probing_core.measures.seeds import with_place
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.run import layout
 from probing_core.run.engine import Plan
@@ -82,14 +84,17 @@ def make_run(
     scope = plan.scope
     samples = complete(plan_samples(recipe.design, scope.images), seed)
     plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})
+    on_maps, placed = samples.iloc[samples_on_maps(samples, scope.images)], with_place(models)
     for position, (name, (_, _, dim, skill)) in enumerate(models.items()):
         rng = np.random.default_rng([seed, position])
         for task in task_names(load_transforms(recipe)):
             predictions = _predict(samples, recipe, task, skill, rng)
             made = {layout.predictions_path(name, task): predictions, layout.fits_path(name, task): _fits(name, task)}
             _invent(plan, made)
-        for reading in names.READINGS:
-            _invent(plan, {layout.map_path(name, reading): map_of(samples, rng)})
+        for reading in names.READINGS if name in placed else ():
+            points = map_of(on_maps, rng)
+            _invent(plan, {layout.map_path(name, reading): points})
+            _invent(plan, {layout.neighbors_path(name, reading): neighbors_on(points, on_maps)})
         _leave_out(plan, layout.embeddings_folder(name))
         if name in LIVE:
             probe = _probe(recipe.transforms, dim, rng).to_bytes()
@@ -198,6 +203,11 @@ def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"sample": samples["sample"], "x": points[:, 0], "y": points[:, 1]}).astype(
         {"x": np.float32, "y": np.float32}
     )
+
+
+def neighbors_on(points: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """The table of neighbors of embeddings that are the places of a map."""
+    return neighbor_table(LazyRows((points[["x", "y"]].to_numpy(np.float32),)), samples)
 
 
 def _fits(model: str, task: str) -> pd.DataFrame:

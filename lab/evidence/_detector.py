@@ -14,12 +14,12 @@ import pandas as pd
 
 from lab.devtools.commands import put
 from probing_core import Predictor
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads
 from probing_core.corpora.base import Corpus
 from probing_core.detector.features import features
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.intervals import Interval, interval
+from probing_core.measures.statistics import Interval, interval
 from probing_core.paths import reference_run
 from probing_core.run import revisions
 from probing_core.run.layout import VERDICT_PHOTOGRAPHS

@@ -6,7 +6,7 @@ Markdown: how many untouched views are called untouched (a probability of at mos
 many altered ones are found, the sum and the balanced accuracy with its interval over photographs, and for how many of
 those found the group is right; and a reliability diagram: of the views called 60 to 70 %, so many are altered, where
 half of the weight is. The same for the photographs that RUN tested, where its tables have the answers. ``--write`` puts
-the tables into docs/other-photographs.md.
+the tables into docs/results.md.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, put
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
-from probing_core.compute.live.noticing import PRIOR
+from probing_core.compute.live import PRIOR
 from probing_core.corpora.photos import photographs
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.intervals import Interval, interval
 from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.statistics import Interval, interval
 from probing_core.results.run import Run, open_run
 from probing_core.transforms import resolve
 from probing_core.transforms.base import Image
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "other-photographs.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
 BATCH = 64
 BINS = 10
 
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--models", type=lambda text: text.split(","), metavar="a,b", help="default: all of the run")
     parser.add_argument("--library", choices=LIBRARIES, default=LIBRARIES[-1])
     parser.add_argument("--photographs", type=int, metavar="N", help="the first of the packaged ones (default: all)")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/other-photographs.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/results.md")
     options = parser.parse_args()
     run = open_run(options.run)
     predictor = Predictor(run)

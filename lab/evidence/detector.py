@@ -17,11 +17,18 @@ from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import publish, share
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.calibration import Calibration, alarms, calibration_of, is_enough, p_values
-from probing_core.detector.power import power_of, with_p_values
 from probing_core.detector.scoring import AS_IT_IS
-from probing_core.measures.intervals import Interval
+from probing_core.detector.verdicts import (
+    Calibration,
+    alarms,
+    calibration_of,
+    is_enough,
+    p_values,
+    power_of,
+    with_p_values,
+)
 from probing_core.measures.notation import in_percent
+from probing_core.measures.statistics import Interval
 from probing_core.run.layout import scored_views_path
 
 LEVELS = (0.05, 0.01)

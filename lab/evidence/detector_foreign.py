@@ -21,11 +21,11 @@ from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import publish, share
 from lab.evidence.foreign import altered
 from probing_core import Predictor
-from probing_core.compute.live.tiles import cut
+from probing_core.compute.live import cut
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads
 from probing_core.corpora import open_corpus
-from probing_core.detector.score import has_no_color
+from probing_core.detector.detector import has_no_color
 from probing_core.measures.notation import in_percent
 from probing_core.transforms.base import Image
 

@@ -21,15 +21,13 @@ from scipy.stats import false_discovery_control
 from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import measured, publish
 from probing_core import Predictor
-from probing_core.compute.live.noticing import alteration_score
-from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.live import PictureCrops, alteration_score, cut
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.detector.calibration import p_values
-from probing_core.detector.detector import Detector
-from probing_core.detector.score import has_no_color
+from probing_core.detector.detector import Detector, has_no_color
+from probing_core.detector.learning import make_views
 from probing_core.detector.scoring import plan_alterations
-from probing_core.detector.training_mix import make_views
+from probing_core.detector.verdicts import p_values
 from probing_core.measures.notation import in_percent
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.transforms.base import Image, Transform

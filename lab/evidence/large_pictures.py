@@ -22,15 +22,14 @@ from sklearn.metrics import roc_auc_score
 from lab.devtools.commands import errors_in_a_line
 from lab.evidence._detector import Measured, measured, publish
 from probing_core import Predictor
-from probing_core.compute.live.tiles import PictureCrops, join
+from probing_core.compute.live import PictureCrops, join
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.detector.calibration import LEVEL, alarms, calibration_of, error_holds, p_values
 from probing_core.detector.detector import Detector
-from probing_core.detector.photographs import ROLES
-from probing_core.detector.power import power_of
+from probing_core.detector.learning import ROLES
 from probing_core.detector.scoring import views_of
+from probing_core.detector.verdicts import LEVEL, alarms, calibration_of, error_holds, p_values, power_of
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import scored_views_path
 from probing_core.run.recipe import Recipe, load_transforms

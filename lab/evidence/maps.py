@@ -1,9 +1,9 @@
 """What near neighbors share in each reading of a map: ``python -m lab.evidence.maps --run DIR`` prints a table.
 
 Of the 15 nearest neighbors of a picture, in each reading (what was done, everything), the share with its
-transformation, its group and its photograph, over 2,000 samples of the first repetition drawn by seed, for every model
-of the run that has embeddings: among the embeddings of that repetition as the reading has them, and on the map where
-the run has one. ``--write`` puts the table into docs/maps.md.
+transformation, its group and its photograph, over 2,000 of the samples that maps hold drawn by seed, for every model
+of the run that has embeddings: among the embeddings of these samples as the reading has them, and on the map where the
+run has one. ``--write`` puts the table into docs/maps.md.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from lab.devtools.commands import put
 from probing_core.compute.maps import NEIGHBORS
 from probing_core.compute.names import DONE, EVERYTHING, READINGS
 from probing_core.compute.readings import nearest_embeddings, nearest_points, read_as, shares_among
+from probing_core.compute.samples import samples_on_maps
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
 
@@ -46,14 +47,14 @@ def main() -> None:
 
 def table_of(run: Run, queries: int = QUERIES) -> str:
     """Return what the run's models have in common with their neighbors, in words and as a table in Markdown."""
-    samples = run.samples[run.samples["repetition"] == 0]
+    samples = run.samples.iloc[samples_on_maps(run.samples, run.images)]
     chosen = np.random.default_rng(0).choice(len(samples), min(queries, len(samples)), replace=False)
     labels = {name: samples[name].to_numpy() for name in LABELS}
     guessed = shares_among(_anything(len(samples), chosen), chosen, labels)
     photographs = samples["base_id"].nunique()
     words = ", ".join(f"{in_percent(guessed[name], 1)} {what}" for name, what in LABELS.items())
     lines = [
-        f"Over {len(chosen):,} of the {len(samples):,} samples of {photographs:,} photographs; by guessing: "
+        f"Over {len(chosen):,} of the {len(samples):,} tested samples of {photographs:,} photographs; by guessing: "
         f"{words}. In brackets: of the 15 nearest on the map, where it was drawn.",
         "",
         f"| model | reading | {' | '.join(f'same {what}' for what in LABELS.values())} |",

@@ -5,7 +5,7 @@ the photographs that ship and in one repetition, of every encoder that it kept a
 began with (step 0), and resumes those that are there: linear probes of the transformations and of the content, and
 retrieval of originals. Prints what they hold at the steps as Markdown; ``--write`` puts their rows into
 ``data/over-training.parquet``, in place of those of trainings of the same names, and all that it then has into
-docs/trainings.md and docs/pictures/over-training.svg.
+docs/results.md and docs/pictures/over-training.svg.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from probing_core import samples
 from probing_core.api.score import without_live, without_oracles
 from probing_core.charts import Theme
 from probing_core.charts.training import NAMES
-from probing_core.compute.claims.named import FINE
+from probing_core.compute.claims import FINE
 from probing_core.compute.names import GROUP_SUBSET, STRENGTH
 from probing_core.compute.tasks import CONTENT
 from probing_core.measures.notation import in_percent
@@ -45,7 +45,7 @@ from probing_core.run.stages import make_files
 from probing_core.run.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, PICTURE = ROOT / "docs" / "trainings.md", ROOT / "docs" / "pictures" / "over-training.svg"
+PAGE, PICTURE = ROOT / "docs" / "results.md", ROOT / "docs" / "pictures" / "over-training.svg"
 DATA = ROOT / "data" / "over-training.parquet"
 MARK = "<!-- generated: python -m lab.evidence.over_training -->"
 

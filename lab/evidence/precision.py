@@ -19,16 +19,14 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.commands import generated, put
-from probing_core.compute.folds import MAX_FOLDS
-from probing_core.compute.image_selection import choose_images
-from probing_core.compute.samples import make_samples, plan_samples
+from probing_core.compute.samples import choose_images, make_samples, plan_samples
+from probing_core.compute.train import MAX_FOLDS
 from probing_core.corpora import assign_groups, open_corpus
 from probing_core.measures import Interval, interval
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import in_percent
 from probing_core.models import bundled, find_spec, list_specs, load_embedder
-from probing_core.probes.linear import fit
-from probing_core.probes.penalty import fixed_penalty
+from probing_core.probes.linear import fit, fixed_penalty
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.transforms import Image, bank
 

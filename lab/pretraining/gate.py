@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.image_selection import choose_images
-from probing_core.compute.samples import cut_units, make_samples, plan_samples
+from probing_core.compute.samples import choose_images, cut_units, make_samples, plan_samples
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.images import Image

@@ -22,6 +22,7 @@ from lab.devtools.commands import put
 from lab.scripts import format_docs, idea_pictures, transform_docs
 from probing_core.charts import LAYER_TASKS
 from probing_core.measures.notation import in_percent
+from probing_core.measures.seeds import with_place
 from probing_core.models import encoders_of
 from probing_core.results import (
     Run,
@@ -31,24 +32,14 @@ from probing_core.results import (
     retrieval,
     summaries,
 )
-from probing_core.results.ranking import BELOW, in_order, is_baseline, with_place
+from probing_core.results.ranking import BELOW, in_order, is_baseline
 from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
 from probing_core.run import layout
 from probing_core.run.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 README, RESULTS = "README.md", "docs/results.md"
-NOTEBOOKS = [
-    ROOT / "docs" / "how-to" / name
-    for name in (
-        "folder.ipynb",
-        "scan-folder.ipynb",
-        "training.ipynb",
-        "encoder.ipynb",
-        "rank.ipynb",
-        "own-probe.ipynb",
-    )
-]
+NOTEBOOKS = [ROOT / "docs" / "how-to" / name for name in ("encoder.ipynb", "training.ipynb")]
 TIMEOUT_S = 300
 """For a cell of a notebook."""
 
@@ -205,8 +196,7 @@ def style_table(run: Store) -> str:
 def score_table(run: Store) -> str:
     """A Markdown table of a run's main scores, best model first and below it the same with other seeds, with 95 %
     intervals; notes on scores stand below."""
-    scores = run.read_table(layout.SCORES)
-    scores = scores[scores["probe"] == "linear"]
+    scores = Run.open(run.root).scores
     cells: dict[str, dict[str, str]] = {}
     order: dict[str, float] = {}
     chances: dict[str, str] = {}
@@ -233,7 +223,7 @@ def score_table(run: Store) -> str:
 
 def claims_list(run: Store) -> str:
     """The claims with the results of their tests and what they rest on, as a numbered list for each set of encoders;
-    single contrasts stand on the page Overview."""
+    single contrasts are on the page Leaderboard."""
     parts = []
     for tested in claims_by_set(run.read_table(layout.CLAIMS)):
         lines = [
@@ -270,7 +260,7 @@ def layers_list(run: Run) -> str:
     head = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
     said = (
         "What the blocks of each network tell, by probes of 200 photographs; the block is chosen by its loss on val "
-        "(all blocks, with intervals: the page Layers):"
+        "(all blocks, with intervals: the page Inside):"
     )
     return "\n".join([said, "", *head, *lines])
 

@@ -107,7 +107,7 @@ def prepare(fresh: Fresh) -> None:
 
 
 def on_the_page(fresh: Fresh) -> None:
-    """The demo in a browser: served, the first sentence, a picture dropped in, the demo run complete."""
+    """The demo in a browser: served, a first sentence, a picture dropped in, the demo run complete."""
     began = time.monotonic()
     with ExitStack() as serving:
         with step("the demo answers", SERVE):
@@ -115,9 +115,9 @@ def on_the_page(fresh: Fresh) -> None:
         with browser() as chromium:
             page = chromium.new_page()
             page.set_default_timeout(1000 * SERVED_S)
-            with step("the first insight", "the page: Overview states its finding"):
+            with step("the first insight", "the page: Explore says what is chosen"):
                 page.goto(address)
-                page.get_by_text("knows most about how a picture was changed").first.wait_for()
+                page.locator(".px-sentence").filter(has_text="%").wait_for()
             with step("own picture", "the page: Try your images, a picture is dropped in"):
                 drop(page, fresh.empty / "cat.jpg")
         with step("the demo run is complete, after the picture", "computed beside all this"):

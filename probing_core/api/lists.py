@@ -1,4 +1,4 @@
-"""What there is: models, transformations, corpora, as rows."""
+"""Lists of models, transformations and kinds of corpora, as rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Listed = tuple[Sequence[str], list[dict[str, Any]]]
 
 
 def list_models() -> Listed:
-    """Return the models that can be named."""
+    from probing_core.measures.notation import model_title
     from probing_core.models import CATALOG, bundled, list_specs
 
     ours = bundled()
@@ -20,6 +20,7 @@ def list_models() -> Listed:
         rows.append(
             {
                 "name": spec.name,
+                "title": model_title(spec.name),
                 "family": spec.family,
                 "objective": spec.objective,
                 "role": spec.role,
@@ -56,7 +57,6 @@ def list_transforms() -> Listed:
 
 
 def list_corpora() -> Listed:
-    """Return the kinds of corpora."""
     from probing_core.corpora import KINDS
 
     rows = [{"name": k.name, "usage": k.usage, "description": k.description, "license": k.license} for k in KINDS]

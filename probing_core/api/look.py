@@ -1,4 +1,4 @@
-"""What an encoder holds of the look while it is trained: a measurement between two steps, in seconds."""
+"""The look that an encoder holds, measured in seconds between two steps of its training."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ import pandas as pd
 
 from probing_core.api.samples import corpus_of
 from probing_core.charts import Theme, training_chart
-from probing_core.compute.design import Design
-from probing_core.compute.frozen_views import FrozenViews, make_views
-from probing_core.compute.look_scores import COLUMNS, UNTOUCHED_SHIFT, look_scores
+from probing_core.compute.look import COLUMNS, UNTOUCHED_SHIFT, FrozenViews, look_scores, make_views
 from probing_core.compute.parallel import cores
+from probing_core.compute.samples import Design
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.models.base import Preprocessing
@@ -157,8 +156,7 @@ class LookProbe:
     ) -> Look:
         """Measure what ``encode`` holds at ``step``, and enter it into `history`; a step that is there is replaced.
 
-        The training goes on as if nothing had happened: no gradient is recorded, the random states of Python, NumPy
-        and PyTorch are put back, and the modules are in ``eval`` mode during the call alone.
+        The training is not disturbed (see `undisturbed`).
 
         Args:
             encode: one of two. A function: list of N arrays (view, view, 3) ``uint8`` -> (N, D), an array or a tensor
@@ -171,7 +169,7 @@ class LookProbe:
 
         Raises:
             BadArray: the embeddings have another shape than (N, D), or hold values that are not finite.
-            BadConfig: ``encode`` cannot be called, or ``preprocessing`` beside a function, which has its own.
+            BadConfig: ``encode`` cannot be called, or ``preprocessing`` was given with a function, which has its own.
         """
         begun = time.perf_counter()
         if not callable(encode):
@@ -204,9 +202,8 @@ class LookProbe:
 
 @contextmanager
 def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
-    """Run what is within without any trace for a training: ``modules`` are in ``eval`` mode, no gradient is recorded,
-    and afterwards the mode of every submodule and the random states of Python, NumPy and PyTorch (processor and CUDA)
-    are what they were."""
+    """Leave no trace in a training: ``modules`` are in ``eval`` mode, and no gradient is recorded; afterwards the mode
+    of every submodule and the random states of Python, NumPy and PyTorch (processor and CUDA) are restored."""
     python, numpy_ = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global state, to put it back
     torch = sys.modules.get("torch")
     modes = [(part, part.training) for module in modules for part in module.modules()]
@@ -229,7 +226,6 @@ def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
 
 
 def _module_of(encode: Any) -> torch.nn.Module | None:
-    """Return ``encode`` if it is a module of PyTorch, or the module that it is a method of."""
     torch = sys.modules.get("torch")
     owner = getattr(encode, "__self__", encode)
     return owner if torch is not None and isinstance(owner, torch.nn.Module) else None
@@ -238,7 +234,6 @@ def _module_of(encode: Any) -> torch.nn.Module | None:
 def _on_tensors(
     encode: Callable[[Any], Any], module: torch.nn.Module, preprocessing: Preprocessing | None
 ) -> Callable[[Sequence[Image]], Any]:
-    """Return a function of images that calls ``encode`` with a batch on the device of ``module``."""
     import torch
 
     from probing_core.models.preprocessing import make_batch
@@ -253,7 +248,6 @@ def _on_tensors(
 
 
 def _embed(encode: Callable[[Any], Any], images: Sequence[Image]) -> np.ndarray:
-    """Return the embeddings (V, D) ``float32`` of ``images``."""
     parts: list[np.ndarray] = []
     for start in range(0, len(images), BATCH):
         batch = list(images[start : start + BATCH])

@@ -15,7 +15,7 @@ import pandas as pd
 from probing_core.compute.golden_pictures import PHOTOGRAPH, GoldenPicture, golden_pictures
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable, one_line
 from probing_core.images import Image, encode_png
-from probing_core.measures.nearest import unit as to_length_1
+from probing_core.measures.neighbors import unit as to_length_1
 from probing_core.measures.notation import decimal, text_table
 from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder, Preprocessing
@@ -124,21 +124,20 @@ def parity(
     precision: str = "float32",
     progress: Progress = SILENT,
 ) -> Parity:
-    """Tell whether two pipelines give the same embeddings of the golden pictures.
+    """Compare the embeddings that two pipelines give of the golden pictures.
 
     A shift is the distance of two embeddings of one picture, in units of the mean distance between two photographs.
 
     Args:
-        a: name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the other one where no
-            preprocessing lies beside it; a function: images (H, W, 3) ``uint8`` -> (N, D), or, where its parameter is
-            called ``paths``, paths of files -> (N, D); a file of vectors of the pictures that `write_golden` wrote
-            (``.npy``, ``.safetensors`` with a tensor ``embeddings``, ``.parquet``); or these vectors as an array (N, D)
-            in the order of the list.
+        a: the name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the
+            other one where no preprocessing is next to it; a function: images (H, W, 3) ``uint8`` -> (N, D), or,
+            where its parameter is called ``paths``, paths of files -> (N, D); a file of vectors of the pictures
+            that `write_golden` wrote (``.npy``, ``.safetensors`` with a tensor ``embeddings``, ``.parquet``); or
+            these vectors as an array (N, D) in the order of the list.
         b: the other one, likewise.
         tolerance: the largest shift of pipelines that are alike.
         device: of named models, as in `load_embedder`.
-        precision: of named models, likewise.
-        progress: what the work reports to.
+        precision: likewise.
 
     Raises:
         ProbingError: a pipeline cannot be used, or their embeddings differ in length.
@@ -159,7 +158,7 @@ def parity(
             f"{second.vectors.shape[1]}: embeddings of different models or layers, which no distance compares."
         )
     kinds = np.array([picture.kind for picture in pictures])
-    # The unit and the scale are of the first that tells photographs apart and, of two, can be called.
+    # Unit and scale come from a pipeline that separates photographs and, where possible, can be called.
     known = min(sides, key=lambda side: (not _distances(side.vectors, kinds).any(), side.embed is None))
     gaps = _distances(known.vectors, kinds)
     if not gaps.any():
@@ -199,7 +198,6 @@ def _shifts(first: np.ndarray, second: np.ndarray, unit: float) -> np.ndarray:
 
 
 def _scale(embed: Embed | None, photographs: Sequence[Image], unit: float) -> pd.DataFrame:
-    """Return `Parity.scale`."""
     rows = []
     if embed is not None:
         before = embed(photographs)
@@ -255,8 +253,6 @@ def write_golden(folder: Path) -> int:
 
 
 class _Loader:
-    """Makes sides of what a user names."""
-
     def __init__(self, pictures: Sequence[GoldenPicture], images: Sequence[Image], device: str, precision: str) -> None:
         self.pictures, self.images, self.device, self.precision = pictures, images, device, precision
         self.loaded: dict[str, LoadedEmbedder] = {}
@@ -324,9 +320,9 @@ class _Loader:
 
 
 def read_vectors(path: Path, names: Sequence[str]) -> np.ndarray:
-    """Return the vectors (N, D) that lie in ``path``, in the order of ``names``.
+    """Return the vectors (N, D) in the file ``path``, in the order of ``names``.
 
-    A matrix (``.npy``, ``.safetensors``) has the names of its rows beside it, in ``<same name>.csv``, column ``file``,
+    A matrix (``.npy``, ``.safetensors``) has the names of its rows next to it, in ``<same name>.csv``, column ``file``,
     or, a name a line, in ``<same name>.txt``; without these its rows are in the order of ``names``. Parquet has the
     column ``file``, and ``embedding`` or one numeric column a dimension.
 
@@ -366,17 +362,6 @@ def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
     if "embedding" in table:
         return list(table["file"]), np.stack(table["embedding"].to_list())
     return list(table["file"]), table.drop(columns=["file", "kind"], errors="ignore").to_numpy()
-
-
-def _read_numbers(path: Path) -> np.ndarray:
-    if path.suffix == ".npy":
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    from safetensors.numpy import load_file
-
-    arrays = load_file(path)
-    if "embeddings" not in arrays:
-        raise ModelUnavailable(f"'{path}' has no tensor 'embeddings'; there are: {', '.join(arrays) or 'none'}.")
-    return arrays["embeddings"]
 
 
 def _read_matrix(path: Path) -> tuple[list[str] | None, np.ndarray]:

@@ -12,25 +12,24 @@ import numpy as np
 import pandas as pd
 from PIL import Image as pillow
 
-from probing_core.compute.live.answer import Prediction, predictions_of
-from probing_core.compute.live.noticing import (
+from probing_core.compute.live import (
     PRIOR,
     Noticing,
+    PictureCrops,
+    Prediction,
     alteration_score,
+    cut,
     if_altered,
     log_of,
     noticing_at,
+    predictions_of,
     require_prior,
     word,
 )
-from probing_core.compute.live.tiles import PictureCrops, cut
 from probing_core.compute.names import DEPLOYMENT, DETECTOR
-from probing_core.detector.calibration import LEVEL
-from probing_core.detector.detecting import detect
-from probing_core.detector.detector import Detector
+from probing_core.detector.detector import Detector, detect, has_no_color
 from probing_core.detector.features import prepare
-from probing_core.detector.score import has_no_color
-from probing_core.detector.verdicts import Judge, Verdict
+from probing_core.detector.verdicts import LEVEL, Judge, Verdict
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import as_image, to_image
 from probing_core.probes.base import LinearProbe
@@ -110,7 +109,7 @@ class Predictor:
     Args:
         run: an opened `probing_core.Run`, or the directory of one, which is opened; by default the reference run.
         device: as in `load_embedder`.
-        precision: as in `load_embedder`.
+        precision: likewise.
         level: of the detector's verdicts: the share of untouched pictures that may be called altered.
 
     Raises:
@@ -154,7 +153,7 @@ class Predictor:
         names: Sequence[str] | None = None,
         prior: float = PRIOR,
     ) -> list[dict[str, Any]]:
-        """Return one row an image and model, as ``probing predict --json`` prints them.
+        """Return one row for each image and model, as ``probing predict --json`` prints them.
 
         A row has ``image``, ``model``, ``task``, ``crops`` (``direct``: the picture as it is; ``combined``: reduced,
         and as tiles), ``altered`` (the probability that it was), ``answer`` (altered, rather altered, cannot tell,
@@ -170,7 +169,7 @@ class Predictor:
             prior: share of such pictures that are altered.
 
         Raises:
-            BadConfig: there is no such task, or the prior is no share.
+            BadConfig: there is no such task, or the prior is not between 0 and 1.
             UnknownName: the run has no such model.
         """
         if task not in TASKS:
@@ -229,7 +228,7 @@ class Predictor:
             return self._judge
 
     def prepare(self, model: str) -> None:
-        """Load what the first answer of ``model`` would wait for; what is loaded takes no time."""
+        """Load what the first answer of ``model`` needs, unless it is loaded."""
         if model == DETECTOR:
             self.judge()
             self.detector()
@@ -245,7 +244,7 @@ class Predictor:
             return self._probes[model]
 
     def _chosen(self, models: Sequence[str] | str | None) -> tuple[str, ...]:
-        """Return the names that are asked: the detector, where there is one and it was not left out, first."""
+        """Return the names to ask, the detector first."""
         if not models:
             return (*([DETECTOR] if self.has_detector else []), *self.models)
         named = [models] if isinstance(models, str) else list(models)
@@ -265,7 +264,7 @@ def predict(
     prior: float = PRIOR,
     device: str = "auto",
 ) -> pd.DataFrame:
-    """Return what every model of a run answers about pictures, one row a picture and model.
+    """Return the answers of every model of a run about pictures, one row for each picture and model.
 
     The models of the last run stay in memory for the next call.
 

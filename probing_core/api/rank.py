@@ -3,38 +3,31 @@ tested."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from probing_core import paths
 from probing_core.api.score import score
 from probing_core.compute.samples import has_splits
-from probing_core.compute.threads import threads
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.corpora.selection import ValidationCorpus
 from probing_core.errors import BadConfig, BadRun
-from probing_core.images import Image
 from probing_core.measures.notation import in_percent, in_points, text_table
-from probing_core.models import expand, find_spec, load_embedder, parse
+from probing_core.models import expand, parse
 from probing_core.results.command import corpus_is_named
-from probing_core.results.comparison import place_among, recall_beside
+from probing_core.results.compare import place_among, recall_beside
 from probing_core.results.ranking import BELOW, has_place, marked
 from probing_core.results.run import Run, open_run
 from probing_core.results.run_places import ranked_on
+from probing_core.run.estimate import estimate
 from probing_core.run.layout import RECIPE, slug
-from probing_core.run.models import PRECOMPUTED
 from probing_core.run.options import Options
-from probing_core.run.progress import SILENT, Progress, duration, final_report, terminal
-from probing_core.run.sample_sets import plan_sample_sets
+from probing_core.run.progress import SILENT, Progress, final_report, terminal
 from probing_core.run.setup import open_same_corpus
 from probing_core.run.stages import run
 
@@ -46,21 +39,10 @@ EXPLAINED = (
 NAMED = 3
 """Groups of transforms that are named where a model sees more, and where it sees less."""
 
-MEASURED = 3
-"""Images of which all samples are made and embedded to find out how long all take, behind one that is not counted."""
-
 QUICK_PHOTOGRAPHS = 300
 
 YARDSTICKS = ("timm:tf_efficientnet_lite0", "baseline/random-vit", "baseline/handcrafted")
 """Models that `quick_board` embeds again beside the one that is asked about: they take minutes."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a model takes to join a run: its samples, and seconds to make and embed them here."""
-
-    samples: int
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,9 +199,10 @@ def rank(
     names = tuple(parse(name).full for name in expand((model,)))
     out = out or paths.runs_dir() / f"rank-{slug(parse(model).full)}"
     progress = terminal(out) if progress is None else progress
-    if not (out / RECIPE).is_file():
-        _say_what_it_takes(opened, names, corpus, device, precision, progress)
     asked = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)
+    if not (out / RECIPE).is_file():
+        photographs_of(opened, corpus)  # where they are not here, it says so best
+        _say_what_it_takes(asked, out, progress)
     with final_report(progress):
         run(out, asked, progress=progress)
     made = Run.open(out)
@@ -231,18 +214,12 @@ def rank(
     return found
 
 
-def _say_what_it_takes(
-    base: Run, names: Sequence[str], corpus: str | None, device: str, precision: str, progress: Progress
-) -> None:
-    # Of several checkpoints, one stands for all.
-    cost = cost_of(base, names[0], photographs_of(base, corpus), device, precision)
-    if cost is not None:
-        progress.note(
-            f"{cost.samples:,} samples are made and embedded, which takes about "
-            f"{duration(cost.seconds * len(names))} here, as measured on some of them; probes and studies come behind "
-            f"it. What is complete stays if it is stopped, and the same command goes on. --quick takes "
-            f"{QUICK_PHOTOGRAPHS} photographs."
-        )
+def _say_what_it_takes(asked: Options, out: Path, progress: Progress) -> None:
+    found = estimate(asked, out, progress=progress)
+    progress.note(
+        f"{found}\nWhat is complete stays if it is stopped, and the same command goes on. --quick takes "
+        f"{QUICK_PHOTOGRAPHS} photographs."
+    )
 
 
 def photographs_of(base: Run, name: str | None = None) -> Corpus:
@@ -265,40 +242,6 @@ def photographs_of(base: Run, name: str | None = None) -> Corpus:
             f"'{corpus.name}' is not the corpus of the run '{base.path}'; name the one that it was with --corpus."
         )
     return corpus
-
-
-def cost_of(base: Run, model: str, corpus: Corpus, device: str = "auto", precision: str = "auto") -> Cost | None:
-    """Measure on some samples what a model takes to join a run; None of one whose embeddings were made before.
-
-    Raises:
-        ProbingError: the model or the photographs cannot be used.
-    """
-    if find_spec(model).family == PRECOMPUTED:
-        return None
-    design = base.recipe.design
-    with threads(design.threads), ThreadPoolExecutor(design.threads) as pool:
-        embedder = load_embedder(model, device=device, precision=precision)
-        sample_sets = plan_sample_sets(design, base.images)
-        samples = sum(len(one) for one in sample_sets.values() if embedder.blocks or not one.blocks)
-        main = sample_sets[""]
-        planned = main.rows()
-        names = planned["image_id"].unique()
-        first, *others = names[np.linspace(0, len(names) - 1, MEASURED + 1).astype(int)]
-        # The first pictures and the first call of a network load and allocate.
-        warm = main.make(design, corpus, planned[planned["image_id"] == first], pool)[0]
-        embedder.embed_layers(warm)
-        rows = planned[planned["image_id"].isin(others)]
-        pictures: list[Image] = []
-        made = _seconds(lambda: pictures.extend(main.make(design, corpus, rows, pool)[0]))
-        embedded = _seconds(lambda: embedder.embed_layers(pictures))
-        embedder.close()
-    return Cost(samples, (made + embedded) / len(rows) * samples)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
 
 
 def quick_board(

@@ -11,9 +11,8 @@ from typing import Any, overload
 
 import pandas as pd
 
-from probing_core.compute.image_selection import choose_images
 from probing_core.compute.parallel import cores
-from probing_core.compute.samples import SamplePlan, make_pair
+from probing_core.compute.samples import SamplePlan, choose_images, make_pair
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.corpora.data_sets import ArrayCorpus
@@ -36,8 +35,7 @@ class Samples(Sequence[Image]):
     ``len(samples)``, ``samples[i]`` and iterating are what a loader of data needs; iterating makes several at a time.
 
     Args:
-        corpus: where they come from.
-        recipe: what is made of it.
+        recipe: what is made of ``corpus``.
     """
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
@@ -93,7 +91,7 @@ def samples(
     seed: int = 0,
 ) -> Samples:
     """Return the transformed images by which `score` judges an encoder, for one that runs elsewhere: embed them in
-    order, and give `score` the embeddings (N, D) beside them.
+    order, and give `score` the embeddings (N, D) together with them.
 
     Args:
         images: as in `score`.
@@ -125,7 +123,7 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
     none is given, a folder or the name of a corpus, or pictures and data sets in memory.
 
     Raises:
-        ProbingError: there is no such corpus, the pictures cannot be read, or labels were given beside a folder.
+        ProbingError: there is no such corpus, the pictures cannot be read, or labels were given with a folder.
     """
     if isinstance(images, Corpus):
         return images

@@ -17,12 +17,11 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from probing_core.api.samples import Samples, samples
-from probing_core.compute.claims.named import FINE
+from probing_core.compute.claims import FINE
 from probing_core.compute.names import LAYERS, ORACLE, STRENGTH
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
-from probing_core.compute.train.content import train_content
-from probing_core.compute.train.linear import train_linear
+from probing_core.compute.train import train_content, train_linear
 from probing_core.errors import BadArray, BadConfig
 from probing_core.models import (
     Preprocessing,
@@ -97,7 +96,7 @@ def score(
         studies: whether the studies of a run are made too (`Scores.run` has their tables).
         maps: whether a map of the embeddings is drawn too.
         name: of an encoder that has none, in the table and in errors.
-        device: where a model or a module computes, as in `load_embedder`; ``auto`` leaves a module where it lies.
+        device: where a model or a module computes, as in `load_embedder`; ``auto`` leaves a module where it is.
         batch_size: images of one call of a function or module; 64 if not given.
         cache: whether the result is kept for the next call: embeddings and predictions, no picture.
         progress: whether a bar shows how far the work is, if not given, in terminals and notebooks; or what the work
@@ -146,7 +145,7 @@ def _scores(
     """Return the scores of a run that is kept by what it is made of, or made for this once.
 
     Args:
-        known: what tells the model apart from another one of its name.
+        known: what distinguishes the model from another one of its name.
     """
     recipe = replace(scored.recipe, models=(model,))
     options = replace(DEFAULTS, device=device)
@@ -204,14 +203,14 @@ def _table(studies: bool, maps: bool) -> Table:
 
 
 def without_live(row: Row) -> Row:
-    """Return the row of a file that is made without what live predictions need."""
+    """Return the row without what live predictions need."""
     if row.path != PREDICTIONS or row.make is not train_task:
         return row
     return replace(row, make=partial(train, name=FINE, fit=partial(train_linear, name=FINE, live=False)))
 
 
 def without_oracles(row: Row) -> Row:
-    """Return the row of a file that is made without the oracles of the content."""
+    """Return the row without the oracles of the content."""
     if row.path == OF_CONTENT:
         row = replace(row, make=partial(train, name=CONTENT, fit=partial(train_content, oracles=False)))
     reads, beside = (tuple(path for path in paths if path != OF_ORACLES) for paths in (row.reads, row.beside))
@@ -225,7 +224,6 @@ def _model_of(
     function: Callable[[Any], Callable[..., Any]],
     batch_size: int | None,
 ) -> tuple[str, Any]:
-    """Return the name of the model, and what tells it apart from another one of that name."""
     if isinstance(encoder, str):
         spec, parsed = find_spec(encoder), parse(encoder)
         if "weights" not in parsed.options and not user_path(parsed.model).exists():
@@ -254,11 +252,6 @@ def _function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Calla
 
 
 def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
-    """Return embeddings as an array.
-
-    Raises:
-        BadArray: they are another number than the samples.
-    """
     matrix = np.asarray(embeddings.detach().float().cpu() if hasattr(embeddings, "detach") else embeddings)
     if len(matrix) != len(scored) if matrix.ndim else True:
         raise BadArray(

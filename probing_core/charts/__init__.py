@@ -5,12 +5,11 @@ from __future__ import annotations
 from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.dots import dots_chart
 from probing_core.charts.figure import PERCENT, Figure, escape, to_json
-from probing_core.charts.generalization import members_chart, seen_unseen_chart
-from probing_core.charts.geometry import LAYER_TASKS, layers_chart, paths_chart, shift_chart
-from probing_core.charts.maps import group_styles, map_chart
+from probing_core.charts.generalization import members_chart
+from probing_core.charts.geometry import LAYER_TASKS, layers_chart, shift_chart
 from probing_core.charts.predictions import StrengthAxis, answers_chart, strength_chart
-from probing_core.charts.retrieval import recall_chart, variance_chart
-from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
+from probing_core.charts.retrieval import variance_chart
+from probing_core.charts.scores import leaderboard_chart, substance_chart
 from probing_core.charts.theme import Theme
 from probing_core.charts.training import training_chart
 
@@ -24,15 +23,9 @@ __all__ = [
     "confusion_chart",
     "dots_chart",
     "escape",
-    "group_styles",
     "layers_chart",
     "leaderboard_chart",
-    "map_chart",
     "members_chart",
-    "paths_chart",
-    "profile_chart",
-    "recall_chart",
-    "seen_unseen_chart",
     "shift_chart",
     "strength_chart",
     "substance_chart",

@@ -7,7 +7,6 @@ takes longer than all else of a page. Our tests have them check every chart inst
 from __future__ import annotations
 
 import html
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -161,7 +160,7 @@ def cell_numbers(
 ) -> list[dict[str, Any]]:
     """Return the numbers of the cells of ``heatmap`` as traces, white on dark cells and black on light ones.
 
-    Plotly's own numbers are gray on cells of medium lightness. A page makes them smaller where cells are narrow.
+    Plotly's own numbers are gray on cells of medium lightness.
 
     Args:
         heatmap: with ``z``, ``zmin``, ``zmax`` and ``colorscale``.
@@ -186,7 +185,6 @@ def cell_numbers(
             "textfont": {"size": size, "color": color},
             "hoverinfo": "skip",
             "showlegend": False,
-            "meta": {"columns": len(x)},
         }
         traces.append(trace)
     return traces
@@ -206,12 +204,6 @@ def escape(text: object) -> str:
 def model_label(model: str) -> str:
     """Return the title of a model, escaped as `escape` does."""
     return escape(model_title(model))
-
-
-def trace_id(panel: str, name: str) -> dict[str, str]:
-    """Return the identity of a trace between updates of a chart: without it Plotly hides the trace that takes the place
-    of a hidden one. A CSS class is made of it."""
-    return {"uid": f"t{zlib.crc32(f'{panel}/{name}'.encode()):x}"}
 
 
 def to_json(figure: Any) -> bytes:

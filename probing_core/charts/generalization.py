@@ -1,4 +1,4 @@
-"""Seen against unseen."""
+"""Each transformation, where probes learned it and where they did not."""
 
 from __future__ import annotations
 
@@ -13,62 +13,11 @@ from probing_core.charts.figure import (
     chance_line,
     escape,
     legend_below,
-    model_label,
     percent,
     percent_bar,
-    upright_line,
 )
-from probing_core.charts.theme import SYMBOLS, Theme
+from probing_core.charts.theme import Theme
 from probing_core.measures.notation import in_percent
-
-OFFSETS = (-0.22, 0.0, 0.22)
-"""Vertical places of the three rotations in a model's row."""
-
-
-def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw a row for each model, in it the rotations, seen filled and the others hollow.
-
-    Args:
-        rows: ``model``, ``rotation``, ``subset``, ``value``, ``low``, ``high``, ``chance``.
-    """
-    models = list(dict.fromkeys(rows["model"]))[::-1]
-    traces = []
-    for _, points in rows.groupby(["rotation", "subset"]):
-        rotation, subset = int(points["rotation"].iloc[0]), str(points["subset"].iloc[0])
-        seen = subset == "seen"
-        color = theme.accent if seen else theme.warning
-        traces.append(
-            {
-                "type": "scatter",
-                "x": percent(points["value"]),
-                "y": [models.index(m) + OFFSETS[rotation % 3] for m in points["model"]],
-                "name": f"{subset}, rotation {rotation}",
-                "mode": "markers",
-                "marker": {
-                    "size": 11,
-                    "color": color,
-                    "symbol": SYMBOLS[rotation % 3] + ("" if seen else "-open"),
-                    "line": {"width": 2, "color": color},
-                },
-                "error_x": percent_bar(points, color),
-                "customdata": [[model_label(m)] for m in points["model"]],
-                "hovertemplate": "%{customdata[0]}: %{x:.1f} %",
-            }
-        )
-    return base_figure(
-        theme,
-        150 + 58 * len(models),
-        traces,
-        {"title": "group recognized (%); dotted: chance", "range": PERCENT},
-        {
-            "tickvals": list(range(len(models))),
-            "ticktext": [model_label(m) for m in models],
-            "zeroline": False,
-            "range": [-0.6, len(models) - 0.4],
-        },
-        legend=legend_below(),
-        shapes=[upright_line(float(rows["chance"].median()) * 100, theme.muted)],
-    )
 
 
 def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: float | None = None) -> Figure:

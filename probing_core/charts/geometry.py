@@ -21,7 +21,6 @@ from probing_core.charts.labels import place_labels
 from probing_core.charts.many_lines import single_out
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
-from probing_core.measures.notation import model_title
 
 MAX_BARS = 6
 """Lines whose intervals can be distinguished; those of more lines stand in the hover alone."""
@@ -73,12 +72,11 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     )
 
 
-def layers_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
+def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a panel a task, in it a line for each model over its layers, with intervals.
 
     Args:
         rows: ``task``, ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high``, ``chance`` (fractions).
-        chosen: model that is named whatever its scores are.
     """
     tasks = [task for task in LAYER_TASKS if (rows["task"] == task).any()]
     shapes, traces = [], []
@@ -95,67 +93,13 @@ def layers_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
         (0.08, 0.0),
         {},
         {"rangemode": "tozero"},
-        stacked=240,
         legend=legend_below(),
         shapes=shapes,
     )
     figure["data"] = traces
     words = axis_style(theme, "balanced accuracy (%)")["title"]
     figure["layout"]["yaxis"]["title"] = words  # of all panels; beside the first
-    return single_out(figure, theme, chosen)
-
-
-def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the path of each network from its first block to its last, and where on it a block lies.
-
-    Right is what is shown, up is what was done.
-
-    Args:
-        rows: ``base``, ``task``, ``layer``, ``value`` (fractions) of both tasks.
-        at: ``base``, ``layer``, ``layers``, ``fine``, ``content`` of the block of each network that is marked.
-    """
-    wide = rows.pivot(index=["base", "layer"], columns="task", values="value").reset_index()
-    styles = theme.model_styles(at["base"])
-    marks = at.dropna(subset=["fine", "content"])
-    labels = place_labels(
-        marks["content"], marks["fine"], list(map(model_title, marks["base"])), (0.0, 1.0), (0.0, 1.0)
-    )
-    traces: list[dict[str, Any]] = []
-    for mark, (text, position) in zip(marks.to_dict("records"), labels, strict=True):
-        color, symbol, dash = styles[mark["base"]]
-        path = wide[wide["base"] == mark["base"]].sort_values("layer")
-        common = {"type": "scatter", "legendgroup": escape(mark["base"])}
-        line = {
-            "x": percent(path["content"]),
-            "y": percent(path["fine"]),
-            "mode": "lines+markers",
-            "line": {"color": color, "width": 1.5, "dash": dash},
-            "marker": {"color": color, "size": 4},
-            "opacity": 0.55,
-            "showlegend": False,
-            "hoverinfo": "skip",
-        }
-        point = {
-            "x": [100 * mark["content"]],
-            "y": [100 * mark["fine"]],
-            "name": escape(mark["base"]),
-            "mode": "markers+text",
-            "text": [escape(text)],
-            "textposition": position,
-            "textfont": {"size": 11, "color": theme.text},
-            "marker": {"symbol": symbol, "size": 13, "color": color, "line": {"width": 2, "color": color}},
-            "hovertemplate": f"block {mark['layer']:.0f} of {mark['layers']:.0f}<br>what was done %{{y:.1f}} %<br>"
-            "what is shown %{x:.1f} %",
-        }
-        traces += [common | line, common | point]
-    return base_figure(
-        theme,
-        430 + 10 * len(marks),
-        traces,
-        {"title": f"{LAYER_TASKS['content']}: balanced accuracy (%)", "range": [0, 103]},
-        {"title": f"{LAYER_TASKS['fine']}: balanced accuracy (%)", "range": [0, 103]},
-        legend=legend_below(),
-    )
+    return single_out(figure, theme)
 
 
 def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from probing_core.charts.figure import Figure, escape
+from probing_core.charts.figure import Figure
 from probing_core.charts.theme import Theme
 
 MAX_IN_LEGEND = 8
@@ -19,12 +19,11 @@ FADED = 0.4
 """Opacity of a line that is not named, and of its entry in the legend."""
 
 
-def single_out(figure: Figure, theme: Theme, chosen: str = "") -> Figure:
-    """Return ``figure``, whose traces are lines, with the highest and the lowest line of each panel, on average, and
-    the ``chosen`` one named at their right ends, and all others faded.
+def single_out(figure: Figure, theme: Theme) -> Figure:
+    """Return ``figure``, whose traces are lines, with the highest and the lowest line of each panel, on average, named
+    at their right ends, and all others faded.
 
-    A page shows every line in full while the pointer is on it or on its name. A figure of up to `MAX_IN_LEGEND` lines
-    stays as it is.
+    A figure of up to `MAX_IN_LEGEND` lines stays as it is.
     """
     panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for trace in figure["data"]:
@@ -32,25 +31,21 @@ def single_out(figure: Figure, theme: Theme, chosen: str = "") -> Figure:
         lines.setdefault(trace.get("legendgroup", trace["name"]), []).append(trace)
     if max(map(len, panels.values()), default=0) <= MAX_IN_LEGEND:
         return figure
-    for axis, lines in panels.items():
+    for lines in panels.values():
         means = {name: float(np.nanmean(np.concatenate([one["y"] for one in parts]))) for name, parts in lines.items()}
         sides = {max(means, key=means.__getitem__): "top left", min(means, key=means.__getitem__): "bottom left"}
-        if escape(chosen) in lines:
-            sides.setdefault(escape(chosen), "top left")
-        reverse = figure["layout"][f"xaxis{axis[1:]}"].get("autorange") == "reversed"
         for name, parts in lines.items():
             if name in sides:
-                parts[-1].update(_named(parts[-1], name, sides[name], reverse, theme))
+                parts[-1].update(_named(parts[-1], name, sides[name], theme))
             for part in parts:
                 part.update({"line": part["line"] | {"width": 3}} if name in sides else {"opacity": FADED})
-    figure["layout"]["meta"] = figure["layout"].get("meta", {}) | {"highlights": True}
     return figure
 
 
-def _named(trace: dict[str, Any], name: str, side: str, reverse: bool, theme: Theme) -> dict[str, Any]:
+def _named(trace: dict[str, Any], name: str, side: str, theme: Theme) -> dict[str, Any]:
     """Return what writes ``name`` beside the right end of a line: on ``side`` of it, or where the line itself does not
     come from."""
-    order = np.argsort(trace["x"])[:: -1 if reverse else 1]
+    order = np.argsort(trace["x"])
     end = int(order[-1])
     rise = float(trace["y"][end] - trace["y"][order[-2]]) if len(order) > 1 else 0.0
     if abs(rise) > STEEP:

@@ -1,4 +1,4 @@
-"""Panels of one figure, a model each."""
+"""Panels of one figure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ def paneled_figure(
     gaps: tuple[float, float],
     xaxis: dict[str, Any],
     yaxis: dict[str, Any],
-    stacked: int,
     **layout: Any,
 ) -> Figure:
     """Return a figure with a panel under each of ``titles``, row by row from the upper left, and no traces yet.
@@ -31,7 +30,6 @@ def paneled_figure(
     Args:
         gaps: between two columns and between two rows, as fractions of the figure's width and height.
         xaxis, yaxis: what all horizontal and all vertical axes have in common, as in `base_figure`.
-        stacked: pixels of a panel from top to bottom where a page is so narrow that they stand one below the other.
     """
     rows = -(-len(titles) // columns)
     width = (1 - gaps[0] * (columns - 1)) / columns
@@ -57,7 +55,6 @@ def paneled_figure(
                 "font": {"size": 13, "color": theme.text},
             }
         )
-    meta = {"panels": len(titles), "stacked": stacked}
-    figure = base_figure(theme, height + MENU, annotations=annotations, meta=meta, **layout)
+    figure = base_figure(theme, height + MENU, annotations=annotations, **layout)
     figure["layout"] |= axes | {"margin": MARGIN | {"t": MARGIN["t"] + MENU}}
     return figure

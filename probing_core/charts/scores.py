@@ -9,11 +9,9 @@ import pandas as pd
 
 from probing_core.charts.figure import (
     MARGIN,
-    MENU,
     PERCENT,
     Figure,
     base_figure,
-    cell_numbers,
     error_bar,
     escape,
     model_label,
@@ -25,9 +23,6 @@ from probing_core.charts.figure import (
 from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import BASELINE, Theme
 from probing_core.measures.notation import model_title
-
-MAX_SLANTED = 15
-"""Columns of a heatmap whose names are slanted; of more they are upright, else they would cover each other."""
 
 HOVER = ("low", "high", "p", "apart", "note")
 """Columns that a dot of the leaderboard shows beside its score."""
@@ -110,48 +105,6 @@ def _ticks(further: pd.DataFrame, lines: dict[str, str], theme: Theme) -> dict[s
             for row in further.to_dict("records")
         ],
         theme,
-    )
-
-
-def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw models by groups: a heatmap of recall with its number in each cell.
-
-    Args:
-        scores: ``model``, ``group``, ``value``, ``low``, ``high``; models and groups in the order to show.
-    """
-    models, groups = scores["model"].unique()[::-1], scores["group"].unique()
-    many = len(groups) > MAX_SLANTED
-    value, low, high = (
-        scores.pivot(index="model", columns="group", values=column).reindex(index=models, columns=groups).to_numpy()
-        for column in ("value", "low", "high")
-    )
-    cells: dict[str, Any] = {
-        "type": "heatmap",
-        "z": value * 100,
-        "x": list(groups),
-        "y": [model_label(m) for m in models],
-        "zmin": 0,
-        "zmax": 100,
-        "colorscale": theme.sequential,
-        "customdata": [[_interval(*ends) for ends in zip(*row, strict=True)] for row in zip(low, high, strict=True)],
-        "xgap": 2,
-        "ygap": 2,
-        "hovertemplate": "%{y}<br>%{x}: <b>%{z:.1f} %</b> %{customdata}<extra></extra>",
-        "colorbar": {"title": {"text": "%"}, "thickness": 10, "outlinewidth": 0},
-    }
-    texts = [["" if np.isnan(v) else f"{v:.0f}" for v in row] for row in cells["z"]]
-    return base_figure(
-        theme,
-        (190 if many else 110) + MENU + 34 * len(models),
-        [cells, *cell_numbers(cells, texts, list(groups), list(map(model_label, models)), 12)],
-        # Without ranges the numbers, which are traces of text, make Plotly leave a column free beside the cells.
-        {
-            "side": "top",
-            "tickangle": -90 if many else -30,
-            "showgrid": False,
-            "range": (-0.5, len(groups) - 0.5),
-        },
-        {"showgrid": False, "range": (-0.5, len(models) - 0.5)},
     )
 
 

@@ -63,7 +63,6 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         (0.09, 0.0),
         _scale(rows["step"]),
         {"rangemode": "tozero"},
-        stacked=320,
         legend=legend_below(),
     )
     figure["data"] = traces

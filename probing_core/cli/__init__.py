@@ -34,7 +34,7 @@ COMMANDS = {
     "rank": "place a model among those of a run, by default those that ship; that run is read and not written",
     "compare": "compare two models of a run, two runs, or two files of scores; with --max-drop: whether B got worse",
     "parity": "tell whether two pipelines give the same embeddings, and how far they are apart",
-    "report": "write one self-contained HTML page with the tables, figures and methods of a run",
+    "report": "write one file to send, with the leaderboard, the claims and the explorer of a run; it needs no network",
     "verify": "check that every file of a run is there with its checksum, and no other",
     "demo": "serve the dashboard over the reference run, and compute the demo run meanwhile",
 }

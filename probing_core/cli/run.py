@@ -29,12 +29,22 @@ def add(parser: argparse.ArgumentParser) -> None:
             help=about["help"],
         )
     parser.add_argument("--until", choices=STAGES[:-1], help="the last stage that is done (default: all, then maps)")
+    parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="only measure how long what is left will take here, by phase, and what will be left out",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     from probing_core.run.progress import final_report, terminal
     from probing_core.run.stages import run
 
+    if options.estimate:
+        from probing_core.run.estimate import estimate
+
+        print(estimate(run_options(options), options.out, stages_of(options), terminal()))
+        return 0
     progress = terminal(options.out)
     with final_report(progress):
         run(options.out, run_options(options), stages_of(options), progress)

@@ -19,7 +19,7 @@ class LazyRows:
 
     Attributes:
         arrays: (n, D) each, memory-mapped or not; the rows of one follow those of another.
-        picked: (N,) which of all those rows these are; all of them if None.
+        picked: (N,) positions of these rows among all; all of them if None.
     """
 
     arrays: tuple[np.ndarray, ...]
@@ -57,7 +57,6 @@ class LazyRows:
         return (self[slice(start, start + BLOCK)] for start in range(0, max(1, len(self)), BLOCK))
 
     def _places(self, key: slice | np.ndarray) -> np.ndarray:
-        """Return positions among the rows of all arrays."""
         if self.picked is not None:
             return self.picked[key]
         return np.arange(len(self))[key]

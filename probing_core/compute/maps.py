@@ -1,13 +1,13 @@
-"""Two-dimensional maps: UMAP coordinates of samples.
+"""Two-dimensional maps, UMAP coordinates of samples, and the nearest pictures of other photographs.
 
 UMAP places up to `LANDMARKS` samples. Each further one of a larger run lies between its nearest landmarks, see
-`place_others`; `python -m lab.evidence.landmarks` measures how much that changes neighborhoods.
+`place_others`; `python -m lab.evidence.landmarks` measures how much that changes neighborhoods. Neighbors are sought
+among as many samples.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 
@@ -16,10 +16,13 @@ import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.model_samples import whole_images
+from probing_core.compute.names import ALL_REPETITIONS, NEAR
 from probing_core.compute.readings import Residuals
-from probing_core.measures.nearest import between, nearest, unit
+from probing_core.measures.neighbors import between, nearest, unit
 
 NEIGHBORS = 15
+"""Of a sample, which decide its place."""
+
 LANDMARKS = 50_000
 """Samples that UMAP places, whole images of them."""
 
@@ -30,24 +33,61 @@ BLOCK = 8192
 """Embeddings in memory at once while they are placed, beside those of the landmarks."""
 
 
-def map_table(
-    X: LazyRows | Residuals, samples: pd.DataFrame, seed: int, report: Callable[[str], None] = lambda message: None
-) -> pd.DataFrame:
+def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Return ``sample``, ``x`` and ``y`` of every sample.
 
     Args:
         X: (N, D) embeddings, or a reading of them (`read_as`).
         samples: their columns ``sample`` and ``image_id``.
         seed: of UMAP.
-        report: called with a message before the samples are placed that UMAP does not place.
     """
     landmarks = whole_images(samples["image_id"].to_numpy(), LANDMARKS)
     points = umap_points(X[landmarks], seed)
     if len(landmarks) < len(samples):
-        report(f"{len(samples) - len(landmarks):,} further samples")
         points = place_others(X, landmarks, points)
     points = np.round(points / STEP) * STEP
     return samples[["sample"]].assign(x=points[:, 0], y=points[:, 1])
+
+
+def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the nearest samples of other photographs for every sample.
+
+    By the cosine after the mean is taken off, as maps are drawn; exact among up to `LANDMARKS` samples, among whole
+    images with as many where there are more. Where a run has several repetitions, the samples of the first have a
+    second row, of their nearest within it.
+
+    Args:
+        X: (N, D) embeddings, or a reading of them (`read_as`).
+        samples: their columns ``sample``, ``image_id``, ``base_id`` and ``repetition``.
+
+    Returns:
+        ``sample``, ``among`` (`ALL_REPETITIONS`, or 0) and `NEAR`: positions among the first N rows, whose type's
+        largest number stands for none.
+    """
+    tables = [_nearest_of_others(X, samples, np.arange(len(samples))).assign(among=np.int8(ALL_REPETITIONS))]
+    first = np.flatnonzero(samples["repetition"] == 0)
+    if len(first) < len(samples):
+        tables.append(_nearest_of_others(X, samples, first).assign(among=np.int8(0)))
+    return pd.concat(tables, ignore_index=True)[["sample", "among", *NEAR]]
+
+
+def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """Return ``sample`` and `NEAR` of ``rows``, positions, among these."""
+    photographs = pd.factorize(samples["base_id"])[0]
+    among = rows[whole_images(samples["image_id"].to_numpy()[rows], LANDMARKS)]
+    known = X[among]
+    mean = known.mean(axis=0)
+    known = unit(known - mean, np.float32)
+    dtype = np.uint16 if len(samples) <= np.iinfo(np.uint16).max else np.uint32
+    near = np.full((len(rows), len(NEAR)), np.iinfo(dtype).max, dtype)
+    for start in range(0, len(rows), BLOCK):
+        part = rows[start : start + BLOCK]
+        apart = photographs[among], photographs[part]
+        found, cosines = nearest(known, unit(X[part] - mean, np.float32), len(NEAR), apart=apart)
+        near[start : start + len(part), : found.shape[1]] = np.where(
+            np.isfinite(cosines), among[found], np.iinfo(dtype).max
+        )
+    return pd.DataFrame({"sample": samples["sample"].to_numpy()[rows], **dict(zip(NEAR, near.T, strict=True))})
 
 
 def place_others(

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from probing_core.compute import memory
+from probing_core.compute import parallel
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.tasks import Task, make_task
 from probing_core.probes.base import Probe
@@ -58,19 +58,19 @@ def predict(probe: Probe, X: LazyRows) -> np.ndarray:
 
 
 def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
-    """Yield the same, (n, K) of one block after another."""
+    """Yield the probabilities (n, K) of one block of ``X`` after another."""
     return (probe.probabilities(block) for block in X.blocks())
 
 
 def most_to_learn(dim: int) -> int:
-    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as `memory.TRAINING` holds."""
-    return int(memory.bytes_of(memory.TRAINING) / (4 * (dim + 1)))
+    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as `MEMORY_OF_TRAINING` holds."""
+    return int(parallel.bytes_of(parallel.MEMORY_OF_TRAINING) / (4 * (dim + 1)))
 
 
 def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
     """Return ``rows`` of as many whole photographs, drawn by the run's seed, as ``most`` samples allow; at least one.
 
-    Photographs come in the order of a hash of seed and name, so that more samples are those of fewer and others.
+    Photographs come in the order of a hash of seed and name, so that a larger number includes the smaller ones.
     """
     if len(rows) <= most:
         return rows

@@ -1,4 +1,4 @@
-"""Work on pictures, on all cores: each process or thread decodes, cuts and measures pictures, on one core."""
+"""The machine's cores and memory: threads of numerical libraries, and pools that decode and measure pictures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,57 @@ from typing import TypeVar
 
 import psutil
 
-from probing_core.compute.threads import opencv_on_one_thread
 from probing_core.compute.workers import Workers
 from probing_core.models.processor import start_one_core_threads
+
+MEMORY_OF_MODELS = 0.6
+"""Share up to which a run keeps models loaded to embed with."""
+
+MEMORY_OF_LIVE_MODELS = 0.5
+"""Share up to which live predictions keep models loaded; the pages of the server need the rest."""
+
+MEMORY_OF_TRAINING = 0.25
+"""Share for the embeddings that a probe learns from; it decides how many samples those are."""
+
+
+def is_taken(share: float) -> bool:
+    """Return whether this process holds more than ``share`` of the machine's memory."""
+    return psutil.Process().memory_info().rss > share * psutil.virtual_memory().total
+
+
+def bytes_of(share: float) -> float:
+    """Return how many bytes ``share`` of the machine's memory is."""
+    return share * psutil.virtual_memory().total
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Run numerical libraries on ``count`` threads, and `opencv_on_one_thread`; it holds for the whole process."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        with threadpool_limits(count), opencv_on_one_thread():
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def opencv_on_one_thread() -> Iterator[None]:
+    """Run OpenCV in the thread that calls it, in the whole process: its own threads would compete with those that work
+    on other pictures."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -45,11 +93,11 @@ def cores() -> int:
 
 @contextmanager
 def picture_pool(pictures: int, jobs: int | None = None) -> Iterator[Executor]:
-    """Start what makes or measures pictures: processes, or threads where there are few.
+    """Start a pool that makes or measures pictures: processes, or threads where there are few pictures.
 
     Args:
-        pictures: how many there are about.
-        jobs: processes; one a core if not given, as memory allows.
+        pictures: about how many pictures there are.
+        jobs: number of processes; one for each core if not given, as memory allows.
     """
     if pictures <= FEW_PICTURES and jobs is None:
         with one_core_threads(cores()) as threads:

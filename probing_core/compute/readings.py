@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.names import EVERYTHING
-from probing_core.measures.nearest import nearest, unit
+from probing_core.measures.neighbors import nearest, unit
 
 BLOCK = 8192
 """Rows in memory at once while means are taken."""
@@ -36,6 +36,10 @@ class Residuals:
 
     def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
         return self.X[key] - self.means[self.codes[key]]
+
+    def at(self, rows: np.ndarray) -> Residuals:
+        """Return the rows at these positions, still to be read."""
+        return Residuals(self.X.at(rows), self.codes[rows], self.means)
 
 
 def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:

@@ -1,4 +1,4 @@
-"""Which transformed versions are made of a run's images, and making them.
+"""Which images a run uses, which transformed versions are made of them, and making these.
 
 An image before transforms is a row of ``images.parquet``; a transformed one is a sample, a row of
 ``samples.parquet``. Samples are numbered image by image, and cut into units: blocks of consecutive samples that are
@@ -7,8 +7,8 @@ made, embedded and saved together, so that a killed run loses at most the unit i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,15 +16,146 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.design import Design
-from probing_core.corpora import limit_rows
-from probing_core.corpora.base import Corpus
+from probing_core.corpora import assign_splits, drawn, limit_rows, shares
+from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
+from probing_core.errors import BadCorpus, BadImage
+from probing_core.images.quality import NEAR_GRAY
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
-from probing_core.transforms.view import cut_pair, prepare_source
+from probing_core.transforms.view import cut_pair, prepare_source, source_side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Parameters by which samples are made of a corpus; the same design gives the same samples.
+
+    Attributes:
+        view: pixels of the side of the views.
+        transforms: in order, identity first.
+        seed: of every random draw.
+        repetitions: random draws of strength and noise per image and transform.
+        limit: number of images before transforms; None for all.
+        threads: number of threads that make pictures; it does not change the pictures.
+    """
+
+    view: int
+    transforms: tuple[Transform, ...]
+    seed: int = 0
+    repetitions: int = 1
+    limit: int | None = None
+    threads: int = 2
+
+
+LEARNED = ("train", "val")
+"""Splits that probes learn from and choose on."""
+
+MIN_AT_ONCE = 16
+"""Images that are read together, even if fewer are wanted: threads share them."""
+
+SUBMITTED = 1024
+"""Images that wait for threads: each takes kilobytes, and a corpus may have millions."""
+
+OnProgress = Callable[[int, int], None]
+"""(done, total)."""
+
+FindFlaws = Callable[[pd.DataFrame], Iterator[str]]
+"""Rows -> why each image cannot be used; an empty string where it can."""
+
+
+def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.DataFrame:
+    """Return the rows of ``images.parquet``: every image that the run considered, and why some are left out.
+
+    Raises:
+        BadCorpus: nothing is left.
+    """
+    rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True).copy()
+    if (rows["split"] == "").any():
+        rows["split"] = assign_splits(rows["base_id"].tolist(), design.seed)
+    needs_geometry = any(t.warp is not None for t in design.transforms)
+    fit = rows["color"] & (rows["geometry"] | (not needs_geometry))
+    rows["why_not"] = np.where(fit, "", rows["why_not"])
+
+    smallest = source_side(design.view)
+    with ThreadPoolExecutor(design.threads) as pool:
+        find_flaws = partial(_flaws, corpus, smallest, pool)
+        if design.limit is None or not fit.any():
+            rows = _all(rows, fit, find_flaws, progress)
+        else:
+            rows = _draw(rows[fit], design.limit, find_flaws, progress)
+    rows["used"] = rows["why_not"] == ""
+    if not rows["used"].any():
+        reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
+        raise BadCorpus(
+            f"Corpus '{corpus.name}' leaves no image for a view of {design.view} pixels; most often: {reason}."
+            + (f" Try a smaller --view: sources must have {smallest} pixels." if "smaller than" in reason else "")
+            + (" Give pictures in color: without it, changes of color would be none." if reason == "near gray" else "")
+        )
+    # Only corpora on which encoders were pretrained list the classes that those never saw.
+    rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
+    return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
+
+
+def _all(rows: pd.DataFrame, fit: pd.Series, find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
+    reasons, count = [], int(fit.sum())
+    for reason in find_flaws(rows[fit]):
+        reasons.append(reason)
+        progress(len(reasons), count)
+    rows.loc[fit, "why_not"] = reasons
+    return rows
+
+
+def _draw(rows: pd.DataFrame, limit: int, find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
+    """Return ``limit`` usable rows, and those that turned out unusable when they were read.
+
+    A split that has fewer usable ones than its share gives all that it has.
+    """
+    return _usable(rows, shares(rows, limit), find_flaws, progress).reset_index(drop=True)
+
+
+def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
+    """Return rows in the order of the draw until every split has the ``wanted`` number of usable ones, and the unusable
+    rows among them."""
+    order = drawn(rows)
+    split = rows.loc[order, "split"].to_numpy()
+    reasons: dict[int, str] = {}
+    before, total = 0, sum(wanted.values())
+    for name, count in wanted.items():
+        waiting, found = list(order[split == name]), 0
+        while waiting and found < count:
+            size = max(count - found, MIN_AT_ONCE)
+            batch, waiting = waiting[:size], waiting[size:]
+            for i, reason in zip(batch, find_flaws(rows.loc[batch]), strict=True):
+                if found == count:
+                    break
+                reasons[i] = reason
+                found += reason == ""
+                progress(before + found, total)
+        before += count
+    taken = rows.loc[sorted(reasons)].copy()
+    taken["why_not"] = [reasons[i] for i in taken.index]
+    return taken
+
+
+def _flaws(corpus: Corpus, smallest: int, pool: ThreadPoolExecutor, rows: pd.DataFrame) -> Iterator[str]:
+    for start in range(0, len(rows), SUBMITTED):
+        some = rows["image_id"].iloc[start : start + SUBMITTED].astype(str)
+        yield from pool.map(lambda image_id: _flaw(corpus, image_id, smallest), some)
+
+
+def _flaw(corpus: Corpus, image_id: str, smallest: int) -> str:
+    """Return why an image cannot be used, or an empty string."""
+    try:
+        image = corpus.load(image_id)
+    except BadImage as error:
+        return f"unreadable: {error}"
+    if min(image.shape[:2]) < smallest:
+        return f"smaller than {smallest} pixels"
+    small = image[:: max(1, image.shape[0] // 128), :: max(1, image.shape[1] // 128)].astype(np.int16)
+    return "near gray" if float((small.max(2) - small.min(2)).mean()) < NEAR_GRAY else ""
+
 
 FEW_PHOTOGRAPHS = 30
-"""With fewer base photographs than this, a run has no splits: it is evaluated by cross-validation."""
+"""Base photographs below which a run has no splits: it is evaluated by cross-validation."""
 
 IDENTITY_DRAWS = 2
 """Identity is drawn twice a repetition, as the group task sees two members of every other group."""
@@ -47,11 +178,7 @@ class Unit:
 
 
 def has_splits(images: pd.DataFrame) -> bool:
-    """Return whether a run is evaluated by its splits; with few photographs it is by cross-validation.
-
-    Args:
-        images: the table of the run.
-    """
+    """Return whether a run over ``images`` (its table) has splits; with few photographs it is cross-validated."""
     return images.loc[images["used"], "base_id"].nunique() >= FEW_PHOTOGRAPHS
 
 
@@ -63,12 +190,22 @@ def used_images(images: pd.DataFrame, *splits: str) -> pd.DataFrame:
     return used[used["split"].isin(splits)] if has_splits(images) else used
 
 
+def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """Return positions of the samples that maps hold: every version of each tested image, identity once a repetition.
+
+    Args:
+        samples, images: tables of the run.
+    """
+    tested = used_images(images, "test")["image_id"]
+    return np.flatnonzero(samples["image_id"].isin(tested) & (samples["draw"] == 0))
+
+
 class SamplePlan:
     """Which samples a run of at least one image has, without the columns that are measured on the pictures.
 
-    Every image gets every transform, save those of the far tier: no probe learns from them, and the networks that
-    make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition. Rows are made as they
-    are asked for, so that the plan takes the memory of its images and not of their samples.
+    Every image gets every transform except those of the far tier: no probe learns from them, and the networks that make
+    them are slow, so `FAR_IMAGES` tested images get them, in the first repetition. Rows are made on demand, so that the
+    plan takes the memory of its images and not of their samples.
     """
 
     def __init__(self, design: Design, images: pd.DataFrame) -> None:
@@ -87,7 +224,7 @@ class SamplePlan:
         return int(self._ends[-1])
 
     def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
-        """Return the samples from ``start`` on, before ``stop``, which is at most their number."""
+        """Return the samples from ``start`` to before ``stop``."""
         stop = len(self) if stop is None else stop
         first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
         images = self._images.iloc[first : last + 1].assign(gets_far=self._far[first : last + 1])
@@ -99,7 +236,6 @@ class SamplePlan:
 
 
 def _versions(design: Design) -> pd.DataFrame:
-    """Return what is made of an image that gets everything."""
     versions = pd.DataFrame(
         [
             (t.name, t.group, t.far, repetition, draw)
@@ -115,7 +251,6 @@ def _versions(design: Design) -> pd.DataFrame:
 
 
 def plan_samples(design: Design, images: pd.DataFrame) -> pd.DataFrame:
-    """Plan the rows of the `SamplePlan` of a run, all of them."""
     return SamplePlan(design, images).rows()
 
 
@@ -126,7 +261,7 @@ def cut_units(design: Design, samples: pd.DataFrame) -> list[Unit]:
 
 
 def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
-    """Cut as `cut_units` does; ``ends`` (images,) tells behind which sample each image ends."""
+    """Cut as `cut_units` does; sample ``ends[i] - 1`` is the last one of image i."""
     affordable = min(UNIT_SAMPLES, UNIT_BYTES // (design.view**2 * 3))
     units: list[Unit] = []
     start = stop = 0

@@ -1,6 +1,7 @@
-"""Predictions -> scores with intervals: one tidy table a model.
+"""Predictions -> scores with intervals and notes: one tidy table a model.
 
-Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets.
+Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets. A note
+states what a reader must know about a number, and is empty where there is nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +13,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.caveats import joined, note_of_fit_columns, too_few
 from probing_core.compute.names import DEPLOYMENT, GROUP_SUBSET, ORACLE, OTHER_PROBES
 from probing_core.compute.tasks import CONTENT, codes
 from probing_core.measures import MEASURES, Predictions, interval
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.cluster_sums import ClusterSums, difference, mean
-from probing_core.measures.intervals import without_interval
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, ClusterSums, difference, mean, without_interval
+from probing_core.probes.base import FitFacts
 from probing_core.transforms import FAR_CONTROL
+
+
+def joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
+    return f"{bases} photographs are too few for an interval" if bases < fewest else ""
+
+
+def note_of_fits(facts: Iterable[FitFacts]) -> str:
+    """Return a note where fits did not converge, or chose a penalty at the edge of their grid."""
+    facts = list(facts)
+    return note_of_fit_columns([fact.converged for fact in facts], [fact.at_edge for fact in facts])
+
+
+def note_of_fit_columns(converged: Iterable[bool], at_edge: Iterable[bool]) -> str:
+    """Return `note_of_fits` from two columns of ``fits.parquet``."""
+    converged, at_edge = list(converged), list(at_edge)
+    unfinished, edge = len(converged) - sum(converged), sum(at_edge)
+    return joined(
+        f"{unfinished} of {len(converged)} probes did not converge" if unfinished else "",
+        f"the penalty of {edge} of {len(at_edge)} probes lies at the edge of its grid" if edge else "",
+    )
+
 
 LINEAR = "linear"
 
@@ -30,8 +55,8 @@ WITHOUT_STYLE = "without-style"
 """The subset of the fine task's samples whose transform is outside of the group style."""
 
 UNSCORED = {"style transfer": ("style",)}
-"""Objective of a model -> groups of transformations that networks of this objective make: what it knows of them was put
-there with them, so it has no score over their samples."""
+"""Objective of a model -> groups of transformations that networks of this objective make: it learned
+them in training, so it has no score over their samples."""
 
 SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
 """Columns of predictions that scores are made of, of which a table may lack some."""
@@ -45,8 +70,6 @@ Score = tuple[str, str, np.ndarray, ClusterSums, float]
 
 @dataclass(frozen=True)
 class _ProbeScores:
-    """Scores of one probe: which, on what, and its fits."""
-
     task: str
     probe: str
     predictions: pd.DataFrame
@@ -129,7 +152,6 @@ def _rows(model: str, probe: _ProbeScores, unscored: Collection[str]) -> Iterato
 
 
 def _note(fits: pd.DataFrame) -> str:
-    """Return what a reader must know about the probes, or an empty string."""
     own = fits["note"].unique() if "note" in fits else ()
     return joined(note_of_fit_columns(fits["converged"], fits["at_edge"]), *own)
 
@@ -161,7 +183,7 @@ def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], fa
 
 
 def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the scores of probes beside the linear one; arguments as in `scores_of`."""
+    """Yield the scores of probes other than the linear one."""
     columns = _Columns(predictions, classes)
     yield from _main_scores(columns)
     yield columns.balanced("visible", columns.visible)
@@ -169,15 +191,13 @@ def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterato
 
 
 def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the content as probes predict it that learned from images transformed alike, one score a transform."""
+    """Yield a score of the content for each transform, by probes that learned from images transformed alike."""
     columns = _Columns(predictions, classes)
     for transform, rows in predictions.groupby("transform", sort=False).indices.items():
         yield columns.balanced(f"oracle:{transform}", np.asarray(rows))
 
 
 class _Columns:
-    """Columns of a table of predictions as arrays."""
-
     def __init__(self, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
         self.table = table
         self.truth, self.predicted = codes(table["truth"], classes), codes(table["predicted"], classes)
@@ -262,7 +282,7 @@ def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield what the probe of untouched pictures recognizes of the content under each transform."""
+    """Yield how well the probe of untouched pictures recognizes the content under each transform."""
     for column in ("transform", "group"):
         for name, rows in _indices(columns.table, column, far if column == "group" else set()):
             if name != "identity":
@@ -270,7 +290,7 @@ def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield positions of the rows of each value of ``column``, less those of the transforms ``without``."""
+    """Yield positions of the rows of each value of ``column``, without those of the transforms ``without``."""
     wanted = ~table["transform"].isin(without).to_numpy()
     for name, rows in table.groupby(column, sort=False).indices.items():
         mine = np.asarray(rows)[wanted[rows]]

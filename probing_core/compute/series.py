@@ -1,4 +1,4 @@
-"""Series: samples beside the main ones, of some images in many versions.
+"""Series: samples in addition to the main ones, of some images in many versions.
 
 - ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
   learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
@@ -21,9 +21,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.design import Design
 from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
-from probing_core.compute.samples import has_splits, make_pair, measure_change
+from probing_core.compute.samples import Design, has_splits, make_pair, measure_change
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
 from probing_core.transforms.alternatives import clean
@@ -62,10 +61,7 @@ ends included."""
 
 
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the series that a run has.
-
-    None with few photographs, which have no splits.
-    """
+    """Return the series that a run has: none where it has no splits."""
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
     wanted = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
@@ -83,7 +79,7 @@ def rendered(design: Design) -> list[Transform]:
 
 
 def swept(design: Design) -> list[Transform]:
-    """Return the transforms that have a series of strengths: all that probes learn, save identity."""
+    """Return the transforms that have a series of strengths: all that probes learn, except identity."""
     return [t for t in design.transforms if not t.far and t.name != "identity"]
 
 
@@ -156,7 +152,6 @@ def make_series(
 def _versions(
     name: str, design: Design, corpus: Corpus, transforms: Transforms, rows: list[Columns]
 ) -> list[tuple[Image, Columns]]:
-    """Make the versions of one image, with what is measured on them."""
     picture = corpus.load(rows[0]["image_id"])
     source = picture if name == RENDERING else prepare_source(picture, design.view)
     make: Callable[..., Made] = MAKERS[name]
@@ -197,8 +192,8 @@ MAKERS = {STRENGTH: _at_strength, RENDERING: _rendered, LAYERS: _as_sampled}
 
 
 def position_of(transform: Transform, strength: float) -> float:
-    """Return where a strength lies on the scale of its distribution: 0 the weakest documented, 1 the strongest, below
-    0 what is fainter."""
+    """Return the position of a strength on the scale of its distribution: 0 is the weakest documented, 1 the
+    strongest, below 0 is fainter."""
     return float(positions_of(transform, np.array([strength], np.float64))[0])
 
 

@@ -68,7 +68,7 @@ def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
 
 
 def labelled(images: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of a run's images whose labels come into question: those of held-out classes where there are any."""
+    """Return the labeled rows of a run's images: those of held-out classes where there are any."""
     rows = images[images["used"] & (images["label"] != "")]
     return rows[rows["held_out"]] if "held_out" in rows and rows["held_out"].any() else rows
 
@@ -90,7 +90,7 @@ def make_task(
 
 
 def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
-    """Return the classes of the task called ``name``, whatever the samples; arguments and errors as in `make_task`."""
+    """Return the classes of the task called ``name``, whatever the samples; errors as of `make_task`."""
     if name == "fine":
         return tuple(t.name for t in transforms if not t.far)
     if (rotation := _rotation(name)) in ROTATIONS:
@@ -102,7 +102,6 @@ def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame 
 
 
 def _rotation(name: str) -> int:
-    """Return the rotation of a group task; -1 of others."""
     return int(name[6:]) if name.startswith("group-") and name[6:].isdigit() else -1
 
 

@@ -35,7 +35,7 @@ MAX_FUNCTION_BYTES = 64 * 2**20
 """Size of a function with its bound arguments up to which each worker gets a copy; larger ones run in threads."""
 
 TRIES = 3
-"""Times that an item is begun where workers die at it."""
+"""Number of workers that may die at one item."""
 
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
@@ -73,7 +73,7 @@ class Workers(Executor):
         return self._submit(function, self._packed(function), item)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:  # type: ignore[override]
-        """Yield ``function`` of every item, in order; all are begun at once.
+        """Yield ``function`` of every item, in order; all items are submitted at once.
 
         Raises:
             WorkerDied: an item ended several workers, for example because memory ran out.
@@ -83,7 +83,7 @@ class Workers(Executor):
         return (future.result() for future in futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes; as of an executor."""
+        """End the processes."""
         self._closed.set()
         if cancel_futures:
             self._stop()

@@ -1,7 +1,7 @@
 """The detector of alterations: two small networks over `features`, whose log-probabilities are averaged.
 
-Half of the weight in training is untouched (`training_mix`), so that it knows what untouched pictures can look like;
-its score (`score`) becomes an answer through untouched photographs that it never saw (`calibration`).
+Half of the weight in training is untouched, so that it knows what untouched pictures can look like; its score becomes
+an answer through untouched photographs that it never saw (`verdicts`).
 """
 
 from __future__ import annotations
@@ -9,19 +9,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
+from probing_core.compute.live import PictureCrops, Prediction, predictions_of
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.training_mix import sample_weights
+from probing_core.detector.features import features
+from probing_core.images.quality import NEAR_GRAY
 from probing_core.probes import array_file
 from probing_core.probes.base import forward
+from probing_core.transforms.base import Image
+
+GRAY_SIDE = 64
+"""Pixels at which the spread of the channels is measured: noise of single pixels has averaged out."""
+
+
+def has_no_color(image: Image) -> bool:
+    """Return whether the mean spread of the channels (largest minus smallest) is below `NEAR_GRAY`."""
+    small = cv2.resize(image, (GRAY_SIDE, GRAY_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
+    return bool((small.max(2) - small.min(2)).mean() < NEAR_GRAY)
+
+
+def turned_gray(image: Image) -> Image:
+    """Return ``image`` with its luma in all three channels."""
+    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+
 
 WIDTH = 512
 DROPOUT = 0.4
-"""Without it the networks are at their best after a third of the epochs, and find less."""
+"""Without it, the networks overfit after a third of the epochs, and detect less."""
 
 SMOOTHING = 0.05
-"""Of the labels: a weak alteration looks like an untouched picture, and a network that is certain of it finds less."""
+"""Of the labels: a weak alteration looks like an untouched picture, and a network that must be certain detects less."""
 
 SEEDS = (0, 1)
 
@@ -118,10 +137,15 @@ def fit_detector(
     )
 
 
+def sample_weights(untouched: np.ndarray) -> np.ndarray:
+    """Return (n,) weights, 1 on average, by which untouched views weigh half of all: ``untouched`` (n,) bool."""
+    share = untouched.mean()
+    return np.where(untouched, 0.5 / share, 0.5 / (1 - share))
+
+
 def _undo_standardization(
     layers: Sequence[tuple[np.ndarray, np.ndarray]], mean: np.ndarray, scale: np.ndarray
 ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Move the probe's own standardization of what it receives into its first layer."""
     (weight, bias), *others = layers
     first = weight / scale[:, None]
     return ((first.astype(np.float32), (bias - mean @ first).astype(np.float32)), *others)
@@ -129,3 +153,10 @@ def _undo_standardization(
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
     return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+
+
+def detect(detector: Detector, crops: Sequence[PictureCrops]) -> list[Prediction]:
+    """Return one prediction a picture; their crops are all of one size."""
+    X = features([crop for picture in crops for crop in picture.pictures])
+    probabilities = np.exp(detector.log_probabilities(X).astype(np.float64))
+    return predictions_of(DETECTOR, detector.classes, detector.groups, crops, probabilities, X)

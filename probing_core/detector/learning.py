@@ -1,25 +1,190 @@
-"""The detector of a run, learned from the photographs that its probes learn from and those given beside them."""
+"""The photographs that the detector learns from, the views that are made of each, and learning.
+
+Photographs to learn from, to choose on, to calibrate verdicts and to report on share no base photograph. Of the run's
+own corpus, the splits of its probes serve as they are; of what is beyond the run's limit, photographs of the test
+split calibrate, and those of the others serve as within it. Corpora that were given to calibrate on have their own
+splits, or calibrate with all that they have.
+
+Every photograph, whatever its corpus, appears untouched and altered in the same proportions, so that where it comes
+from never predicts the class. A larger size of a photograph teaches what tiles show: a piece of it at its own scale.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.design import Design
-from probing_core.compute.live.tiles import DIRECT_UP_TO
+from probing_core.compute.live import DIRECT_UP_TO
 from probing_core.compute.parallel import in_chunks, picture_pool
-from probing_core.corpora.base import Corpus
+from probing_core.compute.samples import Design, has_splits
+from probing_core.compute.series import alter_elsewhere
+from probing_core.corpora import assign_splits, drawn
+from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import features
-from probing_core.detector.photographs import CHOOSE, LEARN
-from probing_core.detector.training_mix import make_views, plan_views
-from probing_core.errors import BadImage
-from probing_core.transforms.base import Image, Transform
+from probing_core.errors import BadCorpus, BadImage
+from probing_core.transforms.alternatives import clean
+from probing_core.transforms.alternatives.clean import wider_clean
+from probing_core.transforms.alternatives.effects import WIDER_ALTERED
+from probing_core.transforms.base import Image, Transform, generator
+from probing_core.transforms.view import cut_view, prepare_source, source_side
+
+LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"
+ROLES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
+BEYOND_LIMIT = ROLES | {"test": CALIBRATE}
+"""Of photographs of the run's own corpus that its limit leaves out: nothing else is measured on them."""
+
+MAX_PHOTOGRAPHS = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
+"""Photographs of one corpus."""
+
+COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
+
+
+def choose_photographs(design: Design, images: pd.DataFrame, corpus: Corpus, others: Sequence[Corpus]) -> pd.DataFrame:
+    """Choose one row a photograph and role.
+
+    Returns:
+        ``corpus`` (0 the run's own, then those to calibrate on), ``image_id``, ``base_id``, ``split``, ``role``, and
+        ``first``: whether no corpus before has the same photograph. Another size of it teaches, calibrates and
+        reports on what its size is for, and does not count twice.
+
+    Raises:
+        BadCorpus: no photograph could calibrate verdicts, or report on them.
+    """
+    tables = [_own(design, images, corpus), *(_given(other) for other in others)]
+    rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)
+    if not rows["role"].isin((CALIBRATE, REPORT)).any():
+        raise BadCorpus(
+            f"Verdicts need photographs without splits, or of the splits 'calibrate' or 'test', and --calibrate-on "
+            f"{','.join(other.name for other in others)} has none; name another corpus."
+        )
+    limited = []
+    for role, most in MAX_PHOTOGRAPHS.items():
+        for _, candidates in rows[rows["role"] == role].groupby("corpus"):
+            order = drawn(candidates.assign(split=""))  # base images take turns
+            limited.append(candidates.loc[order[:most]])
+    rows = pd.concat(limited, ignore_index=True).sort_values(["corpus", "role", "image_id"], ignore_index=True)
+    rows["first"] = ~rows.duplicated(["base_id", "role"])
+    return rows[list(COLUMNS)]
+
+
+def _own(design: Design, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
+    columns = ["image_id", "base_id", "split"]
+    if not has_splits(images):
+        return pd.DataFrame(columns=[*columns, "role"])  # every photograph serves the probes
+    used = images[images["used"]]
+    rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True)
+    if (rows["split"] == "").any():
+        rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), design.seed))
+    rest = rows[rows["color"] & rows["geometry"] & ~rows["base_id"].isin(used["base_id"])]
+    given = corpus.rows[corpus.rows["split"] == "calibrate"]
+    tables = [(used, ROLES), (rest, BEYOND_LIMIT), (given, ROLES)]
+    return pd.concat([table[columns].assign(role=table["split"].map(roles)) for table, roles in tables])
+
+
+def _given(corpus: Corpus) -> pd.DataFrame:
+    rows = corpus.rows[corpus.rows["color"] & (corpus.rows["split"] != "pretrain")]
+    split = np.where((corpus.rows["split"] == "").all(), "calibrate", rows["split"])
+    table = rows[["image_id", "base_id"]].assign(split=split)
+    return table.assign(role=table["split"].map(ROLES))
+
+
+# Keys of random draws: other words would draw other views, under the same revision.
+DRAW_MIX = "training mix"
+DRAW_PIECE = "a piece at its own scale"
+DRAW_VIEW = "{} for the detector, {}"
+
+CLEAN, WIDER_CLEAN = 3, 4
+"""Untouched views of each photograph, in addition to one identity of the bank."""
+
+BY_BANK, BY_ALTERNATIVES = 9, 8
+"""Altered views of each photograph, in addition to one of `WIDER_ALTERED`."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One view to make of a photograph.
+
+    Attributes:
+        maker: ``bank``, ``clean``, ``wider`` or ``alternative``.
+        transform: its name; ``identity`` in untouched views.
+        draw: separates views of one maker and transform.
+    """
+
+    maker: str
+    transform: str
+    draw: int = 0
+
+
+def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
+    """Plan the views of one photograph.
+
+    Args:
+        names: of the transforms, identity left out; each is as likely as the others to the bank and to alternatives.
+    """
+    rng = generator(seed, image_id, DRAW_MIX)
+    views = [View("bank", "identity")]
+    views += [View("clean", "identity", draw) for draw in range(CLEAN)]
+    views += [View("wider", "identity", draw) for draw in range(WIDER_CLEAN)]
+    for maker, count in (("bank", BY_BANK), ("alternative", BY_ALTERNATIVES)):
+        # Without repetition while there are names left.
+        order = np.concatenate([rng.permutation(len(names)) for _ in range(-(-count // len(names)))])[:count]
+        views += [View(maker, names[i], draw) for draw, i in enumerate(order)]
+    if wider := [name for name in WIDER_ALTERED if name in names]:
+        views.append(View("wider", str(rng.choice(wider))))
+    return views
+
+
+def make_views(
+    picture: Image,
+    view: int,
+    planned: Sequence[View],
+    transforms: dict[str, Transform],
+    image_id: str,
+    seed: int,
+    own_scale: bool = False,
+) -> Iterator[Image]:
+    """Yield the pictures of ``planned``.
+
+    Args:
+        picture: whose shorter side has at least ``view`` pixels.
+        transforms: by name, as of the photograph's split (`Transform.for_split`).
+        own_scale: whether they show a piece of the picture at its own scale and not the picture reduced.
+    """
+    source: Image | None = None
+    piece = picture
+    if own_scale:
+        picture = square_of(picture, source_side(view), generator(seed, image_id, DRAW_PIECE))
+        piece = square_of(picture, view)
+    for one in planned:
+        rng = generator(seed, image_id, DRAW_VIEW.format(one.transform, one.maker), draw=one.draw)
+        transform = transforms[one.transform]
+        if one.maker == "bank":
+            source = prepare_source(picture, view) if source is None else source
+            strength = float("nan") if one.transform == "identity" else transform.draw_strength(rng)
+            yield cut_view(source, view, transform, strength, rng)
+        elif one.maker == "wider" and one.transform == "identity":
+            yield wider_clean(piece, view, rng)
+        elif one.maker == "wider":
+            yield WIDER_ALTERED[one.transform](clean(piece, view, rng), rng)
+        else:
+            yield alter_elsewhere(clean(piece, view, rng), transform, rng)
+
+
+def square_of(picture: Image, side: int, rng: np.random.Generator | None = None) -> Image:
+    """Cut a square of ``side`` pixels, or as large as there is: from a random place, or the middle."""
+    side = min(side, *picture.shape[:2])
+    top, left = (
+        (length - side) // 2 if rng is None else int(rng.integers(length - side + 1)) for length in picture.shape[:2]
+    )
+    return np.ascontiguousarray(picture[top : top + side, left : left + side])
+
 
 MIN_PHOTOGRAPHS = {LEARN: 20, CHOOSE: 5}
 """Photographs; with fewer there is no detector."""
@@ -61,7 +226,6 @@ def measure_units(
 def _measure(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features of the views of one photograph, and the class of each."""
     names = [t.name for t in transforms]
     planned = plan_views(names[1:], row["image_id"], design.seed)
     views: list[Image] = []

@@ -15,16 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.design import Design
-from probing_core.compute.live.answer import Prediction
-from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.live import PictureCrops, Prediction, cut
 from probing_core.compute.parallel import in_chunks, picture_pool
+from probing_core.compute.samples import Design
 from probing_core.corpora.base import Corpus
-from probing_core.detector.calibration import AS_IT_IS, TURNED_GRAY
-from probing_core.detector.photographs import CALIBRATE, REPORT
-from probing_core.detector.score import has_no_color, turned_gray
-from probing_core.detector.training_mix import View, make_views, square_of
-from probing_core.detector.verdicts import score_of
+from probing_core.detector.detector import has_no_color, turned_gray
+from probing_core.detector.learning import CALIBRATE, REPORT, View, make_views, square_of
+from probing_core.detector.verdicts import AS_IT_IS, TURNED_GRAY, score_of
 from probing_core.errors import BadImage
 from probing_core.transforms.base import GROUPS, Image, Transform, generator
 
@@ -48,14 +45,14 @@ LARGEST_ALTERED = 6
 
 @dataclass(frozen=True, eq=False)
 class ScoredView:
-    """A view and what a table holds of it beside its score."""
+    """A view, and the columns of its row other than its scores."""
 
     crops: PictureCrops
     facts: dict[str, object]
 
 
 def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Return the rows of ``photographs`` that are scored, in units; ``altered`` tells which are altered as well."""
+    """Return the rows of ``photographs`` that are scored, in units; those with ``altered`` are altered as well."""
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     turn = rows.groupby(["corpus", "role"]).cumcount()
     records = rows.assign(altered=(rows["role"] == REPORT) & (turn < MAX_ALTERED)).to_dict("records")

@@ -1,30 +1,202 @@
-"""The detector's verdict on a picture, with its p-value, and what was done if it was altered."""
+"""From a score to a verdict: p-values by untouched photographs, the detector's power, and what was done.
+
+P-values are conformal (Vovk et al. 2005; for outliers Bates et al. 2021): valid where the picture, if untouched, comes
+from the same source as the photographs. Each photograph counts once.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.live.answer import Prediction
-from probing_core.compute.live.noticing import (
+from probing_core.compute.live import (
     ALTERED,
     CANNOT_TELL,
     PRIOR,
     RATHER_ALTERED,
     Noticing,
+    Prediction,
     alteration_score,
     log_of,
     noticing_by,
     word,
 )
-from probing_core.detector.calibration import LEVEL, Calibration, alarms, calibration_of, is_enough, p_values
-from probing_core.detector.power import Power, kinds_of, power_of
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.statistics import Interval, interval
+
+LEVEL = 0.05
+"""Share of untouched pictures that may be called altered, where the photographs are of their source."""
+
+MIN_BEYOND = 5
+"""Photographs that must be expected beyond the level; with fewer, the level that was meant and that which is realized
+differ too much: 100 photographs for 5 %, 500 for 1 %."""
+
+MIN_CHECKED = 2
+"""Large photographs that must be expected beyond the level where its error is checked, 40 for 5 %: with fewer, an error
+of four times the level would often go unnoticed."""
+
+AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
+"""What was done to an untouched photograph before it was scored: nothing, or its color was taken off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Scores of untouched photographs.
+
+    Attributes:
+        view: (n,) of pictures at about the view's size.
+        gray: (m,) of the same turned gray, scored without the color group.
+        large: (l,) of large pictures, whole and tiles as one; empty if none were given, or if the error of these
+            scores did not hold on others.
+    """
+
+    view: np.ndarray
+    gray: np.ndarray
+    large: np.ndarray
+
+    def scores(self, kind: str) -> np.ndarray:
+        """Return those of ``view``, ``gray`` or ``large``."""
+        return getattr(self, kind)
+
+
+def p_values(scores: np.ndarray, untouched: np.ndarray) -> np.ndarray:
+    """Return the p-values (N,): (1 + photographs that score as high) / (n + 1).
+
+    Args:
+        scores: (N,) of pictures.
+        untouched: (n,) of the photographs.
+    """
+    ordered = np.sort(np.asarray(untouched, np.float64))
+    as_high = len(ordered) - np.searchsorted(ordered, np.asarray(scores, np.float64), side="left")
+    return (1 + as_high) / (len(ordered) + 1)
+
+
+def alarms(p: np.ndarray | float, level: float = LEVEL) -> np.ndarray:
+    """Return whether p-values ``p`` alarm at ``level``."""
+    return np.asarray(p) <= level
+
+
+def is_enough(count: int, level: float) -> bool:
+    """Return whether ``count`` photographs calibrate ``level``."""
+    return count * level >= MIN_BEYOND - 1e-9
+
+
+def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
+    """Read the calibration that a table of scored views holds (docs/run-format.md).
+
+    The large pictures count if, calibrated by those of role ``calibrate``, the error on those of role ``report`` is not
+    above ``level`` by more than chance; until then tiles may name a group, but never decide a verdict.
+    """
+    untouched = rows[rows["transform"] == "identity"]
+    calibrating = untouched[untouched["role"] == "calibrate"]
+    at_view = calibrating[calibrating["size"] == "view"]
+    color = at_view.loc[(at_view["maker"] == AS_IT_IS) & ~at_view["no_color"], "score"].to_numpy()
+    gray = at_view.loc[at_view["maker"] == TURNED_GRAY, "score"].to_numpy()
+    large = calibrating.loc[(calibrating["size"] == "large") & ~calibrating["no_color"], "score"].to_numpy()
+    reported = untouched[(untouched["role"] == "report") & (untouched["size"] == "large") & ~untouched["no_color"]]
+    enough = is_enough(len(large), level) and len(reported) * level >= MIN_CHECKED - 1e-9
+    holds = enough and error_holds(p_values(reported["score"].to_numpy(), large), level, len(large))
+    return Calibration(color, gray, large if holds else large[:0])
+
+
+def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
+    """Return whether so many alarms among ``p`` (n,) at ``level`` are no surprise, at 95 %, among pictures of the same
+    source as the ``calibrated_on`` photographs.
+
+    Their number has a beta-binomial distribution then: the photographs are a draw, too.
+    """
+    from scipy.special import betaln, gammaln
+
+    n, found = len(p), int(alarms(p, level).sum())
+    beyond = math.floor(level * (calibrated_on + 1) + 1e-9)  # ranks among the photographs that alarm
+    within = calibrated_on + 1 - beyond
+    if not beyond:
+        return found == 0
+    k = np.arange(found, n + 1)
+    choices = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    as_many = np.exp(choices + betaln(k + beyond, n - k + within) - betaln(beyond, within)).sum()
+    return bool(as_many > 0.05)
+
+
+HALF = 0.5
+"""Groups of which a smaller share is detected are named where a picture is called untouched."""
+
+NEXT_TO_NOTHING = 3
+"""Times the level: a model that detects a smaller share gives no verdict."""
+
+
+@dataclass(frozen=True)
+class Power:
+    """Shares detected, on photographs that nothing was learned from, chosen on or calibrated on.
+
+    Attributes:
+        overall: groups weigh the same, and within each the bank and the alternatives.
+        by_group: the same of each group.
+    """
+
+    level: float
+    overall: Interval
+    by_group: dict[str, Interval]
+
+    @property
+    def hardly_detected(self) -> tuple[str, ...]:
+        """Groups of which less than half is detected."""
+        return tuple(group for group, share in self.by_group.items() if share.value < HALF)
+
+    @property
+    def is_next_to_nothing(self) -> bool:
+        return self.overall.value < NEXT_TO_NOTHING * self.level
+
+
+def with_p_values(rows: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
+    """Return ``rows`` of scored views with ``p``: each by the photographs of its kind, large ones by their whole alone
+    until large photographs calibrate."""
+    kind = kinds_of(rows["size"].to_numpy() == "large", rows["no_color"].to_numpy(), calibration)
+    score = rows["score"].to_numpy()
+    if "whole_score" in rows:
+        score = np.where(kind == "large", score, rows["whole_score"].to_numpy())
+    p = np.ones(len(rows))
+    for name in np.unique(kind):
+        mine = kind == name
+        p[mine] = p_values(score[mine], calibration.scores(name))
+    return rows.assign(p=p)
+
+
+def kinds_of(large: np.ndarray, no_color: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Return (N,) which photographs calibrate each picture: ``view``, ``gray`` or ``large``."""
+    by_tiles = np.asarray(large) & bool(len(calibration.large))
+    return np.where(no_color, "gray", np.where(by_tiles, "large", "view"))
+
+
+def power_of(rows: pd.DataFrame, calibration: Calibration, level: float, size: str = "view") -> Power | None:
+    """Return the power that a table of scored views shows at ``level``; None if nothing altered was reported on.
+
+    Args:
+        size: of the pictures: ``view``, or ``large`` where whole and tiles give one score.
+    """
+    altered = rows[(rows["role"] == "report") & (rows["transform"] != "identity") & (rows["size"] == size)]
+    if altered.empty or not len(calibration.scores(size)):
+        return None
+    altered = with_p_values(altered, calibration)
+    detected = alarms(altered["p"].to_numpy(), level)
+    photographs = altered["base_id"].to_numpy()
+    cell = (altered["group"] + "|" + altered["maker"]).astype("category").cat.codes.to_numpy(np.int64)
+
+    def share(mine: np.ndarray) -> Interval:
+        found = np.where(detected[mine], cell[mine], -1)
+        return interval(balanced_accuracy(cell[mine], found, photographs[mine]), low=0, high=1)
+
+    everything = np.ones(len(altered), bool)
+    groups = altered["group"].to_numpy()
+    return Power(level, share(everything), {group: share(groups == group) for group in dict.fromkeys(groups)})
+
 
 ALARMS = (ALTERED, RATHER_ALTERED)
-"""Answers of a detector that alarms, for tables of answers; `Verdict.alarms` tells of one."""
+"""Answers of a detector that alarms, in tables of answers."""
 
 SURE = 5
 """A p of the level divided by this, or less, is called altered, and up to the level rather altered."""
@@ -35,7 +207,7 @@ class Verdict:
     """What the detector finds in one picture: ``verdict`` in its row of ``probing predict --json``.
 
     Attributes:
-        alarms: whether p is at most the level: so altered seems a share ``level`` of untouched pictures.
+        alarms: whether p is at most the level: a share ``level`` of untouched pictures seems as altered.
         group, transform: what was done, if it alarms; with their probabilities given that the picture was altered.
         p: share of untouched photographs that seem as altered; None with too few of them for the level.
         n: how many photographs p is based on.

@@ -5,8 +5,24 @@ Anyone may use them: nothing here knows of runs or models.
 
 from __future__ import annotations
 
+from probing_core.catalog import Catalog
+from probing_core.measures import classification, embedding_space, neighbors
 from probing_core.measures.base import Measure, Predictions
-from probing_core.measures.catalog import MEASURES
-from probing_core.measures.intervals import Interval, interval
+from probing_core.measures.statistics import Interval, interval
 
 __all__ = ["MEASURES", "Interval", "Measure", "Predictions", "interval"]
+
+MEASURES: Catalog[Measure] = Catalog(
+    "measure",
+    (
+        *classification.MEASURES,
+        *classification.SELECTIVITY,
+        *classification.DETECTION,
+        *embedding_space.MEASURES,
+        *neighbors.RETRIEVAL,
+        *neighbors.DUPLICATES,
+        *neighbors.CONTENT,
+        *embedding_space.VARIANCE,
+    ),
+)
+"""The catalog of measures. Each family lists its entries in its own file."""

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from probing_core.measures.cluster_sums import ClusterSums
+from probing_core.measures.statistics import ClusterSums
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Predictions:
 
     Attributes:
         truth, predicted: (N,) class indices.
-        clusters: (N,) numbers of the base photographs.
+        clusters: (N,) base photographs.
         p_truth: (N,) probability of the right class.
         p_predicted: (N,) probability of the predicted class; None where it was not stored.
         p_calibrated: (N,) the same after temperature scaling; None where no temperature was fitted.
@@ -42,7 +42,7 @@ def no_chance(classes: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One measure as tables, charts and the evaluation need it.
+    """A measure as tables, charts and the evaluation need it.
 
     Attributes:
         name: as in tables, ``balanced-accuracy``.
@@ -54,7 +54,7 @@ class Measure:
         formula: the same in symbols, as plain text.
         source: where the definition comes from.
         has_interval: False where a bootstrap would mislead: a sum of absolute gaps grows with the noise of every draw,
-            so that the interval may not even hold the value.
+            so that the interval may not include the value.
         score: predictions -> the score as sums by photograph, or None where the predictions lack what it needs. The
             table of scores then has the measure for every probe, over the samples whose transforms it learned
             (subset ``seen``). None for measures of particular subsets (`probing_core.compute.scores`) and of
@@ -77,11 +77,11 @@ class Measure:
 
     @property
     def hint(self) -> str:
-        """The definition and the direction, shown wherever the measure stands."""
+        """The definition and the direction, as shown next to the measure."""
         if self.higher_is_better is None:
             return self.definition
         return f"{self.definition} {'Higher' if self.higher_is_better else 'Lower'} is better."
 
 
 fraction = partial(Measure, unit="fraction", low=0.0, high=1.0)
-"""A measure whose values lie between 0 and 1."""
+"""A measure with values between 0 and 1."""

@@ -1,14 +1,74 @@
-"""Scores of a classifier's predictions."""
+"""Scores of a classifier's predictions: accuracy, calibration, selectivity and the thresholds of detection."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
+from probing_core.errors import BadArray
 from probing_core.measures.base import Measure, Predictions, fraction
-from probing_core.measures.cluster_sums import ClusterSums, mean, mean_ratio, numbered, sums_by
-from probing_core.measures.probabilities import MIN_SCORED_PROBABILITY
+from probing_core.measures.statistics import (
+    MIN_CLUSTERS_FOR_BOOTSTRAP,
+    ClusterSums,
+    mean,
+    mean_ratio,
+    numbered,
+    sums_by,
+)
+
+MIN_PROBABILITY = 1e-30
+"""Smallest probability in a loss or a fit: it keeps a logarithm finite, and bounds nothing else."""
+
+MIN_SCORED_PROBABILITY = 1e-12
+"""Smallest probability in a score: it bounds what one sample adds to a mean."""
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities of ``logits`` over the last axis, in the same precision."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+"""Range that `fit_temperature` searches."""
+
+
+def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """Return the temperature that minimizes the mean negative log-likelihood, between 0.05 and 20.
+
+    Logits divided by T and log-probabilities divided by T give the same softmax, so probabilities suffice.
+
+    Args:
+        probabilities: (N, K), of samples that the probe did not learn from.
+        truth: (N,) positions.
+
+    Raises:
+        BadArray: no samples.
+    """
+    from scipy.optimize import minimize_scalar
+
+    if len(truth) == 0:
+        raise BadArray("A temperature is fitted on held-out samples, but there are none; give some.")
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_PROBABILITY))
+    right = logs[np.arange(len(truth)), truth]
+
+    def loss(log_t: float) -> float:
+        scaled = logs / np.exp(log_t)
+        top = scaled.max(1)
+        return float((np.log(np.exp(scaled - top[:, None]).sum(1)) + top - right / np.exp(log_t)).mean())
+
+    found = minimize_scalar(
+        loss, bounds=(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE)), method="bounded", options={"xatol": 1e-4}
+    )
+    return float(np.exp(found.x))
+
+
+def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return ``probabilities`` (N, K) with their logits divided by ``temperature``."""
+    return softmax(np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_PROBABILITY)) / temperature)
+
 
 ECE_BINS = 15
 
@@ -37,7 +97,7 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> 
 
 
 def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the mean over the classes of ``truth`` of true-positive rate less false-positive rate (Powers 2011).
+    """Return the mean over the classes of ``truth`` of true-positive rate minus false-positive rate (Powers 2011).
 
     0 for guessing, whatever the guess; 1 for a perfect classifier.
     """
@@ -73,8 +133,6 @@ def _from_counts(
     clusters: np.ndarray,
     score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> ClusterSums:
-    """Return a score computed from how often each class of ``truth`` was predicted correctly, was there, and was
-    predicted."""
     classes, row = numbered(truth)
     k = len(classes)
     position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
@@ -199,5 +257,137 @@ MEASURES = (
         source="Guo et al. 2017",
         has_interval=False,
         score=lambda p: _calibration(p, p.p_calibrated),
+    ),
+)
+
+
+def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
+    """Return the labels (N,) of a control task: each type has one random class (Hewitt & Liang 2019).
+
+    A probe can only memorize them. Selectivity is the accuracy at the task minus that at the control task.
+
+    Args:
+        types: (N,) ids that recur in every split (clusters of embeddings); a type of a single image would be
+            new in the test split, and nothing about it could be learned.
+    """
+    ids, row = np.unique(types, return_inverse=True)
+    # Every class serves as many types as any other, give or take one.
+    return np.random.default_rng(seed).permutation(np.arange(len(ids)) % classes)[row]
+
+
+SELECTIVITY = (
+    Measure(
+        name="selectivity",
+        title="selectivity",
+        unit="fraction",
+        low=-1.0,
+        high=1.0,
+        higher_is_better=True,
+        definition="Accuracy at the task, less that at a control task whose labels are drawn at random, one for "
+        "each cluster of the model's own embeddings. Clusters are easier to learn in some spaces than in others, so "
+        "compare a model's two accuracies, not models.",
+        formula="accuracy(task) − accuracy(control task)",
+        source="Hewitt & Liang 2019",
+    ),
+)
+
+
+RESAMPLES = 1000
+SENSITIVITY = 1.0
+"""The d' of the threshold (Green & Swets 1966)."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Level at which a probe detects a transformation.
+
+    Attributes:
+        value: the level at which d' = 1; the nearest tried one where censored.
+        low, high: its 95 % interval, bootstrapped over images; NaN with fewer than 20.
+        censored: ``below`` (seen at every level tried), ``above`` (seen at none), or empty.
+        false_alarms: share of untouched images that were called transformed.
+    """
+
+    value: float
+    low: float
+    high: float
+    censored: str
+    false_alarms: float
+
+
+def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, seed: int = 0) -> Threshold:
+    """Return the level at which d' = z(hit rate) - z(false-alarm rate) is 1.
+
+    The hit rate is fitted by F + (1 - F - lapse) Phi((level - a) / b), with F the false-alarm rate, by maximum
+    likelihood on a grid: a over the levels and half their range beyond, b from a fiftieth of to twice the range,
+    lapse of 0, 0.03 or 0.1. Bootstrap draws take an image's hits and alarms together. The
+    intervals are too narrow where so few false alarms occur that single images decide (docs/run-format.md).
+
+    Args:
+        levels: (S,) increasing from weak to strong, in one unit (take log or position in the range as is natural).
+        hits: (N, S) bool, whether image n was called transformed at level s.
+        alarms: (N,) share of the image's untouched versions that were called transformed.
+
+    Raises:
+        BadArray: fewer than three levels, levels that do not increase, or images that do not pair up.
+    """
+    levels, hits = np.asarray(levels, np.float64), np.asarray(hits, np.float64)
+    alarms = np.asarray(alarms, np.float64)
+    if len(levels) < 3 or hits.shape != (len(alarms), len(levels)) or len(alarms) == 0 or (np.diff(levels) <= 0).any():
+        raise BadArray(
+            f"A threshold needs at least three increasing levels, hits (images, levels) and alarms (images,), but got "
+            f"{len(levels)} levels, hits {hits.shape} and alarms {alarms.shape}."
+        )
+    n = len(hits)
+    value = float(_fit(levels, hits.sum(0, keepdims=True), alarms.sum(keepdims=True), n)[0])
+    low = high = float("nan")
+    if n >= MIN_CLUSTERS_FOR_BOOTSTRAP:
+        drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), RESAMPLES)
+        thresholds = _fit(levels, drawn @ hits, np.round(drawn @ alarms), n)
+        low, high = np.quantile(np.clip(thresholds, levels[0], levels[-1]), [0.025, 0.975])
+    return Threshold(
+        value=float(np.clip(value, levels[0], levels[-1])),
+        low=float(low),
+        high=float(high),
+        censored="below" if value < levels[0] else "above" if value > levels[-1] else "",
+        false_alarms=float(alarms.mean()),
+    )
+
+
+def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) -> np.ndarray:
+    """Return the thresholds (B,) of hit counts (B, S) and alarm counts (B,), each of ``images``."""
+    from scipy.special import ndtr, ndtri
+
+    span = levels[-1] - levels[0]
+    a = np.linspace(levels[0] - span / 2, levels[-1] + span / 2, 121)
+    b = span * np.geomspace(0.02, 2, 20)
+    a, b, lapse = (g.ravel() for g in np.meshgrid(a, b, [0, 0.03, 0.1], indexing="ij"))
+    curve = ndtr((levels[:, None] - a) / b)
+    found = np.empty(len(hits))
+    for count in np.unique(alarms):
+        rows = alarms == count
+        # Half a count in either corner keeps z finite (Hautus 1995).
+        false = (count + 0.5) / (images + 1)
+        room = np.maximum(1 - false - lapse, 1e-3)
+        rate = np.clip(false + room * curve, 1e-6, 1 - 1e-6)
+        likelihood = hits[rows] @ np.log(rate) + (images - hits[rows]) @ np.log1p(-rate)
+        best = likelihood.argmax(1)
+        target = ndtr(ndtri(false) + SENSITIVITY)
+        share = np.clip((target - false) / room[best], 1e-6, 1 - 1e-6)
+        found[rows] = a[best] + b[best] * ndtri(share)
+    return found
+
+
+DETECTION = (
+    Measure(
+        name="detection-threshold",
+        title="detection threshold",
+        unit="the transformation's own",
+        low=None,
+        high=None,
+        higher_is_better=None,
+        definition="The strength at which a probe separates transformed from untouched images with d' = 1.",
+        formula="the strength s at which z(hit rate at s) − z(false-alarm rate) = 1",
+        source="Wichmann & Hill 2001; Green & Swets 1966",
     ),
 )

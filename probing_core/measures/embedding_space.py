@@ -1,12 +1,13 @@
-"""Effects of a transformation on the space of embeddings."""
+"""Effects of transformations on the space of embeddings: shift, and the parts of the variance."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.base import Measure
-from probing_core.measures.nearest import unit
+from probing_core.measures.base import Measure, fraction
+from probing_core.measures.neighbors import unit
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, Interval, t_quantile
 
 
 def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
@@ -46,5 +47,88 @@ MEASURES = (
         definition="Cosine distance from untouched to transformed embedding, over the mean distance between images.",
         formula="(1 − cos(zᵢ, zᵢ′)) / mean over i ≠ j of (1 − cos(zᵢ, zⱼ)), averaged over images",
         source="protocol",
+    ),
+)
+
+
+PARTS = ("content", "look", "both", "rest")
+
+MIN_PHOTOGRAPHS = 3
+"""Photographs without which there are no parts: one is left out for the interval, and two have a variance."""
+
+
+def variance_parts(X: np.ndarray) -> dict[str, Interval]:
+    """Return the share of each variance component in the sum of all, with its interval over photographs.
+
+    A two-way analysis of variance with random effects: photographs (content), transformations (look), their
+    interaction (both), and repetitions (rest), whose mean squares are set equal to their expectations (Searle, Casella
+    & McCulloch 1992, section 4.3), summed over dimensions; a negative component is 0. With one repetition, interaction
+    and rest are not separated, and ``rest`` is their sum.
+
+    The interval leaves out one photograph after another (Tukey's jackknife), from 6 photographs up: drawing them with
+    replacement would not do, since a photograph that is there twice adds no variance.
+
+    Args:
+        X: (P, T, R, D) embeddings of P photographs under T transformations, R times each.
+
+    Raises:
+        BadArray: fewer than three photographs or two transformations.
+    """
+    if X.ndim != 4 or X.shape[0] < MIN_PHOTOGRAPHS or X.shape[1] < 2:
+        raise BadArray(
+            f"Parts of the variance need (photographs, transformations, repetitions, dimensions) with three "
+            f"photographs and two transformations at least, but got {X.shape}; give more."
+        )
+    count, repetitions = X.shape[0], X.shape[2]
+    whole, *without = _components(X, np.concatenate([np.ones((1, count)), 1 - np.eye(count)]))
+    shares = np.array(without) / np.sum(without, axis=1, keepdims=True)
+    half = t_quantile(count - 1) * np.sqrt((count - 1) / count * ((shares - shares.mean(0)) ** 2).sum(0))
+    known, method = (True, "jackknife") if count >= MIN_CLUSTERS_FOR_T else (False, "none")
+    positive = np.maximum(whole, 0)
+    found = {}
+    for part, value, reach in zip(PARTS, positive / max(positive.sum(), 1e-30), half, strict=True):
+        low, high = (max(0.0, value - reach), min(1.0, value + reach)) if known else (np.nan, np.nan)
+        if repetitions > 1 or part != "both":
+            found[part] = Interval(float(value), float(low), float(high), method, count)
+    return found
+
+
+def _components(X: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Return the components (B, 4), which may be negative, of the photographs that are ``taken`` (B, P) 0 or 1."""
+    P, T, R, _ = X.shape
+    X = X - X.mean((0, 1, 2), dtype=np.float64).astype(X.dtype)
+    cells = X.mean(2, dtype=np.float64)
+    photographs = cells.mean(1)
+    # Squared means over some photographs are quadratic in which of them are there.
+    grand = photographs @ photographs.T
+    by_look = cells.reshape(P, -1) @ cells.reshape(P, -1).T
+    own = np.stack([np.diag(grand), np.diag(by_look), np.einsum("ptrd,ptrd->p", X, X, dtype=np.float64)], axis=1)
+    count = taken.sum(1)
+    mean = ((taken @ grand) * taken).sum(1) / count**2
+    looks = ((taken @ by_look) * taken).sum(1) / count**2
+    of_photographs, of_cells, of_samples = (taken @ own).T
+    content = R * T * (of_photographs - count * mean)
+    look = R * count * (looks - T * mean)
+    both = R * (of_cells - count * T * mean) - content - look
+    rest = of_samples - R * of_cells
+    ms_both = both / ((count - 1) * (T - 1))
+    ms_rest = rest / (count * T * (R - 1)) if R > 1 else 0 * rest
+    found = (
+        (content / (count - 1) - ms_both) / (R * T),
+        (look / (T - 1) - ms_both) / (R * count),
+        (ms_both - ms_rest) / R if R > 1 else 0 * both,
+        ms_rest if R > 1 else ms_both,
+    )
+    return np.stack(found, axis=1)
+
+
+VARIANCE = (
+    fraction(
+        name="variance-share",
+        title="share of the variance",
+        higher_is_better=None,
+        definition="Share of an embedding's variance that content, look, both together, or the rest make.",
+        formula="σ²(part) / Σ σ², components of a two-way analysis of variance with random effects",
+        source="Searle, Casella & McCulloch 1992",
     ),
 )

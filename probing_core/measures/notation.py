@@ -41,8 +41,7 @@ def in_points(difference: float) -> str:
 
 
 def minus(number: str) -> str:
-    """Return a formatted number with a minus sign in place of its hyphen, which is shorter than the plus sign, and none
-    before zero."""
+    """Return a formatted number with a minus sign in place of its hyphen, and none before zero."""
     return number.removeprefix("-") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)
 
 
@@ -104,7 +103,7 @@ def _option_title(option: str) -> str:
 
 
 def model_titles(models: Iterable[str]) -> dict[str, str]:
-    """Return the title of each model; of two that would be called alike, both keep their full name."""
+    """Return the title of each model; models with the same title keep their full name."""
     titles = {model: model_title(model) for model in models}
     counts = Counter(titles.values())
     return {model: title if counts[title] == 1 else model for model, title in titles.items()}

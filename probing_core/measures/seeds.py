@@ -1,18 +1,21 @@
-"""Several trainings of one kind, each with a seed of its own: what their spread shows of a difference."""
+"""Several trainings of one kind with different seeds: what their spread shows about a difference."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from probing_core.measures.intervals import t_quantile
+from probing_core.measures.statistics import t_quantile
 
 MIN_SEEDS = 3
-"""With fewer trainings than this no interval over those of one kind alone is given."""
+"""Trainings of one kind below which no interval over them is given."""
 
 MIN_FREEDOM = 4
-"""With fewer degrees of freedom than this the spread between trainings is not known well enough for a test."""
+"""Degrees of freedom below which the spread between trainings is not known well enough for a test."""
+
+_SEED = re.compile(r"@seed=(\d+)(?=@|$)")
 
 
 def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
@@ -27,8 +30,8 @@ def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
 def pooled_deviation(kinds: Sequence[Sequence[float]]) -> tuple[float, int]:
     """Return the standard deviation between trainings of one kind, pooled over ``kinds``, and its degrees of freedom.
 
-    All kinds are taken to vary alike: the squared deviations from each kind's own mean are summed and divided by the
-    number of trainings less the number of kinds (the error mean square of a one-way analysis of variance).
+    All kinds are assumed to vary alike: the squared deviations from the mean of each kind are summed and divided by the
+    number of trainings minus the number of kinds (the error mean square of a one-way analysis of variance).
 
     Args:
         kinds: scores of the trainings of each kind; a kind with one training adds nothing.
@@ -62,7 +65,28 @@ def seeds_difference(
     if error == 0:  # trainings that all score alike
         return effect, effect, float(effect == 0)
     half = t_quantile(freedom) * error
-    # As in `measures.intervals`: scipy.stats is slow to import.
+    # As in `t_quantile`: scipy.stats is slow to import.
     from scipy.special import stdtr
 
     return effect - half, effect + half, float(2 * stdtr(freedom, -abs(effect) / error))
+
+
+def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
+    """Return for each of ``models`` the same model with the lowest seed; empty where it is that one, and for those in
+    ``alone``."""
+    first: dict[str, str] = {}
+    for model in sorted(models, key=_seed):
+        first.setdefault(_SEED.sub("", model), model)
+    leaders = [first[_SEED.sub("", model)] for model in models]
+    return ["" if model in (one, *alone) else one for model, one in zip(models, leaders, strict=True)]
+
+
+def with_place(models: Iterable[str]) -> list[str]:
+    """Return the ``models`` without those that are another one with a higher seed."""
+    names = list(dict.fromkeys(models))
+    return [name for name, of in zip(names, seed_of(names), strict=True) if not of]
+
+
+def _seed(model: str) -> int:
+    found = _SEED.search(model)
+    return int(found[1]) if found else 0

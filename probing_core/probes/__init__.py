@@ -1,4 +1,4 @@
-"""Probes: small classifiers from an embedding to a class, one file a kind.
+"""Probes: small classifiers from an embedding to a class.
 
 Reading and applying a linear probe (`LinearProbe`) needs NumPy alone; fitting imports PyTorch.
 """

@@ -1,4 +1,4 @@
-"""Named arrays and one JSON entry in a safetensors file: how probes and what belongs to them are stored."""
+"""Named arrays and one JSON entry in a safetensors file: the format of stored probes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def from_bytes(data: bytes, entry: str) -> tuple[dict[str, np.ndarray], dict[str
 def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
     """Return the header of a file of safetensors, and the position at which its data begin.
 
-    The library itself tells neither the metadata of bytes in memory nor where an array lies in a file.
+    The library returns neither the metadata of bytes in memory nor the place of an array in a file.
     """
     size = int.from_bytes(file.read(8), "little")
     return json.loads(file.read(size)), 8 + size

@@ -9,17 +9,17 @@ from typing import Protocol
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.probabilities import MIN_PROBABILITY, softmax
+from probing_core.measures.classification import MIN_PROBABILITY, softmax
 from probing_core.probes import array_file
 
 
 @dataclass(frozen=True)
 class FitFacts:
-    """Facts that a reader must know about one fit.
+    """Facts about one fit that are reported with its scores.
 
     Attributes:
         penalty: the setting that was chosen: a linear probe's penalty, an MLP's weight decay, the k of kNN.
-        at_edge: whether it is the smallest or largest of its grid, so that a better one may lie beyond.
+        at_edge: whether it is the smallest or largest of its grid, so that a better one may be outside.
         converged: whether the optimizer met its tolerance at that penalty.
         iterations: of the optimizer, at that penalty.
         validation_loss: mean negative log-likelihood in nats at that penalty, on the rows that chose it.
@@ -111,7 +111,7 @@ class LinearProbe:
         return softmax(self.logits(X) / np.float32(self.temperature))
 
     def with_temperature(self, temperature: float) -> LinearProbe:
-        """Return the same probe, calibrated (see `probing_core.measures.temperature.fit_temperature`)."""
+        """Return the same probe, calibrated (see `probing_core.measures.classification.fit_temperature`)."""
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:

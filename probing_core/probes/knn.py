@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from probing_core.measures.nearest import nearest, unit
+from probing_core.measures.neighbors import nearest, unit
 from probing_core.probes import rows as reading
 
 NEIGHBORS = (5, 20, 50)

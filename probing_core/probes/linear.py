@@ -1,19 +1,71 @@
-"""The linear probe: softmax regression on standardized embeddings, its L2 penalty chosen on validation."""
+"""Linear probes: softmax regression, its L2 penalty chosen on validation, and discriminant analysis in closed form."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from probing_core.errors import BadArray
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.optimizer import Block, Solution, curvature, gram, metric_inverse, minimize
-from probing_core.probes.penalty import GRID, choose_penalty
 from probing_core.probes.rows import Sliceable
+
+GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
+"""Penalties on the squared weights, added to the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
+which is scikit-learn's with ``C = 1 / (n * penalty)``. For thousands of photographs about 0.001 is chosen, for the
+probe of live predictions, which learns from most, down to a hundredth of that."""
+
+PENALTY_PER_DIMENSION = 5e-5
+"""Factor of `fixed_penalty`."""
+
+WORSE = 1e-3
+"""Share of the lowest validation loss by which another must exceed it to be worse: more than the optimizer leaves."""
+
+PATH_TOLERANCE = 1e-5
+"""Tolerance of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`) while it searches the penalty."""
+
+
+def fixed_penalty(dims: int) -> float:
+    """Return the penalty of probes that have too few photographs to choose one, on embeddings of ``dims`` dimensions.
+
+    It is fixed beforehand, so that it does not depend on tested photographs. Standardized embeddings have
+    a mean squared length of ``dims``, so a penalty in proportion to it shrinks the logits of all models alike; one
+    constant for all would favor models of some width.
+    """
+    return PENALTY_PER_DIMENSION * dims
+
+
+def choose_penalty(
+    penalties: Sequence[float],
+    start: Tensor,
+    solve: Callable[[float, Tensor, Tensor, float], Solution],
+    loss: Callable[[Tensor, float], float],
+) -> tuple[int, list[tuple[float, float, Solution]]]:
+    """Return the (penalty, validation loss, solution) of the path where the loss is lowest, and the path, strongest
+    first.
+
+    It ends at the first penalty that is worse than one before: weaker ones take longest and would be worse still.
+
+    Args:
+        start: (D + 1, K).
+        solve: (penalty, start, point of the metric, tolerance) -> solution.
+        loss: (V, penalty) -> validation loss.
+    """
+    V, path = start, []
+    for penalty in sorted(penalties, reverse=True):
+        solution = solve(penalty, start, V, PATH_TOLERANCE)
+        # The next start extrapolates the last two solutions.
+        V, start = solution.V, 2 * solution.V - V
+        path.append((penalty, loss(V, penalty), solution))
+        if path[-1][1] > (1 + WORSE) * min(validation_loss for _, validation_loss, _ in path):
+            break
+    return int(np.argmin([validation_loss for _, validation_loss, _ in path])), path
+
 
 METRIC_ROWS = 4096
 """Rows, evenly spaced, from which the metric of the optimizer is taken."""
@@ -41,8 +93,7 @@ def fit(
         classes: K names.
         validation: (Xv, yv) of the same kinds, of photographs that are not in ``X``.
         weights: (N,) of rows in the mean loss and in standardization; 1 each if not given.
-        penalties: the grid; solved from the strongest on, each start being the last two solutions extrapolated, up to
-            the first that is worse than one before: weaker ones, which take longest, would be worse still.
+        penalties: the grid, searched as in `choose_penalty`.
         standardize: to mean 0 and deviation 1 on ``X``.
         root: whether the probe takes the square root of embeddings, none of whose numbers is negative.
 
@@ -83,7 +134,6 @@ def fit(
 
 
 def _blocks(X: Sliceable, y: np.ndarray, weights: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> list[Block]:
-    """Return all rows, standardized."""
     return [
         Block(
             reading.block_reader(X, rows, mean, scale),
@@ -102,7 +152,7 @@ def fit_in_span(
     validation: tuple[Sliceable, np.ndarray],
     penalties: Sequence[float] = GRID,
 ) -> LinearProbe:
-    """Fit the probe that `fit` finds, in less time where rows are fewer than dimensions; arguments as there.
+    """Fit the probe that `fit` finds, in less time where rows are fewer than dimensions.
 
     The best weights are sums of training rows (the representer theorem), so they are sought in the space that the
     standardized rows span.
@@ -136,7 +186,6 @@ def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> 
 
 
 def _sample(blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
-    """Return at most `METRIC_ROWS` rows, evenly spaced, and their weights."""
     stride = -(-sum(len(block.truth) for block in blocks) // METRIC_ROWS)
     return torch.cat([b.rows()[::stride] for b in blocks]), torch.cat([b.weight[::stride] for b in blocks])
 
@@ -153,4 +202,52 @@ def as_probe(
         scale=scale.astype(np.float32),
         facts=facts,
         root=root,
+    )
+
+
+MIN_SCALE = 1e-6
+"""Deviation of a dimension, as a share of the largest, below which it counts as constant."""
+
+
+def fit_discriminant(X: np.ndarray, y: np.ndarray, *, classes: Sequence[str]) -> LinearProbe:
+    """Fit linear discriminant analysis (Fisher 1936) on standardized embeddings, the covariance within classes shrunk
+    towards a multiple of the identity by the formula of Ledoit & Wolf (2004): there is no penalty to choose.
+
+    Classes are expected equally often, whatever their numbers of rows.
+
+    Args:
+        X: (N, D) embeddings.
+        y: (N,) whole numbers, positions in ``classes``; each of them occurs.
+        classes: K names.
+
+    Raises:
+        BadArray: shapes that do not fit, a class without a row, or embeddings that are not finite.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    X, y, k = np.asarray(X, np.float64), np.asarray(y), len(classes)
+    if X.ndim != 2 or y.shape != (len(X),) or not np.array_equal(np.unique(y), np.arange(k)):
+        raise BadArray(
+            f"Discriminant analysis needs embeddings (N, D) and N classes from 0 to {k - 1}, each of them there; got "
+            f"{X.shape} and {y.shape} with {len(np.unique(y))} different ones."
+        )
+    if not np.isfinite(X).all():
+        raise BadArray("The embeddings hold values that are not finite numbers; embed these pictures again.")
+    mean, scale = X.mean(0), X.std(0)
+    scale[scale <= MIN_SCALE * scale.max()] = np.inf  # a constant dimension separates nothing
+    if np.isinf(scale).all():
+        raise BadArray("All embeddings are the same, so that no class can be told from another; was the model loaded?")
+    Z = (X - mean) / scale
+    means = np.stack([Z[y == c].mean(0) for c in range(k)])
+    covariance, shrinkage = ledoit_wolf(Z - means[y], assume_centered=True)
+    covariance[np.diag_indices_from(covariance)] += np.finfo(float).eps * np.trace(covariance)
+    weight = np.linalg.solve(covariance, means.T).T
+    facts = FitFacts(float(shrinkage), at_edge=False, converged=True, iterations=0, validation_loss=float("nan"))
+    return LinearProbe(
+        classes=tuple(classes),
+        weight=weight.astype(np.float32),
+        bias=(-0.5 * (weight * means).sum(1)).astype(np.float32),
+        mean=mean.astype(np.float32),
+        scale=scale.astype(np.float32),
+        facts=facts,
     )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from probing_core.measures.probabilities import softmax
+from probing_core.measures.classification import softmax
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, forward
 
@@ -58,7 +58,7 @@ def fit_seeds(
     weights: np.ndarray | None = None,
     validation_weights: np.ndarray | None = None,
 ) -> tuple[MLPProbe, ...]:
-    """Fit one probe a seed, all at once; arguments as in `probing_core.probes.linear.fit`.
+    """Fit one probe for each seed, all at once.
 
     A seed draws the first weights, the order of the rows and the units that are dropped. AdamW (Loshchilov & Hutter
     2019) with a cosine to 0; of `EPOCHS` epochs each seed keeps the one with the lowest loss on ``validation``.
@@ -138,7 +138,6 @@ def _kept_units(
 def _tensors(
     X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, mean: np.ndarray, scale: np.ndarray
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return standardized rows (n, D), classes (n,) and weights (n,)."""
     rows = reading.standardized(X, slice(0, len(y)), mean, scale)[:, :-1]
     weight = torch.ones(len(y)) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
     return rows, torch.from_numpy(np.asarray(y, np.int64)), weight
@@ -154,7 +153,6 @@ def _batch_loss(
 
 
 def _losses(layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor) -> list[float]:
-    """Return each seed's mean loss on ``rows`` (n, D), weighted by ``weight`` (n,)."""
     totals = torch.zeros(len(layers[0]), dtype=torch.float64)
     with torch.no_grad():
         for start in range(0, len(truth), reading.BLOCK):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from probing_core.measures.probabilities import MIN_PROBABILITY
+from probing_core.measures.classification import MIN_PROBABILITY
 
 TOLERANCE = 1e-6
 """The optimizer has converged when the objective can still fall by this share of itself, by its Newton decrement in
@@ -32,7 +32,7 @@ MEMORY = 5
 """Pairs of steps and gradient changes that L-BFGS remembers; more save no iterations here."""
 
 MIN_SLOPE_RATIO, MAX_SLOPE_RATIO = -0.7, 0.5
-"""A step is taken when the slope at its end, over the slope at its start, lies between these two."""
+"""A step is taken when the slope at its end, divided by the slope at its start, is between these two."""
 
 MAX_TRIALS = 4
 """Steps that a line search tries at most."""
@@ -88,10 +88,9 @@ def curvature(logits: Tensor, weight: Tensor) -> Tensor:
 def minimize(
     blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor, *, tolerance: float = TOLERANCE
 ) -> Solution:
-    """Return the minimum.
+    """Return the minimum of the objective over the rows of ``blocks``.
 
     Args:
-        blocks: the rows.
         start: (D, K), where the search begins.
         ridge: (D,); 0 in the row of the bias.
         inverse: (D, D), from `metric_inverse`.
@@ -108,8 +107,6 @@ def minimize(
 
 
 class _State:
-    """State of the optimizer: parameters, logits, errors, gradient, and the memory of L-BFGS."""
-
     def __init__(self, blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor) -> None:
         self.blocks, self.inverse = blocks, inverse
         self.V = start.clone()
@@ -138,7 +135,6 @@ class _State:
         return step, _dot(self.gradient, step)
 
     def advance(self, step: Tensor, slope: Tensor) -> None:
-        """Move along ``step``."""
         step = step * self._search(step, slope)
         self.V += step
         before, self.gradient = self.gradient, self._gradient()
@@ -196,7 +192,6 @@ class _State:
 
 
 def _product(block: Block, V: Tensor) -> Tensor:
-    """Return X V (n, K)."""
     width = V.shape[1]
     # Matrix products of 31 columns take twice the time of those of 32.
     padded = torch.nn.functional.pad(V, (0, -width % 16))
@@ -204,5 +199,4 @@ def _product(block: Block, V: Tensor) -> Tensor:
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Return the inner product () of two (D, K)."""
     return torch.einsum("dk,dk->", a, b)

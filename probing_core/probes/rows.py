@@ -36,11 +36,7 @@ class Sliceable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Roots:
-    """Square roots of rows (N, D), taken as they are read.
-
-    Attributes:
-        X: the rows.
-    """
+    """Square roots of rows (N, D), taken as they are read."""
 
     X: Sliceable
 
@@ -53,7 +49,7 @@ class Roots:
 
 
 def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
-    """Refuse rows without exactly one class each.
+    """Check that each row has exactly one class.
 
     Raises:
         BadArray: shapes do not fit, or a class is out of range.
@@ -70,7 +66,6 @@ def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
 
 
 def slices(n: int) -> Iterator[slice]:
-    """Return slices of at most `BLOCK` rows."""
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.measures import nearest as search
+from probing_core.measures import neighbors as search
 
 
 def nearest(

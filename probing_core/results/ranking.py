@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +12,8 @@ import pandas as pd
 from probing_core.charts.theme import BASELINE
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.cluster_sums import ClusterSums
-from probing_core.measures.paired_tests import holm, sign_flips
+from probing_core.measures.seeds import seed_of
+from probing_core.measures.statistics import ClusterSums, holm, sign_flips
 from probing_core.results.run import Run
 
 GENERALIZING = ("unseen", "far")
@@ -25,7 +24,6 @@ SIGNIFICANCE = 0.05
 RANKING_FACTS = ("base_id", "transform", "group", "visible")
 """What the scores that rank models need to know of a sample."""
 
-_SEED = re.compile(r"@seed=(\d+)(?=@|$)")
 BELOW = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
 """Sign before the name of a model in a table, which is the model above with another seed."""
 
@@ -128,27 +126,6 @@ def has_place(board: pd.DataFrame) -> pd.Series:
 def marked(board: pd.DataFrame) -> pd.Series:
     """Return the names of the models of a ranking for a table, with a sign before those that have no place."""
     return board["model"].where(has_place(board), BELOW + board["model"])
-
-
-def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
-    """Return for each of ``models`` the one of the lowest seed that is alike in all else; empty for that one itself,
-    and for those that stand ``alone``."""
-    first: dict[str, str] = {}
-    for model in sorted(models, key=_seed):
-        first.setdefault(_SEED.sub("", model), model)
-    leaders = [first[_SEED.sub("", model)] for model in models]
-    return ["" if model in (one, *alone) else one for model, one in zip(models, leaders, strict=True)]
-
-
-def with_place(models: Iterable[str]) -> list[str]:
-    """Return those of ``models``, each once, that are no other one with another seed."""
-    names = list(dict.fromkeys(models))
-    return [name for name, of in zip(names, seed_of(names), strict=True) if not of]
-
-
-def _seed(model: str) -> int:
-    found = _SEED.search(model)
-    return int(found[1]) if found else 0
 
 
 def measure_of(subset: str) -> str:

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.measures.cluster_sums import mean
-from probing_core.measures.intervals import interval
-from probing_core.measures.retrieval import SAME_COSINE, directions
+from probing_core.measures.neighbors import SAME_COSINE, directions
+from probing_core.measures.statistics import interval, mean
 from probing_core.results.ranking import (
     SIGNIFICANCE,
     AccuracySums,
@@ -164,13 +163,6 @@ def survivors(run: Run, cosine: str, unrelated: float) -> pd.DataFrame:
         if found
         else pd.DataFrame()
     )
-
-
-def by_use(run: Run) -> pd.DataFrame:
-    """Return the rows of `ordered` for every use, with ``use``; empty where none was measured."""
-    boards = [ordered(run, use).assign(use=use) for use in USES]
-    boards = [board for board in boards if not board.empty]
-    return pd.concat(boards, ignore_index=True) if boards else pd.DataFrame()
 
 
 @dataclass(frozen=True, eq=False)

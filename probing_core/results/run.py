@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.theme import Theme
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import CALIBRATED, DEPLOYMENT, EVERYTHING
+from probing_core.compute.names import ALL_REPETITIONS, CALIBRATED, DEPLOYMENT, EVERYTHING, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import reference_run, refuse_address
 from probing_core.probes.base import LinearProbe
@@ -21,7 +20,7 @@ from probing_core.results.pictures import Pictures
 from probing_core.run import layout
 from probing_core.run.columns import Where
 from probing_core.run.embeddings import has_embeddings, lazy_embeddings
-from probing_core.run.layout import map_path
+from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.models import embeds_pictures, model_entries, without_passed_over
 from probing_core.run.recipe import Recipe, read_recipe
 from probing_core.run.sample_table import FACTS, SampleTable
@@ -29,7 +28,7 @@ from probing_core.run.store import Store, completed_on
 from probing_core.transforms.base import GROUPS, Image
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure as PlotlyFigure
+    from probing_core.results.explorer.shared_file import Shown
 
 PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
 """Columns of a table of predictions."""
@@ -165,10 +164,6 @@ class Run:
         """Return those rows of `samples`, with every column; no row group without any of them is read."""
         return self._samples.rows(rows)
 
-    def samples_of(self, images: Collection[str]) -> np.ndarray:
-        """Return rows of the samples of these images, in order."""
-        return self._samples.of_images(images)
-
     @cached_property
     def _samples(self) -> SampleTable:
         return SampleTable(self.store)
@@ -249,6 +244,28 @@ class Run:
     def has_map(self, model: str, reading: str = EVERYTHING) -> bool:
         """Return whether `map` finds one."""
         return self.store.has(map_path(model, reading))
+
+    def neighbors(self, model: str, reading: str = EVERYTHING, repetition: int | None = None) -> pd.DataFrame | None:
+        """Return for each tested sample those of other photographs whose embeddings by ``model`` are nearest.
+
+        Args:
+            reading: as of `map`.
+            repetition: samples of this one alone, and neighbors within it; of all if not given, or if the run keeps
+                none of it.
+
+        Returns:
+            ``sample`` and ``near_1`` to ``near_5``, samples, nearest first, -1 where there are fewer; None where the
+            run has no such table.
+        """
+        table = self.table(neighbors_path(model, reading))
+        if table.empty:
+            return None
+        numbers = table.loc[table["among"] == ALL_REPETITIONS, "sample"].to_numpy()
+        within = table["among"] == (ALL_REPETITIONS if repetition is None else repetition)
+        found = table[within if within.any() else table["among"] == ALL_REPETITIONS]
+        near = found[list(NEAR)].to_numpy()
+        samples = np.where(near < len(numbers), numbers[np.minimum(near, len(numbers) - 1)], -1)
+        return pd.DataFrame({"sample": found["sample"].to_numpy(), **dict(zip(NEAR, samples.T, strict=True))})
 
     def has_embeddings(self, model: str) -> bool:
         """Return whether the run holds embeddings of ``model``; one that was shipped may have none."""
@@ -374,57 +391,20 @@ class Run:
 
         return frozenset(t.name for t in far_style()) & frozenset(self.recipe.transforms)
 
-    # figures, of Plotly, which notebooks show
-
-    def plot_leaderboard(self, task: str = "fine", subset: str = "all", dark: bool = False) -> PlotlyFigure:
-        """Return the models by score, best on top, with 95 % intervals.
+    def explore(self, models: Sequence[str] | None = None, pictures: Literal["all", "none"] = "all") -> Shown:
+        """Show in a notebook what `probing report` writes: the explorer, the leaderboard and the claims.
 
         Args:
-            subset: as in ``scores.parquet``: ``all``, ``seen``, ``unseen``, ``far``.
-            dark: whether it is for a dark background.
-
-        Raises:
-            BadRun: the run has no such scores.
-        """
-        from probing_core.results.figures import leaderboard_figure
-
-        return leaderboard_figure(self, task, subset, Theme(dark))
-
-    def plot_confusion(self, model: str, task: str = "fine", dark: bool = False) -> PlotlyFigure:
-        """Return what a model takes for what: truth in rows, predictions in columns, in percent of a row.
+            models: up to six models of the explorer; if not given, the best of each objective first.
+            pictures: ``none`` leaves the photographs out of the notebook.
 
         Raises:
             UnknownName: the run has no such model.
-            BadRun: it has no predictions of the task.
+            BadRun: no model, or one of ``models``, does not have both a map and predictions.
         """
-        from probing_core.results.figures import confusion_figure
+        from probing_core.results.explorer.shared_file import shown
 
-        return confusion_figure(self, model, task, Theme(dark))
-
-    def plot_profile(self, *models: str, dark: bool = False) -> PlotlyFigure:
-        """Return the recall of each group of transformations, a row a model: its fingerprint.
-
-        Args:
-            models: names; all of the run if none is given.
-
-        Raises:
-            UnknownName: the run has no such model.
-            BadRun: it has no scores.
-        """
-        from probing_core.results.figures import profile_figure
-
-        return profile_figure(self, models, Theme(dark))
-
-    def plot_map(self, model: str, dark: bool = False) -> PlotlyFigure:
-        """Return the map of a model's embeddings, a point a sample, in the colors of the groups.
-
-        Raises:
-            UnknownName: the run has no such model.
-            BadRun: it has no map of it.
-        """
-        from probing_core.results.figures import map_figure
-
-        return map_figure(self, model, Theme(dark))
+        return shown(self, models, pictures)
 
     # pictures
 
@@ -443,7 +423,7 @@ class Run:
 
 
 def open_run(run: Path | str | Run | None = None) -> Run:
-    """Open a run: its tables, its scores, the embeddings that it has, and figures of them.
+    """Open a run: its tables, its scores, the embeddings that it has, and its explorer.
 
     Args:
         run: its directory; the reference run, which ships, if not given.

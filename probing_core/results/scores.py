@@ -13,8 +13,7 @@ from probing_core.compute.tasks import CONTENT
 from probing_core.errors import BadConfig
 from probing_core.measures import interval
 from probing_core.measures.notation import in_percent
-from probing_core.results.compare import SUFFIX, SavedScores
-from probing_core.results.comparison import GROUP, unseen_accuracy
+from probing_core.results.compare import GROUP, SUFFIX, SavedScores, unseen_accuracy
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
 
@@ -40,7 +39,7 @@ class Scores:
 
     @property
     def run(self) -> Run:
-        """The run that was kept, opened: tables, embeddings and figures.
+        """The run that was kept, opened: its tables and embeddings.
 
         Raises:
             BadRun: it is gone, or none was kept.

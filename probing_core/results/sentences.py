@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.claims.named import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import in_percent, minus
+from probing_core.measures.seeds import with_place
 from probing_core.results import retrieval
-from probing_core.results.ranking import has_place, is_baseline, with_place
+from probing_core.results.ranking import has_place, is_baseline
 from probing_core.results.retrieval import USES, ordered
 from probing_core.results.run import Run
 

@@ -15,15 +15,6 @@ from probing_core.results.run import Run
 from probing_core.run import layout
 
 COLUMNS = ["value", "low", "high"]
-CHOSEN = "chosen on validation"
-
-ABOUT_GROUPS = "Share of a group's samples whose exact transformation is named, in percent."
-ABOUT_REPETITIONS = "The fine task in each repetition, whose strengths and noise were drawn anew."
-ABOUT_CONTENT = (
-    "Content accuracy in percent: of untouched images, of transformed ones by the same probe, and by an oracle that "
-    "learned from images transformed alike. Where the probe falls and the oracle holds, the content has moved in the "
-    "embedding and is not lost."
-)
 
 
 def pick(scores: pd.DataFrame, **wanted: str | Sequence[str]) -> pd.DataFrame:
@@ -106,15 +97,6 @@ def shifts(run: Run, model: str) -> pd.DataFrame:
     return points.merge(run.transforms, on="transform")
 
 
-def with_units(run: Run, strengths: pd.DataFrame) -> pd.DataFrame:
-    """Return a table that gives strengths of transforms, with their units behind the names, as the definitions have
-    them; a table that was made by an earlier version may hold others."""
-    units = {transform.name: transform.unit for transform in run.recipe.design.transforms}
-    table = strengths.drop(columns="unit", errors="ignore")
-    table.insert(list(table).index("transform") + 1, "unit", table["transform"].astype(str).map(units))
-    return table
-
-
 def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
     """Return what group each unseen transform is taken for, in percent of its samples, and the number of those samples.
 
@@ -126,7 +108,7 @@ def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
         return unseen, 0
     order = {t: i for i, t in enumerate(run.transforms["transform"])}
     unseen = unseen.astype({"transform": "str"}).sort_values("transform", key=lambda c: c.map(order))
-    return confusion_matrix(unseen, run.classes("group"), "row", truth="transform") * 100, len(unseen)
+    return confusion_matrix(unseen, run.classes("group"), truth="transform") * 100, len(unseen)
 
 
 def substance(run: Run) -> pd.DataFrame:
@@ -138,48 +120,6 @@ def substance(run: Run) -> pd.DataFrame:
     both = content[["model", *COLUMNS]].merge(style[["model", *COLUMNS]], on="model", suffixes=("_content", "_style"))
     names = {f"{c}_{what}": what if c == "value" else f"{what}_{c}" for what in ("content", "style") for c in COLUMNS}
     return both.rename(columns=names)
-
-
-def content_by_transform(run: Run) -> pd.DataFrame:
-    """Return ``model``, ``transform``, ``clean``, ``transformed``, ``oracle``, the last two with the ends of their
-    intervals (``transformed_low`` and so on): content accuracy and where it went."""
-    rows = pick(run.scores, task="content", measure="balanced-accuracy")
-    if rows.empty:
-        return rows
-    clean = pick(rows, subset="seen").set_index("model")["value"]
-    parts = []
-    for what, prefix in (("transformed", "transform:"), ("oracle", "oracle:")):
-        mine = rows[rows["subset"].str.startswith(prefix)]
-        mine = mine.assign(transform=mine["subset"].str.removeprefix(prefix))
-        named = {"value": what, "low": f"{what}_low", "high": f"{what}_high"}
-        parts.append(mine.set_index(["model", "transform"])[COLUMNS].rename(columns=named))
-    # The far tier has no oracle, and means over both must be over the same transforms.
-    table = pd.concat(parts, axis=1).dropna(subset=["transformed", "oracle"]).reset_index()
-    table.insert(2, "clean", table["model"].map(clean))
-    return table
-
-
-def other_probes(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """Return ``model``, ``probe``, ``value``, ``low``, ``high``: the fine task by kind of probe; empty if there is one.
-
-    The interval of ``mlp`` holds its seeds together. The note marks the number of neighbors that validation chose.
-    """
-    rows = pick(run.probe_scores, task="fine", subset="seen", measure="balanced-accuracy")
-    if rows.empty or rows["probe"].nunique() < 2:
-        return pd.DataFrame()
-    chosen = _neighbors_chosen(run.fits)
-    pairs = zip(rows["model"], rows["probe"], rows["note"], strict=True)
-    notes = [(note, CHOSEN if (model, probe) in chosen else "") for model, probe, note in pairs]
-    rows = rows.assign(note=["; ".join(filter(None, both)) for both in notes])
-    noted = ["note"] if rows["note"].any() else []
-    return _in_order(rows, models)[["model", "probe", *COLUMNS, *noted]]
-
-
-def _neighbors_chosen(fits: pd.DataFrame) -> set[tuple[str, str]]:
-    """Return (model, ``knn-k``) of the lowest validation loss."""
-    rows = fits[fits["probe"].str.startswith("knn-")] if "probe" in fits else fits[:0]
-    best = rows.sort_values("validation_loss", kind="stable").drop_duplicates("model") if len(rows) else rows
-    return set(zip(best["model"], best["probe"], strict=True)) if len(best) else set()
 
 
 def content_classes(run: Run) -> str:
@@ -204,16 +144,6 @@ def certainty(run: Run, models: Sequence[str]) -> pd.DataFrame:
     if rows.empty:
         return rows
     return _in_order(rows, models)[["model", "measure", *COLUMNS]]
-
-
-def repetitions(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """Return ``model``, ``repetition``, ``value``, ``low``, ``high``: the fine task by draw of strengths and noise."""
-    rows = run.scores
-    if rows.empty:
-        return rows
-    rows = rows[rows["subset"].str.startswith("repetition:")]
-    rows = rows.assign(repetition=rows["subset"].str.removeprefix("repetition:"))
-    return _in_order(rows, models)[["model", "repetition", *COLUMNS]]
 
 
 def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
@@ -295,36 +225,3 @@ def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
     best = best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *COLUMNS]]
     place = {base: i for i, base in enumerate(depth.index)} | {"fine": 0, "content": 1}
     return best.sort_values(["base", "task"], key=lambda column: column.map(place), ignore_index=True)
-
-
-def blocks_at(rows: pd.DataFrame, depth: float) -> pd.DataFrame:
-    """Return, of `layers`, the block of each model at a relative ``depth``: 0 is its first, 1 its last.
-
-    Columns: ``base``, ``layer``, ``layers`` and, with the ends of their intervals, ``fine`` and ``content``; NaN where
-    the run has no content task.
-    """
-    depths = rows.groupby("base", sort=False)["layer"].agg(["min", "max"])
-    wanted = (depths["min"] + depth * (depths["max"] - depths["min"])).round()
-    at = rows[rows["layer"] == rows["base"].map(wanted)]
-    parts = []
-    for task in ("fine", "content"):
-        names = {"value": task, "low": f"{task}_low", "high": f"{task}_high"}
-        parts.append(at[at["task"] == task].set_index(["base", "layer"])[COLUMNS].rename(columns=names))
-    both = pd.concat(parts, axis=1).reset_index()
-    both.insert(2, "layers", both["base"].map(depths["max"]))
-    return both.sort_values("base", key=lambda column: column.map({b: i for i, b in enumerate(depths.index)}))
-
-
-def depths_of(rows: pd.DataFrame) -> list[float]:
-    """Return the relative depths at which a block of any model of `layers` lies, from 0 to 1."""
-    ends = rows.groupby("base")["layer"].transform("min"), rows.groupby("base")["layer"].transform("max")
-    span = (ends[1] - ends[0]).replace(0, 1)
-    return sorted({round(float(depth), 3) for depth in (rows["layer"] - ends[0]) / span})
-
-
-def confusions(predictions: pd.DataFrame, most: int = 10) -> pd.DataFrame:
-    """Return ``truth``, ``predicted``, ``share`` of the truth's samples: what is most often mistaken."""
-    totals = predictions["truth"].value_counts()
-    wrong = predictions[~predictions["correct"]].groupby(["truth", "predicted"]).size().rename("samples").reset_index()
-    wrong["share"] = wrong["samples"] / wrong["truth"].map(totals).astype(float)  # of texts, where nothing is wrong
-    return wrong.sort_values(["share", "truth", "predicted"], ascending=[False, True, True]).head(most)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.intervals import interval
+from probing_core.measures.statistics import interval
 from probing_core.results.ranking import SIGNIFICANCE, accuracy_of, against_best, has_place, in_order
 
 COLUMNS = ["truth", "predicted", "correct", "base_id"]

@@ -10,9 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from probing_core.compute.claims import ABLATIONS, CLAIMS, CONTRASTS
-from probing_core.compute.claims.named import DOZENS, FINE, SIGNIFICANCE
-from probing_core.compute.claims.tables import GROUP_TASKS, models_of_claims, roles_by_set
+from probing_core.compute.claims import (
+    ABLATIONS,
+    CLAIMS,
+    CONTRASTS,
+    DOZENS,
+    FINE,
+    GROUP_TASKS,
+    SIGNIFICANCE,
+    models_of_claims,
+    roles_by_set,
+)
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
@@ -28,11 +36,11 @@ from probing_core.compute.names import (
 from probing_core.compute.scores import UNSCORED
 from probing_core.compute.series import strengths_of, swept
 from probing_core.compute.studies import STUDIES
-from probing_core.compute.studies.model_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
+from probing_core.compute.studies.data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
 from probing_core.compute.tasks import CONTENT
-from probing_core.compute.train.comparison import train_others
-from probing_core.compute.train.content import train_content
+from probing_core.compute.train import train_content, train_others
 from probing_core.measures import MEASURES
+from probing_core.measures.seeds import with_place
 from probing_core.run import layout, revisions
 from probing_core.run.engine import Binding, Plan, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
@@ -43,7 +51,6 @@ from probing_core.run.makers import (
     choose_images_of,
     choose_verdict_photographs,
     decide_claims,
-    draw_map,
     embed_units,
     join,
     join_fits,
@@ -56,6 +63,7 @@ from probing_core.run.makers import (
     train,
     train_task,
 )
+from probing_core.run.maps import draw
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.run.scope import Scope
@@ -69,6 +77,11 @@ def _names_of_models(scope: Scope) -> Iterator[Binding]:
 
 def _models(scope: Scope, series: str = "") -> Iterator[Binding]:
     return ({"model": name} for name in scope.entries if scope.covers(name, series))
+
+
+def _mapped(scope: Scope) -> Iterator[Binding]:
+    """Yield the models that have maps: all but further trainings of another one."""
+    return ({"model": name} for name in with_place(scope.entries) if scope.covers(name, ""))
 
 
 def _embedding_models(scope: Scope) -> Iterator[Binding]:
@@ -433,22 +446,28 @@ def _claim_rows() -> Iterator[Row]:
 
 
 def _map_rows() -> Iterator[Row]:
-    readings = {
-        DONE: "`sample`, `x`, `y`: UMAP coordinates of the first repetition by what was done to each picture: of "
-        "embeddings less the mean of the versions of each image",
-        EVERYTHING: "the same of the embeddings themselves",
+    shared: dict[str, Any] = {"stage": PROJECT, "each": _mapped, "reads": PROBED, "units": draw}
+    embeddings = {
+        DONE: "what was done to each picture: embeddings less the mean of the versions of each image",
+        EVERYTHING: "the embeddings themselves",
     }
-    for reading, holds in readings.items():
+    for reading, of in embeddings.items():
         yield Row(
             path=layout.map_path(ANY_MODEL, reading),
-            holds=holds,
-            stage=PROJECT,
-            each=_models,
-            reads=(layout.SAMPLES, EMBEDDINGS),
+            holds=f"`sample`, `x`, `y`: UMAP coordinates of the tested samples, by {of}",
             options=("seed", "map"),
             revision=revisions.MAP,
-            make=partial(draw_map, reading=reading),
             doing="Drawing the map of {model}",
+            **shared,
+        )
+        yield Row(
+            path=layout.neighbors_path(ANY_MODEL, reading),
+            holds="`sample`, `among`, `near_1` to `near_5`: the nearest tested samples of other photographs, by "
+            f"{of}; numbers of rows of this table, counted from 0, the largest number of the type for none. `among` "
+            "is -1, or 0 in further rows of the first repetition, of neighbors within it",
+            options=("classes", "map"),
+            doing="Finding neighbors of {model}",
+            **shared,
         )
 
 

@@ -138,7 +138,7 @@ def is_embeddings_path(path: str) -> bool:
 def is_for_live_use(path: str) -> bool:
     """Return whether what lies at ``path`` serves live predictions or maps of a model, and no table or score."""
     inner = path.removeprefix(MODELS).partition("/")[2]
-    return path.startswith(MODELS) and inner.startswith(("probes/", "map", "verdicts."))
+    return path.startswith(MODELS) and inner.startswith(("probes/", "map", "neighbors", "verdicts."))
 
 
 def probe_path(model: str, task: str) -> str:
@@ -165,6 +165,11 @@ def study_path(model: str, name: str) -> str:
 def map_path(model: str, reading: str = EVERYTHING) -> str:
     """Return the path of a model's map, in one of the `READINGS`."""
     return f"{model_folder(model)}map{'' if reading == EVERYTHING else f'-{reading}'}{PARQUET}"
+
+
+def neighbors_path(model: str, reading: str = EVERYTHING) -> str:
+    """Return the path of a model's table of nearest pictures, in one of the `READINGS`."""
+    return map_path(model, reading).replace("/map", "/neighbors")
 
 
 def scored_views_path(model: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from probing_core.compute import memory
+from probing_core.compute import parallel
 from probing_core.errors import BadRun
 from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder
@@ -71,7 +71,7 @@ class LoadedModels:
 
     def _make_room(self) -> None:
         """Close the models that were used longest ago and embed nothing now, as long as memory is short."""
-        while memory.is_taken(memory.LIVE_MODELS):
+        while parallel.is_taken(parallel.MEMORY_OF_LIVE_MODELS):
             with self._changing:
                 idle = next((name for name in self._loaded if self._locks[name].acquire(blocking=False)), None)
                 if idle is None:

@@ -6,16 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
-from probing_core.compute.claims.named import FINE
-from probing_core.compute.claims.tables import GROUP_TASKS, claim_tables, model_results, models_of_claims
-from probing_core.compute.design import Design
-from probing_core.compute.image_selection import choose_images
-from probing_core.compute.live.answer import Prediction, predictions_of
-from probing_core.compute.live.tiles import PictureCrops
-from probing_core.compute.maps import map_table
+from probing_core.compute.claims import FINE, GROUP_TASKS, claim_tables, model_results, models_of_claims
+from probing_core.compute.live import PictureCrops, Prediction, predictions_of
 from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.names import (
     CALIBRATED,
@@ -26,17 +20,14 @@ from probing_core.compute.names import (
     OTHER_PROBES,
     RENDERING,
 )
-from probing_core.compute.readings import read_as
+from probing_core.compute.samples import Design, choose_images
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.studies import Study
-from probing_core.compute.studies.model_data import ModelData, SeriesData
+from probing_core.compute.studies.data import ModelData, SeriesData
 from probing_core.compute.tasks import CONTENT, classes_of
-from probing_core.compute.train.linear import train_linear
-from probing_core.compute.train.tables import Trained
-from probing_core.detector.detecting import detect
-from probing_core.detector.detector import Detector
-from probing_core.detector.learning import can_learn, learn_detector, learned_from, measure_units
-from probing_core.detector.photographs import choose_photographs
+from probing_core.compute.train import Trained, train_linear
+from probing_core.detector.detector import Detector, detect
+from probing_core.detector.learning import can_learn, choose_photographs, learn_detector, learned_from, measure_units
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.run import layout
@@ -44,7 +35,7 @@ from probing_core.run.embeddings import has_embeddings, lazy_blocks, lazy_embedd
 from probing_core.run.engine import Given, Reads, Units
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.loaded import LoadedModels
-from probing_core.run.options import EMBED, PROJECT
+from probing_core.run.options import EMBED
 from probing_core.run.probes import read_probe
 from probing_core.run.sample_table import SampleTable
 from probing_core.run.scope import Means
@@ -214,17 +205,6 @@ def decide_claims(files: Reads, given: Given) -> Mapping[str, Content]:
         results[model] = model_results(predictions, far)
     tables = claim_tables(models, results)
     return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
-
-
-def draw_map(files: Reads, given: Given, reading: str) -> Mapping[str, Content]:
-    model, update = given.binding["model"], given.means.progress.update
-    report = lambda message: update(PROJECT, 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
-    samples = files.table(layout.SAMPLES)[["sample", "image_id", "transform", "repetition"]]
-    # Further repetitions are the same photographs at other strengths: they would hide these, in a file as large again.
-    first = np.flatnonzero(samples["repetition"] == 0)
-    samples = samples.iloc[first]
-    X = read_as(lazy_embeddings(files, model).at(first), samples, reading)
-    return {layout.map_path(ANY_MODEL, reading): map_table(X, samples, given.options["seed"], report)}
 
 
 def choose_verdict_photographs(files: Reads, given: Given) -> Mapping[str, Content]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from probing_core.compute.live.noticing import Noticing, noticing_of
+from probing_core.compute.live import Noticing, noticing_of
 from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.errors import BadRun
 from probing_core.probes.base import LinearProbe

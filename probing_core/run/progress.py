@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +21,9 @@ from probing_core.run.store import write_atomically
 INTERVAL = 0.5
 """Seconds between two reports: often enough to watch, rare enough to cost nothing."""
 
+LOADING = "load"
+"""Stage of loading and compiling models, which is no pace of anything else."""
+
 EXACT_S = 600
 """From so long a duration on, seconds are not worth reading."""
 
@@ -32,13 +35,14 @@ class Report:
     Attributes:
         stage: embed, train, evaluate, project, ...
         done, total: units of work of this stage.
-        left_s: seconds that the stage still takes, or None while that is unknown.
+        left_s: seconds that the run still takes, or the stage where nothing else is known; None while unknown.
         message: one phrase for people.
         state: running, done, failed or cancelled.
         pid: the process that works.
         error: the one sentence of a failure.
         born: when that process began (``psutil.Process.create_time``): numbers of processes are used again.
         took_s: seconds that all work on this file's run has taken so far.
+        whole: how much of the whole work is done, from 0 to 1; None where only the stage is known.
     """
 
     stage: str
@@ -51,18 +55,39 @@ class Report:
     error: str = ""
     born: float = 0.0
     took_s: float = 0.0
+    whole: float | None = None
 
     @property
     def so_far(self) -> str:
-        """``Transforming: 120 of 4,000, 3 min left``; of a single unit of work, no count: ``Starting``."""
+        """``34 %, 3 min left: Transforming, 120 of 4,000``; where only the stage is known ``Transforming: 120 of 4,000,
+        3 min left``. Of a single unit of work, no count."""
         left = "" if self.left_s is None else f", {duration(self.left_s)} left"
-        count = f": {self.done:,} of {self.total:,}" if self.total > 1 else ""
-        return f"{self.message}{count}{left}"
+        count = f"{self.done:,} of {self.total:,}" if self.total > 1 else ""
+        if self.whole is None:
+            return f"{self.message}{': ' if count else ''}{count}{left}"
+        return f"{self.whole:.0%}{left}: {self.message}{', ' if count else ''}{count}".replace("%", " %", 1)
 
     @property
     def share(self) -> float:
-        """How much of the stage is done, from 0 to 1."""
-        return min(1.0, self.done / max(1, self.total))
+        """How much of the whole work is done, or of the stage, from 0 to 1."""
+        return min(1.0, self.done / max(1, self.total)) if self.whole is None else self.whole
+
+
+@dataclass
+class Expected:
+    """One step of work whose time is known about, and what it took so far.
+
+    Attributes:
+        stage: of the step; what steps of a stage took says how long the others of it take.
+        seconds: that it takes, as expected.
+        done: share of it that is done.
+        took_s: seconds that this share took.
+    """
+
+    stage: str
+    seconds: float
+    done: float = 0.0
+    took_s: float = 0.0
 
 
 class Progress:
@@ -78,24 +103,88 @@ class Progress:
         self._on_terminal = stream is not None and stream.isatty()
         self._me = {"pid": os.getpid(), "born": psutil.Process().create_time()} if file is not None else {}
         self._took_before, self._began = _took(file), time.monotonic()
-        self._stage, self._started, self._last = "", 0.0, 0.0
-        self._first_done = 0
+        self._stage, self._step, self._entered, self._last = "", "", 0.0, 0.0
+        self._first: tuple[int, float] | None = None
+        self._before = 0
+        self._expected: dict[str, Expected] = {}
+        self._whole = 0.0
 
     @property
     def begun(self) -> bool:
         """Whether anything has been reported."""
         return bool(self._stage)
 
-    def update(self, stage: str, done: int, total: int, message: str = "") -> None:
+    def expect(self, steps: Mapping[str, tuple[str, float]]) -> None:
+        """Say which steps the work has, in order: name -> its stage, and the seconds that it takes.
+
+        All reports are of the whole from then on. What is complete already is no step.
+        """
+        self._expected = {name: Expected(stage, seconds) for name, (stage, seconds) in steps.items()}
+
+    def update(self, stage: str, done: int, total: int, message: str = "", step: str = "") -> None:
+        """Report that ``done`` of ``total`` units of a stage are done.
+
+        Args:
+            step: one of those that were expected; if not given, that of the name of the stage, or the one before.
+        """
         now = time.monotonic()
-        if stage != self._stage:
-            self._stage, self._started, self._first_done, self._last = stage, now, done, 0.0
+        if step not in self._expected:
+            step = self._step if stage == self._stage and stage not in self._expected else stage
+        if (stage, step) != (self._stage, self._step):
+            if stage != self._stage:
+                self._last = 0.0
+            self._leave(step, now)
+            self._stage, self._step, self._entered, self._before, self._first = stage, step, now, done, None
+        if step == stage and self._first is None and done > self._before:
+            self._first = done, now  # the first unit loads and compiles: it is no pace
         if now - self._last < INTERVAL and done < total:
             return
         self._last = now
-        fresh = done - self._first_done  # what an earlier run had done took no time now
-        left = (now - self._started) / fresh * (total - done) if fresh > 0 else None
-        self._report(Report(stage, done, total, left, message or stage, **self._me))
+        left = self._left_of_step(done, total, now)
+        whole = None
+        if self._expected:
+            fresh, all_fresh = done - self._before, total - self._before  # what was complete is no progress
+            share = fresh / max(1, all_fresh) if step == stage and total > 1 else float(done >= total)
+            left, whole = self._left_of_all(step, share, left)
+        self._report(Report(stage, done, total, left, message or stage, whole=whole, **self._me))
+
+    def _left_of_step(self, done: int, total: int, now: float) -> float | None:
+        """Return the seconds that the rest takes by the pace of what was done since it was entered, less its first
+        unit where others followed; None while there is no pace."""
+        if self._first is None or done >= total:
+            return 0.0 if done >= total else None
+        first, since = self._first
+        if done > first:
+            return (now - since) / (done - first) * (total - done)
+        return None if self._expected else (now - self._entered) / (done - self._before) * (total - done)
+
+    def _leave(self, step: str, now: float) -> None:
+        """Note what the step took that is left, and count those before ``step`` as done."""
+        if (left := self._expected.get(self._step)) is not None and self._stage != LOADING:
+            left.done, left.took_s = 1.0, left.took_s + now - self._entered
+        if step in self._expected:
+            for name, one in self._expected.items():
+                if name == step:
+                    break
+                one.done = 1.0
+
+    def _left_of_all(self, step: str, done: float, left: float | None) -> tuple[float, float]:
+        """Return seconds that all takes that is left, and the share of all that is done."""
+        if (now := self._expected.get(step)) is not None:
+            now.done = done
+        steps = self._expected.values()
+        whole = sum(one.seconds for one in steps) or 1.0
+        self._whole = max(self._whole, sum(one.seconds * one.done for one in steps) / whole)
+        rest = sum(one.seconds * (1 - one.done) * self._slowness(one.stage) for one in steps if one is not now)
+        if left is None:
+            left = 0.0 if now is None else now.seconds * (1 - done) * self._slowness(now.stage)
+        return rest + left, min(1.0, self._whole)
+
+    def _slowness(self, stage: str) -> float:
+        """Return what the steps of a stage took that are done, over what was expected; 1 while none is."""
+        known = [one for one in self._expected.values() if one.stage == stage and one.took_s and one.done == 1.0]
+        expected = sum(one.seconds for one in known)
+        return sum(one.took_s for one in known) / expected if expected else 1.0
 
     def note(self, sentence: str) -> None:
         """Write a sentence to the terminal, in place of the line of progress; nothing where it is empty."""
@@ -109,7 +198,8 @@ class Progress:
         """Write the last report: ``done``, ``failed`` or ``cancelled``."""
         if self.stream is not None and self._on_terminal:
             self.stream.write("\n")
-        self._save(Report(self._stage, 1, 1, 0.0, state, state, error=error, **self._me))
+        whole = None if not self._expected else 1.0 if state == "done" else self._whole
+        self._save(Report(self._stage, 1, 1, 0.0, state, state, error=error, whole=whole, **self._me))
 
     def _report(self, report: Report) -> None:
         self._save(report)
@@ -128,22 +218,20 @@ class Progress:
 
 
 class Bar(Progress):
-    """Shows a bar of tqdm for each stage, in a terminal or a notebook."""
+    """Shows one bar of tqdm, in a terminal or a notebook."""
 
     def __init__(self) -> None:
         super().__init__()
         self._bar: Any = None
 
-    def update(self, stage: str, done: int, total: int, message: str = "") -> None:
+    def _report(self, report: Report) -> None:
         from tqdm.auto import tqdm
 
-        if stage != self._stage:
-            self.close()
-            self._stage = stage
-            self._bar = tqdm(desc=message or stage, total=total, initial=done, leave=False)
-        self._bar.total = total
-        self._bar.set_description(message or stage, refresh=False)
-        self._bar.update(done - self._bar.n)
+        if self._bar is None:
+            self._bar = tqdm(total=100, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|{postfix}")
+        self._bar.n = 100 * report.share
+        self._bar.set_description_str(report.message, refresh=False)
+        self._bar.set_postfix_str("" if report.left_s is None else f"{duration(report.left_s)} left")
 
     def note(self, sentence: str) -> None:
         if sentence:

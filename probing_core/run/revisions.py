@@ -35,7 +35,7 @@ SCORING = 7
 STUDIES = 4
 """Of every study."""
 
-MAP = 2
+MAP = 3
 """Of the maps: their samples and positions."""
 
 CLAIMS = 9

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.design import Design
 from probing_core.compute.names import LAYERS
-from probing_core.compute.samples import SamplePlan, Unit, cut_units, make_samples
+from probing_core.compute.samples import Design, SamplePlan, Unit, cut_units, make_samples
 from probing_core.compute.series import make_series, plan_series, series_names
 from probing_core.corpora.base import Corpus
 from probing_core.models.base import LoadedEmbedder

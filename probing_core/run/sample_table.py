@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -44,11 +44,6 @@ class SampleTable:
     def rows(self, rows: np.ndarray) -> pd.DataFrame:
         """Return the samples at these positions with every column; no row group that holds none of them is read."""
         return self._groups.take(rows) if self._store.has(SAMPLES) else pd.DataFrame()
-
-    def of_images(self, images: Collection[str]) -> np.ndarray:
-        """Return positions of the samples of some images, in order. Samples are stored image by image, so that most row
-        groups are not read where the images' names are in order, too."""
-        return np.sort(read_columns(self._store, SAMPLES, ["sample"], {"image_id": images})["sample"].to_numpy())
 
     def joined(
         self,

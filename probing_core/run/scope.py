@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.compute.design import Design
-from probing_core.compute.samples import has_splits
+from probing_core.compute.samples import Design, has_splits
 from probing_core.compute.studies import studies_of
 from probing_core.compute.tasks import task_names
 from probing_core.models.names import parse, with_layer

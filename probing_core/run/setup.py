@@ -58,7 +58,15 @@ class Corpora:
 
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
-    """Return the recipe of the run, further models joined, and its corpora.
+    """Return what `asked_for` does, and write the recipe where it is another than before."""
+    recipe, corpora = asked_for(store, options)
+    if RECIPE not in store.own_names() or recipe != read_recipe(store):  # a run on a base has a recipe of its own
+        write_recipe(store, recipe)
+    return recipe, corpora
+
+
+def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
+    """Return the recipe of the run, further models joined, and its corpora; of a run that exists, nothing is written.
 
     A corpus is its fingerprint: one that lies elsewhere now, named by ``--corpus``, is noted in the recipe, and the run
     goes on with it.
@@ -79,9 +87,8 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
         recipe = _new_recipe(options, corpus, calibrating, models)
-        write_recipe(store, recipe)
         return recipe, Corpora(recipe, corpus, calibrating)
-    made = recipe = read_recipe(store)
+    recipe = read_recipe(store)
     elsewhere = _named_again(options.corpus, recipe.corpus)
     calibrating = _named_again_each(options.calibrate_on or (), recipe.calibrate_on)
     requested = _requested_entries(options)
@@ -101,8 +108,6 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
     if calibrating:
         recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
-    if joined != made or RECIPE not in store.own_names():  # a run that stands on a base has a recipe of its own
-        write_recipe(store, joined)
     return joined, Corpora(joined, elsewhere, calibrating)
 
 

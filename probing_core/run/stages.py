@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from probing_core.compute.threads import threads
+from probing_core.compute.parallel import threads
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig, BadRun
 from probing_core.models import download_summary
+from probing_core.run.costs import by_name, foreseen, steps_left
 from probing_core.run.embed import embed, to_load
 from probing_core.run.engine import COMPLETE, Artifact, Plan, Table
 from probing_core.run.graph import TABLE, build
 from probing_core.run.last_options import note_options
 from probing_core.run.layout import IMAGES, RECIPE, UNITS
 from probing_core.run.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options
-from probing_core.run.progress import SILENT, Progress
+from probing_core.run.progress import LOADING, SILENT, Progress
 from probing_core.run.recipe import Recipe, write_recipe
 from probing_core.run.scope import Scope
 from probing_core.run.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
@@ -97,8 +98,12 @@ def complete(store: Store, progress: Progress, planned: Callable[[], Plan], stag
     for name in store.lost:
         progress.note(f"'{name}' is damaged, and is made again where that can be done here.")
     plan = planned()
+    if EMBED in stages and _lacks_embeddings(plan):
+        note_options(store.root, plan.scope.options)
+        plan = _with_images(plan, planned)
+    _expect(plan, stages)
     if EMBED in stages:
-        plan = _make_embeddings(plan, planned)
+        plan = _make_embeddings(plan)
     if TRAIN in stages and _lacks_embeddings(plan):
         raise BadRun(
             f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
@@ -110,6 +115,12 @@ def complete(store: Store, progress: Progress, planned: Callable[[], Plan], stag
     _require_mended(plan, stages)
     if store.state() != before:
         note_event(store.root, event=COMPLETED)
+
+
+def _expect(plan: Plan, stages: Sequence[str]) -> None:
+    """Tell what reports progress how long each step of what is left of ``stages`` takes."""
+    steps = steps_left(foreseen(plan)) if plan.scope.sample_sets else []
+    plan.scope.progress.expect(by_name([step for step in steps if step.stage in {*stages, LOADING}]))
 
 
 def _require_mended(plan: Plan, stages: Sequence[str]) -> None:
@@ -132,11 +143,14 @@ def _make(plan: Plan, stage: str, artifacts: Sequence[Artifact]) -> None:
     """Make what is missing of a stage behind ``embed``."""
     progress = plan.scope.progress
 
+    places = {artifact.path: place for place, artifact in enumerate(plan.left(artifacts))}
+
     def report(artifact: Artifact, done: int, total: int) -> None:
-        progress.update(stage, done, total, artifact.row.doing.format(**artifact.binding))
+        doing = artifact.row.doing.format(**artifact.binding)
+        progress.update(stage, places.get(artifact.path, 0), len(places), doing, artifact.path)
 
     plan.make(artifacts, report)
-    progress.update(stage, len(artifacts), len(artifacts), SAID[stage])
+    progress.update(stage, max(1, len(places)), max(1, len(places)), SAID[stage])
     plan.files.fold()
 
 
@@ -177,16 +191,14 @@ def _lacks_embeddings(plan: Plan) -> bool:
     return bool(plan.scope.unloaded or plan.left(plan.select(EMBED)))
 
 
-def _make_embeddings(plan: Plan, planned: Callable[[], Plan]) -> Plan:
-    """Make what is missing of the stage ``embed``.
+def _make_embeddings(plan: Plan) -> Plan:
+    """Make what is missing of the stage ``embed``, of a run whose images are chosen.
 
     Returns:
         The plan of the run, with the models that were loaded.
     """
     store, scope = plan.files, plan.scope
     if _lacks_embeddings(plan):
-        note_options(store.root, scope.options)
-        plan = _with_images(plan, planned)
         scope.progress.note(download_summary(to_load(plan)))
         plan = embed(plan)
     plan.clean()

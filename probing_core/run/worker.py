@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute import memory
+from probing_core.compute import parallel
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import find_spec, load_embedder
@@ -76,7 +76,7 @@ class Worker:
         device: str,
         precision: str,
         makers: Executor,
-        memory_share: float = memory.MODELS,
+        memory_share: float = parallel.MEMORY_OF_MODELS,
     ) -> None:
         self.root, self._recipe, self._corpus = root, recipe, corpus
         self._images, self._sample_sets = images, sample_sets
@@ -88,7 +88,7 @@ class Worker:
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
         """Return the ``model.toml`` of a model, for each layer; None where memory does not hold it beside others."""
-        if self._models and memory.is_taken(self._memory_share):
+        if self._models and parallel.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(request, self._device, self._precision)
         if embedder is None:

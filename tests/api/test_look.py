@@ -16,7 +16,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadArray, BadConfig, BadCorpus
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.models import Preprocessing
-from probing_core.probes.discriminant import fit_discriminant
+from probing_core.probes.linear import fit_discriminant
 from tests.conftest import scene
 
 FEW = ("brighten", "contrast", "gaussian-blur", "motion-blur")

@@ -9,8 +9,7 @@ from PIL import Image
 
 import probing_core
 from probing_core.api.predictor import Predictor
-from probing_core.compute.live.noticing import alteration_score, if_altered, log_of, word
-from probing_core.compute.live.tiles import PictureCrops, cut, join
+from probing_core.compute.live import PictureCrops, alteration_score, cut, if_altered, join, log_of, word
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
 from probing_core.paths import data_dir

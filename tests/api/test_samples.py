@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import probing_core
-from probing_core.run.options import Options
-from probing_core.run.stages import export
+from tests.compute.test_samples import make_all
 from tests.conftest import scene
 
 TRANSFORMS = ("brighten", "contrast", "gaussian-blur", "motion-blur")
@@ -37,14 +36,9 @@ def test_the_table_says_what_each_of_them_is(samples):
     assert first["draw"].tolist() == [0, 1, 0, 0, 0, 0]
 
 
-def test_they_are_those_of_a_run(few_scenes, tmp_path):
-    import pandas as pd
-    from PIL import Image
-
-    options = Options(corpus=f"folder:{few_scenes}", view=32, transforms=TRANSFORMS, models="baseline/pixels")
-    export(tmp_path / "run", tmp_path / "out", options)
-    listed = pd.read_csv(tmp_path / "out" / "samples.csv")
+def test_they_are_those_of_a_run(few_scenes):
     samples = probing_core.samples(few_scenes, transforms=TRANSFORMS, view=32)
-    assert samples.table["transform"].tolist() == listed["transform"].tolist()
+    pictures, rows = make_all(samples.recipe, samples.corpus)
+    assert samples.table["transform"].tolist() == rows["transform"].tolist()
     for place in (0, 7, len(samples) - 1):
-        assert np.array_equal(samples[place], np.asarray(Image.open(tmp_path / "out" / listed["file"][place])))
+        assert np.array_equal(samples[place], pictures[place])

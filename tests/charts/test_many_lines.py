@@ -1,4 +1,4 @@
-"""Charts of more lines than can be told apart."""
+"""Charts of more lines than can be distinguished."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.charts import Theme, layers_chart, recall_chart
+from probing_core.charts import Theme, layers_chart
 from probing_core.charts.many_lines import FADED, MAX_IN_LEGEND
 
 
 def curves(models: int) -> pd.DataFrame:
-    """Models whose recall at every strength is their number in percent."""
+    """Models whose accuracy at every block is their number in percent."""
     rows = [
-        {"model": f"m/{i}", "strength": float(s), "value": i / 100, "low": i / 100, "high": i / 100}
+        {"base": f"m{i}", "layer": layer, "value": i / 100, "low": i / 100, "high": i / 100}
         for i in range(models)
-        for s in (1, 2, 3)
+        for layer in (1, 2, 3)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(task="fine", chance=0.03)
 
 
 def named(traces: list[dict]) -> dict[str, int]:
-    """What is written beside lines: model -> at which of its points."""
+    """What is written next to lines: model -> at which of its points."""
     return {
         trace["name"]: [bool(text) for text in trace["text"]].index(True)
         for trace in traces
@@ -29,48 +29,35 @@ def named(traces: list[dict]) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("falling", [False, True])
-def test_highest_lowest_and_chosen_are_named_at_the_right_end_and_the_others_fade(falling):
-    figure = recall_chart(curves(12), Theme(), "quality", falling, chosen="m/5")
-    end = 0 if falling else 2
-    assert named(figure["data"]) == {"m/0": end, "m/11": end, "m/5": end}
-    assert {trace["name"] for trace in figure["data"] if trace.get("opacity") == FADED} == {
-        f"m/{i}" for i in range(12) if i not in (0, 5, 11)
-    }
-    assert figure["layout"]["meta"] == {"highlights": True}
+def test_highest_and_lowest_are_named_at_the_right_end_and_the_others_fade():
+    traces = layers_chart(curves(12), Theme())["data"]
+    assert named(traces) == {"m0": 2, "m11": 2}
+    assert {trace["name"] for trace in traces if trace.get("opacity") == FADED} == {f"m{i}" for i in range(1, 11)}
 
 
 def test_few_lines_stay_as_they_are():
-    figure = recall_chart(curves(MAX_IN_LEGEND), Theme(), "quality", False, chosen="m/3")
-    assert named(figure["data"]) == {}
-    assert not any("opacity" in trace for trace in figure["data"])
-    assert "meta" not in figure["layout"]
-
-
-def test_a_model_that_is_not_there_is_not_named():
-    assert set(named(recall_chart(curves(9), Theme(), "quality", False, chosen="no")["data"])) == {"m/0", "m/8"}
+    traces = layers_chart(curves(MAX_IN_LEGEND), Theme())["data"]
+    assert named(traces) == {}
+    assert not any("opacity" in trace for trace in traces)
 
 
 def test_each_panel_has_its_own_best_and_worst():
-    rows = curves(10).rename(columns={"model": "base", "strength": "layer"}).assign(chance=0.03, task="fine")
-    other = rows.assign(task="content", value=1 - rows["value"])
-    traces = layers_chart(pd.concat([rows, other]), Theme())["data"]
+    rows = curves(10)
+    traces = layers_chart(pd.concat([rows, rows.assign(task="content", value=1 - rows["value"])]), Theme())["data"]
     tops = {}
     for axis in ("x", "x2"):
         of_panel = [trace for trace in traces if trace["xaxis"] == axis]
-        assert set(named(of_panel)) == {"m/0", "m/9"}
+        assert set(named(of_panel)) == {"m0", "m9"}
         tops[axis] = max(of_panel, key=lambda trace: np.mean(trace["y"]))["name"]
-    assert tops == {"x": "m/9", "x2": "m/0"}
+    assert tops == {"x": "m9", "x2": "m0"}
 
 
-def test_a_name_stands_where_its_line_does_not_come_from():
+@pytest.mark.parametrize(
+    ("values", "side"),
+    [([0.9, 0.8, 0.7], "bottom left"), ([0.5, 0.6, 0.7], "top left"), ([0.7, 0.7, 0.7], "top left")],
+)
+def test_a_name_is_where_its_line_does_not_come_from(values, side):
     rows = curves(9)
-    best = rows["model"] == "m/8"
-    for values, side in (
-        ([0.9, 0.8, 0.7], "bottom left"),
-        ([0.5, 0.6, 0.7], "top left"),
-        ([0.7, 0.7, 0.7], "top left"),
-    ):
-        rows.loc[best, "value"] = values
-        (told,) = [t for t in recall_chart(rows, Theme(), "sigma", False)["data"] if t["name"] == "m/8"]
-        assert told["textposition"] == side
+    rows.loc[rows["base"] == "m8", "value"] = values
+    (best,) = [trace for trace in layers_chart(rows, Theme())["data"] if trace["name"] == "m8"]
+    assert best["textposition"] == side

@@ -61,7 +61,7 @@ def test_lists_print_a_table_and_one_json_array(capsys, name):
 
 def test_rows_hold_what_scripts_rely_on(capsys):
     models = json.loads(call(capsys, "models", "--json")[1])
-    for key in ("name", "family", "objective", "dim", "available", "why_not", "license"):
+    for key in ("name", "title", "family", "objective", "dim", "available", "why_not", "license"):
         assert all(key in row for row in models)
     transforms = json.loads(call(capsys, "transforms", "--json")[1])
     assert [row["name"] for row in transforms] == list(CATALOG.names)

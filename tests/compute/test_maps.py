@@ -10,9 +10,9 @@ from sklearn.neighbors import NearestNeighbors
 from lab.devtools.made_run import MODELS
 from probing_core.compute import maps
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.maps import map_table, nearest_neighbors, place_others, umap_points
+from probing_core.compute.maps import map_table, nearest_neighbors, neighbor_table, place_others, umap_points
 from probing_core.compute.model_samples import whole_images
-from probing_core.compute.names import READINGS
+from probing_core.compute.names import NEAR, READINGS
 from probing_core.run import layout
 from probing_core.run.layout import map_path
 from probing_core.run.options import DEFAULTS
@@ -89,7 +89,59 @@ def test_every_model_gets_a_map_in_every_reading(mapless, monkeypatch):
     assert len(drawn) == len(READINGS) * len(MODELS), "each is drawn once"
     table = Store(mapless).read_table(map_path(list(MODELS)[1]))
     assert list(table.columns) == ["sample", "x", "y"]
-    assert len(table) == len(Store(mapless).read_table(layout.SAMPLES))
+    samples = Store(mapless).read_table(layout.SAMPLES)
+    assert table["sample"].tolist() == samples.loc[samples["draw"] == 0, "sample"].tolist()
+
+
+def brute_neighbors(X, samples, row, count=5):
+    """By scikit-learn, over all samples but those of the photograph."""
+    others = np.flatnonzero(samples["base_id"] != samples["base_id"].iloc[row])
+    centered = X - X.mean(0)
+    search = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute").fit(centered[others])
+    return others[search.kneighbors(centered[[row]], return_distance=False)[0]]
+
+
+@pytest.mark.parametrize("rows_at_once", [maps.BLOCK, 7])
+def test_neighbors_are_of_other_photographs_and_those_of_scikit_learn(clusters, monkeypatch, rows_at_once):
+    monkeypatch.setattr(maps, "BLOCK", rows_at_once)
+    X, _ = clusters
+    samples = pd.DataFrame(
+        {
+            "sample": 3 * np.arange(240, dtype=np.int32),
+            "image_id": np.repeat(np.arange(40), 6).astype(str),
+            "base_id": np.repeat(np.arange(20), 12).astype(str),  # two images a photograph
+            "repetition": np.tile([0, 0, 0, 1, 1, 1], 40),
+        }
+    )
+    table = neighbor_table(LazyRows((X,)), samples)
+    assert table["near_1"].dtype == np.uint16
+    assert table["among"].tolist() == [-1] * 240 + [0] * 120
+    near = table[list(NEAR)].to_numpy()
+    for row in range(240):
+        assert near[row].tolist() == brute_neighbors(X, samples, row).tolist()
+    first = np.flatnonzero(samples["repetition"] == 0)
+    assert table["sample"][240:].tolist() == samples["sample"][first].tolist()
+    for place in range(120):
+        expected = first[brute_neighbors(X[first], samples.iloc[first], place)]
+        assert near[240 + place].tolist() == expected.tolist()
+
+
+def test_where_there_are_fewer_neighbors_there_is_none(clusters):
+    samples = pd.DataFrame({"sample": [0, 1, 2, 3], "image_id": list("aabc"), "base_id": list("aabc"), "repetition": 0})
+    near = neighbor_table(LazyRows((clusters[0][:4],)), samples)[list(NEAR)].to_numpy()
+    none = np.iinfo(np.uint16).max
+    assert (near != none).sum(axis=1).tolist() == [2, 2, 3, 3]
+    assert set(near[0][:2]) == {2, 3}
+
+
+def test_neighbors_of_a_large_run_are_sought_among_as_many_as_landmarks(clusters, monkeypatch):
+    monkeypatch.setattr(maps, "LANDMARKS", 64)
+    names = np.repeat(list("abcdefgh"), 30)
+    samples = pd.DataFrame({"sample": np.arange(240), "image_id": names, "base_id": names, "repetition": 0})
+    near = neighbor_table(LazyRows((clusters[0],)), samples)[list(NEAR)].to_numpy()
+    landmarks = whole_images(names, 64)
+    assert set(near.ravel()) <= set(landmarks)
+    assert (names[near] != names[:, None]).all()
 
 
 def test_other_samples_lie_between_their_nearest_landmarks(clusters):
@@ -109,19 +161,18 @@ def test_other_samples_lie_between_their_nearest_landmarks(clusters):
 
 
 def test_a_run_of_more_samples_than_landmarks_has_all_of_them_on_its_map(clusters, monkeypatch):
-    asked, said = [], []
+    asked = []
     monkeypatch.setattr(
         maps, "umap_points", lambda embeddings, seed: (asked.append((len(embeddings), seed)), embeddings[:, :2])[1]
     )
     monkeypatch.setattr(maps, "LANDMARKS", 64)
     X, _ = clusters
     samples = pd.DataFrame({"sample": np.arange(240, dtype=np.int32), "image_id": np.repeat(list("abcdefgh"), 30)})
-    table = map_table(LazyRows((X,)), samples, 3, said.append)
+    table = map_table(LazyRows((X,)), samples, 3)
     assert list(table.columns) == ["sample", "x", "y"]
     assert table["sample"].tolist() == samples["sample"].tolist()
     assert np.isfinite(table[["x", "y"]]).all(axis=None)
     assert asked == [(60, 3)]  # two whole images
-    assert said == ["180 further samples"]
     landmarks = whole_images(samples["image_id"].to_numpy(), 64)
     placed = place_others(X, landmarks, X[landmarks, :2])
     np.testing.assert_allclose(table[["x", "y"]], placed, atol=1 / 2048)

@@ -1,12 +1,43 @@
-"""Work in chunks: in order, a bounded number under way, a core a thread."""
+"""Cores, memory, threads and pools."""
 
 from __future__ import annotations
 
 import cv2
+import psutil
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
-from probing_core.compute.parallel import AHEAD, cores, in_chunks, one_core_threads
+from probing_core.compute import parallel
+from probing_core.compute.parallel import AHEAD, cores, in_chunks, one_core_threads, threads
+
+
+def test_memory_is_taken_above_a_share_of_the_machines():
+    held = psutil.Process().memory_info().rss / psutil.virtual_memory().total
+    assert parallel.is_taken(held / 2)
+    assert not parallel.is_taken(min(1, held * 10))
+
+
+def test_shares_are_of_the_machines_memory():
+    assert parallel.bytes_of(0.25) == psutil.virtual_memory().total / 4
+
+
+def numbers() -> tuple[int, int, set[int]]:
+    """Threads of PyTorch, of OpenCV, and of the libraries for matrices."""
+    return torch.get_num_threads(), cv2.getNumThreads(), {one["num_threads"] for one in threadpool_info()}
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_libraries_have_the_number_inside_and_their_own_again_behind():
+    here = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        before = numbers()
+        with threads(1):
+            assert numbers() == (1, 1, {1})
+        assert numbers() == before
+    finally:
+        cv2.setNumThreads(here)
 
 
 def test_chunks_come_in_order_and_few_are_under_way():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from probing_core.measures import MEASURES, Measure
-from probing_core.measures.cluster_sums import mean
+from probing_core.measures.statistics import mean
 from probing_core.results import Run
 from probing_core.run import layout
 from probing_core.run.sample_table import SampleTable

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from probing_core.compute import samples, series
-from probing_core.compute.image_selection import choose_images
 from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
+from probing_core.compute.samples import choose_images
 from probing_core.compute.series import make_series, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder

@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 
 from lab.devtools.browser import BY_UVICORN, served
 from lab.devtools.visitor import Visitor, clicked, request, typed, visiting
+from probing_core.cli import main
 from probing_core.paths import runs_dir
 from tests.dashboard.attempts import attempt
 
@@ -141,13 +142,16 @@ def test_a_path_in_a_link(address):
     "one sentence",
 )
 @pytest.mark.parametrize("name", ["../../etc/passwd", "timm:../../etc/passwd", "hf:../../etc/passwd"])
-def test_a_model_that_is_a_path(address, name):
+def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
     with visiting(address) as owner:
         owner.visit("new-run")
         words = owner.visit("new-run", typed(owner.widgets["Further models"], name))
         assert not owner.exceptions
-        assert re.search(r"There is no model|has no model|is not on disk|no folder", words), words
         assert "root:" not in words
+    assert main(["run", "--out", str(tmp_path / "run"), "--models", name, "--estimate"]) == 2, "as its button measures"
+    words = capsys.readouterr().err
+    assert re.search(r"There is no model|has no model|is not on disk|no folder", words), words
+    assert "root:" not in words
 
 
 @attempt("a run named `../x`, `<script>`, `-rf` or `a/b`", "one sentence: what a name may hold")

@@ -99,6 +99,7 @@ def test_what_a_process_listens_on_decides_and_not_what_a_setting_names():
 
 ACTS = [
     ("Starting a run", lambda folder: processes.start(folder / "run", [])),
+    ("Starting a run", lambda folder: processes.measured(folder / "run", [])),
     ("Starting a run", processes.resume),
     ("Scanning a folder", lambda folder: processes.scan(folder / "scan", folder, folder, None)),
     ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
@@ -107,10 +108,7 @@ ACTS = [
     ("Canceling a computation", processes.cancel),
     ("Canceling a computation", processes.stop),
     ("Removing a run", processes.remove),
-    ("Opening a corpus", lambda folder: cache.corpus_size(f"folder:{folder}")),
-    ("Opening a corpus", lambda folder: cache.corpus_size("photos")),
     ("Verifying every file of a run", lambda folder: cache.damage_of(SimpleNamespace(store=Store(folder)))),
-    ("Naming a model", lambda folder: cache.dimension(f"onnx:{folder}")),
     ("Naming a folder", lambda folder: scan_page._path(str(folder))),
     ("Reading what a scan has found", scan_page._results),
 ]

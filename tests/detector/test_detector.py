@@ -1,4 +1,4 @@
-"""The detector on made features, and its features on made pictures."""
+"""The detector learns, is stored and predicts; pictures without color are found."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from probing_core.compute.live.tiles import cut, join
-from probing_core.detector.detecting import detect
-from probing_core.detector.detector import Detector, fit_detector
+from probing_core.compute.live import cut, join
+from probing_core.detector.detector import Detector, detect, fit_detector, has_no_color, turned_gray
 from probing_core.detector.features import MAPS, features, prepare
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import compiled
@@ -20,6 +19,25 @@ from probing_core.paths import data_dir
 from probing_core.probes import mlp
 from probing_core.transforms import resolve
 from tests.conftest import scene
+
+
+@pytest.mark.parametrize("side", [32, 64, 300])
+def test_gray_pictures_have_no_color(side):
+    picture = scene(1, side)
+    assert not has_no_color(picture)
+    gray = turned_gray(picture)
+    assert has_no_color(gray)
+    assert (gray == gray[..., :1]).all()
+    toned = np.clip(gray.astype(int) + np.array([0, 2, 4]), 0, 255).astype(np.uint8)
+    assert has_no_color(toned)
+
+
+def test_colored_noise_on_a_gray_picture_is_no_color():
+    rng = np.random.default_rng(0)
+    noisy = np.clip(128 + rng.normal(0, 12, (512, 512, 3)), 0, 255).astype(np.uint8)
+    assert (noisy.max(2).astype(int) - noisy.min(2)).mean() > 8
+    assert has_no_color(noisy)
+
 
 CLASSES, GROUPS = ("identity", "gaussian-blur", "gamma"), ("identity", "blur", "tone")
 

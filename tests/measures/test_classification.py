@@ -1,14 +1,27 @@
-"""Scores against scikit-learn, and the catalog's metadata."""
+"""Scores of a classifier against scikit-learn and by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
+from scipy.stats import norm
 from sklearn import metrics
 
 from probing_core.measures import MEASURES
-from probing_core.measures.classification import balanced_accuracy, calibration_error, informedness, macro_f1
-from probing_core.measures.cluster_sums import average, mean, numbered
+from probing_core.measures import classification as module
+from probing_core.measures.classification import (
+    at_temperature,
+    balanced_accuracy,
+    calibration_error,
+    control_labels,
+    detection_threshold,
+    fit_temperature,
+    informedness,
+    macro_f1,
+    softmax,
+)
+from probing_core.measures.statistics import average, mean, numbered
 
 
 def made(n: int = 500, classes: int = 5, clusters: int = 30):
@@ -78,3 +91,75 @@ def test_the_average_of_scores_is_that_of_their_values_in_every_draw():
 def test_values_are_numbered_as_numpy_does_it(values):
     for ours, numpys in zip(numbered(np.array(values)), np.unique(values, return_inverse=True), strict=True):
         np.testing.assert_array_equal(ours, numpys)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_is_scipys_in_the_precision_of_its_logits_however_large_they_are(dtype):
+    logits = (np.random.default_rng(0).normal(size=(4, 6, 5)) * 300).astype(dtype)
+    found = softmax(logits)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, special.softmax(logits, axis=-1), rtol=1e-6)
+    np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-6)
+
+
+def test_the_temperature_that_made_the_labels_is_found():
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet(np.full(6, 0.7), 20_000)
+    truth = (rng.random((len(honest), 1)) > honest.cumsum(1)).sum(1)
+    boastful = at_temperature(honest, 1 / 2.5)
+    assert fit_temperature(boastful, truth) == pytest.approx(2.5, rel=0.03)
+    clusters = np.arange(len(truth))
+
+    def error(p):
+        return calibration_error(p.max(1), p.argmax(1) == truth, clusters).value
+
+    assert error(at_temperature(boastful, fit_temperature(boastful, truth))) < 0.02 < error(boastful)
+
+
+def test_control_labels_depend_on_the_type_alone_and_are_balanced():
+    types = np.random.default_rng(0).integers(0, 60, 2000)
+    labels = control_labels(types, 6, seed=3)
+    by_type = {t: set(labels[types == t]) for t in np.unique(types)}
+    assert all(len(s) == 1 for s in by_type.values())
+    assert np.bincount([next(iter(s)) for s in by_type.values()]).tolist() == [10] * 6
+    assert (control_labels(types, 6, seed=4) != labels).any()
+
+
+LEVELS = np.linspace(0, 1, 7)
+
+
+def observed(center: float, seed: int, images: int = 150, false: float = 0.1):
+    rng = np.random.default_rng(seed)
+    rate = false + (1 - false) * norm.cdf((LEVELS - center) / 0.15)
+    return rng.random((images, 7)) < rate, rng.random(images) < false
+
+
+def true_threshold(center: float, false: float = 0.1) -> float:
+    target = norm.cdf(norm.ppf(false) + 1)
+    return center + 0.15 * norm.ppf((target - false) / (1 - false))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("false", "least"), [(0.1, 0.9), (0.02, 0.78)])
+def test_the_interval_covers_a_known_threshold(false, least, monkeypatch):
+    """Less often where false alarms are rare, as documented."""
+    monkeypatch.setattr(module, "RESAMPLES", 250)  # the ends of an interval vary a little more
+    found = [detection_threshold(LEVELS, *observed(0.6, seed, false=false)) for seed in range(80)]
+    truth = true_threshold(0.6, false)
+    assert np.mean([f.value for f in found]) == pytest.approx(truth, abs=0.03)
+    assert np.mean([f.low <= truth <= f.high for f in found]) >= least
+    assert not any(f.censored for f in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("center", "censored"), [(-0.6, "below"), (3.0, "above")])
+def test_thresholds_outside_the_levels_say_so(center, censored):
+    found = detection_threshold(LEVELS, *observed(center, 0))
+    assert found.censored == censored
+    assert found.value in (0, 1)
+
+
+@pytest.mark.slow
+def test_few_images_have_no_interval():
+    found = detection_threshold(LEVELS, *observed(0.5, 0, images=10))
+    assert np.isnan([found.low, found.high]).all()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.measures.notation import decimal, in_percent, in_points, minus
+from probing_core.measures.notation import decimal, in_percent, in_points, minus, model_title, model_titles
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,28 @@ def test_negative_numbers_have_a_minus_sign_and_zero_has_none():
     assert decimal(-1e-9, 2) == "\u22121e-09"
     assert in_percent(-0.031, 1) == "\u22123.1 %"
     assert in_percent(-0.0001) == "0 %"
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("zoo/simclr", "SimCLR (zoo)"),
+        ("zoo/clip-plain", "CLIP, plain captions (zoo)"),
+        ("timm:tf_efficientnet_lite0@layer=4", "EfficientNet-Lite0, block 4"),
+        ("baseline/random-vit@seed=1", "Untrained network, training 2"),
+        ("timm:resnet50", "resnet50 (timm)"),
+        ("hf:facebook/dinov2-small@pool=mean", "dinov2-small (Hugging Face), pool mean"),
+        ("onnx:/home/somebody/networks/mine.onnx", "mine.onnx (ONNX)"),
+        (r"zoo/mae@weights=C:\Users\somebody\mine.safetensors", "MAE (zoo), mine.safetensors"),
+    ],
+)
+def test_names_of_models_for_people_have_no_folders(name, title):
+    assert model_title(name) == title
+
+
+def test_models_that_would_be_called_alike_keep_their_names():
+    assert model_titles(["onnx:a/mine.onnx", "onnx:b/mine.onnx", "zoo/mae"]) == {
+        "onnx:a/mine.onnx": "onnx:a/mine.onnx",
+        "onnx:b/mine.onnx": "onnx:b/mine.onnx",
+        "zoo/mae": "MAE (zoo)",
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from probing_core.compute.claims import UNDECIDED
+from probing_core.compute.names import UNDECIDED
 from probing_core.results import claims_by_set, result_in_words
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import permutation_test
 
 from probing_core.errors import BadRun
-from probing_core.measures.cluster_sums import mean
+from probing_core.measures.statistics import mean
 from probing_core.results import Run, leaderboard, rankable, ranking
 from probing_core.results.ranking import (
     BELOW,

@@ -8,9 +8,21 @@ import pytest
 
 from probing_core.results import Run, leaderboard
 from probing_core.results.sentences import finding, layers_finding, shift_finding
-from tests.results.test_summaries import layers_of
 
 CLASSES = 31
+
+
+def layers_of(**values: tuple[tuple[float, ...], tuple[float, ...]]) -> pd.DataFrame:
+    """Rows of `layers`: base -> (fine, content) block by block; intervals of 5 points, the best fine block chosen."""
+    return pd.DataFrame(
+        [
+            {"base": base, "task": task, "layer": layer, "value": value, "low": value - 0.05, "high": value + 0.05}
+            | {"chosen": value == max(blocks)}
+            for base, tasks in values.items()
+            for task, blocks in zip(("fine", "content"), tasks, strict=True)
+            for layer, value in enumerate(blocks, 1)
+        ]
+    )
 
 
 def board(values: dict[str, float], apart: dict[str, bool] | None = None, half: float = 0.02) -> pd.DataFrame:

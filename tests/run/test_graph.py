@@ -10,14 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from probing_core.compute import maps, series
+from probing_core.compute import maps, series, train
 from probing_core.compute.names import DETECTOR, LAYERS, OTHER_PROBES, STRENGTH
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
-from probing_core.compute.train import comparison
-from probing_core.detector import detector, learning, training_mix
+from probing_core.detector import detector, learning
 from probing_core.images import encode_png
-from probing_core.measures import detection_threshold, intervals
+from probing_core.measures import classification, statistics
 from probing_core.probes import mlp, optimizer
 from probing_core.run import graph, layout, revisions, stages
 from probing_core.run.engine import Given, Plan, Reads, Row, State
@@ -40,19 +39,19 @@ TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "motion-blur")
 
 QUICK: Sequence[tuple[Any, str, Any]] = (
     (maps, "umap_points", lambda embeddings, seed: embeddings[:, :2] + seed),
-    (detection_threshold, "RESAMPLES", 20),
-    (intervals, "RESAMPLES", 20),
-    (comparison, "SEEDS", (0,)),
+    (classification, "RESAMPLES", 20),
+    (statistics, "RESAMPLES", 20),
+    (train, "SEEDS", (0,)),
     (mlp, "WIDTH", 8),
     (mlp, "EPOCHS", 2),
     (optimizer, "MAX_ITERATIONS", 4),
     (detector, "WIDTH", 8),
     (detector, "SEEDS", (0,)),
     (learning, "MIN_PHOTOGRAPHS", {"learn": 4, "choose": 2}),
-    (training_mix, "CLEAN", 1),
-    (training_mix, "WIDER_CLEAN", 1),
-    (training_mix, "BY_BANK", 2),
-    (training_mix, "BY_ALTERNATIVES", 2),
+    (learning, "CLEAN", 1),
+    (learning, "WIDER_CLEAN", 1),
+    (learning, "BY_BANK", 2),
+    (learning, "BY_ALTERNATIVES", 2),
     (series, "SERIES_IMAGES", 3),
     (series, "RENDERED_IMAGES", 12),
 )

@@ -46,6 +46,37 @@ def test_a_run_takes_what_all_its_sessions_took_together(tmp_path, clock):
     assert json.loads(file.read_text())["took_s"] == 50
 
 
+def test_one_share_and_one_time_left_are_of_the_whole_run(tmp_path, clock):
+    file = tmp_path / "progress.json"
+    told = Progress(file=file)
+    told.expect({"load": ("load", 10.0), "embed": ("embed", 40.0), "a": ("train", 10.0), "b": ("train", 40.0)})
+
+    def report() -> Report:
+        return Report(**json.loads(file.read_text()))
+
+    told.update("load", 0, 1, "Loading")
+    assert (report().share, report().left_s) == (0, 100)
+    clock[0] += 60  # compiling takes six times what was expected, and is no pace
+    told.update("embed", 6, 10, "Embedding")
+    assert report().share == pytest.approx(0.1), "six units were complete already, which is no progress"
+    assert report().left_s == pytest.approx(90)
+    clock[0] += 50
+    told.update("embed", 7, 10, "Embedding")
+    assert report().left_s == pytest.approx(30 + 50), "nor is the first unit, which compiles"
+    clock[0] += 5
+    told.update("embed", 8, 10, "Embedding")
+    assert (report().share, report().left_s) == (pytest.approx(0.3), pytest.approx(2 * 5 + 50))
+    clock[0] += 10
+    told.update("train", 0, 2, "Training", "a")
+    assert (report().share, report().left_s) == (pytest.approx(0.5), pytest.approx(50))
+    clock[0] += 20  # twice what was expected, and so will be the next
+    told.update("train", 1, 2, "Training", "b")
+    assert (report().share, report().left_s) == (pytest.approx(0.6), pytest.approx(80))
+    assert report().so_far == "60 %, 1 min 20 s left: Training, 1 of 2"
+    told.finish("done")
+    assert (report().share, report().state) == (1, "done")
+
+
 def test_lines_are_rare_but_the_last_is_always_told(clock):
     stream = io.StringIO()
     told = Progress(stream)

@@ -74,7 +74,7 @@ def test_what_is_stored_gives_the_same_scores_again(trained_run, tmp_path):
     assert (copy / "tables/scores.parquet").read_bytes() == (trained_run / "tables/scores.parquet").read_bytes()
 
 
-def test_the_map_shows_the_first_repetition(trained_run, tmp_path, monkeypatch):
+def test_the_map_shows_what_is_tested_of_every_repetition(trained_run, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(trained_run, copy)
     monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
@@ -82,9 +82,10 @@ def test_the_map_shows_the_first_repetition(trained_run, tmp_path, monkeypatch):
     run = Run.open(copy)
     points = run.map(MODEL)
     assert points is not None
-    first = run.samples[run.samples["repetition"] == 0]
-    assert points["sample"].tolist() == first["sample"].tolist()
-    X = run.embeddings(MODEL)[first["sample"]]
+    tested = run.predictions(MODEL, "fine")
+    assert points["sample"].tolist() == tested["sample"].tolist()
+    assert set(tested["repetition"]) == {0, 1, 2}
+    X = run.embeddings(MODEL)[points["sample"]]
     np.testing.assert_allclose(points[["x", "y"]], X[:, :2], atol=float(maps.STEP))
 
 

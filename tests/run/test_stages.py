@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probing_core.compute.train import comparison, linear
+from probing_core.compute import train
 from probing_core.errors import BadRun, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.results import Run
@@ -35,8 +35,9 @@ def test_a_run_is_whole_and_holds_what_its_format_says(split_run):
         for name in ("probes/fine.safetensors", "probes/deployment.safetensors", "predictions/fine.parquet"):
             assert store.has(f"models/{model}/{name}")
         points = store.read_table(f"models/{model}/map.parquet")
-        assert len(points) == len(store.read_table("samples.parquet"))
-        embeddings = read_embeddings(store, model.replace("-", "/"))[:, :2]
+        samples = store.read_table("samples.parquet")
+        assert len(points) == ((samples["split"] == "test") & (samples["draw"] == 0)).sum()
+        embeddings = read_embeddings(store, model.replace("-", "/"), points["sample"].to_numpy())[:, :2]
         assert np.array_equal(points[["x", "y"]], np.round(embeddings * 1024) / 1024)
 
 
@@ -94,9 +95,9 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     before = files(out)
     for module, name in (
         (worker, "load_embedder"),
-        (linear, "fit_in_span"),
-        (linear, "fit_deployment"),
-        (comparison.mlp, "fit_seeds"),
+        (train, "fit_in_span"),
+        (train, "fit_deployment"),
+        (train.mlp, "fit_seeds"),
         (makers, "lazy_embeddings"),
     ):
         monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))

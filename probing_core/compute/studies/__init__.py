@@ -1,32 +1,65 @@
-"""Studies: tables beyond the scores, each in a file of its own, made by the evaluate stage.
+"""Studies: tables beyond the scores, made by the evaluate stage.
 
-A study looks at one model at a time. They are made where a run has splits. Of a model that was asked for all its
+A study looks at one model at a time. Studies are made where a run has splits. Of a model that was asked for all its
 layers, the last one is studied: every layer would take as long as a model.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from pkgutil import iter_modules
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from probing_core.compute.names import LAYERS, STRENGTH
 from probing_core.compute.samples import has_splits
-from probing_core.compute.studies.base import Study
-
-__all__ = ["STUDIES", "Study", "studies_of"]
+from probing_core.compute.studies import tables
 
 MIN_SPLIT = {"train": 3, "val": 1, "test": 4}
 """Images of each split without which no study is made."""
 
 
-def _studies() -> tuple[Study, ...]:
-    """Return the ``STUDY`` of every module of this package that has one, so that a study is one file."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    return tuple(module.STUDY for module in modules if hasattr(module, "STUDY"))
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A table of a run beyond the scores.
+
+    Attributes:
+        name: ``tables/<name>.parquet``.
+        make: `ModelData` -> its rows; `SeriesData` -> its rows, where it reads a series.
+        series: the series it reads, besides the main samples.
+        probe: whether it reads the fine probe of the run.
+        revision: raised where the bytes of this study alone change; `run.revisions.STUDIES` is that of all studies.
+    """
+
+    name: str
+    make: Callable[[Any], pd.DataFrame]
+    series: str = ""
+    probe: bool = False
+    revision: int = 0
 
 
-STUDIES = _studies()
+STUDIES = (
+    Study(name="duplicates", make=tables.duplicates_table, revision=1),
+    Study(name="geometry", make=tables.geometry_table, revision=1),
+    Study(name="layers", make=tables.layers_table, series=LAYERS, revision=1),
+    Study(name="retrieval", make=tables.retrieval_table, series=STRENGTH, revision=2),
+    Study(name="selectivity", make=tables.selectivity_table),
+    Study(
+        name="strength",
+        make=lambda s: tables.strength_table(s.main.model, s.sweep),
+        series=STRENGTH,
+        probe=True,
+    ),
+    Study(
+        name="thresholds",
+        make=lambda s: tables.threshold_table(s.main.model, s.sweep, s.main.transforms),
+        series=STRENGTH,
+        probe=True,
+    ),
+    Study(name="uses", make=tables.uses_table),
+    Study(name="variance", make=tables.variance_table),
+)
 
 
 def studies_of(images: pd.DataFrame) -> tuple[Study, ...]:

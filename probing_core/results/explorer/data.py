@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from probing_core.charts.theme import Theme
-from probing_core.compute.names import DONE, EVERYTHING
+from probing_core.compute.names import DONE, EVERYTHING, NEAR
 from probing_core.errors import BadRun, UnknownName
-from probing_core.results.ranking import is_baseline, leaderboard, with_place
+from probing_core.measures.notation import model_titles
+from probing_core.measures.seeds import with_place
+from probing_core.results.ranking import is_baseline, leaderboard
 from probing_core.results.run import Run
 from probing_core.transforms import Transform, resolve
 
@@ -28,30 +30,11 @@ STRONGEST, NO_STRENGTH = 254, 255
 """Rank of the strongest strength of a class (the weakest has 0), and what an untouched picture has instead."""
 
 MOST_MODELS = 6
-NEIGHBORS = 5
 
 FindNeighbors = Callable[[str, str], "pd.DataFrame | None"]
-"""(model, reading) -> ``sample`` and five columns of samples, nearest first; None where the run has no such table."""
+"""(model, reading) -> ``sample`` and `NEAR`, columns of samples; None where the run has no such table."""
 
-_TITLES = {
-    "identity": "Untouched",
-    "jpeg": "JPEG",
-    "baseline/handcrafted": "handcrafted statistics",
-    "baseline/pixels": "raw pixels",
-    "baseline/random-vit": "untrained network",
-    "baseline/dhash": "difference hash",
-    "baseline/phash": "perceptual hash",
-    "zoo/supervised": "supervised (zoo)",
-    "zoo/simclr": "SimCLR (zoo)",
-    "zoo/mae": "MAE (zoo)",
-    "zoo/can": "CAN (zoo)",
-    "zoo/clip": "CLIP-style (zoo)",
-    "zoo/align": "ALIGN-style (zoo)",
-    "zoo/simclr-matched": "SimCLR, crops alone (zoo)",
-    "zoo/clip-plain": "CLIP-style, plain captions (zoo)",
-    "zoo/align-plain": "ALIGN-style, plain captions (zoo)",
-    "timm:tf_efficientnet_lite0": "EfficientNet-Lite0",
-}
+_TITLES = {"identity": "Untouched", "jpeg": "JPEG"}
 
 
 @dataclass(frozen=True)
@@ -141,13 +124,14 @@ def explorer_data(
     run: Run,
     models: Sequence[str] | None = None,
     repetition: int | None = None,
-    neighbors: FindNeighbors = lambda model, reading: None,
+    neighbors: FindNeighbors | None = None,
 ) -> ExplorerData:
     """Read what the explorer shows of ``run``.
 
     Args:
         models: names of the models, in the order of the menus; `default_models` if not given.
         repetition: the one repetition whose tested samples are shown; all of them if not given.
+        neighbors: finds the nearest samples in the embedding; by the tables of the run if not given.
 
     Raises:
         UnknownName: the run has no such model.
@@ -158,6 +142,7 @@ def explorer_data(
         raise UnknownName(f"The run has no model '{min(unknown)}'. It has: {', '.join(run.models['name'])}.")
     if not names:
         raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
+    find = neighbors or partial(run.neighbors, repetition=repetition)
     maps = {name: _maps(run, name) for name in names}
     answers = {name: run.tested(name, TASK, ()) for name in names}
     for name in names:
@@ -180,7 +165,8 @@ def explorer_data(
         classes=classes,
         groups=groups,
         models=tuple(
-            _model(run, name, maps[name], answers[name], order, len(tested), codes, neighbors) for name in names
+            _model(run, name, title, maps[name], answers[name], order, len(tested), codes, find)
+            for name, title in model_titles(names).items()
         ),
         sample=order.astype(np.int32),
         truth=truth,
@@ -215,16 +201,6 @@ def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
         place[model] = (bool(baseline[model]), again, i)
     chosen = sorted(shown, key=lambda model: place[model])[:most]
     return [*chosen[1:2], *chosen[:1], *chosen[2:]]
-
-
-def model_title(name: str) -> str:
-    """Return the name of a model for people."""
-    base, *options = name.split("@")
-    words = [_TITLES.get(base, re.sub(r"^[a-z_]+[:/]", "", base).replace("_", " "))]
-    for option in options:
-        key, _, value = option.partition("=")
-        words.append(f"block {value}" if key == "layer" else f"training {int(value) + 1}" if key == "seed" else option)
-    return ", ".join(words)
 
 
 def class_title(name: str) -> str:
@@ -337,6 +313,7 @@ def _marked(samples: pd.Series, count: int) -> np.ndarray:
 def _model(
     run: Run,
     name: str,
+    title: str,
     maps: Mapping[str, pd.DataFrame],
     answers: pd.DataFrame,
     order: np.ndarray,
@@ -348,7 +325,7 @@ def _model(
     tables = {reading: neighbors(name, reading) for reading in maps}
     return ModelPoints(
         name,
-        model_title(name),
+        title,
         {reading: _places(table, order, run.sample_count) for reading, table in maps.items()},
         _coded(answers["predicted"], codes),
         _byte(answers["p_predicted"]),
@@ -375,8 +352,7 @@ def _nearest(table: pd.DataFrame, order: np.ndarray, tested: int, count: int) ->
     """Return the points of the neighbors, which the table gives as samples."""
     point = np.full(count, -1, np.int32)
     point[order[:tested]] = np.arange(tested)
-    columns = [name for name in table.columns if name != "sample"][:NEIGHBORS]
-    found = table[columns].to_numpy(np.int64)[_rows_of(table["sample"], order[:tested], count)]
+    found = table[list(NEAR)].to_numpy(np.int64)[_rows_of(table["sample"], order[:tested], count)]
     return np.where(found >= 0, point[found], -1).astype(np.int32)
 
 
@@ -438,6 +414,6 @@ def _words(name: str) -> tuple[str, str, float]:
         return f"{entry.parameter} ", "\N{NO-BREAK SPACE}%", 100.0
     if entry.unit == "power" or entry.unit.startswith("of "):
         return f"{entry.parameter} ", "", 1.0
-    unit = {"bits a channel": "", "degrees": "°"}.get(entry.unit, entry.unit)
+    unit = {"bits a channel": "", "degrees": "°", "times": "", "radians": "rad"}.get(entry.unit, entry.unit)
     unit = "px" if unit.startswith("px") else unit
     return f"{entry.parameter} ", f"\N{NO-BREAK SPACE}{unit}" if len(unit) > 1 else unit, 1.0

@@ -52,7 +52,7 @@ export function unpack(header, buffer) {
  * `onSelection(selection)` after every change that is at rest, `onPoint(sample)` when a picture is opened,
  * `picture(photo, cls, {point, sample, large})` -> `{url, columns, rows, tile, box}` or `{url}` or null (`cls` -1: the whole
  * photograph, with `cut: [left, top, width, height]` in shares of it), `own` (`{title, places: {model: [x, y]}}`: a picture
- * of the visitor on the maps), `scope` (a sentence on what the points are).
+ * of the visitor on the maps by everything), `scope` (a sentence on what the points are).
  *
  * Returns `{update(options), destroy(), counts(), selection(), select(selection)}`.
  */
@@ -617,7 +617,7 @@ class PointMap {
       }
       this.dot(ctx, x, y, 3.6, css(app.pointColor(i, this.slot)), engine.outcome[i] & (1 << this.slot));
     }
-    const own = app.options.own?.places?.[this.model.name];
+    const own = this.reading === OWN_READING && app.options.own?.places?.[this.model.name];
     if (own) this.star(ctx, ...this.screen(...own));
     this.over.setAttribute("aria-label", `Map of ${this.model.title}, ${plural(data.tested, "picture")}, ${number(engine.counts.n)} chosen. ` +
       "Arrow keys go from point to point, Enter opens one, plus and minus zoom, 0 shows the whole map.");
@@ -1497,10 +1497,12 @@ class Numbers {
 
 // ---------------------------------------------------------------------------------------------- all together
 
+const OWN_READING = "everything"; // of a single picture nobody knows what was done: that is what its versions differ by
+
 class Explorer {
   constructor(root, data, options) {
     Object.assign(this, { root, data, options });
-    this.reading = Object.keys(data.readings)[0];
+    this.reading = options.own && OWN_READING in data.readings ? OWN_READING : Object.keys(data.readings)[0];
     this.by = 0; // the matrix of A, of B, or 2: B less A
     this.panel = "matrix";
     this.colors = "class";
@@ -1541,8 +1543,10 @@ class Explorer {
   }
 
   update(options) {
+    const appears = options.own && !this.options.own;
     Object.assign(this.options, options);
     if ("theme" in options) this.setTheme();
+    if (appears && OWN_READING in this.data.readings && this.reading !== OWN_READING) this.setReading(OWN_READING);
     if (options.selection) this.restore(options.selection);
     this.refresh(false, true);
   }

@@ -14,19 +14,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from probing_core.images import encode_webp
-from probing_core.results.explorer.data import ExplorerData, explorer_data, model_title, packed
+from probing_core.measures.notation import model_titles
+from probing_core.results.explorer.data import ExplorerData, explorer_data, packed
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, is_baseline, leaderboard, standing
 from probing_core.results.run import Run
 from probing_core.results.sentences import claims_by_set, result_in_words
 from probing_core.run import layout
 from probing_core.run.atomic import write_atomically
+from probing_core.run.progress import bar
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import source_side
 
@@ -102,8 +105,7 @@ def write_shared_file(
     data = explorer_data(run, models)
     if len(data.repetitions) > 1:
         data = explorer_data(run, models, repetition=data.repetitions[0])
-    why_not = "they were left out" if pictures == "none" else run.pictures.why_not
-    licenses = {} if why_not else dict(Counter(one or "no license stated" for one in data.licenses).most_common())
+    licenses, why_not = licenses_of(run, data) if pictures == "all" else ({}, "they were left out")
     announce(leaving(licenses, why_not))
     anonymous = _anonymous(data)
     points, arrays = packed(anonymous)
@@ -122,6 +124,47 @@ def write_shared_file(
     write_atomically(path, text.encode())
     names = tuple(model.name for model in data.models)
     return SharedFile(path, path.stat().st_size, names, len(small), len(large), licenses, why_not)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The file, shown in a notebook.
+
+    Attributes:
+        text: the whole page.
+    """
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        frame = "width:100%;height:920px;border:0"
+        return f'<iframe title="{escape(TITLE)}" style="{frame}" srcdoc="{escape(self.text)}"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"<The explorer of a run, {len(self.text) / 1e6:.1f} MB: a notebook shows it>"
+
+
+def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none"]) -> Shown:
+    """Return what `write_shared_file` writes, for a notebook."""
+    progress = bar()
+    with TemporaryDirectory() as folder:
+        file = write_shared_file(
+            run,
+            Path(folder) / "run.html",
+            models,
+            pictures,
+            progress.note,
+            lambda done, total: progress.update("Pictures", done, total),
+        )
+        progress.close()
+        return Shown(file.path.read_text(encoding="utf-8"))
+
+
+def licenses_of(run: Run, data: ExplorerData) -> tuple[dict[str, int], str]:
+    """Return how many photographs of which license the file takes with it, and why none if none."""
+    if why_not := run.pictures.why_not:
+        return {}, why_not[:1].lower() + why_not[1:].removesuffix(".")
+    return dict(Counter(one or "no license stated" for one in data.licenses).most_common()), ""
 
 
 def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
@@ -333,8 +376,10 @@ def _leaderboard(run: Run) -> str:
         return ""
     board = board[has_place(board)]
     baseline = is_baseline(board["model"]).tolist()
+    titles = model_titles(board["model"])
     rows = "".join(
-        _board_row(row, place, pale) for place, (row, pale) in enumerate(zip(board.itertuples(), baseline, strict=True))
+        _board_row(row, titles[str(row.model)], place, pale)
+        for place, (row, pale) in enumerate(zip(board.itertuples(), baseline, strict=True))
     )
     return (
         "<section><h2>Which model knows most about what was done</h2>"
@@ -349,8 +394,8 @@ def _leaderboard(run: Run) -> str:
     )
 
 
-def _board_row(row: Any, place: int, pale: bool) -> str:
-    name, title = (escape(PATH.sub("", text)) for text in (row.model, model_title(row.model)))
+def _board_row(row: Any, title: str, place: int, pale: bool) -> str:
+    name, title = (escape(PATH.sub("", text)) for text in (row.model, title))
     value, low, high = (f"{100 * one:.1f}" for one in (row.value, row.low, row.high))
     bar = (
         '<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'

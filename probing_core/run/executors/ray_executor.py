@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.catalog import plugin_modules
-from probing_core.compute import memory
-from probing_core.compute.threads import threads
+from probing_core.compute import parallel
+from probing_core.compute.parallel import threads
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
 from probing_core.run.layout import IMAGES
@@ -206,7 +206,7 @@ def _start(ray: Any, scope: Scope, known: Sequence[bytes]) -> list[Any]:
         scheduling_strategy="SPREAD",
     )
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
-    share = memory.MODELS / -(-count // nodes)
+    share = parallel.MEMORY_OF_MODELS / -(-count // nodes)
     folder, root = os.getcwd(), str(scope.files.root.resolve())
     asked = recipe, options.device, options.precision, makers, share
     return [actor.remote(root, folder, known, *asked) for _ in range(count)]

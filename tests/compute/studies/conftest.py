@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from probing_core.compute.studies.model_data import ModelData
+from probing_core.compute.studies.data import ModelData
 from probing_core.run.store import Store
 from tests.compute.studies.made import data_of, made_store, study
 

@@ -14,7 +14,7 @@ from probing_core.compute import names, series
 from probing_core.compute.samples import plan_samples
 from probing_core.compute.series import plan_series
 from probing_core.compute.studies import STUDIES
-from probing_core.compute.studies.model_data import ModelData, SeriesData, fit_probe
+from probing_core.compute.studies.data import ModelData, SeriesData, fit_probe
 from probing_core.compute.tasks import make_task
 from probing_core.run import layout, makers
 from probing_core.run.engine import Artifact, Plan, Table

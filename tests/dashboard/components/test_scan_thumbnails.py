@@ -14,8 +14,7 @@ from starlette.testclient import TestClient
 
 from dashboard.components import scan_thumbnails
 from dashboard.components.scan_thumbnails import ScanThumbnails, thumbnails_of
-from probing_core.api.scan.chunks import CHUNK, Chunks
-from probing_core.api.scan.reading import File
+from probing_core.api.scan import CHUNK, Chunks, File
 from probing_core.images import encode_webp
 
 COUNT = 2 * CHUNK + 3

@@ -12,7 +12,7 @@ from dashboard import rights
 from dashboard.data import predictions
 from dashboard.data.predictions import Answers
 from probing_core.api.predictor import Predictor
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.models import hub
 from probing_core.results import Run
 from probing_core.run.loaded import LoadedModels

@@ -9,23 +9,16 @@ from dataclasses import asdict
 
 import pytest
 
+from dashboard.jobs import processes
 from probing_core.cli import parse
 from probing_core.cli.run import run_options
+from probing_core.errors import BadRun
 from probing_core.run.last_options import note_options
 from probing_core.run.layout import PROGRESS
 from probing_core.run.options import Options
 from probing_core.run.progress import Report
+from tests.conftest import few_transforms
 from tests.dashboard.app_reading import address, label, texts, unescaped
-
-
-def test_models_of_a_link_are_not_looked_up_before_somebody_here_wants_them(open_app, monkeypatch):
-    asked = []
-    monkeypatch.setattr("dashboard.data.cache.dimension", asked.append)
-    app = open_app("New run", new_further="hf:some/repo", new_name="mine")
-    assert "Further models came by a link" in texts(app)
-    assert asked == []
-    label(app, "button", "Look up these models").click().run()
-    assert "hf:some/repo" in asked
 
 
 def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkeypatch, made_run, data_folder):
@@ -33,26 +26,58 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append((run, arguments)))
     app = open_app("New run", run=made_run, rank_model="timm:resnet18")
     shown = texts(app)
-    places = [
-        shown.index(words) for words in ("Test your model", "Runs on this computer", "A run of your own pictures")
-    ]
+    places = [shown.index(words) for words in ("Place my model", "My pictures", "Runs on this computer")]
     assert places == sorted(places), "what most come for is offered first"
-    assert "for a model that embeds 100 pictures a second" in shown
     command = next(code.value for code in app.code if "rank" in code.value)
     assert parse(shlex.split(command)[1:]).model == "timm:resnet18"
     assert started == [], "a link alone starts nothing"
-    label(app, "button", "Test it").click().run()
+    label(app, "button", "Place it").click().run()
     ((run, arguments),) = started
     assert run.name == "rank-timm_resnet18"
     asked = run_options(parse(["run", "--out", str(run), *arguments]))
     assert (asked.models, asked.base) == (["timm:resnet18"], made_run)
+    assert app.session_state["rank-model"] == "", "the form is cleared"
     app = open_app("New run", run=made_run, rank_model="timm:x@nothing=1")
     assert "is not an option of a model name" in unescaped(app)
-    assert label(app, "button", "Test it").disabled
+    assert label(app, "button", "Place it").disabled
     app = open_app("New run", run=made_run, rank_model="asdf qwer!!")
     assert "asdf qwer!!" in unescaped(app)
-    assert label(app, "button", "Test it").disabled, "there is no such model"
-    assert label(open_app("New run", run=made_run), "button", "Test it").disabled, "no model is named"
+    assert label(app, "button", "Place it").disabled, "there is no such model"
+    assert label(open_app("New run", run=made_run), "button", "Place it").disabled, "no model is named"
+
+
+def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(open_app, monkeypatch):
+    asked = []
+    words = "Together 42 s, 7 left out"
+    monkeypatch.setattr("dashboard.jobs.processes.measured", lambda run, arguments: asked.append(arguments) or words)
+    app = open_app("New run", new_name="mine", new_models="baseline/pixels")
+    assert "is not measured yet" in texts(app)
+    assert asked == []
+    app.button(key="measure-Start").click().run()
+    assert words in [code.value for code in app.code]
+    assert run_options(parse(["run", "--out", "x", *asked[0]])).models == ["baseline/pixels"]
+    app.number_input(key="new-limit").set_value(12).run()
+    assert words not in [code.value for code in app.code]
+    assert "is not measured yet" in texts(app)
+
+
+def test_what_cannot_be_measured_is_one_sentence(open_app, monkeypatch):
+    def refuse(run, arguments):
+        raise BadRun("The folder 'x' does not exist.")
+
+    monkeypatch.setattr("dashboard.jobs.processes.measured", refuse)
+    app = open_app("New run", new_name="mine", new_corpus="folder:x")
+    app.button(key="measure-Start").click().run()
+    assert not app.exception
+    assert [error.value for error in app.error] == ["The folder 'x' does not exist."]
+
+
+def test_what_a_run_will_take_is_measured_by_a_process_of_its_own(many_scenes, tmp_path):
+    options = few_transforms(many_scenes, "baseline/pixels")
+    assert "samples of 40 images" in processes.measured(tmp_path / "run", options.arguments())
+    with pytest.raises(BadRun, match="does not exist"):
+        processes.measured(tmp_path / "run", ["--corpus", "folder:/no/such/folder"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data_folder):
@@ -63,6 +88,21 @@ def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data
     assert "stopped: No such folder." in unescaped(app)
     next(b for b in app.button if b.key == "remove-lost").click().run()
     assert not lost.exists()
+
+
+def test_a_start_that_came_to_nothing_may_share_its_name_with_a_run_elsewhere(open_app, data_folder, made_run):
+    lost = data_folder / "runs" / made_run.name
+    (lost / "log").mkdir(parents=True)
+    (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
+    app = open_app("New run", run=made_run)
+    assert not app.exception
+    assert [b.key for b in app.button if b.key and b.key.startswith(("open-run-", "remove-"))] == [
+        f"open-run-{made_run.name}",
+        f"remove-{made_run.name}-2",
+    ]
+    next(b for b in app.button if b.key == f"remove-{made_run.name}-2").click().run()
+    assert not lost.exists()
+    assert made_run.exists()
 
 
 def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
@@ -81,14 +121,28 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
     sent = {name.replace("-", "_"): address(app, name) for name in app.query_params if name.startswith("new-")}
     opened = open_app("New run", **sent)
     assert not opened.exception
-    assert not opened.metric
-    assert label(opened, "button", "Start").disabled
-    opened.button(key="open-corpus").click().run()
-    opened.button(key="open-further").click().run()
-    assert not opened.exception
     for key in ("new-name", "new-corpus", "new-limit", "new-further", "new-models", "new-groups", "new-view"):
         assert opened.session_state[key] == app.session_state[key] not in ("", [], 0)
-    assert [m.value for m in opened.metric] == [m.value for m in app.metric]
+
+
+def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(open_app, monkeypatch):
+    started = []
+    monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(arguments))
+    app = open_app("New run", new_name="mine")
+    assert {"bundled", "zoo", "published", "baselines"} <= set(app.multiselect(key="new-models").options)
+    assert "To be downloaded" not in texts(app)
+    app.multiselect(key="new-models").set_value(["published", "baseline/pixels"]).run()
+    assert not app.exception
+    assert "hf:kakaobrain/align-base 690 MB" in unescaped(app)
+    assert "MB in all." in unescaped(app)
+    assert app.select_slider(key="new-view").value == 224
+    label(app, "button", "Start").click().run()
+    (arguments,) = started
+    assert arguments[arguments.index("--models") + 1] == "published,baseline/pixels"
+    assert arguments[arguments.index("--view") + 1] == "224"
+    linked = open_app("New run", new_models="published", new_name="mine")
+    assert linked.select_slider(key="new-view").value == 224
+    assert open_app("New run", new_models="zoo").select_slider(key="new-view").value == 128
 
 
 def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monkeypatch):
@@ -105,10 +159,10 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
     assert not app.exception
     assert address(app, "new-executor") == "ray"
     assert address(app, "new-address") == "theirs:6379", "what is typed is no part of a link either"
+    (shown,) = [code.value for code in app.code]
     label(app, "button", "Start").click().run()
     ((run, arguments),) = started
     assert arguments[arguments.index("--executor") :] == ["--executor", "ray", "--address", "10.0.0.7:6379"]
-    (shown,) = [code.value for code in app.code]
     assert shlex.split(shown) == ["probing", "run", "--out", str(run), *arguments]
     options = run_options(parse(shlex.split(shown)[1:]))
     assert (options.executor, options.address) == ("ray", "10.0.0.7:6379")
@@ -116,45 +170,54 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
     assert "--executor" not in app.code[0].value
 
 
-@pytest.mark.parametrize("corpus", ["torchvision:CIFAR10", " torchvision:CIFAR10", "folder:/", "theirs:x"])
-def test_a_link_opens_no_corpus(open_app, monkeypatch, corpus):
-    asked = []
-    monkeypatch.setattr("dashboard.data.cache.corpus_size", lambda name: asked.append(name) or (200, 10, ""))
-    app = open_app("New run", new_corpus=corpus, new_limit="-5", new_view="7")
+def test_without_ray_there_is_no_choice_of_an_engine(open_app, monkeypatch):
+    monkeypatch.setattr("dashboard.jobs.processes.find_spec", lambda name: None)
+    app = open_app("New run", new_name="mine", new_executor="ray")
+    assert not app.segmented_control
+    assert "--executor" not in app.code[0].value
+    assert app.code[0].value.startswith("probing run --out ")
+
+
+@pytest.mark.parametrize("corpus", ["hub:owner/name", " hub:owner/name", "folder:/", "theirs:x"])
+def test_a_link_opens_no_corpus_and_looks_up_no_model(open_app, monkeypatch, corpus):
+    for name in ("probing_core.corpora.open_corpus", "probing_core.models.find_spec", "subprocess.Popen"):
+        monkeypatch.setattr(name, lambda *a, **k: pytest.fail("it was opened"))
+    app = open_app("New run", new_corpus=corpus, new_further="hf:some/repo", new_limit="-5", new_view="7")
     assert not app.exception
-    assert not asked
-    assert "came by a link" in texts(app)
     assert (app.number_input(key="new-limit").value, app.select_slider(key="new-view").value) == (0, 128)
-    app.text_input(key="new-corpus").set_value("folder:mine").run()
-    assert asked == ["folder:mine"], "whoever types the name wants it"
-    assert address(app, "new-corpus") == "folder:mine"
 
 
-def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
+def test_new_run_shows_what_is_wrong_with_other_packages(open_app, monkeypatch):
+    monkeypatch.setattr("probing_core.catalog.Catalog.problems", ("The entry point 'theirs' is broken.",))
+    assert [w.value for w in open_app("New run").warning] == ["The entry point 'theirs' is broken."]
+
+
+def test_bad_names_are_refused_and_a_started_run_leaves_an_empty_form(open_app, data_folder, monkeypatch):
+    started = []
+    monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(run.name))
     app = open_app("New run")
-    for key, value in (
-        ("new-corpus", "folder:~nosuch/x"),
-        ("new-further", "hf:" + 300 * "x"),
-        ("new-further", "onnx:~nosuch/x"),
-    ):
-        app.text_input(key=key).set_value(value).run()
-        assert not app.exception
-        assert len(app.error) == 1
-        app.text_input(key=key).set_value("photos" if key == "new-corpus" else "").run()
-
-
-def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
-    app = open_app("New run")
-    assert {m.label for m in app.metric} >= {"Images", "Time, roughly", "Disk"}
     for name, expected in (("../up", "A name has"), ("", "Give the run a name")):
         app.text_input(key="new-name").input(name).run()
         assert expected in texts(app)
         assert label(app, "button", "Start").disabled
     app.text_input(key="new-name").input("mine").run()
-    assert not label(app, "button", "Start").disabled
-    app.text_input(key="new-corpus").input("folder:/no/such/folder").run()
-    assert len(app.error) == 1
-    assert label(app, "button", "Start").disabled
+    app.number_input(key="new-limit").set_value(12).run()
+    label(app, "button", "Start").click().run()
+    assert not app.exception
+    assert started == ["mine"]
+    assert "The run 'mine' was started" in unescaped(app)
+    assert (app.session_state["new-name"], app.session_state["new-limit"]) == ("", 0)
+
+
+@pytest.mark.parametrize(("state", "offered"), [("cancelled", True), ("failed", True), ("done", False)])
+def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, made_run, state, offered):
+    run = data_folder / "runs" / "mine"
+    shutil.copytree(made_run, run)
+    (run / "log").mkdir(exist_ok=True)
+    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
+    app = open_app("New run")
+    assert not app.exception
+    assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
 
 
 def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, made_run, monkeypatch):

@@ -12,7 +12,7 @@ from dashboard.data import neighbors, predictions
 from dashboard.text import in_bold
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.results import Run, nearest, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store
@@ -151,7 +151,7 @@ def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, st
 
 def test_a_gallery_is_embedded_once(stored_and_bare, monkeypatch):
     run = Run.open(stored_and_bare[1])
-    made = neighbors.Gallery(run)
+    made = neighbors.Gallery(run, retrieval.gallery(run))
     first = made.rows(PIXELS)[:]
     monkeypatch.setattr(Run, "picture", lambda *_: pytest.fail("a picture was cut again"))
     monkeypatch.setattr(predictions, "predictor_of", lambda _: pytest.fail("a model was asked again"))

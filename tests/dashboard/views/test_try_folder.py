@@ -15,8 +15,7 @@ import pytest
 
 from dashboard.data.examples import NAMES
 from dashboard.jobs import scans
-from probing_core.api.scan import MARK
-from probing_core.api.scan.writing import COLUMNS, PROMISE, TABLE
+from probing_core.api.scan import COLUMNS, MARK, PROMISE, TABLE
 from probing_core.errors import BadRun
 from probing_core.run.layout import DETECTOR_FILE, RECIPE
 from tests.dashboard.app_reading import label, unescaped

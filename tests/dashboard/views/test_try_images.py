@@ -12,8 +12,8 @@ from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
 from dashboard.widgets import upload
-from probing_core.compute.live import tiles
-from probing_core.compute.live.noticing import Noticing
+from probing_core.compute import live
+from probing_core.compute.live import Noticing
 from probing_core.compute.names import DEPLOYMENT, NOTICING
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title
@@ -193,8 +193,8 @@ def _upload_two(open_app) -> tuple[int, list[str]]:
 
 def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):
     """Two pictures have the same pixels in another order of rows, and one is dropped twice."""
-    shapes, cut = [], tiles.cut
-    monkeypatch.setattr(tiles, "cut", lambda image, view: shapes.append(image.shape) or cut(image, view))
+    shapes, cut = [], live.cut
+    monkeypatch.setattr(live, "cut", lambda image, view: shapes.append(image.shape) or cut(image, view))
     app = open_app("Try your images", models="baseline/pixels")
     black = np.zeros((300, 200, 3), np.uint8)
     files = app.file_uploader(key="try-upload")

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.widgets.verdicts import answer, as_altered, detectors, models_table, short_answer
 from probing_core.charts import Theme
-from probing_core.compute.live.noticing import ANSWERS, word
+from probing_core.compute.live import ANSWERS, word
 from probing_core.images.quality import FLAT
 
 VERDICT = {

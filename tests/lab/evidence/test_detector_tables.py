@@ -8,7 +8,7 @@ import pytest
 
 from lab.evidence import beside_cleanvision, detector, detector_foreign, false_discoveries, scan_kills
 from lab.evidence._detector import share
-from probing_core.detector.calibration import Calibration
+from probing_core.detector.verdicts import Calibration
 
 
 def cells(table: str) -> list[list[str]]:

@@ -21,13 +21,13 @@ def test_the_newcomer_types_what_the_first_screen_of_readme_says():
     text = (newcomer.ROOT / "README.md").read_text(encoding="utf-8")
     first_screen = text[: text.index("## Your encoder")]
     typed = [
-        line.removeprefix("$ ")
+        line.removeprefix("$ ").split("  #")[0].rstrip()
         for block in re.findall(r"```console\n(.*?)```", first_screen, re.S)
         for line in block.splitlines()
     ]
-    assert typed == ["make demo", newcomer.INSTALL, newcomer.SERVE]
+    assert {"make demo", newcomer.INSTALL, newcomer.SERVE} < set(typed)
     index = (newcomer.ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    assert all(f"$ {line}\n" in index for line in typed)
+    assert all(re.search(rf"^\$ {re.escape(line)}\s", index, re.M) for line in typed)
 
 
 def test_a_step_that_fails_says_why_in_its_row(tmp_path, monkeypatch, capsys):

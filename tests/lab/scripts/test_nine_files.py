@@ -12,7 +12,7 @@ from lab.scripts.nine_files import NO_PICTURE, make
 from probing_core import Predictor
 from probing_core.api.scan import scan
 from probing_core.cli import main
-from probing_core.compute.live.noticing import ALTERED, RATHER_ALTERED, word
+from probing_core.compute.live import ALTERED, RATHER_ALTERED, word
 from probing_core.compute.names import DETECTOR
 from probing_core.images import read_image
 from probing_core.paths import reference_run

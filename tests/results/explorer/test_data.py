@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.names import DONE
+from probing_core.compute.names import DONE, READINGS
 from probing_core.errors import BadRun, UnknownName
 from probing_core.results import Run
 from probing_core.results.explorer.data import (
@@ -16,9 +17,10 @@ from probing_core.results.explorer.data import (
     class_title,
     default_models,
     explorer_data,
-    model_title,
     packed,
 )
+from probing_core.run.layout import neighbors_path
+from probing_core.run.store import Store
 
 MODELS = ["zoo/mae", "timm:tf_efficientnet_lite0"]
 
@@ -78,12 +80,35 @@ def test_a_strength_that_falls_is_turned_round(data):
 
 
 def test_neighbors_of_a_table_become_points(run):
-    samples = run.samples["sample"].to_numpy()
-    table = pd.DataFrame({"sample": samples, **{f"n{k}": np.roll(samples, -k - 1) for k in range(5)}})
+    samples = run.map(MODELS[0], DONE)["sample"].to_numpy()
+    table = pd.DataFrame({"sample": samples, **{f"near_{k}": np.roll(samples, -k) for k in range(1, 6)}})
     data = explorer_data(run, MODELS, neighbors=lambda model, reading: table if reading == DONE else None)
     found = data.models[0].neighbors[DONE]
     at = 17
-    assert data.sample[found[at]].tolist() == [(data.sample[at] + k) % len(samples) for k in range(1, 6)]
+    (place,) = np.flatnonzero(samples == data.sample[at])
+    assert data.sample[found[at]].tolist() == [samples[(place + k) % len(samples)] for k in range(1, 6)]
+
+
+@pytest.mark.parametrize("repetition", [None, 0])
+def test_neighbors_are_those_of_the_run(repeated_run, repetition):
+    run = Run.open(repeated_run)
+    data = explorer_data(run, MODELS, repetition)
+    for model in data.models:
+        for reading, points in model.places.items():
+            found = model.neighbors[reading]
+            assert found.shape == (data.tested, 5)
+            assert (found >= 0).all()
+            assert (data.photographs[data.photo][found] != data.photographs[data.photo][:, None]).all()
+            table = run.neighbors(model.name, reading, repetition).set_index("sample")
+            assert (data.sample[found] == table.loc[data.sample[: data.tested]]).all(axis=None), points.shape
+
+
+def test_a_run_without_neighbors_has_none(made_run, tmp_path):
+    store = Store(shutil.copytree(made_run, tmp_path / "run"))
+    store.remove(*(neighbors_path(model, reading) for model in MODELS for reading in READINGS))
+    run = Run.open(store.root)
+    assert run.neighbors(MODELS[0]) is None
+    assert not explorer_data(run, MODELS).models[0].neighbors
 
 
 def test_one_repetition(repeated_run):
@@ -121,19 +146,6 @@ def test_models_that_learned_come_first(run):
     found = default_models(run)
     assert {*found[:2]} == set(MODELS)
     assert all(name.startswith("baseline/") for name in found[2:])
-
-
-@pytest.mark.parametrize(
-    ("name", "title"),
-    [
-        ("zoo/simclr", "SimCLR (zoo)"),
-        ("timm:tf_efficientnet_lite0@layer=4", "EfficientNet-Lite0, block 4"),
-        ("baseline/random-vit@seed=1", "untrained network, training 2"),
-        ("timm:resnet50", "resnet50"),
-    ],
-)
-def test_names_of_models_for_people(name, title):
-    assert model_title(name) == title
 
 
 def test_names_of_classes_for_people():

@@ -14,12 +14,11 @@ from lab.scripts.reference import SCORED_ALONE, ship
 from probing_core.api.predictor import Predictor
 from probing_core.cli import main
 from probing_core.compute import maps
-from probing_core.compute.live.noticing import alteration_score, log_of
-from probing_core.compute.live.tiles import cut
+from probing_core.compute.live import alteration_score, cut, log_of
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
-from probing_core.detector.calibration import calibration_of, p_values
-from probing_core.detector.photographs import choose_photographs
+from probing_core.detector.learning import choose_photographs
+from probing_core.detector.verdicts import calibration_of, p_values
 from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
 from probing_core.run import graph, makers, setup, stages

@@ -1,0 +1,78 @@
+"""A picture of a visitor on the maps of a run: placed between the nearest pictures of a few photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard.data import cache, predictions
+from dashboard.data.neighbors import Gallery, Step
+from dashboard.data.pictures import VisitorPicture
+from probing_core.compute.names import EVERYTHING
+from probing_core.results import Run, nearest, place
+from probing_core.results.explorer.data import ExplorerData
+
+PHOTOGRAPHS = 20
+"""Tested photographs whose pictures, one of each class, are embedded here."""
+
+NEAREST = 15
+
+PICTURE = "own-picture"
+"""Name in the session under which the picture is kept."""
+
+
+def pin(picture: VisitorPicture | None) -> None:
+    """Show ``picture`` on the maps, for the rest of the visit; None takes it away."""
+    st.session_state[PICTURE] = picture
+
+
+def pinned() -> VisitorPicture | None:
+    return st.session_state.get(PICTURE)
+
+
+def placeable(run: Run, data: ExplorerData, models: list[str]) -> list[str]:
+    """Return those of ``models`` on whose maps a further picture can be placed."""
+    maps = {model.name for model in data.models if EVERYTHING in model.places}
+    live = [model for model in models if model in maps and model in run.live_models]
+    return [] if run.pictures.why_not else live
+
+
+def steps(run: Run, data: ExplorerData, model: str) -> Iterator[Step]:
+    """Embed what `place_of` needs, and yield before each part of it.
+
+    Raises:
+        ProbingError: a picture cannot be made, or the model cannot be asked.
+    """
+    return _gallery_of(run, data).steps(model)
+
+
+def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) -> tuple[float, float]:
+    """Return the place of ``picture`` on the map of ``model`` by everything, in the units of ``data``; errors as of
+    `steps`."""
+    gallery = _gallery_of(run, data)
+    (query,) = predictions.embed(run, model, [predictions.crops_of(run, picture)])
+    found, cosines = nearest(gallery.rows(model), query, NEAREST)
+    (points,) = (one.places[EVERYTHING] for one in data.models if one.name == model)
+    table = pd.DataFrame({"sample": data.sample, "x": points[:, 0], "y": points[:, 1]})
+    placed = place(table, gallery.samples[found], cosines)
+    assert placed is not None
+    return placed
+
+
+def gallery_samples(data: ExplorerData) -> np.ndarray:
+    """Return one sample of each class of `PHOTOGRAPHS` tested photographs, evenly spaced."""
+    points = np.arange(data.tested)
+    photograph = data.photographs[data.photo]
+    names = np.unique(photograph)
+    chosen = names[np.unique(np.linspace(0, len(names) - 1, PHOTOGRAPHS).round().astype(int))]
+    points = points[np.isin(photograph, chosen)]
+    pairs = np.stack([photograph[points], data.truth[points]], axis=1)
+    return np.sort(data.sample[points[np.unique(pairs, axis=0, return_index=True)[1]]])
+
+
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
+def _gallery_of(run: Run, _data: ExplorerData) -> Gallery:
+    return Gallery(run, gallery_samples(_data))

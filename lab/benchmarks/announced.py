@@ -1,0 +1,36 @@
+"""``announced``: what was announced for a small run over what it took; `lab.evidence.announced` has more kinds."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.evidence.announced import ENCODER, kinds, measure
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        images: of the reference corpus.
+        model: that is run.
+        until: the last stage; empty for all.
+    """
+
+    images: int = 60
+    model: str = ENCODER
+    until: str = ""
+
+
+SMALL = Size(8, "baseline/pixels", "embed")
+
+
+def run(size: Size) -> dict[str, dict[str, float]]:
+    """``announced``: ``over_taken``, by seconds on the clock, and ``processor_over_taken``, by processor seconds; the
+    aim is between 0.67 and 1.5."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(kinds(size.images, encoder=size.model)["splits"], Path(folder), size.until)
+    clock, processor = (one / other for one, other in zip(found.announced, found.took, strict=True))
+    return {"announced": {"over_taken": round(clock, 3), "processor_over_taken": round(processor, 3)}}

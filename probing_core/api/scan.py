@@ -1,0 +1,561 @@
+"""A verdict on every picture of a folder: streaming, resumable, on all cores.
+
+A file is decoded, cut and judged by one thread, on one core; memory holds the pictures of as many threads. What is
+found goes to disk a chunk at a time: a chunk is the rows of `CHUNK` files in the order of their names, a file of a
+`Store` as those of a run are, so that a killed scan goes on from there, and chunks of other files, or of another
+detector or calibration, are made again. The results are written from the chunks.
+"""
+
+from __future__ import annotations
+
+import base64
+import heapq
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from probing_core.api.predictor import Predictor
+from probing_core.compute.live import PictureCrops, Prediction, cut
+from probing_core.compute.names import DETECTOR
+from probing_core.compute.parallel import cores, in_chunks, one_core_threads
+from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
+from probing_core.detector.verdicts import ALARMS, LEVEL, MIN_BEYOND, Calibration, Judge, is_enough, score_of
+from probing_core.errors import BadConfig, BadImage, one_line
+from probing_core.images import Image, encode_webp, inspect
+from probing_core.measures.notation import decimal, in_percent
+from probing_core.paths import leads_out
+from probing_core.run import revisions
+from probing_core.run.atomic import written_atomically
+from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY, scored_views_path
+from probing_core.run.progress import SILENT, Progress
+from probing_core.run.store import Store, digest, write_atomically
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
+"""Of files that are scanned; whether they are pictures, their content decides."""
+
+THUMBNAIL = 72
+"""Pixels of the longer side."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to scan, small: there may be a million.
+
+    Attributes:
+        path: absolute.
+        name: relative to the folder, with forward slashes; characters that are no text are replaced.
+        stamp: size and time of the last change, by which a changed file is scanned again.
+    """
+
+    path: str
+    name: str
+    stamp: tuple[int, int]
+
+
+def find_files(folder: Path, apart: Path) -> list[File]:
+    """Find the files under ``folder`` in the order of their names, without hidden ones, links out of it and ``apart``.
+
+    Raises:
+        BadConfig: there is no such folder, nothing in it to scan, or a folder in it that cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise BadConfig(f"'{error.filename}' cannot be listed ({error.strerror}); give the right to, or move it away.")
+
+    root, apart = (Path(os.path.realpath(path)) for path in (folder, apart))
+    if not root.is_dir():
+        raise BadConfig(f"'{folder}' is no folder; give a folder with pictures.")
+    found = []
+    for place, folders, names in os.walk(root, onerror=refuse):
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and Path(place, n) != apart)
+        for name in sorted(names):
+            path = Path(place, name)
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES or leads_out(path, root):
+                continue
+            try:
+                status = path.stat() if path.exists() else path.lstat()  # what a link leads to, unless it is broken
+            except FileNotFoundError:
+                continue  # it was removed meanwhile
+            shown = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
+            found.append(File(str(path), shown, (status.st_size, status.st_mtime_ns)))
+    if not found:
+        raise BadConfig(f"'{folder}' holds no picture; expected files that end in {', '.join(sorted(SUFFIXES))}.")
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What a scan keeps of one file: no pixels but a thumbnail.
+
+    Attributes:
+        error: why it cannot be read; then nothing else is there.
+        prediction: by the detector.
+        gray_score: of the picture turned gray; only where it calibrates.
+    """
+
+    error: str = ""
+    prediction: Prediction | None = None
+    no_color: bool = False
+    width: int = 0
+    height: int = 0
+    notes: tuple[str, ...] = ()
+    thumbnail: bytes = b""
+    gray_score: float = float("nan")
+
+
+def examine(file: File, detector: Detector, view: int, gray: bool = False) -> Finding:
+    """Decode one file, and have the detector predict it.
+
+    Args:
+        gray: whether it is also scored turned gray.
+    """
+    try:
+        picture = inspect(Path(file.path), file.name)
+    except BadImage as error:
+        return Finding(error=str(error))
+    crops = cut(picture.image, view)
+    predictions = detect(detector, [crops, PictureCrops(turned_gray(crops.whole))][: 2 if gray else 1])
+    return Finding(
+        prediction=predictions[0],
+        no_color=has_no_color(crops.whole),
+        width=picture.width,
+        height=picture.height,
+        notes=picture.notes,
+        thumbnail=encode_webp(small(picture.image), 60),
+        gray_score=score_of(predictions[1], True, fused=False) if gray else float("nan"),
+    )
+
+
+def small(image: Image) -> Image:
+    """Return the thumbnail of ``image``."""
+    share = min(1.0, THUMBNAIL / max(image.shape[:2]))
+    height, width = (max(1, round(length * share)) for length in image.shape[:2])
+    return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+
+
+CHUNK = 64
+
+
+class Chunks:
+    """The chunks of one list of files.
+
+    Args:
+        folder: where they are.
+        settings: digest of everything else that decides what is found.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
+        self.settings, self._store = settings, Store(folder)
+        self.files = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
+        """Those of each chunk."""
+
+    def missing(self) -> list[int]:
+        return [i for i in range(len(self.files)) if not self._store.has(_name_of_chunk(i), self._key(i))]
+
+    def write(self, index: int, rows: pd.DataFrame) -> None:
+        self._store.write_table(_name_of_chunk(index), rows, self._key(index))
+
+    def read(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+        for index in range(len(self.files)):
+            yield self._store.read_table(_name_of_chunk(index), columns)
+
+    def remove_others(self) -> None:
+        """Remove chunks beyond the last: the folder held more files before."""
+        expected = {_name_of_chunk(i) for i in range(len(self.files))}
+        self._store.remove(*(name for name in self._store.names() if name not in expected))
+        self._store.fold()
+
+    def _key(self, index: int) -> str:
+        return digest([self.settings, [[f.name, *f.stamp] for f in self.files[index]]])
+
+
+def _name_of_chunk(index: int) -> str:
+    return f"chunk-{index:06d}.parquet"
+
+
+UNREADABLE = "unreadable"
+"""Instead of a verdict on files that are no picture, or damaged."""
+
+
+def rows_of_findings(files: Sequence[File], findings: Sequence[Finding], judge: Judge) -> pd.DataFrame:
+    """Return one row a file: `COLUMNS` except ``q``, and ``thumbnail``."""
+    return pd.DataFrame([_row_of_finding(file, finding, judge) for file, finding in zip(files, findings, strict=True)])
+
+
+def _row_of_finding(file: File, finding: Finding, judge: Judge) -> dict:
+    row = {
+        "path": file.name,
+        "verdict": UNREADABLE,
+        "group": "",
+        "class": "",
+        **dict.fromkeys(("p", "group_probability", "class_probability"), float("nan")),
+        "n": 0,
+        "no_color": finding.no_color,
+        "width": finding.width,
+        "height": finding.height,
+        "flags": "",
+        "error": finding.error,
+        "thumbnail": finding.thumbnail,
+    }
+    if finding.prediction is None:
+        return row
+    verdict = judge.verdict(finding.prediction, finding.no_color)
+    flags = [*(["no color"] if finding.no_color else []), *(["large"] if finding.prediction.kind == "combined" else [])]
+    return row | {
+        "verdict": verdict.answer(),
+        "group": verdict.group or "",
+        "class": verdict.transform or "",
+        "p": _number(verdict.p),
+        "group_probability": _number(verdict.group_probability),
+        "class_probability": _number(verdict.transform_probability),
+        "n": verdict.n,
+        "flags": "; ".join([*flags, *finding.notes]),
+    }
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def rows_that_calibrate(files: Sequence[File], findings: Sequence[Finding]) -> pd.DataFrame:
+    """Return scores of pictures that calibrate; those that cannot be read calibrate nothing."""
+    rows = [
+        (
+            file.name,
+            finding.prediction.kind == "combined",
+            finding.no_color,
+            score_of(finding.prediction, finding.no_color, fused=False),
+            score_of(finding.prediction, finding.no_color, fused=True),
+            finding.gray_score,
+        )
+        for file, finding in zip(files, findings, strict=True)
+        if finding.prediction is not None
+    ]
+    return pd.DataFrame(rows, columns=["path", "large", "no_color", "whole", "fused", "gray"])
+
+
+def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibration:
+    """Calibrate by the rows of `rows_that_calibrate`.
+
+    Raises:
+        BadConfig: they are too few for ``level``.
+    """
+    rows = pd.concat(list(chunks), ignore_index=True)
+    color = rows[~rows["no_color"].astype(bool)]
+    large = color.loc[color["large"].astype(bool), "fused"].to_numpy()
+    if not is_enough(len(color), level):
+        raise BadConfig(
+            f"{len(color)} untouched pictures with color cannot calibrate a level of {in_percent(level)}; give "
+            f"{MIN_BEYOND / level:.0f} or more, or a larger --level."
+        )
+    return Calibration(
+        color["whole"].to_numpy(), rows["gray"].to_numpy(), large if is_enough(len(large), level) else large[:0]
+    )
+
+
+TABLE, CSV = "verdicts.parquet", "verdicts.csv"
+PROMISE = b"promise"
+
+COLUMNS = {
+    "path": pa.string(),
+    "verdict": pa.string(),
+    "group": pa.string(),
+    "class": pa.string(),
+    "p": pa.float64(),
+    "q": pa.float64(),
+    "n": pa.int64(),
+    "group_probability": pa.float64(),
+    "class_probability": pa.float64(),
+    "no_color": pa.bool_(),
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "flags": pa.string(),
+    "error": pa.string(),
+}
+"""Of the CSV and the Parquet file, one row a file."""
+
+
+def rows_with_q(chunks: Chunks, q: np.ndarray | None, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Yield the rows of each chunk, with their ``q`` (n,) of all rows."""
+    start = 0
+    for rows in chunks.read(columns):
+        mine = np.full(len(rows), np.nan) if q is None else q[start : start + len(rows)]
+        start += len(rows)
+        yield rows.assign(q=mine)
+
+
+def promise_of(out: Path) -> str:
+    """Say how far the error rates of the scan in ``out`` hold, in a sentence.
+
+    Raises:
+        OSError, pyarrow.ArrowException: there is no such table, or it is damaged.
+    """
+    return (pq.read_schema(out / TABLE).metadata or {}).get(PROMISE, b"").decode()
+
+
+def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) -> None:
+    """Write `CSV` and `TABLE`; ``promise`` is in the metadata of the second.
+
+    Raises:
+        BadRun: the disk is full or not writable.
+    """
+    schema = pa.schema(list(COLUMNS.items()), metadata={PROMISE: promise.encode()})
+    columns = [name for name in COLUMNS if name != "q"]
+    with (
+        written_atomically(out / TABLE) as parquet,
+        pq.ParquetWriter(parquet, schema) as file,
+        written_atomically(out / CSV) as csv,
+    ):
+        for i, rows in enumerate(rows_with_q(chunks, q, columns)):
+            ordered = rows[list(COLUMNS)]
+            csv.write(ordered.to_csv(index=False, header=i == 0, lineterminator="\n").encode())
+            file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
+
+
+PAGE = "index.html"
+TEMPLATE = Path(__file__).with_name("scan.html")
+
+MAX_ROWS = 5000
+"""Pictures on the page, the least likely to be untouched first; the tables hold all."""
+
+
+def write_page(
+    out: Path, folder: Path, chunks: Iterable[pd.DataFrame], counts: dict[str, int], about: list[str]
+) -> None:
+    """Write `PAGE`.
+
+    Args:
+        chunks: rows of all files, thumbnails included, a chunk at a time.
+        counts: verdict -> how many files.
+        about: sentences at the top of the page.
+    """
+    from jinja2 import Environment
+
+    worst = _least_likely(chunks)
+    total = sum(counts.values())
+    notes = [*about, f"{total:,} files; {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."]
+    if len(worst) < total:
+        notes.append(f"The page shows the {len(worst):,} that are least likely to be untouched; the tables hold all.")
+    here = os.path.relpath(folder.resolve(), out.resolve())
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        title=f"Scan of {folder.name}", notes=notes, counts=counts, rows=[_shown(row, here) for row in worst]
+    )
+    write_atomically(out / PAGE, page.encode(errors="replace"))
+
+
+def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
+    """Return `MAX_ROWS` rows by p and name, unreadable ones last."""
+    records = (record for rows in chunks for record in rows.to_dict("records"))
+    return heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or(row["p"], 2.0), row["path"]))
+
+
+def _or(value: float, other: float) -> float:
+    return other if np.isnan(value) else float(value)
+
+
+def _shown(row: dict[str, Any], here: str) -> dict[str, Any]:
+    address = f"{here}/{row['path']}".replace(os.sep, "/")
+    return {
+        "path": row["path"],
+        "verdict": row["verdict"],
+        "kind": "found" if row["verdict"] in ALARMS else "bad" if row["verdict"] == UNREADABLE else "fine",
+        "address": quote(address, errors="surrogateescape"),
+        "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
+        "done": f"{row['class']} ({row['group']})" if row["class"] else "",
+        "numbers": [(repr(_or(row[name], 2.0)), decimal(row[name])) for name in ("p", "q")],
+        "remark": row["error"] or row["flags"],
+    }
+
+
+MARK = "scan.txt"
+"""The file by which a folder is known as a scan's."""
+
+MIN_FOR_Q = 500
+"""Clean photographs of the user's: with fewer, the smallest p is too large for a folder with few altered pictures."""
+
+CHUNKS, CLEAN_CHUNKS = "chunks", "clean"
+WRITTEN = (PAGE, TABLE, CSV, CHUNKS, CLEAN_CHUNKS, MARK, LOG)
+"""All that a scan writes into its folder."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a scan found.
+
+    Attributes:
+        counts: verdict -> number of files; ``unreadable`` for files that are no picture.
+        errors: one sentence a file that cannot be read.
+        promise: how far the error rates hold, in a sentence.
+    """
+
+    counts: dict[str, int]
+    errors: tuple[str, ...]
+    promise: str
+
+
+def scan(
+    folder: Path,
+    out: Path,
+    run: Path,
+    clean: Path | None = None,
+    level: float = LEVEL,
+    progress: Progress = SILENT,
+    threads: int | None = None,
+) -> Scan:
+    """Write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``; again, it does what is missing.
+
+    Args:
+        run: whose detector is used.
+        clean: a folder of pictures that are known to be untouched, of the same source as those of ``folder``: they
+            calibrate in place of the run's photographs.
+        level: share of untouched pictures that may be called altered.
+        threads: as many as the machine has cores if not given.
+
+    Raises:
+        BadRun: the run has no detector.
+        BadConfig: a folder that cannot be used, or clean pictures too few for the level.
+    """
+    if not 0 < level < 1:
+        raise BadConfig(f"The level is a share between 0 and 1, as 0.05; got {level}.")
+    predictor = Predictor(run, device="cpu", level=level)
+    detector, view = predictor.detector(), predictor.recipe.view
+    _claim(out)
+    files = find_files(folder, apart=out)
+    settings = digest([revisions.SCAN, predictor.store.checksum(DETECTOR_FILE), view])
+    judge = predictor.judge()
+    with one_core_threads(threads or cores()) as pool:
+        if clean is not None:
+            trusted = Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)
+            measure = partial(examine, detector=detector, view=view, gray=True)
+            _fill(pool, trusted, measure, rows_that_calibrate, progress, "clean")
+            judge = replace(judge, calibration=calibration_of_rows(trusted.read(), level), power=None, power_large=None)
+        checksum = predictor.store.checksum(scored_views_path(DETECTOR)) if clean is None else trusted.settings
+        calibrated = "" if judge.calibration is None else _digest_of(judge.calibration)
+        chunks = Chunks(out / CHUNKS, files, digest([settings, level, checksum, calibrated]))
+        rows_of = partial(rows_of_findings, judge=judge)
+        _fill(pool, chunks, partial(examine, detector=detector, view=view), rows_of, progress, "scan")
+    return _write(out, folder, chunks, judge, trusting=clean is not None)
+
+
+def remove_results(out: Path) -> None:
+    """Remove what a scan has written into ``out``, and the folder if nothing else is in it.
+
+    Raises:
+        BadConfig: ``out`` is no folder of a scan, or something in it cannot be removed.
+    """
+    _refuse_other_folder(out)
+    unfinished = [path.name for path in out.iterdir() if path.name.endswith(TEMPORARY)]
+    try:
+        for path in (out / name for name in (*unfinished, *WRITTEN)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadConfig(f"'{out}' could not be removed ({one_line(error)}); remove it by hand.") from error
+    with suppress(OSError):  # something else is in it, and stays
+        out.rmdir()
+
+
+def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool) -> Scan:
+    found = pd.concat(list(chunks.read(["verdict", "p", "error"])), ignore_index=True)
+    p = found["p"].to_numpy(np.float64)
+    n = 0 if judge.calibration is None else len(judge.calibration.view)
+    q = None
+    if trusting and n >= MIN_FOR_Q:
+        from scipy.stats import false_discovery_control  # Benjamini & Hochberg 1995
+
+        q = np.full(len(p), np.nan)
+        q[~np.isnan(p)] = false_discovery_control(p[~np.isnan(p)])
+    counts = dict(sorted(Counter(found["verdict"]).items()))
+    promise = _promise(judge, n, trusting)
+    write_tables(out, chunks, q, promise)
+    write_page(out, folder, rows_with_q(chunks, q), counts, [promise, *_power(judge)])
+    return Scan(counts, tuple(found.loc[found["verdict"] == UNREADABLE, "error"]), promise)
+
+
+def _promise(judge: Judge, n: int, trusting: bool) -> str:
+    if not trusting:
+        enough = f"{MIN_BEYOND / judge.level:.0f} or more"
+        return (
+            f"Calibrated on untouched photographs of the run{_numbers(judge)}, not on pictures of your source: no "
+            f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (the option "
+            f"--clean, a field on the page Scan)."
+        )
+    rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
+    more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."
+    return f"Calibrated on {n:,} pictures that you trust: {rate}.{more}"
+
+
+def _numbers(judge: Judge) -> str:
+    if judge.calibration is None:
+        return ""
+    counts = {
+        "as small as a view": len(judge.calibration.view),
+        "larger": len(judge.calibration.large),
+        "without color": len(judge.calibration.gray),
+    }
+    return f" ({', '.join(f'{count:,} {words}' for words, count in counts.items() if count)})"
+
+
+def _power(judge: Judge) -> list[str]:
+    if judge.power is None:
+        return []
+    hard = ", ".join(judge.power.hardly_detected)
+    seen = (
+        f"On the run's own photographs the detector found {in_percent(judge.power.overall.value)} of altered pictures"
+    )
+    return [f"{seen}; less than half of: {hard}." if hard else f"{seen}."]
+
+
+def _fill(
+    pool: ThreadPoolExecutor,
+    chunks: Chunks,
+    examined: Callable[[File], Finding],
+    rows_of: Callable[[Sequence[File], Sequence[Finding]], pd.DataFrame],
+    progress: Progress,
+    stage: str,
+) -> None:
+    missing = chunks.missing()
+    total = sum(map(len, chunks.files))
+    done = total - sum(len(chunks.files[i]) for i in missing)
+    doing = "Scanning pictures" if stage == "scan" else "Scanning the untouched pictures"
+    progress.update(stage, done, total, doing)
+    results = in_chunks(pool, examined, (chunks.files[i] for i in missing))
+    for i, (files, findings) in zip(missing, results, strict=True):
+        chunks.write(i, rows_of(files, findings))
+        done += len(files)
+        progress.update(stage, done, total, doing)
+    chunks.remove_others()
+
+
+def _digest_of(calibration: Calibration) -> str:
+    return digest([calibration.scores(kind).tolist() for kind in ("view", "gray", "large")])
+
+
+def _claim(out: Path) -> None:
+    _refuse_other_folder(out)
+    write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
+
+
+def _refuse_other_folder(out: Path) -> None:
+    """Raise `BadConfig` for a folder that holds something else: none of it may be lost."""
+    if out.exists() and not out.is_dir():
+        raise BadConfig(f"'{out}' is a file; give a folder for the results.")
+    if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():
+        raise BadConfig(f"'{out}' holds other files; choose an empty folder, or that of a scan.")

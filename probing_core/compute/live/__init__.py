@@ -1,1 +1,0 @@
-"""Live answers for a picture of any size: crops, what a probe predicts of them, and how it was altered."""

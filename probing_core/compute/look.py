@@ -1,0 +1,152 @@
+"""The look that an encoder holds, measured in seconds: discriminant analysis on a frozen set of views.
+
+The views are the same for every model and every step of a training, so that what is measured on them can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.names import GROUP_SUBSET
+from probing_core.compute.parallel import picture_pool
+from probing_core.compute.samples import LEARNED, Design, OnProgress, choose_images, make_samples, plan_samples
+from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST
+from probing_core.corpora import assign_splits, drawn
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadCorpus
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.embedding_space import shift
+from probing_core.measures.statistics import ClusterSums, interval, mean, numbered
+from probing_core.probes.linear import fit_discriminant
+from probing_core.transforms.base import Image
+
+MIN_PHOTOGRAPHS = 2
+"""Photographs on either side: below, nothing can be learned, or nothing be held out."""
+
+CHUNK = 16
+"""Images whose views are made between two reports of progress."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenViews:
+    """Views and what each of them is.
+
+    Attributes:
+        images: V arrays (view, view, 3) ``uint8``.
+        table: V rows with ``image_id``, ``base_id``, ``label``, ``split`` (``train``: to learn from, ``val``: held
+            out), ``transform``, ``group``, ``draw`` (identity is drawn twice) and ``look``: False for the untouched
+            views of more photographs, which serve the content alone.
+    """
+
+    images: tuple[Image, ...]
+    table: pd.DataFrame
+
+
+def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progress: OnProgress) -> FrozenViews:
+    """Make the views of ``learn`` photographs of the split ``train`` and ``held_out`` ones of ``val``, or of as many as
+    there are, under every transform of ``design``; and an untouched view of every other labeled photograph of the two
+    splits. A corpus without splits is split by photograph; the split ``test`` is never read.
+
+    Raises:
+        BadCorpus: fewer than `MIN_PHOTOGRAPHS` photographs on either side can be used.
+    """
+    images = choose_images(design, _learned(corpus, design.seed), lambda done, total: None)
+    images = images[images["used"]].reset_index(drop=True)
+    order = images.loc[drawn(images)]
+    counts = {"train": learn, "val": held_out}
+    mine = pd.Index([i for split, count in counts.items() for i in order.index[order["split"] == split][:count]])
+    for split in counts:
+        found = images.loc[mine].query("split == @split")["base_id"].nunique()
+        if found < MIN_PHOTOGRAPHS:
+            raise BadCorpus(
+                f"{MIN_PHOTOGRAPHS} photographs to learn from and {MIN_PHOTOGRAPHS} held out are needed at least; "
+                f"'{corpus.name}' has {found} usable in its split '{split}': give more pictures."
+            )
+    content = images.drop(mine).query("label != ''")
+    untouched = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)
+    plans = [
+        plan_samples(design, images.loc[mine]).assign(look=True),
+        plan_samples(untouched, content).query("draw == 0").assign(look=False) if len(content) else pd.DataFrame(),
+    ]
+    table = pd.concat(plans, ignore_index=True).drop(columns="sample")
+    ids = table["image_id"].unique()
+    made: list[Image] = []
+    with picture_pool(len(table)) as pool:
+        for start in range(0, len(ids), CHUNK):
+            rows = table[table["image_id"].isin(ids[start : start + CHUNK])]
+            made += make_samples(design, corpus, design.transforms, rows, pool)[0]
+            progress(min(start + CHUNK, len(ids)), len(ids))
+    return FrozenViews(tuple(made), table)
+
+
+def _learned(corpus: Corpus, seed: int) -> Corpus:
+    rows = corpus.rows
+    if (rows["split"] == "").any():
+        rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), seed))
+    learned = copy(corpus)
+    learned.rows = rows[rows["split"].isin(LEARNED)].reset_index(drop=True)
+    return learned
+
+
+FINE, UNTOUCHED_SHIFT = "fine", "untouched-shift"
+
+COLUMNS = ("name", "measure", "value", "low", "high", "photographs", "chance")
+
+Score = tuple[str, str, ClusterSums, float]
+"""Name, measure, sums by photograph, chance."""
+
+
+def look_scores(X: np.ndarray, views: FrozenViews) -> pd.DataFrame:
+    """Return what the embeddings of a frozen set of views hold, all of it measured on photographs held out.
+
+    Args:
+        X: (V, D) embeddings of the views, in order; finite.
+
+    Returns:
+        One row a score, with `COLUMNS`: ``fine`` (balanced accuracy over all transforms), ``group:...`` (recall of
+        a group's members, as the fine probe names them), ``content`` (balanced accuracy over labels, on untouched
+        views; absent where the photographs have no two labels to learn) and ``untouched-shift`` (how far the sub-pixel
+        warp that every view undergoes moves an embedding; 1: as far as another photograph is), each with its 95 %
+        interval over ``photographs`` and what guessing gives (NaN for the shift).
+    """
+    rows = []
+    for name, measure, sums, chance in (*_of_look(X, views), *_of_content(X, views)):
+        found = interval(sums, low=0.0, high=None if measure == "shift" else 1.0)
+        rows.append((name, measure, found.value, found.low, found.high, found.clusters, chance))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _of_look(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
+    table = views.table.loc[views.table["look"], ["transform", "group", "split", "base_id", "draw"]]
+    X, (transform, group, split, base, draw) = X[table.index], (table[column].to_numpy() for column in table)
+    classes, truth = numbered(transform)
+    learned, held = (split == "train") & (draw == 0), (split == "val") & (draw == 0)
+    predicted = fit_discriminant(X[learned], truth[learned], classes=list(classes)).logits(X[held]).argmax(1)
+    truth, chance = truth[held], 1 / len(classes)
+    yield FINE, "balanced-accuracy", balanced_accuracy(truth, predicted, base[held]), chance
+    for name in dict.fromkeys(group):
+        mine = group[held] == name
+        hits = np.where(predicted[mine] == truth[mine], truth[mine], -1)
+        yield GROUP_SUBSET + name, "recall", balanced_accuracy(truth[mine], hits, base[held][mine]), chance
+    first, second = ((split == "val") & (transform == "identity") & (draw == d) for d in (0, 1))
+    yield UNTOUCHED_SHIFT, "shift", mean(shift(X[first], X[second]), base[first]), float("nan")
+
+
+def _of_content(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
+    rows = views.table.query("transform == 'identity' and draw == 0 and label != ''")
+    counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
+    counts = counts.reindex(columns=["train", "val"], fill_value=0)
+    labels = tuple(counts.index[(counts["train"] >= MIN_TO_LEARN) & (counts["val"] >= MIN_TO_TEST)])
+    if len(labels) < 2:
+        return
+    rows = rows[rows["label"].isin(labels)]
+    X, truth = X[rows.index], pd.Index(labels).get_indexer(pd.Index(rows["label"]))
+    learned, held = ((rows["split"] == split).to_numpy() for split in ("train", "val"))
+    predicted = fit_discriminant(X[learned], truth[learned], classes=labels).logits(X[held]).argmax(1)
+    bases = rows["base_id"].to_numpy()[held]
+    yield CONTENT, "balanced-accuracy", balanced_accuracy(truth[held], predicted, bases), 1 / len(labels)

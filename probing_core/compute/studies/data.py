@@ -1,0 +1,447 @@
+"""One model as the studies read it: whole images of each split, their embeddings, neighbors and shared fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.scores import joined, note_of_fits
+from probing_core.compute.tasks import codes, make_task
+from probing_core.corpora import limit_rows
+from probing_core.measures import MEASURES, interval
+from probing_core.measures.embedding_space import shift
+from probing_core.measures.neighbors import (
+    NEAREST,
+    Ranks,
+    UnrelatedPairs,
+    content_accuracy,
+    directions,
+    is_hash,
+    ranks,
+    same_look,
+    signed,
+    unrelated_pairs,
+)
+from probing_core.measures.statistics import ClusterSums, numbered
+from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.linear import GRID
+from probing_core.transforms.base import Transform
+
+SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
+"""Shares of unrelated pairs above a threshold, and photographs from which up each is estimated."""
+
+MAX_PHOTOGRAPHS = 2000
+"""Untouched images whose pairs are looked at: two million pairs."""
+
+RAW, CENTERED = "raw", "centered"
+"""Cosines of embeddings as they are, and after the mean of the untouched images is taken off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crossed:
+    """Photographs crossed with transformations: one picture of each photograph under every transformation.
+
+    Attributes:
+        images: one row a photograph, of one of its images: ``image_id``, ``base_id``, ``label``.
+        transforms: T names, identity first.
+        X: (P, T, R, D) embeddings, in R repetitions.
+    """
+
+    images: pd.DataFrame
+    transforms: tuple[str, ...]
+    X: np.ndarray
+
+    @property
+    def bases(self) -> np.ndarray:
+        return self.images["base_id"].to_numpy()
+
+
+def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return one image of each photograph that has every version, and positions (P, T, R) of the versions in ``rows``.
+
+    Args:
+        rows: samples; their second draws are left out.
+    """
+    first = rows["draw"].to_numpy() == 0 if "draw" in rows else np.ones(len(rows), bool)
+    repetition = rows["repetition"].to_numpy() if "repetition" in rows else np.zeros(len(rows), int)
+    transform = pd.Index(transforms).get_indexer(pd.Index(rows["transform"]))
+    kept = np.flatnonzero(first & (transform >= 0))
+    chosen = rows.iloc[kept]
+    repetitions = int(repetition[kept].max()) + 1 if len(kept) else 1
+    whole = chosen.groupby("image_id", sort=False)["transform"].transform("size") == len(transforms) * repetitions
+    images = chosen[whole].drop_duplicates("base_id")[["image_id", "base_id", "label"]].reset_index(drop=True)
+    image = pd.Index(images["image_id"]).get_indexer(pd.Index(chosen["image_id"]))
+    used = image >= 0
+    at = np.empty((len(images), len(transforms), repetitions), np.int64)
+    at[image[used], transform[kept][used], repetition[kept][used]] = kept[used]
+    return images, at
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieved:
+    """Altered test images searched among the untouched ones.
+
+    Attributes:
+        rows: of the samples that are searched with.
+        ranks: of their originals.
+        gallery: untouched test images.
+    """
+
+    rows: pd.DataFrame
+    ranks: Ranks
+    gallery: int
+
+
+def retrieve(rows: pd.DataFrame, X: np.ndarray, gallery_rows: pd.DataFrame, gallery: LazyRows) -> Retrieved:
+    """Search with embeddings ``X`` (Q, D) of ``rows`` among ``gallery`` (N, D), of ``gallery_rows``; N is streamed."""
+    _, photograph = numbered(np.concatenate([rows["base_id"], gallery_rows["base_id"]]))
+    at = pd.Index(gallery_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+    images, image = np.unique(at, return_inverse=True)
+    originals = directions(gallery[images])[image]
+    found = ranks(
+        directions(X),
+        originals,
+        (directions(block) for block in gallery.blocks()),
+        photograph[: len(rows)],
+        photograph[len(rows) :],
+    )
+    return Retrieved(rows, found, len(gallery_rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """Unrelated photographs and altered copies, by one kind of cosine.
+
+    Attributes:
+        pairs: the most similar ones of unrelated photographs.
+        thresholds: share of unrelated pairs -> the cosine that it exceeds.
+        rows: of altered test images, and of their second untouched version.
+        cosines: (n,) of each to its original.
+        chosen, images: untouched images whose pairs were looked at, and those that there are.
+    """
+
+    pairs: UnrelatedPairs
+    thresholds: dict[float, float]
+    rows: pd.DataFrame
+    cosines: np.ndarray
+    chosen: int
+    images: int
+
+
+def compare_copies(clean_rows: pd.DataFrame, clean: np.ndarray, rows: pd.DataFrame, X: np.ndarray) -> dict[str, Copies]:
+    """Return `Copies` by kind of cosine.
+
+    Args:
+        clean_rows, clean: (N, D) every untouched image once.
+        rows, X: (n, D) altered versions of some of them.
+    """
+    known = limit_rows(clean_rows.reset_index(drop=True), min(MAX_PHOTOGRAPHS, len(clean_rows))).index.to_numpy()
+    bases = clean_rows["base_id"].to_numpy()[known]
+    shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
+    original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+    if is_hash(clean):  # before a mean is taken off
+        clean, X = signed(clean), signed(X)
+    found = {}
+    for kind, mean in ((RAW, np.zeros(clean.shape[1], np.float32)), (CENTERED, clean.mean(0))):
+        untouched = directions(clean - mean)
+        pairs = unrelated_pairs(untouched[known], bases, max(shares, default=0.01))
+        cosines = np.einsum("ij,ij->i", directions(X - mean), untouched[original])
+        of_shares = {share: threshold_value(pairs, share) for share in shares}
+        found[kind] = Copies(pairs, of_shares, rows, cosines, len(known), len(clean))
+    return found
+
+
+def threshold_value(pairs: UnrelatedPairs, share: float) -> float:
+    """Return the least cosine that at most ``share`` of the pairs exceed."""
+    return float(pairs.cosines[int(share * pairs.pairs + 1e-9)])
+
+
+def altered_alike(tested: Crossed, seed: int) -> np.ndarray:
+    """Return (P, T) how many of the nearest pictures of other photographs are under the same transformation."""
+    photographs, looks = len(tested.images), len(tested.transforms)
+    X = directions(tested.X[:, :, 0].reshape(photographs * looks, -1))
+    own = np.arange(photographs).repeat(looks)
+    return same_look(X, np.tile(np.arange(looks), photographs), own, NEAREST, seed).reshape(photographs, looks)
+
+
+def content_told(tested: Crossed, learned: Crossed, labels: tuple[str, ...], seed: int) -> pd.DataFrame:
+    """Classify ``tested`` by the nearest of ``learned``, of the classes ``labels`` alone and in random looks.
+
+    Ten neighbors vote where every class has as many photographs, else the nearest alone counts, as Ramos et al. do for
+    classes of many and of few pictures.
+
+    Returns:
+        ``base_id``, and ``value``, the share of its looks under which a photograph was given its label.
+    """
+    truth, known = (pd.Index(labels).get_indexer(pd.Index(each.images["label"])) for each in (tested, learned))
+    queries, gallery = truth >= 0, known >= 0
+    fewest = np.bincount(known[gallery], minlength=len(labels)).min()
+    k = NEAREST if fewest >= NEAREST else 1
+    X, Y = (directions(each.X[mask, :, 0]) for each, mask in ((tested, queries), (learned, gallery)))
+    hits = content_accuracy(X, Y, truth[queries], known[gallery], k, seed)
+    return pd.DataFrame({"base_id": tested.bases[queries], "value": hits})
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """The strength series as one model embeds it.
+
+    Attributes:
+        rows: of ``series/strength.parquet``, with ``right`` (bool, the probe named the transformation), ``detected``
+            (bool, it found the transformation more probable than identity) and ``shift``.
+        alarms: image_id x transform, the share of the image's untouched versions of which the probe found that
+            transformation more probable than identity.
+        note: what a reader must know of the probe's fit.
+    """
+
+    rows: pd.DataFrame
+    alarms: pd.DataFrame
+    note: str = ""
+
+
+def sweep_of(
+    rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
+) -> Sweep:
+    """Return the sweep of embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same images untouched."""
+    identity = probe.classes.index("identity")
+    truth = codes(rows["transform"], probe.classes)
+    logits = probe.logits(X)
+    own = logits[np.arange(len(logits)), truth]
+    first = np.flatnonzero((clean_rows["draw"] == 0) & (clean_rows["repetition"] == 0))
+    place = pd.Series(first, index=clean_rows["image_id"].to_numpy()[first])
+    moved = np.empty(len(rows))
+    for _, at in rows.groupby(["transform", "strength"], sort=False).indices.items():
+        moved[at] = shift(clean[place[rows["image_id"].iloc[at]].to_numpy()], X[at])
+    calm = probe.logits(clean)
+    alarms = pd.DataFrame(calm > calm[:, [identity]], columns=list(probe.classes))
+    return Sweep(
+        rows.assign(right=logits.argmax(1) == truth, detected=own > logits[:, identity], shift=moved),
+        alarms.groupby(clean_rows["image_id"].to_numpy()).mean(),
+        note_of_fits((probe.facts,)),
+    )
+
+
+STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}
+"""Images of each split that are read under every transformation."""
+
+FIT_IMAGES = 200
+"""Images of the train split that probes of the studies learn from: each study fits several."""
+
+PENALTIES = GRID[::2]
+"""Every second penalty of the linear probe's grid."""
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedRows:
+    """Samples and their embeddings.
+
+    Attributes:
+        rows: of ``samples.parquet``.
+        X: (n, D) ``float32``.
+        y: (n,) class of the fine task; -1 for the second draw of identity.
+    """
+
+    rows: pd.DataFrame
+    X: np.ndarray
+    y: np.ndarray
+
+    @property
+    def bases(self) -> np.ndarray:
+        return self.rows["base_id"].to_numpy()
+
+    @property
+    def images(self) -> int:
+        return self.rows["image_id"].nunique()
+
+    def where(self, mask: np.ndarray | pd.Series) -> EmbeddedRows:
+        mask = np.asarray(mask, bool)
+        return EmbeddedRows(self.rows[mask], self.X[mask], self.y[mask])
+
+    def of(self, transform: str, draw: int = 0) -> EmbeddedRows:
+        """Return the samples of one transformation, one an image, ordered by image."""
+        there = self.where((self.rows["transform"] == transform) & (self.rows["draw"] == draw))
+        order = np.argsort(there.rows["image_id"].to_numpy(str), kind="stable")
+        return EmbeddedRows(there.rows.iloc[order], there.X[order], there.y[order])
+
+
+@dataclass(frozen=True, eq=False)
+class ModelData:
+    """The samples of one model as the studies read them.
+
+    Attributes:
+        model: its name.
+        X: (N, D) embeddings of all samples.
+        samples, images: tables of the run.
+        transforms: all that probes learn from, by name, identity first.
+        seed: of random draws.
+    """
+
+    model: str
+    X: LazyRows
+    samples: pd.DataFrame
+    images: pd.DataFrame
+    transforms: Mapping[str, Transform]
+    seed: int
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the fine task."""
+        return tuple(self.transforms)
+
+    @cached_property
+    def _read(self) -> EmbeddedRows:
+        rows = chosen_rows(self.samples, self.images, list(self.classes))
+        truth = make_task("fine", self.samples, tuple(self.transforms.values())).truth[rows]
+        return EmbeddedRows(self.samples.iloc[rows], self.X[rows], truth)
+
+    @cached_property
+    def clean(self) -> EmbeddedRows:
+        """Every used image once, untransformed."""
+        return self._read.of("identity")
+
+    def of_split(self, split: str) -> EmbeddedRows:
+        """Return `STUDY_IMAGES` of a split under every transformation."""
+        chosen = chosen_images(self.images, split, STUDY_IMAGES[split])
+        return self._read.where(self._read.rows["image_id"].isin(chosen))
+
+    @cached_property
+    def learned(self) -> EmbeddedRows:
+        """The fine task's samples of `FIT_IMAGES` of the train split."""
+        whole = self._fine_task("train")
+        return whole.where(whole.rows["image_id"].isin(chosen_images(self.images, "train", FIT_IMAGES)))
+
+    @cached_property
+    def validated(self) -> EmbeddedRows:
+        return self._fine_task("val")
+
+    @cached_property
+    def tested(self) -> EmbeddedRows:
+        return self._fine_task("test")
+
+    @cached_property
+    def crossed(self) -> Crossed:
+        """One image of each test photograph under every transformation, in every repetition."""
+        chosen = self.samples["image_id"].isin(chosen_images(self.images, "test", STUDY_IMAGES["test"]))
+        return self._cross(np.flatnonzero(chosen))
+
+    @cached_property
+    def crossed_train(self) -> Crossed:
+        """The same of the train split, in the first repetition."""
+        chosen = self.samples["image_id"].isin(chosen_images(self.images, "train", STUDY_IMAGES["train"]))
+        return self._cross(np.flatnonzero(chosen & (self.samples["repetition"] == 0)))
+
+    def _cross(self, there: np.ndarray) -> Crossed:
+        images, at = crossed_rows(self.samples.iloc[there], self.classes)
+        return Crossed(images, self.classes, self.X[there[at].ravel()].reshape(*at.shape, -1))
+
+    @cached_property
+    def _altered(self) -> EmbeddedRows:
+        """Test images under every transformation, and untouched a second time."""
+        whole = self.of_split("test")
+        return whole.where((whole.rows["transform"] != "identity") | (whole.rows["draw"] == 1))
+
+    @cached_property
+    def retrieved(self) -> Retrieved:
+        """The altered test images, searched among all untouched ones."""
+        return self.retrieve(self._altered.rows, self._altered.X)
+
+    def retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
+        """Return the ranks of the originals of altered images; ``X`` (n, D) are embeddings of ``rows``."""
+        s = self.samples
+        untouched = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
+        at = np.flatnonzero(untouched)
+        return retrieve(rows, X, s.iloc[at], self.X.at(at))
+
+    @cached_property
+    def copies(self) -> dict[str, Copies]:
+        """Pairs of unrelated photographs, and altered copies, by kind of cosine."""
+        return compare_copies(self.clean.rows, self.clean.X, self._altered.rows, self._altered.X)
+
+    def _fine_task(self, split: str) -> EmbeddedRows:
+        whole = self.of_split(split)
+        return whole.where(whole.y >= 0)
+
+    @cached_property
+    def fine(self) -> LinearProbe:
+        """A probe of the fine task that learned from as few images as the others of the studies do."""
+        return fit_probe(self.learned.X, self.learned.y, self.validated.X, self.validated.y, self.classes)
+
+    def note(self, *facts: FitFacts) -> str:
+        """Return the note of fits of the fine task: how many images they learned from, and whether they converged."""
+        there = self.images[self.images["used"] & (self.images["split"] == "train")]
+        some = "" if len(there) == self.learned.images else f"learned from {self.learned.images} of {len(there)} images"
+        return joined(some, note_of_fits(facts))
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesData:
+    """A series of one model as the studies read it.
+
+    Attributes:
+        main: the model and its samples.
+        rows: of the table of the series.
+        blocks: name -> embeddings (n, D) of that block of the network, first to last; ``embeddings`` alone where the
+            series has only what the network returns.
+        probe: of the fine task that the run learned, where the study reads it.
+    """
+
+    main: ModelData
+    rows: pd.DataFrame
+    blocks: Mapping[str, LazyRows]
+    probe: LinearProbe | None = None
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """(n, D) embeddings of the rows."""
+        return self.blocks["embeddings"][:]
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Predictions of the run's probe for the strength series."""
+        assert self.probe is not None
+        samples = self.main.samples
+        same = samples["image_id"].isin(self.rows["image_id"].unique())
+        untouched = np.flatnonzero((samples["transform"] == "identity") & same)
+        return sweep_of(self.rows, self.X, samples.iloc[untouched], self.main.X[untouched], self.probe)
+
+    @cached_property
+    def retrieved(self) -> Retrieved:
+        """The rows, searched among all untouched test images."""
+        return self.main.retrieve(self.rows, self.X)
+
+
+def chosen_images(images: pd.DataFrame, split: str, most: int) -> list[str]:
+    """Return ids of at most ``most`` used images of a split, the base images taking turns."""
+    there = images[images["used"] & (images["split"] == split)].reset_index(drop=True)
+    return limit_rows(there, min(most, len(there)))["image_id"].tolist() if len(there) else []
+
+
+def chosen_rows(samples: pd.DataFrame, images: pd.DataFrame, transforms: Sequence[str]) -> np.ndarray:
+    """Return increasing positions in ``samples``: `STUDY_IMAGES` under ``transforms``, and all images untransformed."""
+    some = [i for split, most in STUDY_IMAGES.items() for i in chosen_images(images, split, most)]
+    wanted = samples["image_id"].isin(some) & samples["transform"].isin(transforms)
+    clean = (samples["transform"] == "identity") & (samples["draw"] == 0)
+    return np.flatnonzero((wanted | clean) & (samples["repetition"] == 0))
+
+
+def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str]) -> LinearProbe:
+    from probing_core.probes.linear import fit  # imports torch, and pages that only read know the studies
+
+    return fit(X, y, classes=classes, validation=(Xv, yv), penalties=PENALTIES)
+
+
+def predict(probe: LinearProbe, X: np.ndarray) -> np.ndarray:
+    """Return (n,) positions of the most probable classes."""
+    return probe.logits(X).argmax(1)
+
+
+def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
+    """Return ``value``, ``low``, ``high``, ``interval``, ``bases``: the columns that every score has."""
+    bounds = MEASURES.get(measure)
+    return interval(sums, low=bounds.low, high=bounds.high).columns

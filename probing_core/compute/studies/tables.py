@@ -1,0 +1,385 @@
+"""The tables of the studies, ``tables/<name>.parquet``; `probing_core.compute.studies.STUDIES` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.names import VARIANCE
+from probing_core.compute.scores import joined, note_of_fits, too_few
+from probing_core.compute.series import position_of
+from probing_core.compute.studies.data import (
+    RAW,
+    ModelData,
+    Retrieved,
+    SeriesData,
+    Sweep,
+    altered_alike,
+    content_told,
+    crossed_rows,
+    fit_probe,
+    measured,
+    predict,
+)
+from probing_core.compute.tasks import CONTENT, codes, content_labels
+from probing_core.measures.classification import balanced_accuracy, control_labels, detection_threshold
+from probing_core.measures.embedding_space import MIN_PHOTOGRAPHS, shift, variance_parts
+from probing_core.measures.neighbors import NEAREST, UNRELATED, threshold
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, difference, mean
+from probing_core.transforms.base import Transform
+
+
+def strength_table(model: str, found: Sweep) -> pd.DataFrame:
+    table = []
+    for (transform, strength), rows in found.rows.groupby(["transform", "strength"], sort=False):
+        bases = rows["base_id"].to_numpy()
+        hits = measured("recall", mean(rows["right"].to_numpy(float), bases))
+        moved = measured("shift", mean(rows["shift"].to_numpy(), bases))
+        table.append(
+            {
+                "model": model,
+                "transform": transform,
+                "strength": strength,
+                "images": len(rows),
+                "bases": hits["bases"],
+                "hit_rate": hits["value"],
+                "hit_low": hits["low"],
+                "hit_high": hits["high"],
+                "shift": moved["value"],
+                "shift_low": moved["low"],
+                "shift_high": moved["high"],
+                "interval": hits["interval"],
+                "note": joined(too_few(hits["bases"]), found.note),
+            }
+        )
+    return pd.DataFrame(table)
+
+
+MIN_LEVELS = 3
+
+FEW_ALARMS = 0.05
+"""Share of the untouched images below which too few of them decide (see `detection_threshold`)."""
+
+
+def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform]) -> pd.DataFrame:
+    """Return one row a transformation that has at least three strengths.
+
+    The fit runs over levels (see `level_of`); the threshold is in the transform's unit. Images of one photograph
+    count as one, by their mean.
+    """
+    table = []
+    for name, rows in found.rows.groupby("transform", sort=False):
+        transform = transforms[str(name)]
+        strengths = rows.groupby("position")["strength"].first()
+        if len(strengths) < MIN_LEVELS:
+            continue
+        levels = np.array([level_of(transform, strength) for strength in strengths])
+        hits = rows.pivot_table(index="base_id", columns="position", values="detected", aggfunc="mean")
+        base = rows.drop_duplicates("image_id").set_index("image_id")["base_id"]
+        alarms = found.alarms[name].reindex(base.index).groupby(base).mean()
+        threshold = detection_threshold(levels, hits.to_numpy(float), alarms.reindex(hits.index).to_numpy())
+        value, one, other = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
+        table.append(
+            {
+                "model": model,
+                "transform": name,
+                "threshold": value,
+                "low": min(one, other),
+                "high": max(one, other),
+                "censored": threshold.censored,
+                "false_alarms": threshold.false_alarms,
+                "images": len(base),
+                "bases": len(hits),
+                "note": joined(
+                    too_few(len(hits), MIN_CLUSTERS_FOR_BOOTSTRAP),
+                    "few false alarms: the interval is too narrow" if threshold.false_alarms < FEW_ALARMS else "",
+                    found.note,
+                ),
+            }
+        )
+    return pd.DataFrame(table)
+
+
+def level_of(transform: Transform, strength: float) -> float:
+    """Return how strong an effect is, on the scale of the fit.
+
+    The logarithm to base 2 of its distance from `Transform.neutral`, the weakest documented strength being 0; as is
+    usual for intensities, so that equal ratios count alike. Where no strength is neutral, the position in the range.
+    """
+    if transform.neutral is None:
+        return position_of(transform, strength)
+    return float(np.log2((strength - transform.neutral) / (transform.weakest - transform.neutral)))
+
+
+def strength_of(transform: Transform, level: float) -> float:
+    """Return the strength at a level; not rounded where strengths are whole numbers."""
+    if transform.neutral is not None:
+        return float(transform.neutral + (transform.weakest - transform.neutral) * 2**level)
+    if transform.distribution == "log":
+        return transform.strength_at(level)
+    return float(transform.weakest + (transform.strongest - transform.weakest) * level)
+
+
+TYPES_PER_CLASS = 8
+"""Clusters of embeddings for each class of the control task."""
+
+MIN_PER_TYPE = 8
+"""Training samples for each cluster, in the mean."""
+
+
+def selectivity_table(data: ModelData) -> pd.DataFrame:
+    """Compute accuracy at the fine task, less that at a control task (Hewitt & Liang 2019).
+
+    The control's types are k-means clusters of the training embeddings; each has one class at random, as many classes
+    as the fine task has.
+    """
+    learned, validated, tested = data.learned, data.validated, data.tested
+    k = len(data.classes)
+    types = max(k, min(TYPES_PER_CLASS * k, len(learned.X) // MIN_PER_TYPE))
+    assigned = clusters([learned.X, validated.X, tested.X], types, data.seed)
+    labels = control_labels(np.concatenate(assigned), k, data.seed)
+    y, yv, yt = np.split(labels, np.cumsum([len(clusters_of) for clusters_of in assigned])[:-1])
+    control = fit_probe(learned.X, y, validated.X, yv, data.classes)
+    task_sums = balanced_accuracy(tested.y, predict(data.fine, tested.X), tested.bases)
+    control_sums = balanced_accuracy(yt, predict(control, tested.X), tested.bases)
+    found = measured("selectivity", difference(task_sums, control_sums))
+    row = (
+        {"model": data.model}
+        | found
+        | {
+            "accuracy": task_sums.value,
+            "control": control_sums.value,
+            "types": types,
+            "images": tested.images,
+            "note": joined(too_few(found["bases"]), data.note(data.fine.facts, control.facts)),
+        }
+    )
+    return pd.DataFrame([row])
+
+
+def clusters(matrices: list[np.ndarray], count: int, seed: int) -> list[np.ndarray]:
+    """Return the k-means cluster of every row of each of ``matrices``, found on the first; standardized on it."""
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    mean, spread = matrices[0].mean(0), np.maximum(matrices[0].std(0), 1e-12)
+    scaled = [((X - mean) / spread).astype(np.float32) for X in matrices]
+    with threadpool_limits(1):  # several threads sum in no fixed order
+        model = KMeans(count, n_init=1, max_iter=20, random_state=seed).fit(scaled[0])
+        return [model.predict(X) for X in scaled]
+
+
+def geometry_table(data: ModelData) -> pd.DataFrame:
+    """Compute the shift of the test images under every transformation.
+
+    The shift of identity, between its two draws, is the effect of the sub-pixel warp of every view.
+    """
+    test = data.of_split("test")
+    clean = test.of("identity")
+    table = []
+    for transform in data.classes:
+        moved = test.of(transform, draw=1 if transform == "identity" else 0)
+        found = measured("shift", mean(shift(clean.X, moved.X), clean.bases))
+        note = "between its two draws: what the sub-pixel warp moves" if transform == "identity" else ""
+        about = {"model": data.model, "transform": transform}
+        table.append(about | found | {"images": clean.images, "note": joined(too_few(found["bases"]), note)})
+    return pd.DataFrame(table)
+
+
+def variance_table(data: ModelData) -> pd.DataFrame:
+    columns = ["model", "part", "value", "low", "high", "interval", "bases", "images", "repetitions", "note"]
+    rows = [
+        {"model": data.model, "part": part, "repetitions": data.crossed.X.shape[2]} | row
+        for part, row in part_rows(data.crossed.X)
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
+    """Return the parts of the variance of ``X`` (P, T, R, D), each with its row; none of fewer than three
+    photographs."""
+    photographs, repetitions = X.shape[0], X.shape[2]
+    if photographs < MIN_PHOTOGRAPHS:
+        return []
+    together = "" if repetitions > 1 else "one repetition: the rest holds what content and look make together"
+    about = {"images": photographs, "note": joined(too_few(photographs), together)}
+    return [(part, found.columns | about) for part, found in variance_parts(X).items()]
+
+
+def layers_table(series: SeriesData) -> pd.DataFrame:
+    """Compute accuracy at the fine and the content task of every block, pooled in every way that the network allows,
+    and the parts of its variance over the test images: tasks ``variance-content``, ``variance-look`` and so on.
+
+    ``chosen`` is the block and pooling with the lowest loss on the val split, by task: the score of the best layer is
+    its own, never the highest of the test split.
+    """
+    data, rows = series.main, series.rows
+    tasks = _tasks(data, rows)
+    tested = np.flatnonzero(rows["split"] == "test")
+    _, crossed = crossed_rows(rows.iloc[tested], data.classes)
+    bases, split = rows["base_id"].to_numpy(), rows["split"].to_numpy()
+    table = []
+    for block, embeddings in series.blocks.items():
+        X = embeddings[:]
+        layer, pooling = block.split(".")
+        for task, (truth, classes) in tasks.items():
+            train, val, test = ((truth >= 0) & (split == name) for name in ("train", "val", "test"))
+            probe = fit_probe(X[train], truth[train], X[val], truth[val], classes)
+            found = measured("balanced-accuracy", balanced_accuracy(truth[test], predict(probe, X[test]), bases[test]))
+            table.append(
+                {"model": data.model, "layer": int(layer), "pooling": pooling, "task": task}
+                | found
+                | {
+                    "images": int(rows.loc[test, "image_id"].nunique()),
+                    "chance": 1 / len(classes),
+                    "validation_loss": probe.facts.validation_loss,
+                    "note": joined(
+                        too_few(found["bases"]),
+                        f"learned from {rows.loc[train, 'image_id'].nunique()} images",
+                        note_of_fits((probe.facts,)),
+                    ),
+                }
+            )
+        parts = part_rows(X[tested[crossed].ravel()].reshape(*crossed.shape, -1))
+        about = {"model": data.model, "layer": int(layer), "pooling": pooling, "chance": np.nan}
+        table += [about | {"task": f"{VARIANCE}{part}"} | row for part, row in parts]
+    made = pd.DataFrame(table)
+    best = made["validation_loss"] == made.groupby("task")["validation_loss"].transform("min")  # NaN is none
+    made.insert(list(made).index("note"), "chosen", best)
+    return made
+
+
+def _tasks(data: ModelData, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
+    versions = rows.groupby("image_id")["transform"].transform("size")
+    # Images that are there for their content alone have one version; classes are paired.
+    fine = np.where(versions > 1, codes(rows["transform"], data.classes), -1)
+    tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, data.classes)}
+    # Labels of which enough was drawn: of a large corpus, not all its images are here.
+    if labels := content_labels(data.images[data.images["image_id"].isin(rows["image_id"])]):
+        tasks[CONTENT] = (np.where(rows["transform"] == "identity", codes(rows["label"], labels), -1), labels)
+    return tasks
+
+
+KS = (1, 10)
+"""Numbers of nearest pictures among which the original is looked for."""
+
+ALL = "all"
+"""Every altered picture, in place of one transformation."""
+
+
+def retrieval_table(series: SeriesData) -> pd.DataFrame:
+    """Compute recall by transformation, at the strengths that the main samples have (``strength`` is NaN) and at each
+    strength of the series.
+
+    Identity's is that of its second draw: what the sub-pixel warp of every view costs, and the most that is to be had.
+    """
+    data, found, swept = series.main, series.main.retrieved, series.retrieved
+    table = []
+    for transform in (*data.classes, ALL):
+        altered = found.rows["transform"].to_numpy()
+        chosen = altered != "identity" if transform == ALL else altered == transform
+        note = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
+        table += _recall_rows(found, chosen, {"model": data.model, "transform": transform, "strength": np.nan}, note)
+    at: dict[Any, Any] = swept.rows.reset_index(drop=True).groupby(["transform", "strength"], sort=False).indices
+    for (transform, strength), chosen in at.items():
+        table += _recall_rows(swept, chosen, {"model": data.model, "transform": transform, "strength": strength})
+    return pd.DataFrame(table)
+
+
+def _recall_rows(found: Retrieved, chosen: np.ndarray, about: dict[str, Any], note: str = "") -> list[dict[str, Any]]:
+    rows, table = found.rows[chosen] if chosen.dtype == bool else found.rows.iloc[chosen], []
+    for k in KS:
+        recall = measured("original-found", mean(found.ranks.found(k)[chosen], rows["base_id"].to_numpy()))
+        table.append(
+            about
+            | {"k": k, "gallery": found.gallery}
+            | recall
+            | {
+                "images": rows["image_id"].nunique(),
+                "chance": min(k / found.gallery, 1.0),
+                "note": joined(note, too_few(recall["bases"])),
+            }
+        )
+    return table
+
+
+def duplicates_table(data: ModelData) -> pd.DataFrame:
+    """Return the share of each transformation's copies above each threshold, which is taken as it was estimated."""
+    table = []
+    for kind, copies in data.copies.items():
+        some = f"pairs of {copies.chosen} of {copies.images} images" if copies.chosen < copies.images else ""
+        for share, cosine in copies.thresholds.items():
+            found = threshold(copies.pairs, share)
+            about = {
+                "model": data.model,
+                "cosine": kind,
+                "unrelated": share,
+                "threshold": found.value,
+                "threshold_low": found.low,
+                "threshold_high": found.high,
+                "pairs": copies.pairs.pairs,
+            }
+            few = too_few(found.clusters, MIN_CLUSTERS_FOR_BOOTSTRAP)
+            for transform, rows in copies.rows.reset_index(drop=True).groupby("transform", sort=False):
+                kept = measured("copies-kept", mean(copies.cosines[rows.index] > cosine, rows["base_id"].to_numpy()))
+                ceiling = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
+                note = joined(ceiling, few or too_few(kept["bases"]), some)
+                images = {"images": rows["image_id"].nunique(), "note": note}
+                table.append(about | {"transform": transform} | kept | images)
+    return pd.DataFrame(table, columns=DUPLICATE_COLUMNS)
+
+
+DUPLICATE_COLUMNS = [
+    *("model", "cosine", "unrelated", "threshold", "threshold_low", "threshold_high", "pairs"),
+    *("transform", "value", "low", "high", "interval", "bases", "images", "note"),
+]
+
+
+ORIGINAL, DUPLICATES, BY_CONTENT, ALTERED = "original", "duplicates", "content", "altered"
+"""Finding the original of a copy, telling copies from other pictures, retrieval by content, and finding altered
+pictures."""
+
+
+def uses_table(data: ModelData) -> pd.DataFrame:
+    """Return the mean of each use over the versions of a photograph.
+
+    ``original``: whether the original of an altered copy is the nearest; ``duplicates``: whether a copy exceeds the
+    threshold that 0.1 % of unrelated pairs exceed; ``content``: whether neighbors of random look have its label;
+    ``altered``: the share of the nearest pictures of other photographs under the same transformation.
+    """
+    parts = [_originals(data), _copies(data), _content(data), _altered(data)]
+    return pd.concat(parts, ignore_index=True).assign(model=data.model)[USE_COLUMNS]
+
+
+def _originals(data: ModelData) -> pd.DataFrame:
+    found = data.retrieved
+    rows = found.rows[["base_id", "transform"]].assign(value=found.ranks.found(1))
+    altered = rows[rows["transform"] != "identity"]
+    return altered.groupby("base_id")["value"].mean().reset_index().assign(use=ORIGINAL)
+
+
+def _copies(data: ModelData) -> pd.DataFrame:
+    copies = data.copies[RAW]
+    if UNRELATED not in copies.thresholds:
+        return pd.DataFrame(columns=USE_COLUMNS)
+    rows = copies.rows[["base_id", "transform"]].assign(value=copies.cosines > copies.thresholds[UNRELATED])
+    altered = rows[rows["transform"] != "identity"]
+    return altered.groupby("base_id")["value"].mean().reset_index().assign(use=DUPLICATES)
+
+
+def _content(data: ModelData) -> pd.DataFrame:
+    labels = content_labels(data.images)
+    if not labels:
+        return pd.DataFrame(columns=USE_COLUMNS)
+    return content_told(data.crossed, data.crossed_train, labels, data.seed).assign(use=BY_CONTENT)
+
+
+def _altered(data: ModelData) -> pd.DataFrame:
+    alike = altered_alike(data.crossed, data.seed)[:, 1:]  # identity is not to be found
+    return pd.DataFrame({"base_id": data.crossed.bases, "value": alike.mean(1) / NEAREST, "use": ALTERED})
+
+
+USE_COLUMNS = ["model", "use", "base_id", "value"]

@@ -1,0 +1,575 @@
+"""Tasks x models -> probes, and their predictions of images that they never learned from.
+
+With 30 photographs or more, probes learn from the train split, choose their penalty on the val split and predict the
+test split. With fewer, photographs are divided into groups, and each is predicted by a probe that learned from the
+others. Live predictions come from the deployment probe, which learns all transforms from all photographs. Corpora with
+splits and labels also have the content task, and probes of other kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.live import Noticing, alteration_score, fit_noticing, if_altered, log_of
+from probing_core.compute.model_samples import ModelSamples, draw_photographs, predict, predicted_blocks, whole_images
+from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES
+from probing_core.compute.samples import has_splits
+from probing_core.compute.scores import joined
+from probing_core.compute.tasks import CONTENT, Task, codes
+from probing_core.corpora import assign_groups
+from probing_core.errors import BadCorpus
+from probing_core.measures.classification import at_temperature, fit_temperature
+from probing_core.probes import knn, mlp
+from probing_core.probes.base import FitFacts, LinearProbe, log_loss
+from probing_core.probes.linear import GRID, fit, fit_in_span, fixed_penalty
+from probing_core.transforms import resolve
+
+MAX_FOLDS = 5
+"""Groups of cross-validation; fewer where there are fewer photographs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Positions of the samples of one fit; no photograph of ``train`` is in ``val`` or ``test``.
+
+    Attributes:
+        name: ``split``, or ``fold-1`` to ``fold-5``.
+        train: (n,) to learn from.
+        val: (m,) to measure the validation loss on, by which the penalty is chosen where there are several. In
+            cross-validation, where there is one, those of ``test`` whose transform is learned.
+        test: (k,) to predict.
+        penalties: to choose from.
+        note: how many samples are learned from, where there are more; it is shown with each score.
+    """
+
+    name: str
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    penalties: Sequence[float]
+    note: str
+
+
+def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
+    """Return the one fold of a corpus with splits, or those of cross-validation.
+
+    Of ``train`` and ``val`` a fold has no more samples than the run learns from
+    (`ModelSamples.train_samples`), and none that is to stay unseen; of ``test`` all.
+
+    Raises:
+        BadCorpus: a split has no image, or there is only one photograph.
+    """
+    if has_splits(data.images):
+        train, val, test = (data.split == split for split in ("train", "val", "test"))
+        fold = _fold(data, task, "split", train, val, test, GRID)
+        for split, rows in (("train", fold.train), ("val", fold.val), ("test", fold.test)):
+            if len(rows) == 0:
+                raise BadCorpus(
+                    f"The corpus has no usable image in the split '{split}', which the task '{task.name}' needs."
+                )
+        return [fold]
+    groups = assign_groups(data.photographs.tolist(), data.seed, MAX_FOLDS)
+    if groups.max() == 0:
+        raise BadCorpus(
+            "Cross-validation needs 2 photographs, one to learn from and one to test, and the corpus has 1; add some, "
+            "or take --corpus photos."
+        )
+    penalties = (fixed_penalty(data.X.shape[1]),)
+    return [
+        _fold(data, task, f"fold-{group + 1}", groups != group, groups == group, groups == group, penalties)
+        for group in range(groups.max() + 1)
+    ]
+
+
+def _fold(
+    data: ModelSamples,
+    task: Task,
+    name: str,
+    train: np.ndarray,
+    val: np.ndarray,
+    test: np.ndarray,
+    penalties: Sequence[float],
+) -> Fold:
+    """Return the fold whose samples are among those where ``train``, ``val`` and ``test`` (N,) are True."""
+    learned, held = (np.flatnonzero(task.takes_part & inside & task.seen) for inside in (train, val))
+    drawn = draw_photographs(data, learned, data.train_samples)
+    note = f"learned from {len(drawn):,} of {len(learned):,} samples" if len(drawn) < len(learned) else ""
+    held = draw_photographs(data, held, data.train_samples)
+    return Fold(name, drawn, held, np.flatnonzero(task.takes_part & test), penalties, note)
+
+
+STEPS_OF_ODDS = 128
+"""Natural logarithms of the odds of probabilities are rounded to one part in so many."""
+
+FEW_VALUES = 1000
+"""So many different probabilities, as votes of neighbors give, are small as they are."""
+
+LARGEST_ODDS = 28.0
+"""Logarithm of the odds of the largest probability that is written, which ``float32`` holds as 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Probes, predictions and fits of one task.
+
+    Attributes:
+        probes: name -> a probe or what belongs to live predictions, as a file; None where there is nothing to learn it
+            from.
+        predictions: name -> table (`prediction_table`).
+        fits: table (`fit_table`).
+    """
+
+    probes: Mapping[str, bytes | None]
+    predictions: Mapping[str, pd.DataFrame]
+    fits: pd.DataFrame
+
+
+def fit_table(
+    data: ModelSamples,
+    task: str,
+    fits: Sequence[tuple[str, FitFacts]],
+    probes: Sequence[str] | None = None,
+    note: str = "",
+) -> pd.DataFrame:
+    """Return one row a fitted probe.
+
+    Args:
+        fits: (fold, facts).
+        probes: the kind of each; all linear if not given.
+        note: what a reader of their scores must know.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "model": data.model,
+                "task": task,
+                "probe": probe,
+                "fold": str(fold),
+                "penalty": facts.penalty,
+                "at_edge": facts.at_edge,
+                "converged": facts.converged,
+                "iterations": facts.iterations,
+                "validation_loss": facts.validation_loss,
+                "note": note,
+            }
+            for (fold, facts), probe in zip(fits, probes or ["linear"] * len(fits), strict=True)
+        ]
+    )
+
+
+def prediction_table(
+    data: ModelSamples,
+    task: Task,
+    rows: np.ndarray,
+    blocks: Iterable[np.ndarray],
+    further: Mapping[str, object] | None = None,
+    temperature: float | None = None,
+) -> pd.DataFrame:
+    """Return one row a tested sample, as in docs/run-format.md.
+
+    Args:
+        rows: (n,) positions of the samples.
+        blocks: their probabilities, (m, K) each, one after the other: one of them is in memory.
+        further: additional columns.
+        temperature: at which the column ``p_calibrated`` has the largest probability, if it is given.
+    """
+    classes = np.array(task.classes, dtype=object)
+    truth = task.truth[rows]
+    found: dict[str, list[np.ndarray]] = {"predicted": [], "p_truth": [], "p_predicted": [], "p_calibrated": []}
+    start = 0
+    for block in blocks:
+        order, stop = np.arange(len(block)), start + len(block)
+        predicted = block.argmax(1)
+        found["predicted"].append(predicted)
+        found["p_truth"].append(block[order, truth[start:stop]])
+        found["p_predicted"].append(block[order, predicted])
+        if temperature is not None:
+            found["p_calibrated"].append(at_temperature(block, temperature).max(1))
+        start = stop
+    columns = {
+        "sample": data.samples["sample"].to_numpy()[rows],
+        "truth": classes[truth],
+        "predicted": classes[np.concatenate(found["predicted"])],
+        "p_truth": round_probabilities(np.concatenate(found["p_truth"])),
+        "p_predicted": round_probabilities(np.concatenate(found["p_predicted"])),
+        "seen": task.seen[rows],
+    }
+    if temperature is not None:
+        columns["p_calibrated"] = round_probabilities(np.concatenate(found["p_calibrated"]))
+    return pd.DataFrame(columns | dict(further or {}))
+
+
+def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Round (n,) ``float32`` probabilities, so that a table of them takes fewer bytes.
+
+    The logarithms of their odds are rounded to 1 / `STEPS_OF_ODDS`: a probability is wrong by 0.001 at most, by less
+    the nearer to 0 or 1, and up as often as down, so that means of many (scores) stay as they are. `FEW_VALUES` are
+    left alone: each would be wrong in one direction for all its samples.
+    """
+    p = np.asarray(probabilities, np.float64)
+    if len(np.unique(p)) <= FEW_VALUES:
+        return p.astype(np.float32)
+    with np.errstate(divide="ignore"):
+        odds = np.clip(np.log(p) - np.log1p(-p), -LARGEST_ODDS, LARGEST_ODDS)
+    return (1 / (1 + np.exp(-np.rint(odds * STEPS_OF_ODDS) / STEPS_OF_ODDS))).astype(np.float32)
+
+
+BANK, ALTERNATIVE = "bank", "alternative"
+"""By what a sample was made: the bank, or another implementation."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFitted:
+    """A probe that learned from some photographs, and positions of samples of others.
+
+    Attributes:
+        main: (n,) of samples.
+        rendered: (m,) of renderings.
+    """
+
+    probe: LinearProbe
+    main: np.ndarray
+    rendered: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment:
+    """What live answers are made with, and what was answered about samples that the probe did not learn from.
+
+    Attributes:
+        probe: learned from all photographs, at its temperature, where groups are expected alike.
+        noticing: how its score becomes the probability that a picture was altered.
+        altered, named: (N,) of each sample by probes that did not learn from its photograph: this probability, and the
+            position of the most probable class if it was altered; NaN and -1 where a sample takes no part.
+        facts: how the probe was fitted.
+    """
+
+    probe: LinearProbe
+    noticing: Noticing
+    altered: np.ndarray
+    named: np.ndarray
+    facts: FitFacts
+
+
+def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]) -> Deployment:
+    """Fit the probe of live answers, and calibrate it.
+
+    A probe that is best on the bank's own samples of other photographs is not best where another program altered them.
+    So the penalty is the one that predicts the renderings of the val split best, by a probe that learned from the train
+    split alone. Then five probes of that penalty each learn from four fifths of all photographs of the run, whatever
+    their split, and predict the others: these answers decide the temperature and the two numbers of `Noticing`. The
+    probe that is kept learns from all photographs. All samples of a class weigh the same, and the bank's own are those
+    of the first repetition: users bring pictures that the bank did not make. Embeddings without negative numbers may
+    enter as square roots, where those predict the renderings better.
+
+    Args:
+        folds: of the main samples: one of a corpus with splits, or those of cross-validation.
+        probes: one for each fold; a run without splits uses them.
+    """
+    fitted, cross = _by_splits(data, task, folds[0]) if len(folds) == 1 else _by_folds(data, task, folds, probes)
+    groups = [resolve(name).group for name in task.classes]
+    prior = group_prior(groups)
+    table, rendered = _renderings(data)
+    by_others = codes(table["transform"], task.classes)
+    first = data.samples["repetition"].to_numpy() == 0
+    if len(table):
+        known = [(one.probe.probabilities(rendered[one.rendered]), by_others[one.rendered]) for one in cross]
+    else:
+        rows = [one.main[first[one.main]] for one in cross]
+        known = [(predict(one.probe, data.X.at(mine)), task.truth[mine]) for one, mine in zip(cross, rows, strict=True)]
+    temperature = fit_temperature(*stacked(known))
+
+    def answered(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (n,) scores, and the most probable class of each if it was altered."""
+        expected = at_temperature(probabilities, temperature) * prior
+        expected /= expected.sum(1, keepdims=True)
+        return alteration_score(log_of(expected), groups), if_altered(expected, groups).argmax(1)
+
+    scores, named = np.full(len(data.samples), np.nan), np.full(len(data.samples), -1)
+    of_others = np.empty(len(table))
+    for one in cross:
+        start = 0
+        for block in predicted_blocks(one.probe, data.X.at(one.main)):
+            mine = one.main[start : start + len(block)]
+            scores[mine], named[mine] = answered(block)
+            start += len(block)
+        of_others[one.rendered] = answered(one.probe.probabilities(rendered[one.rendered]))[0]
+    first &= ~np.isnan(scores)
+    noticing = fit_noticing(
+        np.concatenate([scores[first], of_others]),
+        np.array(groups)[np.concatenate([task.truth[first], by_others])],
+        np.repeat([BANK, ALTERNATIVE], [first.sum(), len(table)]),
+        np.concatenate([data.photographs[first], table["base_id"].to_numpy()]).astype(str),
+    )
+    probe = fitted.with_temperature(temperature).with_prior(prior)
+    return Deployment(probe, noticing, noticing.altered(scores), named, fitted.facts)
+
+
+def _renderings(data: ModelSamples) -> tuple[pd.DataFrame, np.ndarray]:
+    return data.rendered or (data.samples[:0], np.empty((0, data.X.shape[1]), np.float32))
+
+
+def _by_splits(data: ModelSamples, task: Task, fold: Fold) -> tuple[LinearProbe, list[CrossFitted]]:
+    """Return the probe of all photographs, and five that know four fifths of them."""
+    table, rendered = _renderings(data)
+    truth = codes(table["transform"], task.classes)
+    first = data.samples["repetition"].to_numpy() == 0
+    held = (table["split"] == "val").to_numpy()
+
+    def learned_from(
+        main: np.ndarray,
+        others: np.ndarray,
+        validation: tuple[np.ndarray, np.ndarray],
+        root: bool = False,
+        penalties: Sequence[float] = GRID,
+    ) -> LinearProbe:
+        """Learn from samples ``main`` and renderings ``others``; ``validation`` are positions of the same two."""
+        y = np.concatenate([task.truth[main], truth[others]])
+        return fit(
+            data.X.at(main).then(LazyRows((rendered[others],))),
+            y,
+            classes=task.classes,
+            weights=class_weights(y),
+            validation=(
+                data.X.at(validation[0]).then(LazyRows((rendered[validation[1]],))),
+                np.concatenate([task.truth[validation[0]], truth[validation[1]]]),
+            ),
+            penalties=penalties,
+            root=root,
+        )
+
+    nothing = np.empty(0, np.int64)
+    choosing_rows = (nothing if held.any() else fold.val, np.flatnonzero(held))
+    main = np.flatnonzero(task.takes_part & task.seen & first)
+    main = draw_photographs(data, main, data.train_samples)
+    seen = np.concatenate([fold.train, fold.val])
+    rooted = (not len(rendered) or rendered.min() >= 0) and all(X.min() >= 0 for X in data.X.at(seen).blocks())
+    train = fold.train[first[fold.train]]
+    candidates = [
+        learned_from(train, np.flatnonzero((table["split"] == "train").to_numpy()), choosing_rows, root)
+        for root in ((False, True) if rooted else (False,))
+    ]
+    chosen = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
+    again = partial(learned_from, root=chosen.root, penalties=(chosen.penalty,))
+    bases = [*data.photographs.astype(str), *table["base_id"].astype(str)]
+    group = assign_groups(bases, data.seed, MAX_FOLDS)
+    of_main, of_others = group[: len(data.samples)], group[len(data.samples) :]
+    cross = []
+    for held_out in range(group.max() + 1):
+        learned, others = main[of_main[main] != held_out], np.flatnonzero(of_others != held_out)
+        tested = np.flatnonzero(task.takes_part & (of_main == held_out))
+        probe = again(learned, others, (tested[first[tested]], nothing))
+        cross.append(CrossFitted(probe, tested, np.flatnonzero(of_others == held_out)))
+    fitted = again(main, np.arange(len(table)), choosing_rows)
+    return as_chosen(fitted, [chosen]), cross
+
+
+def _by_folds(
+    data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]
+) -> tuple[LinearProbe, list[CrossFitted]]:
+    nothing = np.empty(0, np.int64)
+    cross = [CrossFitted(probe, fold.test, nothing) for probe, fold in zip(probes, folds, strict=True)]
+    return fit_train_and_val(data, task, folds[0], probes), cross
+
+
+def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequence[LinearProbe]) -> LinearProbe:
+    """Return the probe of all that may be learned from: the train and val samples of ``fold``, at the penalty of
+    ``probes``, one a fold, which learned from the train samples alone.
+    """
+    both = np.concatenate([fold.train, fold.val])
+    fitted = fit(
+        data.X.at(both),
+        task.truth[both],
+        classes=task.classes,
+        validation=(data.X.at(fold.val), task.truth[fold.val]),
+        penalties=(probes[0].penalty,),
+    )
+    return as_chosen(fitted, probes)
+
+
+def predict_held_out(
+    data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each fold the probabilities (n, K) of its val samples by its probe, and their truth (n,)."""
+    return [
+        (predict(probe, data.X.at(fold.val)), task.truth[fold.val]) for fold, probe in zip(folds, probes, strict=True)
+    ]
+
+
+def stacked(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities and truths of several folds (`predict_held_out`), one below the other."""
+    probabilities, truths = zip(*held_out, strict=True)
+    return np.concatenate(probabilities), np.concatenate(truths)
+
+
+def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
+    """Return ``fitted`` with the facts that ``choosing``, one for each fold, found on pictures that they never saw."""
+    loss = float(np.mean([probe.facts.validation_loss for probe in choosing]))
+    facts = replace(
+        choosing[0].facts,
+        converged=fitted.facts.converged,
+        iterations=fitted.facts.iterations,
+        validation_loss=loss,
+        path=choosing[0].facts.path if len(choosing) == 1 else ((fitted.penalty, loss),),
+    )
+    return replace(fitted, facts=facts)
+
+
+def class_weights(truth: np.ndarray) -> np.ndarray:
+    """Return (n,) weights of samples of classes ``truth`` (n,), 1 on average: every class weighs the same."""
+    weights = 1 / np.bincount(truth)[truth]
+    return weights * len(truth) / weights.sum()
+
+
+def group_prior(groups: Sequence[str]) -> np.ndarray:
+    """Return (K,) what is expected before looking: every group alike.
+
+    Were every class alike, then of 31 pictures 30 would have been changed, and groups of many members would be named
+    more often than others.
+    """
+    members = np.array([groups.count(group) for group in groups])
+    return 1 / (members * len(set(groups)))
+
+
+def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
+    """Return the linear probe of the task ``name`` and its predictions; for ``fine`` also what live predictions need,
+    unless ``live`` is False.
+
+    Every fold's test samples are predicted by the probe of that fold. With several folds, the probe that is returned
+    learned from all photographs.
+
+    Raises:
+        BadCorpus: a split has no image, or there is only one photograph.
+    """
+    task = data.task(name)
+    folds = folds_of(data, task)
+    probes = [fit_fold(data, task, fold) for fold in folds]
+    probe = probes[0] if len(folds) == 1 else fit_train_and_val(data, task, folds[0], probes)
+    fits = [(fold.name, fitted.facts) for fold, fitted in zip(folds, probes, strict=True)]
+    temperatures: list[float | None] = [None] * len(folds)
+    of_fine: dict[str, bytes | None] = {}
+    answers: dict[str, np.ndarray] = {}
+    if name == "fine" and live:
+        deployment = fit_deployment(data, task, folds, probes)
+        of_fine |= {DEPLOYMENT: deployment.probe.to_bytes(), NOTICING: deployment.noticing.to_bytes()}
+        answers = {"altered": deployment.altered.astype(np.float32), "named": np.array(task.classes)[deployment.named]}
+        fits.append((DEPLOYMENT, deployment.facts))
+    if name == "fine":
+        held_out = predict_held_out(data, task, folds, probes)
+        # With splits, val and test are apart. In cross-validation val is within test: the other folds calibrate.
+        others = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
+        temperatures = [fit_temperature(*stacked(known)) for known in others]
+        of_fine[CALIBRATED] = probe.with_temperature(fit_temperature(*stacked(held_out))).to_bytes()
+    tables = [
+        prediction_table(
+            data,
+            task,
+            fold.test,
+            predicted_blocks(fitted, data.X.at(fold.test)),
+            {name: values[fold.test] for name, values in answers.items()},
+            temperature,
+        )
+        for fold, fitted, temperature in zip(folds, probes, temperatures, strict=True)
+    ]
+    return Trained(
+        probes={name: probe.to_bytes()} | of_fine,
+        predictions={name: pd.concat(tables).sort_values("sample", ignore_index=True)},
+        fits=fit_table(data, name, fits, note=folds[0].note),
+    )
+
+
+def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
+    """Return the probe of ``fold.train`` whose penalty is chosen on ``fold.val``."""
+    return fit_in_span(
+        data.X.at(fold.train),
+        task.truth[fold.train],
+        classes=task.classes,
+        validation=(data.X.at(fold.val), task.truth[fold.val]),
+        penalties=fold.penalties,
+    )
+
+
+def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
+    """Return the probe of untouched pictures with its predictions and, if ``oracles``, those of the oracles.
+
+    The probe is tested on untouched and on transformed pictures. Oracles, one for each transform, learn from pictures
+    transformed alike. Where the probe falls and the oracle holds, a transform has moved the content in the embedding;
+    where both fall, it has taken it away.
+    """
+    task = data.task(CONTENT)
+    (split,) = folds_of(data, task)
+    probe = fit_fold(data, task, split)
+    fits = [(split.name, probe.facts)]
+    tables = []
+    for transform in data.transforms if oracles else ():
+        if transform.name == "identity" or transform.far:
+            continue  # of the clean ones the probe itself is the oracle; the far tier is never learned from
+        alike = _only(data, task, transform.name)
+        (fold,) = folds_of(data, alike)
+        oracle = fit_fold(data, alike, fold)
+        fits.append((f"oracle:{transform.name}", oracle.facts))
+        tables.append(prediction_table(data, alike, fold.test, predicted_blocks(oracle, data.X.at(fold.test))))
+    own = prediction_table(data, task, split.test, predicted_blocks(probe, data.X.at(split.test)))
+    return Trained(
+        probes={CONTENT: probe.to_bytes()},
+        predictions={CONTENT: own} | ({ORACLE: pd.concat(tables, ignore_index=True)} if oracles else {}),
+        fits=fit_table(data, CONTENT, fits, note=split.note),
+    )
+
+
+def _only(data: ModelSamples, task: Task, transform: str) -> Task:
+    mine = (data.samples["transform"] == transform).to_numpy()
+    return replace(task, truth=np.where(mine, task.truth, -1), seen=np.ones(len(mine), bool))
+
+
+SEEDS = (0, 1, 2)
+MAX_TO_LEARN = 12_000
+"""Samples that they learn from at most: of whole images, so that classes stay paired; more would take too long."""
+
+
+def train_others(data: ModelSamples) -> Trained:
+    """Return predictions of the fine task by three MLPs and by nearest neighbors, of the first repetition."""
+    task = data.task("fine")
+    first = data.samples["repetition"].to_numpy() == 0
+    (split,) = folds_of(data, task)
+    train, val, test = (rows[first[rows]] for rows in (split.train, split.val, split.test))
+    image_ids = data.samples["image_id"].to_numpy()
+    learned, chosen = (rows[whole_images(image_ids[rows], MAX_TO_LEARN)] for rows in (train, val))
+    X, y = data.X[learned], task.truth[learned]
+    validation = data.X[chosen], task.truth[chosen]
+    Xt = data.X.at(test)
+
+    fits: list[tuple[str, FitFacts]] = []
+    tables: list[pd.DataFrame] = []
+
+    def add(probe: str, facts: FitFacts, probabilities: np.ndarray) -> None:
+        fits.append((probe, facts))
+        tables.append(prediction_table(data, task, test, [probabilities], {"probe": probe}))
+
+    for seed, probe in zip(
+        SEEDS, mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=SEEDS), strict=True
+    ):
+        add(f"mlp-{seed}", probe.facts, predict(probe, Xt))
+    sizes = [k for k in knn.NEIGHBORS if k <= len(y)]
+    held = knn.votes(X, y, validation[0], sizes, len(task.classes))
+    blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
+    tested = {k: np.concatenate([block[k] for block in blocks]) for k in sizes}
+    for k in sizes:
+        # None is chosen: every k is reported.
+        add(f"knn-{k}", FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1])), tested[k])
+    notes = [split.note]
+    if len(learned) < len(train):
+        notes.append(f"learned from {len(np.unique(image_ids[learned]))} images, evenly spaced")
+    if not first.all():
+        notes.append("first repetition alone")
+    return Trained(
+        probes={},
+        predictions={OTHER_PROBES: pd.concat(tables, ignore_index=True)},
+        fits=fit_table(data, "fine", fits, [probe for probe, _ in fits], joined(*notes)),
+    )

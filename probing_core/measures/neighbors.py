@@ -1,0 +1,355 @@
+"""Neighbors by the cosine: exact search, retrieval of originals, unrelated pairs, content and look.
+
+scikit-learn's brute search takes longer, and promises no order of equal neighbors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from probing_core.errors import BadArray
+from probing_core.measures.base import Measure, fraction
+from probing_core.measures.statistics import (
+    MIN_CLUSTERS_FOR_BOOTSTRAP,
+    ClusterSums,
+    Interval,
+    interval,
+    numbered,
+    without_interval,
+)
+
+BLOCK_NUMBERS = 2**23
+"""Similarities that are in memory at once, whatever the number of rows: 32 MB of ``float32``."""
+
+
+def unit(X: np.ndarray, dtype: DTypeLike = np.float64) -> np.ndarray:
+    """Scale the rows of ``X`` (..., D) to length 1; rows of zeros stay zero."""
+    X = np.asarray(X, dtype)
+    return X / np.maximum(np.linalg.norm(X, axis=-1, keepdims=True), 1e-12)
+
+
+def nearest(
+    known: np.ndarray,
+    queries: np.ndarray,
+    k: int,
+    own: bool = False,
+    apart: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``k`` rows of ``known`` that are most similar to each query, most similar first; equal ones by their
+    index.
+
+    Args:
+        known, queries: (N, D) and (Q, D), rows of length 1 (`unit`).
+        k: all N, where there are fewer.
+        own: whether the queries are the known rows; then each is its own first neighbor, before any duplicate.
+        apart: (N,) and (Q,) numbers of what rows belong to; a query has no neighbor with its own number.
+
+    Returns:
+        Indices (Q, k) and cosines (Q, k), -inf where there are fewer than ``k`` neighbors.
+    """
+    k = min(k, len(known))
+    indices, cosines = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), queries.dtype)
+    block = max(1, BLOCK_NUMBERS // len(known))
+    for start in range(0, len(queries), block):
+        part = slice(start, start + block)
+        similarity = queries[part] @ known.T
+        if own:
+            rows = np.arange(len(similarity))
+            similarity[rows, start + rows] = 2
+        if apart is not None:
+            similarity[apart[1][part][:, None] == apart[0]] = -np.inf
+        near = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+        cosine = np.take_along_axis(similarity, near, axis=1)
+        order = np.lexsort((near, -cosine), axis=1)
+        indices[part] = np.take_along_axis(near, order, axis=1)
+        cosines[part] = np.take_along_axis(cosine, order, axis=1)
+    return indices, np.minimum(cosines, 1)
+
+
+def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
+    """Return the place of a row on a map: the mean of its neighbors' points, weighted by nearness.
+
+    Args:
+        points: (..., k, 2) of the neighbors.
+        cosines: (..., k) of the row and each neighbor.
+
+    Returns:
+        (..., 2).
+    """
+    weights = np.exp(10 * (cosines - cosines.max(axis=-1, keepdims=True)))
+    return (weights[..., None] * points).sum(axis=-2) / weights.sum(axis=-1, keepdims=True)
+
+
+SAME_COSINE = 2e-6
+"""Cosines that differ by no more are equal: rounding in ``float32`` separates no pictures."""
+
+
+def directions(X: np.ndarray) -> np.ndarray:
+    """Return embeddings (N, D) at length 1, as ``float32``, whose products are their cosines.
+
+    Those of hashes are compared by the Hamming distance h: as -1 and 1 (`signed`) their cosine is 1 - 2 h / D.
+    """
+    X = np.asarray(X, np.float32)
+    return unit(signed(X) if is_hash(X) else X, np.float32)
+
+
+def is_hash(X: np.ndarray) -> bool:
+    """Return whether embeddings are bits: zeros and ones alone."""
+    return bool(((X == 0) | (X == 1)).all())
+
+
+def signed(X: np.ndarray) -> np.ndarray:
+    """Return bits as -1 and 1."""
+    return 2 * X - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """How near the originals of Q altered pictures are.
+
+    Attributes:
+        ahead: (Q,) number of other pictures of the gallery that are at least as near as the original.
+    """
+
+    ahead: np.ndarray
+
+    def found(self, k: int) -> np.ndarray:
+        """Return (Q,) whether the original is among the ``k`` nearest, as 0 or 1."""
+        return (self.ahead < k).astype(float)
+
+
+def ranks(
+    queries: np.ndarray,
+    originals: np.ndarray,
+    gallery: Iterable[np.ndarray],
+    query_photographs: np.ndarray,
+    gallery_photographs: np.ndarray,
+) -> Ranks:
+    """Count the pictures of a gallery that are at least as near to each query as its original.
+
+    Other pictures of the query's photograph are left out: finding them is no error. Memory holds one block of the
+    gallery and `BLOCK_NUMBERS` cosines.
+
+    Args:
+        queries: (Q, D) embeddings at length 1 (`directions`).
+        originals: (Q, D) of their originals, at length 1.
+        gallery: blocks (n, D) of N embeddings, at length 1.
+        query_photographs, gallery_photographs: (Q,) and (N,) numbers of photographs.
+    """
+    if queries.shape != originals.shape:
+        raise BadArray(
+            f"Every query needs its original, but queries are {queries.shape} and originals {originals.shape}; "
+            "give one row of each."
+        )
+    own = np.einsum("ij,ij->i", queries, originals) - SAME_COSINE
+    ahead = np.zeros(len(queries), np.int64)
+    start = 0
+    for block in gallery:
+        photographs = gallery_photographs[start : start + len(block)]
+        start += len(block)
+        step = max(1, BLOCK_NUMBERS // max(1, len(block)))
+        for first in range(0, len(queries), step):
+            part = slice(first, first + step)
+            nearer = queries[part] @ block.T >= own[part, None]
+            nearer &= query_photographs[part, None] != photographs
+            ahead[part] += nearer.sum(1)
+    return Ranks(ahead)
+
+
+RETRIEVAL = (
+    fraction(
+        name="original-found",
+        title="original found",
+        higher_is_better=True,
+        definition="Share of altered pictures whose original is among the k nearest of the untouched pictures.",
+        formula="share of queries for which fewer than k others have cos(query, other) ≥ cos(query, original)",
+        source="recall at k",
+    ),
+)
+
+
+UNRELATED = 0.001
+"""Share of unrelated pairs that a finder of duplicates may take for copies, where models are compared."""
+
+KEPT = 4
+"""Pairs that are kept, as a multiple of those above a threshold, so that resamples find theirs among them."""
+
+CHUNK_NUMBERS = 2**22
+"""Weights of resampled pairs that are in memory at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class UnrelatedPairs:
+    """The most similar of all pairs of pictures of different photographs.
+
+    Attributes:
+        cosines: (M,) in decreasing order.
+        first, second: (M,) positions of their photographs.
+        pairs: how many pairs there are in all.
+        images: (C,) pictures of each photograph.
+    """
+
+    cosines: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    pairs: int
+    images: np.ndarray
+
+
+def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> UnrelatedPairs:
+    """Return the most similar pairs of different photographs, more of them than the ``share`` above a threshold.
+
+    Args:
+        X: (N, D) embeddings at length 1; N x N cosines are made of them.
+        photographs: (N,) base photographs.
+
+    Raises:
+        BadArray: fewer than two photographs.
+    """
+    ids, photograph = numbered(photographs)
+    images = np.bincount(photograph, minlength=len(ids))
+    if len(ids) < 2:
+        raise BadArray(f"Unrelated pairs need at least two photographs, but there are {len(ids)}; give more.")
+    one, other = np.triu_indices(len(X), 1)
+    apart = photograph[one] != photograph[other]
+    one, other = one[apart], other[apart]
+    cosines = (X @ X.T)[one, other]
+    kept = min(len(cosines), int(np.ceil(KEPT * share * len(cosines))) + 1)
+    best = np.argpartition(-cosines, kept - 1)[:kept]
+    best = best[np.argsort(-cosines[best], kind="stable")]
+    return UnrelatedPairs(cosines[best], photograph[one[best]], photograph[other[best]], len(cosines), images)
+
+
+def threshold(found: UnrelatedPairs, share: float) -> Interval:
+    """Return the least cosine that at most ``share`` of unrelated pairs exceed.
+
+    The bootstrap draws photographs, with all pairs between them. Pairs of a photograph that was drawn twice with itself
+    are left out, as in the estimate. There is no interval below 20 photographs.
+    """
+    photographs = len(found.images)
+    most = min(len(found.cosines), int(np.ceil(KEPT * share * found.pairs)) + 1)
+    cosines, first, second = (each[:most] for each in (found.cosines, found.first, found.second))
+
+    def score(drawn: np.ndarray) -> np.ndarray:
+        weights = np.atleast_2d(drawn)
+        step = max(1, CHUNK_NUMBERS // most)
+        at = [_place(weights[i : i + step]) for i in range(0, len(weights), step)]
+        return cosines[np.concatenate(at)].reshape(np.shape(drawn)[:-1])
+
+    def _place(weights: np.ndarray) -> np.ndarray:
+        of_photographs = weights * found.images
+        pairs = (of_photographs.sum(1) ** 2 - (of_photographs**2).sum(1)) / 2
+        above = np.cumsum(weights[:, first] * weights[:, second], axis=1)
+        return np.minimum((above <= share * pairs[:, None] + 1e-9).sum(1), most - 1)
+
+    sums = ClusterSums(np.eye(photographs), score)
+    return interval(sums) if photographs >= MIN_CLUSTERS_FOR_BOOTSTRAP else without_interval(sums)
+
+
+DUPLICATES = (
+    Measure(
+        name="duplicate-threshold",
+        title="threshold for duplicates",
+        unit="cosine",
+        low=-1.0,
+        high=1.0,
+        higher_is_better=None,
+        definition="The cosine above which a stated share of pairs of unrelated photographs lies.",
+        formula="the least t for which the share of pairs i, j of different photographs with cos(zᵢ, zⱼ) > t is ≤ α",
+        source="quantile of a two-sample U-statistic",
+    ),
+    fraction(
+        name="copies-kept",
+        title="copies kept",
+        higher_is_better=True,
+        definition="Share of altered copies whose cosine to their original exceeds the threshold for duplicates.",
+        formula="share of pictures with cos(z, z′) > t",
+        source="true positive rate at a fixed false positive rate",
+    ),
+)
+
+
+NEAREST = 10
+"""Neighbors that are looked at, as PathoROB and Ramos et al. do."""
+
+RANDOM_DRAWS = 10
+"""Galleries of random look over which accuracy is averaged, as Ramos et al. do."""
+
+
+def same_look(X: np.ndarray, looks: np.ndarray, apart: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
+    """Return (N,) how many of the ``k`` nearest of each picture have its look; ties are in random order.
+
+    Args:
+        X: (N, D) embeddings at length 1.
+        looks: (N,) numbers of transformations.
+        apart: (N,) numbers of photographs; a query has no neighbor of its own photograph.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(X))
+    X, looks, apart = X[shuffled], looks[shuffled], apart[shuffled]
+    found = np.empty(len(X), np.int64)
+    size, step = min(k, len(X) - 1), max(1, BLOCK_NUMBERS // len(X))
+    for start in range(0, len(X), step):
+        part = slice(start, start + step)
+        allowed = np.where(apart[part, None] == apart, np.inf, -(X[part] @ X.T))
+        near = np.argpartition(allowed, size - 1, axis=1)[:, :size]
+        found[part] = ((looks[near] == looks[part, None]) & (apart[near] != apart[part, None])).sum(1)
+    return found[np.argsort(shuffled)]
+
+
+def content_accuracy(
+    queries: np.ndarray, gallery: np.ndarray, truth: np.ndarray, labels: np.ndarray, k: int, seed: int = 0
+) -> np.ndarray:
+    """Return (P,) the share of looks under which the label of a query is that of most of its ``k`` nearest.
+
+    Each picture of the gallery has a random look, in `RANDOM_DRAWS` draws (uniform in arXiv 2508.10637). Among equally
+    frequent labels, the nearer one counts.
+
+    Args:
+        queries, gallery: (P, T, D) and (G, T, D) embeddings at length 1, of every picture in every look.
+        truth, labels: (P,) and (G,) numbers of classes from 0.
+    """
+    looks = queries.shape[1]
+    flat = np.ascontiguousarray(gallery.transpose(1, 0, 2)).reshape(-1, gallery.shape[2])  # look by look
+    hits = np.zeros(len(queries))
+    drawn = np.random.default_rng(seed).integers(looks, size=(RANDOM_DRAWS, len(gallery)))
+    places = np.arange(len(gallery))
+    for look in range(looks):
+        cosines = (queries[:, look] @ flat.T).reshape(len(queries), looks, len(gallery))
+        offered = np.stack([cosines[:, chosen, places] for chosen in drawn], axis=1)
+        hits += _votes(offered, labels, truth, k).mean(1) / looks
+    return hits
+
+
+def _votes(cosines: np.ndarray, labels: np.ndarray, truth: np.ndarray, k: int) -> np.ndarray:
+    """Return (P, S) whether the label of most of the ``k`` nearest among ``cosines`` (P, S, G) is the true one."""
+    size, classes = min(k, cosines.shape[2]), int(labels.max()) + 1
+    near = np.argpartition(-cosines, size - 1, axis=2)[..., :size]
+    weight = 1 + (np.take_along_axis(cosines, near, axis=2) + 2) / (4 * size)  # less than 1 in all: it breaks ties
+    rows = np.arange(near.shape[0] * near.shape[1]).repeat(size)
+    flat = rows * classes + labels[near].ravel()
+    votes = np.bincount(flat, weight.ravel(), near.shape[0] * near.shape[1] * classes)
+    return votes.reshape(*near.shape[:2], classes).argmax(2) == truth[:, None]
+
+
+CONTENT = (
+    fraction(
+        name="content-by-neighbors",
+        title="content by neighbors",
+        higher_is_better=True,
+        definition="Share of pictures whose label is that of most of their nearest, by whose look the gallery has.",
+        formula="share of queries whose label is the most frequent of their k nearest",
+        source="Ramos et al., ICCV 2025, arXiv 2508.10637",
+    ),
+    fraction(
+        name="same-look",
+        title="same look nearby",
+        higher_is_better=True,
+        definition="Of the nearest pictures of other photographs, the share under the same transformation.",
+        formula="share of the k nearest, the own photograph left out, under the query's transformation",
+        source="precision at k",
+    ),
+)

@@ -1,0 +1,299 @@
+"""Scores as sums over base photographs, their intervals, and tests between models.
+
+A score is a function of totals. `ClusterSums` holds, for each cluster (base photograph), the sums that make the
+totals, so that any set of clusters, drawn with or without replacement, gives its score by one matrix product: all
+versions of a photograph are drawn, or left out, together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.errors import BadArray
+
+ScoreOfTotals = Callable[[np.ndarray], np.ndarray]
+"""Totals (..., P) -> score (...)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterSums:
+    """A score and the sums it is made of.
+
+    Attributes:
+        sums: (C, P) ``float64``, one row a cluster.
+        score: totals (..., P) -> (...).
+    """
+
+    sums: np.ndarray
+    score: ScoreOfTotals
+
+    @property
+    def value(self) -> float:
+        """The score of all clusters together."""
+        return float(self.score(self.sums.sum(axis=0)))
+
+
+def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct ``values`` in order, and the position of each of ``values`` (N,) among them.
+
+    The same as `numpy.unique`, which sorts all values; this sorts the distinct ones.
+    """
+    row, distinct = pd.factorize(np.asarray(values), sort=True)
+    return distinct, row
+
+
+def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
+    """Return the plain mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
+    ids, row = numbered(clusters)
+    weights = (np.asarray(values, np.float64), np.ones(len(values)))
+    sums = np.stack([np.bincount(row, weights=each, minlength=len(ids)) for each in weights], axis=1)
+    return ClusterSums(sums, lambda totals: mean_ratio(totals[..., :1], totals[..., 1:]))
+
+
+def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
+    """Return the score of the first minus that of the second, over the same clusters: draws stay paired."""
+    at = first.sums.shape[1]
+    return ClusterSums(
+        np.hstack([first.sums, second.sums]),
+        lambda totals: first.score(totals[..., :at]) - second.score(totals[..., at:]),
+    )
+
+
+def average(parts: Sequence[ClusterSums]) -> ClusterSums:
+    """Return the mean of several scores over the same clusters: draws stay paired."""
+    ends = np.cumsum([part.sums.shape[1] for part in parts])[:-1]
+
+    def score(totals: np.ndarray) -> np.ndarray:
+        split = np.split(totals, ends, axis=-1)
+        return np.mean([part.score(own) for part, own in zip(parts, split, strict=True)], axis=0)
+
+    return ClusterSums(np.hstack([part.sums for part in parts]), score)
+
+
+def sums_by(clusters: np.ndarray, column: np.ndarray, columns: int, values: np.ndarray) -> np.ndarray:
+    """Sum values by cluster and column: (C, columns)."""
+    ids, row = numbered(clusters)
+    flat = np.bincount(row * columns + column, weights=np.asarray(values, np.float64), minlength=len(ids) * columns)
+    return flat.reshape(len(ids), columns)
+
+
+def mean_ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return the mean over the last axis of part / whole, leaving out where ``whole`` is 0."""
+    there = whole > 0
+    ratio = np.where(there, part / np.where(there, whole, 1), 0)
+    return ratio.sum(-1) / np.maximum(there.sum(-1), 1)
+
+
+MIN_CLUSTERS_FOR_BOOTSTRAP = 20
+"""Percentile bootstrap intervals cover too little with few clusters; below, a t interval over photographs."""
+
+MIN_CLUSTERS_FOR_T = 6
+"""Photographs below which no interval is given."""
+
+MIN_CONTRADICTING_CLUSTERS = 5.0
+"""Where fewer photographs than this contradict a rate of 0 or 1, their resamples vary too little for a bootstrap."""
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its 95 % interval.
+
+    Attributes:
+        value: the estimate.
+        low, high: the interval; NaN where none can be given.
+        method: ``bootstrap``, ``t``, ``wilson`` or ``none``.
+        clusters: number of base photographs.
+    """
+
+    value: float
+    low: float
+    high: float
+    method: str
+    clusters: int
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """``value``, ``low``, ``high``, ``interval``, ``bases``: the columns of a table of scores."""
+        about = {"value": self.value, "low": self.low, "high": self.high}
+        return about | {"interval": self.method, "bases": self.clusters}
+
+
+def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None) -> Interval:
+    """Return the interval that the number of clusters allows.
+
+    From 20 clusters up the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000); from 6 a t
+    interval over the clusters' own scores, around the score of all; below none. Both claim too much certainty next to
+    a bound of the measure, and all of it at the bound: there it is Wilson's interval.
+
+    Args:
+        low, high: bounds of the measure, which the interval does not leave.
+    """
+    clusters = len(sums.sums)
+    if clusters < MIN_CLUSTERS_FOR_T:
+        return without_interval(sums)
+    if clusters < MIN_CLUSTERS_FOR_BOOTSTRAP:
+        spread = float(np.std(sums.score(sums.sums), ddof=1)) / np.sqrt(clusters)
+        half = t_quantile(clusters - 1) * spread
+        bottom, top, method = sums.value - half, sums.value + half, "t"
+    else:
+        drawn = bootstrap(sums)
+        spread = float(drawn.std())
+        bottom, top = np.quantile(drawn, [0.025, 0.975])
+        method = "bootstrap"
+    if low is not None and high is not None:
+        share = (sums.value - low) / (high - low)
+        size = _effective_size(share, spread / (high - low), clusters)
+        if size * min(share, 1 - share) < MIN_CONTRADICTING_CLUSTERS:
+            bottom, top = (low + (high - low) * end for end in _wilson(share, size, t_quantile(clusters - 1)))
+            method = "wilson"
+    return Interval(
+        sums.value,
+        float(bottom if low is None else max(low, bottom)),
+        float(top if high is None else min(high, top)),
+        method,
+        clusters,
+    )
+
+
+def _effective_size(share: float, spread: float, clusters: int) -> float:
+    """Return the number of independent observations at which a ``share`` has the standard error ``spread``.
+
+    Photographs that all agree show no spread; then each counts as one.
+    """
+    return share * (1 - share) / spread**2 if spread > 0 and 0 < share < 1 else clusters
+
+
+def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
+    """Return the score interval of a share of ``size`` observations (Wilson 1927; clustered: Kish 1965's effective
+    size)."""
+    center = (share + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
+    return center - half, center + half
+
+
+@lru_cache(maxsize=64)
+def t_quantile(freedom: float) -> float:
+    """Return the 97.5 % quantile of Student's t with so many degrees of freedom."""
+    # Not scipy.stats: it is slow to import, and fails while another thread imports PyTorch.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))
+
+
+def without_interval(sums: ClusterSums) -> Interval:
+    """Return the estimate alone, without an interval."""
+    return Interval(sums.value, float("nan"), float("nan"), "none", len(sums.sums))
+
+
+def bootstrap(sums: ClusterSums) -> np.ndarray:
+    """Return the scores (B,) of clusters drawn with replacement; the draws are the same for every model."""
+    return sums.score(_draws(len(sums.sums)) @ sums.sums)
+
+
+@lru_cache(maxsize=2)
+def _draws(clusters: int) -> np.ndarray:
+    """Return how often each cluster is drawn (B, C); cached, since every score of a run needs the same."""
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=RESAMPLES).astype(np.float64)
+    drawn.flags.writeable = False
+    return drawn
+
+
+FLIPS = 100_000
+EXACT = 16
+"""Up to this many clusters every assignment is tried."""
+
+CHUNK = 1024
+
+
+def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:
+    """Return the two-sided p-value of the difference between two models' scores.
+
+    If the models were equal, their answers could be exchanged in every photograph. Each flip exchanges them in a
+    random half of the clusters and takes the difference again; for a mean over clusters that flips the signs of
+    their differences (Fisher 1935; Nichols & Holmes 2002). Up to 16 clusters all flips are tried.
+
+    Args:
+        first, second: sums of one score over the same clusters, in the same order.
+
+    Raises:
+        BadArray: the clusters differ in number.
+    """
+    return float(sign_flips(first, [second], seed, flips)[0])
+
+
+def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
+    """Return the p-values (M,) of one model against each of ``others``, as of `sign_flip`; they share the flips, which
+    take longest to draw.
+
+    Raises:
+        BadArray: the clusters differ in number.
+    """
+    for other in others:
+        if first.sums.shape != other.sums.shape:
+            raise BadArray(
+                f"A paired test needs the same photographs and classes for both models, but the sums are "
+                f"{first.sums.shape} and {other.sums.shape}; score both on the same samples."
+            )
+    clusters = len(first.sums)
+    total = first.sums.sum(0)
+    value, pairs = first.value, []
+    for other in others:
+        gap = other.sums - first.sums
+        differs = gap.any(0)  # how often a class was there does not
+        pairs.append((other.score, other.sums.sum(0), differs, _narrow(gap[:, differs]), abs(value - other.value)))
+    exact = clusters <= EXACT
+    reached, tried = np.zeros(len(pairs)), 0
+    for swaps in _assignments(clusters) if exact else _random_assignments(clusters, seed, flips):
+        tried += len(swaps)
+        swapped = {kind: swaps.astype(kind) for kind in {gap.dtype for _, _, _, gap, _ in pairs}}
+        for i, (score, other_total, differs, gap, observed) in enumerate(pairs):
+            moved = np.zeros((len(swaps), len(total)))
+            moved[:, differs] = swapped[gap.dtype] @ gap
+            differences = np.abs(first.score(total + moved) - score(other_total - moved))
+            reached[i] += (differences >= observed - 1e-12).sum()
+    return reached / tried if exact else (reached + 1) / (tried + 1)
+
+
+def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np.ndarray:
+    """Return adjusted p-values (M,) that bound the probability of any false claim on the list (Holm 1979).
+
+    NaN, a comparison that could not be made, stays NaN and does not count.
+
+    Args:
+        among: how many comparisons might have been made, where these M were picked after looking; M if not given.
+    """
+    p = np.asarray(p_values, np.float64)
+    adjusted = np.full(len(p), np.nan)
+    order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]  # NaN is last
+    rank = np.arange(len(order))  # among all it is this at least
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * (max(among or 0, len(order)) - rank)))
+    return adjusted
+
+
+def _narrow(gap: np.ndarray) -> np.ndarray:
+    """Convert ``gap`` to ``float32``, whose products take less time, where it holds counts: their sums are exact."""
+    whole = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
+    return gap.astype(np.float32) if whole else gap
+
+
+def _assignments(clusters: int) -> Iterator[np.ndarray]:
+    """Yield all 2^C subsets, as rows of 0 and 1."""
+    for start in range(0, 2**clusters, CHUNK):
+        numbers = np.arange(start, min(start + CHUNK, 2**clusters))
+        yield (numbers[:, None] >> np.arange(clusters) & 1).astype(np.uint8)
+
+
+def _random_assignments(clusters: int, seed: int, flips: int) -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    for start in range(0, flips, CHUNK):
+        bits = rng.integers(0, 256, (min(CHUNK, flips - start), -(-clusters // 8)), np.uint8)
+        yield np.unpackbits(bits, axis=1, count=clusters)

@@ -1,0 +1,408 @@
+"""What is left of a run, in steps, and how long each of them takes: by formulas over the plan of the run.
+
+`probing_core.run.estimate` measures the rates of this machine; where nothing was measured, the defaults serve as
+weights of a bar.
+
+A formula gives seconds on the machine that its constants were measured on (`python -m lab.evidence.announced`), which
+the rates of this one multiply. Costs are of wall time and of processor time, since other programs change the former.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from probing_core.compute.maps import LANDMARKS
+from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING, STRENGTH
+from probing_core.compute.parallel import cores
+from probing_core.compute.studies import STUDIES
+from probing_core.compute.studies.data import FIT_IMAGES, STUDY_IMAGES
+from probing_core.compute.tasks import CONTENT, classes_of
+from probing_core.compute.train import MAX_TO_LEARN
+from probing_core.models import find_spec
+from probing_core.models.names import parse
+from probing_core.probes.linear import METRIC_ROWS
+from probing_core.run import layout
+from probing_core.run.engine import Artifact, Plan, units_of
+from probing_core.run.graph import build
+from probing_core.run.maps import workers
+from probing_core.run.models import embeds_pictures
+from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
+from probing_core.run.progress import LOADING
+from probing_core.run.scope import Scope
+
+TYPICAL_DIMENSION, TYPICAL_BLOCKS = 768, 12
+"""Of a network that was not loaded yet."""
+
+BYTES = 4
+"""Of a number of an embedding."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds on the clock, and seconds of processors."""
+
+    seconds: float = 0.0
+    processor: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.seconds + other.seconds, self.processor + other.processor)
+
+    def __mul__(self, factor: float) -> Cost:
+        return Cost(self.seconds * factor, self.processor * factor)
+
+
+NOTHING = Cost()
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Costs of a unit of each kind of work on this machine.
+
+    Attributes:
+        made: name of a series (empty: the main samples) -> making one sample, by all workers.
+        load: name as asked for -> loading and compiling a model.
+        embedded: (name as asked for, whether every block is read out) -> embedding one sample.
+        algebra: probes and studies, over what the constants say.
+        map_start, map_sample: of a UMAP map: importing and compiling, once; one sample.
+        beside: names of models that embed while others do, on one thread.
+        overlaps: whether samples are made while an accelerator embeds.
+    """
+
+    made: Mapping[str, Cost] = field(default_factory=dict)
+    load: Mapping[str, Cost] = field(default_factory=dict)
+    embedded: Mapping[tuple[str, bool], Cost] = field(default_factory=dict)
+    algebra: Cost = Cost(1.0, 1.0)
+    map_start: Cost = Cost(3.0, 3.0)
+    map_sample: Cost = Cost(0.0015, 0.0015)
+    beside: frozenset[str] = frozenset()
+    overlaps: bool = False
+
+
+MADE = Cost(0.0015, 0.003)
+LOAD = Cost(2.0, 2.5)
+EMBEDDED = Cost(0.004, 0.007)
+"""Of a sample and a model, where nothing was measured."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the work that is left.
+
+    Attributes:
+        name: of the stage, or path of the artifact.
+        stage: see `Report`.
+        phase: in words.
+        model: empty where it serves all.
+        cost: of it.
+    """
+
+    name: str
+    stage: str
+    phase: str
+    model: str
+    cost: Cost
+
+
+def foreseen(plan: Plan) -> Plan:
+    """Return the plan of a run whose images are chosen with what will be made by models that were not loaded yet."""
+    scope = plan.scope
+    if not scope.unloaded:
+        return plan
+    later = scope.with_models()
+    later.entries = dict(scope.entries)
+    for request in scope.unloaded:
+        spec = find_spec(request)
+        blocks = [] if spec.family in ("baseline", "precomputed") else [f"{i}.mean" for i in range(TYPICAL_BLOCKS)]
+        name = parse(request).full
+        later.entries[name] = {
+            "name": name,
+            "request": request,
+            "position": 0,
+            "family": spec.family,
+            "objective": spec.objective,
+            "dim": spec.dim or TYPICAL_DIMENSION,
+            "blocks": blocks,
+            "recipe": {},
+        }
+    return build(later, plan.table)
+
+
+def steps_left(plan: Plan, rates: Rates = Rates()) -> list[Step]:
+    """Return what is left of a run whose images are chosen, in order; see `foreseen`.
+
+    Args:
+        rates: of this machine.
+    """
+    return [*_embedding(plan, rates), *_others(plan, rates)]
+
+
+def by_name(steps: list[Step]) -> dict[str, tuple[str, float]]:
+    """Return steps as `Progress.expect` takes them."""
+    found: dict[str, tuple[str, float]] = {}
+    for step in steps:
+        found[step.name] = step.stage, found.get(step.name, ("", 0.0))[1] + step.cost.seconds
+    return found
+
+
+def lacking_units(plan: Plan, artifact: Artifact) -> set[int]:
+    """Return which units of the samples of ``artifact``, its embeddings or its table, are to be made."""
+    count = len(plan.scope.sample_sets[series_of(artifact)].units)
+    key = plan.key(artifact)
+    packed = {path for path, entry in plan.files.entries(artifact.path).items() if entry["key"] == key}
+    there = units_of(packed) if artifact.is_folder else set()
+    single = [path for path, entry in plan.files.entries(artifact.units_folder).items() if entry["key"] == key]
+    there |= {int(PurePosixPath(path).stem.rpartition("-")[2]) for path in single}
+    return set(range(count)) - there
+
+
+def series_of(artifact: Artifact) -> str:
+    """Return the series whose samples, or embeddings of these, an artifact of the stage ``embed`` holds."""
+    for name in (STRENGTH, RENDERING, LAYERS):
+        if artifact.path == layout.series_table(name) or artifact.row.path == layout.embeddings_folder(
+            layout.ANY_MODEL, name
+        ):
+            return name
+    return ""
+
+
+def embedding_left(plan: Plan) -> Iterator[tuple[str, str, int]]:
+    """Yield series, name of a model (empty for making the samples) and number of samples that are left."""
+    sets = plan.scope.sample_sets
+    left: dict[str, dict[str, set[int]]] = {series: {} for series in sets}
+    for artifact in plan.left(plan.select(EMBED)):
+        if artifact.row.units is not None:
+            units = lacking_units(plan, artifact)
+            series = left[series_of(artifact)]
+            series[""] = series.get("", set()) | units
+            if model := artifact.binding.get("model", ""):
+                series[model] = units
+    for name, models in left.items():
+        sizes = [unit.stop - unit.start for unit in sets[name].units]
+        for model, units in models.items():
+            if units:
+                yield name, model, sum(sizes[unit] for unit in units)
+
+
+def _embedding(plan: Plan, rates: Rates) -> Iterator[Step]:
+    entries, left = plan.scope.entries, list(embedding_left(plan))
+    requests = dict.fromkeys(entries[model]["request"] for _, model, _ in left if model)
+    for request in requests:
+        yield Step(LOADING, LOADING, "Loading and compiling", request, rates.load.get(request, LOAD))
+    for series in plan.scope.sample_sets:
+        made, steps, seen = NOTHING, [], set()
+        for model, samples in ((model, samples) for name, model, samples in left if name == series):
+            if not model:
+                made = rates.made.get(series, MADE) * samples
+            elif (request := entries[model]["request"]) not in seen and embeds_pictures(entries[model]):
+                seen.add(request)  # all layers of a model come from one pass
+                cost = rates.embedded.get((request, series == LAYERS), EMBEDDED) * samples
+                if request in rates.beside and len(requests) > 1:
+                    cost = Cost(cost.seconds / cores(), cost.processor)
+                steps.append(Step(series or EMBED, EMBED, "Embedding", request, cost))
+        hidden = sum(step.cost.seconds for step in steps) if rates.overlaps else 0.0
+        if made.processor:
+            making = Cost(max(0.0, made.seconds - hidden), made.processor)
+            yield Step(series or EMBED, EMBED, "Transforming", "", making)
+        yield from steps
+
+
+def _others(plan: Plan, rates: Rates) -> Iterator[Step]:
+    facts, phases = Facts(plan.scope), {TRAIN: "Training probes", EVALUATE: "Scores and studies"}
+    for artifact in plan.left(plan.select(*phases)):
+        seconds = FORMULAS.get(artifact.row.path, _table)(facts, artifact)
+        cost = Cost(seconds * rates.algebra.seconds, seconds * rates.algebra.processor)
+        stage = artifact.row.stage
+        yield Step(artifact.path, stage, phases[stage], artifact.binding.get("model", ""), cost)
+    drawn, start = plan.left(plan.select(PROJECT)), rates.map_start
+    for artifact in drawn:  # side by side, each on one core
+        cost = facts.drawing(artifact, rates)
+        at_once = min(len(drawn), max(1, workers(facts.mapped, facts.dim(artifact), plan.scope.options.jobs)))
+        cost = Cost(cost.seconds / at_once, cost.processor)
+        yield Step(PROJECT, PROJECT, "Maps", artifact.binding["model"], cost + start)
+        start = NOTHING
+
+
+class Facts:
+    """Sizes that the formulas read of a run."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope, images = scope, scope.images
+        used = images[images["used"]]
+        learned = [t for t in scope.transforms if not t.far]
+        self.classes, self.repetitions = len(learned), scope.recipe.repetitions
+        self.splits = scope.has_splits
+        counts: Mapping[Any, int] = used["split"].value_counts().to_dict() if self.splits else {}
+        self.images = {name: int(counts.get(name, 0)) for name in ("train", "val", "test")}
+        if not self.splits:
+            self.images["train"] = self.images["test"] = len(used)
+        self.samples = len(scope.sample_sets[""])
+        of_image = self.samples / max(1, len(used))
+        self.mapped = round(self.images["test"] * of_image)
+        self.rendered = len(scope.sample_sets[RENDERING]) if RENDERING in scope.sample_sets else 0
+        self.photographs = int(used["base_id"].nunique())
+
+    def rows(self, split: str) -> int:
+        """Return the samples of a split that a probe learns from, or predicts."""
+        return self.images[split] * self.classes * self.repetitions
+
+    def dim(self, artifact: Artifact) -> int:
+        return int(self.scope.entries[artifact.binding["model"]]["dim"])
+
+    def drawing(self, artifact: Artifact, rates: Rates) -> Cost:
+        """Return the cost of a map, of whose samples UMAP places up to `LANDMARKS`, or of a table of neighbors."""
+        if artifact.row.path in NEIGHBORS:
+            seconds = TABLE_OF_NEIGHBORS_S + VOTE_S * self.mapped**2 * self.dim(artifact)
+            return Cost(seconds * rates.algebra.seconds, seconds * rates.algebra.processor)
+        return rates.map_sample * min(self.mapped, LANDMARKS)
+
+
+NEIGHBORS = {layout.neighbors_path(layout.ANY_MODEL, reading) for reading in READINGS}
+
+TABLE_OF_NEIGHBORS_S = 0.1
+
+
+PASS_S = 2.3e-10
+"""One iteration of the optimizer of linear probes, for a row, a number of its embedding and a class: two products of
+matrices."""
+
+METRIC_S = 6e-11
+"""The metric of the optimizer at one penalty: for a row and a square of the dimension, and for its cube."""
+
+SPAN_S = 5e-9
+"""Finding the span of rows that are fewer than their numbers: for a square of the rows and a number."""
+
+FIT_S = 0.05
+"""What a fit takes besides: checks, moments, predictions."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a fit goes: iterations of the optimizer in all, and the penalties that it solves."""
+
+    iterations: int
+    penalties: int
+
+
+PATH, FIXED, LABELS, STUDIED = Search(250, 12), Search(55, 2), Search(60, 8), Search(120, 6)
+"""A fit of transformations along the grid of penalties; one at one penalty; one of contents along the grid, which
+learns from fewer rows; one of a study, along every second penalty. By what those of the reference run and of runs over
+few photographs took."""
+
+
+def fits_s(rows: float, dim: float, classes: int, search: Search, fits: float = 1) -> float:
+    """Return the seconds of ``fits`` fits of linear probes."""
+    span = SPAN_S * rows**2 * dim if rows < dim else 0.0
+    dim = min(rows, dim)
+    passes = PASS_S * rows * dim * classes * search.iterations
+    metric = METRIC_S * dim**2 * (min(rows, METRIC_ROWS) + dim) * search.penalties
+    return fits * (FIT_S + span + passes + metric)
+
+
+LIVE_S = 0.4
+"""Calibrating live answers."""
+
+
+def _folds(facts: Facts) -> int:
+    return 1 if facts.splits else min(5, facts.photographs)
+
+
+def _fine(facts: Facts, artifact: Artifact) -> float:
+    dim, classes, folds = facts.dim(artifact), facts.classes, _folds(facts)
+    if not facts.splits:  # one fit a fold, one of all photographs, and again for live answers
+        rows = facts.rows("train")
+        learned = rows * (folds - 1) / folds
+        return LIVE_S + fits_s(learned, dim, classes, FIXED, folds) + fits_s(rows, dim, classes, FIXED, 2)
+    first = facts.classes * sum(facts.images.values()) + facts.rendered
+    train, val = facts.rows("train"), facts.rows("val")
+    learned = train / facts.repetitions + facts.rendered * train / max(1, train + val + facts.rows("test"))
+    # Penalties are chosen for the probe, and for the one of live answers, which then learns from all and from each
+    # four fifths.
+    path = fits_s(train, dim, classes, PATH) + fits_s(learned, dim, classes, PATH)
+    return LIVE_S + path + fits_s(first * 0.8, dim, classes, FIXED, 5) + fits_s(first, dim, classes, FIXED)
+
+
+def _group(facts: Facts, artifact: Artifact) -> float:
+    groups, seen = len({t.group for t in facts.scope.transforms if not t.far}), 2 / 3
+    rows, dim, folds = facts.rows("train") * seen, facts.dim(artifact), _folds(facts)
+    if facts.splits:
+        return fits_s(rows, dim, groups, PATH)
+    return fits_s(rows * (folds - 1) / folds, dim, groups, FIXED, folds) + fits_s(rows, dim, groups, FIXED)
+
+
+def _contents(facts: Facts, artifact: Artifact) -> float:
+    labels = len(classes_of(CONTENT, facts.scope.transforms, facts.scope.images))
+    rows = facts.images["train"]  # each fit sees one transformation; more numbers than rows are reduced to these
+    return fits_s(rows, min(facts.dim(artifact), rows), labels, LABELS, facts.classes)
+
+
+MLP_S = 3.0e-3
+"""Of the three MLPs together, for a row that they learn from: their hidden layers are wider than most embeddings."""
+
+VOTE_S = 2.0e-10
+"""Of nearest neighbors, for a pair of rows and a number of their embeddings."""
+
+
+def _other_probes(facts: Facts, artifact: Artifact) -> float:
+    rows = min(MAX_TO_LEARN, facts.rows("train") / facts.repetitions)
+    tested = (facts.rows("val") + facts.rows("test")) / facts.repetitions
+    return MLP_S * rows + VOTE_S * rows * tested * facts.dim(artifact)
+
+
+TABLE_S, FEW_TABLE_S, PREDICTION_S = 0.2, 0.02, 2.0e-5
+"""Scoring one table of predictions, the same where photographs are few and intervals are not drawn, and each of its
+rows."""
+
+
+def _scores(facts: Facts, artifact: Artifact) -> float:
+    tables = len(artifact.reads) / 3  # predictions, fits and probes
+    return tables * ((TABLE_S if facts.splits else FEW_TABLE_S) + PREDICTION_S * facts.rows("test"))
+
+
+@dataclass(frozen=True)
+class StudyCost:
+    """Seconds of a study: in any run, for each class, for each tested image that it reads under each class; and fits of
+    probes that it makes, which learn from `FIT_IMAGES`."""
+
+    start: float
+    classes: float = 0.0
+    rows: float = 0.0
+    fits: int = 0
+
+
+STUDY_COSTS: Mapping[str, StudyCost] = {
+    "thresholds": StudyCost(0.1, classes=0.2),
+    "selectivity": StudyCost(0.3, rows=1e-4, fits=2),
+    "layers": StudyCost(0.1, rows=1e-4, fits=6),
+    "retrieval": StudyCost(0.05, rows=2e-4),
+    "duplicates": StudyCost(0.05, rows=1e-4),
+    "strength": StudyCost(0.05, classes=0.01),
+}
+"""By what studies of small runs took; others take as long as `_OTHER_STUDY`."""
+
+_OTHER_STUDY = StudyCost(0.05, rows=5e-5)
+
+
+def _study(facts: Facts, artifact: Artifact) -> float:
+    cost = STUDY_COSTS.get(artifact.path.rpartition("/")[2].partition(".")[0], _OTHER_STUDY)
+    read = min(facts.images["test"], STUDY_IMAGES["test"]) * facts.classes
+    learned = min(facts.images["train"], FIT_IMAGES) * facts.classes
+    fitted = fits_s(learned, facts.dim(artifact), facts.classes, STUDIED, cost.fits)
+    return cost.start + cost.classes * facts.classes + cost.rows * read + fitted
+
+
+def _table(facts: Facts, artifact: Artifact) -> float:
+    return 0.02
+
+
+FORMULAS: Mapping[str, Callable[[Facts, Artifact], float]] = {
+    layout.predictions_path(layout.ANY_MODEL, "fine"): _fine,
+    layout.predictions_path(layout.ANY_MODEL, layout.ANY_TASK): _group,
+    layout.predictions_path(layout.ANY_MODEL, CONTENT): _contents,
+    layout.predictions_path(layout.ANY_MODEL, OTHER_PROBES): _other_probes,
+    layout.scores_path(layout.ANY_MODEL): _scores,
+    **{layout.study_path(layout.ANY_MODEL, study.name): _study for study in STUDIES},
+}
+"""Path of a row -> seconds of one of its artifacts; joining and writing takes little."""

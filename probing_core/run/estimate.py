@@ -1,0 +1,348 @@
+"""How long a run will take, and what it will leave out, before it starts: each kind of work is measured on some of it.
+
+Of every series of samples some are made by the workers of the run, and every model is loaded and embeds them; one
+linear probe and one map of invented data say how fast this machine is beside the one of `probing_core.run.costs`, whose
+formulas give the rest. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from probing_core.compute.names import LAYERS
+from probing_core.compute.parallel import picture_pool, threads
+from probing_core.compute.samples import choose_images
+from probing_core.errors import ModelUnavailable
+from probing_core.images import Image
+from probing_core.measures.notation import text_table
+from probing_core.models import load_embedder
+from probing_core.models.base import LoadedEmbedder
+from probing_core.run.costs import (
+    BYTES,
+    FIXED,
+    NOTHING,
+    Cost,
+    Rates,
+    Step,
+    embedding_left,
+    fits_s,
+    steps_left,
+)
+from probing_core.run.embed import to_load
+from probing_core.run.engine import Plan
+from probing_core.run.graph import build
+from probing_core.run.layout import IMAGES, RECIPE
+from probing_core.run.options import EMBED, PROJECT, STAGES, Options
+from probing_core.run.progress import LOADING, SILENT, Progress, duration
+from probing_core.run.sample_sets import plan_sample_sets
+from probing_core.run.scope import Scope
+from probing_core.run.setup import asked_for
+from probing_core.run.store import Store
+from probing_core.run.worker import describe
+
+SAMPLES = 60
+"""Samples of each series that are made and embedded to measure; whole images of them, one for each worker at least."""
+
+MOST_READ = 2000
+"""Images that are read to find those that cannot be used; of a larger corpus they stand for the others."""
+
+ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
+"""Of the linear probe that is fitted to measure."""
+
+IMAGES_STAGE = "images"
+
+POINTS = 400
+"""Of the map that is drawn to measure."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take; it prints itself.
+
+    Attributes:
+        table: one row for each phase and model with something left: ``phase``, ``model``, ``seconds``, ``processor_s``.
+        left_out: why images are left out -> how many.
+        images: that are used.
+        samples: that are still to be made.
+        megabytes: of disk, of the embeddings that are still to be made.
+        free: megabytes that the disk has left.
+        skipped: what the corpus says of files that are no pictures.
+        whole: whether all images were looked at, and not only some that stand for the others.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    left_out: Mapping[str, int]
+    images: int
+    samples: int
+    megabytes: float
+    free: float
+    skipped: str = ""
+    whole: bool = True
+
+    @property
+    def seconds(self) -> float:
+        """How long all takes."""
+        return float(self.table["seconds"].sum())
+
+    @property
+    def processor_s(self) -> float:
+        """Processor time of all: unlike ``seconds``, it does not depend on what other programs do."""
+        return float(self.table["processor_s"].sum())
+
+    def __str__(self) -> str:
+        if self.table.empty:
+            return "Nothing is left to be made."
+        rows = self.table[["phase", "model"]].assign(time=self.table["seconds"].map(duration))
+        about = "" if self.whole else "about "
+        left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
+        sentences = [
+            f"Together {duration(self.seconds)}, by measuring some of each here: {self.samples:,} samples of "
+            f"{about}{self.images:,} images; the embeddings take {self.megabytes:,.0f} MB.",
+            f"Images that are left out: {left_out}." if left_out else "No image is left out.",
+            self.skipped,
+            ""
+            if self.megabytes < self.free
+            else f"The disk has {self.free:,.0f} MB left: choose fewer images or models.",
+        ]
+        return "\n".join([*filter(None, sentences), "", text_table(rows)])
+
+
+def estimate(
+    options: Options, out: Path | None = None, stages: Sequence[str] = STAGES, progress: Progress = SILENT
+) -> Estimate:
+    """Measure how long it will take to make what is missing of a run, and count what it will leave out.
+
+    Args:
+        options: of the run.
+        out: where it is, or will be; of one that exists only what is left counts.
+        stages: that will be done.
+
+    Raises:
+        ProbingError: as in `probing_core.run.stages.run`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "run" if out is None or Store(out).entry(RECIPE) is None else out)
+        recipe, corpora = asked_for(store, options)
+        scope = Scope(store, recipe, options, progress, corpora)
+        with threads(recipe.threads):
+            return _Estimating(scope, stages, (out or Path()).absolute()).estimate(build(scope))
+
+
+class _Estimating:
+    """Measures a run on a scope whose images may not be chosen yet."""
+
+    def __init__(self, scope: Scope, stages: Sequence[str], out: Path) -> None:
+        self._scope, self._stages, self._out, self._progress = scope, stages, out, scope.progress
+        self._whole, self._steps = True, list[Step]()
+
+    def estimate(self, plan: Plan) -> Estimate:
+        scope = self._scope
+        if plan.left([plan.artifacts[IMAGES]]):
+            scope = self._with_images()
+            plan = build(scope)
+        images = scope.images
+        reasons = images.loc[~images["used"], "why_not"].str.split(":").str[0].value_counts()
+        rates = self._measure(plan)
+        plan = build(self._scope, plan.table)
+        left = list(embedding_left(plan))
+        steps = [step for step in (*self._steps, *steps_left(plan, rates)) if step.stage in self._reported]
+        return Estimate(
+            _as_table(steps),
+            {str(why): int(count) for why, count in reasons.items()},
+            int(images["used"].sum()),
+            sum(count for _, model, count in left if not model),
+            sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES / 1e6,
+            shutil.disk_usage(next(place for place in (self._out, *self._out.parents) if place.is_dir())).free / 2**20,
+            scope.corpora.skipped_summary,
+            self._whole,
+        )
+
+    @property
+    def _reported(self) -> set[str]:
+        return {*self._stages, IMAGES_STAGE, LOADING}
+
+    def _with_images(self) -> Scope:
+        """Choose the images of a run that has none, or some of them that stand for the others."""
+        scope = self._scope
+        design, corpus, rows = scope.design, scope.corpora.own, scope.corpora.own.rows
+        wanted = min(len(rows), design.limit or len(rows))
+        report = lambda done, total: self._progress.update(IMAGES_STAGE, done, total, "Reading images")  # noqa: E731
+        spent = _Spent()
+        if wanted <= MOST_READ:
+            images = choose_images(design, corpus, report)
+            cost = spent.cost
+        else:
+            some = choose_images(replace(design, limit=MOST_READ), corpus, report)
+            images, cost = _repeated(some, wanted / MOST_READ), spent.cost * (wanted / MOST_READ)
+            self._whole = False
+        self._steps.append(Step(IMAGES_STAGE, IMAGES_STAGE, "Reading images", "", cost))
+        later = Scope(scope.files, scope.recipe, scope.options, scope.progress, scope.corpora)
+        later.images = images
+        later.sample_sets = plan_sample_sets(design, images)
+        self._scope = later
+        return later
+
+    def _measure(self, plan: Plan) -> Rates:
+        scope, options = plan.scope, plan.scope.options
+        requests = to_load(plan)
+        made: dict[str, Cost] = {}
+        load: dict[str, Cost] = {}
+        embedded: dict[tuple[str, bool], Cost] = {}
+        beside, overlaps = set(), False
+        entries = dict(scope.entries)
+        series = list(scope.sample_sets) if requests or plan.left(plan.select(EMBED)) else []
+        pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
+        with picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as pool:
+            for name in series:
+                self._progress.update("measure", len(made), len(series) + len(requests) + 2, "Measuring")
+                made[name], pictures[name] = _making(scope, name, pool)
+        for done, request in enumerate(requests, len(series)):
+            self._progress.update("measure", done, len(series) + len(requests) + 2, f"Measuring {request}")
+            with _loaded(request, options) as (embedder, cost):
+                warm, some = pictures[""][0][:2], pictures[""]
+                compiled = _timed(partial(embedder.embed_layers, warm)) if embedder.embeds_pictures else NOTHING
+                load[request] = cost + compiled
+                entries |= {entry["name"]: entry for entry in describe(request, embedder)}
+                if embedder.embeds_pictures:
+                    spent = _timed(partial(embedder.embed_samples, *some))
+                    embedded[request, False] = spent * (1 / len(some[0]))
+                if embedder.blocks and LAYERS in pictures:
+                    some = pictures[LAYERS]
+                    spent = _timed(partial(embedder.embed_blocks, some[0]))
+                    embedded[request, True] = spent * (1 / len(some[0]))
+                beside |= {request} if embedder.on_one_thread else set()
+                overlaps |= embedder.device not in ("cpu", "")
+        later = scope.with_models()
+        later.entries = {name: entries[name] for name in _ordered(entries, scope.recipe.models)}
+        self._scope = later
+        rates = Rates(made, load, embedded, beside=frozenset(beside), overlaps=overlaps)
+        self._progress.update("measure", len(series) + len(requests), len(series) + len(requests) + 2, "Measuring")
+        rates = replace(rates, algebra=_algebra())
+        plan = build(later, plan.table)
+        if PROJECT in self._stages and plan.left(plan.select(PROJECT)):
+            start, each = _map()
+            rates = replace(rates, map_start=start, map_sample=each)
+        return rates
+
+
+def _ordered(entries: Mapping[str, dict[str, Any]], requests: Sequence[str]) -> list[str]:
+    order = {name: i for i, name in enumerate(requests)}
+    return sorted(entries, key=lambda n: (order.get(entries[n]["request"], len(order)), entries[n]["position"]))
+
+
+def _making(scope: Scope, series: str, pool: Any) -> tuple[Cost, tuple[list[Image], pd.DataFrame]]:
+    """Return what making a sample costs with all workers busy, and pictures with their rows."""
+    one, corpus = scope.sample_sets[series], scope.corpora.own
+    rows = one.rows()
+    rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may stand for others, see `_repeated`
+    names = rows["image_id"].unique()
+    count = max(2 * getattr(pool, "count", 2), SAMPLES * len(names) // len(rows))
+    # The first image starts the workers and what they import, which takes as long for a run of any size.
+    spread = names[np.linspace(0, len(names) - 1, min(len(names), count)).astype(int)]
+    first, some = (rows[rows["image_id"].isin(ids)] for ids in (spread[:2], spread))
+    one.make(scope.design, corpus, first, pool)
+    spent = _Spent()
+    made = one.make(scope.design, corpus, some, pool)
+    return spent.cost * (1 / len(some)), (made[0][:SAMPLES], made[1][:SAMPLES])
+
+
+@contextmanager
+def _loaded(request: str, options: Options) -> Iterator[tuple[LoadedEmbedder, Cost]]:
+    spent = _Spent()
+    try:
+        embedder = load_embedder(request, device=options.device, precision=options.precision)
+    except MemoryError as error:
+        raise ModelUnavailable(f"'{request}' does not fit into memory; choose a smaller model.") from error
+    try:
+        yield embedder, spent.cost
+    finally:
+        embedder.close()
+
+
+def _algebra() -> Cost:
+    """Return what a fit of a probe takes here, over what the formulas say."""
+    from probing_core.probes.linear import fit
+
+    rng = np.random.default_rng(0)
+    y = np.arange(ROWS) % CLASSES
+    X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
+    names = [str(i) for i in range(CLASSES)]
+    held = X[: ROWS // 4], y[: ROWS // 4]
+    fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates
+    spent = _Spent()
+    probe = fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
+    expected = fits_s(ROWS, DIMENSION, CLASSES, replace(FIXED, iterations=probe.facts.iterations))
+    return spent.cost * (1 / expected)
+
+
+def _map() -> tuple[Cost, Cost]:
+    """Return what maps take at first, importing and compiling, and for each sample."""
+    from probing_core.compute.maps import umap_points
+
+    X = np.random.default_rng(0).normal(size=(POINTS, 64)).astype(np.float32)
+    first = _timed(lambda: umap_points(X, 0))
+    again = _timed(lambda: umap_points(X, 0))
+    rest = Cost(max(0.0, first.seconds - again.seconds), max(0.0, first.processor - again.processor))
+    return rest, again * (1 / POINTS)
+
+
+def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
+    """Return images as many times, as if others of the corpus were like these."""
+    copies = [
+        images.assign(**{name: images[name].astype(str) + f" {i}" for name in ("image_id", "base_id")} if i else {})
+        for i in range(int(times))
+    ]
+    rest = copies[0].sample(frac=times % 1, random_state=0)
+    rest = rest.assign(**{name: rest[name].astype(str) + " rest" for name in ("image_id", "base_id")})
+    return pd.concat([*copies, rest], ignore_index=True)
+
+
+def _numbers(plan: Plan, series: str, model: str) -> int:
+    entry = plan.scope.entries[model]
+    return int(entry["dim"]) * (len(entry["blocks"]) if series == LAYERS else 1)
+
+
+def _as_table(steps: Sequence[Step]) -> pd.DataFrame:
+    rows = pd.DataFrame(
+        [(step.phase, step.model, step.cost.seconds, step.cost.processor) for step in steps],
+        columns=["phase", "model", "seconds", "processor_s"],
+    )
+    return rows.groupby(["phase", "model"], sort=False, as_index=False).sum()
+
+
+class _Spent:
+    """Time since it was made."""
+
+    def __init__(self) -> None:
+        self._begun, self._processor = time.perf_counter(), processor_seconds()
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(time.perf_counter() - self._begun, processor_seconds() - self._processor)
+
+
+def _timed(work: Callable[[], object]) -> Cost:
+    spent = _Spent()
+    work()
+    return spent.cost
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and of those that it started and that still run."""
+    times = [psutil.Process().cpu_times()]
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            times.append(child.cpu_times())
+    return sum(one.user + one.system for one in times)

@@ -1,0 +1,332 @@
+"""The tables of the studies, on made embeddings and on embeddings of a small run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+from sklearn.neighbors import NearestNeighbors
+
+from probing_core.compute.names import VARIANCE
+from probing_core.compute.series import position_of
+from probing_core.compute.studies.data import ModelData, SeriesData, Sweep, sweep_of
+from probing_core.compute.studies.tables import (
+    clusters,
+    duplicates_table,
+    geometry_table,
+    layers_table,
+    level_of,
+    retrieval_table,
+    strength_of,
+    strength_table,
+    threshold_table,
+    uses_table,
+    variance_table,
+)
+from probing_core.measures.embedding_space import shift, variance_parts
+from probing_core.measures.neighbors import unit
+from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.transforms import resolve
+from tests.compute.studies.made import SPLITS, series_of
+
+
+def test_values_are_those_of_the_measure(data):
+    table = geometry_table(data).set_index("transform")["value"]
+    test = data.of_split("test")
+    assert table["rotate"] == pytest.approx(shift(test.of("identity").X, test.of("rotate").X).mean())
+
+
+def test_pairs_are_of_the_same_image(data):
+    test = data.of_split("test")
+    clean, moved = test.of("identity"), test.of("rotate")
+    assert clean.rows["image_id"].tolist() == moved.rows["image_id"].tolist()
+    again = test.of("identity", draw=1)
+    assert again.rows["image_id"].tolist() == clean.rows["image_id"].tolist()
+    assert not np.array_equal(again.X, clean.X)
+
+
+def test_identity_shifts_less_than_any_transformation(data):
+    table = geometry_table(data)
+    shift = table.set_index("transform")["value"]
+    assert (shift.drop("identity") > shift["identity"] + 0.05).all()
+
+
+def test_selectivity_is_the_gap_between_task_and_control(studied):
+    table = studied.read_table("tables/selectivity.parquet")
+    np.testing.assert_allclose(table["value"], table["accuracy"] - table["control"])
+    assert (table["accuracy"] > 0.8).all()
+    assert (table["types"] >= 6).all()
+
+
+def test_clusters_recur_in_every_part():
+    rng = np.random.default_rng(0)
+    centers = 10 * rng.normal(size=(5, 4))
+    which = [rng.permutation(np.repeat(np.arange(5), 20)) for _ in range(2)]
+    found = clusters([centers[w] + rng.normal(0, 0.1, (100, 4)) for w in which], 5, 0)
+    names = {(t, f) for w, part in zip(which, found, strict=True) for t, f in zip(w, part, strict=True)}
+    assert len(names) == len({f for _, f in names})  # a cluster is of one center, in both parts
+
+
+def test_where_the_look_is_known_and_where_the_content(studied, data):
+    table = studied.read_table("tables/layers.parquet")
+    mine = table[(table["model"] == data.model) & table["task"].isin(["fine", "content"])]
+    assert mine["layer"].tolist() == [1] * 4 + [2] * 4 + [10] * 4  # by number, and not by name
+    value = mine.set_index(["layer", "pooling", "task"])["value"]
+    assert value[1, "mean", "fine"] > 0.8
+    assert value[1, "mean", "content"] < 0.6  # a guess of three, over 25 images
+    assert value[2, "mean", "fine"] > 0.8
+    assert value[2, "mean", "content"] > 0.9
+    assert value[10, "mean", "content"] > 0.9
+    assert value[10, "mean", "fine"] < 0.4
+    assert value[2, "cls", "fine"] < 0.4
+    assert mine.groupby("task")["chance"].first().round(4).to_dict() == {"content": 0.3333, "fine": 0.1667}
+
+
+def test_the_layer_is_chosen_by_its_validation_loss(studied):
+    table = studied.read_table("tables/layers.parquet")
+    for _, rows in table[~table["task"].str.startswith(VARIANCE)].groupby(["model", "task"]):
+        assert rows.loc[rows["chosen"], "validation_loss"].tolist() == [rows["validation_loss"].min()]
+
+
+def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task(studied):
+    table = studied.read_table("tables/layers.parquet")
+    table = table[~table["task"].str.startswith(VARIANCE)]
+    assert table.groupby("task")["images"].unique().map(list).to_dict() == {"content": [25], "fine": [20]}
+    fine, content = (table[table["task"] == task]["note"].iloc[0] for task in ("fine", "content"))
+    assert fine.startswith("learned from 40 images")
+    assert content.startswith("learned from 60 images")
+
+
+def test_without_labels_there_is_no_content(studied, monkeypatch):
+    monkeypatch.setattr("probing_core.compute.studies.tables.content_labels", lambda images: ())
+    table = layers_table(series_of(studied, "layers"))
+    assert {task for task in table["task"] if not task.startswith(VARIANCE)} == {"fine"}
+    assert np.isfinite(table["value"]).all()
+
+
+def test_blocks_that_know_the_look_alone_have_no_variance_of_content(studied, data):
+    table = studied.read_table("tables/layers.parquet")
+    mine = table[(table["model"] == data.model) & (table["pooling"] == "mean") & table["task"].str.startswith(VARIANCE)]
+    parts = mine.pivot(index="layer", columns="task", values="value")
+    assert parts.loc[1, f"{VARIANCE}look"] > 0.3
+    assert parts.loc[1, f"{VARIANCE}content"] < 0.05
+    assert parts.loc[10, f"{VARIANCE}content"] > 0.2
+    assert parts.loc[10, f"{VARIANCE}look"] < 0.05
+    assert not mine["chosen"].any()
+
+
+FACTS = FitFacts(0.1, False, True, 1, 0.0)
+IMAGES = 150
+LEVELS = (-2.0, -1.0, -0.5, 0.0, 0.5)
+"""A quarter of the way to the weakest strength, half of it, ..., and half as much again."""
+
+
+def swept(transform: str, right: np.ndarray, alarms: np.ndarray) -> Sweep:
+    """A sweep in which image n was right at level s where ``right`` (N, S) says so."""
+    ids = [f"{i:03d}" for i in range(len(right))]
+    of = resolve(transform)
+    strengths = [strength_of(of, level) for level in LEVELS]
+    rows = pd.DataFrame(
+        [
+            (image, image, transform, strength, position_of(of, strength), hit, hit, strength / 10)
+            for image, hits in zip(ids, right, strict=True)
+            for strength, hit in zip(strengths, hits, strict=True)
+        ],
+        columns=["image_id", "base_id", "transform", "strength", "position", "right", "detected", "shift"],
+    )
+    return Sweep(rows, pd.DataFrame({transform: alarms}, index=ids))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transform", ["gaussian-blur", "contrast"])  # contrast is weakest at its largest number
+def test_a_known_threshold_is_found_in_the_transforms_unit(transform):
+    rng = np.random.default_rng(0)
+    false, center = 0.1, -0.6
+    rate = false + (1 - false) * norm.cdf((np.array(LEVELS) - center) / 0.4)
+    found = swept(transform, rng.random((IMAGES, 5)) < rate, (rng.random(IMAGES) < false).astype(float))
+    bank = {transform: resolve(transform)}
+    row = threshold_table("m", found, bank).iloc[0]
+    target = (norm.cdf(norm.ppf(false) + 1) - false) / (1 - false)
+    truth = strength_of(bank[transform], center + 0.4 * norm.ppf(target))
+    assert row["low"] <= row["threshold"] <= row["high"]
+    assert row["low"] <= truth <= row["high"]
+    assert abs(row["threshold"] - truth) < 0.15 * abs(bank[transform].weakest - bank[transform].neutral)
+    assert abs(row["threshold"] - bank[transform].neutral) < abs(bank[transform].weakest - bank[transform].neutral)
+    assert row["censored"] == ""
+    assert row["false_alarms"] == pytest.approx(false, abs=0.05)
+
+
+@pytest.mark.slow
+def test_a_transformation_that_is_always_seen_is_censored():
+    found = swept("gaussian-blur", np.ones((IMAGES, 5), bool), np.zeros(IMAGES))
+    row = threshold_table("m", found, {"gaussian-blur": resolve("gaussian-blur")}).iloc[0]
+    assert (row["threshold"], row["censored"]) == (pytest.approx(strength_of(resolve("gaussian-blur"), -2)), "below")
+
+
+@pytest.mark.slow
+def test_levels_count_doublings_of_the_effect_or_where_nothing_is_neutral_positions():
+    assert strength_of(resolve("posterize"), -1) == 6
+    assert level_of(resolve("brighten"), 1.1) == pytest.approx(-2)
+    for transform in (resolve("jpeg"), replace(resolve("jpeg"), neutral=None)):
+        assert strength_of(transform, level_of(transform, 17.0)) == pytest.approx(17)
+    ranged = replace(resolve("gaussian-blur"), distribution="log", strongest=6.0, neutral=None)
+    assert strength_of(ranged, 0.5) == pytest.approx(3.0)
+    assert level_of(ranged, 3.0) == pytest.approx(0.5)
+
+
+@pytest.mark.slow
+def test_rates_and_shifts_are_means_over_images_with_intervals():
+    right = np.arange(IMAGES)[:, None] < np.array([0, 30, 75, 120, 150])
+    table = strength_table("m", swept("gaussian-blur", right, np.zeros(IMAGES)))
+    strengths = [strength_of(resolve("gaussian-blur"), level) for level in LEVELS]
+    assert table["strength"].tolist() == strengths
+    assert table["hit_rate"].tolist() == pytest.approx([0, 0.2, 0.5, 0.8, 1])
+    assert table["shift"].tolist() == pytest.approx(np.array(strengths) / 10)
+    middle = table.iloc[2]
+    half = 1.96 * np.sqrt(0.25 / IMAGES)  # of a binomial rate
+    assert middle["hit_low"] == pytest.approx(0.5 - half, abs=0.02)
+    assert middle["hit_high"] == pytest.approx(0.5 + half, abs=0.02)
+    assert (table["images"] == IMAGES).all()
+
+
+@pytest.mark.slow
+def test_a_probe_is_asked_what_it_sees_and_whether_it_sees_more_than_nothing():
+    """Logits are the coordinates: identity, blur, noise."""
+    probe = LinearProbe(
+        ("identity", "blur", "noise"), np.eye(3, dtype=np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32),
+        np.ones(3, np.float32), FACTS,
+    )  # fmt: skip
+    rows = pd.DataFrame(
+        {"image_id": ["a", "b"] * 2, "transform": ["blur"] * 4, "strength": [1, 1, 2, 2], "position": [0, 0, 1, 1]}
+    )
+    X = np.array([[3, 1, 0], [1, 2, 3], [0, 2, 1], [0, 1, 0]], np.float32)
+    # Image b has its draws in the wrong order, and a second repetition.
+    clean_rows = pd.DataFrame(
+        {"image_id": ["a", "a", "b", "b", "b"], "draw": [0, 1, 1, 0, 0], "repetition": [0, 0, 0, 0, 1]},
+        index=[4, 5, 10, 11, 12],
+    )
+    clean = np.array([[2, 0, 1], [1, 2, 0], [3, 0, 0], [0, 1, 2], [5, 0, 0]], np.float32)
+    found = sweep_of(rows, X, clean_rows, clean, probe)
+    assert found.rows["right"].tolist() == [False, False, True, True]
+    assert found.rows["detected"].tolist() == [False, True, True, True]
+    assert found.alarms.loc["a", "blur"] == 0.5
+    assert found.alarms.loc["b", ["blur", "noise"]].tolist() == pytest.approx([1 / 3, 1 / 3])
+    first = clean[[0, 3]]
+    expected = np.concatenate([shift(first, X[:2]), shift(first, X[2:])])
+    np.testing.assert_allclose(found.rows["shift"], expected)
+
+
+@pytest.mark.slow
+def test_stronger_is_told_more_often_in_a_whole_run(studied):
+    table = studied.read_table("tables/strength.parquet")
+    ends = table.groupby(["model", "transform"])["hit_rate"].agg(["first", "last"])
+    assert (ends["last"] > 0.9).all()
+    assert (ends["first"] < 0.6).all()
+    moved = table.groupby(["model", "transform"])["shift"].agg(["first", "last"])
+    assert (moved["last"] > moved["first"] + 0.05).all()
+    thresholds = studied.read_table("tables/thresholds.parquet")
+    assert set(thresholds["transform"]) == {"contrast", "gaussian-blur", "gaussian-noise", "posterize", "rotate"}
+
+
+@pytest.fixture(scope="module")
+def untouched(data: ModelData) -> tuple[pd.DataFrame, np.ndarray]:
+    s = data.samples
+    rows = s[(s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0)]
+    return rows, np.asarray(data.X)[rows.index]
+
+
+def found_first(gallery: np.ndarray, ids: np.ndarray, X: np.ndarray, wanted: np.ndarray, k: int) -> np.ndarray:
+    near = NearestNeighbors(n_neighbors=k, metric="cosine").fit(gallery).kneighbors(X, return_distance=False)
+    return (ids[near] == wanted[:, None]).any(1)
+
+
+@pytest.fixture
+def searched(studied) -> SeriesData:
+    return series_of(studied, "retrieval")
+
+
+def test_recall_is_that_of_scikit_learn(data, searched, untouched):
+    rows, X = untouched
+    tested = (rows["split"] == "test").to_numpy()
+    gallery, ids = X[tested], rows["image_id"].to_numpy()[tested]
+    table = retrieval_table(searched)
+    table = table[table["strength"].isna()]
+    s = data.samples
+    for (name, k), one in table[table["transform"] != "all"].groupby(["transform", "k"]):
+        at = s[(s["transform"] == name) & (s["split"] == "test") & (s["draw"] == int(name == "identity"))].index
+        hits = found_first(gallery, ids, np.asarray(data.X)[at], s.loc[at, "image_id"].to_numpy(), int(k))
+        assert one["value"].item() == pytest.approx(hits.mean())
+        assert one["gallery"].item() == SPLITS["test"]
+    whole = table[(table["transform"] == "all") & (table["k"] == 1)]
+    of_each = table[~table["transform"].isin(["all", "identity"]) & (table["k"] == 1)]
+    assert whole["value"].item() == pytest.approx(of_each["value"].mean())
+
+
+def test_the_second_untouched_draw_is_the_ceiling(searched):
+    rows = retrieval_table(searched).query("transform == 'identity'")
+    assert rows["note"].str.contains("the ceiling").all()
+
+
+def test_recall_at_each_strength_is_that_of_scikit_learn(searched, untouched):
+    rows, X = untouched
+    tested = (rows["split"] == "test").to_numpy()
+    series, E = searched.rows, searched.X
+    table = retrieval_table(searched)
+    for (name, strength), at in list(series.groupby(["transform", "strength"]).indices.items())[::4]:
+        ids = rows["image_id"].to_numpy()[tested]
+        hits = found_first(X[tested], ids, E[at], series["image_id"].to_numpy()[at], 1)
+        one = table[(table["transform"] == name) & (table["strength"] == strength) & (table["k"] == 1)]
+        assert one["value"].item() == pytest.approx(hits.mean())
+
+
+@pytest.mark.parametrize("kind", ["raw", "centered"])
+def test_thresholds_and_copies_are_those_of_all_pairs(data, untouched, kind):
+    rows, X = untouched
+    mean = X.mean(0) if kind == "centered" else 0
+    near = NearestNeighbors(metric="cosine", n_neighbors=len(X)).fit(X - mean)
+    distances, _ = near.kneighbors(X - mean)
+    cosines = np.sort(1 - distances[:, 1:].ravel())[::-1][::2]  # each pair is there twice
+    copies = duplicates_table(data).query(f"cosine == '{kind}'")
+    thresholds = copies.drop_duplicates("unrelated")
+    assert thresholds["unrelated"].tolist() == [0.01, 0.001], "0.01 % takes 2,000 photographs"
+    assert (thresholds["pairs"] == len(cosines)).all()
+    s, E = data.samples, np.asarray(data.X)
+    clean = dict(zip(rows["image_id"], unit(X - mean), strict=True))
+    for share, value in zip(thresholds["unrelated"], thresholds["threshold"], strict=True):
+        assert value == pytest.approx(cosines[int(share * len(cosines))], abs=1e-5)
+        for name in data.classes:
+            at = s[(s["transform"] == name) & (s["split"] == "test") & (s["draw"] == int(name == "identity"))].index
+            kept = [unit(E[i] - mean) @ clean[s.loc[i, "image_id"]] > value for i in at]
+            one = copies[(copies["unrelated"] == share) & (copies["transform"] == name)]
+            assert one["value"].item() == pytest.approx(np.mean(kept))
+
+
+def test_variance_is_that_of_the_samples_and_of_each_block(data):
+    s = data.samples
+    rows = s[(s["split"] == "test") & (s["draw"] == 0)].sort_values(["image_id", "transform"])
+    X = np.asarray(data.X)[rows.index].reshape(SPLITS["test"], len(data.classes), 1, -1)
+    expected = variance_parts(X)
+    table = variance_table(data).set_index("part")
+    assert table.index.tolist() == ["content", "look", "rest"]
+    for part, interval in expected.items():
+        assert table.loc[part, "value"] == pytest.approx(interval.value, abs=1e-6)
+    assert table["note"].str.startswith("one repetition").all()
+
+
+def test_uses_are_the_tables_photograph_by_photograph(data, searched):
+    uses = uses_table(data)
+    means = uses.groupby("use")["value"].mean()
+    recall = retrieval_table(searched).query("transform == 'all' and k == 1")
+    assert means["original"] == pytest.approx(recall["value"].item())
+    copies = duplicates_table(data).query("cosine == 'raw' and unrelated == 0.001 and transform != 'identity'")
+    assert means["duplicates"] == pytest.approx(copies["value"].mean())
+    assert means["content"] > 0.9, "the label is the longest axis"
+    assert uses.groupby("use")["base_id"].nunique().eq(SPLITS["test"]).all()
+
+
+def test_repetitions_separate_what_content_and_look_make_together_from_the_rest(data):
+    doubled = np.repeat(data.crossed.X, 2, axis=2)
+    assert variance_parts(doubled)["rest"].value == pytest.approx(0, abs=1e-6)

@@ -1,0 +1,389 @@
+"""The tests of the claims, and their tables."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab.scripts.reference import is_second_training
+from probing_core.compute import claims
+from probing_core.compute.claims import (
+    ABLATIONS,
+    ALIGN,
+    CAN,
+    CLAIMS,
+    CLIP,
+    CONTRASTS,
+    FINE,
+    GROUP_TASKS,
+    MAE,
+    SIMCLR,
+    SUPERVISED,
+    ClaimTables,
+    Identified,
+    _among,
+    claim_tables,
+    contrast_table,
+    identified,
+    model_results,
+    models_by_role,
+    pooled,
+)
+from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.compute.tasks import CONTENT
+from probing_core.measures.statistics import mean
+from probing_core.models import encoders_of
+from probing_core.models.base import ROLES
+from probing_core.models.published import PUBLISHED
+from probing_core.paths import reference_run
+from probing_core.results import claims_by_set, result_in_words
+from probing_core.results.sentences import WORDS
+from probing_core.run import layout, makers
+from probing_core.run.recipe import load_transforms, read_recipe
+from probing_core.run.sample_table import SampleTable
+from probing_core.run.store import Store
+from probing_core.transforms import FAR_CONTROL
+from tests.plans import plan_of
+
+MODELS = sorted({m for c in ABLATIONS for m in (c.first, c.second)})
+
+
+def accuracy(share, seed, photographs=150):
+    right = np.random.default_rng(seed).random(photographs) < share
+    return mean(right, np.arange(photographs))
+
+
+def scores_of(shares, roles=ROLES):
+    return {role: [accuracy(shares.get(role, 0.5), seed)] for seed, role in enumerate(roles)}
+
+
+def of_claim(table, claim):
+    return claims.by_contrasts(table[table["claim"] == claim])
+
+
+def test_every_contrast_is_between_encoders_of_the_six():
+    assert {c.first for c in CONTRASTS} | {c.second for c in CONTRASTS} == set(ROLES)
+    assert all(c.first != c.second for c in CONTRASTS)
+    assert len({(c.claim, c.first, c.second) for c in CONTRASTS}) == len(CONTRASTS) == 21
+
+
+def test_a_lead_of_all_holds_a_lag_of_one_fails_and_a_tie_stays_open():
+    lead = contrast_table({"fine": scores_of({MAE: 0.9, CAN: 0.9}), "far style": scores_of({})})
+    assert of_claim(lead, 2)[0] == SUPPORTED
+    assert of_claim(lead, 3)[0] == UNDECIDED
+    lag = contrast_table({"fine": scores_of({MAE: 0.9, CAN: 0.2}), "far style": scores_of({})})
+    assert of_claim(lag, 2)[0] == NOT_SUPPORTED
+    style = contrast_table({"fine": scores_of({}), "far style": scores_of({CLIP: 0.9, ALIGN: 0.95})})
+    assert of_claim(style, 3)[0] == SUPPORTED
+    all_over = contrast_table({"fine": scores_of({SUPERVISED: 0.2}), "far style": scores_of({})})
+    assert of_claim(all_over, 4)[0] == SUPPORTED
+
+
+def test_effects_are_differences_and_holm_is_over_all_that_could_be_computed():
+    fine = scores_of({MAE: 0.8})
+    table = contrast_table({"fine": fine, "far style": {}})
+    row = table[(table["first"] == MAE) & (table["second"] == SIMCLR)].iloc[0]
+    assert row["effect"] == pytest.approx(fine[MAE][0].value - fine[SIMCLR][0].value)
+    assert row["low"] < row["effect"] < row["high"]
+    known = table["p"].dropna()
+    assert len(known) == 13
+    assert (table["p_holm"].dropna() >= known).all()
+    assert table["p_holm"].min() == pytest.approx(min(1, 13 * known.min()))
+    result, evidence = of_claim(table, 3)
+    assert result == UNDECIDED
+    assert "no far styles" in evidence
+
+
+def test_what_is_missing_leaves_the_rest_to_be_tested():
+    """As with published encoders, none of which is a CAN."""
+    there = [role for role in ROLES if role != CAN]
+    table = contrast_table({"fine": scores_of({MAE: 0.9}, there), "far style": {}})
+    result, evidence = of_claim(table, 2)
+    assert result == SUPPORTED
+    assert evidence.startswith("4 of 4 contrasts (of 8 named) lie above 0")
+    assert "CAN" not in evidence
+    assert claims.missing_roles(table[table["claim"] == 2], there) == [CAN]
+    assert claims.missing_roles(None, there) == [CAN]
+    unsupervised = [role for role in ROLES if role != SUPERVISED]
+    table = contrast_table({"fine": scores_of({}, unsupervised), "far style": {}})
+    assert of_claim(table, 4) == (UNDECIDED, "None of 5 contrasts could be computed: the run lacks encoders.")
+
+
+def test_a_difference_must_show_over_trainings_as_well():
+    """Their spread counts from four degrees of freedom on, pooled over the roles; below, photographs alone do."""
+
+    def table(shares):
+        fine = scores_of({}) | {MAE: [accuracy(s, 50 + i, 400) for i, s in enumerate(shares)]}
+        rest = {SIMCLR: [accuracy(0.5, 60 + i, 400) for i in range(3)]}
+        found = contrast_table({"fine": {MAE: fine[MAE]} | rest, "far style": {}})
+        return found[(found["first"] == MAE) & (found["second"] == SIMCLR)].iloc[0]
+
+    alike, apart, two = table((0.70, 0.71, 0.72)), table((0.98, 0.6, 0.5)), table((0.98, 0.6))
+    assert alike["seeds_low"] > 0
+    assert alike["p_holm"] == max(alike["p"], alike["p_seeds"]) < 0.05
+    assert apart["low"] > 0
+    assert apart["seeds_low"] < 0 < apart["seeds_high"]
+    assert apart["p"] < 0.05 < apart["p_seeds"] == apart["p_holm"]
+    assert np.isnan(two[["seeds_low", "seeds_high", "p_seeds"]].to_list()).all()
+    assert two["p_holm"] == two["p"]
+
+
+def test_several_trainings_have_the_mean_of_their_scores_in_every_draw():
+    trainings = [accuracy(share, seed) for seed, share in enumerate((0.3, 0.5, 0.9))]
+    together = pooled(trainings)
+    drawn = np.random.default_rng(0).integers(0, 3, (5, 150)).astype(float)
+    for weights in drawn:
+        apart = np.mean([t.score(weights @ t.sums) for t in trainings])
+        assert together.score(weights @ together.sums) == pytest.approx(apart)
+
+
+def predictions_of(shares, seed=0):
+    rng = np.random.default_rng(seed)
+    parts = []
+    for name, share in shares:
+        right = rng.random(200) < share
+        predicted = np.where(right, name, "identity" if name != "identity" else "blur")
+        parts.append(pd.DataFrame({"truth": name, "predicted": predicted, "base_id": np.arange(200)}))
+    return pd.concat(parts)
+
+
+def test_a_transform_is_identified_when_its_whole_interval_lies_above_chance():
+    rows = predictions_of((("identity", 1.0), ("blur", 0.9), ("noise", 0.5), ("rotate", 0.25)))
+    found = identified([rows])
+    assert found.above_chance == 2  # identity is none; a quarter is chance
+    assert found.informed == 3, "what is called rotate is always rotated, though three quarters are missed"
+    assert found.not_below == 3
+    assert found.classes == 3
+    few = identified([rows[rows["base_id"] < 5]])
+    assert (few.above_chance, few.informed, few.not_below) == (0, 0, 3), (
+        "without intervals nothing is identified, and nothing is ruled out"
+    )
+
+
+def test_trainings_are_counted_together_and_their_spread_is_given():
+    shares = [(("identity", 1.0), ("blur", 0.9), ("noise", each)) for each in (0.9, 0.2, 0.2)]
+    rows = [predictions_of(each, seed) for seed, each in enumerate(shares)]
+    found = identified(rows)
+    assert found.above_chance == 2, "noise is recalled in .43 of the mean, and a third is chance"
+    assert [identified([each]).above_chance for each in rows] == [2, 1, 1]
+    assert found.seeds[0] < 4 / 3 < found.seeds[1]
+    assert np.isnan(identified(rows[:2]).seeds).all()
+
+
+def counts(sure, informed, perhaps, seeds=(float("nan"), float("nan")), classes=30):
+    return dict.fromkeys(ROLES, Identified(sure, perhaps, informed, classes, seeds))
+
+
+def test_a_result_that_hangs_on_the_criterion_says_so():
+    result, said = claims.by_counts(counts(20, 26, 23))
+    assert result == NOT_SUPPORTED
+    assert "after looking, it would hold" in said
+    assert claims.by_counts(counts(20, 26, 24))[0] == UNDECIDED, "too little is known to deny it"
+    result, said = claims.by_counts(counts(25, 23, 30))
+    assert result == SUPPORTED
+    assert "it would not be shown either" in said
+
+
+def test_two_dozens_are_to_be_identified_by_all_trainings_that_there_may_be():
+    assert claims.by_counts(counts(25, 25, 30, seeds=(24.5, 27.0)))[0] == SUPPORTED
+    assert claims.by_counts(counts(25, 25, 30, seeds=(21.0, 29.0)))[0] == UNDECIDED
+    assert claims.by_counts(counts(20, 25, 23, seeds=(15.0, 25.0)))[0] == UNDECIDED
+    assert claims.by_counts(counts(20, 25, 23, seeds=(18.0, 22.0)))[0] == NOT_SUPPORTED
+    result, said = claims.by_counts(counts(4, 4, 4, classes=4))
+    assert (result, said) == (UNDECIDED, "The run has 4 transformations, and two dozens are asked.")
+    assert claims.by_counts({})[0] == UNDECIDED
+
+
+def test_ablations_are_corrected_apart_from_the_claims():
+    scores = {s: {m: [accuracy(0.5, i)] for i, m in enumerate(MODELS)} for s in ("fine", "far style")}
+    scores["far style"]["zoo/clip"] = [accuracy(0.9, 9)]
+    table = contrast_table(scores, ABLATIONS).set_index(["first", "score"])
+    assert len(table) == 6
+    assert table.loc[("zoo/clip", "far style"), "effect"] > 0.3
+    assert table["p_holm"].min() == pytest.approx(min(1, 6 * table["p"].min()))
+
+
+def test_a_score_of_some_photographs_is_drawn_with_those_of_all():
+    everyone, mine = pd.Series(["a", "b", "c", "d", "b"]), pd.Series(["b", "d", "d"])
+    sums = mean(np.array([True, False, True]), mine.to_numpy())
+    padded = _among(sums, mine, everyone)
+    assert padded.value == sums.value
+    assert padded.sums[[1, 3]].tolist() == sums.sums.tolist()
+    assert not padded.sums[[0, 2]].any()
+
+
+def test_content_and_style_that_rise_together_do_not_trade_off():
+    style = {m: [accuracy(0.2 + 0.12 * i, i, 600)] for i, m in enumerate(ROLES)}
+    opposite = {m: [accuracy(0.9 - 0.12 * i, i, 600)] for i, m in enumerate(ROLES)}
+    assert claims.by_ranks(style, style)[0] == SUPPORTED
+    assert claims.by_ranks(style, opposite)[0] == NOT_SUPPORTED
+    assert claims.by_ranks(style, dict.fromkeys(ROLES, style[MAE]))[0] == UNDECIDED  # no ranks, so nothing to correlate
+    result, said = claims.by_ranks(style, {MAE: style[MAE]})
+    assert result == UNDECIDED
+    assert "takes 4 encoders with both accuracies; the run has MAE." in said
+    five = {m: each for m, each in style.items() if m != CAN}
+    result, said = claims.by_ranks(style, five)
+    assert result == SUPPORTED
+    assert "over 5 encoders: 1.00" in said
+    missing = "The run has no content accuracy, which takes probes of its own and labels to learn."
+    assert claims.by_ranks(style, {}) == (UNDECIDED, missing)
+
+
+def test_ranks_must_agree_over_trainings_as_well():
+    style = {m: [accuracy(0.2 + 0.12 * i, i, 600)] * 3 for i, m in enumerate(ROLES)}
+    one, other = (
+        {m: each[:1] for m, each in turned.items()}
+        for turned in (style, dict(zip(ROLES, list(style.values())[::-1], strict=True)))
+    )
+    mixed = {m: [*one[m], *one[m], *other[m]] for m in ROLES}
+    assert claims.by_ranks(style, style)[0] == SUPPORTED
+    result, said = claims.by_ranks(style, mixed)
+    assert result == UNDECIDED
+    assert "over trainings" in said
+    uneven = mixed | {MAE: mixed[MAE][:2]}
+    assert "over trainings" not in claims.by_ranks(style, uneven)[1]
+
+
+SHIPPED = ("claims", "contrasts", "ablations")
+
+
+def shipped_predictions_of(names: Mapping[str, str]) -> Callable[[str, str], pd.DataFrame]:
+    """Predictions of the reference run; ``names`` tells of which of its models one of another name has them."""
+    shipped = Store(reference_run())
+    samples = SampleTable(shipped)
+
+    def predictions(model: str, task: str) -> pd.DataFrame:
+        path = layout.predictions_path(names[model], task)
+        return samples.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"])
+
+    return predictions
+
+
+@pytest.fixture(scope="module")
+def tested() -> ClaimTables:
+    """Models of the reference run but second trainings, and once more under the names of published encoders."""
+    return tables_of_reference(published_too=True)
+
+
+def tables_of_reference(published_too: bool) -> ClaimTables:
+    """The reference run's own models, or its first trainings and the same once more as published encoders."""
+    zoo, published = encoders_of("zoo"), encoders_of("published")
+    names = {name: name for name in (*(n for each in zoo.values() for n in each), "zoo/clip", "zoo/align")}
+    if published_too:
+        names |= {published[role][0]: zoo[role][0] for role in published} | {"zoo/simclr-matched": "zoo/simclr-matched"}
+    else:
+        names |= {name: name for name in read_recipe(Store(reference_run())).models if is_second_training(name)}
+        names |= {"zoo/simclr-matched": "zoo/simclr-matched"}
+    far = {t.name for t in load_transforms(read_recipe(Store(reference_run()))) if t.far}
+    predictions, tasks = shipped_predictions_of(names), (FINE, *GROUP_TASKS, CONTENT)
+    results = {m: model_results({t: predictions(m, t) for t in tasks}, far - {FAR_CONTROL}) for m in names}
+    return claim_tables(list(names), results)
+
+
+def tables(tested: ClaimTables, role_set: str) -> dict[str, pd.DataFrame]:
+    found = {name: getattr(tested, name) for name in SHIPPED}
+    return {n: t[t["set"] == role_set].reset_index(drop=True) if "set" in t else t for n, t in found.items()}
+
+
+@pytest.mark.slow
+def test_the_shipped_results_are_those_of_the_shipped_predictions():
+    again = tables(tables_of_reference(published_too=False), "zoo")
+    for name in SHIPPED:
+        pd.testing.assert_frame_equal(again[name], Store(reference_run()).read_table(layout.table_path(name)))
+    both = "CLIP: zoo/clip-plain, zoo/clip-plain@seed=1; ALIGN: zoo/align-plain, zoo/align-plain@seed=1"
+    assert again["claims"]["encoders"][0].endswith(both)
+    assert set(again["claims"]["missing"]) == {""}
+
+
+@pytest.mark.slow
+def test_published_encoders_are_tested_apart_and_without_what_is_missing(tested):
+    zoo, published = tables(tested, "zoo"), tables(tested, "published")
+    assert list(published["claims"]["claim"]) == list(CLAIMS)
+    assert list(published["claims"]["missing"]) == ["CAN"] * 5
+    contrasts = published["contrasts"]
+    involved = (contrasts[["first_role", "second_role"]] == "CAN").any(axis=1)
+    numbers = ["effect", "low", "high", "p"]
+    assert contrasts.loc[involved, numbers].isna().all(axis=None)
+    assert contrasts.loc[~involved, numbers].equals(zoo["contrasts"].loc[~involved, numbers])
+    assert not contrasts[["first", "second"]].apply(lambda c: c.str.startswith("zoo/")).any(axis=None)
+    assert published["claims"]["result"][0] == zoo["claims"]["result"][0] != UNDECIDED
+    assert result_in_words(published["claims"].iloc[0]) == "Supported here, tested without CAN."
+    assert result_in_words(zoo["claims"].iloc[0]) == "Supported here."
+    titles = [tested.title for tested in claims_by_set(tested.claims)]
+    assert [title.split(",")[0] for title in titles] == ["Tested on the zoo", "Tested on published encoders"]
+    for of_zoo, of_published in zip(zoo["claims"].itertuples(), published["claims"].itertuples(), strict=True):
+        assert result_in_words(of_zoo._asdict()) == f"{WORDS[of_zoo.result]}."
+        assert result_in_words(of_published._asdict()) == f"{WORDS[of_published.result]}, tested without CAN."
+
+
+def test_each_role_is_named_once_beforehand():
+    assert list(encoders_of("zoo")) == list(ROLES)
+    assert list(encoders_of("published")) == [role for role in ROLES if role != "CAN"]
+    assert all(len(names) == 1 for role_set in ("zoo", "published") for names in encoders_of(role_set).values())
+    assert {spec.role for spec in PUBLISHED} <= {*ROLES, ""}
+
+
+def test_a_further_training_plays_the_role_and_another_layer_does_not():
+    names = ["zoo/mae", "zoo/mae@weights=/b.safetensors", "zoo/mae@layer=2", "zoo/mae@pool=mean", "zoo/clip", "my/mae"]
+    published = ["timm:vit_base_patch16_224.mae@weights=/a.pth", "timm:vit_large_patch16_224.mae"]
+    assert models_by_role("zoo", names + published) == {"MAE": names[:2]}
+    assert models_by_role("published", names + published) == {"MAE": published[:1]}
+
+
+def test_trainings_of_one_role_share_its_rows(tested_seeds):
+    contrasts = tested_seeds.read_table(layout.CONTRASTS)
+    row = contrasts[(contrasts["first_role"] == "MAE") & (contrasts["second_role"] == "SimCLR")].iloc[0]
+    assert row["first"].split(", ") == ["zoo/mae", "zoo/mae@weights=/1", "zoo/mae@weights=/2"]
+    assert row["seeds_low"] <= row["effect"] <= row["seeds_high"]
+    assert np.isfinite(row["p_seeds"])
+    assert (
+        "MAE: zoo/mae, zoo/mae@weights=/1, zoo/mae@weights=/2" in tested_seeds.read_table(layout.CLAIMS)["encoders"][0]
+    )
+
+
+def test_what_is_tested_already_is_not_tested_again_until_predictions_differ(tested_seeds, tmp_path, monkeypatch):
+    store, tested = Store(shutil.copytree(tested_seeds.root, tmp_path / "run")), []
+    monkeypatch.setattr(
+        makers,
+        "claim_tables",
+        lambda models, *_: (tested.append(models), ClaimTables(*[pd.DataFrame({"n": [1]})] * 3))[1],
+    )
+    decide_claims(store)
+    assert tested == []
+    path = layout.predictions_path("zoo/mae", "fine")
+    rows = store.read_table(path)
+    store.write_table(path, rows.assign(predicted=rows["truth"]), "other")
+    decide_claims(store)
+    assert [len(models) for models in tested] == [6]
+
+
+@pytest.fixture(scope="module")
+def tested_seeds(tmp_path_factory) -> Store:
+    """Three trainings each of two roles, over the first photographs of the reference run alone."""
+    shipped, store = Store(reference_run()), Store(tmp_path_factory.mktemp("seeds") / "run")
+    for path in (layout.RECIPE, layout.IMAGES, layout.SAMPLES):
+        store.write_bytes(path, shipped.read_bytes(path), "copied")
+    samples = store.read_table(layout.SAMPLES, ["sample", "base_id"])
+    for name in ("mae", "simclr"):
+        entry = shipped.read_toml(layout.model_path(f"zoo/{name}"))
+        rows = shipped.read_table(layout.predictions_path(f"zoo/{name}", "fine")).merge(samples)
+        rows = rows[rows["base_id"].isin(rows["base_id"].unique()[:30])].drop(columns="base_id")
+        for seed, option in enumerate(("", "@weights=/1", "@weights=/2")):
+            full = f"zoo/{name}{option}"
+            store.write_toml(layout.model_path(full), entry | {"name": full, "request": full}, "made")
+            wrong = np.random.default_rng(seed).random(len(rows)) < 0.05 * seed
+            predicted = rows["predicted"].mask(wrong, "identity")
+            store.write_table(layout.predictions_path(full, "fine"), rows.assign(predicted=predicted), "made")
+            for task in ("content", *GROUP_TASKS):
+                store.write(layout.predictions_path(full, task), None, "made")
+    decide_claims(store)
+    return store
+
+
+def decide_claims(store: Store) -> None:
+    plan = plan_of(store)
+    plan.make([plan.artifacts[layout.CLAIMS]], lambda artifact, done, total: None)

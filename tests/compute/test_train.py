@@ -1,0 +1,403 @@
+"""Probes of made samples: folds, predictions, the probe of live answers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.neighbors import KNeighborsClassifier
+
+from probing_core.compute import parallel, train
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.model_samples import ModelSamples, draw_photographs
+from probing_core.compute.names import DEPLOYMENT, NOTICING
+from probing_core.compute.samples import plan_samples
+from probing_core.compute.train import (
+    MAX_FOLDS,
+    Deployment,
+    class_weights,
+    fit_deployment,
+    folds_of,
+    round_probabilities,
+)
+from probing_core.errors import BadCorpus
+from probing_core.measures.classification import at_temperature, fit_temperature
+from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.linear import GRID, fit, fit_in_span, fixed_penalty
+from probing_core.run.embeddings import read_embeddings
+from probing_core.run.layout import predictions_path, probe_path
+from probing_core.run.makers import _model_samples
+from probing_core.run.models import differences, model_entries
+from probing_core.run.probes import read_noticing, read_probe
+from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.stages import run
+from probing_core.run.store import Store
+from tests.plans import left, plan_of
+
+NAMES = ("identity", "brighten", "contrast", "gaussian-blur", "motion-blur")
+
+
+def data_of(photographs: int, views: int = 2, reverse: bool = False, **recipe) -> ModelSamples:
+    """A model of 3 numbers over the samples of ``photographs``, ``views`` images each; a third is of each split."""
+    images = pd.DataFrame(
+        [
+            (f"p{i}/{view}", f"p{i}", "", ("train", "val", "test")[i % 3], True)
+            for i in range(photographs)
+            for view in range(views)
+        ],
+        columns=["image_id", "base_id", "label", "split", "used"],
+    )
+    images = images[::-1].reset_index(drop=True) if reverse else images
+    asked = Recipe(corpus="made", fingerprint="", transforms=NAMES, models=("made",), **recipe)
+    samples = plan_samples(asked.design, images)
+    return ModelSamples(
+        model="made",
+        X=LazyRows((np.zeros((len(samples), 3), np.float32),)),
+        samples=samples,
+        images=images,
+        transforms=load_transforms(asked),
+        seed=asked.seed,
+        train_samples=10**6,
+    )
+
+
+@pytest.mark.parametrize("photographs", [2, 3, 5, 7, 29])
+@pytest.mark.parametrize("name", ["fine", "group-1"])
+def test_every_photograph_is_tested_once_and_never_learned_from_in_its_fold(photographs, name):
+    data = data_of(photographs)
+    task, folds = data.task(name), folds_of(data, data.task(name))
+    assert len(folds) == min(MAX_FOLDS, photographs)
+    tested = np.concatenate([fold.test for fold in folds])
+    assert sorted(tested) == np.flatnonzero(task.takes_part).tolist()
+    sizes = []
+    for fold in folds:
+        learned, held = (set(data.photographs[rows]) for rows in (fold.train, fold.test))
+        assert not learned & held
+        assert len(learned | held) == photographs
+        assert task.seen[fold.train].all()
+        assert fold.val.tolist() == fold.test[task.seen[fold.test]].tolist()
+        assert fold.penalties == (fixed_penalty(3),)
+        sizes.append(len(held))
+    assert max(sizes) - min(sizes) <= 1
+    assert [fold.name for fold in folds] == [f"fold-{i + 1}" for i in range(len(folds))]
+
+
+def test_groups_of_photographs_depend_on_their_names_and_the_seed_alone():
+    def tested(**changes) -> list[set[str]]:
+        data = data_of(12, **changes)
+        return [set(data.samples["image_id"].iloc[fold.test]) for fold in folds_of(data, data.task("fine"))]
+
+    assert tested() == tested() == tested(reverse=True)
+    assert tested() != tested(seed=1)
+
+
+def test_thirty_photographs_are_one_fold_by_their_splits():
+    data = data_of(30)
+    task = data.task("group-1")
+    (fold,) = folds_of(data, task)
+    for split, rows, learned in (("train", fold.train, True), ("val", fold.val, True), ("test", fold.test, False)):
+        wanted = task.takes_part & (data.samples["split"] == split).to_numpy() & (task.seen | (not learned))
+        assert rows.tolist() == np.flatnonzero(wanted).tolist()
+    assert (fold.name, fold.penalties, fold.note) == ("split", GRID, "")
+
+
+def test_no_fold_learns_from_more_samples_than_the_run_states():
+    data = replace(data_of(12), train_samples=20)
+    for fold in folds_of(data, data.task("fine")):
+        assert len(fold.train) == 20  # two photographs of two images under five transforms
+        assert fold.note in ("learned from 20 of 90 samples", "learned from 20 of 100 samples")
+    assert (
+        sorted(np.concatenate([fold.test for fold in folds_of(data, data.task("fine"))]))
+        == np.flatnonzero(data.task("fine").takes_part).tolist()
+    )
+
+
+def test_one_photograph_and_a_split_without_images_are_refused():
+    alone = data_of(1)
+    with pytest.raises(BadCorpus, match="needs 2 photographs, .* and the corpus has 1"):
+        folds_of(alone, alone.task("fine"))
+    data = data_of(30)
+    data.samples["split"] = data.samples["split"].replace("val", "train")
+    with pytest.raises(BadCorpus, match="no usable image in the split 'val'"):
+        folds_of(data, data.task("fine"))
+
+
+def samples_of(store: Store, model: str, task: str = "fine") -> ModelSamples:
+    """Return what the training of ``task`` reads of ``model``."""
+    plan = plan_of(store)
+    return _model_samples(*plan.given(plan.artifacts[predictions_path(model, task)]))
+
+
+MODEL = "baseline/handcrafted"
+
+
+@pytest.fixture(scope="module")
+def store(trained_run) -> Store:
+    return Store(trained_run)
+
+
+@pytest.fixture(scope="module")
+def samples(store) -> pd.DataFrame:
+    return store.read_table("samples.parquet")
+
+
+@pytest.fixture(scope="module")
+def X(store) -> np.ndarray:
+    return read_embeddings(store, MODEL)
+
+
+def once(samples: pd.DataFrame, split: str, transform: str) -> np.ndarray:
+    rows = samples[(samples["split"] == split) & (samples["transform"] == transform)]
+    return rows.index[(rows["repetition"] == 0) & (rows["draw"] == 0)].to_numpy()
+
+
+@pytest.mark.parametrize("transform", ["identity", "contrast"])
+def test_content_is_learned_from_clean_images_and_its_oracle_from_images_transformed_alike(
+    store, samples, X, transform
+):
+    name = "content" if transform == "identity" else "content-oracle"
+    told = store.read_table(predictions_path(MODEL, name)).merge(samples, on="sample")
+    told = told[told["transform"] == transform]
+    truth = (samples["label"] == "odd").to_numpy(np.int64)
+    train, val, test = (once(samples, split, transform) for split in ("train", "val", "test"))
+    probe = fit(X[train], truth[train], classes=("even", "odd"), validation=(X[val], truth[val]))
+    assert told["sample"].tolist() == test.tolist()
+    expected = probe.probabilities(X[test])[np.arange(len(test)), truth[test]]
+    np.testing.assert_allclose(told["p_truth"], expected, atol=5e-3)
+
+
+def test_the_content_probe_meets_every_transform_once(store, samples):
+    told = store.read_table(predictions_path(MODEL, "content")).merge(samples, on="sample")
+    assert (told.groupby("transform").size() == (samples["split"] == "test").sum() // 18).all()  # 3 x (5 + identity)
+    assert (told["seen"] == (told["transform"] == "identity")).all()
+    assert (told["truth"] == told["label"]).all()
+
+
+def test_neighbors_vote_as_in_scikit_learn(store, samples, X):
+    told = store.read_table(predictions_path(MODEL, "fine-mlp-knn"))
+    told = told[told["probe"] == "knn-20"].merge(samples, on="sample")
+    first = samples[(samples["repetition"] == 0) & (samples["draw"] == 0)]
+    train, test = (first[first["split"] == s] for s in ("train", "test"))
+    other = KNeighborsClassifier(20, metric="cosine", algorithm="brute").fit(X[train.index], train["transform"])
+    votes = pd.DataFrame(other.predict_proba(X[test.index]), test.index, other.classes_)
+    expected = [votes.at[s, t] for s, t in zip(told["sample"], told["truth"], strict=True)]
+    np.testing.assert_allclose(told["p_truth"], (np.array(expected) * 20 + 1 / 5) / 21, atol=1e-6)
+
+
+def test_too_many_images_are_thinned_as_a_whole(trained_run, tmp_path, monkeypatch):
+    from probing_core.compute import train as others
+
+    copy = tmp_path / "copy"
+    shutil.copytree(trained_run, copy)
+    Store(copy).remove(predictions_path(MODEL, "fine-mlp-knn"))
+    monkeypatch.setattr(others, "MAX_TO_LEARN", 60)
+    run(copy, stages=("train",))
+    fits = Store(copy).read_table("models/baseline-handcrafted/fits/fine-mlp-knn.parquet")
+    assert fits["note"].str.startswith("learned from 12 images, evenly spaced").all()  # 60 samples of 5 classes
+
+
+def test_reported_probabilities_are_tempered_on_the_val_split(store, samples, X):
+    val = samples[(samples["split"] == "val") & (samples["draw"] == 0)]
+    probe = read_probe(store, MODEL, "fine")
+    held = probe.probabilities(X[val.index])
+    assert probe.temperature == 1
+    temperature = fit_temperature(held, val["transform"].map(probe.classes.index).to_numpy())
+    assert read_probe(store, MODEL, "fine-calibrated").temperature == pytest.approx(temperature)
+    told = store.read_table(predictions_path(MODEL, "fine"))
+    tempered = at_temperature(probe.probabilities(X[told["sample"]]), temperature).max(1)
+    np.testing.assert_allclose(told["p_calibrated"], tempered, atol=1e-5)
+
+
+def test_kept_probabilities_are_near_smaller_and_in_order():
+    rng = np.random.default_rng(0)
+    p = 1 / (1 + np.exp(-rng.normal(0, 4, 20_000)))
+    near = round_probabilities(p)
+    assert near.dtype == np.float32
+    assert np.abs(near - p).max() < 0.001
+    assert (np.abs(near / p - 1) < 0.004).all()
+    assert abs(np.log(near).mean() - np.log(p).mean()) < 1e-4
+    assert abs(near.mean() - p.mean()) < 1e-5
+    assert (np.diff(near[np.argsort(p)]) >= 0).all()
+    assert len(np.unique(near)) < 5000
+    assert np.array_equal(round_probabilities(near), near)
+    assert round_probabilities(np.append(p, [0, 1e-30, 1]))[-3:] == pytest.approx([0, 0, 1], abs=1e-12)
+    votes = np.repeat([0.1, 0.25], 5000)
+    assert np.array_equal(round_probabilities(votes), votes.astype(np.float32))
+
+
+def test_only_what_both_record_is_compared():
+    theirs = {"weights": "a", "precision": "float32", "libraries": {"torch": "2.5"}, "gone": 1}
+    ours = {"weights": "b", "precision": "bfloat16", "libraries": {"torch": "2.5"}, "new": 2}
+    assert differences(theirs, ours) == (["weights"], ["precision"])
+    assert differences(theirs | {"batch_size": 16}, ours | {"batch_size": 4}) == (["weights"], ["precision"])
+
+
+def deployment_of(work: ModelSamples, store: Store) -> Deployment:
+    task = work.task("fine")
+    return fit_deployment(work, task, folds_of(work, task), [read_probe(store, MODEL, "fine")])
+
+
+@pytest.fixture(scope="module")
+def work(store) -> ModelSamples:
+    return samples_of(store, MODEL)
+
+
+@pytest.fixture(scope="module")
+def made(work, store) -> Deployment:
+    return deployment_of(work, store)
+
+
+@dataclass(frozen=True, eq=False)
+class Witness(LinearProbe):
+    """A probe that refuses to predict of a photograph that it learned from; embeddings are numbers of photographs."""
+
+    learned: frozenset = frozenset()
+
+    def probabilities(self, X: np.ndarray) -> np.ndarray:
+        assert not self.learned & set(X[:, 0].tolist()), "it has seen the photograph"
+        rng = np.random.default_rng(len(X))
+        p = rng.random((len(X), len(self.classes)))
+        return (p / p.sum(1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("with_renderings", [True, False])
+def test_no_answer_that_calibrates_comes_from_a_probe_that_saw_its_photograph(
+    work, store, monkeypatch, with_renderings
+):
+    fits = []
+
+    def fit(X, y, *, classes, validation, penalties, **_):
+        k = len(classes)
+        learned = frozenset(X[:][:, 0].tolist())
+        facts = FitFacts(0.1, False, True, 1, 1.0)
+        fits.append((learned, len(penalties)))
+        return Witness(tuple(classes), np.zeros((k, 1)), np.zeros(k), np.zeros(1), np.ones(1), facts, learned=learned)
+
+    table, _ = work.rendered
+    names = pd.Index(np.unique([*work.photographs, *table["base_id"]]))
+    number = lambda bases: names.get_indexer(bases).astype(np.float32)[:, None]  # noqa: E731
+    rendered = (table, number(table["base_id"])) if with_renderings else None
+    numbered = replace(work, X=LazyRows((number(work.photographs),)), rendered=rendered)
+    monkeypatch.setattr(train, "fit", fit)
+    found = deployment_of(numbered, store)
+    taking_part = work.samples["draw"].to_numpy() == 0
+    assert np.isfinite(found.altered[taking_part]).all()
+    assert (found.named[taking_part] > 0).all(), "identity is named of no picture that was altered"
+    everybody = frozenset(float(i) for i in range(len(names)))
+    *choosing, last = [learned for learned, penalties in fits]
+    assert last == everybody, "the probe that is kept learned from all photographs"
+    five = choosing[-5:]
+    assert all(not (everybody - one) & (everybody - other) for one in five for other in five if one is not other)
+    assert frozenset.union(*(everybody - one for one in five)) == everybody
+
+
+def test_the_probe_that_is_stored_is_the_one_with_its_calibration(made, store):
+    stored = read_probe(store, MODEL, DEPLOYMENT)
+    np.testing.assert_allclose(stored.weight, made.probe.weight, atol=1e-5)
+    assert stored.temperature == pytest.approx(made.probe.temperature)
+    assert store.has(probe_path(MODEL, NOTICING))
+    found = read_noticing(store, MODEL)["direct"]
+    assert found.temperature == pytest.approx(made.noticing.temperature, rel=1e-3)
+
+
+def test_tested_samples_have_the_answers_of_probes_that_had_not_seen_them(made, work, store):
+    table = store.read_table(predictions_path(MODEL, "fine"))
+    np.testing.assert_allclose(table["altered"], made.altered[table["sample"]], atol=1e-3)
+    classes = np.array(work.task("fine").classes)
+    assert (table["named"] == classes[made.named[table["sample"]]]).mean() > 0.99
+    assert "identity" not in set(table["named"])
+
+
+def test_the_tested_photographs_are_learned_from_as_well(made, work, store):
+    test = (work.samples["split"] == "test").to_numpy()
+    moved = replace(work, X=LazyRows((np.where(test[:, None], work.X[:][:, ::-1], work.X[:]),)))
+    assert not np.allclose(deployment_of(moved, store).probe.weight, made.probe.weight)
+
+
+def test_every_class_weighs_the_same():
+    truth = np.repeat([0, 1, 3], [11, 13, 5])
+    weights = class_weights(truth)
+    assert weights.mean() == pytest.approx(1)
+    totals = np.bincount(truth, weights)[[0, 1, 3]]
+    assert totals == pytest.approx(np.full(3, totals.mean()))
+
+
+def test_of_several_repetitions_the_first_alone_is_learned_beside_the_renderings(work, store, made):
+    later = work.samples["repetition"].to_numpy() > 0
+    assert later.any()
+    spoilt = replace(work, X=LazyRows((np.where(later[:, None], np.float32(1e3), work.X[:]),)))
+    assert np.array_equal(deployment_of(spoilt, store).probe.weight, made.probe.weight)
+
+
+MAX_SAMPLES = 60
+
+
+@pytest.fixture(scope="module")
+def limited(trained_run, tmp_path_factory) -> Iterator[Store]:
+    """The trained run as a machine makes it whose memory holds so few samples: embeddings and samples are the same."""
+    store = Store(shutil.copytree(trained_run, tmp_path_factory.mktemp("limited") / "run"))
+    dim = model_entries(store)[0]["dim"]
+    machine = SimpleNamespace(total=4 * (dim + 1) * MAX_SAMPLES / parallel.MEMORY_OF_TRAINING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parallel.psutil, "virtual_memory", lambda: machine)
+        assert left(store, "embed") == []
+        run(store.root, stages=("train", "evaluate"))
+        yield Store(store.root)
+
+
+def test_photographs_are_drawn_whole_by_the_seed(trained_run):
+    data = samples_of(Store(trained_run), MODEL)
+    rows = np.flatnonzero(data.split == "train")
+    of_one = (data.photographs == data.photographs[rows[0]]).sum()
+    drawn = {}
+    for most in (1, of_one, 3 * of_one + 1, len(rows)):
+        drawn[most] = draw_photographs(data, rows, most)
+        for photograph in set(data.photographs[drawn[most]]):
+            assert set(np.flatnonzero(data.photographs == photograph)) <= set(drawn[most])
+    assert [len(found) for found in drawn.values()] == [of_one, of_one, 3 * of_one, len(rows)]
+    assert set(drawn[of_one]) < set(drawn[3 * of_one + 1])
+    other = replace(data, seed=1)
+    assert set(draw_photographs(other, rows, 3 * of_one)) != set(drawn[3 * of_one + 1])
+
+
+def test_probes_learn_from_the_drawn_ones_alone(limited):
+    data = samples_of(limited, MODEL)
+    task = data.task("fine")
+    (fold,) = folds_of(data, task)
+    train, val, test = fold.train, fold.val, fold.test
+    assert 0 < len(train) <= MAX_SAMPLES
+    assert 0 < len(val) <= MAX_SAMPLES
+    assert len(test) == (task.takes_part & (data.split == "test")).sum()
+    expected = fit_in_span(
+        data.X.at(train), task.truth[train], classes=task.classes, validation=(data.X.at(val), task.truth[val])
+    )
+    np.testing.assert_allclose(read_probe(limited, MODEL, "fine").weight, expected.weight, atol=1e-6)
+
+
+def test_everything_is_tested(limited, trained_run):
+    """By each kind of probe; 50 neighbors are not sought among fewer samples."""
+    for task in ("fine", "content", "fine-mlp-knn", "group-1"):
+        before, after = (s.read_table(predictions_path(MODEL, task)) for s in (Store(trained_run), limited))
+        probes = set(after["probe"]) if "probe" in after else {""}
+        assert after["sample"].tolist() == before["sample"].tolist()[: len(after)]
+        assert set(after["sample"]) == set(before["sample"])
+        assert {""} == probes or {"mlp-0", "mlp-1", "mlp-2", "knn-5", "knn-20"} <= probes
+
+
+def test_the_number_stands_beside_each_score(limited, trained_run):
+    data = samples_of(limited, MODEL)
+    note = folds_of(data, data.task("fine"))[0].note
+    learned, there = (int(word) for word in note.split() if word.isdigit())
+    assert learned <= MAX_SAMPLES < there
+    scores = limited.read_table("tables/scores.parquet")
+    assert scores.loc[scores["task"] == "fine", "note"].str.contains(note).all()
+    of_groups = scores["task"].str.startswith("group-")
+    assert scores.loc[of_groups, "note"].str.contains("learned from .* of .* samples").all()
+    assert not scores.loc[scores["task"] == "content", "note"].str.contains("learned from").any()  # it has fewer
+    before = Store(trained_run).read_table("tables/scores.parquet")
+    assert not before["note"].str.contains("of .* samples").any()

@@ -1,0 +1,152 @@
+"""Intervals over photographs, and paired tests between models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import permutation_test
+from scipy.stats import t as student
+
+from probing_core.measures import interval
+from probing_core.measures.classification import balanced_accuracy, informedness, macro_f1
+from probing_core.measures.statistics import ClusterSums, difference, holm, mean, sign_flip, t_quantile
+
+CLASSES, SAMPLES = 6, 12
+
+
+def world(clusters: int, seed: int):
+    """Photographs of different difficulty, which all their versions share, seen by two models; the true balanced
+    accuracies are 0.6 and 0.48."""
+    rng = np.random.default_rng(seed)
+    rate = np.repeat(rng.beta(3, 2, clusters), SAMPLES)
+    truth = np.tile(np.arange(CLASSES), (clusters, SAMPLES // CLASSES)).ravel()
+    wrong = (truth + rng.integers(1, CLASSES, len(truth))) % CLASSES
+    first, second = (np.where(rng.random(len(truth)) < share * rate, truth, wrong) for share in (1, 0.8))
+    return truth, first, second, np.repeat(np.arange(clusters), SAMPLES)
+
+
+SCORES = {
+    "balanced accuracy": (0.6, lambda t, a, b, c: balanced_accuracy(t, a, c)),
+    "macro F1": (0.6, lambda t, a, b, c: macro_f1(t, a, c)),
+    "informedness": (0.6 - 0.4 / (CLASSES - 1), lambda t, a, b, c: informedness(t, a, c)),
+    "hit rate": (0.6, lambda t, a, b, c: mean(t == a, c)),
+    "paired difference": (
+        0.12,
+        lambda t, a, b, c: difference(balanced_accuracy(t, a, c), balanced_accuracy(t, b, c)),
+    ),
+}
+"""Score -> (its true value, made from truth, two predictions and clusters)."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("clusters", "method", "worlds"), [(12, "t", 1000), (50, "bootstrap", 400), (600, "bootstrap", 250)]
+)
+def test_intervals_cover_the_truth(clusters, method, worlds):
+    covered = dict.fromkeys(SCORES, 0.0)
+    for seed in range(worlds):
+        drawn = world(clusters, seed)
+        for name, (truth, score) in SCORES.items():
+            found = interval(score(*drawn))
+            assert found.method == method
+            covered[name] += (found.low <= truth <= found.high) / worlds
+    assert {name: share for name, share in covered.items() if not 0.92 <= share <= 0.98} == {}
+
+
+NEAR = [(12, 0.9), (12, 0.97), (12, 0.99), (50, 0.97), (50, 0.99), (374, 0.97), (374, 0.99)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("clusters", "rate"), NEAR)
+@pytest.mark.parametrize("samples", [1, 12])
+def test_intervals_next_to_a_bound_cover_the_truth(clusters, rate, samples):
+    """A bootstrap of 50 photographs covers a rate of 99 % in 37 of 100 worlds, a t interval of 12 in 12 of them."""
+    covered, worlds = 0, 400
+    for seed in range(worlds):
+        rng = np.random.default_rng(seed)
+        alike = rng.beta(5 * rate, 5 * (1 - rate), clusters) if samples > 1 else np.full(clusters, rate)
+        right = rng.random((clusters, samples)) < alike[:, None]
+        found = interval(mean(right.ravel(), np.repeat(np.arange(clusters), samples)), low=0, high=1)
+        assert found.low < found.high
+        covered += found.low <= rate <= found.high
+    assert covered / worlds >= 0.88
+
+
+@pytest.mark.slow
+def test_where_all_agree_it_is_wilsons_interval_over_photographs():
+    from scipy.stats import binomtest
+
+    found = interval(mean(np.ones(400), np.repeat(np.arange(200), 2)), low=0, high=1)
+    wilson = binomtest(200, 200).proportion_ci(method="wilson")
+    assert (found.value, found.high, found.method) == (1, 1, "wilson")
+    assert found.low == pytest.approx(wilson.low, abs=5e-4)  # which takes the normal distribution's 1.96
+    none = interval(informedness(np.tile([0, 1], 50), np.tile([0, 1], 50), np.repeat(np.arange(50), 2)), low=-1, high=1)
+    assert none.low < none.value == none.high == 1
+
+
+@pytest.mark.slow
+def test_five_photographs_have_no_interval():
+    found = interval(SCORES["balanced accuracy"][1](*world(5, 0)))
+    assert found.method == "none"
+    assert np.isnan([found.low, found.high]).all()
+    assert 0 < found.value < 1
+
+
+@pytest.mark.slow
+def test_an_interval_stays_within_the_bounds():
+    surprise = mean(np.array([9.0, 0, 0, 0, 0, 0, 0, 0]), np.arange(8))
+    assert interval(surprise).low < 0
+    found = interval(surprise, low=0)
+    assert found.low == 0 < found.value < found.high
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clusters", [2, 3, 10, 446])
+def test_quantiles_are_students(clusters):
+    assert t_quantile(clusters - 1) == pytest.approx(student.ppf(0.975, clusters - 1), rel=1e-12)
+
+
+def means(values: np.ndarray) -> ClusterSums:
+    return mean(values, np.arange(len(values)))
+
+
+@pytest.mark.parametrize("clusters", [10, 40])
+def test_it_is_scipys_paired_permutation_test(clusters):
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=clusters)
+    b = a + rng.normal(0.25, 0.6, clusters)
+    theirs = permutation_test(
+        (a, b), lambda x, y: np.mean(x) - np.mean(y), permutation_type="samples", n_resamples=20_000, rng=rng
+    ).pvalue
+    assert sign_flip(means(a), means(b), flips=20_000) == pytest.approx(theirs, abs=0.012 if clusters > 16 else 1e-9)
+
+
+@pytest.mark.parametrize("clusters", [9, 60])
+def test_false_positives_under_no_difference(clusters):
+    rejected = 0
+    for seed in range(3000):
+        rng = np.random.default_rng(seed)
+        difficulty = rng.normal(size=clusters)
+        a, b = difficulty + rng.normal(size=(2, clusters))
+        rejected += sign_flip(means(a), means(b), seed=seed, flips=500) <= 0.05
+    assert rejected / 3000 <= 0.06
+
+
+def test_false_positives_of_accuracies_over_clusters():
+    """Versions of a photograph share its difficulty, and two models are equally good on each."""
+    rejected, worlds, clusters, classes = 0, 1000, 40, 6
+    truth, bases = np.tile(np.arange(classes), 2 * clusters), np.repeat(np.arange(clusters), 2 * classes)
+    for seed in range(worlds):
+        rng = np.random.default_rng(seed)
+        rate = np.repeat(rng.beta(3, 2, clusters), 2 * classes)
+        guesses = [np.where(rng.random(len(truth)) < rate, truth, (truth + 1) % classes) for _ in range(2)]
+        first, second = (balanced_accuracy(truth, one, bases) for one in guesses)
+        rejected += sign_flip(first, second, seed=seed, flips=500) <= 0.05
+    assert 0.02 <= rejected / worlds <= 0.06  # and not a test that never rejects
+
+
+def test_holm_of_a_worked_example():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.9, 0.8]), [1, 1])
+    np.testing.assert_allclose(holm([0.01, np.nan, 0.04, 0.03]), [0.03, np.nan, 0.06, 0.06])
+    assert len(holm([])) == 0
