@@ -19,6 +19,7 @@ from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.util import calc_hash
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
@@ -111,7 +112,7 @@ class Visitor:
     def visit(self, page: str = "", *widgets: WidgetState, query: str = "") -> str:
         """Runs a page, with the states of ``widgets`` as if they had been changed; the words that it shows."""
         message = BackMsg()
-        message.rerun_script.page_script_hash = self.scripts.get(page, "")
+        message.rerun_script.page_script_hash = calc_hash(page) if page else ""
         message.rerun_script.query_string = query
         message.rerun_script.widget_states.widgets.extend(widgets)
         self.socket.send(message.SerializeToString())
@@ -182,9 +183,9 @@ def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
 
 @contextmanager
 def visiting(
-    address: str, headers: dict[str, str] | None = None, origin: str | None = None, query: str = ""
+    address: str, headers: dict[str, str] | None = None, origin: str | None = None, page: str = "", query: str = ""
 ) -> Iterator[Visitor]:
-    """A visit to the dashboard at ``address`` that has seen its first page; ``Host`` may be among the headers."""
+    """A visit to the dashboard at ``address`` that has seen ``page``; ``Host`` may be among the headers."""
     parts = urlsplit(address)
     named = dict(headers or {})
     host = named.pop("Host", parts.netloc)
@@ -198,5 +199,5 @@ def visiting(
         open_timeout=WAIT_S,
     ) as websocket:
         visitor = Visitor(websocket)
-        visitor.visit(query=query)
+        visitor.visit(page, query=query)
         yield visitor

@@ -22,6 +22,10 @@ PROXIED = {"X-Forwarded-For": "127.0.0.1"}
 """What a proxy on this machine adds."""
 
 
+FOLDER = ("try", "part=folder")
+"""The page on which a folder is scanned, and what its address says."""
+
+
 @pytest.fixture(scope="module")
 def address(made_run, tmp_path_factory) -> Iterator[str]:
     """A dashboard on the loopback device over a run whose name is markup."""
@@ -81,9 +85,9 @@ def test_a_forwarding_header(address, headers):
 @attempt("the same under another name (DNS rebinding)", "a visitor without rights")
 @pytest.mark.parametrize("host", ["rebound.example", "localhost.rebound.example", "127.0.0.1.rebound.example:8501"])
 def test_a_wrong_host(address, host):
-    with visiting(address, {"Host": host}, origin=f"http://{host}") as visitor:
+    with visiting(address, {"Host": host}, f"http://{host}", *FOLDER) as visitor:
+        assert is_locked(visitor, "try")
         assert is_locked(visitor)
-        assert is_locked(visitor, "scan")
 
 
 @attempt("a page of another site opens the websocket", "403")
@@ -170,16 +174,16 @@ def test_a_run_name_with_markup(address):
 
 @attempt("a forged message that clears the caches of all visitors, and with them the sender's session", "it is dropped")
 def test_clearing_the_caches(address):
-    with visiting(address) as owner:
-        owner.visit("scan")
+    with visiting(address, None, None, *FOLDER) as owner:
+        owner.visit("try")
         typed_in = "There is no folder '/none' on this computer"
-        assert typed_in in owner.visit("scan", typed(owner.widgets["Folder"], "/none")).replace("\\", "")
+        assert typed_in in owner.visit("try", typed(owner.widgets["Folder"], "/none")).replace("\\", "")
         owner.socket.send(BackMsg(clear_cache=True).SerializeToString())
-        assert typed_in in owner.visit("scan").replace("\\", ""), "the session goes on"
+        assert typed_in in owner.visit("try").replace("\\", ""), "the session goes on"
 
 
 @attempt(
-    "paths out of the folder: `/static/../../etc/passwd`, `//etc/passwd`, `/media/..`, `/samples/..`, encoded or not",
+    "paths out of the folder: `/static/../../etc/passwd`, `//etc/passwd`, `/media/..`, `/explorer/..`, encoded or not",
     "400, 404, or the page itself",
 )
 @pytest.mark.parametrize(
@@ -192,9 +196,9 @@ def test_clearing_the_caches(address):
         "/media/../../etc/passwd",
         "/media/..%2f..%2fetc%2fpasswd",
         "/component/x/../../../etc/passwd",
-        "/_stcore/bidi-components/probing_plot/../../../etc/passwd",
-        "/samples/../0/before",
-        "/samples/x/-1/before",
+        "/_stcore/bidi-components/probing_explorer/../../../etc/passwd",
+        "/explorer/../0/points",
+        "/explorer/x/sample/-1",
         "/previews/..%2f..%2fetc%2fpasswd",
         "/static/..%5c..%5cwindows%5cwin.ini",
     ],
@@ -210,7 +214,7 @@ def test_a_path_out_of_the_folder(address, path):
     "a Content-Security-Policy (own sources alone, no frame of others), `nosniff`, `no-referrer`, on every answer",
 )
 @pytest.mark.parametrize(
-    "path", ["/", "/try", "/_stcore/health", "/media/none.png", "//etc/passwd", "/samples/x/0/before"]
+    "path", ["/", "/try", "/_stcore/health", "/media/none.png", "//etc/passwd", "/explorer/x/points"]
 )
 def test_security_headers(address, path):
     headers = {name.lower(): value for name, value in request(address, path).headers.items()}

@@ -70,6 +70,15 @@ def test_a_page_opens_without_a_complaint(name, server, tab, empty):
         assert min(shifts) <= empty + MOST_JUMPS, shifts
 
 
+def test_a_former_address_opens_what_took_its_place(server, tab):
+    with tab.visitor() as (page, complaints):
+        page.goto(f"{server}/layers?run=made")
+        page.get_by_role("heading", name="Inside", level=1).wait_for()
+        rest(page)
+        assert page.url.startswith(f"{server}/inside?part=blocks&run=made")
+        assert complaints == []
+
+
 def fits(page) -> bool:
     try:  # charts shrink some time after their window
         page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=FITS_MS)
