@@ -74,6 +74,6 @@ def test_a_change_leaves_what_is_around_the_page(server, tab):
         page.wait_for_url("**part=shift**")
         rest(page)
         page.remove_listener("websocket", listen)
-        assert "plotly_chart" in kinds
+        assert "heading" in kinds
         assert "navigation" not in kinds
         assert complaints == []

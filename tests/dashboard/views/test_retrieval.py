@@ -13,6 +13,7 @@ from dashboard.text import in_bold
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.compute.live import PictureCrops
+from probing_core.measures.notation import model_title
 from probing_core.results import Run, nearest, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store
@@ -145,7 +146,10 @@ def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, st
     app = open_app("Try your images", run=stored_and_bare[1], **address)
     assert not app.exception
     assert "This run ships no embeddings" not in texts(app)
-    assert f"{PIXELS}: {len(retrieval.gallery(run)):,} of its photographs, untouched, are embedded" in texts(app)
+    assert (
+        f"{model_title(PIXELS)}: {len(retrieval.gallery(run)):,} of its photographs, untouched, are embedded"
+        in texts(app)
+    )
     assert f"Pictures 1 to {min(8, len(retrieval.gallery(run)))}" in texts(app)
 
 

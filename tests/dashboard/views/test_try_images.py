@@ -132,7 +132,7 @@ def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wid
 def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp_path, monkeypatch):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, -1.0).to_bytes(), "made")
+    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, 0.5).to_bytes(), "made")
     app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
     before = first_answers(app)[0][PIXELS][0]
     monkeypatch.setattr(LoadedModels, "embed", lambda *_: pytest.fail("a model was asked again"))
