@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, current_thread, main_thread
@@ -161,23 +160,6 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
     embed(store, recipe, corpus)
     assert made == [8]
     assert files(store.root) == before
-
-
-@pytest.mark.skipif(not compiled.installed_version(), reason="batches are shared by compiled networks")
-def test_models_of_equal_preprocessing_share_what_is_prepared(tmp_path, few_scenes, monkeypatch):
-    prepared = Counter()
-    plain = NetworkEmbedder.prepare
-
-    def counting(self, images):
-        prepared[self.name] += len(images) > 2  # two are those that engines are compared on
-        return plain(self, images)
-
-    monkeypatch.setattr(NetworkEmbedder, "prepare", counting)
-    models = ("baseline/random-vit", "baseline/random-vit@seed=1")
-    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=models)
-    embed(store, recipe, corpus)
-    assert prepared[models[0]] > 0
-    assert prepared[models[1]] == 0
 
 
 def test_a_model_that_joins_changes_nothing_of_the_others(run):
