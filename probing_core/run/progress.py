@@ -156,6 +156,8 @@ class Progress:
         first, since = self._first
         if done > first:
             return (now - since) / (done - first) * (total - done)
+        if done <= self._before:  # reports of several processes arrive in any order
+            return None
         return None if self._expected else (now - self._entered) / (done - self._before) * (total - done)
 
     def _leave(self, step: str, now: float) -> None:
