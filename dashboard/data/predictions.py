@@ -143,8 +143,8 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
 
 
 def loading(run: Run, model: str) -> Iterator[None]:
-    """Load ``model``, which is a name or `DETECTOR`, and yield again and again meanwhile; one that is loaded yields
-    nothing, unless another visitor is answered by it first.
+    """Load ``model``, which is a name or `DETECTOR`, in a thread, and yield every 0.1 s until it is loaded; usually
+    nothing is yielded if it was.
 
     Streamlit hears what the visitor does next when something is written, so the page writes at every step.
     """

@@ -25,7 +25,7 @@ from probing_core.results.sentences import finding
 MOST_ROWS = 12
 """Models that the chart shows; all others are in the table below it."""
 
-STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "sepia", "fog", "pencil")
+STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "sepia", "fog", "pencil-sketch")
 """Transformations of the strip, of which it shows the first six that the run has."""
 
 BARS = "Bars are 95 % intervals. Hollow: the data do not distinguish the model from the best one."

@@ -495,7 +495,7 @@ def _promise(judge: Judge, n: int, trusting: bool) -> str:
         return (
             f"Calibrated on untouched photographs of the run{_numbers(judge)}, not on pictures of your source: no "
             f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (the option "
-            f"--clean, a field on the page Scan)."
+            f"--clean, a field of Try your images)."
         )
     rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
     more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."

@@ -45,9 +45,10 @@ _SERIES_DARK = ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#f5f7fa"
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
 BASELINE_SYMBOLS = ("hourglass", "bowtie", "star-square", "diamond-wide", "star-triangle-up", "diamond-tall")
 MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
-"""Shades, lighter or darker, of the members of a group are than its color; the bank has three in each."""
+"""How much lighter (above 0) or darker each member of a group is than the color of the group; the bank uses three."""
 
-# One color for each objective of the zoo, the same in every chart. Other encoders are dark, baselines are pale.
+# One color for each objective of the zoo, the same in every chart and in nothing else of the page. Other encoders are
+# dark, baselines are pale.
 _OBJECTIVES_LIGHT = {
     "supervised": "#111827",
     "simclr": "#0072b2",

@@ -4,9 +4,9 @@ A picture whose shorter side is within 1.5 times the view is embedded as it is (
 as a whole and as tiles (``combined``): reduced to the view, it shows color, tone, style, overlays and composition;
 tiles show the blur, noise and compression that reduction erases. `join` makes one answer of the two.
 
-The score of a picture is the largest of the log odds of any alteration against identity. Two numbers a model turn it
-into a probability: a temperature, and an offset of identity. They have the largest likelihood, under the prior that
-every second picture is altered, on pictures from which the probe did not learn.
+The score of a picture is the largest of the log odds of any alteration against identity. For each model two fitted
+numbers, a temperature and an offset, turn the score into a probability. They have the largest likelihood, under the
+prior that every second picture is altered, on pictures from which the probe did not learn.
 """
 
 from __future__ import annotations

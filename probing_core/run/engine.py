@@ -76,13 +76,13 @@ class Row:
             units, which together are one artifact.
         holds: what it holds, for the documentation.
         stage: in which it is made; empty for a file that is written as it is, and not made from others.
-        each: scope -> the bindings of the placeholders; none as long as it is not known which there are.
+        each: scope -> one binding of the placeholders for each file; none until the scope knows which there are.
         reads: paths of other rows. A placeholder that is not in ``path`` stands for all that there are.
         options: names of what it depends on besides, see `Table`.
         revision: raised where the same inputs give other bytes.
         beside: paths of what is written together with it.
-        by_key: whether who reads it takes its key and not its checksum, so that one that was made again with other last
-            bits makes nothing else be made again.
+        by_key: files made from this one depend on its key and not on its checksum: where it was made again with other
+            last bits, nothing else is.
         units: makes missing units of artifacts of all rows that name it (`Units`), where it is made in units.
         count: scope, binding -> number of units of a folder.
         group: rows that follow each other and name the same group are made binding by binding: of one model after

@@ -1,7 +1,7 @@
-"""Every file that a run can hold: path, for each of what there is one, what it is made from, and its maker; and the
-values of the options that rows name.
+"""One row for each kind of file that a run can hold: its path, over what it is repeated (models, tasks), what it is
+made from, and its maker; and the values of the options that rows name.
 
-A new table of a run is a row here and a function in `probing_core.run.makers`.
+Another file of a run is a row here and a function in `probing_core.run.makers`; studies bring their own rows.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ GIVEN: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "train_samples": lambda s, b: most_to_learn(s.entries[b["model"]]["dim"]),
     "claims": lambda s, b: list(s.entries),
 }
-"""What makers are given of an option where its value in a key only describes it."""
+"""Objects that makers are given for an option whose value in a key only describes them, such as the corpora."""
 
 
 def _train_samples(scope: Scope, model: str) -> int | None:

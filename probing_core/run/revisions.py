@@ -12,7 +12,7 @@ FORMAT = 1
 """Of what a run is on disk: ``run.toml`` states it, and it is in every key. A run of another format is refused."""
 
 SAMPLES = 2
-"""Of the main samples and the large pictures: which images, and what is drawn for them."""
+"""Of the main samples: which images, and what is drawn for them."""
 
 SERIES = {STRENGTH: 2, RENDERING: 4, LAYERS: 1}
 """Of each series of samples."""

@@ -28,7 +28,7 @@ class SampleSet:
 
     Attributes:
         series: its name; empty for the main samples. Embeddings made elsewhere cover the main samples alone.
-        plan: their rows from one to before another, without the columns that are measured on the pictures.
+        plan: (start, stop) -> the planned rows of that range, without the columns that are measured on pictures.
         units: how they are cut.
     """
 

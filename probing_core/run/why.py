@@ -7,6 +7,9 @@ from typing import Any
 
 from probing_core.run.engine import Artifact, Plan, State
 
+MAX_SHOWN = 60
+"""Letters of a value that are shown."""
+
 
 def why(plan: Plan, path: str) -> list[str]:
     """Return one sentence for each reason why ``path`` is made again, or one that nothing changed.
@@ -59,7 +62,8 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     before, now = _flat(old["options"]), _flat(new["options"])
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
-            yield f"{name} was {_shown(before.get(name))} and is {_shown(now.get(name))}"
+            was, now_is = _apart(before.get(name), now.get(name))
+            yield f"{name} was {was} and is {now_is}"
     apart = {"revision", "options"}
     for path in sorted((old.keys() | new.keys()) - apart):
         if path not in old or path not in new:
@@ -79,5 +83,16 @@ def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _shown(value: Any) -> str:
-    return "not there" if value is None else f"{value!s:.60}"
+def _apart(old: Any, new: Any) -> tuple[str, str]:
+    """Return two values as words, long ones cut around the first letter at which they differ."""
+    first, second = ("not there" if value is None else str(value) for value in (old, new))
+    if max(len(first), len(second)) <= MAX_SHOWN:
+        return first, second
+    differ = (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
+    start = max(0, next(differ, min(len(first), len(second))) - MAX_SHOWN // 3)
+    return _cut(first, start), _cut(second, start)
+
+
+def _cut(text: str, start: int) -> str:
+    end = start + MAX_SHOWN
+    return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"

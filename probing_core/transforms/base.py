@@ -73,8 +73,8 @@ class Transform:
         neutral: strength beyond the weakest at which a picture stays as it is, or nearly so; None where none does.
         distribution: of strengths between them: ``linear`` (uniform), ``log`` (uniform in the logarithm) or
             ``integer`` (uniform over whole numbers).
-        revision: raised where the function changes, so that samples are made again; None in other packages that state
-            none: `Transform.key` asks the function itself.
+        revision: raise it when the function changes, so that samples are made again. Without one (in other packages)
+            the key is a digest of what the function makes of fixed pictures.
         library: what does the pixel work.
         source: where the definition comes from.
         draws: whether the result depends on ``rng`` beyond the strength.

@@ -16,7 +16,7 @@ import pytest
 from probing_core.errors import BadRun, UnknownName
 from probing_core.run.engine import COMPLETE, Given, Plan, Reads, Row, State, Table, Units, units_of
 from probing_core.run.store import Store
-from probing_core.run.why import why
+from probing_core.run.why import _apart, why
 
 
 @dataclass
@@ -417,3 +417,12 @@ def test_a_file_is_made_from_its_units_by_its_maker_or_is_these_one_after_the_ot
     for path in ("bowl.parquet", "salad.parquet"):
         assert states(plan)[path] is (State.MADE if count else State.NOTHING)
         assert not count or plan.files.read_table(path)["slice"].tolist() == [0, 1]
+
+
+def test_long_values_are_shown_where_they_differ():
+    shared = "sigma of a Gaussian, drawn uniformly between the weakest and the strongest of its range, "
+    before, now = _apart(f"{shared}revision 1", f"{shared}revision 2")
+    assert before.endswith("revision 1")
+    assert now.endswith("revision 2")
+    assert max(len(before), len(now)) < len(shared)
+    assert _apart(None, 3) == ("not there", "3")
