@@ -79,7 +79,7 @@ def test_paths_of_a_run_need_no_framework():
     assert printed.strip() == "[]"
 
 
-NO_DRAWING = ("cache_resource", "context")
+NO_DRAWING = ("cache_resource", "context", "session_state")
 """Names of Streamlit that draw nothing, where the spinner of the cache is off."""
 
 

@@ -119,13 +119,30 @@ def served(
         process.wait(30)
 
 
+_running: list[Any] = []
+
+
+@contextlib.contextmanager
+def playwright_of_process() -> Iterator[Any]:
+    """Playwright's synchronous interface, of which a thread can have one: the one that runs, or a new one."""
+    from playwright.sync_api import sync_playwright
+
+    if _running:
+        yield _running[0]
+        return
+    with sync_playwright() as playwright:
+        _running.append(playwright)
+        try:
+            yield playwright
+        finally:
+            _running.clear()
+
+
 @contextlib.contextmanager
 def browser(flags: Sequence[str] = ()) -> Iterator[Any]:
     """Headless Chromium, with further ``flags`` beside `FLAGS`; those about the graphics card replace its own."""
-    from playwright.sync_api import sync_playwright
-
     kept = [flag for flag in FLAGS if not (flags and "gpu" in flag)]
-    with sync_playwright() as playwright:
+    with playwright_of_process() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=[*kept, *flags], timeout=WAIT_MS)
         yield started
         started.close()
@@ -138,9 +155,7 @@ def window(profile: Path) -> Iterator[Any]:
     Contexts of its ``browser`` begin with nothing: there, a page takes three times as long. The visitor's system asks
     for little motion, which takes a tenth less.
     """
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
+    with playwright_of_process() as playwright:
         context = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=CHROMIUM or None,

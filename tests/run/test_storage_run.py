@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from probing_core.corpora import storage
+from probing_core.corpora import folder
 from probing_core.errors import BadCorpus
 from probing_core.results import Run, command_of
 from probing_core.run.stages import run
@@ -30,8 +30,8 @@ def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scene
     with s3_server() as server:
         server.upload(few_scenes, "few")
         remote = replace(options, corpus=f"folder:s3://{BUCKET}/few")
-        monkeypatch.setattr(storage, "WAITS_S", (0.01,))
-        read, count = storage.Storage.read, []
+        monkeypatch.setattr(folder, "WAITS_S", (0.01,))
+        read, count = folder.Storage.read, []
 
         def lose():
             raise ConnectionResetError("the server is gone")
@@ -41,12 +41,12 @@ def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scene
             # After the eight of the fingerprint and the eight whose size is judged: while views are made.
             return self._call(lose, "give a picture") if len(count) > 20 else read(self, *args)
 
-        monkeypatch.setattr(storage.Storage, "read", failing)
+        monkeypatch.setattr(folder.Storage, "read", failing)
         with pytest.raises(BadCorpus, match="the same command goes on from there"):
             run(tmp_path / "remote", remote, ("embed", "train", "evaluate"))
         broken = Store(tmp_path / "remote")
         assert broken.damage() == []
-        monkeypatch.setattr(storage.Storage, "read", read)
+        monkeypatch.setattr(folder.Storage, "read", read)
         run(tmp_path / "remote", remote, ("embed", "train", "evaluate"))
     here, there = Store(tmp_path / "disk"), Store(tmp_path / "remote")
     assert contents(there) == contents(here)

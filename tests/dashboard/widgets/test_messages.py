@@ -17,7 +17,9 @@ def told(models: list[str], shown: list[str]) -> list[str]:
 
 
 def test_models_that_are_left_out_are_named_with_the_reason():
-    assert told(["a/b", "c", "d"], ["c"]) == ["1 of 3 models are here. Left out, since they have no blocks: a/b, d."]
+    assert told(["zoo/mae", "c", "d", "zoo/mae@seed=1"], ["c"]) == [
+        "Not here, since they have no blocks: MAE (zoo), d."
+    ]
 
 
 def test_nothing_is_said_where_all_are_here():

@@ -68,10 +68,10 @@ def test_errors_are_shown_where_a_source_calibrates_itself():
 
 
 def test_operations_of_a_foreign_library_have_their_shares():
-    rows = [("p", "blur", "blur", "view", verdict, "blur", False) for verdict in ("altered", "untouched")]
-    rows += [("p", "fog", "weather", "view", verdict, "tone", False) for verdict in ("altered", "strange")]
-    rows += [(f"p{i}", "untouched", "identity", "view", "untouched", None, i == 0) for i in range(8)]
-    columns = ["photograph", "operation", "group", "size", "verdict", "found", "no_color"]
+    rows = [("p", "blur", "blur", "view", alarms, "blur", False) for alarms in (True, False)]
+    rows += [("p", "fog", "weather", "view", True, "tone", False) for _ in range(2)]
+    rows += [(f"p{i}", "untouched", "identity", "view", False, None, i == 0) for i in range(8)]
+    columns = ["photograph", "operation", "group", "size", "alarms", "found", "no_color"]
     text = detector_foreign.table(pd.DataFrame(rows, columns=columns))
     assert text.startswith("Untouched called untouched: 7 of 7, 100 %")
     lines = {line[0]: line for line in cells(text)}
