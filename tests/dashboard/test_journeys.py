@@ -165,8 +165,9 @@ def test_an_upload_has_a_verdict_and_every_models_answer(page, server, detecting
     assert names == [model_title(model) for model in Run.open(detecting_run).live_models]
     assert page.get_by_test_id("stAlert").filter(has_text=BROKEN).count() == 1
     cards = page.get_by_role("combobox", name="Card of")
+    cards.click()
     cards.fill(BLURRED)
-    cards.press("Enter")
+    page.get_by_role("option", name=BLURRED).click()
     page.get_by_text(f"{BLURRED}, 150").wait_for()
     rest(page)
     assert verdict.inner_text().startswith("Altered: blur")
