@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,7 +120,7 @@ def served(
         process.wait(30)
 
 
-_running: list[Any] = []
+_running = threading.local()
 
 
 @contextlib.contextmanager
@@ -127,15 +128,15 @@ def playwright_of_process() -> Iterator[Any]:
     """Playwright's synchronous interface, of which a thread can have one: the one that runs, or a new one."""
     from playwright.sync_api import sync_playwright
 
-    if _running:
-        yield _running[0]
+    if (there := getattr(_running, "playwright", None)) is not None:
+        yield there
         return
     with sync_playwright() as playwright:
-        _running.append(playwright)
+        _running.playwright = playwright
         try:
             yield playwright
         finally:
-            _running.clear()
+            _running.playwright = None
 
 
 @contextlib.contextmanager
