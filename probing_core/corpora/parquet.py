@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,10 +39,8 @@ class ParquetCorpus(Corpus):
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = f"parquet:{path}"
-        self._file = _open(path)
-        self._lock = threading.Lock()
-        self._last_read = lru_cache(CACHED_GROUPS)(partial(_read, self._file, self.name, ["image"]))
+        self.name, self._path = f"parquet:{path}", path
+        self._begin_reading()
         _check_columns(self._file, path)
         self.rows = _rows(self._file, path.name)
         ids = np.array([image_id.encode() for image_id in self.rows["image_id"]])
@@ -50,6 +49,19 @@ class ParquetCorpus(Corpus):
         sizes = [self._file.metadata.row_group(g).num_rows for g in range(self._file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
         self.description = f"{len(self.rows)} pictures of a Parquet file"
+
+    def _begin_reading(self) -> None:
+        self._file = _open(self._path)
+        self._lock = threading.Lock()
+        self._last_read = lru_cache(CACHED_GROUPS)(partial(_read, self._file, self.name, ["image"]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy, or another process, opens the same file with."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock", "_last_read")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin_reading()
 
     @cached_property
     def fingerprint(self) -> str:

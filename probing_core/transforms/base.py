@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from numbers import Real
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import cv2
 import numpy as np
@@ -208,6 +208,14 @@ class Transform:
             cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REFLECT_101,
         )
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Send an entry of the catalog to another process by its name: some of its functions cannot be sent."""
+        from probing_core.transforms import CATALOG, resolve
+
+        if self.name in CATALOG and CATALOG.get(self.name) is self and all(one is not self for one in CATALOG.added):
+            return resolve, (self.name,)
+        return super().__reduce_ex__(protocol)
 
     def for_split(self, split: str) -> Transform:
         """Return this transform with the fonts, words or icons of one split; itself where it has none."""

@@ -7,15 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
+from probing_core.compute.samples import Design, choose_images, make_samples, plan_samples
 from probing_core.compute.workers import WorkerDied, Workers
+from probing_core.corpora import open_corpus
+from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
+from probing_core.paths import PHOTOGRAPHS, reference_run
+from probing_core.transforms import bank
 
 SCRIPT = """
 import os, sys, time
@@ -121,3 +128,21 @@ def test_a_script_without_a_guard_and_a_parent_that_is_killed(tmp_path):
     while any(psutil.pid_exists(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@pytest.mark.parametrize("kind", ["photos", "reference", "parquet", "folder"])
+def test_pictures_of_every_corpus_are_made_in_other_processes(kind, few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}" if kind == "folder" else "reference" if kind == "parquet" else kind)
+    if kind == "parquet":
+        corpus = ParquetCorpus(reference_run() / PHOTOGRAPHS)
+    design = Design(view=32, transforms=bank(), seed=0, threads=1)
+    images = choose_images(design, corpus, lambda done, total: None)
+    planned = plan_samples(design, images[images["used"]].head(3))
+    with Workers(2) as pool:
+        made, rows = make_samples(design, corpus, design.transforms, planned, pool)
+        assert pool._last[1] is not None, "what is to be done could be sent"
+        assert not pool._here, "and no worker lacked anything"
+    with ThreadPoolExecutor(1) as thread:
+        same, alike = make_samples(design, corpus, design.transforms, planned, thread)
+    assert all(np.array_equal(one, other) for one, other in zip(made, same, strict=True))
+    pd.testing.assert_frame_equal(rows, alike)
