@@ -113,8 +113,7 @@ def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, 
     monkeypatch.setattr(Files, "read_toml", lambda self, name: (read.append(name), plain(self, name))[1])
     run(out, options, COMPUTING)
     models = [name for name in Store(out).names("models/") if name.endswith("model.toml")]
-    # The recipe is read once more, to see whether another one is to be written.
-    assert sorted(read) == sorted([*models, "run.toml", "run.toml"])
+    assert sorted(read) == sorted([*models, "run.toml"])
     assert models
     read.clear()
     run(tmp_path / "first", options, ("embed",))
