@@ -468,11 +468,9 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
     order = np.argsort(p, kind="stable")
     left = np.empty(len(p))
     left[order] = np.arange(len(p), 0, -1)
-    corrected, worse = np.empty(len(p)), np.empty(len(p), bool)
-    corrected[order] = np.maximum.accumulate(np.minimum(1, (p * left)[order]))
-    worse[order] = np.logical_and.accumulate((p <= LEVEL / left)[order])
+    corrected = holm(p)
     half = stdtrit(freedom, 1 - LEVEL / left / 2) * errors
-    return {"low": drops - half, "high": drops + half, "p": corrected, "worse": worse}
+    return {"low": drops - half, "high": drops + half, "p": corrected, "worse": corrected <= LEVEL}
 
 
 @dataclass(frozen=True, eq=False)
