@@ -49,7 +49,7 @@ _component = st.components.v2.component(
 
 
 class Explorer:
-    """What the browser fetches of one run.
+    """Addresses and bytes that the browser fetches for one run.
 
     Attributes:
         address: begins the addresses; nobody can guess it.

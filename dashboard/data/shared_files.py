@@ -35,7 +35,7 @@ class FileToSend:
 
     @property
     def is_being_made(self) -> bool:
-        """Whether it is, or waits for another one."""
+        """Return whether the file is being made, or waits for another one."""
         return self._thread.is_alive()
 
     def begin(self) -> None:

@@ -27,7 +27,7 @@ from probing_core.results import Run, sentences, summaries
 PARTS = {"blocks": "Blocks", "unseen": "Never seen", "shift": "How far"}
 
 FEW = 8
-"""Lines or rows of a chart that can be told apart; of more networks the zoo's objectives and the best others."""
+"""Most networks in one chart; if there are more, the zoo's objectives and the best of the others are drawn."""
 
 
 @page("Inside", "Where a network knows what was done, what it recognizes unseen, and how far its embedding moves.")

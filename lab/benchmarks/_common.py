@@ -1,4 +1,4 @@
-"""What benchmarks share: the most memory that this process has taken, and a network."""
+"""Helpers of the benchmarks: peak memory of this process, and a network."""
 
 from __future__ import annotations
 

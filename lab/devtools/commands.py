@@ -1,4 +1,4 @@
-"""What commands of `lab` share: their boundary, environments of their own, and what they write."""
+"""Helpers of the commands of `lab`: errors as sentences, separate environments, and output files."""
 
 from __future__ import annotations
 

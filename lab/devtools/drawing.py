@@ -1,11 +1,11 @@
-"""What a hand does on the explorer."""
+"""Draw a lasso on the explorer in a browser."""
 
 from __future__ import annotations
 
 from typing import Any
 
 CORNERS = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
-"""Of a lasso, in shares of the map's sides."""
+"""Corners of a lasso, as fractions of the width and height of the map."""
 
 
 def lasso(page: Any, slot: str) -> None:

@@ -1,4 +1,4 @@
-"""What lies near an embedding, and where it would lie on a map."""
+"""Nearest neighbors of an embedding, and its position on a map."""
 
 from __future__ import annotations
 
