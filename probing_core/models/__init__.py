@@ -182,5 +182,4 @@ def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -
         UnknownName: there is no such model.
         ModelUnavailable: its weights, library or network access is missing.
     """
-    spec = find_spec(name)
-    return spec.loader(spec, parse(name).options, device, precision)
+    return find_spec(name).loader(parse(name), device, precision)

@@ -72,23 +72,23 @@ class EmbedderSpec:
     Attributes:
         name: as in commands, without options.
         family: kind of network or provider ("EfficientNet", "ViT", "baseline").
+        weights: where they come from, in words.
         objective: what it was trained for ("supervised", "MAE", "CLIP", "none").
         dim: length of an embedding; None where only loading shows it.
-        weights: where they come from, in words.
         data: what it was trained on, in words.
         input_size: pixels of the side that it receives; None where only loading shows it.
         download_mb: megabytes to download before first use.
         role: one of `ROLES` where the claims are tested on this encoder; else empty.
-        loader: (spec, options, device, precision) -> `LoadedEmbedder`.
+        loader: (`ModelName` with its options, device, precision) -> `LoadedEmbedder`.
         check: () -> `Availability`, at once and without a deep-learning framework.
     """
 
     name: str
     family: str
-    objective: str
-    dim: int | None
-    license: str
     weights: str
+    objective: str = "unknown"
+    dim: int | None = None
+    license: str = "unknown"
     data: str = ""
     input_size: int | None = None
     download_mb: float = 0.0

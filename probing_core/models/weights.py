@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from probing_core.errors import ModelUnavailable, one_line
-from probing_core.models.base import Availability, EmbedderSpec, LoadedEmbedder
-from probing_core.models.names import ModelName
 from probing_core.paths import user_path
 
 if TYPE_CHECKING:
@@ -23,25 +21,6 @@ WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_d
 """Keys under which training scripts keep the tensors; averages first, as timm does. The last is I-JEPA's."""
 
 NAMES_SHOWN = 5
-
-
-def spec_of_file(name: ModelName, family: str, loader: Callable[..., LoadedEmbedder]) -> EmbedderSpec:
-    """Return the spec of a model that is one file."""
-    path = user_path(name.model)
-
-    def check() -> Availability:
-        return Availability(True) if path.is_file() else Availability(False, f"there is no file '{path}'")
-
-    return EmbedderSpec(
-        name=name.base,
-        family=family,
-        objective="unknown",
-        dim=None,
-        license="unknown",
-        weights=f"the file {path.name}",
-        loader=loader,
-        check=check,
-    )
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:

@@ -143,13 +143,11 @@ def from_callable(
         batch_size: images of one call; 64 if not given.
     """
 
-    def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> CallableEmbedder:
-        refuse_options(name, options)
+    def load(asked: ModelName, device: str, precision: str) -> CallableEmbedder:
+        refuse_options(name, asked.options)
         return CallableEmbedder(name, function, dim, batch_size)
 
-    return EmbedderSpec(
-        name=name, family="callable", objective="unknown", dim=dim, license="unknown", weights="in memory", loader=load
-    )
+    return EmbedderSpec(name=name, family="callable", dim=dim, weights="in memory", loader=load)
 
 
 def module_function(
@@ -262,18 +260,12 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
         )
     digest = hashlib.sha256(matrix.tobytes()).hexdigest()
 
-    def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> ArrayEmbedder:
-        refuse_options(name, options)
+    def load(asked: ModelName, device: str, precision: str) -> ArrayEmbedder:
+        refuse_options(name, asked.options)
         return ArrayEmbedder(name, matrix, samples, digest)
 
     return EmbedderSpec(
-        name=name,
-        family="precomputed",
-        objective="unknown",
-        dim=matrix.shape[1],
-        license="unknown",
-        weights="an array in memory",
-        loader=load,
+        name=name, family="precomputed", dim=matrix.shape[1], weights="an array in memory", loader=load
     )
 
 
@@ -286,7 +278,7 @@ def from_module(
         blocks: modules whose outputs ``@layer=`` pools, first to last.
     """
 
-    def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+    def load(asked: ModelName, device: str, precision: str) -> NetworkEmbedder:
         network = Network(
             module=module,
             embed=module,
@@ -294,8 +286,6 @@ def from_module(
             blocks=blocks,
             details={"module": f"{type(module).__module__}.{type(module).__qualname__}"},
         )
-        return NetworkEmbedder(ModelName(name, options).full, network, preprocessing, options, device, precision)
+        return NetworkEmbedder(asked.full, network, preprocessing, asked.options, device, precision)
 
-    return EmbedderSpec(
-        name=name, family="module", objective="unknown", dim=None, license="unknown", weights="in memory", loader=load
-    )
+    return EmbedderSpec(name=name, family="module", weights="in memory", loader=load)

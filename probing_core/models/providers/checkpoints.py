@@ -23,7 +23,6 @@ from probing_core.models.providers import open_clip as open_clip_
 from probing_core.models.providers import timm as timm_
 from probing_core.models.providers import torchvision as torchvision_
 from probing_core.models.weights import load_weights, read_weights, refuse_misfit
-from probing_core.paths import user_path
 
 if TYPE_CHECKING:
     import torch
@@ -55,13 +54,12 @@ class Family:
     source: str
 
 
-def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     """Load one of `FAMILIES`."""
-    name = ModelName(spec.name, options)
-    family = FAMILIES[spec.name]
-    path = user_path(options["weights"]) if "weights" in options else hub.fetch_weights(family.source, name.base)
+    family = FAMILIES[name.base]
+    path = name.options.get("weights") or hub.fetch_weights(family.source, name.base)
     network = family.build(read_weights(path), str(path))
-    return NetworkEmbedder(name.full, network, family.preprocessing, options, device, precision)
+    return NetworkEmbedder(name.full, network, family.preprocessing, name.options, device, precision)
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
@@ -75,8 +73,6 @@ def make_spec(name: ModelName) -> EmbedderSpec:
         name=name.base,
         family=name.provider,
         objective=name.model,
-        dim=None,
-        license="unknown",
         loader=load,
         **hub.published_at(FAMILIES[name.base].source),
     )

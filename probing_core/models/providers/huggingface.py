@@ -8,7 +8,7 @@ Repositories whose code would have to run are refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,12 +38,11 @@ NO_CODE = {"trust_remote_code": False}
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
-def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     """Load a transformers model; image-text models embed by ``get_image_features``."""
     _require_library()
     import transformers
 
-    name = ModelName(spec.name, options)
     folder, weights = _locate(name)
     _refuse_other_libraries(folder, name)
     transformers.logging.disable_progress_bar()
@@ -61,7 +60,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
             f"'{name.base}' has no image processor that can be read ({type(error).__name__}: {one_line(error)}); "
             f"expected a preprocessor_config.json next to its weights."
         ) from error
-    return NetworkEmbedder(name.full, network(model, processor), settings, options, device, precision)
+    return NetworkEmbedder(name.full, network(model, processor), settings, name.options, device, precision)
 
 
 def _locate(name: ModelName) -> tuple[Path, Path | None]:
@@ -169,9 +168,6 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     return EmbedderSpec(
         name=name.base,
         family="transformers",
-        objective="unknown",
-        dim=None,
-        license="unknown",
         weights=f"the folder {folder}" if folder else f"Hugging Face {name.model}",
         loader=load,
         check=check_library if folder else partial(check, name.model),

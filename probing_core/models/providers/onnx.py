@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,9 @@ import numpy as np
 
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.images import as_image
-from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.names import ModelName, refuse_options
 from probing_core.models.preprocessing import make_batch
-from probing_core.models.weights import spec_of_file
 from probing_core.paths import user_path
 from probing_core.transforms.base import Image
 
@@ -108,11 +107,11 @@ class OnnxEmbedder(LoadedEmbedder):
         }
 
 
-def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> OnnxEmbedder:
+def load(name: ModelName, device: str, precision: str) -> OnnxEmbedder:
     """Load a network of ONNX."""
-    refuse_options(spec.name, options)
-    path = user_path(ModelName(spec.name).model)
-    return OnnxEmbedder(spec.name, path, read_preprocessing(path))
+    refuse_options(name.base, name.options)
+    path = user_path(name.model)
+    return OnnxEmbedder(name.base, path, read_preprocessing(path))
 
 
 def read_preprocessing(path: Path) -> Preprocessing:
@@ -138,7 +137,12 @@ def states_preprocessing(path: Path) -> bool:
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     """Return the spec of an ONNX file."""
-    return spec_of_file(name, "ONNX", load)
+    path = user_path(name.model)
+
+    def check() -> Availability:
+        return Availability(True) if path.is_file() else Availability(False, f"there is no file '{path}'")
+
+    return EmbedderSpec(name=name.base, family="ONNX", weights=f"the file {path.name}", loader=load, check=check)
 
 
 def _facts(path: Path) -> Path:

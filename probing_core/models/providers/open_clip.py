@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 PREFIXES = ("open_clip",)
 
 
-def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     """Load an open_clip model; its embedding is ``encode_image``, projected into the space of the texts."""
     import open_clip
 
-    name = ModelName(spec.name, options)
     architecture, path, tag = _resolve(name)
     forced = {key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
     # Weights of this tag were trained with it, but the plain configuration of the same name uses another function.
@@ -51,7 +50,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
             raise ModelUnavailable(
                 f"'{name.base}' could not be loaded from {path}: {one_line(error).rstrip('.!')}."
             ) from error
-    return NetworkEmbedder(name.full, network(model), preprocessing(model), options, device, precision)
+    return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
 
 
 def network(model: nn.Module) -> Network:
@@ -106,8 +105,6 @@ def make_spec(name: ModelName) -> EmbedderSpec:
         name=name.base,
         family=name.model.split("/")[0],
         objective="CLIP",
-        dim=None,
-        license="unknown",
         weights="a local file",
         loader=load,
     )

@@ -32,12 +32,11 @@ HUB = "hf-hub:"
 """Before the name of a Hugging Face repository that holds a timm model and its configuration."""
 
 
-def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     """Load a timm model without its classifier."""
-    name = ModelName(spec.name, options)
     architecture, tensors, source = _weights(name)
     model = build(architecture, tensors, source)
-    return NetworkEmbedder(name.full, network(model), preprocessing(model), options, device, precision)
+    return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
 
 
 def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Module:
@@ -119,9 +118,9 @@ def check_packaged() -> Availability:
 def make_spec(name: ModelName) -> EmbedderSpec:
     """Return the spec of a timm model outside the catalog: a registered name, a folder, or ``hf-hub:<repo>``."""
     if folder := local_folder(name.model):
-        return replace(_UNLISTED, name=name.base, family="timm", weights=f"the folder {folder}")
+        return replace(_UNLISTED, name=name.base, weights=f"the folder {folder}")
     if name.model.startswith(HUB):
-        return replace(_UNLISTED, name=name.base, family="timm", **hub.published_at(name.model.removeprefix(HUB)))
+        return replace(_UNLISTED, name=name.base, **hub.published_at(name.model.removeprefix(HUB)))
     import timm
 
     architecture, _, tag = name.model.partition(".")
@@ -201,7 +200,5 @@ def _blocks(model: nn.Module) -> list[nn.Module]:
     return [model.get_submodule(f"layer{i}") for i in range(1, 5) if hasattr(model, f"layer{i}")]
 
 
-_UNLISTED = EmbedderSpec(
-    name="timm:", family="", objective="unknown", dim=None, license="unknown", weights="a local file", loader=load
-)
+_UNLISTED = EmbedderSpec(name="timm:", family="timm", weights="a local file", loader=load)
 """Fields that are the same for every timm model outside the catalog."""

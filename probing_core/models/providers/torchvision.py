@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from probing_core.catalog import suggest
@@ -20,17 +19,16 @@ if TYPE_CHECKING:
 PREFIXES = ("torchvision",)
 
 
-def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
+def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     """Load a torchvision model with its default weights, or those of ``@weights=PATH``."""
     from torchvision import models
 
-    name = ModelName(spec.name, options)
     published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
-    path = options.get("weights") or hub.fetch_weights(published.url, name.base)
+    path = name.options.get("weights") or hub.fetch_weights(published.url, name.base)
     model = models.get_model(name.model, weights=None)
     classifier = remove_classifier(model)
     load_weights(model, read_weights(path), str(path), ignore=classifier)
-    return NetworkEmbedder(name.full, network(model), preprocessing(published.transforms()), options, device, precision)
+    return NetworkEmbedder(name.full, network(model), preprocessing(published.transforms()), name.options, device, precision)
 
 
 def remove_classifier(model: nn.Module) -> str:
@@ -91,7 +89,6 @@ def make_spec(name: ModelName) -> EmbedderSpec:
         name=name.base,
         family=name.model,
         objective="supervised",
-        dim=None,
         license="BSD-3-Clause",
         data="ImageNet-1k",
         input_size=published.transforms().crop_size[0],
