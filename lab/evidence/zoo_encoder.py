@@ -38,7 +38,7 @@ from lab.pretraining.recipe import PretrainingRecipe, load_recipe
 from lab.pretraining.run import build
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.models.zoo import ViTEmbedder, normalize
+from probing_core.models.zoo_network import ViTEmbedder, normalize
 from probing_core.run.progress import SILENT
 
 BATCH = 64

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from lightly.models.utils import get_at_index, patchify
+from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from probing_core.models.patch_stem import init_maps
-from probing_core.models.zoo import GRID, LINEAR_PATCH, PATCH, PATCH_STEM, TOKENS, build_vit
+from probing_core.models.zoo import GRID, PATCH, TOKENS
+from probing_core.models.zoo_network import build_vit, init_maps, init_vit
 
 WIDTHS = (32, 64, 128, 192)
 GELU_GAIN = 1.7
@@ -117,7 +118,9 @@ class Candidate:
 
 
 def _linear_patch(seed: int) -> VisionTransformer:
-    vit = LINEAR_PATCH.init(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        vit = build_vit(6, PatchEmbed)
     vit.patch_embed = LinearPatch(vit.patch_embed)
     return vit
 
@@ -141,7 +144,7 @@ CANDIDATES = {
     ),
     "inside-norm": Candidate("the same inside each patch, BatchNorm, depth 5", partial(_conv, inside=True, norm=True)),
     "inside": Candidate("the same inside each patch, no statistics, depth 5", partial(_conv, inside=True, norm=False)),
-    "patch-stem": Candidate("cells of 4, 8, 16 px inside each patch, no statistics, depth 4", PATCH_STEM.init),
+    "patch-stem": Candidate("cells of 4, 8, 16 px inside each patch, no statistics, depth 4", init_vit),
 }
 
 

@@ -25,7 +25,7 @@ from lab.pretraining.pictures import Pictures, batch_indices
 from lab.pretraining.recipe import PretrainingRecipe
 from probing_core.errors import BadConfig, BadRun, ProbingError, one_line
 from probing_core.models.processor import resolve_precision
-from probing_core.models.zoo import CURRENT
+from probing_core.models.zoo_network import ARCHITECTURE
 from probing_core.run.progress import Progress
 from probing_core.run.store import write_atomically
 
@@ -102,7 +102,7 @@ def train(
     steps = steps or max(1, round(FLOP_BUDGET / flops))
     facts = Facts(
         recipe=recipe.to_json(),
-        architecture=CURRENT.name,
+        architecture=ARCHITECTURE,
         seed=seed,
         steps=steps,
         batch=batch,

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from lab.pretraining.text_tower import PADDING, TextTower, Vocabulary
 from lab.pretraining.views import Views
-from probing_core.models.zoo import CURRENT, GRID, PATCH, TOKENS, WIDTH, normalize
+from probing_core.models.zoo import GRID, PATCH, TOKENS, WIDTH
+from probing_core.models.zoo_network import init_vit, normalize
 
 
 class Objective(nn.Module, ABC):
@@ -36,7 +37,7 @@ class Objective(nn.Module, ABC):
     def __init__(self, rows: pd.DataFrame, views: Views, seed: int) -> None:
         super().__init__()
         self.views = views
-        self.encoder = CURRENT.init(seed)
+        self.encoder = init_vit(seed)
 
     @abstractmethod
     def forward(self, pictures: Tensor, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

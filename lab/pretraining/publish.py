@@ -26,7 +26,8 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ProbingError
 from probing_core.measures.notation import in_percent
 from probing_core.models.base import LoadedEmbedder
-from probing_core.models.zoo import LICENSE, Architecture, ViTEmbedder, architecture_of, load_zoo, next_weights_path
+from probing_core.models.zoo import LICENSE, weights_path
+from probing_core.models.zoo_network import DESCRIPTION, ViTEmbedder, init_vit, load_zoo
 from probing_core.run.store import write_atomically
 
 POINTS = 12
@@ -195,25 +196,18 @@ def publish(trainings: Sequence[Path], corpus: Corpus) -> dict[str, Gate]:
     Transformed pictures are made once for all of them.
 
     Raises:
-        BadRun: a training is not finished or damaged, its weights are larger than the zoo allows, or architectures
-            differ.
+        BadRun: a training is not finished or damaged, or its weights are larger than the zoo allows.
         BadCorpus: the corpus lacks a split that the gate needs.
     """
     facts = {path: _check(path) for path in trainings}
     logs = {path: read_log(path) for path in trainings}
-    architectures = {f.architecture for f in facts.values()}
-    if len(architectures) != 1:
-        raise BadRun(
-            f"One call publishes encoders of one architecture; these have: {', '.join(sorted(architectures))}."
-        )
-    architecture = architecture_of({"architecture": architectures.pop()})
     trained = {_name(fact): _trained(path, fact) for path, fact in facts.items()}
-    fine = measure_fine(trained, [_untrained(architecture, seed) for seed in range(UNTRAINED)], corpus)
+    fine = measure_fine(trained, [_untrained(seed) for seed in range(UNTRAINED)], corpus)
     gates = {}
     for path, fact in facts.items():
         name, needed = _name(fact), NEEDED.get(fact.recipe["objective"], NEEDED_ELSE)
-        gates[name] = measure(trained[name], _untrained(architecture, fact.seed), corpus, needed, fine[name])
-        _write(path, fact, logs[path], gates[name], architecture)
+        gates[name] = measure(trained[name], _untrained(fact.seed), corpus, needed, fine[name])
+        _write(path, fact, logs[path], gates[name])
     return gates
 
 
@@ -229,9 +223,8 @@ def _trained(training: Path, facts: Facts) -> LoadedEmbedder:
     return load_zoo(_weights(training), f"zoo/{_name(facts)}", {}, "auto", "auto")
 
 
-def _untrained(architecture: Architecture, seed: int) -> LoadedEmbedder:
-    vit = architecture.init(seed)
-    return ViTEmbedder(f"untrained@seed={seed}", vit, {}, "auto", "auto", architecture=architecture.description)
+def _untrained(seed: int) -> LoadedEmbedder:
+    return ViTEmbedder(f"untrained@seed={seed}", init_vit(seed), {}, "auto", "auto")
 
 
 def _check(training: Path) -> Facts:
@@ -246,18 +239,20 @@ def _check(training: Path) -> Facts:
     return facts
 
 
-def _write(training: Path, facts: Facts, log: list[dict[str, float]], gate: Gate, architecture: Architecture) -> None:
+def _write(training: Path, facts: Facts, log: list[dict[str, float]], gate: Gate) -> None:
     content = _weights(training).read_bytes()
     card = model_card(
         facts,
         log,
         gate,
-        network=architecture.description,
+        network=DESCRIPTION,
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
         license_line=LICENSE,
     )
-    path = next_weights_path(facts.recipe["name"], facts.seed)
+    path = weights_path(facts.recipe["name"], facts.seed)
+    if not facts.seed:
+        path = path.parent / "next" / path.name
     write_atomically(path, content)
     write_atomically(path.with_suffix(".md"), card.encode())
 

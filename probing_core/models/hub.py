@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.models.base import Availability
+from probing_core.models.names import ModelName, local_folder
 from probing_core.online import TIMEOUT_S, answers, hub_address, hub_is_forbidden
 
 WEIGHT_FILES = (
@@ -33,6 +34,12 @@ WEIGHT_FILES = (
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Names of the list of files over which a large repository spreads its weights."""
+
+HUB = "hf-hub:"
+"""Before the name of a Hugging Face repository that holds a model of timm or open_clip and its configuration."""
+
+PICKLES = (".bin", ".pth", ".pt")
+"""Ends of the names of weights that `torch.save` wrote."""
 
 _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
@@ -80,6 +87,22 @@ def published_at(source: str, size_mb: float = 0.0) -> dict[str, Any]:
     return {"weights": where, "download_mb": size_mb, "check": partial(on_disk, source, size_mb)}
 
 
+def folder_of(name: ModelName) -> Path | None:
+    """Return the folder that a model's name is, or that of a repository behind `HUB`, downloaded if it is not on disk;
+    None for any other name."""
+    if name.model.startswith(HUB):
+        return fetch_repository(name.model.removeprefix(HUB), name.base)
+    return local_folder(name.model)
+
+
+def facts_of_folder(name: ModelName) -> dict[str, Any]:
+    """Return the fields of an `EmbedderSpec` about such weights (see `folder_of`); empty for any other name."""
+    if name.model.startswith(HUB):
+        return published_at(name.model.removeprefix(HUB))
+    folder = local_folder(name.model)
+    return {"weights": f"the folder {folder}"} if folder else {}
+
+
 def fetch_weights(source: str, model: str) -> Path:
     """Return the file of weights at ``source`` (see `on_disk`), downloaded if it is not on disk."""
     return fetch_url(source, model) if _is_url(source) else find_weights(fetch_repository(source, model), model)
@@ -91,7 +114,7 @@ def fetch_repository(repo: str, model: str) -> Path:
     Raises:
         ModelUnavailable: the hub does not answer or does not give it.
     """
-    return cached_folder(repo) or _fetch(repo, model, _needed)
+    return cached_folder(repo) or _fetch(repo, model, weights=True)
 
 
 def fetch_configuration(repo: str, model: str) -> Path:
@@ -99,7 +122,7 @@ def fetch_configuration(repo: str, model: str) -> Path:
     folder = _snapshot(repo)
     if folder and (folder / "config.json").is_file():
         return folder
-    return _fetch(repo, model, lambda files: _needed(files, weights=False))
+    return _fetch(repo, model, weights=False)
 
 
 def fetch_url(url: str, model: str) -> Path:
@@ -141,23 +164,6 @@ def find_weights(folder: Path, model: str) -> Path:
     )
 
 
-def weight_files(folder: Path, model: str) -> list[Path]:
-    """Return the file of weights in ``folder``, or the several that its index lists.
-
-    Raises:
-        ModelUnavailable: there is none, a listed one is missing, or the index points elsewhere.
-    """
-    files = _files(folder)
-    if any(file.parent != folder for file in files):
-        raise ModelUnavailable(f"'{model}': the index of weights in {folder} lists files that are not next to it.")
-    if lost := [file.name for file in files if not file.is_file()]:
-        raise ModelUnavailable(
-            f"'{model}': the folder {folder} lacks {', '.join(lost)}, which its index of weights lists; "
-            f"fetch the repository again."
-        )
-    return files or [find_weights(folder, model)]
-
-
 def require_host(url: str, model: str) -> None:
     """Raise `ModelUnavailable` at once if the user forbade the network, or after `TIMEOUT_S` without an answer.
 
@@ -190,13 +196,16 @@ def _snapshot(repo: str) -> Path | None:
         return None
 
 
-def _fetch(repo: str, model: str, choose: Callable[[Sequence[str]], list[str]]) -> Path:
+def _fetch(repo: str, model: str, weights: bool) -> Path:
+    """Download what a model needs of a repository: the files beside each other, weights in one format alone."""
     require_host(hub_address(), model)
     from huggingface_hub import HfApi, snapshot_download
 
     try:
-        files = HfApi().list_repo_files(repo)
-        return Path(snapshot_download(repo, allow_patterns=choose(files)))
+        files = [file for file in HfApi().list_repo_files(repo) if "/" not in file]
+        formats = (".safetensors",) if any(file.endswith(".safetensors") for file in files) else PICKLES
+        wanted = (".json", ".txt", ".model", *(formats if weights else ()))
+        return Path(snapshot_download(repo, allow_patterns=[file for file in files if file.endswith(wanted)]))
     except Exception as error:
         raise ModelUnavailable(f"'{model}' could not be fetched: {_hub_reason(error, repo)}") from error
 
@@ -209,12 +218,6 @@ def _host(url: str) -> str:
     return url.split("://", 1)[-1].split("/", 1)[0]
 
 
-def _needed(files: Sequence[str], weights: bool = True) -> list[str]:
-    suffix = (".safetensors",) if any(f.endswith(".safetensors") for f in files) else (".bin", ".pth", ".pt")
-    wanted = (".json", ".txt", ".model", *(suffix if weights else ()))
-    return [f for f in files if "/" not in f and f.endswith(wanted)]
-
-
 def _files(folder: Path) -> list[Path]:
     """Return the file with a usual name; else those that the index lists, there or not; else the only one."""
     if usual := [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]:
@@ -225,17 +228,15 @@ def _files(folder: Path) -> list[Path]:
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue
         return [folder / part for part in sorted(set(map(str, listed)))]
-    others = [path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".pth", ".pt")]
+    others = [path for path in folder.iterdir() if path.suffix in (".safetensors", *PICKLES)]
     return others if len(others) == 1 else []
 
 
-def _hub_reason(error: BaseException, repo: str) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        kind = type(cause).__name__
-        if kind == "GatedRepoError":
-            return f"{repo} is gated; accept its license on Hugging Face and set HF_TOKEN."
-        if kind == "RepositoryNotFoundError":
-            return f"Hugging Face has no public repository '{repo}'; check the name, or set HF_TOKEN if it is private."
-        cause = cause.__cause__
+def _hub_reason(error: Exception, repo: str) -> str:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    if isinstance(error, GatedRepoError):
+        return f"{repo} is gated; accept its license on Hugging Face and set HF_TOKEN."
+    if isinstance(error, RepositoryNotFoundError):
+        return f"Hugging Face has no public repository '{repo}'; check the name, or set HF_TOKEN if it is private."
     return f"{one_line(error)[:300]}."

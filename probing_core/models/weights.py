@@ -33,7 +33,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise ModelUnavailable(f"There is no file of weights '{path}'; give the path of a .safetensors or .pth file.")
     try:
-        content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+        content = _read(path)
     except Exception as error:  # a corrupt file fails in as many ways as there are readers
         raise ModelUnavailable(
             f"'{path}' could not be read as weights without executing code ({_reason(error)}); "
@@ -120,17 +120,14 @@ def signs_digest(module: nn.Module) -> str:
     return sha.hexdigest()
 
 
-def _read_safetensors(path: Path) -> Any:
-    from safetensors.torch import load_file
-
-    return load_file(path)
-
-
-def _read_checkpoint(path: Path) -> Any:
+def _read(path: Path) -> Any:
     import argparse
 
     import torch
+    from safetensors.torch import load_file
 
+    if path.suffix == ".safetensors":
+        return load_file(path)
     # Training scripts keep their arguments with the tensors; a Namespace holds values and executes nothing.
     with torch.serialization.safe_globals([argparse.Namespace]):
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -25,22 +25,8 @@ from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import compiled, load_embedder, zoo
 from probing_core.models.names import parse
 from probing_core.models.weights import signs_digest, weights_digest
-from probing_core.models.zoo import (
-    ARCHITECTURES,
-    CURRENT,
-    DEPTH,
-    LINEAR_PATCH,
-    PATCH_STEM,
-    SPECS,
-    WIDTH,
-    Architecture,
-    ViTEmbedder,
-    architecture_of,
-    init_vit,
-    load_zoo,
-    normalize,
-    weights_path,
-)
+from probing_core.models.zoo import SPECS, WIDTH, weights_path
+from probing_core.models.zoo_network import DEPTH, DESCRIPTION, ViTEmbedder, init_vit, load_zoo, normalize
 from tests.models.made import in_pytorch
 
 pytestmark = pytest.mark.slow
@@ -110,11 +96,11 @@ def test_a_file_of_ones_own_can_be_named(tmp_path: Path) -> None:
     save("mae", tmp_path / "mine.safetensors")
     spec = next(spec for spec in SPECS if spec.name == "zoo/mae")
     name = f"zoo/mae@layer=2@weights={tmp_path}/mine.safetensors"
-    embedder = spec.loader(spec, parse(name).options, "cpu", "float32")
+    embedder = spec.loader(parse(name), "cpu", "float32")
     assert embedder.name == name
     assert embedder.embed(IMAGES).shape == (2, 192)
     with pytest.raises(BadConfig, match="'@weights=' or '@seed=', not both"):
-        spec.loader(spec, {"seed": "1", "weights": f"{tmp_path}/mine.safetensors"}, "cpu", "float32")
+        spec.loader(parse(f"zoo/mae@seed=1@weights={tmp_path}/mine.safetensors"), "cpu", "float32")
 
 
 def test_a_further_training_is_named_by_its_seed(tmp_path: Path, monkeypatch) -> None:
@@ -125,9 +111,9 @@ def test_a_further_training_is_named_by_its_seed(tmp_path: Path, monkeypatch) ->
     with pytest.raises(
         ModelUnavailable, match="no training of 'zoo/mae' with seed 1: .*mae-seed-1.safetensors' is missing"
     ):
-        spec.loader(spec, {"seed": "1"}, "cpu", "float32")
+        spec.loader(parse("zoo/mae@seed=1"), "cpu", "float32")
     save("can", weights_path("mae", 1))
-    first, second = (spec.loader(spec, options, "cpu", "float32") for options in ({}, {"seed": "1"}))
+    first, second = (spec.loader(parse(name), "cpu", "float32") for name in ("zoo/mae", "zoo/mae@seed=1"))
     assert (first.name, second.name) == ("zoo/mae", "zoo/mae@seed=1")
     assert np.array_equal(first.embed(IMAGES), second.embed(IMAGES)), "both were saved from the same start"
 
@@ -142,7 +128,7 @@ def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file({"encoder.head": torch.zeros(3)}, tmp_path / "x", {"facts": "{}"})
+    save_file({"encoder.head": torch.zeros(3)}, tmp_path / "x", {"facts": '{"architecture": "patch-stem"}'})
     with pytest.raises(ModelUnavailable, match="Missing key"):
         load_zoo(tmp_path / "x", "zoo/mae", {}, "cpu", "float32")
     with pytest.raises(ModelUnavailable, match="no encoder of the zoo"):
@@ -160,61 +146,26 @@ def test_what_ships_is_whole(spec) -> None:
     with safe_open(weights_path(name), "pt") as file:
         dtypes = {file.get_tensor(key).dtype for key in file.keys()}  # noqa: SIM118, not a dict
     assert dtypes == {torch.float16}
-    embedder = spec.loader(spec, {}, "cpu", "auto")
+    embedder = spec.loader(parse(spec.name), "cpu", "auto")
     embeddings = embedder.embed(IMAGES)
     assert embeddings.shape == (2, 192)
     assert np.isfinite(embeddings).all()
 
 
-def save_as(architecture: Architecture, path: Path, facts: str) -> None:
-    weights = {f"encoder.{name}": tensor.half() for name, tensor in architecture.init(3).state_dict().items()}
-    save_file(weights, path, {"facts": facts})
-
-
-def test_facts_without_an_architecture_are_of_the_first_zoo() -> None:
-    assert architecture_of({}) is LINEAR_PATCH
-    for name, architecture in ARCHITECTURES.items():
-        assert architecture_of({"architecture": name}) is architecture
-    with pytest.raises(BadConfig, match=r"'perceiver' is not among .*: linear-patch, patch-stem"):
-        architecture_of({"architecture": "perceiver"})
-
-
-@pytest.mark.parametrize(
-    ("architecture", "facts"),
-    [
-        (LINEAR_PATCH, "{}"),
-        (LINEAR_PATCH, '{"architecture": "linear-patch"}'),
-        (PATCH_STEM, '{"architecture": "patch-stem"}'),
-    ],
-)
-def test_a_file_decides_its_architecture(architecture: Architecture, facts: str, tmp_path: Path) -> None:
-    save_as(architecture, tmp_path / "x", facts)
-    embedder = load_embedder(f"zoo/mae@weights={tmp_path}/x", precision="float32")
-    assert embedder.recipe()["architecture"] == architecture.description
-    vit = architecture.init(3).eval()
-    assert embedder.recipe()["layers"] == len(vit.blocks)
-    with torch.no_grad():
-        batch = embedder.prepare(IMAGES)
-        expected = vit.forward_features(batch).mean(1).numpy()
-    assert np.allclose(embedder.embed(IMAGES), expected, atol=2e-2)
-
-
-def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
-    save_as(PATCH_STEM, tmp_path / "x", "{}")
-    with pytest.raises(ModelUnavailable, match="Missing key"):
+@pytest.mark.parametrize("facts", ["{}", '{"architecture": "perceiver"}'])
+def test_weights_of_another_network_are_refused(facts: str, tmp_path: Path) -> None:
+    weights = {f"encoder.{name}": tensor.half() for name, tensor in init_vit(3).state_dict().items()}
+    save_file(weights, tmp_path / "x", {"facts": facts})
+    with pytest.raises(ModelUnavailable, match="and that of this version is 'patch-stem'"):
         load_zoo(tmp_path / "x", "zoo/mae", {}, "cpu", "float32")
-    save_as(PATCH_STEM, tmp_path / "y", '{"architecture": "perceiver"}')
-    with pytest.raises(ModelUnavailable, match="perceiver"):
-        load_zoo(tmp_path / "y", "zoo/mae", {}, "cpu", "float32")
 
 
-def test_the_untrained_baseline_is_of_the_shipped_architecture() -> None:
+def test_the_untrained_baseline_is_of_the_shipped_network() -> None:
     embedder = load_embedder("baseline/random-vit@seed=2", precision="float32")
-    assert embedder.recipe()["architecture"] == CURRENT.description
+    assert embedder.recipe()["architecture"] == DESCRIPTION == load_embedder("zoo/mae").recipe()["architecture"]
     with torch.no_grad():
-        expected = CURRENT.init(2).eval().forward_features(embedder.prepare(IMAGES)).mean(1).numpy()
+        expected = init_vit(2).eval().forward_features(embedder.prepare(IMAGES)).mean(1).numpy()
     assert np.allclose(embedder.embed(IMAGES), expected, atol=1e-4)
-    assert LINEAR_PATCH.description == "ViT 128 px, patch 16, width 192, depth 6, 3 heads"  # in the keys of old runs
 
 
 @pytest.fixture(scope="module")
@@ -233,9 +184,9 @@ def test_a_seed_names_the_same_network_on_every_processor(monkeypatch) -> None:
     monkeypatch.setattr(compiled, "installed_version", lambda: "")  # nothing is embedded
     # No forward pass: PyTorch cannot make one on a processor with matrix units (AMX) that is told to do without them.
     code = (
-        f"from {zoo.__name__} import CURRENT\n"
+        f"from {init_vit.__module__} import init_vit\n"
         f"from {signs_digest.__module__} import signs_digest\n"
-        "for seed in (0, 1): print(signs_digest(CURRENT.init(seed)))"
+        "for seed in (0, 1): print(signs_digest(init_vit(seed)))"
     )
     digests = {"".join(f"{load_embedder(f'baseline/random-vit@seed={seed}').recipe()['weights']}\n" for seed in (0, 1))}
     units = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}  # this process has what there is
@@ -303,7 +254,7 @@ def test_layers_are_the_outputs_of_blocks(images) -> None:
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"layer": "7"}, "layers 1 to 6"), ({"pool": "cls"}, "no class token"), ({"seed": "1"}, "@seed=")],
+    [({"layer": "5"}, "layers 1 to 4"), ({"pool": "cls"}, "no class token"), ({"seed": "1"}, "@seed=")],
 )
 def test_what_it_does_not_have_is_refused(options, told) -> None:
     with pytest.raises(BadConfig, match=told):

@@ -81,7 +81,7 @@ def test_embeddings_are_those_of_the_pictures_in_order(run):
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_statistics_are_computed_while_a_network_is(tmp_path, few_scenes, small_units, monkeypatch, order):
-    begun, statistics, network = Event(), baselines.Handcrafted.embed, NetworkEmbedder.embed_layers
+    begun, statistics, network = Event(), baselines.Plain.embed, NetworkEmbedder.embed_layers
 
     def noted(self, images):
         if images and current_thread() is not main_thread():
@@ -92,7 +92,7 @@ def test_statistics_are_computed_while_a_network_is(tmp_path, few_scenes, small_
         assert not images or begun.wait(timeout=60)
         return network(self, images)
 
-    monkeypatch.setattr(baselines.Handcrafted, "embed", noted)
+    monkeypatch.setattr(baselines.Plain, "embed", noted)
     monkeypatch.setattr(NetworkEmbedder, "embed_layers", waiting)
     models = ("baseline/handcrafted", "baseline/random-vit")[::order]
     store, recipe, corpus = start(tmp_path / "run", few_scenes, models=models)
@@ -104,13 +104,13 @@ def test_statistics_are_computed_while_a_network_is(tmp_path, few_scenes, small_
 
 def test_without_a_network_statistics_are_computed_here_while_pictures_are_made(run, monkeypatch):
     store, recipe, corpus = run
-    threads, plain = set(), baselines.Handcrafted.embed
+    threads, plain = set(), baselines.Plain.embed
 
     def noted(self, images):
         threads.add(current_thread())
         return plain(self, images)
 
-    monkeypatch.setattr(baselines.Handcrafted, "embed", noted)
+    monkeypatch.setattr(baselines.Plain, "embed", noted)
     for name in store.names("models/baseline-handcrafted/embeddings/"):
         store.remove(name)
     embed(store, recipe, corpus)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -15,124 +15,117 @@ from probing_core.images import as_image
 from probing_core.models.base import EmbedderSpec, LoadedEmbedder
 from probing_core.models.names import ModelName, refuse_options
 from probing_core.models.providers.handcrafted import FEATURES, statistics
+from probing_core.models.zoo import SIZE, WIDTH
 from probing_core.transforms.base import Image
 
 PIXELS_SIDE = 16
 
-HASHES = {"difference_hash": "dhash", "perceptual_hash": "phash"}
-"""Hash, as recipes name it -> the function of the package ``ImageHash`` that computes it."""
-
 BITS = 64
+"""Of an image hash."""
+
+LICENSE = "MIT (this project)"
 
 
-class Pixels(LoadedEmbedder):
-    """The picture at 16 x 16 pixels, area-averaged: 768 values in [0, 1]."""
+class Plain(LoadedEmbedder):
+    """A function of pictures that learned nothing.
 
-    on_one_thread = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.dim = PIXELS_SIDE * PIXELS_SIDE * 3
-
-    def embed(self, images: Sequence[Image]) -> np.ndarray:
-        size = PIXELS_SIDE, PIXELS_SIDE
-        rows = [cv2.resize(as_image(image), size, interpolation=cv2.INTER_AREA) for image in images]
-        return np.array(rows, np.float32).reshape(len(rows), self.dim) / 255
-
-    def recipe(self) -> dict[str, Any]:
-        return {"resize": "squash", "interpolation": "area", "size": PIXELS_SIDE, "libraries": {"cv2": cv2.__version__}}
-
-
-class Handcrafted(LoadedEmbedder):
-    """The statistics of `probing_core.models.providers.handcrafted`."""
+    Args:
+        dim: D.
+        function: N pictures -> (N, D).
+        recipe: what its values depend on.
+    """
 
     on_one_thread = True
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.dim = len(FEATURES)
+    def __init__(
+        self, name: str, dim: int, function: Callable[[list[Image]], np.ndarray], recipe: dict[str, Any]
+    ) -> None:
+        self.name, self.dim, self._function, self._recipe = name, dim, function, recipe
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        return statistics([as_image(image) for image in images])
+        return self._function([as_image(image) for image in images]).reshape(len(images), self.dim)
 
     def recipe(self) -> dict[str, Any]:
-        return {"features": list(FEATURES), "libraries": {"cv2": cv2.__version__, "numpy": np.__version__}}
+        return self._recipe
 
 
-class Hash(LoadedEmbedder):
-    """The bits of an image hash, as zeros and ones; ``kind`` is one of `HASHES`."""
+def _pixels(name: str) -> Plain:
+    size = PIXELS_SIDE, PIXELS_SIDE
 
-    on_one_thread = True
+    def embed(images: list[Image]) -> np.ndarray:
+        return np.array([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images], np.float32) / 255
 
-    def __init__(self, name: str, kind: str) -> None:
-        import imagehash
-
-        self.name, self.dim = name, BITS
-        self._kind, self._hash = kind, getattr(imagehash, HASHES[kind])
-
-    def embed(self, images: Sequence[Image]) -> np.ndarray:
-        bits = [self._hash(pillow.fromarray(as_image(image))).hash.ravel() for image in images]
-        return np.array(bits, np.float32).reshape(len(images), BITS)
-
-    def recipe(self) -> dict[str, Any]:
-        versions = {name: version(name) for name in ("ImageHash", "pillow", "numpy", "scipy")}
-        return {"hash": self._kind, "bits": BITS, "libraries": versions}
+    recipe = {"resize": "squash", "interpolation": "area", "size": PIXELS_SIDE, "libraries": {"cv2": cv2.__version__}}
+    return Plain(name, PIXELS_SIDE * PIXELS_SIDE * 3, embed, recipe)
 
 
-def _load_plain(
-    kind: Callable[[str], LoadedEmbedder], spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str
-) -> LoadedEmbedder:
-    refuse_options(spec.name, options)
-    return kind(spec.name)
+def _handcrafted(name: str) -> Plain:
+    libraries = {"cv2": cv2.__version__, "numpy": np.__version__}
+    return Plain(name, len(FEATURES), statistics, {"features": list(FEATURES), "libraries": libraries})
 
 
-def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
+def _hash(name: str, kind: str, function: str) -> Plain:
+    import imagehash
+
+    bits = getattr(imagehash, function)
+
+    def embed(images: list[Image]) -> np.ndarray:
+        return np.array([bits(pillow.fromarray(image)).hash for image in images], np.float32)
+
+    versions = {package: version(package) for package in ("ImageHash", "pillow", "numpy", "scipy")}
+    return Plain(name, BITS, embed, {"hash": kind, "bits": BITS, "libraries": versions})
+
+
+def _load_plain(make: Callable[[str], Plain], name: ModelName, device: str, precision: str) -> Plain:
+    refuse_options(name.base, name.options)
+    return make(name.base)
+
+
+def _load_random_vit(name: ModelName, device: str, precision: str) -> LoadedEmbedder:
     from probing_core.models.weights import signs_digest
-    from probing_core.models.zoo import CURRENT, ViTEmbedder
+    from probing_core.models.zoo_network import ViTEmbedder, init_vit
 
-    refuse_options(spec.name, options, allowed=("pool", "layer", "seed"))
-    vit = CURRENT.init(int(options.get("seed", "0")))
-    others = {key: value for key, value in options.items() if key != "seed"}
-    name = ModelName(spec.name, options).full
-    digest = signs_digest(vit)
-    return ViTEmbedder(name, vit, others, device, precision, weights=digest, architecture=CURRENT.description)
+    refuse_options(name.base, name.options, allowed=("pool", "layer", "seed"))
+    options = dict(name.options)
+    vit = init_vit(int(options.pop("seed", "0")))
+    return ViTEmbedder(name.full, vit, options, device, precision, weights=signs_digest(vit))
 
 
-def _spec(
-    name: str,
-    family: str,
-    dim: int,
-    weights: str,
-    loader: Callable[..., LoadedEmbedder],
-    input_size: int | None = None,
-) -> EmbedderSpec:
+def _spec(name: str, dim: int, weights: str, make: Callable[[str], Plain]) -> EmbedderSpec:
     return EmbedderSpec(
         name=f"baseline/{name}",
-        family=family,
+        family="baseline",
         objective="none",
         dim=dim,
-        license="MIT (this project)",
+        license=LICENSE,
         weights=f"none: {weights}",
-        input_size=input_size,
-        loader=loader,
+        loader=partial(_load_plain, make),
     )
 
 
-def _plain(name: str, dim: int, weights: str, kind: Callable[[str], LoadedEmbedder]) -> EmbedderSpec:
-    return _spec(name, "baseline", dim, weights, partial(_load_plain, kind))
-
-
 SPECS: tuple[EmbedderSpec, ...] = (
-    _plain("pixels", PIXELS_SIDE * PIXELS_SIDE * 3, "the picture at 16 x 16 pixels", Pixels),
-    _plain("handcrafted", len(FEATURES), "color, sharpness, spectrum and noise statistics", Handcrafted),
-    _plain("dhash", BITS, "the difference hash (dHash), bit by bit", partial(Hash, kind="difference_hash")),
-    _plain("phash", BITS, "the perceptual hash (pHash), bit by bit", partial(Hash, kind="perceptual_hash")),
+    _spec("pixels", PIXELS_SIDE * PIXELS_SIDE * 3, "the picture at 16 x 16 pixels", _pixels),
+    _spec("handcrafted", len(FEATURES), "color, sharpness, spectrum and noise statistics", _handcrafted),
     _spec(
-        "random-vit",
-        "ViT",
-        192,
-        "the zoo's architecture with random weights, @seed=N",
-        _load_random_vit,
-        input_size=128,
+        "dhash",
+        BITS,
+        "the difference hash (dHash), bit by bit",
+        partial(_hash, kind="difference_hash", function="dhash"),
+    ),
+    _spec(
+        "phash",
+        BITS,
+        "the perceptual hash (pHash), bit by bit",
+        partial(_hash, kind="perceptual_hash", function="phash"),
+    ),
+    EmbedderSpec(
+        name="baseline/random-vit",
+        family="ViT",
+        objective="none",
+        dim=WIDTH,
+        license=LICENSE,
+        weights="none: the zoo's architecture with random weights, @seed=N",
+        input_size=SIZE,
+        loader=_load_random_vit,
     ),
 )

@@ -88,22 +88,17 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
     Raises:
         BadArray: it is something else, or has not ``dim`` columns, where that is known.
     """
-    pictures = f"{count} image{'s' * (count != 1)}"
     if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
         result = result.detach().float().cpu().numpy()
     try:
         found = np.asarray(result)
-    except ValueError as error:
+        got = f"the shape {found.shape}" if found.dtype.kind in "biuf" else f"values of the type {found.dtype}"
+    except ValueError:
+        found, got = np.empty(0, object), "rows of different lengths"
+    if found.dtype.kind not in "biuf" or found.ndim != 2 or len(found) != count or not found.shape[1]:
         raise BadArray(
-            f"{who} gave rows of different lengths for {pictures}; return an array of numbers (N, D)."
-        ) from error
-    if found.dtype.kind not in "biuf":
-        raise BadArray(
-            f"{who} gave values of the type {found.dtype} for {pictures}; return an array of numbers (N, D)."
-        )
-    if found.ndim != 2 or len(found) != count or not found.shape[1]:
-        raise BadArray(
-            f"{who} gave the shape {found.shape} for {pictures}; return one row an image, ({count}, {dim or 'D'})."
+            f"{who} gave {got} for {count} image{'s' * (count != 1)}; return one row an image, ({count}, {dim or 'D'}), "
+            f"of numbers."
         )
     if dim and found.shape[1] != dim:
         raise BadArray(
@@ -264,9 +259,7 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
         refuse_options(name, asked.options)
         return ArrayEmbedder(name, matrix, samples, digest)
 
-    return EmbedderSpec(
-        name=name, family="precomputed", dim=matrix.shape[1], weights="an array in memory", loader=load
-    )
+    return EmbedderSpec(name=name, family="precomputed", dim=matrix.shape[1], weights="an array in memory", loader=load)
 
 
 def from_module(

@@ -40,7 +40,8 @@ PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     """Load a transformers model; image-text models embed by ``get_image_features``."""
-    _require_library()
+    if not (library := check_library()).available:
+        raise ModelUnavailable(f"'{name.base}' cannot be used: {library.why_not}.")
     import transformers
 
     folder, weights = _locate(name)
@@ -187,12 +188,6 @@ def check_library() -> Availability:
     return Availability(False, "it needs transformers, which is not installed; `pip install transformers`")
 
 
-def _require_library() -> None:
-    library = check_library()
-    if not library.available:
-        raise ModelUnavailable(f"A model of Hugging Face was asked for: {library.why_not}.")
-
-
 def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Module:
     """Load the model of ``folder``, or its architecture with the tensors of the file ``weights``."""
     import torch
@@ -209,8 +204,6 @@ def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Modul
                 with torch.device("meta"):
                     kind = type(kind.from_config(config))
         else:
-            for file in hub.weight_files(folder, name.base):
-                read_weights(file)  # for its sentence on damaged files and on pickles
             arguments |= {"pretrained_model_name_or_path": folder}
         model, info = kind.from_pretrained(**arguments)
         if info["missing_keys"] and all(key.startswith("pooler.") for key in info["missing_keys"]):

@@ -14,10 +14,9 @@ from probing_core.catalog import suggest
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName, one_line
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
-from probing_core.models.names import ModelName, local_folder
+from probing_core.models.names import ModelName
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import timm
-from probing_core.models.providers.timm import HUB
 from probing_core.models.weights import read_weights, refuse_torch_misfit
 from probing_core.paths import user_path
 
@@ -39,7 +38,7 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     with _quiet():
         try:
             if path.suffix not in (".npz", ".npy"):
-                read_weights(path)  # for its sentence when the file is damaged or would execute code
+                read_weights(path)  # executes no code; open_clip tries again with the default of torch, which may
             model = open_clip.create_model(
                 architecture, pretrained=None if ":" in architecture else str(path), **arguments
             )
@@ -101,27 +100,16 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     """Return the spec of an open_clip model outside the catalog."""
-    spec = EmbedderSpec(
-        name=name.base,
-        family=name.model.split("/")[0],
-        objective="CLIP",
-        weights="a local file",
-        loader=load,
-    )
-    if folder := local_folder(name.model):
-        return replace(spec, family="open_clip", weights=f"the folder {folder}")
-    if name.model.startswith(HUB):
-        return replace(spec, family="open_clip", **hub.published_at(name.model.removeprefix(HUB)))
-    tag = _tag(name)
-    return replace(spec, **hub.published_at(_repository(tag) or tag["url"])) if tag else spec
+    family = "open_clip"
+    if not (facts := hub.facts_of_folder(name)):
+        family, tag = name.model.split("/")[0], _tag(name)
+        facts = hub.published_at(_repository(tag) or tag["url"]) if tag else {"weights": "a local file"}
+    return EmbedderSpec(name=name.base, family=family, objective="CLIP", loader=load, **facts)
 
 
 def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
     """Return (architecture for open_clip, file of weights on disk, open_clip's settings of the tag)."""
-    folder = local_folder(name.model)
-    if name.model.startswith(HUB):
-        folder = hub.fetch_repository(name.model.removeprefix(HUB), name.base)
-    if folder:
+    if folder := hub.folder_of(name):
         return f"local-dir:{folder}", hub.find_weights(folder, name.base), {}
     tag = _tag(name)
     architecture = name.model.split("/")[0]

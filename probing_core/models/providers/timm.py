@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from probing_core.catalog import suggest
 from probing_core.errors import ModelUnavailable, UnknownName, one_line
 from probing_core.models import hub
 from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
-from probing_core.models.names import ModelName, local_folder
+from probing_core.models.names import ModelName
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.weights import read_weights, refuse_torch_misfit
 
@@ -27,9 +26,6 @@ PACKAGED = "tf_efficientnet_lite0"
 SENSITIVE = ("conv_stem", "bn1", "blocks.0.0.conv_dw")
 """Modules of EfficientNets in which rounding to bfloat16 shows most: with few inputs a value, errors do not average
 out. On photographs, EfficientNet-Lite0's cosine to float32 is 0.9985 with them rounded, 0.9993 without."""
-
-HUB = "hf-hub:"
-"""Before the name of a Hugging Face repository that holds a timm model and its configuration."""
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
@@ -117,10 +113,8 @@ def check_packaged() -> Availability:
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     """Return the spec of a timm model outside the catalog: a registered name, a folder, or ``hf-hub:<repo>``."""
-    if folder := local_folder(name.model):
-        return replace(_UNLISTED, name=name.base, weights=f"the folder {folder}")
-    if name.model.startswith(HUB):
-        return replace(_UNLISTED, name=name.base, **hub.published_at(name.model.removeprefix(HUB)))
+    if facts := hub.facts_of_folder(name):
+        return EmbedderSpec(name=name.base, family="timm", loader=load, **facts)
     import timm
 
     architecture, _, tag = name.model.partition(".")
@@ -137,27 +131,24 @@ def make_spec(name: ModelName) -> EmbedderSpec:
             f"There are: {', '.join(tags) or 'none'}."
         )
     config: Any = timm.get_pretrained_cfg(name.model)
-    spec = replace(
-        _UNLISTED,
+    own = "weights" in name.options
+    if not (own or tags):
+        raise ModelUnavailable(f"timm has no published weights of '{architecture}'; give a file with @weights=PATH.")
+    return EmbedderSpec(
         name=name.base,
         family=architecture,
         license=config.license or "unknown",
         input_size=config.input_size[1],
+        loader=load,
+        **({"weights": "a local file"} if own else hub.published_at(config.hf_hub_id or config.url)),
     )
-    if "weights" in name.options:
-        return spec
-    if not tags:
-        raise ModelUnavailable(f"timm has no published weights of '{architecture}'; give a file with @weights=PATH.")
-    return replace(spec, **hub.published_at(config.hf_hub_id or config.url))
 
 
 def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
     """Return (architecture, tensors, source of the tensors) of a name."""
     import timm
 
-    folder = local_folder(name.model)
-    if name.model.startswith(HUB):
-        folder = hub.fetch_repository(name.model.removeprefix(HUB), name.base)
+    folder = hub.folder_of(name)
     architecture = f"local-dir:{folder}" if folder else name.model
     if "weights" in name.options:
         return architecture, read_weights(name.options["weights"]), name.options["weights"]
@@ -198,7 +189,3 @@ def _blocks(model: nn.Module) -> list[nn.Module]:
         if blocks is not None:
             return list(blocks)
     return [model.get_submodule(f"layer{i}") for i in range(1, 5) if hasattr(model, f"layer{i}")]
-
-
-_UNLISTED = EmbedderSpec(name="timm:", family="timm", weights="a local file", loader=load)
-"""Fields that are the same for every timm model outside the catalog."""

@@ -28,7 +28,9 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     model = models.get_model(name.model, weights=None)
     classifier = remove_classifier(model)
     load_weights(model, read_weights(path), str(path), ignore=classifier)
-    return NetworkEmbedder(name.full, network(model), preprocessing(published.transforms()), name.options, device, precision)
+    return NetworkEmbedder(
+        name.full, network(model), preprocessing(published.transforms()), name.options, device, precision
+    )
 
 
 def remove_classifier(model: nn.Module) -> str:

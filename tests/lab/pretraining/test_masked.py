@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from lab.pretraining.objectives import Decoder, encode_visible, error_at, patches, random_masks
-from probing_core.models.patch_stem import init_patch_stem_vit
+from probing_core.models.zoo_network import init_vit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -30,7 +30,7 @@ def test_masks_part_the_patches_and_spare_none() -> None:
 
 
 def test_no_hidden_pixel_changes_a_visible_token_in_training() -> None:
-    encoder, images = init_patch_stem_vit(0).train(), torch.randn(2, 3, 128, 128, generator=generator())
+    encoder, images = init_vit(0).train(), torch.randn(2, 3, 128, 128, generator=generator())
     visible, masked = random_masks(2, 0.5, generator())
     with torch.no_grad():
         before = encode_visible(encoder, images, visible)
@@ -41,7 +41,7 @@ def test_no_hidden_pixel_changes_a_visible_token_in_training() -> None:
 
 
 def test_no_gradient_reaches_a_hidden_pixel() -> None:
-    encoder, images = init_patch_stem_vit(0).train(), torch.randn(2, 3, 128, 128, generator=generator())
+    encoder, images = init_vit(0).train(), torch.randn(2, 3, 128, 128, generator=generator())
     images.requires_grad_()
     visible, masked = random_masks(2, 0.75, generator())
     encode_visible(encoder, images, visible).square().sum().backward()
@@ -51,7 +51,7 @@ def test_no_gradient_reaches_a_hidden_pixel() -> None:
 
 
 def test_another_picture_of_the_batch_changes_no_token_in_training() -> None:
-    encoder, images = init_patch_stem_vit(0).train(), torch.randn(2, 3, 128, 128, generator=generator())
+    encoder, images = init_vit(0).train(), torch.randn(2, 3, 128, 128, generator=generator())
     visible, _ = random_masks(2, 0.75, generator())
     other = images.clone()
     other[1] = 5.0
@@ -63,7 +63,7 @@ def test_another_picture_of_the_batch_changes_no_token_in_training() -> None:
 
 def test_visible_tokens_keep_their_positions() -> None:
     """The same content at two places gives two tokens."""
-    encoder = init_patch_stem_vit(0)
+    encoder = init_vit(0)
     images = torch.ones(1, 3, 128, 128)
     with torch.no_grad():
         first, second = (encode_visible(encoder, images, torch.tensor([[place]])) for place in (0, 40))
@@ -71,14 +71,14 @@ def test_visible_tokens_keep_their_positions() -> None:
 
 
 def test_with_everything_visible_it_is_the_encoder() -> None:
-    encoder, images = init_patch_stem_vit(0), torch.randn(2, 3, 128, 128, generator=generator())
+    encoder, images = init_vit(0), torch.randn(2, 3, 128, 128, generator=generator())
     everything = torch.arange(64).expand(2, 64)
     with torch.no_grad():
         assert torch.allclose(encode_visible(encoder, images, everything), encoder.forward_features(images), atol=1e-4)
 
 
 def test_patches_are_in_the_order_of_the_tokens() -> None:
-    encoder, images = init_patch_stem_vit(0), torch.zeros(1, 3, 128, 128)
+    encoder, images = init_vit(0), torch.zeros(1, 3, 128, 128)
     with torch.no_grad():
         for position in (0, 9, 63):
             changed = blank(images, torch.tensor([[position]]))

@@ -15,7 +15,7 @@ from lab.pretraining.objectives import captions, image_text_loss, patches
 from lab.pretraining.recipe import load_recipe, recipe_names
 from lab.pretraining.run import build
 from lab.pretraining.text_tower import PADDING
-from probing_core.models.zoo import normalize
+from probing_core.models.zoo_network import normalize
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from lab.pretraining.publish import publish, sparkline
 from probing_core.errors import BadCorpus, BadRun
 from probing_core.measures import Interval
 from probing_core.models import zoo
-from probing_core.models.zoo import PATCH_STEM, ViTEmbedder, init_vit
+from probing_core.models.zoo_network import DESCRIPTION, ViTEmbedder, init_vit
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path:
         assert f"{gate.linear:.1f} %" in cards[name]
         assert f"{100 * gate.fine.trained.value:.1f} % ({100 * gate.fine.trained.low:.1f}" in cards[name]
         assert cards[name].count("**passed**") == gate.content_passed + gate.fine.passed
-        assert PATCH_STEM.description in cards[name]
+        assert DESCRIPTION in cards[name]
         assert "16 pictures seen, 2 times each" in cards[name]
     assert "noise term ended at" in cards["can"]
     assert "noise term" not in cards["clip"]

@@ -12,7 +12,7 @@ from lab.evidence.zoo_stems import CANDIDATES, VisibleBatchNorm, estimate_statis
 from lab.pretraining import gate
 from lab.pretraining.objectives import encode_visible, random_masks
 from lab.pretraining.pictures import gather
-from probing_core.models.zoo import normalize
+from probing_core.models.zoo_network import normalize
 from probing_core.run.progress import SILENT
 
 

@@ -6,9 +6,18 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from probing_core.models.patch_stem import DEPTH, KERNELS, WIDTHS, cut_cells, init_patch_stem_vit
 from probing_core.models.weights import signs_digest, weights_digest
-from probing_core.models.zoo import PATCH, PATCH_STEM, SIZE, WIDTH, ViTEmbedder, normalize
+from probing_core.models.zoo import PATCH, SIZE, WIDTH
+from probing_core.models.zoo_network import (
+    DEPTH,
+    DESCRIPTION,
+    KERNELS,
+    WIDTHS,
+    ViTEmbedder,
+    cut_cells,
+    init_vit,
+    normalize,
+)
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -25,25 +34,25 @@ def photographs() -> torch.Tensor:
 
 def test_a_seed_decides_the_weights_and_leaves_no_trace() -> None:
     state = torch.get_rng_state()
-    assert weights_digest(init_patch_stem_vit(0).state_dict()) == weights_digest(init_patch_stem_vit(0).state_dict())
-    assert signs_digest(init_patch_stem_vit(0)) != signs_digest(init_patch_stem_vit(1))
+    assert weights_digest(init_vit(0).state_dict()) == weights_digest(init_vit(0).state_dict())
+    assert signs_digest(init_vit(0)) != signs_digest(init_vit(1))
     assert torch.equal(state, torch.get_rng_state())
 
 
 def test_size_is_the_documented_one() -> None:
-    vit = init_patch_stem_vit(0)
+    vit = init_vit(0)
     assert 1.9e6 < sum(p.numel() for p in vit.parameters()) < 2.0e6
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         assert vit.forward_features(torch.zeros(1, 3, SIZE, SIZE)).shape == (1, 64, WIDTH)
     assert 0.28e9 < counter.get_total_flops() < 0.30e9
     assert np.prod(KERNELS) == PATCH
-    assert f"stem of {' and '.join(map(str, WIDTHS))} channels" in PATCH_STEM.description
-    assert f"width {WIDTH}, depth {DEPTH}" in PATCH_STEM.description
+    assert f"stem of {' and '.join(map(str, WIDTHS))} channels" in DESCRIPTION
+    assert f"width {WIDTH}, depth {DEPTH}" in DESCRIPTION
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_a_token_depends_on_its_own_patch_alone(training: bool) -> None:
-    stem = init_patch_stem_vit(0).patch_embed.train(training)
+    stem = init_vit(0).patch_embed.train(training)
     images = draw(2, 3, SIZE, SIZE)
     with torch.no_grad():
         before = stem(images)
@@ -55,7 +64,7 @@ def test_a_token_depends_on_its_own_patch_alone(training: bool) -> None:
 
 
 def test_visible_tokens_are_those_of_the_whole_picture() -> None:
-    stem, images = init_patch_stem_vit(0).patch_embed, draw(3, 3, SIZE, SIZE)
+    stem, images = init_vit(0).patch_embed, draw(3, 3, SIZE, SIZE)
     visible = torch.stack([torch.randperm(64, generator=torch.Generator().manual_seed(n))[:16] for n in range(3)])
     with torch.no_grad():
         whole, some = stem(images), stem(images, visible)
@@ -77,7 +86,7 @@ def test_an_embedding_does_not_depend_on_its_batch() -> None:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(6)]
     black = [np.zeros((SIZE, SIZE, 3), np.uint8)] * 5
-    embedder = ViTEmbedder("x", init_patch_stem_vit(0))
+    embedder = ViTEmbedder("x", init_vit(0))
     alone, among, beside = embedder.embed(images[:1]), embedder.embed(images), embedder.embed([images[0], *black])
     assert np.allclose(alone[0], among[0], atol=1e-5)
     assert np.allclose(alone[0], beside[0], atol=1e-5)
@@ -85,7 +94,7 @@ def test_an_embedding_does_not_depend_on_its_batch() -> None:
 
 
 def test_half_of_the_filters_measure_detail() -> None:
-    stem = init_patch_stem_vit(0).patch_embed
+    stem = init_vit(0).patch_embed
     flat = torch.tensor([0.3, -1.0, 0.5]).view(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)
     with torch.no_grad():
         response = stem.maps[0](flat)[0].abs().amax(dim=(1, 2))
@@ -96,7 +105,7 @@ def test_half_of_the_filters_measure_detail() -> None:
 
 def test_activations_keep_their_scale(photographs) -> None:
     """Without normalization, the initial weights alone must keep the signal from vanishing or growing."""
-    stem, x, scales = init_patch_stem_vit(0).patch_embed, photographs, []
+    stem, x, scales = init_vit(0).patch_embed, photographs, []
     with torch.no_grad():
         for layer in stem.maps[:-1]:
             x = torch.relu(layer(x))
@@ -107,7 +116,7 @@ def test_activations_keep_their_scale(photographs) -> None:
 
 
 def test_bfloat16_is_close(photographs) -> None:
-    vit = init_patch_stem_vit(0)
+    vit = init_vit(0)
     images = [(255 * (p.permute(1, 2, 0).numpy() * 0.2 + 0.5)).clip(0, 255).astype(np.uint8) for p in photographs]
     full, half = (ViTEmbedder("x", vit, precision=p).embed(images) for p in ("float32", "bfloat16"))
     cosine = (full * half).sum(1) / np.linalg.norm(full, axis=1) / np.linalg.norm(half, axis=1)
@@ -116,6 +125,6 @@ def test_bfloat16_is_close(photographs) -> None:
 
 def test_it_is_compiled_where_others_are(caplog) -> None:
     """An operation that cannot be converted would leave the encoder to PyTorch, at two thirds of the speed."""
-    embedder = ViTEmbedder("x", init_patch_stem_vit(0))
+    embedder = ViTEmbedder("x", init_vit(0))
     embedder.embed([np.zeros((SIZE, SIZE, 3), np.uint8)])
     assert not [record for record in caplog.records if "No conversion rule" in record.getMessage()]

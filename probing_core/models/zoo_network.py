@@ -1,0 +1,225 @@
+"""The network of the zoo's encoders: a small ViT behind a stem of maps and rectifiers inside each 16 px patch.
+
+One linear map of 16 x 16 pixels averages texture away before a nonlinearity can measure it. The stem maps cells of
+4 x 4 pixels, then joins 2 x 2 cells, then 2 x 2 of those. Its kernels do not overlap, so that a token depends on its
+own patch alone, as masked objectives need. It has no normalization, so that an embedding depends neither on other
+pictures nor on how much of a picture is visible; the initial weights set the scale of the activations.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors import SafetensorError, safe_open
+from timm.layers import build_sincos2d_pos_embed
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from probing_core.errors import ModelUnavailable, one_line
+from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.weights import weights_digest
+from probing_core.models.zoo import GRID, PATCH, PREPROCESSING, SIZE, TOKENS, WIDTH
+
+ARCHITECTURE = "patch-stem"
+"""Name of the network in the facts of a file of weights."""
+
+DESCRIPTION = "ViT 128 px, patch 16, stem of 96 and 128 channels inside the patches, width 192, depth 4, 3 heads"
+"""The same in words; part of the recipe of an embedding."""
+
+DEPTH, HEADS = 4, 3
+KERNELS = (4, 2, 2)
+"""Sides of the cells that a map joins: pixels, then cells of the map before. Their product is the patch."""
+
+WIDTHS = (96, 128)
+"""Channels between the maps; the last map gives the token."""
+
+RECTIFIER_GAIN = math.sqrt(2 / (1 - 1 / math.pi))
+"""Keeps the variance over random weights of what a rectifier gives out (Brock et al. 2021, NF-ResNets)."""
+
+DETAIL_GAIN, LEVEL_GAIN = 4.0, 0.5
+"""Scales of the first map's filters without and with a response to constant color. Neighboring pixels of photographs
+are nearly equal: filters of equal norm would respond to detail about a tenth as strongly as to color."""
+
+
+class PatchStem(nn.Module):
+    """Pictures -> one token a patch; called by timm's `VisionTransformer` as its ``embed_layer``."""
+
+    def __init__(self, img_size: int = SIZE, patch_size: int = PATCH, embed_dim: int = WIDTH, **_: Any) -> None:
+        super().__init__()
+        self.num_patches = (img_size // patch_size) ** 2
+        inputs, outputs = (3, *WIDTHS), (*WIDTHS, embed_dim)
+        triples = zip(inputs, outputs, KERNELS, strict=True)
+        self.maps = nn.ModuleList(nn.Conv2d(c, width, kernel, kernel) for c, width, kernel in triples)
+
+    def forward(self, images: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Return the tokens (N, 64, D) of pictures (N, 3, 128, 128).
+
+        Args:
+            visible: (N, K) positions of patches; only they are computed, and the tokens are (N, K, D).
+        """
+        if visible is not None:
+            return self._of_cells(images, visible)
+        x = images
+        for position, layer in enumerate(self.maps):
+            x = layer(nn.functional.relu_(x) if position else x)
+        return x.flatten(2).transpose(1, 2)  # OpenVINO has no rule for .mT
+
+    def _of_cells(self, images: Tensor, visible: Tensor) -> Tensor:
+        """Compute the output of the convolutions from the visible patches' cells alone, by matrix products."""
+        x = cut_cells(images)
+        x = x.gather(1, visible.view(*visible.shape, 1, 1, 1).expand(-1, -1, *x.shape[2:]))
+        for position, layer in enumerate(self.maps):
+            assert isinstance(layer, nn.Conv2d)
+            weight = layer.weight.permute(0, 2, 3, 1).flatten(1)  # in the order of a cell: rows, columns, channels
+            x = nn.functional.relu_(x).flatten(-2) if position else x
+            x = nn.functional.linear(x, weight, layer.bias)
+        return x
+
+
+def cut_cells(images: Tensor) -> Tensor:
+    """Cut (N, 3, 128, 128) into (N, 64, 4, 4, 48): patches, quarters, quarters of those, values of a cell."""
+    inner, middle, outer = KERNELS
+    rows_and_columns = (GRID, outer, middle, inner)
+    x = images.permute(0, 2, 3, 1).reshape(len(images), *rows_and_columns, *rows_and_columns, 3)
+    x = x.permute(0, 1, 5, 2, 6, 3, 7, 4, 8, 9)
+    return x.reshape(len(images), TOKENS, outer**2, middle**2, inner**2 * 3)
+
+
+def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
+    """Build a ViT of the zoo's size; its weights are drawn from the global random state.
+
+    Positions start as the two-dimensional sine and cosine code of MAE (He et al. 2022) and are trained: random ones
+    would cost the masked objectives much of their few steps.
+
+    Args:
+        stem: what makes tokens of pictures.
+    """
+    vit = VisionTransformer(
+        img_size=SIZE,
+        patch_size=PATCH,
+        embed_dim=WIDTH,
+        depth=depth,
+        num_heads=HEADS,
+        num_classes=0,
+        class_token=False,
+        global_pool="avg",
+        fc_norm=False,  # tokens are normalized before the mean, so that decoders receive them normalized too
+        embed_layer=stem,
+    )
+    vit.pos_embed = nn.Parameter(build_sincos2d_pos_embed([GRID, GRID], WIDTH, interleave_sin_cos=False)[None])
+    return vit
+
+
+def init_vit(seed: int) -> VisionTransformer:
+    """Return an encoder with random weights; the global random state stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        vit = build_vit(DEPTH, PatchStem)
+        init_maps(vit.patch_embed.maps)
+    return vit
+
+
+@torch.no_grad()
+def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
+    """Initialize random filters of equal norm, scaled so that variance stays from map to map.
+
+    In half of them the weights of a channel sum to 0: they measure detail, where random filters measure mean color.
+
+    Args:
+        gain: of the function between the maps.
+    """
+    for position, layer in enumerate(maps):
+        weight = layer.weight
+        weight.normal_()
+        half = len(weight) // 2
+        weight[:half] -= weight[:half].mean(dim=(2, 3), keepdim=True)
+        weight /= weight.pow(2).sum(dim=(1, 2, 3), keepdim=True).sqrt()
+        if position:
+            weight *= gain
+        else:
+            weight[:half] *= DETAIL_GAIN
+            weight[half:] *= LEVEL_GAIN
+        if layer.bias is not None:
+            layer.bias.zero_()
+
+
+def normalize(pixels: Tensor) -> Tensor:
+    """Return the input of the encoder: (N, 3, H, W) in [0, 1], less `PREPROCESSING`'s mean, over its std."""
+    mean = torch.tensor(PREPROCESSING.mean, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(PREPROCESSING.std, device=pixels.device).view(3, 1, 1)
+    return (pixels - mean) / std
+
+
+class ViTEmbedder(NetworkEmbedder):
+    """An encoder of the zoo in memory.
+
+    Args:
+        vit: of `init_vit`, with whatever weights.
+        weights: digest of the weights, where it is not that of their bytes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        vit: VisionTransformer,
+        options: Mapping[str, str] | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
+        weights: str = "",
+    ) -> None:
+        def embed(batch: Tensor) -> Tensor:
+            return vit.forward_features(batch).float().mean(1)  # summed in float32, whatever the precision
+
+        network = Network(
+            module=vit,
+            embed=embed,
+            pooling="mean",
+            features=vit.forward_features,
+            blocks=list(vit.blocks),  # type: ignore[arg-type]
+            weights=weights,
+            details={"architecture": DESCRIPTION},
+            versions={"timm": timm.__version__},
+        )
+        super().__init__(name, network, PREPROCESSING, options or {}, device, precision)
+
+
+def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
+    """Load the encoder in the file ``path``."""
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            weights = {key: file.get_tensor(key).to(torch.float32, copy=True) for key in file.keys()}  # noqa: SIM118, not a dict
+        if (architecture := facts.get("architecture")) != ARCHITECTURE:
+            raise ValueError(f"its network is '{architecture}', and that of this version is '{ARCHITECTURE}'")
+        with torch.device("meta"):  # no weights are drawn, since the file has all of them
+            vit = init_vit(0)
+        vit.load_state_dict(_under("encoder.", weights), assign=True)
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        raise ModelUnavailable(f"'{path}' holds no encoder of the zoo that can be read: {one_line(error)}.") from error
+    return ViTEmbedder(name, vit, options, device, precision, _digest(weights, vit))
+
+
+def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
+
+
+def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
+    """Return the digest by which runs know a model: the tower of the words counts too, in the order of its layers."""
+    words = [key for key in weights if key.startswith("text.")]
+    if not words:
+        return weights_digest(vit.state_dict())
+
+    def place(key: str) -> tuple:
+        layer = key.removesuffix("weight").removesuffix("bias")
+        _, part, *inner = layer.split(".")
+        first = ("positions", "words", "blocks", "project").index(part)
+        return first, inner[:2], "self_attn" not in inner, "out_proj" in inner, layer, key.endswith("bias")
+
+    encoder = {f"encoder.{key}": tensor for key, tensor in vit.state_dict().items()}
+    return weights_digest(encoder | {key: weights[key] for key in sorted(words, key=place)})
