@@ -23,7 +23,7 @@ from lab.devtools.commands import errors_in_a_line, put
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
 from probing_core.compute.live import PRIOR
-from probing_core.corpora.photos import photographs
+from probing_core.corpora.photos import PhotosCorpus
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.measures.statistics import Interval, interval
@@ -143,7 +143,7 @@ def main() -> None:
     run = open_run(options.run)
     predictor = Predictor(run)
     models = options.models or predictor.models
-    given = dict(list(dict(photographs()).items())[: options.photographs])
+    given = dict(list(dict(PhotosCorpus().photographs()).items())[: options.photographs])
     answers = ask(predictor, altered(options.library, "views", given), models)
     held_out = tested(run, models)
     for part, rows in ((f"answers, {options.library}", answers), ("answers, held out", held_out)):

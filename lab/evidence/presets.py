@@ -16,7 +16,7 @@ import numpy as np
 
 from lab.devtools.commands import errors_in_a_line, uv_run
 from lab.protocols.imagenet_c import TRANSFORMS
-from probing_core.corpora.photos import photographs
+from probing_core.corpora.photos import PhotosCorpus
 from probing_core.transforms import Image, Transform, generator
 from probing_core.transforms.base import grid
 
@@ -46,7 +46,7 @@ def difference(one: Image, other: Image) -> float:
 def squares() -> dict[str, Image]:
     """The middle of each packaged photograph, `SIDE` pixels."""
     made = {}
-    for name, picture in photographs():
+    for name, picture in PhotosCorpus().photographs():
         height, width = picture.shape[:2]
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from probing_core.corpora.base import Corpus, CorpusKind, DigestedCorpus, content_digest
-from probing_core.errors import BadCorpus, BadImage
+from probing_core.errors import BadCorpus, BadImage, one_line
 from probing_core.images import Image, check, read_bytes, read_image, size_error
 from probing_core.paths import leads_out, user_path
 
@@ -27,9 +27,6 @@ WAITS_S = (1.0, 2.0, 4.0, 8.0)
 
 READERS = 16
 """Files that are read at the same time."""
-
-LIBRARIES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
-"""Protocol -> the library that fsspec reads it with."""
 
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError, ValueError)
 """Errors that another try does not mend."""
@@ -54,15 +51,12 @@ class Storage:
     def __init__(self, address: str) -> None:
         _refuse_credentials(address)
         self.address = address
-        protocol = address.partition("://")[0]
         import fsspec
 
         try:
             self._files, root = fsspec.core.url_to_fs(address)
-        except ImportError:
-            library = LIBRARIES.get(protocol)
-            mend = f"`pip install {library}`" if library else f"install fsspec's library for '{protocol}'"
-            raise BadCorpus(f"{address} needs a library that is not installed; {mend}.") from None
+        except ImportError as error:  # fsspec's own text, which names the library
+            raise BadCorpus(f"{address} needs a library that is not installed: {one_line(error)}.") from None
         except Exception as error:
             raise BadCorpus(
                 f"{address} cannot be opened ({type(error).__name__}); expected an address such as "

@@ -87,13 +87,13 @@ class PhotosCorpus(Corpus):
 
     name = "photos"
 
-    def __init__(self, photographs: tuple[Photograph, ...] = PHOTOGRAPHS) -> None:
+    def __init__(self) -> None:
         self.skipped: list[tuple[str, str]] = []
         self._bytes: dict[str, bytes] = {}
         self._images: dict[str, Image] = {}
         self._squares: dict[str, tuple[int, int, int]] = {}
         found = []
-        for photograph in photographs:
+        for photograph in PHOTOGRAPHS:
             try:
                 data = photograph.read_bytes()
                 image = read_image(data, photograph.name)
@@ -133,12 +133,8 @@ class PhotosCorpus(Corpus):
         return whole[top : top + side, left : left + side].copy()
 
     def photographs(self) -> list[tuple[str, Image]]:
+        """Return (name, image) of each photograph, whole."""
         return list(self._images.items())
-
-
-def photographs() -> list[tuple[str, Image]]:
-    """Return (name, image) of each packaged photograph, whole."""
-    return PhotosCorpus().photographs()
 
 
 def spread_squares(image: Image) -> list[tuple[int, int, int]]:

@@ -143,13 +143,12 @@ def as_image(array: object) -> Image:
     )
 
 
-def to_image(picture: Any, name: str = "the picture") -> Image:
+def to_image(picture: Any) -> Image:
     """Return ``picture`` as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
 
     Args:
         picture: an array (H, W, 3) or (H, W) ``uint8``; a picture of Pillow; a tensor (C, H, W), ``uint8`` or from 0
             to 1; the path or the bytes of an encoded picture, or a mapping with ``path`` or ``bytes``.
-        name: what messages call it.
 
     Raises:
         BadImage: it is none of these, or has another shape or type.
@@ -157,21 +156,21 @@ def to_image(picture: Any, name: str = "the picture") -> Image:
     if isinstance(picture, dict):
         picture = picture.get("bytes") or picture.get("path")
     if isinstance(picture, bytes | str | Path):
-        return read_image(picture, name if isinstance(picture, bytes) else None)
+        return read_image(picture)
     if isinstance(picture, pillow.Image):
-        return np.array(to_rgb(picture, name, stored_bits(picture), []))
+        return np.array(to_rgb(picture, "the picture", stored_bits(picture), []))
     if hasattr(picture, "detach"):
-        return _of_tensor(picture.detach().cpu().numpy(), name)
+        return _of_tensor(picture.detach().cpu().numpy())
     return as_image(picture)
 
 
-def _of_tensor(values: np.ndarray, name: str) -> Image:
+def _of_tensor(values: np.ndarray) -> Image:
     if values.ndim != 3 or values.shape[0] not in (1, 3):
-        raise BadImage(f"A picture as a tensor is of the shape (3, H, W); {name} has the shape {values.shape}.")
+        raise BadImage(f"A picture as a tensor is of the shape (3, H, W); this one is {values.shape}.")
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):
             raise BadImage(
-                f"A picture as a tensor of {values.dtype} has values from 0 to 1; {name} has some from "
+                f"A picture as a tensor of {values.dtype} has values from 0 to 1; this one has some from "
                 f"{values.min():.3g} to {values.max():.3g}: leave the normalization to the encoder."
             )
         values = np.rint(values * 255).astype(np.uint8)

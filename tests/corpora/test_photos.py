@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from probing_core.corpora import photos
 from probing_core.corpora.photos import (
     MIN_CONTRAST,
     MIN_SQUARE_SIDE,
     PHOTOGRAPHS,
     PhotosCorpus,
-    photographs,
     spread_squares,
 )
 from probing_core.errors import BadCorpus
@@ -67,21 +67,23 @@ def test_loading_gives_a_copy(corpus: PhotosCorpus) -> None:
     assert corpus.load("chelsea/00").mean() > 50
 
 
-def test_a_photograph_that_is_not_shipped_is_left_out_and_said(corpus: PhotosCorpus) -> None:
+def test_a_photograph_that_is_not_shipped_is_left_out_and_said(corpus: PhotosCorpus, monkeypatch) -> None:
     moved = replace(PHOTOGRAPHS[0], path="data/gone.png")
-    without = PhotosCorpus((moved, *PHOTOGRAPHS[1:]))
+    monkeypatch.setattr(photos, "PHOTOGRAPHS", (moved, *PHOTOGRAPHS[1:]))
+    without = PhotosCorpus()
     assert without.skipped == [("astronaut", "the installed skimage does not ship data/gone.png")]
     assert "astronaut missing" in without.description
     assert len(without.rows) == len(corpus.rows) - 20
     assert without.fingerprint != corpus.fingerprint
     kept = corpus.rows[corpus.rows["base_id"] != "astronaut"].reset_index(drop=True)
     assert without.rows.equals(kept)
+    monkeypatch.setattr(photos, "PHOTOGRAPHS", (replace(PHOTOGRAPHS[0], package="no_such_package"),))
     with pytest.raises(BadCorpus, match="reinstall"):
-        PhotosCorpus((replace(PHOTOGRAPHS[0], package="no_such_package"),))
+        PhotosCorpus()
 
 
 def test_whole_photographs_for_samples() -> None:
-    whole = dict(photographs())
+    whole = dict(PhotosCorpus().photographs())
     assert list(whole) == [photograph.name for photograph in PHOTOGRAPHS]
     assert whole["retina"].shape == (1411, 1411, 3)
 

@@ -600,7 +600,7 @@ def test_gray_and_transparent_pictures_become_rgb():
 def test_what_is_no_picture_is_refused_in_one_sentence():
     torch = pytest.importorskip("torch")
     for form, message in (
-        (torch.zeros(40, 40), r"shape \(3, H, W\); the picture has the shape \(40, 40\)"),
+        (torch.zeros(40, 40), r"shape \(3, H, W\); this one is \(40, 40\)"),
         (torch.full((3, 4, 4), -1.5), "from -1.5 to -1.5: leave the normalization to the encoder"),
         (torch.full((3, 4, 4), float("nan")), "values from 0 to 1"),
         (np.zeros((4, 4, 3)), "uint8"),

@@ -97,8 +97,8 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
         found, got = np.empty(0, object), "rows of different lengths"
     if found.dtype.kind not in "biuf" or found.ndim != 2 or len(found) != count or not found.shape[1]:
         raise BadArray(
-            f"{who} gave {got} for {count} image{'s' * (count != 1)}; return one row an image, ({count}, {dim or 'D'}), "
-            f"of numbers."
+            f"{who} gave {got} for {count} image{'s' * (count != 1)}; "
+            f"return one row an image, ({count}, {dim or 'D'}), of numbers."
         )
     if dim and found.shape[1] != dim:
         raise BadArray(

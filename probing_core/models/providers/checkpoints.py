@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +88,7 @@ def build_simclr(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
     return torchvision_.network(model)
 
 
-def build_slip(tensors: Mapping[str, torch.Tensor], source: str, width: int = 768, heads: int = 12) -> Network:
+def build_slip(tensors: Mapping[str, torch.Tensor], source: str, width: int, heads: int) -> Network:
     """Build the image encoder of SLIP (Mu et al. 2022), timm's ViT, without projections: all its objectives have it."""
     import timm
 
@@ -168,32 +168,13 @@ FAMILIES: dict[str, Family] = {
 """Model name -> how its state dict becomes a network."""
 
 
-def _published(
-    loader: Callable[..., LoadedEmbedder],
-    name: str,
-    source: str,
-    family: str,
-    objective: str,
-    data: str,
-    license: str,
-    input_size: int,
-    dim: int,
-    download_mb: float,
-    *,
-    role: str = "",
-) -> EmbedderSpec:
-    return EmbedderSpec(
-        name=name,
-        family=family,
-        objective=objective,
-        dim=dim,
-        license=license,
-        data=data,
-        input_size=input_size,
-        role=role,
-        loader=loader,
-        **hub.published_at(source, download_mb),
-    )
+COLUMNS = ("family", "objective", "data", "license", "input_size", "dim")
+
+
+def _published(loader: Callable[..., LoadedEmbedder], name: str, source: str, *facts: Any, role: str) -> EmbedderSpec:
+    """Return a row of `PUBLISHED`: ``facts`` are `COLUMNS`, then megabytes to download from ``source``."""
+    about = dict(zip(COLUMNS, facts[:-1], strict=True))
+    return EmbedderSpec(name=name, role=role, loader=loader, **about, **hub.published_at(source, facts[-1]))
 
 
 def _timm(model: str, *facts: Any, role: str = "", source: str = "") -> EmbedderSpec:
@@ -201,13 +182,17 @@ def _timm(model: str, *facts: Any, role: str = "", source: str = "") -> Embedder
 
 
 def _open_clip(tag: str, repo: str, data: str, license: str, role: str = "") -> EmbedderSpec:
-    name = f"open_clip:ViT-B-16/{tag}"
-    facts = (data, license, 224, 512, 599)
-    return _published(open_clip_.load, name, repo, "ViT-B/16", "CLIP", *facts, role=role)
+    facts = ("ViT-B/16", "CLIP", data, license, 224, 512, 599)
+    return _published(open_clip_.load, f"open_clip:ViT-B-16/{tag}", repo, *facts, role=role)
 
 
 def _state_dict(name: str, *facts: Any, role: str = "") -> EmbedderSpec:
     return _published(load, name, FAMILIES[name].source, *facts, role=role)
+
+
+def _transformers(repo: str, *facts: Any, role: str) -> EmbedderSpec:
+    spec = _published(huggingface.load, f"hf:{repo}", repo, *facts, role=role)
+    return replace(spec, check=partial(huggingface.check, repo, spec.download_mb))
 
 
 IN1K, IN21K, YFCC = "ImageNet-1k", "ImageNet-21k", "YFCC15M"
@@ -239,19 +224,8 @@ PUBLISHED = (
     _open_clip("laion2b_s34b_b88k", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "LAION-2B", "MIT"),
     _open_clip("datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K", "DataComp-1B", "MIT"),
     _timm("vit_base_patch16_clip_224.openai", "ViT-B/16", "CLIP", OPENAI_PAIRS, APACHE, 224, 768, 345),
-    EmbedderSpec(
-        name="hf:kakaobrain/align-base",
-        family="EfficientNet-B7",
-        objective="ALIGN",
-        dim=640,
-        license="unknown",
-        weights="Hugging Face kakaobrain/align-base",
-        data="COYO-700M",
-        input_size=289,
-        download_mb=690,
-        role="ALIGN",
-        loader=huggingface.load,
-        check=partial(huggingface.check, "kakaobrain/align-base", 690),
+    _transformers(
+        "kakaobrain/align-base", "EfficientNet-B7", "ALIGN", "COYO-700M", "unknown", 289, 640, 690, role="ALIGN"
     ),
     _timm("vit_base_patch16_224.augreg_in21k", "ViT-B/16", "supervised", IN21K, APACHE, 224, 768, 410),
     _timm("deit_base_patch16_224.fb_in1k", "ViT-B/16", "supervised", IN1K, APACHE, 224, 768, 346, role="supervised"),
