@@ -9,7 +9,7 @@ from glob import glob
 from pathlib import Path
 
 from probing_core.catalog import suggest
-from probing_core.errors import BadConfig
+from probing_core.errors import BadConfig, UnknownName
 from probing_core.paths import user_path
 
 OPTIONS = {
@@ -110,6 +110,17 @@ def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[st
             raise BadConfig(
                 f"'{name}' takes no '@{option}='; it takes {', '.join(f'@{a}=' for a in allowed) or 'no options'}."
             )
+
+
+def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") -> UnknownName:
+    """Return the error of a name that a library lacks, with the closest of those that it has.
+
+    Args:
+        lacks: begin of the sentence ("timm has no model").
+        listing: what lists ``known``, where they are too many for a message.
+    """
+    there_are = f"`{listing}` lists them." if listing else f"There are: {', '.join(known) or 'none'}."
+    return UnknownName(f"{lacks} '{name}'.{suggest(name, known)} {there_are}")
 
 
 def local_folder(model: str) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,43 +59,50 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
         ModelUnavailable: tensors are missing, unexpected, or of another shape; they are named.
     """
     wanted = module.state_dict()
-    missing = [name for name in wanted if name not in tensors]
-    unexpected = [name for name in tensors if name not in wanted and not (ignore and name.startswith(ignore))]
-    misshapen = [
-        f"{name} {tuple(tensors[name].shape)} for {tuple(wanted[name].shape)}"
-        for name in wanted
-        if name in tensors and tensors[name].shape != wanted[name].shape
-    ]
-    refuse_misfit(source, missing, unexpected, misshapen)
-    for name in wanted:  # in place of the module's own: a file has lost the versions of modules, which some insist on
-        wanted[name] = tensors[name]
-    module.load_state_dict(wanted)
+    loaded = OrderedDict(
+        (name, t) for name, t in tensors.items() if name in wanted or not (ignore and name.startswith(ignore))
+    )
+    # A file has lost the versions of modules, which some insist on.
+    loaded._metadata = wanted._metadata  # type: ignore[attr-defined]
+    try:
+        module.load_state_dict(loaded)
+    except RuntimeError as error:
+        raise torch_misfit(source, error) from error
 
 
-def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str] | None = None) -> None:
+def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> None:
     """Raise `ModelUnavailable` with the names of the tensors, if there are any."""
+    if error := _misfit(source, missing, unexpected, misshapen):
+        raise error
+
+
+def _misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> ModelUnavailable | None:
     problems = [
         f"{len(names)} {what} ({', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''})"
-        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen or []))
+        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
         if names
     ]
-    if problems:
-        raise ModelUnavailable(
-            f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}. "
-            f"Name the architecture that these weights were trained with."
-        )
+    if not problems:
+        return None
+    return ModelUnavailable(
+        f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}. "
+        f"Name the architecture that these weights were trained with."
+    )
 
 
-def refuse_torch_misfit(source: str, error: BaseException) -> None:
-    """Call `refuse_misfit` with the names in the exception of a strict ``load_state_dict``; ignore any other."""
+def torch_misfit(source: str, error: Exception) -> ModelUnavailable:
+    """Return the error of weights that a library could not load, with the names of tensors that ``load_state_dict``
+    misses or does not know, else with the library's own text."""
     text = str(error)
 
     def names(heading: str) -> list[str]:
         section = re.search(heading + r"[^:]*: (.*?)\.? *$", text, re.MULTILINE)
         return re.findall(r'"([^"]+)"', section.group(1)) if section else []
 
-    misshapen = re.findall(r"size mismatch for ([\w.]+):", text)
-    refuse_misfit(source, names("Missing key"), names("Unexpected key"), misshapen)
+    shapes = re.findall(r"size mismatch for ([\w.]+): \D*(\[.*?\])\D*(\[.*?\])", text)
+    misshapen = [f"{name} {found} for {wanted}" for name, found, wanted in shapes]
+    named = _misfit(source, names("Missing key"), names("Unexpected key"), misshapen)
+    return named or ModelUnavailable(f"The weights of {source} cannot be loaded: {one_line(error).rstrip('.!')}.")
 
 
 def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from probing_core.catalog import suggest
-from probing_core.errors import UnknownName
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
-from probing_core.models.names import ModelName
+from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import huggingface
 from probing_core.models.providers import open_clip as open_clip_
@@ -65,10 +63,7 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 def make_spec(name: ModelName) -> EmbedderSpec:
     """Return the spec of a family outside the catalog."""
     if name.base not in FAMILIES:
-        raise UnknownName(
-            f"There is no state dict called '{name.base}'.{suggest(name.base, FAMILIES)} "
-            f"There are: {', '.join(FAMILIES)}."
-        )
+        raise unknown("There is no state dict called", name.base, FAMILIES)
     return EmbedderSpec(
         name=name.base,
         family=name.provider,
@@ -106,7 +101,7 @@ def build_csd(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
 
     backbone = {name.removeprefix("backbone."): t for name, t in tensors.items() if name.startswith("backbone.")}
     needed = ("last_layer_style", "backbone.conv1.weight", "backbone.positional_embedding")
-    refuse_misfit(source, [name for name in needed if name not in tensors], [])
+    refuse_misfit(source, [name for name in needed if name not in tensors], [], [])
     width, _, patch, _ = backbone["conv1.weight"].shape
     grid = round((len(backbone["positional_embedding"]) - 1) ** 0.5)
     visual = open_clip.transformer.VisionTransformer(

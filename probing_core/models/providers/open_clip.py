@@ -10,14 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probing_core.catalog import suggest
-from probing_core.errors import BadConfig, ModelUnavailable, UnknownName, one_line
+from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
-from probing_core.models.names import ModelName
+from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import timm
-from probing_core.models.weights import read_weights, refuse_torch_misfit
+from probing_core.models.weights import read_weights, torch_misfit
 from probing_core.paths import user_path
 
 if TYPE_CHECKING:
@@ -45,10 +44,7 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
         except ModelUnavailable:
             raise
         except Exception as error:
-            refuse_torch_misfit(str(path), error)
-            raise ModelUnavailable(
-                f"'{name.base}' could not be loaded from {path}: {one_line(error).rstrip('.!')}."
-            ) from error
+            raise torch_misfit(str(path), error) from error
     return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
 
 
@@ -129,10 +125,7 @@ def _tag(name: ModelName) -> Mapping[str, Any]:
     architecture, _, tag = name.model.partition("/")
     known = open_clip.list_models()
     if architecture not in known:
-        raise UnknownName(
-            f"open_clip has no architecture '{architecture}'.{suggest(architecture, known)} "
-            f"`open_clip.list_models()` lists them."
-        )
+        raise unknown("open_clip has no architecture", architecture, known, "open_clip.list_models()")
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if not tag:
         if "weights" in name.options:
@@ -142,10 +135,7 @@ def _tag(name: ModelName) -> Mapping[str, Any]:
             f"{', '.join(tags) or 'no tags'}, or add @weights=PATH."
         )
     if tag not in tags:
-        raise UnknownName(
-            f"open_clip has no weights '{tag}' of '{architecture}'.{suggest(tag, tags)} "
-            f"There are: {', '.join(tags) or 'none'}."
-        )
+        raise unknown(f"open_clip has no weights of '{architecture}' called", tag, tags)
     return open_clip.get_pretrained_cfg(architecture, tag)
 
 

@@ -7,13 +7,12 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from probing_core.catalog import suggest
-from probing_core.errors import ModelUnavailable, UnknownName, one_line
+from probing_core.errors import ModelUnavailable
 from probing_core.models import hub
 from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
-from probing_core.models.names import ModelName
+from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
-from probing_core.models.weights import read_weights, refuse_torch_misfit
+from probing_core.models.weights import read_weights, torch_misfit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,10 +53,7 @@ def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Modu
                 architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes
             )
         except Exception as error:  # conversions fail in their own ways on tensors they do not know
-            refuse_torch_misfit(source, error)
-            raise ModelUnavailable(
-                f"The weights of {source} do not fit '{architecture}': {one_line(error)}."
-            ) from error
+            raise torch_misfit(source, error) from error
     model.pretrained_cfg.pop("state_dict", None)  # type: ignore[union-attr, operator]
     model.reset_classifier(0)  # type: ignore[operator]
     return model
@@ -119,17 +115,11 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
     architecture, _, tag = name.model.partition(".")
     if not timm.is_model(architecture):
-        raise UnknownName(
-            f"timm {timm.__version__} has no model '{architecture}'.{suggest(architecture, timm.list_models())} "
-            f"`timm.list_models()` lists them."
-        )
+        raise unknown(f"timm {timm.__version__} has no model", architecture, timm.list_models(), "timm.list_models()")
     pretrained = (known.partition(".") for known in timm.list_pretrained(f"{architecture}*"))
     tags = [tag for known, _, tag in pretrained if known == architecture]
     if tag and tag not in tags:
-        raise UnknownName(
-            f"timm {timm.__version__} has no weights '{tag}' of '{architecture}'.{suggest(tag, tags)} "
-            f"There are: {', '.join(tags) or 'none'}."
-        )
+        raise unknown(f"timm {timm.__version__} has no weights of '{architecture}' called", tag, tags)
     config: Any = timm.get_pretrained_cfg(name.model)
     own = "weights" in name.options
     if not (own or tags):

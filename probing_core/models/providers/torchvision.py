@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from probing_core.catalog import suggest
-from probing_core.errors import ModelUnavailable, UnknownName
+from probing_core.errors import ModelUnavailable
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
-from probing_core.models.names import ModelName
+from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.preprocessing import crop_fraction
 from probing_core.models.weights import load_weights, read_weights
@@ -83,9 +82,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
     known = models.list_models(module=models)
     if name.model not in known:
-        raise UnknownName(
-            f"torchvision has no model '{name.model}'.{suggest(name.model, known)} There are: {', '.join(known)}."
-        )
+        raise unknown("torchvision has no model", name.model, known)
     published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
     return EmbedderSpec(
         name=name.base,
