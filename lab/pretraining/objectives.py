@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from lab.pretraining.text_tower import PADDING, TextTower, Vocabulary
 from lab.pretraining.views import Views
-from probing_core.models.zoo import GRID, PATCH, TOKENS, WIDTH
-from probing_core.models.zoo_network import init_vit, normalize
+from probing_core.models.zoo import GRID, PATCH, PREPROCESSING, TOKENS, WIDTH
+from probing_core.models.zoo_network import KERNELS, PatchStem, init_vit
 
 
 class Objective(nn.Module, ABC):
@@ -118,11 +118,45 @@ def random_masks(n: int, ratio: float, generator: torch.Generator) -> tuple[Tens
     return order[:, :visible], order[:, visible:]
 
 
+def normalize(pixels: Tensor) -> Tensor:
+    """Return the input of the encoder: (N, 3, H, W) in [0, 1], less its preprocessing's mean, over its deviation."""
+    mean = torch.tensor(PREPROCESSING.mean, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(PREPROCESSING.std, device=pixels.device).view(3, 1, 1)
+    return (pixels - mean) / std
+
+
+def visible_tokens(stem: nn.Module, images: Tensor, visible: Tensor) -> Tensor:
+    """Return the tokens (N, K, D) of the patches at the positions ``visible`` (N, K); only they are computed.
+
+    The output of a `PatchStem`'s convolutions is computed from the cells of these patches by matrix products; any other
+    stem takes the positions itself.
+    """
+    if not isinstance(stem, PatchStem):
+        return stem(images, visible)
+    x = cut_cells(images)
+    x = x.gather(1, visible.view(*visible.shape, 1, 1, 1).expand(-1, -1, *x.shape[2:]))
+    for position, layer in enumerate(stem.maps):
+        assert isinstance(layer, nn.Conv2d)
+        weight = layer.weight.permute(0, 2, 3, 1).flatten(1)  # in the order of a cell: rows, columns, channels
+        x = nn.functional.relu_(x).flatten(-2) if position else x
+        x = nn.functional.linear(x, weight, layer.bias)
+    return x
+
+
+def cut_cells(images: Tensor) -> Tensor:
+    """Cut (N, 3, 128, 128) into (N, 64, 4, 4, 48): patches, quarters, quarters of those, values of a cell."""
+    inner, middle, outer = KERNELS
+    rows_and_columns = (GRID, outer, middle, inner)
+    x = images.permute(0, 2, 3, 1).reshape(len(images), *rows_and_columns, *rows_and_columns, 3)
+    x = x.permute(0, 1, 5, 2, 6, 3, 7, 4, 8, 9)
+    return x.reshape(len(images), TOKENS, outer**2, middle**2, inner**2 * 3)
+
+
 def encode_visible(encoder: VisionTransformer, images: Tensor, visible: Tensor) -> Tensor:
     """Return the normalized tokens (N, K, 192) of the visible patches; nothing is computed of the masked ones."""
     assert encoder.pos_embed is not None
     positions = get_at_index(encoder.pos_embed.expand(len(images), -1, -1), visible)
-    return encoder.norm(encoder.blocks(encoder.patch_embed(images, visible) + positions))
+    return encoder.norm(encoder.blocks(visible_tokens(encoder.patch_embed, images, visible) + positions))
 
 
 def patches(images: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.weights import weights_digest
-from probing_core.models.zoo import GRID, PATCH, PREPROCESSING, SIZE, TOKENS, WIDTH
+from probing_core.models.zoo import GRID, PATCH, PREPROCESSING, SIZE, WIDTH
 
 ARCHITECTURE = "patch-stem"
 """Name of the network in the facts of a file of weights."""
@@ -57,38 +57,12 @@ class PatchStem(nn.Module):
         triples = zip(inputs, outputs, KERNELS, strict=True)
         self.maps = nn.ModuleList(nn.Conv2d(c, width, kernel, kernel) for c, width, kernel in triples)
 
-    def forward(self, images: Tensor, visible: Tensor | None = None) -> Tensor:
-        """Return the tokens (N, 64, D) of pictures (N, 3, 128, 128).
-
-        Args:
-            visible: (N, K) positions of patches; only they are computed, and the tokens are (N, K, D).
-        """
-        if visible is not None:
-            return self._of_cells(images, visible)
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the tokens (N, 64, D) of pictures (N, 3, 128, 128)."""
         x = images
         for position, layer in enumerate(self.maps):
             x = layer(nn.functional.relu_(x) if position else x)
         return x.flatten(2).transpose(1, 2)  # OpenVINO has no rule for .mT
-
-    def _of_cells(self, images: Tensor, visible: Tensor) -> Tensor:
-        """Compute the output of the convolutions from the visible patches' cells alone, by matrix products."""
-        x = cut_cells(images)
-        x = x.gather(1, visible.view(*visible.shape, 1, 1, 1).expand(-1, -1, *x.shape[2:]))
-        for position, layer in enumerate(self.maps):
-            assert isinstance(layer, nn.Conv2d)
-            weight = layer.weight.permute(0, 2, 3, 1).flatten(1)  # in the order of a cell: rows, columns, channels
-            x = nn.functional.relu_(x).flatten(-2) if position else x
-            x = nn.functional.linear(x, weight, layer.bias)
-        return x
-
-
-def cut_cells(images: Tensor) -> Tensor:
-    """Cut (N, 3, 128, 128) into (N, 64, 4, 4, 48): patches, quarters, quarters of those, values of a cell."""
-    inner, middle, outer = KERNELS
-    rows_and_columns = (GRID, outer, middle, inner)
-    x = images.permute(0, 2, 3, 1).reshape(len(images), *rows_and_columns, *rows_and_columns, 3)
-    x = x.permute(0, 1, 5, 2, 6, 3, 7, 4, 8, 9)
-    return x.reshape(len(images), TOKENS, outer**2, middle**2, inner**2 * 3)
 
 
 def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
@@ -147,13 +121,6 @@ def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
             weight[half:] *= LEVEL_GAIN
         if layer.bias is not None:
             layer.bias.zero_()
-
-
-def normalize(pixels: Tensor) -> Tensor:
-    """Return the input of the encoder: (N, 3, H, W) in [0, 1], less `PREPROCESSING`'s mean, over its std."""
-    mean = torch.tensor(PREPROCESSING.mean, device=pixels.device).view(3, 1, 1)
-    std = torch.tensor(PREPROCESSING.std, device=pixels.device).view(3, 1, 1)
-    return (pixels - mean) / std
 
 
 class ViTEmbedder(NetworkEmbedder):

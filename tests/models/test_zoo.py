@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torchvision import transforms as tv
 
 from lab.pretraining.loop import Facts, export
-from lab.pretraining.objectives import Objective
+from lab.pretraining.objectives import Objective, normalize
 from lab.pretraining.publish import MAX_BYTES, MAX_BYTES_WITH_TEXT, WITH_TEXT
 from lab.pretraining.recipe import load_recipe, recipe_names
 from lab.pretraining.run import build
@@ -26,7 +26,7 @@ from probing_core.models import compiled, load_embedder, zoo
 from probing_core.models.names import parse
 from probing_core.models.weights import signs_digest, weights_digest
 from probing_core.models.zoo import SPECS, WIDTH, weights_path
-from probing_core.models.zoo_network import DEPTH, DESCRIPTION, ViTEmbedder, init_vit, load_zoo, normalize
+from probing_core.models.zoo_network import DEPTH, DESCRIPTION, ViTEmbedder, init_vit, load_zoo
 from tests.models.made import in_pytorch
 
 pytestmark = pytest.mark.slow

@@ -6,6 +6,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from lab.pretraining.objectives import normalize
 from probing_core.models.weights import signs_digest, weights_digest
 from probing_core.models.zoo import PATCH, SIZE, WIDTH
 from probing_core.models.zoo_network import (
@@ -14,9 +15,7 @@ from probing_core.models.zoo_network import (
     KERNELS,
     WIDTHS,
     ViTEmbedder,
-    cut_cells,
     init_vit,
-    normalize,
 )
 
 
@@ -61,25 +60,6 @@ def test_a_token_depends_on_its_own_patch_alone(training: bool) -> None:
             changed[0, :, y, x] += 3
             differs = (stem(changed) != before).any(-1)
             assert differs.nonzero().tolist() == [[0, y // PATCH * 8 + x // PATCH]]
-
-
-def test_visible_tokens_are_those_of_the_whole_picture() -> None:
-    stem, images = init_vit(0).patch_embed, draw(3, 3, SIZE, SIZE)
-    visible = torch.stack([torch.randperm(64, generator=torch.Generator().manual_seed(n))[:16] for n in range(3)])
-    with torch.no_grad():
-        whole, some = stem(images), stem(images, visible)
-    assert some.shape == (3, 16, WIDTH)
-    assert torch.allclose(some, whole.gather(1, visible[..., None].expand(-1, -1, WIDTH)), atol=1e-4)
-
-
-def test_cells_are_cut_in_the_order_of_patches_rows_and_columns() -> None:
-    y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
-    cells = cut_cells(torch.stack([y, x, y * SIZE + x])[None])
-    assert cells.shape == (1, 64, 4, 4, 48)
-    patch, outer, inner = 19, 2, 1  # row 2 and column 3 of patches; lower left quarter; upper right quarter of it
-    top, left = 2 * 16 + 8, 3 * 16 + 4
-    expected = torch.stack([y, x, y * SIZE + x], -1)[top : top + 4, left : left + 4].reshape(48)
-    assert torch.equal(cells[0, patch, outer, inner], expected)
 
 
 def test_an_embedding_does_not_depend_on_its_batch() -> None:

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import torch
 
-from lab.pretraining.objectives import Decoder, encode_visible, error_at, patches, random_masks
+from lab.pretraining.objectives import (
+    Decoder,
+    cut_cells,
+    encode_visible,
+    error_at,
+    patches,
+    random_masks,
+    visible_tokens,
+)
+from probing_core.models.zoo import SIZE, WIDTH
 from probing_core.models.zoo_network import init_vit
 
 
@@ -109,3 +118,22 @@ def test_error_counts_its_positions_alone() -> None:
     prediction[0, 5] = 2.0
     assert error_at(prediction, target, torch.tensor([[5, 6]])) == 2.0
     assert error_at(prediction, target, torch.tensor([[7, 8]])) == 0.0
+
+
+def test_visible_tokens_are_those_of_the_whole_picture() -> None:
+    stem, images = init_vit(0).patch_embed, torch.randn(3, 3, SIZE, SIZE, generator=generator())
+    visible = torch.stack([torch.randperm(64, generator=torch.Generator().manual_seed(n))[:16] for n in range(3)])
+    with torch.no_grad():
+        whole, some = stem(images), visible_tokens(stem, images, visible)
+    assert some.shape == (3, 16, WIDTH)
+    assert torch.allclose(some, whole.gather(1, visible[..., None].expand(-1, -1, WIDTH)), atol=1e-4)
+
+
+def test_cells_are_cut_in_the_order_of_patches_rows_and_columns() -> None:
+    y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    cells = cut_cells(torch.stack([y, x, y * SIZE + x])[None])
+    assert cells.shape == (1, 64, 4, 4, 48)
+    patch, outer, inner = 19, 2, 1  # row 2 and column 3 of patches; lower left quarter; upper right quarter of it
+    top, left = 2 * 16 + 8, 3 * 16 + 4
+    expected = torch.stack([y, x, y * SIZE + x], -1)[top : top + 4, left : left + 4].reshape(48)
+    assert torch.equal(cells[0, patch, outer, inner], expected)

@@ -11,11 +11,10 @@ from scipy.fft import dctn
 
 from lab.pretraining import objectives
 from lab.pretraining.loop import make_optimizer
-from lab.pretraining.objectives import captions, image_text_loss, patches
+from lab.pretraining.objectives import captions, image_text_loss, normalize, patches
 from lab.pretraining.recipe import load_recipe, recipe_names
 from lab.pretraining.run import build
 from lab.pretraining.text_tower import PADDING
-from probing_core.models.zoo_network import normalize
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,8 @@ import torch
 from lab.evidence import zoo_encoder
 from lab.evidence.zoo_stems import CANDIDATES, VisibleBatchNorm, estimate_statistics
 from lab.pretraining import gate
-from lab.pretraining.objectives import encode_visible, random_masks
+from lab.pretraining.objectives import encode_visible, normalize, random_masks
 from lab.pretraining.pictures import gather
-from probing_core.models.zoo_network import normalize
 from probing_core.run.progress import SILENT
 
 
