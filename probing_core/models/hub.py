@@ -164,6 +164,23 @@ def find_weights(folder: Path, model: str) -> Path:
     )
 
 
+def weight_files(folder: Path, model: str) -> list[Path]:
+    """Return the file of weights in ``folder``, or the several that its index lists.
+
+    Raises:
+        ModelUnavailable: there is none, a listed one is missing, or the index points elsewhere.
+    """
+    files = _files(folder)
+    if any(file.parent != folder for file in files):
+        raise ModelUnavailable(f"'{model}': the index of weights in {folder} lists files that are not next to it.")
+    if lost := [file.name for file in files if not file.is_file()]:
+        raise ModelUnavailable(
+            f"'{model}': the folder {folder} lacks {', '.join(lost)}, which its index of weights lists; "
+            f"fetch the repository again."
+        )
+    return files or [find_weights(folder, model)]
+
+
 def require_host(url: str, model: str) -> None:
     """Raise `ModelUnavailable` at once if the user forbade the network, or after `TIMEOUT_S` without an answer.
 
