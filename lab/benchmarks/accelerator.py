@@ -52,8 +52,8 @@ SMALL = Size(1, 2)
 def run(size: Size) -> dict[str, dict[str, float]]:
     """Return ``accelerator``:
 
-    - ``busy_when_slow``: the share of the time between its first batch and its last in which a device is busy that takes
-      longer than the processor; 0.95 or more is the aim.
+    - ``busy_when_slow``: where the device takes longer than the processor, the share of the time from its first batch
+      to its last in which it is busy; 0.95 or more is the aim.
     - ``run_over_processor``: seconds of a run with a device that takes less, over those of the run whose device takes
       none; at most 1.1 is the aim.
     """

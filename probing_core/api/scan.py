@@ -1,9 +1,9 @@
 """A verdict on every picture of a folder: streaming, resumable, on all cores.
 
 A thread for each core has a file decoded and cut, by a process where there are many files, and judges it; memory holds
-the pictures of as many. What is found goes to disk a chunk at a time: a chunk is the rows of `CHUNK` files in the order of their names, a file of a
-`Store` as those of a run are, so that a killed scan goes on from there, and chunks of other files, or of another
-detector or calibration, are made again. The results are written from the chunks.
+the pictures of as many. What is found goes to disk a chunk at a time: a chunk is the rows of `CHUNK` files in the order
+of their names, a file of a `Store` as those of a run are, so that a killed scan goes on from there, and chunks of other
+files, or of another detector or calibration, are made again. The results are written from the chunks.
 """
 
 from __future__ import annotations

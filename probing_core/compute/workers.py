@@ -127,11 +127,11 @@ class Workers(Executor):
                 worker = None
                 if self._closed.is_set():
                     raise
-                name = reprlib.repr(item)
-                log.warning("A worker process ended (%s, %s); what it was at is begun again: %s", code_of, error, name)
+                shown = reprlib.repr(item)
+                log.warning("A worker process ended (%s, %s); what it was at is begun again: %s", code_of, error, shown)
                 if attempt == TRIES - 1:
                     raise WorkerDied(
-                        f"{TRIES} worker processes ended while they worked on {name} (the last with {code_of}); "
+                        f"{TRIES} worker processes ended while they worked on {shown} (the last with {code_of}); "
                         "memory may have run out: try --jobs 1."
                     ) from error
             finally:
