@@ -105,7 +105,6 @@ class Rates:
         photographs: of each kind that verdicts need (`VIEWS`), making what is measured of one, by all workers.
         views: of each kind, the crops of one.
         featured: the detector's features of one crop, where it judges.
-        beside: names of models that embed while others do, on one thread.
         overlaps: whether samples are made while an accelerator embeds.
     """
 
@@ -117,7 +116,6 @@ class Rates:
     photographs: Mapping[str, Cost] = field(default_factory=dict)
     views: Mapping[str, float] = field(default_factory=dict)
     featured: Cost = Cost(0.008, 0.008)
-    beside: frozenset[str] = frozenset()
     overlaps: bool = False
 
 
@@ -255,8 +253,6 @@ def _embedding(plan: Plan, rates: Rates) -> Iterator[Step]:
             elif (request := entries[model]["request"]) not in seen and embeds_pictures(entries[model]):
                 seen.add(request)  # all layers of a model come from one pass
                 cost = rates.embedded.get((request, series == LAYERS), EMBEDDED) * samples
-                if request in rates.beside and len(requests) > 1:
-                    cost = Cost(cost.seconds / cores(), cost.processor)
                 steps.append(Step(series or EMBED, EMBED, "Embedding", request, cost))
         hidden = sum(step.cost.seconds for step in steps) if rates.overlaps else 0.0
         if made.processor:
@@ -288,7 +284,7 @@ def _judging(plan: Plan) -> list[str]:
 def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
     """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need."""
     left = [artifact for artifact in plan.left(plan.select(TRAIN)) if artifact.row.units is not None]
-    if not left and not _judging(plan):
+    if not (left or _judging(plan)) or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
         return {}
     if plan.left([plan.artifacts[layout.VERDICT_PHOTOGRAPHS]]):
         corpus, *others = plan.scope.corpora.all

@@ -29,7 +29,7 @@ from probing_core.compute.samples import choose_images
 from probing_core.detector.features import features
 from probing_core.detector.learning import learned_transforms, measure_photograph
 from probing_core.detector.scoring import views_of_row
-from probing_core.errors import ModelUnavailable
+from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.images import Image
 from probing_core.measures.notation import text_table
 from probing_core.models import load_embedder
@@ -209,7 +209,7 @@ class _Estimating:
         made: dict[str, Cost] = {}
         load: dict[str, Cost] = {}
         embedded: dict[tuple[str, bool], Cost] = {}
-        beside, overlaps = set(), False
+        overlaps = False
         entries = dict(scope.entries)
         series = list(scope.sample_sets) if requests or plan.left(plan.select(EMBED)) else []
         pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
@@ -232,12 +232,11 @@ class _Estimating:
                     load[request] += _timed(partial(embedder.embed_blocks, some[0][:2]))
                     spent = _timed(partial(embedder.embed_blocks, some[0]))
                     embedded[request, True] = spent * (1 / len(some[0]))
-                beside |= {request} if embedder.on_one_thread else set()
                 overlaps |= embedder.device not in ("cpu", "")
         later = scope.with_models()
         later.entries = {name: entries[name] for name in _ordered(entries, scope.recipe.models)}
         self._scope = later
-        rates = Rates(made, load, embedded, beside=frozenset(beside), overlaps=overlaps)
+        rates = Rates(made, load, embedded, overlaps=overlaps)
         self._progress.update("measure", len(series) + len(requests), len(series) + len(requests) + 2, "Measuring")
         plan = build(later, plan.table)
         if TRAIN in self._stages and (photographs := photographs_left(plan)):
@@ -270,15 +269,21 @@ def _making(scope: Scope, series: str, pool: Any) -> tuple[Cost, tuple[list[Imag
 
 
 def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) -> dict[str, Any]:
-    """Return the rates of `Rates` that verdicts need: what some photographs of each kind take, and their crops."""
-    design, corpora = scope.design, scope.corpora.all
+    """Return the rates of `Rates` that verdicts need: what some photographs of each kind take, and their crops; none
+    where a corpus has gone, of a run on a base that goes on without."""
+    try:
+        design, corpora = scope.design, scope.corpora.all
+    except BadRun:
+        return {}
+    there = [set(corpus.rows["image_id"]) for corpus in corpora]
     of_learned = partial(measure_photograph, corpora, learned_transforms(design.transforms), design)
     of_judged = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     costs: dict[str, Cost] = {}
     counts: dict[str, float] = {}
     crops: list[Image] = []
     with picture_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
-        for kind, rows in photographs.items():
+        for kind, all_rows in photographs.items():
+            rows = [row for row in all_rows if row["image_id"] in there[row["corpus"]]]  # see `_repeated`
             if not rows:
                 continue
             make: Callable[[dict[Any, Any]], Any] = of_learned if kind == LEARNED else of_judged
