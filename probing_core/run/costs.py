@@ -37,6 +37,7 @@ from probing_core.detector.learning import (
     learned_from,
 )
 from probing_core.detector.scoring import VIEWS_OF_PHOTOGRAPH, scored_from
+from probing_core.errors import BadCorpus, BadRun
 from probing_core.models import find_spec
 from probing_core.models.names import parse
 from probing_core.probes.linear import METRIC_ROWS
@@ -282,13 +283,17 @@ def _judging(plan: Plan) -> list[str]:
 
 
 def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
-    """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need."""
+    """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need; none where these cannot be
+    chosen, which is said when they are needed."""
     left = [artifact for artifact in plan.left(plan.select(TRAIN)) if artifact.row.units is not None]
     if not (left or _judging(plan)) or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
         return {}
     if plan.left([plan.artifacts[layout.VERDICT_PHOTOGRAPHS]]):
-        corpus, *others = plan.scope.corpora.all
-        table = choose_photographs(plan.scope.design, plan.scope.images, corpus, others)
+        try:
+            corpus, *others = plan.scope.corpora.all
+            table = choose_photographs(plan.scope.design, plan.scope.images, corpus, others)
+        except (BadCorpus, BadRun):
+            return {}
     else:
         table = plan.files.read_table(layout.VERDICT_PHOTOGRAPHS)
     learned, judged = learned_from(table) if can_learn(table) else [], scored_from(table)
