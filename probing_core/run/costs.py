@@ -199,7 +199,7 @@ def by_name(steps: list[Step]) -> dict[str, Expected]:
     for step in steps:
         before, stage = found.get(step.name), step.like or step.stage
         seconds = step.cost.seconds + (0.0 if before is None else before.seconds)
-        found[step.name] = Expected(stage, seconds, is_guessed=stage in (LOADING, EMBED))
+        found[step.name] = Expected(stage, seconds, is_guessed=step.stage == EMBED)
     return found
 
 

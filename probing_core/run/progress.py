@@ -149,7 +149,7 @@ class Progress:
         if self._expected:
             fresh, all_fresh = done - self._before, total - self._before  # what was complete is no progress
             share = fresh / max(1, all_fresh) if step == stage and total > 1 else float(done >= total)
-            left, whole = self._left_of_all(step, share, left)
+            left, whole = self._left_of_all(step, share, left, now - self._entered)
         self._report(Report(stage, done, total, left, message or stage, whole=whole, **self._me))
 
     def _left_of_step(self, done: int, total: int, now: float) -> float | None:
@@ -174,12 +174,13 @@ class Progress:
                     break
                 one.done = 1.0
 
-    def _left_of_all(self, step: str, done: float, left: float | None) -> tuple[float | None, float]:
+    def _left_of_all(self, step: str, done: float, left: float | None, elapsed: float) -> tuple[float | None, float]:
         """Return seconds that all takes that is left, None while that is unknown, and the share of all that is done.
 
         Args:
             done: share of the step that is done.
             left: seconds that its rest takes by its own pace; None while it has none.
+            elapsed: seconds since it was entered.
         """
         now, steps = self._expected.get(step), self._expected.values()
         if now is not None:
@@ -188,15 +189,15 @@ class Progress:
         self._whole = max(self._whole, sum(one.seconds * one.done for one in steps) / whole)
         took, expected = defaultdict[str, float](float), defaultdict[str, float](float)
         for one in steps:
-            if one.done == 1.0 and one.took_s:
+            if one.took_s:
                 took[one.stage], expected[one.stage] = took[one.stage] + one.took_s, expected[one.stage] + one.seconds
-        if now is not None and left is not None and done < 1:
-            took[now.stage] += left / (1 - done)
+        if now is not None and left is not None and not now.took_s:
+            took[now.stage] += left / (1 - done) if done < 1 else elapsed
             expected[now.stage] += now.seconds
         rest = 0.0 if left is None else left
         for one in steps:
             if one.done < 1 and (one is not now or left is None):
-                if one.is_guessed and not took[one.stage] and one.stage != LOADING:
+                if one.is_guessed and not took[one.stage]:
                     return None, min(1.0, self._whole)
                 slowness = took[one.stage] / expected[one.stage] if expected[one.stage] else 1.0
                 rest += one.seconds * (1 - one.done) * slowness

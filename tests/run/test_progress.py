@@ -96,6 +96,8 @@ def test_what_was_guessed_is_announced_once_the_pace_of_its_stage_is_known(tmp_p
     told.update("embed", 2, 4, "Embedding")
     assert left() == pytest.approx(2 + 80 / 40 * 4 + 20), "the other series take as much longer, or less"
     clock[0] += 2
+    told.update("embed", 4, 4, "Embedding")
+    assert left() == pytest.approx(80 / 40 * 12 + 20)
     told.update("strength", 0, 1, "The series")
     assert left() == pytest.approx(80 / 40 * 12 + 20), "with what the first unit took, once it is over"
     clock[0] += 24
