@@ -1,10 +1,14 @@
-"""Helpers of the benchmarks: peak memory of this process, and a network."""
+"""Helpers of the benchmarks: peak memory of this process, processor seconds, and a network."""
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 STATUS = Path("/proc/self/status")
 VIT = "vit_base_patch16_224"
@@ -20,6 +24,17 @@ def peak_mb() -> float:
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def processor_s() -> float:
+    """Processor seconds of this process, and of all that it has started."""
+    ended = os.times()
+    total = ended.user + ended.system + ended.children_user + ended.children_system
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            times = child.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def random_vit(folder: Path, name: str = VIT) -> str:

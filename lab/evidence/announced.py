@@ -2,9 +2,9 @@
 
     python -m lab.evidence.announced [KIND ...]
 
-Five kinds of small runs, each in a process of its own: first `probing run --estimate`, then the run. Seconds on the
-clock depend on what other programs do meanwhile, processor seconds hardly. A few minutes on two idle cores. With kinds,
-such as "two models", these alone are measured.
+Seven kinds of small runs, each in a process of its own: first `probing run --estimate`, then the run. Seconds on the
+clock depend on what other programs do meanwhile, processor seconds hardly. Some ten minutes on two idle cores. With
+kinds, such as "two models", these alone are measured.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ HEAD = (
     "| --- | --- | --- | --- | --- | --- | --- |"
 )
 ENCODER, BASELINE = "zoo/mae", "baseline/pixels"
+DEMO = ("zoo/mae", "zoo/clip", "baseline/handcrafted")
+"""Models of the demo run, as in `dashboard.jobs.demo`."""
 FEW = ("gaussian-blur", "jpeg", "gaussian-noise", "brighten", "pencil-sketch")
 """Of the bank, so that a run takes a minute."""
 
@@ -57,6 +59,8 @@ def kinds(images: int = 60, few: int = 40, encoder: str = ENCODER, transforms: S
         "few photographs, the whole bank": Kind({"corpus": "photos", "limit": few, "models": [encoder]}),
         "splits": Kind(splits),
         "two models": Kind(splits | {"models": [encoder, BASELINE]}),
+        "answers calibrated by `--calibrate-on`": Kind(splits | {"calibrate_on": ["photos"]}),
+        "the demo run": Kind({"corpus": "reference", "limit": images, "models": list(DEMO), "repetitions": 1}),
         "a run that was stopped after embedding": Kind(splits, until=EMBED),
         "a model that joins by `--base`": Kind({"models": [encoder]}, before=splits | {"models": [BASELINE]}),
     }

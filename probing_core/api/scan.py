@@ -1,9 +1,9 @@
 """A verdict on every picture of a folder: streaming, resumable, on all cores.
 
-A file is decoded, cut and judged by one thread, on one core; memory holds the pictures of as many threads. What is
-found goes to disk a chunk at a time: a chunk is the rows of `CHUNK` files in the order of their names, a file of a
-`Store` as those of a run are, so that a killed scan goes on from there, and chunks of other files, or of another
-detector or calibration, are made again. The results are written from the chunks.
+A thread for each core has a file decoded and cut, by a process where there are many files, and judges it; memory holds
+the pictures of as many. What is found goes to disk a chunk at a time: a chunk is the rows of `CHUNK` files in the order
+of their names, a file of a `Store` as those of a run are, so that a killed scan goes on from there, and chunks of other
+files, or of another detector or calibration, are made again. The results are written from the chunks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from probing_core.api.predictor import Predictor
 from probing_core.compute.live import PictureCrops, Prediction, cut
 from probing_core.compute.names import DETECTOR
-from probing_core.compute.parallel import cores, in_chunks, one_core_threads
+from probing_core.compute.parallel import cores, in_chunks, one_core_threads, picture_pool
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
 from probing_core.detector.verdicts import ALARMS, LEVEL, MIN_BEYOND, Calibration, Judge, is_enough, score_of
 from probing_core.errors import BadConfig, BadImage, one_line
@@ -46,6 +46,9 @@ from probing_core.run.store import Store, digest, write_atomically
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
 """Of files that are scanned; whether they are pictures, their content decides."""
+
+VIEWS_OF_FILE = 4
+"""Pictures of a run that a file counts as, when it is decided whether processes decode them."""
 
 THUMBNAIL = 72
 """Pixels of the longer side."""
@@ -117,27 +120,50 @@ class Finding:
     gray_score: float = float("nan")
 
 
-def examine(file: File, detector: Detector, view: int, gray: bool = False) -> Finding:
-    """Decode one file, and have the detector predict it.
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What a process returns of one file, and the detector has to judge.
 
-    Args:
-        gray: whether it is also scored turned gray.
+    Attributes:
+        finding: without a prediction.
+        crops: None where the file cannot be read.
     """
+
+    finding: Finding
+    crops: PictureCrops | None = None
+
+
+def decode(file: File, view: int) -> Decoded:
+    """Decode one file, and cut it for probes of ``view`` pixels."""
     try:
         picture = inspect(Path(file.path), file.name)
     except BadImage as error:
-        return Finding(error=str(error))
+        return Decoded(Finding(error=str(error)))
     crops = cut(picture.image, view)
-    predictions = detect(detector, [crops, PictureCrops(turned_gray(crops.whole))][: 2 if gray else 1])
-    return Finding(
-        prediction=predictions[0],
+    finding = Finding(
         no_color=has_no_color(crops.whole),
         width=picture.width,
         height=picture.height,
         notes=picture.notes,
         thumbnail=encode_webp(small(picture.image), 60),
-        gray_score=score_of(predictions[1], True, fused=False) if gray else float("nan"),
     )
+    return Decoded(finding, crops)
+
+
+def examine(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector, gray: bool = False) -> Finding:
+    """Have one file decoded, and the detector predict it.
+
+    Args:
+        decoding: begins `decode`.
+        gray: whether it is also scored turned gray.
+    """
+    decoded = decoding(file).result()
+    crops = decoded.crops
+    if crops is None:
+        return decoded.finding
+    predictions = detect(detector, [crops, PictureCrops(turned_gray(crops.whole))][: 2 if gray else 1])
+    gray_score = score_of(predictions[1], True, fused=False) if gray else float("nan")
+    return replace(decoded.finding, prediction=predictions[0], gray_score=gray_score)
 
 
 def small(image: Image) -> Image:
@@ -424,7 +450,7 @@ def scan(
         clean: a folder of pictures that are known to be untouched, of the same source as those of ``folder``: they
             calibrate in place of the run's photographs.
         level: share of untouched pictures that may be called altered.
-        threads: as many as the machine has cores if not given.
+        threads: files that are worked on at a time; as many as the machine has cores if not given.
 
     Raises:
         BadRun: the run has no detector.
@@ -438,18 +464,19 @@ def scan(
     files = find_files(folder, apart=out)
     settings = digest([revisions.SCAN, predictor.store.checksum(DETECTOR_FILE), view])
     judge = predictor.judge()
-    with one_core_threads(threads or cores()) as pool:
-        if clean is not None:
-            trusted = Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)
-            measure = partial(examine, detector=detector, view=view, gray=True)
-            _fill(pool, trusted, measure, rows_that_calibrate, progress, "clean")
+    trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)
+    count = len(files) + (0 if trusted is None else sum(map(len, trusted.files)))
+    with picture_pool(VIEWS_OF_FILE * count, threads) as decoders, one_core_threads(threads or cores()) as pool:
+        look = partial(examine, decoding=partial(decoders.submit, partial(decode, view=view)), detector=detector)
+        if trusted is not None:
+            _fill(pool, trusted, partial(look, gray=True), rows_that_calibrate, progress, "clean")
             judge = replace(judge, calibration=calibration_of_rows(trusted.read(), level), power=None, power_large=None)
-        checksum = predictor.store.checksum(scored_views_path(DETECTOR)) if clean is None else trusted.settings
+        checksum = predictor.store.checksum(scored_views_path(DETECTOR)) if trusted is None else trusted.settings
         calibrated = "" if judge.calibration is None else _digest_of(judge.calibration)
         chunks = Chunks(out / CHUNKS, files, digest([settings, level, checksum, calibrated]))
         rows_of = partial(rows_of_findings, judge=judge)
-        _fill(pool, chunks, partial(examine, detector=detector, view=view), rows_of, progress, "scan")
-    return _write(out, folder, chunks, judge, trusting=clean is not None)
+        _fill(pool, chunks, look, rows_of, progress, "scan")
+    return _write(out, folder, chunks, judge, trusting=trusted is not None)
 
 
 def remove_results(out: Path) -> None:

@@ -13,6 +13,7 @@ import logging
 import mmap
 import os
 import pickle
+import reprlib
 import socket
 import subprocess
 import sys
@@ -126,10 +127,11 @@ class Workers(Executor):
                 worker = None
                 if self._closed.is_set():
                     raise
-                log.warning("A worker process ended (%s, %s); its item is begun again.", code_of, error)
+                shown = reprlib.repr(item)
+                log.warning("A worker process ended (%s, %s); what it was at is begun again: %s", code_of, error, shown)
                 if attempt == TRIES - 1:
                     raise WorkerDied(
-                        f"{TRIES} worker processes ended while they worked on one item (the last with {code_of}); "
+                        f"{TRIES} worker processes ended while they worked on {shown} (the last with {code_of}); "
                         "memory may have run out: try --jobs 1."
                     ) from error
             finally:

@@ -215,7 +215,7 @@ def measure_units(
     transforms = learned_transforms(design.transforms)
     rows_of = [[row._asdict() for row in unit] for unit in units]  # named tuples of pandas cannot be sent
     with picture_pool(len(transforms) * sum(map(len, units))) as pool:
-        for unit, found in in_chunks(pool, partial(_measure, corpora, transforms, design), rows_of):
+        for unit, found in in_chunks(pool, partial(measure_photograph, corpora, transforms, design), rows_of):
             yield {
                 "features": np.concatenate([X for X, _ in found]),
                 "classes": np.concatenate([y for _, y in found]),
@@ -223,9 +223,15 @@ def measure_units(
             }
 
 
-def _measure(
+def measure_photograph(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of the views of one photograph, and the positions of their transforms.
+
+    Args:
+        transforms: see `learned_transforms`.
+        row: of the photograph, and ``Index``, its position.
+    """
     names = [t.name for t in transforms]
     planned = plan_views(names[1:], row["image_id"], design.seed)
     views: list[Image] = []

@@ -67,15 +67,16 @@ def made_views(
     design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
 ) -> Iterator[list[ScoredView]]:
     """Yield for each of ``units``, rows (`scored_from`), the views of its photographs."""
-    make = partial(_views_of_row, corpora, [t for t in design.transforms if not t.far], design)
+    make = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     with picture_pool(VIEWS_OF_PHOTOGRAPH * sum(map(len, units))) as pool:
         for _, photographs in in_chunks(pool, make, units):
             yield [view for photograph in photographs for view in photograph]
 
 
-def _views_of_row(
+def views_of_row(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[Any, Any]
 ) -> list[ScoredView]:
+    """Return the views of one photograph (`scored_from`); none where it cannot be read."""
     try:
         picture = corpora[row["corpus"]].load(row["image_id"])
     except BadImage:

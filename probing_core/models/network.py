@@ -25,8 +25,12 @@ from probing_core.models.preprocessing import make_batch
 from probing_core.models.processor import (
     AHEAD,
     BatchThreads,
+    Pass,
+    copied_from,
+    copied_to,
     free_memory,
     out_of_memory,
+    pinned,
     resolve_device,
     resolve_precision,
 )
@@ -39,6 +43,9 @@ if TYPE_CHECKING:
 
     Read = Callable[[torch.Tensor], list[torch.Tensor]]
     """Batch on the device -> (N, D) each."""
+
+    Engine = CompiledReadout | Callable[[torch.Tensor], Pass[list[np.ndarray]]]
+    """Compiled for the processor, or what begins a pass in PyTorch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +256,7 @@ class Forward:
         preprocessing: Preprocessing,
         options: Mapping[str, str],
         two: torch.Tensor,
-        device: str,
+        device: torch.device,
         precision: str,
         threads: int,
         batch_size: int = compiled.BATCH,
@@ -264,10 +271,10 @@ class Forward:
         self._rounds_all = precision != "float32"
         with torch.inference_mode():
             self.readouts = Readouts(name, network, options, two.to(device))
-            first = _arrays(self.readouts.first)
+            first = copied_from(device, self.readouts.first)()
         self.dims = [array.shape[1] for array in first]
         self._own = self._choose(self.readouts.read, first)
-        self._blocks: Callable[[torch.Tensor], list[np.ndarray]] | None = None
+        self._blocks: Engine | None = None
 
     @property
     def compiled(self) -> bool:
@@ -277,20 +284,20 @@ class Forward:
     def engine(self) -> str:
         return f"OpenVINO {compiled.installed_version()}" if self.compiled else PYTORCH
 
-    def own(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Return (N, D) ``float32`` of each of `Readouts.read`."""
-        return self._run(self._own, self.readouts.read, batch)
+    def own(self, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
+        """Begin a pass that gives (N, D) ``float32`` of each of `Readouts.read`."""
+        return self._begin(self._own, self.readouts.read, batch)
 
-    def blocks(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Return (N, D) ``float32`` for each of the readouts' blocks."""
+    def blocks(self, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
+        """Begin a pass that gives (N, D) ``float32`` for each of the readouts' blocks."""
         import torch
 
         with self._lock:
             if self._blocks is None:  # few visitors need them, so they are compiled at the first call
                 with torch.inference_mode():
-                    first = _arrays(self.readouts.read_blocks(self._two.to(self._device)))
+                    first = copied_from(self._device, self.readouts.read_blocks(self._two.to(self._device)))()
                 self._blocks = self._choose(self.readouts.read_blocks, first)
-        return self._run(self._blocks, self.readouts.read_blocks, batch)
+        return self._begin(self._blocks, self.readouts.read_blocks, batch)
 
     def run_in_pytorch(self) -> None:
         self._own = partial(self._in_pytorch, self.readouts.read)
@@ -303,14 +310,14 @@ class Forward:
         dtype = getattr(torch, self._precision)
         with (
             torch.inference_mode(),
-            torch.autocast(self._device.split(":")[0], dtype, enabled=dtype != torch.float32),
+            torch.autocast(self._device.type, dtype, enabled=dtype != torch.float32),
         ):
             yield
 
-    def _choose(self, read: Read, expected: list[np.ndarray]) -> Callable[[torch.Tensor], list[np.ndarray]]:
+    def _choose(self, read: Read, expected: list[np.ndarray]) -> Engine:
         """Return the fastest engine there is; ``expected`` is what PyTorch reads of the two pictures in float32."""
         in_pytorch = partial(self._in_pytorch, read)
-        if self._device != "cpu" or self._precision not in compiled.HINTS or self._any_size:
+        if self._device.type != "cpu" or self._precision not in compiled.HINTS or self._any_size:
             return in_pytorch
         if not compiled.installed_version():
             _report_missing()
@@ -331,23 +338,21 @@ class Forward:
             log.warning("'%s' runs in PyTorch: %s.", self._name, reason)
             return in_pytorch
 
-    def _run(self, engine: Callable[[torch.Tensor], list[np.ndarray]], read: Read, batch: torch.Tensor) -> Any:
-        if isinstance(engine, CompiledReadout) and not engine.fits(batch):
-            return self._in_pytorch(read, batch)
-        return engine(batch)
+    def _begin(self, engine: Engine, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
+        if isinstance(engine, CompiledReadout) and engine.fits(batch):
+            arrays = engine(batch)
+            return lambda: arrays
+        return self._in_pytorch(read, batch)
 
-    def _in_pytorch(self, read: Read, batch: torch.Tensor) -> list[np.ndarray]:
+    def _in_pytorch(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
         with self._lock:
             if self._rounds_all:
                 for name in self._network.exact:
-                    _compute_in_float32(self._network.module.get_submodule(name), self._device.split(":")[0])
+                    _compute_in_float32(self._network.module.get_submodule(name), self._device.type)
                 self._rounds_all = False
         with self.inference():
-            return _arrays(read(batch.to(self._device, copy=True)))  # a network may write into its input
-
-
-def _arrays(outputs: Sequence[torch.Tensor]) -> list[np.ndarray]:
-    return [output.float().cpu().numpy() for output in outputs]
+            outputs = read(copied_to(self._device, batch))  # a copy, since a network may write into its input
+            return copied_from(self._device, outputs)
 
 
 @cache  # once a process
@@ -413,7 +418,7 @@ class NetworkEmbedder(LoadedEmbedder):
             preprocessing,
             options,
             two,
-            self.device,
+            target,
             self.precision,
             threads,
             batch_size or compiled.BATCH,
@@ -478,11 +483,11 @@ class NetworkEmbedder(LoadedEmbedder):
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
         """Compute one pass over a batch from `prepare`: (N, D) for each entry of `embed_layers`."""
-        return self._forward.own(batch)
+        return self._forward.own(batch)()
 
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
         """Compute `forward` of several batches, in parallel where that is faster."""
-        return list(self._threads.run(self.forward, batches, self._of_each_core))
+        return list(self._threads.feed(lambda batch: batch, self._forward.own, batches, self._of_each_core))
 
     @property
     def _of_each_core(self) -> int:
@@ -498,20 +503,20 @@ class NetworkEmbedder(LoadedEmbedder):
         self._recorded_batch_size = self.batch_size  # memory that ran short is no other recipe
 
     def _in_batches(
-        self, images: Sequence[Image], forward: Callable[[torch.Tensor], list[np.ndarray]]
+        self, images: Sequence[Image], begin: Callable[[torch.Tensor], Pass[list[np.ndarray]]]
     ) -> list[np.ndarray]:
         if not images:
-            return [output[:0] for output in forward(self.prepare(_two_pictures(self.preprocessing)))]
+            return [output[:0] for output in begin(self.prepare(_two_pictures(self.preprocessing)))()]
 
-        def embed(batch: range) -> list[np.ndarray]:
-            return forward(self.prepare(images[batch.start : batch.stop]))
+        def prepare(batch: range) -> torch.Tensor:
+            return pinned(self.device, self.prepare(images[batch.start : batch.stop]))
 
         done: list[list[np.ndarray]] = []
         position = 0
         while position < len(images):
             batches = self._threads.batches(range(position, len(images)), self.batch_size)
             try:
-                for outputs in self._threads.run(embed, batches, self._of_each_core):
+                for outputs in self._threads.feed(prepare, begin, batches, self._of_each_core):
                     done.append(outputs)
                     position += len(outputs[0])
             except (MemoryError, RuntimeError) as error:

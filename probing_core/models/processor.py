@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
+from itertools import islice
 from math import ceil
 from threading import Barrier, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,7 @@ from probing_core.errors import BadConfig
 from probing_core.models.base import Precision
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import nn
 
@@ -70,6 +72,7 @@ def _cpu_multiplies_bfloat16() -> bool:
 
 T = TypeVar("T")
 S = TypeVar("S")
+B = TypeVar("B")
 
 CPU_BATCH, DEVICE_BATCH = 16, 64
 """Images of one forward pass. On a CPU, small batches stay in the caches."""
@@ -83,13 +86,20 @@ MAX_UNDIVIDED = 8
 WAITING = 2
 """Batches for each core that are under way or wait for a thread."""
 
+Pass = Callable[[], T]
+"""Waits for a pass that was begun, and returns what it computes."""
+
+BEGUN, PREPARING = 2, 2
+"""Batches of a caller that an accelerator has at a time; batches that are prepared for accelerators, by all callers."""
+
 AHEAD = 2
 """Batches of a compiled network that are under way for each core, at most `WAITING`: OpenVINO has its own threads, and
 a core would idle while it waits for the next batch. PyTorch is slower with two for each core."""
 
 
 class BatchThreads:
-    """On a CPU, a small batch on each core; elsewhere batches one by one.
+    """On a CPU, a small batch on each core; on an accelerator large ones, of which the next is prepared and begun while
+    one is computed.
 
     PyTorch would divide one large batch between the cores, which then wait for each other after every layer.
 
@@ -148,6 +158,38 @@ class BatchThreads:
                 one.cancel()
             wait(under_way)
 
+    def feed(
+        self, prepare: Callable[[S], B], begin: Callable[[B], Pass[T]], batches: Iterable[S], of_each_core: int = 1
+    ) -> Iterator[T]:
+        """Yield what is computed of every batch, in order, as `run` does.
+
+        An accelerator always has work: while it computes one batch, the next is begun, and the one after that is
+        prepared in another thread.
+
+        Args:
+            prepare: batch -> what ``begin`` takes.
+            begin: begins a pass; of an accelerator, it returns before that is computed.
+        """
+        if self._on_cpu:
+            yield from self.run(lambda batch: begin(prepare(batch))(), batches, of_each_core)
+            return
+        pool, left, begun = _preparing(), iter(batches), deque[Pass[T]]()
+        coming = deque(pool.submit(prepare, batch) for batch in islice(left, 1))
+        try:
+            while coming:
+                ready = coming[0].result()
+                coming.popleft()
+                coming.extend(pool.submit(prepare, batch) for batch in islice(left, 1))
+                begun.append(begin(ready))
+                if len(begun) == BEGUN:
+                    yield begun.popleft()()
+            while begun:
+                yield begun.popleft()()
+        finally:
+            for one in coming:
+                one.cancel()
+            wait(coming)
+
     def release(self) -> None:
         """Release the memory that the threads reuse from batch to batch."""
         if self._on_cpu:
@@ -156,6 +198,55 @@ class BatchThreads:
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
         """Map ``function`` over the pictures of a batch: in its thread, or on all where batches take turns."""
         return map(function, positions) if self._on_cpu else _threads(self._threads).map(function, positions)
+
+
+def pinned(device: str, batch: torch.Tensor) -> torch.Tensor:
+    """Return a batch in memory from which ``device`` copies by itself, where it is CUDA."""
+    return batch.pin_memory() if device.startswith("cuda") else batch
+
+
+def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
+    """Return a copy of a batch on ``device``; CUDA makes it while it computes what was begun before."""
+    import torch
+
+    if device.type != "cuda":
+        return batch.to(device, copy=True)
+    copying, computing = _copying(device), torch.cuda.current_stream(device)
+    with torch.cuda.stream(copying):
+        there = batch.to(device, non_blocking=True)
+    computing.wait_stream(copying)
+    there.record_stream(computing)  # its memory is not used again before the pass has read it
+    return there
+
+
+def copied_from(device: torch.device, outputs: Sequence[torch.Tensor]) -> Pass[list[np.ndarray]]:
+    """Begin to copy the outputs of a pass from ``device``, and return what waits for them."""
+    import torch
+
+    if device.type != "cuda":
+        arrays = [output.float().cpu().numpy() for output in outputs]
+        return lambda: arrays
+    here = [output.float().to("cpu", non_blocking=True) for output in outputs]
+    copied = torch.cuda.Event()
+    copied.record(torch.cuda.current_stream(device))
+
+    def arrays_when_copied() -> list[np.ndarray]:
+        copied.synchronize()
+        return [output.numpy() for output in here]
+
+    return arrays_when_copied
+
+
+@cache
+def _copying(device: torch.device) -> torch.cuda.Stream:
+    import torch
+
+    return torch.cuda.Stream(device)
+
+
+@cache
+def _preparing() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(PREPARING, thread_name_prefix="preparing")
 
 
 @cache

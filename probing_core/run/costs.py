@@ -3,16 +3,22 @@
 `probing_core.run.estimate` measures the rates of this machine; where nothing was measured, the defaults serve as
 weights of a bar.
 
-A formula gives seconds on the machine that its constants were measured on (`python -m lab.evidence.announced`), which
-the rates of this one multiply. Costs are of wall time and of processor time, since other programs change the former.
+A formula gives seconds on the machine that its constants were measured on, with which `algebra` compares this one.
+Costs are of wall time and of processor time, since other programs change the former.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
+
+import numpy as np
+import psutil
 
 from probing_core.compute.maps import LANDMARKS
 from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING, STRENGTH
@@ -21,6 +27,17 @@ from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.data import FIT_IMAGES, STUDY_IMAGES
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train import MAX_TO_LEARN
+from probing_core.detector.learning import (
+    BY_ALTERNATIVES,
+    BY_BANK,
+    CLEAN,
+    WIDER_CLEAN,
+    can_learn,
+    choose_photographs,
+    learned_from,
+)
+from probing_core.detector.scoring import VIEWS_OF_PHOTOGRAPH, scored_from
+from probing_core.errors import BadCorpus, BadRun
 from probing_core.models import find_spec
 from probing_core.models.names import parse
 from probing_core.probes.linear import METRIC_ROWS
@@ -30,7 +47,7 @@ from probing_core.run.graph import build
 from probing_core.run.maps import workers
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
-from probing_core.run.progress import LOADING
+from probing_core.run.progress import LOADING, Expected
 from probing_core.run.scope import Scope
 
 TYPICAL_DIMENSION, TYPICAL_BLOCKS = 768, 12
@@ -57,6 +74,26 @@ class Cost:
 NOTHING = Cost()
 
 
+class Spent:
+    """Time since it was made."""
+
+    def __init__(self) -> None:
+        self._begun, self._processor = time.perf_counter(), processor_seconds()
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(time.perf_counter() - self._begun, processor_seconds() - self._processor)
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and of those that it started and that still run."""
+    times = [psutil.Process().cpu_times()]
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            times.append(child.cpu_times())
+    return sum(one.user + one.system for one in times)
+
+
 @dataclass(frozen=True)
 class Rates:
     """Costs of a unit of each kind of work on this machine.
@@ -65,19 +102,21 @@ class Rates:
         made: name of a series (empty: the main samples) -> making one sample, by all workers.
         load: name as asked for -> loading and compiling a model.
         embedded: (name as asked for, whether every block is read out) -> embedding one sample.
-        algebra: probes and studies, over what the constants say.
         map_start, map_sample: of a UMAP map: importing and compiling, once; one sample.
-        beside: names of models that embed while others do, on one thread.
+        photographs: of each kind that verdicts need (`VIEWS`), making what is measured of one, by all workers.
+        views: of each kind, the crops of one.
+        featured: the detector's features of one crop, where it judges.
         overlaps: whether samples are made while an accelerator embeds.
     """
 
     made: Mapping[str, Cost] = field(default_factory=dict)
     load: Mapping[str, Cost] = field(default_factory=dict)
     embedded: Mapping[tuple[str, bool], Cost] = field(default_factory=dict)
-    algebra: Cost = Cost(1.0, 1.0)
     map_start: Cost = Cost(3.0, 3.0)
     map_sample: Cost = Cost(0.0015, 0.0015)
-    beside: frozenset[str] = frozenset()
+    photographs: Mapping[str, Cost] = field(default_factory=dict)
+    views: Mapping[str, float] = field(default_factory=dict)
+    featured: Cost = Cost(0.008, 0.008)
     overlaps: bool = False
 
 
@@ -85,6 +124,14 @@ MADE = Cost(0.0015, 0.003)
 LOAD = Cost(2.0, 2.5)
 EMBEDDED = Cost(0.004, 0.007)
 """Of a sample and a model, where nothing was measured."""
+
+
+LEARNED, ALTERED, UNTOUCHED = "learned from", "altered", "untouched"
+"""Kinds of photographs that verdicts need: the detector learns from their views, or models and the detector judge them,
+altered as well or not."""
+
+VIEWS = {LEARNED: 1 + CLEAN + WIDER_CLEAN + BY_BANK + BY_ALTERNATIVES + 1, ALTERED: VIEWS_OF_PHOTOGRAPH, UNTOUCHED: 2}
+"""Views of a photograph of each kind, where its crops were not counted."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +144,7 @@ class Step:
         phase: in words.
         model: empty where it serves all.
         cost: of it.
+        like: stage whose pace says how long it takes, where that is another.
     """
 
     name: str
@@ -104,6 +152,7 @@ class Step:
     phase: str
     model: str
     cost: Cost
+    like: str = ""
 
 
 def foreseen(plan: Plan) -> Plan:
@@ -136,20 +185,26 @@ def steps_left(plan: Plan, rates: Rates = Rates()) -> list[Step]:
     Args:
         rates: of this machine.
     """
-    return [*_embedding(plan, rates), *_others(plan, rates)]
+    return [
+        *_embedding(plan, rates),
+        *_by_formulas(plan, TRAIN, "Training probes"),
+        *_verdicts(plan, rates),
+        *_others(plan, rates),
+    ]
 
 
-def by_name(steps: list[Step]) -> dict[str, tuple[str, float]]:
-    """Return steps as `Progress.expect` takes them."""
-    found: dict[str, tuple[str, float]] = {}
+def by_name(steps: list[Step]) -> dict[str, Expected]:
+    """Return steps as `Progress.expect` takes them, by rates that were not measured."""
+    found: dict[str, Expected] = {}
     for step in steps:
-        found[step.name] = step.stage, found.get(step.name, ("", 0.0))[1] + step.cost.seconds
+        before, stage = found.get(step.name), step.like or step.stage
+        seconds = step.cost.seconds + (0.0 if before is None else before.seconds)
+        found[step.name] = Expected(stage, seconds, is_guessed=step.stage == EMBED)
     return found
 
 
-def lacking_units(plan: Plan, artifact: Artifact) -> set[int]:
-    """Return which units of the samples of ``artifact``, its embeddings or its table, are to be made."""
-    count = len(plan.scope.sample_sets[series_of(artifact)].units)
+def lacking_units(plan: Plan, artifact: Artifact, count: int) -> set[int]:
+    """Return which of ``count`` units of ``artifact`` are to be made."""
     key = plan.key(artifact)
     packed = {path for path, entry in plan.files.entries(artifact.path).items() if entry["key"] == key}
     there = units_of(packed) if artifact.is_folder else set()
@@ -174,8 +229,8 @@ def embedding_left(plan: Plan) -> Iterator[tuple[str, str, int]]:
     left: dict[str, dict[str, set[int]]] = {series: {} for series in sets}
     for artifact in plan.left(plan.select(EMBED)):
         if artifact.row.units is not None:
-            units = lacking_units(plan, artifact)
             series = left[series_of(artifact)]
+            units = lacking_units(plan, artifact, len(sets[series_of(artifact)].units))
             series[""] = series.get("", set()) | units
             if model := artifact.binding.get("model", ""):
                 series[model] = units
@@ -199,8 +254,6 @@ def _embedding(plan: Plan, rates: Rates) -> Iterator[Step]:
             elif (request := entries[model]["request"]) not in seen and embeds_pictures(entries[model]):
                 seen.add(request)  # all layers of a model come from one pass
                 cost = rates.embedded.get((request, series == LAYERS), EMBEDDED) * samples
-                if request in rates.beside and len(requests) > 1:
-                    cost = Cost(cost.seconds / cores(), cost.processor)
                 steps.append(Step(series or EMBED, EMBED, "Embedding", request, cost))
         hidden = sum(step.cost.seconds for step in steps) if rates.overlaps else 0.0
         if made.processor:
@@ -209,13 +262,77 @@ def _embedding(plan: Plan, rates: Rates) -> Iterator[Step]:
         yield from steps
 
 
+def _by_formulas(plan: Plan, stage: str, phase: str) -> Iterator[Step]:
+    facts = Facts(plan.scope)
+    for artifact in plan.left(plan.select(stage)):
+        if artifact.row.units is None:
+            seconds = FORMULAS.get(artifact.row.path, _table)(facts, artifact)
+            yield Step(artifact.path, stage, phase, artifact.binding.get("model", ""), algebra() * seconds)
+
+
+def _judging(plan: Plan) -> list[str]:
+    """Return the models by which photographs for verdicts are still to be judged, also those that were never loaded."""
+    left = {artifact.path for artifact in plan.left(plan.select(TRAIN))}
+    return [
+        name
+        for name, entry in plan.scope.entries.items()
+        if plan.scope.recipe.calibrate_on
+        and embeds_pictures(entry)
+        and (layout.scored_views_path(name) in left or not plan.files.has(layout.model_path(name)))
+    ]
+
+
+def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
+    """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need; none where these cannot be
+    chosen, which is said when they are needed."""
+    left = [artifact for artifact in plan.left(plan.select(TRAIN)) if artifact.row.units is not None]
+    if not (left or _judging(plan)) or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
+        return {}
+    if plan.left([plan.artifacts[layout.VERDICT_PHOTOGRAPHS]]):
+        try:
+            corpus, *others = plan.scope.corpora.all
+            table = choose_photographs(plan.scope.design, plan.scope.images, corpus, others)
+        except (BadCorpus, BadRun):
+            return {}
+    else:
+        table = plan.files.read_table(layout.VERDICT_PHOTOGRAPHS)
+    learned, judged = learned_from(table) if can_learn(table) else [], scored_from(table)
+    found: dict[str, list[dict[Any, Any]]] = {kind: [] for kind in VIEWS}
+    by_detector, by_others = set[int](), set[int]()
+    for artifact in left:
+        if artifact.path == layout.DETECTOR_FILE:
+            by_detector |= lacking_units(plan, artifact, len(learned))
+        else:
+            by_others |= lacking_units(plan, artifact, len(judged))
+    if any(not plan.files.has(layout.model_path(name)) for name in _judging(plan)):
+        by_others = set(range(len(judged)))
+    found[LEARNED] = [row._asdict() for unit in sorted(by_detector) for row in learned[unit]]
+    for row in (row for unit in sorted(by_others) for row in judged[unit]):
+        found[ALTERED if row["altered"] else UNTOUCHED].append(row)
+    return found
+
+
+def _verdicts(plan: Plan, rates: Rates) -> Iterator[Step]:
+    """Yield the steps of the detector, and of the views by which answers are calibrated."""
+    left = photographs_left(plan)
+    made, crops = {}, {}
+    for kind, rows in left.items():
+        view = rates.made.get("", MADE) + (rates.featured * (1 / cores()) if kind == LEARNED else NOTHING)
+        one = rates.photographs.get(kind) or view * VIEWS[kind]
+        made[kind], crops[kind] = one * len(rows), rates.views.get(kind, VIEWS[kind]) * len(rows)
+    if left.get(LEARNED):
+        fitted = algebra() * (DETECTOR_S * crops[LEARNED])
+        yield Step("detector", TRAIN, "Detector", "", made[LEARNED] + fitted)
+    if left.get(ALTERED) or left.get(UNTOUCHED):
+        count, cost = crops[ALTERED] + crops[UNTOUCHED], made[ALTERED] + made[UNTOUCHED]
+        for request in (plan.scope.entries[name]["request"] for name in _judging(plan)):
+            cost += rates.load.get(request, LOAD) + rates.embedded.get((request, False), EMBEDDED) * count
+        yield Step("verdicts", TRAIN, "Verdicts", "", cost + rates.featured * count, like=EMBED)
+
+
 def _others(plan: Plan, rates: Rates) -> Iterator[Step]:
-    facts, phases = Facts(plan.scope), {TRAIN: "Training probes", EVALUATE: "Scores and studies"}
-    for artifact in plan.left(plan.select(*phases)):
-        seconds = FORMULAS.get(artifact.row.path, _table)(facts, artifact)
-        cost = Cost(seconds * rates.algebra.seconds, seconds * rates.algebra.processor)
-        stage = artifact.row.stage
-        yield Step(artifact.path, stage, phases[stage], artifact.binding.get("model", ""), cost)
+    facts = Facts(plan.scope)
+    yield from _by_formulas(plan, EVALUATE, "Scores and studies")
     drawn, start = plan.left(plan.select(PROJECT)), rates.map_start
     for artifact in drawn:  # side by side, each on one core
         cost = facts.drawing(artifact, rates)
@@ -255,7 +372,7 @@ class Facts:
         """Return the cost of a map, of whose samples UMAP places up to `LANDMARKS`, or of a table of neighbors."""
         if artifact.row.path in NEIGHBORS:
             seconds = TABLE_OF_NEIGHBORS_S + VOTE_S * self.mapped**2 * self.dim(artifact)
-            return Cost(seconds * rates.algebra.seconds, seconds * rates.algebra.processor)
+            return algebra() * seconds
         return rates.map_sample * min(self.mapped, LANDMARKS)
 
 
@@ -341,6 +458,9 @@ def _contents(facts: Facts, artifact: Artifact) -> float:
 MLP_S = 3.0e-3
 """Of the three MLPs together, for a row that they learn from: their hidden layers are wider than most embeddings."""
 
+DETECTOR_S = 2.0e-3
+"""Of the two MLPs of the detector, for a view that they learn from."""
+
 VOTE_S = 2.0e-10
 """Of nearest neighbors, for a pair of rows and a number of their embeddings."""
 
@@ -395,6 +515,27 @@ def _study(facts: Facts, artifact: Artifact) -> float:
 
 def _table(facts: Facts, artifact: Artifact) -> float:
     return 0.02
+
+
+ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
+"""Of the linear probe that is fitted to measure."""
+
+
+@cache
+def algebra() -> Cost:
+    """Measure what a fit of a probe takes on this machine, over what the formulas say; once a process."""
+    from probing_core.probes.linear import fit
+
+    rng = np.random.default_rng(0)
+    y = np.arange(ROWS) % CLASSES
+    X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
+    names = [str(i) for i in range(CLASSES)]
+    held = X[: ROWS // 4], y[: ROWS // 4]
+    fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates
+    spent = Spent()
+    probe = fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
+    expected = fits_s(ROWS, DIMENSION, CLASSES, replace(FIXED, iterations=probe.facts.iterations))
+    return spent.cost * (1 / expected)
 
 
 FORMULAS: Mapping[str, Callable[[Facts, Artifact], float]] = {

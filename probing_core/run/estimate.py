@@ -1,8 +1,8 @@
 """How long a run will take, and what it will leave out, before it starts: each kind of work is measured on some of it.
 
-Of every series of samples some are made by the workers of the run, and every model is loaded and embeds them; one
-linear probe and one map of invented data say how fast this machine is beside the one of `probing_core.run.costs`, whose
-formulas give the rest. Nothing is written.
+Of every series of samples some are made by the workers of the run, every model is loaded and embeds them, and some of
+the photographs that verdicts need are measured; one linear probe and one map of invented data say how fast this machine
+is beside the one of `probing_core.run.costs`, whose formulas give the rest. Nothing is written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,32 +22,36 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from probing_core.compute.names import LAYERS
 from probing_core.compute.parallel import picture_pool, threads
 from probing_core.compute.samples import choose_images
-from probing_core.errors import ModelUnavailable
+from probing_core.detector.features import features
+from probing_core.detector.learning import learned_transforms, measure_photograph
+from probing_core.detector.scoring import views_of_row
+from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.images import Image
 from probing_core.measures.notation import text_table
 from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder
 from probing_core.run.costs import (
     BYTES,
-    FIXED,
+    LEARNED,
     NOTHING,
+    VIEWS,
     Cost,
     Rates,
+    Spent,
     Step,
     embedding_left,
-    fits_s,
+    photographs_left,
     steps_left,
 )
 from probing_core.run.embed import to_load
 from probing_core.run.engine import Plan
 from probing_core.run.graph import build
 from probing_core.run.layout import IMAGES, RECIPE
-from probing_core.run.options import EMBED, PROJECT, STAGES, Options
+from probing_core.run.options import EMBED, PROJECT, STAGES, TRAIN, Options
 from probing_core.run.progress import LOADING, SILENT, Progress, duration
 from probing_core.run.sample_sets import plan_sample_sets
 from probing_core.run.scope import Scope
@@ -61,8 +65,8 @@ SAMPLES = 60
 MOST_READ = 2000
 """Images that are read to find those that cannot be used; of a larger corpus they stand for the others."""
 
-ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
-"""Of the linear probe that is fitted to measure."""
+PHOTOGRAPHS = 8
+"""Of each kind that verdicts need, to measure."""
 
 IMAGES_STAGE = "images"
 
@@ -184,7 +188,7 @@ class _Estimating:
         design, corpus, rows = scope.design, scope.corpora.own, scope.corpora.own.rows
         wanted = min(len(rows), design.limit or len(rows))
         report = lambda done, total: self._progress.update(IMAGES_STAGE, done, total, "Reading images")  # noqa: E731
-        spent = _Spent()
+        spent = Spent()
         if wanted <= MOST_READ:
             images = choose_images(design, corpus, report)
             cost = spent.cost
@@ -205,7 +209,7 @@ class _Estimating:
         made: dict[str, Cost] = {}
         load: dict[str, Cost] = {}
         embedded: dict[tuple[str, bool], Cost] = {}
-        beside, overlaps = set(), False
+        overlaps = False
         entries = dict(scope.entries)
         series = list(scope.sample_sets) if requests or plan.left(plan.select(EMBED)) else []
         pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
@@ -225,18 +229,18 @@ class _Estimating:
                     embedded[request, False] = spent * (1 / len(some[0]))
                 if embedder.blocks and LAYERS in pictures:
                     some = pictures[LAYERS]
+                    load[request] += _timed(partial(embedder.embed_blocks, some[0][:2]))
                     spent = _timed(partial(embedder.embed_blocks, some[0]))
                     embedded[request, True] = spent * (1 / len(some[0]))
-                beside |= {request} if embedder.on_one_thread else set()
                 overlaps |= embedder.device not in ("cpu", "")
         later = scope.with_models()
         later.entries = {name: entries[name] for name in _ordered(entries, scope.recipe.models)}
         self._scope = later
-        rates = Rates(made, load, embedded, beside=frozenset(beside), overlaps=overlaps)
+        rates = Rates(made, load, embedded, overlaps=overlaps)
         self._progress.update("measure", len(series) + len(requests), len(series) + len(requests) + 2, "Measuring")
         plan = build(later, plan.table)
-        if plan.left(plan.select(*set(self._stages) - {EMBED})):
-            rates = replace(rates, algebra=_algebra())
+        if TRAIN in self._stages and (photographs := photographs_left(plan)):
+            rates = replace(rates, **_judging(later, photographs))
         if PROJECT in self._stages and plan.left(plan.select(PROJECT)):
             start, each = _map()
             rates = replace(rates, map_start=start, map_sample=each)
@@ -259,14 +263,49 @@ def _making(scope: Scope, series: str, pool: Any) -> tuple[Cost, tuple[list[Imag
     spread = names[np.linspace(0, len(names) - 1, min(len(names), count)).astype(int)]
     first, some = (rows[rows["image_id"].isin(ids)] for ids in (spread[:2], spread))
     one.make(scope.design, corpus, first, pool)
-    spent = _Spent()
+    spent = Spent()
     made = one.make(scope.design, corpus, some, pool)
     return spent.cost * (1 / len(some)), (made[0][:SAMPLES], made[1][:SAMPLES])
 
 
+def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) -> dict[str, Any]:
+    """Return the rates of `Rates` that verdicts need: what some photographs of each kind take, and their crops; none
+    where a corpus has gone, of a run on a base that goes on without."""
+    try:
+        design, corpora = scope.design, scope.corpora.all
+    except BadRun:
+        return {}
+    there = [set(corpus.rows["image_id"]) for corpus in corpora]
+    of_learned = partial(measure_photograph, corpora, learned_transforms(design.transforms), design)
+    of_judged = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
+    costs: dict[str, Cost] = {}
+    counts: dict[str, float] = {}
+    crops: list[Image] = []
+    with picture_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
+        for kind, all_rows in photographs.items():
+            rows = [row for row in all_rows if row["image_id"] in there[row["corpus"]]]  # see `_repeated`
+            if not rows:
+                continue
+            make: Callable[[dict[Any, Any]], Any] = of_learned if kind == LEARNED else of_judged
+            some = [rows[i] for i in np.linspace(0, len(rows) - 1, min(len(rows), PHOTOGRAPHS)).astype(int)]
+            list(pool.map(make, some[: getattr(pool, "count", 2)]))  # the first import and load
+            spent = Spent()
+            made = list(pool.map(make, some))
+            costs[kind] = spent.cost * (1 / len(some))
+            if kind != LEARNED:
+                found = [crop for views in made for view in views for crop in view.crops.pictures]
+                counts[kind], crops = len(found) / len(some), [*crops, *found]
+    rates: dict[str, Any] = {"photographs": costs, "views": counts}
+    if crops:
+        crops = crops[:SAMPLES]
+        features(crops[:1])
+        rates["featured"] = _timed(lambda: features(crops)) * (1 / len(crops))
+    return rates
+
+
 @contextmanager
 def _loaded(request: str, options: Options) -> Iterator[tuple[LoadedEmbedder, Cost]]:
-    spent = _Spent()
+    spent = Spent()
     try:
         embedder = load_embedder(request, device=options.device, precision=options.precision)
     except MemoryError as error:
@@ -284,22 +323,6 @@ def _start() -> Cost:
     after = os.times()
     processor = after.children_user - before.children_user + after.children_system - before.children_system
     return Cost(time.perf_counter() - begun, processor)
-
-
-def _algebra() -> Cost:
-    """Return what a fit of a probe takes here, over what the formulas say."""
-    from probing_core.probes.linear import fit
-
-    rng = np.random.default_rng(0)
-    y = np.arange(ROWS) % CLASSES
-    X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
-    names = [str(i) for i in range(CLASSES)]
-    held = X[: ROWS // 4], y[: ROWS // 4]
-    fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates
-    spent = _Spent()
-    probe = fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
-    expected = fits_s(ROWS, DIMENSION, CLASSES, replace(FIXED, iterations=probe.facts.iterations))
-    return spent.cost * (1 / expected)
 
 
 def _map() -> tuple[Cost, Cost]:
@@ -337,27 +360,7 @@ def _as_table(steps: Sequence[Step]) -> pd.DataFrame:
     return rows.groupby(["phase", "model"], sort=False, as_index=False).sum()
 
 
-class _Spent:
-    """Time since it was made."""
-
-    def __init__(self) -> None:
-        self._begun, self._processor = time.perf_counter(), processor_seconds()
-
-    @property
-    def cost(self) -> Cost:
-        return Cost(time.perf_counter() - self._begun, processor_seconds() - self._processor)
-
-
 def _timed(work: Callable[[], object]) -> Cost:
-    spent = _Spent()
+    spent = Spent()
     work()
     return spent.cost
-
-
-def processor_seconds() -> float:
-    """Return the processor time of this process and of those that it started and that still run."""
-    times = [psutil.Process().cpu_times()]
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            times.append(child.cpu_times())
-    return sum(one.user + one.system for one in times)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -78,14 +79,17 @@ class Expected:
     """One step of work whose time is known about, and what it took so far.
 
     Attributes:
-        stage: of the step; what steps of a stage took says how long the others of it take.
+        stage: of the step; what steps of a stage take says how long the others of it take.
         seconds: that it takes, as expected.
+        is_guessed: whether the seconds only compare with those of other steps of the stage: how long any of them takes
+            is known once one is under way.
         done: share of it that is done.
         took_s: seconds that this share took.
     """
 
     stage: str
     seconds: float
+    is_guessed: bool = False
     done: float = 0.0
     took_s: float = 0.0
 
@@ -114,12 +118,12 @@ class Progress:
         """Whether anything has been reported."""
         return bool(self._stage)
 
-    def expect(self, steps: Mapping[str, tuple[str, float]]) -> None:
-        """Say which steps the work has, in order: name -> its stage, and the seconds that it takes.
+    def expect(self, steps: Mapping[str, Expected]) -> None:
+        """Say which steps the work has, by name, in order.
 
         All reports are of the whole from then on. What is complete already is no step.
         """
-        self._expected = {name: Expected(stage, seconds) for name, (stage, seconds) in steps.items()}
+        self._expected = dict(steps)
 
     def update(self, stage: str, done: int, total: int, message: str = "", step: str = "") -> None:
         """Report that ``done`` of ``total`` units of a stage are done.
@@ -145,7 +149,7 @@ class Progress:
         if self._expected:
             fresh, all_fresh = done - self._before, total - self._before  # what was complete is no progress
             share = fresh / max(1, all_fresh) if step == stage and total > 1 else float(done >= total)
-            left, whole = self._left_of_all(step, share, left)
+            left, whole = self._left_of_all(step, share, left, now - self._entered)
         self._report(Report(stage, done, total, left, message or stage, whole=whole, **self._me))
 
     def _left_of_step(self, done: int, total: int, now: float) -> float | None:
@@ -170,23 +174,34 @@ class Progress:
                     break
                 one.done = 1.0
 
-    def _left_of_all(self, step: str, done: float, left: float | None) -> tuple[float, float]:
-        """Return seconds that all takes that is left, and the share of all that is done."""
-        if (now := self._expected.get(step)) is not None:
-            now.done = done
-        steps = self._expected.values()
+    def _left_of_all(self, step: str, done: float, left: float | None, elapsed: float) -> tuple[float | None, float]:
+        """Return seconds that all takes that is left, None while that is unknown, and the share of all that is done.
+
+        Args:
+            done: share of the step that is done.
+            left: seconds that its rest takes by its own pace; None while it has none.
+            elapsed: seconds since it was entered.
+        """
+        now, steps = self._expected.get(step), self._expected.values()
+        if now is not None:
+            now.done = max(now.done, done)
         whole = sum(one.seconds for one in steps) or 1.0
         self._whole = max(self._whole, sum(one.seconds * one.done for one in steps) / whole)
-        rest = sum(one.seconds * (1 - one.done) * self._slowness(one.stage) for one in steps if one is not now)
-        if left is None:
-            left = 0.0 if now is None else now.seconds * (1 - done) * self._slowness(now.stage)
-        return rest + left, min(1.0, self._whole)
-
-    def _slowness(self, stage: str) -> float:
-        """Return what the steps of a stage took that are done, over what was expected; 1 while none is."""
-        known = [one for one in self._expected.values() if one.stage == stage and one.took_s and one.done == 1.0]
-        expected = sum(one.seconds for one in known)
-        return sum(one.took_s for one in known) / expected if expected else 1.0
+        took, expected = defaultdict[str, float](float), defaultdict[str, float](float)
+        for one in steps:
+            if one.took_s:
+                took[one.stage], expected[one.stage] = took[one.stage] + one.took_s, expected[one.stage] + one.seconds
+        if now is not None and left is not None and not now.took_s:
+            took[now.stage] += left / (1 - done) if done < 1 else elapsed
+            expected[now.stage] += now.seconds
+        rest = 0.0 if left is None else left
+        for one in steps:
+            if one.done < 1 and (one is not now or left is None):
+                if one.is_guessed and not took[one.stage]:
+                    return None, min(1.0, self._whole)
+                slowness = took[one.stage] / expected[one.stage] if expected[one.stage] else 1.0
+                rest += one.seconds * (1 - one.done) * slowness
+        return rest, min(1.0, self._whole)
 
     def note(self, sentence: str) -> None:
         """Write a sentence to the terminal, in place of the line of progress; nothing where it is empty."""

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
-from threading import Event, current_thread, main_thread
+from threading import Event, Timer, current_thread, main_thread
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
-from probing_core.compute import samples
+from probing_core.compute import samples, workers
 from probing_core.compute.samples import make_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -44,11 +47,11 @@ def start(root: Path, folder: Path, **changes):
     return store, recipe, corpus
 
 
-def embed(store: Store, recipe: Recipe, corpus: Corpus) -> None:
+def embed(store: Store, recipe: Recipe, corpus: Corpus, options: Options = CPU) -> None:
     """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
-    plan = plan_of(store, recipe, options=CPU, corpus=corpus)
+    plan = plan_of(store, recipe, options=options, corpus=corpus)
     plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
-    embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus))
+    embed_missing(plan_of(store, recipe, options=options, corpus=corpus))
     store.fold()
 
 
@@ -77,6 +80,25 @@ def test_embeddings_are_those_of_the_pictures_in_order(run):
         embeddings = read_embeddings(store, name)
         assert embeddings.dtype == np.float32
         assert np.array_equal(embeddings, load_embedder(name).embed(pictures))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_processes_give_the_bytes_of_threads_also_where_some_are_killed(run, few_scenes, tmp_path, jobs, monkeypatch):
+    store, calls, killed = Store(run[0].root), count(1), []
+    call, fatal = workers._Worker.call, set(random.Random(os.urandom(8)).sample(range(2, 12), 2))
+
+    def fatal_calls(self, name, code, item):
+        if next(calls) in fatal:
+            Timer(random.uniform(0, 0.05), self._process.kill).start()
+            killed.append(self.pid)
+        return call(self, name, code, item)
+
+    monkeypatch.setattr(workers._Worker, "call", fatal_calls)
+    others = start(tmp_path / "others", few_scenes)
+    embed(*others, replace(CPU, jobs=jobs))
+    assert len(killed) == 2, f"of the calls {fatal}"
+    assert files(others[0].root) == files(store.root)
+    assert not any(map(psutil.pid_exists, killed))
 
 
 @pytest.mark.parametrize("order", [1, -1])

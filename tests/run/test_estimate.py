@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,16 +12,30 @@ from probing_core.cli import main
 from probing_core.images import encode_png
 from probing_core.run import costs
 from probing_core.run import estimate as module
-from probing_core.run.costs import FIXED, PATH, Cost, Rates, by_name, fits_s, foreseen, steps_left
+from probing_core.run.costs import (
+    ALTERED,
+    FIXED,
+    LEARNED,
+    PATH,
+    UNTOUCHED,
+    Cost,
+    Rates,
+    by_name,
+    fits_s,
+    foreseen,
+    photographs_left,
+    steps_left,
+)
 from probing_core.run.estimate import estimate
 from probing_core.run.graph import build
-from probing_core.run.layout import IMAGES
-from probing_core.run.options import EMBED, EVALUATE, PROJECT, Options
+from probing_core.run.layout import IMAGES, VERDICT_PHOTOGRAPHS, scored_views_path
+from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN, Options
+from probing_core.run.progress import Progress
 from probing_core.run.recipe import read_recipe
 from probing_core.run.scope import Scope
 from probing_core.run.stages import run
 from probing_core.run.store import Store
-from tests.conftest import few_transforms
+from tests.conftest import few_transforms, scene
 
 pytestmark = pytest.mark.usefixtures("few_pixels")
 
@@ -59,7 +75,8 @@ def test_what_is_embedded_costs_what_was_measured_for_each_sample(few_scenes, tm
         ("Transforming", ""): Cost(0.5 * samples, samples),
         ("Embedding", "baseline/dhash"): Cost(2.0 * samples, 3.0 * samples),
     }, "what is complete costs nothing"
-    assert by_name(steps)[EMBED] == (EMBED, pytest.approx(2.5 * samples))
+    expected = by_name(steps)[EMBED]
+    assert (expected.stage, expected.seconds) == (EMBED, pytest.approx(2.5 * samples))
 
 
 def test_of_a_run_that_was_stopped_only_what_is_left_counts(few_scenes, tmp_path):
@@ -134,9 +151,65 @@ def test_some_images_of_a_large_corpus_stand_for_the_others(few_scenes, monkeypa
 def test_a_bar_knows_every_step_that_is_left_and_none_that_is_complete(trained_run):
     plan = plan_of(trained_run)
     steps = by_name(steps_left(plan))
-    assert {stage for stage, _ in steps.values()} == {PROJECT}
-    assert all(seconds > 0 for _, seconds in steps.values())
+    assert {step.stage for step in steps.values()} == {PROJECT}
+    assert all(step.seconds > 0 for step in steps.values())
     plan.files.remove("models/baseline-handcrafted/scores.parquet")
-    assert {name for name, (stage, _) in by_name(steps_left(plan)).items() if stage == EVALUATE} == {
+    assert {name for name, step in by_name(steps_left(plan)).items() if step.stage == EVALUATE} == {
         artifact.path for artifact in plan.left(plan.select(EVALUATE))
     }
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Untouched ones that verdicts are calibrated on; each tenth is large enough for tiles."""
+    folder = tmp_path_factory.mktemp("untouched")
+    for i in range(110):
+        (folder / f"{i:03d}.png").write_bytes(encode_png(scene(1000 + i, 120 if i % 10 == 0 else 46)))
+    return folder
+
+
+@pytest.mark.slow
+def test_the_photographs_that_calibrate_answers_are_announced_and_counted_as_they_are_done(
+    many_scenes, photographs, tmp_path
+):
+    options = replace(few_transforms(many_scenes, "baseline/pixels"), calibrate_on=(f"folder:{photographs}",))
+    out, stages = tmp_path / "run", (EMBED, TRAIN)
+    announced = estimate(options, out, stages)
+    phases = announced.table.set_index("phase")
+    assert (phases.loc[["Detector", "Verdicts"], "seconds"] > 0).all()
+
+    told = Watched()
+    run(out, options, stages, told)
+    assert {"detector", "verdicts"} <= told.expected
+    assert told.seen <= told.expected | {"images", TRAIN}, "no work is outside the bar"
+    rows = Store(out).read_table(VERDICT_PHOTOGRAPHS)
+    assert not photographs_left(plan_of(out))
+    assert estimate(options, out, stages).table.empty
+
+    Store(out).remove(scored_views_path("baseline/pixels"))
+    left = photographs_left(plan_of(out))
+    assert not left[LEARNED]
+    assert len(left[ALTERED]) + len(left[UNTOUCHED]) == rows["role"].isin(("calibrate", "report")).sum()
+    joined = foreseen(build(Scope(Store(out), replace(read_recipe(Store(out)), models=("baseline/pixels", DHASH)))))
+    assert {kind: len(rows) for kind, rows in photographs_left(joined).items()} == {
+        kind: len(rows) for kind, rows in left.items()
+    }, "a model that was never loaded judges all of them"
+
+
+DHASH = "baseline/dhash"
+
+
+class Watched(Progress):
+    """Keeps the steps that were expected, and the names of what was reported."""
+
+    def __init__(self):
+        super().__init__()
+        self.expected, self.seen = set(), set()
+
+    def expect(self, steps):
+        super().expect(steps)
+        self.expected = set(steps)
+
+    def update(self, stage, done, total, message="", step=""):
+        super().update(stage, done, total, message, step)
+        self.seen.add(stage)

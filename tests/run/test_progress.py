@@ -10,7 +10,7 @@ import pytest
 from probing_core.errors import BadRun
 from probing_core.run import progress as module
 from probing_core.run.layout import PROGRESS
-from probing_core.run.progress import SILENT, Progress, Report, duration, final_report, terminal
+from probing_core.run.progress import SILENT, Expected, Progress, Report, duration, final_report, terminal
 
 
 @pytest.fixture
@@ -49,7 +49,8 @@ def test_a_run_takes_what_all_its_sessions_took_together(tmp_path, clock):
 def test_one_share_and_one_time_left_are_of_the_whole_run(tmp_path, clock):
     file = tmp_path / "progress.json"
     told = Progress(file=file)
-    told.expect({"load": ("load", 10.0), "embed": ("embed", 40.0), "a": ("train", 10.0), "b": ("train", 40.0)})
+    steps = {"load": ("load", 10.0), "embed": ("embed", 40.0), "a": ("train", 10.0), "b": ("train", 40.0)}
+    told.expect({name: Expected(*about) for name, about in steps.items()})
 
     def report() -> Report:
         return Report(**json.loads(file.read_text()))
@@ -75,6 +76,33 @@ def test_one_share_and_one_time_left_are_of_the_whole_run(tmp_path, clock):
     assert report().so_far == "60 %, 1 min 20 s left: Training, 1 of 2"
     told.finish("done")
     assert (report().share, report().state) == (1, "done")
+
+
+def test_what_was_guessed_is_announced_once_the_pace_of_its_stage_is_known(tmp_path, clock):
+    file = tmp_path / "progress.json"
+    told = Progress(file=file)
+    steps = {"embed": ("embed", 40.0, True), "strength": ("embed", 80.0, True), "a": ("train", 20.0)}
+    told.expect({name: Expected(*about) for name, about in steps.items()})
+
+    def left() -> float | None:
+        return Report(**json.loads(file.read_text())).left_s
+
+    told.update("embed", 0, 4, "Embedding")
+    assert left() is None
+    clock[0] += 9
+    told.update("embed", 1, 4, "Embedding")
+    assert left() is None, "the first unit loads and compiles"
+    clock[0] += 1
+    told.update("embed", 2, 4, "Embedding")
+    assert left() == pytest.approx(2 + 80 / 40 * 4 + 20), "the other series take as much longer, or less"
+    clock[0] += 2
+    told.update("embed", 4, 4, "Embedding")
+    assert left() == pytest.approx(80 / 40 * 12 + 20)
+    told.update("strength", 0, 1, "The series")
+    assert left() == pytest.approx(80 / 40 * 12 + 20), "with what the first unit took, once it is over"
+    clock[0] += 24
+    told.update("train", 0, 1, "Training", "a")
+    assert left() == pytest.approx(20)
 
 
 def test_lines_are_rare_but_the_last_is_always_told(clock):
