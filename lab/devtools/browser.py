@@ -248,6 +248,10 @@ PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimat
 EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
 """The points of the explorer are there and drawn."""
 
+COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
+SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
+"""What the explorer counts, and what is chosen in it."""
+
 JUMPS = """
 if (!window.jumps) {
   window.jumps = [];

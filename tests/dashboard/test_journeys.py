@@ -18,7 +18,7 @@ import pytest
 
 from dashboard.components.explorer import MOST_MODELS
 from dashboard.views.try_folder import scans_dir
-from lab.devtools.browser import EXPLORER_READY, IN_BROWSER, WAIT_MS, complaints_of, rest, settle
+from lab.devtools.browser import COUNTS, EXPLORER_READY, IN_BROWSER, SELECTION, WAIT_MS, complaints_of, rest, settle
 from lab.devtools.drawing import lasso
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
@@ -31,8 +31,6 @@ from tests.results.explorer.counting import counts, points, random_selection
 
 pytestmark = IN_BROWSER
 
-COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
-SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
 SELECT = """(chosen) => {
   const {explorer} = document.querySelector('.probing-explorer');
   explorer.select(chosen);
@@ -40,15 +38,6 @@ SELECT = """(chosen) => {
 }"""
 
 UNTOUCHED, BLURRED, BROKEN = "untouched.png", "blurred.png", "broken.png"
-
-
-@pytest.fixture
-def page(server, tab):
-    """A new visitor's page; nothing may have complained when the test ends."""
-    with tab.visitor() as (page, complaints):
-        yield page
-        assert page.get_by_test_id("stException").count() == 0
-        assert complaints == []
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ every_view = pytest.mark.parametrize(
 every_page = pytest.mark.parametrize("page", PAGES)
 
 
-@pytest.mark.parametrize("which", ["made", "studied", "reference"])
+@pytest.mark.parametrize("shipped", [False, True])
 @every_view
-def test_opens(open_app, made_run, studied_run, page, tab, which):
-    app = open_app(page, run={"made": made_run, "studied": studied_run, "reference": REFERENCE}[which], **tab)
+def test_opens(open_app, studied_run, page, tab, shipped):
+    app = open_app(page, run=REFERENCE if shipped else studied_run, **tab)
     assert not app.exception
     assert not app.error
     assert [title.value for title in app.title] == [page]
