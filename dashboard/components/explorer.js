@@ -13,11 +13,14 @@ export default function ({ parentElement, data, setStateValue }) {
   };
   const before = shown.get(root);
   if (before?.address === data.address) {
+    // What the server knows may lag behind the visitor, but for the back button, which brings an earlier address.
+    if (before.visit !== data.visit && data.selection) options.selection = data.selection;
+    before.visit = data.visit;
     before.explorer?.update(options);
     return;
   }
   before?.explorer?.destroy();
-  const now = { address: data.address, explorer: null };
+  const now = { address: data.address, visit: data.visit, explorer: null };
   shown.set(root, now);
   fetch(`${data.address}/points`)
     .then((answer) => {

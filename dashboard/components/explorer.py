@@ -112,6 +112,7 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
         "scope": _scope(found.data),
         "pictures": not run.pictures.why_not,
         "selection": _parsed(stored),
+        "visit": state.visits(),
         "own": own,
     }
     _component(key="explorer", data=message, on_selection_change=keep)

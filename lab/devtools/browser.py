@@ -222,11 +222,35 @@ def rest(page: Any) -> None:
     page.wait_for_function(AT_REST, polling=POLL_MS, timeout=WAIT_MS)
 
 
+WATCHED = """() => {
+  const app = document.querySelector('[data-testid=stApp]');
+  delete app.dataset.ran;
+  window.watcher?.disconnect();
+  window.watcher = new MutationObserver(() => { app.dataset.ran = true; });
+  window.watcher.observe(app, {attributes: true, attributeFilter: ['data-test-script-state']});
+}"""
+RAN = "() => document.querySelector('[data-testid=stApp][data-ran]')"
+"""The script has begun since the page was `WATCHED`."""
+
+
+@contextlib.contextmanager
+def run_again(page: Any) -> Iterator[None]:
+    """Wait at the end of the context until what was done in it has run the script, and the page is at rest."""
+    page.evaluate(WATCHED)
+    yield
+    page.wait_for_function(RAN, polling=POLL_MS, timeout=WAIT_MS)
+    rest(page)
+
+
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """The browser has painted what changed."""
 
 EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
 """The points of the explorer are there and drawn."""
+
+COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
+SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
+"""What the explorer counts, and what is chosen in it."""
 
 JUMPS = """
 if (!window.jumps) {

@@ -26,20 +26,12 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from lab.devtools.browser import WAIT_MS, browser, rest, served
+from lab.devtools.browser import WAIT_MS, browser, rest, run_again, served
 from lab.devtools.commands import median_and_p95
 from lab.devtools.visitor import Visitor, dropped, request, upload, visiting
 
 FAREWELL_S = 20.0
 """After the last session has gone, before memory is looked at."""
-
-WATCHED = """() => {
-  const app = document.querySelector('[data-testid=stApp]');
-  new MutationObserver(() => { app.dataset.ran = true; })
-    .observe(app, {attributes: true, attributeFilter: ['data-test-script-state']});
-}"""
-RAN = "() => document.querySelector('[data-testid=stApp][data-ran]')"
-"""The script has begun since the page was `WATCHED`."""
 
 
 @dataclass
@@ -184,10 +176,8 @@ def _browse(address: str, tally: Tally, uploads: int) -> None:
 def give_pictures(page: Any, field: Any, seeds: Sequence[int]) -> None:
     """Give pictures to a field for files, or one where it takes no more, and wait until the page is at rest."""
     seeds = seeds if field.get_attribute("multiple") is not None else seeds[:1]
-    page.evaluate(WATCHED)
-    field.set_input_files([{"name": f"mine{i}.png", "mimeType": "image/png", "buffer": _picture(i)} for i in seeds])
-    page.wait_for_function(RAN, timeout=WAIT_MS)
-    rest(page)
+    with run_again(page):
+        field.set_input_files([{"name": f"mine{i}.png", "mimeType": "image/png", "buffer": _picture(i)} for i in seeds])
 
 
 def _picture(seed: int) -> bytes:

@@ -163,5 +163,8 @@ class LoadedEmbedder(ABC):
         """
         return self.embed_layers(images)
 
+    def keep_embedding(self) -> None:  # noqa: B027 - most hold nothing else
+        """Release what `embed` and `embed_layers` do not need; nothing else may be asked of the model from now on."""
+
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees
         """Release the memory."""

@@ -454,6 +454,11 @@ class NetworkEmbedder(LoadedEmbedder):
         layers: Sequence[int | None] = self._readouts.layers or [None]
         return {name: self._recipe(layer) for name, layer in zip(self._names(), layers, strict=True)}
 
+    def keep_embedding(self) -> None:
+        if self._forward.compiled:  # which holds a copy of the weights
+            self._network.module.to("meta")
+        free_memory(self.device)
+
     def close(self) -> None:
         for held in ("_network", "_forward"):
             self.__dict__.pop(held, None)

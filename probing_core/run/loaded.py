@@ -65,6 +65,7 @@ class LoadedModels:
             raise BadRun(
                 f"'{name}' is not what it was when its probe was trained ({', '.join(meant)} differ); {HOW_TO_RESTORE}."
             )
+        embedder.keep_embedding()
         with self._changing:
             self._loaded[request] = embedder
         return embedder

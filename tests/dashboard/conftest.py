@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
@@ -76,6 +77,15 @@ def server(made_run: Path) -> Iterator[str]:
     runs = [made_run, *(made_run.parent / name for name in LATER)]
     with served([word for run in runs for word in ("--run", str(run))]) as address:
         yield address
+
+
+@pytest.fixture
+def page(tab) -> Iterator[Any]:
+    """A new visitor's page in a browser; nothing may have complained when the test ends."""
+    with tab.visitor() as (page, complaints):
+        yield page
+        assert page.get_by_test_id("stException").count() == 0
+        assert complaints == []
 
 
 @pytest.fixture

@@ -6,9 +6,12 @@ All in one tab, which need not compile the scripts for each page.
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlsplit
+
 import pytest
 from playwright.sync_api import TimeoutError as TooLate
 
+from dashboard.text import FORMER, PAGES
 from lab.devtools.browser import ADDRESSES, IN_BROWSER, JUMPS, WINDOW, jumped, rest, served
 from tests.dashboard.accessibility import violations_of
 
@@ -70,12 +73,19 @@ def test_a_page_opens_without_a_complaint(name, server, tab, empty):
         assert min(shifts) <= empty + MOST_JUMPS, shifts
 
 
-def test_a_former_address_opens_what_took_its_place(server, tab):
+def test_every_former_address_opens_what_took_its_place_with_its_choices(server, tab):
+    pages = {one.address: one.title for under in PAGES.values() for one in under}
     with tab.visitor() as (page, complaints):
-        page.goto(f"{server}/layers?run=made")
-        page.get_by_role("heading", name="Inside", level=1).wait_for()
-        rest(page)
-        assert page.url.startswith(f"{server}/inside?part=blocks&run=made")
+        for before, now in FORMER.items():
+            address, _, part = now.partition("?")
+            page.goto(f"{server}/{before}?run=made&models=baseline/pixels")
+            page.get_by_role("heading", name=pages[address], exact=True, level=1).wait_for()
+            rest(page)
+            opened = urlsplit(page.url)
+            assert opened.path == f"/{address}"
+            choices = dict(parse_qsl(opened.query))
+            assert choices.items() >= {**dict(parse_qsl(part)), "run": "made"}.items()
+            assert choices["models"].startswith("baseline/pixels")
         assert complaints == []
 
 

@@ -18,21 +18,19 @@ import pytest
 
 from dashboard.components.explorer import MOST_MODELS
 from dashboard.views.try_folder import scans_dir
-from lab.devtools.browser import EXPLORER_READY, IN_BROWSER, complaints_of, rest, settle
+from lab.devtools.browser import COUNTS, EXPLORER_READY, IN_BROWSER, SELECTION, WAIT_MS, complaints_of, rest, settle
 from lab.devtools.drawing import lasso
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title
 from probing_core.results import Run
-from probing_core.results.explorer import explorer_data, write_shared_file
+from probing_core.results.explorer import explorer_data
 from probing_core.results.explorer.data import default_models
 from probing_core.transforms import resolve
 from tests.results.explorer.counting import counts, points, random_selection
 
 pytestmark = IN_BROWSER
 
-COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
-SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
 SELECT = """(chosen) => {
   const {explorer} = document.querySelector('.probing-explorer');
   explorer.select(chosen);
@@ -40,15 +38,6 @@ SELECT = """(chosen) => {
 }"""
 
 UNTOUCHED, BLURRED, BROKEN = "untouched.png", "blurred.png", "broken.png"
-
-
-@pytest.fixture
-def page(server, tab):
-    """A new visitor's page; nothing may have complained when the test ends."""
-    with tab.visitor() as (page, complaints):
-        yield page
-        assert page.get_by_test_id("stException").count() == 0
-        assert complaints == []
 
 
 @pytest.fixture
@@ -206,24 +195,35 @@ def test_a_folder_is_scanned_and_its_table_downloaded(page, server, detecting_ru
     assert UNTOUCHED in Path(download.value.path()).read_text()
 
 
-def test_the_shared_file_shows_offline_what_the_page_shows(explorer, chromium, made_run, data, tmp_path):
-    models = [model.name for model in data.models][:3]
-    written = write_shared_file(Run.open(made_run), tmp_path / "run.html", models)
+def test_the_file_to_send_is_made_on_the_page_and_shows_offline_what_the_page_shows(
+    explorer, chromium, made_run, data, tmp_path
+):
+    explorer.get_by_role("button", name="One file to send").click()
+    explorer.get_by_role("button", name="Make the file").click()
+    with explorer.expect_download() as download:
+        explorer.get_by_role("button", name="Download, ").click()
+    assert download.value.suggested_filename == f"{made_run.name}.html"
+    sent = tmp_path / "sent.html"
+    download.value.save_as(sent)
     context = chromium.new_context(offline=True)
     try:
         shared = context.new_page()
+        shared.set_default_timeout(WAIT_MS)
         complaints = complaints_of(shared)
-        shared.goto(written.path.as_uri())
+        shared.goto(sent.as_uri())
         shared.wait_for_function("() => window.explorer")
         rng = np.random.default_rng(2)
         for _ in range(10):
-            chosen = random_selection(data, rng) | {"a": models[0], "b": models[2]}
+            chosen = random_selection(data, rng)
             offline = shared.evaluate("(chosen) => { explorer.select(chosen); return explorer.counts(); }", chosen)
             assert offline == explorer.evaluate(SELECT, chosen)
         shared.evaluate("() => explorer.select({panel: 'list'})")
         shared.locator(".px-line").first.click()
         shared.locator(".px-open").first.click()
-        assert shared.locator("dialog[open] .px-says").count() == len(models)
+        dialog = shared.locator("dialog[open]")
+        assert dialog.locator(".px-says").count() == len(data.models)
+        assert dialog.locator(".px-wrong").count()
+        shared.wait_for_function("() => [...document.querySelectorAll('dialog img')].every((one) => one.naturalWidth)")
         assert complaints == []
     finally:
         context.close()

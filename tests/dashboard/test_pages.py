@@ -6,11 +6,7 @@ import re
 import shutil
 
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
-from dashboard.app import former
-from dashboard.text import FORMER
 from probing_core.run.layout import model_path
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, label, texts, unescaped
@@ -28,10 +24,10 @@ every_view = pytest.mark.parametrize(
 every_page = pytest.mark.parametrize("page", PAGES)
 
 
-@pytest.mark.parametrize("which", ["made", "studied", "reference"])
+@pytest.mark.parametrize("shipped", [False, True])
 @every_view
-def test_opens(open_app, made_run, studied_run, page, tab, which):
-    app = open_app(page, run={"made": made_run, "studied": studied_run, "reference": REFERENCE}[which], **tab)
+def test_opens(open_app, studied_run, page, tab, shipped):
+    app = open_app(page, run=REFERENCE if shipped else studied_run, **tab)
     assert not app.exception
     assert not app.error
     assert [title.value for title in app.title] == [page]
@@ -91,16 +87,6 @@ def test_a_run_that_ships_no_pictures_opens_and_offers_one_that_has_them(open_ap
     assert not app.exception
     assert address(app, "run") == "demo"
     assert "Picture 1 of 10" in texts(app)
-
-
-@pytest.mark.parametrize(("before", "now"), FORMER.items())
-def test_a_former_address_leads_to_what_took_its_place_with_its_choices(before, now):
-    client = TestClient(Starlette(routes=[former(before, now)]), follow_redirects=False)
-    assert client.get(f"/{before}").headers["location"] == f"./{now}"
-    answer = client.get(f"/{before}?model=zoo/mae&run=made")
-    assert answer.status_code == 307
-    path, _, part = now.partition("?")
-    assert answer.headers["location"] == f"./{path}?{part}{'&' if part else ''}model=zoo/mae&run=made"
 
 
 def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):

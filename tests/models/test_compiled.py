@@ -58,6 +58,17 @@ def test_any_number_of_pictures_is_embedded_as_in_pytorch():
     assert (each[0][0].shape, each[0][1]["1.mean"].shape) == ((0, 5), (0, 8))
 
 
+@pytest.mark.parametrize("engine", ["OpenVINO", "PyTorch"])
+def test_a_network_embeds_the_same_once_it_has_released_what_else_it_can_do(engine):
+    images, embedder = pictures(), load(small_net())
+    if engine == "PyTorch":
+        embedder.run_in_pytorch()
+    before = embedder.embed(images)
+    embedder.keep_embedding()
+    assert {one.is_meta for one in embedder._network.module.parameters()} == {engine == "OpenVINO"}
+    assert np.array_equal(embedder.embed(images), before)
+
+
 def test_a_batch_of_another_size_or_height_is_embedded_too():
     embedder = load(small_net())
     wide = torch.rand(BATCH + 3, 3, 32, 48).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,152 @@
+"""What only a real browser has, or what outlives a page: downloads, the back button, the camera, a run in a process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+from dashboard.components.explorer import MOST_MODELS
+from dashboard.jobs import processes
+from lab.devtools.browser import COUNTS, EXPLORER_READY, IN_BROWSER, POLL_MS, SELECTION, WAIT_MS, rest, run_again
+from probing_core.measures.notation import model_title
+from probing_core.paths import runs_dir
+from probing_core.results import Run, leaderboard
+from probing_core.results.explorer import explorer_data
+from probing_core.results.explorer.data import default_models
+from tests.results.explorer.counting import points
+
+pytestmark = IN_BROWSER
+
+CLASS = "gaussian-blur"
+
+CAMERA_SHOWS = """() => {
+  const shown = document.querySelector('[data-testid=stCameraInput] video');
+  return shown?.readyState === 4 && shown.currentTime > 1 && [shown.videoWidth, shown.videoHeight];
+}"""
+"""The size of the camera's picture, once the camera has shown something for a second: it may begin twice."""
+
+IMAGES = 4
+
+MOST_STEPS = 3
+"""Steps of the back button that a page takes at most: as it came, and with what it has written into its address, before
+its first chart and at its end."""
+
+
+def visit(page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("heading", level=1).first.wait_for()
+    rest(page)
+
+
+def downloaded(page, button) -> pd.DataFrame:
+    """The table that a click on ``button`` downloads."""
+    with page.expect_download() as download:
+        button.click()
+    return pd.read_csv(StringIO(Path(download.value.path()).read_text("utf-8")))
+
+
+def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_selection_back(page, server, made_run):
+    run = Run.open(made_run)
+    data = explorer_data(run, default_models(run, MOST_MODELS))
+    title = next(one.title for one in data.classes if one.name == CLASS)
+    visit(page, server)
+    page.wait_for_function(EXPLORER_READY)
+    with run_again(page):
+        page.keyboard.press("Escape")
+    everything = page.evaluate(SELECTION)
+    with run_again(page):
+        page.locator(f".px-matrix .px-row[aria-label='{title}']").click()
+    chosen, counted = page.evaluate(SELECTION), page.evaluate(COUNTS)
+    assert chosen["what"]["rows"] == [CLASS]
+
+    found = downloaded(page, page.get_by_role("button", name="Download", exact=True)).set_index("sample").sort_index()
+    expected = points(run, data).query("transform == @CLASS").set_index("sample").sort_index()
+    assert len(found) == counted["n"] == len(expected) > 0
+    assert list(found.index) == list(expected.index)
+    assert set(found["true"]) == {CLASS}
+    np.testing.assert_allclose(found["strength"], expected["strength"], rtol=1e-5)
+    for model in data.models:
+        assert list(found[f"{model.name} answer"]) == list(expected[model.name])
+
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Leaderboard", exact=True).click()
+    page.get_by_role("heading", name="Leaderboard", exact=True, level=1).wait_for()
+    page.wait_for_url("**/leaderboard?**task=**")
+    rest(page)
+    found = downloaded(page, page.locator(".st-key-chart-leaderboard").get_by_role("button", name="Data as CSV"))
+    expected = pd.read_csv(StringIO(leaderboard((run,), "fine", "seen", False).to_csv(index=False)))
+    pd.testing.assert_frame_equal(found, expected)
+
+    for _ in range(MOST_STEPS):
+        with run_again(page):
+            page.go_back()
+        if urlsplit(page.url).path == "/":
+            break
+    page.wait_for_function(EXPLORER_READY)
+    assert page.evaluate(SELECTION) == chosen
+    assert page.evaluate(COUNTS) == counted
+    with run_again(page):
+        page.go_back()
+    assert page.evaluate(SELECTION) == everything
+
+
+def test_a_picture_of_the_camera_is_answered_by_every_model(page, server, made_run):
+    page.context.grant_permissions(["camera"])
+    visit(page, f"{server}/try")
+    page.get_by_text("Use the camera").click()
+    width, height = page.wait_for_function(CAMERA_SHOWS, polling=POLL_MS, timeout=WAIT_MS).json_value()
+    page.get_by_role("button", name="Take Photo").click()
+    card = page.locator(".st-key-answer")
+    card.get_by_text(f"{width:,} × {height:,} pixels").wait_for()
+    rest(page)
+    names = card.locator(".answers tbody th").all_inner_texts()
+    assert names == [model_title(model) for model in Run.open(made_run).live_models]
+
+
+@pytest.fixture
+def run_name() -> Iterator[str]:
+    """Runs started on the page are in the data folder of the server; what the test makes there is removed."""
+    name = f"browser-{os.getpid()}"
+    yield name
+    processes.stop(runs_dir() / name)
+    shutil.rmtree(runs_dir() / name, ignore_errors=True)
+
+
+@pytest.mark.timeout(1800)
+def test_a_run_is_started_cancelled_resumed_and_opened(page, server, run_name):
+    made = runs_dir() / run_name
+    visit(page, f"{server}/new-run?new-models=baseline/handcrafted&new-groups=blur&new-limit={IMAGES}")
+    page.get_by_role("textbox", name="Name of the run").fill(run_name)
+    page.get_by_role("textbox", name="Name of the run").press("Enter")
+    page.get_by_role("button", name="Start").and_(page.locator(":enabled")).click()
+    row = page.locator(f".st-key-run-{run_name}")
+    cancel = row.get_by_role("button", name="Cancel")
+    cancel.wait_for()
+    report = processes.report_of(made)
+    assert report is not None
+    worker = psutil.Process(report.pid)
+    while not (made / "run.toml").is_file():
+        page.wait_for_timeout(POLL_MS)
+    worker.suspend()  # it is under way until it is cancelled, however fast the machine
+    cancel.click()
+    rest(page)
+    worker.resume()
+    row.get_by_text("cancelled; what is complete stays").wait_for()
+    row.get_by_role("button", name="Resume").click()
+    row.get_by_text("— complete").wait_for(timeout=5 * WAIT_MS)
+    row.get_by_role("button", name="Open").click()
+    page.get_by_role("heading", name="Explore", exact=True, level=1).wait_for()
+    rest(page)
+    assert f"run={run_name}" in page.url
+    finished = Run.open(made)
+    assert finished.images["used"].sum() == IMAGES
+    assert list(finished.models["name"]) == ["baseline/handcrafted"]
+    assert not finished.scores.empty
