@@ -59,16 +59,23 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
         rows = run.tested(model, "fine", ("base_id", "group", "transform"))
         if "altered" not in rows:
             continue
-        fitted = read_fitted_noticing(run.store, model) or Noticing()
         rows = rows[rows["altered"].notna()]  # the others take no part in the task
-        scores = scores_behind(rows["altered"].to_numpy(), fitted)
-        altered = noticing_at(read_noticing(run.store, model), "direct").altered(scores)
         named = rows["named"].astype(str)
         groups = {name: resolve(name).group for name in named.unique()}
         columns = {"photograph": rows["base_id"], "operation": rows["transform"], "group": rows["group"]}
-        answers = {"model": model, "altered": np.where(np.isnan(scores), PRIOR, altered), "named": named.map(groups)}
+        answers = {"model": model, "altered": as_asked(run, model, rows["altered"]), "named": named.map(groups)}
         parts.append(pd.DataFrame({name: column.astype(str) for name, column in columns.items()} | answers))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def as_asked(run: Run, model: str, altered: pd.Series) -> np.ndarray:
+    """Return the probabilities (N,) of the column ``altered`` of a table of predictions by the numbers of live answers,
+    which photographs of ``--calibrate-on`` may have decided since; NaN stays."""
+    fitted = read_fitted_noticing(run.store, model) or Noticing()
+    p = altered.to_numpy(np.float64)
+    if not np.isfinite(fitted.temperature):
+        return p
+    return noticing_at(read_noticing(run.store, model), "direct").altered(scores_behind(p, fitted))
 
 
 def elsewhere(run: Run) -> pd.DataFrame:
