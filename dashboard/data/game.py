@@ -11,6 +11,7 @@ import pandas as pd
 from dashboard.data import cache
 from dashboard.text import strength_in_words
 from probing_core.results import Run
+from probing_core.results.trust import as_asked
 
 ROUNDS = 10
 GAMES = 10**6
@@ -70,9 +71,10 @@ def answers(run: Run, samples: list[int]) -> pd.DataFrame:
         rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[samples]
         answer, sure = rows["predicted"].astype(str), rows["p_predicted"]
         if "altered" in rows:  # format 1 has no answers of its tested samples
-            untouched = rows["altered"] <= 0.5
+            altered = pd.Series(as_asked(run, model, rows["altered"]), rows.index)
+            untouched = altered <= 0.5
             answer = rows["named"].astype(str).mask(untouched, "identity")
-            sure = rows["altered"].mask(untouched, 1 - rows["altered"])
+            sure = altered.mask(untouched, 1 - altered)
         group = answer.map(groups)
         parts.append(
             pd.DataFrame(

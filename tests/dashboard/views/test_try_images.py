@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 
 import numpy as np
@@ -12,9 +13,12 @@ from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
 from dashboard.widgets import upload
+from probing_core import predict
+from probing_core.cli import main
 from probing_core.compute import live
 from probing_core.compute.live import Noticing
 from probing_core.compute.names import DEPLOYMENT, NOTICING
+from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title
 from probing_core.probes.base import FitFacts, LinearProbe
@@ -144,7 +148,9 @@ def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp
     assert share == pytest.approx(100 * odds / (1 + odds), abs=1)
 
 
-def test_before_a_change_and_at_no_strength_it_is_the_answer_of_the_card(open_app, made_run, tmp_path):
+def test_before_a_change_at_no_strength_and_in_python_it_is_the_answer_of_the_card(
+    open_app, made_run, tmp_path, capsys
+):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
     Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, -1.0).to_bytes(), "made")
@@ -153,6 +159,12 @@ def test_before_a_change_and_at_no_strength_it_is_the_answer_of_the_card(open_ap
     (slider,) = first_answers(open_app("Explore", picture="coffee/00", strength="-4", **chosen))
     assert [card[PIXELS][0]] * 3 == [*change[PIXELS], *slider[PIXELS]]
     assert card[PIXELS] != ["50 % cannot tell"]
+    (tmp_path / "coffee.png").write_bytes(encode_png(open_corpus("photos").load("coffee/00")))
+    assert main(["predict", str(tmp_path / "coffee.png"), "--run", str(run), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    (same,) = predict(tmp_path / "coffee.png", run).to_dict("records")
+    for one in (row, same):
+        assert card[PIXELS][0] == f"{100 * one['altered']:.0f} % {one['answer']}"
 
 
 def test_an_example_is_shown_at_a_click_and_taken_away_at_the_next(open_app, detecting_run):
