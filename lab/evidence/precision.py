@@ -19,7 +19,9 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.commands import generated, put
-from probing_core.compute.samples import choose_images, make_samples, plan_samples
+from probing_core.compute.names import MAIN
+from probing_core.compute.samples import choose_images, plan_samples
+from probing_core.compute.series import make_samples
 from probing_core.compute.train import MAX_FOLDS
 from probing_core.corpora import assign_groups, open_corpus
 from probing_core.measures import Interval, interval
@@ -27,7 +29,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import in_percent
 from probing_core.models import bundled, find_spec, list_specs, load_embedder
 from probing_core.probes.linear import fit, fixed_penalty
-from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.recipe import Recipe
 from probing_core.transforms import Image, bank
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
@@ -71,7 +73,7 @@ def made() -> tuple[list[Image], pd.DataFrame]:
     )
     planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, lambda done, total: None))
     with ThreadPoolExecutor(recipe.threads) as pool:
-        return make_samples(recipe.design, corpus, load_transforms(recipe), planned, pool)
+        return make_samples(MAIN, recipe.design, corpus, planned, pool)
 
 
 def row(name: str, pictures: Sequence[Image], samples: pd.DataFrame) -> str:

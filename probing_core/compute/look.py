@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import GROUP_SUBSET
+from probing_core.compute.names import GROUP_SUBSET, MAIN
 from probing_core.compute.parallel import picture_pool
-from probing_core.compute.samples import LEARNED, Design, OnProgress, choose_images, make_samples, plan_samples
+from probing_core.compute.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
+from probing_core.compute.series import make_samples
 from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST
 from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.base import Corpus
@@ -79,7 +80,7 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     with picture_pool(len(table)) as pool:
         for start in range(0, len(ids), CHUNK):
             rows = table[table["image_id"].isin(ids[start : start + CHUNK])]
-            made += make_samples(design, corpus, design.transforms, rows, pool)[0]
+            made += make_samples(MAIN, design, corpus, rows, pool)[0]
             progress(min(start + CHUNK, len(ids)), len(ids))
     return FrozenViews(tuple(made), table)
 
