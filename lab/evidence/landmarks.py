@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.evidence.maps import nearest_embeddings, nearest_points
 from probing_core.compute import maps
 from probing_core.compute.model_samples import whole_images
-from probing_core.compute.readings import nearest_embeddings, nearest_points
 from probing_core.results import Run
 
 QUERIES = 2000
