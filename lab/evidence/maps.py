@@ -74,7 +74,7 @@ def _anything(count: int, queries: np.ndarray) -> np.ndarray:
 
 
 def nearest_embeddings(X: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """The ``k`` rows of ``X`` (N, D) nearest to each of ``queries`` (Q,) by the cosine that maps are drawn by: (Q, k)."""
+    """The ``k`` rows of ``X`` (N, D) nearest to each of ``queries`` (Q,), by the cosine as on maps: (Q, k)."""
     rows = unit(X - X.mean(axis=0), np.float32)
     return nearest(rows, rows[queries], k, apart=(np.arange(len(rows)), queries))[0]
 
