@@ -30,7 +30,7 @@ from lab.pretraining.loop import kept_path, read_facts
 from probing_core import samples
 from probing_core.api.score import without_live, without_oracles
 from probing_core.charts import Theme
-from probing_core.charts.training import NAMES
+from probing_core.charts.training import NAMES as SCORES
 from probing_core.compute.claims import FINE
 from probing_core.compute.names import GROUP_SUBSET, STRENGTH
 from probing_core.compute.tasks import CONTENT
@@ -53,6 +53,8 @@ COLUMNS = ("step", "model", "name", "value", "low", "high", "photographs", "chan
 
 STYLES = {FINE: "-", CONTENT: "--", "retrieval": ":"}
 """Scores other than those of groups: name -> style of its line; each has a column of the table."""
+
+NAMES = SCORES | {"retrieval": "original found first"}
 
 ROWS = (
     layout.RECIPE,
