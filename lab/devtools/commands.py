@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -32,6 +33,25 @@ def errors_in_a_line(command: Callable[P, None]) -> Callable[P, int]:
         return 0
 
     return status
+
+
+def parser_of(description: str | None, write: str = "") -> argparse.ArgumentParser:
+    """Return a parser whose help shows ``description``, a module's documentation, as it is written.
+
+    Args:
+        write: what the option ``--write`` changes; without it there is no such option.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if write:
+        parser.add_argument("--write", action="store_true", help=f"into {write}")
+    return parser
+
+
+def publish(page: Path, mark: str, text: str, write: bool) -> None:
+    """Print ``text``; with ``write`` it replaces what was behind ``mark`` on ``page``."""
+    print(text, flush=True)
+    if write:
+        page.write_text(put(page.read_text(encoding="utf-8"), mark, text), encoding="utf-8")
 
 
 def places() -> str:

@@ -11,7 +11,6 @@ the tables into docs/results.md.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, put
+from lab.devtools.commands import errors_in_a_line, parser_of, publish
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
 from probing_core.compute.live import PRIOR
@@ -133,12 +132,11 @@ def markdown(answers: pd.DataFrame) -> str:
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/results.md")
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--models", type=lambda text: text.split(","), metavar="a,b", help="default: all of the run")
     parser.add_argument("--library", choices=LIBRARIES, default=LIBRARIES[-1])
     parser.add_argument("--photographs", type=int, metavar="N", help="the first of the packaged ones (default: all)")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/results.md")
     options = parser.parse_args()
     run = open_run(options.run)
     predictor = Predictor(run)
@@ -149,11 +147,7 @@ def main() -> None:
     for part, rows in ((f"answers, {options.library}", answers), ("answers, held out", held_out)):
         if rows.empty:
             continue
-        text = markdown(rows)
-        print(f"{part}:\n\n{text}\n", flush=True)
-        if options.write:
-            mark = f"<!-- generated: python -m lab.evidence.{part} -->"
-            PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), mark, text), encoding="utf-8")
+        publish(PAGE, f"<!-- generated: python -m lab.evidence.{part} -->", markdown(rows), options.write)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ of those the group is right. Pictures without color are left out where they are 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line
-from lab.evidence._detector import publish, share
+from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.evidence._detector import publish_about, share
 from lab.evidence.foreign import altered
 from probing_core import Predictor
 from probing_core.compute.live import cut
@@ -95,13 +94,12 @@ def table(rows: pd.DataFrame) -> str:
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
     parser.add_argument("--view", metavar="CORPUS", help="photographs that are altered at the view's size")
     parser.add_argument("--large", metavar="CORPUS", help="photographs that are altered at their own size")
     parser.add_argument("--library", choices=LIBRARIES, action="append", help="(default: all)")
     parser.add_argument("--photographs", type=int, metavar="N", help="of each corpus (default: all)")
-    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
     parts = []
     predictor = Predictor(options.run)
@@ -115,7 +113,7 @@ def main() -> None:
             at = f"at {view} px" if view else "at their own size"
             parts.append(f"#### {library}, photographs {at}\n\n{table(rows)}")
             print(parts[-1], file=sys.stderr, flush=True)
-    publish(predictor, "detector_foreign", "\n\n".join(parts), options.write)
+    publish_about(predictor, "detector_foreign", "\n\n".join(parts), options.write)
 
 
 if __name__ == "__main__":

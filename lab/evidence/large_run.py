@@ -15,7 +15,6 @@ this machine:
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -30,6 +29,7 @@ import pandas as pd
 import psutil
 
 from lab.devtools.browser import EXPLORER_READY, PAINTED, WAIT_MS, browser, rest, served, settle
+from lab.devtools.commands import parser_of
 from lab.devtools.drawing import draw
 from lab.devtools.made_run import KEY, MODELS, complete, make_run, map_of
 from probing_core.compute.samples import plan_samples
@@ -43,7 +43,7 @@ PAGES = {"": "Explore", "leaderboard": "Leaderboard", "inside": "Inside"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--samples", type=int, default=100_000)
     parser.add_argument("--out", type=Path, required=True, help="a new folder, or a run that this script made")
     parser.add_argument("--measure", action="store_true", help="how long its pages take")

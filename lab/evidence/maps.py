@@ -8,7 +8,6 @@ run has one. ``--write`` puts the table into docs/maps.md.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from lab.devtools.commands import put
+from lab.devtools.commands import parser_of, publish
 from probing_core.compute.maps import NEIGHBORS, read_as
 from probing_core.compute.names import DONE, EVERYTHING, READINGS
 from probing_core.compute.samples import samples_on_maps
@@ -33,17 +32,13 @@ LABELS = {"transform": "transformation", "group": "group", "base_id": "photograp
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/maps.md")
     parser.add_argument("--run", type=Path, required=True, help="a run with embeddings")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/maps.md")
     options = parser.parse_args()
     run = Run.open(options.run)
     if not any(run.has_embeddings(model) for model in run.models["name"]):
         raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing run --out DIR` makes them.")
-    text = table_of(run)
-    print(text)
-    if options.write:
-        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, text), encoding="utf-8")
+    publish(PAGE, BEGIN, table_of(run), options.write)
 
 
 def table_of(run: Run, queries: int = QUERIES) -> str:

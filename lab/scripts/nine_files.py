@@ -7,13 +7,13 @@ pages say must be the same, and no word may contradict its number.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from lab.devtools.commands import parser_of
 from probing_core.corpora import open_corpus
 
 PHOTOGRAPH = "chelsea/15"
@@ -58,7 +58,7 @@ def screenshot() -> Image.Image:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path)
     for path in make(parser.parse_args().folder):
         print(path)
