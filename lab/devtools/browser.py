@@ -222,7 +222,6 @@ def rest(page: Any) -> None:
     page.wait_for_function(AT_REST, polling=POLL_MS, timeout=WAIT_MS)
 
 
-PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """The browser has painted what changed."""
 
 EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"

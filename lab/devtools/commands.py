@@ -88,6 +88,24 @@ def put(page: str, begin: str, text: str) -> str:
     return f"{before}{begin}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}"
 
 
+def put_row(page: Path, begin: str, head: str, order: Sequence[str], name: str, cells: str) -> None:
+    """Print the row ``name`` of the table behind ``begin`` on ``page``, and put it there; other rows stay.
+
+    Args:
+        head: of the table.
+        order: of its rows; of others none stays.
+        cells: of the row, after its name.
+    """
+    text, row = page.read_text(encoding="utf-8"), f"| {name} | {cells} |"
+    print(row, flush=True)
+    there = {
+        one: line for line in generated(text, begin).splitlines() for one in order if line.startswith(f"| {one} |")
+    }
+    there[name] = row
+    shown = [head, *(there[one] for one in order if one in there)]
+    page.write_text(put(text, begin, "\n".join(shown)), encoding="utf-8")
+
+
 def replace_rows(file: Path, rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Write ``rows`` into a Parquet file, in place of those with the same values in ``column``; other rows stay.
 

@@ -180,7 +180,7 @@ def test_options_before_and_after_a_command_are_its_own(tmp_path):
 
 
 def test_a_bug_is_one_line_and_exit_1(capsys, monkeypatch):
-    monkeypatch.setattr("probing_core.api.lists.list_models", lambda: 1 / 0)
+    monkeypatch.setattr("probing_core.models.bundled", lambda: 1 / 0)
     code, out, err = call(capsys, "models")
     assert (code, out) == (1, "")
     assert err.startswith("error: ZeroDivisionError")
