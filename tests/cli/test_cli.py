@@ -73,7 +73,8 @@ def test_rows_hold_what_scripts_rely_on(capsys):
 def test_listing_models_loads_no_deep_learning_framework():
     script = (
         "import sys; from probing_core.cli import main; main(['models', '--json']); "
-        "print([m for m in ('torch', 'timm', 'open_clip', 'transformers', 'onnxruntime') if m in sys.modules],"
+        "print([m for m in ('torch', 'timm', 'open_clip', 'transformers', 'torchvision', 'openvino', 'onnxruntime')"
+        " if m in sys.modules],"
         " file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Charts of the shift of embeddings, and of layers."""
+"""Charts of the page Inside: shift, layers, transformations that probes did not learn, and parts of the variance."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.figure import (
+    PERCENT,
     Figure,
     axis_style,
     base_figure,
@@ -17,10 +18,12 @@ from probing_core.charts.figure import (
     legend_below,
     model_label,
     percent,
+    percent_bar,
 )
 from probing_core.charts.labels import place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
+from probing_core.measures.notation import in_percent
 
 MAX_BARS = 6
 """Lines whose intervals can be distinguished; those of more lines stand in the hover alone."""
@@ -172,3 +175,125 @@ def _named(trace: dict[str, Any], name: str, side: str, theme: Theme) -> dict[st
     texts = [name if i == end else "" for i in range(len(trace["x"]))]
     font = {"size": 12, "color": theme.text, "weight": 600}
     return {"mode": "lines+markers+text", "text": texts, "textposition": side, "textfont": font, "cliponaxis": False}
+
+
+def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: float | None = None) -> Figure:
+    """Draw each transform where it was seen and where it was not, joined by a line, in the color of its group.
+
+    Args:
+        points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; the rotations in rows.
+        order: transforms from left to right.
+        chance: level of guessing, as a fraction; None draws none.
+    """
+    seen = percent(points[~points["unseen"]].groupby("transform")["value"].mean().reindex(order))
+    unseen = points[points["unseen"]].drop_duplicates("transform").set_index("transform").reindex(order)
+    names = [escape(t) for t in order]
+    colors = [theme.group(str(g)) for g in unseen["group"]]
+    gaps = {
+        "type": "scatter",
+        "x": [n for name in names for n in (name, name, name)],
+        "y": [v for pair in zip(seen, percent(unseen["value"]), strict=True) for v in (*pair, None)],
+        "mode": "lines",
+        "line": {"color": theme.muted, "width": 4},
+        "opacity": 0.5,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    dots = {
+        "type": "scatter",
+        "x": names,
+        "y": seen,
+        "name": "seen",
+        "mode": "markers",
+        "marker": {"color": colors, "size": 10},
+        "showlegend": False,
+        "hovertemplate": "%{x}, seen: %{y:.0f} %<extra></extra>",
+    }
+    diamonds = {
+        "type": "scatter",
+        "x": names,
+        "y": percent(unseen["value"]),
+        "name": "unseen",
+        "mode": "markers",
+        "marker": {"color": colors, "size": 10, "symbol": "diamond-open", "line": {"width": 2}},
+        "error_y": percent_bar(unseen, theme.muted, thickness=1),
+        "hovertemplate": "%{x}, unseen: %{y:.0f} %<extra></extra>",
+        "showlegend": False,
+    }
+    unseen_sign = {"color": theme.text, "symbol": "diamond-open", "line": {"width": 2}}
+    legend = [_key("seen", {"color": theme.text}), _key("unseen", unseen_sign)]
+    level = [] if chance is None else [_level(chance, theme)]
+    return base_figure(
+        theme,
+        450,
+        [gaps, dots, diamonds, *legend],
+        {"tickangle": -60},
+        {"title": "group recognized (%)", "range": PERCENT},
+        legend=legend_below() | {"itemclick": False, "itemdoubleclick": False},
+        shapes=[line for line, _ in level],
+        annotations=[words for _, words in level],
+    )
+
+
+def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of the legend, a trace of nothing."""
+    entry = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": escape(name)}
+    return entry | {"marker": {"size": 10} | marker}
+
+
+def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a dotted line across a chart at the level of guessing, and its words at the right end."""
+    height = 100 * chance
+    words = {"x": 1, "xref": "x domain", "xanchor": "right", "y": height, "yref": "y", "yanchor": "bottom"}
+    words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.warning}}
+    return chance_line(height, theme), words
+
+
+PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
+
+
+def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
+    """Draw one bar for each model or layer, of its parts of the variance.
+
+    Args:
+        rows: the column ``along``, whose values name the bars from the top, ``part``, ``value``, ``low``, ``high``
+            (fractions).
+    """
+    bars = list(dict.fromkeys(rows[along]))[::-1]
+    colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": theme.muted}
+    traces = []
+    for part, title in PARTS.items():
+        some = rows[rows["part"] == part].set_index(along).reindex(bars)
+        if some["value"].isna().all():
+            continue
+        value = percent(some["value"])
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": title,
+                "x": value,
+                "y": [model_label(b) for b in bars] if along == "model" else [escape(b) for b in bars],
+                "text": [f"{v:.0f}" if v >= 5 else "" for v in value],
+                "textposition": "inside",
+                "insidetextanchor": "middle",
+                "textangle": 0,
+                "textfont": {"color": theme.text if part == "rest" else theme.background},
+                "marker": {"color": colors[part], "opacity": 0.45 if part == "rest" else 1},
+                "customdata": [
+                    f"95 % interval {100 * low:.1f} to {100 * high:.1f}" if np.isfinite(low) else "no interval"
+                    for low, high in zip(some["low"], some["high"], strict=True)
+                ],
+                "hovertemplate": f"%{{y}}: {title} %{{x:.1f}} % (%{{customdata}})<extra></extra>",
+            }
+        )
+    return base_figure(
+        theme,
+        140 + 32 * len(bars),
+        traces,
+        {"title": "share of the variance (%)", "range": [0, 100]},
+        {"showgrid": False},
+        barmode="stack",
+        bargap=0.25,
+        legend=legend_below() | {"traceorder": "normal"},
+    )
