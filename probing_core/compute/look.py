@@ -16,7 +16,7 @@ from probing_core.compute.names import GROUP_SUBSET, MAIN
 from probing_core.compute.parallel import picture_pool
 from probing_core.compute.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
 from probing_core.compute.series import make_samples
-from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST
+from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST, codes, photographs_by_label
 from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
@@ -140,13 +140,12 @@ def _of_look(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
 
 def _of_content(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
     rows = views.table.query("transform == 'identity' and draw == 0 and label != ''")
-    counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
-    counts = counts.reindex(columns=["train", "val"], fill_value=0)
+    counts = photographs_by_label(rows)
     labels = tuple(counts.index[(counts["train"] >= MIN_TO_LEARN) & (counts["val"] >= MIN_TO_TEST)])
     if len(labels) < 2:
         return
     rows = rows[rows["label"].isin(labels)]
-    X, truth = X[rows.index], pd.Index(labels).get_indexer(pd.Index(rows["label"]))
+    X, truth = X[rows.index], codes(rows["label"], labels)
     learned, held = ((rows["split"] == split).to_numpy() for split in ("train", "val"))
     predicted = fit_discriminant(X[learned], truth[learned], classes=labels).logits(X[held]).argmax(1)
     bases = rows["base_id"].to_numpy()[held]
