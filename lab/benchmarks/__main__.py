@@ -6,7 +6,6 @@ the exit code is 1.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import pkgutil
@@ -15,6 +14,7 @@ import traceback
 from collections.abc import Sequence
 
 from lab import benchmarks
+from lab.devtools.commands import parser_of
 
 PEERS = "_peer"
 """Modules that run inside another virtual environment are not benchmarks themselves."""
@@ -46,7 +46,7 @@ def measure(parts: Sequence[str], small: bool = False) -> tuple[dict, list[str]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return 1 where a part failed, else 0."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument("--small", action="store_true", help="next to nothing of each: whether it runs, no measurement")
     options = parser.parse_args(arguments)

@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from probing_core.compute.samples import Design, choose_images, make_samples, plan_samples
+from probing_core.compute.names import MAIN
+from probing_core.compute.samples import Design, choose_images, plan_samples
+from probing_core.compute.series import make_samples
 from probing_core.compute.workers import Workers
 from probing_core.corpora import open_corpus
 from probing_core.transforms import bank
@@ -36,9 +38,9 @@ def run(size: Size) -> dict[str, Any]:
         speeds: dict[str, float] = {}
         for count in COUNTS:
             with Workers(count) as pool:
-                make_samples(design, corpus, transforms, samples.head(4 * count * (len(transforms) + 1)), pool)
+                make_samples(MAIN, design, corpus, samples.head(4 * count * (len(transforms) + 1)), pool)
                 start = time.perf_counter()
-                make_samples(design, corpus, transforms, samples, pool)
+                make_samples(MAIN, design, corpus, samples, pool)
                 speeds[str(count)] = len(samples) / (time.perf_counter() - start)
         found[name] = {"pictures_per_s": speeds, "two_over_one": speeds["2"] / speeds["1"]}
     return {"bank": found}

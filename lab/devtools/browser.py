@@ -242,9 +242,6 @@ def run_again(page: Any) -> Iterator[None]:
     rest(page)
 
 
-PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-"""The browser has painted what changed."""
-
 EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
 """The points of the explorer are there and drawn."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -32,6 +33,25 @@ def errors_in_a_line(command: Callable[P, None]) -> Callable[P, int]:
         return 0
 
     return status
+
+
+def parser_of(description: str | None, write: str = "") -> argparse.ArgumentParser:
+    """Return a parser whose help shows ``description``, a module's documentation, as it is written.
+
+    Args:
+        write: what the option ``--write`` changes; without it there is no such option.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if write:
+        parser.add_argument("--write", action="store_true", help=f"into {write}")
+    return parser
+
+
+def publish(page: Path, mark: str, text: str, write: bool) -> None:
+    """Print ``text``; with ``write`` it replaces what was behind ``mark`` on ``page``."""
+    print(text, flush=True)
+    if write:
+        page.write_text(put(page.read_text(encoding="utf-8"), mark, text), encoding="utf-8")
 
 
 def places() -> str:
@@ -66,6 +86,24 @@ def put(page: str, begin: str, text: str) -> str:
     """Return ``page`` with ``text`` between the mark ``begin`` and the next `END`."""
     before, rest = page.split(begin)
     return f"{before}{begin}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}"
+
+
+def put_row(page: Path, begin: str, head: str, order: Sequence[str], name: str, cells: str) -> None:
+    """Print the row ``name`` of the table behind ``begin`` on ``page``, and put it there; other rows stay.
+
+    Args:
+        head: of the table.
+        order: of its rows; of others none stays.
+        cells: of the row, after its name.
+    """
+    text, row = page.read_text(encoding="utf-8"), f"| {name} | {cells} |"
+    print(row, flush=True)
+    there = {
+        one: line for line in generated(text, begin).splitlines() for one in order if line.startswith(f"| {one} |")
+    }
+    there[name] = row
+    shown = [head, *(there[one] for one in order if one in there)]
+    page.write_text(put(text, begin, "\n".join(shown)), encoding="utf-8")
 
 
 def replace_rows(file: Path, rows: pd.DataFrame, column: str) -> pd.DataFrame:

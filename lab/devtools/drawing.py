@@ -9,13 +9,7 @@ CORNERS = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
 
 
 def lasso(page: Any, slot: str) -> None:
-    """Draw a lasso around the middle of the map ``slot`` ("a" or "b"), and let go."""
-    draw(page, slot)
-    page.mouse.up()
-
-
-def draw(page: Any, slot: str) -> None:
-    """Draw one closed line with the pointer, whose button is still down at the end."""
+    """Draw a lasso around the middle of the map ``slot`` ("a" or "b") with the pointer, and let go."""
     plane = page.locator(f".px-map-{slot} .px-plane")
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()
@@ -24,3 +18,4 @@ def draw(page: Any, slot: str) -> None:
     page.mouse.down()
     for place in at[1:]:
         page.mouse.move(*place, steps=4)
+    page.mouse.up()

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import put
+from lab.devtools.commands import publish
 from probing_core import Predictor
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads
@@ -84,13 +84,10 @@ def measured(
     return X, table
 
 
-def publish(predictor: Predictor, module: str, text: str, write: bool) -> None:
+def publish_about(predictor: Predictor, module: str, text: str, write: bool) -> None:
     """Print ``text`` and which run it is of; with ``write`` it replaces what ``module`` wrote before on the page."""
-    text = f"{about(predictor)}\n\n{text}"
-    print(text, flush=True)
-    if write:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(put(page, f"<!-- generated: python -m lab.evidence.{module} -->", text), encoding="utf-8")
+    mark = f"<!-- generated: python -m lab.evidence.{module} -->"
+    publish(PAGE, mark, f"{about(predictor)}\n\n{text}", write)
 
 
 def about(predictor: Predictor) -> str:

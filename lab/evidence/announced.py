@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.devtools.commands import generated, put
+from lab.devtools.commands import put_row
 from probing_core.run.estimate import estimate
 from probing_core.run.options import EMBED, STAGES, Options
 
@@ -132,14 +132,10 @@ def main(asked: Sequence[str]) -> None:
 
 def _write(names: Sequence[str], name: str, measured: Measured) -> None:
     """Put one row into the page; the others stay."""
-    page = PAGE.read_text(encoding="utf-8")
-    rows = {one: line for line in generated(page, BEGIN).splitlines() for one in names if line.startswith(f"| {one} |")}
     cells = []
     for announced, took, factor in zip(measured.announced, measured.took, measured.factors, strict=True):
         cells += [f"{announced:.0f} s", f"{took:.0f} s", f"{factor:.2f}"]
-    rows[name] = f"| {name} | {' | '.join(cells)} |"
-    print(rows[name], flush=True)
-    PAGE.write_text(put(page, BEGIN, "\n".join([HEAD, *(rows[one] for one in names if one in rows)])), encoding="utf-8")
+    put_row(PAGE, BEGIN, HEAD, names, name, " | ".join(cells))
 
 
 if __name__ == "__main__":

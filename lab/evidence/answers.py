@@ -16,7 +16,6 @@ docs/pictures/answers.svg, and the answers into data/answers.parquet, which the 
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, put
+from lab.devtools.commands import errors_in_a_line, parser_of, put
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
 from probing_core.charts import Theme
@@ -220,14 +219,13 @@ def publish(parts: dict[str, pd.DataFrame], library: str, write: bool) -> None:
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs and data")
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--models", type=lambda text: text.split(","), metavar="a,b", help="default: all of the run")
     parser.add_argument("--photographs", metavar="CORPUS", help="further photographs, of the split test")
     parser.add_argument("--library", choices=LIBRARIES, default=LIBRARIES[-1])
     parser.add_argument("--packaged", type=int, metavar="N", help="the first of the packaged ones (default: all)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
-    parser.add_argument("--write", action="store_true", help="into docs and data")
     options = parser.parse_args()
     run = open_run(options.run)
     models: Sequence[str] = options.models or run.live_models

@@ -7,7 +7,6 @@ thresholds; `probing scan` gives a verdict on every file. Prints a table in Mark
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -18,8 +17,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, uv_run
-from lab.evidence._detector import publish
+from lab.devtools.commands import errors_in_a_line, parser_of, uv_run
+from lab.evidence._detector import publish_about
 from probing_core import Predictor
 from probing_core.api.scan import scan
 from probing_core.corpora import open_corpus
@@ -98,10 +97,9 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
     parser.add_argument("corpus", metavar="CORPUS", help="with photographs of the split test")
-    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder, out = Path(place) / "pictures", Path(place) / "scan"
@@ -109,7 +107,7 @@ def main() -> None:
         make_folder(options.corpus, folder)
         scan(folder, out, options.run)
         text = table(pd.read_parquet(out / "verdicts.parquet"), issues_of(folder))
-        publish(Predictor(options.run), "beside_cleanvision", text, options.write)
+        publish_about(Predictor(options.run), "beside_cleanvision", text, options.write)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ each source alone; and the power by group. Sources of fewer than 90 photographs 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line
-from lab.evidence._detector import publish, share
+from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.evidence._detector import publish_about, share
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.scoring import AS_IT_IS
@@ -107,13 +106,12 @@ def _percent(share: Interval) -> str:
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
-    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
     predictor = Predictor(options.run)
     rows = predictor.store.read_table(scored_views_path(DETECTOR))
-    publish(predictor, "detector", tables(rows), options.write)
+    publish_about(predictor, "detector", tables(rows), options.write)
 
 
 def tables(rows: pd.DataFrame) -> str:

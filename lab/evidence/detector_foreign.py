@@ -10,7 +10,6 @@ verdicts of every batch: a command that was stopped goes on there.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line
-from lab.evidence._detector import publish, share
+from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.evidence._detector import publish_about, share
 from lab.evidence.foreign import altered
 from probing_core import Predictor
 from probing_core.compute.live import cut
@@ -110,14 +109,13 @@ def table(rows: pd.DataFrame) -> str:
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
     parser.add_argument("--view", metavar="CORPUS", help="photographs that are altered at the view's size")
     parser.add_argument("--large", metavar="CORPUS", help="photographs that are altered at their own size")
     parser.add_argument("--library", choices=LIBRARIES, action="append", help="(default: all)")
     parser.add_argument("--photographs", type=int, metavar="N", help="of each corpus (default: all)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
-    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
     parts = []
     predictor = Predictor(options.run)
@@ -131,7 +129,7 @@ def main() -> None:
             at = f"at {view} px" if view else "at their own size"
             parts.append(f"#### {library}, photographs {at}\n\n{table(rows)}")
             print(parts[-1], file=sys.stderr, flush=True)
-    publish(predictor, "detector_foreign", "\n\n".join(parts), options.write)
+    publish_about(predictor, "detector_foreign", "\n\n".join(parts), options.write)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from lab.benchmarks._common import random_vit
-from lab.devtools.commands import generated, put
+from lab.devtools.commands import put_row
 from probing_core.measures.notation import decimal
 from probing_core.models import compiled, load_embedder
 from probing_core.models.network import NetworkEmbedder
@@ -50,23 +50,8 @@ def main(asked: Sequence[str]) -> None:
         for row in rows:
             if not asked or " ".join(row) in asked:
                 title, precision = row
-                _write(rows, row, _row(networks[title][0], precision, networks[title][1]))
-
-
-def _write(rows: Sequence[tuple[str, str]], row: tuple[str, str], cells: str) -> None:
-    """Puts one row into the page; the others stay."""
-    page = PAGE.read_text(encoding="utf-8")
-    there = {known: f"| {' | '.join(known)} |" for known in rows}
-    lines = {
-        known: line
-        for known, start in there.items()
-        for line in generated(page, BEGIN).splitlines()
-        if line.startswith(start)
-    }
-    lines[row] = f"{there[row]} {cells} |"
-    print(lines[row], flush=True)
-    shown = [lines[known] for known in rows if known in lines]
-    PAGE.write_text(put(page, BEGIN, "\n".join([HEAD, *shown])), encoding="utf-8")
+                cells = _row(networks[title][0], precision, networks[title][1])
+                put_row(PAGE, BEGIN, HEAD, [" | ".join(one) for one in rows], " | ".join(row), cells)
 
 
 def _row(name: str, precision: str, count: int) -> str:

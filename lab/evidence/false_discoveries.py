@@ -10,7 +10,6 @@ than 2,000. Prints a table in Markdown: the mean share of false finds, and of al
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -18,8 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from lab.devtools.commands import errors_in_a_line
-from lab.evidence._detector import measured, publish
+from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.evidence._detector import measured, publish_about
 from probing_core import Predictor
 from probing_core.compute.live import PictureCrops, alteration_score, cut
 from probing_core.corpora import open_corpus
@@ -98,11 +97,10 @@ def simulate(table: pd.DataFrame, redraws: int = REDRAWS, seed: int = 0) -> pd.D
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
     parser.add_argument("corpora", nargs="+", metavar="CORPUS")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of views are stored")
-    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
     lines = ["| photographs | untouched ones | false among finds, mean | altered found, mean | 5th to 95th |"]
     lines.append("| --- | --- | --- | --- | --- |")
@@ -115,7 +113,7 @@ def main() -> None:
         cells = [f"`{Path(name).name}`", f"{photographs:,}", in_percent(drawn["rate"].mean(), 1)]
         cells += [in_percent(drawn["power"].mean(), 1), f"{in_percent(low)} to {in_percent(high)}"]
         lines.append(f"| {' | '.join(cells)} |")
-    publish(predictor, "false_discoveries", "\n".join(lines), options.write)
+    publish_about(predictor, "false_discoveries", "\n".join(lines), options.write)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,17 @@ does to them, at strengths that it draws. ``flat areas`` is no flaw of a photogr
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import pandas as pd
 
+from lab.devtools.commands import parser_of
 from probing_core.corpora import limit_rows, open_corpus
 from probing_core.images.quality import FLAT, flatness, flaws
 from probing_core.transforms import bank
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("corpus")
     parser.add_argument("--limit", type=int, default=100, help="photographs (default 100)")
     parser.add_argument("--transforms", nargs="*", help="default: all of the bank")

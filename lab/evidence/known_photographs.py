@@ -8,7 +8,6 @@ leaves how it was stored.
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
 from pathlib import Path
@@ -17,8 +16,8 @@ import numpy as np
 import skimage
 from PIL import Image as Pillow
 
-from lab.devtools.commands import errors_in_a_line
-from lab.evidence._detector import publish
+from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.evidence._detector import publish_about
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.verdicts import Verdict
@@ -32,12 +31,11 @@ QUALITY = 95
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path, help="one that has a detector of alterations")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/detector.md")
     options = parser.parse_args()
     predictor = Predictor(options.run)
-    publish(predictor, "known_photographs", table(predictor), options.write)
+    publish_about(predictor, "known_photographs", table(predictor), options.write)
 
 
 def table(predictor: Predictor) -> str:

@@ -13,15 +13,15 @@ other sample lies between its nearest landmarks, as in runs of more than `maps.L
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 
+from lab.devtools.commands import parser_of
+from lab.evidence.maps import nearest_embeddings, nearest_points
 from probing_core.compute import maps
 from probing_core.compute.model_samples import whole_images
-from probing_core.compute.readings import nearest_embeddings, nearest_points
 from probing_core.results import Run
 
 QUERIES = 2000
@@ -29,7 +29,7 @@ NEAR, WIDER = 15, 150
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="a run with embeddings")
     parser.add_argument("--model", help="of the run (default: its first)")
     parser.add_argument("--shares", default="0.5,0.2,0.05", help="of the samples that are landmarks")

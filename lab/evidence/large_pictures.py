@@ -9,7 +9,6 @@ on ``test`` are printed; do that once. Crops are measured once and cached.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,8 +18,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from lab.devtools.commands import errors_in_a_line
-from lab.evidence._detector import Measured, measured, publish
+from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.evidence._detector import Measured, measured, publish_about
 from probing_core import Predictor
 from probing_core.compute.live import PictureCrops, join
 from probing_core.compute.names import DETECTOR
@@ -116,12 +115,11 @@ def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataF
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
     parser.add_argument("corpus", metavar="CORPUS", help="of large photographs, as parquet:FILE")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of crops are stored")
     parser.add_argument("--report", metavar="WAY", help="calibrate this way and report on the test photographs, once")
-    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
     predictor = Predictor(options.run)
     X, table = crops_of(predictor.recipe, open_corpus(options.corpus), options.cache)
@@ -136,7 +134,7 @@ def main() -> None:
     text = f"Area under the curve, by {(table['split'] == 'val').sum()} pictures of val:\n\n" + "\n".join(lines)
     if options.report:
         text += f"\n\nOn test:\n\n{report(table, scores, at_view, options.report)}"
-    publish(predictor, "large_pictures", text, options.write)
+    publish_about(predictor, "large_pictures", text, options.write)
 
 
 if __name__ == "__main__":

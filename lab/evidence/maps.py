@@ -8,18 +8,18 @@ run has one. ``--write`` puts the table into docs/maps.md.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
-from lab.devtools.commands import put
-from probing_core.compute.maps import NEIGHBORS
+from lab.devtools.commands import parser_of, publish
+from probing_core.compute.maps import NEIGHBORS, read_as
 from probing_core.compute.names import DONE, EVERYTHING, READINGS
-from probing_core.compute.readings import nearest_embeddings, nearest_points, read_as, shares_among
 from probing_core.compute.samples import samples_on_maps
+from probing_core.measures.neighbors import nearest, unit
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
 
@@ -32,17 +32,13 @@ LABELS = {"transform": "transformation", "group": "group", "base_id": "photograp
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/maps.md")
     parser.add_argument("--run", type=Path, required=True, help="a run with embeddings")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/maps.md")
     options = parser.parse_args()
     run = Run.open(options.run)
     if not any(run.has_embeddings(model) for model in run.models["name"]):
         raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing run --out DIR` makes them.")
-    text = table_of(run)
-    print(text)
-    if options.write:
-        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, text), encoding="utf-8")
+    publish(PAGE, BEGIN, table_of(run), options.write)
 
 
 def table_of(run: Run, queries: int = QUERIES) -> str:
@@ -70,6 +66,24 @@ def _anything(count: int, queries: np.ndarray) -> np.ndarray:
     """Return neighbors that are drawn at random, none of which is the query itself: (Q, 15)."""
     drawn = np.random.default_rng(1).integers(0, count - 1, (len(queries), NEIGHBORS))
     return drawn + (drawn >= queries[:, None])
+
+
+def nearest_embeddings(X: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
+    """The ``k`` rows of ``X`` (N, D) nearest to each of ``queries`` (Q,), by the cosine as on maps: (Q, k)."""
+    rows = unit(X - X.mean(axis=0), np.float32)
+    return nearest(rows, rows[queries], k, apart=(np.arange(len(rows)), queries))[0]
+
+
+def nearest_points(points: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
+    """The ``k`` points of a map (N, 2) nearest to each of ``queries`` (Q,): (Q, k)."""
+    found = cKDTree(points).query(points[queries], k + 1)[1]
+    # Others may lie on the query, and be found before it or in place of it.
+    return np.stack([near[near != query][:k] for near, query in zip(found, queries, strict=True)])
+
+
+def shares_among(near: np.ndarray, queries: np.ndarray, labels: dict[str, np.ndarray]) -> dict[str, float]:
+    """The share of neighbors, ``near`` (Q, k), with the label of their query."""
+    return {name: float((of[near] == of[queries][:, None]).mean()) for name, of in labels.items()}
 
 
 def _shares(

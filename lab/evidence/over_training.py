@@ -10,7 +10,6 @@ docs/results.md and docs/pictures/over-training.svg.
 
 from __future__ import annotations
 
-import argparse
 import io
 import re
 import sys
@@ -25,12 +24,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, put, replace_rows
+from lab.devtools.commands import errors_in_a_line, parser_of, put, replace_rows
 from lab.pretraining.loop import kept_path, read_facts
 from probing_core import samples
 from probing_core.api.score import without_live, without_oracles
 from probing_core.charts import Theme
-from probing_core.charts.training import NAMES
+from probing_core.charts.training import NAMES as SCORES
 from probing_core.compute.claims import FINE
 from probing_core.compute.names import GROUP_SUBSET, STRENGTH
 from probing_core.compute.tasks import CONTENT
@@ -53,6 +52,8 @@ COLUMNS = ("step", "model", "name", "value", "low", "high", "photographs", "chan
 
 STYLES = {FINE: "-", CONTENT: "--", "retrieval": ":"}
 """Scores other than those of groups: name -> style of its line; each has a column of the table."""
+
+NAMES = SCORES | {"retrieval": "original found first"}
 
 ROWS = (
     layout.RECIPE,
@@ -167,10 +168,9 @@ def picture(table: pd.DataFrame) -> str:
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs and data")
     parser.add_argument("trainings", type=Path, nargs="+", metavar="TRAINING")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--write", action="store_true", help="into docs and data")
     options = parser.parse_args()
     runs = [(training, made(training, options.out / training.name)) for training in options.trainings]
     table = pd.concat([scores_over(training, run) for training, run in runs], ignore_index=True)

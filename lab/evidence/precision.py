@@ -9,7 +9,6 @@ are measured, and the others stay.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import generated, put
-from probing_core.compute.samples import choose_images, make_samples, plan_samples
+from lab.devtools.commands import put_row
+from probing_core.compute.names import MAIN
+from probing_core.compute.samples import choose_images, plan_samples
+from probing_core.compute.series import make_samples
 from probing_core.compute.train import MAX_FOLDS
 from probing_core.corpora import assign_groups, open_corpus
 from probing_core.measures import Interval, interval
@@ -27,7 +28,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import in_percent
 from probing_core.models import bundled, find_spec, list_specs, load_embedder
 from probing_core.probes.linear import fit, fixed_penalty
-from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.recipe import Recipe
 from probing_core.transforms import Image, bank
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
@@ -40,16 +41,11 @@ HEAD = (
 
 
 def main(names: Sequence[str]) -> None:
-    page, there = PAGE.read_text(encoding="utf-8"), networks()
-    old = generated(page, BEGIN)
-    rows = {m[1]: m[0] for m in re.finditer(r"^\| `([^`]+)` \|.*$", old, re.MULTILINE) if m[1] in there}
+    there = networks()
     pictures, samples = made()
-    for name in names or there:
-        rows[name] = row(name, pictures, samples)
-        print(rows[name], flush=True)
-        # after each model: a minute's work is not lost with the next
-        shown = [rows[known] for known in dict.fromkeys((*there, *names)) if known in rows]
-        PAGE.write_text(put(page, BEGIN, "\n".join([HEAD, *shown])), encoding="utf-8")
+    order = [f"`{name}`" for name in dict.fromkeys((*there, *names))]
+    for name in names or there:  # written after each: a minute's work is not lost with the next
+        put_row(PAGE, BEGIN, HEAD, order, f"`{name}`", cells_of(name, pictures, samples))
 
 
 def networks() -> list[str]:
@@ -71,17 +67,16 @@ def made() -> tuple[list[Image], pd.DataFrame]:
     )
     planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, lambda done, total: None))
     with ThreadPoolExecutor(recipe.threads) as pool:
-        return make_samples(recipe.design, corpus, load_transforms(recipe), planned, pool)
+        return make_samples(MAIN, recipe.design, corpus, planned, pool)
 
 
-def row(name: str, pictures: Sequence[Image], samples: pd.DataFrame) -> str:
-    """One line of the table."""
+def cells_of(name: str, pictures: Sequence[Image], samples: pd.DataFrame) -> str:
+    """The cells of a model's row."""
     full, half = (_embed(name, precision, pictures) for precision in ("float32", "bfloat16"))
     cosine = (full * half).sum(1) / np.linalg.norm(full, axis=1) / np.linalg.norm(half, axis=1)
     exact, rounded = (_accuracy(X, samples) for X in (full, half))
     within = "yes" if exact.low <= rounded.value <= exact.high else "no"
-    cells = f"{cosine.mean():.5f} | {cosine.min():.5f} | {_cell(exact)} | {_cell(rounded)} | {within}"
-    return f"| `{name}` | {cells} |"
+    return f"{cosine.mean():.5f} | {cosine.min():.5f} | {_cell(exact)} | {_cell(rounded)} | {within}"
 
 
 def _embed(name: str, precision: str, pictures: Sequence[Image]) -> np.ndarray:

@@ -10,7 +10,6 @@ of pictures that the detector calls altered. ``--write`` puts it into docs/proto
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, put, replace_rows
+from lab.devtools.commands import errors_in_a_line, parser_of, put, replace_rows
 from lab.evidence._detector import share
 from lab.protocols import imagenet_c, traces
 from lab.protocols.traces import PARTS
@@ -157,10 +156,9 @@ def _cell(value: float, low: float, high: float) -> str:
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/protocols.md and data/protocols")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", choices=["traces", CORRUPTIONS], help="one of the two; default: both")
-    parser.add_argument("--write", action="store_true", help="into docs/protocols.md and data/protocols")
     options = parser.parse_args()
     for plugin in (traces, imagenet_c):
         load_plugin(Path(plugin.__file__))

@@ -6,14 +6,13 @@ the same models in the reference run, as Markdown; ``--write`` puts them into do
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, put
+from lab.devtools.commands import errors_in_a_line, parser_of, publish
 from probing_core.errors import BadRun
 from probing_core.paths import reference_run
 from probing_core.results import Run, retrieval, summaries
@@ -93,14 +92,10 @@ def table_of(run: Run, shipped: Run) -> str:
 
 @errors_in_a_line
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, write="docs/precision.md")
     parser.add_argument("run", type=Path)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/precision.md")
     asked = parser.parse_args()
-    text = table_of(Run.open(asked.run), Run.open(reference_run()))
-    print(text)
-    if asked.write:
-        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), MARK, text), encoding="utf-8")
+    publish(PAGE, MARK, table_of(Run.open(asked.run), Run.open(reference_run())), asked.write)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ pictures in the page aside), seconds, and the peak memory of the scan left alone
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lab.devtools.commands import parser_of
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_jpeg
 from probing_core.run.layout import LOG, PROGRESS
@@ -104,7 +104,7 @@ def _done(out: Path) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--pictures", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=5)

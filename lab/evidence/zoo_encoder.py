@@ -10,7 +10,6 @@ the split `pretrain`, and scored untrained and trained: the fine task as in the 
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from lab.devtools.commands import parser_of
 from lab.evidence.zoo_stems import CANDIDATES, estimate_statistics
 from lab.pretraining.gate import measure, measure_fine
 from lab.pretraining.loop import (
@@ -57,7 +57,7 @@ HEAD = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--corpus", required=True, help="with the splits pretrain, train and val")
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--candidates", default=",".join(CANDIDATES))

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.samples import choose_images, cut_units, make_samples, plan_samples
+from probing_core.compute.names import MAIN
+from probing_core.compute.samples import choose_images, cut_units, plan_samples
+from probing_core.compute.series import make_samples
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.images import Image
@@ -22,7 +24,7 @@ from probing_core.measures import Interval, interval
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.models.base import LoadedEmbedder
 from probing_core.probes.linear import fit
-from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.recipe import Recipe
 from probing_core.transforms import bank
 
 PHOTOGRAPHS = {"train": 240, "val": 150}
@@ -109,12 +111,11 @@ def _embed_changed(
     if photographs.rows.empty:
         raise BadCorpus(f"The gate needs pictures of the splits train and val; '{corpus.name}' has none of '{split}'.")
     planned = plan_samples(recipe.design, choose_images(recipe.design, photographs, lambda done, total: None))
-    transforms = load_transforms(recipe)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in embedders}
     with ThreadPoolExecutor(recipe.threads) as pool:
         for unit in cut_units(recipe.design, planned):
             rows = planned.iloc[unit.start : unit.stop]
-            pictures, _ = make_samples(recipe.design, photographs, transforms, rows, pool)
+            pictures, _ = make_samples(MAIN, recipe.design, photographs, rows, pool)
             for name, embedder in embedders.items():
                 parts[name].append(embedder.embed(pictures))
     return {name: np.concatenate(part) for name, part in parts.items()}, planned

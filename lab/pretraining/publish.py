@@ -10,7 +10,6 @@ the splits pretrain, train and val.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import itertools
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.devtools.commands import parser_of
 from lab.pretraining.gate import NEIGHBORS, UNTRAINED, Gate, measure, measure_fine
 from lab.pretraining.loop import ENCODER_FILE, FLOP_BUDGET, Facts, read_facts, read_log
 from probing_core.corpora import open_corpus
@@ -267,7 +267,7 @@ def _line(gate: Gate) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("training", nargs="+", type=Path, help="a folder of `python -m lab.pretraining`")
     parser.add_argument("--corpus", required=True, help="as for `python -m lab.pretraining`")
     arguments = parser.parse_args()

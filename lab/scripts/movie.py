@@ -5,7 +5,6 @@ Serves the dashboard, walks through a few pages in headless Chromium, and writes
 
 from __future__ import annotations
 
-import argparse
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from lab.devtools.browser import browser, rest, served
+from lab.devtools.commands import parser_of
 from lab.devtools.drawing import lasso
 from lab.scripts.screenshots import opened
 from probing_core.paths import reference_run
@@ -76,7 +76,7 @@ SHOTS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument(
         "--run", type=Path, default=reference_run(), help="the run to show (default: the reference run)"
     )

@@ -10,7 +10,6 @@ room of an environment.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.devtools.browser import browser
+from lab.devtools.commands import parser_of
 from lab.scripts.fresh import SERVED_S, Fresh, install
 from lab.scripts.package import ROOT
 from probing_core.run import layout
@@ -70,7 +70,7 @@ class Failed(Exception):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--wheel", type=Path, help="walk with this wheel instead of the clone")
     options = parser.parse_args()
     print("| step | seconds | of processors | how |\n| --- | --- | --- | --- |", flush=True)

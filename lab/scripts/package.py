@@ -10,7 +10,6 @@ Nothing is uploaded.
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import zipfile
 from pathlib import Path
 
 from lab.devtools.browser import CHROMIUM, browser
+from lab.devtools.commands import parser_of
 from lab.scripts.fresh import SERVED_S, install
 from probing_core.compute.names import DETECTOR
 from probing_core.models import MODEL_SETS
@@ -36,7 +36,7 @@ PREFIXES = ("probing_core/", "dashboard/")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="where the two files go (default dist/)")
     parser.add_argument("--wheel", type=Path, help="try this wheel instead of building one")
     options = parser.parse_args()

@@ -11,7 +11,6 @@ Times on a busy machine say little; ``load`` is the machine's.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -21,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lab.devtools.browser import WAIT_MS, WINDOW, browser, rest, served
-from lab.devtools.commands import median_and_p95
+from lab.devtools.commands import median_and_p95, parser_of
 from lab.devtools.visitor import visiting
 from lab.scripts.sessions import give_pictures
 
@@ -30,7 +29,7 @@ FIELD = "[data-testid=stFileUploader] input[type=file]"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
     parser.add_argument("--tries", type=int, default=50, help="of each kind (default 50)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="which to measure (default all)")

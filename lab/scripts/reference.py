@@ -11,12 +11,12 @@ The photographs beside it (`lab.scripts.shipped_photographs`) stay where they ar
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+from lab.devtools.commands import parser_of
 from probing_core.compute.names import ORACLE, OTHER_PROBES
 from probing_core.errors import ProbingError
 from probing_core.models.names import parse
@@ -104,7 +104,7 @@ def _at_home(corpus: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("run", type=Path)
     options = parser.parse_args()
     out = reference_run()

@@ -6,20 +6,20 @@ light, as the documentation shows them. `--themes light,dark --width 390` takes 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lab.devtools.browser import ADDRESSES, WAIT_MS, browser, rest, served
+from lab.devtools.commands import parser_of
 from probing_core.paths import reference_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--run", default=reference_run(), help="the run to show (default: the reference run)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
     parser.add_argument("--width", type=int, default=1280)

@@ -10,7 +10,6 @@ at its highest, and after everybody has gone.
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -27,7 +26,7 @@ import psutil
 from PIL import Image
 
 from lab.devtools.browser import WAIT_MS, browser, rest, run_again, served
-from lab.devtools.commands import median_and_p95
+from lab.devtools.commands import median_and_p95, parser_of
 from lab.devtools.visitor import Visitor, dropped, request, upload, visiting
 
 FAREWELL_S = 20.0
@@ -44,7 +43,7 @@ class Tally:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
     parser.add_argument("--sessions", type=int, default=20, help="at once, one browser among them (default 20)")
     options = parser.parse_args()

@@ -17,7 +17,6 @@ A picture is taken down by adding its id to `TAKEN_DOWN`; the next release ships
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from itertools import chain
@@ -27,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lab.devtools.commands import errors_in_a_line
+from lab.devtools.commands import errors_in_a_line, parser_of
 from probing_core.corpora.base import NOT_FOR_PROBES
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
@@ -359,7 +358,7 @@ def write(corpus: Path, out: Path, others: Path | None = None) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("corpus", type=Path, metavar="CORPUS.parquet")
     parser.add_argument("--out", type=Path, default=reference_run() / PHOTOGRAPHS, help="default: where it ships")
     parser.add_argument("--further", type=Path, metavar="FILE", help="where those go that the detector learns from")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from probing_core.images import Image, encode_png
 from probing_core.measures.neighbors import unit as to_length_1
 from probing_core.measures.notation import decimal, text_table
 from probing_core.models import load_embedder
-from probing_core.models.base import LoadedEmbedder, Preprocessing
+from probing_core.models.base import LoadedEmbedder
 from probing_core.models.providers import onnx
 from probing_core.paths import user_path
 from probing_core.run.atomic import write_atomically
@@ -32,10 +33,10 @@ FAINT = ("color", "tone", "blur", "noise", "codec")
 """Groups of transformations whose weakest a pipeline may make by accident."""
 
 LIST = "pictures.csv"
-"""The list of the golden pictures, in their folder; vectors that come back without names are in its order."""
+"""The list of the golden pictures, in their folder; vectors come back in its order."""
 
-VECTORS = (".npy", ".safetensors", ".parquet")
-"""Endings of files of vectors."""
+VECTORS = ".npy"
+"""Ending of a file of vectors."""
 
 PATHS = "paths"
 """Name of the parameter of a function that decodes the files itself."""
@@ -131,9 +132,8 @@ def parity(
     Args:
         a: the name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the
             other one where no preprocessing is next to it; a function: images (H, W, 3) ``uint8`` -> (N, D), or,
-            where its parameter is called ``paths``, paths of files -> (N, D); a file of vectors of the pictures
-            that `write_golden` wrote (``.npy``, ``.safetensors`` with a tensor ``embeddings``, ``.parquet``); or
-            these vectors as an array (N, D) in the order of the list.
+            where its parameter is called ``paths``, paths of files -> (N, D); or vectors (N, D) of the pictures that
+            `write_golden` wrote, in the order of its list, as an array or a file ``.npy``.
         b: the other one, likewise.
         tolerance: the largest shift of pipelines that are alike.
         device: of named models, as in `load_embedder`.
@@ -146,11 +146,12 @@ def parity(
         raise BadConfig(f"A tolerance is a shift, 0 or more; got {tolerance}.")
     pictures = golden_pictures()
     images = [picture.decode() for picture in pictures]
-    load = _Loader(pictures, images, device, precision)
-    sides = []
+    load = cache(partial(load_embedder, device=device, precision=precision))
+    sides, notes = [], list[str]()
     for place, (pipeline, other) in enumerate(((a, b), (b, a))):
         progress.update("parity", place, 3, "Embedding golden pictures")
-        sides.append(load.side(pipeline, other, "AB"[place]))
+        name = str(pipeline) if isinstance(pipeline, str | Path) else "AB"[place]
+        sides.append(_side(name, _opened(pipeline, other, load, notes), pictures, images))
     first, second = sides
     if first.vectors.shape != second.vectors.shape:
         raise BadArray(
@@ -182,7 +183,7 @@ def parity(
             "as_far_as": [_as_far_as(one, scale) for one in shift],
         }
     )
-    return Parity(first.name, second.name, table, scale, tolerance, tuple(load.notes))
+    return Parity(first.name, second.name, table, scale, tolerance, tuple(notes))
 
 
 def _distances(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
@@ -252,137 +253,70 @@ def write_golden(folder: Path) -> int:
     return len(pictures)
 
 
-class _Loader:
-    def __init__(self, pictures: Sequence[GoldenPicture], images: Sequence[Image], device: str, precision: str) -> None:
-        self.pictures, self.images, self.device, self.precision = pictures, images, device, precision
-        self.loaded: dict[str, LoadedEmbedder] = {}
-        self.notes: list[str] = []
+def _opened(pipeline: Any, other: Any, load: Callable[[str], LoadedEmbedder], notes: list[str]) -> Any:
+    """Return what ``pipeline`` names: an embedder, or vectors; anything but a name as it is."""
+    if not isinstance(pipeline, str | Path):
+        return pipeline
+    text = str(pipeline)
+    if text.endswith(VECTORS):
+        return read_vectors(user_path(text))
+    if text.endswith(onnx.SUFFIX) and not text.startswith("onnx:"):
+        text = f"onnx:{text}"
+    path = user_path(text.removeprefix("onnx:"))
+    if not text.startswith("onnx:") or not path.is_file() or onnx.states_preprocessing(path):
+        return load(text)
+    original = _opened(other, None, load, notes)
+    preprocessing = getattr(original, "known_preprocessing", None) or onnx.read_preprocessing(path)
+    notes.append(
+        f"{path.name} is preprocessed as {getattr(original, 'name', other)}, since no preprocessing is next to it."
+    )
+    return onnx.OnnxEmbedder(text, path, preprocessing)
 
-    def side(self, pipeline: Pipeline, other: Pipeline, letter: str) -> _Side:
-        """Return one side; ``letter`` names it where nothing else does."""
-        if isinstance(pipeline, np.ndarray):
-            return _Side(letter, self._checked(pipeline, letter))
-        if isinstance(pipeline, LoadedEmbedder):
-            return self._of_embedder(pipeline.name, pipeline)
-        if callable(pipeline):
-            return self._called(pipeline, f"{letter} ({getattr(pipeline, '__name__', 'function')})")
-        text = str(pipeline)
-        if text.endswith(VECTORS):
-            names = [picture.name for picture in self.pictures]
-            return _Side(text, self._checked(read_vectors(user_path(text), names), text))
-        return self._of_embedder(text, self._embedder(text, other))
 
-    def _checked(self, vectors: Any, name: str) -> np.ndarray:
-        found = np.asarray(vectors)
-        if found.ndim != 2 or len(found) != len(self.pictures) or not found.shape[1] or found.dtype.kind not in "fiub":
-            raise BadArray(
-                f"'{name}' was to give one row of numbers for each of {len(self.pictures)} golden pictures, (N, D); "
-                f"got {found.dtype} of the shape {found.shape}."
-            )
-        with np.errstate(over="ignore"):
-            return found.astype(np.float32)
-
-    def _called(self, function: Callable[[Sequence[Any]], np.ndarray], name: str) -> _Side:
-        if next(iter(inspect.signature(function).parameters), "") != PATHS:
-            vectors = self._checked(function(list(self.images)), name)
-            return _Side(name, vectors, lambda images: np.asarray(function(list(images)), np.float32))
-
-        def on_files(files: dict[str, bytes]) -> np.ndarray:
-            with tempfile.TemporaryDirectory() as folder:
-                for file, data in files.items():
-                    (Path(folder) / file).write_bytes(data)
-                return np.asarray(function([Path(folder) / file for file in files]))
-
-        vectors = self._checked(on_files({picture.name: picture.data for picture in self.pictures}), name)
-        return _Side(name, vectors, lambda images: on_files({f"{i}.png": encode_png(x) for i, x in enumerate(images)}))
-
-    def _of_embedder(self, name: str, embedder: LoadedEmbedder) -> _Side:
-        if not embedder.embeds_pictures:
+def _side(name: str, opened: Any, pictures: Sequence[GoldenPicture], images: Sequence[Image]) -> _Side:
+    if isinstance(opened, LoadedEmbedder):
+        if not opened.embeds_pictures:
             raise BadConfig(f"'{name}' holds embeddings of a run's samples; name a file of vectors of golden pictures.")
-        return _Side(name, self._checked(embedder.embed(self.images), name), embedder.embed)
+        return _Side(opened.name, _checked(opened.embed(images), opened.name, len(pictures)), opened.embed)
+    if not callable(opened):
+        return _Side(name, _checked(opened, name, len(pictures)))
+    name = f"{name} ({getattr(opened, '__name__', 'function')})"
+    if next(iter(inspect.signature(opened).parameters), "") != PATHS:
+        vectors = _checked(opened(list(images)), name, len(pictures))
+        return _Side(name, vectors, lambda images: np.asarray(opened(list(images)), np.float32))
 
-    def _embedder(self, name: str, other: Pipeline | None) -> LoadedEmbedder:
-        text = name if name.startswith("onnx:") or not name.endswith(onnx.SUFFIX) else f"onnx:{name}"
-        if text not in self.loaded:
-            path = user_path(text.removeprefix("onnx:")) if text.startswith("onnx:") else None
-            if path is None or not path.is_file() or onnx.states_preprocessing(path):
-                self.loaded[text] = load_embedder(text, device=self.device, precision=self.precision)
-            else:
-                preprocessing = self._preprocessing_of(other) or onnx.read_preprocessing(path)
-                self.loaded[text] = onnx.OnnxEmbedder(text, path, preprocessing)
-                self.notes.append(f"{path.name} is preprocessed as {other}, since no preprocessing lies beside it.")
-        return self.loaded[text]
+    def on_files(files: Mapping[str, bytes]) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as folder:
+            for file, data in files.items():
+                (Path(folder) / file).write_bytes(data)
+            return np.asarray(opened([Path(folder) / file for file in files]))
 
-    def _preprocessing_of(self, other: Pipeline | None) -> Preprocessing | None:
-        if isinstance(other, str) and not other.endswith((*VECTORS, onnx.SUFFIX)):
-            other = self._embedder(other, None)
-        return other.known_preprocessing if isinstance(other, LoadedEmbedder) else None
+    vectors = _checked(on_files({picture.name: picture.data for picture in pictures}), name, len(pictures))
+    return _Side(name, vectors, lambda images: on_files({f"{i}.png": encode_png(x) for i, x in enumerate(images)}))
 
 
-def read_vectors(path: Path, names: Sequence[str]) -> np.ndarray:
-    """Return the vectors (N, D) in the file ``path``, in the order of ``names``.
+def _checked(vectors: Any, name: str, pictures: int) -> np.ndarray:
+    found = np.asarray(vectors)
+    if found.ndim != 2 or len(found) != pictures or not found.shape[1] or found.dtype.kind not in "fiub":
+        raise BadArray(
+            f"'{name}' was to give one row of numbers for each of {pictures} golden pictures, (N, D); got "
+            f"{found.dtype} of the shape {found.shape}."
+        )
+    with np.errstate(over="ignore"):
+        return found.astype(np.float32)
 
-    A matrix (``.npy``, ``.safetensors``) has the names of its rows next to it, in ``<same name>.csv``, column ``file``,
-    or, a name a line, in ``<same name>.txt``; without these its rows are in the order of ``names``. Parquet has the
-    column ``file``, and ``embedding`` or one numeric column a dimension.
+
+def read_vectors(path: Path) -> np.ndarray:
+    """Return the vectors (N, D) in the file ``path``.
 
     Raises:
-        ModelUnavailable: it cannot be read, or pictures are missing or repeated.
+        ModelUnavailable: it cannot be read.
     """
     if not path.is_file():
         raise ModelUnavailable(
             f"There is no file of vectors '{path}'; `probing parity --write DIR` writes the pictures."
         )
     try:
-        listed, matrix = _read_table(path) if path.suffix == ".parquet" else _read_matrix(path)
-    except ModelUnavailable:
-        raise
-    except Exception as error:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (OSError, ValueError) as error:
         raise ModelUnavailable(f"'{path}' could not be read as vectors: {one_line(error)[:300]}.") from error
-    if listed is None:
-        return matrix
-    rows = pd.Index([Path(str(name).replace("\\", "/")).name for name in listed])
-    if rows.has_duplicates or len(rows) != len(matrix):
-        raise ModelUnavailable(
-            f"'{path}' has {len(matrix)} rows and {rows.nunique()} names; one row a picture is needed."
-        )
-    places = rows.get_indexer(pd.Index(names))
-    if (places < 0).any():
-        raise ModelUnavailable(
-            f"'{path}' has no vector of {int((places < 0).sum())} of {len(names)} golden pictures, such as "
-            f"{names[int(np.argmin(places))]}; `probing parity --write DIR` writes all of them."
-        )
-    return matrix[places]
-
-
-def _read_table(path: Path) -> tuple[list[str], np.ndarray]:
-    table = pd.read_parquet(path)
-    if "file" not in table:
-        raise ModelUnavailable(f"'{path}' lacks the column 'file', the name of the picture of each row.")
-    if "embedding" in table:
-        return list(table["file"]), np.stack(table["embedding"].to_list())
-    return list(table["file"]), table.drop(columns=["file", "kind"], errors="ignore").to_numpy()
-
-
-def _read_matrix(path: Path) -> tuple[list[str] | None, np.ndarray]:
-    matrix = _matrix(path)
-    table, lines = path.with_suffix(".csv"), path.with_suffix(".txt")
-    if table.is_file():
-        listed = pd.read_csv(table, dtype=str, keep_default_na=False)
-        if "file" not in listed:
-            raise ModelUnavailable(f"'{table}' lacks the column 'file', the name of the picture of each row.")
-        return list(listed["file"]), matrix
-    if lines.is_file():
-        return lines.read_text(encoding="utf-8").split("\n")[: len(matrix)], matrix
-    return None, matrix
-
-
-def _matrix(path: Path) -> np.ndarray:
-    if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    from safetensors.numpy import load_file
-
-    arrays = load_file(path)
-    if "embeddings" not in arrays:
-        raise ModelUnavailable(f"'{path}' has no tensor 'embeddings'; it has {', '.join(arrays) or 'none'}.")
-    return arrays["embeddings"]

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probing_core.api.predictor import Predictor
-from probing_core.compute.live import PictureCrops, Prediction, cut
+from probing_core.compute.live import PictureCrops, cut
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads, picture_pool
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
@@ -100,70 +100,95 @@ def find_files(folder: Path, apart: Path) -> list[File]:
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class Finding:
-    """What a scan keeps of one file: no pixels but a thumbnail.
-
-    Attributes:
-        error: why it cannot be read; then nothing else is there.
-        prediction: by the detector.
-        gray_score: of the picture turned gray; only where it calibrates.
-    """
-
-    error: str = ""
-    prediction: Prediction | None = None
-    no_color: bool = False
-    width: int = 0
-    height: int = 0
-    notes: tuple[str, ...] = ()
-    thumbnail: bytes = b""
-    gray_score: float = float("nan")
+UNREADABLE = "unreadable"
+"""Instead of a verdict on files that are no picture, or damaged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What a process returns of one file, and the detector has to judge.
+    """What a process returns of one file, which the detector then judges.
 
     Attributes:
-        finding: without a prediction.
+        row: `COLUMNS` except ``q``, and ``thumbnail``, as of a file that cannot be judged.
+        notes: on how the picture was read.
         crops: None where the file cannot be read.
     """
 
-    finding: Finding
+    row: dict[str, Any]
+    notes: tuple[str, ...] = ()
     crops: PictureCrops | None = None
 
 
 def decode(file: File, view: int) -> Decoded:
     """Decode one file, and cut it for probes of ``view`` pixels."""
+    row = {
+        "path": file.name,
+        "verdict": UNREADABLE,
+        "group": "",
+        "class": "",
+        **dict.fromkeys(("p", "group_probability", "class_probability"), float("nan")),
+        "n": 0,
+        "no_color": False,
+        "width": 0,
+        "height": 0,
+        "flags": "",
+        "error": "",
+        "thumbnail": b"",
+    }
     try:
         picture = inspect(Path(file.path), file.name)
     except BadImage as error:
-        return Decoded(Finding(error=str(error)))
+        return Decoded(row | {"error": str(error)})
     crops = cut(picture.image, view)
-    finding = Finding(
-        no_color=has_no_color(crops.whole),
-        width=picture.width,
-        height=picture.height,
-        notes=picture.notes,
-        thumbnail=encode_webp(small(picture.image), 60),
-    )
-    return Decoded(finding, crops)
+    found = {
+        "no_color": has_no_color(crops.whole),
+        "width": picture.width,
+        "height": picture.height,
+        "thumbnail": encode_webp(small(picture.image), 60),
+    }
+    return Decoded(row | found, picture.notes, crops)
 
 
-def examine(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector, gray: bool = False) -> Finding:
-    """Have one file decoded, and the detector predict it.
-
-    Args:
-        decoding: begins `decode`.
-        gray: whether it is also scored turned gray.
-    """
+def examine(
+    file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector, judge: Judge
+) -> dict[str, Any]:
+    """Have one file decoded by ``decoding``, which begins `decode`, and judge it; return its row (see `Decoded`)."""
     decoded = decoding(file).result()
-    crops = decoded.crops
+    row, crops = decoded.row, decoded.crops
     if crops is None:
-        return decoded.finding
-    predictions = detect(detector, [crops, PictureCrops(turned_gray(crops.whole))][: 2 if gray else 1])
-    gray_score = score_of(predictions[1], True, fused=False) if gray else float("nan")
-    return replace(decoded.finding, prediction=predictions[0], gray_score=gray_score)
+        return row
+    verdict = judge.verdict(detect(detector, [crops])[0], row["no_color"])
+    kinds = {"no color": row["no_color"], "large": crops.kind == "combined"}
+    return row | {
+        "verdict": verdict.answer(),
+        "group": verdict.group or "",
+        "class": verdict.transform or "",
+        "p": _number(verdict.p),
+        "group_probability": _number(verdict.group_probability),
+        "class_probability": _number(verdict.transform_probability),
+        "n": verdict.n,
+        "flags": "; ".join([*(kind for kind, there in kinds.items() if there), *decoded.notes]),
+    }
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def score_untouched(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector) -> dict[str, Any]:
+    """Score one file that calibrates, also turned gray; empty where it cannot be read, since it calibrates nothing."""
+    decoded = decoding(file).result()
+    crops, no_color = decoded.crops, decoded.row["no_color"]
+    if crops is None:
+        return {}
+    found, gray = detect(detector, [crops, PictureCrops(turned_gray(crops.whole))])
+    whole, fused = (score_of(found, no_color, fused=fused) for fused in (False, True))
+    numbers = (file.name, crops.kind == "combined", no_color, whole, fused, score_of(gray, True, fused=False))
+    return dict(zip(CALIBRATING, numbers, strict=True))
+
+
+CALIBRATING = ("path", "large", "no_color", "whole", "fused", "gray")
+"""Columns of pictures that calibrate."""
 
 
 def small(image: Image) -> Image:
@@ -213,69 +238,8 @@ def _name_of_chunk(index: int) -> str:
     return f"chunk-{index:06d}.parquet"
 
 
-UNREADABLE = "unreadable"
-"""Instead of a verdict on files that are no picture, or damaged."""
-
-
-def rows_of_findings(files: Sequence[File], findings: Sequence[Finding], judge: Judge) -> pd.DataFrame:
-    """Return one row a file: `COLUMNS` except ``q``, and ``thumbnail``."""
-    return pd.DataFrame([_row_of_finding(file, finding, judge) for file, finding in zip(files, findings, strict=True)])
-
-
-def _row_of_finding(file: File, finding: Finding, judge: Judge) -> dict:
-    row = {
-        "path": file.name,
-        "verdict": UNREADABLE,
-        "group": "",
-        "class": "",
-        **dict.fromkeys(("p", "group_probability", "class_probability"), float("nan")),
-        "n": 0,
-        "no_color": finding.no_color,
-        "width": finding.width,
-        "height": finding.height,
-        "flags": "",
-        "error": finding.error,
-        "thumbnail": finding.thumbnail,
-    }
-    if finding.prediction is None:
-        return row
-    verdict = judge.verdict(finding.prediction, finding.no_color)
-    flags = [*(["no color"] if finding.no_color else []), *(["large"] if finding.prediction.kind == "combined" else [])]
-    return row | {
-        "verdict": verdict.answer(),
-        "group": verdict.group or "",
-        "class": verdict.transform or "",
-        "p": _number(verdict.p),
-        "group_probability": _number(verdict.group_probability),
-        "class_probability": _number(verdict.transform_probability),
-        "n": verdict.n,
-        "flags": "; ".join([*flags, *finding.notes]),
-    }
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def rows_that_calibrate(files: Sequence[File], findings: Sequence[Finding]) -> pd.DataFrame:
-    """Return scores of pictures that calibrate; those that cannot be read calibrate nothing."""
-    rows = [
-        (
-            file.name,
-            finding.prediction.kind == "combined",
-            finding.no_color,
-            score_of(finding.prediction, finding.no_color, fused=False),
-            score_of(finding.prediction, finding.no_color, fused=True),
-            finding.gray_score,
-        )
-        for file, finding in zip(files, findings, strict=True)
-        if finding.prediction is not None
-    ]
-    return pd.DataFrame(rows, columns=["path", "large", "no_color", "whole", "fused", "gray"])
-
-
 def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibration:
-    """Calibrate by the rows of `rows_that_calibrate`.
+    """Calibrate by the rows of `score_untouched`.
 
     Raises:
         BadConfig: they are too few for ``level``.
@@ -467,15 +431,17 @@ def scan(
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)
     count = len(files) + (0 if trusted is None else sum(map(len, trusted.files)))
     with picture_pool(VIEWS_OF_FILE * count, threads) as decoders, one_core_threads(threads or cores()) as pool:
-        look = partial(examine, decoding=partial(decoders.submit, partial(decode, view=view)), detector=detector)
+        decoding = partial(decoders.submit, partial(decode, view=view))
         if trusted is not None:
-            _fill(pool, trusted, partial(look, gray=True), rows_that_calibrate, progress, "clean")
+            measure = partial(score_untouched, decoding=decoding, detector=detector)
+            _fill(pool, trusted, measure, progress, "Scanning the untouched pictures", "clean")
             judge = replace(judge, calibration=calibration_of_rows(trusted.read(), level), power=None, power_large=None)
         checksum = predictor.store.checksum(scored_views_path(DETECTOR)) if trusted is None else trusted.settings
-        calibrated = "" if judge.calibration is None else _digest_of(judge.calibration)
+        known, kinds = judge.calibration, ("view", "gray", "large")
+        calibrated = "" if known is None else digest([known.scores(kind).tolist() for kind in kinds])
         chunks = Chunks(out / CHUNKS, files, digest([settings, level, checksum, calibrated]))
-        rows_of = partial(rows_of_findings, judge=judge)
-        _fill(pool, chunks, look, rows_of, progress, "scan")
+        judged = partial(examine, decoding=decoding, detector=detector, judge=judge)
+        _fill(pool, chunks, judged, progress, "Scanning pictures", "scan")
     return _write(out, folder, chunks, judge, trusting=trusted is not None)
 
 
@@ -553,26 +519,22 @@ def _power(judge: Judge) -> list[str]:
 def _fill(
     pool: ThreadPoolExecutor,
     chunks: Chunks,
-    examined: Callable[[File], Finding],
-    rows_of: Callable[[Sequence[File], Sequence[Finding]], pd.DataFrame],
+    row_of: Callable[[File], dict[str, Any]],
     progress: Progress,
+    doing: str,
     stage: str,
 ) -> None:
     missing = chunks.missing()
     total = sum(map(len, chunks.files))
     done = total - sum(len(chunks.files[i]) for i in missing)
-    doing = "Scanning pictures" if stage == "scan" else "Scanning the untouched pictures"
     progress.update(stage, done, total, doing)
-    results = in_chunks(pool, examined, (chunks.files[i] for i in missing))
-    for i, (files, findings) in zip(missing, results, strict=True):
-        chunks.write(i, rows_of(files, findings))
+    results = in_chunks(pool, row_of, (chunks.files[i] for i in missing))
+    for i, (files, rows) in zip(missing, results, strict=True):
+        columns = CALIBRATING if stage == "clean" else None
+        chunks.write(i, pd.DataFrame([row for row in rows if row], columns=columns))
         done += len(files)
         progress.update(stage, done, total, doing)
     chunks.remove_others()
-
-
-def _digest_of(calibration: Calibration) -> str:
-    return digest([calibration.scores(kind).tolist() for kind in ("view", "gray", "large")])
 
 
 def _claim(out: Path) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.dots import dots_chart
 from probing_core.charts.figure import PERCENT, Figure, escape, to_json
-from probing_core.charts.generalization import members_chart
-from probing_core.charts.geometry import LAYER_TASKS, layers_chart, shift_chart
+from probing_core.charts.inside import LAYER_TASKS, layers_chart, members_chart, shift_chart, variance_chart
 from probing_core.charts.predictions import StrengthAxis, answers_chart, reliability_chart, strength_chart
-from probing_core.charts.retrieval import variance_chart
 from probing_core.charts.scores import leaderboard_chart, substance_chart
 from probing_core.charts.theme import Theme
 from probing_core.charts.training import training_chart

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import MARGIN, MENU, Figure, base_figure, cell_numbers, escape
+from probing_core.charts.figure import MARGIN, MENU, Figure, base_figure, cell_numbers, escape, heatmap
 from probing_core.charts.theme import Theme
 
 SMALL = 16
@@ -24,7 +24,11 @@ def confusion_chart(matrix: pd.DataFrame, theme: Theme, axes: tuple[str, str] = 
     rows, columns = [str(v) for v in matrix.index], [str(v) for v in matrix.columns]
     across = _names_axis(columns, axes[1]) | {"tickangle": -60, "ticklabeloverflow": "allow", "side": "top"}
     down = _names_axis(rows, axes[0])
-    cells = _cells(matrix.to_numpy(float), rows, columns, theme, axes)
+    values = matrix.to_numpy(float)
+    named = [[[escape(t), escape(p), _amount(values[i, j])] for j, p in enumerate(columns)] for i, t in enumerate(rows)]
+    truth, taken = (f"{what} <b>%{{customdata[{i}]}}</b>" for i, what in enumerate(axes))
+    hover = f"{truth}<br>{taken}<br>%{{customdata[2]}}<extra></extra>"
+    cells = heatmap(values, theme, 1, hover, customdata=named, hoverongaps=True)
     texts = [[_cell(v) for v in row] for row in cells["z"]]
     size = 9 if len(columns) > SMALL else 12
     above = max(190, 60 + 5 * max(map(len, columns), default=0))  # slanted labels: else they take it from the rows
@@ -37,28 +41,6 @@ def confusion_chart(matrix: pd.DataFrame, theme: Theme, axes: tuple[str, str] = 
         hovermode="closest",
         margin=MARGIN | {"r": 48},  # slanted labels reach out
     )
-
-
-def _cells(
-    values: np.ndarray, rows: list[str], columns: list[str], theme: Theme, axes: tuple[str, str]
-) -> dict[str, Any]:
-    return {
-        "type": "heatmap",
-        "z": values,
-        "zmin": 0,
-        "zmax": 100,
-        "colorscale": theme.sequential,
-        "xgap": 1,
-        "ygap": 1,
-        "showscale": False,
-        "customdata": [
-            [[t, p, _amount(values[i, j])] for j, p in enumerate(map(escape, columns))]
-            for i, t in enumerate(map(escape, rows))
-        ],
-        "hoverongaps": True,
-        "hovertemplate": f"{axes[0]} <b>%{{customdata[0]}}</b><br>{axes[1]} <b>%{{customdata[1]}}</b><br>"
-        "%{customdata[2]}<extra></extra>",
-    }
 
 
 def _names_axis(names: list[str], title: str) -> dict[str, Any]:

@@ -155,6 +155,16 @@ def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: The
     }
 
 
+def heatmap(z: np.ndarray, theme: Theme, gap: int, hover: str, **settings: Any) -> dict[str, Any]:
+    """Return a trace of cells of ``z``, in percent, ``gap`` pixels apart; NaN cells stay empty.
+
+    Args:
+        hover: the template of what is under the pointer.
+    """
+    cells = {"type": "heatmap", "z": z, "zmin": 0, "zmax": 100, "colorscale": theme.sequential, "showscale": False}
+    return cells | {"xgap": gap, "ygap": gap, "hovertemplate": hover} | settings
+
+
 def cell_numbers(
     heatmap: dict[str, Any], texts: Sequence[Sequence[str]], x: Sequence[Any], y: Sequence[Any], size: int
 ) -> list[dict[str, Any]]:

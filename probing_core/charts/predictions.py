@@ -18,6 +18,7 @@ from probing_core.charts.figure import (
     cell_numbers,
     error_bar,
     escape,
+    heatmap,
     legend_below,
     model_label,
     upright_band,
@@ -49,19 +50,8 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
         [("" if p < 0.5 else f"<b>{p:.0f}</b>" if b else f"{p:.0f}") for p, b in zip(*row, strict=True)]
         for row in zip(table.to_numpy(), best.to_numpy(), strict=True)
     ]
-    cells: dict[str, Any] = {
-        "type": "heatmap",
-        "z": table.to_numpy(),
-        "x": [escape(c) for c in table.columns],
-        "y": [model_label(m) for m in table.index],
-        "zmin": 0,
-        "zmax": 100,
-        "colorscale": theme.sequential,
-        "xgap": 2,
-        "ygap": 2,
-        "showscale": False,
-        "hovertemplate": "%{y}<br>%{x}: <b>%{z:.1f} %</b><extra></extra>",
-    }
+    names = {"x": [escape(c) for c in table.columns], "y": [model_label(m) for m in table.index]}
+    cells = heatmap(table.to_numpy(), theme, 2, "%{y}<br>%{x}: <b>%{z:.1f} %</b><extra></extra>", **names)
     return base_figure(
         theme,
         110 + MENU + 30 * len(table),

@@ -11,36 +11,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart between neighbors.
-_GROUPS_LIGHT = {
-    "identity": "#1f2933",
-    "color": "#cc3311",
-    "tone": "#b38600",
-    "blur": "#0077bb",
-    "noise": "#117733",
-    "codec": "#1f94b8",
-    "overlay": "#882255",
-    "geometry": "#2f9e8f",
-    "artistic": "#e8702a",
-    "weather": "#7a7f87",
-    "style": "#7550b5",
-}
-_GROUPS_DARK = {
-    "identity": "#f5f7fa",
-    "color": "#ff7a5c",
-    "tone": "#e6c229",
-    "blur": "#4aa8ff",
-    "noise": "#4cc26a",
-    "codec": "#88dcf2",
-    "overlay": "#f07fb5",
-    "geometry": "#45d0bd",
-    "artistic": "#ffab66",
-    "weather": "#a4abb5",
-    "style": "#b79cff",
+# Colors in light and in dark. Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart
+# between neighbors.
+_GROUPS = {
+    "identity": ("#1f2933", "#f5f7fa"),
+    "color": ("#cc3311", "#ff7a5c"),
+    "tone": ("#b38600", "#e6c229"),
+    "blur": ("#0077bb", "#4aa8ff"),
+    "noise": ("#117733", "#4cc26a"),
+    "codec": ("#1f94b8", "#88dcf2"),
+    "overlay": ("#882255", "#f07fb5"),
+    "geometry": ("#2f9e8f", "#45d0bd"),
+    "artistic": ("#e8702a", "#ffab66"),
+    "weather": ("#7a7f87", "#a4abb5"),
+    "style": ("#7550b5", "#b79cff"),
 }
 # Okabe and Ito (2008), their black included, for content labels.
-_SERIES_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#111827", "#5b4a9c", "#6b7280")
-_SERIES_DARK = ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#f5f7fa", "#b7a6f5", "#a4abb5")
+_SERIES = (
+    ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#111827", "#5b4a9c", "#6b7280"),
+    ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#f5f7fa", "#b7a6f5", "#a4abb5"),
+)
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
 BASELINE_SYMBOLS = ("hourglass", "bowtie", "star-square", "diamond-wide", "star-triangle-up", "diamond-tall")
@@ -49,24 +39,15 @@ MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
 
 # One color for each objective of the zoo, the same in every chart and in nothing else of the page. Other encoders are
 # dark, baselines are pale.
-_OBJECTIVES_LIGHT = {
-    "supervised": "#111827",
-    "simclr": "#0072b2",
-    "mae": "#d55e00",
-    "can": "#b08900",
-    "clip": "#009e73",
-    "align": "#c0508f",
+_OBJECTIVES = {
+    "supervised": ("#111827", "#f5f7fa"),
+    "simclr": ("#0072b2", "#56b4e9"),
+    "mae": ("#d55e00", "#ff8a3d"),
+    "can": ("#b08900", "#f0d542"),
+    "clip": ("#009e73", "#2fd3a2"),
+    "align": ("#c0508f", "#f0a3cb"),
 }
-_OBJECTIVES_DARK = {
-    "supervised": "#f5f7fa",
-    "simclr": "#56b4e9",
-    "mae": "#ff8a3d",
-    "can": "#f0d542",
-    "clip": "#2fd3a2",
-    "align": "#f0a3cb",
-}
-_OTHERS_LIGHT = ("#5b4a9c", "#4a5461", "#7a6a5c", "#384250")
-_OTHERS_DARK = ("#b7a6f5", "#cbd1d8", "#c9b8a6", "#e0e5ea")
+_OTHERS = (("#5b4a9c", "#b7a6f5"), ("#4a5461", "#cbd1d8"), ("#7a6a5c", "#c9b8a6"), ("#384250", "#e0e5ea"))
 
 ZOO = "zoo/"
 BASELINE = "baseline/"
@@ -131,12 +112,11 @@ class Theme:
         return [[0, "#d55e00"], [0.5, middle], [1, "#0072b2" if not self.dark else "#56b4e9"]]
 
     def group(self, group: str) -> str:
-        table = _GROUPS_DARK if self.dark else _GROUPS_LIGHT
-        return table.get(group, self.muted)
+        return _GROUPS[group][self.dark] if group in _GROUPS else self.muted
 
     def series(self, index: int) -> str:
         """Return the color of the ``index``-th label; colors repeat after eight, symbols go on."""
-        colors = _SERIES_DARK if self.dark else _SERIES_LIGHT
+        colors = _SERIES[self.dark]
         return colors[index % len(colors)]
 
     def model_styles(self, models: Iterable[str]) -> dict[str, ModelStyle]:
@@ -147,8 +127,6 @@ class Theme:
         that no other model has, and dotted lines.
         """
         known = list(dict.fromkeys([*self.models, *models]))
-        objectives = _OBJECTIVES_DARK if self.dark else _OBJECTIVES_LIGHT
-        others = _OTHERS_DARK if self.dark else _OTHERS_LIGHT
         styles, baselines, foreign = {}, 0, 0
         for model in known:
             name = model.split("@")[0].removeprefix(ZOO)
@@ -156,13 +134,13 @@ class Theme:
             if model.startswith(BASELINE):
                 styles[model] = ModelStyle(self.muted, BASELINE_SYMBOLS[baselines % len(BASELINE_SYMBOLS)], "dot")
                 baselines += 1
-            elif model.startswith(ZOO) and objective in objectives:
-                symbol = SYMBOLS[list(objectives).index(objective)]
-                style = ModelStyle(objectives[objective], symbol, "solid")
+            elif model.startswith(ZOO) and objective in _OBJECTIVES:
+                symbol = SYMBOLS[list(_OBJECTIVES).index(objective)]
+                style = ModelStyle(_OBJECTIVES[objective][self.dark], symbol, "solid")
                 styles[model] = style._replace(symbol=f"{symbol}-open", dash="dash") if variant else style
             else:
-                symbol = SYMBOLS[(len(objectives) + foreign) % len(SYMBOLS)]
-                styles[model] = ModelStyle(others[foreign % len(others)], symbol, "solid")
+                symbol = SYMBOLS[(len(_OBJECTIVES) + foreign) % len(SYMBOLS)]
+                styles[model] = ModelStyle(_OTHERS[foreign % len(_OTHERS)][self.dark], symbol, "solid")
                 foreign += 1
         return styles
 

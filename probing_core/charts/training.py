@@ -14,7 +14,6 @@ from probing_core.charts.theme import SYMBOLS, Theme
 PANELS = {
     "tasks": ("transformation and content", "balanced accuracy (%)"),
     "groups": ("by group of transformations", "recall (%)"),
-    "retrieval": ("retrieval", "recall at 1 (%)"),
     "shift": ("an untouched picture", "shift (1: as far as another picture)"),
 }
 """Panel -> its title, and that of its vertical axis."""
@@ -28,7 +27,6 @@ MAX_TICKS = 8
 NAMES = {
     "fine": "transformation",
     "content": "content",
-    "retrieval": "original found first",
     "untouched-shift": "shift, untouched",
 }
 
@@ -38,10 +36,10 @@ LOG_RATIO = 1.5
 
 def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw the scores of one training over its steps: a panel for transformation and content, one for the groups, and
-    one for retrieval and for the shift of an untouched picture, where they were measured.
+    one for the shift of an untouched picture, where they were measured.
 
     Args:
-        rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``retrieval``, ``untouched-shift``), ``value``,
+        rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``untouched-shift``), ``value``,
             ``low``, ``high``, ``chance``; shares as fractions.
     """
     rows = rows.sort_values("step", kind="stable")
@@ -79,7 +77,7 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
 def _panel(name: str) -> str:
     if name.startswith(GROUP_SUBSET):
         return "groups"
-    return {"retrieval": "retrieval", "untouched-shift": "shift"}.get(name, "tasks")
+    return "shift" if name == "untouched-shift" else "tasks"
 
 
 def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str, Any]:

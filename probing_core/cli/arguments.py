@@ -23,6 +23,19 @@ def add_plugin(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py", help=help)
 
 
+SHARED: dict[str, dict[str, Any]] = {
+    "--json": {"action": "store_true", "help": "one JSON array on stdout"},
+    "--device": {"default": "auto", "help": "auto (default), cpu, cuda, cuda:1, mps"},
+    "--precision": {"default": "auto", "help": "auto (default), float32, bfloat16, float16"},
+}
+"""Arguments that several commands take alike."""
+
+
+def add_shared(parser: argparse.ArgumentParser, *flags: str) -> None:
+    for flag in flags:
+        parser.add_argument(flag, **SHARED[flag])
+
+
 def name_list(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from probing_core.cli.arguments import add_shared
 from probing_core.cli.output import print_json
 
 WORSE, GATE_FAILED = 1, 3
@@ -23,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="exit 1 where the whole interval of a drop from A to B, on photographs of val, is above P (0.01: a point)",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    add_shared(parser, "--json")
 
 
 def run(options: argparse.Namespace) -> int:

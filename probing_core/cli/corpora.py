@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 
+from probing_core.cli.arguments import add_shared
 from probing_core.cli.output import print_list
 
 EXAMPLE = "probing corpora --json"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    add_shared(parser, "--json")
 
 
 def run(options: argparse.Namespace) -> int:
-    from probing_core.api.lists import list_corpora
+    from probing_core.corpora import KINDS
 
-    return print_list(list_corpora(), options.json)
+    rows = [{"name": k.name, "usage": k.usage, "description": k.description, "license": k.license} for k in KINDS]
+    return print_list(KINDS.problems, rows, options.json)

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import argparse
 
+from probing_core.cli.arguments import add_shared
 from probing_core.cli.output import print_list
 
 EXAMPLE = "probing models --json"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    add_shared(parser, "--json")
 
 
 def run(options: argparse.Namespace) -> int:
-    from probing_core.api.lists import list_models
+    from probing_core.measures.notation import model_title
+    from probing_core.models import CATALOG, bundled, list_specs
 
-    return print_list(list_models(), options.json)
+    ours = bundled()
+    rows = []
+    for spec in list_specs():
+        state = spec.check()
+        rows.append(
+            {
+                "name": spec.name,
+                "title": model_title(spec.name),
+                "family": spec.family,
+                "objective": spec.objective,
+                "role": spec.role,
+                "dim": spec.dim,
+                "available": state.available,
+                "bundled": spec.name in ours,
+                "input_size": spec.input_size,
+                "download_mb": spec.download_mb,
+                "license": spec.license,
+                "why_not": state.why_not,
+            }
+        )
+    return print_list(CATALOG.problems, rows, options.json)

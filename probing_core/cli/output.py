@@ -16,11 +16,10 @@ def print_json(rows: Sequence[dict[Any, Any]]) -> None:
     print(json.dumps(_safe(list(rows)), indent=1))
 
 
-def print_list(listed: tuple[Sequence[str], list[dict[str, Any]]], as_json: bool) -> int:
+def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: bool) -> int:
     """Print what there is, and as warnings what is wrong with entries of other packages; return the exit code."""
     from probing_core.measures.notation import text_table
 
-    problems, rows = listed
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
     print_json(rows) if as_json else print(text_table(rows))

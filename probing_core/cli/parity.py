@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.catalog import run_file
+from probing_core.cli.arguments import add_shared
 from probing_core.cli.output import print_json
 from probing_core.errors import BadConfig, one_line
 from probing_core.paths import user_path
@@ -37,11 +38,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="the largest shift of pipelines that are alike, in units of the mean distance between two photographs "
         "(default 0.01)",
     )
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    add_shared(parser, "--device")
     parser.add_argument(
         "--precision", default="float32", help="of named models: float32 (default), bfloat16, auto, ..."
     )
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout, a row a golden picture")
+    add_shared(parser, "--json")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.arguments import name_list
+from probing_core.cli.arguments import add_shared, name_list
 from probing_core.cli.output import fail, print_json
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import decimal, text_table
@@ -26,8 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prior", type=float, default=0.5, metavar="P", help="share of such pictures that are altered (default 0.5)"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    add_shared(parser, "--json", "--device")
 
 
 def run(options: argparse.Namespace) -> int:

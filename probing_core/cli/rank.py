@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from probing_core.cli.arguments import add_shared
 from probing_core.cli.output import print_json
 
 EXAMPLE = "probing rank timm:resnet50.a1_in1k --out data/runs/resnet50"
@@ -22,9 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="300 photographs, one repetition, no far styles: beside three models of the base that are embedded again, "
         "tested on val, so that no test photograph is looked at",
     )
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
-    parser.add_argument("--precision", default="auto", help="auto (default), float32, bfloat16, float16")
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    add_shared(parser, "--device", "--precision", "--json")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import argparse
 
+from probing_core.cli.arguments import add_shared
 from probing_core.cli.output import print_list
 
 EXAMPLE = "probing transforms --json"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    add_shared(parser, "--json")
 
 
 def run(options: argparse.Namespace) -> int:
-    from probing_core.api.lists import list_transforms
+    """Return the transforms of the catalog, the bank first."""
+    from probing_core.transforms import CATALOG
 
-    return print_list(list_transforms(), options.json)
+    rows = [
+        {
+            "name": t.name,
+            "group": t.group,
+            "parameter": t.parameter,
+            "unit": t.unit,
+            "weakest": t.weakest,
+            "strongest": t.strongest,
+            "unseen_in": t.unseen_in,
+            "tier": "far" if t.far else "bank" if t.member or t.group == "identity" else "added",
+        }
+        for t in CATALOG
+    ]
+    return print_list(CATALOG.problems, rows, options.json)

@@ -61,11 +61,6 @@ def kind_of(crops: Sized) -> str:
     return "combined" if len(crops) > 1 else "direct"
 
 
-def positions_of_wholes(crops: Sequence[PictureCrops]) -> np.ndarray:
-    """Return (N,) positions of the wholes among all pictures of ``crops``, one after another."""
-    return np.cumsum([0, *(len(picture.pictures) for picture in crops)])[:-1]
-
-
 def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     """Return probabilities (K,) of a picture from those of its crops (1 + T, K), the whole first.
 
@@ -150,11 +145,13 @@ def predictions_of(
     Args:
         probabilities, embeddings: (P, K) and (P, D) of all crops, picture after picture, the whole before its tiles.
     """
-    predictions = []
-    # Copies: a prediction that is kept would keep what was computed of all others with it.
-    for picture, start in zip(crops, positions_of_wholes(crops), strict=True):
-        each = probabilities[start : start + len(picture.pictures)].astype(np.float64)
-        predictions.append(Prediction(model, classes, groups, join(each, groups), each, embeddings[start].copy()))
+    predictions, start = [], 0
+    for picture in crops:
+        stop = start + len(picture.pictures)
+        # Copies: a prediction that is kept would keep what was computed of all others with it.
+        each, whole = probabilities[start:stop].astype(np.float64), embeddings[start].copy()
+        predictions.append(Prediction(model, classes, groups, join(each, groups), each, whole))
+        start = stop
     return predictions
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import GROUP_SUBSET
+from probing_core.compute.names import GROUP_SUBSET, MAIN
 from probing_core.compute.parallel import picture_pool
-from probing_core.compute.samples import LEARNED, Design, OnProgress, choose_images, make_samples, plan_samples
-from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST
+from probing_core.compute.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
+from probing_core.compute.series import make_samples
+from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST, codes, photographs_by_label
 from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
@@ -79,7 +80,7 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     with picture_pool(len(table)) as pool:
         for start in range(0, len(ids), CHUNK):
             rows = table[table["image_id"].isin(ids[start : start + CHUNK])]
-            made += make_samples(design, corpus, design.transforms, rows, pool)[0]
+            made += make_samples(MAIN, design, corpus, rows, pool)[0]
             progress(min(start + CHUNK, len(ids)), len(ids))
     return FrozenViews(tuple(made), table)
 
@@ -139,13 +140,12 @@ def _of_look(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
 
 def _of_content(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
     rows = views.table.query("transform == 'identity' and draw == 0 and label != ''")
-    counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
-    counts = counts.reindex(columns=["train", "val"], fill_value=0)
+    counts = photographs_by_label(rows)
     labels = tuple(counts.index[(counts["train"] >= MIN_TO_LEARN) & (counts["val"] >= MIN_TO_TEST)])
     if len(labels) < 2:
         return
     rows = rows[rows["label"].isin(labels)]
-    X, truth = X[rows.index], pd.Index(labels).get_indexer(pd.Index(rows["label"]))
+    X, truth = X[rows.index], codes(rows["label"], labels)
     learned, held = ((rows["split"] == split).to_numpy() for split in ("train", "val"))
     predicted = fit_discriminant(X[learned], truth[learned], classes=labels).logits(X[held]).argmax(1)
     bases = rows["base_id"].to_numpy()[held]

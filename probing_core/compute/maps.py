@@ -1,4 +1,5 @@
-"""Two-dimensional maps, UMAP coordinates of samples, and the nearest pictures of other photographs.
+"""Two-dimensional maps, UMAP coordinates of samples in one of two readings, and the nearest pictures of other
+photographs.
 
 UMAP places up to `LANDMARKS` samples. Each further one of a larger run lies between its nearest landmarks, see
 `place_others`; `python -m lab.evidence.landmarks` measures how much that changes neighborhoods. Neighbors are sought
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -16,8 +18,7 @@ import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.model_samples import whole_images
-from probing_core.compute.names import ALL_REPETITIONS, NEAR
-from probing_core.compute.readings import Residuals
+from probing_core.compute.names import ALL_REPETITIONS, EVERYTHING, NEAR
 from probing_core.measures.neighbors import between, nearest, unit
 
 NEIGHBORS = 15
@@ -30,7 +31,64 @@ STEP = np.float32(1 / 1024)
 """Positions are rounded to this, less than a pixel of any screen: that halves their files."""
 
 BLOCK = 8192
-"""Embeddings in memory at once while they are placed, beside those of the landmarks."""
+"""Embeddings in memory at once while means are taken and rows are placed, in addition to those of the landmarks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """Rows (N, D) less the mean of their image, read where they are asked for.
+
+    Attributes:
+        X: (N, D) rows.
+        codes: (N,) image of each, from 0.
+        means: (K, D) ``float32``.
+    """
+
+    X: LazyRows
+    codes: np.ndarray
+    means: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
+        return self.X[key] - self.means[self.codes[key]]
+
+    def at(self, rows: np.ndarray) -> Residuals:
+        """Return the rows at these positions, still to be read."""
+        return Residuals(self.X.at(rows), self.codes[rows], self.means)
+
+
+def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:
+    """Return embeddings in one of the `READINGS`.
+
+    `DONE` takes the mean of its versions off each image, which leaves what was done to it; `EVERYTHING` leaves all. An
+    image's mean is over the transformations that all images have, since a few images have more.
+
+    Args:
+        X: (N, D) embeddings.
+        samples: their columns ``image_id`` and ``transform``.
+    """
+    if reading == EVERYTHING:
+        return X
+    codes, _ = pd.factorize(samples["image_id"])
+    images = samples.groupby("transform", observed=True)["image_id"].nunique()
+    counted = samples["transform"].isin(images.index[images == images.max()]).to_numpy()
+    return Residuals(X, codes, _class_means(X, codes, counted))
+
+
+def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Return the mean of the rows of each class, from 0, that are ``counted`` (N,): (K, D) ``float32``."""
+    sums = np.zeros((codes.max() + 1, X.shape[1]))
+    for start in range(0, len(codes), BLOCK):
+        part = slice(start, start + BLOCK)
+        mine = codes[part][counted[part]]
+        order = np.argsort(mine, kind="stable")
+        classes, starts = np.unique(mine[order], return_index=True)
+        if len(classes):
+            sums[classes] += np.add.reduceat(X[part][counted[part]][order].astype(np.float64), starts, axis=0)
+    counts = np.bincount(codes[counted], minlength=len(sums))
+    return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
 
 
 def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -114,16 +172,6 @@ def place_others(
     return placed
 
 
-def nearest_neighbors(embeddings: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find exact cosine neighbors: indices (N, k) and distances (N, k), each point first among its own.
-
-    The mean embedding is subtracted first.
-    """
-    rows = unit(embeddings - embeddings.mean(axis=0), np.float32)
-    indices, cosines = nearest(rows, rows, k, own=True)
-    return indices.astype(np.int32), 1 - cosines
-
-
 def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     """Return UMAP coordinates (N, 2) ``float32`` by cosine distance between centered embeddings.
 
@@ -132,11 +180,12 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     """
     import umap
 
-    # UMAP warns that precomputed neighbors cannot place new points; `probing_core.results.neighbors` places them.
+    # UMAP warns that precomputed neighbors cannot place new points; `place_others` does.
     warnings.filterwarnings("ignore", "precomputed_knn", module="umap")
     centered = (embeddings - embeddings.mean(axis=0)).astype(np.float32)
     neighbors = min(NEIGHBORS, len(embeddings) - 1)
-    knn = nearest_neighbors(embeddings, neighbors)
+    rows = unit(embeddings - embeddings.mean(axis=0), np.float32)
+    indices, cosines = nearest(rows, rows, neighbors, own=True)
     _, vectors = np.linalg.eigh(np.cov(centered.T))
     # A column's sign is arbitrary: fix it, or another library build would mirror the map.
     axes = vectors[:, :-3:-1] * np.sign(vectors[np.abs(vectors[:, :-3:-1]).argmax(0), [-1, -2]])
@@ -148,7 +197,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
         init=start.astype(np.float32),
         random_state=seed,
         n_jobs=1,
-        precomputed_knn=(*knn, None),
+        precomputed_knn=(indices.astype(np.int32), 1 - cosines, None),
     )
     _compile_once()
     return reducer.fit_transform(centered).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +28,7 @@ class ModelSamples:
         samples, images: tables of the run.
         transforms: of the run.
         seed: of random draws.
-        train_samples: number of samples that a probe learns from at most.
+        train_samples: number of samples that a probe of the run learns from at most; studies have limits of their own.
         rendered: rows and embeddings (n, D) of the rendering series, where there is one.
     """
 
@@ -37,7 +38,7 @@ class ModelSamples:
     images: pd.DataFrame
     transforms: tuple[Transform, ...]
     seed: int
-    train_samples: int
+    train_samples: int = sys.maxsize
     rendered: tuple[pd.DataFrame, np.ndarray] | None = None
 
     @cached_property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+MAIN = ""
 STRENGTH = "strength"
 RENDERING = "rendering"
 LAYERS = "layers"
-"""Series of samples (`probing_core.compute.series`)."""
+"""The main samples, and series in addition to them (`probing_core.compute.series`)."""
 
 VARIANCE = "variance-"
 """Beginning of the tasks of ``tables/layers.parquet`` that are parts of the variance."""

@@ -1,4 +1,4 @@
-"""Which images a run uses, which transformed versions are made of them, and making these.
+"""Which images a run uses, and which transformed versions are made of them.
 
 An image before transforms is a row of ``images.parquet``; a transformed one is a sample, a row of
 ``samples.parquet``. Samples are numbered image by image, and cut into units: blocks of consecutive samples that are
@@ -7,8 +7,8 @@ made, embedded and saved together, so that a killed run loses at most the unit i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from probing_core.errors import BadCorpus, BadImage
 from probing_core.images.quality import NEAR_GRAY
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
-from probing_core.transforms.view import cut_pair, prepare_source, source_side
+from probing_core.transforms.view import cut_pair, source_side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,8 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
         if design.limit is None or not fit.any():
             rows = _all(rows, fit, find_flaws, progress)
         else:
-            rows = _draw(rows[fit], design.limit, find_flaws, progress)
+            fitting = rows[fit]
+            rows = _usable(fitting, shares(fitting, design.limit), find_flaws, progress).reset_index(drop=True)
     rows["used"] = rows["why_not"] == ""
     if not rows["used"].any():
         reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
@@ -104,17 +105,9 @@ def _all(rows: pd.DataFrame, fit: pd.Series, find_flaws: FindFlaws, progress: On
     return rows
 
 
-def _draw(rows: pd.DataFrame, limit: int, find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    """Return ``limit`` usable rows, and those that turned out unusable when they were read.
-
-    A split that has fewer usable ones than its share gives all that it has.
-    """
-    return _usable(rows, shares(rows, limit), find_flaws, progress).reset_index(drop=True)
-
-
 def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
     """Return rows in the order of the draw until every split has the ``wanted`` number of usable ones, and the unusable
-    rows among them."""
+    rows among them; a split that has fewer usable ones gives all that it has."""
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
     reasons: dict[int, str] = {}
@@ -271,35 +264,6 @@ def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
             start = stop
         stop = end
     return [*units, Unit(len(units), start, stop)]
-
-
-def make_samples(
-    design: Design,
-    corpus: Corpus,
-    transforms: Iterable[Transform],
-    samples: pd.DataFrame,
-    pool: Executor,
-) -> tuple[list[Image], pd.DataFrame]:
-    """Make the pictures of ``samples`` (one unit), and the unit's rows with the columns that are measured on them."""
-    by_name = {t.name: t for t in transforms}
-    columns = samples[["image_id", "split", "transform", "repetition", "draw"]]
-    of_image = [list(rows.itertuples(index=False, name=None)) for _, rows in columns.groupby("image_id", sort=False)]
-    made = list(pool.map(partial(_make_versions, design, corpus, by_name), of_image))
-    measured = pd.DataFrame([row for _, rows in made for row in rows], index=samples.index)
-    return [image for images, _ in made for image in images], pd.concat([samples, measured], axis=1)
-
-
-def _make_versions(
-    design: Design, corpus: Corpus, transforms: dict[str, Transform], rows: list[tuple[str, str, str, int, int]]
-) -> tuple[list[Image], list[dict]]:
-    source = prepare_source(corpus.load(rows[0][0]), design.view)
-    images, measured = [], []
-    for image_id, split, name, repetition, draw in rows:
-        transform = transforms[name].for_split(split)
-        before, after, strength = make_pair(source, design, transform, image_id, repetition, draw)
-        images.append(after)
-        measured.append({"strength": np.float32(strength), **measure_change(before, after)})
-    return images, measured
 
 
 def measure_change(before: Image, after: Image) -> dict[str, Any]:

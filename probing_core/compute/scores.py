@@ -7,7 +7,6 @@ states what a reader must know about a number, and is empty where there is nothi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from probing_core.compute.tasks import CONTENT, codes
 from probing_core.measures import MEASURES, Predictions, interval
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, ClusterSums, difference, mean, without_interval
-from probing_core.probes.base import FitFacts
 from probing_core.transforms import FAR_CONTROL
 
 
@@ -30,19 +28,17 @@ def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
     return f"{bases} photographs are too few for an interval" if bases < fewest else ""
 
 
-def note_of_fits(facts: Iterable[FitFacts]) -> str:
-    """Return a note where fits did not converge, or chose a penalty at the edge of their grid."""
-    facts = list(facts)
-    return note_of_fit_columns([fact.converged for fact in facts], [fact.at_edge for fact in facts])
+def note_of_fits(fits: Iterable[Any]) -> str:
+    """Return a note where fits did not converge, or chose a penalty at the edge of their grid.
 
-
-def note_of_fit_columns(converged: Iterable[bool], at_edge: Iterable[bool]) -> str:
-    """Return `note_of_fits` from two columns of ``fits.parquet``."""
-    converged, at_edge = list(converged), list(at_edge)
-    unfinished, edge = len(converged) - sum(converged), sum(at_edge)
+    Args:
+        fits: `FitFacts`, or rows of ``fits.parquet``.
+    """
+    fits = list(fits)
+    unfinished, edge = sum(not fit.converged for fit in fits), sum(bool(fit.at_edge) for fit in fits)
     return joined(
-        f"{unfinished} of {len(converged)} probes did not converge" if unfinished else "",
-        f"the penalty of {edge} of {len(at_edge)} probes lies at the edge of its grid" if edge else "",
+        f"{unfinished} of {len(fits)} probes did not converge" if unfinished else "",
+        f"the penalty of {edge} of {len(fits)} probes lies at the edge of its grid" if edge else "",
     )
 
 
@@ -68,15 +64,6 @@ Score = tuple[str, str, np.ndarray, ClusterSums, float]
 """Subset, measure, rows that it is of (positions or a mask), their sums, chance."""
 
 
-@dataclass(frozen=True)
-class _ProbeScores:
-    task: str
-    probe: str
-    predictions: pd.DataFrame
-    fits: pd.DataFrame
-    scores: Iterable[Score]
-
-
 def score_rows(
     model: str,
     name: str,
@@ -96,24 +83,24 @@ def score_rows(
         far: transforms of the far-unseen tier.
         unscored: groups of transformations; no score is made over samples of these.
     """
-    return [row for probe in _probes(name, predictions, fits, classes, far) for row in _rows(model, probe, unscored)]
-
-
-def _probes(
-    name: str, table: pd.DataFrame, fits: pd.DataFrame, classes: Mapping[str, tuple[str, ...]], far: set[str]
-) -> Iterator[_ProbeScores]:
     task = TASK_OF.get(name, name)
+    made: list[dict[str, Any]] = []
+
+    def score(probe: str, rows: pd.DataFrame, its_fits: pd.DataFrame, scores: Iterable[Score]) -> None:
+        about = {"model": model, "task": task, "probe": probe}
+        made.extend(about | row for row in _rows(rows, its_fits, scores, unscored))
+
     if name == ORACLE:
-        for transform, rows in table.groupby("transform", sort=False):
-            mine = fits[fits["fold"] == f"oracle:{transform}"]
-            yield _ProbeScores(task, LINEAR, rows, mine, oracle_scores(rows, classes[task]))
+        for transform, rows in predictions.groupby("transform", sort=False):
+            score(LINEAR, rows, fits[fits["fold"] == f"oracle:{transform}"], oracle_scores(rows, classes[task]))
     elif name == OTHER_PROBES:
-        for probe, rows in _by_probe(table):
+        for probe, rows in _by_probe(predictions):
             mine = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
-            yield _ProbeScores(task, probe, rows, mine, fewer_scores(rows, classes[task]))
+            score(probe, rows, mine, fewer_scores(rows, classes[task]))
     else:
         mine = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
-        yield _ProbeScores(task, LINEAR, table, mine, scores_of(task, table, classes[task], far))
+        score(LINEAR, predictions, mine, scores_of(task, predictions, classes[task], far))
+    return made
 
 
 def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -125,19 +112,19 @@ def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(probe), rows
 
 
-def _rows(model: str, probe: _ProbeScores, unscored: Collection[str]) -> Iterator[dict[str, Any]]:
-    fitted = _note(probe.fits)
-    images = probe.predictions["image_id"].factorize()[0]
-    not_to_score = probe.predictions["group"].isin(unscored).to_numpy()
-    for subset, measure, rows, sums, chance in probe.scores:
+def _rows(
+    predictions: pd.DataFrame, fits: pd.DataFrame, scores: Iterable[Score], unscored: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the columns of each of ``scores``, without those over samples of groups that are ``unscored``."""
+    fitted = joined(note_of_fits(fits.itertuples()), *(fits["note"].unique() if "note" in fits else ()))
+    images = predictions["image_id"].factorize()[0]
+    not_to_score = predictions["group"].isin(unscored).to_numpy()
+    for subset, measure, rows, sums, chance in scores:
         if not_to_score[rows].any():
             continue
         about = MEASURES.get(measure)
         found = interval(sums, low=about.low, high=about.high) if about.has_interval else without_interval(sums)
         yield {
-            "model": model,
-            "task": probe.task,
-            "probe": probe.probe,
             "subset": subset,
             "measure": measure,
             "value": found.value,
@@ -149,11 +136,6 @@ def _rows(model: str, probe: _ProbeScores, unscored: Collection[str]) -> Iterato
             "chance": chance,
             "note": joined(too_few(found.clusters), fitted),
         }
-
-
-def _note(fits: pd.DataFrame) -> str:
-    own = fits["note"].unique() if "note" in fits else ()
-    return joined(note_of_fit_columns(fits["converged"], fits["at_edge"]), *own)
 
 
 def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], far: set[str]) -> Iterator[Score]:

@@ -1,4 +1,4 @@
-"""Series: samples in addition to the main ones, of some images in many versions.
+"""Samples are made: the main ones, and series in addition to them, of some images in many versions.
 
 - ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
   learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
+from probing_core.compute.names import LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.compute.samples import Design, has_splits, make_pair, measure_change
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
@@ -134,15 +134,16 @@ def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
     return planned
 
 
-def make_series(
-    name: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: Executor
+def make_samples(
+    series: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: Executor
 ) -> tuple[list[Image], pd.DataFrame]:
-    """Make the pictures of ``planned`` (one unit), and its rows with the columns that are measured on them."""
+    """Make the pictures of ``planned`` (whole images of ``series``), and its rows with the columns that are measured on
+    them."""
     by_name = {t.name: t for t in design.transforms}
     of_image = [rows.to_dict("records") for _, rows in planned.groupby("image_id", sort=False)]
     made = [
         version
-        for of_one in pool.map(partial(_versions, name, design, corpus, by_name), of_image)
+        for of_one in pool.map(partial(_versions, series, design, corpus, by_name), of_image)
         for version in of_one
     ]
     measured = pd.DataFrame([columns for _, columns in made], index=planned.index)
@@ -150,11 +151,11 @@ def make_series(
 
 
 def _versions(
-    name: str, design: Design, corpus: Corpus, transforms: Transforms, rows: list[Columns]
+    series: str, design: Design, corpus: Corpus, transforms: Transforms, rows: list[Columns]
 ) -> list[tuple[Image, Columns]]:
     picture = corpus.load(rows[0]["image_id"])
-    source = picture if name == RENDERING else prepare_source(picture, design.view)
-    make: Callable[..., Made] = MAKERS[name]
+    source = picture if series == RENDERING else prepare_source(picture, design.view)
+    make: Callable[..., Made] = MAKERS[series]
     made = (make(source, design, transforms, row) for row in rows)
     return [(after, drawn | measure_change(before, after)) for before, after, drawn in made]
 
@@ -167,7 +168,8 @@ def _at_strength(source: Image, design: Design, transforms: Transforms, row: Col
 
 def _as_sampled(source: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
     transform = transforms[row["transform"]].for_split(row["split"])
-    before, after, strength = make_pair(source, design, transform, row["image_id"], repetition=0, draw=0)
+    numbers = row.get("repetition", 0), row.get("draw", 0)
+    before, after, strength = make_pair(source, design, transform, row["image_id"], *numbers)
     return before, after, {"strength": np.float32(strength)}
 
 
@@ -188,7 +190,7 @@ def alter_elsewhere(view: Image, transform: Transform, rng: np.random.Generator)
     return transform.apply(view, transform.draw_strength(rng), rng)
 
 
-MAKERS = {STRENGTH: _at_strength, RENDERING: _rendered, LAYERS: _as_sampled}
+MAKERS = {MAIN: _as_sampled, STRENGTH: _at_strength, RENDERING: _rendered, LAYERS: _as_sampled}
 
 
 def position_of(transform: Transform, strength: float) -> float:

@@ -59,12 +59,16 @@ def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
     """
     if images.empty or not has_splits(images):
         return ()
-    rows = labelled(images)
-    counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
-    counts = counts.reindex(columns=["train", "val", "test"], fill_value=0)
+    counts = photographs_by_label(labelled(images))
     enough = counts[(counts["train"] >= MIN_TO_LEARN) & (counts["test"] >= MIN_TO_TEST)]
     # The penalty is chosen on val, which some class must be in.
     return tuple(sorted(enough.index)) if len(enough) > 1 and enough["val"].sum() > 0 else ()
+
+
+def photographs_by_label(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of photographs of each label in each split, ``train``, ``val`` and ``test``."""
+    counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
+    return counts.reindex(columns=["train", "val", "test"], fill_value=0)
 
 
 def labelled(images: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from probing_core.compute.live import Noticing, alteration_score, fit_noticing, 
 from probing_core.compute.model_samples import ModelSamples, draw_photographs, predict, predicted_blocks, whole_images
 from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES
 from probing_core.compute.samples import has_splits
-from probing_core.compute.scores import joined
+from probing_core.compute.scores import LINEAR, joined
 from probing_core.compute.tasks import CONTENT, Task, codes
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
@@ -130,37 +130,24 @@ class Trained:
     fits: pd.DataFrame
 
 
-def fit_table(
-    data: ModelSamples,
-    task: str,
-    fits: Sequence[tuple[str, FitFacts]],
-    probes: Sequence[str] | None = None,
-    note: str = "",
-) -> pd.DataFrame:
+def fit_table(data: ModelSamples, task: str, fits: Sequence[tuple[str, str, FitFacts]], note: str = "") -> pd.DataFrame:
     """Return one row a fitted probe.
 
     Args:
-        fits: (fold, facts).
-        probes: the kind of each; all linear if not given.
+        fits: (kind of probe, fold, facts).
         note: what a reader of their scores must know.
     """
     return pd.DataFrame(
         [
-            {
-                "model": data.model,
-                "task": task,
-                "probe": probe,
-                "fold": str(fold),
-                "penalty": facts.penalty,
-                "at_edge": facts.at_edge,
-                "converged": facts.converged,
-                "iterations": facts.iterations,
-                "validation_loss": facts.validation_loss,
-                "note": note,
-            }
-            for (fold, facts), probe in zip(fits, probes or ["linear"] * len(fits), strict=True)
+            {"model": data.model, "task": task, "probe": probe, "fold": fold}
+            | {name: getattr(facts, name) for name in FIT_COLUMNS}
+            | {"note": note}
+            for probe, fold, facts in fits
         ]
     )
+
+
+FIT_COLUMNS = ("penalty", "at_edge", "converged", "iterations", "validation_loss")
 
 
 def prediction_table(
@@ -179,29 +166,27 @@ def prediction_table(
         further: additional columns.
         temperature: at which the column ``p_calibrated`` has the largest probability, if it is given.
     """
-    classes = np.array(task.classes, dtype=object)
-    truth = task.truth[rows]
-    found: dict[str, list[np.ndarray]] = {"predicted": [], "p_truth": [], "p_predicted": [], "p_calibrated": []}
+    classes, truth = np.array(task.classes, dtype=object), task.truth[rows]
+    parts: list[tuple[np.ndarray, ...]] = []
     start = 0
     for block in blocks:
-        order, stop = np.arange(len(block)), start + len(block)
-        predicted = block.argmax(1)
-        found["predicted"].append(predicted)
-        found["p_truth"].append(block[order, truth[start:stop]])
-        found["p_predicted"].append(block[order, predicted])
-        if temperature is not None:
-            found["p_calibrated"].append(at_temperature(block, temperature).max(1))
-        start = stop
+        order, predicted = np.arange(len(block)), block.argmax(1)
+        right = truth[start : start + len(block)]
+        calibrated = () if temperature is None else (at_temperature(block, temperature).max(1),)
+        parts.append((predicted, block[order, right], block[order, predicted], *calibrated))
+        start += len(block)
+    named, *probabilities = map(np.concatenate, zip(*parts, strict=True))
+    p_truth, p_predicted, *p_calibrated = map(round_probabilities, probabilities)
     columns = {
         "sample": data.samples["sample"].to_numpy()[rows],
         "truth": classes[truth],
-        "predicted": classes[np.concatenate(found["predicted"])],
-        "p_truth": round_probabilities(np.concatenate(found["p_truth"])),
-        "p_predicted": round_probabilities(np.concatenate(found["p_predicted"])),
+        "predicted": classes[named],
+        "p_truth": p_truth,
+        "p_predicted": p_predicted,
         "seen": task.seen[rows],
     }
-    if temperature is not None:
-        columns["p_calibrated"] = round_probabilities(np.concatenate(found["p_calibrated"]))
+    if p_calibrated:
+        columns["p_calibrated"] = p_calibrated[0]
     return pd.DataFrame(columns | dict(further or {}))
 
 
@@ -451,7 +436,7 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
     folds = folds_of(data, task)
     probes = [fit_fold(data, task, fold) for fold in folds]
     probe = probes[0] if len(folds) == 1 else fit_train_and_val(data, task, folds[0], probes)
-    fits = [(fold.name, fitted.facts) for fold, fitted in zip(folds, probes, strict=True)]
+    fits = [(LINEAR, fold.name, fitted.facts) for fold, fitted in zip(folds, probes, strict=True)]
     temperatures: list[float | None] = [None] * len(folds)
     of_fine: dict[str, bytes | None] = {}
     answers: dict[str, np.ndarray] = {}
@@ -459,7 +444,7 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
         deployment = fit_deployment(data, task, folds, probes)
         of_fine |= {DEPLOYMENT: deployment.probe.to_bytes(), NOTICING: deployment.noticing.to_bytes()}
         answers = {"altered": deployment.altered.astype(np.float32), "named": np.array(task.classes)[deployment.named]}
-        fits.append((DEPLOYMENT, deployment.facts))
+        fits.append((LINEAR, DEPLOYMENT, deployment.facts))
     if name == "fine":
         held_out = predict_held_out(data, task, folds, probes)
         # With splits, val and test are apart. In cross-validation val is within test: the other folds calibrate.
@@ -505,7 +490,7 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
     task = data.task(CONTENT)
     (split,) = folds_of(data, task)
     probe = fit_fold(data, task, split)
-    fits = [(split.name, probe.facts)]
+    fits = [(LINEAR, split.name, probe.facts)]
     tables = []
     for transform in data.transforms if oracles else ():
         if transform.name == "identity" or transform.far:
@@ -513,7 +498,7 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
         alike = _only(data, task, transform.name)
         (fold,) = folds_of(data, alike)
         oracle = fit_fold(data, alike, fold)
-        fits.append((f"oracle:{transform.name}", oracle.facts))
+        fits.append((LINEAR, f"oracle:{transform.name}", oracle.facts))
         tables.append(prediction_table(data, alike, fold.test, predicted_blocks(oracle, data.X.at(fold.test))))
     own = prediction_table(data, task, split.test, predicted_blocks(probe, data.X.at(split.test)))
     return Trained(
@@ -545,16 +530,15 @@ def train_others(data: ModelSamples) -> Trained:
     validation = data.X[chosen], task.truth[chosen]
     Xt = data.X.at(test)
 
-    fits: list[tuple[str, FitFacts]] = []
+    fits: list[tuple[str, str, FitFacts]] = []
     tables: list[pd.DataFrame] = []
 
     def add(probe: str, facts: FitFacts, probabilities: np.ndarray) -> None:
-        fits.append((probe, facts))
+        fits.append((probe, probe, facts))
         tables.append(prediction_table(data, task, test, [probabilities], {"probe": probe}))
 
-    for seed, probe in zip(
-        SEEDS, mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=SEEDS), strict=True
-    ):
+    networks = mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=SEEDS)
+    for seed, probe in zip(SEEDS, networks, strict=True):
         add(f"mlp-{seed}", probe.facts, predict(probe, Xt))
     sizes = [k for k in knn.NEIGHBORS if k <= len(y)]
     held = knn.votes(X, y, validation[0], sizes, len(task.classes))
@@ -571,5 +555,5 @@ def train_others(data: ModelSamples) -> Trained:
     return Trained(
         probes={},
         predictions={OTHER_PROBES: pd.concat(tables, ignore_index=True)},
-        fits=fit_table(data, "fine", fits, [probe for probe, _ in fits], joined(*notes)),
+        fits=fit_table(data, "fine", fits, joined(*notes)),
     )

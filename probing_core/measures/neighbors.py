@@ -107,29 +107,14 @@ def signed(X: np.ndarray) -> np.ndarray:
     return 2 * X - 1
 
 
-@dataclass(frozen=True, eq=False)
-class Ranks:
-    """How near the originals of Q altered pictures are.
-
-    Attributes:
-        ahead: (Q,) number of other pictures of the gallery that are at least as near as the original.
-    """
-
-    ahead: np.ndarray
-
-    def found(self, k: int) -> np.ndarray:
-        """Return (Q,) whether the original is among the ``k`` nearest, as 0 or 1."""
-        return (self.ahead < k).astype(float)
-
-
 def ranks(
     queries: np.ndarray,
     originals: np.ndarray,
     gallery: Iterable[np.ndarray],
     query_photographs: np.ndarray,
     gallery_photographs: np.ndarray,
-) -> Ranks:
-    """Count the pictures of a gallery that are at least as near to each query as its original.
+) -> np.ndarray:
+    """Return (Q,) how many pictures of a gallery are at least as near to each query as its original.
 
     Other pictures of the query's photograph are left out: finding them is no error. Memory holds one block of the
     gallery and `BLOCK_NUMBERS` cosines.
@@ -157,7 +142,7 @@ def ranks(
             nearer = queries[part] @ block.T >= own[part, None]
             nearer &= query_photographs[part, None] != photographs
             ahead[part] += nearer.sum(1)
-    return Ranks(ahead)
+    return ahead
 
 
 RETRIEVAL = (

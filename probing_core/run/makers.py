@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -23,7 +24,7 @@ from probing_core.compute.names import (
 from probing_core.compute.samples import Design, choose_images
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.studies import Study
-from probing_core.compute.studies.data import ModelData, SeriesData
+from probing_core.compute.studies.data import SeriesData, StudiedModel
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train import Trained, train_linear
 from probing_core.detector.detector import Detector, detect
@@ -94,16 +95,19 @@ def _model_samples(files: Reads, given: Given) -> ModelSamples:
     if has_embeddings(files, model, RENDERING):
         columns = files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
         rendered = columns, read_embeddings(files, model, series=RENDERING)
-    return ModelSamples(
-        model=model,
-        X=lazy_embeddings(files, model),
-        samples=files.table(layout.SAMPLES),
-        images=files.table(layout.IMAGES),
-        transforms=given.options["classes"],
-        seed=given.options["seed"],
-        train_samples=given.options["train_samples"],
-        rendered=rendered,
-    )
+    return ModelSamples(**_known(files, given), train_samples=given.options["train_samples"], rendered=rendered)
+
+
+def _known(files: Reads, given: Given) -> dict[str, Any]:
+    """Return what training and studies know of a model alike."""
+    return {
+        "model": given.binding["model"],
+        "X": lazy_embeddings(files, given.binding["model"]),
+        "samples": files.table(layout.SAMPLES),
+        "images": files.table(layout.IMAGES),
+        "transforms": given.options["classes"],
+        "seed": given.options["seed"],
+    }
 
 
 def train(files: Reads, given: Given, name: str, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
@@ -158,10 +162,10 @@ def make_study(files: Reads, given: Given, study: Study) -> Mapping[str, Content
     return {layout.study_path(ANY_MODEL, study.name): study.make(studied(files, given, study))}
 
 
-def studied(files: Reads, given: Given, study: Study) -> ModelData | SeriesData:
+def studied(files: Reads, given: Given, study: Study) -> StudiedModel | SeriesData:
     """Return what ``study`` is made of; that of the last model is kept, with the fits that studies share."""
     if "samples" not in given.kept:
-        given.kept["samples"] = _model_data(files, given)
+        given.kept["samples"] = StudiedModel(**_known(files, given))
     data = given.kept["samples"]
     if not study.series:
         return data
@@ -171,18 +175,7 @@ def studied(files: Reads, given: Given, study: Study) -> ModelData | SeriesData:
     return given.kept[name]
 
 
-def _model_data(files: Reads, given: Given) -> ModelData:
-    return ModelData(
-        model=given.binding["model"],
-        X=lazy_embeddings(files, given.binding["model"]),
-        samples=files.table(layout.SAMPLES),
-        images=files.table(layout.IMAGES),
-        transforms={t.name: t for t in given.options["classes"] if not t.far},
-        seed=given.options["seed"],
-    )
-
-
-def _series_data(files: Reads, study: Study, data: ModelData) -> SeriesData:
+def _series_data(files: Reads, study: Study, data: StudiedModel) -> SeriesData:
     return SeriesData(
         data,
         files.read_table(layout.series_table(study.series)),

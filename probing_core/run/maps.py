@@ -13,10 +13,9 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.maps import LANDMARKS, map_table, neighbor_table
+from probing_core.compute.maps import LANDMARKS, Residuals, map_table, neighbor_table, read_as
 from probing_core.compute.names import READINGS
 from probing_core.compute.parallel import cores
-from probing_core.compute.readings import Residuals, read_as
 from probing_core.compute.samples import samples_on_maps
 from probing_core.compute.workers import Workers
 from probing_core.run import layout

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import LAYERS
-from probing_core.compute.samples import Design, SamplePlan, Unit, cut_units, make_samples
-from probing_core.compute.series import make_series, plan_series, series_names
+from probing_core.compute.names import LAYERS, MAIN
+from probing_core.compute.samples import Design, SamplePlan, Unit, cut_units
+from probing_core.compute.series import make_samples, plan_series, series_names
 from probing_core.corpora.base import Corpus
 from probing_core.models.base import LoadedEmbedder
 from probing_core.run.models import embeds_pictures
@@ -56,9 +56,7 @@ class SampleSet:
         self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: Executor
     ) -> tuple[list[np.ndarray], pd.DataFrame]:
         """Make the pictures of planned ``rows`` of one unit, and complete these."""
-        if self.series:
-            return make_series(self.series, design, corpus, rows, pool)
-        return make_samples(design, corpus, design.transforms, rows, pool)
+        return make_samples(self.series, design, corpus, rows, pool)
 
     def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
         """Compute embeddings of one unit."""
@@ -72,7 +70,7 @@ def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSe
     """Return what a run embeds: name of a series -> its samples; the main samples, first, are called by an empty
     name."""
     main = SamplePlan(design, images)
-    sets = [SampleSet("", main.rows, main.units)]
+    sets = [SampleSet(MAIN, main.rows, main.units)]
     for name in series_names(design, images):
         planned = plan_series(name, design, images)
         sets.append(SampleSet(name, partial(_slice, planned), cut_units(design, planned)))

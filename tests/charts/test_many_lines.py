@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from probing_core.charts import Theme, layers_chart
-from probing_core.charts.many_lines import FADED, MAX_IN_LEGEND
+from probing_core.charts.inside import FADED, MAX_IN_LEGEND
 
 
 def curves(models: int) -> pd.DataFrame:

@@ -73,7 +73,8 @@ def test_rows_hold_what_scripts_rely_on(capsys):
 def test_listing_models_loads_no_deep_learning_framework():
     script = (
         "import sys; from probing_core.cli import main; main(['models', '--json']); "
-        "print([m for m in ('torch', 'timm', 'open_clip', 'transformers', 'onnxruntime') if m in sys.modules],"
+        "print([m for m in ('torch', 'timm', 'open_clip', 'transformers', 'torchvision', 'openvino', 'onnxruntime')"
+        " if m in sys.modules],"
         " file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -180,7 +181,7 @@ def test_options_before_and_after_a_command_are_its_own(tmp_path):
 
 
 def test_a_bug_is_one_line_and_exit_1(capsys, monkeypatch):
-    monkeypatch.setattr("probing_core.api.lists.list_models", lambda: 1 / 0)
+    monkeypatch.setattr("probing_core.models.bundled", lambda: 1 / 0)
     code, out, err = call(capsys, "models")
     assert (code, out) == (1, "")
     assert err.startswith("error: ZeroDivisionError")

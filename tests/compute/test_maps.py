@@ -10,9 +10,10 @@ from sklearn.neighbors import NearestNeighbors
 from lab.devtools.made_run import MODELS
 from probing_core.compute import maps
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.maps import map_table, nearest_neighbors, neighbor_table, place_others, umap_points
+from probing_core.compute.maps import map_table, neighbor_table, place_others, read_as, umap_points
 from probing_core.compute.model_samples import whole_images
-from probing_core.compute.names import NEAR, READINGS
+from probing_core.compute.names import DONE, EVERYTHING, NEAR, READINGS
+from probing_core.measures.neighbors import nearest, unit
 from probing_core.run import layout
 from probing_core.run.layout import map_path
 from probing_core.run.options import DEFAULTS
@@ -32,19 +33,20 @@ def clusters():
 
 def test_neighbors_are_those_of_scikit_learn(clusters):
     X, _ = clusters
-    indices, distances = nearest_neighbors(X, 10)
+    known = unit(X - X.mean(0), np.float32)
+    indices, cosines = nearest(known, known, 10, own=True)
     theirs = NearestNeighbors(n_neighbors=10, metric="cosine", algorithm="brute").fit(X - X.mean(0))
     their_distances, their_indices = theirs.kneighbors(X - X.mean(0))
-    assert np.allclose(distances, their_distances, atol=1e-5)
+    assert np.allclose(1 - cosines, their_distances, atol=1e-5)
     assert (indices == their_indices).mean() > 0.99
     assert (indices[:, 0] == np.arange(len(X))).all()
 
 
 def test_duplicates_and_zeros_have_neighbors_too():
     X = np.zeros((6, 3), np.float32)
-    indices, distances = nearest_neighbors(X, 4)
+    indices, cosines = nearest(unit(X), unit(X), 4, own=True)
     assert (indices[:, 0] == np.arange(6)).all()
-    assert np.isfinite(distances).all()
+    assert np.isfinite(cosines).all()
 
 
 def test_a_map_keeps_clusters_together_and_a_seed_keeps_the_map(clusters):
@@ -177,3 +179,39 @@ def test_a_run_of_more_samples_than_landmarks_has_all_of_them_on_its_map(cluster
     placed = place_others(X, landmarks, X[landmarks, :2])
     np.testing.assert_allclose(table[["x", "y"]], placed, atol=1 / 2048)
     assert (table[["x", "y"]].to_numpy() % maps.STEP == 0).all(), "rounded, so that it takes less on the disk"
+
+
+TRANSFORMS = ("identity", "blur", "noise", "fog")
+
+
+@pytest.fixture(scope="module")
+def versions() -> tuple[pd.DataFrame, np.ndarray]:
+    """What an image shows and what was done to it are added; the first ten images have one more version."""
+    rng = np.random.default_rng(0)
+    rows = [(f"i{i}", name) for i in range(30) for name in (*TRANSFORMS, *(("far",) if i < 10 else ()))]
+    samples = pd.DataFrame(rows, columns=["image_id", "transform"]).sample(frac=1, random_state=0, ignore_index=True)
+    content = dict(zip(samples["image_id"].unique(), rng.normal(0, 3, (30, 6)), strict=True))
+    done = dict(zip(samples["transform"].unique(), rng.normal(0, 1, (5, 6)), strict=True))
+    X = np.stack([content[i] + done[t] for i, t in zip(samples["image_id"], samples["transform"], strict=True)])
+    return samples, (X + rng.normal(0, 0.05, X.shape)).astype(np.float32)
+
+
+def lazily(X: np.ndarray) -> LazyRows:
+    return LazyRows((X[:50], X[50:]))
+
+
+@pytest.mark.parametrize("block", [7, 8192])
+def test_what_was_done_is_left_when_each_image_loses_its_mean_over_what_all_images_have(versions, monkeypatch, block):
+    monkeypatch.setattr(maps, "BLOCK", block)
+    samples, X = versions
+    read = read_as(lazily(X), samples, DONE)
+    for i in range(len(X)):
+        same = (samples["image_id"] == samples["image_id"][i]) & samples["transform"].isin(TRANSFORMS)
+        assert np.allclose(read[np.array([i])][0], X[i] - X[same].mean(axis=0), atol=1e-5)
+    assert len(read) == len(X)
+    assert np.array_equal(read[5:9], read[np.arange(5, 9)])
+
+
+def test_everything_is_as_it_is(versions):
+    samples, X = versions
+    assert np.array_equal(read_as(lazily(X), samples, EVERYTHING)[:], X)

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from probing_core.compute import samples
-from probing_core.compute.samples import SamplePlan, choose_images, cut_units, make_samples, plan_samples
+from probing_core.compute.names import MAIN
+from probing_core.compute.samples import SamplePlan, choose_images, cut_units, plan_samples
+from probing_core.compute.series import make_samples
 from probing_core.corpora import limit_rows, open_corpus
 from probing_core.corpora.base import NOT_FOR_PROBES
 from probing_core.errors import BadCorpus
@@ -116,7 +118,7 @@ def silent(done, total):
 def make_all(recipe, corpus, threads=2):
     planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, silent))
     with ThreadPoolExecutor(threads) as pool:
-        return make_samples(recipe, corpus, load_transforms(recipe), planned, pool)
+        return make_samples(MAIN, recipe.design, corpus, planned, pool)
 
 
 def test_every_class_has_every_image_and_identity_two_draws(few_scenes):

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from probing_core.compute import samples, series
-from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
+from probing_core.compute.names import LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.compute.samples import choose_images
-from probing_core.compute.series import make_series, plan_series, position_of, series_names, strengths_of
+from probing_core.compute.series import make_samples, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder
 from probing_core.run import engine, revisions, worker
@@ -53,7 +53,7 @@ def planned(many_scenes):
 
 def make(name, recipe, corpus, images):
     with ThreadPoolExecutor(2) as pool:
-        return make_series(name, recipe.design, corpus, plan_series(name, recipe.design, images), pool)
+        return make_samples(name, recipe.design, corpus, plan_series(name, recipe.design, images), pool)
 
 
 def test_only_runs_that_are_split_have_series(planned, few_scenes):
@@ -168,10 +168,10 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
 
     def count(name, recipe, corpus, rows, pool):
         made.append(len(rows))
-        return make_series(name, recipe, corpus, rows, pool)
+        assert name, "a main sample was made again"
+        return make_samples(name, recipe, corpus, rows, pool)
 
-    monkeypatch.setattr(planning, "make_series", count)
-    monkeypatch.setattr(planning, "make_samples", lambda *a: pytest.fail("a main sample was made again"))
+    monkeypatch.setattr(planning, "make_samples", count)
     embed(store, recipe, corpus)
     assert made == [33]  # one image
     assert files(store.root) == before
@@ -284,7 +284,7 @@ def test_layers_are_of_main_samples_and_of_more_images_untouched(planned):
     main = samples.plan_samples(recipe.design, images)
     main = main[main["image_id"].isin(plan["image_id"]) & (main["draw"] == 0)]
     with ThreadPoolExecutor(2) as pool:
-        same, same_facts = samples.make_samples(recipe, corpus, load_transforms(recipe), main, pool)
+        same, same_facts = make_samples(MAIN, recipe.design, corpus, main, pool)
     where = {pair: i for i, pair in enumerate(zip(main["image_id"], main["transform"], strict=True))}
     for row, picture in zip(facts.itertuples(), pictures, strict=True):
         at = where[row.image_id, row.transform]

@@ -16,7 +16,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from probing_core.compute.samples import Design, choose_images, make_samples, plan_samples
+from probing_core.compute.names import MAIN
+from probing_core.compute.samples import Design, choose_images, plan_samples
+from probing_core.compute.series import make_samples
 from probing_core.compute.workers import WorkerDied, Workers
 from probing_core.corpora import open_corpus
 from probing_core.corpora.parquet import ParquetCorpus
@@ -139,10 +141,10 @@ def test_pictures_of_every_corpus_are_made_in_other_processes(kind, few_scenes):
     images = choose_images(design, corpus, lambda done, total: None)
     planned = plan_samples(design, images[images["used"]].head(3))
     with Workers(2) as pool:
-        made, rows = make_samples(design, corpus, design.transforms, planned, pool)
+        made, rows = make_samples(MAIN, design, corpus, planned, pool)
         assert pool._last[1] is not None, "what is to be done could be sent"
         assert not pool._here, "and no worker lacked anything"
     with ThreadPoolExecutor(1) as thread:
-        same, alike = make_samples(design, corpus, design.transforms, planned, thread)
+        same, alike = make_samples(MAIN, design, corpus, planned, thread)
     assert all(np.array_equal(one, other) for one, other in zip(made, same, strict=True))
     pd.testing.assert_frame_equal(rows, alike)

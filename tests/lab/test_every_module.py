@@ -24,7 +24,7 @@ def test_a_module_is_imported_and_states_its_options(name, monkeypatch, capsys):
         compile(source, name, "exec")
         return
     module = importlib.import_module(name)
-    if not (hasattr(module, "main") and "ArgumentParser" in source):
+    if not (hasattr(module, "main") and ("ArgumentParser" in source or "parser_of" in source)):
         return
     monkeypatch.setattr("sys.argv", [name, "--help"])
     with pytest.raises(SystemExit) as ended:

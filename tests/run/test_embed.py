@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from probing_core.compute import samples, workers
-from probing_core.compute.samples import make_samples
+from probing_core.compute.series import make_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
@@ -174,9 +174,9 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
     store.remove("models/baseline-pixels/embeddings/unit-00002.safetensors")
     made = []
 
-    def count(recipe, corpus, transforms, samples, pool):
+    def count(series, design, corpus, samples, pool):
         made.append(len(samples))
-        return make_samples(recipe, corpus, transforms, samples, pool)
+        return make_samples(series, design, corpus, samples, pool)
 
     monkeypatch.setattr(sample_sets, "make_samples", count)
     embed(store, recipe, corpus)

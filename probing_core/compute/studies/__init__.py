@@ -26,7 +26,7 @@ class Study:
 
     Attributes:
         name: ``tables/<name>.parquet``.
-        make: `ModelData` -> its rows; `SeriesData` -> its rows, where it reads a series.
+        make: `StudiedModel` -> its rows; `SeriesData` -> its rows, where it reads a series.
         series: the series it reads, besides the main samples.
         probe: whether it reads the fine probe of the run.
         revision: raised where the bytes of this study alone change; `run.revisions.STUDIES` is that of all studies.
@@ -45,12 +45,7 @@ STUDIES = (
     Study(name="layers", make=tables.layers_table, series=LAYERS, revision=1),
     Study(name="retrieval", make=tables.retrieval_table, series=STRENGTH, revision=2),
     Study(name="selectivity", make=tables.selectivity_table),
-    Study(
-        name="strength",
-        make=lambda s: tables.strength_table(s.main.model, s.sweep),
-        series=STRENGTH,
-        probe=True,
-    ),
+    Study(name="strength", make=lambda s: tables.strength_table(s.main.model, s.sweep), series=STRENGTH, probe=True),
     Study(
         name="thresholds",
         make=lambda s: tables.threshold_table(s.main.model, s.sweep, s.main.transforms),

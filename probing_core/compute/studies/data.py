@@ -5,33 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.model_samples import ModelSamples
 from probing_core.compute.scores import joined, note_of_fits
-from probing_core.compute.tasks import codes, make_task
+from probing_core.compute.tasks import classes_of, codes
 from probing_core.corpora import limit_rows
-from probing_core.measures import MEASURES, interval
 from probing_core.measures.embedding_space import shift
 from probing_core.measures.neighbors import (
-    NEAREST,
-    Ranks,
     UnrelatedPairs,
-    content_accuracy,
     directions,
     is_hash,
     ranks,
-    same_look,
     signed,
     unrelated_pairs,
 )
-from probing_core.measures.statistics import ClusterSums, numbered
+from probing_core.measures.statistics import numbered
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import GRID
-from probing_core.transforms.base import Transform
 
 SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
 """Shares of unrelated pairs above a threshold, and photographs from which up each is estimated."""
@@ -89,29 +83,13 @@ class Retrieved:
 
     Attributes:
         rows: of the samples that are searched with.
-        ranks: of their originals.
+        ahead: (Q,) number of other images that are at least as near as the original.
         gallery: untouched test images.
     """
 
     rows: pd.DataFrame
-    ranks: Ranks
+    ahead: np.ndarray
     gallery: int
-
-
-def retrieve(rows: pd.DataFrame, X: np.ndarray, gallery_rows: pd.DataFrame, gallery: LazyRows) -> Retrieved:
-    """Search with embeddings ``X`` (Q, D) of ``rows`` among ``gallery`` (N, D), of ``gallery_rows``; N is streamed."""
-    _, photograph = numbered(np.concatenate([rows["base_id"], gallery_rows["base_id"]]))
-    at = pd.Index(gallery_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
-    images, image = np.unique(at, return_inverse=True)
-    originals = directions(gallery[images])[image]
-    found = ranks(
-        directions(X),
-        originals,
-        (directions(block) for block in gallery.blocks()),
-        photograph[: len(rows)],
-        photograph[len(rows) :],
-    )
-    return Retrieved(rows, found, len(gallery_rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,58 +112,9 @@ class Copies:
     images: int
 
 
-def compare_copies(clean_rows: pd.DataFrame, clean: np.ndarray, rows: pd.DataFrame, X: np.ndarray) -> dict[str, Copies]:
-    """Return `Copies` by kind of cosine.
-
-    Args:
-        clean_rows, clean: (N, D) every untouched image once.
-        rows, X: (n, D) altered versions of some of them.
-    """
-    known = limit_rows(clean_rows.reset_index(drop=True), min(MAX_PHOTOGRAPHS, len(clean_rows))).index.to_numpy()
-    bases = clean_rows["base_id"].to_numpy()[known]
-    shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
-    original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
-    if is_hash(clean):  # before a mean is taken off
-        clean, X = signed(clean), signed(X)
-    found = {}
-    for kind, mean in ((RAW, np.zeros(clean.shape[1], np.float32)), (CENTERED, clean.mean(0))):
-        untouched = directions(clean - mean)
-        pairs = unrelated_pairs(untouched[known], bases, max(shares, default=0.01))
-        cosines = np.einsum("ij,ij->i", directions(X - mean), untouched[original])
-        of_shares = {share: threshold_value(pairs, share) for share in shares}
-        found[kind] = Copies(pairs, of_shares, rows, cosines, len(known), len(clean))
-    return found
-
-
 def threshold_value(pairs: UnrelatedPairs, share: float) -> float:
     """Return the least cosine that at most ``share`` of the pairs exceed."""
     return float(pairs.cosines[int(share * pairs.pairs + 1e-9)])
-
-
-def altered_alike(tested: Crossed, seed: int) -> np.ndarray:
-    """Return (P, T) how many of the nearest pictures of other photographs are under the same transformation."""
-    photographs, looks = len(tested.images), len(tested.transforms)
-    X = directions(tested.X[:, :, 0].reshape(photographs * looks, -1))
-    own = np.arange(photographs).repeat(looks)
-    return same_look(X, np.tile(np.arange(looks), photographs), own, NEAREST, seed).reshape(photographs, looks)
-
-
-def content_told(tested: Crossed, learned: Crossed, labels: tuple[str, ...], seed: int) -> pd.DataFrame:
-    """Classify ``tested`` by the nearest of ``learned``, of the classes ``labels`` alone and in random looks.
-
-    Ten neighbors vote where every class has as many photographs, else the nearest alone counts, as Ramos et al. do for
-    classes of many and of few pictures.
-
-    Returns:
-        ``base_id``, and ``value``, the share of its looks under which a photograph was given its label.
-    """
-    truth, known = (pd.Index(labels).get_indexer(pd.Index(each.images["label"])) for each in (tested, learned))
-    queries, gallery = truth >= 0, known >= 0
-    fewest = np.bincount(known[gallery], minlength=len(labels)).min()
-    k = NEAREST if fewest >= NEAREST else 1
-    X, Y = (directions(each.X[mask, :, 0]) for each, mask in ((tested, queries), (learned, gallery)))
-    hits = content_accuracy(X, Y, truth[queries], known[gallery], k, seed)
-    return pd.DataFrame({"base_id": tested.bases[queries], "value": hits})
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,34 +200,28 @@ class EmbeddedRows:
 
 
 @dataclass(frozen=True, eq=False)
-class ModelData:
-    """The samples of one model as the studies read them.
-
-    Attributes:
-        model: its name.
-        X: (N, D) embeddings of all samples.
-        samples, images: tables of the run.
-        transforms: all that probes learn from, by name, identity first.
-        seed: of random draws.
-    """
-
-    model: str
-    X: LazyRows
-    samples: pd.DataFrame
-    images: pd.DataFrame
-    transforms: Mapping[str, Transform]
-    seed: int
+class StudiedModel(ModelSamples):
+    """The samples of one model, and what several studies make of them."""
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Classes of the fine task."""
-        return tuple(self.transforms)
+        """Classes of the fine task, identity first."""
+        return classes_of("fine", self.transforms)
 
     @cached_property
     def _read(self) -> EmbeddedRows:
-        rows = chosen_rows(self.samples, self.images, list(self.classes))
-        truth = make_task("fine", self.samples, tuple(self.transforms.values())).truth[rows]
-        return EmbeddedRows(self.samples.iloc[rows], self.X[rows], truth)
+        """The first repetition of `STUDY_IMAGES` under every transformation, and of all images untransformed."""
+        s = self.samples
+        some = [i for split, most in STUDY_IMAGES.items() for i in self._images(split, most)]
+        wanted = s["image_id"].isin(some) & s["transform"].isin(self.classes)
+        clean = (s["transform"] == "identity") & (s["draw"] == 0)
+        rows = np.flatnonzero((wanted | clean) & (s["repetition"] == 0))
+        return EmbeddedRows(s.iloc[rows], self.X[rows], self.task("fine").truth[rows])
+
+    def _images(self, split: str, most: int) -> list[str]:
+        """Return ids of at most ``most`` used images of a split, the base images taking turns."""
+        there = self.images[self.images["used"] & (self.images["split"] == split)].reset_index(drop=True)
+        return limit_rows(there, min(most, len(there)))["image_id"].tolist()
 
     @cached_property
     def clean(self) -> EmbeddedRows:
@@ -307,14 +230,13 @@ class ModelData:
 
     def of_split(self, split: str) -> EmbeddedRows:
         """Return `STUDY_IMAGES` of a split under every transformation."""
-        chosen = chosen_images(self.images, split, STUDY_IMAGES[split])
-        return self._read.where(self._read.rows["image_id"].isin(chosen))
+        return self._read.where(self._read.rows["image_id"].isin(self._images(split, STUDY_IMAGES[split])))
 
     @cached_property
     def learned(self) -> EmbeddedRows:
         """The fine task's samples of `FIT_IMAGES` of the train split."""
         whole = self._fine_task("train")
-        return whole.where(whole.rows["image_id"].isin(chosen_images(self.images, "train", FIT_IMAGES)))
+        return whole.where(whole.rows["image_id"].isin(self._images("train", FIT_IMAGES)))
 
     @cached_property
     def validated(self) -> EmbeddedRows:
@@ -324,19 +246,23 @@ class ModelData:
     def tested(self) -> EmbeddedRows:
         return self._fine_task("test")
 
+    def _fine_task(self, split: str) -> EmbeddedRows:
+        whole = self.of_split(split)
+        return whole.where(whole.y >= 0)
+
     @cached_property
     def crossed(self) -> Crossed:
         """One image of each test photograph under every transformation, in every repetition."""
-        chosen = self.samples["image_id"].isin(chosen_images(self.images, "test", STUDY_IMAGES["test"]))
-        return self._cross(np.flatnonzero(chosen))
+        return self._cross("test", np.ones(len(self.samples), bool))
 
     @cached_property
     def crossed_train(self) -> Crossed:
         """The same of the train split, in the first repetition."""
-        chosen = self.samples["image_id"].isin(chosen_images(self.images, "train", STUDY_IMAGES["train"]))
-        return self._cross(np.flatnonzero(chosen & (self.samples["repetition"] == 0)))
+        return self._cross("train", self.samples["repetition"] == 0)
 
-    def _cross(self, there: np.ndarray) -> Crossed:
+    def _cross(self, split: str, among: np.ndarray | pd.Series) -> Crossed:
+        chosen = self.samples["image_id"].isin(self._images(split, STUDY_IMAGES[split]))
+        there = np.flatnonzero(chosen & among)
         images, at = crossed_rows(self.samples.iloc[there], self.classes)
         return Crossed(images, self.classes, self.X[there[at].ravel()].reshape(*at.shape, -1))
 
@@ -352,20 +278,39 @@ class ModelData:
         return self.retrieve(self._altered.rows, self._altered.X)
 
     def retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
-        """Return the ranks of the originals of altered images; ``X`` (n, D) are embeddings of ``rows``."""
+        """Search with embeddings ``X`` (n, D) of altered images, ``rows``, among the untouched test images, which are
+        read by blocks."""
         s = self.samples
         untouched = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
         at = np.flatnonzero(untouched)
-        return retrieve(rows, X, s.iloc[at], self.X.at(at))
+        known, gallery = s.iloc[at], self.X.at(at)
+        _, photograph = numbered(np.concatenate([rows["base_id"], known["base_id"]]))
+        original = pd.Index(known["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+        images, image = np.unique(original, return_inverse=True)
+        blocks = (directions(block) for block in gallery.blocks())
+        originals = directions(gallery[images])[image]
+        ahead = ranks(directions(X), originals, blocks, photograph[: len(rows)], photograph[len(rows) :])
+        return Retrieved(rows, ahead, len(at))
 
     @cached_property
     def copies(self) -> dict[str, Copies]:
         """Pairs of unrelated photographs, and altered copies, by kind of cosine."""
-        return compare_copies(self.clean.rows, self.clean.X, self._altered.rows, self._altered.X)
-
-    def _fine_task(self, split: str) -> EmbeddedRows:
-        whole = self.of_split(split)
-        return whole.where(whole.y >= 0)
+        rows, X, clean = self._altered.rows, self._altered.X, self.clean.X
+        untouched = self.clean.rows.reset_index(drop=True)
+        known = limit_rows(untouched, min(MAX_PHOTOGRAPHS, len(untouched))).index.to_numpy()
+        bases = self.clean.bases[known]
+        shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
+        original = pd.Index(untouched["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+        if is_hash(clean):  # before a mean is taken off
+            clean, X = signed(clean), signed(X)
+        found = {}
+        for kind, mean in ((RAW, np.zeros(clean.shape[1], np.float32)), (CENTERED, clean.mean(0))):
+            of_clean = directions(clean - mean)
+            pairs = unrelated_pairs(of_clean[known], bases, max(shares, default=0.01))
+            cosines = np.einsum("ij,ij->i", directions(X - mean), of_clean[original])
+            of_shares = {share: threshold_value(pairs, share) for share in shares}
+            found[kind] = Copies(pairs, of_shares, rows, cosines, len(known), len(clean))
+        return found
 
     @cached_property
     def fine(self) -> LinearProbe:
@@ -391,7 +336,7 @@ class SeriesData:
         probe: of the fine task that the run learned, where the study reads it.
     """
 
-    main: ModelData
+    main: StudiedModel
     rows: pd.DataFrame
     blocks: Mapping[str, LazyRows]
     probe: LinearProbe | None = None
@@ -416,20 +361,6 @@ class SeriesData:
         return self.main.retrieve(self.rows, self.X)
 
 
-def chosen_images(images: pd.DataFrame, split: str, most: int) -> list[str]:
-    """Return ids of at most ``most`` used images of a split, the base images taking turns."""
-    there = images[images["used"] & (images["split"] == split)].reset_index(drop=True)
-    return limit_rows(there, min(most, len(there)))["image_id"].tolist() if len(there) else []
-
-
-def chosen_rows(samples: pd.DataFrame, images: pd.DataFrame, transforms: Sequence[str]) -> np.ndarray:
-    """Return increasing positions in ``samples``: `STUDY_IMAGES` under ``transforms``, and all images untransformed."""
-    some = [i for split, most in STUDY_IMAGES.items() for i in chosen_images(images, split, most)]
-    wanted = samples["image_id"].isin(some) & samples["transform"].isin(transforms)
-    clean = (samples["transform"] == "identity") & (samples["draw"] == 0)
-    return np.flatnonzero((wanted | clean) & (samples["repetition"] == 0))
-
-
 def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str]) -> LinearProbe:
     from probing_core.probes.linear import fit  # imports torch, and pages that only read know the studies
 
@@ -439,9 +370,3 @@ def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, clas
 def predict(probe: LinearProbe, X: np.ndarray) -> np.ndarray:
     """Return (n,) positions of the most probable classes."""
     return probe.logits(X).argmax(1)
-
-
-def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
-    """Return ``value``, ``low``, ``high``, ``interval``, ``bases``: the columns that every score has."""
-    bounds = MEASURES.get(measure)
-    return interval(sums, low=bounds.low, high=bounds.high).columns

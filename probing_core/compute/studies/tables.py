@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,23 +13,27 @@ from probing_core.compute.scores import joined, note_of_fits, too_few
 from probing_core.compute.series import position_of
 from probing_core.compute.studies.data import (
     RAW,
-    ModelData,
     Retrieved,
     SeriesData,
+    StudiedModel,
     Sweep,
-    altered_alike,
-    content_told,
     crossed_rows,
     fit_probe,
-    measured,
     predict,
 )
 from probing_core.compute.tasks import CONTENT, codes, content_labels
+from probing_core.measures import MEASURES, interval
 from probing_core.measures.classification import balanced_accuracy, control_labels, detection_threshold
 from probing_core.measures.embedding_space import MIN_PHOTOGRAPHS, shift, variance_parts
-from probing_core.measures.neighbors import NEAREST, UNRELATED, threshold
-from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, difference, mean
+from probing_core.measures.neighbors import NEAREST, UNRELATED, content_accuracy, directions, same_look, threshold
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, ClusterSums, difference, mean
 from probing_core.transforms.base import Transform
+
+
+def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
+    """Return ``value``, ``low``, ``high``, ``interval``, ``bases``: the columns that every score has."""
+    bounds = MEASURES.get(measure)
+    return interval(sums, low=bounds.low, high=bounds.high).columns
 
 
 def strength_table(model: str, found: Sweep) -> pd.DataFrame:
@@ -64,15 +68,15 @@ FEW_ALARMS = 0.05
 """Share of the untouched images below which too few of them decide (see `detection_threshold`)."""
 
 
-def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform]) -> pd.DataFrame:
+def threshold_table(model: str, found: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
     """Return one row a transformation that has at least three strengths.
 
     The fit runs over levels (see `level_of`); the threshold is in the transform's unit. Images of one photograph
     count as one, by their mean.
     """
-    table = []
+    table, by_name = [], {transform.name: transform for transform in transforms}
     for name, rows in found.rows.groupby("transform", sort=False):
-        transform = transforms[str(name)]
+        transform = by_name[str(name)]
         strengths = rows.groupby("position")["strength"].first()
         if len(strengths) < MIN_LEVELS:
             continue
@@ -130,7 +134,7 @@ MIN_PER_TYPE = 8
 """Training samples for each cluster, in the mean."""
 
 
-def selectivity_table(data: ModelData) -> pd.DataFrame:
+def selectivity_table(data: StudiedModel) -> pd.DataFrame:
     """Compute accuracy at the fine task, less that at a control task (Hewitt & Liang 2019).
 
     The control's types are k-means clusters of the training embeddings; each has one class at random, as many classes
@@ -172,7 +176,7 @@ def clusters(matrices: list[np.ndarray], count: int, seed: int) -> list[np.ndarr
         return [model.predict(X) for X in scaled]
 
 
-def geometry_table(data: ModelData) -> pd.DataFrame:
+def geometry_table(data: StudiedModel) -> pd.DataFrame:
     """Compute the shift of the test images under every transformation.
 
     The shift of identity, between its two draws, is the effect of the sub-pixel warp of every view.
@@ -189,7 +193,7 @@ def geometry_table(data: ModelData) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def variance_table(data: ModelData) -> pd.DataFrame:
+def variance_table(data: StudiedModel) -> pd.DataFrame:
     columns = ["model", "part", "value", "low", "high", "interval", "bases", "images", "repetitions", "note"]
     rows = [
         {"model": data.model, "part": part, "repetitions": data.crossed.X.shape[2]} | row
@@ -252,7 +256,7 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
     return made
 
 
-def _tasks(data: ModelData, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
+def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
     versions = rows.groupby("image_id")["transform"].transform("size")
     # Images that are there for their content alone have one version; classes are paired.
     fine = np.where(versions > 1, codes(rows["transform"], data.classes), -1)
@@ -277,10 +281,9 @@ def retrieval_table(series: SeriesData) -> pd.DataFrame:
     Identity's is that of its second draw: what the sub-pixel warp of every view costs, and the most that is to be had.
     """
     data, found, swept = series.main, series.main.retrieved, series.retrieved
-    table = []
+    table, altered = [], found.rows["transform"].to_numpy()
     for transform in (*data.classes, ALL):
-        altered = found.rows["transform"].to_numpy()
-        chosen = altered != "identity" if transform == ALL else altered == transform
+        chosen = np.flatnonzero(altered != "identity" if transform == ALL else altered == transform)
         note = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
         table += _recall_rows(found, chosen, {"model": data.model, "transform": transform, "strength": np.nan}, note)
     at: dict[Any, Any] = swept.rows.reset_index(drop=True).groupby(["transform", "strength"], sort=False).indices
@@ -290,9 +293,9 @@ def retrieval_table(series: SeriesData) -> pd.DataFrame:
 
 
 def _recall_rows(found: Retrieved, chosen: np.ndarray, about: dict[str, Any], note: str = "") -> list[dict[str, Any]]:
-    rows, table = found.rows[chosen] if chosen.dtype == bool else found.rows.iloc[chosen], []
+    rows, ahead, table = found.rows.iloc[chosen], found.ahead[chosen], []
     for k in KS:
-        recall = measured("original-found", mean(found.ranks.found(k)[chosen], rows["base_id"].to_numpy()))
+        recall = measured("original-found", mean(ahead < k, rows["base_id"].to_numpy()))
         table.append(
             about
             | {"k": k, "gallery": found.gallery}
@@ -306,7 +309,7 @@ def _recall_rows(found: Retrieved, chosen: np.ndarray, about: dict[str, Any], no
     return table
 
 
-def duplicates_table(data: ModelData) -> pd.DataFrame:
+def duplicates_table(data: StudiedModel) -> pd.DataFrame:
     """Return the share of each transformation's copies above each threshold, which is taken as it was estimated."""
     table = []
     for kind, copies in data.copies.items():
@@ -343,42 +346,58 @@ ORIGINAL, DUPLICATES, BY_CONTENT, ALTERED = "original", "duplicates", "content",
 pictures."""
 
 
-def uses_table(data: ModelData) -> pd.DataFrame:
+def uses_table(data: StudiedModel) -> pd.DataFrame:
     """Return the mean of each use over the versions of a photograph.
 
     ``original``: whether the original of an altered copy is the nearest; ``duplicates``: whether a copy exceeds the
     threshold that 0.1 % of unrelated pairs exceed; ``content``: whether neighbors of random look have its label;
     ``altered``: the share of the nearest pictures of other photographs under the same transformation.
     """
-    parts = [_originals(data), _copies(data), _content(data), _altered(data)]
+    originals = _by_photograph(ORIGINAL, data.retrieved.rows, data.retrieved.ahead < 1)
+    parts = [originals, _copies(data), _content(data), _altered(data)]
     return pd.concat(parts, ignore_index=True).assign(model=data.model)[USE_COLUMNS]
 
 
-def _originals(data: ModelData) -> pd.DataFrame:
-    found = data.retrieved
-    rows = found.rows[["base_id", "transform"]].assign(value=found.ranks.found(1))
-    altered = rows[rows["transform"] != "identity"]
-    return altered.groupby("base_id")["value"].mean().reset_index().assign(use=ORIGINAL)
+def _by_photograph(use: str, rows: pd.DataFrame, found: np.ndarray) -> pd.DataFrame:
+    """Return the mean of what was ``found`` (n,) of altered ``rows`` over each photograph."""
+    values = rows[["base_id", "transform"]].assign(value=found)
+    altered = values[values["transform"] != "identity"]
+    return altered.groupby("base_id")["value"].mean().reset_index().assign(use=use)
 
 
-def _copies(data: ModelData) -> pd.DataFrame:
+def _copies(data: StudiedModel) -> pd.DataFrame:
     copies = data.copies[RAW]
     if UNRELATED not in copies.thresholds:
         return pd.DataFrame(columns=USE_COLUMNS)
-    rows = copies.rows[["base_id", "transform"]].assign(value=copies.cosines > copies.thresholds[UNRELATED])
-    altered = rows[rows["transform"] != "identity"]
-    return altered.groupby("base_id")["value"].mean().reset_index().assign(use=DUPLICATES)
+    return _by_photograph(DUPLICATES, copies.rows, copies.cosines > copies.thresholds[UNRELATED])
 
 
-def _content(data: ModelData) -> pd.DataFrame:
+def _content(data: StudiedModel) -> pd.DataFrame:
+    """Classify test photographs by the nearest of the train split in random looks.
+
+    Ten neighbors vote where every class has as many photographs, else the nearest alone counts, as Ramos et al. do for
+    classes of many and of few pictures.
+    """
     labels = content_labels(data.images)
     if not labels:
         return pd.DataFrame(columns=USE_COLUMNS)
-    return content_told(data.crossed, data.crossed_train, labels, data.seed).assign(use=BY_CONTENT)
+    tested, learned = data.crossed, data.crossed_train
+    truth, known = (codes(each.images["label"], labels) for each in (tested, learned))
+    queries, gallery = truth >= 0, known >= 0
+    fewest = np.bincount(known[gallery], minlength=len(labels)).min()
+    k = NEAREST if fewest >= NEAREST else 1
+    X, Y = (directions(each.X[mask, :, 0]) for each, mask in ((tested, queries), (learned, gallery)))
+    hits = content_accuracy(X, Y, truth[queries], known[gallery], k, data.seed)
+    return pd.DataFrame({"base_id": tested.bases[queries], "value": hits, "use": BY_CONTENT})
 
 
-def _altered(data: ModelData) -> pd.DataFrame:
-    alike = altered_alike(data.crossed, data.seed)[:, 1:]  # identity is not to be found
+def _altered(data: StudiedModel) -> pd.DataFrame:
+    photographs, looks = data.crossed.X.shape[:2]
+    X = directions(data.crossed.X[:, :, 0].reshape(photographs * looks, -1))
+    own, look = np.arange(photographs).repeat(looks), np.tile(np.arange(looks), photographs)
+    alike = same_look(X, look, own, NEAREST, data.seed).reshape(photographs, looks)[
+        :, 1:
+    ]  # identity is not to be found
     return pd.DataFrame({"base_id": data.crossed.bases, "value": alike.mean(1) / NEAREST, "use": ALTERED})
 
 

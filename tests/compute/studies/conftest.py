@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from probing_core.compute.studies.data import ModelData
+from probing_core.compute.studies.data import StudiedModel
 from probing_core.run.store import Store
 from tests.compute.studies.made import data_of, made_store, study
 
@@ -17,5 +17,5 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="session")
-def data(studied: Store) -> ModelData:
+def data(studied: Store) -> StudiedModel:
     return data_of(studied)

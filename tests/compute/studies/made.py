@@ -14,7 +14,7 @@ from probing_core.compute import names, series
 from probing_core.compute.samples import plan_samples
 from probing_core.compute.series import plan_series
 from probing_core.compute.studies import STUDIES
-from probing_core.compute.studies.data import ModelData, SeriesData, fit_probe
+from probing_core.compute.studies.data import SeriesData, StudiedModel, fit_probe
 from probing_core.compute.tasks import make_task
 from probing_core.run import layout, makers
 from probing_core.run.engine import Artifact, Plan, Table
@@ -87,7 +87,7 @@ def add_model(store: Store, model: str, seed: int) -> None:
     store.write_bytes(layout.probe_path(model, "fine"), probe.to_bytes(), "made")
 
 
-def data_of(store: Store, model: str = WIDE) -> ModelData:
+def data_of(store: Store, model: str = WIDE) -> StudiedModel:
     """The samples of a model as studies read them."""
     return _read_by(store, model, "geometry")
 

@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from probing_core.compute.names import VARIANCE
 from probing_core.compute.series import position_of
-from probing_core.compute.studies.data import ModelData, SeriesData, Sweep, sweep_of
+from probing_core.compute.studies.data import SeriesData, StudiedModel, Sweep, sweep_of
 from probing_core.compute.studies.tables import (
     clusters,
     duplicates_table,
@@ -148,7 +148,7 @@ def test_a_known_threshold_is_found_in_the_transforms_unit(transform):
     rate = false + (1 - false) * norm.cdf((np.array(LEVELS) - center) / 0.4)
     found = swept(transform, rng.random((IMAGES, 5)) < rate, (rng.random(IMAGES) < false).astype(float))
     bank = {transform: resolve(transform)}
-    row = threshold_table("m", found, bank).iloc[0]
+    row = threshold_table("m", found, list(bank.values())).iloc[0]
     target = (norm.cdf(norm.ppf(false) + 1) - false) / (1 - false)
     truth = strength_of(bank[transform], center + 0.4 * norm.ppf(target))
     assert row["low"] <= row["threshold"] <= row["high"]
@@ -162,7 +162,7 @@ def test_a_known_threshold_is_found_in_the_transforms_unit(transform):
 @pytest.mark.slow
 def test_a_transformation_that_is_always_seen_is_censored():
     found = swept("gaussian-blur", np.ones((IMAGES, 5), bool), np.zeros(IMAGES))
-    row = threshold_table("m", found, {"gaussian-blur": resolve("gaussian-blur")}).iloc[0]
+    row = threshold_table("m", found, [resolve("gaussian-blur")]).iloc[0]
     assert (row["threshold"], row["censored"]) == (pytest.approx(strength_of(resolve("gaussian-blur"), -2)), "below")
 
 
@@ -232,7 +232,7 @@ def test_stronger_is_told_more_often_in_a_whole_run(studied):
 
 
 @pytest.fixture(scope="module")
-def untouched(data: ModelData) -> tuple[pd.DataFrame, np.ndarray]:
+def untouched(data: StudiedModel) -> tuple[pd.DataFrame, np.ndarray]:
     s = data.samples
     rows = s[(s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0)]
     return rows, np.asarray(data.X)[rows.index]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from lab.devtools import commands
-from lab.devtools.commands import errors_in_a_line, replace_rows, uv_run
+from lab.devtools.commands import END, errors_in_a_line, generated, put_row, replace_rows, uv_run
 
 ROOT = Path(__file__).resolve().parents[3]
 HEADER = re.compile(r"^# /// script\n((?:#.*\n)+?)# ///$", re.M)
@@ -78,3 +78,14 @@ def test_a_part_replaces_its_own_rows_and_leaves_those_of_others(tmp_path):
     assert (both.loc[both["part"] == "mae", "value"] == 0.5).all()
     others = [table[table["part"] == "clip"].reset_index(drop=True) for table in (both, first)]
     assert others[0].equals(others[1])
+
+
+def test_a_row_takes_its_place_in_a_table_and_the_others_stay(tmp_path):
+    page, begin, head = tmp_path / "page.md", "<!-- generated -->", "| name | n |\n| --- | --- |"
+    page.write_text(f"before\n{begin}\n\n{head}\n| a | 1 |\n| c | 3 |\n| gone | 0 |\n\n{END}\nafter\n")
+    put_row(page, begin, head, ["a", "b", "c"], "b", "2")
+    assert generated(page.read_text(), begin) == f"{head}\n| a | 1 |\n| b | 2 |\n| c | 3 |"
+    put_row(page, begin, head, ["a", "b", "c"], "a", "9")
+    assert generated(page.read_text(), begin) == f"{head}\n| a | 9 |\n| b | 2 |\n| c | 3 |"
+    assert page.read_text().startswith("before\n")
+    assert page.read_text().endswith(f"{END}\nafter\n")

@@ -1,0 +1,299 @@
+"""Charts of the page Inside: shift, layers, transformations that probes did not learn, and parts of the variance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import (
+    PERCENT,
+    Figure,
+    axis_style,
+    base_figure,
+    chance_line,
+    error_bar,
+    escape,
+    legend_below,
+    model_label,
+    percent,
+    percent_bar,
+)
+from probing_core.charts.labels import place_labels
+from probing_core.charts.panels import axes_of, paneled_figure
+from probing_core.charts.theme import Theme
+from probing_core.measures.notation import in_percent
+
+MAX_BARS = 6
+"""Lines whose intervals can be distinguished; those of more lines stand in the hover alone."""
+
+
+LAYER_TASKS = {"fine": "what was done", "content": "what is shown"}
+"""Tasks that are shown by layer, and the titles of their panels."""
+
+
+def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw each transform by how far it moves the embedding, and how well the probe recognizes it.
+
+    Args:
+        points: ``transform``, ``group``, ``value`` (normalized shift), ``value_recall`` (fraction).
+    """
+    styles = theme.members(list(points["transform"]), list(points["group"]))
+    names = list(points["transform"])
+    labels = place_labels(
+        points["value"], points["value_recall"], names, x_range=(0.0, points["value"].max()), y_range=(0.0, 1.0)
+    )
+    places = dict(zip(names, labels, strict=True))
+    traces = [
+        {
+            "type": "scatter",
+            "x": rows["value"].to_numpy(float),
+            "y": percent(rows["value_recall"]),
+            "name": escape(group),
+            "mode": "markers+text",
+            "text": [escape(places[t][0]) for t in rows["transform"]],
+            "textposition": [places[t][1] for t in rows["transform"]],
+            "textfont": {"size": 11, "color": theme.text},
+            "customdata": [escape(t) for t in rows["transform"]],
+            "marker": {
+                "color": [styles[t][0] for t in rows["transform"]],
+                "symbol": [styles[t][1] for t in rows["transform"]],
+                "size": 11,
+            },
+            "hovertemplate": "%{customdata}: shift %{x:.2f}, recognized %{y:.0f} %<extra></extra>",
+        }
+        for group, rows in points.groupby("group", sort=False)
+    ]
+    return base_figure(
+        theme,
+        500,
+        traces,
+        {"title": "shift (1: as far as another picture)", "rangemode": "tozero"},
+        {"title": "recognized (%)", "range": [-5, 106]},  # names below 0 have room
+        showlegend=False,
+    )
+
+
+def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw a panel a task, in it a line for each model over its layers, with intervals.
+
+    Args:
+        rows: ``task``, ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high``, ``chance`` (fractions).
+    """
+    tasks = [task for task in LAYER_TASKS if (rows["task"] == task).any()]
+    shapes, traces = [], []
+    for panel, task in enumerate(tasks):
+        of_task, axes = rows[rows["task"] == task], axes_of(panel)
+        for trace in _accuracy_traces(of_task, "base", "layer", theme):
+            traces.append(trace | axes | {"legendgroup": trace["name"], "showlegend": panel == 0})
+        shapes.append(chance_line(float(of_task["chance"].iloc[0]) * 100, theme, axes))
+    figure = paneled_figure(
+        theme,
+        [f"{LAYER_TASKS[task]}, by block" for task in tasks],
+        len(tasks),
+        400 + 10 * rows["base"].nunique(),
+        (0.08, 0.0),
+        {},
+        {"rangemode": "tozero"},
+        legend=legend_below(),
+        shapes=shapes,
+    )
+    figure["data"] = traces
+    words = axis_style(theme, "balanced accuracy (%)")["title"]
+    figure["layout"]["yaxis"]["title"] = words  # of all panels; beside the first
+    return _single_out(figure, theme)
+
+
+def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> list[dict[str, Any]]:
+    codes, names = pd.factorize(rows[series])
+    styles = theme.model_styles(names)
+    # Arrays: pandas takes half a millisecond for each column of each model.
+    along_x, share = rows[along].to_numpy(), rows[["value", "low", "high"]].to_numpy(float) * 100
+    traces = []
+    for code, name in enumerate(names):
+        at = codes == code
+        value, low, high = share[at].T
+        color, symbol, dash = styles[str(name)]
+        trace = {
+            "type": "scatter",
+            "x": along_x[at],
+            "y": value,
+            "name": model_label(str(name)),
+            "mode": "lines+markers",
+            "line": {"color": color, "dash": dash},
+            "marker": {"symbol": symbol, "size": 9},
+            "customdata": [f"{a:.1f} to {b:.1f}" for a, b in zip(low, high, strict=True)],
+            "hovertemplate": "%{y:.1f} % (95 % interval %{customdata})",
+        }
+        bars = {"error_y": error_bar(value, low, high, color)} if len(names) <= MAX_BARS else {}
+        traces.append(trace | bars)
+    return traces
+
+
+MAX_IN_LEGEND = 8
+"""Largest number of lines that a legend alone distinguishes; of more, few are named beside the line."""
+
+STEEP = 1.5
+"""Percent that a line rises or falls to its last point from which on its name would cover it on one side."""
+
+FADED = 0.4
+"""Opacity of a line that is not named, and of its entry in the legend."""
+
+
+def _single_out(figure: Figure, theme: Theme) -> Figure:
+    """Return ``figure``, whose traces are lines, with the highest and the lowest line of each panel, on average, named
+    at their right ends, and all others faded.
+
+    A figure of up to `MAX_IN_LEGEND` lines stays as it is.
+    """
+    panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for trace in figure["data"]:
+        lines = panels.setdefault(trace.get("xaxis", "x"), {})
+        lines.setdefault(trace.get("legendgroup", trace["name"]), []).append(trace)
+    if max(map(len, panels.values()), default=0) <= MAX_IN_LEGEND:
+        return figure
+    for lines in panels.values():
+        means = {name: float(np.nanmean(np.concatenate([one["y"] for one in parts]))) for name, parts in lines.items()}
+        sides = {max(means, key=means.__getitem__): "top left", min(means, key=means.__getitem__): "bottom left"}
+        for name, parts in lines.items():
+            if name in sides:
+                parts[-1].update(_named(parts[-1], name, sides[name], theme))
+            for part in parts:
+                part.update({"line": part["line"] | {"width": 3}} if name in sides else {"opacity": FADED})
+    return figure
+
+
+def _named(trace: dict[str, Any], name: str, side: str, theme: Theme) -> dict[str, Any]:
+    """Return what writes ``name`` beside the right end of a line: on ``side`` of it, or where the line itself does not
+    come from."""
+    order = np.argsort(trace["x"])
+    end = int(order[-1])
+    rise = float(trace["y"][end] - trace["y"][order[-2]]) if len(order) > 1 else 0.0
+    if abs(rise) > STEEP:
+        side = "top left" if rise > 0 else "bottom left"
+    texts = [name if i == end else "" for i in range(len(trace["x"]))]
+    font = {"size": 12, "color": theme.text, "weight": 600}
+    return {"mode": "lines+markers+text", "text": texts, "textposition": side, "textfont": font, "cliponaxis": False}
+
+
+def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: float | None = None) -> Figure:
+    """Draw each transform where it was seen and where it was not, joined by a line, in the color of its group.
+
+    Args:
+        points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; the rotations in rows.
+        order: transforms from left to right.
+        chance: level of guessing, as a fraction; None draws none.
+    """
+    seen = percent(points[~points["unseen"]].groupby("transform")["value"].mean().reindex(order))
+    unseen = points[points["unseen"]].drop_duplicates("transform").set_index("transform").reindex(order)
+    names = [escape(t) for t in order]
+    colors = [theme.group(str(g)) for g in unseen["group"]]
+    gaps = {
+        "type": "scatter",
+        "x": [n for name in names for n in (name, name, name)],
+        "y": [v for pair in zip(seen, percent(unseen["value"]), strict=True) for v in (*pair, None)],
+        "mode": "lines",
+        "line": {"color": theme.muted, "width": 4},
+        "opacity": 0.5,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    dots = {
+        "type": "scatter",
+        "x": names,
+        "y": seen,
+        "name": "seen",
+        "mode": "markers",
+        "marker": {"color": colors, "size": 10},
+        "showlegend": False,
+        "hovertemplate": "%{x}, seen: %{y:.0f} %<extra></extra>",
+    }
+    diamonds = {
+        "type": "scatter",
+        "x": names,
+        "y": percent(unseen["value"]),
+        "name": "unseen",
+        "mode": "markers",
+        "marker": {"color": colors, "size": 10, "symbol": "diamond-open", "line": {"width": 2}},
+        "error_y": percent_bar(unseen, theme.muted, thickness=1),
+        "hovertemplate": "%{x}, unseen: %{y:.0f} %<extra></extra>",
+        "showlegend": False,
+    }
+    unseen_sign = {"color": theme.text, "symbol": "diamond-open", "line": {"width": 2}}
+    legend = [_key("seen", {"color": theme.text}), _key("unseen", unseen_sign)]
+    level = [] if chance is None else [_level(chance, theme)]
+    return base_figure(
+        theme,
+        450,
+        [gaps, dots, diamonds, *legend],
+        {"tickangle": -60},
+        {"title": "group recognized (%)", "range": PERCENT},
+        legend=legend_below() | {"itemclick": False, "itemdoubleclick": False},
+        shapes=[line for line, _ in level],
+        annotations=[words for _, words in level],
+    )
+
+
+def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of the legend, a trace of nothing."""
+    entry = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": escape(name)}
+    return entry | {"marker": {"size": 10} | marker}
+
+
+def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a dotted line across a chart at the level of guessing, and its words at the right end."""
+    height = 100 * chance
+    words = {"x": 1, "xref": "x domain", "xanchor": "right", "y": height, "yref": "y", "yanchor": "bottom"}
+    words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.warning}}
+    return chance_line(height, theme), words
+
+
+PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
+
+
+def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
+    """Draw one bar for each model or layer, of its parts of the variance.
+
+    Args:
+        rows: the column ``along``, whose values name the bars from the top, ``part``, ``value``, ``low``, ``high``
+            (fractions).
+    """
+    bars = list(dict.fromkeys(rows[along]))[::-1]
+    colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": theme.muted}
+    traces = []
+    for part, title in PARTS.items():
+        some = rows[rows["part"] == part].set_index(along).reindex(bars)
+        if some["value"].isna().all():
+            continue
+        value = percent(some["value"])
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": title,
+                "x": value,
+                "y": [model_label(b) for b in bars] if along == "model" else [escape(b) for b in bars],
+                "text": [f"{v:.0f}" if v >= 5 else "" for v in value],
+                "textposition": "inside",
+                "insidetextanchor": "middle",
+                "textangle": 0,
+                "textfont": {"color": theme.text if part == "rest" else theme.background},
+                "marker": {"color": colors[part], "opacity": 0.45 if part == "rest" else 1},
+                "customdata": [
+                    f"95 % interval {100 * low:.1f} to {100 * high:.1f}" if np.isfinite(low) else "no interval"
+                    for low, high in zip(some["low"], some["high"], strict=True)
+                ],
+                "hovertemplate": f"%{{y}}: {title} %{{x:.1f}} % (%{{customdata}})<extra></extra>",
+            }
+        )
+    return base_figure(
+        theme,
+        140 + 32 * len(bars),
+        traces,
+        {"title": "share of the variance (%)", "range": [0, 100]},
+        {"showgrid": False},
+        barmode="stack",
+        bargap=0.25,
+        legend=legend_below() | {"traceorder": "normal"},
+    )
