@@ -329,6 +329,12 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
     return list(dict.fromkeys((*(m for roles in sets.values() for each in roles.values() for m in each), *twins)))
 
 
+def described(models: Sequence[str]) -> list:
+    """Return what the tests of claims on these models depend on besides predictions, in JSON types."""
+    named = [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)]
+    return [list(CLAIMS), named, DOZENS, SIGNIFICANCE, roles_by_set(models)]
+
+
 @dataclass(frozen=True)
 class ModelResults:
     """Scores of one model by which claims are tested; None where it has no predictions of the kind.

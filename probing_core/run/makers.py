@@ -10,7 +10,7 @@ import pandas as pd
 
 from probing_core.compute.claims import FINE, GROUP_TASKS, claim_tables, model_results, models_of_claims
 from probing_core.compute.live import PictureCrops, Prediction, predictions_of
-from probing_core.compute.model_samples import ModelSamples
+from probing_core.compute.model_samples import ModelSamples, most_to_learn
 from probing_core.compute.names import (
     CALIBRATED,
     DEPLOYMENT,
@@ -44,7 +44,6 @@ from probing_core.run.store import Content
 from probing_core.run.worker import Job
 from probing_core.transforms import FAR_CONTROL, resolve
 
-SCORES_OF_MODEL = layout.scores_path(ANY_MODEL)
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
 TASKS = (FINE, *GROUP_TASKS, CONTENT)
@@ -64,9 +63,9 @@ def _design(given: Given) -> Design:
 DESCRIBING = ("view", "seed", "repetitions", "limit")
 
 
-def choose_images_of(files: Reads, given: Given) -> Mapping[str, Content]:
+def choose_images_of(files: Reads, given: Given) -> pd.DataFrame:
     report = lambda done, total: given.means.progress.update("images", done, total, "Reading images")  # noqa: E731
-    return {layout.IMAGES: choose_images(_design(given), given.options["fingerprint"].own, report)}
+    return choose_images(_design(given), given.options["fingerprint"].own, report)
 
 
 def embed_units(made: Sequence[Units], series: str) -> None:
@@ -94,14 +93,15 @@ def _model_samples(files: Reads, given: Given) -> ModelSamples:
     if has_embeddings(files, model, RENDERING):
         columns = files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
         rendered = columns, read_embeddings(files, model, series=RENDERING)
+    X = lazy_embeddings(files, model)
     return ModelSamples(
         model=model,
-        X=lazy_embeddings(files, model),
+        X=X,
         samples=files.table(layout.SAMPLES),
         images=files.table(layout.IMAGES),
         transforms=given.options["classes"],
         seed=given.options["seed"],
-        train_samples=given.options["train_samples"],
+        train_samples=most_to_learn(X.shape[1]),
         rendered=rendered,
     )
 
@@ -126,7 +126,7 @@ def _trained(given: Given, name: str, trained: Trained) -> Mapping[str, Content]
     return found | {layout.fits_path(*named(name)): trained.fits}
 
 
-def score(files: Reads, given: Given) -> Mapping[str, Content]:
+def score(files: Reads, given: Given) -> pd.DataFrame:
     model, transforms = given.binding["model"], given.options["classes"]
     paths = {name: layout.predictions_path(model, name) for name in (*TASKS, ORACLE, OTHER_PROBES)}
     names = [name for name, path in paths.items() if files.has(path)]
@@ -140,22 +140,21 @@ def score(files: Reads, given: Given) -> Mapping[str, Content]:
         predictions = samples.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
         fits = files.read_table(layout.fits_path(model, CONTENT if name == ORACLE else name))
         rows += score_rows(model, name, predictions, fits, classes, far, given.options["unscored"])
-    return {SCORES_OF_MODEL: pd.DataFrame(rows)}
+    return pd.DataFrame(rows)
 
 
-def join(files: Reads, given: Given, path: str) -> Mapping[str, Content]:
-    tables = [files.read_table(name) for name in files.paths if files.has(name)]
-    return {path: pd.concat(tables, ignore_index=True)}
+def join(files: Reads, given: Given) -> pd.DataFrame:
+    return pd.concat([files.read_table(path) for path in files.paths if files.has(path)], ignore_index=True)
 
 
-def join_fits(files: Reads, given: Given) -> Mapping[str, Content]:
+def join_fits(files: Reads, given: Given) -> pd.DataFrame:
     names = [*TASKS, OTHER_PROBES]
     paths = [layout.fits_path(model, name) for model in given.options["models"] for name in names]
-    return {layout.FITS: pd.concat([files.read_table(path) for path in paths if files.has(path)], ignore_index=True)}
+    return pd.concat([files.read_table(path) for path in paths if files.has(path)], ignore_index=True)
 
 
-def make_study(files: Reads, given: Given, study: Study) -> Mapping[str, Content]:
-    return {layout.study_path(ANY_MODEL, study.name): study.make(studied(files, given, study))}
+def make_study(files: Reads, given: Given, study: Study) -> pd.DataFrame:
+    return study.make(studied(files, given, study))
 
 
 def studied(files: Reads, given: Given, study: Study) -> ModelData | SeriesData:
@@ -207,9 +206,9 @@ def decide_claims(files: Reads, given: Given) -> Mapping[str, Content]:
     return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
 
 
-def choose_verdict_photographs(files: Reads, given: Given) -> Mapping[str, Content]:
+def choose_verdict_photographs(files: Reads, given: Given) -> pd.DataFrame:
     corpus, *others = given.options["fingerprint"].all
-    return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(_design(given), files.table(layout.IMAGES), corpus, others)}
+    return choose_photographs(_design(given), files.table(layout.IMAGES), corpus, others)
 
 
 def measure_for_detector(made: Sequence[Units]) -> None:
@@ -228,12 +227,12 @@ def measure_for_detector(made: Sequence[Units]) -> None:
             )
 
 
-def learn_detector_of(files: Reads, given: Given) -> Mapping[str, Content]:
+def learn_detector_of(files: Reads, given: Given) -> bytes | None:
     if not given.parts:
-        return {}
+        return None
     measured = [files.read_arrays(part) for part in given.parts]
     photographs = files.table(layout.VERDICT_PHOTOGRAPHS)
-    return {DETECTOR_FILE: learn_detector(measured, photographs, given.options["transforms"]).to_bytes()}
+    return learn_detector(measured, photographs, given.options["transforms"]).to_bytes()
 
 
 def score_views(made: Sequence[Units]) -> None:
@@ -242,7 +241,8 @@ def score_views(made: Sequence[Units]) -> None:
     means, corpora = given.means, given.options["fingerprint"]
     units = scored_from(made[0].files.table(layout.VERDICT_PHOTOGRAPHS))
     # Where there were too few photographs, there is no detector.
-    asked = {_scoring(one): one for one in made if "model" in one.given.binding or one.files.has(DETECTOR_FILE)}
+    named = [(one.given.binding.get("model", DETECTOR), one) for one in made]
+    asked = {name: one for name, one in named if name != DETECTOR or one.files.has(DETECTOR_FILE)}
     lacking: dict[int, list[str]] = {}
     for name, one in asked.items():
         for i in one.lacking(len(units)):
@@ -276,16 +276,6 @@ def _predicts(files: Reads, name: str, models: LoadedModels) -> Callable[[list[P
         return predictions_of(name, probe.classes, groups, crops, probe.probabilities(X), X)
 
     return predict
-
-
-def join_parts(files: Reads, given: Given, path: str) -> Mapping[str, Content]:
-    tables = [files.read_table(part) for part in given.parts]
-    return {path: pd.concat(tables, ignore_index=True)} if tables else {}
-
-
-def _scoring(units: Units) -> str:
-    """Return the model whose scored views are made, or the detector."""
-    return units.given.binding.get("model", DETECTOR)
 
 
 def _missing_corpora(corpora: Corpora, means: Means) -> str:

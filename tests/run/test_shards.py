@@ -9,7 +9,7 @@ import pytest
 
 from probing_core.run import engine
 from probing_core.run.embeddings import embeddings_files, lazy_blocks, read_embeddings
-from probing_core.run.engine import Plan, Row, Table, Units
+from probing_core.run.engine import Option, Plan, Row, Table, Units
 from probing_core.run.layout import embeddings_path, units_at
 from probing_core.run.store import Store
 from tests.run.test_embed import files
@@ -38,7 +38,7 @@ def plan_of(store: Store, order=range(UNITS), seed: int = 0) -> Plan:
         units=embed,
         count=lambda scope, binding: UNITS,
     )
-    return Plan(Table((row,), {"seed": lambda scope, binding: seed}), None, store)
+    return Plan(Table((row,), {"seed": Option(lambda scope, binding: seed)}), None, store)
 
 
 def write(store: Store, index: int) -> None:
