@@ -18,12 +18,10 @@ from probing_core.paths import reference_run, refuse_address
 from probing_core.probes.base import LinearProbe
 from probing_core.results.pictures import Pictures
 from probing_core.run import layout
-from probing_core.run.columns import Where
-from probing_core.run.embeddings import has_embeddings, lazy_embeddings
+from probing_core.run.columns import FACTS, SampleTable, Where
 from probing_core.run.layout import map_path, neighbors_path
-from probing_core.run.models import embeds_pictures, model_entries, without_passed_over
+from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries, without_passed_over
 from probing_core.run.recipe import Recipe, read_recipe
-from probing_core.run.sample_table import FACTS, SampleTable
 from probing_core.run.store import Store, completed_on
 from probing_core.transforms.base import GROUPS, Image
 

@@ -31,13 +31,12 @@ from probing_core.detector.learning import can_learn, choose_photographs, learn_
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.run import layout
-from probing_core.run.embeddings import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
+from probing_core.run.columns import SampleTable
 from probing_core.run.engine import Given, Reads, Units
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
-from probing_core.run.loaded import LoadedModels
+from probing_core.run.live import LoadedModels, read_probe
+from probing_core.run.models import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.options import EMBED
-from probing_core.run.probes import read_probe
-from probing_core.run.sample_table import SampleTable
 from probing_core.run.scope import Means
 from probing_core.run.setup import Corpora
 from probing_core.run.store import Content

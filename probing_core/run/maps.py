@@ -19,9 +19,9 @@ from probing_core.compute.readings import read_as
 from probing_core.compute.samples import samples_on_maps
 from probing_core.compute.workers import Workers
 from probing_core.run import layout
-from probing_core.run.embeddings import lazy_embeddings
 from probing_core.run.engine import Units
 from probing_core.run.layout import ANY_MODEL
+from probing_core.run.models import lazy_embeddings
 from probing_core.run.options import PROJECT
 from probing_core.run.store import Files, RunFiles
 

@@ -14,7 +14,7 @@ from probing_core.compute.samples import make_pair
 from probing_core.errors import BadRun
 from probing_core.results import PicturesMissing, Run
 from probing_core.run.layout import slug
-from probing_core.run.probes import read_probe
+from probing_core.run.live import read_probe
 from probing_core.run.store import Store
 from probing_core.transforms import GROUPS, resolve
 

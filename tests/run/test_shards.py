@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from probing_core.run import engine
-from probing_core.run.embeddings import embeddings_files, lazy_blocks, read_embeddings
 from probing_core.run.engine import Option, Plan, Row, Table, Units
 from probing_core.run.layout import embeddings_path, units_at
+from probing_core.run.models import embeddings_files, lazy_blocks, read_embeddings
 from probing_core.run.store import Store
 from tests.run.test_embed import files
 

@@ -15,7 +15,7 @@ from probing_core.api.predictor import Predictor
 from probing_core.compute.live import PictureCrops
 from probing_core.models import hub
 from probing_core.results import Run
-from probing_core.run.loaded import LoadedModels
+from probing_core.run.live import LoadedModels
 
 MODEL = "baseline/pixels"
 
