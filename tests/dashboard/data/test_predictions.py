@@ -74,7 +74,7 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run, crop
     finally:
         logging.setLogRecordFactory(factory)
     assert logged == []  # Streamlit warns where it is asked for the visitor of a thread that has none
-    monkeypatch.setattr("probing_core.run.loaded.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
+    monkeypatch.setattr("probing_core.run.live.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
     assert predictions.ask(run, MODEL, crops[:1])
 
 
