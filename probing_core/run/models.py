@@ -1,5 +1,5 @@
-"""The models of a run: what ``model.toml`` holds of each, whether two entries are the same model, and embeddings, of which
-there may be more than memory holds."""
+"""The models of a run: what ``model.toml`` holds of each, whether two entries are the same model, and embeddings: there
+may be more of them than memory holds."""
 
 from __future__ import annotations
 
