@@ -56,7 +56,7 @@ def tested(run: Run, models: Sequence[str]) -> pd.DataFrame:
     its tables have no answers."""
     parts = []
     for model in models:
-        rows = run.tested(model, "fine", ("base_id", "group", "transform"))
+        rows = run.predictions(model, "fine", ("base_id", "group", "transform"))
         if "altered" in rows:
             named = rows["named"].astype(str)
             groups = {name: resolve(name).group for name in named.unique()}

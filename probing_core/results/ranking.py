@@ -150,7 +150,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
 
 def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
     """Return the balanced accuracy of a model on a subset of its test predictions."""
-    predictions = run.tested(model, task, RANKING_FACTS)
+    predictions = run.predictions(model, task, RANKING_FACTS)
     if predictions.empty:
         return AccuracySums(np.empty(0, str), None)
     return accuracy_of(of_subset(predictions, subset, run.far))

@@ -193,27 +193,14 @@ class Run:
 
         return [name for name in self.store.names() if name.endswith(layout.PARQUET) and TABLE.stage_of(name)]
 
-    def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return every tested sample of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
+    def predictions(
+        self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None
+    ) -> pd.DataFrame:
+        """Return the tested samples of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
 
-        Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those of `samples` (all,
-        or ``facts`` alone) and ``correct`` (bool). Empty if the run has none.
-
-        Raises:
-            BadRun: a sample is unknown, or is there twice.
-        """
-        name = layout.predictions_path(model, task)
-        table = self.table(name)
-        if table.empty:
-            return table
-        rows = self._samples.positions(table["sample"].to_numpy(), name)
-        known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
-        joined = pd.concat([table, known.take(rows).reset_index(drop=True)], axis=1)
-        return joined.assign(correct=joined["truth"] == joined["predicted"])
-
-    def tested(self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None) -> pd.DataFrame:
-        """Return `predictions`, of millions of samples too: no other column is read, and texts are categories, in
-        order; ``truth`` and ``predicted`` share theirs.
+        Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those ``facts`` of
+        `samples` (all, if not given) and ``correct`` (bool). No other column is read: there may be millions of samples.
+        Texts are categories, in order; ``truth`` and ``predicted`` share theirs. Empty if the run has none.
 
         Args:
             where: column of the predictions -> the values of it that are wanted; all samples, if not given.

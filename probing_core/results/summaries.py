@@ -102,7 +102,7 @@ def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
 
     Transforms in rows, in the order of the bank, groups in columns; empty where the run has no such predictions.
     """
-    unseen = run.tested(model, task, ("transform",), {"seen": [False]})
+    unseen = run.predictions(model, task, ("transform",), {"seen": [False]})
     unseen = unseen if unseen.empty else of_subset(unseen, "unseen", run.far)
     if unseen.empty:
         return unseen, 0

@@ -407,8 +407,8 @@ def test_a_file_is_made_from_its_units_by_its_maker_or_is_these_one_after_the_ot
             for unit in one.lacking(count):
                 one.write(unit, pd.DataFrame({"slice": [unit]}))
 
-    def salad(files: Reads, given: Given) -> Mapping[str, Any]:
-        return {"salad.parquet": pd.concat([files.read_table(part) for part in given.parts])} if given.parts else {}
+    def salad(files: Reads, given: Given) -> pd.DataFrame | None:
+        return pd.concat([files.read_table(part) for part in given.parts]) if given.parts else None
 
     shared: dict[str, Any] = {"holds": "slices", "stage": "cut", "units": slice_it}
     plan = plan_of(tmp_path, rows=(Row(path="bowl.parquet", **shared), Row(path="salad.parquet", make=salad, **shared)))
