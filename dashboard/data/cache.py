@@ -114,7 +114,7 @@ def table(run: Run, name: str) -> pd.DataFrame:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
-    """Return `Run.predictions` with the columns that scores need; `described` adds others to the rows that are shown."""
+    """Return `Run.predictions` with the columns that scores need; `described` adds the others to rows shown."""
     return run.predictions(model, task, RANKING_FACTS)
 
 
