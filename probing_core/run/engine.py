@@ -28,7 +28,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.run.layout import UNITS, unit_name, units_at
+from probing_core.run.layout import UNITS, unit_name, units_at, units_name
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.run.store import Content, Files, Store, digest
 
@@ -374,7 +374,7 @@ class Plan:
                 tried.update(one.path for one in shared)
                 self._make_in_units(shared)
             elif artifact.row.make is not None:
-                self.enter(artifact, artifact.row.make(*self.given(artifact)))
+                self.make_one(artifact)
         self.clean()
 
     def given(self, artifact: Artifact, parts: Sequence[str] = ()) -> tuple[Reads, Given]:
@@ -392,9 +392,14 @@ class Plan:
         kept = self._kept[1] if artifact.row.group else {}
         return Reads(self, (*artifact.reads, *parts)), Given(artifact.binding, options, self.means, kept, parts)
 
-    def enter(self, artifact: Artifact, made: Any) -> None:
-        """Write what `Row.make` returned."""
-        content = made if artifact.row.beside else {artifact.row.path: made}
+    def make_one(self, artifact: Artifact, parts: Sequence[str] = ()) -> None:
+        """Make an artifact all of whose inputs are there; ``parts`` are the paths of its units, where it has any."""
+        assert artifact.row.make is not None
+        made = artifact.row.make(*self.given(artifact, parts))
+        self.enter(artifact, made if artifact.row.beside else {artifact.row.path: made})
+
+    def enter(self, artifact: Artifact, content: Mapping[str, Content]) -> None:
+        """Write what was made; ``content`` is by the paths in the row."""
         assert set(content) <= set(artifact.outputs), f"{artifact.path}: {set(content) - set(artifact.outputs)}"
         key, inputs = self.ready_key(artifact), self.inputs(artifact)
         for template, path in artifact.outputs.items():
@@ -524,11 +529,11 @@ class Units:
         if artifact.is_folder:
             self.pack(whole=True)
         elif artifact.row.make is not None:
-            self._plan.enter(artifact, artifact.row.make(*self._plan.given(artifact, parts)))
+            self._plan.make_one(artifact, parts)
         elif parts:
             self._store.join_tables(artifact.path, parts, self.key, self._plan.inputs(artifact))
         else:
-            self._plan.enter(artifact, None)
+            self._plan.enter(artifact, {})
         self._store.remove(*self._store.names(artifact.units_folder))
 
     def pack(self, whole: bool = False) -> None:
@@ -560,8 +565,7 @@ class Units:
 
     def _gather(self, first: int, last: int) -> None:
         parts, inputs = [self.path(unit) for unit in range(first, last + 1)], self._plan.inputs(self.artifact)
-        through = f"-{last:05d}" if last > first else ""
-        shard = f"{self.artifact.path}{unit_name(first)}{through}.safetensors"
+        shard = f"{self.artifact.path}{units_name(first, last)}"
         if last == first:
             self._store.move(parts[0], shard, inputs)
         else:
