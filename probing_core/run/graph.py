@@ -152,9 +152,8 @@ OPTIONS: Mapping[str, Option] = {
     "fingerprint": Option(lambda s, b: s.recipe.fingerprint, given=lambda s, b: s.corpora),
     "view": Option(lambda s, b: s.recipe.view),
     "limit": Option(lambda s, b: s.recipe.limit),
-    "live_images": Option(
-        lambda s, b: None
-    ),  # earlier versions had a choice here and in `embeddings`: keys stay theirs
+    # Earlier versions had a choice here and in `embeddings`: keys stay theirs.
+    "live_images": Option(lambda s, b: None),
     "seed": Option(lambda s, b: s.recipe.seed),
     "repetitions": Option(lambda s, b: s.recipe.repetitions),
     "embeddings": Option(lambda s, b: "float32"),
