@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, gallery, messages, pickers, tables, upload
+from dashboard.widgets.asking import Question
 from probing_core.charts import answers_chart
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
@@ -59,34 +60,6 @@ def show() -> None:
             _pictures(run)
 
 
-@dataclass(frozen=True)
-class Asking:
-    """What a visitor asks about every picture.
-
-    Attributes:
-        run: whose models answer.
-        models: which of them.
-        task: whether transformations or their groups are named.
-        prior: the share of such pictures that are altered.
-    """
-
-    run: Run
-    models: Sequence[str]
-    task: str
-    prior: float
-
-    def rows(
-        self, models: Sequence[str], crops: Mapping[str, PictureCrops], meanwhile: str = asking.ASKING
-    ) -> list[Row]:
-        """Return the rows of ``models`` about pictures by their names (`asking.rows`)."""
-        return asking.rows(self.run, models, crops, self.task, self.prior, meanwhile)
-
-    def first_rows(self, crops: Mapping[str, PictureCrops]) -> list[Row]:
-        """Return the rows of the detector, where there is one, and of the models that the page waits for."""
-        detector = [DETECTOR] if predictions.predictor_of(self.run).has_detector else []
-        return self.rows([*detector, *self.models[:AT_ONCE]], crops)
-
-
 def _pictures(run: Run) -> None:
     st.markdown(
         "Drop pictures in, or click an example: the detector of this run gives a verdict, and every model its own "
@@ -106,8 +79,8 @@ def _pictures(run: Run) -> None:
     pictures = _named(chosen)
     names = list(pictures)
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
-    asked = Asking(run, models, task, prior)
-    rows = asked.first_rows(crops)
+    asked = Question(run, models, task, prior)
+    rows = _first_rows(asked, crops)
     if not rows:
         messages.empty("None of the first models could be asked; choose others.")
         return
@@ -231,7 +204,7 @@ def _open_picked(names: list[str]) -> None:
 
 
 def _card(
-    asked: Asking, name: str, picture: VisitorPicture, crops: PictureCrops, rows: Sequence[Row]
+    asked: Question, name: str, picture: VisitorPicture, crops: PictureCrops, rows: Sequence[Row]
 ) -> Callable[[], list[Row]]:
     """Show the verdict on one picture and the answers that are there already, its ``rows``.
 
@@ -277,6 +250,12 @@ def _card(
     return fill
 
 
+def _first_rows(asked: Question, crops: Mapping[str, PictureCrops]) -> list[Row]:
+    """Return the rows of the detector, where there is one, and of the models that the page waits for."""
+    detector = [DETECTOR] if predictions.predictor_of(asked.run).has_detector else []
+    return asked.rows([*detector, *asked.models[:AT_ONCE]], crops)
+
+
 def _flat(picture: VisitorPicture) -> float:
     return _flatness(picture.key, picture.image)
 
@@ -287,7 +266,7 @@ def _flatness(key: str, _image: np.ndarray) -> float:
 
 
 @fragment
-def _change(asked: Asking, pictures: dict[str, VisitorPicture], opened: str) -> None:
+def _change(asked: Question, pictures: dict[str, VisitorPicture], opened: str) -> None:
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
     picture = pictures[pickers.select("Picture", "change-picture", list(pictures), opened, where=left)]
@@ -299,7 +278,7 @@ def _change(asked: Asking, pictures: dict[str, VisitorPicture], opened: str) -> 
     # Untouched it is the picture of the card, and has the card's answers.
     before = predictions.crops_of(run, picture)
     after = before if step.strength == transform.neutral else PictureCrops(step.after)
-    rows = asked.first_rows({"before": before, "after": after})
+    rows = _first_rows(asked, {"before": before, "after": after})
     if not rows:
         return  # why stands on the page
     done = with_strength(transform.name, step.strength, 3)
