@@ -108,7 +108,8 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
     one, other = (pooled(of[name]) for name in named)
     found = interval(difference(one, other), low=-1, high=1)
     values = {name: [sums.value for sums in trainings] for name, trainings in of.items()}
-    seeds = seeds_difference(*(values[name] for name in named), *pooled_deviation(list(values.values())))
+    spread = pooled_deviation(list(values.values()))
+    seeds = seeds_difference(values[contrast.first], values[contrast.second], *spread)
     numbers = (found.value, found.low, found.high, sign_flip(one, other), *seeds)
     return asdict(contrast) | dict(zip(NUMBERS, numbers, strict=True)) | {"bases": found.clusters}
 
