@@ -118,8 +118,8 @@ def table(run: Run, name: str) -> pd.DataFrame:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
-    """Return `Run.tested` with the columns that scores need; `described` adds the others to the rows that are shown."""
-    return run.tested(model, task, RANKING_FACTS)
+    """Return `Run.predictions` with the columns that scores need; `described` adds the others to rows shown."""
+    return run.predictions(model, task, RANKING_FACTS)
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner="Reading the answers", max_entries=MAX_CACHED_RUNS)

@@ -41,28 +41,25 @@ Row = dict[str, Any]
 """Answer of one model about one picture, as `Predictor.predict` returns it."""
 
 
-class Answers:
-    """Answers of the models of a run, each made once for a picture, since pages ask again at every change.
+class CachedPredictor(Predictor):
+    """A predictor whose answers are each made once for a picture, since pages ask again at every change.
 
     Visitors share them. A model that is loaded or asked for one visitor holds up those who ask it, and nobody else.
-
-    Attributes:
-        predictor: asked for what is not known yet, all new pictures of a call as one batch.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor = predictor
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self._known: LRUCache[tuple[str, bytes], Answer] = LRUCache(MAX_CACHED_ANSWERS)
         self._changing = threading.Lock()  # never held while a model is asked
 
-    def of(self, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
-        """Return what ``model`` answers about each picture."""
+    def answers(self, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
+        """Return what `ask` does; all new pictures of a call are one batch."""
         keys = [(model, _digest(each)) for each in crops]
         with self._changing:
             found = {key: self._known[key] for key in keys if key in self._known}
         new = {key: each for key, each in zip(keys, crops, strict=True) if key not in found}
         if new:
-            found |= dict(zip(new, self.predictor.ask(model, list(new.values())), strict=True))
+            found |= dict(zip(new, self.ask(model, list(new.values())), strict=True))
             with self._changing:
                 self._known.update({key: found[key] for key in new})
         return [found[key] for key in keys]
@@ -77,17 +74,13 @@ def _digest(crops: PictureCrops) -> bytes:
 
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
-def _answers_of(run: Run) -> Answers:
-    return Answers(Predictor(run))
-
-
-def predictor_of(run: Run) -> Predictor:
+def predictor_of(run: Run) -> CachedPredictor:
     """Return what answers for ``run``; its models are loaded when first needed and shared by all visitors.
 
     Raises:
         BadRun: the run has no probes to predict with.
     """
-    return _answers_of(run).predictor
+    return CachedPredictor(run)
 
 
 def ask(run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
@@ -99,7 +92,7 @@ def ask(run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
         ProbingError: the model cannot be asked.
     """
     with nullcontext() if rights.allowed() else no_downloads():
-        return _answers_of(run).of(model, crops)
+        return predictor_of(run).answers(model, crops)
 
 
 def embed(run: Run, model: str, crops: Sequence[PictureCrops]) -> np.ndarray:

@@ -22,9 +22,8 @@ import psutil
 from dashboard import rights
 from probing_core.catalog import loaded_plugins
 from probing_core.errors import BadRun
-from probing_core.run.last_options import last_options
 from probing_core.run.layout import BACKGROUND_OUTPUT, LOG, PROGRESS
-from probing_core.run.options import EXECUTORS, LOCAL
+from probing_core.run.options import EXECUTORS, LOCAL, last_options
 from probing_core.run.progress import Report
 from probing_core.run.store import write_atomically
 

@@ -19,7 +19,7 @@ from probing_core.charts import reliability_chart
 from probing_core.measures import MEASURES
 from probing_core.probes import DEFINITIONS
 from probing_core.results import Run, command_of, corpus_is_named, further_photographs
-from probing_core.results.methods import (
+from probing_core.results.sentences import (
     ORIGIN,
     PROTOCOL,
     about_fits,

@@ -23,8 +23,7 @@ from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace, unused_name
 from probing_core.run import layout
-from probing_core.run.last_options import last_options
-from probing_core.run.options import LOCAL, RAY, Options
+from probing_core.run.options import LOCAL, RAY, Options, last_options
 from probing_core.run.progress import Report
 from probing_core.run.recipe import VIEW
 from probing_core.transforms import GROUPS, bank

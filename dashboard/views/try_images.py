@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,8 @@ from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.views import try_folder, try_game
-from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
+from dashboard.widgets import answers, asking, gallery, messages, pickers, tables, upload
+from dashboard.widgets.asking import Question
 from probing_core.charts import answers_chart
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
@@ -66,7 +68,7 @@ def _pictures(run: Run) -> None:
     chosen = _choose_pictures()
     try:
         models, task = _controls(run)
-        prior = verdicts.pick_prior()
+        prior = answers.pick_prior()
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -77,17 +79,18 @@ def _pictures(run: Run) -> None:
     pictures = _named(chosen)
     names = list(pictures)
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
-    rows = asking.rows(run, _with_detector(run, models[:AT_ONCE]), crops, task, prior)
+    asked = Question(run, models, task, prior)
+    rows = _first_rows(asked, crops)
     if not rows:
         messages.empty("None of the first models could be asked; choose others.")
         return
-    first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
     opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else names[0]
     mine = [row for row in rows if row["image"] == opened]
-    fill = _card(run, opened, pictures[opened], crops[opened], mine, models, first, task, prior)
+    fill = _card(asked, opened, pictures[opened], crops[opened], mine)
     below = st.container()
     with below:
-        _change(run, pictures, opened, first, task, prior)
+        first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
+        _change(replace(asked, models=first), pictures, opened)
         _neighbors(run, crops, first)
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
@@ -166,14 +169,14 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> 
     lines = []
     for name, picture in pictures.items():
         row = next(row for row in rows if row["image"] == name)
-        decided = verdicts.detectors([row])
+        decided = answers.detectors([row])
         height, width = picture.image.shape[:2]
         lines.append(
             {
                 "": data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False),
                 "picture": name,
-                "answer": verdicts.short_answer(row),
-                "why": verdicts.as_altered(decided["verdict"]) if decided else "",
+                "answer": answers.short_answer(row),
+                "why": answers.as_altered(decided["verdict"]) if decided else "",
                 "width × height": f"{width:,} × {height:,}",
             }
         )
@@ -201,25 +204,15 @@ def _open_picked(names: list[str]) -> None:
 
 
 def _card(
-    run: Run,
-    name: str,
-    picture: VisitorPicture,
-    crops: PictureCrops,
-    rows: list[Row],
-    models: list[str],
-    first: list[str],
-    task: str,
-    prior: float,
+    asked: Question, name: str, picture: VisitorPicture, crops: PictureCrops, rows: Sequence[Row]
 ) -> Callable[[], list[Row]]:
-    """Show the verdict on one picture and the answers of the ``first`` models.
+    """Show the verdict on one picture and the answers that are there already, its ``rows``.
 
     Returns:
-        A function that asks the others of ``models`` and shows each answer as it comes; it returns all rows.
+        A function that asks the other models and shows each answer as it comes; it returns all rows.
     """
-    silent = [m for m in models[:AT_ONCE] if m not in first]
-    waiting = [m for m in models[AT_ONCE:] if m not in silent]
-    theme = cache.theme()
-    decided, given = verdicts.detectors(rows), [row for row in rows if row["model"] != DETECTOR]
+    waiting, theme = asked.models[AT_ONCE:], cache.theme()
+    decided, given = answers.detectors(rows), [row for row in rows if row["model"] != DETECTOR]
     with st.container(border=True, key="answer"):
         left, right = st.columns([1, 4])
         with left:
@@ -232,31 +225,35 @@ def _card(
                 st.switch_page("views/explore.py")
         with right:
             if decided is not None:
-                hardly = predictions.hardly_detected(run, crops.kind == "combined", decided["verdict"]["no_color"])
-                verdicts.show_answer(decided, hardly, _flat(picture))
-            sentence, answers = st.empty(), st.empty()
-            st.caption(verdicts.ABOUT_ROWS)
+                hardly = predictions.hardly_detected(
+                    asked.run, crops.kind == "combined", decided["verdict"]["no_color"]
+                )
+                answers.show_answer(decided, hardly, _flat(picture))
+            sentence, bars = st.empty(), st.empty()
+            st.caption(answers.ABOUT_ROWS)
             details = pickers.fold("Every class by every model", "show-classes")
 
     def fill() -> list[Row]:
-        asked = list(given)
+        found = list(given)
         for number, model in enumerate(waiting, 1):
-            asked += asking.rows(run, [model], {name: crops}, task, prior, f"Asking {model}")
-            answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
-        sentence.markdown(verdicts.noticed(asked))
+            found += asked.rows([model], {name: crops}, f"Asking {model}")
+            bars.html(answers.models_table({name: found}, theme, waiting[number:]))
+        sentence.markdown(answers.noticed(found))
         if details:
             with details:
-                table = predictions.class_table(asked)
-                figure = answers_chart(table, theme, run.classes(task))
+                table = predictions.class_table(found)
+                figure = answers_chart(table, theme, asked.run.classes(asked.task))
                 tables.chart(figure, "answers", table, f"Probabilities of every class for {name}.")
-        return [*(row for row in rows if row["model"] == DETECTOR), *asked]
+        return [*(row for row in rows if row["model"] == DETECTOR), *found]
 
-    answers.html(verdicts.models_table({name: given}, theme, waiting))
+    bars.html(answers.models_table({name: given}, theme, waiting))
     return fill
 
 
-def _with_detector(run: Run, models: list[str]) -> list[str]:
-    return [*([DETECTOR] if predictions.predictor_of(run).has_detector else []), *models]
+def _first_rows(asked: Question, crops: Mapping[str, PictureCrops]) -> list[Row]:
+    """Return the rows of the detector, where there is one, and of the models that the page waits for."""
+    detector = [DETECTOR] if predictions.predictor_of(asked.run).has_detector else []
+    return asked.rows([*detector, *asked.models[:AT_ONCE]], crops)
 
 
 def _flat(picture: VisitorPicture) -> float:
@@ -269,21 +266,20 @@ def _flatness(key: str, _image: np.ndarray) -> float:
 
 
 @fragment
-def _change(
-    run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str], task: str, prior: float
-) -> None:
+def _change(asked: Question, pictures: dict[str, VisitorPicture], opened: str) -> None:
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
     picture = pictures[pickers.select("Picture", "change-picture", list(pictures), opened, where=left)]
     entries = {t.name: t for t in bank() if t.group != "identity"}
     labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
     transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
+    run = asked.run
     step = strength_slider(picture, run.recipe.view, transform)
     # Untouched it is the picture of the card, and has the card's answers.
     before = predictions.crops_of(run, picture)
     after = before if step.strength == transform.neutral else PictureCrops(step.after)
-    asked = asking.rows(run, _with_detector(run, models), {"before": before, "after": after}, task, prior)
-    if not asked:
+    rows = _first_rows(asked, {"before": before, "after": after})
+    if not rows:
         return  # why stands on the page
     done = with_strength(transform.name, step.strength, 3)
     st.markdown(f"First answers **before**, and **after {done}**, of the picture as the models receive it:")
@@ -291,9 +287,9 @@ def _change(
         f"Before is the picture itself, as above; after is one view of {run.recipe.view} pixels, reduced and cut as "
         "the pictures of the run are."
     )
-    answers = {when: [row for row in asked if row["image"] == when] for when in ("before", "after")}
-    st.html(verdicts.models_table(answers, cache.theme()))
-    tables.download(predictions.class_table(asked), "change", "Predictions before and after as CSV")
+    both = {when: [row for row in rows if row["image"] == when] for when in ("before", "after")}
+    st.html(answers.models_table(both, cache.theme()))
+    tables.download(predictions.class_table(rows), "change", "Predictions before and after as CSV")
 
 
 @fragment

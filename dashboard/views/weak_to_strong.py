@@ -14,7 +14,7 @@ from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Step
 from dashboard.page import fragment
 from dashboard.text import hint, in_bold, plain, strength_in_words
-from dashboard.widgets import asking, messages, pickers, tables, upload, verdicts
+from dashboard.widgets import answers, asking, messages, pickers, tables, upload
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.compute.live import PictureCrops
 from probing_core.results import Run, summaries
@@ -64,7 +64,7 @@ def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, m
         return
     messages.left_out(models, able, "the run has no probe of theirs for new pictures")
     with beside:
-        prior = verdicts.pick_prior()
+        prior = answers.pick_prior()
     _answers(run, picture, transform, step, able, prior, beside)
 
 
@@ -75,16 +75,16 @@ def _answers(
     model is loaded."""
     untouched = step.strength == transform.neutral
     crops = predictions.crops_of(run, picture) if untouched else PictureCrops(step.after)
-    theme, rows, answers = cache.theme(), list[predictions.Row](), beside.empty()
+    theme, rows, bars = cache.theme(), list[predictions.Row](), beside.empty()
     for number, model in enumerate(models):
         for _ in predictions.loading(run, model):
-            answers.html(verdicts.models_table({"after": rows}, theme, models[number:]))
+            bars.html(answers.models_table({"after": rows}, theme, models[number:]))
         rows += asking.rows(run, [model], {"after": crops}, "fine", prior)
-        answers.html(verdicts.models_table({"after": rows}, theme, models[number + 1 :]))
+        bars.html(answers.models_table({"after": rows}, theme, models[number + 1 :]))
     if rows:
-        beside.caption(verdicts.ABOUT_ROWS)
+        beside.caption(answers.ABOUT_ROWS)
     else:
-        answers.empty()  # the run has models, and none of them answered
+        bars.empty()  # the run has models, and none of them answered
 
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
@@ -144,7 +144,7 @@ def _curve_of_fifths(run: Run, model: str, transform: str) -> pd.DataFrame:
 
     No prediction of another sample is read.
     """
-    rows = run.tested(model, "fine", ("strength",), {"truth": [transform]})
+    rows = run.predictions(model, "fine", ("strength",), {"truth": [transform]})
     if rows.empty:
         return rows
     fifth = pd.qcut(rows["strength"].rank(method="first"), min(5, len(rows)), labels=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import streamlit as st
@@ -51,6 +52,27 @@ def rows(
     return [
         answer.row(name, task, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a visitor asks about pictures.
+
+    Attributes:
+        run: whose models answer.
+        models: which of them.
+        task: whether transformations or their groups are named.
+        prior: the share of such pictures that are altered.
+    """
+
+    run: Run
+    models: Sequence[str]
+    task: str
+    prior: float
+
+    def rows(self, models: Sequence[str], crops: Mapping[str, PictureCrops], meanwhile: str = ASKING) -> list[Row]:
+        """Return the `rows` of ``models`` about pictures by their names."""
+        return rows(self.run, models, crops, self.task, self.prior, meanwhile)
 
 
 def embed_gallery(run: Run, model: str) -> None:

@@ -24,7 +24,7 @@ import psutil
 
 from lab.benchmarks._common import peak_mb
 from probing_core.images import encode_png
-from probing_core.run.layout import embeddings_path
+from probing_core.run.layout import embeddings_folder, units_name
 from probing_core.run.manifest import Manifest
 from probing_core.run.store import Store
 from probing_core.transforms.view import source_side
@@ -104,7 +104,7 @@ def _filled(root: Path, count: int) -> Store:
     """A store in which ``count`` files are entered; they themselves are not needed."""
     entry = {"bytes": 1024, "key": "0" * 16, "sha256": "0" * 64}
     manifest = Manifest(root)
-    manifest.enter((embeddings_path("zoo/mae", i), entry) for i in range(count))
+    manifest.enter((f"{embeddings_folder('zoo/mae')}{units_name(i, i)}", entry) for i in range(count))
     manifest.fold()
     return Store(root)
 
@@ -112,7 +112,7 @@ def _filled(root: Path, count: int) -> Store:
 def _enter(store: Store, entered: int) -> float:
     start = time.process_time()
     for i in range(entered):
-        store.write_bytes(embeddings_path("zoo/can", i), b"x" * 1024, "key")
+        store.write_bytes(f"{embeddings_folder('zoo/can')}{units_name(i, i)}", b"x" * 1024, "key")
     return time.process_time() - start
 
 

@@ -135,8 +135,8 @@ def _leave_out(plan: Plan, *paths: str) -> None:
     """Enter what never was as if it had been left out: what stands on it is complete."""
     for path in paths:
         artifact = plan.artifacts[path]
-        last = artifact.count - 1 if artifact.count > 1 else None
-        name = layout.embeddings_path(artifact.binding["model"], 0, last=last) if artifact.is_folder else path
+        last = max(artifact.count - 1, 0)
+        name = f"{path}{layout.units_name(0, last)}" if artifact.is_folder else path
         entry = {"bytes": 0, "sha256": "", "key": plan.ready_key(artifact), "state": LEFT_OUT}
         plan.files.enter([(name, entry)], plan.inputs(artifact))
 

@@ -50,7 +50,7 @@ from probing_core.measures.notation import decimal, in_percent
 from probing_core.results.run import open_run
 from probing_core.results.trust import BINS, ELSEWHERE, held_out, noticed, reliability, weights
 from probing_core.run.layout import probe_path, scored_views_path
-from probing_core.run.probes import has_scored_views, read_noticing
+from probing_core.run.live import has_scored_views, read_noticing
 from probing_core.run.store import digest
 from probing_core.transforms.base import Image
 

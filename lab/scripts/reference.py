@@ -36,6 +36,12 @@ MAPS = "project"
 """Stage that draws maps."""
 
 
+def _is_for_live_use(path: str) -> bool:
+    """Return whether what lies at ``path`` serves live predictions or maps of a model, and no table or score."""
+    inner = path.removeprefix(layout.MODELS).partition("/")[2]
+    return path.startswith(layout.MODELS) and inner.startswith(("probes/", "map", "neighbors", "verdicts."))
+
+
 def ship(run: Store, out: Path) -> int:
     """Write ``out`` anew from ``run``; return the bytes of what is shipped.
 
@@ -56,9 +62,7 @@ def ship(run: Store, out: Path) -> int:
     left_out = [
         name
         for name in run.names()
-        if layout.is_embeddings_path(name)
-        or name in scored
-        or (name.startswith(second) and layout.is_for_live_use(name))
+        if layout.is_embeddings_path(name) or name in scored or (name.startswith(second) and _is_for_live_use(name))
     ]
     shutil.copytree(
         run.root,

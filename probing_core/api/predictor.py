@@ -35,8 +35,7 @@ from probing_core.images import as_image, to_image
 from probing_core.probes.base import LinearProbe
 from probing_core.results.run import Run, open_run
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
-from probing_core.run.loaded import LoadedModels
-from probing_core.run.probes import has_scored_views, read_noticing, read_probe
+from probing_core.run.live import LoadedModels, has_scored_views, read_noticing, read_probe
 from probing_core.transforms import resolve
 from probing_core.transforms.base import GROUPS, Image
 

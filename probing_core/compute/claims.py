@@ -10,8 +10,9 @@ these encoders: one encoder of an objective is no evidence about the objective.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,8 +82,11 @@ corrected as a separate list."""
 
 NUMBERS = ("effect", "low", "high", "p", "seeds_low", "seeds_high", "p_seeds")
 
-Scores = Mapping[str, Mapping[str, Sequence[ClusterSums]]]
-"""Score -> role, or encoder of an ablation -> the sums of its trainings, all over the same samples."""
+Trainings = Sequence[ClusterSums]
+"""Sums of one score, one a training, all over the same samples."""
+
+Scores = Mapping[str, Mapping[str, Trainings]]
+"""Score -> role, or encoder of an ablation -> its trainings."""
 
 
 def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CONTRASTS) -> pd.DataFrame:
@@ -98,29 +102,24 @@ def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CONTRASTS) ->
 
 
 def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
-    first, second = (scores.get(contrast.score, {}).get(name) for name in (contrast.first, contrast.second))
-    row = {"claim": contrast.claim, "first": contrast.first, "second": contrast.second, "score": contrast.score}
-    if not first or not second:
-        return row | dict.fromkeys(NUMBERS, np.nan) | {"bases": 0}
-    one, other = pooled(first), pooled(second)
+    of, named = scores[contrast.score], (contrast.first, contrast.second)
+    if not all(map(of.get, named)):
+        return asdict(contrast) | dict.fromkeys(NUMBERS, np.nan) | {"bases": 0}
+    one, other = (pooled(of[name]) for name in named)
     found = interval(difference(one, other), low=-1, high=1)
-    trainings = {name: [sums.value for sums in of_role] for name, of_role in scores[contrast.score].items()}
-    spread = pooled_deviation(list(trainings.values()))
-    seeds = seeds_difference(trainings[contrast.first], trainings[contrast.second], *spread)
+    values = {name: [sums.value for sums in trainings] for name, trainings in of.items()}
+    spread = pooled_deviation(list(values.values()))
+    seeds = seeds_difference(values[contrast.first], values[contrast.second], *spread)
     numbers = (found.value, found.low, found.high, sign_flip(one, other), *seeds)
-    return row | dict(zip(NUMBERS, numbers, strict=True)) | {"bases": found.clusters}
+    return asdict(contrast) | dict(zip(NUMBERS, numbers, strict=True)) | {"bases": found.clusters}
 
 
-def pooled(trainings: Sequence[ClusterSums]) -> ClusterSums:
+def pooled(trainings: Trainings) -> ClusterSums:
     """Return the mean score of several trainings that were tested on the same samples, as sums of one.
 
     Their scores are hits over counts, and the counts are the same: the mean of the sums has the mean of the scores.
     """
     return ClusterSums(np.mean([sums.sums for sums in trainings], axis=0), trainings[0].score)
-
-
-Trainings = Sequence[ClusterSums]
-"""Sums of one score, one a training."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +130,8 @@ class Identified:
         above_chance: those whose whole interval of recall is above chance: the criterion named in advance, which
             decides.
         not_below: those whose interval of recall is not wholly at chance or below.
-        informed: those whose whole interval of informedness (recall minus the rate at which other classes are called
-            so) is above 0: a probe that hardly ever names a class may fail the first criterion and still separate the
-            class from others.
+        informed: those whose whole interval of informedness is above 0: a probe that hardly ever names a class may fail
+            the first criterion and still separate the class from others.
         classes: how many there are, untouched apart.
         seeds: (low, high) of ``above_chance`` over trainings; NaN for fewer than three.
     """
@@ -257,9 +255,9 @@ def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
     drawn = np.stack([[bootstrap(sums) for sums in scores] for scores in means])  # (2, roles, B)
     low, high = np.quantile(_rank_correlation(drawn), [0.025, 0.975])
     values = np.array([[sums.value for sums in scores] for scores in means])
-    over_seeds = seeds_interval(
-        _correlation_of_each_training([[scores[r] for r in roles] for scores in (style, content)])
-    )
+    trained = [[[sums.value for sums in scores[role]] for role in roles] for scores in (style, content)]
+    alike = len({len(trainings) for each in trained for trainings in each}) == 1
+    over_seeds = seeds_interval(_rank_correlation(np.array(trained)).tolist() if alike else [])
     result = UNDECIDED
     if low >= 0 and not over_seeds[0] < 0:
         result = SUPPORTED
@@ -282,15 +280,6 @@ def _rank_correlation(scores: np.ndarray) -> np.ndarray:
     ranks -= ranks.mean(axis=1, keepdims=True)
     spread = np.sqrt((ranks**2).sum(axis=1).prod(axis=0))
     return (ranks[0] * ranks[1]).sum(0) / np.where(spread > 0, spread, np.nan)
-
-
-def _correlation_of_each_training(scores: Sequence[Sequence[Trainings]]) -> list[float]:
-    """Return the correlation of the first training of every role, of the second, ...; none if their numbers differ."""
-    numbers = {len(trainings) for each in scores for trainings in each}
-    if len(numbers) != 1:
-        return []
-    values = np.array([[[sums.value for sums in trainings] for trainings in each] for each in scores])
-    return _rank_correlation(values).tolist()
 
 
 def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> list[str]:
@@ -329,24 +318,21 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
     return list(dict.fromkeys((*(m for roles in sets.values() for each in roles.values() for m in each), *twins)))
 
 
-@dataclass(frozen=True)
-class ModelResults:
-    """Scores of one model by which claims are tested; None where it has no predictions of the kind.
-
-    Attributes:
-        predictions: of the fine task.
-        fine: sums of their balanced accuracy.
-        far: sums of the hits of the group tasks among transformations that were never seen.
-        content: sums of the content accuracy of untouched pictures, over the photographs of ``fine``.
-    """
-
-    predictions: pd.DataFrame | None = None
-    fine: ClusterSums | None = None
-    far: ClusterSums | None = None
-    content: ClusterSums | None = None
+def described(models: Sequence[str]) -> list:
+    """Return what the tests of claims on these models depend on besides predictions, in JSON types."""
+    named = [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)]
+    return [list(CLAIMS), named, DOZENS, SIGNIFICANCE, roles_by_set(models)]
 
 
-def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> ModelResults:
+Results = Mapping[str, Any]
+"""What claims are tested by of one model, as far as it has predictions: `FINE` and `FAR`, sums of these scores;
+`CONTENT`, sums of the content accuracy of untouched pictures, over the photographs of `FINE`; `PREDICTED`, predictions
+of the fine task."""
+
+PREDICTED = "predictions"
+
+
+def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Results:
     """Return the scores of a model by which claims are tested.
 
     Args:
@@ -354,20 +340,21 @@ def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Mod
             the tasks that it has any of.
         far: transforms of the far-unseen tier that count.
     """
-    styles = [
-        t[t["transform"].isin(far)].astype("str") for task in GROUP_TASKS if (t := predictions.get(task)) is not None
-    ]
-    hits = _hits(rows) if styles and len(rows := pd.concat(styles, ignore_index=True)) else None
-    fine = predictions.get(FINE)
-    if fine is None or not len(fine):
-        return ModelResults(far=hits)
-    content = predictions.get(CONTENT)
-    clean = None if content is None else content[content["transform"] == "identity"]
-    among = None if clean is None or not len(clean) else _among(_balanced(clean), clean["base_id"], fine["base_id"])
-    return ModelResults(fine, _balanced(fine), hits, among)
+    none = pd.DataFrame(columns=["transform"])
+    results: dict[str, Any] = {}
+    groups = [table for task in GROUP_TASKS if (table := predictions.get(task)) is not None]
+    styles = [table[table["transform"].isin(far)].astype("str") for table in groups]
+    if styles and len(rows := pd.concat(styles, ignore_index=True)):
+        results[FAR] = mean((rows["truth"] == rows["predicted"]).to_numpy(), photographs(rows))
+    if len(fine := predictions.get(FINE, none)):
+        results |= {PREDICTED: fine, FINE: _balanced(fine)}
+        content = predictions.get(CONTENT, none)
+        if len(clean := content[content["transform"] == "identity"]):
+            results[CONTENT] = _among(_balanced(clean), clean["base_id"], fine["base_id"])
+    return results
 
 
-def claim_tables(models: Sequence[str], results: Mapping[str, ModelResults]) -> ClaimTables:
+def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> ClaimTables:
     """Test the claims on the models of a run.
 
     Args:
@@ -375,7 +362,7 @@ def claim_tables(models: Sequence[str], results: Mapping[str, ModelResults]) -> 
         results: model -> its scores, for the models that `models_of_claims` returns.
     """
     tables = [_tables_of_set(role_set, roles, results) for role_set, roles in roles_by_set(models).items()]
-    alone = {score: {m: [sums] for m, sums in of.items()} for score, of in _scores(results).items()}
+    alone = {score: _by_role({model: [model] for model in results}, results, score) for score in (FINE, FAR)}
     return ClaimTables(
         claims=pd.concat([claims for claims, _ in tables], ignore_index=True),
         contrasts=pd.concat([contrasts for _, contrasts in tables], ignore_index=True),
@@ -395,25 +382,20 @@ def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]
     return {role: found for role, found in roles.items() if found}
 
 
-def _scores(results: Mapping[str, ModelResults]) -> dict[str, dict[str, ClusterSums]]:
-    return {
-        FINE: {model: of.fine for model, of in results.items() if of.fine is not None},
-        FAR: {model: of.far for model, of in results.items() if of.far is not None},
-    }
+def _by_role(roles: Roles, results: Mapping[str, Results], name: str) -> dict[str, list]:
+    """Return role -> the result ``name`` of each of its models that has it; roles without one are left out."""
+    found = {role: [results[m][name] for m in models if name in results.get(m, {})] for role, models in roles.items()}
+    return {role: each for role, each in found.items() if each}
 
 
-def _tables_of_set(
-    role_set: str, roles: Roles, results: Mapping[str, ModelResults]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    scores = {score: _values_by_role(roles, of) for score, of in _scores(results).items()}
+def _tables_of_set(role_set: str, roles: Roles, results: Mapping[str, Results]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    scores = {score: _by_role(roles, results, score) for score in (FINE, FAR)}
     contrasts = contrast_table(scores)
-    fine = {m: of.predictions for m, of in results.items() if of.predictions is not None}
-    content = {m: of.content for m, of in results.items() if of.content is not None}
     by_claim = {claim: contrasts[contrasts["claim"] == claim] for claim in (2, 3, 4)}
     results_of_claims = [
-        by_counts({role: identified(rows) for role, rows in _values_by_role(roles, fine).items()}),
+        by_counts({role: identified(tables) for role, tables in _by_role(roles, results, PREDICTED).items()}),
         *(by_contrasts(rows) for rows in by_claim.values()),
-        by_ranks(scores[FINE], _values_by_role(roles, content)),
+        by_ranks(scores[FINE], _by_role(roles, results, CONTENT)),
     ]
     encoders = "; ".join(f"{role}: {', '.join(names)}" for role, names in roles.items())
     claims = [
@@ -434,11 +416,6 @@ def _tables_of_set(
     return pd.DataFrame(claims), contrasts.assign(first=first, second=second)
 
 
-def _values_by_role(roles: Roles, values: Mapping) -> dict[str, list]:
-    found = {role: [values[m] for m in models if m in values] for role, models in roles.items()}
-    return {role: each for role, each in found.items() if each}
-
-
 def _balanced(rows: pd.DataFrame) -> ClusterSums:
     classes = sorted(rows["truth"].unique())
     truth, predicted = (codes(rows[column], classes) for column in ("truth", "predicted"))
@@ -452,7 +429,3 @@ def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSu
     padded = np.zeros((len(photographs), sums.sums.shape[1]))
     padded[np.searchsorted(photographs, np.unique(mine))] = sums.sums
     return ClusterSums(padded, sums.score)
-
-
-def _hits(rows: pd.DataFrame) -> ClusterSums:
-    return mean((rows["truth"] == rows["predicted"]).to_numpy(), photographs(rows))

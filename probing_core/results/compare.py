@@ -197,7 +197,7 @@ def contrasts_of(run: Run, model: str) -> Contrasts:
 
 
 def _tested(run: Run, model: str) -> Tested:
-    return partial(run.tested, model, facts=RANKING_FACTS)
+    return partial(run.predictions, model, facts=RANKING_FACTS)
 
 
 def contrasts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from probing_core.charts.theme import BASELINE
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.seeds import seed_of
-from probing_core.measures.statistics import ClusterSums, holm, sign_flips
+from probing_core.measures.statistics import ClusterSums, holm, interval, sign_flips
 from probing_core.results.run import Run
 
 GENERALIZING = ("unseen", "far")
@@ -78,18 +78,28 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
     if board.empty:
         return board
     board = in_order(board)
-    placed = has_place(board)
+    placed = board[has_place(board)]
     # By place and not by name: two folders may have the same.
     accuracies = [
         accuracy(runs[place], model, task, subset)
-        for place, model in zip(board.loc[placed, "place"].tolist(), board.loc[placed, "model"].tolist(), strict=True)
+        for place, model in zip(placed["place"].tolist(), placed["model"].tolist(), strict=True)
     ]
-    board = board.drop(columns="place")
-    board["difference"] = board["value"].iloc[0] - board["value"]
-    board["p"] = np.nan
-    board.loc[placed, "p"] = [np.nan, *against_best(accuracies)]
-    board["apart"] = board["p"] < SIGNIFICANCE
-    return board
+    board = board.drop(columns="place").assign(difference=board["value"].iloc[0] - board["value"])
+    return beside_best(board, accuracies)
+
+
+def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums] | Mapping[str, AccuracySums]) -> pd.DataFrame:
+    """Return a ranking with ``p`` of the difference to the best model (`against_best`; NaN where none was compared) and
+    ``apart`` (bool).
+
+    Args:
+        sums: of the models that have a place, in order, or by the name of a model.
+    """
+    placed = has_place(board)
+    ranked = [sums[model] for model in board.loc[placed, "model"]] if isinstance(sums, Mapping) else sums
+    board = board.assign(p=np.nan)
+    board.loc[placed, "p"] = [np.nan, *against_best(ranked)]
+    return board.assign(apart=board["p"] < SIGNIFICANCE)
 
 
 def standing(row: Any) -> str:
@@ -150,7 +160,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
 
 def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
     """Return the balanced accuracy of a model on a subset of its test predictions."""
-    predictions = run.tested(model, task, RANKING_FACTS)
+    predictions = run.predictions(model, task, RANKING_FACTS)
     if predictions.empty:
         return AccuracySums(np.empty(0, str), None)
     return accuracy_of(of_subset(predictions, subset, run.far))
@@ -228,3 +238,51 @@ def sums_over(found: AccuracySums, bases: np.ndarray) -> ClusterSums:
     """Return the sums of some of its photographs, ``bases`` in order."""
     assert found.sums is not None
     return replace(found.sums, sums=found.sums.sums[np.searchsorted(found.bases, bases)])
+
+
+TOLD_APART = ["truth", "predicted", "correct", "base_id"]
+"""Columns of predictions that `tell_apart` reads."""
+
+
+def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
+    """Compare every model on the samples of two classes, best first.
+
+    A sample is right where the probe names its class, among all classes of the task. Intervals and p are clustered and
+    paired by base photograph, as in `leaderboard`.
+
+    Args:
+        predictions: model -> rows of `Run.predictions`, of the same samples for every model.
+        first, second: names of two classes.
+
+    Returns:
+        ``model``, ``seed_of`` (as in `leaderboard`), ``value`` (mean of the two recalls), ``low``, ``high``, ``first``
+        and ``second`` (recall of each), ``first_as_second``, ``second_as_first`` (share of the one that is taken for
+        the other), ``samples``, ``bases``, ``p`` against the best and ``apart``. Models without such samples are left
+        out.
+    """
+    rows, accuracies = [], dict[str, AccuracySums]()
+    for model, table in predictions.items():
+        both = table.loc[table["truth"].isin((first, second)), TOLD_APART] if len(table) else table
+        if both.empty:
+            continue
+        a, b = both[both["truth"] == first], both[both["truth"] == second]
+        accuracies[model] = accuracy_of(both)
+        assert accuracies[model].sums is not None
+        found = interval(accuracies[model].sums, low=0, high=1)
+        rows.append(
+            {
+                "model": model,
+                "value": found.value,
+                "low": found.low,
+                "high": found.high,
+                "first": a["correct"].mean(),
+                "second": b["correct"].mean(),
+                "first_as_second": (a["predicted"] == second).mean(),
+                "second_as_first": (b["predicted"] == first).mean(),
+                "samples": len(both),
+                "bases": found.clusters,
+            }
+        )
+    if not rows:
+        return pd.DataFrame()
+    return beside_best(in_order(pd.DataFrame(rows)), accuracies)

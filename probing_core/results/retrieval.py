@@ -11,10 +11,8 @@ from probing_core.compute.lazy_rows import LazyRows
 from probing_core.measures.neighbors import SAME_COSINE, directions
 from probing_core.measures.statistics import interval, mean
 from probing_core.results.ranking import (
-    SIGNIFICANCE,
     AccuracySums,
-    against_best,
-    has_place,
+    beside_best,
     in_order,
     is_baseline,
 )
@@ -94,12 +92,7 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
         of_model = mean(own["value"].to_numpy(float), base)
         sums[model] = AccuracySums(np.asarray(bases, str), of_model)
         found.append({"model": model} | interval(of_model, low=0.0, high=1.0).columns)
-    board = in_order(pd.DataFrame(found))
-    placed = has_place(board)
-    board["p"] = np.nan
-    board.loc[placed, "p"] = [np.nan, *against_best([sums[model] for model in board.loc[placed, "model"]])]
-    board["apart"] = board["p"] < SIGNIFICANCE
-    return board
+    return beside_best(in_order(pd.DataFrame(found)), sums)
 
 
 def recall(run: Run) -> pd.DataFrame:

@@ -18,12 +18,10 @@ from probing_core.paths import reference_run, refuse_address
 from probing_core.probes.base import LinearProbe
 from probing_core.results.pictures import Pictures
 from probing_core.run import layout
-from probing_core.run.columns import Where
-from probing_core.run.embeddings import has_embeddings, lazy_embeddings
+from probing_core.run.columns import FACTS, SampleTable, Where
 from probing_core.run.layout import map_path, neighbors_path
-from probing_core.run.models import embeds_pictures, model_entries, without_passed_over
+from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries, without_passed_over
 from probing_core.run.recipe import Recipe, read_recipe
-from probing_core.run.sample_table import FACTS, SampleTable
 from probing_core.run.store import Store, completed_on
 from probing_core.transforms.base import GROUPS, Image
 
@@ -195,27 +193,14 @@ class Run:
 
         return [name for name in self.store.names() if name.endswith(layout.PARQUET) and TABLE.stage_of(name)]
 
-    def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return every tested sample of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
+    def predictions(
+        self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None
+    ) -> pd.DataFrame:
+        """Return the tested samples of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
 
-        Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those of `samples` (all,
-        or ``facts`` alone) and ``correct`` (bool). Empty if the run has none.
-
-        Raises:
-            BadRun: a sample is unknown, or is there twice.
-        """
-        name = layout.predictions_path(model, task)
-        table = self.table(name)
-        if table.empty:
-            return table
-        rows = self._samples.positions(table["sample"].to_numpy(), name)
-        known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
-        joined = pd.concat([table, known.take(rows).reset_index(drop=True)], axis=1)
-        return joined.assign(correct=joined["truth"] == joined["predicted"])
-
-    def tested(self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None) -> pd.DataFrame:
-        """Return `predictions`, of millions of samples too: no other column is read, and texts are categories, in
-        order; ``truth`` and ``predicted`` share theirs.
+        Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those ``facts`` of
+        `samples` (all, if not given) and ``correct`` (bool). No other column is read: there may be millions of samples.
+        Texts are categories, in order; ``truth`` and ``predicted`` share theirs. Empty if the run has none.
 
         Args:
             where: column of the predictions -> the values of it that are wanted; all samples, if not given.

@@ -9,7 +9,6 @@ import pandas as pd
 
 from probing_core.compute.names import GROUP_SUBSET, LAYERS, VARIANCE
 from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
-from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import of_subset
 from probing_core.results.run import Run
 from probing_core.run import layout
@@ -102,7 +101,7 @@ def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
 
     Transforms in rows, in the order of the bank, groups in columns; empty where the run has no such predictions.
     """
-    unseen = run.tested(model, task, ("transform",), {"seen": [False]})
+    unseen = run.predictions(model, task, ("transform",), {"seen": [False]})
     unseen = unseen if unseen.empty else of_subset(unseen, "unseen", run.far)
     if unseen.empty:
         return unseen, 0
@@ -225,3 +224,20 @@ def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
     best = best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *COLUMNS]]
     place = {base: i for i, base in enumerate(depth.index)} | {"fine": 0, "content": 1}
     return best.sort_values(["base", "task"], key=lambda column: column.map(place), ignore_index=True)
+
+
+def confusion_matrix(predictions: pd.DataFrame, classes: Sequence[str], truth: str = "truth") -> pd.DataFrame:
+    """Return the share of each true class that was taken for each class.
+
+    Args:
+        predictions: rows with ``truth`` and ``predicted``.
+        classes: the columns, and the rows unless ``truth`` names another column.
+        truth: the column whose values are the rows.
+
+    Returns:
+        Truth in rows, predictions in columns; each row sums to 1, and one without samples is NaN.
+    """
+    rows = list(classes) if truth == "truth" else list(dict.fromkeys(predictions[truth]))
+    counts = pd.crosstab(predictions[truth], predictions["predicted"])
+    counts = counts.reindex(index=rows, columns=list(classes), fill_value=0).astype(float)
+    return counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0).rename_axis(index="truth", columns="predicted")

@@ -19,7 +19,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import Interval, interval
 from probing_core.paths import data_dir, reference_run
 from probing_core.results.run import Run
-from probing_core.run.probes import read_fitted_noticing, read_noticing
+from probing_core.run.live import read_fitted_noticing, read_noticing
 from probing_core.transforms import resolve
 
 ELSEWHERE = "answers.parquet"

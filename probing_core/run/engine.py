@@ -28,7 +28,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.run.layout import UNITS, unit_name, units_at
+from probing_core.run.layout import UNITS, unit_name, units_at, units_name
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.run.store import Content, Files, Store, digest
 
@@ -87,8 +87,8 @@ class Row:
         count: scope, binding -> number of units of a folder.
         group: rows that follow each other and name the same group are made binding by binding: of one model after
             another, so that what is read of a model serves them all (`Given.kept`).
-        make: files that it reads, what it is given -> content of ``path`` and of each of ``beside``, by their paths in
-            the row. Of what is made in units, from these; if not given, it is the units one after the other.
+        make: files that it reads, what it is given -> content of ``path``; where there is something ``beside``, content
+            by path in the row. Of what is made in units, from these; if not given, it is the units one after the other.
         doing: what is said while it is made, with placeholders.
     """
 
@@ -104,7 +104,7 @@ class Row:
     units: Callable[[Sequence[Units]], None] | None = None
     count: Callable[[Any, Binding], int] | None = None
     group: str = ""
-    make: Callable[[Reads, Given], Mapping[str, Content]] | None = None
+    make: Callable[[Reads, Given], Any] | None = None
     doing: str = ""
 
     @property
@@ -112,26 +112,32 @@ class Row:
         return (self.path, *self.beside)
 
 
-Value = Callable[[Any, Binding], Any]
-"""Scope, binding -> the value of an option."""
+@dataclass(frozen=True)
+class Option:
+    """What rows depend on besides files.
+
+    Attributes:
+        value: scope, binding -> its value in JSON types, which enters keys.
+        given: scope, binding -> the object that the value describes, which makers are given in its place.
+    """
+
+    value: Callable[[Any, Binding], Any]
+    given: Callable[[Any, Binding], Any] | None = None
 
 
 class Table:
-    """The rows of a run, in order, and how the values of options are found.
+    """The rows of a run, in order, and the options that they depend on.
 
     Args:
         rows: each behind those that it reads.
-        options: name -> value in JSON types, which enters keys.
-        given: name -> value that makers are given in its place.
+        options: by name.
 
     Raises:
         ValueError: a row reads what no row before it writes, or depends on an unknown option.
     """
 
-    def __init__(
-        self, rows: Sequence[Row], options: Mapping[str, Value], given: Mapping[str, Value] | None = None
-    ) -> None:
-        self.rows, self.options, self.given = tuple(rows), options, {**options, **(given or {})}
+    def __init__(self, rows: Sequence[Row], options: Mapping[str, Option]) -> None:
+        self.rows, self.options = tuple(rows), options
         known: set[str] = set()
         for row in rows:
             for path in row.reads:
@@ -143,7 +149,7 @@ class Table:
 
     def with_rows(self, rows: Sequence[Row]) -> Table:
         """Return a table of ``rows`` with the options of this one."""
-        return Table(rows, self.options, self.given)
+        return Table(rows, self.options)
 
     def without(self, leaves_out: Callable[[Row], bool]) -> Table:
         """Return the table less some rows, which no other row reads then."""
@@ -225,7 +231,7 @@ class Plan:
         for binding in row.each(self.scope):
             outputs = {template: self._fill(template, binding) for template in row.outputs}
             reads = tuple(dict.fromkeys(path for read in row.reads for path in _found(read, binding, of_template)))
-            options = {name: self.table.options[name](self.scope, binding) for name in row.options}
+            options = {name: self.table.options[name].value(self.scope, binding) for name in row.options}
             count = 0 if row.count is None else row.count(self.scope, binding)
             artifact = Artifact(row, binding, outputs[row.path], outputs, reads, options, count)
             for template, path in outputs.items():
@@ -368,7 +374,7 @@ class Plan:
                 tried.update(one.path for one in shared)
                 self._make_in_units(shared)
             elif artifact.row.make is not None:
-                self.enter(artifact, artifact.row.make(*self.given(artifact)))
+                self.make_one(artifact)
         self.clean()
 
     def given(self, artifact: Artifact, parts: Sequence[str] = ()) -> tuple[Reads, Given]:
@@ -379,10 +385,18 @@ class Plan:
         """
         if artifact.binding != self._kept[0]:
             self._kept = artifact.binding, {}
-        names = artifact.row.options
-        options = {name: self.table.given[name](self.scope, artifact.binding) for name in names}
+        options = dict(artifact.options)
+        for name in options:
+            if (given := self.table.options[name].given) is not None:
+                options[name] = given(self.scope, artifact.binding)
         kept = self._kept[1] if artifact.row.group else {}
         return Reads(self, (*artifact.reads, *parts)), Given(artifact.binding, options, self.means, kept, parts)
+
+    def make_one(self, artifact: Artifact, parts: Sequence[str] = ()) -> None:
+        """Make an artifact all of whose inputs are there; ``parts`` are the paths of its units, where it has any."""
+        assert artifact.row.make is not None
+        made = artifact.row.make(*self.given(artifact, parts))
+        self.enter(artifact, made if artifact.row.beside else {artifact.row.path: made})
 
     def enter(self, artifact: Artifact, content: Mapping[str, Content]) -> None:
         """Write what was made; ``content`` is by the paths in the row."""
@@ -515,7 +529,7 @@ class Units:
         if artifact.is_folder:
             self.pack(whole=True)
         elif artifact.row.make is not None:
-            self._plan.enter(artifact, artifact.row.make(*self._plan.given(artifact, parts)))
+            self._plan.make_one(artifact, parts)
         elif parts:
             self._store.join_tables(artifact.path, parts, self.key, self._plan.inputs(artifact))
         else:
@@ -551,8 +565,7 @@ class Units:
 
     def _gather(self, first: int, last: int) -> None:
         parts, inputs = [self.path(unit) for unit in range(first, last + 1)], self._plan.inputs(self.artifact)
-        through = f"-{last:05d}" if last > first else ""
-        shard = f"{self.artifact.path}{unit_name(first)}{through}.safetensors"
+        shard = f"{self.artifact.path}{units_name(first, last)}"
         if last == first:
             self._store.move(parts[0], shard, inputs)
         else:

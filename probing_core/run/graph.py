@@ -6,21 +6,11 @@ Another file of a run is a row here and a function in `probing_core.run.makers`;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from probing_core.compute.claims import (
-    ABLATIONS,
-    CLAIMS,
-    CONTRASTS,
-    DOZENS,
-    FINE,
-    GROUP_TASKS,
-    SIGNIFICANCE,
-    models_of_claims,
-    roles_by_set,
-)
+from probing_core.compute.claims import FINE, GROUP_TASKS, described, models_of_claims
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
@@ -42,19 +32,17 @@ from probing_core.compute.train import train_content, train_others
 from probing_core.measures import MEASURES
 from probing_core.measures.seeds import with_place
 from probing_core.run import layout, revisions
-from probing_core.run.engine import Binding, Plan, Row, Table
+from probing_core.run.engine import Binding, Option, Plan, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.makers import (
     DETECTOR_VIEWS,
     LIVE,
-    SCORES_OF_MODEL,
     choose_images_of,
     choose_verdict_photographs,
     decide_claims,
     embed_units,
     join,
     join_fits,
-    join_parts,
     learn_detector_of,
     make_study,
     measure_for_detector,
@@ -67,6 +55,7 @@ from probing_core.run.maps import draw
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.run.scope import Scope
+from probing_core.transforms.base import Transform
 
 # which there are
 
@@ -110,20 +99,33 @@ def _other_probes(scope: Scope) -> Iterator[Binding]:
     return (binding for binding in _models(scope) if scope.has_splits)
 
 
-def _if(condition: Callable[[Scope], bool]) -> Callable[[Scope], Iterable[Binding]]:
-    return lambda scope: [{}] if condition(scope) else []
-
-
-def _any_model(scope: Scope) -> Iterable[Binding]:
-    return [{}] if any(True for _ in _models(scope)) else []
-
-
 def _studied(scope: Scope, study: str) -> Iterator[Binding]:
     return ({"model": model} for model in scope.studies.get(study, ()))
 
 
-def _any_studied(scope: Scope, study: str) -> bool:
-    return bool(scope.studies.get(study))
+# whether there is one
+
+ONE: Sequence[Binding] = ({},)
+
+
+def _planned(scope: Scope) -> Sequence[Binding]:
+    return ONE if scope.sample_sets else ()
+
+
+def _any_model(scope: Scope) -> Sequence[Binding]:
+    return ONE if any(True for _ in _models(scope)) else ()
+
+
+def _any_studied(scope: Scope, study: str) -> Sequence[Binding]:
+    return ONE if scope.studies.get(study) else ()
+
+
+def _calibrated(scope: Scope) -> Sequence[Binding]:
+    return ONE if scope.recipe.calibrate_on else ()
+
+
+def _claimed(scope: Scope) -> Sequence[Binding]:
+    return ONE if scope.has_splits and models_of_claims(list(scope.entries)) else ()
 
 
 def _verdict_models(scope: Scope) -> Iterable[Binding]:
@@ -135,51 +137,46 @@ def _verdict_models(scope: Scope) -> Iterable[Binding]:
 
 # what the options of rows are
 
-OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
-    "fingerprint": lambda s, b: s.recipe.fingerprint,
-    "view": lambda s, b: s.recipe.view,
-    "limit": lambda s, b: s.recipe.limit,
-    "live_images": lambda s, b: None,  # earlier versions had a choice here and in `embeddings`: keys stay theirs
-    "seed": lambda s, b: s.recipe.seed,
-    "repetitions": lambda s, b: s.recipe.repetitions,
-    "embeddings": lambda s, b: "float32",
-    "learns": lambda s, b: True,  # every run learns its probes; it is in the keys of format 1
-    "warps": lambda s, b: any(t.warp is not None for t in s.transforms),
-    "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
-    "alternatives": lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far},
-    "classes": lambda s, b: [[t.name, t.group, t.far, t.unseen_in] for t in s.transforms],
-    "strengths": lambda s, b: {t.name: strengths_of(t) for t in swept(s.design)},
-    "train_samples": lambda s, b: _train_samples(s, b["model"]),
-    "calibrate_on": lambda s, b: list(s.recipe.calibrate_fingerprints),
-    "unscored": lambda s, b: list(UNSCORED.get(s.entries[b["model"]]["objective"], ())),
-    "measures": lambda s, b: [measure.name for measure in MEASURES if measure.score is not None],
-    "studies": lambda s, b: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)],
-    "models": lambda s, b: list(s.entries),
-    "map": lambda s, b: [NEIGHBORS, LANDMARKS],
-    "claims": lambda s, b: [
-        list(CLAIMS),
-        [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],
-        DOZENS,
-        SIGNIFICANCE,
-        roles_by_set(list(s.entries)),
-    ],
-}
-"""Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
-which memory may decide, and ``models``, ``unscored`` and ``claims``, which the models decide."""
 
-GIVEN: Mapping[str, Callable[[Scope, Binding], Any]] = {
-    "fingerprint": lambda s, b: s.corpora,
-    **dict.fromkeys(("transforms", "classes", "warps"), lambda s, b: s.transforms),
-    "train_samples": lambda s, b: most_to_learn(s.entries[b["model"]]["dim"]),
-    "claims": lambda s, b: list(s.entries),
-}
-"""Objects that makers are given for an option whose value in a key only describes them, such as the corpora."""
+def _transforms(scope: Scope, binding: Binding) -> Sequence[Transform]:
+    return scope.transforms
 
 
-def _train_samples(scope: Scope, model: str) -> int | None:
+def _train_samples(scope: Scope, binding: Binding) -> int | None:
     """Return how many samples a probe learns from, where memory holds fewer than there are."""
-    most = most_to_learn(scope.entries[model]["dim"])
+    most = most_to_learn(scope.entries[binding["model"]]["dim"])
     return most if most < len(scope.sample_sets[""]) else None
+
+
+OPTIONS: Mapping[str, Option] = {
+    "fingerprint": Option(lambda s, b: s.recipe.fingerprint, given=lambda s, b: s.corpora),
+    "view": Option(lambda s, b: s.recipe.view),
+    "limit": Option(lambda s, b: s.recipe.limit),
+    # Earlier versions had a choice here and in `embeddings`: keys stay theirs.
+    "live_images": Option(lambda s, b: None),
+    "seed": Option(lambda s, b: s.recipe.seed),
+    "repetitions": Option(lambda s, b: s.recipe.repetitions),
+    "embeddings": Option(lambda s, b: "float32"),
+    "learns": Option(lambda s, b: True),  # every run learns its probes; it is in the keys of format 1
+    "warps": Option(lambda s, b: any(t.warp is not None for t in s.transforms), given=_transforms),
+    "transforms": Option(
+        lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
+        given=_transforms,
+    ),
+    "alternatives": Option(lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far}),
+    "classes": Option(lambda s, b: [[t.name, t.group, t.far, t.unseen_in] for t in s.transforms], given=_transforms),
+    "strengths": Option(lambda s, b: {t.name: strengths_of(t) for t in swept(s.design)}),
+    "train_samples": Option(_train_samples),
+    "calibrate_on": Option(lambda s, b: list(s.recipe.calibrate_fingerprints)),
+    "unscored": Option(lambda s, b: list(UNSCORED.get(s.entries[b["model"]]["objective"], ()))),
+    "measures": Option(lambda s, b: [measure.name for measure in MEASURES if measure.score is not None]),
+    "studies": Option(lambda s, b: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)]),
+    "models": Option(lambda s, b: list(s.entries)),
+    "map": Option(lambda s, b: [NEIGHBORS, LANDMARKS]),
+    "claims": Option(lambda s, b: described(list(s.entries)), given=lambda s, b: list(s.entries)),
+}
+"""What rows depend on besides files. The recipe alone decides it, but for ``train_samples``, which memory may decide,
+and ``models``, ``unscored`` and ``claims``, which the models decide."""
 
 
 # the table
@@ -187,6 +184,7 @@ def _train_samples(scope: Scope, model: str) -> int | None:
 MODEL = layout.model_path(ANY_MODEL)
 EMBEDDINGS = layout.embeddings_folder(ANY_MODEL)
 VIEWS = layout.scored_views_path(ANY_MODEL)
+SCORES_OF_MODEL = layout.scores_path(ANY_MODEL)
 
 _probe = partial(layout.probe_path, ANY_MODEL)
 _predictions = partial(layout.predictions_path, ANY_MODEL)
@@ -228,7 +226,7 @@ def _embed_rows() -> Iterator[Row]:
         holds="one row a transformed image",
         reads=(layout.IMAGES,),
         options=(*VERSIONS, "repetitions"),
-        each=_if(lambda scope: bool(scope.sample_sets)),
+        each=_planned,
         **main,
     )
     yield Row(
@@ -321,7 +319,7 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=layout.VERDICT_PHOTOGRAPHS,
         holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
-        each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
+        each=_calibrated,
         reads=(layout.IMAGES,),
         options=VERDICT_OPTIONS,
         make=choose_verdict_photographs,
@@ -332,7 +330,7 @@ def _verdict_rows() -> Iterator[Row]:
         path=DETECTOR_FILE,
         holds="the detector of alterations",
         stage=TRAIN,
-        each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
+        each=_calibrated,
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
         revision=revisions.DETECTOR,
@@ -343,11 +341,10 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=DETECTOR_VIEWS,
         holds="scores of the detector on views that calibrate verdicts and report on them",
-        each=_if(lambda scope: bool(scope.recipe.calibrate_on)),
+        each=_calibrated,
         reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
         options=VERDICT_OPTIONS,
         units=score_views,
-        make=partial(join_parts, path=DETECTOR_VIEWS),
         doing="Scoring photographs for verdicts",
         **shared,
     )
@@ -358,7 +355,6 @@ def _verdict_rows() -> Iterator[Row]:
         reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT)),
         options=VERDICT_OPTIONS,
         units=score_views,
-        make=partial(join_parts, path=VIEWS),
         **shared,
     )
 
@@ -385,7 +381,7 @@ def _score_rows() -> Iterator[Row]:
         each=_any_model,
         reads=(SCORES_OF_MODEL,),
         options=("models",),
-        make=partial(join, path=layout.SCORES),
+        make=join,
         doing="Joining tables",
         **shared,
     )
@@ -421,10 +417,10 @@ def _study_rows() -> Iterator[Row]:
         yield Row(
             path=layout.table_path(study.name),
             holds=f"the study of {study.name}, of all models",
-            each=_if(partial(_any_studied, study=study.name)),
+            each=partial(_any_studied, study=study.name),
             reads=(layout.study_path(ANY_MODEL, study.name),),
             options=("models",),
-            make=partial(join, path=layout.table_path(study.name)),
+            make=join,
             doing="Joining tables",
             **shared,
         )
@@ -434,7 +430,7 @@ def _claim_rows() -> Iterator[Row]:
     yield Row(
         path=layout.CLAIMS,
         holds="what becomes of the claims, with the contrasts that decide them and the ablations beside it",
-        each=_if(lambda scope: scope.has_splits and bool(models_of_claims(list(scope.entries)))),
+        each=_claimed,
         reads=(layout.SAMPLES, *map(_predictions, (FINE, ANY_TASK, CONTENT))),
         options=("classes", "claims"),
         revision=revisions.CLAIMS,
@@ -484,7 +480,6 @@ TABLE = Table(
         *_map_rows(),
     ),
     OPTIONS,
-    GIVEN,
 )
 
 

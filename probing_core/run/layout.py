@@ -117,14 +117,14 @@ def embeddings_folder(model: str, series: str = "") -> str:
     return f"{model_folder(model)}{_samples_folder(series)}"
 
 
-def embeddings_path(model: str, index: int, series: str = "", last: int | None = None) -> str:
-    """Return the path of one unit, or of all from it to ``last``."""
-    through = "" if last is None else f"-{last:05d}"
-    return f"{embeddings_folder(model, series)}{unit_name(index)}{through}.safetensors"
+def units_name(first: int, last: int) -> str:
+    """Return the name of the file of some units of a folder, from ``first`` to ``last``; `units_at` reads it."""
+    through = f"-{last:05d}" if last > first else ""
+    return f"{unit_name(first)}{through}.safetensors"
 
 
 def units_at(path: str) -> tuple[int, int]:
-    """Return first and last unit of the embeddings at ``path``."""
+    """Return first and last unit of the file of a folder at ``path``."""
     first, *last = path.rpartition("/")[2].removesuffix(".safetensors").split("-")[1:]
     return int(first), int(last[0] if last else first)
 
@@ -133,12 +133,6 @@ def is_embeddings_path(path: str) -> bool:
     """Return whether embeddings lie at ``path``: they are large, and made again where the corpus is."""
     inner = path.removeprefix(MODELS).partition("/")[2]
     return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES))
-
-
-def is_for_live_use(path: str) -> bool:
-    """Return whether what lies at ``path`` serves live predictions or maps of a model, and no table or score."""
-    inner = path.removeprefix(MODELS).partition("/")[2]
-    return path.startswith(MODELS) and inner.startswith(("probes/", "map", "neighbors", "verdicts."))
 
 
 def probe_path(model: str, task: str) -> str:

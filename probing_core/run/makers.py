@@ -11,7 +11,7 @@ import pandas as pd
 
 from probing_core.compute.claims import FINE, GROUP_TASKS, claim_tables, model_results, models_of_claims
 from probing_core.compute.live import PictureCrops, Prediction, predictions_of
-from probing_core.compute.model_samples import ModelSamples
+from probing_core.compute.model_samples import ModelSamples, most_to_learn
 from probing_core.compute.names import (
     CALIBRATED,
     DEPLOYMENT,
@@ -32,20 +32,18 @@ from probing_core.detector.learning import can_learn, choose_photographs, learn_
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.run import layout
-from probing_core.run.embeddings import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
+from probing_core.run.columns import SampleTable
 from probing_core.run.engine import Given, Reads, Units
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
-from probing_core.run.loaded import LoadedModels
+from probing_core.run.live import LoadedModels, read_probe
+from probing_core.run.models import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.options import EMBED
-from probing_core.run.probes import read_probe
-from probing_core.run.sample_table import SampleTable
 from probing_core.run.scope import Means
 from probing_core.run.setup import Corpora
 from probing_core.run.store import Content
 from probing_core.run.worker import Job
 from probing_core.transforms import FAR_CONTROL, resolve
 
-SCORES_OF_MODEL = layout.scores_path(ANY_MODEL)
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
 TASKS = (FINE, *GROUP_TASKS, CONTENT)
@@ -65,9 +63,9 @@ def _design(given: Given) -> Design:
 DESCRIBING = ("view", "seed", "repetitions", "limit")
 
 
-def choose_images_of(files: Reads, given: Given) -> Mapping[str, Content]:
+def choose_images_of(files: Reads, given: Given) -> pd.DataFrame:
     report = lambda done, total: given.means.progress.update("images", done, total, "Reading images")  # noqa: E731
-    return {layout.IMAGES: choose_images(_design(given), given.options["fingerprint"].own, report)}
+    return choose_images(_design(given), given.options["fingerprint"].own, report)
 
 
 def embed_units(made: Sequence[Units], series: str) -> None:
@@ -95,7 +93,8 @@ def _model_samples(files: Reads, given: Given) -> ModelSamples:
     if has_embeddings(files, model, RENDERING):
         columns = files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
         rendered = columns, read_embeddings(files, model, series=RENDERING)
-    return ModelSamples(**_known(files, given), train_samples=given.options["train_samples"], rendered=rendered)
+    known = _known(files, given)
+    return ModelSamples(**known, train_samples=most_to_learn(known["X"].shape[1]), rendered=rendered)
 
 
 def _known(files: Reads, given: Given) -> dict[str, Any]:
@@ -130,7 +129,7 @@ def _trained(given: Given, name: str, trained: Trained) -> Mapping[str, Content]
     return found | {layout.fits_path(*named(name)): trained.fits}
 
 
-def score(files: Reads, given: Given) -> Mapping[str, Content]:
+def score(files: Reads, given: Given) -> pd.DataFrame:
     model, transforms = given.binding["model"], given.options["classes"]
     paths = {name: layout.predictions_path(model, name) for name in (*TASKS, ORACLE, OTHER_PROBES)}
     names = [name for name, path in paths.items() if files.has(path)]
@@ -144,22 +143,21 @@ def score(files: Reads, given: Given) -> Mapping[str, Content]:
         predictions = samples.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
         fits = files.read_table(layout.fits_path(model, CONTENT if name == ORACLE else name))
         rows += score_rows(model, name, predictions, fits, classes, far, given.options["unscored"])
-    return {SCORES_OF_MODEL: pd.DataFrame(rows)}
+    return pd.DataFrame(rows)
 
 
-def join(files: Reads, given: Given, path: str) -> Mapping[str, Content]:
-    tables = [files.read_table(name) for name in files.paths if files.has(name)]
-    return {path: pd.concat(tables, ignore_index=True)}
+def join(files: Reads, given: Given) -> pd.DataFrame:
+    return pd.concat([files.read_table(path) for path in files.paths if files.has(path)], ignore_index=True)
 
 
-def join_fits(files: Reads, given: Given) -> Mapping[str, Content]:
+def join_fits(files: Reads, given: Given) -> pd.DataFrame:
     names = [*TASKS, OTHER_PROBES]
     paths = [layout.fits_path(model, name) for model in given.options["models"] for name in names]
-    return {layout.FITS: pd.concat([files.read_table(path) for path in paths if files.has(path)], ignore_index=True)}
+    return pd.concat([files.read_table(path) for path in paths if files.has(path)], ignore_index=True)
 
 
-def make_study(files: Reads, given: Given, study: Study) -> Mapping[str, Content]:
-    return {layout.study_path(ANY_MODEL, study.name): study.make(studied(files, given, study))}
+def make_study(files: Reads, given: Given, study: Study) -> pd.DataFrame:
+    return study.make(studied(files, given, study))
 
 
 def studied(files: Reads, given: Given, study: Study) -> StudiedModel | SeriesData:
@@ -200,9 +198,9 @@ def decide_claims(files: Reads, given: Given) -> Mapping[str, Content]:
     return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
 
 
-def choose_verdict_photographs(files: Reads, given: Given) -> Mapping[str, Content]:
+def choose_verdict_photographs(files: Reads, given: Given) -> pd.DataFrame:
     corpus, *others = given.options["fingerprint"].all
-    return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(_design(given), files.table(layout.IMAGES), corpus, others)}
+    return choose_photographs(_design(given), files.table(layout.IMAGES), corpus, others)
 
 
 def measure_for_detector(made: Sequence[Units]) -> None:
@@ -221,12 +219,12 @@ def measure_for_detector(made: Sequence[Units]) -> None:
             )
 
 
-def learn_detector_of(files: Reads, given: Given) -> Mapping[str, Content]:
+def learn_detector_of(files: Reads, given: Given) -> bytes | None:
     if not given.parts:
-        return {}
+        return None
     measured = [files.read_arrays(part) for part in given.parts]
     photographs = files.table(layout.VERDICT_PHOTOGRAPHS)
-    return {DETECTOR_FILE: learn_detector(measured, photographs, given.options["transforms"]).to_bytes()}
+    return learn_detector(measured, photographs, given.options["transforms"]).to_bytes()
 
 
 def score_views(made: Sequence[Units]) -> None:
@@ -235,7 +233,8 @@ def score_views(made: Sequence[Units]) -> None:
     means, corpora = given.means, given.options["fingerprint"]
     units = scored_from(made[0].files.table(layout.VERDICT_PHOTOGRAPHS))
     # Where there were too few photographs, there is no detector.
-    asked = {_scoring(one): one for one in made if "model" in one.given.binding or one.files.has(DETECTOR_FILE)}
+    named = [(one.given.binding.get("model", DETECTOR), one) for one in made]
+    asked = {name: one for name, one in named if name != DETECTOR or one.files.has(DETECTOR_FILE)}
     lacking: dict[int, list[str]] = {}
     for name, one in asked.items():
         for i in one.lacking(len(units)):
@@ -269,16 +268,6 @@ def _predicts(files: Reads, name: str, models: LoadedModels) -> Callable[[list[P
         return predictions_of(name, probe.classes, groups, crops, probe.probabilities(X), X)
 
     return predict
-
-
-def join_parts(files: Reads, given: Given, path: str) -> Mapping[str, Content]:
-    tables = [files.read_table(part) for part in given.parts]
-    return {path: pd.concat(tables, ignore_index=True)} if tables else {}
-
-
-def _scoring(units: Units) -> str:
-    """Return the model whose scored views are made, or the detector."""
-    return units.given.binding.get("model", DETECTOR)
 
 
 def _missing_corpora(corpora: Corpora, means: Means) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,16 +12,15 @@ import pandas as pd
 import psutil
 from threadpoolctl import threadpool_limits
 
-from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.maps import LANDMARKS, Residuals, map_table, neighbor_table, read_as
+from probing_core.compute.maps import LANDMARKS, map_table, neighbor_table, read_as
 from probing_core.compute.names import READINGS
 from probing_core.compute.parallel import cores
 from probing_core.compute.samples import samples_on_maps
 from probing_core.compute.workers import Workers
 from probing_core.run import layout
-from probing_core.run.embeddings import lazy_embeddings
 from probing_core.run.engine import Units
 from probing_core.run.layout import ANY_MODEL
+from probing_core.run.models import lazy_embeddings
 from probing_core.run.options import PROJECT
 from probing_core.run.store import Files, RunFiles
 
@@ -41,77 +40,54 @@ class Drawing:
 
     Attributes:
         model, reading: which one.
+        near: whether it is the table of neighbors, and not the map.
         seed: of UMAP.
         far: transformations that no probe names: they are on maps, and no neighbors.
     """
 
     model: str
     reading: str
+    near: bool
     seed: int = 0
     far: tuple[str, ...] = ()
 
 
-def map_of(files: Files, drawing: Drawing) -> pd.DataFrame:
-    X, samples = _samples_of(files, drawing)
-    return map_table(X, samples, drawing.seed)
-
-
-def neighbors_of(files: Files, drawing: Drawing) -> pd.DataFrame:
-    X, samples = _samples_of(files, drawing)
-    named = np.flatnonzero(~samples["transform"].isin(drawing.far))
-    return neighbor_table(X.at(named), samples.iloc[named])
-
-
-def _samples_of(files: Files, drawing: Drawing) -> tuple[LazyRows | Residuals, pd.DataFrame]:
-    """Return the samples of a map, and their embeddings in its reading."""
-    columns = ["sample", "image_id", "base_id", "transform", "repetition", "draw"]
-    samples = files.read_table(layout.SAMPLES, columns)
-    rows = samples_on_maps(samples, files.read_table(layout.IMAGES))
-    samples = samples.iloc[rows].reset_index(drop=True)
-    return read_as(lazy_embeddings(files, drawing.model).at(rows), samples, drawing.reading), samples
-
-
-MADE: dict[str, tuple[str, Callable[[Files, Drawing], pd.DataFrame], str]] = {
-    path(ANY_MODEL, reading): (reading, make, doing)
-    for path, make, doing in (
-        (layout.map_path, map_of, "Drawing the map of"),
-        (layout.neighbors_path, neighbors_of, "Finding neighbors of"),
-    )
+DRAWN = {
+    path(ANY_MODEL, reading): (reading, path is layout.neighbors_path)
+    for path in (layout.map_path, layout.neighbors_path)
     for reading in READINGS
 }
-"""Path of a row -> its reading, what makes its table, and what is said meanwhile."""
+"""Path of a row -> its reading, and whether it is of neighbors."""
 
 
 def draw(made: Sequence[Units]) -> None:
     """Make the missing maps and tables of neighbors, side by side where cores and memory allow."""
     lacking = [units for units in made if units.lacking(1)]
-    if not lacking:
-        return
-    means = made[0].given.means
-    says = [f"{MADE[one.artifact.row.path][2]} {one.given.binding['model']}" for one in lacking]
+    says = [one.artifact.row.doing.format(**one.given.binding) for one in lacking]
     for done, (units, table) in enumerate(zip(lacking, _tables(lacking), strict=True)):
         units.write(0, table)
-        means.progress.update(PROJECT, done + 1, len(lacking), says[min(done + 1, len(lacking) - 1)])
+        units.given.means.progress.update(PROJECT, done + 1, len(lacking), says[min(done + 1, len(lacking) - 1)])
 
 
 def _tables(lacking: Sequence[Units]) -> Iterator[pd.DataFrame]:
-    jobs = [(one.artifact.row.path, _drawing(one)) for one in lacking]
-    shapes = [lazy_embeddings(one.files, one.given.binding["model"]).shape for one in lacking]
-    jobs_at_once = lacking[0].given.means.options.jobs
-    count = min(workers(shapes[0][0], max(dim for _, dim in shapes), jobs_at_once), len(jobs))
+    if not lacking:
+        return
+    drawings = [_drawing(one) for one in lacking]
+    shapes = [lazy_embeddings(one.files, drawing.model).shape for one, drawing in zip(lacking, drawings, strict=True)]
+    jobs = lacking[0].given.means.options.jobs
+    count = min(workers(shapes[0][0], max(dim for _, dim in shapes), jobs), len(drawings))
     if count < 2:
-        for units, (path, drawing) in zip(lacking, jobs, strict=True):
-            yield _on_one_core(units.files, path, drawing)
+        for units, drawing in zip(lacking, drawings, strict=True):
+            yield _on_one_core(units.files, drawing)
         return
     with Workers(count) as pool:
-        yield from pool.map(partial(_draw_in, lacking[0].files.root), jobs)
+        yield from pool.map(partial(_draw_in, lacking[0].files.root), drawings)
 
 
 def _drawing(units: Units) -> Drawing:
-    given = units.given
-    far = tuple(t.name for t in given.options.get("classes", ()) if t.far)
-    reading = MADE[units.artifact.row.path][0]
-    return Drawing(given.binding["model"], reading, given.options.get("seed", 0), far)
+    options = units.given.options
+    far = tuple(t.name for t in options.get("classes", ()) if t.far)
+    return Drawing(units.given.binding["model"], *DRAWN[units.artifact.row.path], options.get("seed", 0), far)
 
 
 def workers(samples: int, dim: int, jobs: int | None) -> int:
@@ -127,12 +103,20 @@ def workers(samples: int, dim: int, jobs: int | None) -> int:
     return min(jobs or cores(), int(psutil.virtual_memory().available // memory))
 
 
-def _draw_in(root: Path, job: tuple[str, Drawing]) -> pd.DataFrame:
-    """Return the table of one artifact of the run ``root``, in a process of its own."""
-    return _on_one_core(RunFiles(root), *job)
+def _draw_in(root: Path, drawing: Drawing) -> pd.DataFrame:
+    """Return one table of the run ``root``, in a process of its own."""
+    return _on_one_core(RunFiles(root), drawing)
 
 
-def _on_one_core(files: Files, path: str, drawing: Drawing) -> pd.DataFrame:
+def _on_one_core(files: Files, drawing: Drawing) -> pd.DataFrame:
     """Return a table whose bytes do not depend on how many are made at once."""
     with threadpool_limits(1):
-        return MADE[path][1](files, drawing)
+        columns = ["sample", "image_id", "base_id", "transform", "repetition", "draw"]
+        samples = files.read_table(layout.SAMPLES, columns)
+        rows = samples_on_maps(samples, files.read_table(layout.IMAGES))
+        samples = samples.iloc[rows].reset_index(drop=True)
+        X = read_as(lazy_embeddings(files, drawing.model).at(rows), samples, drawing.reading)
+        if not drawing.near:
+            return map_table(X, samples, drawing.seed)
+        named = np.flatnonzero(~samples["transform"].isin(drawing.far))
+        return neighbor_table(X.at(named), samples.iloc[named])

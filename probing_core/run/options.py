@@ -1,17 +1,21 @@
-"""What may be asked of a run, in one place.
+"""What may be asked of a run, in one place, and how it was asked last.
 
 From `Options` are derived the arguments of ``probing run``, the recipe's values, what the page New run starts, and the
-command that is shown for a run.
+command that is shown for a run. The recipe holds only what a run is, so executor, device and precision are noted in
+``log/``: whoever goes on with a run does it in the same way.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from probing_core.run.layout import LAST_OPTIONS
 from probing_core.run.recipe import VIEW
+from probing_core.run.store import write_atomically
 
 LOCAL, RAY = "local", "ray"
 EXECUTORS = (LOCAL, RAY)
@@ -109,3 +113,27 @@ DEFAULTS = Options()
 def flag(option: Field) -> str:
     """Return ``--calibrate-on`` of the field ``calibrate_on``."""
     return "--" + option.name.replace("_", "-")
+
+
+NOTED = {"device": "device", "precision": "precision", "engine": "executor", "address": "address"}
+"""Name in the file -> option, of those of which a recipe has no trace."""
+
+
+def note_options(run: Path, options: Options) -> None:
+    """Note those of ``options`` in the folder of a run that no recipe holds."""
+    noted = {name: getattr(options, option) for name, option in NOTED.items()}
+    write_atomically(run / LAST_OPTIONS, json.dumps(noted).encode())
+
+
+def last_options(run: Path) -> Options:
+    """Read the options that `note_options` noted; the defaults where they are unknown."""
+    try:
+        noted = json.loads((run / LAST_OPTIONS).read_bytes())
+        options = Options(**{option: noted[name] for name, option in NOTED.items()})
+    except (OSError, ValueError, KeyError, TypeError):
+        return DEFAULTS
+    texts = (options.device, options.precision, options.address or "")
+    sound = options.executor in EXECUTORS and all(isinstance(text, str) for text in texts)
+    if not sound or (options.executor == LOCAL and options.address):
+        return DEFAULTS
+    return options

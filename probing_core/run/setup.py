@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from probing_core.compute.parallel import cores
 from probing_core.corpora import absolute_name, open_corpus
@@ -94,9 +93,11 @@ def _asked_for(store: Store, options: Options) -> tuple[Recipe | None, Recipe, C
         recipe = _new_recipe(options, corpus, calibrating, models)
         return None, recipe, Corpora(recipe, corpus, calibrating)
     before = recipe = read_recipe(store)
-    elsewhere = _named_again(options.corpus, recipe.corpus)
-    calibrating = _named_again_each(options.calibrate_on or (), recipe.calibrate_on)
-    requested = _requested_entries(options)
+    elsewhere = next(iter(_named_again([options.corpus] if options.corpus else (), [recipe.corpus])), None)
+    calibrating = _named_again(options.calibrate_on or (), recipe.calibrate_on)
+    requested = options.entries()
+    if options.transforms:
+        requested["transforms"] = with_identity(options.transforms)
     if elsewhere:
         requested["fingerprint"] = elsewhere.fingerprint
     if calibrating:
@@ -144,22 +145,9 @@ def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating
     return difference
 
 
-def _named_again(name: str | None, known: str) -> Corpus | None:
-    """Return the corpus ``name`` where it is another name than the ``known`` one; it may be the same corpus."""
-    return open_corpus(name) if name and absolute_name(name) != known else None
-
-
-def _named_again_each(names: Sequence[str], known: Sequence[str]) -> list[Corpus]:
-    """Return all the corpora ``names`` where one of them is not named as in ``known``."""
+def _named_again(names: Sequence[str], known: Sequence[str]) -> list[Corpus]:
+    """Return all the corpora ``names`` where one of them is not named as in ``known``; they may be the same corpora."""
     return [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(known) else []
-
-
-def _requested_entries(options: Options) -> dict[str, Any]:
-    """Return the entries of a recipe that the options ask for, models and corpora apart."""
-    entries = options.entries()
-    if options.transforms:
-        entries["transforms"] = with_identity(options.transforms)
-    return entries
 
 
 def _new_recipe(

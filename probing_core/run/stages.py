@@ -18,9 +18,8 @@ from probing_core.run.costs import by_name, foreseen, steps_left
 from probing_core.run.embed import embed, to_load
 from probing_core.run.engine import COMPLETE, Artifact, Plan, Table
 from probing_core.run.graph import TABLE, build
-from probing_core.run.last_options import note_options
 from probing_core.run.layout import IMAGES, RECIPE, UNITS
-from probing_core.run.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options
+from probing_core.run.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options, note_options
 from probing_core.run.progress import LOADING, SILENT, Progress
 from probing_core.run.recipe import Recipe, write_recipe
 from probing_core.run.scope import Scope

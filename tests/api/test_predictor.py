@@ -17,8 +17,7 @@ from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
 from probing_core.run import loaded
 from probing_core.run.layout import probe_path
-from probing_core.run.loaded import LoadedModels
-from probing_core.run.probes import read_noticing
+from probing_core.run.live import LoadedModels, read_noticing
 from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.compute.test_samples import make_all

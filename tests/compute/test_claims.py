@@ -43,8 +43,8 @@ from probing_core.paths import reference_run
 from probing_core.results import claims_by_set, result_in_words
 from probing_core.results.sentences import WORDS
 from probing_core.run import layout, makers
+from probing_core.run.columns import SampleTable
 from probing_core.run.recipe import load_transforms, read_recipe
-from probing_core.run.sample_table import SampleTable
 from probing_core.run.store import Store
 from probing_core.transforms import FAR_CONTROL
 from tests.plans import plan_of

@@ -15,11 +15,11 @@ from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes.linear import fixed_penalty
-from probing_core.results.methods import how_trained
 from probing_core.results.run import Run
-from probing_core.run.embeddings import read_embeddings
+from probing_core.results.sentences import how_trained
 from probing_core.run.layout import predictions_path
-from probing_core.run.probes import read_probe
+from probing_core.run.live import read_probe
+from probing_core.run.models import read_embeddings
 from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.conftest import few_transforms, write_scenes

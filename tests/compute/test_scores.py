@@ -12,7 +12,7 @@ from probing_core.measures import MEASURES, Measure
 from probing_core.measures.statistics import mean
 from probing_core.results import Run
 from probing_core.run import layout
-from probing_core.run.sample_table import SampleTable
+from probing_core.run.columns import SampleTable
 from probing_core.run.store import Store
 from tests.plans import left, make
 

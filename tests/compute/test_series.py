@@ -15,10 +15,9 @@ from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder
 from probing_core.run import engine, revisions, worker
 from probing_core.run import sample_sets as planning
-from probing_core.run.embeddings import has_embeddings, lazy_blocks, read_embeddings
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, IMAGES, embeddings_folder, model_path, series_table
-from probing_core.run.models import PRECOMPUTED
+from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store
 from probing_core.transforms import bank, resolve

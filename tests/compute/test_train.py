@@ -29,11 +29,10 @@ from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import GRID, fit, fit_in_span, fixed_penalty
-from probing_core.run.embeddings import read_embeddings
 from probing_core.run.layout import predictions_path, probe_path
+from probing_core.run.live import read_noticing, read_probe
 from probing_core.run.makers import _model_samples
-from probing_core.run.models import differences, model_entries
-from probing_core.run.probes import read_noticing, read_probe
+from probing_core.run.models import differences, model_entries, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.stages import run
 from probing_core.run.store import Store

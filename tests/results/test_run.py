@@ -14,7 +14,7 @@ from probing_core.compute.samples import make_pair
 from probing_core.errors import BadRun
 from probing_core.results import PicturesMissing, Run
 from probing_core.run.layout import slug
-from probing_core.run.probes import read_probe
+from probing_core.run.live import read_probe
 from probing_core.run.store import Store
 from probing_core.transforms import GROUPS, resolve
 
@@ -31,24 +31,19 @@ def test_tables(made_run):
     assert len(run.fits) == 32
 
 
-def test_predictions_are_joined_with_their_samples(made_run):
-    run = Run.open(made_run)
-    told = run.predictions("baseline/pixels", "group-1")
-    assert (told["correct"] == (told["truth"] == told["predicted"])).all()
-    assert (told["truth"] == told["group"]).all()
-    pd.testing.assert_series_equal(told["image_id"], run.samples["image_id"].reindex(told["sample"]), check_index=False)
-
-
 @pytest.mark.parametrize("task", ["fine", "group-1"])
-def test_tested_samples_are_the_predictions_read_by_column(made_run, task):
+def test_predictions_are_joined_with_their_samples(made_run, task):
     run = Run.open(made_run)
-    told, tested = run.predictions("baseline/pixels", task), run.tested("baseline/pixels", task)
-    assert {tested[c].dtype.name for c in ("truth", "predicted", "transform", "image_id")} == {"category"}
-    texts = dict.fromkeys(tested.select_dtypes("category"), "str")
-    pd.testing.assert_frame_equal(tested.astype(texts)[list(told)], told)
-    some = run.tested("baseline/pixels", task, ("base_id",))
+    told = run.predictions("baseline/pixels", task)
+    assert {told[c].dtype.name for c in ("truth", "predicted", "transform", "image_id")} == {"category"}
+    assert told["truth"].dtype == told["predicted"].dtype
+    found = told.astype(dict.fromkeys(told.select_dtypes("category"), "str"))
+    stored = run.table(f"models/{slug('baseline/pixels')}/predictions/{task}.parquet")
+    expected = stored.merge(run.samples, on="sample", how="left", validate="one_to_one")
+    expected = expected.assign(correct=expected["truth"] == expected["predicted"])
+    pd.testing.assert_frame_equal(found[list(expected)], expected)
+    some = run.predictions("baseline/pixels", task, ("base_id",))
     assert list(some) == ["sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "base_id", "correct"]
-    assert run.tested("baseline/pixels", "content").empty
 
 
 def test_columns_and_rows_of_samples_are_those_of_the_table(made_run):
@@ -83,8 +78,6 @@ def test_predictions_of_other_samples_are_refused(made_run, tmp_path, damage):
     store.write_table(name, told, "key")
     with pytest.raises(BadRun, match=rf"predictions in '{name}' do not fit the samples"):
         Run.open(tmp_path / "run").predictions("baseline/pixels", "fine")
-    with pytest.raises(BadRun, match=rf"predictions in '{name}' do not fit the samples"):
-        Run.open(tmp_path / "run").tested("baseline/pixels", "fine")
 
 
 def test_samples_may_stand_in_any_order(made_run, tmp_path):
@@ -93,8 +86,6 @@ def test_samples_may_stand_in_any_order(made_run, tmp_path):
     store.write_table("samples.parquet", store.read_table("samples.parquet").iloc[::-1].reset_index(drop=True), "key")
     facts = ("base_id", "strength")
     mine, theirs = (Run.open(p).predictions("baseline/pixels", "fine", facts) for p in (tmp_path / "run", made_run))
-    pd.testing.assert_frame_equal(mine, theirs)
-    mine, theirs = (Run.open(p).tested("baseline/pixels", "fine", facts) for p in (tmp_path / "run", made_run))
     pd.testing.assert_frame_equal(mine, theirs)
 
 
@@ -164,7 +155,7 @@ def test_data_are_what_the_probes_of_a_run_learn_and_are_tested_on(trained_run):
     run = Run.open(trained_run)
     (model,) = run.models["name"]
     X, y, photographs = run.data(model, split="test")
-    tested = run.tested(model, "fine", ("base_id",))
+    tested = run.predictions(model, "fine", ("base_id",))
     assert sorted(zip(y, photographs, strict=True)) == sorted(
         zip(tested["truth"].astype(str), tested["base_id"].astype(str), strict=True)
     )
@@ -181,7 +172,7 @@ def test_data_of_a_group_task_come_apart_into_what_was_learned_and_what_was_not(
     run = Run.open(trained_run)
     model = run.models["name"][0]
     task = next(task for task in run.tasks if task.startswith("group"))
-    tested = run.tested(model, task, ())
+    tested = run.predictions(model, task, ())
     assert set(tested["seen"]) == {True, False}
     for seen in (True, False):
         y = run.data(model, task, "test", seen=seen).y

@@ -14,8 +14,7 @@ import pytest
 
 from probing_core.errors import BadRun
 from probing_core.run import encoding
-from probing_core.run.columns import RowGroups, read_columns
-from probing_core.run.sample_table import SampleTable
+from probing_core.run.columns import RowGroups, SampleTable, read_columns
 from probing_core.run.store import Store
 
 ROWS, GROUPS = 200_000, 40

@@ -23,10 +23,9 @@ from probing_core.models.network import NetworkEmbedder
 from probing_core.models.providers import baselines
 from probing_core.run import engine, layout, sample_sets, worker
 from probing_core.run.embed import embed as embed_missing
-from probing_core.run.embeddings import read_embeddings
-from probing_core.run.executors.ray_executor import RemoteWorker
-from probing_core.run.models import differences, model_entries
+from probing_core.run.models import differences, model_entries, read_embeddings
 from probing_core.run.options import Options
+from probing_core.run.ray_workers import RemoteWorker
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store, digest, without_none
 from tests.compute.test_samples import make_all, recipe_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probing_core.errors import BadRun
-from probing_core.run.embeddings import has_embeddings, lazy_blocks, read_embeddings
+from probing_core.run.models import has_embeddings, lazy_blocks, read_embeddings
 from probing_core.run.store import Store
 
 MODEL = "zoo/mae"

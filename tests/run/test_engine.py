@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.run.engine import COMPLETE, Given, Plan, Reads, Row, State, Table, Units, units_of
+from probing_core.run.engine import COMPLETE, Given, Option, Plan, Reads, Row, State, Table, Units, units_of
 from probing_core.run.store import Store
 from probing_core.run.why import _apart, why
 
@@ -44,14 +44,14 @@ def jam(files: Reads, given: Given) -> Mapping[str, Any]:
     return {"jam/{fruit}.parquet": pd.DataFrame({"weight": [weight]}), "jam/{fruit}.label": label}
 
 
-def shelf(files: Reads, given: Given) -> Mapping[str, Any]:
+def shelf(files: Reads, given: Given) -> pd.DataFrame:
     given.means.made.append("shelf.parquet")
-    return {"shelf.parquet": pd.concat([files.read_table(path) for path in files.paths], ignore_index=True)}
+    return pd.concat([files.read_table(path) for path in files.paths], ignore_index=True)
 
 
-def crates(files: Reads, given: Given) -> Mapping[str, Any]:
+def crates(files: Reads, given: Given) -> pd.DataFrame:
     given.means.made.append("crate.parquet")
-    return {"crate.parquet": pd.DataFrame({"fruit": ["apple", "pear"], "weight": [3, 4]})}
+    return pd.DataFrame({"fruit": ["apple", "pear"], "weight": [3, 4]})
 
 
 def press(made: Sequence[Units]) -> None:
@@ -94,7 +94,7 @@ JAM = Row(
 SHELF = Row(path="shelf.parquet", holds="all jam", stage="store", reads=("jam/{fruit}.parquet",), make=shelf)
 
 
-OPTIONS = {"sugar": lambda scope, binding: scope.sugar}
+OPTIONS = {"sugar": Option(lambda scope, binding: scope.sugar)}
 
 
 def table(*rows: Row) -> Table:
@@ -327,8 +327,8 @@ def test_a_maker_finds_only_what_its_row_reads_and_is_given_only_the_options_tha
 
 
 def test_makers_may_be_given_more_than_keys_hold(tmp_path):
-    values = {"sugar": lambda scope, binding: f"{scope.sugar} spoons"}
-    plan = Plan(Table((CRATE, JUICE), OPTIONS, values), Kitchen(), Store(tmp_path))
+    sugar = changed(OPTIONS["sugar"], given=lambda scope, binding: f"{scope.sugar} spoons")
+    plan = Plan(Table((CRATE, JUICE), {"sugar": sugar}), Kitchen(), Store(tmp_path))
     artifact = plan.artifacts["juice/apple/"]
     assert (artifact.options, plan.given(artifact)[1].options) == ({"sugar": 1}, {"sugar": "1 spoons"})
 
@@ -336,12 +336,12 @@ def test_makers_may_be_given_more_than_keys_hold(tmp_path):
 def test_rows_of_a_group_are_made_binding_by_binding_and_share_what_they_keep(tmp_path):
     asked = []
 
-    def pie(files: Reads, given: Given, path: str) -> Mapping[str, Any]:
+    def pie(files: Reads, given: Given, path: str) -> pd.DataFrame:
         given.means.made.append(path.format(**given.binding))
         if "crust" not in given.kept:
             asked.append(given.binding["fruit"])
             given.kept["crust"] = files.table("crate.parquet")
-        return {path: given.kept["crust"]}
+        return given.kept["crust"]
 
     def only_pears(scope: Kitchen) -> Iterator[Mapping[str, str]]:
         return ({"fruit": fruit} for fruit in scope.fruits if fruit == "pear")
@@ -352,7 +352,7 @@ def test_rows_of_a_group_are_made_binding_by_binding_and_share_what_they_keep(tm
         CRATE,
         Row(path=paths[0], holds="a tart", each=only_pears, make=partial(pie, path=paths[0]), **shared),
         Row(path=paths[1], holds="a pie", each=fruits, make=partial(pie, path=paths[1]), **shared),
-        Row(path="menu.parquet", holds="all pies", stage="serve", reads=paths[1:], make=lambda *_: {}),
+        Row(path="menu.parquet", holds="all pies", stage="serve", reads=paths[1:], make=lambda *_: None),
     )
     plan = plan_of(tmp_path, rows=rows)
     assert make(plan) == ["crate.parquet", "tart/pear.parquet", "pie/pear.parquet", "pie/apple.parquet"]
@@ -407,8 +407,8 @@ def test_a_file_is_made_from_its_units_by_its_maker_or_is_these_one_after_the_ot
             for unit in one.lacking(count):
                 one.write(unit, pd.DataFrame({"slice": [unit]}))
 
-    def salad(files: Reads, given: Given) -> Mapping[str, Any]:
-        return {"salad.parquet": pd.concat([files.read_table(part) for part in given.parts])} if given.parts else {}
+    def salad(files: Reads, given: Given) -> pd.DataFrame | None:
+        return pd.concat([files.read_table(part) for part in given.parts]) if given.parts else None
 
     shared: dict[str, Any] = {"holds": "slices", "stage": "cut", "units": slice_it}
     plan = plan_of(tmp_path, rows=(Row(path="bowl.parquet", **shared), Row(path="salad.parquet", make=salad, **shared)))

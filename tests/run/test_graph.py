@@ -155,11 +155,11 @@ def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made,
     assert {name for name in differ if there[name]["key"] == here[name]["key"]} == set()
 
 
-def count_labels(files: Reads, given: Given) -> Mapping[str, Any]:
+def count_labels(files: Reads, given: Given) -> pd.DataFrame:
     scores = files.read_table(layout.scores_path(given.binding["model"]))
     images = files.table(layout.IMAGES)
     counts = {"images": len(images), "scores": len(scores), "seed": given.options["seed"]}
-    return {COUNTS.path: pd.DataFrame([counts])}
+    return pd.DataFrame([counts])
 
 
 COUNTS = Row(

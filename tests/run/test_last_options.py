@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from probing_core.run.last_options import last_options, note_options
 from probing_core.run.layout import LAST_OPTIONS
-from probing_core.run.options import DEFAULTS, Options
+from probing_core.run.options import DEFAULTS, Options, last_options, note_options
 
 SOUND = {"device": "cpu", "precision": "float32", "engine": "ray", "address": "x:1"}
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from probing_core.run import engine
-from probing_core.run.embeddings import embeddings_files, lazy_blocks, read_embeddings
-from probing_core.run.engine import Plan, Row, Table, Units
-from probing_core.run.layout import embeddings_path, units_at
+from probing_core.run.engine import Option, Plan, Row, Table, Units
+from probing_core.run.layout import embeddings_folder, units_at, units_name
+from probing_core.run.models import embeddings_files, lazy_blocks, read_embeddings
 from probing_core.run.store import Store
 from tests.run.test_embed import files
 
@@ -38,14 +38,18 @@ def plan_of(store: Store, order=range(UNITS), seed: int = 0) -> Plan:
         units=embed,
         count=lambda scope, binding: UNITS,
     )
-    return Plan(Table((row,), {"seed": lambda scope, binding: seed}), None, store)
+    return Plan(Table((row,), {"seed": Option(lambda scope, binding: seed)}), None, store)
+
+
+def unit_path(index: int) -> str:
+    return f"{embeddings_folder(MODEL)}{units_name(index, index)}"
 
 
 def write(store: Store, index: int) -> None:
     """Write a unit as a file of its own."""
     plan = plan_of(store)
     artifact = plan.artifacts["models/zoo-mae/embeddings/"]
-    store.write(embeddings_path(MODEL, index), unit(index), plan.ready_key(artifact), plan.inputs(artifact))
+    store.write(unit_path(index), unit(index), plan.ready_key(artifact), plan.inputs(artifact))
 
 
 def lacking(store: Store) -> list[int]:
@@ -150,7 +154,7 @@ def test_files_of_single_units_as_earlier_versions_wrote_them_stay(tmp_path):
     before = files(store.root)
     assert lacking(store) == []
     assert files(store.root) == before
-    store.remove(embeddings_path(MODEL, 4))
+    store.remove(unit_path(4))
     assert lacking(store) == [4]
     make(store)
     assert files(store.root) == before
@@ -188,5 +192,9 @@ def blocks_of(store: Store):
     """As of the series of layers, whose blocks begin with a number."""
     other = Store(store.root.parent / "layers")
     for index in range(UNITS):
-        other.write(embeddings_path(MODEL, index, "layers"), {"10.mean": unit(index)["10.mean"]}, "key")
+        other.write(
+            f"{embeddings_folder(MODEL, 'layers')}{units_name(index, index)}",
+            {"10.mean": unit(index)["10.mean"]},
+            "key",
+        )
     return lazy_blocks(other, MODEL, "layers")

@@ -11,10 +11,9 @@ from probing_core.errors import BadRun, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.results import Run
 from probing_core.run import makers, scope, worker
-from probing_core.run.embeddings import read_embeddings
-from probing_core.run.last_options import last_options
 from probing_core.run.layout import IMAGES
-from probing_core.run.options import Options
+from probing_core.run.models import read_embeddings
+from probing_core.run.options import Options, last_options
 from probing_core.run.recipe import Recipe
 from probing_core.run.stages import STAGES, run
 from probing_core.run.store import Files, Store
@@ -178,7 +177,7 @@ def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
 
 def test_the_fit_of_live_predictions_is_told(split_run):
     from probing_core.probes.linear import GRID
-    from probing_core.run.probes import read_probe
+    from probing_core.run.live import read_probe
 
     store = Store(split_run[0])
     fits = store.read_table("tables/fits.parquet")

@@ -144,7 +144,7 @@ def explorer_data(
         raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
     find = neighbors or partial(run.neighbors, repetition=repetition)
     maps = {name: _maps(run, name) for name in names}
-    answers = {name: run.tested(name, TASK, ()) for name in names}
+    answers = {name: run.predictions(name, TASK, ()) for name in names}
     for name in names:
         if not maps[name] or answers[name].empty:
             raise BadRun(
@@ -188,7 +188,7 @@ def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
     """
     board = leaderboard([run], TASK, "seen")
     ranked = list(board["model"]) if not board.empty else list(run.models["name"])
-    shown = [m for m in with_place(ranked) if _has_map(run, m) and not run.tested(m, TASK, ()).empty]
+    shown = [m for m in with_place(ranked) if _has_map(run, m) and not run.predictions(m, TASK, ()).empty]
     facts = run.models.set_index("name")["objective"].fillna("").astype(str)
     baseline = dict(zip(shown, is_baseline(pd.Series(shown, dtype=str)), strict=True))
     seen: set[str] = set()

@@ -172,4 +172,6 @@ def _embed(plan: Plan, model: str, series_name: str, arrays: dict[str, np.ndarra
     assert key is not None
     for unit in plan.scope.sample_sets[series_name].units:
         parts = {name: np.ascontiguousarray(X[unit.start : unit.stop]) for name, X in arrays.items()}
-        plan.files.write(layout.embeddings_path(model, unit.index, series_name), parts, key, inputs)
+        plan.files.write(
+            layout.embeddings_folder(model, series_name) + layout.units_name(unit.index, unit.index), parts, key, inputs
+        )

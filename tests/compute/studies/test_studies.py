@@ -14,7 +14,7 @@ import pytest
 from probing_core.compute.studies import STUDIES
 from probing_core.run import layout
 from probing_core.run.engine import State
-from probing_core.run.probes import read_probe
+from probing_core.run.live import read_probe
 from probing_core.run.store import Store
 from tests.compute.studies.made import (
     NARROW,

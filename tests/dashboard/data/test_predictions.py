@@ -10,12 +10,12 @@ import pytest
 
 from dashboard import rights
 from dashboard.data import predictions
-from dashboard.data.predictions import Answers
+from dashboard.data.predictions import CachedPredictor
 from probing_core.api.predictor import Predictor
 from probing_core.compute.live import PictureCrops
 from probing_core.models import hub
 from probing_core.results import Run
-from probing_core.run.loaded import LoadedModels
+from probing_core.run.live import LoadedModels
 
 MODEL = "baseline/pixels"
 
@@ -43,9 +43,9 @@ def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run,
     run = Run.open(made_run)
     plain = Predictor(run).ask(MODEL, crops)
     asked.clear()
-    caching = Answers(Predictor(run))
-    first = caching.of(MODEL, crops[:2])
-    again = caching.of(MODEL, [crops[2], crops[1], crops[0], crops[0]])
+    caching = CachedPredictor(run)
+    first = caching.answers(MODEL, crops[:2])
+    again = caching.answers(MODEL, [crops[2], crops[1], crops[0], crops[0]])
     assert asked == [2, 2]  # two pictures, then the whole and the tile of the one that is new
     assert again[1] is first[1]
     assert again[2] is again[3] is first[0]
@@ -74,7 +74,7 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run, crop
     finally:
         logging.setLogRecordFactory(factory)
     assert logged == []  # Streamlit warns where it is asked for the visitor of a thread that has none
-    monkeypatch.setattr("probing_core.run.loaded.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
+    monkeypatch.setattr("probing_core.run.live.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
     assert predictions.ask(run, MODEL, crops[:1])
 
 
@@ -103,10 +103,10 @@ def test_a_model_is_downloaded_while_the_page_writes_for_a_visitor_with_rights_a
 
 def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
     monkeypatch.setattr("dashboard.data.predictions.MAX_CACHED_ANSWERS", 1)
-    caching = Answers(Predictor(Run.open(made_run)))
-    first = caching.of(MODEL, crops[:2])
-    assert caching.of(MODEL, crops[1:2])[0] is first[1]
-    assert caching.of(MODEL, crops[:1])[0] is not first[0]
+    caching = CachedPredictor(Run.open(made_run))
+    first = caching.answers(MODEL, crops[:2])
+    assert caching.answers(MODEL, crops[1:2])[0] is first[1]
+    assert caching.answers(MODEL, crops[:1])[0] is not first[0]
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -120,7 +120,7 @@ def test_only_a_visitor_with_rights_has_models_downloaded(made_run, crops, monke
     monkeypatch.setattr(Predictor, "ask", ask)
     monkeypatch.setattr(rights, "allowed", lambda: allowed)
     run = Run.open(made_run)
-    monkeypatch.setattr(predictions, "_answers_of", lambda _: Answers(Predictor(run)))
+    monkeypatch.setattr(predictions, "predictor_of", CachedPredictor)
     predictions.ask(run, MODEL, crops[:1])
     monkeypatch.setattr(Predictor, "prepare", lambda self, model: asked.append(hub._downloads.get()))
     predictions._prepare(Predictor(run), [MODEL])

@@ -13,9 +13,8 @@ from dashboard.jobs import processes
 from probing_core.cli import parse
 from probing_core.cli.run import run_options
 from probing_core.errors import BadRun
-from probing_core.run.last_options import note_options
 from probing_core.run.layout import PROGRESS
-from probing_core.run.options import Options
+from probing_core.run.options import Options, note_options
 from probing_core.run.progress import Report
 from tests.conftest import few_transforms
 from tests.dashboard.app_reading import address, label, texts, unescaped

@@ -24,7 +24,7 @@ from probing_core.measures.notation import model_title
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run
 from probing_core.run.layout import model_path, probe_path
-from probing_core.run.loaded import LoadedModels
+from probing_core.run.live import LoadedModels
 from probing_core.run.store import Store
 from tests.conftest import scene
 from tests.dashboard.app_reading import address, first_answers, label, texts, unescaped

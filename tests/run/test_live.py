@@ -7,8 +7,8 @@ import pytest
 
 from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
+from probing_core.run.live import has_scored_views
 from probing_core.run.manifest import short_checksum
-from probing_core.run.probes import has_scored_views
 from probing_core.run.store import Store
 
 MODEL = "baseline/pixels"

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from dashboard.widgets.verdicts import answer, as_altered, detectors, models_table, short_answer
+from dashboard.widgets.answers import answer, as_altered, detectors, models_table, short_answer
 from probing_core.charts import Theme
 from probing_core.compute.live import ANSWERS, word
 from probing_core.images.quality import FLAT
