@@ -39,9 +39,8 @@ DIFFERENT, NOT_DISTINGUISHED = "different (p < 0.05 by Holm)", "not distinguishe
 
 def show_claims(run: Run) -> None:
     """Show the five claims, a line each that opens, tested or not."""
-    st.header("The five claims", help=hint("claim"))
     st.markdown(
-        "Those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
+        f"{hint('claim')} These are those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
         "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction. One or two "
         "encoders of a kind cannot speak for their objective: a result is about these encoders."
     )
