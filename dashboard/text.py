@@ -236,6 +236,11 @@ def plain(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
 
 
+def unbroken(text: str) -> str:
+    """Return ``text`` without a place at which a line could begin with the sign for percent."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def in_bold(model: str) -> str:
     """Return the title of a model in bold, for Markdown."""
     return f"**{plain(model_title(model))}**"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,10 +27,10 @@ MOST_ROWS = 12
 STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "sepia", "fog", "pencil-sketch")
 """Transformations of the strip, of which it shows the first six that the run has."""
 
-STRIP_WIDTH = 116
+STRIP_WIDTH = 104
 """Pixels of a picture of the strip: seven are a row of a desktop, and three of a phone."""
 
-BARS = "Bars are 95 % intervals. Hollow: the data do not distinguish the model from the best one."
+BARS = "Bars are 95\N{NO-BREAK SPACE}% intervals. Hollow: the data do not distinguish the model from the best one."
 
 
 PARTS = {
@@ -49,8 +48,7 @@ def show() -> None:
     if board.empty:
         messages.empty("No model has a score in this run yet; `probing run --out DIR` goes on with it.")
         return
-    with st.container(key="finding"):
-        st.markdown(" ".join(filter(None, [finding(board, len(run.classes("fine")), in_bold), _baseline(run, board)])))
+    messages.finding(f"{finding(board, len(run.classes('fine')), in_bold)} {_baseline(run, board)}".rstrip())
     part, place = pickers.tab(PARTS)
     with place:
         {"models": _models, "content": _substance, "claims": claims.show_claims, "uses": _uses}[part](run)
@@ -102,10 +100,10 @@ def _strip(run: Run, models: list[str]) -> None:
                 st.image(picture, width=STRIP_WIDTH, alt=f"a photograph, {transform_title(truth)}")
                 said = [f"{signs[named[sample] == truth]}{plain(transform_title(named[sample]))}" for named in answers]
                 st.caption("  \n".join([f"**{plain(transform_title(truth))}**", *said]))
-    lines = zip(("First", "Second"), models_asked, strict=False)
+    lines = zip(("that of", "then that of"), models_asked, strict=False)
     st.caption(
-        f"Below each picture, what was done to it, and what two probes answer. "
-        f"{'; '.join(f'{line} line: {plain(model_title(model))}' for line, model in lines)}. "
+        "Below each picture: what was done to it, and what two probes answer, "
+        f"{', '.join(f'{line} {plain(model_title(model))}' for line, model in lines)}. "
         "A probe sees nothing but the embedding, and had not learned from this photograph."
     )
 
@@ -278,8 +276,8 @@ def _substance(run: Run) -> None:
     figure = substance_chart(points, cache.theme())
     tables.chart(figure, "substance", points, "Content accuracy against transformation accuracy, by model.")
     st.caption(
-        f"{hint('content')} Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
-        f"intervals. {cache.computed(run, summaries.content_classes)}"
+        f"{hint('content')} Right: knows what is in an untouched picture. Up: knows which transformation was "
+        f"applied. Bars are 95\N{NO-BREAK SPACE}% intervals. {cache.computed(run, summaries.content_classes)}"
     )
 
 

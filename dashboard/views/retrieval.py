@@ -40,7 +40,11 @@ FRAME = 8
 """Pixels of the frame around the original."""
 
 
-PARTS = {"found": "Is the original found?", "search": "Search with a picture", "duplicates": "Are two pictures the same?"}
+PARTS = {
+    "found": "Is the original found?",
+    "search": "Search with a picture",
+    "duplicates": "Are two pictures the same?",
+}
 
 
 @page("Retrieval", "What an embedding is worth for finding pictures: originals, duplicates, content, altered pictures.")
@@ -50,8 +54,7 @@ def show() -> None:
         messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
         return
     if sentence := cache.computed(run, finding):
-        with st.container(key="finding"):
-            st.markdown(sentence)
+        messages.finding(sentence)
     part, place = pickers.tab(PARTS)
     with place:
         {"found": _originals, "search": _search, "duplicates": _duplicates}[part](run)
@@ -164,8 +167,8 @@ def _originals(run: Run) -> None:
         figure = dots_chart(dots, cache.theme(), "original is the nearest (%)", ends=PERCENT)
         tables.chart(figure, "by-model", shown, "Share of altered pictures whose original is the nearest, by model.")
         st.caption(
-            f"{MEASURES.get('original-found').definition} Of altered pictures, all alterations together, among {int(rows['gallery'].max()):,} untouched "
-            "photographs. Ticks: further trainings."
+            "Share of altered pictures, all alterations together, whose original is the nearest of "
+            f"{int(rows['gallery'].max()):,} untouched photographs. Ticks: further trainings."
         )
     with right:
         mine = rows[rows["model"] == model].sort_values("value", ascending=False)
@@ -173,8 +176,10 @@ def _originals(run: Run) -> None:
         dots = _in_percent(mine.assign(name=mine["transform"].map(named), series="original found"))
         figure = dots_chart(dots, cache.theme(), "original is the nearest (%)", groups=groups, ends=PERCENT)
         tables.chart(figure, "by-transform", mine, f"Share of originals found by {model}, by transformation.")
-        st.caption(f"By {plain(model_title(model))}. Untouched is the ceiling: the same photograph, cut a second time. A color is a "
-            "group.")
+        st.caption(
+            f"By {plain(model_title(model))}. Untouched is the ceiling: the same photograph, cut a second time. "
+            "A color is a group."
+        )
 
 
 def _in_percent(rows: pd.DataFrame) -> pd.DataFrame:
@@ -194,8 +199,8 @@ def _duplicates(run: Run) -> None:
     if rows.empty:
         messages.empty(tables.why_none(run))
         return
-    table = rows[["model", "threshold", "kept", "survives", "lost"]]
-    table.insert(0, "title", table["model"].map(model_title))
+    table = rows[["threshold", "kept", "survives", "lost", "model"]]
+    table.insert(0, "title", rows["model"].map(model_title))
     tables.show_table(
         table,
         "thresholds-of-duplicates",
@@ -215,7 +220,7 @@ def _duplicates(run: Run) -> None:
         height=None if len(rows) <= tables.WHOLE_TABLE else 460,
     )
     st.caption(
-        f"{MEASURES.get('duplicate-threshold').definition} The threshold is the cosine that {names[chosen]} of {int(copies['pairs'].max()):,} pairs of unrelated "
+        f"The threshold is the cosine that {names[chosen]} of {int(copies['pairs'].max()):,} pairs of unrelated "
         f"photographs exceed: in a collection of 10,000, about {10_000 * float(chosen):,.0f} unrelated pictures for "
         "each. Copies here are neither cropped nor mirrored."
     )

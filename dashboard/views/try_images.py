@@ -14,7 +14,7 @@ from dashboard.data import cache, examples, neighbors, own_picture, predictions
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
-from dashboard.text import hint, plain, with_strength
+from dashboard.text import hint, named, plain, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import answers_chart
@@ -22,7 +22,7 @@ from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
-from probing_core.measures.notation import decimal
+from probing_core.measures.notation import decimal, model_title, model_titles
 from probing_core.results import Run
 from probing_core.transforms import bank
 
@@ -188,7 +188,9 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> 
         height="content",
         column_config={
             "": st.column_config.ImageColumn(width="small"),
-            "answer": st.column_config.TextColumn(help=f"By {'the detector' if asked == DETECTOR else asked}."),
+            "answer": st.column_config.TextColumn(
+                help=f"By {'the detector' if asked == DETECTOR else model_title(asked)}."
+            ),
         },
     )
     tables.download(table.drop(columns=""), "pictures", "This table as CSV")
@@ -241,7 +243,7 @@ def _card(
     def fill() -> list[Row]:
         asked = list(given)
         for number, model in enumerate(waiting, 1):
-            asked += asking.rows(run, [model], {name: crops}, task, prior, f"Asking {model}")
+            asked += asking.rows(run, [model], {name: crops}, task, prior, f"Asking {model_title(model)}")
             answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
         sentence.markdown(verdicts.noticed(asked))
         if details:
@@ -276,7 +278,7 @@ def _change(
     left, right = st.columns(2)
     picture = pictures[pickers.select("Picture", "change-picture", list(pictures), opened, where=left)]
     entries = {t.name: t for t in bank() if t.group != "identity"}
-    labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
+    labels = {t.name: f"{t.group} · {named(t.name)}" for t in entries.values()}
     transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
     step = strength_slider(picture, run.recipe.view, transform)
     # Untouched it is the picture of the card, and has the card's answers.
@@ -318,11 +320,11 @@ def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> N
     }
     left, right = st.columns(2)
     which = pickers.select("Of the picture", "neighbors-picture", list(crops), where=left)
-    model = pickers.select("To the model", "neighbors-model", able, where=right)
+    model = pickers.select("To the model", "neighbors-model", able, names=model_titles(able), where=right)
     found, similarity = near[model, which]
     rows = run.sample_rows(found).assign(similarity=similarity)
     gallery.show(
-        run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, cosine {decimal(r.similarity, 2)}"
+        run, rows, "neighbors-gallery", lambda r: f"{named(r.transform)}, {r.label}, cosine {decimal(r.similarity, 2)}"
     )
     tables.download(rows, "neighbors", "Neighbors as CSV")
 

@@ -155,7 +155,13 @@ def show_table(
         settings[column] = _number(title, help=about, format="%+.1f" if column in signed else "%.1f")
     settings |= column_config or {}
     whole: Literal["content", "auto"] = "content" if len(shown) <= WHOLE_TABLE else "auto"
-    st.dataframe(_written(shown, settings, written or {}), hide_index=True, key=key, column_config=settings, height=height or whole)
+    st.dataframe(
+        _written(shown, settings, written or {}),
+        hide_index=True,
+        key=key,
+        column_config=settings,
+        height=height or whole,
+    )
     download(table, key)
 
 

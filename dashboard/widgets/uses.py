@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.text import PAGES, in_bold
+from dashboard.text import PAGES, in_bold, unbroken
 from probing_core.results import Run, sentences
 from probing_core.results.retrieval import USES
 
@@ -26,7 +26,7 @@ def show_cards(run: Run) -> bool:
     for column, (use, about) in zip(st.columns(len(USES)), USES.items(), strict=True):
         with column, st.container(border=True, height="stretch", gap="small"):
             st.markdown(f"**{about.title}**")
-            st.markdown(words[use].replace(" %", "\N{NO-BREAK SPACE}%") or "Not measured in this run.")
+            st.markdown(unbroken(words[use]) or "Not measured in this run.")
             page = files[LEADS_TO[use]]
             st.page_link(page.file, label=page.title, icon=f":material/{page.icon}:")
     return True

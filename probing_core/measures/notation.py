@@ -1,4 +1,4 @@
-"""Numbers and names of models and transformations as people write them: 240, 0.012, 17 %, SimCLR (zoo), Gaussian blur."""
+"""Numbers and names as people write them: 240, 0.012, 12,400, 17 %, SimCLR (zoo), Gaussian blur."""
 
 from __future__ import annotations
 
