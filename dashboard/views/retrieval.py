@@ -24,7 +24,7 @@ from probing_core.results.sentences import originals_finding
 from probing_core.transforms import resolve
 
 NEIGHBORS = 5
-NEIGHBOR_WIDTH = 96
+NEIGHBOR_WIDTH = 80
 """Pixels of a neighbor: all of them are in one row."""
 
 COLUMNS = 2

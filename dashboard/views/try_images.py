@@ -35,6 +35,9 @@ SHARES = 6
 
 NO_PROBE = "the run has no probe of theirs for new pictures"
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
+SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
+"""How the detector and the models look at a picture -> the same for people."""
+
 EXAMPLE = "example"
 """Name of the choice that holds the example that is shown."""
 
@@ -227,7 +230,7 @@ def _card(
         with left:
             st.image(data_url(picture.shown, lossless=False), width="stretch", alt=name)
             height, width = picture.image.shape[:2]
-            st.caption(f"{plain(name)}, {width:,} × {height:,} pixels. Crops: {crops.kind}", help=hint("crops"))
+            st.caption(f"{plain(name)}, {width:,} × {height:,} pixels, {SEEN[crops.kind]}", help=hint("crops"))
             upload.flags(picture)
             if st.button("Show it on the maps", icon=":material/star:", key="pin"):
                 own_picture.pin(picture)

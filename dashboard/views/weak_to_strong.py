@@ -18,6 +18,7 @@ from dashboard.widgets import asking, messages, pickers, tables, upload, verdict
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.compute.live import PictureCrops
 from probing_core.measures.notation import model_title
+from probing_core.measures.seeds import with_place
 from probing_core.results import Run, summaries
 from probing_core.results.sentences import seen_from
 from probing_core.transforms import Transform, resolve
@@ -45,7 +46,7 @@ def _sentence(run: Run, transform: Transform) -> None:
     """Show which model of the run needs the least of the transformation to see it, and which the most."""
     rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name)
     words = seen_from(
-        rows,
+        rows[rows["model"].isin(with_place(rows["model"]))] if len(rows) else rows,
         lambda threshold: strength_in_words(transform.name, threshold),
         transform.falling,
         in_bold,

@@ -146,9 +146,10 @@ def test_a_link_that_asks_for_what_is_not_here_gets_one_line(open_app):
     [
         ("Try your images", {"example": "no"}),
         ("Try your images", {"models": "no/such"}),
-        ("Explore", {"strength": "no", "models": "baseline/pixels"}),
+        ("Explore", {"part": "strength", "strength": "no", "models": "baseline/pixels"}),
         ("Inside", {"part": "no"}),
-        ("Explore", {"models": "baseline/pixels,no/such"}),
+        ("Explore", {"part": "strength", "models": "baseline/pixels,no/such"}),
+        ("Explore", {"part": "no"}),
     ],
 )
 def test_what_no_list_holds_gets_one_too(open_app, page, asked):

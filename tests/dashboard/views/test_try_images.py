@@ -88,7 +88,7 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     assert not app.exception
     assert any("could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert list(first_answers(app)[0]) == [PIXELS]
-    app = open_app("Explore", run=run, models="baseline/pixels,baseline/handcrafted", transform="fog")
+    app = open_app("Explore", part="strength", run=run, models="baseline/pixels,baseline/handcrafted", transform="fog")
     assert not app.exception
     assert any("could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert list(first_answers(app)[0]) == [PIXELS]
@@ -150,7 +150,7 @@ def test_before_a_change_and_at_no_strength_it_is_the_answer_of_the_card(open_ap
     Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, -1.0).to_bytes(), "made")
     chosen = {"run": run, "models": "baseline/pixels", "transform": "fog"}
     card, change = first_answers(open_app("Try your images", samples="coffee/00", strength="-4", **chosen))
-    (slider,) = first_answers(open_app("Explore", picture="coffee/00", strength="-4", **chosen))
+    (slider,) = first_answers(open_app("Explore", part="strength", picture="coffee/00", strength="-4", **chosen))
     assert [card[PIXELS][0]] * 3 == [*change[PIXELS], *slider[PIXELS]]
     assert card[PIXELS] != ["50 % cannot tell"]
 
