@@ -27,7 +27,7 @@ MOST_ROWS = 12
 STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "sepia", "fog", "pencil-sketch")
 """Transformations of the strip, of which it shows the first six that the run has."""
 
-STRIP_WIDTH = 104
+STRIP_WIDTH = 113
 """Pixels of a picture of the strip: seven are a row of a desktop, and three of a phone."""
 
 BARS = "Bars are 95\N{NO-BREAK SPACE}% intervals. Hollow: the data do not distinguish the model from the best one."
@@ -94,7 +94,7 @@ def _strip(run: Run, models: list[str]) -> None:
     except PicturesMissing:
         return
     rows = zip(pictures, samples["truth"].astype(str), samples["sample"], strict=True)
-    with st.container(horizontal=True, gap="small", key="strip"):
+    with st.container(horizontal=True, gap="xsmall", key="strip"):
         for picture, truth, sample in rows:
             with st.container(width=STRIP_WIDTH, gap="xxsmall"):
                 st.image(picture, width=STRIP_WIDTH, alt=f"a photograph, {transform_title(truth)}")

@@ -119,6 +119,7 @@ def _pictures() -> None:
         state.publish("new-limit", limit)
     with right:
         models, problem = _models()
+    with left:
         changing = [group for group in GROUPS if group != "identity"]
         groups = state.choice(
             st.multiselect, "Groups of transformations", "new-groups", [], changing, placeholder="the whole bank"
@@ -204,6 +205,7 @@ def _models() -> tuple[list[str], str]:
         [*sets, *available],
         format_func=lambda name: titles.get(name) or SETS.get(name, name),
         on_change=fit_view,
+        wrap=True,
         help="Those that can be used here, and sets of them. The command "
         "below has their exact names. To choose the published encoders is consent to download them.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -35,7 +36,7 @@ def show() -> None:
     groups = len({t.group for t in changes})
     messages.finding(
         f"{len(changes)} transformations in {groups} group{'s' * (groups != 1)} are applied to photographs, "
-        "at strengths drawn from the range that stands below each."
+        "each at strengths drawn from the range below it."
     )
     picture = upload.pick_one()
     part, place = pickers.tab(PARTS)
@@ -89,8 +90,14 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     st.caption("Weakest, middle and strongest of each range. The name under a strip opens it on Explore.")
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, entries)
+    with st.container(key="sheet"):
+        _strips(strips, [transform for transform in entries if transform.group != "identity"])
+
+
+def _strips(strips: Mapping[str, bytes], transforms: Sequence[Transform]) -> None:
+    """Show three strengths of each of ``transforms``, a row a group."""
     for group in GROUPS:
-        members = [t for t in entries if t.group == group]
+        members = [t for t in transforms if t.group == group]
         if not members:
             continue
         st.markdown(f"**{group}**")
@@ -108,8 +115,6 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
 
 
 def _strip_title(transform: Transform) -> str:
-    if transform.group == "identity":
-        return "Untouched"
     return f"{named(transform.name)}: {strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)}"
 
 

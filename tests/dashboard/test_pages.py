@@ -108,6 +108,7 @@ def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
     label(app, "selectbox", "Model").select("baseline/handcrafted").run()
     assert address(app, "model") == "baseline/handcrafted"
     app.switch_page(PAGES["Explore"]).run()
+    label(app, "segmented_control", "More").set_value("strength").run()
     assert label(app, "multiselect", "Models").value[0] == "baseline/handcrafted"
     label(app, "multiselect", "Models").set_value(["baseline/pixels", "zoo/mae"]).run()
     app.switch_page(PAGES["Leaderboard"]).run()

@@ -70,7 +70,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert list(card) == [PIXELS]
     assert card[PIXELS] == ["50 % cannot tell"], "its random probe is no better than the prior"
     assert len(change[PIXELS]) == 2
-    assert "after jpeg" in texts(app)
+    assert "after JPEG" in texts(app)
     label(app, "toggle", "Show them").set_value(True).run()
     assert not app.exception
     assert "Pictures 1 to 8 of 8" in texts(app)
