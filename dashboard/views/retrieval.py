@@ -12,7 +12,7 @@ from dashboard.data import cache, neighbors
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.page import fragment, page
 from dashboard.text import in_bold, named, plain
-from dashboard.widgets import asking, gallery, messages, pickers, tables, upload
+from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, uses
 from probing_core.charts import PERCENT, dots_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
@@ -20,7 +20,6 @@ from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.seeds import seed_of, with_place
 from probing_core.results import PicturesMissing, Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
-from probing_core.results.sentences import originals_finding
 from probing_core.transforms import resolve
 
 NEIGHBORS = 5
@@ -53,16 +52,11 @@ def show() -> None:
     if run.models.empty:
         messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
         return
-    if sentence := cache.computed(run, finding):
+    if sentence := cache.computed(run, uses.finds_originals):
         messages.finding(sentence)
     part, place = pickers.tab(PARTS)
     with place:
         {"found": _originals, "search": _search, "duplicates": _duplicates}[part](run)
-
-
-def finding(run: Run) -> str:
-    """Return the sentence on who finds originals, with the titles of models in bold."""
-    return originals_finding(run, in_bold)
 
 
 @fragment

@@ -35,3 +35,8 @@ def show_cards(run: Run) -> bool:
 def best_for(run: Run, use: str) -> str:
     """Return `sentences.best_for` with the names of models in bold."""
     return sentences.best_for(run, use, in_bold)
+
+
+def finds_originals(run: Run) -> str:
+    """Return `sentences.originals_finding` with the names of models in bold."""
+    return sentences.originals_finding(run, in_bold)

@@ -83,8 +83,7 @@ def test_claims_open_with_the_differences_that_they_rest_on(open_app):
 
 def test_runs_that_agree_are_ranked_together(open_app, made_run, data_folder):
     shutil.copytree(made_run, data_folder / "runs" / "other")
-    app = open_app("Leaderboard", show_table="True")
-    app.multiselect(key="with").set_value(["other"]).run()
+    app = open_app("Leaderboard", show_table="True", with_="other")
     assert not app.exception
     table = next(t.value for t in app.dataframe if "against" in t.value)
     assert set(table["run"]) == {"made", "other"}
