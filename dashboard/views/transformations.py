@@ -16,7 +16,7 @@ from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
-from dashboard.text import hint, named, plain, strengths_in_words
+from dashboard.text import hint, named, plain, strengths_in_words, unbroken
 from dashboard.widgets import messages, pickers, tables, upload
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.notation import decimal, model_title
@@ -115,7 +115,8 @@ def _strips(strips: Mapping[str, bytes], transforms: Sequence[Transform]) -> Non
 
 
 def _strip_title(transform: Transform) -> str:
-    return f"{named(transform.name)}: {strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)}"
+    strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
+    return unbroken(f"{named(transform.name)}: {strengths}")
 
 
 def _survival(name: str) -> None:
