@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from probing_core.errors import UnknownName
-from probing_core.measures.notation import decimal, in_percent, model_title
+from probing_core.measures.notation import decimal, in_percent, model_title, transform_title
 from probing_core.transforms import resolve
 
 TERMS = {
@@ -186,8 +186,9 @@ STYLES = {
 
 
 def named(transform: str) -> str:
-    """Return the name of ``transform``, with what it looks like where the name does not say it."""
-    return f"{transform} ({STYLES[transform]})" if transform in STYLES else transform
+    """Return the name of ``transform`` for people, with what it looks like where the name does not say it."""
+    title = transform_title(transform)
+    return f"{title} ({STYLES[transform]})" if transform in STYLES else title
 
 
 def hint(term: str) -> str:
@@ -196,8 +197,8 @@ def hint(term: str) -> str:
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:
-    """Return the name of ``transform`` with its strength, as ``jpeg, quality 20 of 100``, or alone if it has none."""
-    return ", ".join(filter(None, [transform, strength_in_words(transform, strength, digits)]))
+    """Return the name of ``transform`` with its strength, as ``JPEG, quality 20 of 100``, or alone if it has none."""
+    return ", ".join(filter(None, [transform_title(transform), strength_in_words(transform, strength, digits)]))
 
 
 def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
@@ -233,6 +234,11 @@ def strengths_in_words(transform: str, low: float, high: float, digits: int = 2)
 def plain(text: str) -> str:
     """Return ``text`` escaped for Markdown: names of files are data and must not act as markup."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
+
+
+def unbroken(text: str) -> str:
+    """Return ``text`` without a place at which a line could begin with the sign for percent."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def in_bold(model: str) -> str:

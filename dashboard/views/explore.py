@@ -18,6 +18,7 @@ from probing_core.results import Run
 from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 PARTS = {"strength": "Weak to strong", "two": "Two classes"}
+"""What else the page shows of the run."""
 
 
 @page("Explore", "What two models take pictures for, and where these lie: what is chosen in one view lights up in all.")
@@ -32,8 +33,8 @@ def show() -> None:
     )
     explorer(run, _own_picture(run))
     _file_to_send(run)
-    part, place = pickers.tab(PARTS)
-    with place:
+    # Made only when asked for: its models and charts take longer than all else on the page.
+    if part := pickers.opened(PARTS, "More"):
         {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
 
 

@@ -20,7 +20,7 @@ from probing_core.charts import (
     variance_chart,
 )
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.notation import in_percent, model_title, transform_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run, sentences, summaries
 
@@ -46,8 +46,7 @@ def _blocks(run: Run) -> None:
     if rows.empty:
         messages.empty(tables.why_none(run) + " Models that are no networks have no blocks.")
         return
-    with st.container(key="finding"):
-        st.markdown(sentences.layers_finding(rows, in_bold))
+    messages.finding(sentences.layers_finding(rows, in_bold))
     first = rows[rows["base"].isin(_plain(rows["base"]))]
     tables.chart(layers_chart(first, cache.theme()), "layers", rows, "Balanced accuracy by block and task.")
     learned, every = cache.computed(run, summaries.images_of_blocks)
@@ -55,8 +54,8 @@ def _blocks(run: Run) -> None:
         f" Probes of what was done learned from {learned:,} of {every:,} images here." if 0 < learned < every else ""
     )
     st.caption(
-        "A linear probe of each block, from the first to the last. Dotted: chance. Rest on a point for its 95 % "
-        f"interval.{fewer}"
+        "A linear probe of each block, from the first to the last. Dotted: chance. Rest on a point for its "
+        f"95\N{NO-BREAK SPACE}% interval.{fewer}"
     )
     with st.expander("The best block of each network, chosen on photographs that are not scored"):
         _best(rows)
@@ -104,18 +103,18 @@ def _unseen(run: Run) -> None:
     if len(points):
         gaps = summaries.gaps(points)
         first = gaps.iloc[0]
-        with st.container(key="finding"):
-            st.markdown(
-                f"{in_bold(chosen)} recognizes the group of a transformation in {in_percent(gaps['seen'].mean())} of "
-                f"pictures where its probe has seen that transformation, and in {in_percent(gaps['unseen'].mean())} "
-                f"where it has not. It loses most on **{plain(named(first['transform']))}**: "
-                f"{in_percent(first['seen'])} to {in_percent(first['unseen'])}."
-            )
-        figure = members_chart(points, list(gaps["transform"]), cache.theme(), chance)
+        messages.finding(
+            f"{in_bold(chosen)} recognizes the group of a transformation in {in_percent(gaps['seen'].mean())} of "
+            f"pictures where its probe has seen that transformation, and in {in_percent(gaps['unseen'].mean())} "
+            f"where it has not. It loses most on **{plain(named(first['transform']))}**: "
+            f"{in_percent(first['seen'])} to {in_percent(first['unseen'])}."
+        )
+        order = list(map(transform_title, gaps["transform"]))
+        figure = members_chart(_titled(points), order, cache.theme(), chance)
         tables.chart(figure, "members", points, "Share of each transformation's samples whose group is recognized.")
         st.caption(
             "Each transformation is unseen in one of three divisions of the bank. The largest loss first. Dot: seen. "
-            "Diamond: unseen, with its 95 % interval. Below the dotted line guessing would do as well."
+            "Diamond: unseen, with its 95\N{NO-BREAK SPACE}% interval. Below the dotted line guessing would do as well."
         )
     left, right = st.columns(2)
     with left:
@@ -150,6 +149,10 @@ def _seen_against(rows: pd.DataFrame, subsets: tuple[str, str], chance: float, k
     tables.chart(figure, key, rows, "Group recognized by model.")
 
 
+def _titled(points: pd.DataFrame) -> pd.DataFrame:
+    return points.assign(transform=points["transform"].map(transform_title))
+
+
 def _landing(run: Run, model: str, rotations: list[str]) -> None:
     task = pickers.select(
         "Division of the bank", "rotation", rotations, names=pickers.TASK_NAMES, help=hint("rotation")
@@ -158,7 +161,8 @@ def _landing(run: Run, model: str, rotations: list[str]) -> None:
     if matrix.empty:
         messages.empty("This model has no predictions of unseen transformations here; choose another division.")
         return
-    figure = confusion_chart(matrix, cache.theme(), axes=("unseen transformation", "taken for"))
+    titled = matrix.rename(index=transform_title, columns={"identity": "untouched"})
+    figure = confusion_chart(titled, cache.theme(), axes=("unseen transformation", "taken for"))
     data = matrix.reset_index().melt("truth", value_name="percent")
     tables.chart(figure, "land", data, f"Group that {model} takes each unseen transformation for.")
     st.caption(f"{samples:,} samples of transformations that the probe never saw, in percent of each transformation.")
@@ -170,9 +174,8 @@ def _shift(run: Run) -> None:
     if points.empty:
         messages.empty(tables.why_none(run))
     else:
-        with st.container(key="finding"):
-            st.markdown(sentences.shift_finding(points, in_bold(model), named))
-        figure = shift_chart(points, cache.theme())
+        messages.finding(sentences.shift_finding(points, in_bold(model), named))
+        figure = shift_chart(_titled(points), cache.theme())
         tables.chart(figure, "shift-recall", points, f"Shift and recall of each transformation in {model}.")
         st.caption(
             "Right and low: a large move that the probe cannot name. Left and high: a small move that it recognizes. "

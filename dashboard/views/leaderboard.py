@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
+from dashboard.data.strip import strip_of
 from dashboard.page import fragment, page
 from dashboard.text import hint, in_bold, plain
 from dashboard.widgets import claims, messages, pickers, tables, uses
 from probing_core.charts import dots_chart, leaderboard_chart, substance_chart
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.notation import in_percent, model_title, transform_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import PicturesMissing, Run, rankable, summaries
 from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standing
-from probing_core.results.sentences import finding
+from probing_core.results.sentences import beside_baselines, finding
 
 MOST_ROWS = 12
 """Models that the chart shows; all others are in the table below it."""
 
-STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "sepia", "fog", "pencil-sketch")
-"""Transformations of the strip, of which it shows the first six that the run has."""
+STRIP_WIDTH = 113
+"""Pixels of a picture of the strip: seven are a row of a desktop, and three of a phone."""
 
-BARS = "Bars are 95 % intervals. Hollow: the data do not distinguish the model from the best one."
+BARS = "Bars are 95\N{NO-BREAK SPACE}% intervals. Hollow: the data do not distinguish the model from the best one."
+
+
+PARTS = {
+    "models": "Models",
+    "content": "Content against transformation",
+    "claims": "The five claims",
+    "uses": "Which model for which use?",
+}
 
 
 @page("Leaderboard", "Which model knows most of what was done to a picture?")
@@ -38,17 +44,31 @@ def show() -> None:
     if board.empty:
         messages.empty("No model has a score in this run yet; `probing run --out DIR` goes on with it.")
         return
-    with st.container(key="finding"):
-        st.markdown(finding(board, len(run.classes("fine")), in_bold))
-    _strip(run, list(board["model"]))
+    messages.finding(f"{finding(board, len(run.classes('fine')), in_bold)} {_baseline(run, board)}".rstrip())
+    part, place = pickers.tab(PARTS)
+    with place:
+        {"models": _models, "content": _substance, "claims": claims.show_claims, "uses": _uses}[part](run)
+
+
+def _models(run: Run) -> None:
+    _strip(run, list(board_of(run)["model"]))
     _ranking(run)
-    _substance(run)
-    claims.show_claims(run)
-    st.header("Which model for which use?")
+
+
+def _uses(run: Run) -> None:
     if not uses.show_cards(run):
         messages.empty(
             "No use is measured in this run: that takes 30 photographs, and the embeddings; the reference run has it."
         )
+
+
+def _baseline(run: Run, board: pd.DataFrame) -> str:
+    """Return the sentence on the best baseline; empty where there is none, or nothing else."""
+    scored = scores_of(run, "fine", "seen")
+    baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
+    if baselines.empty or is_baseline(board["model"]).any():
+        return ""
+    return beside_baselines(board, baselines, in_bold)
 
 
 def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
@@ -62,69 +82,34 @@ def _strip(run: Run, models: list[str]) -> None:
     chosen = cache.computed(run, strip_of, tuple(with_place(models)))
     if chosen is None:
         return
-    samples, answers = chosen
+    samples, by_model = chosen
+    models_asked, answers = list(by_model), list(by_model.values())
+    signs = {True: ":material/check: ", False: ""}
     try:
         pictures = cache.pictures(run, cache.described(run, samples))
     except PicturesMissing:
         return
-    widths = [1.3, *[1] * len(samples)]
-    truths = list(samples["truth"].astype(str))
-    for column, picture, truth in zip(st.columns(widths)[1:], pictures, truths, strict=True):
-        column.image(picture, width="stretch", alt=f"a photograph, {in_words(truth)}")
-        column.markdown(f"**{plain(in_words(truth))}**")
-    for model, named in answers.items():
-        name, *columns = st.columns(widths)
-        name.caption(plain(model_title(model)))
-        for column, truth, sample in zip(columns, truths, samples["sample"], strict=True):
-            right = ":material/check: " if named[sample] == truth else ""
-            column.caption(f"{right}{plain(in_words(named[sample]))}")
-    st.caption("Each probe sees nothing but the embedding of the picture. It had not learned from this photograph.")
-
-
-def in_words(label: str) -> str:
-    return "untouched" if label == "identity" else label
-
-
-def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[str, Mapping[int, str]]] | None:
-    """Return the samples of one photograph, untouched and altered, and by model what it answers for each.
-
-    The models are the best one and, where there are several, the one in the middle of the ranking. Of the photographs
-    it is one that the best model names well and the other half of the time, so that the strip shows right and wrong
-    answers.
-    """
-    two = list(dict.fromkeys([models[0], models[len(models) // 2]]))
-    there = [transform for transform in STRIP if transform in set(run.transforms["transform"])][:6]
-    tested = [cache.predictions(run, model, "fine") for model in two]
-    if not there or any(rows.empty for rows in tested):
-        return None
-    first = tested[0][tested[0]["truth"].isin(["identity", *there])].drop_duplicates(["base_id", "truth"])
-    whole = first.groupby("base_id", observed=True)["truth"].nunique()
-    first = first[first["base_id"].isin(whole.index[whole == len(there) + 1])]
-    if first.empty:
-        return None
-    truth = first["truth"].astype(str).to_numpy()
-    right = pd.DataFrame({"base": first["base_id"].to_numpy()})
-    for i, rows in enumerate(tested):
-        answers_of = rows.drop_duplicates("sample").set_index("sample")["predicted"].astype(str)
-        right[i] = answers_of.reindex(first["sample"]).to_numpy() == truth
-    counts = right.groupby("base").sum()
-    half = (counts.iloc[:, -1] - len(there) / 2).abs()
-    rows = first[first["base_id"] == (counts[0] - half).idxmax()].copy()
-    order = {name: i for i, name in enumerate(["identity", *there])}
-    rows = rows.sort_values("truth", key=lambda truths: truths.astype(str).map(order))
-    answers = {
-        model: dict(zip(found["sample"], found["predicted"].astype(str), strict=True))
-        for model, found in ((m, t[t["sample"].isin(rows["sample"])]) for m, t in zip(two, tested, strict=True))
-    }
-    return rows, answers
+    rows = zip(pictures, samples["truth"].astype(str), samples["sample"], strict=True)
+    with st.container(horizontal=True, gap="xsmall", key="strip"):
+        for picture, truth, sample in rows:
+            with st.container(width=STRIP_WIDTH, gap="xxsmall"):
+                st.image(picture, width=STRIP_WIDTH, alt=f"a photograph, {transform_title(truth)}")
+                said = [f"{signs[named[sample] == truth]}{plain(transform_title(named[sample]))}" for named in answers]
+                st.caption("  \n".join([f"**{plain(transform_title(truth))}**", *said]))
+    lines = zip(("that of", "then that of"), models_asked, strict=False)
+    st.caption(
+        "Below each picture: what was done to it, and what two probes answer, "
+        f"{', '.join(f'{line} {plain(model_title(model))}' for line, model in lines)}. "
+        "A probe sees nothing but the embedding, and had not learned from this photograph."
+    )
 
 
 @fragment
 def _ranking(run: Run) -> None:
-    task_column, subset_column, more_column = st.columns([2, 2, 3])
+    task_column, subset_column, model_column = st.columns(3)
     task = pickers.pick_task(run, where=task_column)
     subset = pickers.pick_subset(run, task, where=subset_column)
-    runs = (run, *_further_runs(run, more_column))
+    runs = (run, *_further_runs(run))
     board = cache.board(runs, task, subset, False)
     scored = pd.concat([scores_of(each, task, subset) for each in runs], ignore_index=True)
     if scored.empty:
@@ -152,23 +137,26 @@ def _ranking(run: Run) -> None:
         ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
         st.caption(f"{measure.definition} {BARS}{ticks} A click on a mark shows its groups.")
     with right:
-        _model(run, list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]])))
-    with st.expander(f"All {len(scored)} models as a table, baselines and further trainings included"):
-        _table(scored, board, measure.definition)
+        models = list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]]))
+        _model(run, pickers.pick_model(run, models, where=model_column))
+    words = f"All {len(scored)} as a table: encoders, baselines and further trainings"
+    if box := pickers.fold(words, "show-table"):
+        with box:
+            _table(scored, board, measure.definition)
 
 
-def _model(run: Run, models: list[str]) -> None:
+def _model(run: Run, model: str) -> None:
     """Show the groups of one model, and what else is known of it."""
-    model = pickers.pick_model(run, models)
     rows = cache.computed(run, summaries.by_group, (model,))
     if rows.empty:
         messages.empty("This model has no scores by group at the task fine.")
         return
     rows = rows.sort_values("value", ascending=False)
-    dots = pd.DataFrame({"name": rows["group"], "series": "recognized"})
+    groups = rows["group"].replace("identity", "untouched")
+    dots = pd.DataFrame({"name": groups, "series": "recognized"})
     dots = dots.assign(**{c: rows[c] * 100 for c in ("value", "low", "high")})
     figure = dots_chart(
-        dots, cache.theme(), "exact transformation named (%)", dict(zip(rows["group"], rows["group"], strict=True))
+        dots, cache.theme(), "exact transformation named (%)", dict(zip(groups, rows["group"], strict=True))
     )
     tables.chart(figure, "groups", rows, f"Share of each group's samples whose transformation {model} names.")
     with st.popover("What else is known of it", icon=":material/info:"):
@@ -191,12 +179,12 @@ def _details(run: Run, model: str) -> None:
     st.markdown("\n\n".join(lines))
 
 
-def _further_runs(run: Run, where: Any) -> list[Run]:
+def _further_runs(run: Run) -> list[Run]:
     """Return the runs that the visitor ranks in the same table, without those where that would be unfair."""
     others = {place.name: other for place, other in cache.other_runs(run)}
     if not others:
         return []
-    names = state.choice(where.multiselect, "Rank together with the models of", "with", [], list(others))
+    names = state.choice(st.multiselect, "Rank together with the models of", "with", [], list(others))
     chosen = [others[name] for name in names]
     for other in chosen:
         if differs := rankable([run, other]):
@@ -244,14 +232,14 @@ def _table(scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
 def _substance(run: Run) -> None:
     points = cache.computed(run, summaries.substance)
     if points.empty:
+        messages.empty("This run scores no content: that takes photographs with labels; the reference run has them.")
         return
-    st.header("Content against transformation", help=hint("content"))
     points = points[points["model"].isin(with_place(points["model"]))]
     figure = substance_chart(points, cache.theme())
     tables.chart(figure, "substance", points, "Content accuracy against transformation accuracy, by model.")
     st.caption(
-        "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
-        f"intervals. {cache.computed(run, summaries.content_classes)}"
+        f"{hint('content')} Right: knows what is in an untouched picture. Up: knows which transformation was "
+        f"applied. Bars are 95\N{NO-BREAK SPACE}% intervals. {cache.computed(run, summaries.content_classes)}"
     )
 
 

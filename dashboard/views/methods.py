@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import GLOSSARY, TERMS, plain
+from dashboard.text import GLOSSARY, TERMS, in_bold, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import reliability_chart
 from probing_core.measures import MEASURES
@@ -102,7 +102,7 @@ def _models(run: Run) -> None:
     tables.show_table(table, "models")
     if box := pickers.fold("Preprocessing, pooling and weights of each, as recorded", "show-recipes"):
         for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
-            box.markdown(f"**{plain(name)}**")
+            box.markdown(f"{in_bold(name)} ({plain(name)})")
             box.json(json.dumps(recipe, default=str), expanded=False)
 
 

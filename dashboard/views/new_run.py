@@ -20,6 +20,7 @@ from dashboard.text import plain
 from dashboard.widgets import access, banner, messages, pickers
 from probing_core import models as known_models
 from probing_core.errors import ProbingError
+from probing_core.measures.notation import model_title, model_titles
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace, unused_name
 from probing_core.run import layout
@@ -27,6 +28,14 @@ from probing_core.run.options import LOCAL, RAY, Options, last_options
 from probing_core.run.progress import Report
 from probing_core.run.recipe import VIEW
 from probing_core.transforms import GROUPS, bank
+
+SETS = {
+    "bundled": "all that come with it",
+    "zoo": "the whole zoo",
+    "published": "the published encoders",
+    "baselines": "all baselines",
+}
+"""Name of a set of models -> the same for people."""
 
 VIEWS = (96, 128, 160, 224)
 MAX_IMAGES = 1_000_000
@@ -55,8 +64,8 @@ def _place_a_model() -> None:
         return
     base = cache.current_run()
     st.markdown(
-        f"One model is measured on the photographs of **{plain(base.name)}**, and placed among the {len(base.models)} "
-        f"models of that run, which is only read. All pages then show it beside them."
+        f"One model is measured on the photographs of **{plain(base.name)}**, and placed among the models "
+        "of that run, which is only read. All pages then show it with them."
     )
     model = state.choice(
         st.text_input,
@@ -109,6 +118,7 @@ def _pictures() -> None:
         state.publish("new-limit", limit)
     with right:
         models, problem = _models()
+    with left:
         changing = [group for group in GROUPS if group != "identity"]
         groups = state.choice(
             st.multiselect, "Groups of transformations", "new-groups", [], changing, placeholder="the whole bank"
@@ -180,6 +190,8 @@ def _models() -> tuple[list[str], str]:
     available = [name for name, found in checked.items() if found.available]
     sets = list(known_models.MODEL_SETS)
 
+    titles = model_titles(available)
+
     def fit_view() -> None:
         if st.session_state.get("new-view") == VIEW:
             state.choose("new-view", _view_of(st.session_state["new-models"]))
@@ -190,9 +202,11 @@ def _models() -> tuple[list[str], str]:
         "new-models",
         list(known_models.bundled()),
         [*sets, *available],
+        format_func=lambda name: titles.get(name) or SETS.get(name, name),
         on_change=fit_view,
-        help=f"Those that can be used here, and names of sets: {', '.join(sets)}. To choose the published encoders is "
-        "consent to download them.",
+        wrap=True,
+        help="Those that can be used here, and sets of them. The command "
+        "below has their exact names. To choose the published encoders is consent to download them.",
     )
     if downloads := known_models.download_summary(known_models.expand(chosen)):
         st.caption(f":material/download: {plain(downloads)}")
@@ -209,7 +223,7 @@ def _models() -> tuple[list[str], str]:
     missing = {name: found.why_not for name, found in checked.items() if not found.available}
     if missing and (box := pickers.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
         for name, why_not in missing.items():
-            box.markdown(f"**{plain(name)}**: {plain(why_not)}")
+            box.markdown(f"**{plain(model_title(name))}** ({plain(name)}): {plain(why_not)}")
     named = [name.strip() for name in further.split(",") if name.strip()]
     problems = [problem for _, problem in map(_full_name, named) if problem]
     return [*chosen, *named], "".join(problems[:1])

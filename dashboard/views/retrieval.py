@@ -11,8 +11,8 @@ from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache, neighbors
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.page import fragment, page
-from dashboard.text import in_bold, plain
-from dashboard.widgets import asking, gallery, messages, pickers, tables, upload
+from dashboard.text import in_bold, named, plain
+from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, uses
 from probing_core.charts import PERCENT, dots_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
@@ -20,11 +20,10 @@ from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.seeds import seed_of, with_place
 from probing_core.results import PicturesMissing, Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
-from probing_core.results.sentences import originals_finding
 from probing_core.transforms import resolve
 
 NEIGHBORS = 5
-NEIGHBOR_WIDTH = 96
+NEIGHBOR_WIDTH = 80
 """Pixels of a neighbor: all of them are in one row."""
 
 COLUMNS = 2
@@ -40,31 +39,30 @@ FRAME = 8
 """Pixels of the frame around the original."""
 
 
+PARTS = {
+    "found": "Is the original found?",
+    "search": "Search with a picture",
+    "duplicates": "Are two pictures the same?",
+}
+
+
 @page("Retrieval", "What an embedding is worth for finding pictures: originals, duplicates, content, altered pictures.")
 def show() -> None:
     run = cache.current_run()
     if run.models.empty:
         messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
         return
-    if sentence := cache.computed(run, finding):
-        with st.container(key="finding"):
-            st.markdown(sentence)
-    able = neighbors.searchable(run, list(run.models["name"]))
-    first = st.container(key="search") if able else st.container()
-    _originals(run)
-    _duplicates(run)
-    with first:  # last, since models may have to embed a gallery meanwhile
-        _try(run, able)
-
-
-def finding(run: Run) -> str:
-    """Return the sentence on who finds originals, with the titles of models in bold."""
-    return originals_finding(run, in_bold)
+    if sentence := cache.computed(run, uses.finds_originals):
+        messages.finding(sentence)
+    part, place = pickers.tab(PARTS)
+    with place:
+        {"found": _originals, "search": _search, "duplicates": _duplicates}[part](run)
 
 
 @fragment
-def _try(run: Run, able: list[str]) -> None:
+def _search(run: Run) -> None:
     """Show the nearest pictures of an altered one, by model."""
+    able = neighbors.searchable(run, list(run.models["name"]))
     if not able:
         gallery.embeddings_missing(run, "retrieval")
         return
@@ -147,12 +145,13 @@ def framed(image: np.ndarray) -> np.ndarray:
 @fragment
 def _originals(run: Run) -> None:
     rows = cache.computed(run, retrieval.originals)
-    st.header("Is the original still found?", help=MEASURES.get("original-found").definition)
     if rows.empty:
         messages.empty(tables.why_none(run))
         return
     recall = cache.computed(run, retrieval.recall)
     all_together = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
+    models = with_place(rows["model"])
+    model = pickers.pick_model(run, models, where=st.columns(2)[1])
     left, right = st.columns(2)
     with left:
         shown = all_together.sort_values("value", ascending=False)
@@ -162,18 +161,19 @@ def _originals(run: Run) -> None:
         figure = dots_chart(dots, cache.theme(), "original is the nearest (%)", ends=PERCENT)
         tables.chart(figure, "by-model", shown, "Share of altered pictures whose original is the nearest, by model.")
         st.caption(
-            f"Of altered pictures, all alterations together, among {int(rows['gallery'].max()):,} untouched "
-            "photographs. Ticks: further trainings."
+            "Share of altered pictures, all alterations together, whose original is the nearest of "
+            f"{int(rows['gallery'].max()):,} untouched photographs. Ticks: further trainings."
         )
     with right:
-        models = with_place(rows["model"])
-        model = pickers.pick_model(run, models)
         mine = rows[rows["model"] == model].sort_values("value", ascending=False)
-        groups = dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
-        dots = _in_percent(mine.assign(name=mine["transform"], series="original found"))
+        groups = {named(t): g for t, g in zip(run.transforms["transform"], run.transforms["group"], strict=True)}
+        dots = _in_percent(mine.assign(name=mine["transform"].map(named), series="original found"))
         figure = dots_chart(dots, cache.theme(), "original is the nearest (%)", groups=groups, ends=PERCENT)
         tables.chart(figure, "by-transform", mine, f"Share of originals found by {model}, by transformation.")
-        st.caption("Identity is the ceiling: the same photograph, cut a second time. A color is a group.")
+        st.caption(
+            f"By {plain(model_title(model))}. Untouched is the ceiling: the same photograph, cut a second time. "
+            "A color is a group."
+        )
 
 
 def _in_percent(rows: pd.DataFrame) -> pd.DataFrame:
@@ -182,7 +182,6 @@ def _in_percent(rows: pd.DataFrame) -> pd.DataFrame:
 
 @fragment
 def _duplicates(run: Run) -> None:
-    st.header("Are these two pictures the same?", help=MEASURES.get("duplicate-threshold").definition)
     copies = cache.computed(run, retrieval.copies)
     if copies.empty:
         messages.empty(tables.why_none(run))
@@ -194,8 +193,8 @@ def _duplicates(run: Run) -> None:
     if rows.empty:
         messages.empty(tables.why_none(run))
         return
-    table = rows[["model", "threshold", "kept", "survives", "lost"]]
-    table.insert(0, "title", table["model"].map(model_title))
+    table = rows[["threshold", "kept", "survives", "lost", "model"]]
+    table.insert(0, "title", rows["model"].map(model_title))
     tables.show_table(
         table,
         "thresholds-of-duplicates",
@@ -211,6 +210,7 @@ def _duplicates(run: Run) -> None:
             ),
             "model": st.column_config.TextColumn("exact name"),
         },
+        written={"survives": _names, "lost": _names},
         height=None if len(rows) <= tables.WHOLE_TABLE else 460,
     )
     st.caption(
@@ -218,6 +218,10 @@ def _duplicates(run: Run) -> None:
         f"photographs exceed: in a collection of 10,000, about {10_000 * float(chosen):,.0f} unrelated pictures for "
         "each. Copies here are neither cropped nor mirrored."
     )
+
+
+def _names(transforms: str) -> str:
+    return ", ".join(map(named, filter(None, transforms.split(", "))))
 
 
 show()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -15,8 +16,8 @@ from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
-from dashboard.text import hint, named, plain, strengths_in_words
-from dashboard.widgets import pickers, tables, upload
+from dashboard.text import hint, named, plain, strengths_in_words, unbroken
+from dashboard.widgets import messages, pickers, tables, upload
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.notation import decimal, model_title
 from probing_core.transforms import GROUPS, Transform, bank, resolve
@@ -25,19 +26,22 @@ IN_A_ROW = 3
 """Number of transformations of a group beside each other."""
 
 
+PARTS = {"sheet": "All of them", "one": "One at any strength"}
+
+
 @page("Transformations", "What is done to pictures: thirty transformations and identity, in ten groups.")
 def show() -> None:
     entries = _entries()
     changes = [t for t in entries if t.group != "identity"]
     groups = len({t.group for t in changes})
-    with st.container(key="finding"):
-        st.markdown(
-            f"{len(changes)} transformations in {groups} group{'s' * (groups != 1)} are applied to photographs, "
-            "at strengths drawn from the range that stands below each."
-        )
+    messages.finding(
+        f"{len(changes)} transformations in {groups} group{'s' * (groups != 1)} are applied to photographs, "
+        "each at strengths drawn from the range below it."
+    )
     picture = upload.pick_one()
-    _sheet(picture, entries)
-    _one(picture, entries)
+    part, place = pickers.tab(PARTS)
+    with place:
+        {"sheet": _sheet, "one": _one}[part](picture, entries)
 
 
 def _entries() -> tuple[Transform, ...]:
@@ -59,10 +63,9 @@ def _entries() -> tuple[Transform, ...]:
 @fragment
 def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     by_name = {t.name: t for t in entries}
-    names = {t.name: f"{t.group} · {t.name}" for t in entries}
+    names = {t.name: f"{t.group} · {named(t.name)}" for t in entries}
     default = next(t.name for t in entries if t.group != "identity")
-    st.header("One at any strength", help=hint("strength"))
-    transform = by_name[pickers.select("Transformation", "transform", list(by_name), default, names)]
+    transform = by_name[pickers.select("Transformation", "transform", list(by_name), default, names, hint("strength"))]
     words = transform.definition
     if transform.unseen_in is not None:
         words += f" In rotation {transform.unseen_in}, probes that never learned it are tested on it."
@@ -87,11 +90,17 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     st.caption("Weakest, middle and strongest of each range. The name under a strip opens it on Explore.")
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, entries)
+    with st.container(key="sheet"):
+        _strips(strips, [transform for transform in entries if transform.group != "identity"])
+
+
+def _strips(strips: Mapping[str, bytes], transforms: Sequence[Transform]) -> None:
+    """Show three strengths of each of ``transforms``, a row a group."""
     for group in GROUPS:
-        members = [t for t in entries if t.group == group]
+        members = [t for t in transforms if t.group == group]
         if not members:
             continue
-        st.subheader(group)
+        st.markdown(f"**{group}**")
         columns = st.columns(IN_A_ROW)
         for i, transform in enumerate(members):
             with columns[i % IN_A_ROW]:
@@ -106,9 +115,8 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
 
 
 def _strip_title(transform: Transform) -> str:
-    if transform.group == "identity":
-        return "identity: as it is"
-    return f"{named(transform.name)}: {strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)}"
+    strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
+    return unbroken(f"{named(transform.name)}: {strengths}")
 
 
 def _survival(name: str) -> None:

@@ -18,11 +18,12 @@ from dashboard.data import cache, examples, predictions
 from dashboard.data.predictions import Row
 from dashboard.jobs import processes, scans
 from dashboard.page import fragment
-from dashboard.text import plain
+from dashboard.text import plain, unbroken
 from dashboard.widgets import access, asking, messages, pickers, tables
 from probing_core.api.scan import CHUNKS, TABLE, promise_of
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import BadConfig, ProbingError, one_line
+from probing_core.measures.notation import in_percent, transform_title
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace
 from probing_core.run.layout import DETECTOR_FILE, PROGRESS
@@ -140,13 +141,14 @@ def _examples_table(rows: Sequence[Row]) -> str:
         words = ["…", "", "", ""]
         if rows:
             found = rows[place]["verdict"]
-            p = "" if found["p"] is None else f"{found['p']:.3f}"
-            words = [rows[place]["answer"], found["group"] or "", found["transform"] or "", p]
+            p = "" if found["p"] is None else unbroken(in_percent(found["p"], 1))
+            named = transform_title(found["transform"]) if found["transform"] else ""
+            words = [rows[place]["answer"], found["group"] or "", named, p]
         picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
         cells = "".join(f"<td>{escape(word)}</td>" for word in words)
         lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Path", "Verdict", "Group", "Class"))
-    about = f'<th scope="col" title="{escape(ABOUT_P)}">p</th>'
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Path", "Verdict", "Group", "Transformation"))
+    about = f'<th scope="col" title="{escape(ABOUT_P)}">Untouched as altered</th>'
     return (
         f'<table class="examples"><thead><tr><th scope="col">Picture</th>{heads}{about}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table>"

@@ -10,7 +10,7 @@ from dashboard.data import cache, game
 from dashboard.page import fragment
 from dashboard.text import named
 from dashboard.widgets import gallery, messages, tables
-from probing_core.measures.notation import in_percent
+from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import PicturesMissing, Run
 
 SIDE = 384
@@ -120,6 +120,7 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
     tables.show_table(
         shown[["player", "answer", "right", "probability"]],
         "answers",
+        written={"player": model_title, "answer": named},
         column_config={
             "player": st.column_config.TextColumn("model"),
             "answer": st.column_config.TextColumn("says"),
@@ -152,6 +153,7 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
     tables.show_table(
         table.assign(share=100 * table["right"] / table["of"]),
         "standing",
+        written={"player": model_title},
         column_config={
             "player": st.column_config.TextColumn("who"),
             "right": st.column_config.NumberColumn("right"),

@@ -15,7 +15,7 @@ from dashboard.data import cache, examples, neighbors, own_picture, predictions
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
-from dashboard.text import hint, plain, with_strength
+from dashboard.text import hint, named, plain, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, gallery, messages, pickers, tables, upload
 from dashboard.widgets.asking import Question
@@ -24,7 +24,7 @@ from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
-from probing_core.measures.notation import decimal
+from probing_core.measures.notation import decimal, model_title, model_titles
 from probing_core.results import Run
 from probing_core.transforms import bank
 
@@ -37,6 +37,9 @@ SHARES = 6
 
 NO_PROBE = "the run has no probe of theirs for new pictures"
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
+SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
+"""How the detector and the models look at a picture -> the same for people."""
+
 EXAMPLE = "example"
 """Name of the choice that holds the example that is shown."""
 
@@ -191,7 +194,9 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> 
         height="content",
         column_config={
             "": st.column_config.ImageColumn(width="small"),
-            "answer": st.column_config.TextColumn(help=f"By {'the detector' if asked == DETECTOR else asked}."),
+            "answer": st.column_config.TextColumn(
+                help=f"By {'the detector' if asked == DETECTOR else model_title(asked)}."
+            ),
         },
     )
     tables.download(table.drop(columns=""), "pictures", "This table as CSV")
@@ -218,7 +223,7 @@ def _card(
         with left:
             st.image(data_url(picture.shown, lossless=False), width="stretch", alt=name)
             height, width = picture.image.shape[:2]
-            st.caption(f"{plain(name)}, {width:,} × {height:,} pixels. Crops: {crops.kind}", help=hint("crops"))
+            st.caption(f"{plain(name)}, {width:,} × {height:,} pixels, {SEEN[crops.kind]}", help=hint("crops"))
             upload.flags(picture)
             if st.button("Show it on the maps", icon=":material/star:", key="pin"):
                 own_picture.pin(picture)
@@ -236,7 +241,7 @@ def _card(
     def fill() -> list[Row]:
         found = list(given)
         for number, model in enumerate(waiting, 1):
-            found += asked.rows([model], {name: crops}, f"Asking {model}")
+            found += asked.rows([model], {name: crops}, f"Asking {model_title(model)}")
             bars.html(answers.models_table({name: found}, theme, waiting[number:]))
         sentence.markdown(answers.noticed(found))
         if details:
@@ -271,7 +276,7 @@ def _change(asked: Question, pictures: dict[str, VisitorPicture], opened: str) -
     left, right = st.columns(2)
     picture = pictures[pickers.select("Picture", "change-picture", list(pictures), opened, where=left)]
     entries = {t.name: t for t in bank() if t.group != "identity"}
-    labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
+    labels = {t.name: f"{t.group} · {named(t.name)}" for t in entries.values()}
     transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
     run = asked.run
     step = strength_slider(picture, run.recipe.view, transform)
@@ -314,11 +319,11 @@ def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> N
     }
     left, right = st.columns(2)
     which = pickers.select("Of the picture", "neighbors-picture", list(crops), where=left)
-    model = pickers.select("To the model", "neighbors-model", able, where=right)
+    model = pickers.select("To the model", "neighbors-model", able, names=model_titles(able), where=right)
     found, similarity = near[model, which]
     rows = run.sample_rows(found).assign(similarity=similarity)
     gallery.show(
-        run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, cosine {decimal(r.similarity, 2)}"
+        run, rows, "neighbors-gallery", lambda r: f"{named(r.transform)}, {r.label}, cosine {decimal(r.similarity, 2)}"
     )
     tables.download(rows, "neighbors", "Neighbors as CSV")
 

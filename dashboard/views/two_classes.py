@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.data import cache
 from dashboard.page import fragment
-from dashboard.text import in_bold, plain, with_strength
+from dashboard.text import in_bold, named, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import leaderboard_chart
 from probing_core.measures.notation import in_percent, model_title
@@ -26,12 +26,14 @@ def show(run: Run) -> None:
     task = pickers.pick_task(run, where=columns[2])
     classes = run.classes(task)
     default = cache.computed(run, most_mistaken, task)
-    first = pickers.select("Distinguish", "tell", classes, default[0], where=columns[0])
-    second = pickers.select("from", "from", [c for c in classes if c != first], default[1], where=columns[1])
+    names = {name: named(name) for name in classes}
+    first = pickers.select("Distinguish", "tell", classes, default[0], names, where=columns[0])
+    others = [name for name in classes if name != first]
+    second = pickers.select("from", "from", others, default[1], names, where=columns[1])
     subset = pickers.pick_subset(run, task, where=columns[3])
     board = cache.computed(run, board_of, task, subset, first, second)
     if board.empty:
-        neither = f"{plain(first)} or {plain(second)}"
+        neither = f"{plain(named(first))} or {plain(named(second))}"
         messages.empty(f"No tested sample of this choice is {neither}; choose other samples or classes.")
         return
     _name_best(board, first, second)
@@ -48,22 +50,29 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     )
     others = board.iloc[1:]
     level = [(model, p) for model, p in zip(others["model"], others["p"], strict=True) if p >= SIGNIFICANCE]
-    names = ", ".join(f"{plain(model_title(model))} (p = {p:.2g})" for model, p in level)
+    names = ", ".join(
+        f"{plain(model_title(model))} (p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p:.2g})" for model, p in level
+    )
     beside = f" Not distinguished from it: {names}." if level else ""
     if len(level) > MAX_NAMED_MODELS:
         compared = has_place(board).sum() - 1
         beside = f" {len(level)} of the {compared} others are not distinguished from it: the hollow marks below."
-    st.markdown(
-        f"{in_bold(best['model'])} is best at distinguishing {plain(first)} from {plain(second)}: it recognizes "
-        f"**{in_percent(best['value'])}** of them{interval}.{beside}"
+    messages.finding(
+        f"{in_bold(best['model'])} is best at distinguishing {plain(named(first))} from {plain(named(second))}: "
+        f"it recognizes **{in_percent(best['value'])}** of them{interval}.{beside}"
     )
 
 
 def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None:
     figure = leaderboard_chart(
-        board.assign(chance=1 / classes, note=""), cache.theme(), f"{first} and {second} recognized (%)"
+        board.assign(chance=1 / classes, note=""), cache.theme(), f"{named(first)} and {named(second)} recognized (%)"
     )
-    tables.chart(figure, "tell-apart", board, f"How well each model distinguishes {first} from {second}, best first.")
+    tables.chart(
+        figure,
+        "tell-apart",
+        board,
+        f"How well each model distinguishes {named(first)} from {named(second)}, best first.",
+    )
     st.caption(key_of(board))
 
 
@@ -73,7 +82,7 @@ def key_of(board: pd.DataFrame) -> str:
     pairs = placed.sum() * (placed.sum() - 1) // 2
     words = [
         "The probe chooses among all classes: a picture that is taken for a third one is not recognized either.",
-        "Bars are 95 % intervals, of one model each.",
+        "Bars are 95\N{NO-BREAK SPACE}% intervals, of one model each.",
     ]
     if (board["p"] >= SIGNIFICANCE).any():
         words.append(
@@ -118,7 +127,7 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
 
 
 def _caption(row) -> str:
-    return f"{with_strength(row.transform, row.strength)} → {row.predicted} {in_percent(row.p_predicted)}"
+    return f"{with_strength(row.transform, row.strength)} → {named(row.predicted)} {in_percent(row.p_predicted)}"
 
 
 def board_of(run: Run, task: str, subset: str, first: str, second: str) -> pd.DataFrame:

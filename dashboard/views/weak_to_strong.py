@@ -13,10 +13,12 @@ from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Step
 from dashboard.page import fragment
-from dashboard.text import hint, in_bold, plain, strength_in_words
+from dashboard.text import hint, in_bold, named, plain, strength_in_words
 from dashboard.widgets import answers, asking, messages, pickers, tables, upload
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.compute.live import PictureCrops
+from probing_core.measures.notation import model_title
+from probing_core.measures.seeds import with_place
 from probing_core.results import Run, summaries
 from probing_core.results.sentences import seen_from
 from probing_core.transforms import Transform, resolve
@@ -44,14 +46,13 @@ def _sentence(run: Run, transform: Transform) -> None:
     """Show which model of the run needs the least of the transformation to see it, and which the most."""
     rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name)
     words = seen_from(
-        rows,
+        rows[rows["model"].isin(with_place(rows["model"]))] if len(rows) else rows,
         lambda threshold: strength_in_words(transform.name, threshold),
         transform.falling,
         in_bold,
     )
-    with st.container(key="finding"):
-        question = f"From which strength on do models see **{plain(transform.name)}**?"
-        st.markdown(f"{question} {words}".rstrip())
+    question = f"From which strength on do models see **{plain(named(transform.name))}**?"
+    messages.finding(f"{question} {words}".rstrip())
 
 
 @messages.guarded
@@ -106,7 +107,7 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
         figure = strength_chart(rows, "shift", cache.theme(), "shift", axis, ends)
         tables.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
-        f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals. "
+        f"The same {int(rows['images'].max())} test images at every strength, with 95\N{NO-BREAK SPACE}% intervals. "
         "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Measured with "
         "the probe of the fine task; your picture above has the one of live predictions."
     )
@@ -161,7 +162,9 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
         return
     rows = summaries.pick(table, transform=transform.name, model=models)
     if rows.empty:
-        messages.empty(f"{transform.name} has too few strengths for a threshold, or the chosen models have none.")
+        messages.empty(
+            f"{named(transform.name)} has too few strengths for a threshold, or the chosen models have none."
+        )
         return
     stronger = transform.strongest >= transform.weakest
     order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
@@ -169,6 +172,7 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     tables.show_table(
         rows.assign(unit=transform.unit).sort_values("threshold", ascending=stronger)[order],
         "thresholds",
+        written={"model": model_title},
         column_config={
             "threshold": number(format="%.3g", help=hint("detection threshold")),
             "censored": st.column_config.TextColumn(

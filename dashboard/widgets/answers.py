@@ -15,7 +15,7 @@ from probing_core.charts import Theme
 from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
 from probing_core.images.quality import FLAT
-from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.notation import in_percent, model_title, transform_title
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -67,7 +67,7 @@ def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0) -> str:
         )
     words = row["answer"].capitalize()
     if row["answer"] in ALARMS:
-        named = f"{plain(verdict['transform'])} ({in_percent(verdict['transform_probability'])})"
+        named = f"{plain(transform_title(verdict['transform']))} ({in_percent(verdict['transform_probability'])})"
         group = f"{plain(verdict['group'])}** ({in_percent(verdict['group_probability'])})"
         return f"**{words}: {group}, perhaps {named}. {why[0].upper()}{why[1:]}.{end}"
     if flat > FLAT:
@@ -100,13 +100,13 @@ def short_answer(row: Row) -> str:
     """Return the answer of a row in a few words, for a table of pictures."""
     if row["answer"] not in ALARMS:
         return row["answer"]
-    named = row["verdict"]["group"] if row["model"] == DETECTOR else row["classes"][0]["class"]
+    named = row["verdict"]["group"] if row["model"] == DETECTOR else transform_title(row["classes"][0]["class"])
     return f"{row['answer']}: {named}"
 
 
 def noticed(rows: Sequence[Row]) -> str:
     """Return how many of the models notice that a picture was altered, and what most of these name."""
-    alarming = [row["classes"][0]["class"] for row in rows if row["answer"] in ALARMS]
+    alarming = [transform_title(row["classes"][0]["class"]) for row in rows if row["answer"] in ALARMS]
     untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in rows)
     torn = sum(row["answer"] == CANNOT_TELL for row in rows)
     most = max(dict.fromkeys(alarming), key=alarming.count, default="")
@@ -137,9 +137,7 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
     for rows in zip(*answers.values(), strict=True):
         bars = "".join(_bar(row, when) for when, row in zip(whens, rows, strict=True))
         named = "".join(_first(row, theme) for row in rows)
-        lines.append(
-            f'<tr><th scope="row">{escape(model_title(rows[0]["model"]))}</th><td>{bars}</td><td>{named}</td></tr>'
-        )
+        lines.append(f'<tr><th scope="row">{escape(_who(rows[0]["model"]))}</th><td>{bars}</td><td>{named}</td></tr>')
     scale = '<span class="scale"><span>0</span><span>50</span><span>100 %</span></span>'
     before = '<span class="when"></span>' if len(whens) > 1 else ""
     table = (
@@ -153,6 +151,10 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
     return f'{table}<p class="awaited">{several} being asked …</p>'
 
 
+def _who(model: str) -> str:
+    return "Detector" if model == DETECTOR else model_title(model)
+
+
 def _bar(row: Row, when: str) -> str:
     before = f'<span class="when">{escape(when)}</span>' if when else ""
     share = f'<span class="track"><i style="width:{100 * row["altered"]:.1f}%;background:currentColor"></i></span>'
@@ -163,7 +165,7 @@ def _bar(row: Row, when: str) -> str:
 def _first(row: Row, theme: Theme) -> str:
     first = row["classes"][0]
     mark = f'<i style="background:{theme.group(first["group"])}"></i>'
-    named = f"{escape(first['class'])} {_unbroken(first['probability'])}"
+    named = f"{escape(transform_title(first['class']))} {_unbroken(first['probability'])}"
     return f'<div class="line first">{mark}<span class="named">{named}</span></div>'
 
 

@@ -39,9 +39,8 @@ DIFFERENT, NOT_DISTINGUISHED = "different (p < 0.05 by Holm)", "not distinguishe
 
 def show_claims(run: Run) -> None:
     """Show the five claims, a line each that opens, tested or not."""
-    st.header("The five claims", help=hint("claim"))
     st.markdown(
-        "Those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
+        f"{hint('claim')} These are from *Substance or Style: What Does Your Image Embedding Know?* "
         "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction. One or two "
         "encoders of a kind cannot speak for their objective: a result is about these encoders."
     )
@@ -97,6 +96,6 @@ def _differences(contrasts: pd.DataFrame, key: str) -> None:
     rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
     rows["series"] = np.where(contrasts["p_holm"] < SIGNIFICANCE, DIFFERENT, NOT_DISTINGUISHED)
     over = "trainings" if seeds else "photographs"
-    title = f"difference in points, 95 % interval over {over}"
+    title = f"difference in points, 95\N{NO-BREAK SPACE}% interval over {over}"
     figure = dots_chart(rows, cache.theme(), title, marks=[0.0], unit="points", series=(DIFFERENT, NOT_DISTINGUISHED))
     tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")

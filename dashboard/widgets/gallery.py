@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.text import plain
+from dashboard.text import plain, unbroken
 from dashboard.widgets.messages import empty
 from dashboard.widgets.tables import columns_of
 from probing_core.measures.notation import model_title
@@ -69,7 +69,7 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
         return
     st.caption(f"Pictures {place}.")
     captions = [caption(row) for row in shown.itertuples()]
-    st.image(pictures, caption=[plain(text) for text in captions], width=THUMBNAIL, alt=captions)
+    st.image(pictures, caption=[plain(unbroken(text)) for text in captions], width=THUMBNAIL, alt=captions)
 
 
 def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:

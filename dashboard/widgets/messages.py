@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.text import plain
+from dashboard.text import plain, unbroken
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import with_place
@@ -45,6 +45,12 @@ def left_out(models: Iterable[str], shown: Iterable[str], why: str) -> None:
     if out:
         names = [*out[:MAX_NAMED], f"{len(out) - MAX_NAMED} more"] if len(out) > MAX_NAMED + 1 else out
         st.caption(f"Not here, since {why}: {plain(', '.join(names))}.")
+
+
+def finding(sentence: str) -> None:
+    """Show what a run found, in Markdown, as the sentence that a page begins with."""
+    with st.container(key="finding"):
+        st.markdown(unbroken(sentence))
 
 
 def empty(sentence: str) -> None:

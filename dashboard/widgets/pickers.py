@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.text import hint
+from dashboard.text import hint, named
 from probing_core.measures.notation import model_titles
 from probing_core.results import Run, summaries
 from probing_core.results.ranking import measure_of
@@ -130,7 +130,7 @@ def pick_subset(run: Run, task: str, where: Any = st) -> str:
 
 def pick_transform(run: Run, where: Any) -> str:
     table = run.transforms[run.transforms["group"] != "identity"]
-    names = {t: f"{g} · {t}" for t, g in zip(table["transform"], table["group"], strict=True)}
+    names = {t: f"{g} · {named(t)}" for t, g in zip(table["transform"], table["group"], strict=True)}
     return select("Transformation", "transform", list(table["transform"]), names=names, where=where)
 
 
@@ -149,6 +149,18 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
             state.publish(name, key)
             return key, container
     return shown, tabs[list(titles).index(shown)]
+
+
+def opened(titles: Mapping[str, str], label: str, name: str = "part") -> str:
+    """Show buttons, of which one at most is chosen and none at first, and return its name or an empty text; the address
+    holds it."""
+    state.remember(name, list(titles), None, "the part")
+    chosen = st.segmented_control(label, list(titles), key=name, format_func=titles.__getitem__)
+    if chosen is None:
+        state.forget(name)
+        return ""
+    state.publish(name, chosen)
+    return chosen
 
 
 def fold(label: str, name: str) -> Any:

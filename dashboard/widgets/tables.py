@@ -133,6 +133,7 @@ def show_table(
     column_config: Mapping[str, Any] | None = None,
     percent: Mapping[str, tuple[str, str]] | None = None,
     signed: Collection[str] = (),
+    written: Mapping[str, Callable[[Any], str]] | None = None,
     height: int | None = None,
 ) -> None:
     """Show a table with its data to download.
@@ -143,6 +144,7 @@ def show_table(
         column_config: Streamlit's settings of columns that `COLUMNS` lacks or that mean something else here.
         percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
         signed: columns of ``percent`` that are differences.
+        written: functions that write columns for people, on the page alone: downloads keep exact names.
         height: height in pixels.
     """
     percent = percent or {}
@@ -153,26 +155,32 @@ def show_table(
         settings[column] = _number(title, help=about, format="%+.1f" if column in signed else "%.1f")
     settings |= column_config or {}
     whole: Literal["content", "auto"] = "content" if len(shown) <= WHOLE_TABLE else "auto"
-    written = _with_minus(shown, settings)
-    st.dataframe(written, hide_index=True, key=key, column_config=settings, height=height or whole)
+    st.dataframe(
+        _written(shown, settings, written or {}),
+        hide_index=True,
+        key=key,
+        column_config=settings,
+        height=height or whole,
+    )
     download(table, key)
 
 
-def _with_minus(shown: pd.DataFrame, settings: dict[str, Any]) -> Any:
-    """Return the table with its negative numbers written with a minus sign, where Streamlit writes a hyphen.
+def _written(shown: pd.DataFrame, settings: dict[str, Any], words: Mapping[str, Callable[[Any], str]]) -> Any:
+    """Return the table with columns written by ``words``, and negative numbers with a minus sign, where Streamlit
+    writes a hyphen.
 
     Streamlit shows what pandas writes where ``settings``, which are changed, state no format.
     """
-    formats: dict[Any, Any] = {}
+    formats: dict[Any, Any] = {column: write for column, write in words.items() if column in shown}
     for column in map(str, shown.select_dtypes("number")):
         if (shown[column] < 0).any() and (found := settings.get(column, {})) is not None:
             kind = dict(found.get("type_config") or {"type": "number"})
-            formats[column] = partial(_written, kind.pop("format", None) or "%.3g")
+            formats[column] = partial(_number_written, kind.pop("format", None) or "%.3g")
             settings[column] = {**found, "type_config": kind}
     return shown.style.format(formats, na_rep="None") if formats else shown
 
 
-def _written(form: str, value: float) -> str:
+def _number_written(form: str, value: float) -> str:
     return minus(form % value)
 
 

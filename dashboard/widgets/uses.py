@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.text import PAGES, in_bold
+from dashboard.text import PAGES, in_bold, unbroken
 from probing_core.results import Run, sentences
 from probing_core.results.retrieval import USES
 
@@ -26,7 +26,7 @@ def show_cards(run: Run) -> bool:
     for column, (use, about) in zip(st.columns(len(USES)), USES.items(), strict=True):
         with column, st.container(border=True, height="stretch", gap="small"):
             st.markdown(f"**{about.title}**")
-            st.markdown(words[use].replace(" %", "\N{NO-BREAK SPACE}%") or "Not measured in this run.")
+            st.markdown(unbroken(words[use]) or "Not measured in this run.")
             page = files[LEADS_TO[use]]
             st.page_link(page.file, label=page.title, icon=f":material/{page.icon}:")
     return True
@@ -35,3 +35,8 @@ def show_cards(run: Run) -> bool:
 def best_for(run: Run, use: str) -> str:
     """Return `sentences.best_for` with the names of models in bold."""
     return sentences.best_for(run, use, in_bold)
+
+
+def finds_originals(run: Run) -> str:
+    """Return `sentences.originals_finding` with the names of models in bold."""
+    return sentences.originals_finding(run, in_bold)

@@ -173,6 +173,12 @@ def _with_room(strengths: pd.Series, falling: bool) -> list[float]:
     return [weak - 0.04 * (strong - weak), strong + ROOM * (strong - weak)]
 
 
+def _off_the_mark(text: str, position: str) -> str:
+    """Return a name that keeps away from the interval of the mark that it stands at."""
+    gap = "\N{NO-BREAK SPACE}" * 2
+    return escape(text) if not text or "center" in position else gap + escape(text) + gap
+
+
 def _names_at_ends(curve: pd.DataFrame, value: str, theme: Theme, falling: bool) -> dict[str, Any]:
     """Return the name of each model behind the strongest point of its line, where there is room."""
     ordered = curve.sort_values("strength", ascending=not falling, kind="stable")
@@ -187,7 +193,7 @@ def _names_at_ends(curve: pd.DataFrame, value: str, theme: Theme, falling: bool)
         "mode": "text",
         "x": ends["strength"].to_numpy(float),
         "y": ends[value].to_numpy(float),
-        "text": [escape(text) for text, _ in labels],
+        "text": [_off_the_mark(text, position) for text, position in labels],
         "textposition": [position for _, position in labels],
         "textfont": {"size": 11, "color": theme.text},
         "cliponaxis": False,

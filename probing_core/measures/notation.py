@@ -1,4 +1,4 @@
-"""Numbers and names of models as people write them: 240, 0.012, 12,400, 17 %, and SimCLR (zoo)."""
+"""Numbers and names as people write them: 240, 0.012, 12,400, 17 %, SimCLR (zoo), Gaussian blur."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ _KNOWN = {
     "baseline/dhash": "Image hash (dhash)",
     "timm:tf_efficientnet_lite0": "EfficientNet-Lite0",
 }
+_TRANSFORMS = {"identity": "Untouched", "jpeg": "JPEG"}
 _LIBRARIES = {
     "timm": "timm",
     "open_clip": "open_clip",
@@ -100,6 +101,11 @@ def _option_title(option: str) -> str:
     if name == "weights":
         return value.replace("\\", "/").rsplit("/", 1)[-1]
     return f"{name} {value}"
+
+
+def transform_title(transform: str) -> str:
+    """Return the name of a transformation for people: ``Gaussian blur`` for ``gaussian-blur``."""
+    return _TRANSFORMS.get(transform, (transform[:1].upper() + transform[1:]).replace("-", " "))
 
 
 def model_titles(models: Iterable[str]) -> dict[str, str]:

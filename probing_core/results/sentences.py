@@ -38,22 +38,23 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     board = board[has_place(board)]
     best, level = board.iloc[0], list(board.loc[board.index[1:], "model"][~board["apart"].iloc[1:].astype(bool)])
     name, count = shown(str(best["model"])), len(board)
+    kind = "baselines" if is_baseline(board["model"]).all() else "encoders"
     chance = f"where guessing gives {in_percent(best['chance'], 1)}"
     score = f"{in_percent(best['value'], 1)} of the test images ({_interval(best)}), {chance}"
     naming = f"names which of {classes - 1} transformations was applied, if any, in {score}"
     if not best["low"] > best["chance"]:
-        among = f" of {name}" if count == 1 else f" of {name}, the first of {count} models,"
+        among = f" of {name}" if count == 1 else f" of {name}, the first of {count} {kind},"
         return f"No knowledge of how a picture was changed is established: from the embedding{among} a probe {naming}."
     if count == 1:
         return f"From the embedding of {name} a probe {naming}."
     if len(level) == count - 1:
         return (
-            f"Which of {count} models knows most about how a picture was changed is not decided: from the embedding "
+            f"Which of {count} {kind} knows most about how a picture was changed is not decided: from the embedding "
             f"of {name}, the first of them, a probe {naming}."
         )
     beside = f" ({_named(level, count, shown)} not distinguished from it)" if level else ""
     return (
-        f"Of {count} models, {name} knows most about how a picture was changed{beside}: from its embedding a probe "
+        f"Of {count} {kind}, {name} knows most about how a picture was changed{beside}: from its embedding a probe "
         f"{naming}."
     )
 
@@ -86,11 +87,8 @@ def seen_from(
         (str(row["model"]), strength(row["threshold"])) for _, row in ordered.iloc[[0, -1]].iterrows()
     )
     never = int((rows["censored"] == "above").sum())
-    unseen = f"; {never} {'does' if never == 1 else 'do'} not see it at any strength" if never else ""
-    return (
-        f"Of {len(rows)} models, {shown(first)} sees it first, from {least} on, and {shown(last)} last, from {most} "
-        f"on{unseen}."
-    )
+    unseen = f"; {never} {'model does' if never == 1 else 'models do'} not see it at any strength" if never else ""
+    return f"{shown(first)} sees it first, from {least} on, and {shown(last)} last, from {most} on{unseen}."
 
 
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
@@ -113,14 +111,14 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
     if not forgets.any():
         return (
             f"In none of {among} is what was done to a picture named better in an inner block than in the last "
-            "one, beyond what the intervals leave open."
+            "one: their intervals overlap."
         )
     name = str((best["value"] - last["value"])[forgets].idxmax())
     inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
     most = f". Most in {shown(name)}:" if forgets.sum() > 1 else f": in {shown(name)},"
     words = (
         f"In {int(forgets.sum())} of {among} what was done to a picture is named better in an inner block than in "
-        f"the last one, beyond what the intervals leave open{most} {in_percent(inner['value'])} in block "
+        f"the last one, with intervals apart{most} {in_percent(inner['value'])} in block "
         f"{inner['layer']:.0f} of {end['layer']:.0f}, {in_percent(end['value'])} in the last"
     )
     content = rows[(rows["task"] == "content") & (rows["base"] == name)].set_index("layer")["value"]
@@ -181,9 +179,8 @@ def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
     if board.empty or rows.empty:
         return ""
     gallery, best, count = int(rows["gallery"].max()), board.iloc[0], int(has_place(board).sum())
-    many = f"Of {count} models, " if count > 1 else ""
     first = (
-        f"{many}{shown(best['model'])} finds the original of an altered picture{' most often' if many else ''}"
+        f"{shown(best['model'])} finds the original of an altered picture{' most often' if count > 1 else ''}"
         f"{_level(board, shown)}: it is the nearest of {gallery:,} photographs for {_share(best)} of them."
     )
     learned = ordered(run, "original", learned=True)

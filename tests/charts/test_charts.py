@@ -106,7 +106,7 @@ def test_a_model_looks_the_same_whichever_models_it_is_drawn_with():
     axis = charts.StrengthAxis("s", 1)
     *lines, names = drawn.strength_chart(curve, "p", theme, "p", axis).data
     styles = {line.name: (line.line.color, line.marker.symbol) for line in lines}
-    assert set(names.text) == {"CAN (zoo)", "MAE (zoo)"}, "a line has its name, too"
+    assert set(map(str.strip, names.text)) == {"CAN (zoo)", "MAE (zoo)"}, "a line has its name, too"
     everywhere = theme.model_styles(THIRTEEN)
     assert styles == {model_title(m): everywhere[m][:2] for m in ("zoo/can", "zoo/mae")}
 
@@ -116,7 +116,7 @@ def test_names_stand_at_the_strongest_point_of_each_line(falling):
     curve = pd.DataFrame({"model": ["a"] * 3 + ["b"] * 3, "strength": [1.0, 2, 4] * 2, "p": [0.1, 0.4, 0.9] * 2})
     curve.loc[3:, "p"] = [0.3, 0.2, 0.1]
     names = drawn.strength_chart(curve, "p", THEMES[0], "p", charts.StrengthAxis("s", 1, falling=falling)).data[-1]
-    ends = dict(zip(names.text, zip(names.x, names.y, strict=True), strict=True))
+    ends = dict(zip(map(str.strip, names.text), zip(names.x, names.y, strict=True), strict=True))
     assert ends == ({"a": (1, 0.1), "b": (1, 0.3)} if falling else {"a": (4, 0.9), "b": (4, 0.1)})
 
 

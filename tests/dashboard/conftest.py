@@ -30,8 +30,11 @@ ADDRESSES = {page.title: page.address for under in NAVIGATION.values() for page 
 
 PARTS = {
     "Explore": ("strength", "two"),
+    "Leaderboard": ("models", "content", "claims", "uses"),
     "Inside": ("blocks", "unseen", "shift"),
+    "Retrieval": ("found", "search", "duplicates"),
     "Try your images": ("pictures", "folder", "game"),
+    "Transformations": ("sheet", "one"),
 }
 """Tabs of pages, by the names that their addresses give them."""
 

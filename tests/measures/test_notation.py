@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.measures.notation import decimal, in_percent, in_points, minus, model_title, model_titles
+from probing_core.measures.notation import (
+    decimal,
+    in_percent,
+    in_points,
+    minus,
+    model_title,
+    model_titles,
+    transform_title,
+)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +99,11 @@ def test_models_that_would_be_called_alike_keep_their_names():
         "onnx:b/mine.onnx": "onnx:b/mine.onnx",
         "zoo/mae": "MAE (zoo)",
     }
+
+
+def test_transformations_have_names_for_people():
+    assert [transform_title(name) for name in ("identity", "jpeg", "salt-and-pepper")] == [
+        "Untouched",
+        "JPEG",
+        "Salt and pepper",
+    ]

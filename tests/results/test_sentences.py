@@ -49,7 +49,7 @@ FOUR = {"a": 0.5, "b": 0.49, "c": 0.48, "d": 0.2}
 
 def test_a_leader_is_named_with_its_interval_and_what_guessing_gives():
     assert finding(board(FOUR), CLASSES, lambda name: f"<{name}>") == (
-        "Of 4 models, <a> knows most about how a picture was changed: from its embedding a probe names which of 30 "
+        "Of 4 encoders, <a> knows most about how a picture was changed: from its embedding a probe names which of 30 "
         "transformations was applied, if any, in 50.0 % of the test images (95 % interval 48.0 to 52.0), where "
         "guessing gives 3.2 %."
     )
@@ -62,7 +62,7 @@ def test_a_leader_is_named_with_its_interval_and_what_guessing_gives():
         ("bc", "(<b> and <c> are not distinguished from it)"),
         (
             "bcd",
-            "Which of 4 models knows most about how a picture was changed is not decided: from the embedding",
+            "Which of 4 encoders knows most about how a picture was changed is not decided: from the embedding",
         ),
     ],
 )
@@ -73,7 +73,7 @@ def test_models_that_are_not_distinguished_are_named(level, words):
 def test_other_seeds_are_no_further_models():
     rows = board(FOUR, {"b": False})
     rows.loc[rows["model"] == "b", "seed_of"] = "a"
-    assert finding(rows, CLASSES).startswith("Of 3 models, a knows most about how a picture was changed: from its")
+    assert finding(rows, CLASSES).startswith("Of 3 encoders, a knows most about how a picture was changed: from its")
 
 
 def test_of_many_the_number_is_given():
@@ -123,12 +123,12 @@ def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is
     )
     assert layers_finding(rows, str.upper) == (
         "In 2 of 3 networks what was done to a picture is named better in an inner block than in the last one, "
-        "beyond what the intervals leave open. Most in "
+        "with intervals apart. Most in "
         "C: 90 % in block 1 of 2, 50 % in the last, while what is shown goes from 10 % to 20 %."
     )
     alone = layers_finding(rows[(rows["base"] == "a") & (rows["task"] == "fine")])
     assert alone.startswith("In 1 of 1 network ")
-    assert alone.endswith("beyond what the intervals leave open: in a, 85 % in block 2 of 3, 71 % in the last.")
+    assert alone.endswith("with intervals apart: in a, 85 % in block 2 of 3, 71 % in the last.")
 
 
 def test_a_network_with_another_seed_is_not_counted_among_those_that_forget():

@@ -13,7 +13,7 @@ import pandas as pd
 from probing_core.charts.theme import Theme
 from probing_core.compute.names import DONE, EVERYTHING, NEAR
 from probing_core.errors import BadRun, UnknownName
-from probing_core.measures.notation import model_titles
+from probing_core.measures.notation import model_titles, transform_title
 from probing_core.measures.seeds import with_place
 from probing_core.results.ranking import is_baseline, leaderboard
 from probing_core.results.run import Run
@@ -33,8 +33,6 @@ MOST_MODELS = 6
 
 FindNeighbors = Callable[[str, str], "pd.DataFrame | None"]
 """(model, reading) -> ``sample`` and `NEAR`, columns of samples; None where the run has no such table."""
-
-_TITLES = {"identity": "Untouched", "jpeg": "JPEG"}
 
 
 @dataclass(frozen=True)
@@ -201,11 +199,6 @@ def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
         place[model] = (bool(baseline[model]), again, i)
     chosen = sorted(shown, key=lambda model: place[model])[:most]
     return [*chosen[1:2], *chosen[:1], *chosen[2:]]
-
-
-def class_title(name: str) -> str:
-    """Return the name of a transformation for people."""
-    return _TITLES.get(name, (name[:1].upper() + name[1:]).replace("-", " "))
 
 
 def packed(data: ExplorerData) -> tuple[dict[str, Any], bytes]:
@@ -396,7 +389,7 @@ def _classes(run: Run) -> tuple[tuple[Class, ...], tuple[tuple[str, str, str, st
     light, dark = Theme(), Theme(dark=True)
     shades = light.members(names, of), dark.members(names, of)
     classes = tuple(
-        Class(name, class_title(name), groups.index(group), *_words(name), (shades[0][name][0], shades[1][name][0]))
+        Class(name, transform_title(name), groups.index(group), *_words(name), (shades[0][name][0], shades[1][name][0]))
         for name, group in zip(names, of, strict=True)
     )
     titles = {"identity": "untouched"}

@@ -128,7 +128,9 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
     started = []
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(arguments))
     app = open_app("New run", new_name="mine")
-    assert {"bundled", "zoo", "published", "baselines"} <= set(app.multiselect(key="new-models").options)
+    assert {"all that come with it", "the whole zoo", "the published encoders", "SimCLR (zoo)"} <= set(
+        app.multiselect(key="new-models").options
+    )
     assert "To be downloaded" not in texts(app)
     app.multiselect(key="new-models").set_value(["published", "baseline/pixels"]).run()
     assert not app.exception

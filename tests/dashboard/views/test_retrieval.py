@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dashboard.data import neighbors, predictions
-from dashboard.text import in_bold
+from dashboard.text import in_bold, named, unbroken
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.compute.live import PictureCrops
@@ -26,7 +26,7 @@ def test_it_begins_with_a_sentence_from_the_run(open_app, studied_run):
     assert not app.exception
     words = sentences.originals_finding(Run.open(studied_run), in_bold)
     assert words
-    assert any(one.value == words for one in app.markdown)
+    assert any(one.value == unbroken(words) for one in app.markdown)
 
 
 def test_the_charts_show_every_model_and_every_transformation_of_one(open_app, studied_run):
@@ -35,7 +35,7 @@ def test_the_charts_show_every_model_and_every_transformation_of_one(open_app, s
     by_model, by_transform = figures(app)
     assert len(drawn(by_model)) == len(run.models)
     rows = retrieval.originals(run)
-    assert drawn(by_transform) == set(rows[rows["model"] == "zoo/mae"]["transform"])
+    assert drawn(by_transform) == set(rows[rows["model"] == "zoo/mae"]["transform"].map(named))
 
 
 def drawn(figure: dict) -> set[str]:
@@ -47,7 +47,7 @@ def drawn(figure: dict) -> set[str]:
 
 @pytest.mark.parametrize("share", ["0.01", "0.001"])
 def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share):
-    app = open_app("Retrieval", run=studied_run, unrelated=share)
+    app = open_app("Retrieval", run=studied_run, part="duplicates", unrelated=share)
     shown = next(t.value for t in app.dataframe if "survives" in t.value)
     expected = retrieval.survivors(Run.open(studied_run), "raw", float(share))
     assert shown["model"].tolist() == expected["model"].tolist()
@@ -56,19 +56,25 @@ def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share)
 
 
 @pytest.mark.parametrize("missing", ["retrieval", "duplicates"])
-def test_a_missing_table_hides_its_own_section_alone(open_app, studied_run, tmp_path, missing):
+def test_a_missing_table_empties_its_own_tab_alone(open_app, studied_run, tmp_path, missing):
     run = shutil.copytree(studied_run, tmp_path / "lacking")
     Store(run).remove(f"tables/{missing}.parquet")
-    app = open_app("Retrieval", run=run)
-    assert not app.exception
-    shown = {"retrieval": len(figures(app)) == 2, "duplicates": any("survives" in t.value for t in app.dataframe)}
+    found, same = (open_app("Retrieval", run=run, part=part) for part in ("found", "duplicates"))
+    assert not found.exception
+    assert not same.exception
+    shown = {"retrieval": len(figures(found)) == 2, "duplicates": any("survives" in t.value for t in same.dataframe)}
     assert shown == {name: name != missing for name in shown}
-    assert len(app.info) == 1
-    assert label(app, "selectbox", "Photograph of the run"), "the first section needs neither"
+    assert len(found.info) + len(same.info) == 1
+
+
+def test_no_picture_is_embedded_before_somebody_searches(open_app, monkeypatch):
+    monkeypatch.setattr(neighbors, "gallery_steps", lambda *_: pytest.fail("a gallery was embedded"))
+    for part in ("found", "duplicates"):
+        assert not open_app("Retrieval", run=REFERENCE, part=part).exception
 
 
 def test_the_shipped_run_searches_its_untouched_photographs(open_app):
-    app = open_app("Retrieval", run=REFERENCE, models="baseline/handcrafted")
+    app = open_app("Retrieval", run=REFERENCE, part="search", models="baseline/handcrafted")
     assert not app.exception
     tested = len(retrieval.gallery(Run.open(REFERENCE)))
     assert tested > 300
@@ -78,7 +84,7 @@ def test_the_shipped_run_searches_its_untouched_photographs(open_app):
 
 
 def test_a_run_without_embeddings_and_pictures_says_so(open_app, shipped_run):
-    app = open_app("Retrieval", run=shipped_run)
+    app = open_app("Retrieval", run=shipped_run, part="search")
     assert not app.exception
     assert "This run ships no embeddings of the chosen models" in texts(app)
     assert not [one for one in app.selectbox if one.label == "Photograph of the run"]
@@ -86,7 +92,7 @@ def test_a_run_without_embeddings_and_pictures_says_so(open_app, shipped_run):
 
 def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, studied_run):
     """The made run has invented embeddings: wherever the original is, its place is named, and pictures are shown."""
-    app = open_app("Retrieval", run=studied_run, models="baseline/pixels", transform="jpeg")
+    app = open_app("Retrieval", run=studied_run, part="search", models="baseline/pixels", transform="jpeg")
     assert not app.exception
     assert not app.error
     assert "The original is" in texts(app)

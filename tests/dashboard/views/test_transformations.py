@@ -13,10 +13,10 @@ from tests.dashboard.conftest import PAGES, REFERENCE
 
 
 def test_what_reaches_each_model_of_a_transformation(open_app):
-    assert "This needs a run" in texts(open_app("Transformations", run=None, show_survival="True"))
+    assert "This needs a run" in texts(open_app("Transformations", part="one", run=None, show_survival="True"))
     left = {}
     for name in ("border", "contrast"):
-        app = open_app("Transformations", run=REFERENCE, show_survival="True", transform=name)
+        app = open_app("Transformations", part="one", run=REFERENCE, show_survival="True", transform=name)
         assert not app.exception
         table = next(t.value for t in app.dataframe if "left" in t.value)
         left[name] = dict(zip(table["model"], table["left"], strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.data import game
-from dashboard.text import plain
+from dashboard.text import named, plain
 from probing_core.results import Run
 from tests.dashboard.app_reading import texts
 
@@ -24,7 +24,7 @@ def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_ru
     press(app, "untouched" if group == "identity" else group)
     assert not app.exception
     assert any(("Right: " in box.value) for box in app.success)
-    assert transform == "identity" or transform in app.success[0].value
+    assert transform == "identity" or named(transform) in app.success[0].value
     shown = app.dataframe[0].value
     given = game.answers(run, asked)
     expected = given[given["round"] == 0].set_index("player")

@@ -74,7 +74,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert list(card) == [PIXELS]
     assert card[PIXELS] == ["50 % cannot tell"], "its random probe is no better than the prior"
     assert len(change[PIXELS]) == 2
-    assert "after jpeg" in texts(app)
+    assert "after JPEG" in texts(app)
     label(app, "toggle", "Show them").set_value(True).run()
     assert not app.exception
     assert "Pictures 1 to 8 of 8" in texts(app)
@@ -92,7 +92,7 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     assert not app.exception
     assert any("could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert list(first_answers(app)[0]) == [PIXELS]
-    app = open_app("Explore", run=run, models="baseline/pixels,baseline/handcrafted", transform="fog")
+    app = open_app("Explore", part="strength", run=run, models="baseline/pixels,baseline/handcrafted", transform="fog")
     assert not app.exception
     assert any("could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert list(first_answers(app)[0]) == [PIXELS]
@@ -156,7 +156,7 @@ def test_before_a_change_at_no_strength_and_in_python_it_is_the_answer_of_the_ca
     Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, -1.0).to_bytes(), "made")
     chosen = {"run": run, "models": "baseline/pixels", "transform": "fog"}
     card, change = first_answers(open_app("Try your images", samples="coffee/00", strength="-4", **chosen))
-    (slider,) = first_answers(open_app("Explore", picture="coffee/00", strength="-4", **chosen))
+    (slider,) = first_answers(open_app("Explore", part="strength", picture="coffee/00", strength="-4", **chosen))
     assert [card[PIXELS][0]] * 3 == [*change[PIXELS], *slider[PIXELS]]
     assert card[PIXELS] != ["50 % cannot tell"]
     (tmp_path / "coffee.png").write_bytes(encode_png(open_corpus("photos").load("coffee/00")))

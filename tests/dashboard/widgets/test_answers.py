@@ -74,7 +74,7 @@ def test_every_model_has_a_row_with_its_number_its_word_and_what_was_done():
     words = [unescape(text).replace("\N{NO-BREAK SPACE}", " ") for text in re.findall(r'words sure">(.*?)<', html)]
     assert words == ["5 % untouched", "50 % cannot tell", "97 % altered"]
     assert re.findall(r"width:([\d.]+)%", html) == ["5.0", "50.0", "97.0"]
-    assert html.count("sepia") == 3
+    assert html.count("Sepia") == 3
     both = models_table({"before": rows[:1], "after": rows[2:]}, Theme(), ["another"])
     assert both.index("before") < both.index("untouched") < both.index("after") < both.index("97")
     assert "is being asked" in both
@@ -82,5 +82,5 @@ def test_every_model_has_a_row_with_its_number_its_word_and_what_was_done():
 
 def test_a_short_answer_names_what_was_done_where_it_alarms():
     assert [short_answer(detector(p)) for p in (0.95, 0.05)] == ["altered: blur", "untouched"]
-    assert short_answer(row("a", 0.7)) == "rather altered: sepia"
+    assert short_answer(row("a", 0.7)) == "rather altered: Sepia"
     assert {word(p) for p in (0.95, 0.7, 0.5, 0.3, 0.05)} == set(ANSWERS)

@@ -14,7 +14,6 @@ from probing_core.results.explorer.data import (
     FAR,
     NO_STRENGTH,
     STRONGEST,
-    class_title,
     default_models,
     explorer_data,
     packed,
@@ -146,11 +145,3 @@ def test_models_that_learned_come_first(run):
     found = default_models(run)
     assert {*found[:2]} == set(MODELS)
     assert all(name.startswith("baseline/") for name in found[2:])
-
-
-def test_names_of_classes_for_people():
-    assert [class_title(name) for name in ("identity", "jpeg", "salt-and-pepper")] == [
-        "Untouched",
-        "JPEG",
-        "Salt and pepper",
-    ]
