@@ -13,26 +13,32 @@ export default function ({ parentElement, data, setStateValue }) {
   };
   const before = shown.get(root);
   if (before?.address === data.address) {
-    before.explorer?.update(options);
+    Object.assign(before.options, options);
+    root.explorer?.update(options);
     return;
   }
-  before?.explorer?.destroy();
-  const now = { address: data.address, explorer: null };
+  root.explorer?.destroy();
+  root.explorer = null;
+  const now = { address: data.address, options: { ...options, selection: data.selection } };
   shown.set(root, now);
-  fetch(`${data.address}/points`)
-    .then((answer) => {
-      if (!answer.ok) throw new Error(`${answer.status}`);
-      return answer.arrayBuffer();
-    })
-    .then((buffer) => {
-      if (shown.get(root) !== now) return;
-      root.replaceChildren();
-      now.explorer = explore(root, unpack(data.header, buffer), { ...options, selection: data.selection });
-      root.explorer = now.explorer;
-    })
-    .catch((error) => {
-      root.textContent = `The points could not be fetched (${error.message}): reload the page.`;
-    });
+  draw(root, data, now).catch((error) => {
+    root.textContent = `The points could not be fetched (${error.message}): reload the page.`;
+  });
+}
+
+async function draw(root, { address, header }, now) {
+  const bytes = async (name) => {
+    const answer = await fetch(`${address}/${name}`);
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    return answer.arrayBuffer();
+  };
+  const { a, b } = now.options.selection ?? {};
+  const first = header.models.map((model) => model.name).map((name, i) => name === a || name === b || i < 2);
+  const parts = Object.fromEntries(["points", ...first.flatMap((one, i) => (one ? [`model/${i}`] : []))].map((name) => [name, bytes(name)]));
+  const data = await open(header, (name) => parts[name] ?? bytes(name));
+  if (shown.get(root) !== now) return;
+  root.replaceChildren();
+  root.explorer = await explore(root, data, now.options);
 }
 
 function picture(address) {

@@ -66,7 +66,7 @@ def test_pictures_have_no_metadata_and_stay_within_the_limit(shared, tmp_path):
     assert written.bytes <= shared_file.MOST_BYTES
     assert written.large == written.photographs  # sixteen images fit
     header = json.loads(re.search(r"data-header>(.*?)</script>", text, re.S)[1])
-    sheets = re.search(r"data-sheets>(.*?)</script>", text, re.S)[1]
+    sheets = re.search(r"data-bytes>(.*?)</script>", text, re.S)[1]
     for offset, length in [*header["pictures"]["small"], *header["pictures"]["large"].values()]:
         sheet = base64.b64decode(sheets[offset : offset + length])
         assert sheet[:4] == b"RIFF"
@@ -78,7 +78,7 @@ def test_pictures_have_no_metadata_and_stay_within_the_limit(shared, tmp_path):
     assert less.large < written.large
     none = write_shared_file(run, tmp_path / "none.html", MODELS, pictures="none")
     assert (none.photographs, none.licenses) == (0, {})
-    assert "data-sheets></script>" in none.path.read_text()
+    assert '"pictures":null' in none.path.read_text()
 
 
 def test_an_unknown_model_leaves_no_file(made_run, tmp_path):
@@ -106,15 +106,15 @@ class TestInABrowser:
         rng = np.random.default_rng(0)
         for _ in range(50):
             chosen = random_selection(data, rng)
-            found = page.evaluate("(chosen) => { explorer.select(chosen); return explorer.counts(); }", chosen)
+            found = page.evaluate("async (chosen) => { await explorer.select(chosen); return explorer.counts(); }", chosen)
             expected = counts(data, table, chosen)
             difference = [np.nan if one is None else one for one in found.pop("difference")]
             wanted = [np.nan if one is None else one for one in expected.pop("difference")]
             np.testing.assert_allclose(difference, wanted, rtol=1e-3, atol=1e-9)
             assert found == expected, chosen
             again = page.evaluate(
-                "() => { const all = explorer.counts(), kept = explorer.selection(); explorer.select({});"
-                "explorer.select(kept); return JSON.stringify(explorer.counts()) === JSON.stringify(all); }"
+                "async () => { const all = explorer.counts(), kept = explorer.selection(); await explorer.select({});"
+                "await explorer.select(kept); return JSON.stringify(explorer.counts()) === JSON.stringify(all); }"
             )
             assert again, chosen
         assert complaints == []
