@@ -1,9 +1,9 @@
 // The selection and what is counted over it; nothing here draws. The files of `script` in data.py are one module.
 //
-// A selection has four clauses that intersect: where (a lasso on a map), what (rows and columns of the matrix), out (who
-// is right) and how (strength). Every tested point has a byte of bits, one for each clause that it passes. A change of a
-// clause writes one bit of all points; then one pass counts everything that the views show. A view leaves its own
-// clause out of what it counts, and marks it by a frame instead.
+// A selection has four clauses that intersect: where (a lasso on a map), what (rows and columns of the matrix), out
+// (who is right) and how (strength). Every tested point has a byte of bits, one for each clause that it passes. A
+// change of a clause writes one bit of all points; then one pass counts everything that the views show. A view leaves
+// its own clause out of what it counts, and marks it by a frame instead.
 
 const WHERE = 1;
 const WHAT = 2;
@@ -26,8 +26,8 @@ const binOf = (strength) => ((strength * BINS) / NO_STRENGTH) | 0;
 const placesOf = (model, reading) => model.places[reading] ?? Object.values(model.places)[0];
 
 /**
- * Return the data that `packed` of data.py wrote. `bytes(name)` promises the buffer of a part; those of a model are asked
- * for when its `load` or `neighbors` is called first.
+ * Return the data that `packed` of data.py wrote. `bytes(name)` promises the buffer of a part; those of a model are
+ * asked for when its `load` or `neighbors` is called first.
  */
 export async function open(header, bytes) {
   const typed = (value, buffer) => {
@@ -72,31 +72,24 @@ function encloser(polygon) {
   };
 }
 
-/** Return a polygon of at most `CORNERS` corners that follows `polygon` (Douglas and Peucker). */
+/** Return a polygon of at most `CORNERS` corners, without those whose triangle with their neighbors is smallest. */
 function simplified(polygon) {
-  const n = polygon.length / 2;
-  const errors = new Float64Array(n).fill(Infinity); // of the line, if a corner were left out
-  const stack = [[0, n - 1, Infinity]];
-  while (stack.length) {
-    const [first, last, limit] = stack.pop();
-    if (last - first < 2) continue;
-    const x = polygon[2 * first], y = polygon[2 * first + 1];
-    const dx = polygon[2 * last] - x, dy = polygon[2 * last + 1] - y;
-    const length = Math.hypot(dx, dy);
-    let worst = first + 1, far = -1;
-    for (let k = first + 1; k < last; k++) {
-      const px = polygon[2 * k] - x, py = polygon[2 * k + 1] - y;
-      const away = length ? Math.abs(px * dy - py * dx) / length : Math.hypot(px, py);
-      if (away > far) [worst, far] = [k, away];
-    }
-    errors[worst] = Math.min(far, limit);
-    stack.push([first, worst, errors[worst]], [worst, last, errors[worst]]);
+  const corners = Array.from({ length: polygon.length / 2 }, (_, k) => [polygon[2 * k], polygon[2 * k + 1]]);
+  const area = ([x, y], k) => {
+    const [x0, y0] = corners.at(k - 1), [x1, y1] = corners[(k + 1) % corners.length];
+    return Math.abs((x0 - x) * (y1 - y) - (x1 - x) * (y0 - y));
+  };
+  const areas = corners.map(area);
+  while (corners.length > CORNERS) {
+    const least = areas.indexOf(Math.min(...areas));
+    corners.splice(least, 1);
+    areas.splice(least, 1);
+    for (const k of [(least || corners.length) - 1, least % corners.length]) areas[k] = area(corners[k], k);
   }
-  const kept = [...errors.keys()].sort((i, j) => errors[j] - errors[i] || i - j).slice(0, CORNERS);
-  return kept.sort((i, j) => i - j).flatMap((k) => [polygon[2 * k], polygon[2 * k + 1]]);
+  return corners.flat();
 }
 
-/** Half the width of a 95 % interval is this many standard errors: Student's t below twenty photographs, none under six. */
+/** Return half the width of a 95 % interval in standard errors: Student's t below twenty clusters, none under six. */
 function quantile(clusters) {
   const t = [2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101];
   return clusters < 6 ? NaN : clusters < 20 ? t[clusters - 6] : 1.96;
@@ -152,7 +145,8 @@ class Counting {
       mark(ROWS, what && this.tester({ ...what, columns: [] }));
     }
     if (newOut) mark(OUT, out && ((i) => (out >> outcome[i]) & 1));
-    if (newHow) mark(HOW, how && ((i) => strength[i] !== NO_STRENGTH && clamp(binOf(strength[i]), ...how) === binOf(strength[i])));
+    const inRange = (bin) => bin >= how[0] && bin <= how[1];
+    if (newHow) mark(HOW, how && ((i) => strength[i] !== NO_STRENGTH && inRange(binOf(strength[i]))));
     this.counts = this.count(bits, what?.columns ?? []);
   }
 

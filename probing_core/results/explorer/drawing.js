@@ -8,13 +8,10 @@ const signed = (value, digits) => (value < 0 ? "\u2212" : "+") + Math.abs(value)
 const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 const percent = (part, whole, digits = 0) => (whole ? `${((100 * part) / whole).toFixed(digits)}${NBSP}%` : "\u2013");
 
-/** Return texts and values of a template in turn, for `el`. */
-const mixed = (texts, ...values) => texts.flatMap((text, i) => [text, values[i] ?? ""]);
-
 /**
- * Make an element: `name` is its tag and classes ("button.px-chip"). Attributes may be left out: `on...` listens, `style`
- * is an object, `keys` a table of keys and what each does instead of what the browser would, unless it returns false. Null
- * and false are left out, of children too, which may be nested lists.
+ * Make an element: `name` is its tag and classes ("button.px-chip"). Attributes may be left out: `on...` listens,
+ * `style` is an object, `keys` a table of keys and what each does instead of what the browser would. Null and false are
+ * left out, of children too, which may be nested lists.
  */
 function el(name, ...rest) {
   const [tag, ...classes] = name.split(".");
@@ -26,7 +23,8 @@ function el(name, ...rest) {
     if (key === "keys") {
       node.addEventListener("keydown", (event) => {
         if (event.ctrlKey || event.altKey || event.metaKey || !(event.key in value)) return;
-        if (value[event.key](event) !== false) event.preventDefault();
+        event.preventDefault();
+        value[event.key](event);
       });
     } else if (key.startsWith("on")) node.addEventListener(key.slice(2), value, { passive: false });
     else if (key === "style") Object.assign(node.style, value);
@@ -40,7 +38,7 @@ function el(name, ...rest) {
 function fill(node, ...children) {
   const buttons = () => [...node.querySelectorAll("button")];
   const focused = buttons().indexOf(document.activeElement);
-  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  node.replaceChildren(...children.flat(Infinity).filter((child) => child || child === 0));
   if (focused >= 0) buttons().at(Math.min(focused, buttons().length - 1))?.focus();
 }
 
@@ -117,7 +115,7 @@ function squares(radius) {
   return { side, covers: Array(16).fill(new Uint16Array(side * side).fill(256)) };
 }
 
-/** Draw points `from` to `to` that have all `bits` (null: every one) into `frame`; `codes` choose from the `palette`. */
+/** Draw points `from` to `to` that have all `bits` (null: every one); `codes` choose from the `palette`. */
 function drawPoints({ frame, width, height }, view, places, [from, to], bits, codes, palette, { side, covers }) {
   const left = width / 2 - side / 2, top = height / 2 - side / 2;
   for (let i = from; i < to; i++) {
@@ -145,8 +143,8 @@ function drawPoints({ frame, width, height }, view, places, [from, to], bits, co
 /** Return `grid`, `side` by `side`, smoothed by (1, 4, 6, 4, 1) / 16 twice in both directions. */
 function smoothed(grid, side) {
   for (const step of [1, side, 1, side]) {
-    const at = (i) => grid[i] ?? 0;
-    grid = grid.map((_, i) => (at(i - 2 * step) + 4 * at(i - step) + 6 * at(i) + 4 * at(i + step) + at(i + 2 * step)) / 16);
+    const before = grid, at = (i) => before[i] ?? 0, around = (i, by) => at(i - by) + at(i + by);
+    grid = before.map((value, i) => (6 * value + 4 * around(i, step) + around(i, 2 * step)) / 16);
   }
   return grid;
 }
@@ -156,7 +154,7 @@ function contour(grid, side, level, width, height) {
   const path = new Path2D();
   for (let y = 0; y < side - 1; y++) {
     for (let x = 0; x < side - 1; x++) {
-      const corners = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([dx, dy]) => [x + dx, y + dy, grid[(y + dy) * side + x + dx]]);
+      const corners = [[x, y], [x + 1, y], [x + 1, y + 1], [x, y + 1]].map((at) => [...at, grid[at[1] * side + at[0]]]);
       const cuts = corners.flatMap(([x0, y0, from], edge) => {
         const [x1, y1, to] = corners[(edge + 1) % 4];
         if (from > level === to > level) return [];

@@ -10,13 +10,16 @@ const COLORS = { class: "what was done", right: "right or wrong", strength: "wea
 const CLAUSES = ["models", "where", "what", "out", "how"];
 
 /**
- * Draw the explorer into `root`, which it fills, and promise it, as an `Explorer` whose methods after `start` are public.
+ * Draw the explorer into `root`, which it fills, and promise it.
  *
  * `data` comes from `open`. Options: `selection` (restores one; JSON), `theme` ("light", "dark" or "auto"),
- * `onSelection(selection)` after every change that is at rest, `picture(photo, cls, {sample, large})` -> `{url, columns,
- * rows, tile, box}` or `{url}` or null (`cls` -1: the whole photograph, with `cut: [left, top, width, height]` in shares of
- * it), `own` (`{title, places: {model: [x, y]}}`: a picture of the visitor on the maps by everything), `scope` (a sentence
- * on what the points are), `hint` (false: nothing is chosen at first).
+ * `onSelection(selection)` after every change that is at rest, `picture(photo, cls, {sample, large})` -> `{url,
+ * columns, rows, tile, box}` or `{url}` or null (`cls` -1: the whole photograph, with `cut: [left, top, width, height]`
+ * in shares of it), `own` (`{title, places: {model: [x, y]}}`: a picture of the visitor on the maps by everything),
+ * `scope` (a sentence on what the points are), `hint` (false: nothing is chosen at first).
+ *
+ * Of what it promises, `update(options)`, `destroy()`, `counts()`, `selection()`, `select(selection)` and, for
+ * measurements, `draw(live)` are for others.
  */
 export async function explore(root, data, options = {}) {
   const explorer = new Explorer(root, data, options);
@@ -31,7 +34,7 @@ class Explorer {
     this.tasks = new Map(); // what is done before the next paint
     this.identity = data.classes.findIndex((one) => one.name === "identity");
     this.twins = new Map(); // number of an image -> its untouched sample
-    for (let i = data.tested; i-- > 0; ) if (data.truth[i] === this.identity) this.twins.set(data.photo[i], data.sample[i]);
+    data.truth.forEach((cls, i) => cls === this.identity && this.twins.set(data.photo[i], data.sample[i]));
     this.members = data.groups.map((_, g) => [...data.classes.keys()].filter((cls) => data.classes[cls].group === g));
     const reading = options.own && OWN_READING in data.readings ? OWN_READING : Object.keys(data.readings)[0];
     this.state = { models: [data.models[0], data.models[1] ?? data.models[0]], reading };
@@ -162,17 +165,18 @@ class Explorer {
     }));
   }
 
-  /** Return the state of a selection, as far as this data knows it: it may come from an address, with anything in it. */
+  /** Return the state of a selection, as far as this data knows it: it may come from an address, and be anything. */
   parsed(selection) {
     const { data } = this, { where, what, out, how, kept } = Object(selection);
     const list = (value) => (Array.isArray(value) ? value : []);
     const place = (names, name) => Math.max(names.indexOf(name), 0);
-    const classes = (names) => inOrder(list(names).map((name) => data.classes.findIndex((one) => one.name === name)));
+    const find = (name) => data.classes.findIndex((one) => one.name === name);
+    const classes = (names) => inOrder([...new Set(list(names))].map(find));
     const polygon = list(where?.polygon).filter(Number.isFinite).map((one) => Math.round(one));
     const isLasso = polygon.length >= 6 && polygon.length <= 4 * CORNERS && polygon.length % 2 === 0;
     const chosen = { rows: classes(what?.rows), columns: classes(what?.columns), by: place(WHOSE, what?.by) };
     const outcomes = OUTCOMES.reduce((bits, name, code) => bits | (list(out).includes(name) << code), 0);
-    const range = list(how).filter(Number.isInteger).map((bin) => clamp(bin, 0, BINS - 1)).sort((low, high) => low - high);
+    const range = list(how).filter(Number.isInteger).map((bin) => clamp(bin, 0, BINS - 1));
     const pin = data.sample.subarray(0, data.tested).indexOf(selection.pin);
     return {
       models: SLOTS.map((slot, i) => data.models.find((one) => one.name === selection[slot]) ?? this.models[i]),
@@ -180,7 +184,7 @@ class Explorer {
       where: isLasso ? { slot: place(SLOTS, where.map), polygon } : null,
       what: chosen.rows.length || chosen.columns.length ? chosen : null,
       out: outcomes % 15,
-      how: range.length === 2 ? range : null,
+      how: range.length === 2 ? inOrder(range) : null,
       by: place(BY, selection.by),
       panel: selection.panel === "list" ? "list" : "matrix",
       colors: Object.keys(COLORS)[place(Object.keys(COLORS), selection.colors)],
@@ -214,7 +218,8 @@ class Explorer {
   /** Choose rows, or take them away; joined to the rows before. */
   toggleRows(classes, join) {
     const { what, by } = this.state, before = what && !what.columns.length ? what.rows : [];
-    const others = before.filter((cls) => !classes.includes(cls)), same = others.length === before.length - classes.length;
+    const others = before.filter((cls) => !classes.includes(cls));
+    const same = others.length === before.length - classes.length;
     this.setWhat([...(join ? others : []), ...(same && (join || !others.length) ? [] : classes)], [], by);
   }
 
@@ -245,7 +250,7 @@ class Explorer {
 
   showMap(slot) {
     this.main.dataset.map = SLOTS[slot];
-    for (const map of this.maps) [...map.switch.children].forEach((node, other) => (node.ariaPressed = String(other === slot)));
+    this.maps.forEach((map) => map.switches.forEach((node, other) => (node.ariaPressed = String(other === slot))));
     this.draw();
   }
 
@@ -279,7 +284,8 @@ class Explorer {
     const [x, y] = [at.clientX - frame.left, at.clientY - frame.top];
     const left = x + 14 + width > frame.width ? x - width - 14 : x + 14;
     const top = at.clientY + height + 14 > window.innerHeight ? y - height - 12 : y + 14;
-    Object.assign(this.tooltip.style, { left: `${clamp(left, 0, Math.max(frame.width - width, 0))}px`, top: `${Math.max(top, 0)}px` });
+    const most = Math.max(frame.width - width, 0);
+    Object.assign(this.tooltip.style, { left: `${clamp(left, 0, most)}px`, top: `${Math.max(top, 0)}px` });
   }
 
   open(i) {
@@ -297,7 +303,8 @@ class Explorer {
     if (!name) return;
     const { kept, ...selection } = this.selection();
     this.keepName.value = "";
-    this.set({ kept: [...this.state.kept.filter((one) => one.name !== name), { name, selection }].slice(-MOST_KEPT) }, `Kept as ${name}`);
+    const others = this.state.kept.filter((one) => one.name !== name);
+    this.set({ kept: [...others, { name, selection }].slice(-MOST_KEPT) }, `Kept as ${name}`);
   }
 
   async restoreKept({ selection }) {
@@ -310,13 +317,17 @@ class Explorer {
     const { data, counting } = this;
     await this.loaded(data.models);
     const cell = (value) => {
-      const text = String(value), safe = /^[=+\-@\t]/.test(text) && !/^-?[\d.]+$/.test(text) ? `'${text}` : text; // no formula
+      const text = String(value), isFormula = /^[=+\-@\t]/.test(text) && !/^-?[\d.]+$/.test(text);
+      const safe = isFormula ? `'${text}` : text;
       return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
     };
-    const head = ["sample", "photograph", "true", "strength", ...data.models.flatMap(({ name }) => [`${name} answer`, `${name} probability`])];
-    const row = (i) => [data.sample[i], data.photographs[data.photo[i]], data.classes[data.truth[i]].name,
-      Number.isNaN(data.value[i]) ? "" : Number(data.value[i].toPrecision(6)),
-      ...data.models.flatMap((model) => [data.classes[model.predicted[i]].name, (model.confidence[i] / 255).toFixed(3)])];
+    const name = (cls) => data.classes[cls].name;
+    const strength = (value) => (Number.isNaN(value) ? "" : Number(value.toPrecision(6)));
+    const answers = (one) => [`${one.name} answer`, `${one.name} probability`];
+    const answer = (i) => (one) => [name(one.predicted[i]), (one.confidence[i] / 255).toFixed(3)];
+    const head = ["sample", "photograph", "true", "strength", ...data.models.flatMap(answers)];
+    const row = (i) => [data.sample[i], data.photographs[data.photo[i]], name(data.truth[i]), strength(data.value[i]),
+      ...data.models.flatMap(answer(i))];
     const points = [...counting.bits.keys()].filter((i) => counting.bits[i] === ALL);
     const text = [head, ...points.map(row)].map((line) => `${line.map(cell).join()}\r\n`);
     const url = URL.createObjectURL(new Blob(text, { type: "text/csv" }));
@@ -331,12 +342,15 @@ class Explorer {
     const option = ([value, text]) => el("option", { value }, text);
     this.sentence = el("p.px-sentence");
     this.chips = el("div.px-chips");
-    this.keepName = el("input", { type: "text", maxlength: 60, "aria-label": "Name of this selection", placeholder: "Name this selection" });
+    const naming = { "aria-label": "Name of this selection", placeholder: "Name this selection" };
+    this.keepName = el("input", { type: "text", maxlength: 60, ...naming });
     this.keptList = el("ul");
     this.keepTitle = el("summary");
+    const form = { onsubmit: (event) => this.keepSelection(event) };
     this.keep = el("details.px-keep", this.keepTitle,
-      el("form", { onsubmit: (event) => this.keepSelection(event) }, this.keepName, el("button", "Keep"), this.keptList));
-    const download = el("button", { onclick: () => this.download(), title: "What is chosen, as a table (CSV)" }, "Download");
+      el("form", form, this.keepName, el("button", "Keep"), this.keptList));
+    const downloading = { onclick: () => this.download(), title: "What is chosen, as a table (CSV)" };
+    const download = el("button", downloading, "Download");
     this.live = el("div.px-hidden", { role: "status", "aria-live": "polite" });
     this.tooltip = el("div.px-tip", { hidden: true });
     this.maps = [new PointMap(this, 0), new PointMap(this, 1)];
@@ -345,13 +359,14 @@ class Explorer {
     this.coloringMenu = el("select", { "aria-label": "Colors of the points", onchange: set("colors") },
       Object.entries(COLORS).map(([value, text]) => option([value, `colors: ${text}`])));
     const readings = Object.entries(data.readings);
-    this.readingMenu = el("select", { "aria-label": "Reading of the maps", onchange: set("reading"), hidden: readings.length < 2 },
-      readings.map(([value, text]) => option([value, `map by ${text}`])));
+    const reading = { "aria-label": "Reading of the maps", onchange: set("reading"), hidden: readings.length < 2 };
+    this.readingMenu = el("select", reading, readings.map(([value, text]) => option([value, `map by ${text}`])));
     this.note = el("p.px-quiet");
     this.curves = new Curves(this);
     this.matrix = new Matrix(this);
     this.list = new List(this);
-    this.panelTabs = ["matrix", "list"].map((panel) => el("button", { role: "tab", onclick: () => this.set({ panel }) }));
+    const tab = (panel) => el("button", { role: "tab", onclick: () => this.set({ panel }) });
+    this.panelTabs = ["matrix", "list"].map(tab);
     roving(this.panelTabs);
     this.byTabs = [0, 1, 2].map((by) => el("button", { onclick: () => this.set({ by }) }));
     this.byGroup = el("div", { role: "group", "aria-label": "Matrix of" }, this.byTabs);
@@ -375,8 +390,8 @@ class Explorer {
 
   /** Draw again when sizes, the theme or the keys of the page ask for it. */
   watch() {
-    const places = [...this.maps.map((map) => map.plane), this.matrix.node, this.pictures.row];
-    const sizes = () => places.map((node) => `${node.clientWidth} ${node === this.pictures.row || node.clientHeight}`).join();
+    const places = [...this.maps.map((map) => map.plane), this.matrix.node];
+    const sizes = () => places.map((node) => `${node.clientWidth} ${node.clientHeight}`).join();
     let drawn = sizes();
     const resizes = new ResizeObserver(() => this.frame("size", () => {
       if (sizes() !== drawn) this.draw();
@@ -431,21 +446,17 @@ class Explorer {
   }
 
   /** Return codes of all tested points, and the color of each code, in the chosen coloring. */
-  codes(slot) {
-    const { data, theme, counting } = this;
-    const weakToStrong = () => Array.from({ length: 256 }, (_, i) => (i === NO_STRENGTH ? theme.pale : ramp(theme.ramp.slice(1), i / 254)));
-    const right = [0, 1, 2, 3].map((code) => ((code >> slot) & 1 ? theme.right : theme.wrong));
-    if (this.state.colors === "class") return [data.truth, this.classColors];
-    return this.state.colors === "right" ? [counting.outcome, right] : [data.strength, weakToStrong()];
-  }
-
   coloring(slot) {
-    const [codes, colors] = this.colored[slot];
-    return [codes, colors.map(pixel)];
+    const { data, theme, counting } = this, { colors } = this.state;
+    if (colors === "class") return [data.truth, this.classColors];
+    const marks = [theme.wrong, theme.right];
+    if (colors === "right") return [counting.outcome, OUTCOMES.map((_, code) => marks[(code >> slot) & 1])];
+    const shades = Array.from({ length: NO_STRENGTH }, (_, i) => ramp(theme.ramp.slice(1), i / (NO_STRENGTH - 1)));
+    return [data.strength, [...shades, theme.pale]];
   }
 
   pointColor(i, slot) {
-    const [codes, colors] = this.colored[slot];
+    const [codes, colors] = this.colors[slot];
     return colors[codes[i]];
   }
 
@@ -474,39 +485,32 @@ class Explorer {
   }
 
   pair(i, words = []) {
-    return this.options.picture && el("span.px-pair", this.image(i, true), this.image(i, false), words);
+    return this.options.picture && el("span.px-pair", this.picture(i, "untouched"), this.picture(i, "altered"), words);
   }
 
-  /** Return an element with the picture of a point, or of the untouched version of its image. */
-  image(i, untouched, large = false) {
-    const { data } = this, photo = data.photo[i], cls = untouched ? this.identity : data.truth[i];
-    const sample = untouched ? this.twins.get(photo) ?? null : data.sample[i];
-    return this.tile(this.options.picture?.(photo, cls, { sample, large }), untouched ? "untouched" : data.classes[cls].title);
-  }
-
-  /** Return an element with the whole photograph, the cut outlined that models see; null where it is not there. */
-  whole(i) {
-    const found = this.options.picture?.(this.data.photo[i], -1, { sample: this.data.sample[i], large: true });
-    const node = found ? this.tile(found, "whole photograph") : null;
-    if (found?.cut) {
-      const [left, top, width, height] = found.cut.map((share) => `${100 * share}%`);
-      node.append(el("i.px-cut", { style: { left, top, width, height } }));
-    }
-    return node;
-  }
-
-  /** Return a picture: one tile of a sheet of `columns` by `rows`, of which `box` (left, top, width, height) is shown. */
-  tile(found, words) {
-    if (!found) return el("span.px-picture.px-missing", { role: "img", "aria-label": words }, "no picture");
-    const { url, columns = 1, rows = 1, tile = 0, box: [left, top, width, height] = [0, 0, 1, 1] } = found;
-    const share = (place, count) => `${count > 0 ? (100 * place) / count : 0}%`;
+  /** Return an element with a point's "altered" picture, its "untouched" one, or its "whole" photograph (or null). */
+  picture(i, kind, large = false) {
+    const { data, identity, options } = this, photo = data.photo[i], cls = data.truth[i];
+    const sample = kind === "untouched" ? this.twins.get(photo) ?? null : data.sample[i];
+    const tileOf = { altered: cls, untouched: identity, whole: -1 }[kind];
+    const words = { altered: data.classes[cls].title, untouched: "untouched", whole: "whole photograph" }[kind];
+    const found = options.picture?.(photo, tileOf, { sample, large });
+    const image = { role: "img", "aria-label": words };
+    if (!found) return kind !== "whole" && el("span.px-picture.px-missing", image, "no picture");
+    // One tile of a sheet of `columns` by `rows`; `box` (left, top, width, height) of it is shown, and `cut` outlined.
+    const { url, columns = 1, rows = 1, tile = 0, box: [left, top, width, height] = [0, 0, 1, 1], cut } = found;
+    const place = (at, count) => `${count > 0 ? (100 * at) / count : 0}%`;
+    const x = place((tile % columns) + left, columns - width);
+    const y = place(Math.floor(tile / columns) + top, rows - height);
     const style = {
       backgroundImage: `url("${url}")`,
       backgroundSize: `${(100 * columns) / width}% ${(100 * rows) / height}%`,
-      backgroundPosition: `${share((tile % columns) + left, columns - width)} ${share(Math.floor(tile / columns) + top, rows - height)}`,
+      backgroundPosition: `${x} ${y}`,
       aspectRatio: width / height,
     };
-    return el("span.px-picture", { role: "img", "aria-label": words, style });
+    const sides = cut?.map((share) => `${100 * share}%`);
+    return el("span.px-picture", { ...image, style },
+      cut && el("i.px-cut", { style: { left: sides[0], top: sides[1], width: sides[2], height: sides[3] } }));
   }
 
   readingOf(model) {
@@ -518,11 +522,11 @@ class Explorer {
     const { photo, tested } = this.data, { places } = this.maps[slot];
     let near = [];
     for (let j = 0; j < tested; j++) {
-      if (photo[j] === photo[i]) continue;
       const away = (places[2 * j] - places[2 * i]) ** 2 + (places[2 * j + 1] - places[2 * i + 1]) ** 2;
-      if (near.length < 5 || away < near[4][0]) near = [...near, [away, j]].sort((one, other) => one[0] - other[0]).slice(0, 5);
+      if (photo[j] === photo[i] || away >= near[4]?.away) continue;
+      near = [...near, { j, away }].sort((one, other) => one.away - other.away).slice(0, 5);
     }
-    return near.map(([, j]) => j);
+    return near.map((one) => one.j);
   }
 
   /** Return the class whose row alone is chosen, or null. */
@@ -542,7 +546,7 @@ class Explorer {
 
   /** Draw all views; while a change is being made (`live`) without pictures, names and chips. */
   draw(live = false) {
-    this.colored = [this.codes(0), this.codes(1)];
+    this.colors = [this.coloring(0), this.coloring(1)];
     this.maps.forEach((map) => map.draw(live));
     this.drawPanel();
     this.curves.draw();
@@ -588,7 +592,8 @@ class Explorer {
       maps.some((map) => map.large) && "Filled: named right; hollow: wrong.",
       colors[state.colors],
       other.length && `Without this reading: ${other.join(", ")}.`,
-      state.panel === "matrix" && state.by === EITHER && "Matrix: + (blue) where B says so more often, \u2212 and hatched (orange) where A does.",
+      state.panel === "matrix" && state.by === EITHER &&
+        "Matrix: + (blue) where B says so more often, \u2212 and hatched (orange) where A does.",
       isTouch() ? "Touch Enclose, then draw; two fingers zoom." : "Drag to enclose, wheel to zoom, Shift-drag to move.",
       data.count > data.tested && "Palest: not tested.",
     ].filter(Boolean).join(" ");
@@ -598,52 +603,45 @@ class Explorer {
   sentenceWords() {
     const { data, counting, state, models } = this, { where, what, out, how } = state, { counts } = counting;
     const { n, right } = counts, few = how ? `, ${this.howInWords()}` : "", digits = counting.isEmpty ? 1 : 0;
-    const [A, B] = models.map((model, slot) => el("span.px-model", badge(slot), el("b", ` ${model.title}`)));
-    const rows = what && this.nameOf(what.rows), columns = what && this.nameOf(what.columns);
+    const names = models.map((model, slot) => el("span.px-model", badge(slot), el("b", ` ${model.title}`)));
+    const sum = (list) => list.reduce((total, one) => total + one, 0);
+    const rows = what ? this.nameOf(what.rows) : "";
     if (out) {
-      const base = counts.outcomes.reduce((sum, one) => sum + one, 0);
-      const by = { 3: "by both", 1: ["by ", A, " alone"], 2: ["by ", B, " alone"], 0: "by neither" };
+      const by = ["by neither", ["by ", names[0], " alone"], ["by ", names[1], " alone"], "by both"];
       const named = OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code, i) => [i ? " or " : "", by[code]]);
-      const of = `${plural(base, "picture")}${what ? ` (${this.whatInWords()})` : ""}${few && `${few},`}`;
-      return mixed`${el("b", number(n))} of ${of} are named right ${named}.`;
+      const of = [plural(sum(counts.outcomes), "picture"), what && ` (${this.whatInWords()})`, few && `${few},`];
+      return [el("b", number(n)), " of ", of, " are named right ", named, "."];
     }
     if (what?.columns.length) {
-      const [mine, theirs] = what.by === 1 ? [B, A] : [A, B], [own, other] = what.by === 1 ? [1, 0] : [0, 1];
-      const alone = what.rows.length === 1 && what.columns.length === 1, isRight = alone && what.rows[0] === what.columns[0];
-      const cell = what.rows[0] * data.classes.length + what.columns[0], base = number(counts.rows[what.rows[0]] ?? 0);
-      if (alone && what.by === EITHER) {
-        const [a, b] = counts.matrix.map((matrix) => number(matrix[cell]));
-        if (isRight) return mixed`Of ${base} ${rows}${few}, ${A} names ${a} right, ${B} ${b}.`;
-        return mixed`Of ${base} ${rows}${few}, ${A} takes ${a} for ${columns}, ${B} ${b}.`;
-      }
-      const also = `names ${number(right[other])} of ${alone ? "these" : "them"} right`;
-      if (isRight) return mixed`${mine} names ${number(n)} of ${base} ${rows} right${few}; ${theirs} ${also}.`;
-      if (alone) {
-        const same = number(counts.chosen[other][cell]);
-        return mixed`${mine} takes ${number(n)} of ${base} ${rows} for ${columns}${few}; ${theirs} ${also}, and takes ${same} for the same.`;
-      }
-      const pictures = `${plural(n, "picture")}${rows && ` of ${rows}`}`;
-      if (what.by !== EITHER) return mixed`${mine} takes ${pictures} for ${columns}${few} and is right about ${number(right[own])}; ${theirs} ${also}.`;
-      return mixed`${pictures} are taken for ${columns} by ${A} or ${B}; A names ${number(right[0])} of them right, B ${number(right[1])}.`;
+      const inRows = counting.flags(what.rows), inColumns = counting.flags(what.columns), k = data.classes.length;
+      const inside = (matrix) => number(sum(matrix.filter((_, i) => inRows[Math.floor(i / k)] && inColumns[i % k])));
+      const isRight = rows && String(what.rows) === String(what.columns);
+      const [verb, end] = isRight ? ["names", "right"] : ["takes", `for ${this.nameOf(what.columns)}`];
+      const of = `${number(sum(counts.rows.filter((_, cls) => inRows[cls])))} ${rows || "pictures"}`;
+      const [a, b] = counts.matrix.map(inside), other = 1 - what.by;
+      if (what.by === EITHER) return [`Of ${of}${few}, `, names[0], ` ${verb} ${a} ${end}, `, names[1], ` ${b}.`];
+      const same = !isRight && `, and takes ${inside(counts.chosen[other])} for the same`;
+      return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}; `, names[other],
+        ` names ${number(right[other])} of these right`, same, "."];
     }
-    const name = rows ? `${rows.charAt(0).toUpperCase()}${rows.slice(1)}, ` : "";
-    const subject = counting.isEmpty ? "What was done to a picture: "
-      : el("b", `${name}${plural(n, "picture")}${where ? " enclosed" : ""}${few}: `);
     const [a, b] = right.map((one) => percent(one, n, digits));
-    const words = mixed`${subject}${A} names ${a}${counting.isEmpty ? ` of ${number(n)}` : ""} right, ${B} names ${b}`;
-    // A lasso, a cell or an outcome chose where a model fails: the other one would look better by regression to the mean.
+    const name = rows && `${rows.charAt(0).toUpperCase()}${rows.slice(1)}, `;
+    const subject = `${name}${plural(n, "picture")}${where ? " enclosed" : ""}${few}: `;
+    const words = [counting.isEmpty ? "What was done to a picture: " : el("b", subject), names[0], ` names ${a}`,
+      counting.isEmpty && ` of ${number(n)}`, " right, ", names[1], ` names ${b}`];
+    // A lasso, a cell or an outcome chose where a model fails: the other would look better by regression to the mean.
     if (!where && n && models[0] !== models[1]) {
       const { value, half } = counting.difference();
       const interval = Number.isNaN(half) ? "" : ` ± ${half.toFixed(digits || (half < 1 ? 1 : 0))}`;
       words.push(`; B less A ${signed(value, digits)}${interval} points`);
     }
-    if (counting.isEmpty) words.push(`; chance is ${percent(1, data.classes.length, 1)}`);
-    return [words, "."];
+    return [words, counting.isEmpty && `; chance is ${percent(1, data.classes.length, 1)}`, "."];
   }
 
   whatInWords() {
     const { rows, columns, by } = this.state.what, whose = by === EITHER ? "A or B" : this.models[by].title;
-    return [this.nameOf(rows), columns.length && `taken for ${this.nameOf(columns)} by ${whose}`].filter(Boolean).join(" ");
+    const taken = columns.length ? `taken for ${this.nameOf(columns)} by ${whose}` : "";
+    return [this.nameOf(rows), taken].filter(Boolean).join(" ");
   }
 
   howInWords() {
@@ -662,28 +660,33 @@ class Explorer {
       out: out && OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code) => alone[code]).join(" or "),
       how: how && this.howInWords(),
     };
-    const cross = el("i", { "aria-hidden": "true" }, "\u00d7");
-    const chips = Object.entries(clauses).filter(([, text]) => text).map(([key, text]) =>
-      el("button.px-chip", { "aria-label": `Take away: ${text}`, onclick: () => this.set({ [key]: NONE[key] }) }, text, cross.cloneNode(true)));
+    const chips = Object.entries(clauses).filter(([, text]) => text).map(([key, text]) => {
+      const taking = { "aria-label": `Take away: ${text}`, onclick: () => this.set({ [key]: NONE[key] }) };
+      return el("button.px-chip", taking, text, el("i", { "aria-hidden": "true" }, "\u00d7"));
+    });
     const next = isTouch() ? "touch a group, or another confusion; the cross on a choice takes it away."
       : "draw around points on a map, or click another cell; Esc shows everything.";
-    const close = () => {
+    const closing = { "aria-label": "Close this hint", onclick: () => {
       this.hint = false;
       this.drawChips();
-    };
+    } };
     fill(this.chips, chips, chips.length > 1 && el("button.px-clear", { onclick: () => this.set(NONE) }, "Clear all"),
-      this.hint && el("span.px-hint", `Try next: ${next}`, el("button", { "aria-label": "Close this hint", onclick: close }, "\u00d7")),
+      this.hint && el("span.px-hint", `Try next: ${next}`, el("button", closing, "\u00d7")),
       counting.isEmpty && el("span.px-hint", this.options.scope ?? ""));
     this.keepTitle.textContent = kept.length ? `Kept (${kept.length})` : "Keep";
-    fill(this.keptList, kept.map((one) => el("li", el("button", { type: "button", onclick: () => this.restoreKept(one) }, one.name),
-      el("button", { type: "button", "aria-label": `Forget ${one.name}`, onclick: () => this.set({ kept: kept.filter((other) => other !== one) }) }, "\u00d7"))));
+    fill(this.keptList, kept.map((one) => {
+      const restoring = { type: "button", onclick: () => this.restoreKept(one) };
+      const forget = () => this.set({ kept: kept.filter((other) => other !== one) });
+      const forgetting = { type: "button", "aria-label": `Forget ${one.name}`, onclick: forget };
+      return el("li", el("button", restoring, one.name), el("button", forgetting, "\u00d7"));
+    }));
   }
 }
 
 const darkness = () => window.matchMedia("(prefers-color-scheme: dark)");
 const isTouch = () => window.matchMedia("(pointer: coarse)").matches;
 
-/** Return classes that were found, each once and in order. */
-const inOrder = (classes) => [...new Set(classes)].filter((cls) => cls >= 0).sort((one, other) => one - other);
+/** Return numbers that are not negative in order. */
+const inOrder = (numbers) => numbers.filter((one) => one >= 0).sort((one, other) => one - other);
 
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);

@@ -23,8 +23,9 @@ class PointMap {
   constructor(app, slot) {
     Object.assign(this, { app, slot, zoom: HOME, stamps: new Map(), contours: [] });
     const letter = "AB"[slot];
-    this.select = el("select", { "aria-label": `Model ${letter}`, onchange: () => app.setModel(slot, this.select.value) },
-      app.data.models.map((model) => el("option", { value: model.name, title: model.name }, model.title)));
+    const choosing = { "aria-label": `Model ${letter}`, onchange: () => app.setModel(slot, this.select.value) };
+    const option = ({ name, title }) => el("option", { value: name, title: name }, title);
+    this.select = el("select", choosing, app.data.models.map(option));
     this.readout = el("span.px-readout");
     this.points = el("canvas", { "aria-hidden": "true" });
     this.over = el("canvas", { tabindex: 0, role: "application", ...this.gestures(), keys: this.keys() });
@@ -33,9 +34,10 @@ class PointMap {
     this.enclose = el("button.px-enclose", { "aria-pressed": "false", onclick: (event) => this.begin(event),
       "aria-label": `Enclose points of map ${letter} by a rectangle` }, "Enclose");
     this.plane = el("div.px-plane", this.points, this.over, this.names, this.enclose);
-    this.switch = el("div.px-switch", { role: "group", "aria-label": "Map shown" }, [0, 1].map((other) =>
-      el("button", { "aria-pressed": String(other === slot), onclick: () => app.showMap(other) }, `Map ${"AB"[other]}`)));
-    this.node = el(`section.px-map.px-map-${"ab"[slot]}`, { "aria-label": `Map ${letter}` }, this.switch,
+    this.switches = [0, 1].map((other) =>
+      el("button", { "aria-pressed": String(other === slot), onclick: () => app.showMap(other) }, "Map ", "AB"[other]));
+    this.node = el(`section.px-map.px-map-${"ab"[slot]}`, { "aria-label": `Map ${letter}` },
+      el("div.px-switch", { role: "group", "aria-label": "Map shown" }, this.switches),
       el("header", badge(slot), this.select, this.readout), this.plane);
   }
 
@@ -133,18 +135,18 @@ class PointMap {
       if (!this.stamps.has(key)) this.stamps.set(key, (n > MANY_POINTS ? squares : discs)(size));
       drawPoints(layer, view, places, range, bits, codes, palette, this.stamps.get(key));
     };
-    const colored = app.coloring(this.slot), tested = [0, data.tested];
+    const [codes, colors] = app.colors[this.slot], palette = colors.map(pixel), tested = [0, data.tested];
     // What is not chosen is kept until the view or the colors change.
     const coloring = everything && [app.state.colors, app.models.map((model) => model.name)];
     const key = JSON.stringify([width, height, view, theme.name, coloring]);
     if (this.base?.places !== places || this.base.key !== key) {
       layer.frame.fill(pixel(theme.ground));
       stamp([data.tested, data.count], data.count, null, null, [pixel(theme.faint)], 1.4);
-      if (everything) stamp(tested, data.tested, null, ...colored, 1.7);
+      if (everything) stamp(tested, data.tested, null, codes, palette, 1.7);
       else stamp(tested, data.tested, null, null, [pixel(theme.pale)], 1.4);
       this.base = { places, key, frame: layer.frame.slice() };
     } else layer.frame.set(this.base.frame);
-    if (!everything && !this.large) stamp(tested, shown.n, shown.bits, ...colored, 1.9);
+    if (!everything && !this.large) stamp(tested, shown.n, shown.bits, codes, palette, 1.9);
     ctx.putImageData(this.image, 0, 0);
   }
 
@@ -422,8 +424,8 @@ class PointMap {
   beginRectangle() {
     const { clientWidth: width, clientHeight: height } = this.plane;
     this.rectangle = { middle: [width / 2, height / 2], half: [width / 4, height / 4] };
-    this.moveRectangle([0, 0], false, "Arrow keys move the rectangle, Shift and arrow keys change its size, Enter keeps " +
-      "it, Escape takes it away.");
+    this.moveRectangle([0, 0], false, "Arrow keys move the rectangle, Shift and arrow keys change its size, " +
+      "Enter keeps it, Escape takes it away.");
   }
 
   moveRectangle(by, sizes, hint = "") {

@@ -14,7 +14,8 @@ class Matrix {
     this.canvas = el("canvas", {
       tabindex: 0,
       role: "application",
-      "aria-label": "Confusion matrix: truth in rows, answers in columns. Arrow keys go from cell to cell, Enter chooses one.",
+      "aria-label": "Confusion matrix: truth in rows, answers in columns. Arrow keys go from cell to cell, Enter " +
+        "chooses one.",
       onpointermove: (event) => this.show(this.at(event), event),
       onpointerleave: () => this.show(null),
       onblur: () => this.show(null),
@@ -126,27 +127,34 @@ class Matrix {
     const count = differs ? (few ? 0 : b - a) : counts.matrix[state.by][cell];
     const share = n ? count / n : 0, points = Math.round(100 * share);
     const strong = Math.sign(share) * Math.sqrt(Math.abs(share)); // small shares are seen too
-    let color = !n || (differs && few) ? theme.empty : differs ? ramp(theme.diverging, (1 + strong) / 2) : ramp(theme.ramp, strong);
+    let color = differs ? ramp(theme.diverging, (1 + strong) / 2) : ramp(theme.ramp, strong);
+    if (!n || (differs && few)) color = theme.empty;
     if (few) color = mix(color, theme.ground, 0.45);
     if (dim) color = mix(color, theme.ground, row === column ? 0.35 : 0.62);
     const [left, top] = [column * cw, row * ch];
-    const faded = (ink) => css(dim ? mix(ink, color, 0.35) : ink), ink = luminance(color) > 0.34 ? theme.dark : theme.light;
+    const ink = luminance(color) > 0.34 ? theme.dark : theme.light;
     ctx.fillStyle = css(color);
     ctx.fillRect(left, top, cw - 0.6, ch - 0.6);
-    const text = few ? number(count) : Math.abs(points) >= 10 ? (differs ? signed(points, 0) : String(points)) : "";
-    if (differs && points < 0 && !text) {
-      Object.assign(ctx, { strokeStyle: css(mix(color, theme.wrong, dim ? 0.3 : 0.7)), lineWidth: 0.8 }).beginPath();
-      for (const [x0, y0, x1, y1] of [[0, 0.5, 0.5, 0], [0, 1, 1, 0], [0.5, 1, 1, 0.5]]) {
-        ctx.moveTo(left + x0 * (cw - 0.6), top + y0 * (ch - 0.6));
-        ctx.lineTo(left + x1 * (cw - 0.6), top + y1 * (ch - 0.6));
+    const text = few ? number(count) : Math.abs(points) >= 10 ? String(Math.abs(points)) : "";
+    const lines = (width, ink, all) => {
+      Object.assign(ctx, { strokeStyle: css(ink), lineWidth: width }).beginPath();
+      for (const [x0, y0, x1, y1] of all) {
+        ctx.moveTo(left + x0, top + y0);
+        ctx.lineTo(left + x1, top + y1);
       }
       ctx.stroke();
+    };
+    const [w, h] = [cw - 0.6, ch - 0.6];
+    if (differs && points < 0 && !text) {
+      lines(0.8, mix(color, theme.wrong, dim ? 0.2 : 0.5), [[0, h / 2, w / 2, 0], [0, h, w, 0], [w / 2, h, w, h / 2]]);
     }
     if (!text || text === "0" || (cw < 9.5 && text.length > 1)) return; // narrow cells, as on a phone, have no room
-    const size = clamp(Math.min(cw * 0.74, ch * 0.66), 8.6, 11);
+    const size = clamp(Math.min(cw * 0.9, ch * 0.72), 8.8, 11.5), pale = mix(ink, color, dim ? 0.35 : 0);
+    // The sign is over the digits: next to them there is no room.
+    if (differs) lines(1.1, pale, points < 0 ? [[1, 2.6, 5, 2.6]] : [[1, 2.6, 5, 2.6], [3, 0.6, 3, 4.6]]);
     ctx.font = `${few ? 700 : dim ? 400 : 500} ${size}px ${theme.font}`;
-    Object.assign(ctx, { textAlign: "center", textBaseline: "middle", fillStyle: faded(ink) });
-    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + 0.4, cw - 0.6);
+    Object.assign(ctx, { fillStyle: css(pale), textAlign: "center", textBaseline: "middle" });
+    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + (differs ? 1.8 : 0.4), w);
   }
 }
 
@@ -174,12 +182,12 @@ class List {
     }).filter(({ row, column, most }) => most && (cls === null ? row !== column : row === cls));
     const shown = cells.filter((one) => one.most >= 0.01 * total).sort((one, other) => other.most - one.most)
       .slice(0, Math.max(5, Math.floor((this.node.clientHeight - 64) / 36)));
-    const full = total || shown[0]?.most;
+    const full = total || shown[0]?.most, folded = cells.length - shown.length;
     fill(this.node,
-      el("p", head),
+      el("p.px-lead", head),
       el("div.px-key", [0, 1].map((slot) => el("span", badge(slot), ` ${models[slot].title}`))),
       ...shown.map(({ row, column, both }) => {
-        const name = total ? [app.className(column), column === row && " \u2713"] : [app.className(row), " \u2192 ", app.className(column)];
+        const name = [!total && [app.className(row), " \u2192 "], app.className(column), column === row && " \u2713"];
         const bars = both.map((count, slot) => el("span",
           el(`i.px-bar.px-fill-${"ab"[slot]}`, { style: { width: `${(72 * count) / full}%` } }),
           el("small", total ? percent(count, total) : number(count))));
@@ -187,7 +195,7 @@ class List {
           el("span", name), el("span.px-bars", bars));
       }),
       shown.length ? "" : el("p.px-quiet", "No errors among what is chosen."),
-      total && cells.length > shown.length ? el("p.px-quiet", `${cells.length - shown.length} more below 1${NBSP}%`) : "",
+      total > 0 && folded > 0 && el("p.px-quiet", `${folded} more below 1${NBSP}%`),
     );
   }
 }
@@ -196,8 +204,8 @@ class List {
 class Curves {
   constructor(app) {
     Object.assign(this, { app, from: null });
-    this.title = el("h3");
-    const range = (event) => [this.from, this.binAt(event)].sort((one, other) => one - other);
+    this.title = el("h2.px-title");
+    const range = (event) => inOrder([this.from, this.binAt(event)]);
     this.plot = el("svg", {
       role: "img",
       onpointerdown: (event) => {
@@ -208,8 +216,8 @@ class Curves {
       onpointerup: (event) => this.from !== null && this.choose(range(event)),
       onpointercancel: () => app.cancel(),
     });
-    const end = (label) => el("input", { type: "range", min: 1, max: BINS, step: 1, class: "px-hidden", "aria-label": label,
-      oninput: () => app.set({ how: this.ends.map((one) => Number(one.value) - 1).sort((one, other) => one - other) }) });
+    const oninput = () => app.set({ how: inOrder(this.ends.map((one) => Number(one.value) - 1)) });
+    const end = (label) => el("input.px-hidden", { type: "range", min: 1, max: BINS, "aria-label": label, oninput });
     this.ends = [end("Weakest twelfth chosen"), end("Strongest twelfth chosen")];
     this.node = el("div.px-curves", this.title, this.plot, this.ends);
   }
@@ -221,8 +229,8 @@ class Curves {
   }
 
   binAt(event) {
-    const { left, width } = this.area;
-    return clamp(Math.floor(((event.clientX - this.plot.getBoundingClientRect().left - left) / width) * BINS), 0, BINS - 1);
+    const { left, width } = this.area, x = event.clientX - this.plot.getBoundingClientRect().left - left;
+    return clamp(Math.floor((x / width) * BINS), 0, BINS - 1);
   }
 
   draw() {
@@ -236,22 +244,27 @@ class Curves {
       const bins = [...n.keys()].filter((bin) => n[bin]);
       const at = bins.map((bin) => [edge(bin + 0.5).toFixed(1), y(both[slot][bin] / n[bin]).toFixed(1)]);
       const dots = kind === "bold" ? at.map(([cx, cy]) => el(`circle.px-fill-${"ab"[slot]}`, { cx, cy, r: 2 })) : [];
-      return { last: Number(at.at(-1)?.[1]), nodes: [el(`path.px-${kind}.px-stroke-${"ab"[slot]}`, { d: `M${at.join("L")}` }), dots] };
+      const path = at.length && el(`path.px-${kind}.px-stroke-${"ab"[slot]}`, { d: `M${at.join("L")}` });
+      return { last: Number(at.at(-1)?.[1]), nodes: [path || "", dots] };
     };
     const lines = [0, 1].map((slot) => line(counts.curve, slot, "bold")), ends = lines.map((one) => one.last);
     if (Math.abs(ends[0] - ends[1]) < 11) { // or one letter would be over the other
       const middle = (ends[0] + ends[1]) / 2, upper = ends[0] <= ends[1] ? 0 : 1;
       [ends[upper], ends[1 - upper]] = [middle - 5.5, middle + 5.5];
     }
-    this.title.textContent = columns.length ? `Taken for ${app.nameOf(columns)}, weak to strong` : "Right, from weak to strong";
+    this.title.textContent = `${columns.length ? `Taken for ${app.nameOf(columns)}` : "Right"}, weak to strong`;
     const share = (slot, bin) => percent(counts.curve[slot + 1][bin], counts.curve[0][bin]);
     const words = [0, 1].map((slot) => `${"AB"[slot]} ${share(slot, 0)} weakest, ${share(slot, BINS - 1)} strongest`);
     this.plot.setAttribute("viewBox", `0 0 ${size.join(" ")}`);
-    this.plot.setAttribute("aria-label", [this.title.textContent, ...words, narrowed ? "thin lines: all pictures" : ""].join("; "));
+    const thin = narrowed ? ["thin lines: all pictures"] : [];
+    this.plot.setAttribute("aria-label", [this.title.textContent, ...words, ...thin].join("; "));
+    const range = state.how && [edge(state.how[0]), edge(state.how[1] + 1)];
     fill(this.plot,
-      state.how && el("rect.px-range", { x: edge(state.how[0]), y: top, width: edge(state.how[1] + 1) - edge(state.how[0]), height }),
+      range && el("rect.px-range", { x: range[0], y: top, width: range[1] - range[0], height }),
       [[0, "0"], [0.5, "50"], [1, `100${NBSP}%`]].map(([at, label]) => [
-        el("line.px-grid", { x1: left, x2: left + width, y1: y(at), y2: y(at) }), text(left - 5, y(at) + 4, "end", label)]),
+        el("line.px-grid", { x1: left, x2: left + width, y1: y(at), y2: y(at) }),
+        text(left - 5, y(at) + 4, "end", label),
+      ]),
       text(left, size[1] - 3, "start", "weak"), text(left + width, size[1] - 3, "end", "strong"),
       size[0] >= 220 && text(left + width / 2, size[1] - 3, "middle", "drag to choose"),
       narrowed && [0, 1].map((slot) => line(total.curve, slot, "thin").nodes),
@@ -268,7 +281,8 @@ class Outcomes {
     this.app = app;
     const mark = (code) => el(`i.px-out.px-out-${OUTCOMES[code]}`);
     this.bars = OUTCOME_ORDER.map(mark);
-    this.buttons = OUTCOME_ORDER.map((code) => el("button", { onclick: (event) => app.toggleOutcome(code, event.shiftKey) }));
+    const choose = (code) => ({ onclick: (event) => app.toggleOutcome(code, event.shiftKey) });
+    this.buttons = OUTCOME_ORDER.map((code) => el("button", choose(code)));
     this.marks = OUTCOME_ORDER.map(mark);
     this.node = el("section.px-who", { "aria-label": "Who is right" },
       el("div.px-stack", { "aria-hidden": "true" }, this.bars), el("div.px-whos", this.buttons));
@@ -300,8 +314,8 @@ class Pictures {
     this.node = el("section.px-pictures", { "aria-label": "Pictures" }, this.row, this.more);
   }
 
-  /** Return at most `most` points, one of each image, surest errors of both models first. Of several classes, one of each
-   * comes before a second of any. */
+  /** Return at most `most` points, one of each image, surest errors of both models first; of several classes, one of
+   * each comes before a second of any. */
   ranked(most) {
     const { counting, data, models, identity } = this.app;
     const buckets = Array.from({ length: 511 }, () => []);
@@ -331,8 +345,8 @@ class Pictures {
     this.more.hidden = ranked.length <= most;
     this.order = (pin === null ? ranked : [pin, ...ranked.filter((i) => i !== pin)]).slice(0, most);
     this.row.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-    fill(this.row, this.order.map((i, at) => this.card(i, at === 0)));
-    if (!this.order.length) this.row.append(el("p.px-quiet", "No altered picture is chosen: take a clause away, or press Esc."));
+    const none = el("p.px-quiet", "No altered picture is chosen: take a clause away, or press Esc.");
+    fill(this.row, this.order.length ? this.order.map((i, at) => this.card(i, at === 0)) : none);
   }
 
   card(i, first) {
@@ -357,7 +371,7 @@ class PictureDialog {
       if (order.length) this.open(order[(at + by + order.length) % order.length]);
     };
     const button = (label, text, onclick) => el("button", { "aria-label": label, onclick }, text);
-    this.body = el("div");
+    this.body = el("div.px-large");
     this.title = el("h2");
     this.label = el("small");
     this.pin = el("button", { onclick: () => {
@@ -387,15 +401,15 @@ class PictureDialog {
     const { app } = this, { data, models, identity } = app;
     const untouched = data.truth[i] === identity, strength = app.strength(i);
     const figure = (picture, words) => picture && el("figure", picture, el("figcaption", words));
-    const answers = el("div.px-answers"), near = el("div");
+    const answers = el("div.px-answers"), near = el("div.px-nears");
     this.point = i;
     fill(this.title, app.className(data.truth[i]), strength ? `, ${strength}` : "");
     this.label.textContent = data.labels[data.photo[i]];
     this.drawPin();
-    fill(this.body, el("div.px-large",
-      !untouched && figure(app.image(i, true, true), "Untouched"),
-      figure(app.image(i, false, true), untouched ? "Untouched" : "Altered"),
-      figure(app.whole(i), "The whole photograph; models see what is outlined"), answers), near);
+    fill(this.body, el("div.px-figures",
+      !untouched && figure(app.picture(i, "untouched", true), "Untouched"),
+      figure(app.picture(i, "altered", true), untouched ? "Untouched" : "Altered"),
+      figure(app.picture(i, "whole", true), "The whole photograph; models see what is outlined")), answers, near);
     const says = () => fill(answers, el("h3", "What each model says"),
       ...data.models.filter((model) => model.predicted).map((model) => this.says(i, model)));
     says();
@@ -406,10 +420,12 @@ class PictureDialog {
   }
 
   says(i, model) {
-    const { data, models } = this.app, [answer, truth] = [model.predicted[i], data.truth[i]].map((cls) => data.classes[cls].title);
+    const { data, models } = this.app, title = (cls) => data.classes[cls].title;
+    const [answer, truth] = [title(model.predicted[i]), title(data.truth[i])];
     const right = model.predicted[i] === data.truth[i], slot = models.indexOf(model);
     const sure = percent(model.confidence[i], 255);
-    const words = right ? `\u2713 ${answer} ${sure}` : `${answer} ${sure}; ${truth} ${percent(model.truthProbability[i], 255)}`;
+    const instead = `${answer} ${sure}; ${truth} ${percent(model.truthProbability[i], 255)}`;
+    const words = right ? `\u2713 ${answer} ${sure}` : instead;
     return el(`div.px-says.px-${right ? "right" : "wrong"}`, el("span", slot >= 0 && badge(slot), ` ${model.title}`),
       el("span.px-track", el("i", { style: { width: `${model.confidence[i] / 2.55}%` } })), el("span", words));
   }
@@ -418,12 +434,13 @@ class PictureDialog {
   async near(i, model, slot) {
     const { app } = this, { data } = app;
     const kept = (await model.neighbors())[app.readingOf(model)];
-    const points = kept ? [...kept.subarray(5 * i, 5 * i + 5)].filter((j) => j < data.tested) : app.nearestOnMap(i, slot);
+    const near = kept?.subarray(5 * i, 5 * i + 5).filter((j) => j < data.tested);
+    const points = [...(near ?? app.nearestOnMap(i, slot))];
     const how = kept ? [" Nearest in the embedding", model.title]
       : [" Nearest on the map", `${model.title}; this run keeps no neighbors in the embedding`];
     return el("div.px-near", el("div", badge(slot), el("b", how[0]), el("small", how[1])),
       el("div.px-nearest", points.map((j) => el("button", { onclick: () => this.open(j),
-        "aria-label": `Open ${data.classes[data.truth[j]].title}` }, app.image(j, false), app.caption(j)))));
+        "aria-label": `Open ${data.classes[data.truth[j]].title}` }, app.picture(j, "altered"), app.caption(j)))));
   }
 }
 
@@ -432,14 +449,15 @@ class Numbers {
   constructor(app) {
     this.app = app;
     this.table = el("table");
-    this.node = el("details.px-table", { ontoggle: () => this.draw() }, el("summary", "The numbers as a table"), this.table);
+    const summary = el("summary", "The numbers as a table");
+    this.node = el("details.px-table", { ontoggle: () => this.draw() }, summary, this.table);
   }
 
   draw() {
     if (!this.node.open) return;
     const { data, counting, models } = this.app, { counts, total } = counting, k = data.classes.length;
-    const [a, b] = models.map((model) => model.title);
-    const head = ["true class", "chosen", "of all", `A ${a}: right of chosen`, "right of all", `B ${b}: right of chosen`, "right of all"];
+    const rights = (slot) => [`${"AB"[slot]} ${models[slot].title}: right of chosen`, "right of all"];
+    const head = ["true class", "chosen", "of all", ...rights(0), ...rights(1)];
     const line = (name, n, all, rights, rightsOfAll) => el("tr", el("th", { scope: "row" }, name),
       [number(n), number(all), ...[0, 1].flatMap((slot) => [percent(rights[slot], n), percent(rightsOfAll[slot], all)])]
         .map((text) => el("td", text)));
