@@ -5,7 +5,7 @@ const shown = new WeakMap();
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".probing-explorer");
   const options = {
-    theme: data.theme,
+    isDark: () => luminance(rgb(getComputedStyle(root).getPropertyValue("--st-background-color").trim())) < 0.2,
     scope: data.scope,
     own: data.own ?? undefined,
     picture: data.pictures ? picture(data.address) : undefined,

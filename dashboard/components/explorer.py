@@ -108,7 +108,6 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
     message = {
         "address": found.address,
         "header": found.header,
-        "theme": "dark" if cache.is_dark() else "light",
         "scope": _scope(found.data),
         "pictures": not run.pictures.why_not,
         "selection": _parsed(stored),

@@ -12,7 +12,7 @@ const CLAUSES = ["models", "where", "what", "out", "how"];
 /**
  * Draw the explorer into `root`, which it fills, and promise it.
  *
- * `data` comes from `open`. Options: `selection` (restores one; JSON), `theme` ("light", "dark" or "auto"),
+ * `data` comes from `open`. Options: `selection` (restores one; JSON), `isDark()` (as the system, if not given),
  * `onSelection(selection)` after every change that is at rest, `picture(photo, cls, {sample, large})` -> `{url,
  * columns, rows, tile, box}` or `{url}` or null (`cls` -1: the whole photograph, with `cut: [left, top, width, height]`
  * in shares of it), `own` (`{title, places: {model: [x, y]}}`: a picture of the visitor on the maps by everything),
@@ -399,7 +399,8 @@ class Explorer {
     }));
     places.forEach((node) => resizes.observe(node));
     const left = new AbortController(), { signal } = left;
-    darkness().addEventListener("change", () => this.setTheme() || this.draw(), { signal });
+    // The page around the explorer takes a moment to change its own colors.
+    darkness().addEventListener("change", () => setTimeout(() => this.update({}), 300), { signal });
     document.addEventListener("keydown", (event) => {
       const here = event.target === document.body || event.composedPath().includes(this.root);
       if (event.key === "Escape" && here) this.escape();
@@ -413,8 +414,7 @@ class Explorer {
   }
 
   setTheme() {
-    const { theme = "auto" } = this.options;
-    const dark = theme === "auto" ? darkness().matches : theme === "dark", side = dark ? 1 : 0;
+    const dark = this.options.isDark?.() ?? darkness().matches, side = dark ? 1 : 0;
     this.root.dataset.theme = dark ? "dark" : "light";
     const style = getComputedStyle(this.root);
     const names = ["ground", "ink", "muted", "line", "pale", "faint", "empty", "right", "wrong"];
@@ -498,16 +498,13 @@ class Explorer {
     const image = { role: "img", "aria-label": words };
     if (!found) return kind !== "whole" && el("span.px-picture.px-missing", image, "no picture");
     // One tile of a sheet of `columns` by `rows`; `box` (left, top, width, height) of it is shown, and `cut` outlined.
-    const { url, columns = 1, rows = 1, tile = 0, box: [left, top, width, height] = [0, 0, 1, 1], cut } = found;
+    const { url, columns, rows, tile, box: [left, top, width, height] = [0, 0, 1, 1], cut } = found;
     const place = (at, count) => `${count > 0 ? (100 * at) / count : 0}%`;
     const x = place((tile % columns) + left, columns - width);
     const y = place(Math.floor(tile / columns) + top, rows - height);
-    const style = {
-      backgroundImage: `url("${url}")`,
-      backgroundSize: `${(100 * columns) / width}% ${(100 * rows) / height}%`,
-      backgroundPosition: `${x} ${y}`,
-      aspectRatio: width / height,
-    };
+    const size = `${(100 * columns) / width}% ${(100 * rows) / height}%`;
+    const sheet = columns && { backgroundSize: size, backgroundPosition: `${x} ${y}`, aspectRatio: width / height };
+    const style = { backgroundImage: `url("${url}")`, ...sheet };
     const sides = cut?.map((share) => `${100 * share}%`);
     return el("span.px-picture", { ...image, style },
       cut && el("i.px-cut", { style: { left: sides[0], top: sides[1], width: sides[2], height: sides[3] } }));
@@ -593,7 +590,7 @@ class Explorer {
       colors[state.colors],
       other.length && `Without this reading: ${other.join(", ")}.`,
       state.panel === "matrix" && state.by === EITHER &&
-        "Matrix: + (blue) where B says so more often, \u2212 and hatched (orange) where A does.",
+        "Matrix: plain or + (blue) where B says so more often, \u2212 and hatched (orange) where A does.",
       isTouch() ? "Touch Enclose, then draw; two fingers zoom." : "Drag to enclose, wheel to zoom, Shift-drag to move.",
       data.count > data.tested && "Palest: not tested.",
     ].filter(Boolean).join(" ");

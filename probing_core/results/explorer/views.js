@@ -118,43 +118,38 @@ class Matrix {
     if (this.over) frame(this.over[0], this.over[1], this.over[0] + 1, this.over[1] + 1, theme.muted, 1.2);
   }
 
-  /** Draw a cell. Where B takes fewer than A, it is hatched and its number has a minus: color alone says too little. */
+  /** Draw a cell. Color alone says too little: where B takes fewer than A it is hatched, or has a minus. */
   drawCell(ctx, row, column, dim) {
     const { app } = this, { theme, counting, state } = app, { counts } = counting;
-    const [cw, ch] = this.cell, cell = row * app.data.classes.length + column;
+    const [cw, ch] = this.cell, [left, top, width, height] = [column * cw, row * ch, cw - 0.6, ch - 0.6];
     const n = counts.rows[row], few = n < FEW, differs = state.by === EITHER;
-    const [a, b] = counts.matrix.map((matrix) => matrix[cell]);
-    const count = differs ? (few ? 0 : b - a) : counts.matrix[state.by][cell];
+    const [a, b] = counts.matrix.map((matrix) => matrix[row * app.data.classes.length + column]);
+    const count = differs ? (few ? 0 : b - a) : [a, b][state.by];
     const share = n ? count / n : 0, points = Math.round(100 * share);
     const strong = Math.sign(share) * Math.sqrt(Math.abs(share)); // small shares are seen too
     let color = differs ? ramp(theme.diverging, (1 + strong) / 2) : ramp(theme.ramp, strong);
     if (!n || (differs && few)) color = theme.empty;
     if (few) color = mix(color, theme.ground, 0.45);
     if (dim) color = mix(color, theme.ground, row === column ? 0.35 : 0.62);
-    const [left, top] = [column * cw, row * ch];
-    const ink = luminance(color) > 0.34 ? theme.dark : theme.light;
     ctx.fillStyle = css(color);
-    ctx.fillRect(left, top, cw - 0.6, ch - 0.6);
-    const text = few ? number(count) : Math.abs(points) >= 10 ? String(Math.abs(points)) : "";
-    const lines = (width, ink, all) => {
-      Object.assign(ctx, { strokeStyle: css(ink), lineWidth: width }).beginPath();
-      for (const [x0, y0, x1, y1] of all) {
-        ctx.moveTo(left + x0, top + y0);
-        ctx.lineTo(left + x1, top + y1);
+    ctx.fillRect(left, top, width, height);
+    const shown = few ? count : Math.abs(points) >= 10 ? points : 0;
+    if (points < 0 && !shown) {
+      Object.assign(ctx, { strokeStyle: css(mix(color, theme.wrong, dim ? 0.2 : 0.5)), lineWidth: 0.8 }).beginPath();
+      for (const [x0, y0, x1, y1] of [[0, 0.5, 0.5, 0], [0, 1, 1, 0], [0.5, 1, 1, 0.5]]) {
+        ctx.moveTo(left + x0 * width, top + y0 * height);
+        ctx.lineTo(left + x1 * width, top + y1 * height);
       }
       ctx.stroke();
-    };
-    const [w, h] = [cw - 0.6, ch - 0.6];
-    if (differs && points < 0 && !text) {
-      lines(0.8, mix(color, theme.wrong, dim ? 0.2 : 0.5), [[0, h / 2, w / 2, 0], [0, h, w, 0], [w / 2, h, w, h / 2]]);
     }
-    if (!text || text === "0" || (cw < 9.5 && text.length > 1)) return; // narrow cells, as on a phone, have no room
-    const size = clamp(Math.min(cw * 0.9, ch * 0.72), 8.8, 11.5), pale = mix(ink, color, dim ? 0.35 : 0);
-    // The sign is over the digits: next to them there is no room.
-    if (differs) lines(1.1, pale, points < 0 ? [[1, 2.6, 5, 2.6]] : [[1, 2.6, 5, 2.6], [3, 0.6, 3, 4.6]]);
+    if (!shown || (cw < 9.5 && shown > 9)) return; // narrow cells, as on a phone, have no room
+    const ink = luminance(color) > 0.34 ? theme.dark : theme.light;
+    const size = clamp(Math.min(cw * 0.9, ch * 0.72), 8.8, 11.5);
     ctx.font = `${few ? 700 : dim ? 400 : 500} ${size}px ${theme.font}`;
-    Object.assign(ctx, { fillStyle: css(pale), textAlign: "center", textBaseline: "middle" });
-    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + (differs ? 1.8 : 0.4), w);
+    ctx.fillStyle = css(mix(ink, color, dim ? 0.35 : 0));
+    Object.assign(ctx, { textAlign: "center", textBaseline: "middle" });
+    const text = differs && (shown < 0 || cw >= 13) ? signed(shown, 0) : String(shown);
+    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + 0.4, width);
   }
 }
 

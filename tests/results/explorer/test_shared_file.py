@@ -155,6 +155,88 @@ class TestInABrowser:
         page.keyboard.press("Escape")
         assert page.locator("dialog[open]").count() == 0
 
+    def test_a_rectangle_encloses_by_keys(self, shared, page):
+        run, written, _, _ = shared
+        data = explorer_data(run, MODELS)
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        page.keyboard.press("Escape")
+        page.locator(".px-map-b .px-enclose").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => explorer.selection().where")
+        first = page.evaluate("() => explorer.selection().where.polygon")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("(first) => explorer.selection().where.polygon[0] > first[0]", arg=first)
+        moved = page.evaluate("() => explorer.selection().where.polygon")
+        page.keyboard.press("Shift+ArrowUp")
+        page.wait_for_function("(moved) => explorer.selection().where.polygon[1] > moved[1]", arg=moved)
+        chosen = page.evaluate("() => explorer.selection()")
+        assert chosen["where"]["map"] == "b"
+        expected = counts(data, points(run, data), chosen)["n"]
+        assert page.evaluate("() => explorer.counts().n") == expected
+        page.wait_for_function("(n) => document.querySelector('[aria-live]').textContent.startsWith(n)", arg=str(expected))
+        assert chosen != page.evaluate("() => JSON.parse(decodeURIComponent(location.hash.slice(1)))")
+        page.keyboard.press("Enter")
+        assert chosen == page.evaluate("() => JSON.parse(decodeURIComponent(location.hash.slice(1)))")
+        page.keyboard.press("e")
+        page.keyboard.press("Escape")  # the one before is there again
+        assert page.evaluate("() => explorer.selection()") == chosen
+
+    def test_two_fingers_zoom_and_move(self, shared, chromium):
+        _, written, _, _ = shared
+        context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, offline=True)
+        page = context.new_page()
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        before = page.evaluate("() => explorer.selection()")
+        box = page.locator(".px-map-a .px-plane").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        touch = context.new_cdp_session(page)
+
+        def fingers(kind: str, *places: tuple[float, float]) -> None:
+            at = [{"x": px, "y": py, "id": i} for i, (px, py) in enumerate(places)]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+        fingers("touchStart", (x - 30, y))
+        fingers("touchStart", (x - 30, y), (x + 30, y))
+        for step in range(1, 5):
+            fingers("touchMove", (x - 30 - 10 * step, y + 5 * step), (x + 30 + 10 * step, y + 5 * step))
+        fingers("touchEnd")
+        zoom = page.evaluate("() => explorer.maps[0].zoom")
+        assert zoom["factor"] == pytest.approx(140 / 60, rel=0.02)
+        middle = page.evaluate("() => explorer.maps[0].toPage()(0, 0)")
+        assert middle == pytest.approx([box["width"] / 2, box["height"] / 2 + 20], abs=2)
+        assert page.evaluate("() => scrollY") == 0
+        assert page.evaluate("() => explorer.selection()") == before
+        context.close()
+
+    def test_what_b_takes_less_often_is_marked_without_color(self, shared, page):
+        """In gray, with both ends of the scale in one color, cells of more and of less are not alike."""
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        alike = page.evaluate(
+            """async () => {
+              await explorer.select({by: "difference"});
+              explorer.theme.diverging = [explorer.theme.muted, explorer.theme.ground, explorer.theme.muted];
+              explorer.theme.wrong = explorer.theme.ink;
+              explorer.matrix.draw();
+              const {matrix, counting} = explorer, [width, height] = matrix.cell.map((one) => one * devicePixelRatio);
+              const k = explorer.data.classes.length, seen = {more: [], less: []};
+              const pixels = (row, column) => String(matrix.canvas.getContext("2d").getImageData(
+                Math.ceil(column * width) + 1, Math.ceil(row * height) + 1, width - 3, height - 3).data);
+              counting.counts.matrix[0].forEach((a, cell) => {
+                const b = counting.counts.matrix[1][cell];
+                const points = Math.round((100 * (b - a)) / counting.counts.rows[Math.floor(cell / k)]);
+                if (points) seen[points > 0 ? "more" : "less"].push(pixels(Math.floor(cell / k), cell % k));
+              });
+              return [seen.more.length, seen.less.length, seen.less.filter((one) => seen.more.includes(one)).length];
+            }"""
+        )
+        assert alike[0] > 0
+        assert alike[1] > 0
+        assert alike[2] == 0
+
     def test_a_hostile_label_is_text(self, made_run, page, tmp_path):
         run = Run.open(made_run)
         data = explorer_data(run, MODELS)
