@@ -218,7 +218,9 @@ def test_the_shared_file_shows_offline_what_the_page_shows(explorer, chromium, m
         rng = np.random.default_rng(2)
         for _ in range(10):
             chosen = random_selection(data, rng) | {"a": models[0], "b": models[2]}
-            offline = shared.evaluate("async (chosen) => { await explorer.select(chosen); return explorer.counts(); }", chosen)
+            offline = shared.evaluate(
+                "async (chosen) => { await explorer.select(chosen); return explorer.counts(); }", chosen
+            )
             assert offline == explorer.evaluate(SELECT, chosen)
         shared.evaluate("() => explorer.select({panel: 'list'})")
         shared.locator(".px-line").first.click()

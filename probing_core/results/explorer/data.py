@@ -216,8 +216,8 @@ def class_title(name: str) -> str:
 def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return ``data`` for the browser: a header that JSON can hold, and parts of bytes, which it reads by ``open``.
 
-    The part ``points`` is of all models, ``model/0`` and ``neighbors/0`` are of the first one. In the header an array is
-    ``{"type", "offset", "length"}`` within its part.
+    The part ``points`` is of all models, ``model/0`` and ``neighbors/0`` are of the first one. In the header an array
+    is ``{"type", "offset", "length"}`` within its part.
     """
     parts = {f"neighbors/{number}": b"" for number in range(len(data.models))}
 

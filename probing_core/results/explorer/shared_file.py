@@ -263,9 +263,7 @@ class _Sheets:
         }
 
 
-def _fitting_sheets(
-    run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]
-) -> _Sheets | None:
+def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]) -> _Sheets | None:
     """Return the sheets, with as many large ones as fit into ``room`` bytes of base64; None if not even small ones do.
 
     Large ones are made of the images first whose versions both first models are surest to name wrong: these are what

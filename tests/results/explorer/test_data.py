@@ -129,7 +129,11 @@ def test_packed_arrays_are_where_the_header_says(data):
         ("points", header["points"]["value"], data.value),
         ("model/1", model["points"]["places"][DONE], theirs.places[DONE]),
         ("model/1", model["points"]["predicted"], theirs.predicted),
-        ("neighbors/1", model["neighbors"][DONE], np.where(theirs.neighbors[DONE] < 0, data.tested, theirs.neighbors[DONE])),
+        (
+            "neighbors/1",
+            model["neighbors"][DONE],
+            np.where(theirs.neighbors[DONE] < 0, data.tested, theirs.neighbors[DONE]),
+        ),
     ):
         read = np.frombuffer(parts[part], entry["type"], entry["length"], entry["offset"])
         np.testing.assert_array_equal(read, array.ravel())
