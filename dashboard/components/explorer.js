@@ -13,8 +13,8 @@ export default function ({ parentElement, data, setStateValue }) {
   };
   const before = shown.get(root);
   if (before?.address === data.address) {
-    Object.assign(before.options, options);
-    root.explorer?.update(options);
+    if (root.explorer) root.explorer.update(options);
+    else Object.assign(before.options, options);
     return;
   }
   root.explorer?.destroy();
@@ -34,7 +34,8 @@ async function draw(root, { address, header }, now) {
   };
   const { a, b } = now.options.selection ?? {};
   const first = header.models.map((model) => model.name).map((name, i) => name === a || name === b || i < 2);
-  const parts = Object.fromEntries(["points", ...first.flatMap((one, i) => (one ? [`model/${i}`] : []))].map((name) => [name, bytes(name)]));
+  const names = ["points", ...first.flatMap((one, i) => (one ? [`model/${i}`] : []))];
+  const parts = Object.fromEntries(names.map((name) => [name, bytes(name)])); // all are asked for at once
   const data = await open(header, (name) => parts[name] ?? bytes(name));
   if (shown.get(root) !== now) return;
   root.replaceChildren();
