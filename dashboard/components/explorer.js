@@ -37,6 +37,7 @@ async function draw(root, { address, header }, now) {
   const names = ["points", ...first.flatMap((one, i) => (one ? [`model/${i}`] : []))];
   const parts = Object.fromEntries(names.map((name) => [name, bytes(name)])); // all are asked for at once
   const data = await open(header, (name) => parts[name] ?? bytes(name));
+  await Promise.all(Object.values(parts));
   if (shown.get(root) !== now) return;
   root.replaceChildren();
   root.explorer = await explore(root, data, now.options);

@@ -109,7 +109,7 @@ function discs(radius) {
   return { side, covers };
 }
 
-/** Return squares in place of discs: a million points need no smooth edge, and these are drawn in half the time. */
+/** Return squares in place of discs: a million points need no smooth edge. */
 function squares(radius) {
   const side = Math.max(1, Math.round(radius));
   return { side, covers: Array(16).fill(new Uint16Array(side * side).fill(256)) };

@@ -180,7 +180,7 @@ class Explorer {
     const pin = data.sample.subarray(0, data.tested).indexOf(selection.pin);
     return {
       models: SLOTS.map((slot, i) => data.models.find((one) => one.name === selection[slot]) ?? this.models[i]),
-      reading: selection.reading in data.readings ? selection.reading : this.state.reading,
+      reading: Object.hasOwn(data.readings, selection.reading) ? selection.reading : this.state.reading,
       where: isLasso ? { slot: place(SLOTS, where.map), polygon } : null,
       what: chosen.rows.length || chosen.columns.length ? chosen : null,
       out: outcomes % 15,
