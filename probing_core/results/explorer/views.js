@@ -405,8 +405,7 @@ class PictureDialog {
       !untouched && figure(app.picture(i, "untouched", true), "Untouched"),
       figure(app.picture(i, "altered", true), untouched ? "Untouched" : "Altered"),
       figure(app.picture(i, "whole", true), "The whole photograph; models see what is outlined")), answers, near);
-    const says = () => fill(answers, el("h3", "What each model says"),
-      ...data.models.filter((model) => model.predicted).map((model) => this.says(i, model)));
+    const says = () => fill(answers, el("h3", "What each model says"), data.models.map((model) => this.says(i, model)));
     says();
     app.loaded(data.models).then(says);
     Promise.all([...new Set(models)].map((model, slot) => this.near(i, model, slot))).then((rows) => fill(near, rows));
@@ -416,6 +415,7 @@ class PictureDialog {
 
   says(i, model) {
     const { data, models } = this.app, title = (cls) => data.classes[cls].title;
+    if (!model.predicted) return el("div.px-says", el("span", model.title), el("span.px-track"), el("span", NBSP));
     const [answer, truth] = [title(model.predicted[i]), title(data.truth[i])];
     const right = model.predicted[i] === data.truth[i], slot = models.indexOf(model);
     const sure = percent(model.confidence[i], 255);
