@@ -133,7 +133,8 @@ class Matrix {
     if (dim) color = mix(color, theme.ground, row === column ? 0.35 : 0.62);
     ctx.fillStyle = css(color);
     ctx.fillRect(left, top, width, height);
-    const shown = few ? count : Math.abs(points) >= 10 ? points : 0;
+    const wanted = few ? count : Math.abs(points) >= 10 ? points : 0;
+    const shown = cw < 9.5 && Math.abs(wanted) > 9 ? 0 : wanted; // narrow cells, as on a phone, have no room
     if (points < 0 && !shown) {
       Object.assign(ctx, { strokeStyle: css(mix(color, theme.wrong, dim ? 0.2 : 0.5)), lineWidth: 0.8 }).beginPath();
       for (const [x0, y0, x1, y1] of [[0, 0.5, 0.5, 0], [0, 1, 1, 0], [0.5, 1, 1, 0.5]]) {
@@ -142,7 +143,7 @@ class Matrix {
       }
       ctx.stroke();
     }
-    if (!shown || (cw < 9.5 && shown > 9)) return; // narrow cells, as on a phone, have no room
+    if (!shown) return;
     const ink = luminance(color) > 0.34 ? theme.dark : theme.light;
     const size = clamp(Math.min(cw * 0.9, ch * 0.72), 8.8, 11.5);
     ctx.font = `${few ? 700 : dim ? 400 : 500} ${size}px ${theme.font}`;
