@@ -69,6 +69,7 @@ addEventListener("pointerup", () => afterPaint(performance.now(), "released"), t
 
 LIVE = """() => {
   const start = performance.now();
+  explorer.apply({ where: { ...explorer.state.where } });
   explorer.draw(true);
   return performance.now() - start;
 }"""

@@ -19,7 +19,7 @@ const CLAUSES = ["models", "where", "what", "out", "how"];
  * `scope` (a sentence on what the points are), `hint` (false: nothing is chosen at first).
  *
  * Of what it promises, `update(options)`, `destroy()`, `counts()`, `selection()`, `select(selection)` and, for
- * measurements, `draw(live)` are for others.
+ * measurements, `apply(patch)` and `draw(live)` are for others.
  */
 export async function explore(root, data, options = {}) {
   const explorer = new Explorer(root, data, options);
