@@ -5,7 +5,7 @@ const shown = new WeakMap();
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".probing-explorer");
   const options = {
-    theme: data.theme,
+    isDark: () => luminance(rgb(getComputedStyle(root).getPropertyValue("--st-background-color").trim())) < 0.2,
     scope: data.scope,
     own: data.own ?? undefined,
     picture: data.pictures ? picture(data.address) : undefined,
@@ -14,28 +14,40 @@ export default function ({ parentElement, data, setStateValue }) {
   const before = shown.get(root);
   if (before?.address === data.address) {
     // What the server knows may lag behind the visitor, but for the back button, which brings an earlier address.
-    if (before.visit !== data.visit && data.selection) options.selection = data.selection;
+    const returned = before.visit !== data.visit && data.selection;
     before.visit = data.visit;
-    before.explorer?.update(options);
+    if (!root.explorer) {
+      Object.assign(before.options, options, returned ? { selection: returned } : {});
+      return;
+    }
+    root.explorer.update(options);
+    if (returned) root.explorer.select(returned);
     return;
   }
-  before?.explorer?.destroy();
-  const now = { address: data.address, visit: data.visit, explorer: null };
+  root.explorer?.destroy();
+  root.explorer = null;
+  const now = { address: data.address, visit: data.visit, options: { ...options, selection: data.selection } };
   shown.set(root, now);
-  fetch(`${data.address}/points`)
-    .then((answer) => {
-      if (!answer.ok) throw new Error(`${answer.status}`);
-      return answer.arrayBuffer();
-    })
-    .then((buffer) => {
-      if (shown.get(root) !== now) return;
-      root.replaceChildren();
-      now.explorer = explore(root, unpack(data.header, buffer), { ...options, selection: data.selection });
-      root.explorer = now.explorer;
-    })
-    .catch((error) => {
-      root.textContent = `The points could not be fetched (${error.message}): reload the page.`;
-    });
+  draw(root, data, now).catch((error) => {
+    root.textContent = `The points could not be fetched (${error.message}): reload the page.`;
+  });
+}
+
+async function draw(root, { address, header }, now) {
+  const bytes = async (name) => {
+    const answer = await fetch(`${address}/${name}`);
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    return answer.arrayBuffer();
+  };
+  const { a, b } = now.options.selection ?? {};
+  const first = header.models.map((model) => model.name).map((name, i) => name === a || name === b || i < 2);
+  const names = ["points", ...first.flatMap((one, i) => (one ? [`model/${i}`] : []))];
+  const parts = Object.fromEntries(names.map((name) => [name, bytes(name)])); // all are asked for at once
+  const data = await open(header, (name) => parts[name] ?? bytes(name));
+  await Promise.all(Object.values(parts));
+  if (shown.get(root) !== now) return;
+  root.replaceChildren();
+  root.explorer = await explore(root, data, now.options);
 }
 
 function picture(address) {

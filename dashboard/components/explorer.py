@@ -18,12 +18,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dashboard import state
-from dashboard.components.serving import route, source
+from dashboard.components import serving
+from dashboard.components.serving import route
 from dashboard.data import cache
 from probing_core.images import encode_webp
 from probing_core.results import PicturesMissing, Run
-from probing_core.results.explorer.data import ExplorerData, default_models, explorer_data, packed
-from probing_core.results.explorer.shared_file import HERE
+from probing_core.results.explorer.data import SCRIPTS, ExplorerData, default_models, explorer_data, packed, source
 from probing_core.transforms.view import source_side
 
 FOLDER = "explorer"
@@ -31,7 +31,7 @@ SELECTION = "selection"
 """Name of the choice that holds the selection, as JSON."""
 
 MOST_MODELS = 16
-"""Models in the menus; each adds 7 bytes a point to what the browser fetches."""
+"""Models in the menus; what is on the maps of one is fetched when it is chosen."""
 
 QUALITY = 88
 PICTURES_KEPT = 2048
@@ -42,8 +42,8 @@ _shown: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
 _component = st.components.v2.component(
     "probing_explorer",
     html='<div class="probing-explorer" data-testid="explorer"></div>',
-    css=(HERE / "explorer.css").read_text("utf-8") + source("explorer.css"),
-    js=(HERE / "explorer.js").read_text("utf-8") + source("explorer.js"),
+    css=source("explorer.css") + serving.source("explorer.css"),
+    js=source(*SCRIPTS) + serving.source("explorer.js"),
     isolate_styles=False,
 )
 
@@ -54,12 +54,12 @@ class Explorer:
     Attributes:
         address: begins the addresses; nobody can guess it.
         data: the points.
-        header: describes the bytes of ``points``.
+        header: describes the bytes of ``parts``.
     """
 
     def __init__(self, run: Run) -> None:
         self.run, self.data = run, explorer_data(run, default_models(run, MOST_MODELS))
-        self.header, self.points = packed(self.data)
+        self.header, self.parts = packed(self.data)
         name = secrets.token_urlsafe(16)
         self.address = f"{FOLDER}/{name}"
         self.sample, self.photograph = lru_cache(PICTURES_KEPT)(self._sample), lru_cache(PICTURES_KEPT)(self._whole)
@@ -108,7 +108,6 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
     message = {
         "address": found.address,
         "header": found.header,
-        "theme": "dark" if cache.is_dark() else "light",
         "scope": _scope(found.data),
         "pictures": not run.pictures.why_not,
         "selection": _parsed(stored),
@@ -142,22 +141,25 @@ def _scope(data: ExplorerData) -> str:
 def routes() -> list[Route]:
     """Return the routes that serve points and pictures."""
 
-    def serve(make: Callable[[Explorer, int], bytes], kind: str) -> Callable[[Request], Any]:
+    def serve(make: Callable[..., bytes], kind: str) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
-            found = _shown.get(request.path_params["name"])
+            name, *arguments = request.path_params.values()
+            found = _shown.get(name)
             if found is None:
                 return Response("This explorer is not in memory any more; reload the page.", 404)
             try:
-                content = await run_in_threadpool(make, found, request.path_params.get("number", 0))
+                content = await run_in_threadpool(make, found, *arguments)
             except (PicturesMissing, IndexError, KeyError):
                 return Response("There is no such picture.", 404)
             return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
 
         return answer
 
-    webp = "image/webp"
+    array, webp = "application/octet-stream", "image/webp"
     return [
-        route(f"{FOLDER}/{{name}}/points", serve(lambda found, _: found.points, "application/octet-stream")),
-        route(f"{FOLDER}/{{name}}/sample/{{number:int}}", serve(lambda found, number: found.sample(number), webp)),
-        route(f"{FOLDER}/{{name}}/photograph/{{number:int}}", serve(lambda found, n: found.photograph(n), webp)),
+        route(f"{FOLDER}/{{name}}/points", serve(lambda found: found.parts["points"], array)),
+        route(f"{FOLDER}/{{name}}/model/{{i:int}}", serve(lambda found, i: found.parts[f"model/{i}"], array)),
+        route(f"{FOLDER}/{{name}}/neighbors/{{i:int}}", serve(lambda found, i: found.parts[f"neighbors/{i}"], array)),
+        route(f"{FOLDER}/{{name}}/sample/{{i:int}}", serve(lambda found, i: found.sample(i), webp)),
+        route(f"{FOLDER}/{{name}}/photograph/{{i:int}}", serve(lambda found, i: found.photograph(i), webp)),
     ]

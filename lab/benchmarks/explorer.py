@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 import sys
 from dataclasses import dataclass
-from importlib.resources import files
 
 from lab.devtools.browser import CHROMIUM, browser
+from probing_core.results.explorer.data import SCRIPTS, source
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ const model = (name) => {
     confidence[i] = 255 * random();
   }
   const answers = { predicted, confidence, truthProbability: confidence };
-  return { name, title: name, places: { done: places }, neighbors: {}, ...answers };
+  return { name, title: name, places: { done: places }, neighbors: () => ({}), ...answers };
 };
 const data = {
   classes: Array.from({ length: classes }, (_, i) => ({ name: i ? `class ${i}` : "identity", title: `class ${i}`,
@@ -46,7 +46,7 @@ const data = {
   readings: { done: "what was done" },
   ramps: [["#f4f7fa", "#0a2f4d"], ["#171c24", "#d8f1ff"]],
   diverging: [["#d55e00", "#f4f7fa", "#0072b2"], ["#d55e00", "#171c24", "#56b4e9"]],
-  count: n, tested: n, labels: Array(photos).fill(""), repetitions: [0],
+  count: n, tested: n, labels: Array(photos).fill(""),
   sample: Int32Array.from({ length: n }, (_, i) => i),
   truth: Uint8Array.from({ length: n }, (_, i) => i %% classes),
   strength: Uint8Array.from({ length: n }, (_, i) => (i %% classes ? 254 * random() : 255)),
@@ -57,7 +57,7 @@ const data = {
 };
 const made = document.createElement("div");
 document.body.append(made);
-window.explorer = explore(made, data, { hint: false });
+window.explorer = await explore(made, data, { hint: false });
 window.paints = [];
 const afterPaint = (since, name) => requestAnimationFrame(() => {
   const channel = new MessageChannel();
@@ -69,6 +69,7 @@ addEventListener("pointerup", () => afterPaint(performance.now(), "released"), t
 
 LIVE = """() => {
   const start = performance.now();
+  explorer.apply({ where: { ...explorer.state.where } });
   explorer.draw(true);
   return performance.now() - start;
 }"""
@@ -90,12 +91,11 @@ def run(size: Size) -> dict[str, dict[str, float]]:
 
 
 def _measured(count: int, changes: int) -> tuple[float, float]:
-    source = files("probing_core.results.explorer")
-    script = (source / "explorer.js").read_text(encoding="utf-8") + MADE % count
+    script = source(*SCRIPTS) + MADE % count
     with browser() as chromium:
         page = chromium.new_page(viewport=WINDOW)
         page.set_content("<!doctype html><body></body>")
-        page.add_style_tag(content=(source / "explorer.css").read_text(encoding="utf-8"))
+        page.add_style_tag(content=source("explorer.css"))
         page.add_script_tag(content=script, type="module")
         page.wait_for_function("window.paints", timeout=120_000)
         live = []

@@ -154,7 +154,8 @@ class Visitor:
         if element.WhichOneof("type") == "file_uploader":
             self.uploaders[inner.id] = inner.multiple_files
         if element.WhichOneof("type") == "bidi_component" and inner.component_name.endswith("probing_explorer"):
-            self.points.append(f"/{json.loads(inner.json)['address']}/points")
+            address = json.loads(inner.json)["address"]
+            self.points += [f"/{address}/{part}" for part in ("points", "model/0", "model/1")]
         if element.WhichOneof("type") == "imgs":
             self.pictures += [image.url for image in inner.imgs]
         words = [getattr(inner, name, "") for name in ("body", "label", "element_id")]

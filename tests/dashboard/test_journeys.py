@@ -31,9 +31,9 @@ from tests.results.explorer.counting import counts, points, random_selection
 
 pytestmark = IN_BROWSER
 
-SELECT = """(chosen) => {
+SELECT = """async (chosen) => {
   const {explorer} = document.querySelector('.probing-explorer');
-  explorer.select(chosen);
+  await explorer.select(chosen);
   return explorer.counts();
 }"""
 
@@ -215,7 +215,9 @@ def test_the_file_to_send_is_made_on_the_page_and_shows_offline_what_the_page_sh
         rng = np.random.default_rng(2)
         for _ in range(10):
             chosen = random_selection(data, rng)
-            offline = shared.evaluate("(chosen) => { explorer.select(chosen); return explorer.counts(); }", chosen)
+            offline = shared.evaluate(
+                "async (chosen) => { await explorer.select(chosen); return explorer.counts(); }", chosen
+            )
             assert offline == explorer.evaluate(SELECT, chosen)
         shared.evaluate("() => explorer.select({panel: 'list'})")
         shared.locator(".px-line").first.click()

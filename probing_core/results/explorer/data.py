@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from probing_core.measures.seeds import with_place
 from probing_core.results.ranking import is_baseline, leaderboard
 from probing_core.results.run import Run
 from probing_core.transforms import Transform, resolve
+
+HERE = Path(__file__).parent
+SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
+"""Files of the one module that draws the explorer."""
 
 TASK = "fine"
 READINGS = {DONE: "what was done", EVERYTHING: "everything"}
@@ -201,65 +206,49 @@ def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
     return [*chosen[1:2], *chosen[:1], *chosen[2:]]
 
 
-def packed(data: ExplorerData) -> tuple[dict[str, Any], bytes]:
-    """Return ``data`` for the browser: a header that JSON can hold, and the bytes of all arrays.
+def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return ``data`` for the browser: a header that JSON can hold, and parts of bytes, which it reads by ``open``.
 
-    In the header an array is ``{"type", "offset", "length"}``; `explorer.js` reads both by ``unpack``.
+    The part ``points`` is of all models, ``model/0`` and ``neighbors/0`` are of the first one. In the header an array
+    is ``{"type", "offset", "length"}`` within its part.
     """
-    parts: list[bytes] = []
-    offset = 0
+    parts = {f"neighbors/{number}": b"" for number in range(len(data.models))}
 
-    def put(array: np.ndarray) -> dict[str, Any]:
-        nonlocal offset
-        kind = array.dtype.name
-        raw = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
-        entry = {"type": kind, "offset": offset, "length": int(array.size)}
-        padded = raw + bytes(-len(raw) % 4)  # a typed array begins at a multiple of its item's size
-        parts.append(padded)
-        offset += len(padded)
-        return entry
+    def put(part: str, array: np.ndarray) -> dict[str, Any]:
+        before = parts.get(part, b"")
+        raw = array.astype(array.dtype.newbyteorder("<")).tobytes()
+        parts[part] = before + raw + bytes(-len(raw) % 4)  # a typed array begins at a multiple of its item's size
+        return {"type": array.dtype.name, "offset": len(before), "length": array.size}
 
+    def model(number: int, one: ModelPoints) -> dict[str, Any]:
+        answers = {"predicted": one.predicted, "confidence": one.confidence, "truthProbability": one.truth_probability}
+        points = {name: put(f"model/{number}", array) for name, array in answers.items()}
+        points["places"] = {name: put(f"model/{number}", places) for name, places in one.places.items()}
+        near = {  # a point that is not there in place of -1: then two bytes are enough
+            name: put(f"neighbors/{number}", _small(np.where(table < 0, data.tested, table)))
+            for name, table in one.neighbors.items()
+        }
+        return {"name": one.name, "title": one.title, "points": points, "neighbors": near}
+
+    shared = ("sample", "truth", "strength", "value", "photo", "photographs")
     header = {
-        "classes": [
-            {
-                "name": c.name,
-                "title": c.title,
-                "group": c.group,
-                "before": c.before,
-                "after": c.after,
-                "scale": c.scale,
-                "colors": list(c.colors),
-            }
-            for c in data.classes
-        ],
+        "classes": [asdict(one) for one in data.classes],
         "groups": [{"name": n, "title": t, "colors": [light, dark]} for n, t, light, dark in data.groups],
         "readings": {name: title for name, title in READINGS.items() if any(name in m.places for m in data.models)},
         "ramps": [_ramp(Theme(dark).sequential) for dark in (False, True)],
         "diverging": [_ramp(Theme(dark).diverging) for dark in (False, True)],
         "count": len(data.sample),
         "tested": data.tested,
-        "labels": list(data.labels),
-        "repetitions": list(data.repetitions),
-        "sample": put(data.sample),
-        "truth": put(data.truth),
-        "strength": put(data.strength),
-        "value": put(data.value),
-        "photo": put(data.photo),
-        "photographs": put(data.photographs),
-        "models": [
-            {
-                "name": m.name,
-                "title": m.title,
-                "places": {reading: put(places) for reading, places in m.places.items()},
-                "predicted": put(m.predicted),
-                "confidence": put(m.confidence),
-                "truthProbability": put(m.truth_probability),
-                "neighbors": {reading: put(table) for reading, table in m.neighbors.items()},
-            }
-            for m in data.models
-        ],
+        "labels": data.labels,
+        "points": {name: put("points", getattr(data, name)) for name in shared},
+        "models": [model(number, one) for number, one in enumerate(data.models)],
     }
-    return header, b"".join(parts)
+    return header, parts
+
+
+def source(*files: str) -> str:
+    """Return the text of files of this folder, one after the other."""
+    return "".join((HERE / file).read_text(encoding="utf-8") for file in files)
 
 
 def _ramp(scale: Sequence[Sequence[float | str]]) -> list[str]:

@@ -2,25 +2,26 @@
 // ---------------------------------------------------------------------------------------------- this file
 
 const part = (name) => document.querySelector(`script[data-${name}]`).textContent;
-const decoded = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
 const header = JSON.parse(part("header"));
-const sheets = part("sheets");
+const text = part("bytes");
+const decoded = ([at, length]) => Uint8Array.from(atob(text.slice(at, at + length)), (one) => one.charCodeAt(0));
 const addresses = new Map();
 
 /** Return the address of a sheet of pictures, which is decoded when it is first shown. */
-function sheetAddress([offset, length]) {
+function sheetAddress(place) {
+  const [offset] = place;
   if (!addresses.has(offset)) {
-    addresses.set(offset, URL.createObjectURL(new Blob([decoded(sheets.slice(offset, offset + length))], { type: "image/webp" })));
+    addresses.set(offset, URL.createObjectURL(new Blob([decoded(place)], { type: "image/webp" })));
   }
   return addresses.get(offset);
 }
 
+/** Return one tile of a sheet, which has one for each class and, at the end, the whole photograph. */
 function picture(photo, cls, { large }) {
-  const place = (large && header.pictures.large[photo]) || header.pictures.small[photo];
-  const tile = header.pictures.tiles.indexOf(cls);
-  if (!place || tile < 0) return null;
-  const { columns, rows, whole } = header.pictures;
-  return { url: sheetAddress(place), columns, rows, tile, ...(cls < 0 ? whole[photo] : {}) };
+  const { columns, small, large: larger, whole } = header.pictures, classes = header.data.classes.length;
+  const place = (large && larger[photo]) || small[photo];
+  const sheet = { url: sheetAddress(place), columns, rows: Math.ceil((classes + 1) / columns) };
+  return cls < 0 ? { ...sheet, tile: classes, ...whole[photo] } : { ...sheet, tile: cls };
 }
 
 let selection = null;
@@ -29,7 +30,8 @@ try {
 } catch {
   // No selection in the address.
 }
-const explorer = explore(document.querySelector("[data-explorer]"), unpack(header.data, decoded(part("points")).buffer), {
+const data = await open(header.data, async (name) => decoded(header.parts[name]).buffer);
+window.explorer = await explore(document.querySelector("[data-explorer]"), data, {
   selection,
   scope: header.scope,
   picture: header.pictures ? picture : undefined,
@@ -41,4 +43,3 @@ const explorer = explore(document.querySelector("[data-explorer]"), unpack(heade
     }
   },
 });
-Object.assign(window, { explorer });

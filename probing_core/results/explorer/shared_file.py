@@ -22,7 +22,7 @@ import numpy as np
 
 from probing_core.images import encode_webp
 from probing_core.measures.notation import model_titles
-from probing_core.results.explorer.data import ExplorerData, explorer_data, packed
+from probing_core.results.explorer.data import SCRIPTS, ExplorerData, explorer_data, packed, source
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, is_baseline, leaderboard, standing
 from probing_core.results.run import Run
@@ -34,7 +34,6 @@ from probing_core.transforms.base import Image
 from probing_core.transforms.view import source_side
 
 TITLE = "What an embedding knows about how a picture was altered"
-HERE = Path(__file__).parent
 NBSP = "\N{NO-BREAK SPACE}"
 
 MOST_BYTES = 25_000_000
@@ -45,9 +44,6 @@ COLUMNS = 8
 QUALITY = 72
 GROUND = 154
 """Gray level next to a photograph that is not square."""
-
-WHOLE = -1
-"""The tile of a sheet that holds the whole photograph."""
 
 PATH = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^\s@,/\\]+[/\\])+")
 """The folders of an absolute path within the name of a model."""
@@ -107,23 +103,24 @@ def write_shared_file(
         data = explorer_data(run, models, repetition=data.repetitions[0])
     licenses, why_not = licenses_of(run, data) if pictures == "all" else ({}, "they were left out")
     announce(leaving(licenses, why_not))
-    anonymous = _anonymous(data)
-    points, arrays = packed(anonymous)
-    page = _Page(run, data, points, arrays, licenses, why_not)
-    empty = len(page.render(None, [], []).encode())
-    small: list[bytes] = []
-    large: dict[int, bytes] = {}
-    wholes: list[dict[str, list[float]]] = []
+    described, parts = packed(_anonymous(data))
+    blob = _Blob()
+    places = {name: blob.put(part) for name, part in parts.items()}
+    header: dict[str, Any] = {"data": described, "parts": places, "scope": _scope(data)}
+    tables = _leaderboard(run) + _claims(run)
+    sheets: _Sheets | None = None
     if not why_not:
-        small, large, wholes = _fitting_sheets(run, data, most_bytes - empty - 60 * len(data.images), progress)
-        if not small:
+        room = most_bytes - len(_page(header, blob, tables, data, licenses, why_not).encode()) - 120 * len(data.images)
+        sheets = _fitting_sheets(run, data, room, progress)
+        if sheets is None:
             why_not, licenses = "they do not fit into the file", {}
-            page = _Page(run, data, points, arrays, licenses, why_not)
-    text = page.render(_index(data, small, large, wholes), small, list(large.values()))
+    header["pictures"] = sheets.placed(blob) if sheets else None
+    text = _page(header, blob, tables, data, licenses, why_not)
     path = Path(out)
     write_atomically(path, text.encode())
     names = tuple(model.name for model in data.models)
-    return SharedFile(path, path.stat().st_size, names, len(small), len(large), licenses, why_not)
+    small, large = (len(sheets.small), len(sheets.large)) if sheets else (0, 0)
+    return SharedFile(path, path.stat().st_size, names, small, large, licenses, why_not)
 
 
 @dataclass(frozen=True)
@@ -182,44 +179,37 @@ def _anonymous(data: ExplorerData) -> ExplorerData:
     return replace(data, models=models)
 
 
-class _Page:
-    """The page, with everything but the pictures."""
+class _Blob:
+    """Base64 of the bytes that a page holds, in one text."""
 
-    def __init__(
-        self,
-        run: Run,
-        data: ExplorerData,
-        header: dict[str, Any],
-        arrays: bytes,
-        licenses: Mapping[str, int],
-        why_not: str,
-    ) -> None:
-        self.data, self.header, self.arrays = data, header, arrays
-        self.tables = _leaderboard(run) + _claims(run)
-        self.footer = escape(f"{_scope(data)} {_taken(licenses, why_not)}")
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.size = 0
 
-    def render(self, pictures: dict[str, Any] | None, small: Sequence[bytes], large: Sequence[bytes]) -> str:
-        script = (HERE / "explorer.js").read_text(encoding="utf-8") + (HERE / "shared_file.js").read_text(
-            encoding="utf-8"
-        )
-        style = (HERE / "explorer.css").read_text(encoding="utf-8") + (HERE / "shared_file.css").read_text(
-            encoding="utf-8"
-        )
-        header = {"data": self.header, "pictures": pictures, "scope": _scope(self.data)}
-        values = {
-            "title": escape(TITLE),
-            "style": style,
-            "style_hash": _hash(style),
-            "script": script,
-            "script_hash": _hash(script),
-            "tables": self.tables,
-            "footer": self.footer,
-            "header": _json(header),
-            "points": base64.b64encode(self.arrays).decode(),
-            "sheets": "".join(base64.b64encode(one).decode() for one in (*small, *large)),
-        }
-        template = (HERE / "shared_file.html").read_text(encoding="utf-8")
-        return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template)
+    def put(self, data: bytes) -> list[int]:
+        """Add ``data``, and return where it begins in the text, and its length there."""
+        text = base64.b64encode(data).decode()
+        self.texts.append(text)
+        self.size += len(text)
+        return [self.size - len(text), len(text)]
+
+
+def _page(
+    header: Mapping[str, Any], blob: _Blob, tables: str, data: ExplorerData, licenses: Mapping[str, int], why_not: str
+) -> str:
+    script, style = source(*SCRIPTS, "shared_file.js"), source("explorer.css", "shared_file.css")
+    values = {
+        "title": escape(TITLE),
+        "style": style,
+        "style_hash": _hash(style),
+        "script": script,
+        "script_hash": _hash(script),
+        "tables": tables,
+        "footer": escape(f"{_scope(data)} {_taken(licenses, why_not)}"),
+        "header": _json(header),
+        "bytes": "".join(blob.texts),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], source("shared_file.html"))
 
 
 def _hash(text: str) -> str:
@@ -249,14 +239,35 @@ def _taken(licenses: Mapping[str, int], why_not: str) -> str:
 # pictures
 
 
-def _fitting_sheets(
-    run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]
-) -> tuple[list[bytes], dict[int, bytes], list[dict[str, list[float]]]]:
-    """Return a small sheet for each image, large ones of as many as fit into ``room`` bytes of base64, and what
-    `_whole` says of each.
+@dataclass(frozen=True)
+class _Sheets:
+    """Sheets of pictures: of each image all its versions, and itself.
+
+    Attributes:
+        small: of each image.
+        large: image -> the same, larger, of as many as fit.
+        whole: of each image what `_whole` says.
+    """
+
+    small: list[bytes]
+    large: dict[int, bytes]
+    whole: list[dict[str, list[float]]]
+
+    def placed(self, blob: _Blob) -> dict[str, Any]:
+        """Put the sheets into ``blob``, and return where they are."""
+        return {
+            "columns": COLUMNS,
+            "small": [blob.put(one) for one in self.small],
+            "large": {str(photo): blob.put(one) for photo, one in self.large.items()},
+            "whole": self.whole,
+        }
+
+
+def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]) -> _Sheets | None:
+    """Return the sheets, with as many large ones as fit into ``room`` bytes of base64; None if not even small ones do.
 
     Large ones are made of the images first whose versions both first models are surest to name wrong: these are what
-    the explorer shows first. No small ones where these alone do not fit.
+    the explorer shows first.
     """
     rows = run.sample_rows(data.sample[: data.tested])
     versions: list[dict[int, dict[Any, Any]]] = [{} for _ in data.images]
@@ -268,10 +279,11 @@ def _fitting_sheets(
 
     def sheets(photo: int) -> tuple[bytes, bytes | None, dict[str, list[float]]]:
         square, about = _whole(run, data.images[photo])
-        tiles = {cls: run.pictures.pair_of(row)[1] for cls, row in versions[photo].items()} | {WHOLE: square}
-        sheet = _sheet(tiles, len(data.classes), LARGE)
+        tiles = [run.pictures.pair_of(versions[photo][cls])[1] if cls in versions[photo] else None for cls in classes]
+        sheet = _sheet([*tiles, square])
         return encode_webp(_reduced(sheet), QUALITY), encode_webp(sheet, QUALITY) if has_room.is_set() else None, about
 
+    classes = range(len(data.classes))
     small: dict[int, bytes] = {}
     large: dict[int, bytes] = {}
     wholes: dict[int, dict[str, list[float]]] = {}
@@ -290,34 +302,11 @@ def _fitting_sheets(
                     large[photo] = fine
                     size_large += _base64_size(fine)
     except PicturesMissing:
-        return [], {}, []
+        return None
     while large and size_small + size_large > room:
         size_large -= _base64_size(large.popitem()[1])
-    if size_small > room:
-        return [], {}, []
-    return [small[i] for i in range(len(order))], large, [wholes[i] for i in range(len(order))]
-
-
-def _index(
-    data: ExplorerData, small: Sequence[bytes], large: Mapping[int, bytes], wholes: Sequence[dict[str, list[float]]]
-) -> dict[str, Any] | None:
-    """Return where the sheets begin in the text of all of them, and what their tiles are."""
-    if not small:
-        return None
-    offset = 0
-    places: list[list[int]] = []
-    for one in (*small, *large.values()):
-        places.append([offset, _base64_size(one)])
-        offset += _base64_size(one)
-    tiles = [*range(len(data.classes)), WHOLE]
-    return {
-        "small": places[: len(small)],
-        "large": {str(photo): place for photo, place in zip(large, places[len(small) :], strict=True)},
-        "columns": COLUMNS,
-        "rows": -(-len(tiles) // COLUMNS),
-        "tiles": tiles,
-        "whole": wholes,
-    }
+    images = range(len(order))
+    return None if size_small > room else _Sheets([small[i] for i in images], large, [wholes[i] for i in images])
 
 
 def _base64_size(data: bytes) -> int:
@@ -334,16 +323,15 @@ def _surest_errors(data: ExplorerData) -> np.ndarray:
     return best
 
 
-def _sheet(tiles: Mapping[int, Image], classes: int, side: int) -> Image:
-    places = [*range(classes), WHOLE]
-    rows = -(-len(places) // COLUMNS)
-    sheet = np.full((rows * side, COLUMNS * side, 3), GROUND, np.uint8)
-    for place, tile in enumerate(places):
-        if tile in tiles:
-            top, left = place // COLUMNS * side, place % COLUMNS * side
-            sheet[top : top + side, left : left + side] = cv2.resize(
-                tiles[tile], (side, side), interpolation=cv2.INTER_AREA
-            )
+def _sheet(tiles: Sequence[Image | None]) -> Image:
+    """Return the pictures of each class, and of the whole image, in rows of `COLUMNS`."""
+    rows = -(-len(tiles) // COLUMNS)
+    sheet = np.full((rows * LARGE, COLUMNS * LARGE, 3), GROUND, np.uint8)
+    for place, tile in enumerate(tiles):
+        if tile is not None:
+            top, left = place // COLUMNS * LARGE, place % COLUMNS * LARGE
+            small = cv2.resize(tile, (LARGE, LARGE), interpolation=cv2.INTER_AREA)
+            sheet[top : top + LARGE, left : left + LARGE] = small
     return sheet
 
 

@@ -27,9 +27,10 @@ def client() -> TestClient:
 
 
 def test_points_are_those_of_the_run(shown, client):
-    found = client.get(f"/{shown.address}/points")
-    assert found.content == packed(shown.data)[1]
-    assert "private" in found.headers["cache-control"]
+    for part, expected in packed(shown.data)[1].items():
+        found = client.get(f"/{shown.address}/{part}")
+        assert found.content == expected
+        assert "private" in found.headers["cache-control"]
 
 
 def test_pictures_are_those_of_the_run(shown, client, made_run):
@@ -41,7 +42,9 @@ def test_pictures_are_those_of_the_run(shown, client, made_run):
     assert whole.size == run.pictures.photograph(shown.data.images[0]).shape[1::-1]
 
 
-@pytest.mark.parametrize("path", ["sample/99999999", "photograph/99999", "sample/-1", "../points", "sample/x"])
+@pytest.mark.parametrize(
+    "path", ["sample/99999999", "photograph/99999", "model/99", "sample/-1", "../points", "sample/x"]
+)
 def test_what_is_not_there_is_404(shown, client, path):
     assert client.get(f"/{shown.address}/{path}").status_code == 404
     assert client.get(f"/{explorer.FOLDER}/guessed/points").status_code == 404

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from dashboard.widgets import verdicts
+from dashboard.widgets import answers
 from lab.scripts.nine_files import NO_PICTURE, make
 from probing_core import Predictor
 from probing_core.api.scan import scan
@@ -45,14 +45,14 @@ def test_no_answer_contradicts_itself(rows):
         verdict = row["verdict"]
         assert verdict["alarms"] == (row["answer"] in FOUND) == (verdict["p"] <= verdict["level"])
         assert (verdict["group"] is not None) == verdict["alarms"]
-        line = verdicts.answer(row, (), 0.0)
+        line = answers.answer(row, (), 0.0)
         assert line.lower().startswith(f"**{row['answer']}")
-        assert verdicts.short_answer(row).startswith(row["answer"])
+        assert answers.short_answer(row).startswith(row["answer"])
 
 
 def test_the_scan_says_what_the_card_says(rows, files, tmp_path):
     found = scan(files[0].parent, tmp_path / "scan", reference_run())
-    table = pd.read_csv(tmp_path / "scan" / "verdicts.csv").set_index("path")
+    table = pd.read_csv(tmp_path / "scan" / "answers.csv").set_index("path")
     assert table["verdict"].drop(NO_PICTURE).to_dict() == {
         row["image"]: row["answer"] for row in rows if row["model"] == DETECTOR
     }

@@ -120,16 +120,21 @@ def test_one_repetition(repeated_run):
 
 
 def test_packed_arrays_are_where_the_header_says(data):
-    header, buffer = packed(data)
+    header, parts = packed(data)
     json.dumps(header, allow_nan=False)
-    model = header["models"][1]
-    for entry, array in (
-        (header["sample"], data.sample),
-        (header["value"], data.value),
-        (model["places"][DONE], data.models[1].places[DONE]),
-        (model["predicted"], data.models[1].predicted),
+    model, theirs = header["models"][1], data.models[1]
+    for part, entry, array in (
+        ("points", header["points"]["sample"], data.sample),
+        ("points", header["points"]["value"], data.value),
+        ("model/1", model["points"]["places"][DONE], theirs.places[DONE]),
+        ("model/1", model["points"]["predicted"], theirs.predicted),
+        (
+            "neighbors/1",
+            model["neighbors"][DONE],
+            np.where(theirs.neighbors[DONE] < 0, data.tested, theirs.neighbors[DONE]),
+        ),
     ):
-        read = np.frombuffer(buffer, entry["type"], entry["length"], entry["offset"])
+        read = np.frombuffer(parts[part], entry["type"], entry["length"], entry["offset"])
         np.testing.assert_array_equal(read, array.ravel())
         assert entry["offset"] % 4 == 0
 

@@ -66,7 +66,7 @@ def test_pictures_have_no_metadata_and_stay_within_the_limit(shared, tmp_path):
     assert written.bytes <= shared_file.MOST_BYTES
     assert written.large == written.photographs  # sixteen images fit
     header = json.loads(re.search(r"data-header>(.*?)</script>", text, re.S)[1])
-    sheets = re.search(r"data-sheets>(.*?)</script>", text, re.S)[1]
+    sheets = re.search(r"data-bytes>(.*?)</script>", text, re.S)[1]
     for offset, length in [*header["pictures"]["small"], *header["pictures"]["large"].values()]:
         sheet = base64.b64decode(sheets[offset : offset + length])
         assert sheet[:4] == b"RIFF"
@@ -78,7 +78,7 @@ def test_pictures_have_no_metadata_and_stay_within_the_limit(shared, tmp_path):
     assert less.large < written.large
     none = write_shared_file(run, tmp_path / "none.html", MODELS, pictures="none")
     assert (none.photographs, none.licenses) == (0, {})
-    assert "data-sheets></script>" in none.path.read_text()
+    assert '"pictures":null' in none.path.read_text()
 
 
 def test_an_unknown_model_leaves_no_file(made_run, tmp_path):
@@ -106,15 +106,17 @@ class TestInABrowser:
         rng = np.random.default_rng(0)
         for _ in range(50):
             chosen = random_selection(data, rng)
-            found = page.evaluate("(chosen) => { explorer.select(chosen); return explorer.counts(); }", chosen)
+            found = page.evaluate(
+                "async (chosen) => { await explorer.select(chosen); return explorer.counts(); }", chosen
+            )
             expected = counts(data, table, chosen)
             difference = [np.nan if one is None else one for one in found.pop("difference")]
             wanted = [np.nan if one is None else one for one in expected.pop("difference")]
             np.testing.assert_allclose(difference, wanted, rtol=1e-3, atol=1e-9)
             assert found == expected, chosen
             again = page.evaluate(
-                "() => { const all = explorer.counts(), kept = explorer.selection(); explorer.select({});"
-                "explorer.select(kept); return JSON.stringify(explorer.counts()) === JSON.stringify(all); }"
+                "async () => { const all = explorer.counts(), kept = explorer.selection(); await explorer.select({});"
+                "await explorer.select(kept); return JSON.stringify(explorer.counts()) === JSON.stringify(all); }"
             )
             assert again, chosen
         assert complaints == []
@@ -154,6 +156,92 @@ class TestInABrowser:
         assert page.locator("dialog .px-says").count() == len(MODELS)
         page.keyboard.press("Escape")
         assert page.locator("dialog[open]").count() == 0
+
+    def test_a_rectangle_encloses_by_keys(self, shared, page):
+        run, written, _, _ = shared
+        data = explorer_data(run, MODELS)
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        page.keyboard.press("Escape")
+        page.locator(".px-map-b .px-enclose").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => explorer.selection().where")
+        first = page.evaluate("() => explorer.selection().where.polygon")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("(first) => explorer.selection().where.polygon[0] > first[0]", arg=first)
+        moved = page.evaluate("() => explorer.selection().where.polygon")
+        page.keyboard.press("Shift+ArrowUp")
+        page.wait_for_function("(moved) => explorer.selection().where.polygon[1] > moved[1]", arg=moved)
+        chosen = page.evaluate("() => explorer.selection()")
+        assert chosen["where"]["map"] == "b"
+        expected = counts(data, points(run, data), chosen)["n"]
+        assert page.evaluate("() => explorer.counts().n") == expected
+        page.wait_for_function(
+            "(n) => document.querySelector('[aria-live]').textContent.startsWith(n)", arg=str(expected)
+        )
+        assert chosen != page.evaluate("() => JSON.parse(decodeURIComponent(location.hash.slice(1)))")
+        page.keyboard.press("Enter")
+        assert chosen == page.evaluate("() => JSON.parse(decodeURIComponent(location.hash.slice(1)))")
+        page.keyboard.press("e")
+        page.keyboard.press("Escape")  # the one before is there again
+        assert page.evaluate("() => explorer.selection()") == chosen
+
+    def test_two_fingers_zoom_and_move(self, shared, chromium):
+        _, written, _, _ = shared
+        context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, offline=True)
+        page = context.new_page()
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        before = page.evaluate("() => explorer.selection()")
+        box = page.locator(".px-map-a .px-plane").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        touch = context.new_cdp_session(page)
+
+        def fingers(kind: str, *places: tuple[float, float]) -> None:
+            at = [{"x": px, "y": py, "id": i} for i, (px, py) in enumerate(places)]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+        fingers("touchStart", (x - 30, y))
+        fingers("touchStart", (x - 30, y), (x + 30, y))
+        for step in range(1, 5):
+            fingers("touchMove", (x - 30 - 10 * step, y + 5 * step), (x + 30 + 10 * step, y + 5 * step))
+        fingers("touchEnd")
+        zoom = page.evaluate("() => explorer.maps[0].zoom")
+        assert zoom["factor"] == pytest.approx(140 / 60, rel=0.02)
+        middle = page.evaluate("() => explorer.maps[0].toPage()(0, 0)")
+        assert middle == pytest.approx([box["width"] / 2, box["height"] / 2 + 20], abs=2)
+        assert page.evaluate("() => scrollY") == 0
+        assert page.evaluate("() => explorer.selection()") == before
+        context.close()
+
+    def test_what_b_takes_less_often_is_marked_without_color(self, shared, page):
+        """In gray, with both ends of the scale in one color, cells of more and of less are not alike."""
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        alike = page.evaluate(
+            """async () => {
+              await explorer.select({by: "difference"});
+              explorer.theme.diverging = [explorer.theme.muted, explorer.theme.ground, explorer.theme.muted];
+              explorer.theme.wrong = explorer.theme.ink;
+              const {matrix, counting} = explorer, {counts} = counting;
+              counts.rows = counts.rows.map((n) => 100 * n);  // rows of few pictures have no difference
+              counts.matrix = counts.matrix.map((one) => one.map((n) => 100 * n));
+              matrix.draw();
+              const [width, height] = matrix.cell.map((one) => one * devicePixelRatio);
+              const k = explorer.data.classes.length, seen = {more: [], less: []};
+              const pixels = (row, column) => String(matrix.canvas.getContext("2d").getImageData(
+                Math.ceil(column * width) + 1, Math.ceil(row * height) + 1, width - 3, height - 3).data);
+              counts.matrix[0].forEach((a, cell) => {
+                const points = Math.round((100 * (counts.matrix[1][cell] - a)) / counts.rows[Math.floor(cell / k)]);
+                if (points) seen[points > 0 ? "more" : "less"].push(pixels(Math.floor(cell / k), cell % k));
+              });
+              return [seen.more.length, seen.less.length, seen.less.filter((one) => seen.more.includes(one)).length];
+            }"""
+        )
+        assert alike[0] > 0
+        assert alike[1] > 0
+        assert alike[2] == 0
 
     def test_a_hostile_label_is_text(self, made_run, page, tmp_path):
         run = Run.open(made_run)

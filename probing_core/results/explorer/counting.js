@@ -1,0 +1,236 @@
+// The selection and what is counted over it; nothing here draws. The files of `script` in data.py are one module.
+//
+// A selection has four clauses that intersect: where (a lasso on a map), what (rows and columns of the matrix), out
+// (who is right) and how (strength). Every tested point has a byte of bits, one for each clause that it passes. A
+// change of a clause writes one bit of all points; then one pass counts everything that the views show. A view leaves
+// its own clause out of what it counts, and marks it by a frame instead.
+
+const WHERE = 1;
+const WHAT = 2;
+const OUT = 4;
+const HOW = 8;
+const ROWS = 16; // the rows of `what` alone: the curves leave its columns out
+const ALL = 31;
+
+const BINS = 12; // of strength, from weak to strong
+const NO_STRENGTH = 255;
+const EITHER = 2; // in place of a slot: by A or by B
+const OUTCOMES = ["neither", "a", "b", "both"]; // as bits, 1: A is right, 2: B is right
+const CORNERS = 64; // of a lasso in a selection that is kept
+const NONE = { where: null, what: null, out: 0, how: null };
+
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+const binOf = (strength) => ((strength * BINS) / NO_STRENGTH) | 0;
+
+/** Return the places of a model in a reading, or in the one that it has. */
+const placesOf = (model, reading) => model.places[reading] ?? Object.values(model.places)[0];
+
+/**
+ * Return the data that `packed` of data.py wrote. `bytes(name)` promises the buffer of a part; those of a model are
+ * asked for when its `load` or `neighbors` is called first.
+ */
+export async function open(header, bytes) {
+  const typed = (value, buffer) => {
+    if (!value.type) return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, typed(one, buffer)]));
+    const kinds = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int16: Int16Array, int32: Int32Array };
+    return new (kinds[value.type] ?? Float32Array)(buffer, value.offset, value.length);
+  };
+  const once = (make) => {
+    let made;
+    return () => (made ??= make());
+  };
+  const models = header.models.map(({ name, title, points, neighbors }, i) => {
+    const model = { name, title };
+    model.load = once(async () => Object.assign(model, typed(points, await bytes(`model/${i}`))));
+    model.neighbors = once(async () => typed(neighbors, await bytes(`neighbors/${i}`)));
+    return model;
+  });
+  return { ...header, ...typed(header.points, await bytes("points")), models };
+}
+
+/** Return the test whether a place lies in `polygon` (x0, y0, x1, y1, ...), by the even-odd rule. */
+function encloser(polygon) {
+  const xs = polygon.filter((_, k) => k % 2 === 0), ys = polygon.filter((_, k) => k % 2);
+  const [left, right] = [Math.min(...xs), Math.max(...xs)], [low, high] = [Math.min(...ys), Math.max(...ys)];
+  // A place is compared with those edges alone that reach into its band: a lasso may have hundreds.
+  const bands = Array.from({ length: 256 }, () => []);
+  const band = (y) => Math.min(Math.floor(((y - low) / (high - low || 1)) * bands.length), bands.length - 1);
+  xs.forEach((x1, k) => {
+    const y1 = ys[k], x0 = xs.at(k - 1), y0 = ys.at(k - 1);
+    if (y0 === y1) return;
+    for (let at = band(Math.min(y0, y1)); at <= band(Math.max(y0, y1)); at++) bands[at].push(x0, y0, x1, y1);
+  });
+  return (x, y) => {
+    if (x < left || x > right || y < low || y > high) return false;
+    const edges = bands[band(y)];
+    let odd = false;
+    for (let k = 0; k < edges.length; k += 4) {
+      const x0 = edges[k], y0 = edges[k + 1], y1 = edges[k + 3];
+      if (y1 > y !== y0 > y && x < edges[k + 2] + ((y - y1) * (x0 - edges[k + 2])) / (y0 - y1)) odd = !odd;
+    }
+    return odd;
+  };
+}
+
+/** Return a polygon of at most `CORNERS` corners, without those whose triangle with their neighbors is smallest. */
+function simplified(polygon) {
+  const corners = Array.from({ length: polygon.length / 2 }, (_, k) => [polygon[2 * k], polygon[2 * k + 1]]);
+  const area = ([x, y], k) => {
+    const [x0, y0] = corners.at(k - 1), [x1, y1] = corners[(k + 1) % corners.length];
+    return Math.abs((x0 - x) * (y1 - y) - (x1 - x) * (y0 - y));
+  };
+  const areas = corners.map(area);
+  while (corners.length > CORNERS) {
+    const least = areas.indexOf(Math.min(...areas));
+    corners.splice(least, 1);
+    areas.splice(least, 1);
+    for (const k of [(least || corners.length) - 1, least % corners.length]) areas[k] = area(corners[k], k);
+  }
+  return corners.flat();
+}
+
+/** Return half the width of a 95 % interval in standard errors: Student's t below twenty clusters, none under six. */
+function quantile(clusters) {
+  const t = [2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101];
+  return clusters < 6 ? NaN : clusters < 20 ? t[clusters - 6] : 1.96;
+}
+
+/**
+ * The bits of all tested points, and what is counted over them.
+ *
+ * A state is `{models, reading, where, what, out, how}`: two models; a lasso `{slot, polygon}`; `{rows, columns, by}`,
+ * lists of classes (empty: all of them) and the slot of the model that answers; a bit for each outcome (0: any); the
+ * first and the last bin.
+ */
+class Counting {
+  constructor(data) {
+    this.data = data;
+    this.bits = new Uint8Array(data.tested).fill(ALL);
+    this.outcome = new Uint8Array(data.tested);
+    this.state = {};
+  }
+
+  get n() {
+    return this.counts.n;
+  }
+
+  get isEmpty() {
+    const { where, what, out, how } = this.state;
+    return !(where || what || out || how);
+  }
+
+  /** Write the bits of the clauses that changed, and count. */
+  update(state) {
+    const { bits, outcome } = this;
+    const { truth, strength, tested } = this.data;
+    const { models, reading, where, what, out, how } = state;
+    const differs = (...keys) => keys.some((key) => state[key] !== this.state[key]);
+    const mark = (bit, test) => {
+      for (let i = 0; i < tested; i++) bits[i] = !test || test(i) ? bits[i] | bit : bits[i] & ~bit;
+    };
+    const [newModels, newWhere, newHow] = [differs("models"), differs("where"), differs("how")];
+    const [newWhat, newOut] = [differs("models", "what"), differs("models", "out")];
+    this.state = state;
+    if (newModels) {
+      const [a, b] = models.map((model) => model.predicted);
+      for (let i = 0; i < tested; i++) outcome[i] = (a[i] === truth[i] ? 1 : 0) | (b[i] === truth[i] ? 2 : 0);
+      this.total = this.count(new Uint8Array(tested).fill(ALL), []);
+    }
+    if (newWhere) {
+      const inside = where && encloser(where.polygon), places = where && placesOf(models[where.slot], reading);
+      mark(WHERE, where && ((i) => inside(places[2 * i], places[2 * i + 1])));
+    }
+    if (newWhat) {
+      mark(WHAT, what && this.tester(what));
+      mark(ROWS, what && this.tester({ ...what, columns: [] }));
+    }
+    if (newOut) mark(OUT, out && ((i) => (out >> outcome[i]) & 1));
+    const inRange = (bin) => bin >= how[0] && bin <= how[1];
+    if (newHow) mark(HOW, how && ((i) => strength[i] !== NO_STRENGTH && inRange(binOf(strength[i]))));
+    this.counts = this.count(bits, what?.columns ?? []);
+  }
+
+  /** Return for each class whether `list` has it; an empty one has all. */
+  flags(list) {
+    return Uint8Array.from(this.data.classes, (_, cls) => Number(!list.length || list.includes(cls)));
+  }
+
+  /** Return the test whether a point is of some rows and columns. */
+  tester({ rows, columns, by }) {
+    const { truth } = this.data;
+    const inRows = this.flags(rows), inColumns = this.flags(columns);
+    const first = this.state.models[by === EITHER ? 0 : by].predicted;
+    const second = this.state.models[by === EITHER ? 1 : by].predicted;
+    return (i) => inRows[truth[i]] && (inColumns[first[i]] || inColumns[second[i]]);
+  }
+
+  /** Return what would be shown if `what` were chosen, as `bits` and `n`. */
+  preview(what) {
+    const test = this.tester(what);
+    const bits = this.bits.map((passed, i) => ((passed | WHAT | ROWS) === ALL && test(i) ? ALL : 0));
+    return { bits, n: bits.reduce((sum, one) => sum + (one === ALL), 0) };
+  }
+
+  count(bits, columns) {
+    const { outcome, data } = this;
+    const { truth, strength, tested } = data;
+    const k = data.classes.length, right = columns.length ? this.flags(columns) : null;
+    const [a, b] = this.state.models.map((model) => model.predicted);
+    const tally = (length) => new Uint32Array(length);
+    const found = {
+      n: 0,
+      rows: tally(k), // without `what`
+      matrix: [tally(k * k), tally(k * k)], // without `what`
+      outcomes: tally(4), // without `out`
+      curve: [tally(BINS), tally(BINS), tally(BINS)], // all, A, B; without `how`, `out` and columns
+      chosenRows: tally(k),
+      chosen: [tally(k * k), tally(k * k)],
+      right: [0, 0],
+    };
+    const { rows, outcomes, chosenRows } = found;
+    const [matrixA, matrixB] = found.matrix, [chosenA, chosenB] = found.chosen, [curve, curveA, curveB] = found.curve;
+    for (let i = 0; i < tested; i++) {
+      const passed = bits[i], row = truth[i] * k;
+      if ((passed | WHAT | ROWS) === ALL) {
+        rows[truth[i]]++;
+        matrixA[row + a[i]]++;
+        matrixB[row + b[i]]++;
+      }
+      if ((passed | OUT) === ALL) outcomes[outcome[i]]++;
+      if ((passed | WHAT | OUT | HOW) === ALL && strength[i] !== NO_STRENGTH) {
+        const bin = binOf(strength[i]);
+        curve[bin]++;
+        if (right ? right[a[i]] : outcome[i] & 1) curveA[bin]++;
+        if (right ? right[b[i]] : outcome[i] & 2) curveB[bin]++;
+      }
+      if (passed === ALL) {
+        found.n++;
+        chosenRows[truth[i]]++;
+        chosenA[row + a[i]]++;
+        chosenB[row + b[i]]++;
+        found.right[0] += outcome[i] & 1;
+        found.right[1] += outcome[i] >> 1;
+      }
+    }
+    return found;
+  }
+
+  /** Return the difference B less A in points, and half its interval by photograph, over what is chosen. */
+  difference() {
+    const { photographs, photo } = this.data;
+    const sums = new Map();
+    let total = 0;
+    this.bits.forEach((passed, i) => {
+      if (passed !== ALL) return;
+      const better = (this.outcome[i] >> 1) - (this.outcome[i] & 1), cluster = photographs[photo[i]];
+      const [sum, count] = sums.get(cluster) ?? [0, 0];
+      sums.set(cluster, [sum + better, count + 1]);
+      total += better;
+    });
+    const mean = total / this.n, clusters = sums.size;
+    let squares = 0;
+    for (const [sum, count] of sums.values()) squares += (sum - mean * count) ** 2;
+    const error = Math.sqrt((squares * clusters) / (clusters - 1)) / this.n;
+    return { value: 100 * mean, half: 100 * quantile(clusters) * error };
+  }
+}

@@ -1,0 +1,444 @@
+// The map of one model: points, names of classes, outlines, lasso.
+
+const LARGE_POINTS = 600; // fewer chosen points than this are drawn large, filled or hollow
+const MANY_POINTS = 150000; // more than this are drawn as squares
+const CONTOURS_FROM = 500;
+const HOME = { x: 0, y: 0, factor: 1 };
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const STEP = 12; // of the rectangle that arrow keys move, in pixels
+
+const extents = new WeakMap();
+
+/** Return how far places reach to the right and to the top of the middle. */
+function extentOf(places) {
+  if (!extents.has(places)) {
+    const reach = [1, 1];
+    places.forEach((value, k) => (reach[k % 2] = Math.max(reach[k % 2], Math.abs(value))));
+    extents.set(places, reach);
+  }
+  return extents.get(places);
+}
+
+class PointMap {
+  constructor(app, slot) {
+    Object.assign(this, { app, slot, zoom: HOME, stamps: new Map(), contours: [] });
+    const letter = "AB"[slot];
+    const choosing = { "aria-label": `Model ${letter}`, onchange: () => app.setModel(slot, this.select.value) };
+    const option = ({ name, title }) => el("option", { value: name, title: name }, title);
+    this.select = el("select", choosing, app.data.models.map(option));
+    this.readout = el("span.px-readout");
+    this.points = el("canvas", { "aria-hidden": "true" });
+    this.over = el("canvas", { tabindex: 0, role: "application", ...this.gestures(), keys: this.keys() });
+    this.names = el("div.px-names");
+    // A finger scrolls the page unless this is pressed; pressed by a key, it begins a rectangle.
+    this.enclose = el("button.px-enclose", { "aria-pressed": "false", onclick: (event) => this.begin(event),
+      "aria-label": `Enclose points of map ${letter} by a rectangle` }, "Enclose");
+    this.plane = el("div.px-plane", this.points, this.over, this.names, this.enclose);
+    this.switches = [0, 1].map((other) =>
+      el("button", { "aria-pressed": String(other === slot), onclick: () => app.showMap(other) }, "Map ", "AB"[other]));
+    this.node = el(`section.px-map.px-map-${"ab"[slot]}`, { "aria-label": `Map ${letter}` },
+      el("div.px-switch", { role: "group", "aria-label": "Map shown" }, this.switches),
+      el("header", badge(slot), this.select, this.readout), this.plane);
+  }
+
+  get model() {
+    return this.app.models[this.slot];
+  }
+
+  get places() {
+    return placesOf(this.model, this.app.state.reading);
+  }
+
+  // ------------------------------------------------------------------ places on the map and on the page
+
+  /** Return what is in the middle, and pixels a unit of the map. */
+  view(density = 1) {
+    const [right, top] = extentOf(this.places), { clientWidth, clientHeight } = this.plane;
+    const fit = Math.min((clientWidth / 2 - 10) / right, (clientHeight / 2 - 12) / top);
+    return { x: this.zoom.x, y: this.zoom.y, scale: Math.max(fit, 1e-9) * this.zoom.factor * density };
+  }
+
+  toMap([x, y]) {
+    const view = this.view();
+    const { clientWidth: width, clientHeight: height } = this.plane;
+    return [view.x + (x - width / 2) / view.scale, view.y - (y - height / 2) / view.scale];
+  }
+
+  /** Return a function from places on the map to the page. */
+  toPage() {
+    const view = this.view(), [left, top] = [this.plane.clientWidth / 2, this.plane.clientHeight / 2];
+    return (x, y) => [left + (x - view.x) * view.scale, top - (y - view.y) * view.scale];
+  }
+
+  /** Call `visit(i, x, y)` with the place on the page of every point that is shown as chosen. */
+  eachShown(visit) {
+    const { places } = this, { bits } = this.app.shown, toPage = this.toPage();
+    for (let i = 0; i < bits.length; i++) if (bits[i] === ALL) visit(i, ...toPage(places[2 * i], places[2 * i + 1]));
+  }
+
+  /** Return the chosen point, else any other, that is nearest to a place on the page. */
+  nearest(at) {
+    const { places } = this, { bits } = this.app.counting;
+    const [mx, my] = this.toMap(at), limit = (8 / this.view().scale) ** 2;
+    const best = [null, null], away = [limit, limit / 4];
+    for (let i = 0; i < bits.length; i++) {
+      const far = (places[2 * i] - mx) ** 2 + (places[2 * i + 1] - my) ** 2, kind = bits[i] === ALL ? 0 : 1;
+      if (far < away[kind]) [best[kind], away[kind]] = [i, far];
+    }
+    return best[0] ?? best[1];
+  }
+
+  /** Return the chosen point that is next in a direction, or the one in the middle at first. */
+  next(dx, dy) {
+    const from = this.app.hovered;
+    const [x0, y0] = from === null ? [this.plane.clientWidth / 2, this.plane.clientHeight / 2] : this.pageOf(from);
+    let best = from, least = Infinity;
+    this.eachShown((i, x, y) => {
+      const along = (x - x0) * dx + (y - y0) * dy, across = Math.abs((x - x0) * dy) + Math.abs((y - y0) * dx);
+      const ahead = along > 0.5 && across <= 2 * along ? along + 2 * across : Infinity;
+      const cost = from === null ? Math.hypot(x - x0, y - y0) : ahead;
+      if (cost < least) [best, least] = [i, cost];
+    });
+    return best;
+  }
+
+  pageOf(i) {
+    return this.toPage()(this.places[2 * i], this.places[2 * i + 1]);
+  }
+
+  // ------------------------------------------------------------------ drawing
+
+  /** Draw everything; while something moves (`live`) without names and contours. */
+  draw(live = false) {
+    if (!this.plane.clientWidth) return; // on a phone, the other map
+    const { app } = this, { counting, shown } = app, { counts, total } = counting;
+    this.select.value = this.model.name;
+    fill(this.readout, el("b", percent(counts.right[this.slot], counts.n)), " right",
+      counts.n < total.n ? el("span", ` \u00b7 of all ${percent(total.right[this.slot], total.n)}`) : "");
+    this.everything = counting.isEmpty && shown === counting;
+    this.large = !this.everything && shown.n < LARGE_POINTS;
+    this.drawPoints();
+    if (!live) this.drawNames();
+    this.contours = live ? [] : this.findContours();
+    this.drawOver();
+  }
+
+  drawPoints() {
+    const { app, everything, places, points } = this, { data, theme, shown } = app;
+    const ctx = context(points), { width, height } = points;
+    if (this.image?.width !== width || this.image.height !== height) this.image = new ImageData(width, height);
+    const layer = { frame: new Uint32Array(this.image.data.buffer), width, height };
+    const density = width / this.plane.clientWidth, view = this.view(density);
+    const stamp = (range, n, bits, codes, palette, radius) => {
+      const size = radius * density * clamp(Math.sqrt(this.zoom.factor), 1, 2.2);
+      const key = `${n > MANY_POINTS} ${size.toFixed(2)}`;
+      if (!this.stamps.has(key)) this.stamps.set(key, (n > MANY_POINTS ? squares : discs)(size));
+      drawPoints(layer, view, places, range, bits, codes, palette, this.stamps.get(key));
+    };
+    const [codes, colors] = app.colors[this.slot], palette = colors.map(pixel), tested = [0, data.tested];
+    // What is not chosen is kept until the view or the colors change.
+    const coloring = everything && [app.state.colors, app.models.map((model) => model.name)];
+    const key = JSON.stringify([width, height, view, theme.name, coloring]);
+    if (this.base?.places !== places || this.base.key !== key) {
+      layer.frame.fill(pixel(theme.ground));
+      stamp([data.tested, data.count], data.count, null, null, [pixel(theme.faint)], 1.4);
+      if (everything) stamp(tested, data.tested, null, codes, palette, 1.7);
+      else stamp(tested, data.tested, null, null, [pixel(theme.pale)], 1.4);
+      this.base = { places, key, frame: layer.frame.slice() };
+    } else layer.frame.set(this.base.frame);
+    if (!everything && !this.large) stamp(tested, shown.n, shown.bits, codes, palette, 1.9);
+    ctx.putImageData(this.image, 0, 0);
+  }
+
+  /** Draw what is over the points: outlines, few points large, the lasso, rings, a picture of the visitor. */
+  drawOver() {
+    const { app, slot } = this, { theme, state, counting, options } = app;
+    const ctx = context(this.over), toPage = this.toPage(), [ink, ground] = [css(theme.ink), css(theme.ground)];
+    ctx.clearRect(0, 0, this.plane.clientWidth, this.plane.clientHeight);
+    ctx.strokeStyle = ink;
+    this.contours.forEach((path, i) => {
+      [ctx.lineWidth, ctx.globalAlpha] = i ? [0.8, 0.6] : [1.8, 1];
+      ctx.stroke(path);
+    });
+    ctx.globalAlpha = 1;
+    if (this.large) this.drawLarge(ctx);
+    if (state.where?.slot === slot) {
+      const { polygon } = state.where;
+      ctx.beginPath();
+      for (let k = 0; k < polygon.length; k += 2) ctx.lineTo(...toPage(polygon[k], polygon[k + 1]));
+      ctx.closePath();
+      Object.assign(ctx, { strokeStyle: ink, lineWidth: 1.4 }).setLineDash([5, 4]);
+      ctx.stroke();
+      ctx.setLineDash([]);
+    }
+    for (const [i, width] of [[state.pin, 2.4], [app.hovered, 1.6]]) {
+      if (i === null) continue;
+      const [x, y] = this.pageOf(i);
+      for (const ring of [{ lineWidth: width + 2, strokeStyle: ground }, { lineWidth: width, strokeStyle: ink }]) {
+        ctx.beginPath();
+        ctx.arc(x, y, 7.5, 0, 2 * Math.PI);
+        Object.assign(ctx, ring).stroke();
+      }
+      this.dot(ctx, x, y, 3.6, i);
+    }
+    const own = state.reading === OWN_READING && options.own?.places[this.model.name];
+    if (own) {
+      const [x, y] = toPage(...own);
+      ctx.beginPath();
+      for (let k = 0; k < 10; k++) {
+        const radius = k % 2 ? 4 : 10, angle = (Math.PI * k) / 5 - Math.PI / 2;
+        ctx.lineTo(x + radius * Math.cos(angle), y + radius * Math.sin(angle));
+      }
+      ctx.closePath();
+      Object.assign(ctx, { lineWidth: 3, strokeStyle: ground, fillStyle: ink }).stroke();
+      ctx.fill();
+    }
+    this.over.setAttribute("aria-label", `Map of ${this.model.title}, ${plural(app.data.tested, "picture")}, ` +
+      `${number(counting.n)} chosen. Arrow keys go from point to point, Enter opens one, Space keeps it in view, E ` +
+      "encloses points by a rectangle, plus and minus zoom, 0 shows the whole map.");
+  }
+
+  /** Draw a point large: filled where this map's model is right, else hollow. */
+  dot(ctx, x, y, radius, i) {
+    const { app } = this, color = css(app.pointColor(i, this.slot));
+    const disc = (size) => {
+      ctx.beginPath();
+      ctx.arc(x, y, size, 0, 2 * Math.PI);
+    };
+    disc(radius + 1);
+    Object.assign(ctx, { fillStyle: css(app.theme.ground) }).fill();
+    if (app.isRight(i, this.slot)) {
+      disc(radius);
+      Object.assign(ctx, { fillStyle: color }).fill();
+    } else {
+      disc(radius - 0.8);
+      Object.assign(ctx, { strokeStyle: color, lineWidth: 1.6 }).stroke();
+    }
+  }
+
+  /** Draw few points large; hollow ones come last, and all shrink where they crowd. */
+  drawLarge(ctx) {
+    const found = [], cells = new Set();
+    this.eachShown((...point) => {
+      found.push(point);
+      cells.add(Math.floor(point[1] / 6) * 4096 + Math.floor(point[2] / 6));
+    });
+    const radius = clamp(4.2 - 0.7 * Math.log2(found.length / cells.size || 1), 2.5, 4.2);
+    for (const right of [true, false]) {
+      for (const [i, x, y] of found) if (this.app.isRight(i, this.slot) === right) this.dot(ctx, x, y, radius, i);
+    }
+  }
+
+  /** Count the shown points in a grid over the map, `side` by `side`; `layer(i)` of `layers` grids has the point. */
+  binned(side, layers = 1, layer = () => 0) {
+    const grid = new Float32Array(layers * side * side);
+    const { clientWidth, clientHeight } = this.plane;
+    this.eachShown((i, x, y) => {
+      const column = Math.floor((x / clientWidth) * side), row = Math.floor((y / clientHeight) * side);
+      if (column >= 0 && row >= 0 && column < side && row < side) grid[(layer(i) * side + row) * side + column]++;
+    });
+    return grid;
+  }
+
+  /** Return outlines of the densest places that hold 50 and 90 % of what is enclosed on the other map. */
+  findContours() {
+    const { shown, counting, state } = this.app;
+    if (!state.where || state.where.slot === this.slot || shown !== counting || shown.n < CONTOURS_FROM) return [];
+    const side = 72, grid = smoothed(this.binned(side), side), sorted = grid.slice().sort().reverse();
+    const total = sorted.reduce((sum, value) => sum + value, 0);
+    return [0.5, 0.9].map((share) => {
+      let sum = 0;
+      const level = sorted.find((value) => (sum += value) >= share * total);
+      return contour(grid, side, level, this.plane.clientWidth, this.plane.clientHeight);
+    });
+  }
+
+  /** Write the names of the largest classes at their densest places, none over another. */
+  drawNames() {
+    const { app, everything, large } = this, { classes, truth } = app.data;
+    const { clientWidth: width, clientHeight: height } = this.plane;
+    const side = 40, grid = this.binned(side, classes.length, (i) => truth[i]);
+    const at = (cls, x, y) => grid[(cls * side + y) * side + x];
+    const found = classes.map((_, cls) => {
+      let size = 0, best = { size: 0 };
+      for (let y = 1; y < side - 1; y++) {
+        for (let x = 1; x < side - 1; x++) {
+          size += at(cls, x, y);
+          let near = 0;
+          for (const dy of [-1, 0, 1]) near += at(cls, x - 1, y + dy) + at(cls, x, y + dy) + at(cls, x + 1, y + dy);
+          if (near > best.size) best = { size: near, x, y };
+        }
+      }
+      // Of few points the name is above those that are together with the densest place.
+      if (large) while (best.y > 1 && [-1, 0, 1].some((dx) => at(cls, best.x + dx, best.y - 1))) best.y--;
+      return { cls, ...best, all: size };
+    });
+    const total = found.reduce((sum, one) => sum + one.all, 0);
+    const shown = found.filter((one) => one.size && (everything ? one.size >= 0.2 * one.all : one.all >= 0.04 * total));
+    shown.sort((one, other) => (everything ? other.size - one.size : other.all - one.all));
+    const placed = [];
+    const nodes = shown.map(({ cls, x, y }) => {
+      const { title } = classes[cls], half = title.length * 3.15 + 4;
+      const middle = clamp(((x + 0.5) / side) * width, half + 1, width - half - 1);
+      const top = clamp(((y + 0.5) / side) * height - (large ? 22 : 8), 1, height - 16);
+      const covers = (one) => Math.abs(one.middle - middle) < one.half + half && Math.abs(one.top - top) < 15;
+      if (placed.some(covers)) return null;
+      placed.push({ middle, half, top });
+      const style = { left: `${middle}px`, top: `${top}px`, color: css(app.textColors[cls]) };
+      const choose = (event) => app.toggleRows([cls], event.shiftKey);
+      return el("button", { tabindex: -1, style, onclick: choose, ...app.previews([cls], []) }, title);
+    });
+    fill(this.names, nodes);
+  }
+
+  // ------------------------------------------------------------------ pointer
+
+  /** Return what the pointer does: one encloses or taps; with Shift, the right button, or a second finger it moves. */
+  gestures() {
+    const { app } = this;
+    const fingers = new Map(); // pointers that are down -> where they are
+    let kind = "", far = 0, start = null, drawn = [];
+    const place = (event) => {
+      const box = this.over.getBoundingClientRect();
+      return [event.clientX - box.left, event.clientY - box.top];
+    };
+    const mean = (axis) => [...fingers.values()].reduce((sum, at) => sum + at[axis], 0) / fingers.size;
+    const middle = () => [mean(0), mean(1)];
+    const spread = () => {
+      const [first, second] = [...fingers.values()];
+      return second ? Math.hypot(first[0] - second[0], first[1] - second[1]) : 1;
+    };
+    const twoFingers = (event) => event.touches.length > 1 && event.preventDefault(); // or the browser would scroll
+    return {
+      ontouchstart: twoFingers,
+      ontouchmove: twoFingers,
+      oncontextmenu: (event) => event.preventDefault(),
+      onpointerdown: (event) => {
+        this.over.setPointerCapture(event.pointerId);
+        fingers.set(event.pointerId, place(event));
+        if (fingers.size > 1) {
+          app.cancel();
+          kind = "move";
+          return;
+        }
+        const encloses = event.pointerType !== "touch" || this.enclose.ariaPressed === "true";
+        kind = event.shiftKey || event.button === 2 ? "move" : encloses ? "lasso" : "tap";
+        [far, start, drawn] = [0, place(event), this.toMap(place(event)).map(Math.round)];
+      },
+      onpointermove: (event) => {
+        if (!fingers.has(event.pointerId)) {
+          app.hover(this.nearest(place(event)), event);
+          return;
+        }
+        const before = [middle(), spread()];
+        fingers.set(event.pointerId, place(event));
+        far = Math.max(far, Math.hypot(place(event)[0] - start[0], place(event)[1] - start[1]));
+        if (kind === "move") this.zoomBy(spread() / before[1], before[0], middle());
+        if (kind !== "lasso" || far <= 4) return;
+        app.hover(null);
+        for (const one of event.getCoalescedEvents()) drawn.push(...this.toMap(place(one)).map(Math.round));
+        const polygon = drawn;
+        app.tryOut({ where: { slot: this.slot, polygon } }, () => (kind = ""));
+      },
+      onpointerup: (event) => {
+        fingers.delete(event.pointerId);
+        const at = place(event), point = far <= 4 && (kind === "lasso" || kind === "tap") && this.nearest(at);
+        if (kind === "lasso" && far > 4) app.set({ where: { slot: this.slot, polygon: simplified(drawn) } });
+        else if (Number.isInteger(point)) app.open(point);
+        else if (point === null && app.state.where) app.set({ where: null });
+        if (!fingers.size) kind = "";
+      },
+      onpointercancel: (event) => {
+        fingers.delete(event.pointerId);
+        app.cancel();
+        kind = "";
+      },
+      onpointerleave: () => fingers.size || app.hover(null),
+      ondblclick: () => this.home(),
+      onwheel: (event) => {
+        // A page that is being scrolled goes on over the map; at home, there is nothing to zoom out of.
+        if (performance.now() - app.scrolled < 400 || (event.deltaY > 0 && this.zoom.factor <= 1)) return;
+        event.preventDefault();
+        this.zoomBy(Math.exp(-event.deltaY / 400), place(event));
+      },
+      onblur: () => app.hover(null),
+    };
+  }
+
+  /** Zoom so that what was at `from` comes to lie at `to`. */
+  zoomBy(factor, from, to = from) {
+    const [x, y] = this.toMap(from);
+    this.zoom = { ...this.zoom, factor: clamp(this.zoom.factor * factor, 1, 60) };
+    const [newX, newY] = this.toMap(to);
+    const moved = { ...this.zoom, x: this.zoom.x + x - newX, y: this.zoom.y + y - newY };
+    this.zoom = factor < 1 && this.zoom.factor === 1 ? HOME : moved;
+    this.app.frame(`map ${this.slot}`, () => this.draw(true));
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.draw(), 120);
+  }
+
+  home() {
+    this.zoom = HOME;
+    this.draw();
+  }
+
+  // ------------------------------------------------------------------ keys
+
+  keys() {
+    const { app } = this;
+    const zoom = (factor) => this.zoomBy(factor, [this.plane.clientWidth / 2, this.plane.clientHeight / 2]);
+    const arrow = (event) => {
+      if (this.rectangle) this.moveRectangle(ARROWS[event.key], event.shiftKey);
+      else app.hover(this.next(...ARROWS[event.key]), null);
+    };
+    return {
+      ...Object.fromEntries(Object.keys(ARROWS).map((key) => [key, arrow])),
+      Enter: () => {
+        if (this.rectangle) app.set({ where: { ...app.state.where } });
+        else if (app.hovered !== null) app.open(app.hovered);
+      },
+      " ": () => {
+        if (app.hovered !== null) app.togglePin(app.hovered);
+      },
+      "+": () => zoom(1.4),
+      "=": () => zoom(1.4),
+      "-": () => zoom(1 / 1.4),
+      0: () => this.home(),
+      e: () => this.beginRectangle(),
+      E: () => this.beginRectangle(),
+    };
+  }
+
+  /** Begin to enclose: by the finger, or where a key pressed the button, by a rectangle. */
+  begin(event) {
+    if (event.detail === 0) {
+      this.over.focus();
+      this.beginRectangle();
+      return;
+    }
+    const on = this.enclose.ariaPressed !== "true";
+    this.enclose.ariaPressed = String(on);
+    this.over.style.touchAction = on ? "none" : "pan-y";
+  }
+
+  beginRectangle() {
+    const { clientWidth: width, clientHeight: height } = this.plane;
+    this.rectangle = { middle: [width / 2, height / 2], half: [width / 4, height / 4] };
+    this.moveRectangle([0, 0], false, "Arrow keys move the rectangle, Shift and arrow keys change its size, " +
+      "Enter keeps it, Escape takes it away.");
+  }
+
+  moveRectangle(by, sizes, hint = "") {
+    const { app } = this, size = [this.plane.clientWidth, this.plane.clientHeight], { middle, half } = this.rectangle;
+    [0, 1].forEach((axis) => {
+      if (sizes) half[axis] = clamp(half[axis] + (axis ? -1 : 1) * by[axis] * STEP, STEP / 2, size[axis] / 2);
+      else middle[axis] = clamp(middle[axis] + by[axis] * STEP, 0, size[axis]);
+    });
+    const polygon = [[-1, -1], [1, -1], [1, 1], [-1, 1]].flatMap((signs) => {
+      const corner = signs.map((sign, axis) => middle[axis] + sign * half[axis]);
+      return this.toMap(corner).map(Math.round);
+    });
+    app.tryOut({ where: { slot: this.slot, polygon } }, () => (this.rectangle = null));
+    app.frame("said", () => app.say(`${plural(app.counting.n, "picture")} enclosed. ${hint}`));
+  }
+}
