@@ -18,6 +18,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import rights, state
+from probing_core.api.trust import Noticed, elsewhere, held_out, noticed, reliability
 from probing_core.catalog import load_plugin
 from probing_core.charts import Theme
 from probing_core.corpora.base import Corpus
@@ -25,7 +26,6 @@ from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
 from probing_core.results.ranking import RANKING_FACTS
-from probing_core.results.trust import Noticed, elsewhere, held_out, noticed, reliability
 from probing_core.run import layout
 from probing_core.run.manifest import stamp
 
