@@ -122,7 +122,7 @@ def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
     return run.tested(model, task, RANKING_FACTS)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner="Reading the answers", max_entries=MAX_CACHED_RUNS)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RUNS)
 def trust(run: Run) -> dict[str, dict[str, tuple[Noticed, pd.DataFrame]]]:
     """Return set of pictures -> model -> what its answers about them are worth, and the bins of their reliability; no
     sets where nothing was answered."""
