@@ -128,7 +128,7 @@ def trust(run: Run) -> dict[str, dict[str, tuple[Noticed, pd.DataFrame]]]:
     sets where nothing was answered."""
     sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: elsewhere(run)}
     return {
-        name: {model: (noticed(mine), reliability(mine)) for model, mine in rows.groupby("model", sort=False)}
+        name: {str(model): (noticed(mine), reliability(mine)) for model, mine in rows.groupby("model", sort=False)}
         for name, rows in sets.items()
         if len(rows)
     }
