@@ -18,6 +18,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import rights, state
+from probing_core.api.trust import Noticed, elsewhere, held_out, noticed, reliability
 from probing_core.catalog import load_plugin
 from probing_core.charts import Theme
 from probing_core.corpora.base import Corpus
@@ -25,7 +26,6 @@ from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
 from probing_core.results.ranking import RANKING_FACTS
-from probing_core.results.trust import Noticed, elsewhere, held_out, noticed, reliability
 from probing_core.run import layout
 from probing_core.run.manifest import stamp
 
@@ -122,13 +122,13 @@ def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
     return run.predictions(model, task, RANKING_FACTS)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner="Reading the answers", max_entries=MAX_CACHED_RUNS)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RUNS)
 def trust(run: Run) -> dict[str, dict[str, tuple[Noticed, pd.DataFrame]]]:
     """Return set of pictures -> model -> what its answers about them are worth, and the bins of their reliability; no
     sets where nothing was answered."""
     sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: elsewhere(run)}
     return {
-        name: {model: (noticed(mine), reliability(mine)) for model, mine in rows.groupby("model", sort=False)}
+        name: {str(model): (noticed(mine), reliability(mine)) for model, mine in rows.groupby("model", sort=False)}
         for name, rows in sets.items()
         if len(rows)
     }

@@ -10,8 +10,8 @@ import pandas as pd
 
 from dashboard.data import cache
 from dashboard.text import strength_in_words
+from probing_core.api.trust import as_asked
 from probing_core.results import Run
-from probing_core.results.trust import as_asked
 
 ROUNDS = 10
 GAMES = 10**6

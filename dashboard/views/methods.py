@@ -107,7 +107,8 @@ def _models(run: Run) -> None:
 
 
 def _trust(run: Run) -> None:
-    sets = cache.trust(run)
+    with st.spinner("Reading the answers", show_time=True):
+        sets = cache.trust(run)
     if not sets:
         messages.empty("This run has no answers about pictures that it tested; `probing run --out DIR` makes them.")
         return

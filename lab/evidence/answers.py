@@ -7,7 +7,7 @@ source that RUN calibrates on is answered by numbers that are fitted without it,
 that calibrated nothing.
 
 Prints, as Markdown: how many untouched pictures are called untouched, how many altered ones are found, the same by an
-alarm that 5 % of untouched photographs set off, and `probing_core.results.trust`. The same for the photographs that RUN
+alarm that 5 % of untouched photographs set off, and `probing_core.api.trust`. The same for the photographs that RUN
 tested, where its tables have the answers. ``--write`` puts the tables into docs/results.md, the diagram into
 docs/pictures/answers.svg, and the answers into data/answers.parquet, which the page Methods and data reads.
 
@@ -32,6 +32,7 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, parser_of, put
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
+from probing_core.api.trust import BINS, ELSEWHERE, held_out, noticed, reliability, weights
 from probing_core.charts import Theme
 from probing_core.compute.live import (
     Noticing,
@@ -48,7 +49,6 @@ from probing_core.corpora.photos import PhotosCorpus
 from probing_core.detector.verdicts import AS_IT_IS, LEVEL
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.results.run import open_run
-from probing_core.results.trust import BINS, ELSEWHERE, held_out, noticed, reliability, weights
 from probing_core.run.layout import probe_path, scored_views_path
 from probing_core.run.live import has_scored_views, read_noticing
 from probing_core.run.store import digest

@@ -328,3 +328,16 @@ def test_a_training_is_drawn_over_its_steps_in_panels(theme):
     even = drawn.training_chart(rows.assign(step=rows["step"] * 0 + 100).query("name == 'fine'"), theme)
     assert even.layout.xaxis.type != "log"
     assert [words.text for words in even.layout.annotations] == ["transformation, by step"]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_answers_that_are_right_as_often_as_they_say_are_drawn_on_the_diagonal(theme):
+    bins = pd.DataFrame({"called": [0.2, 0.7], "share": [0.2, 0.7], "weight": [0.75, 0.25]})
+    bins = pd.concat([bins.assign(set="one"), bins.assign(set="two", share=0.5)])
+    diagonal, one, two = drawn.reliability_chart(bins, theme).data
+    assert list(diagonal.x) == list(diagonal.y) == [0, 100]
+    np.testing.assert_allclose(one.x, one.y)
+    np.testing.assert_allclose(two.y, 50)
+    assert one.marker.size[0] > one.marker.size[1]
+    assert (one.name, two.name) == ("one", "two")
+    assert one.line.color != two.line.color

@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 
 import pandas as pd
+import pytest
 
+from dashboard.data import cache
+from probing_core.api.trust import noticed
 from probing_core.results import Run
 from probing_core.run import layout
 from probing_core.run.store import Store
+from tests.api.test_trust import made
 from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import REFERENCE
 
@@ -33,6 +37,30 @@ def test_the_parts_of_the_page_open_one_by_one(open_app, made_run, tmp_path):
     left_out = run.images.loc[~run.images["used"], "why_not"]
     assert counts.to_dict() == left_out.value_counts().to_dict()
     assert f"{len(left_out):,} images are left out" in texts(app)
+
+
+def test_how_far_to_trust_the_answers_is_what_the_tables_say(open_app, made_run, tmp_path, monkeypatch):
+    rows = made()
+    monkeypatch.setattr(cache, "held_out", lambda run, models: rows)
+    monkeypatch.setattr(cache, "elsewhere", lambda run: rows[rows["group"] != "tone"].assign(altered=0.4))
+    cache.trust.clear()
+    app = open_app("Methods and data", run=made_run, show_trust="True")
+    cache.trust.clear()
+    assert not app.exception
+    table = next(t.value for t in app.dataframe if "by_chance" in t.value)
+    assert table["pictures"].tolist() == [cache.HELD_OUT, cache.OTHERS]
+    first = noticed(rows)
+    assert table.loc[0, ["kept", "found", "error"]].tolist() == [
+        100 * share for share in (first.kept, first.found, first.error)
+    ]
+    assert table.loc[1, ["kept", "found"]].tolist() == pytest.approx([100, 0])
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_a_run_without_answers_says_so(open_app, made_run):
+    app = open_app("Methods and data", run=made_run, show_trust="True")
+    assert not app.exception
+    assert "no answers about pictures that it tested" in texts(app)
 
 
 def test_methods_verifies_and_exports(open_app):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lab.evidence import answers
 from probing_core.compute.live import Noticing
-from tests.results.test_trust import made
+from tests.api.test_trust import made
 
 
 def test_the_tables_have_a_row_a_model_and_the_alarm_where_it_was_asked():

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probing_core.api import trust
 from probing_core.compute.live import Noticing, scores_behind
 from probing_core.compute.names import NOTICING
-from probing_core.results import Run, trust
+from probing_core.results import Run
 from probing_core.run.layout import predictions_path, probe_path, scored_views_path
 from probing_core.run.live import read_noticing
 from probing_core.run.store import Store
