@@ -56,7 +56,7 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
     first answer if it was). Models without such answers are left out."""
     parts = []
     for model in models:
-        rows = run.tested(model, "fine", ("base_id", "group", "transform"))
+        rows = run.predictions(model, "fine", ("base_id", "group", "transform"))
         if "altered" not in rows:
             continue
         rows = rows[rows["altered"].notna()]  # the others take no part in the task

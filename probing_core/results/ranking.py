@@ -266,9 +266,9 @@ def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str)
         if both.empty:
             continue
         a, b = both[both["truth"] == first], both[both["truth"] == second]
-        accuracies[model] = accuracy_of(both)
-        assert accuracies[model].sums is not None
-        found = interval(accuracies[model].sums, low=0, high=1)
+        accuracies[model] = accuracy = accuracy_of(both)
+        assert accuracy.sums is not None
+        found = interval(accuracy.sums, low=0, high=1)
         rows.append(
             {
                 "model": model,

@@ -86,11 +86,11 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
         rows = rows[~is_baseline(rows["model"])]
     if rows.empty:
         return rows
-    found, sums = [], {}
+    found, sums = [], dict[str, AccuracySums]()
     for model, own in rows.groupby("model", sort=False):
         base, bases = pd.factorize(own["base_id"], sort=True)
         of_model = mean(own["value"].to_numpy(float), base)
-        sums[model] = AccuracySums(np.asarray(bases, str), of_model)
+        sums[str(model)] = AccuracySums(np.asarray(bases, str), of_model)
         found.append({"model": model} | interval(of_model, low=0.0, high=1.0).columns)
     return beside_best(in_order(pd.DataFrame(found)), sums)
 
