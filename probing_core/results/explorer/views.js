@@ -358,6 +358,9 @@ class Pictures {
   }
 }
 
+const ABOUT_SAYS = "As in the matrix: one of all classes, of which untouched is only one. Asked about a picture of "
+  + "yours, a model says first whether it was altered, where every second one is expected to be, and then how.";
+
 /** One picture: large, its untouched twin, every model's answer, its nearest. */
 class PictureDialog {
   constructor(app) {
@@ -406,7 +409,8 @@ class PictureDialog {
       !untouched && figure(app.picture(i, "untouched", true), "Untouched"),
       figure(app.picture(i, "altered", true), untouched ? "Untouched" : "Altered"),
       figure(app.picture(i, "whole", true), "The whole photograph; models see what is outlined")), answers, near);
-    const says = () => fill(answers, el("h3", "What each model says"), data.models.map((model) => this.says(i, model)));
+    const says = () => fill(answers, el("h3", "What each model says"), data.models.map((model) => this.says(i, model)),
+      el("small", ABOUT_SAYS));
     says();
     app.loaded(data.models).then(says);
     Promise.all([...new Set(models)].map((model, slot) => this.near(i, model, slot))).then((rows) => fill(near, rows));
