@@ -68,11 +68,9 @@ def answers(run: Run, samples: list[int]) -> pd.DataFrame:
     for model in players(run):
         tested = cache.predictions(run, model, "fine")
         rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[samples]
-        answer, sure = rows["predicted"].astype(str), rows["p_predicted"]
-        if "altered" in rows:  # format 1 has no answers of its tested samples
-            untouched = rows["altered"] <= 0.5
-            answer = rows["named"].astype(str).mask(untouched, "identity")
-            sure = rows["altered"].mask(untouched, 1 - rows["altered"])
+        untouched = rows["altered"] <= 0.5
+        answer = rows["named"].astype(str).mask(untouched, "identity")
+        sure = rows["altered"].mask(untouched, 1 - rows["altered"])
         group = answer.map(groups)
         parts.append(
             pd.DataFrame(

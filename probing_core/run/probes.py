@@ -31,8 +31,7 @@ def read_noticing(store: Files, model: str) -> Mapping[str, Noticing]:
     They are fitted on the photographs of ``--calibrate-on``, where the run has enough scores of them, and else those of
     training. With neither, every answer is the prior.
     """
-    name = probe_path(model, NOTICING)  # format 1 has none, and is calibrated by its scores alone
-    found = {"direct": Noticing.from_bytes(store.read_bytes(name))} if store.has(name) else {}
+    found = {"direct": Noticing.from_bytes(store.read_bytes(probe_path(model, NOTICING)))}
     return found | (noticing_of(store.read_table(scored_views_path(model))) if has_scored_views(store, model) else {})
 
 
