@@ -25,6 +25,7 @@ from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
 from probing_core.results.ranking import RANKING_FACTS
+from probing_core.results.trust import Noticed, elsewhere, held_out, noticed, reliability
 from probing_core.run import layout
 from probing_core.run.manifest import stamp
 
@@ -33,6 +34,9 @@ T = TypeVar("T")
 
 PACKAGED = "photos"
 """Name of the corpus that comes with the product."""
+
+HELD_OUT, OTHERS = "photographs that the run tested", "photographs and alterations of others"
+"""Sets of pictures on which answers are judged."""
 
 MAX_CACHED_RUNS = 4
 MAX_CACHED_TABLES = 64
@@ -116,6 +120,18 @@ def table(run: Run, name: str) -> pd.DataFrame:
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
     """Return `Run.tested` with the columns that scores need; `described` adds the others to the rows that are shown."""
     return run.tested(model, task, RANKING_FACTS)
+
+
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner="Reading the answers", max_entries=MAX_CACHED_RUNS)
+def trust(run: Run) -> dict[str, dict[str, tuple[Noticed, pd.DataFrame]]]:
+    """Return set of pictures -> model -> what its answers about them are worth, and the bins of their reliability; no
+    sets where nothing was answered."""
+    sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: elsewhere(run)}
+    return {
+        name: {model: (noticed(mine), reliability(mine)) for model, mine in rows.groupby("model", sort=False)}
+        for name, rows in sets.items()
+        if len(rows)
+    }
 
 
 def study(run: Run, name: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import json
 import zipfile
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from dashboard import rights
@@ -14,6 +15,7 @@ from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import GLOSSARY, TERMS, plain
 from dashboard.widgets import messages, pickers, tables
+from probing_core.charts import reliability_chart
 from probing_core.measures import MEASURES
 from probing_core.probes import DEFINITIONS
 from probing_core.results import Run, command_of, corpus_is_named, further_photographs
@@ -30,6 +32,26 @@ from probing_core.run import layout
 from probing_core.run.columns import RowGroups
 
 PAPER = "arXiv 2307.05610"
+ABOUT_TRUST = (
+    "A model's answer is a probability that the picture was altered. Here half of the weight is untouched pictures; "
+    "of the other half each group of transformations has the same. In the diagram, answers that are right as often as "
+    "they say lie on the line."
+)
+TRUST = {
+    "kept": ("untouched (%)", "Of untouched pictures, those called altered with a probability of at most 50 %."),
+    "found": ("found (%)", "Of altered pictures, those called altered with more than 50 %."),
+    "noticing": ("noticing (%)", "Balanced accuracy: the mean of the two shares before."),
+    "low": ("from (%)", "Lower end of the 95 % interval of noticing, over photographs."),
+    "high": ("to (%)", "Upper end of it."),
+    "named": (
+        "group right (%)",
+        "Of altered pictures that are found, those of which the first answer's group is right.",
+    ),
+    "error": ("off by (%)", "Mean distance of the probability that is said from the share that is altered."),
+    "by_chance": ("by chance (%)", "The same of answers that are right as often as they say, of so many pictures."),
+}
+"""Column of the table of `_trust` -> its title and explanation."""
+
 SHOWN = 200
 """Number of rows of any table on the page."""
 
@@ -48,6 +70,7 @@ def show() -> None:
         "Every entry of the recipe": ("show-recipe", lambda run: tables.show_table(recipe_table(run), "recipe")),
         "Measures and probes, and how to read them": ("show-measures", lambda _: _measures()),
         f"Models: {len(run.models):,}": ("show-models", _models),
+        "How far to trust the answers": ("show-trust", _trust),
         "Photographs and licenses": ("show-photographs", _data),
         "Checks of this run": ("show-checks", _checks),
         "Every table, to look at and to download": ("show-tables", _export),
@@ -81,6 +104,31 @@ def _models(run: Run) -> None:
         for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
             box.markdown(f"**{plain(name)}**")
             box.json(json.dumps(recipe, default=str), expanded=False)
+
+
+def _trust(run: Run) -> None:
+    sets = cache.trust(run)
+    if not sets:
+        messages.empty("This run has no answers about pictures that it tested; `probing run --out DIR` makes them.")
+        return
+    st.markdown(ABOUT_TRUST)
+    rows = [
+        one._asdict()
+        | {"pictures": name, "model": model, "noticing": one.accuracy.value, "low": one.accuracy.low}
+        | {"high": one.accuracy.high}
+        for name, models in sets.items()
+        for model, (one, _) in models.items()
+    ]
+    table = pd.DataFrame(rows)[["pictures", "model", *TRUST]]
+    tables.show_table(table, "trust", percent=TRUST)
+    model = pickers.select("Reliability of", "trust-model", list(dict.fromkeys(table["model"])))
+    bins = pd.concat([models[model][1].assign(set=name) for name, models in sets.items() if model in models])
+    tables.chart(
+        reliability_chart(bins, cache.theme()),
+        "reliability",
+        bins,
+        f"Of the pictures that {model} calls altered with a probability, the share that is.",
+    )
 
 
 def _data(run: Run) -> None:

@@ -1,125 +1,171 @@
-"""How far to trust the answers: ``python -m lab.evidence.answers [RUN] [--models a,b] [--library NAME]``.
+"""How far to trust the answers: ``python -m lab.evidence.answers [RUN] [--models a,b] [--photographs CORPUS]``.
 
-The packaged photographs, which no probe of a run over another corpus has seen, are altered by another library (in an
-environment of its own) and every model of RUN (the reference run if none is given) is asked about each view. Prints, as
-Markdown: how many untouched views are called untouched (a probability of at most one half of having been altered), how
-many altered ones are found, the sum and the balanced accuracy with its interval over photographs, and for how many of
-those found the group is right; and a reliability diagram: of the views called 60 to 70 %, so many are altered, where
-half of the weight is. The same for the photographs that RUN tested, where its tables have the answers. ``--write`` puts
-the tables into docs/results.md.
+The packaged photographs, which no probe of a run over another corpus has seen, and those of the split ``test`` of
+CORPUS (Parquet; ids begin with the source, as ``pacs/0006``), are reduced to the view and altered by another library,
+in an environment of its own; every model of RUN (the reference run if none is given) is asked about each picture. A
+source that RUN calibrates on is answered by numbers that are fitted without it, so that every photograph is of a source
+that calibrated nothing.
+
+Prints, as Markdown: how many untouched pictures are called untouched, how many altered ones are found, the same by an
+alarm that 5 % of untouched photographs set off, and `probing_core.results.trust`. The same for the photographs that RUN
+tested, where its tables have the answers. ``--write`` puts the tables into docs/results.md, the diagram into
+docs/pictures/answers.svg, and the answers into data/answers.parquet, which the page Methods and data reads.
+
+``--keep FOLDER`` keeps the altered pictures and the answers of each model: a command that was stopped goes on there.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib as mpl
+
+mpl.use("agg")  # no display
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from lab.devtools.commands import errors_in_a_line, put
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
-from probing_core.compute.live import PRIOR
+from probing_core.charts import Theme
+from probing_core.compute.live import (
+    Noticing,
+    PictureCrops,
+    alteration_score,
+    cut,
+    log_of,
+    noticing_at,
+    noticing_of,
+)
+from probing_core.compute.names import DEPLOYMENT
+from probing_core.corpora import open_corpus
 from probing_core.corpora.photos import photographs
-from probing_core.measures.classification import balanced_accuracy
+from probing_core.detector.verdicts import AS_IT_IS, LEVEL
 from probing_core.measures.notation import decimal, in_percent
-from probing_core.measures.statistics import Interval, interval
-from probing_core.results.run import Run, open_run
-from probing_core.transforms import resolve
+from probing_core.results.run import open_run
+from probing_core.results.trust import BINS, ELSEWHERE, held_out, noticed, reliability, weights
+from probing_core.run.layout import probe_path, scored_views_path
+from probing_core.run.probes import has_scored_views, read_noticing
+from probing_core.run.store import digest
 from probing_core.transforms.base import Image
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
-BATCH = 64
-BINS = 10
+ROOT = Path(__file__).resolve().parents[2]
+PAGE, PICTURE = ROOT / "docs" / "results.md", ROOT / "docs" / "pictures" / "answers.svg"
+DATA = ROOT / "data" / ELSEWHERE
+BATCH = 256
+PACKAGED = "packaged"
 
 
-def ask(predictor: Predictor, made: dict[str, Image], models: Sequence[str]) -> pd.DataFrame:
-    """Return one row a model and picture: ``model``, ``photograph``, ``operation``, ``group``, ``altered`` (the
-    probability), ``named`` (the group of the first answer if it was)."""
-    names, crops, rows = list(made), predictor.cut(list(made.values())), []
-    for model in models:
-        for start in range(0, len(crops), BATCH):
-            found = predictor.ask(model, crops[start : start + BATCH])
-            for name, answer in zip(names[start : start + BATCH], found, strict=True):
-                photograph, _, operation, group, _ = name.split("|")
-                named = answer.classes("group")[0]["class"]
-                rows.append((model, photograph, operation, group, answer.altered(), named))
-        print(f"{model} has answered", file=sys.stderr, flush=True)
-    return pd.DataFrame(rows, columns=["model", "photograph", "operation", "group", "altered", "named"])
+def given(view: int, corpus: str | None = None, most: int | None = None) -> dict[str, Image]:
+    """Return name -> photograph, reduced to ``view``: the packaged ones, or the first ``most``, and those to test of
+    ``corpus``. A name begins with the source."""
+    packaged = {f"{PACKAGED}/{name}": image for name, image in list(photographs())[:most]}
+    found = {name: cut(image, view).whole for name, image in packaged.items()}
+    if corpus is not None:
+        opened = open_corpus(corpus)
+        ids = opened.rows.loc[opened.rows["split"] == "test", "image_id"]
+        found |= {str(one): cut(opened.load(str(one)), view).whole for one in ids}
+    return found
 
 
-def tested(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """Return the same of the tested samples of ``run``, by probes that had not seen their photographs; no rows where
-    its tables have no answers."""
+def pictures(library: str, photographs: dict[str, Image], keep: Path | None) -> dict[str, Image]:
+    """Return name -> picture, altered by ``library``; kept in ``keep``."""
+    if keep is None:
+        return altered(library, "pictures", photographs)
+    path = keep / f"{library}-{digest([sorted(photographs), [int(x.sum()) for x in photographs.values()]])[:16]}.npz"
+    if not path.exists():
+        made = altered(library, "pictures", photographs)
+        np.savez(path, names=np.array(list(made)), pictures=np.stack(list(made.values())))
+    with np.load(path) as kept:
+        return dict(zip(kept["names"].tolist(), kept["pictures"], strict=True))
+
+
+def asked(predictor: Predictor, model: str, made: dict[str, Image], keep: Path | None = None) -> pd.DataFrame:
+    """Return one row a picture: ``model``, ``photograph``, ``source``, ``operation``, ``group``, ``score`` (log odds
+    of an alteration) and ``named`` (the group of the first answer if there was one)."""
+    probe = predictor.store.entry(probe_path(model, DEPLOYMENT))
+    key = digest([model, probe, list(made), [int(x.sum()) for x in made.values()]])[:16]
+    path = keep / f"{key}.parquet" if keep else None
+    if path is not None and path.exists():
+        return pd.read_parquet(path)
+    names, rows = list(made), []
+    for start in range(0, len(names), BATCH):
+        mine = names[start : start + BATCH]
+        answers = predictor.ask(model, [PictureCrops(made[name]) for name in mine])
+        logs = log_of(np.stack([answer.prediction.probabilities for answer in answers]))
+        scores = alteration_score(logs, answers[0].prediction.groups)
+        for name, answer, score in zip(mine, answers, scores, strict=True):
+            photograph, operation, group = name.split("|")
+            named = answer.classes("group")[0]["class"]
+            rows.append((model, photograph, photograph.partition("/")[0], operation, group, score, named))
+    print(f"{model} has answered", file=sys.stderr, flush=True)
+    table = pd.DataFrame(rows, columns=["model", "photograph", "source", "operation", "group", "score", "named"])
+    if path is not None:
+        table.to_parquet(path, index=False)
+    return table
+
+
+def judged(predictor: Predictor, model: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return ``rows`` of `asked` with ``altered``, the probability, and ``alarm``: whether fewer than 5 % of untouched
+    photographs seem as altered. Both are set by photographs of other sources than the picture's."""
+    store = predictor.store
+    views = store.read_table(scored_views_path(model)) if has_scored_views(store, model) else None
     parts = []
-    for model in models:
-        rows = run.tested(model, "fine", ("base_id", "group", "transform"))
-        if "altered" in rows:
-            named = rows["named"].astype(str)
-            groups = {name: resolve(name).group for name in named.unique()}
-            columns = {"photograph": rows["base_id"], "operation": rows["transform"], "group": rows["group"]}
-            columns = {name: column.astype(str) for name, column in columns.items()}
-            parts.append(
-                pd.DataFrame(columns | {"altered": rows["altered"], "named": named.map(groups), "model": model})
-            )
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    for source, mine in rows.groupby("source", sort=False):
+        numbers, limit = noticing_at(read_noticing(store, model), "direct"), np.inf
+        if views is not None:
+            others = views[views["image_id"].str.partition("/")[0] != source]
+            numbers, limit = noticing_at(noticing_of(others), "direct"), alarm_limit(others)
+        parts.append(_with_answers(mine, numbers, limit))
+    return pd.concat(parts).sort_index()
 
 
-def weights(group: pd.Series) -> np.ndarray:
-    """Return (n,) weights that sum to 1: half to untouched pictures, and of the other half as much to each group."""
-    in_group = group.map(group.value_counts()).to_numpy()
-    changed = group[group != "identity"].nunique()
-    return np.where(group == "identity", 1 - PRIOR, PRIOR / max(changed, 1)) / in_group
+def _with_answers(rows: pd.DataFrame, numbers: Noticing, limit: float) -> pd.DataFrame:
+    return rows.assign(altered=numbers.altered(rows["score"].to_numpy()), alarm=rows["score"] > limit)
 
 
-def noticing(rows: pd.DataFrame) -> dict[str, object]:
-    """Return what the answers of one model are worth."""
-    is_altered, found = (rows["group"] != "identity").to_numpy(), (rows["altered"] > 0.5).to_numpy()
-    weight = weights(rows["group"])
-    kept, hit = weight[~is_altered & ~found].sum() / (1 - PRIOR), weight[is_altered & found].sum() / PRIOR
-    both: Interval = interval(
-        balanced_accuracy(is_altered.astype(np.int64), found.astype(np.int64), rows["photograph"].to_numpy()),
-        low=0,
-        high=1,
-    )
-    right = (rows["named"] == rows["group"])[is_altered & found]
-    return {
-        "called untouched": kept,
-        "found": hit,
-        "sum": kept + hit,
-        "noticing": both,
-        "group right": right.mean() if len(right) else np.nan,
-        "calibration error": float(np.abs(reliability(rows).eval("weight * (share - called)")).sum()),
-    }
+def alarm_limit(views: pd.DataFrame) -> float:
+    """Return the score that 5 % of the untouched photographs exceed that calibrate a run."""
+    mine = (views["role"] == "calibrate") & (views["maker"] == AS_IT_IS) & (views["size"] == "view")
+    untouched = views.loc[mine & ~views["no_color"] & (views["corpus"] > 0), "whole_score"]
+    return float(np.quantile(untouched, 1 - LEVEL)) if len(untouched) else np.inf
 
 
-def reliability(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a bin of the answers of one model: ``bin``, ``called`` (mean probability), ``share`` (that is
-    altered) and ``weight``, under the prior."""
-    weight = weights(rows["group"])
-    table = pd.DataFrame({
-        "bin": np.minimum((rows["altered"].to_numpy() * BINS).astype(int), BINS - 1),
-        "weight": weight,
-        "called": weight * rows["altered"].to_numpy(),
-        "share": weight * (rows["group"] != "identity").to_numpy(),
-    })  # fmt: skip
-    sums = table.groupby("bin").sum()
-    return sums.assign(called=sums["called"] / sums["weight"], share=sums["share"] / sums["weight"]).reset_index()
+def by_alarm(rows: pd.DataFrame) -> float:
+    """Return the share of untouched pictures without an alarm, and of altered ones with one, added."""
+    right = rows["alarm"] == (rows["group"] != "identity")
+    return float(2 * weights(rows["group"])[right.to_numpy()].sum())
+
+
+COLUMNS = (
+    "untouched called so",
+    "altered found",
+    "sum",
+    "sum by the alarm",
+    "balanced accuracy",
+    "group right",
+    "calibration error",
+    "of it by chance",
+)
 
 
 def markdown(answers: pd.DataFrame) -> str:
     """Return the two tables as Markdown."""
-    found = {model: noticing(rows) for model, rows in answers.groupby("model", sort=False)}
-    columns = ["untouched called so", "altered found", "sum", "balanced accuracy", "group right", "calibration error"]
+    columns = [name for name in COLUMNS if "alarm" in answers or name != "sum by the alarm"]
     lines = [f"| model | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
-    for model, one in found.items():
-        both = one["noticing"]
-        cells = [in_percent(one["called untouched"]), in_percent(one["found"]), decimal(one["sum"])]
+    for model, rows in answers.groupby("model", sort=False):
+        one = noticed(rows)
+        both = one.accuracy
+        cells = [in_percent(one.kept), in_percent(one.found), decimal(one.kept + one.found)]
+        cells += [decimal(by_alarm(rows))] if "alarm" in rows else []
         cells.append(f"{in_percent(both.value)} ({in_percent(both.low)} to {in_percent(both.high)})")
-        cells += [in_percent(one["group right"]), decimal(one["calibration error"], 2)]
+        cells += [in_percent(one.named), decimal(one.error, 2), decimal(one.by_chance, 2)]
         lines.append(f"| `{model}` | {' | '.join(cells)} |")
     bins = [f"{100 * i // BINS} to {100 * (i + 1) // BINS} %" for i in range(BINS)]
     lines += ["", "Of what a model calls altered with a probability, the share that is:", ""]
@@ -131,29 +177,70 @@ def markdown(answers: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def picture(parts: dict[str, pd.DataFrame]) -> str:
+    """Draw the reliability of each set of answers side by side, a line a model, as an SVG."""
+    models = list(dict.fromkeys(model for rows in parts.values() for model in rows["model"]))
+    theme = Theme(dark=False, models=tuple(models))
+    with mpl.rc_context({"svg.hashsalt": "answers"}):  # the same bytes every time
+        figure, axes = plt.subplots(
+            1, len(parts), figsize=(3.6 * len(parts) + 2.6, 3.8), sharey=True, squeeze=False, layout="constrained"
+        )
+        for axis, (title, rows) in zip(axes[0], parts.items(), strict=True):
+            axis.plot([0, 100], [0, 100], color=theme.muted, linewidth=1)
+            for i, model in enumerate(models):
+                mine = rows[rows["model"] == model]
+                if len(mine):
+                    bins = reliability(mine)
+                    called, share = 100 * bins["called"], 100 * bins["share"]
+                    axis.plot(called, share, color=theme.series(i), label=model, marker=".", linewidth=1)
+            axis.set(title=title, xlabel="called altered, %", xlim=(0, 100), ylim=(0, 100))
+            axis.spines[["top", "right"]].set_visible(False)
+        axes[0, 0].set_ylabel("are altered, %")
+        axes[0, -1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+        plt.close(figure)
+    return text.getvalue()
+
+
+def publish(parts: dict[str, pd.DataFrame], library: str, write: bool) -> None:
+    """Print the tables of both sets of answers; with ``write`` they replace what docs and data held."""
+    page = PAGE.read_text(encoding="utf-8")
+    for part, rows in parts.items():
+        text = markdown(rows)
+        if part == library:
+            text += f"\n\n![How often answers are right]({PICTURE.relative_to(PAGE.parent)})"
+        print(f"{part}:\n\n{text}\n", flush=True)
+        page = put(page, f"<!-- generated: python -m lab.evidence.answers, {part} -->", text)
+    if write:
+        PAGE.write_text(page, encoding="utf-8")
+        PICTURE.write_text(picture(parts), encoding="utf-8")
+        parts[library].drop(columns="score").to_parquet(DATA, index=False)
+
+
 @errors_in_a_line
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--models", type=lambda text: text.split(","), metavar="a,b", help="default: all of the run")
+    parser.add_argument("--photographs", metavar="CORPUS", help="further photographs, of the split test")
     parser.add_argument("--library", choices=LIBRARIES, default=LIBRARIES[-1])
-    parser.add_argument("--photographs", type=int, metavar="N", help="the first of the packaged ones (default: all)")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/results.md")
+    parser.add_argument("--packaged", type=int, metavar="N", help="the first of the packaged ones (default: all)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    parser.add_argument("--write", action="store_true", help="into docs and data")
     options = parser.parse_args()
     run = open_run(options.run)
+    models: Sequence[str] = options.models or run.live_models
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     predictor = Predictor(run)
-    models = options.models or predictor.models
-    given = dict(list(dict(photographs()).items())[: options.photographs])
-    answers = ask(predictor, altered(options.library, "views", given), models)
-    held_out = tested(run, models)
-    for part, rows in ((f"answers, {options.library}", answers), ("answers, held out", held_out)):
-        if rows.empty:
-            continue
-        text = markdown(rows)
-        print(f"{part}:\n\n{text}\n", flush=True)
-        if options.write:
-            mark = f"<!-- generated: python -m lab.evidence.{part} -->"
-            PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), mark, text), encoding="utf-8")
+    made = pictures(options.library, given(run.recipe.view, options.photographs, options.packaged), options.keep)
+    answers = [judged(predictor, model, asked(predictor, model, made, options.keep)) for model in models]
+    parts = {options.library: pd.concat(answers, ignore_index=True)}
+    tested: pd.DataFrame = held_out(run, models)
+    if len(tested):
+        parts["held out"] = tested
+    publish(parts, options.library, options.write)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The detector on code that it did not learn from: ``python -m lab.evidence.detector_foreign RUN --view CORPUS --large
-CORPUS [--library L] [--photographs N]``.
+CORPUS [--library L] [--photographs N] [--keep FOLDER]``.
 
 The photographs of the split ``test`` (all that there are, or the first N) are altered by another library, in an
 environment of its own: those of ``--view`` reduced to the view, those of ``--large`` at their own size. Prints, as
 Markdown, how many untouched ones are called untouched, and by operation how many are called altered, and for how many
-of those the group is right. Pictures without color are left out where they are untouched.
+of those the group is right. Pictures without color are left out where they are untouched. ``--keep`` keeps the
+verdicts of every batch: a command that was stopped goes on there.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from probing_core.compute.parallel import cores, in_chunks, one_core_threads
 from probing_core.corpora import open_corpus
 from probing_core.detector.detector import has_no_color
 from probing_core.measures.notation import in_percent
+from probing_core.run.layout import DETECTOR_FILE, scored_views_path
+from probing_core.run.store import digest
 from probing_core.transforms.base import Image
 
 LIBRARIES = ("albumentations", "imagecorruptions")
@@ -57,6 +60,18 @@ def verdicts_on(predictor: Predictor, made: dict[str, Image], size: str) -> pd.D
         rows = [row for _, results in in_chunks(pool, look, chunks) for result in results for row in result]
     columns = ["photograph", "operation", "group", "size", "alarms", "found", "no_color"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def judged(predictor: Predictor, library: str, batch: dict[str, Image], size: str, keep: Path | None) -> pd.DataFrame:
+    """Return `verdicts_on` pictures that ``library`` makes of ``batch``, kept in ``keep``."""
+    if keep is None:
+        return verdicts_on(predictor, altered(library, "pictures", batch), size)
+    made_by = [predictor.store.entry(name) for name in (DETECTOR_FILE, scored_views_path(DETECTOR))]
+    path = keep / f"{digest([made_by, library, size, *batch])[:16]}.parquet"
+    if not path.exists():
+        keep.mkdir(parents=True, exist_ok=True)
+        verdicts_on(predictor, altered(library, "pictures", batch), size).to_parquet(path, index=False)
+    return pd.read_parquet(path)
 
 
 def photographs(name: str, view: int | None, count: int | None) -> Iterator[dict[str, Image]]:
@@ -101,6 +116,7 @@ def main() -> None:
     parser.add_argument("--large", metavar="CORPUS", help="photographs that are altered at their own size")
     parser.add_argument("--library", choices=LIBRARIES, action="append", help="(default: all)")
     parser.add_argument("--photographs", type=int, metavar="N", help="of each corpus (default: all)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
     parts = []
@@ -111,7 +127,7 @@ def main() -> None:
                 continue
             view = predictor.recipe.view if size == "view" else None
             batches = photographs(name, view, options.photographs)
-            rows = pd.concat([verdicts_on(predictor, altered(library, "pictures", batch), size) for batch in batches])
+            rows = pd.concat([judged(predictor, library, batch, size, options.keep) for batch in batches])
             at = f"at {view} px" if view else "at their own size"
             parts.append(f"#### {library}, photographs {at}\n\n{table(rows)}")
             print(parts[-1], file=sys.stderr, flush=True)

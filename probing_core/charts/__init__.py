@@ -7,7 +7,7 @@ from probing_core.charts.dots import dots_chart
 from probing_core.charts.figure import PERCENT, Figure, escape, to_json
 from probing_core.charts.generalization import members_chart
 from probing_core.charts.geometry import LAYER_TASKS, layers_chart, shift_chart
-from probing_core.charts.predictions import StrengthAxis, answers_chart, strength_chart
+from probing_core.charts.predictions import StrengthAxis, answers_chart, reliability_chart, strength_chart
 from probing_core.charts.retrieval import variance_chart
 from probing_core.charts.scores import leaderboard_chart, substance_chart
 from probing_core.charts.theme import Theme
@@ -26,6 +26,7 @@ __all__ = [
     "layers_chart",
     "leaderboard_chart",
     "members_chart",
+    "reliability_chart",
     "shift_chart",
     "strength_chart",
     "substance_chart",

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from probing_core.charts.figure import (
     MARGIN,
     MENU,
+    PERCENT,
     Figure,
     base_figure,
     cell_numbers,
@@ -22,7 +24,7 @@ from probing_core.charts.figure import (
     upright_line,
 )
 from probing_core.charts.labels import place_labels
-from probing_core.charts.theme import Theme
+from probing_core.charts.theme import SYMBOLS, Theme
 from probing_core.measures.notation import model_title
 
 MAX_CLASSES = 12
@@ -145,6 +147,33 @@ def strength_chart(
         legend=legend_below(),
         shapes=shapes,
     )
+
+
+def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw which share of the pictures is altered that were called so with a probability; right answers are on the
+    diagonal.
+
+    Args:
+        bins: ``set`` (of pictures; a line each), ``called``, ``share``, ``weight`` (the area of a mark), as fractions.
+    """
+    diagonal = {"x": [0, 100], "y": [0, 100], "mode": "lines", "line": {"color": theme.muted, "width": 1}}
+    traces: list[dict[str, Any]] = [diagonal | {"type": "scatter", "hoverinfo": "skip", "showlegend": False}]
+    for place, (name, rows) in enumerate(bins.groupby("set", sort=False)):
+        weight = rows["weight"].to_numpy(float)
+        traces.append({
+            "type": "scatter",
+            "name": escape(str(name)),
+            "x": 100 * rows["called"].to_numpy(float),
+            "y": 100 * rows["share"].to_numpy(float),
+            "customdata": 100 * weight,
+            "mode": "lines+markers",
+            "line": {"color": theme.series(place), "width": 1.5},
+            "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 5 + 30 * np.sqrt(weight), "opacity": 0.85},
+            "hovertemplate": "called altered with %{x:.0f} %: %{y:.0f} % are, %{customdata:.0f} % of the weight",
+        })  # fmt: skip
+    axes = ("probability that was said (%)", "share that is altered (%)")
+    horizontal, vertical = ({"title": title, "range": list(PERCENT)} for title in axes)
+    return base_figure(theme, 420, traces, horizontal, vertical, legend=legend_below())
 
 
 def _with_room(strengths: pd.Series, falling: bool) -> list[float]:

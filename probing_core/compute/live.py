@@ -331,6 +331,15 @@ def noticing_by(rows: pd.DataFrame, score: str = "score") -> Noticing:
     return fit_noticing(rows[score].to_numpy(), group, maker, photographs)
 
 
+def scores_behind(altered: np.ndarray, noticing: Noticing) -> np.ndarray:
+    """Return the scores (N,) of which ``noticing`` made probabilities ``altered`` (N,) under the prior of one half: NaN
+    for a model that gives the prior, whose answers do not say what its scores were."""
+    p = np.clip(np.asarray(altered, np.float64), MIN_SCORED_PROBABILITY, 1 - MIN_SCORED_PROBABILITY)
+    if not np.isfinite(noticing.temperature):
+        return np.full(len(p), np.nan)
+    return noticing.offset + noticing.temperature * (np.log(p) - np.log1p(-p))
+
+
 def noticing_at(numbers: Mapping[str, Noticing], kind: str) -> Noticing:
     """Return the numbers for pictures of a kind; large ones without numbers have those of views."""
     return numbers.get(kind) or numbers.get("direct") or Noticing()

@@ -18,6 +18,7 @@ import pandas as pd
 from probing_core.compute.live import PictureCrops, Prediction, cut
 from probing_core.compute.parallel import in_chunks, picture_pool
 from probing_core.compute.samples import Design
+from probing_core.corpora import drawn
 from probing_core.corpora.base import Corpus
 from probing_core.detector.detector import has_no_color, turned_gray
 from probing_core.detector.learning import CALIBRATE, REPORT, View, make_views, square_of
@@ -34,7 +35,7 @@ PHOTOGRAPHS = 10
 """In a unit."""
 
 MAX_ALTERED = 150
-"""Reporting photographs of one corpus that are altered as well; the others are scored untouched."""
+"""Reporting photographs of one corpus that are altered as well, drawn by lot; the others are scored untouched."""
 
 ALTERED_LARGE = 5
 """Alterations of a large reporting photograph: each is embedded as whole and tiles."""
@@ -52,10 +53,15 @@ class ScoredView:
 
 
 def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Return the rows of ``photographs`` that are scored, in units; those with ``altered`` are altered as well."""
+    """Return the rows of ``photographs`` that are scored, in units; those with ``altered`` are altered as well.
+
+    They are drawn, since rows are ordered by name, and names often begin with the source: what is altered shall show
+    what is untouched, or the source of a picture would say whether it was altered.
+    """
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
-    turn = rows.groupby(["corpus", "role"]).cumcount()
-    records = rows.assign(altered=(rows["role"] == REPORT) & (turn < MAX_ALTERED)).to_dict("records")
+    reporting = [mine.assign(split="") for _, mine in rows[rows["role"] == REPORT].groupby("corpus")]
+    altered = [index for mine in reporting for index in drawn(mine)[:MAX_ALTERED]]
+    records = rows.assign(altered=rows.index.isin(altered)).to_dict("records")
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
 
 

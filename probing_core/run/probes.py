@@ -31,8 +31,16 @@ def read_noticing(store: Files, model: str) -> Mapping[str, Noticing]:
     They are fitted on the photographs of ``--calibrate-on``, where the run has enough scores of them, and else those of
     training. With neither, every answer is the prior.
     """
-    found = {"direct": Noticing.from_bytes(store.read_bytes(probe_path(model, NOTICING)))}
+    fitted = read_fitted_noticing(store, model)
+    found = {} if fitted is None else {"direct": fitted}
     return found | (noticing_of(store.read_table(scored_views_path(model))) if has_scored_views(store, model) else {})
+
+
+def read_fitted_noticing(store: Files, model: str) -> Noticing | None:
+    """Return the numbers that were fitted in training, by which the answers in the table of predictions were made; None
+    where the run has not kept them (a second training of the zoo, as the reference run ships it)."""
+    name = probe_path(model, NOTICING)
+    return Noticing.from_bytes(store.read_bytes(name)) if store.has(name) else None
 
 
 def has_scored_views(store: Files, model: str) -> bool:

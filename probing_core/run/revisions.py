@@ -20,7 +20,7 @@ SERIES = {STRENGTH: 2, RENDERING: 4, LAYERS: 1}
 TRAINING = 8
 """Of probes and their predictions."""
 
-VERDICTS = 3
+VERDICTS = 4
 """Of the photographs that verdicts need, and of the scores that calibrate verdicts."""
 
 DETECTOR = 3

@@ -2,45 +2,84 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import numpy as np
 import pandas as pd
-import pytest
 
 from lab.evidence import answers
+from probing_core.compute.live import Noticing
+from tests.results.test_trust import made
 
 
-def made(n: int = 6000) -> pd.DataFrame:
-    """Answers that are right as often as they say, of three groups in uneven numbers."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for group, count in (("identity", n), ("blur", n // 2), ("tone", n // 6)):
-        # Densities 2p and 2(1 - p): under equal weight, of answers p a share p is altered.
-        p = rng.beta(2, 1, count) if group != "identity" else rng.beta(1, 2, count)
-        rows.append(pd.DataFrame({"group": group, "altered": p}))
-    table = pd.concat(rows, ignore_index=True)
-    named = np.where(rng.random(len(table)) < 0.7, table["group"], "noise")
-    return table.assign(model="m", operation="o", photograph=rng.integers(0, 40, len(table)).astype(str), named=named)
-
-
-def test_answers_that_are_right_as_often_as_they_say_lie_on_the_diagonal():
-    rows = made()
-    bins = answers.reliability(rows)
-    assert bins["weight"].sum() == pytest.approx(1)
-    assert (bins["called"] - bins["share"]).abs().max() < 0.06
-    found = answers.noticing(rows)
-    assert found["calibration error"] < 0.03
-    assert found["called untouched"] == pytest.approx(0.75, abs=0.03)
-    assert found["found"] == pytest.approx(0.75, abs=0.03)
-    assert found["group right"] == pytest.approx(0.7, abs=0.03)
-    assert found["noticing"].low < found["noticing"].value < found["noticing"].high
-
-
-def test_groups_weigh_the_same_however_many_pictures_they_have():
-    rows = made()
-    more = pd.concat([rows, rows[rows["group"] == "blur"]], ignore_index=True)
-    assert answers.noticing(more)["found"] == pytest.approx(answers.noticing(rows)["found"])
-
-
-def test_the_tables_have_a_row_a_model():
-    text = answers.markdown(pd.concat([made(), made().assign(model="other", altered=0.5)]))
+def test_the_tables_have_a_row_a_model_and_the_alarm_where_it_was_asked():
+    both = pd.concat([made(), made().assign(model="other", altered=0.5)])
+    text = answers.markdown(both)
     assert text.count("| `m` |") == text.count("| `other` |") == 2
+    assert "alarm" not in text
+    never = answers.markdown(both.assign(alarm=False)).splitlines()
+    assert "sum by the alarm" in never[0]
+    assert never[2].split(" | ")[4] == "1"  # all that is untouched, and nothing that is altered
+
+
+def test_the_diagram_has_a_line_a_model_and_a_panel_a_set():
+    ET.fromstring(answers.picture({"one": made(), "two": pd.concat([made(), made().assign(model="other")])}))
+    assert answers.picture({"one": made()}) == answers.picture({"one": made()})
+
+
+class Views:
+    """A store with scored views of two sources; those of ``b`` score higher by 5."""
+
+    def __init__(self) -> None:
+        rng, parts = np.random.default_rng(0), []
+        for source, shift in (("a", 0.0), ("b", 5.0)):
+            for group, mean in (("identity", 0.0), ("blur", 3.0)):
+                ids = [f"{source}/{i}" for i in range(60)]
+                scores = rng.normal(mean + shift, 1, len(ids))
+                parts.append(pd.DataFrame({"image_id": ids, "base_id": ids, "group": group, "whole_score": scores}))
+        rows = pd.concat(parts, ignore_index=True)
+        self.rows = rows.assign(
+            corpus=1, no_color=False, size="view", role="calibrate", score=rows["whole_score"],
+            maker=np.where(rows["group"] == "identity", "as it is", "bank"),
+        )  # fmt: skip
+
+
+def test_a_source_is_answered_by_numbers_of_the_others(monkeypatch):
+    views = Views().rows
+    monkeypatch.setattr(answers, "has_scored_views", lambda store, model: True)
+    monkeypatch.setattr(answers, "read_noticing", lambda store, model: {"direct": Noticing(1.0, 100.0)})
+
+    class Predictor:
+        class store:
+            read_table = staticmethod(lambda path: views)
+
+    rows = pd.DataFrame({"source": ["a", "b", "c"], "score": 4.0, "group": "blur"})
+    found = answers.judged(Predictor(), "m", rows)
+    of_a, of_b = (answers.noticing_of(views[views["image_id"].str.startswith(one)])["direct"] for one in "ab")
+    np.testing.assert_allclose(found["altered"][:2], [of_b.altered([4.0])[0], of_a.altered([4.0])[0]])
+    assert found["altered"][0] < 0.5 < found["altered"][1]
+    assert found["alarm"].tolist() == [False, True, False]
+
+
+def test_what_was_asked_is_kept(tmp_path, monkeypatch):
+    calls = []
+
+    def altered(library, how, given):
+        calls.append(library)
+        return {f"{name}|blur|blur": image for name, image in given.items()}
+
+    monkeypatch.setattr(answers, "altered", altered)
+    photograph = {"a/1": np.full((8, 8, 3), 3, np.uint8)}
+    first, again = (answers.pictures("imgaug", photograph, tmp_path) for _ in range(2))
+    assert calls == ["imgaug"]
+    assert list(first) == list(again) == ["a/1|blur|blur"]
+    np.testing.assert_array_equal(first["a/1|blur|blur"], again["a/1|blur|blur"])
+    answers.pictures("imgaug", {"a/1": photograph["a/1"] + 1}, tmp_path)
+    assert len(calls) == 2
+
+
+def test_packaged_photographs_are_named_by_their_source_and_have_the_size_of_a_view():
+    found = answers.given(64, most=2)
+    assert {name.partition("/")[0] for name in found} == {answers.PACKAGED}
+    assert {image.shape for image in found.values()} == {(64, 64, 3)}
+    assert len(found) == 2

@@ -1,0 +1,144 @@
+"""How far the answers of models can be trusted: who would notice that a picture was altered, and is what is called 70 %
+right in 70 %?
+
+Two tables of answers are judged: those that a run gives of the photographs that it tested, by probes that had not seen
+them, and those about photographs and alterations of others, which ship with the project
+(``python -m lab.evidence.answers``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.live import PRIOR, Noticing, noticing_at, scores_behind
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.statistics import Interval, interval
+from probing_core.paths import data_dir, reference_run
+from probing_core.results.run import Run
+from probing_core.run.probes import read_fitted_noticing, read_noticing
+from probing_core.transforms import resolve
+
+ELSEWHERE = "answers.parquet"
+"""Answers of the models of the reference run about photographs and alterations of others, in the shipped data."""
+
+BINS = 10
+DRAWS = 20
+"""Tables that are drawn where answers are right as often as they say."""
+
+
+class Noticed(NamedTuple):
+    """What the answers of one model are worth, half of the weight being untouched.
+
+    Attributes:
+        kept: share of untouched pictures that are called untouched: altered with a probability of at most one half.
+        found: share of the altered that are not; groups weigh the same.
+        accuracy: balanced accuracy, the mean of the two, with its interval over photographs.
+        named: of the altered that are found, the share of which the group is right.
+        error: mean distance between what is said and the share that is so.
+        by_chance: this distance where answers are right as often as they say, of so many pictures.
+    """
+
+    kept: float
+    found: float
+    accuracy: Interval
+    named: float
+    error: float
+    by_chance: float
+
+
+def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
+    """Return the answers about tested samples of ``run``, by probes that had not seen their photographs: ``model``,
+    ``photograph``, ``operation``, ``group``, ``altered`` (by the numbers of live answers), ``named`` (the group of the
+    first answer if it was). Models without such answers are left out."""
+    parts = []
+    for model in models:
+        rows = run.tested(model, "fine", ("base_id", "group", "transform"))
+        if "altered" not in rows:
+            continue
+        fitted = read_fitted_noticing(run.store, model) or Noticing()
+        rows = rows[rows["altered"].notna()]  # the others take no part in the task
+        scores = scores_behind(rows["altered"].to_numpy(), fitted)
+        altered = noticing_at(read_noticing(run.store, model), "direct").altered(scores)
+        named = rows["named"].astype(str)
+        groups = {name: resolve(name).group for name in named.unique()}
+        columns = {"photograph": rows["base_id"], "operation": rows["transform"], "group": rows["group"]}
+        answers = {"model": model, "altered": np.where(np.isnan(scores), PRIOR, altered), "named": named.map(groups)}
+        parts.append(pd.DataFrame({name: column.astype(str) for name, column in columns.items()} | answers))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def elsewhere(run: Run) -> pd.DataFrame:
+    """Return the answers about photographs and alterations of others, as `held_out`, with ``source`` and ``alarm``; no
+    rows where ``run`` is not the one that was asked."""
+    path = data_dir() / ELSEWHERE
+    asked = run.path.resolve() == reference_run().resolve()
+    return pd.read_parquet(path) if asked and path.exists() else pd.DataFrame()
+
+
+def weights(group: pd.Series) -> np.ndarray:
+    """Return (n,) weights that sum to 1: half to untouched pictures, and of the other half as much to each group."""
+    in_group = group.map(group.value_counts()).to_numpy()
+    changed = group[group != "identity"].nunique()
+    return np.where(group == "identity", 1 - PRIOR, PRIOR / max(changed, 1)) / in_group
+
+
+def noticed(rows: pd.DataFrame) -> Noticed:
+    """Return what the answers of one model are worth."""
+    is_altered, found = (rows["group"] != "identity").to_numpy(), (rows["altered"] > 0.5).to_numpy()
+    weight = weights(rows["group"])
+    both: Interval = interval(
+        balanced_accuracy(is_altered.astype(np.int64), found.astype(np.int64), rows["photograph"].to_numpy()),
+        low=0,
+        high=1,
+    )
+    right = (rows["named"] == rows["group"])[is_altered & found]
+    return Noticed(
+        kept=float(weight[~is_altered & ~found].sum() / (1 - PRIOR)),
+        found=float(weight[is_altered & found].sum() / PRIOR),
+        accuracy=both,
+        named=float(right.mean()) if len(right) else np.nan,
+        error=_error(reliability(rows)),
+        by_chance=_error_by_chance(rows),
+    )
+
+
+def reliability(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a bin of the answers of one model: ``bin``, ``called`` (mean probability), ``share`` (that is
+    altered) and ``weight``, under the prior."""
+    return _binned(rows["altered"].to_numpy(), (rows["group"] != "identity").to_numpy(), weights(rows["group"]))
+
+
+def _binned(called: np.ndarray, is_altered: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
+    table = pd.DataFrame({
+        "bin": np.minimum((called * BINS).astype(int), BINS - 1),
+        "weight": weight,
+        "called": weight * called,
+        "share": weight * is_altered,
+    })  # fmt: skip
+    sums = table.groupby("bin").sum()
+    return sums.assign(called=sums["called"] / sums["weight"], share=sums["share"] / sums["weight"]).reset_index()
+
+
+def _error(bins: pd.DataFrame) -> float:
+    return float((bins["weight"] * (bins["share"] - bins["called"]).abs()).sum())
+
+
+def _error_by_chance(rows: pd.DataFrame) -> float:
+    """Return the error of answers that are right as often as they say: as many untouched and altered ones are drawn
+    from those of ``rows``, each as probable as its answer says."""
+    called, weight = rows["altered"].to_numpy(), weights(rows["group"])
+    sides = ((1 - called) * weight, called * weight)
+    counts = [int((rows["group"] == "identity").sum()), int((rows["group"] != "identity").sum())]
+    if not all(side.sum() > 0 for side in sides) or not all(counts):
+        return np.nan
+    rng, errors = np.random.default_rng(0), []
+    is_altered = np.repeat([False, True], counts)
+    weight = np.where(is_altered, PRIOR / counts[1], (1 - PRIOR) / counts[0])
+    for _ in range(DRAWS):
+        drawn = [rng.choice(called, n, p=side / side.sum()) for side, n in zip(sides, counts, strict=True)]
+        errors.append(_error(_binned(np.concatenate(drawn), is_altered, weight)))
+    return float(np.mean(errors))

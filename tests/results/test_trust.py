@@ -1,0 +1,98 @@
+"""How far to trust the answers, on made answers and on a made run."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.compute.live import Noticing, scores_behind
+from probing_core.compute.names import NOTICING
+from probing_core.results import Run, trust
+from probing_core.run.layout import predictions_path, probe_path, scored_views_path
+from probing_core.run.probes import read_noticing
+from probing_core.run.store import Store
+
+
+def made(n: int = 6000) -> pd.DataFrame:
+    """Answers that are right as often as they say, of three groups in uneven numbers."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for group, count in (("identity", n), ("blur", n // 2), ("tone", n // 6)):
+        # Densities 2p and 2(1 - p): under equal weight, of answers p a share p is altered.
+        p = rng.beta(2, 1, count) if group != "identity" else rng.beta(1, 2, count)
+        rows.append(pd.DataFrame({"group": group, "altered": p}))
+    table = pd.concat(rows, ignore_index=True)
+    named = np.where(rng.random(len(table)) < 0.7, table["group"], "noise")
+    return table.assign(model="m", operation="o", photograph=rng.integers(0, 40, len(table)).astype(str), named=named)
+
+
+def test_answers_that_are_right_as_often_as_they_say_lie_on_the_diagonal():
+    rows = made()
+    bins = trust.reliability(rows)
+    assert bins["weight"].sum() == pytest.approx(1)
+    assert (bins["called"] - bins["share"]).abs().max() < 0.06
+    found = trust.noticed(rows)
+    assert found.error < 0.03
+    assert found.error == pytest.approx(found.by_chance, abs=0.015)
+    assert found.kept == pytest.approx(0.75, abs=0.03)
+    assert found.found == pytest.approx(0.75, abs=0.03)
+    assert found.named == pytest.approx(0.7, abs=0.03)
+    assert found.accuracy.low < found.accuracy.value < found.accuracy.high
+
+
+def test_of_few_pictures_chance_alone_leaves_a_larger_error():
+    few = made().groupby("group").head(30)
+    assert trust.noticed(few).by_chance > 3 * trust.noticed(made()).by_chance
+
+
+def test_answers_that_are_too_sure_are_further_off_than_chance():
+    rows = made()
+    sure = rows.assign(altered=np.where(rows["altered"] > 0.5, 0.95, 0.05))
+    assert trust.noticed(sure).error > 3 * trust.noticed(sure).by_chance
+
+
+def test_groups_weigh_the_same_however_many_pictures_they_have():
+    rows = made()
+    more = pd.concat([rows, rows[rows["group"] == "blur"]], ignore_index=True)
+    assert trust.noticed(more).found == pytest.approx(trust.noticed(rows).found)
+
+
+def test_scores_come_back_from_the_probabilities_that_were_made_of_them():
+    scores, numbers = np.array([-3.0, 0.0, 4.0]), Noticing(1.7, 0.4)
+    np.testing.assert_allclose(scores_behind(numbers.altered(scores), numbers), scores, atol=1e-12)
+    assert np.isnan(scores_behind(np.full(2, 0.5), Noticing())).all()
+
+
+def test_tested_photographs_are_answered_by_the_numbers_of_live_answers(made_run, tmp_path):
+    shutil.copytree(made_run, tmp_path / "run")
+    store = Store(tmp_path / "run")
+    (model,) = Run.open(store.root).live_models
+    path, trained = predictions_path(model, "fine"), Noticing(2.0, 0.5)
+    table = store.read_table(path)
+    scores = np.random.default_rng(0).normal(size=len(table))
+    scores[:3] = np.nan  # they take no part in the task
+    table = table.assign(altered=trained.altered(scores).astype(np.float32), named="gamma")
+    store.write_table(path, table, "made")
+    store.write_bytes(probe_path(model, NOTICING), trained.to_bytes(), "made")
+    views = pd.DataFrame({
+        "image_id": [f"a/{i}" for i in range(40)] * 2,
+        "score": np.r_[np.linspace(-4, 1, 40), np.linspace(0, 5, 40)],
+        "group": np.repeat(["identity", "blur"], 40),
+        "maker": np.repeat(["as it is", "bank"], 40),
+    }).assign(corpus=1, size="view", no_color=False, role="report")  # fmt: skip
+    views = views.assign(base_id=views["image_id"], whole_score=views["score"])
+    store.write_table(scored_views_path(model), views, "made")
+    run = Run.open(store.root)
+    now = read_noticing(run.store, model)["direct"]
+    found = trust.held_out(run, [model])
+    assert len(found) == len(table) - 3
+    assert now != trained
+    np.testing.assert_allclose(found["altered"], now.altered(scores[3:]), atol=1e-4)
+    assert set(found["named"]) == {"tone"}
+
+
+def test_what_was_asked_of_the_shipped_run_is_said_of_no_other(made_run):
+    assert trust.elsewhere(Run.open(made_run)).empty
