@@ -41,18 +41,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"error: {sentence}", file=sys.stderr)
     if store.damaged():
         print(f"`probing run --out {options.run}` makes again what is damaged or missing.")
-    if passed_over := _passed_over(store):
-        print(f"{options.run}: this version has no {', '.join(passed_over)} and reads the run without.")
     if not damage:
         print(f"{options.run}: {len(store.names())} files, all whole.")
     return 2 if damage else 0
-
-
-def _passed_over(store: Any) -> list[str]:
-    """Return the models of a run that earlier versions had."""
-    from probing_core.run.recipe import is_passed_over
-
-    return [name for name in store.read_toml(layout.RECIPE).get("models", ()) if is_passed_over(name)]
 
 
 def _why(store: Any, path: str) -> int:

@@ -98,12 +98,7 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
 def recall(run: Run) -> pd.DataFrame:
     """Return the table of retrieval: how often the original is found, by ``model``, ``transform`` (`ALL` for every
     altered picture), ``k`` and ``strength``, which is NaN for the strengths that the main samples have."""
-    rows = table(run, "retrieval")
-    if "extrapolated" in rows:  # format 1
-        rows = rows[~rows["extrapolated"].fillna(value=False).astype(bool)].drop(columns="extrapolated")
-        rows = pd.concat([rows[rows["gallery"] == rows["gallery"].max()], table(run, "retrieval-strength")])
-        rows = rows.reindex(columns=list(dict.fromkeys([*rows, "strength"]))).reset_index(drop=True)
-    return rows
+    return table(run, "retrieval")
 
 
 def originals(run: Run) -> pd.DataFrame:
@@ -121,15 +116,7 @@ def originals(run: Run) -> pd.DataFrame:
 
 def copies(run: Run) -> pd.DataFrame:
     """Return the table of duplicates: the threshold of each model, and by ``transform`` the share of copies above."""
-    rows, shares = table(run, "duplicates"), table(run, "copies")
-    if shares.empty:
-        return rows
-    # format 1
-    keys = ["model", "cosine", "unrelated"]
-    old = rows["model"].isin(shares["model"])
-    ends = rows.loc[old, [*keys, "low", "high", "pairs"]]
-    ends = ends.rename(columns={"low": "threshold_low", "high": "threshold_high"})
-    return pd.concat([shares.merge(ends, on=keys), rows[~old]], ignore_index=True)
+    return table(run, "duplicates")
 
 
 def survivors(run: Run, cosine: str, unrelated: float) -> pd.DataFrame:

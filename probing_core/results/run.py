@@ -20,7 +20,7 @@ from probing_core.results.pictures import Pictures
 from probing_core.run import layout
 from probing_core.run.columns import FACTS, SampleTable, Where
 from probing_core.run.layout import map_path, neighbors_path
-from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries, without_passed_over
+from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries
 from probing_core.run.recipe import Recipe, read_recipe
 from probing_core.run.store import Store, completed_on
 from probing_core.transforms.base import GROUPS, Image
@@ -184,7 +184,7 @@ class Run:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return the table called ``name`` in the manifest; an empty frame if the run has none."""
-        return without_passed_over(self.store.read_table(name)) if self.store.has(name) else pd.DataFrame()
+        return self.store.read_table(name) if self.store.has(name) else pd.DataFrame()
 
     @cached_property
     def table_names(self) -> list[str]:

@@ -86,8 +86,6 @@ def shifts(run: Run, model: str) -> pd.DataFrame:
     """Return how far each transform moves the embeddings of ``model`` (``value``), and how often it is recognized
     (``value_recall``); empty where the run has not measured it."""
     shift = pick(run.table(layout.table_path("geometry")), model=model)
-    if "measure" in shift:  # format 1
-        shift = shift[shift["measure"].fillna("shift") == "shift"]
     recall = pick(run.scores, task="fine", measure="recall", model=model)
     if shift.empty or recall.empty:
         return shift[:0]
@@ -183,7 +181,6 @@ def variance_of_layers(run: Run) -> pd.DataFrame:
     if not rows.empty:
         rows = rows[rows["task"].str.startswith(VARIANCE)]
         rows = rows.assign(part=rows["task"].str.removeprefix(VARIANCE))
-    rows = pd.concat([rows, run.table(layout.table_path("variance-layers"))], ignore_index=True)  # format 1
     return rows if rows.empty else rows[["model", "layer", "pooling", "part", *COLUMNS]]
 
 

@@ -152,12 +152,8 @@ OPTIONS: Mapping[str, Option] = {
     "fingerprint": Option(lambda s, b: s.recipe.fingerprint, given=lambda s, b: s.corpora),
     "view": Option(lambda s, b: s.recipe.view),
     "limit": Option(lambda s, b: s.recipe.limit),
-    # Earlier versions had a choice here and in `embeddings`: keys stay theirs.
-    "live_images": Option(lambda s, b: None),
     "seed": Option(lambda s, b: s.recipe.seed),
     "repetitions": Option(lambda s, b: s.recipe.repetitions),
-    "embeddings": Option(lambda s, b: "float32"),
-    "learns": Option(lambda s, b: True),  # every run learns its probes; it is in the keys of format 1
     "warps": Option(lambda s, b: any(t.warp is not None for t in s.transforms), given=_transforms),
     "transforms": Option(
         lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
@@ -200,7 +196,7 @@ VERDICT_OPTIONS = (*VERSIONS, "calibrate_on", "alternatives")
 
 def _embed_rows() -> Iterator[Row]:
     """Yield the rows of the main samples, which are made in units: models share the pictures of each."""
-    images = ("fingerprint", "view", "limit", "live_images", "seed", "learns", "warps")
+    images = ("fingerprint", "view", "limit", "seed", "warps")
     main: dict[str, Any] = {
         "stage": EMBED,
         "revision": revisions.SAMPLES,
@@ -234,7 +230,7 @@ def _embed_rows() -> Iterator[Row]:
         holds="embeddings of the samples, in files of about 64 MiB that are named by their first and last unit",
         each=_models,
         reads=(layout.IMAGES, MODEL),
-        options=(*VERSIONS, "repetitions", "embeddings"),
+        options=(*VERSIONS, "repetitions"),
         count=_units,
         by_key=True,
         **main,
@@ -245,7 +241,7 @@ def _series_rows() -> Iterator[Row]:
     """Yield the rows of the series, which are made like those of the main samples."""
     for name, holds, options in (
         (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
-        (RENDERING, "images of every split as other programs alter them", ("alternatives", "live_images")),
+        (RENDERING, "images of every split as other programs alter them", ("alternatives",)),
         (LAYERS, "images of every split, of which every block of a network is embedded", ()),
     ):
         series: dict[str, Any] = {
@@ -266,7 +262,7 @@ def _series_rows() -> Iterator[Row]:
             holds="embeddings of these samples",
             each=partial(_models, series=name),
             reads=(layout.IMAGES, MODEL),
-            options=(*VERSIONS, *options, "embeddings"),
+            options=(*VERSIONS, *options),
             count=partial(_units, series=name),
             by_key=True,
             **series,
@@ -369,7 +365,7 @@ def _score_rows() -> Iterator[Row]:
         holds="every score of a model",
         each=_models,
         reads=(layout.SAMPLES, layout.IMAGES, *predictions, *fits, *(_probe(name) for name in (FINE, ANY_TASK))),
-        options=("classes", "measures", "learns", "unscored"),
+        options=("classes", "measures", "unscored"),
         revision=revisions.SCORING,
         make=score,
         doing="Scoring {model}",
@@ -406,7 +402,7 @@ def _study_rows() -> Iterator[Row]:
             holds="the rows of a model of the table of the same name",
             each=partial(_studied, study=study.name),
             reads=(*PROBED, *series, *((_probe(FINE),) if study.probe else ())),
-            options=("classes", "seed", "learns", "studies"),
+            options=("classes", "seed", "studies"),
             revision=revisions.STUDIES + study.revision,
             group="studies",
             make=partial(make_study, study=study),

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.errors import BadConfig, BadRun
 from probing_core.run.layout import MODELS, embeddings_folder, is_model_path, units_at
-from probing_core.run.recipe import is_passed_over, require_type
+from probing_core.run.recipe import require_type
 from probing_core.run.store import Files
 
 PRECOMPUTED = "precomputed"
@@ -34,7 +33,7 @@ def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
 
 
 def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return the content of ``model.toml`` of every model of the run; those of earlier versions are passed over.
+    """Return the content of ``model.toml`` of every model of the run.
 
     Args:
         requests: models of its recipe, in whose order they are.
@@ -43,17 +42,8 @@ def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, 
         BadRun: one of them cannot be read, or has entries that the project does not write so.
     """
     entries = [_entry(store, path) for path in store.names(MODELS) if is_model_path(path)]
-    entries = [entry for entry in entries if not is_passed_over(entry["request"])]
     order = {name: i for i, name in enumerate(requests)}
     return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
-
-
-def without_passed_over(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of a run, less those of models of earlier versions."""
-    if "model" not in table:
-        return table
-    passed_over = [name for name in table["model"].unique() if is_passed_over(str(name))]
-    return table[~table["model"].isin(passed_over)].reset_index(drop=True) if passed_over else table
 
 
 def _entry(store: Files, path: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, get_type_hints
 
 from probing_core.compute.samples import Design
@@ -15,12 +15,6 @@ from probing_core.transforms.base import Transform
 
 VIEW = 128
 """Pixels of the side of a view, unless something else is asked for."""
-
-GONE = ("embeddings", "live_images", "train_samples")
-"""Entries that earlier versions wrote, which are passed over."""
-
-PASSED_OVER = ("style:", "export:", "file:")
-"""Beginnings of names of models that earlier versions had. A run that holds one is read without it."""
 
 HINTS = ("corpus", "calibrate_on", "threads")
 """Entries that are recorded and not compared: two runs, or a run and a command, may differ in them."""
@@ -89,15 +83,13 @@ class Recipe:
         if (made := content.pop("format", None)) != FORMAT:
             stated = f"of format {made!r:.20}" if made is not None else "states no format"
             raise BadConfig(f"It {stated}, and this version reads format {FORMAT}; make the run again in a new folder.")
-        content = {name: value for name, value in content.items() if name not in GONE}
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(content) - known)
         if unknown:
             raise BadConfig(f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
         try:
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
-            recipe = cls(**values)
-            return replace(recipe, models=tuple(name for name in recipe.models if not is_passed_over(name)))
+            return cls(**values)
         except TypeError as error:
             raise BadConfig(f"The recipe is incomplete: {error}.") from error
 
@@ -129,11 +121,6 @@ class Recipe:
             limit=self.limit,
             threads=self.threads,
         )
-
-
-def is_passed_over(model: str) -> bool:
-    """Return whether ``model`` is the name of a model of an earlier version that this one cannot have."""
-    return model.startswith(PASSED_OVER)
 
 
 KINDS = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from probing_core.compute.names import LAYERS, RENDERING, STRENGTH
 
-FORMAT = 1
+FORMAT = 2
 """Of what a run is on disk: ``run.toml`` states it, and it is in every key. A run of another format is refused."""
 
 SAMPLES = 2

@@ -129,25 +129,6 @@ def test_where_a_baseline_is_first_the_sentences_name_the_first_that_learned_fro
     assert "Of those that learned from pictures, zoo/mae does so most often, for " in words
 
 
-def test_the_tables_of_the_shipped_run_are_read_as_those_that_are_made_now(store):
-    """A run of format 1 has a table apart for the strengths, and one for the copies above a threshold."""
-    new = store.read_table("tables/retrieval.parquet")
-    main = new[new["strength"].isna()].drop(columns="strength")
-    beyond = main[main["transform"] == "all"]
-    smaller, larger = beyond.assign(gallery=25, extrapolated=False), beyond.assign(gallery=1500, extrapolated=True)
-    put(store, "retrieval", pd.concat([main.assign(extrapolated=False), smaller, larger]))
-    put(store, "retrieval-strength", new.dropna(subset=["strength"]))
-    copies = store.read_table("tables/duplicates.parquet")
-    ends = ["threshold", "threshold_low", "threshold_high", "pairs"]
-    old = copies.drop_duplicates(["model", "cosine", "unrelated"])[["model", "cosine", "unrelated", *ends]]
-    put(store, "duplicates", old.rename(columns={end: end.removeprefix("threshold_") for end in ends}))
-    run = put(store, "copies", copies.drop(columns=ends[1:]))
-    for read, expected in ((retrieval.recall(run), new), (retrieval.copies(run), copies)):
-        keys = [name for name in expected if name not in ("value", "low", "high", "note", "interval")]
-        one, other = (rows.sort_values(keys, ignore_index=True) for rows in (read, expected))
-        pd.testing.assert_frame_equal(one, other, check_like=True, check_dtype=False)
-
-
 def test_a_run_without_the_tables_has_no_sentence(made, tmp_path):
     bare = shutil.copytree(made, tmp_path / "bare")
     Store(bare).remove("tables/uses.parquet", "tables/retrieval.parquet", "tables/duplicates.parquet")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from probing_core import cli
 from probing_core.errors import BadRun
-from probing_core.paths import reference_run
-from probing_core.results import Run
-from probing_core.run.layout import SCORES, model_path
+from probing_core.run.layout import model_path
 from probing_core.run.models import model_entries, require_joined
-from probing_core.run.recipe import PASSED_OVER, write_recipe
+from probing_core.run.recipe import write_recipe
 from probing_core.run.store import Store
 from tests.run.test_recipe import RECIPE
 
@@ -64,23 +59,3 @@ def test_a_model_that_joined_goes_on_after_an_update_and_not_with_other_weights(
     for other, differs in ((joined | {"weights": "b"}, "weights"), (joined | {"layer": 2}, "layer")):
         with pytest.raises(BadRun, match=rf"not what it was when it joined the run \({differs} differ\)"):
             require_joined({"name": "zoo/mae", "recipe": other}, {"recipe": joined})
-
-
-def test_models_of_earlier_versions_are_passed_over(tmp_path):
-    recipe = replace(RECIPE, models=("style:arbitrary", "zoo/mae", "file:mine.npy"))
-    store = Store(tmp_path)
-    write_recipe(store, recipe)
-    for name in recipe.models:
-        write(store, name)
-    rows = pd.DataFrame({"model": recipe.models, "value": 1.0})
-    store.write_table(SCORES, rows.assign(probe="linear"), "key")
-    run = Run.open(tmp_path)
-    assert run.recipe.models == ("zoo/mae",)
-    assert list(run.models["name"]) == list(run.probe_scores["model"]) == ["zoo/mae"]
-    assert cli.main(["verify", "--run", str(tmp_path)]) == 0
-
-
-def test_the_shipped_run_opens_without_the_models_that_went():
-    run = Run.open(reference_run())
-    assert set(run.models["request"]) == set(run.recipe.models)
-    assert not any(name.startswith(PASSED_OVER) for name in {*run.recipe.models, *run.scores["model"]})
