@@ -143,7 +143,10 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
     stored = state.stored_choice(name)
     shown = stored if stored in titles else next(iter(titles))
     state.check(name, "the part", titles, shown)
-    tabs = st.tabs(list(titles.values()), default=titles[shown], key=f"{name}-tabs", on_change="rerun")
+    # Not by ``default``: tabs with another default are other tabs, which forget the click that changed the default.
+    if st.session_state.get(name) not in titles.values():
+        st.session_state[name] = titles[shown]
+    tabs = st.tabs(list(titles.values()), key=name, on_change="rerun")
     for key, container in zip(titles, tabs, strict=True):
         if container.open:
             state.publish(name, key)

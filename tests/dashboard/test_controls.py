@@ -54,6 +54,23 @@ def downloaded(page, button) -> pd.DataFrame:
     return pd.read_csv(StringIO(Path(download.value.path()).read_text("utf-8")))
 
 
+def test_every_click_on_a_tab_opens_it_and_its_address_and_the_back_button_do(page, server):
+    visit(page, f"{server}/leaderboard?part=claims")
+    names = [tab.inner_text() for tab in page.get_by_role("tab").all()]
+    opened = page.get_by_role("tab", selected=True)
+    assert (opened.inner_text(), len(names)) == (names[2], 4)
+    for name in (names[3], names[1], names[2], names[0], names[3]):
+        with run_again(page):
+            page.get_by_role("tab", name=name).click()
+        assert opened.inner_text() == name
+    assert urlsplit(page.url).query.count("part=") == 1
+    page.go_back()
+    rest(page)
+    page.wait_for_function(
+        "(name) => document.querySelector('[role=tab][aria-selected=true]').innerText === name", arg=names[0]
+    )
+
+
 def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_selection_back(page, server, made_run):
     run = Run.open(made_run)
     data = explorer_data(run, default_models(run, MOST_MODELS))
