@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import dots_chart
 from probing_core.compute.claims import CLAIMS, SIGNIFICANCE
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.measures.notation import model_title
 from probing_core.results import Run, claims_by_set, result_in_words
 from probing_core.run import layout
 
@@ -58,9 +60,22 @@ def show_claims(run: Run) -> None:
     for tested in sets:
         if len(sets) > 1:
             st.markdown(f"**{plain(tested.title)}**")
+        st.caption(f"A role is the mean over its encoders: {plain(encoders_in_words(tested.encoders))}.")
         for number, row in enumerate(tested.claims.to_dict("records"), 1):
             _line(number, row, contrasts)
     tables.download(claims, "claims", "Data as CSV")
+
+
+def encoders_in_words(encoders: str) -> str:
+    """Return the encoders of each role, as the table of claims has them, by their names for people; further trainings of
+    an encoder are counted."""
+    found = []
+    for part in encoders.split("; "):
+        role, _, names = part.partition(": ")
+        trainings = Counter(name.partition("@seed=")[0] for name in names.split(", "))
+        titles = (model_title(name) + (f" in {n} trainings" if n > 1 else "") for name, n in trainings.items())
+        found.append(f"{role}: {', '.join(titles)}")
+    return "; ".join(found)
 
 
 def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
