@@ -67,8 +67,8 @@ def show_claims(run: Run) -> None:
 
 
 def encoders_in_words(encoders: str) -> str:
-    """Return the encoders of each role, as the table of claims has them, by their names for people; further trainings of
-    an encoder are counted."""
+    """Return the encoders of each role, which the table of claims names, by their names for people; further trainings
+    of an encoder are counted."""
     found = []
     for part in encoders.split("; "):
         role, _, names = part.partition(": ")
