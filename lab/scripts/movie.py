@@ -70,7 +70,7 @@ def explore(page: Any) -> Iterator[None]:
 SHOTS = (
     Shot("", explore, 2.2),
     Shot("leaderboard", scroll, 1.6),
-    Shot("transformations?transform=fog", strengths, 0.9),
+    Shot("transformations?part=one&transform=fog", strengths, 0.9),
     Shot("try?samples=chelsea/00&transform=jpeg", scroll, 2.0),
 )
 

@@ -1,7 +1,8 @@
-"""Pictures of every page: ``python -m lab.scripts.screenshots [--run DIR] [--out docs/screenshots]``.
+"""Pictures of the eight pages: ``python -m lab.scripts.screenshots [--run DIR] [--out docs/screenshots] [--all]``.
 
 Serves the dashboard, opens every page in headless Chromium and writes one PNG each: by default of the reference run, in
-light, as the documentation shows them. `--themes light,dark --width 390` takes those of a phone, too.
+light, as the documentation shows them. `--themes light,dark --width 390` takes those of a phone, too, and `--all` those
+of every tab.
 """
 
 from __future__ import annotations
@@ -16,6 +17,17 @@ from lab.devtools.commands import parser_of
 from probing_core.paths import reference_run
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = (
+    "explore",
+    "leaderboard",
+    "inside",
+    "retrieval",
+    "try-your-images",
+    "new-run",
+    "transformations",
+    "methods-and-data",
+)
+"""Of `ADDRESSES`, the one view of each page that the documentation shows."""
 
 
 def main() -> None:
@@ -25,8 +37,10 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=1100)
     parser.add_argument("--themes", default="light")
+    parser.add_argument("--all", action="store_true", help="every tab as well")
     options = parser.parse_args()
-    for file in take(options.run, options.out, options.width, options.height, options.themes.split(",")):
+    pages = {name: path for name, path in ADDRESSES.items() if options.all or name in PAGES}
+    for file in take(options.run, options.out, options.width, options.height, options.themes.split(","), pages):
         print(file)
 
 
