@@ -1,8 +1,10 @@
 """Ships a run as ``data/reference``: what a page, a claim or a model that joins reads of it.
 
 Embeddings stay behind, and the predictions that scores alone are made of; of second trainings (``zoo/mae@seed=1``),
-whose weights do not ship in the package, what serves live predictions, too. No file is edited, but that ``run.toml``
-names corpora without the folders of this machine, which are hints where they lie.
+whose weights do not ship in the package, predictions and what serves live ones, too. Nearest pictures ship in the
+reading *what was done* alone, of encoders alone: all would take the wheel over the hundred megabytes of an index.
+No file is edited, but that ``run.toml`` names corpora without the folders of this machine, which are hints where they
+lie.
 
 The photographs beside it (`lab.scripts.shipped_photographs`) stay where they are.
 
@@ -17,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.devtools.commands import parser_of
-from probing_core.compute.names import ORACLE, OTHER_PROBES
+from probing_core.charts.theme import BASELINE
+from probing_core.compute.names import DONE, EVERYTHING, ORACLE, OTHER_PROBES
 from probing_core.errors import ProbingError
 from probing_core.models.names import parse
 from probing_core.paths import reference_run
@@ -27,7 +30,7 @@ from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.stages import plan_of
 from probing_core.run.store import COMPLETED, Store, completed_on, note_event
 
-MAX_BYTES = 55_000_000
+MAX_BYTES = 49_500_000
 
 SCORED_ALONE = (ORACLE, OTHER_PROBES)
 """Tables of predictions that nothing reads but the scores that are made of them."""
@@ -36,10 +39,10 @@ MAPS = "project"
 """Stage that draws maps."""
 
 
-def _is_for_live_use(path: str) -> bool:
-    """Return whether what lies at ``path`` serves live predictions or maps of a model, and no table or score."""
+def _is_of_single_pictures(path: str) -> bool:
+    """Return whether what lies at ``path`` says or serves to say something of single pictures, and is no score."""
     inner = path.removeprefix(layout.MODELS).partition("/")[2]
-    return path.startswith(layout.MODELS) and inner.startswith(("probes/", "map", "neighbors", "verdicts."))
+    return path.startswith(layout.MODELS) and inner.startswith(("probes", "map", "neighbors", "verdicts", "predictions"))
 
 
 def ship(run: Store, out: Path) -> int:
@@ -59,10 +62,14 @@ def ship(run: Store, out: Path) -> int:
     shutil.rmtree(beside, ignore_errors=True)
     second = tuple(layout.model_folder(name) for name in plan.scope.entries if is_second_training(name))
     scored = {layout.predictions_path(model, name) for model in plan.scope.entries for name in SCORED_ALONE}
+    nearest = {layout.neighbors_path(model, EVERYTHING) for model in plan.scope.entries}
+    nearest |= {layout.neighbors_path(model, DONE) for model in plan.scope.entries if model.startswith(BASELINE)}
     left_out = [
         name
         for name in run.names()
-        if layout.is_embeddings_path(name) or name in scored or (name.startswith(second) and _is_for_live_use(name))
+        if layout.is_embeddings_path(name)
+        or name in scored | nearest
+        or (name.startswith(second) and _is_of_single_pictures(name))
     ]
     shutil.copytree(
         run.root,

@@ -15,7 +15,7 @@ from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
 from probing_core.paths import data_dir
 from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
-from probing_core.run import loaded
+from probing_core.run import live as loaded
 from probing_core.run.layout import probe_path
 from probing_core.run.live import LoadedModels, read_noticing
 from probing_core.run.store import Store

@@ -115,7 +115,7 @@ def test_the_sentence_says_who_finds_originals(store):
     base = np.random.default_rng(0).uniform(0, 0.5, 40)
     run = put(store, "uses", used({"one": base, "two": base + 0.4}, "original"))
     words = sentences.originals_finding(run, lambda name: f"<{name}>")
-    assert words.startswith("Of 2 models, <two> finds the original of an altered picture most often: it is the nearest")
+    assert words.startswith("<two> finds the original of an altered picture most often: it is the nearest")
     assert "of 150 photographs" in words
     alike = put(store, "uses", used({"one": base, "two": base}, "original"))
     assert "(two not distinguished from it)" in sentences.originals_finding(alike)
@@ -125,7 +125,7 @@ def test_where_a_baseline_is_first_the_sentences_name_the_first_that_learned_fro
     base = np.random.default_rng(0).uniform(0, 0.5, 40)
     run = put(store, "uses", used({"baseline/phash": base + 0.4, "zoo/mae": base + 0.1, "zoo/clip": base}, "original"))
     words = sentences.originals_finding(run)
-    assert words.startswith("Of 3 models, baseline/phash finds the original of an altered picture most often: ")
+    assert words.startswith("baseline/phash finds the original of an altered picture most often: ")
     assert "Of those that learned from pictures, zoo/mae does so most often, for " in words
 
 

@@ -52,7 +52,7 @@ def test_no_answer_contradicts_itself(rows):
 
 def test_the_scan_says_what_the_card_says(rows, files, tmp_path):
     found = scan(files[0].parent, tmp_path / "scan", reference_run())
-    table = pd.read_csv(tmp_path / "scan" / "answers.csv").set_index("path")
+    table = pd.read_csv(tmp_path / "scan" / "verdicts.csv").set_index("path")
     assert table["verdict"].drop(NO_PICTURE).to_dict() == {
         row["image"]: row["answer"] for row in rows if row["model"] == DETECTOR
     }
