@@ -19,6 +19,10 @@ class Slider {
     const another = data.address !== this.data?.address;
     this.data = data;
     this.get('.name').textContent = data.name;
+    const shown = this.get('.strength');
+    const [red, green, blue] = getComputedStyle(shown).color.match(/\d+/g).map(Number);
+    // What the browser draws of a slider is light or dark as the page is, whose text tells.
+    shown.style.colorScheme = red + green + blue > 3 * 128 ? 'dark' : 'light';
     this.amount.setAttribute('aria-label', data.name);
     this.amount.max = data.labels.length - 1;
     this.amount.disabled = data.labels.length < 2;
