@@ -19,10 +19,6 @@ class Slider {
     const another = data.address !== this.data?.address;
     this.data = data;
     this.get('.name').textContent = data.name;
-    const shown = this.get('.strength');
-    const [red, green, blue] = getComputedStyle(shown).color.match(/\d+/g).map(Number);
-    // What the browser draws of a slider is light or dark as the page is, whose text tells.
-    shown.style.colorScheme = red + green + blue > 3 * 128 ? 'dark' : 'light';
     this.amount.setAttribute('aria-label', data.name);
     this.amount.max = data.labels.length - 1;
     this.amount.disabled = data.labels.length < 2;
@@ -55,6 +51,7 @@ class Slider {
   show() {
     const step = Number(this.amount.value);
     const text = this.data.labels[step];
+    this.amount.style.setProperty('--at', step / Math.max(1, this.data.labels.length - 1));
     this.get('output').textContent = text;
     this.amount.setAttribute('aria-valuetext', text);
     this.get('.invite').hidden = step > 0 || !this.data.begins_untouched;
@@ -85,6 +82,7 @@ class Slider {
     const { value } = this.get('.split');
     this.after.style.clipPath = `inset(0 0 0 ${value}%)`;
     this.get('.divider').style.left = `${value}%`;
+    this.get('.split').style.setProperty('--at', value / 100);
   }
 
   async subtract(frame) {

@@ -70,8 +70,8 @@ def _drawn(models: pd.Series, drawn: pd.Series) -> str:
     out = [model_title(model) for model in counted if model not in shown]
     untrained = [model_title(model) for model in with_place(drawn) if model not in counted]
     words = f"Drawn are {len(counted) - len(out)} of the {len(counted)} encoders"
-    words += f" and {plain(' and '.join(untrained))}, which learned nothing" if untrained else ""
-    return f"{words}; not drawn: {plain(', '.join(out))}." if out else f"{words}."
+    words += f", and as a baseline {plain(' and '.join(untrained))}" if untrained else ""
+    return f"{words}; not drawn: {plain('; '.join(out))}." if out else f"{words}."
 
 
 def _plain(models: pd.Series) -> list[str]:

@@ -85,7 +85,7 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     facts = {
         "group": f"{transform.group}, with {' and '.join(others)}" if others else transform.group,
         "probes learn from": f"{learned}, drawn {DRAWN[transform.distribution]}",
-        "typical change": distance and f"perceptual distance {distance} (median of this run's samples; 0 is no change)",
+        "typical change": distance and f"perceptual distance {distance} (0: none)",
         "made by": transform.library,
         "source": transform.source,
     }
@@ -156,7 +156,7 @@ def _survival(name: str) -> None:
                 column_config={"left": st.column_config.NumberColumn("left (%)", format="%.0f")},
             )
         if whole := [title for title, share in rows if round(share) == WHOLE]:
-            st.markdown(f"All of it reaches {plain(', '.join(whole))}.")
+            st.markdown(f"All of it reaches {plain('; '.join(whole))}.")
     if without:
         titles = ", ".join(model_title(model) for model in with_place(without))
         st.caption(f"Receive the picture as it is, or state no resize: {plain(titles)}.")

@@ -136,7 +136,7 @@ def not_in_catalog(name: str, known: Collection[str]) -> UnknownName:
         hint = f"A model of a library begins with the library's name: 'hf:{name}', if Hugging Face has it."
     else:
         hint = f"A model of a library begins with the library's name: 'timm:{name}' or 'torchvision:{name}'."
-    return UnknownName(f"There is no model called '{name}'. {hint} `probing models` lists all that need none.")
+    return UnknownName(f"There is no model called '{name}'. {hint} `probing models` lists the others.")
 
 
 def local_folder(model: str) -> Path | None:

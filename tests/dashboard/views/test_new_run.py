@@ -208,6 +208,7 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
     assert shlex.split(shown) == ["probing", "run", "--out", str(run), *arguments]
     options = run_options(parse(shlex.split(shown)[1:]))
     assert (options.executor, options.address) == ("ray", "10.0.0.7:6379")
+    app.text_input(key="new-name").set_value("another").run()
     app.segmented_control(key="new-executor").set_value("local").run()
     assert "--executor" not in app.code[0].value
 
@@ -251,7 +252,7 @@ def test_bad_names_are_refused_and_a_started_run_leaves_an_empty_form(open_app, 
     log = data_folder / "runs" / "mine" / PROGRESS
     log.parent.mkdir(parents=True)
     log.write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No."))))
-    assert "was started" not in unescaped(app.run()), "its line says how it ended"
+    assert "The run 'mine' was started" not in unescaped(app.run()), "its line says how it ended"
     assert (app.session_state["new-name"], app.session_state["new-limit"]) == ("", 0)
 
 
