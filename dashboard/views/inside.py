@@ -192,6 +192,7 @@ def _shift(run: Run) -> None:
         tables.chart(figure, "shift-recall", points, f"Shift and recall of each transformation in {model}.")
         st.caption(
             "Right and low: a large move that the probe cannot name. Left and high: a small move that it recognizes. "
+            "Rest on a dot for its name. "
             f"{hint('shift')} Untouched moves, too: every view is shifted by less than a pixel."
         )
     rows = cache.study(run, "variance")
