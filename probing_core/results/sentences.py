@@ -319,7 +319,7 @@ def about_visibility(run: Run) -> str:
     changed = samples[samples["group"] != "identity"]
     invisible = int((~changed["visible"]).sum())
     return (
-        f"{invisible:,} of {len(changed):,} samples are marked as invisible (SSIM above 0.99 or a mean "
+        f"{invisible:,} of {len(changed):,} altered samples are marked as invisible (SSIM above 0.99 or a mean "
         "difference below 2 of 255); scores with the subset “visible” leave them out."
     )
 
@@ -328,8 +328,8 @@ def about_images(run: Run) -> str:
     """Say which corpus the run used, and how much of it."""
     used = run.images[run.images["used"]]
     return (
-        f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images of "
-        f"{used['base_id'].nunique():,} photographs are used, {len(run.images) - len(used):,} are left out."
+        f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images (squares "
+        f"cut from {used['base_id'].nunique():,} photographs) are used, {len(run.images) - len(used):,} are left out."
     )
 
 
