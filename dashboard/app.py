@@ -38,6 +38,11 @@ from probing_core.measures.seeds import with_place
 from probing_core.results import Run
 from probing_core.results.ranking import BASELINE
 
+ABOUT_RUN = (
+    "One computation: its corpus, models and settings. An encoder that is read at several blocks is counted once; "
+    "the same network trained again with another seed is a further training."
+)
+
 
 def pages() -> dict[str, list[StreamlitPage]]:
     """Return the pages of the navigation by their headings."""
@@ -94,7 +99,7 @@ def pick_run() -> None:
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return
-    shown = pickers.select("Run", state.RUN, names, help="One computation: its corpus, models and settings.")
+    shown = pickers.select("Run", state.RUN, names, help=ABOUT_RUN)
     with suppress(BadRun):
         st.caption(cache.computed(cache.current_run(), contents))
     missing = state.unmet().get(state.RUN)
@@ -111,11 +116,13 @@ def contents(run: Run) -> str:
     used = run.images[run.images["used"]] if len(run.images) else run.images
     names = list(run.models["name"]) if len(run.models) else []
     first = with_place(names)
-    baselines = sum(name.startswith(BASELINE) for name in first)
+    # A model that is also read at one of its blocks is one model.
+    alone = [name for name in first if "@layer=" not in name or name.partition("@layer=")[0] not in first]
+    baselines = sum(name.startswith(BASELINE) for name in alone)
     counts = [
         (used["base_id"].nunique() if len(used) else 0, "photograph"),
         (run.sample_count, "sample"),
-        (len(first) - baselines, "encoder"),
+        (len(alone) - baselines, "encoder"),
         (baselines, "baseline"),
         (len(names) - len(first), "further training"),
     ]

@@ -220,7 +220,8 @@ def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
         return f"{entry.parameter} {in_percent(strength)}"
     if entry.unit == "power":  # the number is an exponent and has no unit
         return f"{entry.parameter} {number}"
-    return f"{entry.parameter} {number} {'px' if entry.unit.startswith('px') else entry.unit}"
+    measured = f"{number} {'px' if entry.unit.startswith('px') else entry.unit}"
+    return measured if entry.unit.startswith(f"{entry.parameter} ") else f"{entry.parameter} {measured}"
 
 
 def strengths_in_words(transform: str, low: float, high: float, digits: int = 2) -> str:

@@ -51,6 +51,7 @@ class Slider {
   show() {
     const step = Number(this.amount.value);
     const text = this.data.labels[step];
+    this.amount.style.setProperty('--at', step / Math.max(1, this.data.labels.length - 1));
     this.get('output').textContent = text;
     this.amount.setAttribute('aria-valuetext', text);
     this.get('.invite').hidden = step > 0 || !this.data.begins_untouched;
@@ -81,6 +82,7 @@ class Slider {
     const { value } = this.get('.split');
     this.after.style.clipPath = `inset(0 0 0 ${value}%)`;
     this.get('.divider').style.left = `${value}%`;
+    this.get('.split').style.setProperty('--at', value / 100);
   }
 
   async subtract(frame) {

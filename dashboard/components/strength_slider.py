@@ -63,7 +63,13 @@ figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
 .stage .after { position: absolute; inset: 0; }
 .divider { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--st-primary-color); }
 .split { width: 150px; vertical-align: middle; }
-input[type=range] { accent-color: var(--st-primary-color); }
+input[type=range] { appearance: none; height: 16px; border-radius: 8px; background: linear-gradient(to right,
+  var(--st-primary-color) calc(8px + (100% - 16px) * var(--at, 0.5)),
+  color-mix(in srgb, var(--st-text-color) 25%, transparent) 0) center / 100% 6px no-repeat; }
+input[type=range]::-webkit-slider-thumb { appearance: none; width: 16px; height: 16px; border-radius: 50%;
+  background: var(--st-primary-color); }
+input[type=range]::-moz-range-thumb { border: 0; width: 16px; height: 16px; border-radius: 50%;
+  background: var(--st-primary-color); }
 .facts { flex: 1 1 240px; min-width: 220px; }
 .facts .name { font-weight: 600; display: block; margin-bottom: 6px; }
 .slide { position: relative; } .facts .amount { width: 100%; margin: 2px 0; }

@@ -11,7 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
@@ -70,25 +71,39 @@ def start(run: Path, arguments: Sequence[str]) -> None:
     _work(run, ["run", "--out", str(run), *arguments])
 
 
-def measured(run: Path, arguments: Sequence[str]) -> str:
+def measured(run: Path, arguments: Sequence[str], said: Callable[[str], object]) -> str:
     """Return what ``probing run --out run ARGUMENTS --estimate`` prints, which a process of its own measures.
+
+    Args:
+        said: called with each line on how far it is.
 
     Raises:
         BadRun: it cannot be measured; the sentence is that of the command.
     """
     rights.require("Starting a run")
     command = [*_plugins(), "run", "--out", str(run), *arguments, "--estimate"]
-    done = subprocess.run(
-        [sys.executable, "-m", "probing_core.cli", *command],
-        check=False,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["It ended without a word."]
-        raise BadRun(lines[-1].removeprefix("error: "))
-    return done.stdout.strip()
+    last = "It ended without a word."
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
+        subprocess.Popen(
+            [sys.executable, "-m", "probing_core.cli", *command],
+            stdout=printed,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        ) as process,
+    ):
+        try:
+            for line in filter(None, map(str.strip, process.stderr or ())):
+                last = line
+                said(line)
+        except BaseException:  # the visitor left the page
+            process.terminate()
+            raise
+        if process.wait():
+            raise BadRun(last.removeprefix("error: "))
+        printed.seek(0)
+        return printed.read().strip()
 
 
 def resume(run: Path) -> None:

@@ -51,14 +51,27 @@ def _blocks(run: Run) -> None:
     tables.chart(layers_chart(first, cache.theme()), "layers", rows, "Balanced accuracy by block and task.")
     learned, every = cache.computed(run, summaries.images_of_blocks)
     fewer = (
-        f" Probes of what was done learned from {learned:,} of {every:,} images here." if 0 < learned < every else ""
+        f" The Leaderboard has other scores of the same networks: its probes learn from {every:,} images and these "
+        f"from {learned:,}, and a network's own embedding may be made by layers after its last block."
+        if 0 < learned < every
+        else ""
     )
     st.caption(
         "A linear probe of each block, from the first to the last. Dotted: chance. Rest on a point for its "
-        f"95\N{NO-BREAK SPACE}% interval.{fewer}"
+        f"95\N{NO-BREAK SPACE}% interval. {_drawn(rows['base'], first['base'])}{fewer}"
     )
     with st.expander("The best block of each network, chosen on photographs that are not scored"):
         _best(rows)
+
+
+def _drawn(models: pd.Series, drawn: pd.Series) -> str:
+    """Return which of the networks that the page counts its chart leaves out, and what else it draws."""
+    counted, shown = sentences.networks_of(models), set(drawn)
+    out = [model_title(model) for model in counted if model not in shown]
+    untrained = [model_title(model) for model in with_place(drawn) if model not in counted]
+    words = f"Drawn are {len(counted) - len(out)} of the {len(counted)} encoders"
+    words += f", and as a baseline {plain(' and '.join(untrained))}" if untrained else ""
+    return f"{words}; not drawn: {plain('; '.join(out))}." if out else f"{words}."
 
 
 def _plain(models: pd.Series) -> list[str]:
@@ -179,7 +192,8 @@ def _shift(run: Run) -> None:
         tables.chart(figure, "shift-recall", points, f"Shift and recall of each transformation in {model}.")
         st.caption(
             "Right and low: a large move that the probe cannot name. Left and high: a small move that it recognizes. "
-            f"{hint('shift')} Identity is what the sub-pixel warp moves that every view has."
+            "Rest on a dot for its name. "
+            f"{hint('shift')} Untouched moves, too: every view is shifted by less than a pixel."
         )
     rows = cache.study(run, "variance")
     if rows.empty:
@@ -207,6 +221,7 @@ def _variance_by_block(run: Run, model: str) -> None:
         return
     chosen = chosen.sort_values("layer", kind="stable")
     blocks = chosen.assign(block="block " + chosen["layer"].astype(str))
+    st.markdown(f"Blocks of {in_bold(model)}")
     figure = variance_chart(blocks, cache.theme(), "block")
     tables.chart(figure, "variance-layers", chosen, f"Parts of the variance in every block of {model}.")
 

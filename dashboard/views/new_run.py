@@ -5,6 +5,7 @@ The work happens in a background process. Nothing that a link names is read or l
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Container, Sequence
 from dataclasses import fields
@@ -16,12 +17,13 @@ from dashboard import rights, state
 from dashboard.data import cache
 from dashboard.jobs import processes
 from dashboard.page import page
-from dashboard.text import plain
+from dashboard.text import in_bold, plain
 from dashboard.widgets import access, banner, messages, pickers
 from probing_core import models as known_models
-from probing_core.errors import ProbingError
-from probing_core.measures.notation import model_title, model_titles
-from probing_core.paths import runs_dir
+from probing_core.corpora import list_corpora
+from probing_core.errors import BadCorpus, ProbingError
+from probing_core.measures.notation import model_titles
+from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace, unused_name
 from probing_core.run import layout
 from probing_core.run.options import LOCAL, RAY, Options, last_options
@@ -39,6 +41,12 @@ SETS = {
 
 VIEWS = (96, 128, 160, 224)
 MAX_IMAGES = 1_000_000
+
+PLACES = {LOCAL: "this computer", RAY: "a Ray cluster"}
+"""Executor -> where it computes."""
+
+LIST_HEIGHT = 240
+"""Pixels of a list of models, in which a visitor scrolls: what is below it stays in sight."""
 CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-further", "new-groups", "new-view")
 """Fields that are empty again once a run was started."""
 
@@ -58,14 +66,14 @@ def show() -> None:
 
 
 def _place_a_model() -> None:
-    """Show the field of a model that joins the selected run, which is only read."""
+    """Show the field of a model that is compared with those of the selected run."""
     if not any(place.complete for place in cache.places()):
         messages.empty("No run is complete yet whose models yours could be placed among; `probing demo` makes one.")
         return
     base = cache.current_run()
     st.markdown(
-        f"One model is measured on the photographs of **{plain(base.name)}**, and placed among the models "
-        "of that run, which is only read. All pages then show it with them."
+        f"Your model is measured on the photographs of **{plain(base.name)}** and ranked among its models. The result "
+        f"is a new run with all of them; {plain(base.name)} itself stays as it is."
     )
     model = state.choice(
         st.text_input,
@@ -73,20 +81,39 @@ def _place_a_model() -> None:
         "rank-model",
         "",
         placeholder="timm:NAME, onnx:PATH, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO",
-        help="Naming a published model is consent to download it.",
+        help="`timm:`, `torchvision:`, `open_clip:` or `hf:` and the name that this library gives to the model; "
+        "`onnx:` and the path of a file. With a checkpoint of yours: `timm:NAME@weights=PATH`, where NAME is the "
+        "network that it was trained as. Naming a published model is consent to download it.",
     ).strip()
     name, problem = _full_name(model)
     if base.pictures.why_not:
         problem = base.pictures.why_not
     if problem:
         st.error(plain(problem), icon=":material/error:")
-    out = runs_dir() / f"rank-{layout.slug(name)}"
+    out = runs_dir() / _folder_of(name)
     there = bool(name) and out.exists()
     if there:
         st.caption(f":material/info: There is a run '{plain(out.name)}' already; it is listed below.")
+    elif name in set(base.models["name"]):
+        st.caption(f":material/info: {in_bold(name)} is in this run already: the Leaderboard shows its place.")
     options = Options(models=(name,), base=base.path)
-    command = ["rank", name, "--base", str(base.path), "--out", str(out)] if name else []
+    command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)] if name else []
     _start("Place it", out, options, command, not name or there or bool(problem))
+
+
+def _folder_of(name: str) -> str:
+    """Return the name of the run that places the model ``name``: short, and another one for each file of a name."""
+    whole, parsed = layout.slug(name), known_models.parse(name) if name else None
+    if parsed is None or not (parsed.options or ("/" in parsed.model and parsed.provider)):
+        return f"rank-{whole}"
+    stem = Path(parsed.options.get("weights", parsed.model)).stem
+    return f"rank-{re.sub(r'[^A-Za-z0-9._-]+', '-', stem)[:40]}-{whole[-4:]}"
+
+
+def _from_here(path: Path) -> str:
+    """Return ``path`` as a command names it in the folder where the dashboard was started."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _full_name(model: str) -> tuple[str, str]:
@@ -109,9 +136,13 @@ def _pictures() -> None:
             "Corpus",
             "new-corpus",
             cache.PACKAGED,
-            help="photos (packaged), folder:PATH or folder:s3://... (subfolders are labels), parquet:FILE, "
-            "hub:OWNER/NAME (downloads).",
+            placeholder="folder:PATH",
+            help="`photos` are a few photographs that come with it. `folder:PATH` or `folder:s3://...`: subfolders "
+            "are labels. `parquet:FILE`: a table with pictures. `hub:OWNER/NAME`: a data set of Hugging Face, which "
+            "is downloaded.",
         ).strip()
+        corpus, remark = _corpus(corpus)
+        st.caption(remark)
         state.remember("new-limit", range(MAX_IMAGES + 1), 0)
         hint = "Before transformations, spread over photographs."
         limit = st.number_input("Images at most (0: all)", 0, MAX_IMAGES, key="new-limit", help=hint)
@@ -137,10 +168,29 @@ def _pictures() -> None:
         address=address,
     )
     out = runs_dir() / name
-    problem = problem or _problem(name, models)
+    problem = problem or _problem(name, models) or ("" if corpus else "Say where the pictures are.")
     if problem:
         st.caption(f":material/edit: {plain(problem)}")
-    _start("Start", out, options, ["run", "--out", str(out) if name else "DIR", *options.arguments()], bool(problem))
+    command = ["run", "--out", _from_here(out), *options.arguments()] if name else []
+    _start("Start", out, options, command, bool(problem))
+
+
+def _corpus(text: str) -> tuple[str, str]:
+    """Return the corpus that a visitor's text means, empty where there is none such, and in Markdown what that is.
+
+    A path needs no kind before it. Nothing is opened.
+    """
+    if ":" not in text and ("/" in text or text.startswith(("~", "."))):
+        kind = "parquet" if text.endswith(".parquet") else "folder"
+        return f"{kind}:{text}", f"Read as `{kind}:`{plain(text)}."
+    if text == cache.PACKAGED:
+        return text, f"`{cache.PACKAGED}`: a few that come with it. Yours: the path of a folder; subfolders are labels."
+    kinds = {kind.name: kind for kind in list_corpora()}
+    kind, _, argument = text.partition(":")
+    if kind not in kinds or bool(kinds[kind].argument) != bool(argument):
+        forms = ", ".join(f"`{one.usage}`" for one in kinds.values())
+        return "", f":material/error: Expected is the path of a folder, or one of: {forms}."
+    return text, plain(kinds[kind].description)
 
 
 def _start(label: str, out: Path, options: Options, command: Sequence[str], disabled: bool) -> None:
@@ -158,30 +208,56 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], disa
             key=f"measure-{label}",
             disabled=disabled,
             icon=":material/timer:",
-            help="Makes and embeds some samples with every model, in about a minute; what will be left out is counted.",
+            help="Makes and embeds some samples with every model, which takes about a minute or more; what will be "
+            "left out is counted.",
         )
     if asked:
-        with st.spinner("Measuring some of each kind of work"):
+        with st.spinner("Measuring some of each kind of work", show_time=True):
+            line = st.empty()
             try:
-                st.session_state[measured] = arguments, processes.measured(out, arguments)
+                _refuse_absent(options)
+                said = lambda words: line.caption(plain(words))  # noqa: E731
+                st.session_state[measured] = arguments, processes.measured(out, arguments, said)
             except ProbingError as error:
                 st.error(plain(str(error)), icon=":material/error:")
+            line.empty()
     known, words = st.session_state.get(measured, ([], ""))
     if known == arguments:
         st.code(words, language=None, wrap_lines=True)
     elif not disabled:
         st.caption("How long it takes, and what will be left out, is not measured yet.")
     if command:
-        st.caption("The same from a terminal; `probing run --estimate` measures there:")
+        further = "; with `--estimate` it only measures" if command[0] == "run" else ""
+        st.caption(f"The same from a terminal, in the folder where this dashboard was started{further}:")
         st.code(shlex.join(["probing", *command]), language=None, wrap_lines=True)
     if started:
-        processes.start(out, arguments)
+        try:
+            with st.spinner("Looking for the models and pictures"):
+                _refuse_absent(options)
+            processes.start(out, arguments)
+        except ProbingError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+            return
         banner.watch(out.name)
         for name in CLEARED:
             state.forget(name)
             st.session_state.pop(name, None)
         st.session_state["_started"] = out.name
         st.rerun(scope="app")
+
+
+def _refuse_absent(options: Options) -> None:
+    """Refuse to begin where a file, folder or library that the form names is not here: a run would stop at once.
+
+    Raises:
+        ProbingError: what is missing.
+    """
+    for name in options.models or ():
+        if name not in known_models.MODEL_SETS:
+            known_models.refuse_absent(name)
+    kind, _, path = (options.corpus or "").partition(":")
+    if kind in ("folder", "parquet") and "://" not in path and not user_path(path).exists():
+        raise BadCorpus(f"There is nothing at '{path}', which the corpus '{options.corpus}' names; check the path.")
 
 
 def _models() -> tuple[list[str], str]:
@@ -205,8 +281,8 @@ def _models() -> tuple[list[str], str]:
         format_func=lambda name: titles.get(name) or SETS.get(name, name),
         on_change=fit_view,
         wrap=True,
-        help="Those that can be used here, and sets of them. The command "
-        "below has their exact names. To choose the published encoders is consent to download them.",
+        help="Those on this machine, and sets of them. The command below has their exact names. To choose the "
+        "published encoders is consent to download them.",
     )
     if downloads := known_models.download_summary(known_models.expand(chosen)):
         st.caption(f":material/download: {plain(downloads)}")
@@ -216,14 +292,24 @@ def _models() -> tuple[list[str], str]:
         "new-further",
         "",
         placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
-        help="Separated by commas. Naming a published model is consent to download it.",
+        help="Separated by commas. A checkpoint of yours: timm:NAME@weights=PATH, where NAME is the network that it "
+        "was trained as. Naming a published model is consent to download it.",
     )
     for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
-    missing = {name: found.why_not for name, found in checked.items() if not found.available}
-    if missing and (box := pickers.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
-        for name, why_not in missing.items():
-            box.markdown(f"**{plain(model_title(name))}** ({plain(name)}): {plain(why_not)}")
+    absent = [known_models.CATALOG.get(name) for name, found in checked.items() if not found.available]
+    to_fetch = [spec for spec in absent if checked[spec.name].download_from]
+    label = f"{len(to_fetch)} more that are not on this machine: naming one downloads it"
+    if to_fetch and (box := pickers.fold(label, "show-missing")):
+        lines = [
+            f"- `{spec.name}`: {spec.download_mb:,.0f} MB from {plain(checked[spec.name].download_from)}"
+            for spec in to_fetch
+        ]
+        box.container(height=LIST_HEIGHT, border=False).markdown("\n".join(lines))
+    unusable = [spec for spec in absent if spec not in to_fetch]
+    if unusable and (box := pickers.fold(f"{len(unusable)} that cannot be used here, and why", "show-unusable")):
+        lines = [f"- `{spec.name}`: {plain(checked[spec.name].why_not)}" for spec in unusable]
+        box.container(height=LIST_HEIGHT, border=False).markdown("\n".join(lines))
     named = [name.strip() for name in further.split(",") if name.strip()]
     problems = [problem for _, problem in map(_full_name, named) if problem]
     return [*chosen, *named], "".join(problems[:1])
@@ -240,7 +326,7 @@ def _executor() -> tuple[str, str | None]:
     if RAY not in executors:
         return LOCAL, None
     left, right = st.columns(2)
-    executor = pickers.segments("Executor", "new-executor", executors, help=about["executor"], where=left)
+    executor = pickers.segments("Computed on", "new-executor", executors, PLACES, about["executor"], left)
     if executor != RAY:
         return executor, None
     address = right.text_input(
@@ -270,7 +356,11 @@ def _problem(name: str, models: list[str]) -> str:
 def _runs() -> None:
     st.header("Runs on this computer")
     if started := st.session_state.get("_started"):
-        st.caption(f":material/play_arrow: The run '{plain(started)}' was started.")
+        report = processes.report_of(runs_dir() / started)
+        if report and report.state != "running":
+            del st.session_state["_started"]  # its line says how it ended
+        else:
+            st.caption(f":material/play_arrow: The run '{plain(started)}' was started.")
     places = cache.places()
     places = [*places, *_only_begun({place.name for place in places})]
     if not places:
@@ -288,6 +378,8 @@ def _runs() -> None:
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
                 st.switch_page("views/explore.py")
+        if st.session_state.get(_asking(place)):
+            _ask_to_remove(place)
 
 
 def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
@@ -297,13 +389,28 @@ def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
             processes.cancel(place.path)
     elif not begun:
         if st.button("Remove", key=f"remove-{place.name}"):
-            processes.remove(place.path)
-            st.rerun()
+            st.session_state[_asking(place)] = True
     elif _unfinished(place.complete, report):
         had = " ".join(last_options(place.path).arguments())
         if st.button("Resume", key=f"resume-{place.name}", help=f"As before: {plain(had)}" if had else None):
             processes.resume(place.path)
             banner.watch(place.name)
+
+
+def _ask_to_remove(place: RunPlace) -> None:
+    st.warning(f"Remove the run '{plain(place.name)}'? Nothing of it was computed.", icon=":material/delete:")
+    with st.container(horizontal=True):
+        removed = st.button("Remove it", key=f"remove-now-{place.name}", type="primary")
+        if removed:
+            processes.remove(place.path)
+        if st.button("Leave it", key=f"leave-{place.name}") or removed:
+            st.session_state.pop(_asking(place))
+            st.rerun()
+
+
+def _asking(place: RunPlace) -> str:
+    """Return the session key that is set while the visitor is asked whether to remove a run."""
+    return f"_removing-{place.name}"
 
 
 def _only_begun(taken: Container[str]) -> list[RunPlace]:

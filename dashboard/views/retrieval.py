@@ -105,7 +105,10 @@ def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
         if uploads:
             upload.flags(uploads[0])
             return uploads[0], ""
-    image_id = pickers.select("Photograph of the run", "photograph", ids, where=left)
+    labels = images.set_index("image_id")["label"].loc[ids].astype(str)
+    numbers = labels.groupby(labels).cumcount() + 1
+    names = {i: f"{label} {number}" for i, label, number in zip(ids, labels, numbers, strict=True) if label}
+    image_id = pickers.select("Photograph of the run", "photograph", ids, names=names, where=left)
     try:
         return VisitorPicture.from_array(image_id, run.pictures.source(image_id)), image_id
     except PicturesMissing as error:
@@ -151,7 +154,6 @@ def _originals(run: Run) -> None:
     recall = cache.computed(run, retrieval.recall)
     all_together = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
     models = with_place(rows["model"])
-    model = pickers.pick_model(run, models, where=st.columns(2)[1])
     left, right = st.columns(2)
     with left:
         shown = all_together.sort_values("value", ascending=False)
@@ -165,6 +167,7 @@ def _originals(run: Run) -> None:
             f"{int(rows['gallery'].max()):,} untouched photographs. Ticks: further trainings."
         )
     with right:
+        model = pickers.pick_model(run, models)
         mine = rows[rows["model"] == model].sort_values("value", ascending=False)
         groups = {named(t): g for t, g in zip(run.transforms["transform"], run.transforms["group"], strict=True)}
         dots = _in_percent(mine.assign(name=mine["transform"].map(named), series="original found"))

@@ -14,17 +14,25 @@ from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache
 from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import VisitorPicture
+from dashboard.data.previews import versions
 from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
 from dashboard.text import hint, named, plain, strengths_in_words, unbroken
 from dashboard.widgets import messages, pickers, tables, upload
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.notation import decimal, model_title
-from probing_core.transforms import GROUPS, Transform, bank, resolve
+from probing_core.measures.seeds import with_place
+from probing_core.transforms import GROUPS, Transform, bank, prepare_source, resolve
+
+WHOLE = 100
+"""Percent of a change that is left where nothing is lost."""
 
 IN_A_ROW = 3
 """Number of transformations of a group beside each other."""
 
+
+DRAWN = {"linear": "evenly", "log": "evenly in the logarithm", "integer": "evenly among whole numbers"}
+"""Distribution of the strengths -> how they are drawn, in words."""
 
 PARTS = {"sheet": "All of them", "one": "One at any strength"}
 
@@ -68,15 +76,16 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     transform = by_name[pickers.select("Transformation", "transform", list(by_name), default, names, hint("strength"))]
     words = transform.definition
     if transform.unseen_in is not None:
-        words += f" In rotation {transform.unseen_in}, probes that never learned it are tested on it."
+        words += " Inside also shows how well its group is recognized by probes that never saw it."
     st.markdown(words)
     strength_slider(picture, VIEW, transform)
+    others = [named(t.name) for t in entries if t.group == transform.group and t != transform]
+    learned = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
+    distance = _median_distance(transform.name)
     facts = {
-        "group": transform.group,
-        "member": transform.member,
-        "probes learn from": strengths_in_words(transform.name, transform.weakest, transform.strongest, 3),
-        "drawn": transform.distribution,
-        "median distance": _median_distance(transform.name),
+        "group": f"{transform.group}, with {' and '.join(others)}" if others else transform.group,
+        "probes learn from": f"{learned}, drawn {DRAWN[transform.distribution]}",
+        "typical change": distance and f"perceptual distance {distance} (0: none)",
         "made by": transform.library,
         "source": transform.source,
     }
@@ -91,6 +100,10 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, entries)
     with st.container(key="sheet"):
+        st.markdown("**untouched**")
+        first = entries[0]
+        before, _ = versions(prepare_source(picture.image, VIEW), VIEW, first, first.strength_at(0))
+        st.image(before, width=VIEW, alt="the picture, untouched")
         _strips(strips, [transform for transform in entries if transform.group != "identity"])
 
 
@@ -134,14 +147,18 @@ def _survival(name: str) -> None:
         table, ways, without = survival(run)
     if ways and (table["transform"] == name).any():
         left = table.set_index("transform").loc[name]
-        rows = [(model_title(model), left[way]) for way, models in ways.items() for model in models]
-        tables.show_table(
-            pd.DataFrame(rows, columns=["model", "left"]),
-            "survival",
-            column_config={"left": st.column_config.NumberColumn("left (%)", format="%.0f")},
-        )
+        rows = [(model_title(model), left[way]) for way, models in ways.items() for model in with_place(models)]
+        changed = [row for row in rows if round(row[1]) != WHOLE]
+        if changed:
+            tables.show_table(
+                pd.DataFrame(changed, columns=["model", "left"]),
+                "survival",
+                column_config={"left": st.column_config.NumberColumn("left (%)", format="%.0f")},
+            )
+        if whole := [title for title, share in rows if round(share) == WHOLE]:
+            st.markdown(f"All of it reaches {plain('; '.join(whole))}.")
     if without:
-        titles = ", ".join(model_title(model) for model in without)
+        titles = ", ".join(model_title(model) for model in with_place(without))
         st.caption(f"Receive the picture as it is, or state no resize: {plain(titles)}.")
 
 

@@ -18,6 +18,7 @@ from probing_core.errors import BadImage
 from probing_core.images import READABLE, inspect
 from probing_core.images.headers import printable
 from probing_core.images.quality import flaws
+from probing_core.measures.notation import transform_title
 
 MAX_UPLOADS = 20
 MAX_UPLOAD_MEGABYTES = 50
@@ -113,6 +114,12 @@ def flags(picture: VisitorPicture) -> None:
         place.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 
 
+def _title(image_id: str) -> str:
+    """Return the name of a packaged picture for people: ``Astronaut, cut 1`` for ``astronaut/00``."""
+    photograph, _, number = image_id.rpartition("/")
+    return f"{transform_title(photograph)}, cut {int(number) + 1}" if photograph and number.isdecimal() else image_id
+
+
 def pick_one() -> VisitorPicture:
     """Show the packaged photographs and an upload field, and return the selected picture."""
     ids = list(cache.corpus(cache.PACKAGED).rows["image_id"])
@@ -122,5 +129,7 @@ def pick_one() -> VisitorPicture:
         if uploads:
             flags(uploads[0])
     with left:
-        image_id = state.choice(st.selectbox, "Picture", "picture", ids[0], ids, disabled=bool(uploads))
+        image_id = state.choice(
+            st.selectbox, "Picture", "picture", ids[0], ids, disabled=bool(uploads), format_func=_title
+        )
     return uploads[0] if uploads else VisitorPicture.from_array(image_id, cache.corpus_image(cache.PACKAGED, image_id))

@@ -15,10 +15,11 @@ from probing_core.catalog import Catalog, suggest
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from probing_core.models import hub, providers, zoo
 from probing_core.models.base import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
-from probing_core.models.names import ModelName, checkpoints, parse
+from probing_core.models.names import ModelName, checkpoints, not_in_catalog, parse
 from probing_core.models.providers import baselines
 from probing_core.models.providers.callables import from_array, from_callable, from_module, module_function
 from probing_core.models.providers.checkpoints import PUBLISHED
+from probing_core.paths import user_path
 
 __all__ = [
     "CATALOG",
@@ -41,6 +42,7 @@ __all__ = [
     "load_embedder",
     "module_function",
     "parse",
+    "refuse_absent",
     "register",
 ]
 
@@ -146,9 +148,29 @@ def parse_known(name: str) -> ModelName:
             f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, spec_makers())} "
             + " ".join((f"There are: {', '.join(f'{provider}:' for provider in spec_makers())}.", *CATALOG.problems))
         )
-    if not parsed.provider:
-        CATALOG.get(parsed.base)
+    if not parsed.provider and parsed.base not in CATALOG:
+        raise UnknownName(" ".join((str(not_in_catalog(parsed.base, CATALOG.names)), *CATALOG.problems)))
     return parsed
+
+
+def refuse_absent(name: str) -> None:
+    """Refuse a model whose file, folder or library is not here; a model that can be downloaded is not refused, and no
+    host is asked.
+
+    Raises:
+        BadConfig: the options cannot be, or no file of weights matches.
+        UnknownName: there is no such model.
+        ModelUnavailable: something is missing that no download brings.
+    """
+    for one in checkpoints(name):
+        parsed = parse_known(one)
+        spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
+        availability = spec.check()
+        if weights := parsed.options.get("weights"):
+            if not user_path(weights).exists():
+                raise ModelUnavailable(f"'{one}' cannot be used: there is no file or folder '{weights}'.")
+        elif not availability.available and not availability.download_from:
+            raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}.")
 
 
 def find_spec(name: str) -> EmbedderSpec:

@@ -123,6 +123,22 @@ def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") ->
     return UnknownName(f"{lacks} '{name}'.{suggest(name, known)} {there_are}")
 
 
+def not_in_catalog(name: str, known: Collection[str]) -> UnknownName:
+    """Return the error of a name without a provider that the catalog ``known`` lacks, with what was probably meant."""
+    own = [one for one in known if ":" not in one]
+    same = [one for one in known if one.rpartition(":")[2] == name]
+    path = user_path(name)
+    if suggestion := suggest(name, own) or suggest(name, same):
+        hint = suggestion.strip()
+    elif path.suffix == ".onnx":
+        hint = f"A file of ONNX is written 'onnx:{name}'."
+    elif "/" in name:
+        hint = f"A model of a library begins with the library's name: 'hf:{name}', if Hugging Face has it."
+    else:
+        hint = f"A model of a library begins with the library's name: 'timm:{name}' or 'torchvision:{name}'."
+    return UnknownName(f"There is no model called '{name}'. {hint} `probing models` lists the others.")
+
+
 def local_folder(model: str) -> Path | None:
     """Return the folder that ``model`` (the part after the provider) names, or None."""
     path = user_path(model)

@@ -91,17 +91,24 @@ def seen_from(
     return f"{shown(first)} sees it first, from {least} on, and {shown(last)} last, from {most} on{unseen}."
 
 
+def networks_of(models: pd.Series) -> list[str]:
+    """Return the encoders among ``models``, each counted once; where there is none, the networks that learned
+    nothing."""
+    learned = models[~is_baseline(models)]
+    return with_place(learned if len(learned) else models)
+
+
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
     """Return one sentence on where in their networks the models know what was done to a picture.
 
     A network forgets where the interval of the block that validation chose lies above that of its last block. The same
-    network with another seed is not counted.
+    network with another seed is not counted, nor is one that learned nothing, where others did.
 
     Args:
         rows: of `probing_core.results.summaries.layers`.
         shown: how to write the name of a model.
     """
-    rows = rows[rows["base"].isin(with_place(rows["base"]))]
+    rows = rows[rows["base"].isin(networks_of(rows["base"]))]
     fine = rows[rows["task"] == "fine"]
     last = fine.loc[fine.groupby("base", sort=False)["layer"].idxmax()].set_index("base")
     best = fine[fine["chosen"].astype(bool)].drop_duplicates("base").set_index("base").reindex(last.index)
@@ -312,7 +319,7 @@ def about_visibility(run: Run) -> str:
     changed = samples[samples["group"] != "identity"]
     invisible = int((~changed["visible"]).sum())
     return (
-        f"{invisible:,} of {len(changed):,} samples are marked as invisible (SSIM above 0.99 or a mean "
+        f"{invisible:,} of {len(changed):,} altered samples are marked as invisible (SSIM above 0.99 or a mean "
         "difference below 2 of 255); scores with the subset “visible” leave them out."
     )
 
@@ -321,8 +328,8 @@ def about_images(run: Run) -> str:
     """Say which corpus the run used, and how much of it."""
     used = run.images[run.images["used"]]
     return (
-        f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images of "
-        f"{used['base_id'].nunique():,} photographs are used, {len(run.images) - len(used):,} are left out."
+        f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images (squares "
+        f"cut from {used['base_id'].nunique():,} photographs) are used, {len(run.images) - len(used):,} are left out."
     )
 
 

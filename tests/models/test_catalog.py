@@ -64,7 +64,12 @@ def test_published_dimensions_follow_from_the_architectures():
 @pytest.mark.parametrize(
     ("name", "error", "words"),
     [
-        ("zoo/mea", UnknownName, "There are"),
+        ("zoo/mea", UnknownName, "Did you mean 'zoo/mae'"),
+        ("resnet50", UnknownName, "'timm:resnet50'"),
+        ("tf_efficientnet_lite0", UnknownName, "Did you mean 'timm:tf_efficientnet_lite0'"),
+        ("simclr", UnknownName, "'zoo/simclr'"),
+        ("some/repo", UnknownName, "'hf:some/repo'"),
+        ("/a/b.onnx", UnknownName, "'onnx:/a/b.onnx'"),
         ("tim:resnet50", UnknownName, "Did you mean 'timm'"),
         ("baseline/pixels@layer=2", BadConfig, "no options"),
         ("baseline/dhash@seed=2", BadConfig, "no options"),

@@ -138,6 +138,13 @@ def test_a_network_with_another_seed_is_not_counted_among_those_that_forget():
     assert layers_finding(rows).startswith("In 1 of 2 networks ")
 
 
+def test_a_network_that_learned_nothing_is_counted_only_where_no_other_is():
+    heights = ((0.4, 0.85, 0.71), (0.12, 0.5, 0.92))
+    rows = layers_of(**{"a": heights, "baseline/random-vit": heights, "b": ((0.5, 0.6, 0.58), (0.1, 0.2, 0.3))})
+    assert layers_finding(rows).startswith("In 1 of 2 networks ")
+    assert layers_finding(rows[rows["base"] == "baseline/random-vit"]).startswith("In 1 of 1 network ")
+
+
 def test_a_fall_within_the_intervals_is_none():
     rows = layers_of(b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)), c=((0.5, 0.6), (0.1, 0.2)))
     assert layers_finding(rows).startswith("In none of 2 networks")

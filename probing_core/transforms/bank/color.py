@@ -34,7 +34,7 @@ def sepia(image: Image, amount: float, rng: np.random.Generator) -> Image:
 TRANSFORMS = (
     of_bank(
         "color", "A", "desaturate", "blend", "share", 0.6, 1.0,
-        "Blended with its own luma; colorless at 1.", "torchvision adjust_saturation; luma of ITU-R BT.601",
+        "Blended with its own luma; colorless at 100 %.", "torchvision adjust_saturation; luma of ITU-R BT.601",
         pixels=desaturate, alternative=alternatives.desaturate,
     ),
     of_bank(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from probing_core.results import Run, summaries
@@ -16,6 +18,15 @@ def test_the_best_block_of_each_network_is_in_a_table(open_app, studied_run):
     (table,) = [t.value for t in app.dataframe]
     assert len(table) == len(summaries.best_layers(summaries.layers(run)))
     assert "Dotted: chance" in texts(app)
+
+
+def test_encoders_are_counted_alike_on_the_page_and_in_the_sidebar(open_app):
+    app = open_app("Inside", run=REFERENCE)
+    assert not app.exception
+    shown = texts(app)
+    count = int(re.search(r"In \w+ of (\d+) networks", shown)[1])
+    assert f"· {count} encoders ·" in shown
+    assert f"of the {count} encoders" in shown
 
 
 def test_what_unseen_members_are_taken_for_follows_the_model(open_app):

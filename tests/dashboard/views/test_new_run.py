@@ -48,7 +48,9 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
 def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(open_app, monkeypatch):
     asked = []
     words = "Together 42 s, 7 left out"
-    monkeypatch.setattr("dashboard.jobs.processes.measured", lambda run, arguments: asked.append(arguments) or words)
+    monkeypatch.setattr(
+        "dashboard.jobs.processes.measured", lambda run, arguments, said: asked.append(arguments) or words
+    )
     app = open_app("New run", new_name="mine", new_models="baseline/pixels")
     assert "is not measured yet" in texts(app)
     assert asked == []
@@ -61,21 +63,54 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
 
 
 def test_what_cannot_be_measured_is_one_sentence(open_app, monkeypatch):
-    def refuse(run, arguments):
-        raise BadRun("The folder 'x' does not exist.")
+    def refuse(run, arguments, said):
+        raise BadRun("The folder 'x' has no pictures.")
 
     monkeypatch.setattr("dashboard.jobs.processes.measured", refuse)
-    app = open_app("New run", new_name="mine", new_corpus="folder:x")
+    app = open_app("New run", new_name="mine")
     app.button(key="measure-Start").click().run()
     assert not app.exception
-    assert [error.value for error in app.error] == ["The folder 'x' does not exist."]
+    assert [error.value for error in app.error] == ["The folder 'x' has no pictures."]
+
+
+@pytest.mark.parametrize(
+    ("asked", "button", "missing"),
+    [
+        ({"rank_model": "onnx:/no/such/file.onnx"}, "Place it", "no file '/no/such/file.onnx'"),
+        ({"rank_model": "timm:resnet18@weights=/no/such.pt"}, "Place it", "no file or folder '/no/such.pt'"),
+        ({"new_name": "mine", "new_corpus": "/no/such/folder"}, "Start", "nothing at '/no/such/folder'"),
+        ({"new_name": "mine", "new_further": "onnx:/no/x.onnx"}, "Start", "no file '/no/x.onnx'"),
+    ],
+)
+def test_nothing_starts_where_a_file_that_is_named_is_missing(open_app, monkeypatch, made_run, asked, button, missing):
+    monkeypatch.setattr("dashboard.jobs.processes.start", lambda *arguments: pytest.fail("it was started"))
+    app = open_app("New run", run=made_run, **asked)
+    label(app, "button", button).click().run()
+    assert not app.exception
+    assert missing in unescaped(app)
+
+
+def test_a_path_alone_is_a_folder_or_a_table_and_another_word_no_corpus(open_app):
+    for text, command in (("/some/pictures", "folder:/some/pictures"), ("mine/a.parquet", "parquet:mine/a.parquet")):
+        app = open_app("New run", new_name="mine", new_corpus=text)
+        assert command in app.code[0].value
+    app = open_app("New run", new_name="mine", new_corpus="photoes")
+    assert "Expected is the path of a folder" in texts(app)
+    assert label(app, "button", "Start").disabled
+
+
+def test_a_model_that_the_run_has_is_said_to_be_there(open_app, made_run):
+    assert "is in this run already" in texts(open_app("New run", run=made_run, rank_model="baseline/pixels"))
+    assert "is in this run already" not in texts(open_app("New run", run=made_run, rank_model="baseline/dhash"))
 
 
 def test_what_a_run_will_take_is_measured_by_a_process_of_its_own(many_scenes, tmp_path):
     options = few_transforms(many_scenes, "baseline/pixels")
-    assert "samples of 40 images" in processes.measured(tmp_path / "run", options.arguments())
+    said: list[str] = []
+    assert "samples of 40 images" in processes.measured(tmp_path / "run", options.arguments(), said.append)
+    assert said, "how far it is"
     with pytest.raises(BadRun, match="does not exist"):
-        processes.measured(tmp_path / "run", ["--corpus", "folder:/no/such/folder"])
+        processes.measured(tmp_path / "run", ["--corpus", "folder:/no/such/folder"], said.append)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -86,6 +121,11 @@ def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data
     app = open_app("New run")
     assert "stopped: No such folder." in unescaped(app)
     next(b for b in app.button if b.key == "remove-lost").click().run()
+    assert lost.exists(), "it asks first"
+    next(b for b in app.button if b.key == "leave-lost").click().run()
+    assert lost.exists()
+    next(b for b in app.button if b.key == "remove-lost").click().run()
+    next(b for b in app.button if b.key == "remove-now-lost").click().run()
     assert not lost.exists()
 
 
@@ -100,6 +140,7 @@ def test_a_start_that_came_to_nothing_may_share_its_name_with_a_run_elsewhere(op
         f"remove-{made_run.name}-2",
     ]
     next(b for b in app.button if b.key == f"remove-{made_run.name}-2").click().run()
+    next(b for b in app.button if b.key == f"remove-now-{made_run.name}-2").click().run()
     assert not lost.exists()
     assert made_run.exists()
 
@@ -167,6 +208,7 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
     assert shlex.split(shown) == ["probing", "run", "--out", str(run), *arguments]
     options = run_options(parse(shlex.split(shown)[1:]))
     assert (options.executor, options.address) == ("ray", "10.0.0.7:6379")
+    app.text_input(key="new-name").set_value("another").run()
     app.segmented_control(key="new-executor").set_value("local").run()
     assert "--executor" not in app.code[0].value
 
@@ -207,6 +249,10 @@ def test_bad_names_are_refused_and_a_started_run_leaves_an_empty_form(open_app, 
     assert not app.exception
     assert started == ["mine"]
     assert "The run 'mine' was started" in unescaped(app)
+    log = data_folder / "runs" / "mine" / PROGRESS
+    log.parent.mkdir(parents=True)
+    log.write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No."))))
+    assert "The run 'mine' was started" not in unescaped(app.run()), "its line says how it ended"
     assert (app.session_state["new-name"], app.session_state["new-limit"]) == ("", 0)
 
 
