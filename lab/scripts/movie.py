@@ -21,8 +21,8 @@ from lab.scripts.screenshots import opened
 from probing_core.paths import reference_run
 
 ROOT = Path(__file__).resolve().parents[2]
-WIDTH, HEIGHT = 1280, 800
-SHOWN = (960, 600)
+WIDTH, HEIGHT = 1400, 900
+SHOWN = (960, 617)
 LIMIT_MB = 3
 
 

@@ -42,7 +42,8 @@ MAPS = "project"
 def _is_of_single_pictures(path: str) -> bool:
     """Return whether what lies at ``path`` says or serves to say something of single pictures, and is no score."""
     inner = path.removeprefix(layout.MODELS).partition("/")[2]
-    return path.startswith(layout.MODELS) and inner.startswith(("probes", "map", "neighbors", "verdicts", "predictions"))
+    parts = ("probes", "map", "neighbors", "verdicts", "predictions")
+    return path.startswith(layout.MODELS) and inner.startswith(parts)
 
 
 def ship(run: Store, out: Path) -> int:
