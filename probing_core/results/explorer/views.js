@@ -291,9 +291,9 @@ class Outcomes {
     OUTCOME_ORDER.forEach((code, i) => {
       const count = outcomes[code], chosen = Boolean((state.out >> code) & 1), off = state.out !== 0 && !chosen;
       const ofAll = n < all ? ` \u00b7 of all ${percent(counting.total.outcomes[code], all)}` : "";
-      this.bars[i].style.width = percent(count, n, 2).replace(NBSP, "");
+      this.bars[i].style.width = `${n ? (100 * count) / n : 0}%`; // nothing chosen: no bar
       fill(this.buttons[i], this.marks[i], el("b", number(count)), el("span", ` ${words[code]} `),
-        el("small", percent(count, n) + ofAll));
+        n > 0 && el("small", percent(count, n) + ofAll));
       this.bars[i].classList.toggle("px-off", off);
       this.buttons[i].classList.toggle("px-off", off);
       this.buttons[i].ariaPressed = String(chosen);
@@ -341,7 +341,7 @@ class Pictures {
     this.more.hidden = ranked.length <= most;
     this.order = (pin === null ? ranked : [pin, ...ranked.filter((i) => i !== pin)]).slice(0, most);
     this.row.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-    const none = el("p.px-quiet", "No altered picture is chosen: take a clause away, or press Esc.");
+    const none = el("p.px-quiet", "No altered picture is chosen: take away a choice above.");
     fill(this.row, this.order.length ? this.order.map((i, at) => this.card(i, at === 0)) : none);
   }
 
