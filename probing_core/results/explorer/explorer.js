@@ -48,7 +48,7 @@ class Explorer {
     await this.loaded(first.models);
     this.build();
     this.setTheme();
-    if (!options.selection?.panel && this.root.clientWidth < NARROW) first.panel = "list";
+    if (!options.selection?.panel && this.isNarrow) first.panel = "list";
     this.apply(first);
     this.unasked = Boolean(first.what) && options.selection.unasked === true;
     if (!options.selection && options.hint !== false && !options.own) this.chooseFirstCell();
@@ -95,6 +95,10 @@ class Explorer {
   }
 
   // ------------------------------------------------------------------ the state, and its form in an address
+
+  get isNarrow() {
+    return this.root.clientWidth < NARROW;
+  }
 
   get models() {
     return this.state.models;
@@ -638,6 +642,7 @@ class Explorer {
       return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}; `, names[other],
         ` names ${number(right[other])} of these right`, same, "."];
     }
+    if (!n) return ["No picture is chosen: take away a choice below."];
     const [a, b] = right.map((one) => percent(one, n, digits));
     const name = rows && `${rows.charAt(0).toUpperCase()}${rows.slice(1)}, `;
     const subject = `${name}${plural(n, "picture")}${where ? " enclosed" : ""}${few}: `;
