@@ -117,7 +117,7 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
     both = predictions[predictions["truth"].isin((first, second))]
     wrong = both[~both["correct"]]
     swapped = wrong["predicted"].isin((first, second))
-    times = both["repetition"].nunique()
+    times = run.recipe.repetitions
     each = f", {times} repetitions of the run together," if times > 1 else ""
     st.markdown(
         f"{plain(model_title(model))} gets **{len(wrong):,} of {len(both):,}** wrong{each}: {swapped.sum():,} are "

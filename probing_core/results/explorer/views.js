@@ -84,13 +84,14 @@ class Matrix {
   draw() {
     if (!this.node.clientWidth) return;
     const { app } = this, { theme, data, counting, state } = app, { counts, total } = counting, { what } = state;
+    // Before cells are measured: it takes their room.
+    this.caption.textContent = state.by === EITHER
+      ? `Points: percent of a row by B less that by A. Rows of fewer than ${FEW} pictures (n) are left empty.`
+      : `Percent of a row; bold, in rows of fewer than ${FEW} pictures (n): how many pictures.`;
     const k = data.classes.length, [cw, ch] = this.cell, ctx = context(this.canvas);
     const inRows = counting.flags(what?.rows ?? []), inColumns = counting.flags(what?.columns ?? []);
     const chosen = (list, cls) => String(Boolean(list?.includes(cls)));
     this.node.classList.toggle("px-dense", cw < 9.5);
-    this.caption.textContent = state.by === EITHER
-      ? `Points: percent of a row by B less that by A. Rows of fewer than ${FEW} pictures (n) are left empty.`
-      : `Percent of a row; bold, in rows of fewer than ${FEW} pictures (n): how many pictures.`;
     data.classes.forEach((_, cls) => {
       const color = css(app.classColors[cls]), pale = !counts.rows[cls];
       Object.assign(this.rows[cls].style, { borderColor: color }) && this.rows[cls].classList.toggle("px-pale", pale);
