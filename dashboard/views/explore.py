@@ -71,7 +71,7 @@ def _why_no_place(run: Run, data: ExplorerData, model: str, name: str) -> str:
     elif model not in maps:
         why = "the run has no map by everything of this model; choose another one above a map"
     elif model not in run.live_models:
-        why = "this machine cannot ask this model about further pictures; choose another one above a map"
+        why = "this model of the run cannot embed further pictures; choose another one above a map"
     else:
         why = "it could not be embedded"
     return f"{plain(name)} has no place on the map of {plain(model_title(model))}: {why}."

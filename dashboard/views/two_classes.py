@@ -118,7 +118,7 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
     wrong = both[~both["correct"]]
     swapped = wrong["predicted"].isin((first, second))
     times = run.recipe.repetitions
-    each = f", {times} repetitions of the run together," if times > 1 else ""
+    each = f" ({times} repetitions of the run together)" if times > 1 else ""
     st.markdown(
         f"{plain(model_title(model))} gets **{len(wrong):,} of {len(both):,}** wrong{each}: {swapped.sum():,} are "
         f"taken for the other of the two, {(~swapped).sum():,} for something else."
