@@ -9,12 +9,14 @@ import streamlit as st
 from dashboard.components.explorer import explorer, explorer_of, shown_models
 from dashboard.data import cache, own_picture, shared_files
 from dashboard.page import page
-from dashboard.text import plain
+from dashboard.text import about_zoo, plain
 from dashboard.views import two_classes, weak_to_strong
 from dashboard.widgets import asking, messages, pickers
+from probing_core.compute.names import EVERYTHING
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import Run
+from probing_core.results.explorer.data import ExplorerData
 from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 PARTS = {"strength": "Weak to strong", "two": "Two classes"}
@@ -29,7 +31,7 @@ def show() -> None:
         return
     st.caption(
         "Each dot is a photograph that was altered; near each other is what the model takes for alike. Draw a line "
-        "around some, click a class, a cell or a picture."
+        f"around some, choose a class, a cell or a picture. {about_zoo(run.models['name'])}"
     )
     explorer(run, _own_picture(run))
     _file_to_send(run)
@@ -52,14 +54,27 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
             places[model] = own_picture.place_of(run, data, model, picture)
         except ProbingError as error:
             st.warning(plain(str(error)), icon=":material/error:")
-    without = [model_title(model) for model in shown if model not in places]
     star = f"The star is **{plain(picture.name)}**, on the maps by everything, between the pictures nearest to it."
-    lacking = f"{plain(picture.name)} has no place on the map of {plain(' and '.join(without))}." if without else ""
-    left.markdown(" ".join(filter(None, [star if places else "", lacking])))
+    lacking = [_why_no_place(run, data, model, picture.name) for model in shown if model not in places]
+    left.markdown(" ".join([star] * bool(places) + lacking))
     if right.button("Take it away", key="unpin"):
         own_picture.pin(None)
         st.rerun()
     return {"title": picture.name, "places": places} if places else None
+
+
+def _why_no_place(run: Run, data: ExplorerData, model: str, name: str) -> str:
+    """Return in one sentence why the picture ``name`` is not on the map of ``model``."""
+    maps = {one.name for one in data.models if EVERYTHING in one.places}
+    if run.pictures.why_not:
+        why = "the pictures of this run, which it would be compared with, are not on this machine"
+    elif model not in maps:
+        why = "the run has no map by everything of this model; choose another one above a map"
+    elif model not in run.live_models:
+        why = "this model of the run cannot embed further pictures; choose another one above a map"
+    else:
+        why = "it could not be embedded"
+    return f"{plain(name)} has no place on the map of {plain(model_title(model))}: {why}."
 
 
 def _file_to_send(run: Run) -> None:

@@ -10,7 +10,7 @@ from dashboard import state
 from dashboard.data import cache
 from dashboard.data.strip import strip_of
 from dashboard.page import fragment, page
-from dashboard.text import hint, in_bold, plain
+from dashboard.text import about_zoo, hint, in_bold, plain
 from dashboard.widgets import claims, messages, pickers, tables, uses
 from probing_core.charts import dots_chart, leaderboard_chart, substance_chart
 from probing_core.measures import MEASURES
@@ -135,7 +135,7 @@ def _ranking(run: Run) -> None:
             on_pick=lambda data: state.choose("model", data[-1]) if data else None,
         )
         ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
-        st.caption(f"{measure.definition} {BARS}{ticks} A click on a mark shows its groups.")
+        st.caption(f"{measure.definition} {BARS}{ticks} Choose a mark to see its groups. {about_zoo(shown['model'])}")
     with right:
         models = list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]]))
         _model(run, pickers.pick_model(run, models, where=model_column))
@@ -239,7 +239,8 @@ def _substance(run: Run) -> None:
     tables.chart(figure, "substance", points, "Content accuracy against transformation accuracy, by model.")
     st.caption(
         f"{hint('content')} Right: knows what is in an untouched picture. Up: knows which transformation was "
-        f"applied. Bars are 95\N{NO-BREAK SPACE}% intervals. {cache.computed(run, summaries.content_classes)}"
+        f"applied. Bars are 95\N{NO-BREAK SPACE}% intervals. {cache.computed(run, summaries.content_classes)} "
+        f"{about_zoo(points['model'])}"
     )
 
 

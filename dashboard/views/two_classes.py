@@ -65,7 +65,10 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
 
 def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None:
     figure = leaderboard_chart(
-        board.assign(chance=1 / classes, note=""), cache.theme(), f"{named(first)} and {named(second)} recognized (%)"
+        board.assign(chance=1 / classes, note=""),
+        cache.theme(),
+        f"{named(first)} and {named(second)} recognized (%)",
+        f"among all {classes} classes",
     )
     tables.chart(
         figure,
@@ -114,9 +117,11 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
     both = predictions[predictions["truth"].isin((first, second))]
     wrong = both[~both["correct"]]
     swapped = wrong["predicted"].isin((first, second))
+    times = run.recipe.repetitions
+    each = f" ({times} repetitions of the run together)" if times > 1 else ""
     st.markdown(
-        f"{plain(model_title(model))} gets **{len(wrong):,} of {len(both):,}** wrong: {swapped.sum():,} are taken for "
-        f"the other of the two, {(~swapped).sum():,} for something else."
+        f"{plain(model_title(model))} gets **{len(wrong):,} of {len(both):,}** wrong{each}: {swapped.sum():,} are "
+        f"taken for the other of the two, {(~swapped).sum():,} for something else."
     )
     if wrong.empty:
         return

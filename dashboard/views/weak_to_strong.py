@@ -109,7 +109,8 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95\N{NO-BREAK SPACE}% intervals. "
         "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Measured with "
-        "the probe of the fine task; your picture above has the one of live predictions."
+        "the probe of the leaderboard, which names one of all transformations; the answers about the picture above are "
+        "another probe's, which is asked first whether it was altered."
     )
 
 

@@ -14,6 +14,7 @@ from probing_core.charts.figure import (
     base_figure,
     error_bar,
     escape,
+    legend_below,
     model_label,
     percent,
     percent_bar,
@@ -28,13 +29,17 @@ HOVER = ("low", "high", "p", "apart", "note")
 """Columns that a dot of the leaderboard shows beside its score."""
 
 
-def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> Figure:
+def leaderboard_chart(
+    board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)", among: str = ""
+) -> Figure:
     """Draw a dot and its 95 % interval for each model that has a place, best on top, and the level of guessing; the
     same model with other seeds as ticks on its line.
 
     Args:
         board: ``model``, ``seed_of``, ``value``, ``low``, ``high``, ``chance``, ``p``, ``apart``, ``note`` from
             `probing_core.results.leaderboard`.
+        measure: what the axis is called.
+        among: of what one is guessed, such as "among 31 classes", where the page does not say it.
     """
     further = board[board["seed_of"] != ""]
     board = board[board["seed_of"] == ""]
@@ -74,7 +79,7 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
         "y": 1,
         "yref": "paper",
         "yanchor": "bottom",
-        "text": f"chance {chance:.1f} %",
+        "text": f"chance {chance:.1f} % {among}".rstrip(),
         "showarrow": False,
         "font": {"color": theme.warning},
     }
@@ -111,11 +116,14 @@ def _ticks(further: pd.DataFrame, lines: dict[str, str], theme: Theme) -> dict[s
 def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     """Draw how well a model knows content against how well it knows the transformation, with both intervals.
 
+    Marks have their names next to them where there is room, and in the legend where there is none.
+
     Args:
         points: ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low``, ``style_high``.
     """
     styles = theme.model_styles(points["model"])
     places = place_labels(points["content"], points["style"], list(map(model_title, points["model"])))
+    unnamed = not all(label for label, _ in places)
     traces = []
     for point, (label, position) in zip(points.to_dict("records"), places, strict=True):
         color, symbol, _ = styles[point["model"]]
@@ -125,9 +133,10 @@ def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
                 "x": [point["content"] * 100],
                 "y": [point["style"] * 100],
                 "name": model_label(point["model"]),
-                "mode": "markers+text",
+                "mode": "markers+text" if label else "markers",
                 "text": [escape(label)],
                 "textposition": position,
+                "showlegend": not label,
                 "textfont": {"size": 11, "color": theme.text},
                 "marker": {"size": 13, "color": color, "symbol": symbol, "line": {"width": 2, "color": color}},
                 "error_x": _bar(point, "content", color),
@@ -137,11 +146,12 @@ def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
         )
     return base_figure(
         theme,
-        440,
+        500 if unnamed else 440,
         traces,
         {"title": "content: balanced accuracy (%)"},
         {"title": "transformation: balanced accuracy (%)"},
-        showlegend=False,
+        showlegend=unnamed,
+        legend=legend_below(),
     )
 
 

@@ -8,6 +8,7 @@ const BY = ["a", "b", "difference"];
 const WHOSE = ["a", "b", "either"];
 const COLORS = { class: "what was done", right: "right or wrong", strength: "weak to strong" };
 const CLAUSES = ["models", "where", "what", "out", "how"];
+const OWN_CLAUSES = ["where", "out", "how"];
 
 /**
  * Draw the explorer into `root`, which it fills, and promise it.
@@ -29,7 +30,8 @@ export async function explore(root, data, options = {}) {
 
 class Explorer {
   constructor(root, data, options) {
-    Object.assign(this, { root, data, options, hovered: null, preview: null, hint: false, scrolled: -1000 });
+    Object.assign(this, { root, data, options, hovered: null, preview: null, hint: true, scrolled: -1000 });
+    this.unasked = false; // the cell that is chosen was chosen by itself, at the first visit
     this.counting = new Counting(data);
     this.tasks = new Map(); // what is done before the next paint
     this.identity = data.classes.findIndex((one) => one.name === "identity");
@@ -46,9 +48,11 @@ class Explorer {
     await this.loaded(first.models);
     this.build();
     this.setTheme();
-    if (!options.selection?.panel && this.root.clientWidth < NARROW) first.panel = "list";
+    if (!options.selection?.panel && this.isNarrow) first.panel = "list";
     this.apply(first);
-    if (!options.selection && options.hint !== false) this.chooseFirstCell();
+    this.unasked = Boolean(first.what) && options.selection.unasked === true;
+    if (!options.selection && options.hint !== false && !options.own) this.chooseFirstCell();
+    if (options.own) this.giveWay();
     this.draw();
     this.watch();
   }
@@ -57,8 +61,10 @@ class Explorer {
     const appears = options.own && !this.options.own && OWN_READING in this.data.readings;
     Object.assign(this.options, options);
     this.setTheme();
-    if (appears) this.set({ reading: OWN_READING });
-    else this.draw();
+    if (appears) {
+      this.giveWay();
+      this.set({ reading: OWN_READING });
+    } else this.draw();
   }
 
   destroy() {
@@ -78,8 +84,8 @@ class Explorer {
   async select(selection) {
     const found = this.parsed(selection);
     await this.loaded(found.models);
-    this.hint = false;
     this.apply(found);
+    this.unasked = Boolean(found.what) && selection.unasked === true;
     this.draw();
   }
 
@@ -89,6 +95,10 @@ class Explorer {
   }
 
   // ------------------------------------------------------------------ the state, and its form in an address
+
+  get isNarrow() {
+    return this.root.clientWidth < NARROW;
+  }
 
   get models() {
     return this.state.models;
@@ -100,11 +110,13 @@ class Explorer {
   }
 
   apply(patch) {
-    const before = this.state, state = { ...before, ...patch };
+    // What nobody asked for would leave next to nothing of a first lasso: it gives way to the visitor's own choice.
+    const gives = this.unasked && OWN_CLAUSES.some((key) => patch[key]) ? { what: null } : {};
+    const before = this.state, state = { ...before, ...gives, ...patch };
     const moved = (slot) => state.reading !== before.reading || state.models[slot] !== before.models[slot];
     if (state.where && !patch.where && moved(state.where.slot)) state.where = null;
     this.maps.filter((map) => moved(map.slot)).forEach((map) => (map.zoom = HOME));
-    if ("what" in patch) this.hint = false;
+    if ("what" in { ...gives, ...patch }) this.unasked = false;
     if (CLAUSES.some((key) => key in patch)) this.pictures.rows = 1;
     this.preview = null;
     this.state = state;
@@ -124,8 +136,8 @@ class Explorer {
 
   /** Show a change while it is being made; `set` keeps it, and `cancel` takes it back. Then `end` is called. */
   tryOut(patch, end) {
-    const { where, how } = this.state;
-    this.trial ??= { before: { where, how }, end };
+    const { where, what, how } = this.state;
+    this.trial ??= { before: { where, what, how }, unasked: this.unasked, end };
     this.frame("change", () => {
       this.apply(patch);
       this.draw(true);
@@ -134,8 +146,11 @@ class Explorer {
 
   /** Return whether there was a change to take back. */
   cancel() {
-    if (this.trial) this.set(this.trial.before);
-    else return false;
+    if (!this.trial) return false;
+    const { before, unasked } = this.trial;
+    this.apply(before);
+    this.unasked = unasked;
+    this.set({});
     return true;
   }
 
@@ -155,6 +170,7 @@ class Explorer {
       reading: state.reading === Object.keys(data.readings)[0] ? undefined : state.reading,
       where: where ? { map: SLOTS[where.slot], polygon: where.polygon } : undefined,
       what: what ? { rows: names(what.rows), columns: names(what.columns), by: WHOSE[what.by] } : undefined,
+      unasked: this.unasked || undefined,
       out: out ? outcomes : undefined,
       how: how ?? undefined,
       by: by ? BY[by] : undefined,
@@ -200,7 +216,12 @@ class Explorer {
     const cell = counts.indexOf(Math.max(...counts));
     if (!counts[cell]) return;
     this.apply({ what: { rows: [Math.floor(cell / k)], columns: [cell % k], by: 0 } });
-    this.hint = true;
+    this.unasked = true;
+  }
+
+  /** Take away what was chosen by itself. */
+  giveWay() {
+    if (this.unasked) this.apply({ what: null });
   }
 
   // ------------------------------------------------------------------ what is clicked
@@ -301,7 +322,7 @@ class Explorer {
     event.preventDefault();
     const name = this.keepName.value.trim();
     if (!name) return;
-    const { kept, ...selection } = this.selection();
+    const { kept, unasked, ...selection } = this.selection();
     this.keepName.value = "";
     const others = this.state.kept.filter((one) => one.name !== name);
     this.set({ kept: [...others, { name, selection }].slice(-MOST_KEPT) }, `Kept as ${name}`);
@@ -621,6 +642,7 @@ class Explorer {
       return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}; `, names[other],
         ` names ${number(right[other])} of these right`, same, "."];
     }
+    if (!n) return ["No picture is chosen: take away a choice below."];
     const [a, b] = right.map((one) => percent(one, n, digits));
     const name = rows && `${rows.charAt(0).toUpperCase()}${rows.slice(1)}, `;
     const subject = `${name}${plural(n, "picture")}${where ? " enclosed" : ""}${few}: `;
@@ -661,14 +683,14 @@ class Explorer {
       const taking = { "aria-label": `Take away: ${text}`, onclick: () => this.set({ [key]: NONE[key] }) };
       return el("button.px-chip", taking, text, el("i", { "aria-hidden": "true" }, "\u00d7"));
     });
-    const next = isTouch() ? "touch a group, or another confusion; the cross on a choice takes it away."
-      : "draw around points on a map, or click another cell; Esc shows everything.";
+    const other = state.panel === "list" ? "confusion" : "cell";
+    const next = `draw around points on a map, or choose another ${other}; the cross on a choice takes it away.`;
     const closing = { "aria-label": "Close this hint", onclick: () => {
       this.hint = false;
       this.drawChips();
     } };
     fill(this.chips, chips, chips.length > 1 && el("button.px-clear", { onclick: () => this.set(NONE) }, "Clear all"),
-      this.hint && el("span.px-hint", `Try next: ${next}`, el("button", closing, "\u00d7")),
+      this.unasked && this.hint && el("span.px-hint", `Try next: ${next}`, el("button", closing, "\u00d7")),
       counting.isEmpty && el("span.px-hint", this.options.scope ?? ""));
     this.keepTitle.textContent = kept.length ? `Kept (${kept.length})` : "Keep";
     fill(this.keptList, kept.map((one) => {

@@ -113,7 +113,8 @@ class PointMap {
     if (!this.plane.clientWidth) return; // on a phone, the other map
     const { app } = this, { counting, shown } = app, { counts, total } = counting;
     this.select.value = this.model.name;
-    fill(this.readout, el("b", percent(counts.right[this.slot], counts.n)), " right",
+    fill(this.readout, el("b", percent(counts.right[this.slot], counts.n)),
+      counts.n < total.n ? " of chosen right" : " right",
       counts.n < total.n ? el("span", ` \u00b7 of all ${percent(total.right[this.slot], total.n)}`) : "");
     this.everything = counting.isEmpty && shown === counting;
     this.large = !this.everything && shown.n < LARGE_POINTS;

@@ -375,9 +375,9 @@ def _leaderboard(run: Run) -> str:
         f"(balanced accuracy), with 95{NBSP}% interval by photograph; chance is "
         f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%.</p>"
         '<div class="wide" tabindex="0" role="region" aria-label="Leaderboard"><table class="board"><thead><tr>'
-        '<th scope="col">model</th><th scope="col">trained by</th>'
-        '<th scope="col">of all</th><th scope="col" class="n">named right</th>'
-        '<th scope="col" class="n">interval</th><th scope="col">against the best</th></tr></thead>'
+        '<th scope="col">model</th><th scope="col" class="n">named right</th>'
+        f'<th scope="col" class="n">95{NBSP}% interval</th><th scope="col">0 to 100{NBSP}%</th>'
+        '<th scope="col">against the best</th><th scope="col">trained by</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></section>"
     )
 
@@ -391,11 +391,11 @@ def _board_row(row: Any, title: str, place: int, pale: bool) -> str:
     )
     cells = (
         f'<th scope="row" title="{name}">{title}</th>'
-        f"<td>{escape(row.objective)}</td>"
-        f"<td>{bar}</td>"
         f'<td class="n">{value}{NBSP}%</td>'
         f'<td class="n">{low} to {high}</td>'
+        f"<td>{bar}</td>"
         f"<td>{escape(standing(row)) if place else 'best'}</td>"
+        f"<td>{escape(row.objective)}</td>"
     )
     return f"<tr{' class=pale' if pale else ''}>{cells}</tr>"
 

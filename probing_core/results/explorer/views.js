@@ -31,8 +31,10 @@ class Matrix {
     roving(this.rows);
     roving(this.columns);
     const corner = [el("span.px-corner", el("span", "taken for"), el("span", "true")), el("span.px-n.px-n-head", "n")];
-    this.node = el("div.px-matrix", this.canvas, this.columns, this.rows, this.totals, corner);
-    this.node.style.setProperty("--k", classes.length);
+    this.grid = el("div.px-matrix", this.canvas, this.columns, this.rows, this.totals, corner);
+    this.grid.style.setProperty("--k", classes.length);
+    this.caption = el("p.px-quiet");
+    this.node = el("div.px-cells", this.grid, this.caption);
   }
 
   /** Return width and height of a cell. */
@@ -82,6 +84,10 @@ class Matrix {
   draw() {
     if (!this.node.clientWidth) return;
     const { app } = this, { theme, data, counting, state } = app, { counts, total } = counting, { what } = state;
+    // Before cells are measured: it takes their room.
+    this.caption.textContent = state.by === EITHER
+      ? `Points: percent of a row by B less that by A. Rows of fewer than ${FEW} pictures (n) are left empty.`
+      : `Percent of a row; bold, in rows of fewer than ${FEW} pictures (n): how many pictures.`;
     const k = data.classes.length, [cw, ch] = this.cell, ctx = context(this.canvas);
     const inRows = counting.flags(what?.rows ?? []), inColumns = counting.flags(what?.columns ?? []);
     const chosen = (list, cls) => String(Boolean(list?.includes(cls)));
@@ -144,10 +150,10 @@ class Matrix {
       ctx.stroke();
     }
     if (!shown) return;
-    const ink = luminance(color) > 0.34 ? theme.dark : theme.light;
+    const ink = luminance(color) > 0.19 ? theme.dark : theme.light; // the one that contrasts more
     const size = clamp(Math.min(cw * 0.9, ch * 0.72), 8.8, 11.5);
     ctx.font = `${few ? 700 : dim ? 400 : 500} ${size}px ${theme.font}`;
-    ctx.fillStyle = css(mix(ink, color, dim ? 0.35 : 0));
+    ctx.fillStyle = css(ink);
     Object.assign(ctx, { textAlign: "center", textBaseline: "middle" });
     const text = differs && (shown < 0 || cw >= 13) ? signed(shown, 0) : String(shown);
     ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + 0.4, width);
@@ -177,7 +183,7 @@ class List {
       return { row: Math.floor(cell / k), column: cell % k, both, most: Math.max(...both) };
     }).filter(({ row, column, most }) => most && (cls === null ? row !== column : row === cls));
     const shown = cells.filter((one) => one.most >= 0.01 * total).sort((one, other) => other.most - one.most)
-      .slice(0, Math.max(5, Math.floor((this.node.clientHeight - 64) / 36)));
+      .slice(0, app.isNarrow ? 8 : Math.max(5, Math.floor((this.node.clientHeight - 64) / 36)));
     const full = total || shown[0]?.most, folded = cells.length - shown.length;
     fill(this.node,
       el("p.px-lead", head),
@@ -291,9 +297,9 @@ class Outcomes {
     OUTCOME_ORDER.forEach((code, i) => {
       const count = outcomes[code], chosen = Boolean((state.out >> code) & 1), off = state.out !== 0 && !chosen;
       const ofAll = n < all ? ` \u00b7 of all ${percent(counting.total.outcomes[code], all)}` : "";
-      this.bars[i].style.width = percent(count, n, 2).replace(NBSP, "");
+      this.bars[i].style.width = `${n ? (100 * count) / n : 0}%`; // nothing chosen: no bar
       fill(this.buttons[i], this.marks[i], el("b", number(count)), el("span", ` ${words[code]} `),
-        el("small", percent(count, n) + ofAll));
+        n > 0 && el("small", percent(count, n) + ofAll));
       this.bars[i].classList.toggle("px-off", off);
       this.buttons[i].classList.toggle("px-off", off);
       this.buttons[i].ariaPressed = String(chosen);
@@ -341,7 +347,7 @@ class Pictures {
     this.more.hidden = ranked.length <= most;
     this.order = (pin === null ? ranked : [pin, ...ranked.filter((i) => i !== pin)]).slice(0, most);
     this.row.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-    const none = el("p.px-quiet", "No altered picture is chosen: take a clause away, or press Esc.");
+    const none = el("p.px-quiet", "No altered picture is chosen: take away a choice.");
     fill(this.row, this.order.length ? this.order.map((i, at) => this.card(i, at === 0)) : none);
   }
 
@@ -437,7 +443,7 @@ class PictureDialog {
     const near = kept?.subarray(5 * i, 5 * i + 5).filter((j) => j < data.tested);
     const points = [...(near ?? app.nearestOnMap(i, slot))];
     const how = kept ? [" Nearest in the embedding", model.title]
-      : [" Nearest on the map", `${model.title}; this run keeps no neighbors in the embedding`];
+      : [" Nearest on the map", `${model.title}; which are nearest in its embedding itself was not saved`];
     return el("div.px-near", el("div", badge(slot), el("b", how[0]), el("small", how[1])),
       el("div.px-nearest", points.map((j) => el("button", { onclick: () => this.open(j),
         "aria-label": `Open ${data.classes[data.truth[j]].title}` }, app.picture(j, "altered"), app.caption(j)))));

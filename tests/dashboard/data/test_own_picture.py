@@ -63,5 +63,6 @@ def test_a_picture_is_pinned_and_taken_away(open_app):
     shown = " ".join(one.value for one in app.markdown)
     assert "The star is" in shown
     assert "no place" in shown
+    assert "this model of the run cannot embed further pictures" in shown
     label(app, "button", "Take it away").click().run()
     assert not [button for button in app.button if button.key == "unpin"]

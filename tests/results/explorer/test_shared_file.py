@@ -18,6 +18,9 @@ from probing_core.results.explorer.shared_file import leaving
 from tests.results.explorer.counting import counts, points, random_selection
 
 MODELS = ["zoo/mae", "timm:tf_efficientnet_lite0", "baseline/pixels"]
+CORNERS = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
+"""Of a lasso, in shares of the map."""
+
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\">"
 
 
@@ -129,8 +132,7 @@ class TestInABrowser:
         assert page.locator(".px-chip").count() == 0
         everything = page.evaluate("() => explorer.counts().n")
         box = page.locator(".px-map-a .px-plane").bounding_box()
-        corners = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
-        at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+        at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in CORNERS]
         page.mouse.move(*at[0])
         page.mouse.down()
         for place in at[1:]:
@@ -156,6 +158,54 @@ class TestInABrowser:
         assert page.locator("dialog .px-says").count() == len(MODELS)
         page.keyboard.press("Escape")
         assert page.locator("dialog[open]").count() == 0
+
+    def test_the_cell_of_the_first_visit_gives_way_to_the_first_own_choice(self, shared, page):
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        first = page.evaluate("() => explorer.selection()")
+        assert first["unasked"]
+        page.get_by_role("tab", name="Largest confusions").click()  # nothing chosen by that
+        page.reload()
+        page.wait_for_selector(".px-chip")
+        assert page.evaluate("() => explorer.selection()") == first | {"panel": "list"}
+        box = page.locator(".px-map-a .px-plane").bounding_box()
+        at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in CORNERS]
+        page.mouse.move(*at[0])
+        page.mouse.down()
+        for place in at[1:]:
+            page.mouse.move(*place, steps=4)
+        page.wait_for_function("() => explorer.selection().where")
+        page.keyboard.press("Escape")  # what was there before the lasso is there again
+        assert page.evaluate("() => explorer.selection()") == first | {"panel": "list"}
+        page.mouse.up()
+        for clause in ("{where: {slot: 0, polygon: [-99999, -99999, 99999, -99999, 99999, 99999, -99999, 99999]}}",
+                       "{out: 2}", "{how: [0, 5]}"):  # fmt: skip
+            page.goto("about:blank")
+            page.goto(written.path.as_uri())
+            page.wait_for_selector(".px-chip")
+            page.evaluate(f"() => explorer.set({clause})")
+            chosen = page.evaluate("() => explorer.selection()")
+            assert "what" not in chosen
+            assert "unasked" not in chosen
+            assert page.evaluate("() => explorer.counts().n") > 0
+        page.goto("about:blank")
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        page.locator(".px-matrix .px-row").nth(1).click()  # a row that the visitor chooses is kept
+        page.evaluate("() => explorer.set({how: [0, 5]})")
+        assert page.evaluate("() => explorer.selection().what.rows.length") == 1
+
+    def test_of_nothing_no_share_is_shown(self, shared, page):
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        nowhere = {"where": {"map": "a", "polygon": [90000, 90000, 90001, 90000, 90001, 90001]}}
+        page.evaluate("(nowhere) => explorer.select(nowhere)", nowhere)
+        assert page.evaluate("() => explorer.counts().n") == 0
+        widths = page.locator(".px-stack i").evaluate_all("(all) => all.map((one) => one.style.width)")
+        assert widths == ["0%"] * 4
+        assert "%" not in page.locator(".px-whos").inner_text()
 
     def test_a_rectangle_encloses_by_keys(self, shared, page):
         run, written, _, _ = shared
