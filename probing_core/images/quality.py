@@ -38,6 +38,9 @@ FLAT = 0.5
 """Share of the squares of `SQUARE` pixels without detail above which a picture looks like a screenshot or a drawing
 (measured in docs/detector.md)."""
 
+PERHAPS_NO_PHOTOGRAPH = "perhaps no photograph"
+"""What is said of such a picture, on pages and in the flags of a scan."""
+
 SQUARE, EVEN = 4, 2
 """Side of a square, and values of 255 between its darkest and its brightest pixel that are no detail."""
 

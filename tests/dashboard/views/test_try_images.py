@@ -75,7 +75,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert card[PIXELS] == ["50 % cannot tell"], "its random probe is no better than the prior"
     assert len(change[PIXELS]) == 2
     assert "after JPEG" in texts(app)
-    label(app, "toggle", "Show them").set_value(True).run()
+    app = open_app("Try your images", samples="coffee/00,chelsea/01", show_neighbors="True")
     assert not app.exception
     assert "Pictures 1 to 8 of 8" in texts(app)
 
