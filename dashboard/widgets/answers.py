@@ -150,7 +150,9 @@ def short_answer(row: Row, flat: float = 0.0) -> str:
         return f"{PERHAPS_NO_PHOTOGRAPH} ({row['answer']})"
     if row["model"] == DETECTOR:
         return _answer_in_words(row)
-    return f"{row['answer']}: {transform_title(row['classes'][0]['class'])}" if row["answer"] in ALARMS else row["answer"]
+    return (
+        f"{row['answer']}: {transform_title(row['classes'][0]['class'])}" if row["answer"] in ALARMS else row["answer"]
+    )
 
 
 def photographs_as_altered(verdict: Mapping[str, Any]) -> str:

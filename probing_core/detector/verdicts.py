@@ -212,7 +212,7 @@ class Verdict:
         p: share of untouched photographs that seem as altered; None with too few of them for the level.
         n: how many photographs p is based on.
         level: share of untouched pictures that may alarm.
-        no_color: whether the picture has no color, so that the color group was left out.
+        no_color: whether the picture has hardly any color (`has_no_color`), so that the color group was left out.
         power: share of altered pictures that alarm at the level; None if not measured.
         odds: natural logarithm of the odds that it was altered, under a prior of one half.
     """

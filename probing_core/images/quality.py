@@ -50,7 +50,7 @@ UNEVEN, SPECKS = 8, 0.05
 
 def flaws(image: np.ndarray) -> list[str]:
     """Return one phrase for each flaw of a picture, (H, W, 3) ``uint8``, that its viewer should know of."""
-    small = _small(image)
+    small = as_measured(image)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     found = []
     if blur(gray) > BLURRED:
@@ -66,7 +66,8 @@ def flaws(image: np.ndarray) -> list[str]:
     return found
 
 
-def _small(image: np.ndarray) -> np.ndarray:
+def as_measured(image: np.ndarray) -> np.ndarray:
+    """Return the picture at the size at which flaws are measured; of the result, it returns the same."""
     longest = MAX_ASPECT * min(image.shape[:2])
     top, left = (max(0, (side - longest) // 2) for side in image.shape[:2])
     image = image[top : top + longest, left : left + longest]
@@ -111,7 +112,7 @@ def chroma(image: np.ndarray) -> float:
 
 def flatness(image: np.ndarray) -> float:
     """Return the share of the squares of a picture, (H, W, 3) ``uint8``, that have no detail; 0 where it has none."""
-    small = _small(image)
+    small = as_measured(image)
     height, width = (side // SQUARE for side in small.shape[:2])
     squares = small[: height * SQUARE, : width * SQUARE].reshape(height, SQUARE, width, SQUARE, 3)
     if not squares.size:

@@ -211,7 +211,7 @@ def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):
     assert page.tags["img"] == 100
     assert all(address.startswith("data:image/webp;base64,") for address in page.fetched)
     assert "http" not in re.sub(r"http-equiv", "", text)
-    assert all((out / __import__("urllib.parse").parse.unquote(link)).resolve().is_file() for link in page.links)
+    assert not page.links, "they would be dead for whoever is sent the page"
 
 
 def test_a_second_scan_measures_nothing(scanned, folder, made, monkeypatch):
@@ -250,8 +250,7 @@ def test_killed_five_times_it_ends_with_the_same_bytes(scanned, folder, made, tm
     }
     for name in RESULTS[:2]:
         assert (other / name).read_bytes() == (out / name).read_bytes()
-    relative = [re.sub(r'href="[^"]*"', "", (place / "index.html").read_text()) for place in (out, other)]
-    assert relative[0] == relative[1]
+    assert (out / "index.html").read_bytes() == (other / "index.html").read_bytes()
 
 
 def test_a_changed_file_is_scanned_again_and_others_are_not(made, folder, tmp_path, monkeypatch):
@@ -353,7 +352,7 @@ def test_the_name_of_a_folder_may_be_no_unicode(folder, made, tmp_path):
     shutil.copy(folder / "a" / "001.png", odd / "1.png")
     scan(odd, tmp_path / "out", made)
     page = (tmp_path / "out" / "index.html").read_text()
-    assert 'href="../odd%FF/1.png"' in page
+    assert "<td>1.png</td>" in page
     assert "Scan of odd?" in page
 
 
