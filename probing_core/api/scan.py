@@ -379,14 +379,18 @@ def _or(value: float, other: float) -> float:
 
 def verdict_in_words(verdict: str, flags: str) -> str:
     """Return a verdict for people: of what is perhaps no photograph, that comes first."""
-    return f"{PERHAPS_NO_PHOTOGRAPH} ({verdict})" if PERHAPS_NO_PHOTOGRAPH in flags.split("; ") else verdict
+    return f"{PERHAPS_NO_PHOTOGRAPH} ({verdict})" if _is_doubtful(flags) else verdict
+
+
+def _is_doubtful(flags: str) -> bool:
+    return PERHAPS_NO_PHOTOGRAPH in flags.split("; ")
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "path": row["path"],
         "verdict": row["verdict"],
-        "words": verdict_in_words(row["verdict"], row["flags"]),
+        "doubt": PERHAPS_NO_PHOTOGRAPH if _is_doubtful(row["flags"]) else "",
         "kind": "found" if row["verdict"] in ALARMS else "bad" if row["verdict"] == UNREADABLE else "fine",
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
         "done": f"{transform_title(row['class'])} ({row['group']})" if row["class"] else "",
