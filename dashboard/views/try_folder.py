@@ -160,7 +160,9 @@ def _examples_table(rows: Sequence[Row]) -> str:
             p = "" if found["p"] is None else unbroken(in_percent(found["p"], 1))
             named = transform_title(found["transform"]) if found["transform"] else ""
             flags = PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else ""
-            words = [verdict_in_words(rows[place]["answer"], flags), found["group"] or "", named, p]
+            texts = ["group", "class", "flags", "error"]
+    table = table.assign(**{name: table[name].fillna("") for name in texts})
+    words = [verdict_in_words(rows[place]["answer"], flags), found["group"] or "", named, p]
         picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
         cells = "".join(f"<td>{escape(word)}</td>" for word in words)
         lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
@@ -315,10 +317,12 @@ def _results(out: Path) -> None:
 
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:
     """Return a scan's table with names for people, without columns that are empty."""
+    texts = ["group", "class", "flags", "error"]
+    table = table.assign(**{name: table[name].fillna("") for name in texts})
     words = [verdict_in_words(*row) for row in zip(table["verdict"], table["flags"], strict=True)]
     titles = [transform_title(name) for name in table["class"]]
     shown = table.assign(**{"verdict": words, "class": titles})
-    empty = [name for name in ("flags", "error") if not shown[name].any()]
+    empty = [name for name in ("flags", "error") if not (shown[name] != "").any()]
     return shown.drop(columns=empty).rename(columns=NAMES)
 
 

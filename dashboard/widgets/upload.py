@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -110,7 +109,7 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
         help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Pictures are never saved: they are gone when the "
         "visit ends. One that the server refuses (status 429) came with too many others: drop it in again a minute "
         "later.",
-        on_change=partial(_brought(key).begin, []) if keep else None,
+        on_change=_brought(key).changed if keep else None,
     )
     chosen = files if isinstance(files, list) else [files] if files else []
     return read_uploads([*_kept(key, chosen), *chosen] if keep else chosen)
@@ -128,8 +127,9 @@ class _Brought:
     before: list[Any] = field(default_factory=list)
     now: list[Any] = field(default_factory=list)
 
-    def begin(self, now: list[Any]) -> None:
-        self.now = now
+    def changed(self) -> None:
+        """Begin anew with what is in the field, since the visitor has changed it."""
+        self.now = []
 
 
 def _brought(key: str) -> _Brought:
