@@ -160,9 +160,7 @@ def _examples_table(rows: Sequence[Row]) -> str:
             p = "" if found["p"] is None else unbroken(in_percent(found["p"], 1))
             named = transform_title(found["transform"]) if found["transform"] else ""
             flags = PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else ""
-            texts = ["group", "class", "flags", "error"]
-    table = table.assign(**{name: table[name].fillna("") for name in texts})
-    words = [verdict_in_words(rows[place]["answer"], flags), found["group"] or "", named, p]
+            words = [verdict_in_words(rows[place]["answer"], flags), found["group"] or "", named, p]
         picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
         cells = "".join(f"<td>{escape(word)}</td>" for word in words)
         lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
