@@ -174,10 +174,10 @@ def _controls(run: Run) -> tuple[list[str], str]:
 
 def _further(run: Run, able: Sequence[str]) -> str:
     """Return how many models of ``run`` are not ``able``, in words."""
-    missing = [model for model in run.models["name"] if model not in able]
-    several = "others" if len(missing) > 1 else "other"
-    further = "" if with_place(missing) else " (further trainings of models that do)"
-    return f"the {len(missing)} {several}{further}"
+    names = list(run.models["name"])
+    missing = set(names) - set(able)
+    further = "" if missing & set(with_place(names)) else ", all further trainings of models that do,"
+    return f"the other {len(missing)}{further}"
 
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
