@@ -48,9 +48,8 @@ def pick_prior() -> float:
         "lower; the models look once.",
     )
     st.caption(
-        "The models' answers follow this share, and so does how sure the detector is that nothing was done. Whether "
-        "the detector alarms does not: an alarm says that few untouched photographs seem as altered, however many of "
-        "your pictures are."
+        "The models' answers follow this share, and so does how sure the detector is of *untouched*. Its alarms do "
+        "not: they compare a picture with untouched photographs alone."
     )
     return prior
 
