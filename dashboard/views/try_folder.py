@@ -22,6 +22,7 @@ from dashboard.text import hint, plain, unbroken
 from dashboard.widgets import access, answers, asking, messages, pickers, tables
 from probing_core.api.scan import ABOUT_Q, CHUNKS, TABLE, promise_of, verdict_in_words
 from probing_core.compute.names import DETECTOR
+from probing_core.detector.verdicts import group_in_words
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, flatness
 from probing_core.measures.notation import in_percent, transform_title
@@ -40,7 +41,8 @@ FEW_ROWS = 6
 
 LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
 
-SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
+SHOWN = ("path", "verdict", "group", "group_probability", "class", "p", "q", "flags", "error")
+"""Columns of a scan's table that are read and downloaded."""
 
 NAMES = {
     "path": "Picture",
@@ -160,7 +162,8 @@ def _examples_table(rows: Sequence[Row]) -> str:
             p = "" if found["p"] is None else unbroken(in_percent(found["p"], 1))
             named = transform_title(found["transform"]) if found["transform"] else ""
             flags = PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else ""
-            words = [verdict_in_words(rows[place]["answer"], flags), found["group"] or "", named, p]
+            group = group_in_words(found["group"], found["group_probability"]) if found["group"] else ""
+            words = [verdict_in_words(rows[place]["answer"], flags), group, named, p]
         picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
         cells = "".join(f"<td>{escape(word)}</td>" for word in words)
         lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
@@ -299,12 +302,12 @@ def _results(out: Path) -> None:
             hide_index=True,
             key=f"scan-table-{out.name}",
             height="content" if len(shown) <= FEW_ROWS else 500,
-            row_height=THUMBNAIL,
+            row_height=THUMBNAIL + 2,  # from 64 px upwards text is wrapped
             column_config={
                 "": st.column_config.ImageColumn(width="small"),
-                NAMES["p"]: st.column_config.NumberColumn(help=answers.ABOUT_AS_ALTERED, format="percent"),
-                NAMES["q"]: st.column_config.NumberColumn(help=ABOUT_Q, format="percent"),
-                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width="large"),
+                NAMES["p"]: st.column_config.NumberColumn(help=answers.ABOUT_AS_ALTERED, format="%.1f %%"),
+                NAMES["q"]: st.column_config.NumberColumn(help=ABOUT_Q, format="%.1f %%"),
+                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width="medium"),
             },
         )
         tables.download(table, f"scan-table-{out.name}")
@@ -317,11 +320,15 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
     """Return a scan's table with names for people, without columns that are empty."""
     texts = ["group", "class", "flags", "error"]
     table = table.assign(**{name: table[name].fillna("") for name in texts})
-    words = [verdict_in_words(*row) for row in zip(table["verdict"], table["flags"], strict=True)]
-    titles = [transform_title(name) for name in table["class"]]
-    shown = table.assign(**{"verdict": words, "class": titles})
+    found = {
+        "verdict": map(verdict_in_words, table["verdict"], table["flags"]),
+        "group": map(group_in_words, table["group"], table["group_probability"]),
+        "class": map(transform_title, table["class"]),
+    }
+    shown = table.assign(**{name: list(words) for name, words in found.items()})
+    shown = shown.assign(**{name: 100 * shown[name] for name in ("p", "q") if name in shown})
     empty = [name for name in ("flags", "error") if not (shown[name] != "").any()]
-    return shown.drop(columns=empty).rename(columns=NAMES)
+    return shown.drop(columns=["group_probability", *empty]).rename(columns=NAMES)
 
 
 def _thumbnails(out: Path, table: pd.DataFrame) -> list[str | None]:

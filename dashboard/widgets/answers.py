@@ -15,6 +15,7 @@ from dashboard.text import plain
 from probing_core.charts import Theme
 from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
+from probing_core.detector.verdicts import group_in_words
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent, model_title, transform_title
 
@@ -23,9 +24,6 @@ PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 ALARMS = (ALTERED, RATHER_ALTERED)
 
-
-PERHAPS = 0.6
-"""A group with a smaller probability is named with *perhaps*."""
 
 AS_ALTERED = "Untouched photos as altered"
 ABOUT_AS_ALTERED = (
@@ -89,7 +87,7 @@ def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: f
     words = row["answer"].capitalize()
     if row["answer"] in ALARMS:
         share = in_percent(verdict["group_probability"])
-        group = f"perhaps {plain(verdict['group'])}" if _is_vague(verdict) else plain(verdict["group"])
+        group = plain(group_in_words(verdict["group"], verdict["group_probability"]))
         named = f"{plain(transform_title(verdict['transform']))} ({in_percent(verdict['transform_probability'])})"
         return f"**{words}: {group}** ({share}), most like {named}. {why}.{_true_alarms(verdict, prior)}{end}"
     finds = ""
@@ -102,17 +100,12 @@ def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: f
     return f"**{words}**. {why}.{finds}{end}"
 
 
-def _is_vague(verdict: Mapping[str, Any]) -> bool:
-    """Return whether the group of an alarm is uncertain."""
-    return verdict["group_probability"] < PERHAPS
-
-
 def _answer_in_words(row: Row) -> str:
     """Return the answer of the detector with the group that it names, if it does."""
     if row["answer"] not in ALARMS:
         return row["answer"]
     verdict = row["verdict"]
-    return f"{row['answer']}: {'perhaps ' if _is_vague(verdict) else ''}{verdict['group']}"
+    return f"{row['answer']}: {group_in_words(verdict['group'], verdict['group_probability'])}"
 
 
 def _true_alarms(verdict: Mapping[str, Any], prior: float) -> str:

@@ -32,7 +32,16 @@ from probing_core.compute.live import PictureCrops, cut
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads, picture_pool
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
-from probing_core.detector.verdicts import ALARMS, LEVEL, MIN_BEYOND, Calibration, Judge, is_enough, score_of
+from probing_core.detector.verdicts import (
+    ALARMS,
+    LEVEL,
+    MIN_BEYOND,
+    Calibration,
+    Judge,
+    group_in_words,
+    is_enough,
+    score_of,
+)
 from probing_core.errors import BadConfig, BadImage, one_line
 from probing_core.images import Image, encode_webp, inspect
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, as_measured, flatness, flaws
@@ -140,13 +149,14 @@ def decode(file: File, view: int) -> Decoded:
     except BadImage as error:
         return Decoded(row | {"error": str(error)})
     crops = cut(picture.image, view)
+    no_color = has_no_color(crops.whole)
     found = {
-        "no_color": has_no_color(crops.whole),
+        "no_color": no_color,
         "width": picture.width,
         "height": picture.height,
         "thumbnail": encode_webp(small(picture.image), 60),
     }
-    return Decoded(row | found, tuple(flags_of(picture.image, picture.notes, crops, found["no_color"])), crops)
+    return Decoded(row | found, tuple(flags_of(picture.image, picture.notes, crops, no_color)), crops)
 
 
 def flags_of(image: Image, notes: Sequence[str], crops: PictureCrops, no_color: bool) -> list[str]:
@@ -393,10 +403,14 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "doubt": PERHAPS_NO_PHOTOGRAPH if _is_doubtful(row["flags"]) else "",
         "kind": "found" if row["verdict"] in ALARMS else "bad" if row["verdict"] == UNREADABLE else "fine",
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
-        "done": f"{transform_title(row['class'])} ({row['group']})" if row["class"] else "",
+        "done": _done(row["class"], row["group"], row["group_probability"]) if row["class"] else "",
         "numbers": [(repr(_or(row[name], 2.0)), _percent(row[name])) for name in ("p", "q")],
         "remark": row["error"] or row["flags"],
     }
+
+
+def _done(transform: str, group: str, probability: float) -> str:
+    return f"{group_in_words(group, probability).capitalize()}: {transform_title(transform)}"
 
 
 def _percent(share: float) -> str:
@@ -518,8 +532,8 @@ def _promise(judge: Judge, n: int, trusting: bool) -> str:
         enough = f"{MIN_BEYOND / judge.level:.0f} or more"
         return (
             f"Calibrated on untouched photographs of the run{_numbers(judge)}, not on pictures of your source: no "
-            f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (`--clean "
-            f"FOLDER`, on the page the field Pictures that you trust)."
+            f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (--clean "
+            f"FOLDER; on the page Try your images, the field Pictures that you trust)."
         )
     rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
     more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."

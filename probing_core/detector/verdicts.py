@@ -202,6 +202,15 @@ SURE = 5
 """A p of the level divided by this, or less, is called altered, and up to the level rather altered."""
 
 
+PERHAPS = 0.6
+"""A group with a smaller probability is named with *perhaps*."""
+
+
+def group_in_words(group: str, probability: float) -> str:
+    """Return what was done for people: ``blur``, or ``perhaps blur`` where that is uncertain."""
+    return f"perhaps {group}" if group and probability < PERHAPS else group
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the detector finds in one picture: ``verdict`` in its row of ``probing predict --json``.

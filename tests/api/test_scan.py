@@ -189,7 +189,16 @@ class Page(HTMLParser):
 
 def test_the_page_marks_alarms_and_nothing_else(tmp_path):
     answers = (*ANSWERS, "unreadable")
-    rows = {"path": answers, "verdict": answers, "class": "", "group": "", "error": "", "flags": "", "thumbnail": b""}
+    rows = {
+        "path": answers,
+        "verdict": answers,
+        "class": "",
+        "group": "",
+        "group_probability": 1.0,
+        "error": "",
+        "flags": "",
+        "thumbnail": b"",
+    }
     write_page(tmp_path, tmp_path, [pd.DataFrame(rows).assign(p=0.005, q=np.nan)], dict.fromkeys(answers, 1), [])
     marks = re.findall('<td class="([a-z]+)">(.*?)</td>', (tmp_path / "index.html").read_text())
     assert {answer for mark, answer in marks if mark == "found"} == {"altered", "rather altered"}
