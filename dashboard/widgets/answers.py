@@ -155,8 +155,8 @@ def photographs_as_altered(verdict: Mapping[str, Any]) -> str:
 def which_to_believe(
     decided: Row, rows: Sequence[Row], flat: float, flagged: bool, right: tuple[float, float] | None
 ) -> str:
-    """Return why the verdict and the models may differ, and which of them to go by; empty for what is perhaps no
-    photograph, where neither means much.
+    """Return why the verdict and the models may differ, and which of them to go by: neither, for what is
+    perhaps no photograph. Without rows the text is empty.
 
     Args:
         decided: row of the detector.
@@ -165,8 +165,10 @@ def which_to_believe(
         flagged: whether flags of the picture are shown.
         right: lowest and highest balanced accuracy of the models on pictures of the run; None if not measured.
     """
-    if flat > FLAT or not rows:
+    if not rows:
         return ""
+    if flat > FLAT:
+        return "The models learned from photographs, too: their answers mean as little."
     alarms = decided["answer"] in ALARMS
     share = sum(row["answer"] in ALARMS for row in rows) / len(rows)
     differ = share < 0.5 if alarms else share >= 0.5

@@ -118,7 +118,8 @@ def test_verdict_and_models_that_differ_are_told_apart():
         assert ("Flags" in text) == (differ and altered < 0.5)
         assert "60 % to 81 %" in text
     assert "guessing" not in which_to_believe(detector(0.95), few, 0.0, False, None)
-    assert not which_to_believe(detector(0.95), few, FLAT + 0.1, False, None)
+    assert "as little" in which_to_believe(detector(0.95), few, FLAT + 0.1, False, None)
+    assert not which_to_believe(detector(0.95), [], 0.0, False, None)
 
 
 def test_of_the_models_that_notice_what_most_of_them_name_is_told_and_nothing_in_a_tie():
