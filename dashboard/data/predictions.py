@@ -115,6 +115,14 @@ def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
     return () if power is None else power.hardly_detected
 
 
+def balanced_accuracies(run: Run) -> tuple[float, float] | None:
+    """Return the lowest and the highest balanced accuracy, altered or not, of the models of ``run`` on pictures that
+    it tested; None where it has no such answers."""
+    measured = cache.trust(run).get(cache.HELD_OUT, {})
+    values = [found.accuracy.value for found, _ in measured.values()]
+    return (min(values), max(values)) if values else None
+
+
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
     """Start the imports and the loading that the first answer needs: the detector, where there is one, and ``models``.
 

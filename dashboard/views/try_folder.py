@@ -18,11 +18,13 @@ from dashboard.data import cache, examples, predictions
 from dashboard.data.predictions import Row
 from dashboard.jobs import processes, scans
 from dashboard.page import fragment
-from dashboard.text import plain, unbroken
-from dashboard.widgets import access, asking, messages, pickers, tables
-from probing_core.api.scan import CHUNKS, TABLE, promise_of
+from dashboard.text import hint, plain, unbroken
+from dashboard.widgets import access, answers, asking, messages, pickers, tables
+from probing_core.api.scan import ABOUT_Q, CHUNKS, TABLE, promise_of, verdict_in_words
 from probing_core.compute.names import DETECTOR
+from probing_core.detector.verdicts import group_in_words
 from probing_core.errors import BadConfig, ProbingError, one_line
+from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, flatness
 from probing_core.measures.notation import in_percent, transform_title
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace
@@ -31,8 +33,6 @@ from probing_core.run.progress import Report
 
 UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
 MAX_LETTERS = 50
-ABOUT_P = "Share of untouched photographs that seem as altered: at most 5 % of them are called altered."
-
 THUMBNAIL = 64
 """Pixels of the height of a row with a thumbnail."""
 
@@ -41,11 +41,24 @@ FEW_ROWS = 6
 
 LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
 
-SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
+SHOWN = ("path", "verdict", "group", "group_probability", "class", "p", "q", "flags", "error")
+"""Columns of a scan's table that are read and downloaded."""
+
+NAMES = {
+    "path": "Picture",
+    "verdict": "Verdict",
+    "group": "Group",
+    "class": "Transformation",
+    "p": answers.AS_ALTERED,
+    "q": "False discoveries",
+    "flags": "Flags",
+    "error": "Why it cannot be read",
+}
+"""Column of a scan's table -> its name on the page; in files it keeps its own."""
 
 
 def show() -> None:
-    """Show the form of a scan, a sample of its folder, and the scans of this computer."""
+    """Show the form of a scan, the scans of this computer, and what comes out for examples."""
     st.markdown(
         "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
         "dashboard runs, and nothing in it is changed."
@@ -56,12 +69,10 @@ def show() -> None:
         messages.empty("No run here has a detector of alterations; runs made with `--calibrate-on CORPUS` have one.")
     elif allowed:
         _form(able)
-    sample = st.container()
     if allowed:
         _scans()
     if able:
-        with sample:  # last, since its first answer waits for the detector to be loaded
-            _sample(able)
+        _sample(able)
 
 
 def scans_dir() -> Path:
@@ -121,6 +132,7 @@ def _sample(able: list[RunPlace]) -> None:
     crops = [predictions.crops_of(run, examples.example(name)) for name in names]
     rows = asking.rows(run, [DETECTOR], dict(zip(names, crops, strict=True)))
     place.html(_examples_table(rows))
+    flags = [PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else "" for name in names]
     table = pd.DataFrame(
         {
             "path": [row["image"] for row in rows],
@@ -128,9 +140,15 @@ def _sample(able: list[RunPlace]) -> None:
             "group": [row["verdict"]["group"] for row in rows],
             "class": [row["verdict"]["transform"] for row in rows],
             "p": [row["verdict"]["p"] for row in rows],
+            "flags": flags,
         }
     )
     tables.download(table, "scan-examples", "This table as CSV")
+
+
+@st.cache_resource(show_spinner=False, max_entries=len(examples.NAMES))
+def _is_no_photograph(name: str) -> bool:
+    return flatness(examples.example(name).image) > FLAT
 
 
 def _examples_table(rows: Sequence[Row]) -> str:
@@ -143,14 +161,16 @@ def _examples_table(rows: Sequence[Row]) -> str:
             found = rows[place]["verdict"]
             p = "" if found["p"] is None else unbroken(in_percent(found["p"], 1))
             named = transform_title(found["transform"]) if found["transform"] else ""
-            words = [rows[place]["answer"], found["group"] or "", named, p]
+            flags = PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else ""
+            group = group_in_words(found["group"], found["group_probability"]) if found["group"] else ""
+            words = [verdict_in_words(rows[place]["answer"], flags), group, named, p]
         picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
         cells = "".join(f"<td>{escape(word)}</td>" for word in words)
         lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Path", "Verdict", "Group", "Transformation"))
-    about = f'<th scope="col" title="{escape(ABOUT_P)}">Untouched as altered</th>'
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Picture", "Verdict", "Group", "Transformation"))
+    about = f'<th scope="col" title="{escape(answers.ABOUT_AS_ALTERED)}">{answers.AS_ALTERED}</th>'
     return (
-        f'<table class="examples"><thead><tr><th scope="col">Picture</th>{heads}{about}</tr></thead>'
+        f'<table class="examples"><thead><tr><th scope="col"></th>{heads}{about}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
 
@@ -274,25 +294,41 @@ def _results(out: Path) -> None:
         st.caption(plain(promise))
         if table["q"].isna().all():
             table = table.drop(columns="q")
-        shown = table.sort_values("p", na_position="last")
-        table = table.loc[shown.index]
+        table = table.sort_values("p", na_position="last")
+        shown = _for_people(table)
         shown.insert(0, "", _thumbnails(out, table))
         st.dataframe(
             shown,
             hide_index=True,
             key=f"scan-table-{out.name}",
             height="content" if len(shown) <= FEW_ROWS else 500,
-            row_height=THUMBNAIL,
+            row_height=THUMBNAIL + 2,  # from 64 px upwards text is wrapped
             column_config={
                 "": st.column_config.ImageColumn(width="small"),
-                "p": st.column_config.NumberColumn(help=ABOUT_P, format="%.3f"),
-                "q": st.column_config.NumberColumn(format="%.3f"),
+                NAMES["p"]: st.column_config.NumberColumn(help=answers.ABOUT_AS_ALTERED, format="%.1f %%"),
+                NAMES["q"]: st.column_config.NumberColumn(help=ABOUT_Q, format="%.1f %%"),
+                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width="medium"),
             },
         )
         tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
         label, name = "The page with thumbnails", f"{out.name}.html"
         tables.download_file(page_file.read_bytes, f"scan-page-{out.name}", label, name, "text/html")
+
+
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a scan's table with names for people, without columns that are empty."""
+    texts = ["group", "class", "flags", "error"]
+    table = table.assign(**{name: table[name].fillna("") for name in texts})
+    found = {
+        "verdict": map(verdict_in_words, table["verdict"], table["flags"]),
+        "group": map(group_in_words, table["group"], table["group_probability"]),
+        "class": map(transform_title, table["class"]),
+    }
+    shown = table.assign(**{name: list(words) for name, words in found.items()})
+    shown = shown.assign(**{name: 100 * shown[name] for name in ("p", "q") if name in shown})
+    empty = [name for name in ("flags", "error") if not (shown[name] != "").any()]
+    return shown.drop(columns=["group_probability", *empty]).rename(columns=NAMES)
 
 
 def _thumbnails(out: Path, table: pd.DataFrame) -> list[str | None]:

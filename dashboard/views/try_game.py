@@ -23,7 +23,8 @@ NAMES = {"identity": "untouched"}
 
 ABOUT = (
     "The models are asked which of all transformations was applied, and are right here where theirs is of the right "
-    "group. They were tested on these pictures and learned from others."
+    "group. They were tested on these pictures and learned from others. All models of the run play, also those that "
+    "have no probe for new pictures."
 )
 
 
@@ -140,6 +141,13 @@ def _play_again() -> None:
     state.choose("game", game.new_game())
 
 
+def _more_often(better: int, models: int) -> str:
+    """Return how many of the ``models`` are ahead of the visitor, as a sentence without its full stop."""
+    if not better:
+        return f"None of the {models} models was right more often"
+    return f"{better} of the {models} models {'was' if better == 1 else 'were'} right more often"
+
+
 def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str]) -> None:
     truths = {number: game.alteration_of(run, asked[number])[1] for number in guesses}
     table = game.standing(given, guesses, truths)
@@ -147,7 +155,7 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
     better = int((table["right"] > mine).sum())
     st.header("So far" if len(guesses) < game.ROUNDS else "The result")
     st.markdown(
-        f"You were right **{mine} of {len(guesses)}** times, and {better} of {len(table) - 1} models more often."
+        f"You were right **{mine} of {len(guesses)}** times. {_more_often(better, len(table) - 1)}."
         f"{' The address of this page has the same ten pictures for somebody else.' if len(guesses) > 1 else ''}"
     )
     tables.show_table(

@@ -25,6 +25,7 @@ from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
 from probing_core.measures.notation import decimal, model_title, model_titles
+from probing_core.measures.seeds import with_place
 from probing_core.results import Run
 from probing_core.transforms import bank
 
@@ -93,7 +94,7 @@ def _pictures(run: Run) -> None:
     below = st.container()
     with below:
         first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
-        _change(replace(asked, models=first), pictures, opened)
+        _change(replace(asked, models=first), pictures[opened])
         _neighbors(run, crops, first)
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
@@ -105,7 +106,7 @@ def _choose_pictures() -> list[VisitorPicture]:
     found = []
     left, right = st.container(key="pick-several").columns(2)
     with left:
-        found += upload.upload("Your pictures", "try-upload")
+        found += upload.upload("Your pictures", "try-upload", keep=True)
     with right:
         corpus = cache.corpus(cache.PACKAGED)
         ids = list(corpus.rows["image_id"])
@@ -158,12 +159,25 @@ def _controls(run: Run) -> tuple[list[str], str]:
         alone = pickers.toggle("Ask some models only", "some", help=f"Else all {len(able)} that can predict answer.")
     if not alone:
         messages.left_out(run.models["name"], able, NO_PROBE)
+        if len(run.models) > len(able):
+            st.caption(
+                f"{len(able)} of the run's {len(run.models)} models answer: of {_further(run, able)} the run holds "
+                "what was measured, but no probe for new pictures."
+            )
         first = state.stored_choices("models", able)
         state.check("models", "Models", run.models["name"], first)
         return [*first, *(m for m in able if m not in first)], task
     models = pickers.pick_models(run, default=AT_ONCE)
     messages.left_out(models, able, NO_PROBE)
     return [m for m in models if m in able] or able[:1], task
+
+
+def _further(run: Run, able: Sequence[str]) -> str:
+    """Return how many models of ``run`` are not ``able``, in words."""
+    names = list(run.models["name"])
+    missing = set(names) - set(able)
+    further = "" if missing & set(with_place(names)) else ", all further trainings of models that do,"
+    return f"the other {len(missing)}{further}"
 
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
@@ -178,8 +192,8 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> 
             {
                 "": data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False),
                 "picture": name,
-                "answer": answers.short_answer(row),
-                "why": answers.as_altered(decided["verdict"]) if decided else "",
+                "answer": answers.short_answer(row, _flat(picture) if decided else 0.0),
+                answers.AS_ALTERED: answers.photographs_as_altered(decided["verdict"]) if decided else "",
                 "width × height": f"{width:,} × {height:,}",
             }
         )
@@ -197,6 +211,7 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> 
             "answer": st.column_config.TextColumn(
                 help=f"By {'the detector' if asked == DETECTOR else model_title(asked)}."
             ),
+            answers.AS_ALTERED: st.column_config.TextColumn(help=answers.ABOUT_AS_ALTERED),
         },
     )
     tables.download(table.drop(columns=""), "pictures", "This table as CSV")
@@ -233,8 +248,8 @@ def _card(
                 hardly = predictions.hardly_detected(
                     asked.run, crops.kind == "combined", decided["verdict"]["no_color"]
                 )
-                answers.show_answer(decided, hardly, _flat(picture))
-            sentence, bars = st.empty(), st.empty()
+                answers.show_answer(decided, hardly, _flat(picture), asked.prior)
+            between, sentence, bars = st.empty(), st.empty(), st.empty()
             st.caption(answers.ABOUT_ROWS)
             details = pickers.fold("Every class by every model", "show-classes")
 
@@ -244,6 +259,10 @@ def _card(
             found += asked.rows([model], {name: crops}, f"Asking {model_title(model)}")
             bars.html(answers.models_table({name: found}, theme, waiting[number:]))
         sentence.markdown(answers.noticed(found))
+        if decided is not None:
+            right = predictions.balanced_accuracies(asked.run)
+            reason = answers.which_to_believe(decided, found, _flat(picture), bool(picture.notes), right)
+            between.markdown(reason)
         if details:
             with details:
                 table = predictions.class_table(found)
@@ -271,13 +290,18 @@ def _flatness(key: str, _image: np.ndarray) -> float:
 
 
 @fragment
-def _change(asked: Question, pictures: dict[str, VisitorPicture], opened: str) -> None:
-    st.header("Change a picture and watch", help=hint("strength"))
-    left, right = st.columns(2)
-    picture = pictures[pickers.select("Picture", "change-picture", list(pictures), opened, where=left)]
+def _change(asked: Question, picture: VisitorPicture) -> None:
+    if box := pickers.fold("Change this picture and watch", "show-change"):
+        with box:
+            _changed(asked, picture)
+
+
+def _changed(asked: Question, picture: VisitorPicture) -> None:
     entries = {t.name: t for t in bank() if t.group != "identity"}
     labels = {t.name: f"{t.group} · {named(t.name)}" for t in entries.values()}
-    transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
+    transform = entries[
+        pickers.select("Transformation", "transform", list(entries), names=labels, help=hint("strength"))
+    ]
     run = asked.run
     step = strength_slider(picture, run.recipe.view, transform)
     # Untouched it is the picture of the card, and has the card's answers.
@@ -287,10 +311,11 @@ def _change(asked: Question, pictures: dict[str, VisitorPicture], opened: str) -
     if not rows:
         return  # why stands on the page
     done = with_strength(transform.name, step.strength, 3)
-    st.markdown(f"First answers **before**, and **after {done}**, of the picture as the models receive it:")
+    st.markdown(f"First answers **before**, and **after {done}**, about the part that models see:")
+    seen = "a square of" if before.kind == "direct" else "a square, and parts at their own scale, of"
     st.caption(
-        f"Before is the picture itself, as above; after is one view of {run.recipe.view} pixels, reduced and cut as "
-        "the pictures of the run are."
+        f"Before: {seen} {run.recipe.view} pixels, as on the card. After: one square of {run.recipe.view} pixels, "
+        "reduced and cut as the pictures of the run are."
     )
     both = {when: [row for row in rows if row["image"] == when] for when in ("before", "after")}
     st.html(answers.models_table(both, cache.theme()))
@@ -299,12 +324,13 @@ def _change(asked: Question, pictures: dict[str, VisitorPicture], opened: str) -
 
 @fragment
 def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> None:
-    st.header(
-        "Neighbors in the run",
-        help="The pictures of the run whose embeddings are nearest to that of yours.",
-    )
-    if not pickers.toggle("Show them", "neighbors"):
-        return
+    if box := pickers.fold("Neighbors in the run", "show-neighbors"):
+        with box:
+            _found(run, crops, models)
+
+
+def _found(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> None:
+    st.caption("The pictures of the run whose embeddings are nearest to that of yours.")
     able = neighbors.searchable(run, models)
     if not able:
         gallery.embeddings_missing(run, "neighbors")
@@ -323,9 +349,17 @@ def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> N
     found, similarity = near[model, which]
     rows = run.sample_rows(found).assign(similarity=similarity)
     gallery.show(
-        run, rows, "neighbors-gallery", lambda r: f"{named(r.transform)}, {r.label}, cosine {decimal(r.similarity, 2)}"
+        run,
+        rows,
+        "neighbors-gallery",
+        lambda r: f"{named(r.transform)}, {_for_people(r.label)}, cosine {decimal(r.similarity, 2)}",
     )
     tables.download(rows, "neighbors", "Neighbors as CSV")
+
+
+def _for_people(label: str) -> str:
+    """Return the name of what a photograph shows as words: ``cougar body`` for ``cougar_body``."""
+    return label.replace("_", " ")
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -14,26 +15,41 @@ from dashboard.text import plain
 from probing_core.charts import Theme
 from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
-from probing_core.images.quality import FLAT
+from probing_core.detector.verdicts import group_in_words
+from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent, model_title, transform_title
 
-PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
+PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+"""About evenly spaced by their odds, one half in the middle."""
 
 ALARMS = (ALTERED, RATHER_ALTERED)
 
 
+AS_ALTERED = "Untouched photos as altered"
+ABOUT_AS_ALTERED = (
+    "Of untouched photographs, how many seem as altered to the detector as this picture. Where it is 5 % or less, the "
+    "picture is called altered."
+)
+"""Title of a column on how rare a picture would be among untouched photographs, and its explanation."""
+
+
 def pick_prior() -> float:
     """Return the share of altered pictures before any is looked at, which the visitor selects."""
-    return state.choice(
+    prior = state.choice(
         st.select_slider,
         "Share of such pictures that are altered",
         "prior",
         PRIOR,
         PRIORS,
         format_func=in_percent,
-        help="What is expected before looking. Of pictures from a camera few are altered, and every answer is more "
-        "careful; the models look once.",
+        help="What is expected before looking. Of pictures from a camera few are altered, and every probability is "
+        "lower; the models look once.",
     )
+    st.caption(
+        "The models' answers follow this share, and so does how sure the detector is of *untouched*. Its alarms do "
+        "not: they compare a picture with untouched photographs alone."
+    )
+    return prior
 
 
 def detectors(rows: Sequence[Row]) -> Row | None:
@@ -41,37 +57,39 @@ def detectors(rows: Sequence[Row]) -> Row | None:
     return next((row for row in rows if row["model"] == DETECTOR and row["verdict"]["p"] is not None), None)
 
 
-def show_answer(row: Row, hardly_detected: Sequence[str], flat: float) -> None:
+def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: float = PRIOR) -> None:
     """Show what was done to a picture, how certain that is, and what cannot be detected.
 
     Args:
         row: of the detector.
         hardly_detected: groups of which the detector finds less than half.
         flat: share of the picture without detail (`probing_core.images.quality.flatness`).
+        prior: share of such pictures that are altered.
     """
-    alarms = row["answer"] in ALARMS
+    alarms = row["answer"] in ALARMS and flat <= FLAT
     # Nothing is shown in green: it may be an alteration that the detector misses.
     icon = ":material/edit:" if alarms else ":material/help:" if flat > FLAT else ":material/check:"
-    (st.warning if alarms else st.info)(answer(row, hardly_detected, flat), icon=icon)
+    (st.warning if alarms else st.info)(answer(row, hardly_detected, flat, prior), icon=icon)
 
 
-def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0) -> str:
-    """Return one line of Markdown for the arguments of `show_answer`."""
+def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: float = PRIOR) -> str:
+    """Return a few sentences of Markdown for the arguments of `show_answer`."""
     verdict = row["verdict"]
     why = as_altered(verdict)
-    end = " It has no color, so color was not judged." if verdict["no_color"] else ""
+    why = f"{why[0].upper()}{why[1:]}"
+    end = " It has hardly any color, so color was not judged." if verdict["no_color"] else ""
     if flat > FLAT:
-        end = (
-            f" {in_percent(flat)} of it has no detail, as in screenshots and drawings; the detector knows photographs "
-            f"alone, so the answer means little.{end}"
+        return (
+            f"**{PERHAPS_NO_PHOTOGRAPH.capitalize()}**: {in_percent(flat)} of it has no detail, as in screenshots and "
+            f"drawings. The detector knows photographs alone, so the answer means little: {_answer_in_words(row)}. "
+            f"{why}.{end}"
         )
     words = row["answer"].capitalize()
     if row["answer"] in ALARMS:
+        share = in_percent(verdict["group_probability"])
+        group = plain(group_in_words(verdict["group"], verdict["group_probability"]))
         named = f"{plain(transform_title(verdict['transform']))} ({in_percent(verdict['transform_probability'])})"
-        group = f"{plain(verdict['group'])}** ({in_percent(verdict['group_probability'])})"
-        return f"**{words}: {group}, perhaps {named}. {why[0].upper()}{why[1:]}.{end}"
-    if flat > FLAT:
-        words = f"Perhaps no photograph, {row['answer']}"
+        return f"**{words}: {group}** ({share}), most like {named}. {why}.{_true_alarms(verdict, prior)}{end}"
     finds = ""
     if verdict["power"] is not None:
         hardly = f" (of {', '.join(hardly_detected)} less than half)" if hardly_detected else ""
@@ -79,7 +97,26 @@ def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0) -> str:
             f" The detector finds {in_percent(verdict['power'])} of altered pictures of this size{hardly}, where "
             f"{in_percent(verdict['level'])} of untouched ones alarm."
         )
-    return f"**{words}**: {why}.{finds}{end}"
+    return f"**{words}**. {why}.{finds}{end}"
+
+
+def _answer_in_words(row: Row) -> str:
+    """Return the answer of the detector with the group that it names, if it does."""
+    if row["answer"] not in ALARMS:
+        return row["answer"]
+    verdict = row["verdict"]
+    return f"{row['answer']}: {group_in_words(verdict['group'], verdict['group_probability'])}"
+
+
+def _true_alarms(verdict: Mapping[str, Any], prior: float) -> str:
+    """Return a sentence on how many alarms are right where few pictures are altered; empty where half of them are."""
+    if prior >= PRIOR or verdict["power"] is None:
+        return ""
+    right, wrong = prior * verdict["power"], (1 - prior) * verdict["level"]
+    return (
+        f" Where {in_percent(prior)} of such pictures are altered, about {in_percent(right / (right + wrong))} of all "
+        "alarms are right."
+    )
 
 
 def as_altered(verdict: Mapping[str, Any]) -> str:
@@ -87,8 +124,7 @@ def as_altered(verdict: Mapping[str, Any]) -> str:
 
     p is (1 + their number) / (n + 1).
     """
-    n = verdict["n"]
-    as_high = round(verdict["p"] * (n + 1)) - 1
+    n, as_high = verdict["n"], _as_high(verdict)
     if as_high == 0:
         return f"none of {n:,} untouched photographs seems as altered as this picture"
     return (
@@ -96,21 +132,70 @@ def as_altered(verdict: Mapping[str, Any]) -> str:
     )
 
 
-def short_answer(row: Row) -> str:
-    """Return the answer of a row in a few words, for a table of pictures."""
-    if row["answer"] not in ALARMS:
-        return row["answer"]
-    named = row["verdict"]["group"] if row["model"] == DETECTOR else transform_title(row["classes"][0]["class"])
-    return f"{row['answer']}: {named}"
+def _as_high(verdict: Mapping[str, Any]) -> int:
+    return round(verdict["p"] * (verdict["n"] + 1)) - 1
+
+
+def short_answer(row: Row, flat: float = 0.0) -> str:
+    """Return the answer of a row in a few words, for a table of pictures; ``flat`` as of `show_answer`."""
+    if flat > FLAT:
+        return f"{PERHAPS_NO_PHOTOGRAPH} ({row['answer']})"
+    if row["model"] == DETECTOR:
+        return _answer_in_words(row)
+    return (
+        f"{row['answer']}: {transform_title(row['classes'][0]['class'])}" if row["answer"] in ALARMS else row["answer"]
+    )
+
+
+def photographs_as_altered(verdict: Mapping[str, Any]) -> str:
+    """Return how many untouched photographs seem as altered, for a column: ``291 of 1,508``."""
+    return f"{_as_high(verdict):,} of {verdict['n']:,}"
+
+
+def which_to_believe(
+    decided: Row, rows: Sequence[Row], flat: float, flagged: bool, right: tuple[float, float] | None
+) -> str:
+    """Return why the verdict and the models may differ, and which of them to go by: neither, for what is
+    perhaps no photograph. Without rows the text is empty.
+
+    Args:
+        decided: row of the detector.
+        rows: of the models.
+        flat: as of `show_answer`.
+        flagged: whether flags of the picture are shown.
+        right: lowest and highest balanced accuracy of the models on pictures of the run; None if not measured.
+    """
+    if not rows:
+        return ""
+    if flat > FLAT:
+        return "The models learned from photographs, too: their answers mean as little."
+    alarms = decided["answer"] in ALARMS
+    share = sum(row["answer"] in ALARMS for row in rows) / len(rows)
+    differ = share < 0.5 if alarms else share >= 0.5
+    measured = (
+        ""
+        if right is None
+        else f" They are right in {in_percent(right[0])} to {in_percent(right[1])} of cases, where guessing is in 50 % "
+        "(Methods and data)."
+    )
+    flags = " Flags say how a picture looks, also straight from a camera." if flagged and differ and not alarms else ""
+    return (
+        f"{'**The two differ; go by the verdict.** ' if differ else ''}The detector was trained to find alterations, "
+        f"and alarms at {in_percent(decided['verdict']['level'])} of untouched photographs. The models were trained "
+        f"for something else: their answers show what an embedding holds, not whether your picture was altered."
+        f"{measured}{flags}"
+    )
 
 
 def noticed(rows: Sequence[Row]) -> str:
-    """Return how many of the models notice that a picture was altered, and what most of these name."""
+    """Return how many of the models notice that a picture was altered, and what most of these name, if one is named
+    most."""
     alarming = [transform_title(row["classes"][0]["class"]) for row in rows if row["answer"] in ALARMS]
     untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in rows)
     torn = sum(row["answer"] == CANNOT_TELL for row in rows)
-    most = max(dict.fromkeys(alarming), key=alarming.count, default="")
-    agree = f", {alarming.count(most)} of them {most}" if len(alarming) > 1 else f", {most}" if most else ""
+    (most, count), (_, second) = [*Counter(alarming).most_common(2), ("", 0), ("", 0)][:2]
+    most = most if count > second else ""
+    agree = f", {count} of them {most}" if len(alarming) > 1 and most else f", {most}" if most else ""
     call = "calls" if len(alarming) == 1 else "call"
     return (
         f"{len(alarming)} of {len(rows)} models {call} the picture altered{agree}; {untouched} untouched, and {torn} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,9 @@ MAX_BYTES_ON_A_PAGE = 512 * 2**20
 
 MAX_BYTES_OF_ALL_VISITORS = psutil.virtual_memory().total // 4
 """Size of the decoded pictures of all visitors at most."""
+
+MAX_KEPT_BYTES = 64 * 2**20
+"""Size of the encoded uploads that a session keeps at most while other pages are shown; the oldest go first."""
 
 MAX_CONCURRENT_DECODES = 2
 """Pictures decoded at once at most, since decoding takes several times the memory of a picture."""
@@ -93,8 +96,12 @@ def _flaws(key: str, _image: np.ndarray) -> list[str]:
     return flaws(_image)
 
 
-def upload(label: str, key: str, several: bool = True) -> list[VisitorPicture]:
-    """Show an upload field and return its pictures; the decoder is selected by content, not by the name's ending."""
+def upload(label: str, key: str, several: bool = True, keep: bool = False) -> list[VisitorPicture]:
+    """Show an upload field and return its pictures; the decoder is selected by content, not by the name's ending.
+
+    Args:
+        keep: whether the files stay for the visit when another page is shown, up to `MAX_KEPT_BYTES`.
+    """
     files = st.file_uploader(
         label,
         accept_multiple_files=several,
@@ -103,8 +110,50 @@ def upload(label: str, key: str, several: bool = True) -> list[VisitorPicture]:
         help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Pictures are never saved: they are gone when the "
         "visit ends. One that the server refuses (status 429) came with too many others: drop it in again a minute "
         "later.",
+        on_change=_brought(key).changed if keep else None,
     )
-    return read_uploads(files if isinstance(files, list) else [files] if files else [])
+    chosen = files if isinstance(files, list) else [files] if files else []
+    return read_uploads([*_kept(key, chosen), *chosen] if keep else chosen)
+
+
+@dataclass
+class _Brought:
+    """Files of a visitor, encoded as they came, which take little memory.
+
+    Attributes:
+        before: those that were in the field when another page was shown.
+        now: those in the field.
+    """
+
+    before: list[Any] = field(default_factory=list)
+    now: list[Any] = field(default_factory=list)
+
+    def changed(self) -> None:
+        """Begin anew with what is in the field, since the visitor has changed it."""
+        self.now = []
+
+
+def _brought(key: str) -> _Brought:
+    return st.session_state.setdefault(f"_brought-{key}", _Brought())
+
+
+def _kept(key: str, chosen: list[Any]) -> list[Any]:
+    """Return the files that the field ``key`` has lost because another page was shown, and offer to remove them.
+
+    Streamlit empties a field that is not on the page. Where the visitor empties it, the change is heard first.
+    """
+    brought = _brought(key)
+    if brought.now and not chosen:
+        brought.before += brought.now
+        while sum(file.size for file in brought.before) > MAX_KEPT_BYTES:
+            brought.before.pop(0)
+    brought.now = chosen
+    if brought.before:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            names = ", ".join(plain(printable(file.name)) for file in brought.before)
+            st.caption(f"From before: {names}", width="stretch")
+            st.button("Remove", key=f"remove-{key}", on_click=brought.before.clear)
+    return brought.before
 
 
 def flags(picture: VisitorPicture) -> None:

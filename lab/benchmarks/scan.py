@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.made_run import KEY, make_run
-from probing_core.api.scan import File, decode, find_files, scan, small
+from probing_core.api.scan import File, decode, find_files, flags_of, scan, small
 from probing_core.compute.live import cut
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, one_core_threads, opencv_on_one_thread
@@ -83,7 +83,7 @@ def run(size: Size) -> dict[str, dict[str, object]]:
 
 def _parts(folder: Path, detector: Detector) -> dict[str, float]:
     """Processor seconds of what is done to all pictures."""
-    seconds = dict.fromkeys(("decode", "cut", "measure", "judge", "thumbnail"), 0.0)
+    seconds = dict.fromkeys(("decode", "cut", "flags", "measure", "judge", "thumbnail"), 0.0)
 
     def timed(name: str, work: Callable):
         begun = time.process_time()
@@ -95,6 +95,7 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
         for path in sorted(folder.iterdir()):
             picture = timed("decode", lambda path=path: inspect(path, path.name)).image
             crops = timed("cut", lambda picture=picture: cut(picture, VIEW))
+            timed("flags", lambda picture=picture, crops=crops: flags_of(picture, (), crops, no_color=False))
             X = timed("measure", lambda crops=crops: features(crops.pictures))
             timed("judge", lambda X=X: detector.log_probabilities(X))
             timed("thumbnail", lambda picture=picture: encode_webp(small(picture), 60))

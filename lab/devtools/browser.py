@@ -72,7 +72,7 @@ ADDRESSES = {
     "retrieval": "retrieval",
     "retrieval-search": "retrieval?part=search",
     "retrieval-duplicates": "retrieval?part=duplicates",
-    "try-your-images": "try?samples=chelsea/00&transform=jpeg",
+    "try-your-images": "try?samples=chelsea/00&show-change=True&transform=jpeg",
     "try-a-folder": "try?part=folder",
     "try-you-against-the-models": "try?part=game&game=1",
     "new-run": "new-run",

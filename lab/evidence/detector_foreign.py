@@ -33,7 +33,7 @@ from probing_core.transforms.base import Image
 
 LIBRARIES = ("albumentations", "imagecorruptions")
 GRAY = "gray"
-"""The operation that removes all color: such a picture gets the flag `no color` and is not called altered for it."""
+"""The operation that removes all color: a picture gets the flag `has no color` and is not called altered for it."""
 
 BATCH = 20
 """Photographs altered by one call of the other library."""

@@ -71,7 +71,7 @@ SHOTS = (
     Shot("", explore, 2.2),
     Shot("leaderboard", scroll, 1.6),
     Shot("transformations?part=one&transform=fog", strengths, 0.9),
-    Shot("try?samples=chelsea/00&transform=jpeg", scroll, 2.0),
+    Shot("try?samples=chelsea/00&show-change=True&transform=jpeg", scroll, 2.0),
 )
 
 

@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -33,10 +32,20 @@ from probing_core.compute.live import PictureCrops, cut
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads, picture_pool
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
-from probing_core.detector.verdicts import ALARMS, LEVEL, MIN_BEYOND, Calibration, Judge, is_enough, score_of
+from probing_core.detector.verdicts import (
+    ALARMS,
+    LEVEL,
+    MIN_BEYOND,
+    Calibration,
+    Judge,
+    group_in_words,
+    is_enough,
+    score_of,
+)
 from probing_core.errors import BadConfig, BadImage, one_line
 from probing_core.images import Image, encode_webp, inspect
-from probing_core.measures.notation import decimal, in_percent
+from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, as_measured, flatness, flaws
+from probing_core.measures.notation import in_percent, transform_title
 from probing_core.paths import leads_out
 from probing_core.run import revisions
 from probing_core.run.atomic import written_atomically
@@ -110,7 +119,7 @@ class Decoded:
 
     Attributes:
         row: `COLUMNS` except ``q``, and ``thumbnail``, as of a file that cannot be judged.
-        notes: on how the picture was read.
+        notes: its flags: on how the picture was read, and the flaws that it has.
         crops: None where the file cannot be read.
     """
 
@@ -140,13 +149,26 @@ def decode(file: File, view: int) -> Decoded:
     except BadImage as error:
         return Decoded(row | {"error": str(error)})
     crops = cut(picture.image, view)
+    no_color = has_no_color(crops.whole)
     found = {
-        "no_color": has_no_color(crops.whole),
+        "no_color": no_color,
         "width": picture.width,
         "height": picture.height,
         "thumbnail": encode_webp(small(picture.image), 60),
     }
-    return Decoded(row | found, picture.notes, crops)
+    return Decoded(row | found, tuple(flags_of(picture.image, picture.notes, crops, no_color)), crops)
+
+
+def flags_of(image: Image, notes: Sequence[str], crops: PictureCrops, no_color: bool) -> list[str]:
+    """Return the flags of a picture, as on the page Try your images, and first what matters to its verdict."""
+    reduced = as_measured(image)
+    flawed = flaws(reduced)
+    kinds = {
+        PERHAPS_NO_PHOTOGRAPH: flatness(reduced) > FLAT,
+        "hardly any color": no_color and "has no color" not in flawed,
+        "large": crops.kind == "combined",
+    }
+    return [*(kind for kind, there in kinds.items() if there), *notes, *flawed]
 
 
 def examine(
@@ -158,7 +180,6 @@ def examine(
     if crops is None:
         return row
     verdict = judge.verdict(detect(detector, [crops])[0], row["no_color"])
-    kinds = {"no color": row["no_color"], "large": crops.kind == "combined"}
     return row | {
         "verdict": verdict.answer(),
         "group": verdict.group or "",
@@ -167,7 +188,7 @@ def examine(
         "group_probability": _number(verdict.group_probability),
         "class_probability": _number(verdict.transform_probability),
         "n": verdict.n,
-        "flags": "; ".join([*(kind for kind, there in kinds.items() if there), *decoded.notes]),
+        "flags": "; ".join(decoded.notes),
     }
 
 
@@ -316,6 +337,10 @@ def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) 
             file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
 
 
+ABOUT_P = "Share of untouched photographs that seem as altered as the picture: at most 5 % of them are called altered."
+ABOUT_Q = "False discovery rate: share of untouched pictures among all that seem at least as altered as this one."
+"""What the columns ``p`` and ``q`` say."""
+
 PAGE = "index.html"
 TEMPLATE = Path(__file__).with_name("scan.html")
 
@@ -340,10 +365,14 @@ def write_page(
     notes = [*about, f"{total:,} files; {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."]
     if len(worst) < total:
         notes.append(f"The page shows the {len(worst):,} that are least likely to be untouched; the tables hold all.")
-    here = os.path.relpath(folder.resolve(), out.resolve())
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        title=f"Scan of {folder.name}", notes=notes, counts=counts, rows=[_shown(row, here) for row in worst]
+        title=f"Scan of {folder.name}",
+        notes=notes,
+        counts=counts,
+        about_p=ABOUT_P,
+        about_q=ABOUT_Q if any(not np.isnan(row["q"]) for row in worst) else "",
+        rows=[_shown(row) for row in worst],
     )
     write_atomically(out / PAGE, page.encode(errors="replace"))
 
@@ -358,18 +387,34 @@ def _or(value: float, other: float) -> float:
     return other if np.isnan(value) else float(value)
 
 
-def _shown(row: dict[str, Any], here: str) -> dict[str, Any]:
-    address = f"{here}/{row['path']}".replace(os.sep, "/")
+def verdict_in_words(verdict: str, flags: str) -> str:
+    """Return a verdict for people: of what is perhaps no photograph, that comes first."""
+    return f"{PERHAPS_NO_PHOTOGRAPH} ({verdict})" if _is_doubtful(flags) else verdict
+
+
+def _is_doubtful(flags: str) -> bool:
+    return PERHAPS_NO_PHOTOGRAPH in flags.split("; ")
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "path": row["path"],
         "verdict": row["verdict"],
+        "doubt": PERHAPS_NO_PHOTOGRAPH if _is_doubtful(row["flags"]) else "",
         "kind": "found" if row["verdict"] in ALARMS else "bad" if row["verdict"] == UNREADABLE else "fine",
-        "address": quote(address, errors="surrogateescape"),
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
-        "done": f"{row['class']} ({row['group']})" if row["class"] else "",
-        "numbers": [(repr(_or(row[name], 2.0)), decimal(row[name])) for name in ("p", "q")],
+        "done": _done(row["class"], row["group"], row["group_probability"]) if row["class"] else "",
+        "numbers": [(repr(_or(row[name], 2.0)), _percent(row[name])) for name in ("p", "q")],
         "remark": row["error"] or row["flags"],
     }
+
+
+def _done(transform: str, group: str, probability: float) -> str:
+    return f"{group_in_words(group, probability).capitalize()}: {transform_title(transform)}"
+
+
+def _percent(share: float) -> str:
+    return "" if np.isnan(share) else in_percent(share, 1)
 
 
 MARK = "scan.txt"
@@ -487,8 +532,8 @@ def _promise(judge: Judge, n: int, trusting: bool) -> str:
         enough = f"{MIN_BEYOND / judge.level:.0f} or more"
         return (
             f"Calibrated on untouched photographs of the run{_numbers(judge)}, not on pictures of your source: no "
-            f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (the option "
-            f"--clean, a field of Try your images)."
+            f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (--clean "
+            f"FOLDER; on the page Try your images, the field Pictures that you trust)."
         )
     rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
     more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."

@@ -202,6 +202,15 @@ SURE = 5
 """A p of the level divided by this, or less, is called altered, and up to the level rather altered."""
 
 
+PERHAPS = 0.6
+"""A group with a smaller probability is named with *perhaps*."""
+
+
+def group_in_words(group: str, probability: float) -> str:
+    """Return what was done for people: ``blur``, or ``perhaps blur`` where that is uncertain."""
+    return f"perhaps {group}" if group and probability < PERHAPS else group
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the detector finds in one picture: ``verdict`` in its row of ``probing predict --json``.
@@ -212,7 +221,7 @@ class Verdict:
         p: share of untouched photographs that seem as altered; None with too few of them for the level.
         n: how many photographs p is based on.
         level: share of untouched pictures that may alarm.
-        no_color: whether the picture has no color, so that the color group was left out.
+        no_color: whether the picture has hardly any color (`has_no_color`), so that the color group was left out.
         power: share of altered pictures that alarm at the level; None if not measured.
         odds: natural logarithm of the odds that it was altered, under a prior of one half.
     """

@@ -38,6 +38,9 @@ FLAT = 0.5
 """Share of the squares of `SQUARE` pixels without detail above which a picture looks like a screenshot or a drawing
 (measured in docs/detector.md)."""
 
+PERHAPS_NO_PHOTOGRAPH = "perhaps no photograph"
+"""What is said of such a picture, on pages and in the flags of a scan."""
+
 SQUARE, EVEN = 4, 2
 """Side of a square, and values of 255 between its darkest and its brightest pixel that are no detail."""
 
@@ -47,7 +50,7 @@ UNEVEN, SPECKS = 8, 0.05
 
 def flaws(image: np.ndarray) -> list[str]:
     """Return one phrase for each flaw of a picture, (H, W, 3) ``uint8``, that its viewer should know of."""
-    small = _small(image)
+    small = as_measured(image)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     found = []
     if blur(gray) > BLURRED:
@@ -63,7 +66,8 @@ def flaws(image: np.ndarray) -> list[str]:
     return found
 
 
-def _small(image: np.ndarray) -> np.ndarray:
+def as_measured(image: np.ndarray) -> np.ndarray:
+    """Return the picture at the size at which flaws are measured; of the result, it returns the same."""
     longest = MAX_ASPECT * min(image.shape[:2])
     top, left = (max(0, (side - longest) // 2) for side in image.shape[:2])
     image = image[top : top + longest, left : left + longest]
@@ -108,7 +112,7 @@ def chroma(image: np.ndarray) -> float:
 
 def flatness(image: np.ndarray) -> float:
     """Return the share of the squares of a picture, (H, W, 3) ``uint8``, that have no detail; 0 where it has none."""
-    small = _small(image)
+    small = as_measured(image)
     height, width = (side // SQUARE for side in small.shape[:2])
     squares = small[: height * SQUARE, : width * SQUARE].reshape(height, SQUARE, width, SQUARE, 3)
     if not squares.size:

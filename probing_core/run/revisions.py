@@ -26,7 +26,7 @@ VERDICTS = 4
 DETECTOR = 3
 """Of what the detector of alterations learns from, and how."""
 
-SCAN = 2
+SCAN = 3
 """Of what a scan finds in a file: in the key of every chunk of one."""
 
 SCORING = 7

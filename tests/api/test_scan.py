@@ -189,7 +189,16 @@ class Page(HTMLParser):
 
 def test_the_page_marks_alarms_and_nothing_else(tmp_path):
     answers = (*ANSWERS, "unreadable")
-    rows = {"path": answers, "verdict": answers, "class": "", "group": "", "error": "", "flags": "", "thumbnail": b""}
+    rows = {
+        "path": answers,
+        "verdict": answers,
+        "class": "",
+        "group": "",
+        "group_probability": 1.0,
+        "error": "",
+        "flags": "",
+        "thumbnail": b"",
+    }
     write_page(tmp_path, tmp_path, [pd.DataFrame(rows).assign(p=0.005, q=np.nan)], dict.fromkeys(answers, 1), [])
     marks = re.findall('<td class="([a-z]+)">(.*?)</td>', (tmp_path / "index.html").read_text())
     assert {answer for mark, answer in marks if mark == "found"} == {"altered", "rather altered"}
@@ -211,7 +220,7 @@ def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):
     assert page.tags["img"] == 100
     assert all(address.startswith("data:image/webp;base64,") for address in page.fetched)
     assert "http" not in re.sub(r"http-equiv", "", text)
-    assert all((out / __import__("urllib.parse").parse.unquote(link)).resolve().is_file() for link in page.links)
+    assert not page.links, "they would be dead for whoever is sent the page"
 
 
 def test_a_second_scan_measures_nothing(scanned, folder, made, monkeypatch):
@@ -250,8 +259,7 @@ def test_killed_five_times_it_ends_with_the_same_bytes(scanned, folder, made, tm
     }
     for name in RESULTS[:2]:
         assert (other / name).read_bytes() == (out / name).read_bytes()
-    relative = [re.sub(r'href="[^"]*"', "", (place / "index.html").read_text()) for place in (out, other)]
-    assert relative[0] == relative[1]
+    assert (out / "index.html").read_bytes() == (other / "index.html").read_bytes()
 
 
 def test_a_changed_file_is_scanned_again_and_others_are_not(made, folder, tmp_path, monkeypatch):
@@ -353,7 +361,7 @@ def test_the_name_of_a_folder_may_be_no_unicode(folder, made, tmp_path):
     shutil.copy(folder / "a" / "001.png", odd / "1.png")
     scan(odd, tmp_path / "out", made)
     page = (tmp_path / "out" / "index.html").read_text()
-    assert 'href="../odd%FF/1.png"' in page
+    assert "<td>1.png</td>" in page
     assert "Scan of odd?" in page
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_jpeg, read_image
-from probing_core.images.quality import FLAT, _small, blur, border, chroma, contrast, flatness, flaws, noise
+from probing_core.images.quality import FLAT, as_measured, blur, border, chroma, contrast, flatness, flaws, noise
 from probing_core.transforms import resolve
 
 RNG = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def test_photographs_have_none(photographs):
 )
 def test_what_the_bank_does_at_its_strongest_is_found(photographs, name, flaw):
     transform = resolve(name)
-    photographs = [_small(image) for image in photographs]  # strengths are of pictures about as small
+    photographs = [as_measured(image) for image in photographs]  # strengths are of pictures about as small
     strongest = [transform.apply(image, transform.strongest, np.random.default_rng(0)) for image in photographs]
     named = [any(found.startswith(flaw) for found in flaws(image)) for image in strongest]
     assert sum(named) >= 8, named
@@ -94,7 +94,7 @@ def test_compression_hides_few_borders(photographs, quality, side):
     for photograph in photographs:
         picture = cv2.resize(photograph, (side, side), interpolation=cv2.INTER_AREA)
         framed = cv2.copyMakeBorder(picture, side // 12, side // 12, 0, 0, cv2.BORDER_CONSTANT)
-        found.append(border(_small(read_image(encode_jpeg(framed, quality=quality)))))
+        found.append(border(as_measured(read_image(encode_jpeg(framed, quality=quality)))))
     assert sum(share == pytest.approx(1 / 7, abs=0.03) for share in found) >= 7, found
 
 
@@ -116,8 +116,8 @@ def test_a_picture_that_is_even_along_an_axis_is_not_blurred(turned):
 
 def test_of_a_very_long_picture_the_middle_is_judged():
     long = np.zeros((300, 20_000, 3), np.uint8)
-    assert _small(long).shape == (256, 256 * 8, 3)
-    assert _small(long.swapaxes(0, 1)).shape == (256 * 8, 256, 3)
+    assert as_measured(long).shape == (256, 256 * 8, 3)
+    assert as_measured(long.swapaxes(0, 1)).shape == (256 * 8, 256, 3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 300, 3), (300, 2, 3), (15, 15, 3), (2, 3, 3)])

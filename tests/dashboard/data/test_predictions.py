@@ -12,6 +12,7 @@ from dashboard import rights
 from dashboard.data import predictions
 from dashboard.data.predictions import CachedPredictor
 from probing_core.api.predictor import Predictor
+from probing_core.api.trust import held_out, noticed
 from probing_core.compute.live import PictureCrops
 from probing_core.models import hub
 from probing_core.results import Run
@@ -126,3 +127,10 @@ def test_only_a_visitor_with_rights_has_models_downloaded(made_run, crops, monke
     predictions._prepare(Predictor(run), [MODEL])
     assert asked == [allowed, False]
     assert hub._downloads.get()
+
+
+def test_how_often_models_are_right_is_what_methods_and_data_says(made_run):
+    run = Run.open(made_run)
+    rows = held_out(run, run.live_models)
+    right = [noticed(mine).accuracy.value for _, mine in rows.groupby("model")] if len(rows) else []
+    assert predictions.balanced_accuracies(run) == ((min(right), max(right)) if right else None)

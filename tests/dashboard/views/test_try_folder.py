@@ -48,8 +48,8 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "**holiday** — complete" in unescaped(app)
     assert "2 untouched, 1 altered" in unescaped(app)
     assert "no rate is promised" in unescaped(app)
-    assert "q" not in app.dataframe[0].value  # none without clean pictures
-    assert list(app.dataframe[0].value["path"]) == ["b.png", "a.png", "c.png"]
+    assert "False discoveries" not in app.dataframe[0].value  # none without clean pictures
+    assert list(app.dataframe[0].value["Picture"]) == ["b.png", "a.png", "c.png"]
 
 
 def test_the_results_of_a_scan_that_ends_while_it_is_watched_are_open(open_app, holiday):
@@ -59,7 +59,7 @@ def test_the_results_of_a_scan_that_ends_while_it_is_watched_are_open(open_app, 
     app = open_app("Try your images", part="folder")
     assert not app.dataframe
     progress.write_text(done)
-    assert list(app.run().dataframe[0].value["path"]) == ["b.png", "a.png", "c.png"]
+    assert list(app.run().dataframe[0].value["Picture"]) == ["b.png", "a.png", "c.png"]
     assert not open_app("Try your images", part="folder").dataframe, "nobody has watched it"
 
 
@@ -71,7 +71,7 @@ def test_rows_have_the_addresses_of_their_thumbnails_whatever_their_order(open_a
     pq.write_table(pa.table({"thumbnail": [b"a", b"b", b"c"]}), chunks / "chunk-000000.parquet")
     os.utime(holiday / TABLE, ns=(1, 1))
     shown = open_app("Try your images", part="folder", show_scan_holiday="True").dataframe[0].value
-    assert list(shown["path"]) == ["b.png", "a.png", "c.png"]
+    assert list(shown["Picture"]) == ["b.png", "a.png", "c.png"]
     assert [address.rsplit("/", 1)[1] for address in shown[""]] == ["1", "0", "2"]
 
 

@@ -28,6 +28,7 @@ from probing_core.run.live import LoadedModels
 from probing_core.run.store import Store
 from tests.conftest import scene
 from tests.dashboard.app_reading import address, first_answers, label, texts, unescaped
+from tests.dashboard.conftest import PAGES
 from tests.images.test_images import BAD
 
 PIXELS = model_title("baseline/pixels")
@@ -67,7 +68,8 @@ def test_try_your_images_goes_on_past_bad_files(open_app, half):
 
 
 def test_try_packaged_photographs_at_any_strength(open_app):
-    app = open_app("Try your images", samples="coffee/00,chelsea/01", transform="jpeg", question="group")
+    chosen = {"samples": "coffee/00,chelsea/01", "show_change": "True", "transform": "jpeg", "question": "group"}
+    app = open_app("Try your images", **chosen)
     assert not app.exception
     assert list(pictures_of(app)["picture"]) == ["coffee/00", "chelsea/01"]
     card, change = first_answers(app)
@@ -75,7 +77,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert card[PIXELS] == ["50 % cannot tell"], "its random probe is no better than the prior"
     assert len(change[PIXELS]) == 2
     assert "after JPEG" in texts(app)
-    label(app, "toggle", "Show them").set_value(True).run()
+    app = open_app("Try your images", samples="coffee/00,chelsea/01", show_neighbors="True")
     assert not app.exception
     assert "Pictures 1 to 8 of 8" in texts(app)
 
@@ -155,7 +157,8 @@ def test_before_a_change_at_no_strength_and_in_python_it_is_the_answer_of_the_ca
     shutil.copytree(made_run, run)
     Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, -1.0).to_bytes(), "made")
     chosen = {"run": run, "models": "baseline/pixels", "transform": "fog"}
-    card, change = first_answers(open_app("Try your images", samples="coffee/00", strength="-4", **chosen))
+    faint = {"samples": "coffee/00", "strength": "-4", "show_change": "True"}
+    card, change = first_answers(open_app("Try your images", **faint, **chosen))
     (slider,) = first_answers(open_app("Explore", part="strength", picture="coffee/00", strength="-4", **chosen))
     assert [card[PIXELS][0]] * 3 == [*change[PIXELS], *slider[PIXELS]]
     assert card[PIXELS] != ["50 % cannot tell"]
@@ -199,8 +202,28 @@ def _upload_two(open_app) -> tuple[int, list[str]]:
     files.run()
     assert not app.exception
     several = [d.value for d in app.dataframe if "picture" in d.value]
-    answered = len(several[0]) if several else len(first_answers(app)) // 2  # a card, and the change below it
+    answered = len(several[0]) if several else len(first_answers(app))
     return answered, [error.value.replace("\\", "") for error in app.error]
+
+
+def test_uploads_stay_for_the_visit_until_they_are_removed(open_app):
+    app = open_app("Try your images", models="baseline/pixels")
+    files = app.file_uploader(key="try-upload")
+    for seed in (0, 1):
+        files = files.upload(f"{seed}.png", encode_png(scene(seed, 96)), "image/png")
+    files.run()
+    assert list(pictures_of(app)["picture"]) == ["0.png", "1.png"]
+    assert "From before" not in texts(app)
+    for page in ("Methods and data", "Try your images"):
+        app.switch_page(PAGES[page]).run()
+    assert not app.exception
+    assert "From before: 0.png, 1.png" in unescaped(app)
+    assert list(pictures_of(app)["picture"]) == ["0.png", "1.png"]
+    app.file_uploader(key="try-upload").upload("2.png", encode_png(scene(2, 96)), "image/png").run()
+    assert list(pictures_of(app)["picture"]) == ["0.png", "1.png", "2.png"]
+    app.button(key="remove-try-upload").click().run()
+    assert "2.png, " in unescaped(app), "its card is alone"
+    assert not [d for d in app.dataframe if "picture" in d.value]
 
 
 def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):

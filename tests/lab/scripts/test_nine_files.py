@@ -15,6 +15,7 @@ from probing_core.cli import main
 from probing_core.compute.live import ALTERED, RATHER_ALTERED, word
 from probing_core.compute.names import DETECTOR
 from probing_core.images import read_image
+from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.paths import reference_run
 
 pytestmark = pytest.mark.slow
@@ -57,6 +58,10 @@ def test_the_scan_says_what_the_card_says(rows, files, tmp_path):
         row["image"]: row["answer"] for row in rows if row["model"] == DETECTOR
     }
     assert table.at[NO_PICTURE, "verdict"] == "unreadable"
+    assert {name for name, flags in table["flags"].dropna().items() if PERHAPS_NO_PHOTOGRAPH in flags} == {
+        "screenshot.png"
+    }
+    assert "looks blurred" in table.at["blurred.png", "flags"]
     assert len(found.errors) == 1
     page = (tmp_path / "scan" / "index.html").read_text()
     assert all(f">{answer}<" in page for answer in set(table["verdict"]))
