@@ -69,10 +69,12 @@ def answers(run: Run, samples: list[int]) -> pd.DataFrame:
     for model in players(run):
         tested = cache.predictions(run, model, "fine")
         rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[samples]
-        altered = pd.Series(as_asked(run, model, rows["altered"]), rows.index)
-        untouched = altered <= 0.5
-        answer = rows["named"].astype(str).mask(untouched, "identity")
-        sure = altered.mask(untouched, 1 - altered)
+        answer, sure = rows["predicted"].astype(str), rows["p_predicted"]
+        if "altered" in rows:  # not of embeddings that were given, which no picture can be asked of
+            altered = pd.Series(as_asked(run, model, rows["altered"]), rows.index)
+            untouched = altered <= 0.5
+            answer = rows["named"].astype(str).mask(untouched, "identity")
+            sure = altered.mask(untouched, 1 - altered)
         group = answer.map(groups)
         parts.append(
             pd.DataFrame(
