@@ -101,7 +101,7 @@ CASES: list[tuple[Callable[[], object], type[ProbingError], str]] = [
     (lambda: replace(RECIPE, transforms=("identity", "fog", "fog")), BadConfig, "twice: fog"),
     (lambda: replace(RECIPE, models=("a", "a")), BadConfig, "twice: a"),
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "colour": 1}), BadConfig, "colour"),
-    (lambda: Recipe.from_toml({"format": 1, "fingerprint": "f"}), BadConfig, "corpus"),
+    (lambda: Recipe.from_toml({"format": 2, "fingerprint": "f"}), BadConfig, "corpus"),
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "corpus": 5}), BadConfig, "'corpus'"),
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "models": "zoo/mae"}), BadConfig, "'models'"),
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "models": [1]}), BadConfig, "'models'"),

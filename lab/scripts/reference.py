@@ -1,8 +1,9 @@
 """Ships a run as ``data/reference``: what a page, a claim or a model that joins reads of it.
 
 Embeddings stay behind, and the predictions that scores alone are made of; of second trainings (``zoo/mae@seed=1``),
-whose weights do not ship in the package, predictions and what serves live ones, too. Nearest pictures ship in the
-reading *what was done* alone, of encoders alone: all would take the wheel over the hundred megabytes of an index.
+whose weights do not ship in the package, what serves live predictions, too. All nearest pictures would take the wheel
+over the hundred megabytes of an index: they ship in the reading *what was done* alone, of encoders that no other stands
+for. The second map of these others stays behind, and the views that calibrate baselines that know little.
 No file is edited, but that ``run.toml`` names corpora without the folders of this machine, which are hints where they
 lie.
 
@@ -30,10 +31,16 @@ from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.stages import plan_of
 from probing_core.run.store import COMPLETED, Store, completed_on, note_event
 
-MAX_BYTES = 49_500_000
+MAX_BYTES = 49_000_000
 
 SCORED_ALONE = (ORACLE, OTHER_PROBES)
 """Tables of predictions that nothing reads but the scores that are made of them."""
+
+KNOWING = ("baseline/handcrafted",)
+"""Baselines from which much is known of what was done."""
+
+VARIANTS = ("zoo/simclr-matched", "zoo/clip-plain", "zoo/align-plain")
+"""Encoders of the zoo that differ from another in one thing."""
 
 MAPS = "project"
 """Stage that draws maps."""
@@ -42,7 +49,7 @@ MAPS = "project"
 def _is_of_single_pictures(path: str) -> bool:
     """Return whether what lies at ``path`` says or serves to say something of single pictures, and is no score."""
     inner = path.removeprefix(layout.MODELS).partition("/")[2]
-    parts = ("probes", "map", "neighbors", "verdicts", "predictions")
+    parts = ("probes", "map", "neighbors", "verdicts")
     return path.startswith(layout.MODELS) and inner.startswith(parts)
 
 
@@ -63,13 +70,16 @@ def ship(run: Store, out: Path) -> int:
     shutil.rmtree(beside, ignore_errors=True)
     second = tuple(layout.model_folder(name) for name in plan.scope.entries if is_second_training(name))
     scored = {layout.predictions_path(model, name) for model in plan.scope.entries for name in SCORED_ALONE}
-    nearest = {layout.neighbors_path(model, EVERYTHING) for model in plan.scope.entries}
-    nearest |= {layout.neighbors_path(model, DONE) for model in plan.scope.entries if model.startswith(BASELINE)}
+    models = list(plan.scope.entries)
+    weak = [name for name in models if name.startswith(BASELINE) and name not in KNOWING]
+    nearest = {layout.neighbors_path(name, EVERYTHING) for name in models}
+    nearest |= {layout.neighbors_path(name, DONE) for name in models if name.startswith((BASELINE, *VARIANTS))}
+    less = {layout.map_path(name, EVERYTHING) for name in (*weak, *VARIANTS)} | set(map(layout.scored_views_path, weak))
     left_out = [
         name
         for name in run.names()
         if layout.is_embeddings_path(name)
-        or name in scored | nearest
+        or name in scored | nearest | less
         or (name.startswith(second) and _is_of_single_pictures(name))
     ]
     shutil.copytree(

@@ -26,7 +26,7 @@ def photographs():
 
 def test_screenshots_are_flat_and_photographs_are_not(photographs):
     shots = [read_image(path.read_bytes()) for path in sorted((ROOT / "docs" / "screenshots").glob("*.png"))]
-    assert len(shots) >= 10
+    assert len(shots) == 8
     assert min(map(flatness, shots)) > FLAT > max(map(flatness, photographs))
 
 

@@ -58,7 +58,7 @@ def test_folding_gives_the_manifest_that_writing_it_each_time_gave(manifest):
     manifest.enter([("b", entry("b")), ("a", entry("a")), ("gone", entry("g"))])
     manifest.enter([("gone", None)])
     manifest.fold()
-    expected = json.dumps({"format": 1, "files": {"a": entry("a"), "b": entry("b")}}, sort_keys=True, indent=1)
+    expected = json.dumps({"format": 2, "files": {"a": entry("a"), "b": entry("b")}}, sort_keys=True, indent=1)
     assert (manifest.root / MANIFEST).read_text() == expected
     assert not (manifest.root / JOURNAL).exists()
 

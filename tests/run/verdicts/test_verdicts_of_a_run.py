@@ -15,7 +15,7 @@ from probing_core.api.predictor import Predictor
 from probing_core.cli import main
 from probing_core.compute import maps
 from probing_core.compute.live import alteration_score, cut, log_of
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.names import DETECTOR, READINGS
 from probing_core.corpora import open_corpus
 from probing_core.detector.learning import choose_photographs
 from probing_core.detector.verdicts import calibration_of, p_values
@@ -32,6 +32,7 @@ from probing_core.run.layout import (
     embeddings_folder,
     is_embeddings_path,
     map_path,
+    neighbors_path,
     predictions_path,
     scored_views_path,
 )
@@ -333,7 +334,8 @@ def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, 
     assert shipped.damage() == []
     left_out = set(whole.names()) - set(shipped.names())
     scored = {predictions_path(MODEL, name) for name in SCORED_ALONE}
-    assert left_out == {name for name in whole.names() if is_embeddings_path(name) or name in scored}
+    nearest = {neighbors_path(MODEL, reading) for reading in READINGS}
+    assert left_out == {name for name in whole.names() if is_embeddings_path(name) or name in scored | nearest}
     assert left_out >= set(whole.names(embeddings_folder(MODEL)))
     others = [name for name in shipped.names() if name != RECIPE]
     assert all(shipped.read_bytes(name) == whole.read_bytes(name) for name in others)
