@@ -66,6 +66,7 @@ def opened(context: Any, address: str) -> Iterator[Any]:
     page.goto(address)
     page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
     rest(page)
+    page.wait_for_load_state("networkidle")  # pictures of the explorer are asked for once it is drawn
     yield page
     page.close()
 
