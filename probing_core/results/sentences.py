@@ -39,6 +39,9 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     best, level = board.iloc[0], list(board.loc[board.index[1:], "model"][~board["apart"].iloc[1:].astype(bool)])
     name, count = shown(str(best["model"])), len(board)
     kind = "baselines" if is_baseline(board["model"]).all() else "encoders"
+    networks = board["model"].str.partition("@layer=")[0].nunique()
+    if networks < count:  # a network whose inner block is a model as well
+        kind = f"embeddings of {networks} {kind}"
     chance = f"where guessing gives {in_percent(best['chance'], 1)}"
     score = f"{in_percent(best['value'], 1)} of the test images ({_interval(best)}), {chance}"
     naming = f"names which of {classes - 1} transformations was applied, if any, in {score}"
