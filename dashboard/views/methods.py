@@ -17,6 +17,7 @@ from dashboard.text import GLOSSARY, TERMS, in_bold, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import reliability_chart
 from probing_core.measures import MEASURES
+from probing_core.measures.notation import model_title
 from probing_core.probes import DEFINITIONS
 from probing_core.results import Run, command_of, corpus_is_named, further_photographs
 from probing_core.results.sentences import (
@@ -121,7 +122,7 @@ def _trust(run: Run) -> None:
         for model, (one, _) in models.items()
     ]
     table = pd.DataFrame(rows)[["pictures", "model", *TRUST]]
-    tables.show_table(table, "trust", percent=TRUST)
+    tables.show_table(table, "trust", percent=TRUST, written={"model": model_title})
     model = pickers.select("Reliability of", "trust-model", list(dict.fromkeys(table["model"])))
     bins = pd.concat([models[model][1].assign(set=name) for name, models in sets.items() if model in models])
     tables.chart(
