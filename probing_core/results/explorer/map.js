@@ -217,7 +217,7 @@ class PointMap {
     }
   }
 
-  /** Draw few points large; hollow ones come last, and all shrink where they crowd. */
+  /** Draw few points large, right ones and wrong ones mixed as they come; all shrink where they crowd. */
   drawLarge(ctx) {
     const found = [], cells = new Set();
     this.eachShown((...point) => {
@@ -225,9 +225,7 @@ class PointMap {
       cells.add(Math.floor(point[1] / 6) * 4096 + Math.floor(point[2] / 6));
     });
     const radius = clamp(4.2 - 0.7 * Math.log2(found.length / cells.size || 1), 2.5, 4.2);
-    for (const right of [true, false]) {
-      for (const [i, x, y] of found) if (this.app.isRight(i, this.slot) === right) this.dot(ctx, x, y, radius, i);
-    }
+    for (const [i, x, y] of found) this.dot(ctx, x, y, radius, i);
   }
 
   /** Count the shown points in a grid over the map, `side` by `side`; `layer(i)` of `layers` grids has the point. */
