@@ -72,7 +72,7 @@ def check_contents(wheel: Path) -> None:
         f"probing_core/data/reference/{DETECTOR_FILE}",
         f"probing_core/data/reference/{scored_views_path(DETECTOR)}",
         "dashboard/app.py",
-        "dashboard/components/plot.js",
+        "dashboard/components/explorer.js",
         "dashboard/.streamlit/config.toml",
     ):
         expect(name in sizes, f"{name} is in the wheel")
