@@ -112,6 +112,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     assert page.evaluate(COUNTS) == counted
     with run_again(page):
         page.go_back()
+    page.wait_for_function(f"() => !({SELECTION})().what")  # once models are here whose selection it is
     assert page.evaluate(SELECTION) == everything
 
 
