@@ -34,7 +34,7 @@ except ModuleNotFoundError as error:
 
 from dashboard.text import FORMER, PAGES, plain
 from probing_core.errors import BadRun
-from probing_core.measures.seeds import with_place
+from probing_core.measures.seeds import networks, with_place
 from probing_core.results import Run
 from probing_core.results.ranking import BASELINE
 
@@ -116,8 +116,7 @@ def contents(run: Run) -> str:
     used = run.images[run.images["used"]] if len(run.images) else run.images
     names = list(run.models["name"]) if len(run.models) else []
     first = with_place(names)
-    # A model that is also read at one of its blocks is one model.
-    alone = [name for name in first if "@layer=" not in name or name.partition("@layer=")[0] not in first]
+    alone = networks(names)
     baselines = sum(name.startswith(BASELINE) for name in alone)
     counts = [
         (used["base_id"].nunique() if len(used) else 0, "photograph"),

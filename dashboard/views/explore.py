@@ -20,7 +20,7 @@ from probing_core.results.explorer.data import ExplorerData
 from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 PARTS = {"strength": "Weak to strong", "two": "Two classes"}
-"""What else the page shows of the run."""
+"""Names of the parts below the explorer -> their titles."""
 
 
 @page("Explore", "What two models take pictures for, and where these lie: what is chosen in one view lights up in all.")

@@ -56,7 +56,7 @@ def rows(
 
 @dataclass(frozen=True)
 class Question:
-    """What a visitor asks about pictures.
+    """A visitor's question about pictures.
 
     Attributes:
         run: whose models answer.

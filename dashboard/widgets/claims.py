@@ -17,6 +17,7 @@ from probing_core.charts import dots_chart
 from probing_core.compute.claims import CLAIMS, SIGNIFICANCE
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import model_title
+from probing_core.measures.seeds import seed_of
 from probing_core.results import Run, claims_by_set, result_in_words
 from probing_core.run import layout
 
@@ -72,7 +73,8 @@ def encoders_in_words(encoders: str) -> str:
     found = []
     for part in encoders.split("; "):
         role, _, names = part.partition(": ")
-        trainings = Counter(name.partition("@seed=")[0] for name in names.split(", "))
+        models = names.split(", ")
+        trainings = Counter(of or name for name, of in zip(models, seed_of(models), strict=True))
         titles = (model_title(name) + (f" in {n} trainings" if n > 1 else "") for name, n in trainings.items())
         found.append(f"{role}: {', '.join(titles)}")
     return "; ".join(found)

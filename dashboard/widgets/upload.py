@@ -18,7 +18,6 @@ from probing_core.errors import BadImage
 from probing_core.images import READABLE, inspect
 from probing_core.images.headers import printable
 from probing_core.images.quality import flaws
-from probing_core.measures.notation import transform_title
 
 MAX_UPLOADS = 20
 MAX_UPLOAD_MEGABYTES = 50
@@ -166,7 +165,9 @@ def flags(picture: VisitorPicture) -> None:
 def _title(image_id: str) -> str:
     """Return the name of a packaged picture for people: ``Astronaut, cut 1`` for ``astronaut/00``."""
     photograph, _, number = image_id.rpartition("/")
-    return f"{transform_title(photograph)}, cut {int(number) + 1}" if photograph and number.isdecimal() else image_id
+    if not photograph or not number.isdecimal():
+        return image_id
+    return f"{photograph.replace('-', ' ').capitalize()}, cut {int(number) + 1}"
 
 
 def pick_one() -> VisitorPicture:

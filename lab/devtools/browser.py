@@ -254,7 +254,7 @@ EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
 
 COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
 SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
-"""What the explorer counts, and what is chosen in it."""
+"""Counts of the explorer, and its selection."""
 
 JUMPS = """
 if (!window.jumps) {

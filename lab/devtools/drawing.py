@@ -9,7 +9,7 @@ CORNERS = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
 
 
 def lasso(page: Any, slot: str) -> None:
-    """Draw a lasso around the middle of the map ``slot`` ("a" or "b") with the pointer, and let go."""
+    """Draw a lasso around the middle of the map ``slot`` ("a" or "b") with the pointer, and release it."""
     plane = page.locator(f".px-map-{slot} .px-plane")
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()

@@ -27,7 +27,7 @@ PAGES = (
     "transformations",
     "methods-and-data",
 )
-"""Of `ADDRESSES`, the one view of each page that the documentation shows."""
+"""Names in `ADDRESSES` of the views that the documentation shows, one a page."""
 
 
 def main() -> None:

@@ -115,7 +115,7 @@ UNREADABLE = "unreadable"
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What a process returns of one file, which the detector then judges.
+    """A file as a process returns it to the detector, which judges it.
 
     Attributes:
         row: `COLUMNS` except ``q``, and ``thumbnail``, as of a file that cannot be judged.
@@ -339,7 +339,7 @@ def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) 
 
 ABOUT_P = "Share of untouched photographs that seem as altered as the picture: at most 5 % of them are called altered."
 ABOUT_Q = "False discovery rate: share of untouched pictures among all that seem at least as altered as this one."
-"""What the columns ``p`` and ``q`` say."""
+"""Explanation of the columns ``p`` and ``q``."""
 
 PAGE = "index.html"
 TEMPLATE = Path(__file__).with_name("scan.html")

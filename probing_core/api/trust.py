@@ -31,7 +31,7 @@ DRAWS = 20
 
 
 class Noticed(NamedTuple):
-    """What the answers of one model are worth, half of the weight being untouched.
+    """Quality of the answers of one model, where untouched pictures have half of the weight.
 
     Attributes:
         kept: share of untouched pictures that are called untouched: altered with a probability of at most one half.

@@ -16,6 +16,7 @@ MIN_FREEDOM = 4
 """Degrees of freedom below which the spread between trainings is not known well enough for a test."""
 
 _SEED = re.compile(r"@seed=(\d+)(?=@|$)")
+_LAYER = re.compile(r"@layer=\d+(?=@|$)")
 
 
 def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
@@ -85,6 +86,12 @@ def with_place(models: Iterable[str]) -> list[str]:
     """Return the ``models`` without those that are another one with a higher seed."""
     names = list(dict.fromkeys(models))
     return [name for name, of in zip(names, seed_of(names), strict=True) if not of]
+
+
+def networks(models: Iterable[str]) -> list[str]:
+    """Return the ``models`` without further trainings, and without those that are a block of another one."""
+    names = with_place(models)
+    return [name for name in names if (whole := _LAYER.sub("", name)) == name or whole not in names]
 
 
 def _seed(model: str) -> int:

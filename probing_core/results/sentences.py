@@ -12,7 +12,7 @@ import pandas as pd
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.samples import has_splits
 from probing_core.measures.notation import in_percent, minus
-from probing_core.measures.seeds import with_place
+from probing_core.measures.seeds import networks
 from probing_core.results import retrieval
 from probing_core.results.ranking import has_place, is_baseline
 from probing_core.results.retrieval import USES, ordered
@@ -39,9 +39,9 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     best, level = board.iloc[0], list(board.loc[board.index[1:], "model"][~board["apart"].iloc[1:].astype(bool)])
     name, count = shown(str(best["model"])), len(board)
     kind = "baselines" if is_baseline(board["model"]).all() else "encoders"
-    networks = board["model"].str.partition("@layer=")[0].nunique()
-    if networks < count:  # a network whose inner block is a model as well
-        kind = f"embeddings of {networks} {kind}"
+    apart = len(networks(board["model"]))
+    if apart < count:  # a network whose inner block is a model as well
+        kind = f"embeddings of {apart} {kind}"
     chance = f"where guessing gives {in_percent(best['chance'], 1)}"
     score = f"{in_percent(best['value'], 1)} of the test images ({_interval(best)}), {chance}"
     naming = f"names which of {classes - 1} transformations was applied, if any, in {score}"
@@ -98,7 +98,7 @@ def networks_of(models: pd.Series) -> list[str]:
     """Return the encoders among ``models``, each counted once; where there is none, the networks that learned
     nothing."""
     learned = models[~is_baseline(models)]
-    return with_place(learned if len(learned) else models)
+    return networks(learned if len(learned) else models)
 
 
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
@@ -265,8 +265,7 @@ def claims_by_set(claims: pd.DataFrame) -> list[ClaimsOfSet]:
     """Return the table of claims of a run, set by set."""
     return [
         ClaimsOfSet(TITLES.get(str(role_set), str(role_set)), str(rows["encoders"].iloc[0]), rows)
-        # Tables that were made before have another name for the result.
-        for role_set, rows in claims.rename(columns={"verdict": "result"}).groupby("set", sort=False)
+        for role_set, rows in claims.groupby("set", sort=False)
     ]
 
 

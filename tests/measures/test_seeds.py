@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from probing_core.measures.seeds import pooled_deviation, seeds_difference, seeds_interval
+from probing_core.measures.seeds import networks, pooled_deviation, seeds_difference, seeds_interval
 
 FIRST, SECOND = [0.41, 0.44, 0.47, 0.43], [0.35, 0.38, 0.36]
 PAIRS = [[0.60, 0.63], [0.55, 0.54], [0.61, 0.60], [0.58, 0.62], [0.50, 0.52], [0.57, 0.57]]
@@ -51,3 +51,8 @@ def test_trainings_that_score_alike_differ_surely_or_not_at_all():
     alike = pooled_deviation([[0.5] * 3, [0.25] * 3])
     assert seeds_difference([0.5] * 3, [0.5] * 3, *alike) == (0, 0, 1)
     assert seeds_difference([0.5] * 3, [0.25] * 3, *alike) == (0.25, 0.25, 0)
+
+
+def test_a_network_counts_once_whatever_its_seeds_and_blocks():
+    models = ["a", "a@layer=4", "a@seed=1", "b@layer=2", "c@layer=1@seed=1", "c@layer=1"]
+    assert networks(models) == ["a", "b@layer=2", "c@layer=1"]

@@ -1,4 +1,4 @@
-"""What the explorer counts, by pandas over the run's own tables."""
+"""Counts of the explorer, by pandas over the run's own tables."""
 
 from __future__ import annotations
 
