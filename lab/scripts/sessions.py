@@ -64,7 +64,8 @@ def measure(
     with served(arguments) as address:
         server = _server_of(address)
         _walk(address, first, "warm-up", uploads)  # memory before: with the models loaded once
-        before, highest, done = _megabytes(server), [0.0], threading.Event()
+        before, done = _megabytes(server), threading.Event()
+        highest = [before]
         threading.Thread(target=_watch, args=(server, highest, done), daemon=True).start()
         started = time.perf_counter()
         with ThreadPoolExecutor(sessions) as pool:
