@@ -23,15 +23,15 @@ PARTS = {"strength": "Weak to strong", "two": "Two classes"}
 """Names of the parts below the explorer -> their titles."""
 
 
-@page("Explore", "What two models take pictures for, and where these lie: what is chosen in one view lights up in all.")
+@page("Explore", "How two models see the same pictures. What you choose in one view is chosen in all.")
 def show() -> None:
     run = cache.current_run()
     if run.models.empty:
         messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
         return
     st.caption(
-        "Each dot is a photograph that was altered; near each other is what the model takes for alike. Draw a line "
-        f"around some, choose a class, a cell or a picture. {about_zoo(run.models['name'])}"
+        "Each dot is an altered photograph; dots near each other look alike to the model. Draw a line around some, or "
+        f"choose a class, a cell or a picture. {about_zoo(run.models['name'])}"
     )
     explorer(run, _own_picture(run))
     _file_to_send(run)

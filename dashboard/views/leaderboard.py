@@ -23,17 +23,17 @@ from probing_core.results.sentences import beside_baselines, finding
 MOST_ROWS = 12
 """Models that the chart shows; all others are in the table below it."""
 
-STRIP_WIDTH = 113
-"""Pixels of a picture of the strip: seven are a row of a desktop, and three of a phone."""
+STRIP_WIDTH = 107
+"""Pixels of a picture of the strip: seven are a row of a window of 1,280, and three of a phone."""
 
 BARS = "Bars are 95\N{NO-BREAK SPACE}% intervals. Hollow: the data do not distinguish the model from the best one."
 
 
 PARTS = {
     "models": "Models",
-    "content": "Content against transformation",
-    "claims": "The five claims",
-    "uses": "Which model for which use?",
+    "content": "Against content",
+    "claims": "Claims",
+    "uses": "Uses",
 }
 
 
@@ -125,6 +125,9 @@ def _ranking(run: Run) -> None:
     lines = shown[has_place(shown)].head(MOST_ROWS)
     shown = shown[shown["model"].isin(lines["model"]) | shown["seed_of"].isin(lines["model"])]
     measure = MEASURES.get(measure_of(subset))
+    # Before the first chart, which writes the address: each time that it changes is a step of the back button.
+    models = list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]]))
+    model = pickers.pick_model(run, models, where=model_column)
     left, right = st.columns([3, 2])
     with left:
         tables.chart(
@@ -137,8 +140,7 @@ def _ranking(run: Run) -> None:
         ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
         st.caption(f"{measure.definition} {BARS}{ticks} Choose a mark to see its groups. {about_zoo(shown['model'])}")
     with right:
-        models = list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]]))
-        _model(run, pickers.pick_model(run, models, where=model_column))
+        _model(run, model)
     words = f"All {len(scored)} as a table: encoders, baselines and further trainings"
     if box := pickers.fold(words, "show-table"):
         with box:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Container, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import streamlit as st
@@ -44,6 +43,13 @@ MAX_IMAGES = 1_000_000
 
 PLACES = {LOCAL: "this computer", RAY: "a Ray cluster"}
 """Executor -> where it computes."""
+
+ABOUT_RAY = "Ray is a library that shares work among several computers: each of them embeds some of the pictures."
+
+EXAMPLE = (
+    "A checkpoint of yours, for example: `timm:resnet18@weights=/home/me/resnet18.pth`, the weights of that file in "
+    "the network that timm calls resnet18."
+)
 
 LIST_HEIGHT = 240
 """Pixels of a list of models, in which a visitor scrolls: what is below it stays in sight."""
@@ -82,9 +88,9 @@ def _place_a_model() -> None:
         "",
         placeholder="timm:NAME, onnx:PATH, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO",
         help="`timm:`, `torchvision:`, `open_clip:` or `hf:` and the name that this library gives to the model; "
-        "`onnx:` and the path of a file. With a checkpoint of yours: `timm:NAME@weights=PATH`, where NAME is the "
-        "network that it was trained as. Naming a published model is consent to download it.",
+        "`onnx:` and the path of a file. Naming a published model is consent to download it.",
     ).strip()
+    st.caption(EXAMPLE)
     name, problem = _full_name(model)
     if base.pictures.why_not:
         problem = base.pictures.why_not
@@ -320,17 +326,20 @@ def _executor() -> tuple[str, str | None]:
 
     The address is not part of a link, so that only this visitor decides where pictures are sent.
     """
-    about = {option.name: option.metadata["help"] for option in fields(Options)}
     executors = processes.executors()
     state.withdraw("new-address")
     if RAY not in executors:
         return LOCAL, None
     left, right = st.columns(2)
-    executor = pickers.segments("Computed on", "new-executor", executors, PLACES, about["executor"], left)
+    executor = pickers.segments("Computed on", "new-executor", executors, PLACES, ABOUT_RAY, left)
     if executor != RAY:
         return executor, None
     address = right.text_input(
-        "Address of the Ray cluster", key="new-address", placeholder="HOST:PORT, or auto", help=about["address"]
+        "Address of the Ray cluster",
+        key="new-address",
+        placeholder="HOST:PORT, or auto",
+        help="Of a cluster that runs already; auto finds the one that this computer belongs to. Empty: one is started "
+        "on this computer alone.",
     )
     st.caption("Pictures, models and the folder of runs must have the same addresses on every machine of the cluster.")
     return executor, address.strip() or None

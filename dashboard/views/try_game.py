@@ -22,9 +22,9 @@ ANSWER_WIDTH = 140
 NAMES = {"identity": "untouched"}
 
 ABOUT = (
-    "The models are asked which of all transformations was applied, and are right here where theirs is of the right "
-    "group. They were tested on these pictures and learned from others. All models of the run play, also those that "
-    "have no probe for new pictures."
+    "The models choose among all transformations, and are right here if their choice is of the right group. "
+    "They were tested on these pictures and learned from others. All models of the run play, even those that have no "
+    "probe for new pictures."
 )
 
 

@@ -89,9 +89,9 @@ def key_of(board: pd.DataFrame) -> str:
     ]
     if (board["p"] >= SIGNIFICANCE).any():
         words.append(
-            "Filled: the best one, and those that are lower. Hollow: not distinguished from the best, by a paired "
-            f"sign-flip test by photograph with Holm's correction over all {pairs:,} pairs, since which is the best "
-            "was seen before; intervals are not corrected, so that of a hollow mark may lie apart from the best one's."
+            "Filled: the best model, and those that are lower. Hollow: not distinguished from the best, by a paired "
+            f"sign-flip test by photograph with Holm's correction over all {pairs:,} pairs, since the best one was not "
+            "named in advance. Intervals are not corrected: a hollow mark's may not overlap the best one's."
         )
     if is_baseline(board["model"]).any():
         words.append("Gray squares: baselines, which have learned nothing from pictures.")

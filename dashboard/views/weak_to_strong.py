@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboard import state
+from dashboard.components.explorer import SELECTION, shown_models
 from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture
@@ -23,6 +25,9 @@ from probing_core.results import Run, summaries
 from probing_core.results.sentences import seen_from
 from probing_core.transforms import Transform, resolve
 
+FROM_MAPS = "models-of-maps"
+"""Name of the choice that holds the models of the explorer's maps which the selected models began with."""
+
 
 @fragment
 def show(run: Run) -> None:
@@ -30,7 +35,8 @@ def show(run: Run) -> None:
     picture = upload.pick_one()
     left, right = st.columns(2)
     with left:
-        models = pickers.pick_models(run, default=3)
+        _begin_with(shown_models(run))
+        models = pickers.pick_models(run)
     transform = resolve(pickers.pick_transform(run, where=right))
     _sentence(run, transform)
     shown, beside = st.columns(2)
@@ -40,6 +46,14 @@ def show(run: Run) -> None:
     with st.expander("Detection thresholds"):
         _thresholds(run, transform, models)
     _live(run, picture, transform, step, models, beside)
+
+
+def _begin_with(models: list[str]) -> None:
+    """Select the ``models`` of the explorer's maps, once and whenever others are chosen there."""
+    asked_for = state.stored_choice(SELECTION) or not state.stored_choice("models")
+    if asked_for and state.stored_choices(FROM_MAPS, models) != models:
+        state.choose("models", models)
+    state.publish(FROM_MAPS, models)
 
 
 def _sentence(run: Run, transform: Transform) -> None:
@@ -109,8 +123,8 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95\N{NO-BREAK SPACE}% intervals. "
         "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Measured with "
-        "the probe of the leaderboard, which names one of all transformations; the answers about the picture above are "
-        "another probe's, which is asked first whether it was altered."
+        "the leaderboard's probe, which names one of all transformations. The answers about the picture above are from "
+        "another probe, which says first whether it was altered."
     )
 
 
@@ -137,7 +151,7 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
         f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
-        f"A series of strengths of its own takes its place where there is one. {tables.why_none(run)}"
+        f"A measured series of strengths would take its place. {tables.why_none(run)}"
     )
 
 

@@ -42,12 +42,12 @@ def pick_prior() -> float:
         PRIOR,
         PRIORS,
         format_func=in_percent,
-        help="What is expected before looking. Of pictures from a camera few are altered, and every probability is "
-        "lower; the models look once.",
+        help="What you expect before looking. Few pictures from a camera are altered: a low share makes every "
+        "probability lower.",
     )
     st.caption(
-        "The models' answers follow this share, and so does how sure the detector is of *untouched*. Its alarms do "
-        "not: they compare a picture with untouched photographs alone."
+        "The models' answers depend on this share, and so does how sure the detector is of *untouched*. Its alarms do "
+        "not: they compare the picture with untouched photographs only."
     )
     return prior
 
@@ -204,7 +204,7 @@ def noticed(rows: Sequence[Row]) -> str:
 
 
 ABOUT_ROWS = (
-    "Bars: how probable it is that the picture was altered. What was done is named for the case that it was: that is "
+    "Bars: how probable it is that the picture was altered. *If so*: what was done to it, if it was altered. This is "
     "the easier question, since weak alterations look like other photographs."
 )
 

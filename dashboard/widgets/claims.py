@@ -98,8 +98,8 @@ def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
         if len(mine):
             _differences(mine, f"claim-{row['set']}-{number}")
             st.caption(
-                "Filled marks differ by Holm's correction over all contrasts of the claims, which were named before "
-                "any result was seen; an interval is of one difference alone."
+                "Filled: different, with Holm's correction over all contrasts of the claims, which were named before "
+                "any result was seen. Intervals are not corrected."
             )
 
 

@@ -92,9 +92,8 @@ def embedded_here(run: Run, models: Sequence[str]) -> None:
     if missing := [model_title(model) for model in models if not run.has_embeddings(model)]:
         searched = len(cache.computed(run, retrieval.gallery))
         st.caption(
-            "The run came without embeddings, which are large (its maps hold two numbers a picture), of "
-            f"{plain(', '.join(missing))}: {searched:,} of its photographs, untouched, are embedded when a model is "
-            "first asked, and these alone are searched."
+            f"The run does not hold embeddings, which are large, of {plain(', '.join(missing))}: {searched:,} of its "
+            "photographs, untouched, are embedded when a model is first asked, and only these are searched."
         )
 
 

@@ -22,7 +22,7 @@ TASK_NAMES = {
     "content": "What is shown?",
 }
 SUBSETS = {
-    "seen": "all that the probe may know",
+    "seen": "seen transformations",
     "visible": "visible changes only",
     "without-style": "all but the style classes",
     "unseen": "unseen transformations",

@@ -20,7 +20,7 @@ from probing_core.charts.figure import (
     percent,
     percent_bar,
 )
-from probing_core.charts.labels import place_labels
+from probing_core.charts.labels import AROUND, place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import in_percent
@@ -29,6 +29,9 @@ MAX_BARS = 6
 """Lines whose intervals can be distinguished; those of more lines stand in the hover alone."""
 
 
+SHIFT_PLOT = (240, 340)
+"""Pixels of what the axes of `shift_chart` show on a phone, across and up."""
+
 LAYER_TASKS = {"fine": "what was done", "content": "what is shown"}
 """Tasks that are shown by layer, and the titles of their panels."""
 
@@ -36,42 +39,49 @@ LAYER_TASKS = {"fine": "what was done", "content": "what is shown"}
 def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     """Draw each transform by how far it moves the embedding, and how well the probe recognizes it.
 
+    Points have their names next to them where there is room. A few others have theirs in the legend.
+
     Args:
         points: ``transform``, ``group``, ``value`` (normalized shift), ``value_recall`` (fraction).
     """
-    styles = theme.members(list(points["transform"]), list(points["group"]))
     names = list(points["transform"])
+    styles = theme.members(names, list(points["group"]))
     labels = place_labels(
-        points["value"], points["value_recall"], names, x_range=(0.0, points["value"].max()), y_range=(0.0, 1.0)
+        points["value"],
+        points["value_recall"],
+        names,
+        x_range=(0.0, points["value"].max()),
+        y_range=(0.0, 1.0),
+        size=SHIFT_PLOT,
+        positions=AROUND,
     )
-    places = dict(zip(names, labels, strict=True))
-    traces = [
-        {
-            "type": "scatter",
-            "x": rows["value"].to_numpy(float),
-            "y": percent(rows["value_recall"]),
-            "name": escape(group),
-            "mode": "markers+text",
-            "text": [escape(places[t][0]) for t in rows["transform"]],
-            "textposition": [places[t][1] for t in rows["transform"]],
-            "textfont": {"size": 11, "color": theme.text},
-            "customdata": [escape(t) for t in rows["transform"]],
-            "marker": {
-                "color": [styles[t][0] for t in rows["transform"]],
-                "symbol": [styles[t][1] for t in rows["transform"]],
-                "size": 11,
-            },
-            "hovertemplate": "%{customdata}: shift %{x:.2f}, recognized %{y:.0f} %<extra></extra>",
-        }
-        for group, rows in points.groupby("group", sort=False)
-    ]
+    in_legend = 0 < sum(not text for text, _ in labels) <= MAX_IN_LEGEND
+    traces = []
+    for point, (text, position) in zip(points.to_dict("records"), labels, strict=True):
+        color, symbol = styles[point["transform"]]
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [point["value"]],
+                "y": [100 * point["value_recall"]],
+                "name": escape(point["transform"]),
+                "mode": "markers+text",
+                "text": [escape(text)],
+                "textposition": position,
+                "textfont": {"size": 11, "color": theme.text},
+                "showlegend": not text,
+                "marker": {"color": color, "symbol": symbol, "size": 11},
+                "hovertemplate": "%{fullData.name}: shift %{x:.2f}, recognized %{y:.0f} %<extra></extra>",
+            }
+        )
     return base_figure(
         theme,
-        500,
+        560,
         traces,
         {"title": "shift (1: as far as another picture)", "rangemode": "tozero"},
         {"title": "recognized (%)", "range": [-5, 106]},  # names below 0 have room
-        showlegend=False,
+        showlegend=in_legend,
+        legend=legend_below(),
     )
 
 
@@ -250,6 +260,8 @@ def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
+UNSEPARATED = "both together and rest"
+"""The rest of what was measured in one repetition, which does not tell the two apart."""
 
 
 def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
@@ -260,9 +272,13 @@ def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
             (fractions).
     """
     bars = list(dict.fromkeys(rows[along]))[::-1]
-    colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": theme.muted}
+    apart = bool((rows["part"] == "both").any())
+    titles = PARTS if apart else PARTS | {"rest": UNSEPARATED}
+    # Another gray where it is more than the rest. Its opacity is in the color, which the legend shows, too.
+    gray = f"{theme.muted}73" if apart else theme.muted
+    colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": gray}
     traces = []
-    for part, title in PARTS.items():
+    for part, title in titles.items():
         some = rows[rows["part"] == part].set_index(along).reindex(bars)
         if some["value"].isna().all():
             continue
@@ -278,8 +294,8 @@ def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
                 "textposition": "inside",
                 "insidetextanchor": "middle",
                 "textangle": 0,
-                "textfont": {"color": theme.text if part == "rest" else theme.background},
-                "marker": {"color": colors[part], "opacity": 0.45 if part == "rest" else 1},
+                "textfont": {"color": theme.text if part == "rest" and apart else theme.background},
+                "marker": {"color": colors[part]},
                 "customdata": [
                     f"95 % interval {100 * low:.1f} to {100 * high:.1f}" if np.isfinite(low) else "no interval"
                     for low, high in zip(some["low"], some["high"], strict=True)

@@ -325,7 +325,8 @@ CONTENT = (
         name="content-by-neighbors",
         title="content by neighbors",
         higher_is_better=True,
-        definition="Share of pictures whose label is that of most of their nearest, by whose look the gallery has.",
+        definition="Share of pictures whose label is the most frequent one among their nearest; the galleries that are "
+        "searched differ in how their pictures were altered.",
         formula="share of queries whose label is the most frequent of their k nearest",
         source="Ramos et al., ICCV 2025, arXiv 2508.10637",
     ),

@@ -47,7 +47,7 @@ USES = {
     "duplicates": Use(
         "Finding duplicates",
         "share of altered copies whose cosine to the original exceeds the one that 0.1 % of unrelated pairs exceed",
-        "of altered copies, which are not cropped, are told from unrelated pictures",
+        "of altered copies, none of them cropped, are distinguished from unrelated pictures",
     ),
     "content": Use(
         "Retrieval by content",
@@ -160,6 +160,11 @@ class Near:
     cosines: np.ndarray
     place: int
     size: int
+
+    @property
+    def are_tied(self) -> bool:
+        """Whether several of ``rows`` are equally near."""
+        return bool((-np.diff(self.cosines) <= SAME_COSINE).any())
 
     @property
     def in_words(self) -> str:

@@ -120,22 +120,22 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
     among = f"{count} networks" if count > 1 else "1 network"
     if not forgets.any():
         return (
-            f"In none of {among} is what was done to a picture named better in an inner block than in the last "
-            "one: their intervals overlap."
+            f"In none of {among} does an inner block know better than the last one what was done to a picture: their "
+            "intervals overlap."
         )
     name = str((best["value"] - last["value"])[forgets].idxmax())
     inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
-    most = f". Most in {shown(name)}:" if forgets.sum() > 1 else f": in {shown(name)},"
     words = (
-        f"In {int(forgets.sum())} of {among} what was done to a picture is named better in an inner block than in "
-        f"the last one, with intervals apart{most} {in_percent(inner['value'])} in block "
-        f"{inner['layer']:.0f} of {end['layer']:.0f}, {in_percent(end['value'])} in the last"
+        f"In {int(forgets.sum())} of {among} an inner block knows better than the last one what was done to a picture; "
+        f"their intervals do not overlap. {'Most of all in' if forgets.sum() > 1 else 'In'} {shown(name)}, block "
+        f"{inner['layer']:.0f} of {end['layer']:.0f} names it in {in_percent(inner['value'])}, the last in "
+        f"{in_percent(end['value'])}"
     )
     content = rows[(rows["task"] == "content") & (rows["base"] == name)].set_index("layer")["value"]
     if inner["layer"] not in content or end["layer"] not in content:
         return f"{words}."
     first, final = content[inner["layer"]], content[end["layer"]]
-    return f"{words}, while what is shown goes from {in_percent(first)} to {in_percent(final)}."
+    return f"{words}; what is shown, in {in_percent(first)} and {in_percent(final)}."
 
 
 GOING_TOGETHER = 0.3
@@ -191,14 +191,14 @@ def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
     gallery, best, count = int(rows["gallery"].max()), board.iloc[0], int(has_place(board).sum())
     first = (
         f"{shown(best['model'])} finds the original of an altered picture{' most often' if count > 1 else ''}"
-        f"{_level(board, shown)}: it is the nearest of {gallery:,} photographs for {_share(best)} of them."
+        f"{_level(board, shown)}: for {_share(best)} of altered pictures it is the nearest of {gallery:,} photographs."
     )
     learned = ordered(run, "original", learned=True)
     if not is_baseline(board["model"]).iloc[0] or learned.empty:
         return first
     best = learned.iloc[0]
     return (
-        f"{first} Of those that learned from pictures, {shown(best['model'])} does so most often"
+        f"{first} Of the models that learned from pictures, {shown(best['model'])} finds it most often"
         f"{_level(learned, shown)}, for {_share(best)}."
     )
 
@@ -327,16 +327,40 @@ def about_visibility(run: Run) -> str:
 
 
 def about_images(run: Run) -> str:
-    """Say which corpus the run used, and how much of it."""
+    """Say which corpus the run used, how much of it, and how its photographs, images and samples are counted."""
     used = run.images[run.images["used"]]
-    return (
+    tested, times = int((used["split"] == "test").sum()), run.recipe.repetitions
+    learned = len(set(run.recipe.transforms) - run.far - {"identity"})
+    who = ", and those of the test split" if tested else " and"
+    far = f"{who} under each of {len(run.far)} far styles" if run.far else ""
+    words = (
         f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images (squares "
-        f"cut from {used['base_id'].nunique():,} photographs) are used, {len(run.images) - len(used):,} are left out."
+        f"cut from {used['base_id'].nunique():,} photographs) are used, {len(run.images) - len(used):,} are left out. "
+        f"Each is there twice untouched and once under each of {learned} transformations, in {times} "
+        f"repetition{'' if times == 1 else 's'}{far}: {run.sample_count:,} samples."
+    )
+    if not tested:
+        return words
+    return (
+        f"{words} Explore shows those of the {tested:,} images of the test split, untouched once, without far styles."
     )
 
 
 def recipe_table(run: Run) -> pd.DataFrame:
     """Return ``entry`` and ``value`` of the recipe."""
-    entries = run.recipe.to_toml().items()
-    rows = [(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for name, value in entries]
-    return pd.DataFrame(rows, columns=["entry", "value"])
+    return entries_of(run.recipe.to_toml())
+
+
+def entries_of(recipe: Mapping[str, Any]) -> pd.DataFrame:
+    """Return ``entry`` and ``value`` of what was recorded, with ``preprocessing, crop`` for an entry of an entry."""
+    return pd.DataFrame(_entries(recipe), columns=["entry", "value"])
+
+
+def _entries(recipe: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in recipe.items():
+        if isinstance(value, Mapping):
+            rows += _entries(value, f"{before}{name}, ")
+        else:
+            rows.append((f"{before}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+    return rows

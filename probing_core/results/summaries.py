@@ -175,13 +175,13 @@ def layers(run: Run) -> pd.DataFrame:
 
 
 def variance_of_layers(run: Run) -> pd.DataFrame:
-    """Return ``model``, ``layer``, ``pooling``, ``part``, ``value``, ``low``, ``high``: the parts of the variance of
-    every block that was studied."""
+    """Return ``model``, ``layer``, ``pooling``, ``part``, ``value``, ``low``, ``high``, ``images``: the parts of the
+    variance of every block that was studied."""
     rows = run.table(layout.table_path("layers"))
     if not rows.empty:
         rows = rows[rows["task"].str.startswith(VARIANCE)]
         rows = rows.assign(part=rows["task"].str.removeprefix(VARIANCE))
-    return rows if rows.empty else rows[["model", "layer", "pooling", "part", *COLUMNS]]
+    return rows if rows.empty else rows[["model", "layer", "pooling", "part", *COLUMNS, "images"]]
 
 
 def images_of_blocks(run: Run) -> tuple[int, int]:
