@@ -1,4 +1,4 @@
-"""Names beside points, where there is room for them."""
+"""Names next to points, where there is room for them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 PLOT = (520, 320)
-"""Pixels between the outermost points of a chart that is 640 wide, the narrowest that pages draw. Labels are placed
-before anyone knows how wide the page is, and what does not overlap there does not on a wider one."""
+"""Pixels between the outermost points of a chart that is 640 wide, the narrowest on our pages. Labels are placed before
+the width is known; those that do not overlap here do not on a wider page."""
 
 CHARACTER, LINE, GAP, EDGE = 6.0, 14.0, 9.0, 20.0
-"""Pixels: of a letter, of a line, from a point to its label, and from the outermost point to the plot's right edge."""
+"""Pixels: width of a letter, height of a line, from a point to its label, from the last point to the right edge."""
 
 POSITIONS = ("top right", "top left", "bottom right", "bottom left")
-"""Beside error bars, which run straight up and along."""
+"""Clear of error bars, which are horizontal and vertical."""
 
 
 def place_labels(
@@ -29,10 +29,9 @@ def place_labels(
     """Return for each point its text and Plotly's ``textposition``; the text is empty where it would cover another.
 
     Args:
-        x, y: of the points, in the units of their axes.
-        texts: what would stand beside each.
-        x_range, y_range: what the axes show, if that is more than the points.
-        size: pixels of what they show, across and up.
+        x, y: in the units of their axes.
+        x_range, y_range: ranges of the axes, if larger than those of the points.
+        size: pixels of these ranges.
     """
     at = np.column_stack([_pixels(x, size[0], x_range), _pixels(y, size[1], y_range)])
     taken = [(px - GAP, py - GAP, px + GAP, py + GAP) for px, py in at]  # by the points themselves
