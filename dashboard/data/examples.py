@@ -1,4 +1,4 @@
-"""Six pictures to try: a packaged photograph as it is, four that the bank changed, and a screenshot, which is none."""
+"""Six pictures to try: a packaged photograph unchanged, four that the bank changed, and a screenshot, which is none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCREENSHOT = "screenshot"
 NAMES = (*CHANGED, SCREENSHOT)
 
 WINDOW, LINES = (360, 260), 9
-"""Width and height in pixels of the drawn window, and the lines of text in it."""
+"""Width and height in pixels of the drawn window, and the number of lines of text in it."""
 
 
 @st.cache_resource(show_spinner=False, max_entries=len(NAMES))
@@ -41,7 +41,6 @@ def example(name: str) -> VisitorPicture:
 
 
 def _screenshot() -> np.ndarray:
-    """Draw a window with a title, a list and a text."""
     width, height = WINDOW
     picture = Image.new("RGB", WINDOW, "#ffffff")
     draw = ImageDraw.Draw(picture)

@@ -1,4 +1,4 @@
-"""Explore: the linked maps, matrix and pictures of two models; and under them strength, and two classes compared."""
+"""Explore: the linked maps, matrix and pictures of two models; below them strength, and two classes compared."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def show() -> None:
     )
     explorer(run, _own_picture(run))
     _file_to_send(run)
-    # Made only when asked for: its models and charts take longer than all else on the page.
+    # Made only when asked for: its models and charts take longer than the rest of the page.
     if part := pickers.opened(PARTS, "More"):
         {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
 

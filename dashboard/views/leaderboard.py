@@ -24,7 +24,7 @@ MOST_ROWS = 12
 """Models that the chart shows; all others are in the table below it."""
 
 STRIP_WIDTH = 113
-"""Pixels of a picture of the strip: seven are a row of a desktop, and three of a phone."""
+"""Pixels of a picture of the strip: seven fill a row of a desktop, three that of a phone."""
 
 BARS = "Bars are 95\N{NO-BREAK SPACE}% intervals. Hollow: the data do not distinguish the model from the best one."
 
@@ -78,7 +78,7 @@ def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame
 
 
 def _strip(run: Run, models: list[str]) -> None:
-    """Show one photograph untouched and under six transformations, and what two models answer: the idea in a look."""
+    """Show one photograph untouched and under six transformations, and what two models answer."""
     chosen = cache.computed(run, strip_of, tuple(with_place(models)))
     if chosen is None:
         return
@@ -120,7 +120,7 @@ def _ranking(run: Run) -> None:
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     shown = board
     if len(baselines) and not is_baseline(board["model"]).any():
-        # The best baseline stays in view: what no embedding needs to have learned.
+        # The best baseline stays visible, since no embedding needs to learn it.
         shown = in_order(pd.concat([board, baselines.head(1).assign(p=np.nan, apart=True)], ignore_index=True))
     lines = shown[has_place(shown)].head(MOST_ROWS)
     shown = shown[shown["model"].isin(lines["model"]) | shown["seed_of"].isin(lines["model"])]
@@ -146,7 +146,6 @@ def _ranking(run: Run) -> None:
 
 
 def _model(run: Run, model: str) -> None:
-    """Show the groups of one model, and what else is known of it."""
     rows = cache.computed(run, summaries.by_group, (model,))
     if rows.empty:
         messages.empty("This model has no scores by group at the task fine.")

@@ -51,10 +51,9 @@ TRUST = {
     "error": ("off by (%)", "Mean distance of the probability that is said from the share that is altered."),
     "by_chance": ("by chance (%)", "The same of answers that are right as often as they say, of so many pictures."),
 }
-"""Column of the table of `_trust` -> its title and explanation."""
 
 SHOWN = 200
-"""Number of rows of any table on the page."""
+"""Largest number of rows that the page shows of a table."""
 
 
 @page("Methods and data")

@@ -27,13 +27,11 @@ NEIGHBOR_WIDTH = 80
 """Pixels of a neighbor: all of them are in one row."""
 
 COLUMNS = 2
-"""Models side by side."""
 
 MAX_MODELS = 4
-"""Models at once, each of which embeds the gallery here where the run holds no embeddings."""
+"""Most models at once, each of which embeds the gallery here where the run holds no embeddings."""
 
 MAX_PHOTOGRAPHS = 500
-"""Photographs of the run in the list to choose from."""
 
 FRAME = 8
 """Pixels of the frame around the original."""
@@ -61,7 +59,6 @@ def show() -> None:
 
 @fragment
 def _search(run: Run) -> None:
-    """Show the nearest pictures of an altered one, by model."""
     able = neighbors.searchable(run, list(run.models["name"]))
     if not able:
         gallery.embeddings_missing(run, "retrieval")
@@ -139,7 +136,7 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
 
 
 def framed(image: np.ndarray) -> np.ndarray:
-    """Return a copy of ``image`` with a frame in the color of a page's accents, within its edges."""
+    """Return a copy of ``image`` with a frame in the page's accent color, within its edges."""
     color = tuple(int(cache.theme().accent[i : i + 2], 16) for i in (1, 3, 5))
     inner = cv2.resize(image, (image.shape[1] - 2 * FRAME, image.shape[0] - 2 * FRAME), interpolation=cv2.INTER_AREA)
     return cv2.copyMakeBorder(inner, FRAME, FRAME, FRAME, FRAME, cv2.BORDER_CONSTANT, value=color)

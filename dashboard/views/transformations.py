@@ -28,7 +28,6 @@ WHOLE = 100
 """Percent of a change that is left where nothing is lost."""
 
 IN_A_ROW = 3
-"""Number of transformations of a group beside each other."""
 
 
 DRAWN = {"linear": "evenly", "log": "evenly in the logarithm", "integer": "evenly among whole numbers"}
@@ -108,7 +107,7 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
 
 
 def _strips(strips: Mapping[str, bytes], transforms: Sequence[Transform]) -> None:
-    """Show three strengths of each of ``transforms``, a row a group."""
+    """Show three strengths of each of ``transforms``, a row per group."""
     for group in GROUPS:
         members = [t for t in transforms if t.group == group]
         if not members:

@@ -17,7 +17,7 @@ SIDE = 384
 """Side of the picture in pixels, three times that of a view."""
 
 ANSWER_WIDTH = 140
-"""Width of a button in pixels: two stand side by side on a phone, three beside the picture."""
+"""Width of a button in pixels: two fit side by side on a phone, three next to the picture."""
 
 NAMES = {"identity": "untouched"}
 
@@ -30,7 +30,6 @@ ABOUT = (
 
 @fragment
 def show(run: Run) -> None:
-    """Show ten changed pictures, the visitor's guesses, and what every model says of them."""
     if not game.players(run):
         messages.empty("No model of this run has predictions to play with; `probing run --out DIR` makes them.")
         return
@@ -48,7 +47,7 @@ def show(run: Run) -> None:
 
 
 def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
-    """Return the samples of a game and what the models answer, kept for the visitor while it is played."""
+    """Return the samples of a game and the answers of the models, kept for the visitor while it is played."""
     kept = st.session_state.get("_game")
     if kept is None or kept[0] != (run.digest, number):
         asked = game.asked(run, number)
@@ -57,7 +56,7 @@ def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
 
 
 def _number() -> int:
-    """Return the number of the game, which the address names."""
+    """Return the number of the game in the address."""
     text = state.stored_choice("game")
     is_one = text.isascii() and text.isdecimal() and len(text) < len(str(game.GAMES))
     number = int(text) if is_one else game.new_game()
@@ -94,7 +93,7 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
     members: dict[str, list[str]] = {}
     for transform, group in game.groups_of(run).items():
         members.setdefault(group, []).append(named(transform))
-    with st.container(horizontal=True):  # columns would stack on a phone, each whole before the next
+    with st.container(horizontal=True):  # on a phone, columns would be shown one after the other
         for group, names in members.items():
             label = NAMES.get(group, group)
             about = "Nothing at all." if group == "identity" else f"{', '.join(names)}."

@@ -42,10 +42,8 @@ SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
 """How the detector and the models look at a picture -> the same for people."""
 
 EXAMPLE = "example"
-"""Name of the choice that holds the example that is shown."""
 
 EXAMPLE_WIDTH = 96
-"""Pixels."""
 
 
 PARTS = {"pictures": "Pictures", "folder": "A folder", "game": "You against the models"}
@@ -122,7 +120,7 @@ def _choose_pictures() -> list[VisitorPicture]:
 
 
 def _choose_example() -> str:
-    """Show the examples, a thumbnail and a button each, and return the one that is chosen, or an empty text."""
+    """Show the examples, each with a thumbnail and a button, and return the chosen one, or an empty text."""
     chosen = state.stored_choice(EXAMPLE)
     chosen = chosen if chosen in examples.NAMES else ""
     state.check(EXAMPLE, "the example", examples.NAMES, chosen)
@@ -181,7 +179,7 @@ def _further(run: Run, able: Sequence[str]) -> str:
 
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
-    """Show a row a picture, and return the name of the one whose card is open."""
+    """Show a row per picture, and return the name of the one whose card is open."""
     names = list(pictures)
     lines = []
     for name, picture in pictures.items():
@@ -226,7 +224,7 @@ def _open_picked(names: list[str]) -> None:
 def _card(
     asked: Question, name: str, picture: VisitorPicture, crops: PictureCrops, rows: Sequence[Row]
 ) -> Callable[[], list[Row]]:
-    """Show the verdict on one picture and the answers that are there already, its ``rows``.
+    """Show the verdict on one picture and the answers that exist already, its ``rows``.
 
     Returns:
         A function that asks the other models and shows each answer as it comes; it returns all rows.
@@ -309,7 +307,7 @@ def _changed(asked: Question, picture: VisitorPicture) -> None:
     after = before if step.strength == transform.neutral else PictureCrops(step.after)
     rows = _first_rows(asked, {"before": before, "after": after})
     if not rows:
-        return  # why stands on the page
+        return  # the page shows why
     done = with_strength(transform.name, step.strength, 3)
     st.markdown(f"First answers **before**, and **after {done}**, about the part that models see:")
     seen = "a square of" if before.kind == "direct" else "a square, and parts at their own scale, of"
@@ -358,7 +356,7 @@ def _found(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> None:
 
 
 def _for_people(label: str) -> str:
-    """Return the name of what a photograph shows as words: ``cougar body`` for ``cougar_body``."""
+    """Return a label as words: ``cougar body`` for ``cougar_body``."""
     return label.replace("_", " ")
 
 

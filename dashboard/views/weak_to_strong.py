@@ -43,7 +43,7 @@ def show(run: Run) -> None:
 
 
 def _sentence(run: Run, transform: Transform) -> None:
-    """Show which model of the run needs the least of the transformation to see it, and which the most."""
+    """Show which model of the run sees the weakest form of the transformation, and which needs the strongest."""
     rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name)
     words = seen_from(
         rows[rows["model"].isin(with_place(rows["model"]))] if len(rows) else rows,
@@ -72,8 +72,8 @@ def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, m
 def _answers(
     run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], prior: float, beside: Any
 ) -> None:
-    """Show what each model answers about the picture at the chosen strength as it comes, the first as soon as that one
-    model is loaded."""
+    """Show what each model answers about the picture at the chosen strength as it comes, the first after loading
+    that one model only."""
     untouched = step.strength == transform.neutral
     crops = predictions.crops_of(run, picture) if untouched else PictureCrops(step.after)
     theme, rows, bars = cache.theme(), list[predictions.Row](), beside.empty()
@@ -119,7 +119,7 @@ def _axis(transform: Transform, strength: float) -> StrengthAxis:
 
 
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
-    """Return the detection threshold by model, where it lies among the strengths that were tried."""
+    """Return the detection threshold by model, where it is among the strengths that were tried."""
     rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name, censored="")
     return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
 
