@@ -201,7 +201,6 @@ def _choices() -> dict[str, str]:
 
 
 def _asked() -> dict[str, str]:
-    """Return the values of the address that no control has read yet, by name."""
     return st.session_state.setdefault("_asked", {})
 
 

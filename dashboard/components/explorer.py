@@ -69,7 +69,6 @@ class Explorer:
         return encode_webp(self.run.picture(sample)[1], QUALITY)
 
     def _whole(self, photo: int) -> bytes:
-        """Return the whole photograph, with what models see of it outlined."""
         image = np.array(self.run.pictures.photograph(self.data.images[photo]))
         height, width = image.shape[:2]
         view = self.run.recipe.view

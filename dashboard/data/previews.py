@@ -107,7 +107,6 @@ class Preview:
         }
 
     def _frame(self, index: int) -> dict[str, Any]:
-        """Return the changed picture of a step as URL, and its distance from the clean one."""
         if index not in self._frames:
             step = self.step(index)
             self._frames[index] = {"after": data_url(step.after), "numbers": _numbers(step.before, step.after)}

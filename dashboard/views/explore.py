@@ -41,7 +41,6 @@ def show() -> None:
 
 
 def _own_picture(run: Run) -> dict[str, Any] | None:
-    """Return the picture that the visitor has pinned, with its places on the two maps."""
     picture = own_picture.pinned()
     if picture is None:
         return None
@@ -64,7 +63,6 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
 
 
 def _why_no_place(run: Run, data: ExplorerData, model: str, name: str) -> str:
-    """Return in one sentence why the picture ``name`` is not on the map of ``model``."""
     maps = {one.name for one in data.models if EVERYTHING in one.places}
     if run.pictures.why_not:
         why = "the pictures of this run, which it would be compared with, are not on this machine"

@@ -65,7 +65,6 @@ def _blocks(run: Run) -> None:
 
 
 def _drawn(models: pd.Series, drawn: pd.Series) -> str:
-    """Return a sentence on which networks the chart leaves out, and what else it draws."""
     counted, shown = sentences.networks_of(models), set(drawn)
     out = [model_title(model) for model in counted if model not in shown]
     untrained = [model_title(model) for model in with_place(drawn) if model not in counted]

@@ -63,7 +63,6 @@ def _uses(run: Run) -> None:
 
 
 def _baseline(run: Run, board: pd.DataFrame) -> str:
-    """Return the sentence on the best baseline; empty where there is none, or nothing else."""
     scored = scores_of(run, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     if baselines.empty or is_baseline(board["model"]).any():
@@ -78,7 +77,6 @@ def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame
 
 
 def _strip(run: Run, models: list[str]) -> None:
-    """Show one photograph untouched and under six transformations, and what two models answer."""
     chosen = cache.computed(run, strip_of, tuple(with_place(models)))
     if chosen is None:
         return

@@ -114,7 +114,6 @@ def _from_here(path: Path) -> str:
 
 
 def _full_name(model: str) -> tuple[str, str]:
-    """Return the full name of ``model``, and what is wrong with it."""
     try:
         return (known_models.parse_known(model).full if model else "", "")
     except ProbingError as error:
@@ -257,7 +256,6 @@ def _refuse_absent(options: Options) -> None:
 
 
 def _models() -> tuple[list[str], str]:
-    """Show the fields of the models; return the selected models, and what is wrong with their names."""
     checked = {spec.name: spec.check() for spec in known_models.list_specs()}
     available = [name for name, found in checked.items() if found.available]
     sets = list(known_models.MODEL_SETS)

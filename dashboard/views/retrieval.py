@@ -92,7 +92,6 @@ def _search(run: Run) -> None:
 
 
 def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
-    """Return the picture and its id in the run, empty for an upload; None where there is none."""
     images = run.images[run.images["used"]]
     tested = images[images["split"] == "test"]
     ids = list((tested if len(tested) else images)["image_id"][:MAX_PHOTOGRAPHS])

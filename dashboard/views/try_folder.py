@@ -106,7 +106,6 @@ def _form(able: list[RunPlace]) -> None:
 
 
 def _name_from(folder: str) -> str:
-    """Return an unused name for a scan of ``folder``; empty where the folder has no name."""
     words = UNUSABLE.sub("-", PurePath(folder).name).strip("-._")[:MAX_LETTERS] if folder else ""
     number = next(n for n in count(1) if not (scans_dir() / _numbered(words, n)).exists()) if words else 1
     return _numbered(words, number) if words else ""
@@ -118,7 +117,6 @@ def _numbered(words: str, number: int) -> str:
 
 @fragment
 def _sample(able: list[RunPlace]) -> None:
-    """Show the results for the pictures of Try your images."""
     st.header("What comes out, for six examples")
     chosen = state.stored_choice("scan-run")
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
@@ -203,7 +201,6 @@ def _scans() -> None:
 
 @st.fragment(run_every=2.0)
 def _under_way(ended: dict[Path, str]) -> None:
-    """Show the running scans, and rerun the page when the others differ from ``ended``, statuses by folder."""
     reports = _reports()
     if {out: _status(report) for out, report in reports.items() if not _is_running(report)} != ended:
         st.rerun()
@@ -262,12 +259,10 @@ def _ask_to_remove(out: Path) -> None:
 
 
 def _watched(out: Path) -> str:
-    """Return the session key that is set after the visitor has seen a scan run: its results are open when it ends."""
     return f"_watched-scan-{out.name}"
 
 
 def _asking(out: Path) -> str:
-    """Return the session key that is set while the visitor is asked whether to remove a scan."""
     return f"_removing-scan-{out.name}"
 
 
@@ -313,7 +308,6 @@ def _results(out: Path) -> None:
 
 
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a scan's table with names for people, without columns that are empty."""
     texts = ["group", "class", "flags", "error"]
     table = table.assign(**{name: table[name].fillna("") for name in texts})
     found = {

@@ -47,7 +47,6 @@ def show(run: Run) -> None:
 
 
 def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
-    """Return the samples of a game and the answers of the models, kept for the visitor while it is played."""
     kept = st.session_state.get("_game")
     if kept is None or kept[0] != (run.digest, number):
         asked = game.asked(run, number)
@@ -56,7 +55,6 @@ def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
 
 
 def _number() -> int:
-    """Return the number of the game in the address."""
     text = state.stored_choice("game")
     is_one = text.isascii() and text.isdecimal() and len(text) < len(str(game.GAMES))
     number = int(text) if is_one else game.new_game()
@@ -65,7 +63,6 @@ def _number() -> int:
 
 
 def _play(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str], number: int) -> None:
-    """Show round ``number``: the question, or after the guess what was done and what the models say."""
     sample = asked[number]
     is_open = number not in guesses
     left, right = st.columns([2, 3], gap="large")
@@ -141,7 +138,6 @@ def _play_again() -> None:
 
 
 def _more_often(better: int, models: int) -> str:
-    """Return how many of the ``models`` are ahead of the visitor, as a sentence without its full stop."""
     if not better:
         return f"None of the {models} models was right more often"
     return f"{better} of the {models} models {'was' if better == 1 else 'were'} right more often"

@@ -120,7 +120,6 @@ def _choose_pictures() -> list[VisitorPicture]:
 
 
 def _choose_example() -> str:
-    """Show the examples, each with a thumbnail and a button, and return the chosen one, or an empty text."""
     chosen = state.stored_choice(EXAMPLE)
     chosen = chosen if chosen in examples.NAMES else ""
     state.check(EXAMPLE, "the example", examples.NAMES, chosen)
@@ -146,7 +145,6 @@ def _choose_example() -> str:
 
 
 def _controls(run: Run) -> tuple[list[str], str]:
-    """Return the models that answer, those chosen on other pages first, and the task."""
     able = list(predictions.models_of(run))
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
@@ -171,7 +169,6 @@ def _controls(run: Run) -> tuple[list[str], str]:
 
 
 def _further(run: Run, able: Sequence[str]) -> str:
-    """Return how many models of ``run`` are not ``able``, in words."""
     names = list(run.models["name"])
     missing = set(names) - set(able)
     further = "" if missing & set(with_place(names)) else ", all further trainings of models that do,"
@@ -179,7 +176,6 @@ def _further(run: Run, able: Sequence[str]) -> str:
 
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
-    """Show a row per picture, and return the name of the one whose card is open."""
     names = list(pictures)
     lines = []
     for name, picture in pictures.items():
@@ -273,7 +269,6 @@ def _card(
 
 
 def _first_rows(asked: Question, crops: Mapping[str, PictureCrops]) -> list[Row]:
-    """Return the rows of the detector, where there is one, and of the models that the page waits for."""
     detector = [DETECTOR] if predictions.predictor_of(asked.run).has_detector else []
     return asked.rows([*detector, *asked.models[:AT_ONCE]], crops)
 

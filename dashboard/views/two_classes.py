@@ -100,7 +100,6 @@ def key_of(board: pd.DataFrame) -> str:
 
 
 def _whose(board: pd.DataFrame, first: str, second: str) -> str:
-    """Return the model whose mistakes are shown: the best one, until the visitor selects another."""
     st.header("Pictures that a model gets wrong")
     models = list(board["model"])
     if state.stored_choice("wrong-for") != f"{first}>{second}":  # other classes: select their best model

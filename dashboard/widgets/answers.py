@@ -101,7 +101,6 @@ def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: f
 
 
 def _answer_in_words(row: Row) -> str:
-    """Return the answer of the detector with the group that it names, if it does."""
     if row["answer"] not in ALARMS:
         return row["answer"]
     verdict = row["verdict"]
@@ -109,7 +108,6 @@ def _answer_in_words(row: Row) -> str:
 
 
 def _true_alarms(verdict: Mapping[str, Any], prior: float) -> str:
-    """Return a sentence on how many alarms are right where few pictures are altered; empty where half of them are."""
     if prior >= PRIOR or verdict["power"] is None:
         return ""
     right, wrong = prior * verdict["power"], (1 - prior) * verdict["level"]

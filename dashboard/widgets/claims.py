@@ -79,7 +79,6 @@ def encoders_in_words(encoders: str) -> str:
 
 
 def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
-    """Show a claim and the result of its test; opened, the differences that it is based on with their intervals."""
     badge = BADGES[row["result"]]
     words = result_in_words(row).removesuffix(".")
     box = pickers.fold(

@@ -252,7 +252,6 @@ def write_golden(folder: Path) -> int:
 
 
 def _opened(pipeline: Any, other: Any, load: Callable[[str], LoadedEmbedder], notes: list[str]) -> Any:
-    """Return the embedder or the vectors that ``pipeline`` names; anything but a name unchanged."""
     if not isinstance(pipeline, str | Path):
         return pipeline
     text = str(pipeline)

@@ -244,7 +244,6 @@ class Predictor:
             return self._probes[model]
 
     def _chosen(self, models: Sequence[str] | str | None) -> tuple[str, ...]:
-        """Return the names to ask, the detector first."""
         if not models:
             return (*([DETECTOR] if self.has_detector else []), *self.models)
         named = [models] if isinstance(models, str) else list(models)

@@ -375,7 +375,6 @@ def write_page(
 
 
 def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
-    """Return `MAX_ROWS` rows by p and name, unreadable ones last."""
     records = (record for rows in chunks for record in rows.to_dict("records"))
     return heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or(row["p"], 2.0), row["path"]))
 

@@ -234,13 +234,11 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
 
 
 def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry of the legend, as a trace without points."""
     entry = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": escape(name)}
     return entry | {"marker": {"size": 10} | marker}
 
 
 def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a dotted line at the level of guessing, and its label at the right end."""
     height = 100 * chance
     words = {"x": 1, "xref": "x domain", "xanchor": "right", "y": height, "yref": "y", "yanchor": "bottom"}
     words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.warning}}

@@ -165,7 +165,6 @@ def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def _with_room(strengths: pd.Series, falling: bool) -> list[float]:
-    """Return the ends of the axis, from weak to strong, with room for names after the strongest point."""
     low, high = float(strengths.min()), float(strengths.max())
     weak, strong = (high, low) if falling else (low, high)
     return [weak - 0.04 * (strong - weak), strong + ROOM * (strong - weak)]
@@ -178,7 +177,6 @@ def _off_the_mark(text: str, position: str) -> str:
 
 
 def _names_at_ends(curve: pd.DataFrame, value: str, theme: Theme, falling: bool) -> dict[str, Any]:
-    """Return each model's name after the strongest point of its line, where there is room."""
     ordered = curve.sort_values("strength", ascending=not falling, kind="stable")
     ends = ordered.drop_duplicates("model", keep="last").dropna(subset=[value])
     weak, strong = _with_room(curve["strength"], falling)

@@ -108,7 +108,6 @@ def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str,
 
 
 def _scale(steps: pd.Series) -> dict[str, Any]:
-    """Return the scale of the axis of steps: logarithmic where they mostly grow by a factor."""
     distinct = np.unique(steps.to_numpy())
     if len(distinct) < 3 or distinct[0] <= 0 or np.median(distinct[1:] / distinct[:-1]) < LOG_RATIO:
         return {}

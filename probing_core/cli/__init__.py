@@ -129,7 +129,6 @@ def _report_bug(error: Exception, options: argparse.Namespace) -> int:
 
 
 def _output_failed(error: OSError, options: argparse.Namespace) -> int:
-    """Return the exit code; a reader of our output that went away is no error (`probing models | head`)."""
     if error.errno not in (errno.EPIPE, errno.ENOSPC):
         return _report_bug(error, options)
     _write_no_more()

@@ -45,7 +45,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _why(store: Any, path: str) -> int:
-    """Print which files of a run are made again, and why, without making or reading them."""
     from probing_core.run.recipe import read_recipe
     from probing_core.run.stages import plan_of
     from probing_core.run.why import why

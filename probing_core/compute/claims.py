@@ -378,7 +378,6 @@ def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]
 
 
 def _by_role(roles: Roles, results: Mapping[str, Results], name: str) -> dict[str, list]:
-    """Return role -> the result ``name`` of each of its models that has it; roles without one are left out."""
     found = {role: [results[m][name] for m in models if name in results.get(m, {})] for role, models in roles.items()}
     return {role: each for role, each in found.items() if each}
 

@@ -120,7 +120,6 @@ def _stored_in_other_ways(known: dict[str, Image]) -> Iterator[GoldenPicture]:
     names = [name for name in SIZES if name in known]
 
     def photograph(place: int) -> pillow.Image:
-        """Return one of the photographs, a different one for each place."""
         return pillow.fromarray(_fill(known[names[place % len(names)]], 240, 320))
 
     yield _picture("jpeg 420.jpg", "JPEG", photograph(0), quality=90, subsampling=2)

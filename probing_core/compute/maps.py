@@ -128,7 +128,6 @@ def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFra
 
 
 def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    """Return ``sample`` and `NEAR` of ``rows``, positions, among these."""
     photographs = pd.factorize(samples["base_id"])[0]
     among = rows[whole_images(samples["image_id"].to_numpy()[rows], LANDMARKS)]
     known = X[among]

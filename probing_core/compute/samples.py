@@ -136,7 +136,6 @@ def _flaws(corpus: Corpus, smallest: int, pool: ThreadPoolExecutor, rows: pd.Dat
 
 
 def _flaw(corpus: Corpus, image_id: str, smallest: int) -> str:
-    """Return why an image cannot be used, or an empty string."""
     try:
         image = corpus.load(image_id)
     except BadImage as error:

@@ -115,7 +115,6 @@ def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def _rows(
     predictions: pd.DataFrame, fits: pd.DataFrame, scores: Iterable[Score], unscored: Collection[str]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the columns of each of ``scores``, without those over samples of groups that are ``unscored``."""
     fitted = joined(note_of_fits(fits.itertuples()), *(fits["note"].unique() if "note" in fits else ()))
     images = predictions["image_id"].factorize()[0]
     not_to_score = predictions["group"].isin(unscored).to_numpy()
@@ -204,7 +203,6 @@ class _Columns:
 
 
 def _main_scores(columns: _Columns) -> Iterator[Score]:
-    """Yield scores of transforms that the probe learned: the ranking measure, then every score of the catalog."""
     seen = columns.seen
     yield columns.balanced("seen", seen)
     if seen.all():
@@ -264,7 +262,6 @@ def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield how well the probe of untouched pictures recognizes the content under each transform."""
     for column in ("transform", "group"):
         for name, rows in _indices(columns.table, column, far if column == "group" else set()):
             if name != "identity":
@@ -272,7 +269,6 @@ def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield positions of the rows of each value of ``column``, except those of the transforms ``without``."""
     wanted = ~table["transform"].isin(without).to_numpy()
     for name, rows in table.groupby(column, sort=False).indices.items():
         mine = np.asarray(rows)[wanted[rows]]

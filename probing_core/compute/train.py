@@ -314,7 +314,6 @@ def _by_splits(data: ModelSamples, task: Task, fold: Fold) -> tuple[LinearProbe,
         root: bool = False,
         penalties: Sequence[float] = GRID,
     ) -> LinearProbe:
-        """Learn from samples ``main`` and renderings ``others``; ``validation`` are positions of the same two."""
         y = np.concatenate([task.truth[main], truth[others]])
         return fit(
             data.X.at(main).then(LazyRows((rendered[others],))),

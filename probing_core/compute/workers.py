@@ -194,7 +194,6 @@ class _Worker:
         return ends
 
     def close(self) -> int | str:
-        """End the process, and return how it ended."""
         with suppress(OSError):
             self._connection.close()
         try:

@@ -163,7 +163,6 @@ class DigestedCorpus(Corpus):
         return fingerprint(self.rows, self._digests)
 
     def _take(self, image_id: str, digest: bytes, label: str, split: str = "") -> bool:
-        """Add a picture; return whether it was added."""
         base_id, base_split = self._first_with.setdefault(digest, (image_id, split))
         if split != base_split:
             self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
@@ -174,6 +173,5 @@ class DigestedCorpus(Corpus):
         return True
 
     def _finish(self) -> str:
-        """Make ``rows``; return the number of labels in words."""
         self.rows = make_rows(self._columns)
         return f"{len(set(self.rows['label']) - {''}) or 'no'} labels"

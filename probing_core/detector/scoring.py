@@ -123,7 +123,6 @@ def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design:
 def _altered_large(
     picture: Image, planned: Sequence[View], by_name: dict[str, Transform], image_id: str, design: Design
 ) -> Iterator[tuple[View, Image]]:
-    """Yield the middle of ``picture``, altered at its own size in `ALTERED_LARGE` of the ways in ``planned``."""
     picture = square_of(picture, LARGEST_ALTERED * design.view)
     rng = generator(design.seed, image_id, DRAW_REPORTED_AT_OWN_SIZE)
     for i in sorted(rng.permutation(len(planned))[:ALTERED_LARGE]):

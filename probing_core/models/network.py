@@ -314,7 +314,6 @@ class Forward:
             yield
 
     def _choose(self, read: Read, expected: list[np.ndarray]) -> Engine:
-        """Return the fastest engine there is; ``expected`` is what PyTorch reads of the two pictures in float32."""
         in_pytorch = partial(self._in_pytorch, read)
         if self._device.type != "cpu" or self._precision not in compiled.HINTS or self._any_size:
             return in_pytorch

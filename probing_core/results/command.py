@@ -55,7 +55,6 @@ def _calibrate_on(recipe: Recipe) -> list[str]:
 
 
 def _leads_there(corpus: str) -> bool:
-    """Return whether ``corpus`` is the name of a corpus, or a path of something on this machine."""
     kind, _, path = corpus.partition(":")
     elsewhere = not (kind in LOCAL or Path(path).is_absolute()) or "://" in path
     return _is_named(corpus) and (elsewhere or Path(path).exists())
@@ -79,7 +78,6 @@ def further_photographs(run: Run) -> str:
 
 
 def _tiers(transforms: Sequence[str]) -> list[str]:
-    """Return ``transforms``, with whole tiers replaced by their names."""
     names = list(transforms)
     for tier, members in TIERS.items():
         whole = {t.name for t in members()}

@@ -250,7 +250,6 @@ def shared(first: AccuracySums, second: AccuracySums) -> tuple[AccuracySums, Acc
 
 
 def _difference(mine: AccuracySums, other: AccuracySums) -> tuple[float, float, float, int]:
-    """Return the difference, both ends of its interval, and the number of photographs that both were tested on."""
     if mine.sums is None or other.sums is None:
         return np.nan, np.nan, np.nan, 0
     bases = np.intersect1d(mine.bases, other.bases)
@@ -443,7 +442,6 @@ def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop:
 
 
 def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -> dict[str, np.ndarray]:
-    """Return ``low``, ``high``, ``p`` and ``worse`` of the drop of each score, as `compare` describes them."""
     from scipy.special import stdtr, stdtrit
 
     drops, errors = np.empty(len(pairs)), np.empty(len(pairs))

@@ -64,7 +64,6 @@ def unused_name(name: str, taken: Container[str]) -> str:
 
 
 def _folders(root: Path, first: str) -> list[Path]:
-    """Return the content of ``root`` by name, ``first`` before the others; nothing if there is no such folder."""
     return sorted(root.iterdir(), key=lambda p: (p.name != first, p.name)) if root.is_dir() else []
 
 

@@ -89,7 +89,6 @@ class Scores:
         )
 
     def _notes(self, line: str) -> str:
-        """Return what a reader of the scores must know, each note after a ``line`` break."""
         notes = dict.fromkeys(note for note in self.table["note"] if note)
         return "".join(f"{line or chr(10)}{html.escape(note) if line else note}" for note in notes)
 

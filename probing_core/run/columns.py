@@ -112,7 +112,6 @@ def _texts(schema: pa.Schema) -> list[str]:
 
 
 def _categories(table: pa.Table) -> pa.Table:
-    """Return ``table`` with every text column dictionary-encoded."""
     for text in _texts(table.schema):
         table = table.set_column(table.schema.get_field_index(text), text, table[text].dictionary_encode())
     return table

@@ -265,7 +265,6 @@ def _by_formulas(plan: Plan, stage: str, phase: str) -> Iterator[Step]:
 
 
 def _judging(plan: Plan) -> list[str]:
-    """Return the models by which photographs for verdicts are still to be judged, including those never loaded."""
     left = {artifact.path for artifact in plan.left(plan.select(TRAIN))}
     return [
         name
@@ -307,7 +306,6 @@ def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
 
 
 def _verdicts(plan: Plan, rates: Rates) -> Iterator[Step]:
-    """Yield the steps of the detector, and of the views by which answers are calibrated."""
     left = photographs_left(plan)
     made, crops = {}, {}
     for kind, rows in left.items():

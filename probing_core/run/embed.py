@@ -74,11 +74,6 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
 
 
 def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
-    """Write the ``model.toml`` of one layer.
-
-    Raises:
-        BadRun: the model is not the one that joined the run.
-    """
     joined = plan.scope.entries.get(entry["name"])
     if joined is not None:
         require_joined(entry, joined)

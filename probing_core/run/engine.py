@@ -316,7 +316,6 @@ class Plan:
         return State.STALE if entries else State.MISSING
 
     def _is_there(self, path: str) -> bool:
-        """Return whether a file in the manifest is on the disk, or need not be."""
         entry = self.files.entry(path)
         return entry is not None and ("state" in entry or self.files.has(path))
 
@@ -564,14 +563,12 @@ class Units:
 
 
 def _found(read: str, binding: Binding, of_template: Mapping[str, list[Artifact]]) -> Iterator[str]:
-    """Yield the paths that ``read`` of a row stands for."""
     for artifact in of_template.get(read, ()):
         if all(artifact.binding[name] == value for name, value in binding.items() if name in artifact.binding):
             yield artifact.outputs[read]
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """Return what the paths of ``template`` match; for a folder, those of the files in it."""
     parts = PLACEHOLDER.split(template)
     inside = "".join("[^/]+" if place % 2 else re.escape(part) for place, part in enumerate(parts))
     return re.compile(inside if template.endswith("/") else f"{inside}$")

@@ -252,7 +252,6 @@ def _ordered(entries: Mapping[str, dict[str, Any]], requests: Sequence[str]) -> 
 
 
 def _making(scope: Scope, series: str, pool: Any) -> tuple[Cost, tuple[list[Image], pd.DataFrame]]:
-    """Return the cost of making a sample with all workers busy, and pictures with their rows."""
     one, corpus = scope.sample_sets[series], scope.corpora.own
     rows = one.rows()
     rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may stand for others, see `_repeated`
@@ -316,7 +315,6 @@ def _loaded(request: str, options: Options) -> Iterator[tuple[LoadedEmbedder, Co
 
 
 def _start() -> Cost:
-    """Return the start-up cost of the process of a run."""
     begun, before = time.perf_counter(), os.times()
     subprocess.run([sys.executable, "-c", "import probing_core.run.stages"], check=False, stdin=subprocess.DEVNULL)
     after = os.times()
@@ -325,7 +323,6 @@ def _start() -> Cost:
 
 
 def _map() -> tuple[Cost, Cost]:
-    """Return the cost of importing and compiling for the first map, and that of each sample."""
     from probing_core.compute.maps import umap_points
 
     X = np.random.default_rng(0).normal(size=(POINTS, 64)).astype(np.float32)

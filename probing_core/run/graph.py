@@ -186,7 +186,6 @@ VERDICT_OPTIONS = (*VERSIONS, "calibrate_on", "alternatives")
 
 
 def _embed_rows() -> Iterator[Row]:
-    """Yield the rows of the main samples, made in units, since models share the pictures of each."""
     images = ("fingerprint", "view", "limit", "seed", "warps")
     main: dict[str, Any] = {
         "stage": EMBED,

@@ -54,7 +54,6 @@ LIVE = (CALIBRATED, DEPLOYMENT, NOTICING)
 
 
 def _design(given: Given) -> Design:
-    """Return the design of samples as far as the options of a row describe it."""
     named = {name: given.options[name] for name in DESCRIBING if name in given.options}
     transforms = given.options["transforms" if "transforms" in given.options else "warps"]
     return Design(transforms=transforms, threads=given.means.threads, **named)
@@ -98,7 +97,6 @@ def _model_samples(files: Reads, given: Given) -> ModelSamples:
 
 
 def _known(files: Reads, given: Given) -> dict[str, Any]:
-    """Return what both training and studies know of a model."""
     return {
         "model": given.binding["model"],
         "X": lazy_embeddings(files, given.binding["model"]),
@@ -257,7 +255,6 @@ def score_views(made: Sequence[Units]) -> None:
 
 
 def _predicts(files: Reads, name: str, models: LoadedModels) -> Callable[[list[PictureCrops]], list[Prediction]]:
-    """Return a function that predicts as live answers do."""
     if name == DETECTOR:
         return partial(detect, Detector.from_bytes(files.read_bytes(DETECTOR_FILE)))
     probe, entry = read_probe(files, name, DEPLOYMENT), files.read_toml(layout.model_path(name))

@@ -103,7 +103,6 @@ def workers(samples: int, dim: int, jobs: int | None) -> int:
 
 
 def _draw_in(root: Path, drawing: Drawing) -> pd.DataFrame:
-    """Return one table of the run ``root``, in another process."""
     return _on_one_core(RunFiles(root), drawing)
 
 

@@ -223,7 +223,6 @@ class Progress:
         self._write(report.so_far if self._on_terminal else f"{report.so_far}\n")
 
     def _write(self, text: str) -> None:
-        """Write ``text``; on a terminal, over the current line."""
         if self.stream is not None:
             self.stream.write(f"\r\x1b[K{text}" if self._on_terminal else text)
             self.stream.flush()
@@ -259,7 +258,6 @@ class Bar(Progress):
 
 
 def _took(file: Path | None) -> float:
-    """Return the duration of earlier work, whose report is in ``file``, in seconds."""
     try:
         return float(json.loads(file.read_bytes())["took_s"]) if file is not None else 0.0
     except (OSError, ValueError, KeyError, TypeError):

@@ -135,7 +135,6 @@ def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
 
 
 def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating: Sequence[Corpus]) -> str:
-    """Return ``difference`` of two recipes with names of corpora instead of fingerprints."""
     if corpus and difference.startswith("fingerprint: "):
         return f"corpus: {recipe.corpus} / {corpus.name}"
     if difference.startswith("calibrate_fingerprints: "):

@@ -114,7 +114,6 @@ def complete(store: Store, progress: Progress, planned: Callable[[], Plan], stag
 
 
 def _expect(plan: Plan, stages: Sequence[str]) -> None:
-    """Report how long each remaining step of ``stages`` is expected to take."""
     steps = steps_left(foreseen(plan)) if plan.scope.sample_sets else []
     plan.scope.progress.expect(by_name([step for step in steps if step.stage in {*stages, LOADING}]))
 
@@ -136,7 +135,6 @@ def _require_mended(plan: Plan, stages: Sequence[str]) -> None:
 
 
 def _make(plan: Plan, stage: str, artifacts: Sequence[Artifact]) -> None:
-    """Make what is missing of a stage after ``embed``."""
     progress = plan.scope.progress
 
     places = {artifact.path: place for place, artifact in enumerate(plan.left(artifacts))}

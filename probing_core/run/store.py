@@ -435,7 +435,6 @@ def unreadable(name: str, error: Exception) -> BadRun:
 
 
 def _flaw(path: Path, entry: Entry) -> str:
-    """Return what is wrong with the file of ``entry``, or an empty string."""
     if "state" in entry:
         return ""
     try:

@@ -46,7 +46,6 @@ def _why_not(plan: Plan, artifact: Artifact, state: State) -> str:
 
 
 def _changing(plan: Plan, artifact: Artifact) -> str:
-    """Return the first direct or indirect input of ``artifact`` that is made again; or an empty text."""
     for path in artifact.reads:
         read = plan.artifact(path)
         if read.row.stage and (found := _changing(plan, read) or (read.path if plan.left([read]) else "")):
@@ -55,7 +54,6 @@ def _changing(plan: Plan, artifact: Artifact) -> str:
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Yield in words how the inputs of a file differ."""
     if old["revision"] != new["revision"]:
         yield f"how it is made changed (revision {old['revision']}, now {new['revision']})"
     before, now = _flat(old["options"]), _flat(new["options"])

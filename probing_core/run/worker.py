@@ -129,7 +129,6 @@ class Worker:
         return [file.result() for file in written]
 
     def _note_halved(self, request: str) -> None:
-        """Record in the run's log that the batches of a model became smaller, once for each size."""
         model = self._model(request)
         if model.batch_halved and self._noted.get(request) != model.batch_size:
             self._noted[request] = model.batch_size
@@ -156,7 +155,6 @@ class Worker:
         return upcoming[1].result() if upcoming and upcoming[0] == jobs else self._make(jobs)
 
     def _make(self, jobs: Sequence[Job]) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """Make pictures and completed rows of a unit, as far as its jobs need them."""
         sample_set = self._sample_sets[jobs[0].series]
         rows = sample_set.rows(sample_set.units[jobs[0].unit])
         if any(not job.model or self._model(job.request).embeds_pictures for job in jobs):

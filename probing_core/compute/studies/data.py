@@ -218,7 +218,6 @@ class StudiedModel(ModelSamples):
         return EmbeddedRows(s.iloc[rows], self.X[rows], self.task("fine").truth[rows])
 
     def _images(self, split: str, most: int) -> list[str]:
-        """Return ids of at most ``most`` used images of a split, the base images taking turns."""
         there = self.images[self.images["used"] & (self.images["split"] == split)].reset_index(drop=True)
         return limit_rows(there, min(most, len(there)))["image_id"].tolist()
 
@@ -267,7 +266,6 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def _altered(self) -> EmbeddedRows:
-        """Test images under every transformation, and untouched a second time."""
         whole = self.of_split("test")
         return whole.where((whole.rows["transform"] != "identity") | (whole.rows["draw"] == 1))
 

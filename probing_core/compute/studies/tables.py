@@ -359,7 +359,6 @@ def uses_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def _by_photograph(use: str, rows: pd.DataFrame, found: np.ndarray) -> pd.DataFrame:
-    """Return the mean of ``found`` (n,) for altered ``rows`` over each photograph."""
     values = rows[["base_id", "transform"]].assign(value=found)
     altered = values[values["transform"] != "identity"]
     return altered.groupby("base_id")["value"].mean().reset_index().assign(use=use)

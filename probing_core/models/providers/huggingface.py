@@ -65,7 +65,6 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
 
 def _locate(name: ModelName) -> tuple[Path, Path | None]:
-    """Return the folder with the configuration, and the file of weights if it is not that folder's own."""
     named = local_folder(name.model)
     if "weights" not in name.options:
         return named or hub.fetch_repository(name.model, name.base), None
@@ -187,7 +186,6 @@ def check_library() -> Availability:
 
 
 def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Module:
-    """Load the model of ``folder``, or its architecture with the tensors of the file ``weights``."""
     import torch
     import transformers
 

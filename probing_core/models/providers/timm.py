@@ -133,7 +133,6 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
-    """Return (architecture, tensors, source of the tensors) of a name."""
     import timm
 
     folder = hub.folder_of(name)

@@ -322,7 +322,6 @@ def _rows_of(samples: pd.Series, wanted: np.ndarray, count: int) -> np.ndarray:
 
 
 def _places(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
-    """Return the places on a map, on one scale for both directions, up to `FAR` from the middle."""
     points = table[["x", "y"]].to_numpy(np.float64)[_rows_of(table["sample"], order, count)]
     low, high = points.min(axis=0), points.max(axis=0)
     half = max(float((high - low).max()) / 2, 1e-9)
@@ -349,7 +348,6 @@ def _byte(probabilities: pd.Series) -> np.ndarray:
 
 
 def _ranks(truth: np.ndarray, strengths: np.ndarray, classes: Sequence[Class]) -> np.ndarray:
-    """Return the rank of each strength within its class; equal strengths share the mean of their ranks."""
     ranks = np.full(len(truth), NO_STRENGTH, np.uint8)
     for code, one in enumerate(classes):
         at = np.flatnonzero((truth == code) & np.isfinite(strengths))

@@ -168,7 +168,6 @@ def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
 
 
 def _anonymous(data: ExplorerData) -> ExplorerData:
-    """Return ``data`` without the folders in names of models."""
     models = tuple(replace(m, name=PATH.sub("", m.name), title=PATH.sub("", m.title)) for m in data.models)
     return replace(data, models=models)
 
@@ -181,7 +180,6 @@ class _Blob:
         self.size = 0
 
     def put(self, data: bytes) -> list[int]:
-        """Add ``data``; return its position in the text and its length there."""
         text = base64.b64encode(data).decode()
         self.texts.append(text)
         self.size += len(text)
@@ -245,7 +243,6 @@ class _Sheets:
     whole: list[dict[str, list[float]]]
 
     def placed(self, blob: _Blob) -> dict[str, Any]:
-        """Put the sheets into ``blob``, and return their places."""
         return {
             "columns": COLUMNS,
             "small": [blob.put(one) for one in self.small],
@@ -305,7 +302,6 @@ def _base64_size(data: bytes) -> int:
 
 
 def _surest_errors(data: ExplorerData) -> np.ndarray:
-    """Return for each image the largest sum of the confidences of both first models where these are wrong."""
     score = np.zeros(data.tested)
     for model in data.models[:2]:
         score += np.where(model.predicted == data.truth, 0, model.confidence.astype(float))
@@ -315,7 +311,6 @@ def _surest_errors(data: ExplorerData) -> np.ndarray:
 
 
 def _sheet(tiles: Sequence[Image | None]) -> Image:
-    """Return the pictures of each class, and of the whole image, in rows of `COLUMNS`."""
     rows = -(-len(tiles) // COLUMNS)
     sheet = np.full((rows * LARGE, COLUMNS * LARGE, 3), GROUND, np.uint8)
     for place, tile in enumerate(tiles):

@@ -344,7 +344,6 @@ def _even(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _deep(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Return a veil that is thicker towards the top, where scenes are far."""
     thinnest = rng.uniform(0.2, 0.8)
     return np.tile(np.linspace(1.2, thinnest, shape[0], dtype=np.float32)[:, None], (1, shape[1]))
 

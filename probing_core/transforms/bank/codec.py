@@ -38,7 +38,6 @@ def pixelate(image: Image, factor: float, rng: np.random.Generator) -> Image:
 
 
 def _averages(image: Image, size: tuple[int, int]) -> Image:
-    """Average ``image`` over areas, (width, height) of them."""
     (height, width), (columns, rows) = image.shape[:2], size
     if width < columns or height < rows or width % columns == height % rows == 0:
         return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
