@@ -21,7 +21,6 @@ from dashboard.components.serving import route
 FOLDER = "thumbnails"
 COLUMN = "thumbnail"
 CHUNKS_KEPT = 16
-"""Chunks of each scan whose thumbnails are kept in memory."""
 
 _scans: WeakValueDictionary[str, ScanThumbnails] = WeakValueDictionary()
 """Scans in memory, by the second part of their addresses."""

@@ -41,7 +41,6 @@ MAX_CACHED_RUNS = 4
 MAX_CACHED_TABLES = 64
 MAX_CACHED_PREDICTIONS = 24
 MAX_CACHED_PICTURES = 4096
-"""Largest number of entries of each cache."""
 
 BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest}
 """Hash functions of the caches: a run is hashed by its digest, so that data of a changed run is read again."""
@@ -207,7 +206,6 @@ def damage_of(run: Run) -> list[str]:
 
 
 def complete_runs() -> list[tuple[RunPlace, Run]]:
-    """Return every run that is complete and readable."""
     found = []
     for place in places():
         if place.complete:

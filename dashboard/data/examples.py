@@ -29,7 +29,6 @@ WINDOW, LINES = (360, 260), 9
 
 @st.cache_resource(show_spinner=False, max_entries=len(NAMES))
 def example(name: str) -> VisitorPicture:
-    """Return the example called ``name``, which is the same for all visitors."""
     if name == SCREENSHOT:
         return VisitorPicture.from_array(f"example: {name}", _screenshot())
     image_id, transform_name, place = CHANGED[name]

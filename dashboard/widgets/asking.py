@@ -46,8 +46,6 @@ def rows(
     prior: float = PRIOR,
     meanwhile: str = ASKING,
 ) -> list[Row]:
-    """Return the rows of `Predictor.predict` of all ``models`` about pictures by their names, model after model, as
-    `each`."""
     found = each(models, lambda model: predictions.ask(run, model, list(crops.values())), meanwhile)
     return [
         answer.row(name, task, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)

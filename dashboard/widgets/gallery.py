@@ -34,7 +34,6 @@ COLUMNS = (
     "predicted_other",
     "p_predicted_other",
 )
-"""Columns of the table of samples whose pictures are missing."""
 
 
 def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) -> None:

@@ -127,7 +127,6 @@ class Decoded:
 
 
 def decode(file: File, view: int) -> Decoded:
-    """Decode one file, and cut it for probes of ``view`` pixels."""
     row = {
         "path": file.name,
         "verdict": UNREADABLE,
@@ -414,7 +413,6 @@ def _percent(share: float) -> str:
 
 
 MARK = "scan.txt"
-"""File that marks a folder as a scan's."""
 
 MIN_FOR_Q = 500
 """Fewest clean photographs of the user for q: with fewer, the smallest p is too large for a folder with few altered

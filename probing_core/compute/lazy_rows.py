@@ -47,7 +47,6 @@ class LazyRows:
         return replace(self, picked=self._places(rows))
 
     def then(self, other: LazyRows) -> LazyRows:
-        """Return these rows followed by the others'."""
         places = np.concatenate([self._places(slice(None)), other._places(slice(None)) + self._stops[-1]])
         return LazyRows((*self.arrays, *other.arrays), places)
 

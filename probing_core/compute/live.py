@@ -321,7 +321,6 @@ def noticing_of(rows: pd.DataFrame) -> dict[str, Noticing]:
 
 
 def noticing_by(rows: pd.DataFrame, score: str = "score") -> Noticing:
-    """Return `fit_noticing` of rows of scored views, by the column ``score``."""
     group, maker, photographs = (rows[name].to_numpy() for name in ("group", "maker", "base_id"))
     return fit_noticing(rows[score].to_numpy(), group, maker, photographs)
 

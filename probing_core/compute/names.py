@@ -22,10 +22,8 @@ ORACLE = "content-oracle"
 """Predictions of the content by probes that learned from images with the same transform."""
 
 OTHER_PROBES = "fine-mlp-knn"
-"""Predictions of the fine task by the probes other than the linear one."""
 
 GROUP_SUBSET = "group:"
-"""Prefix of the subset of a score for one group: ``group:blur``."""
 
 DETECTOR = "detector"
 """Name under which the detector of alterations answers, next to models."""

@@ -96,7 +96,6 @@ def _fold(
     test: np.ndarray,
     penalties: Sequence[float],
 ) -> Fold:
-    """Return the fold whose samples are among those where ``train``, ``val`` and ``test`` (N,) are True."""
     learned, held = (np.flatnonzero(task.takes_part & inside & task.seen) for inside in (train, val))
     drawn = draw_photographs(data, learned, data.train_samples)
     note = f"learned from {len(drawn):,} of {len(learned):,} samples" if len(drawn) < len(learned) else ""

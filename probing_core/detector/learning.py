@@ -40,7 +40,6 @@ BEYOND_LIMIT = ROLES | {"test": CALIBRATE}
 """Roles of photographs of the run's own corpus beyond its limit: nothing else is measured on them."""
 
 MAX_PHOTOGRAPHS = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
-"""Largest number of photographs of one corpus."""
 
 COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
 
@@ -186,10 +185,8 @@ def square_of(picture: Image, side: int, rng: np.random.Generator | None = None)
 
 
 MIN_PHOTOGRAPHS = {LEARN: 20, CHOOSE: 5}
-"""Fewest photographs for a detector."""
 
 PHOTOGRAPHS = 20
-"""Photographs of a unit."""
 
 
 def can_learn(photographs: pd.DataFrame) -> bool:

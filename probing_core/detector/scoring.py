@@ -32,7 +32,6 @@ DRAW_REPORTED_AT_OWN_SIZE = "reported alterations at its own size"
 DRAW_AT_OWN_SIZE = "{} at its own size, {}"
 
 PHOTOGRAPHS = 10
-"""Photographs of a unit."""
 
 MAX_ALTERED = 150
 """Reporting photographs of one corpus that are also altered, drawn at random; the others are scored untouched only."""
@@ -70,7 +69,6 @@ VIEWS_OF_PHOTOGRAPH = 30
 def made_views(
     design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
 ) -> Iterator[list[ScoredView]]:
-    """Yield for each of ``units``, rows of `scored_from`, the views of its photographs."""
     make = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     with picture_pool(VIEWS_OF_PHOTOGRAPH * sum(map(len, units))) as pool:
         for _, photographs in in_chunks(pool, make, units):

@@ -75,7 +75,6 @@ def p_values(scores: np.ndarray, untouched: np.ndarray) -> np.ndarray:
 
 
 def alarms(p: np.ndarray | float, level: float = LEVEL) -> np.ndarray:
-    """Return whether p-values ``p`` alarm at ``level``."""
     return np.asarray(p) <= level
 
 

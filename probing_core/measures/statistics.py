@@ -17,7 +17,6 @@ import pandas as pd
 from probing_core.errors import BadArray
 
 ScoreOfTotals = Callable[[np.ndarray], np.ndarray]
-"""Totals (..., P) -> score (...)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,7 +60,6 @@ class NotCompiled(Exception):
 
 @cache
 def installed_version() -> str:
-    """Return the version of OpenVINO, or an empty string where it is not installed."""
     try:
         return version("openvino")
     except PackageNotFoundError:

@@ -139,7 +139,6 @@ def not_in_catalog(name: str, known: Collection[str]) -> UnknownName:
 
 
 def local_folder(model: str) -> Path | None:
-    """Return the folder that ``model`` (the part after the provider) names, or None."""
     path = user_path(model)
     return path if path.is_dir() and ("/" in model or model.startswith((".", "~"))) else None
 

@@ -157,7 +157,6 @@ class ViTEmbedder(NetworkEmbedder):
 
 
 def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
-    """Load the encoder in the file ``path``."""
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["facts"])

@@ -26,7 +26,6 @@ TOLERANCE = 1e-6
 the metric that L-BFGS has learned. Validation losses are then those of an exact minimum to about 1e-4 of themselves."""
 
 MAX_ITERATIONS = 300
-"""Most iterations of a fit."""
 
 MEMORY = 5
 """Pairs of steps and gradient changes that L-BFGS remembers; more save no iterations here."""

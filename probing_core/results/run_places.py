@@ -16,7 +16,6 @@ REFERENCE = "reference"
 DEMO = "demo"
 
 SCORED = "/" + layout.scores_path("x").rpartition("/")[2]
-"""End of the path of the scores of one model."""
 
 
 @dataclass(frozen=True)

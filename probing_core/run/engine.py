@@ -150,7 +150,6 @@ class Table:
         return Table(rows, self.options)
 
     def without(self, leaves_out: Callable[[Row], bool]) -> Table:
-        """Return the table without some rows, which no other row then reads."""
         rows = [row for row in self.rows if not leaves_out(row)]
         known = {path for row in rows for path in row.outputs}
         return self.with_rows([replace(row, reads=tuple(p for p in row.reads if p in known)) for row in rows])
@@ -327,7 +326,6 @@ class Plan:
         return self.state(found) in (State.LEFT_OUT, State.NOT_HERE)
 
     def left(self, artifacts: Iterable[Artifact]) -> list[Artifact]:
-        """Return those of ``artifacts`` that are to be made."""
         return [artifact for artifact in artifacts if self.state(artifact) in (State.MISSING, State.STALE)]
 
     def lacked(self, artifact: Artifact) -> str:

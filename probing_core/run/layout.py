@@ -112,12 +112,10 @@ def is_model_path(path: str) -> bool:
 
 
 def embeddings_folder(model: str, series: str = "") -> str:
-    """Return the folder of the main samples, or of a series."""
     return f"{model_folder(model)}{_samples_folder(series)}"
 
 
 def units_name(first: int, last: int) -> str:
-    """Return the name of the file of some units of a folder, from ``first`` to ``last``; `units_at` reads it."""
     through = f"-{last:05d}" if last > first else ""
     return f"{unit_name(first)}{through}.safetensors"
 
@@ -155,7 +153,6 @@ def study_path(model: str, name: str) -> str:
 
 
 def map_path(model: str, reading: str = EVERYTHING) -> str:
-    """Return the path of a model's map, in one of the `READINGS`."""
     return f"{model_folder(model)}map{'' if reading == EVERYTHING else f'-{reading}'}{PARQUET}"
 
 
@@ -165,5 +162,4 @@ def neighbors_path(model: str, reading: str = EVERYTHING) -> str:
 
 
 def scored_views_path(model: str) -> str:
-    """Return the path of scored views by which verdicts of a model, or the detector, are calibrated and reported on."""
     return f"{VERDICTS}{DETECTOR}{PARQUET}" if model == DETECTOR else f"{model_folder(model)}verdicts{PARQUET}"

@@ -31,7 +31,6 @@ Entry = dict[str, Any]
 NOTHING, LEFT_OUT = "nothing", "left out"
 
 ENTRY_KEYS = {"bytes", "key", "sha256"}
-"""Keys that every entry has."""
 
 
 def short_checksum(entry: Entry) -> str:

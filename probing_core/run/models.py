@@ -123,7 +123,6 @@ def _place_of(block: str) -> tuple[int, str]:
 
 
 def embeddings_files(store: Files, model: str, series: str = "") -> list[str]:
-    """Return files that hold the embeddings of ``model``, in the order of its units."""
     return sorted(store.names(embeddings_folder(model, series)), key=units_at)
 
 

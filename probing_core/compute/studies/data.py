@@ -200,8 +200,6 @@ class EmbeddedRows:
 
 @dataclass(frozen=True, eq=False)
 class StudiedModel(ModelSamples):
-    """The samples of one model, with what several studies share."""
-
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Classes of the fine task, identity first."""

@@ -22,7 +22,6 @@ from probing_core.transforms import Transform, resolve
 
 HERE = Path(__file__).parent
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
-"""Files of the one module that draws the explorer."""
 
 TASK = "fine"
 READINGS = {DONE: "what was done", EVERYTHING: "everything"}
