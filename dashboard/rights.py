@@ -53,7 +53,6 @@ def serving() -> None:
 
 
 def require(what: Guarded) -> None:
-    """Raise `NotAllowed` unless the visitor has rights."""
     if not allowed():
         raise NotAllowed(refusal(what))
 

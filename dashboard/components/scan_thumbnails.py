@@ -61,7 +61,6 @@ class ScanThumbnails:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def thumbnails_of(chunks: Path, stamp: int) -> ScanThumbnails:
-    """Return the thumbnails in the folder ``chunks`` of a scan, whose table was written at ``stamp``."""
     return ScanThumbnails(chunks)
 
 

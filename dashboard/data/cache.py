@@ -135,7 +135,6 @@ def study(run: Run, name: str) -> pd.DataFrame:
 
 
 def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy of ``rows`` with all that the run knows of the samples in their column ``sample``."""
     facts = run.sample_rows(rows["sample"].to_numpy()).drop(columns="sample").set_axis(rows.index)
     return pd.concat([rows.drop(columns=[c for c in rows if c in facts]), facts], axis=1)
 

@@ -72,7 +72,6 @@ def thumbnail(name: str, side: int) -> str:
 
 
 def reduced(image: np.ndarray, side: int) -> np.ndarray:
-    """Return ``image``, reduced to at most ``side`` pixels on the longer side."""
     small = Image.fromarray(image)
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return np.asarray(small)

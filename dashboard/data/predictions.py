@@ -109,7 +109,6 @@ def models_of(run: Run) -> tuple[str, ...]:
 
 
 def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
-    """Return the groups of which the run's detector finds less than half, in pictures such as this."""
     power = predictor_of(run).judge().power_at(large, no_color)
     return () if power is None else power.hardly_detected
 

@@ -34,7 +34,6 @@ class FileToSend:
 
     @property
     def is_being_made(self) -> bool:
-        """Return whether the file is being made, or waits for another one."""
         return self._thread.is_alive()
 
     def begin(self) -> None:

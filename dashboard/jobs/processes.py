@@ -65,7 +65,6 @@ def executors() -> tuple[str, ...]:
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:
-    """Start ``probing run --out run ARGUMENTS`` as a process."""
     rights.require("Starting a run")
     _work(run, ["run", "--out", str(run), *arguments])
 
@@ -106,7 +105,6 @@ def measured(run: Path, arguments: Sequence[str], said: Callable[[str], object])
 
 
 def resume(run: Path) -> None:
-    """Resume a run with the options of its start."""
     start(run, last_options(run).arguments())
 
 

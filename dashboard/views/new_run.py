@@ -402,7 +402,6 @@ def _ask_to_remove(place: RunPlace) -> None:
 
 
 def _asking(place: RunPlace) -> str:
-    """Return the session key that is set while the visitor is asked whether to remove a run."""
     return f"_removing-{place.name}"
 
 

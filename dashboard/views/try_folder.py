@@ -57,7 +57,6 @@ NAMES = {
 
 
 def show() -> None:
-    """Show the form of a scan, the scans of this computer, and the results for examples."""
     st.markdown(
         "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
         "dashboard runs, and nothing in it is changed."

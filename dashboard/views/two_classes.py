@@ -143,7 +143,6 @@ def predictions_of(run: Run, model: str, task: str, subset: str) -> pd.DataFrame
 
 
 def most_mistaken(run: Run, task: str) -> tuple[str, str]:
-    """Return the two classes that the first model confuses most often, as the first choice of the page."""
     predictions = cache.predictions(run, run.models["name"].iloc[0], task)
     wrong = predictions[~predictions["correct"]] if len(predictions) else predictions
     if wrong.empty:

@@ -26,7 +26,6 @@ from probing_core.transforms import Transform, resolve
 
 @fragment
 def show(run: Run) -> None:
-    """Show the slider on a packaged picture or the visitor's own, what models answer, and what was measured."""
     picture = upload.pick_one()
     left, right = st.columns(2)
     with left:

@@ -53,7 +53,6 @@ def pick_prior() -> float:
 
 
 def detectors(rows: Sequence[Row]) -> Row | None:
-    """Return the row of the detector, where it could decide."""
     return next((row for row in rows if row["model"] == DETECTOR and row["verdict"]["p"] is not None), None)
 
 
@@ -73,7 +72,6 @@ def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: fl
 
 
 def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: float = PRIOR) -> str:
-    """Return a few sentences of Markdown for the arguments of `show_answer`."""
     verdict = row["verdict"]
     why = as_altered(verdict)
     why = f"{why[0].upper()}{why[1:]}"

@@ -39,7 +39,6 @@ DIFFERENT, NOT_DISTINGUISHED = "different (p < 0.05 by Holm)", "not distinguishe
 
 
 def show_claims(run: Run) -> None:
-    """Show the five claims, tested or not, each as a line that opens."""
     st.markdown(
         f"{hint('claim')} These are from *Substance or Style: What Does Your Image Embedding Know?* "
         "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction. One or two "

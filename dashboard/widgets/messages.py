@@ -54,5 +54,4 @@ def finding(sentence: str) -> None:
 
 
 def empty(sentence: str) -> None:
-    """Show what is missing here, why, and how to make it."""
     st.info(sentence, icon=":material/info:")

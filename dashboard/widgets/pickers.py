@@ -55,7 +55,6 @@ def segments(
     help: str | None = None,
     where: Any = st,
 ) -> str:
-    """Show a few options side by side and return the selected one."""
     return state.choice(
         where.segmented_control,
         label,

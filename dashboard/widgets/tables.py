@@ -65,7 +65,6 @@ COLUMNS: dict[str, Any] = {
 
 
 def columns_of(names: Iterable[str]) -> dict[str, Any]:
-    """Return Streamlit's column settings of those ``names`` that are known."""
     return {name: COLUMNS[name] for name in names if name in COLUMNS}
 
 
@@ -202,7 +201,6 @@ def notes(table: pd.DataFrame) -> None:
 
 
 def why_none(run: Run) -> str:
-    """Return why the run lacks the table of a study, and what to do about it."""
     if not has_splits(run.images):
         return (
             f"This is measured from {FEW_PHOTOGRAPHS} photographs on, and this run has "

@@ -129,7 +129,6 @@ class _Brought:
     now: list[Any] = field(default_factory=list)
 
     def changed(self) -> None:
-        """Forget the files of the field, which the visitor has changed."""
         self.now = []
 
 
@@ -157,7 +156,6 @@ def _kept(key: str, chosen: list[Any]) -> list[Any]:
 
 
 def flags(picture: VisitorPicture) -> None:
-    """Show the flaws of a picture, found before anything is done to it."""
     place = st.empty()  # at once replaces the flags of the picture before, though models are still being asked
     if picture.notes:
         place.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))

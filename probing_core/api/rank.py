@@ -69,7 +69,6 @@ class Ranking:
 
     @property
     def row(self) -> dict[str, Any]:
-        """The fields that ``--json`` prints."""
         mine, others = self._mine, self._others
         others = others.assign(place=others["place"].astype(object).where(has_place(others), None))
         return {

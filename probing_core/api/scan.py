@@ -207,7 +207,6 @@ def score_untouched(file: File, decoding: Callable[[File], Future[Decoded]], det
 
 
 CALIBRATING = ("path", "large", "no_color", "whole", "fused", "gray")
-"""Columns of pictures that calibrate."""
 
 
 def small(image: Image) -> Image:

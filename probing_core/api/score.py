@@ -182,7 +182,6 @@ NEEDED = (
     layout.scores_path(ANY_MODEL),
     layout.SCORES,
 )
-"""Paths of the files that scores are made from."""
 
 STUDIED = (
     *(layout.series_table(series) for series in (STRENGTH, LAYERS)),
@@ -190,7 +189,6 @@ STUDIED = (
     *(layout.study_path(ANY_MODEL, study.name) for study in STUDIES),
     *(layout.table_path(study.name) for study in STUDIES),
 )
-"""Paths of the files of studies."""
 
 
 def _table(studies: bool, maps: bool) -> Table:

@@ -93,7 +93,6 @@ def weights(group: pd.Series) -> np.ndarray:
 
 
 def noticed(rows: pd.DataFrame) -> Noticed:
-    """Return the quality of the answers of one model."""
     is_altered, found = (rows["group"] != "identity").to_numpy(), (rows["altered"] > 0.5).to_numpy()
     weight = weights(rows["group"])
     both: Interval = interval(

@@ -20,7 +20,6 @@ from probing_core.charts.theme import Theme
 from probing_core.measures.notation import decimal
 
 SERIES = ("circle", "circle-open", "diamond", "diamond-open", "square-open")
-"""Symbols of the series, in order."""
 
 ROW = 24
 

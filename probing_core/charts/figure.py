@@ -101,12 +101,10 @@ def chance_line(height: float, theme: Theme, axes: Mapping[str, str] | None = No
 
 
 def upright_line(x: float, color: str) -> dict[str, Any]:
-    """Return a dotted vertical line at ``x``, as a shape."""
     return upright_band(x, x) | {"type": "line", "line": {"dash": "dot", "color": color, "width": 2}}
 
 
 def upright_band(low: float, high: float) -> dict[str, Any]:
-    """Return the vertical band from ``low`` to ``high`` on the horizontal axis, as a shape."""
     return {"type": "rect", "xref": "x", "x0": low, "x1": high, "yref": "y domain", "y0": 0, "y1": 1}
 
 

@@ -10,7 +10,6 @@ from probing_core.charts.theme import Theme
 
 
 def axes_of(panel: int) -> dict[str, str]:
-    """Return the axes of a trace in the ``panel``, counted from 0."""
     number = "" if panel == 0 else str(panel + 1)
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 

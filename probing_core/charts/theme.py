@@ -106,7 +106,6 @@ class Theme:
 
     @property
     def diverging(self) -> list[list[float | str]]:
-        """Orange below, background at 0, blue above."""
         middle = "#171c24" if self.dark else "#f4f7fa"
         return [[0, "#d55e00"], [0.5, middle], [1, "#0072b2" if not self.dark else "#56b4e9"]]
 

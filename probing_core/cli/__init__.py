@@ -42,7 +42,6 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
     # Before torch is loaded: threads that spin while they wait would take cores from those that make pictures.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     options = parse(arguments)

@@ -288,7 +288,6 @@ def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> l
 
 
 Roles = Mapping[str, Sequence[str]]
-"""Role -> the models of a run that have it."""
 
 GROUP_TASKS = tuple(f"group-{r}" for r in ROTATIONS)
 OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]

@@ -43,7 +43,6 @@ EXTREME = {"china": (97, 640), "rocket": (427, 89), "coffee": (61, 83), "motorcy
 SIDE = 256
 
 ORIENTATION = 274
-"""EXIF tag of the orientation."""
 
 
 @dataclass(frozen=True)

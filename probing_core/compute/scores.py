@@ -164,7 +164,6 @@ def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], fa
 
 
 def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the scores of probes other than the linear one."""
     columns = _Columns(predictions, classes)
     yield from _main_scores(columns)
     yield columns.balanced("visible", columns.visible)

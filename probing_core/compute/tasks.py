@@ -66,7 +66,6 @@ def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
 
 
 def photographs_by_label(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of photographs of each label in each split, ``train``, ``val`` and ``test``."""
     counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
     return counts.reindex(columns=["train", "val", "test"], fill_value=0)
 

@@ -385,7 +385,6 @@ def predict_held_out(
 
 
 def stacked(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the probabilities and truths of several folds (`predict_held_out`), concatenated."""
     probabilities, truths = zip(*held_out, strict=True)
     return np.concatenate(probabilities), np.concatenate(truths)
 
@@ -467,7 +466,6 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
 
 
 def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
-    """Return the probe of ``fold.train`` whose penalty is chosen on ``fold.val``."""
     return fit_in_span(
         data.X.at(fold.train),
         task.truth[fold.train],

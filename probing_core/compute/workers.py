@@ -93,7 +93,6 @@ class Workers(Executor):
         self.shutdown(cancel_futures=kind is not None)
 
     def _packed(self, function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
-        """Return `_packed` of a function; a function is not packed again for its next item."""
         last, packed = self._last
         if last is not function:
             packed = _packed(function)

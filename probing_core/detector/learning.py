@@ -195,7 +195,6 @@ def can_learn(photographs: pd.DataFrame) -> bool:
 
 
 def learned_from(photographs: pd.DataFrame) -> list[list[Any]]:
-    """Return the rows of ``photographs`` that the detector learns from, in units."""
     rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)].reset_index(drop=True)
     records = list(rows.itertuples())
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]

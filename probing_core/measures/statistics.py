@@ -33,7 +33,6 @@ class ClusterSums:
 
     @property
     def value(self) -> float:
-        """The score of all clusters together."""
         return float(self.score(self.sums.sum(axis=0)))
 
 
@@ -119,7 +118,6 @@ class Interval:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The estimate as columns of a table of scores."""
         about = {"value": self.value, "low": self.low, "high": self.high}
         return about | {"interval": self.method, "bases": self.clusters}
 

@@ -78,7 +78,6 @@ def parse(name: str) -> ModelName:
 
 
 def with_layer(name: str, layer: int) -> str:
-    """Return the canonical name of one layer of the model ``name``."""
     parsed = parse(name)
     return parse(ModelName(parsed.base, {**parsed.options, "layer": str(layer)}).full).full
 

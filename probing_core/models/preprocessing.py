@@ -55,7 +55,6 @@ def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
 
 
 def crop_corner(scaled: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
-    """Return top and left of the center crop."""
     height, width = preprocessing.size
     # Python's round(), half to even, as in torchvision's CenterCrop.
     return round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)

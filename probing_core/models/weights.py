@@ -71,7 +71,6 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
 
 
 def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> None:
-    """Raise `ModelUnavailable` with the names of the tensors, if there are any."""
     if error := _misfit(source, missing, unexpected, misshapen):
         raise error
 

@@ -30,7 +30,6 @@ ARCHITECTURE = "patch-stem"
 """Name of the network in the facts of a file of weights."""
 
 DESCRIPTION = "ViT 128 px, patch 16, stem of 96 and 128 channels inside the patches, width 192, depth 4, 3 heads"
-"""Description of the network; part of the recipe of an embedding."""
 
 DEPTH, HEADS = 4, 3
 KERNELS = (4, 2, 2)

@@ -67,7 +67,6 @@ def choose_penalty(
 
 
 METRIC_ROWS = 4096
-"""Rows, evenly spaced, that the metric of the optimizer is computed from."""
 
 FINAL_TOLERANCE = 1e-7
 """Tolerance for the probe of the chosen penalty."""

@@ -128,7 +128,6 @@ def in_order(board: pd.DataFrame, alone: Collection[str] = ()) -> pd.DataFrame:
 
 
 def has_place(board: pd.DataFrame) -> pd.Series:
-    """Return which rows of a ranking have a place in it."""
     return board["seed_of"] == ""
 
 

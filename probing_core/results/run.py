@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from probing_core.results.explorer.shared_file import Shown
 
 PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
-"""Columns of a table of predictions."""
 
 
 LEARNED_SPLITS = ("train", "val", "test")

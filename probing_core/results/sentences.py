@@ -305,7 +305,6 @@ def how_trained(run: Run) -> str:
 
 
 def about_fits(run: Run) -> str:
-    """Say how many probes the run has, and how many of them are doubtful."""
     fits = run.fits
     return (
         f"{len(fits)} probes were fitted; {int(fits['at_edge'].sum())} have a penalty at the edge of the grid, "
@@ -332,7 +331,6 @@ def about_images(run: Run) -> str:
 
 
 def recipe_table(run: Run) -> pd.DataFrame:
-    """Return ``entry`` and ``value`` of the recipe."""
     entries = run.recipe.to_toml().items()
     rows = [(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for name, value in entries]
     return pd.DataFrame(rows, columns=["entry", "value"])

@@ -198,7 +198,6 @@ def by_name(steps: list[Step]) -> dict[str, Expected]:
 
 
 def lacking_units(plan: Plan, artifact: Artifact, count: int) -> set[int]:
-    """Return which of ``count`` units of ``artifact`` are to be made."""
     key = plan.key(artifact)
     packed = {path for path, entry in plan.files.entries(artifact.path).items() if entry["key"] == key}
     there = units_of(packed) if artifact.is_folder else set()
@@ -218,7 +217,6 @@ def series_of(artifact: Artifact) -> str:
 
 
 def embedding_left(plan: Plan) -> Iterator[tuple[str, str, int]]:
-    """Yield series, name of a model (empty for making the samples) and number of remaining samples."""
     sets = plan.scope.sample_sets
     left: dict[str, dict[str, set[int]]] = {series: {} for series in sets}
     for artifact in plan.left(plan.select(EMBED)):

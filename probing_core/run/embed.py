@@ -82,7 +82,6 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
 
 
 def to_load(plan: Plan) -> list[str]:
-    """Return the models of the recipe that must be loaded."""
     scope = plan.scope
     left = {artifact.binding.get("model") for artifact in plan.left(plan.select(EMBED))}
     lacking = {entry["request"] for name, entry in scope.entries.items() if name in left} | set(scope.unloaded)

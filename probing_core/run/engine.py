@@ -40,7 +40,6 @@ SHARD_BYTES = 64 * 2**20
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 Binding = Mapping[str, str]
-"""Placeholder of a path -> its value."""
 
 
 class State(StrEnum):
@@ -155,7 +154,6 @@ class Table:
         return self.with_rows([replace(row, reads=tuple(p for p in row.reads if p in known)) for row in rows])
 
     def stage_of(self, path: str) -> str:
-        """Return the stage that makes ``path``; empty where none does."""
         for row in self.rows:
             if any(_pattern(output).match(path) for output in row.outputs):
                 return row.stage
@@ -188,7 +186,6 @@ class Artifact:
 
     @property
     def units_folder(self) -> str:
-        """Where its units are until it is complete."""
         return f"{UNITS}{self.path.removesuffix('/')}/"
 
 
@@ -250,7 +247,6 @@ class Plan:
         return found
 
     def holding(self, path: str) -> Artifact | None:
-        """Return the artifact that the file at ``path`` belongs to, or None."""
         return self._of_output.get(path) or self._of_output.get(f"{path.rpartition('/')[0]}/")
 
     def select(self, *stages: str) -> list[Artifact]:
@@ -275,7 +271,6 @@ class Plan:
         return None if None in inputs.values() else digest([artifact.row.path, inputs])
 
     def ready_key(self, artifact: Artifact) -> str:
-        """Return the key of an artifact none of whose inputs is missing."""
         key = self.key(artifact)
         assert key is not None, f"'{artifact.path}' lacks something that it is made from."
         return key
@@ -491,11 +486,9 @@ class Units:
             self._store.hide(*(name for name in others if self._store.has(name)))  # of the base, which is only read
 
     def path(self, unit: int) -> str:
-        """Return where a unit is until the artifact is complete."""
         return self._name.format(unit_name(unit))
 
     def lacking(self, count: int) -> list[int]:
-        """Return which of ``count`` units are to be made."""
         self.count = count
         if self.artifact.is_folder:
             self._packed = dict(map(units_at, self._store.names(self.artifact.path)))

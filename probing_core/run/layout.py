@@ -107,7 +107,6 @@ MODEL_FILE = "model.toml"
 
 
 def is_model_path(path: str) -> bool:
-    """Return whether ``path`` is that of a model's description."""
     return path.startswith(MODELS) and path.endswith(f"/{MODEL_FILE}")
 
 
@@ -121,7 +120,6 @@ def units_name(first: int, last: int) -> str:
 
 
 def units_at(path: str) -> tuple[int, int]:
-    """Return first and last unit of the file of a folder at ``path``."""
     first, *last = path.rpartition("/")[2].removesuffix(".safetensors").split("-")[1:]
     return int(first), int(last[0] if last else first)
 
@@ -157,7 +155,6 @@ def map_path(model: str, reading: str = EVERYTHING) -> str:
 
 
 def neighbors_path(model: str, reading: str = EVERYTHING) -> str:
-    """Return the path of a model's table of nearest pictures, in one of the `READINGS`."""
     return map_path(model, reading).replace("/map", "/neighbors")
 
 

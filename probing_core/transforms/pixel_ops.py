@@ -50,7 +50,6 @@ def gray_of(image: Image) -> np.ndarray:
 
 
 def as_rgb(gray: np.ndarray) -> Image:
-    """Convert (H, W) ``uint8`` to (H, W, 3)."""
     return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
 
 

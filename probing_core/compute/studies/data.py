@@ -202,7 +202,6 @@ class EmbeddedRows:
 class StudiedModel(ModelSamples):
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Classes of the fine task, identity first."""
         return classes_of("fine", self.transforms)
 
     @cached_property
@@ -360,5 +359,4 @@ def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, clas
 
 
 def predict(probe: LinearProbe, X: np.ndarray) -> np.ndarray:
-    """Return (n,) positions of the most probable classes."""
     return probe.logits(X).argmax(1)

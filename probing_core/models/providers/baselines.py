@@ -21,7 +21,6 @@ from probing_core.transforms.base import Image
 PIXELS_SIDE = 16
 
 BITS = 64
-"""Bits of an image hash."""
 
 LICENSE = "MIT (this project)"
 

@@ -60,7 +60,6 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a family outside of the catalog."""
     if name.base not in FAMILIES:
         raise unknown("There is no state dict called", name.base, FAMILIES)
     return EmbedderSpec(

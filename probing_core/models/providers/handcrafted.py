@@ -20,7 +20,6 @@ RINGS = 12
 """Rings of the radial spectrum, of equal width up to the sampling limit; the last one also holds the corners."""
 
 DIRECTIONS = 6
-"""Sectors of half a turn in the histogram of gradient directions."""
 
 PERIODS = (2, 3, 4, 5, 8)
 """Sides of the blocks whose grid is searched for: 8 is JPEG's, the others are pixelation's."""
@@ -34,10 +33,8 @@ GRID = 4
 """Cells per side whose sharpness is compared: overlays and borders make some unlike the rest."""
 
 PAIRS = (0, 1), (0, 2), (1, 2)
-"""Channels whose correlation is taken."""
 
 LEVELS = np.arange(256) / 255
-"""Values of a channel, in units of [0, 1]."""
 
 _TURN = np.arange(256) * (2 * np.pi / 256)
 WAVES = np.cos(_TURN).astype(np.float32), np.sin(_TURN).astype(np.float32)

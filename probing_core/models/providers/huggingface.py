@@ -162,7 +162,6 @@ def preprocessing(processor: Any) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a transformers model outside of the catalog."""
     folder = local_folder(name.model)
     return EmbedderSpec(
         name=name.base,

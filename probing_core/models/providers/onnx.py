@@ -130,7 +130,6 @@ def read_preprocessing(path: Path) -> Preprocessing:
 
 
 def states_preprocessing(path: Path) -> bool:
-    """Return whether the preprocessing is next to the ONNX file ``path``."""
     return _facts(path).is_file()
 
 

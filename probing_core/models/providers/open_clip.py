@@ -75,7 +75,6 @@ def network(model: nn.Module) -> Network:
 
 
 def preprocessing(model: nn.Module) -> Preprocessing:
-    """Return the evaluation transform of open_clip for ``model``, as data."""
     config: Any = model.visual.preprocess_cfg  # type: ignore[union-attr]
     modes = {"shortest": "shorter", "squash": "squash"}
     if config["resize_mode"] not in modes:
@@ -94,7 +93,6 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of an open_clip model outside of the catalog."""
     family = "open_clip"
     if not (facts := hub.facts_of_folder(name)):
         family, tag = name.model.split("/")[0], _tag(name)

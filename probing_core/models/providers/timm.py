@@ -83,7 +83,6 @@ def network(model: nn.Module) -> Network:
 
 
 def preprocessing(model: nn.Module) -> Preprocessing:
-    """Return the evaluation transform of timm for ``model``, as data."""
     from timm.data import resolve_model_data_config
 
     config = resolve_model_data_config(model)

@@ -117,7 +117,6 @@ class ExplorerData:
 
     @property
     def tested(self) -> int:
-        """Number of points with a prediction."""
         return len(self.truth)
 
 
@@ -245,7 +244,6 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def source(*files: str) -> str:
-    """Return the text of files of this folder, concatenated."""
     return "".join((HERE / file).read_text(encoding="utf-8") for file in files)
 
 

@@ -136,7 +136,6 @@ class Shown:
 
 
 def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none"]) -> Shown:
-    """Return what `write_shared_file` writes, for a notebook."""
     progress = bar()
     with TemporaryDirectory() as folder:
         file = write_shared_file(
@@ -159,7 +158,6 @@ def licenses_of(run: Run, data: ExplorerData) -> tuple[dict[str, int], str]:
 
 
 def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
-    """Return one sentence on which photographs are in the file."""
     if why_not:
         return f"No photograph leaves this machine: {why_not}."
     total = sum(licenses.values())
