@@ -69,8 +69,9 @@ def _pictures(run: Run) -> None:
     )
     chosen = _choose_pictures()
     try:
-        models, task = _controls(run)
-        prior = answers.pick_prior()
+        with st.expander("Question, models, and how many pictures are expected to be altered"):
+            models, task = _controls(run)
+            prior = answers.pick_prior()
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

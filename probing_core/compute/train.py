@@ -25,7 +25,7 @@ from probing_core.compute.tasks import CONTENT, Task, codes
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
-from probing_core.probes import knn, mlp
+from probing_core.probes import knn
 from probing_core.probes.base import FitFacts, LinearProbe, log_loss
 from probing_core.probes.linear import GRID, fit, fit_in_span, fixed_penalty
 from probing_core.transforms import resolve
@@ -515,6 +515,8 @@ MAX_TO_LEARN = 12_000
 
 def train_others(data: ModelSamples) -> Trained:
     """Return predictions of the fine task by three MLPs and by nearest neighbors, for the first repetition."""
+    from probing_core.probes import mlp  # imports torch
+
     task = data.task("fine")
     first = data.samples["repetition"].to_numpy() == 0
     (split,) = folds_of(data, task)

@@ -150,8 +150,7 @@ class _Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _BEGIN, str(theirs.fileno()), json.dumps(sys.path)],
                 stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__
-                or subprocess.DEVNULL,  # so that its output is not mixed with the answer of a command
+                stdout=sys.__stderr__ or subprocess.DEVNULL,  # not mixed with the answer of a command
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl+C is for the parent, which then closes the socket
                 env=environment,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from probing_core.errors import BadArray
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.optimizer import Block, Solution, curvature, gram, metric_inverse, minimize
 from probing_core.probes.rows import Sliceable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from probing_core.probes.optimizer import Block, Solution
 
 GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
 """Penalties on the squared weights, added to the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
@@ -98,6 +101,10 @@ def fit(
     Raises:
         BadArray: shapes that do not fit, classes out of range, embeddings that are not finite.
     """
+    import torch
+
+    from probing_core.probes.optimizer import curvature, gram, metric_inverse, minimize
+
     k = len(classes)
     reading.check(X, y, k)
     reading.check(*validation, k)
@@ -132,6 +139,10 @@ def fit(
 
 
 def _blocks(X: Sliceable, y: np.ndarray, weights: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> list[Block]:
+    import torch
+
+    from probing_core.probes.optimizer import Block
+
     return [
         Block(
             reading.block_reader(X, rows, mean, scale),
@@ -184,6 +195,8 @@ def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> 
 
 
 def _sample(blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
+    import torch
+
     stride = -(-sum(len(block.truth) for block in blocks) // METRIC_ROWS)
     return torch.cat([b.rows()[::stride] for b in blocks]), torch.cat([b.weight[::stride] for b in blocks])
 

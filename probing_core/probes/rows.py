@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from probing_core.errors import BadArray
 from probing_core.probes.base import square_root
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BLOCK = 2048
 
@@ -100,6 +101,8 @@ def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Tensor:
     """Return the rows of one slice (n, D + 1): standardized, then a 1 for the bias."""
+    import torch
+
     rows = torch.ones(part.stop - part.start, X.shape[1] + 1)
     rows[:, :-1] = torch.from_numpy((read(X, part) - np.float32(mean)) / np.float32(scale))
     return rows

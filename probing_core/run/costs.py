@@ -38,7 +38,7 @@ from probing_core.detector.scoring import VIEWS_OF_PHOTOGRAPH, scored_from
 from probing_core.errors import BadCorpus, BadRun
 from probing_core.models import find_spec
 from probing_core.models.names import parse
-from probing_core.probes.linear import METRIC_ROWS
+from probing_core.probes.linear import METRIC_ROWS, fit
 from probing_core.run import layout
 from probing_core.run.engine import Artifact, Plan, units_of
 from probing_core.run.graph import build
@@ -512,8 +512,6 @@ ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
 @cache
 def algebra() -> Cost:
     """Measure the duration of a fit on this machine, relative to the formulas; once per process."""
-    from probing_core.probes.linear import fit
-
     rng = np.random.default_rng(0)
     y = np.arange(ROWS) % CLASSES
     X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)

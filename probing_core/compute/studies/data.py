@@ -25,7 +25,7 @@ from probing_core.measures.neighbors import (
 )
 from probing_core.measures.statistics import numbered
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.linear import GRID
+from probing_core.probes.linear import GRID, fit
 
 SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
 """Share of unrelated pairs above a threshold -> fewest photographs for its estimate."""
@@ -353,8 +353,6 @@ class SeriesData:
 
 
 def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str]) -> LinearProbe:
-    from probing_core.probes.linear import fit  # imports torch, while pages that only read import the studies
-
     return fit(X, y, classes=classes, validation=(Xv, yv), penalties=PENALTIES)
 
 
