@@ -168,8 +168,8 @@ class Worker:
         return sample_set.make(self._recipe.design, self._corpus, rows, self._makers) if pictures else ([], rows)
 
     def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
-        """Have a thread begin the models that compute on one thread, while others are embedded. The caller computes what
-        it has not begun when the others are done."""
+        """Have a thread begin the models that compute on one thread, while others are embedded. The caller computes
+        what it has not begun when the others are done."""
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
