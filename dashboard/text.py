@@ -1,4 +1,4 @@
-"""The words of the project, the pages, and one plain sentence for each measure, shown as the hint beside it."""
+"""The words of the project, the pages, and one plain sentence for each measure, shown as its hint."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ GLOSSARY = {
     "map, what they are and are taken for, who is right, how strong the transformation is.",
     "threshold": "The strength from which on a model tells a transformed picture from the untouched one.",
 }
-"""The words of the project, each with one meaning; pages, commands, tables and documentation use them alike."""
+"""The words of the project, each with one meaning, as pages, commands, tables and documentation use them."""
 
 REPLACES = {
     "transformation": ("transform", "transforms"),
@@ -127,7 +127,7 @@ REPLACES = {
     "power": ("detection rate",),
     "threshold": ("detection limit", "detection limits"),
 }
-"""Word of the glossary -> words that it stands in place of; of identity, its other name, untouched, does."""
+"""Word of the glossary -> words that it replaces; for identity, its other name, untouched, replaces them."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,9 @@ class Page:
     """A page of the navigation.
 
     Attributes:
-        title: its name.
         file: relative to ``app.py``.
         icon: name of a Material symbol.
-        address: path of its address; empty of the first page.
+        address: path; empty for the first page.
     """
 
     title: str
@@ -176,7 +175,7 @@ FORMER = {
     "game": "try?part=game",
     "scan": "try?part=folder",
 }
-"""Address of an earlier page -> the address that took its place."""
+"""Address of a former page -> the address that replaced it."""
 
 STYLES = {
     "style-3": "bold strokes",
@@ -187,30 +186,29 @@ STYLES = {
 
 
 def named(transform: str) -> str:
-    """Return the name of ``transform`` for people, with what it looks like where the name does not say it."""
+    """Return the name of ``transform`` for people, with its looks where the name does not describe them."""
     title = transform_title(transform)
     return f"{title} ({STYLES[transform]})" if transform in STYLES else title
 
 
 def hint(term: str) -> str:
-    """Return the sentence that explains ``term``, for the argument ``help`` of a widget."""
     return TERMS[term] if term in TERMS else GLOSSARY[term]
 
 
 def about_zoo(models: Iterable[str]) -> str:
-    """Return in one sentence what "(zoo)" in names of models means; empty where none of ``models`` has it."""
+    """Return what "(zoo)" in names of models means, in one sentence; empty where none of ``models`` has it."""
     words = hint("zoo")
     own = any(model.startswith("zoo/") for model in models)
     return f"Models marked (zoo) are {words[:1].lower()}{words[1:]}" if own else ""
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:
-    """Return the name of ``transform`` with its strength, as ``JPEG, quality 20 of 100``, or alone if it has none."""
+    """Return ``JPEG, quality 20 of 100``, or the name alone where there is no strength."""
     return ", ".join(filter(None, [transform_title(transform), strength_in_words(transform, strength, digits)]))
 
 
 def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
-    """Return what a strength is, with its unit: ``sigma 1.2 px``, ``blend 60 %``, ``240 streaks``; empty of NaN.
+    """Return a strength with its unit: ``sigma 1.2 px``, ``blend 60 %``, ``240 streaks``; empty for NaN.
 
     Args:
         digits: significant digits.
@@ -220,9 +218,9 @@ def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
         return number
     try:
         entry = resolve(transform)
-    except UnknownName:  # of a plug-in that is not here
+    except UnknownName:  # of a plug-in that is not loaded
         return number
-    if entry.unit == "in a square view":  # how many there are
+    if entry.unit == "in a square view":  # a count
         return f"{number} {entry.parameter}"
     if entry.unit.startswith("share"):
         return f"{entry.parameter} {in_percent(strength)}"
@@ -241,15 +239,14 @@ def strengths_in_words(transform: str, low: float, high: float, digits: int = 2)
 
 
 def plain(text: str) -> str:
-    """Return ``text`` escaped for Markdown: names of files are data and must not act as markup."""
+    """Return ``text`` escaped for Markdown: names of files must not act as markup."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
 
 
 def unbroken(text: str) -> str:
-    """Return ``text`` without a place at which a line could begin with the sign for percent."""
+    """Return ``text`` with unbreakable spaces before percent signs."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def in_bold(model: str) -> str:
-    """Return the title of a model in bold, for Markdown."""
     return f"**{plain(model_title(model))}**"

@@ -22,10 +22,10 @@ PICTURES = 6
 def survival(run: Run) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
     """Return the percentage of each transformation's change that is left after resizing.
 
-    There is one row a transformation and one column a way of resizing.
+    There is one row per transformation and one column per way of resizing.
 
     Returns:
-        The table; the models of each column; and those that receive the picture as it is or state no resize.
+        The table; the models of each column; and those that receive the picture unchanged or state no resize.
     """
     ways: dict[Preprocessing, list[str]] = {}
     plain = []
@@ -59,7 +59,6 @@ def _way(settings: Any) -> Preprocessing | None:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _pictures(view: int) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
-    """Return photographs without and with each transformation, by its name."""
     rows = cache.corpus(cache.PACKAGED).rows
     chosen = rows.drop_duplicates("base_id")["image_id"].head(PICTURES)
     sources = [prepare_source(cache.corpus_image(cache.PACKAGED, image_id), view) for image_id in chosen]

@@ -1,4 +1,4 @@
-"""Explore: the linked maps, matrix and pictures of two models; and under them strength, and two classes compared."""
+"""Explore: the linked maps, matrix and pictures of two models; below them strength, and two classes compared."""
 
 from __future__ import annotations
 
@@ -35,13 +35,12 @@ def show() -> None:
     )
     explorer(run, _own_picture(run))
     _file_to_send(run)
-    # Made only when asked for: its models and charts take longer than all else on the page.
+    # Made only when asked for: its models and charts take longer than the rest of the page.
     if part := pickers.opened(PARTS, "More"):
         {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
 
 
 def _own_picture(run: Run) -> dict[str, Any] | None:
-    """Return the picture that the visitor has pinned, with its places on the two maps."""
     picture = own_picture.pinned()
     if picture is None:
         return None
@@ -64,7 +63,6 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
 
 
 def _why_no_place(run: Run, data: ExplorerData, model: str, name: str) -> str:
-    """Return in one sentence why the picture ``name`` is not on the map of ``model``."""
     maps = {one.name for one in data.models if EVERYTHING in one.places}
     if run.pictures.why_not:
         why = "the pictures of this run, which it would be compared with, are not on this machine"

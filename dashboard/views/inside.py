@@ -65,7 +65,6 @@ def _blocks(run: Run) -> None:
 
 
 def _drawn(models: pd.Series, drawn: pd.Series) -> str:
-    """Return which of the networks that the page counts its chart leaves out, and what else it draws."""
     counted, shown = sentences.networks_of(models), set(drawn)
     out = [model_title(model) for model in counted if model not in shown]
     untrained = [model_title(model) for model in with_place(drawn) if model not in counted]
@@ -75,7 +74,7 @@ def _drawn(models: pd.Series, drawn: pd.Series) -> str:
 
 
 def _plain(models: pd.Series) -> list[str]:
-    """Return the models that stand for themselves: no further trainings, and no ablations where there are many."""
+    """Return the models without repeated trainings, and without ablations where there are many."""
     names = with_place(models)
     if len(names) <= FEW:
         return names

@@ -63,7 +63,6 @@ def _uses(run: Run) -> None:
 
 
 def _baseline(run: Run, board: pd.DataFrame) -> str:
-    """Return the sentence on the best baseline; empty where there is none, or nothing else."""
     scored = scores_of(run, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     if baselines.empty or is_baseline(board["model"]).any():
@@ -78,7 +77,6 @@ def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame
 
 
 def _strip(run: Run, models: list[str]) -> None:
-    """Show one photograph untouched and under six transformations, and what two models answer: the idea in a look."""
     chosen = cache.computed(run, strip_of, tuple(with_place(models)))
     if chosen is None:
         return
@@ -120,7 +118,7 @@ def _ranking(run: Run) -> None:
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     shown = board
     if len(baselines) and not is_baseline(board["model"]).any():
-        # The best baseline stays in view: what no embedding needs to have learned.
+        # The best baseline stays visible, since no embedding needs to learn it.
         shown = in_order(pd.concat([board, baselines.head(1).assign(p=np.nan, apart=True)], ignore_index=True))
     lines = shown[has_place(shown)].head(MOST_ROWS)
     shown = shown[shown["model"].isin(lines["model"]) | shown["seed_of"].isin(lines["model"])]
@@ -148,7 +146,6 @@ def _ranking(run: Run) -> None:
 
 
 def _model(run: Run, model: str) -> None:
-    """Show the groups of one model, and what else is known of it."""
     rows = cache.computed(run, summaries.by_group, (model,))
     if rows.empty:
         messages.empty("This model has no scores by group at the task fine.")

@@ -57,10 +57,9 @@ TRUST = {
         "The same for answers that are exactly as right as they say, about as many pictures.",
     ),
 }
-"""Column of the table of `_trust` -> its title and explanation."""
 
 SHOWN = 200
-"""Number of rows of any table on the page."""
+"""Largest number of rows that the page shows of a table."""
 
 
 @page("Methods and data")

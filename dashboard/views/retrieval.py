@@ -29,13 +29,11 @@ NEIGHBOR_WIDTH = 64
 """Pixels of a neighbor: all of them are in one row, on a phone, too."""
 
 COLUMNS = 2
-"""Models side by side."""
 
 MAX_MODELS = 4
-"""Models at once, each of which embeds the gallery here where the run holds no embeddings."""
+"""Most models at once, each of which embeds the gallery here where the run holds no embeddings."""
 
 MAX_PHOTOGRAPHS = 500
-"""Photographs of the run in the list to choose from."""
 
 FRAME = 8
 """Pixels of the frame around the original."""
@@ -63,7 +61,6 @@ def show() -> None:
 
 @fragment
 def _search(run: Run) -> None:
-    """Show the nearest pictures of an altered one, by model."""
     able = neighbors.searchable(run, list(run.models["name"]))
     if not able:
         gallery.embeddings_missing(run, "retrieval")
@@ -98,7 +95,6 @@ def _search(run: Run) -> None:
 
 
 def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
-    """Return the picture and its id in the run, empty for an upload; None where there is none."""
     images = run.images[run.images["used"]]
     tested = images[images["split"] == "test"]
     ids = list((tested if len(tested) else images)["image_id"][:MAX_PHOTOGRAPHS])
@@ -147,7 +143,7 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
 
 
 def framed(image: np.ndarray) -> np.ndarray:
-    """Return a copy of ``image`` with a frame in the color of a page's accents, within its edges."""
+    """Return a copy of ``image`` with a frame in the page's accent color, within its edges."""
     color = tuple(int(cache.theme().accent[i : i + 2], 16) for i in (1, 3, 5))
     inner = cv2.resize(image, (image.shape[1] - 2 * FRAME, image.shape[0] - 2 * FRAME), interpolation=cv2.INTER_AREA)
     return cv2.copyMakeBorder(inner, FRAME, FRAME, FRAME, FRAME, cv2.BORDER_CONSTANT, value=color)

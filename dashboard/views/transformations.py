@@ -28,7 +28,6 @@ WHOLE = 100
 """Percent of a change that is left where nothing is lost."""
 
 IN_A_ROW = 3
-"""Number of transformations of a group beside each other."""
 
 
 DRAWN = {"linear": "evenly", "log": "evenly in the logarithm", "integer": "evenly among whole numbers"}
@@ -108,7 +107,6 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
 
 
 def _strips(strips: Mapping[str, bytes], transforms: Sequence[Transform]) -> None:
-    """Show three strengths of each of ``transforms``, a row a group."""
     for group in GROUPS:
         members = [t for t in transforms if t.group == group]
         if not members:
@@ -133,7 +131,6 @@ def _strip_title(transform: Transform) -> str:
 
 
 def _survival(name: str) -> None:
-    """Show how much of the transformation called ``name`` is left after each model's own resize and crop."""
     st.caption(
         "Models resize and crop pictures as they were trained. A reduction averages blur, noise and compression away "
         f"before the network sees them; a crop loses what happens at the edges. {hint('survival')}"
@@ -163,7 +160,6 @@ def _survival(name: str) -> None:
 
 
 def _median_distance(name: str) -> str:
-    """Return the median perceptual distance of the samples of the selected run; empty without any."""
     try:
         samples = cache.current_run().sample_columns("transform", "distance")
     except BadRun:

@@ -31,7 +31,6 @@ FROM_MAPS = "models-of-maps"
 
 @fragment
 def show(run: Run) -> None:
-    """Show the slider on a packaged picture or the visitor's own, what models answer, and what was measured."""
     picture = upload.pick_one()
     left, right = st.columns(2)
     with left:
@@ -57,7 +56,6 @@ def _begin_with(models: list[str]) -> None:
 
 
 def _sentence(run: Run, transform: Transform) -> None:
-    """Show which model of the run needs the least of the transformation to see it, and which the most."""
     rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name)
     words = seen_from(
         rows[rows["model"].isin(with_place(rows["model"]))] if len(rows) else rows,
@@ -71,8 +69,6 @@ def _sentence(run: Run, transform: Transform) -> None:
 
 @messages.guarded
 def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], beside: Any) -> None:
-    """Show what the models predict at the chosen strength, in the column ``beside`` the picture, and over the whole
-    range when asked."""
     able = [m for m in models if m in predictions.models_of(run)]
     if not able:
         messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
@@ -86,8 +82,6 @@ def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, m
 def _answers(
     run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], prior: float, beside: Any
 ) -> None:
-    """Show what each model answers about the picture at the chosen strength as it comes, the first as soon as that one
-    model is loaded."""
     untouched = step.strength == transform.neutral
     crops = predictions.crops_of(run, picture) if untouched else PictureCrops(step.after)
     theme, rows, bars = cache.theme(), list[predictions.Row](), beside.empty()
@@ -133,13 +127,11 @@ def _axis(transform: Transform, strength: float) -> StrengthAxis:
 
 
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
-    """Return the detection threshold by model, where it lies among the strengths that were tried."""
     rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name, censored="")
     return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
 
 
 def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
-    """Show the tested samples of the run in fifths of their drawn strengths, in place of a series of strengths."""
     curves = [cache.computed(run, _curve_of_fifths, model, transform.name) for model in models]
     curve = pd.concat(curves, ignore_index=True)
     if curve.empty:

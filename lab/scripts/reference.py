@@ -35,10 +35,10 @@ from probing_core.run.store import COMPLETED, Store, completed_on, note_event
 MAX_BYTES = 47_000_000
 
 SCORED_ALONE = (ORACLE, OTHER_PROBES)
-"""Tables of predictions that nothing reads but the scores that are made of them."""
+"""Tables of predictions that are read for their scores only."""
 
 KNOWING = ("baseline/handcrafted",)
-"""Baselines from which much is known of what was done."""
+"""Baselines that know much of what was done."""
 
 VARIANTS = ("zoo/simclr-matched", "zoo/clip-plain", "zoo/align-plain")
 """Encoders of the zoo that differ from another in one thing."""
@@ -123,13 +123,13 @@ def ship(run: Store, out: Path) -> int:
 
 
 def is_second_training(model: str) -> bool:
-    """Return whether a model is an encoder of the zoo with another seed, which says how much trainings differ."""
+    """Return whether a model is an encoder of the zoo with another seed, which shows how much trainings differ."""
     parsed = parse(model)
     return parsed.model.startswith("zoo/") and "seed" in parsed.options
 
 
 def _at_home(corpus: str) -> str:
-    """Return the name of a corpus without the folder that it lies in."""
+    """Return the name of a corpus without its folder."""
     kind, colon, place = corpus.partition(":")
     return f"{kind}{colon}{place.rpartition('/')[2]}"
 

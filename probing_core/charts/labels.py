@@ -1,4 +1,4 @@
-"""Names beside points, where there is room for them."""
+"""Names next to points, where there is room for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHARACTER, LINE, GAP, EDGE, MARK = 6.0, 14.0, 9.0, 20.0, 6.5
 from the middle of a point to its edge."""
 
 POSITIONS = ("top right", "top left", "bottom right", "bottom left")
-"""Beside error bars, which run straight up and along."""
+"""Clear of error bars, which are horizontal and vertical."""
 
 AROUND = (*POSITIONS, "middle right", "middle left", "top center", "bottom center")
 """Of points without error bars."""

@@ -1,4 +1,4 @@
-"""Charts of the predictions of every model for one picture, and of their change with a strength."""
+"""Charts of every model's predictions for one picture, and of their change with a strength."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from probing_core.charts.theme import SYMBOLS, Theme
 from probing_core.measures.notation import model_title
 
 MAX_CLASSES = 12
-"""Columns of the table."""
 
 ROOM = 0.55
 """Room for names behind the strongest strength, as a share of the range of strengths."""
@@ -42,11 +41,11 @@ BEHIND = ("middle right", "top right", "bottom right")
 
 
 def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:
-    """Draw a table of many models: the models in rows, in columns the classes that any of them finds likely.
+    """Draw a table with models in rows and, in columns, the classes that any of them finds likely.
 
     Args:
         rows: ``model``, ``class``, ``group``, ``probability``, most probable first within a model.
-        order: of the classes; of those of the rows if not given.
+        order: of the classes; that of the rows by default.
     """
     table = rows.pivot(index="model", columns="class", values="probability").reindex(index=rows["model"].unique())
     likely = table.max().sort_values(ascending=False, kind="stable").index[:MAX_CLASSES]
@@ -74,10 +73,10 @@ class StrengthAxis:
 
     Attributes:
         title: the parameter and its unit.
-        mark: the strength that is chosen.
+        mark: the chosen strength.
         falling: whether smaller numbers are stronger (qualities, levels, contrasts).
         learned: the range of strengths that probes learned from, to be shaded.
-        thresholds: model -> the strength from which on it sees the transformation, a tick on the axis.
+        thresholds: model -> the strength from which it sees the transformation, a tick on the axis.
     """
 
     title: str
@@ -100,7 +99,7 @@ def strength_chart(
     Args:
         curve: ``model``, ``strength`` and the column ``value``.
         title: of the vertical axis.
-        bounds: columns of the 95 % interval's ends, where there is one.
+        bounds: columns of the ends of the 95 % interval.
     """
     styles = theme.model_styles(curve["model"])
     names, unnamed = _names_at_ends(curve, value, theme, axis.falling)
@@ -128,7 +127,7 @@ def strength_chart(
                 "showlegend": False,
                 "mode": "markers",
                 "marker": {"symbol": "line-ns", "size": 26, "line": {"color": color, "width": 4}},
-                "hovertemplate": "seen from %{x:,.3~r} on",  # its lower half would lie on the axis's numbers
+                "hovertemplate": "seen from %{x:,.3~r} on",  # its lower half would cover the axis's numbers
             }
             traces.append(known | tick)
     traces.append(names)
@@ -149,8 +148,7 @@ def strength_chart(
 
 
 def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw which share of the pictures is altered that were called so with a probability; right answers are on the
-    diagonal.
+    """Draw the share of altered pictures against the probability with which they were called so; the diagonal is right.
 
     Args:
         bins: ``set`` (of pictures; a line each), ``called``, ``share``, ``weight`` (the area of a mark), as fractions.
@@ -176,7 +174,6 @@ def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def _with_room(strengths: pd.Series, falling: bool) -> list[float]:
-    """Return the ends of the axis, from weak to strong, with room for names behind the strongest point."""
     low, high = float(strengths.min()), float(strengths.max())
     weak, strong = (high, low) if falling else (low, high)
     return [weak - 0.04 * (strong - weak), strong + ROOM * (strong - weak)]

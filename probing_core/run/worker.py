@@ -1,7 +1,7 @@
 """A worker holds models and the corpus of a run, makes the pictures of units and embeds them.
 
 There is one in this process, or one on each worker of a cluster. While models embed one unit, threads make the next.
-What a worker writes belongs to the run once whoever holds the run has entered it.
+What a worker writes belongs to the run after the process that holds the run has entered it.
 """
 
 from __future__ import annotations
@@ -62,8 +62,6 @@ class Worker:
     """Makes and embeds units of one run.
 
     Args:
-        root: the run directory.
-        recipe, corpus, images, sample_sets: of the run.
         device, precision: of its models.
         makers: processes or threads that make pictures, which the worker shuts down.
         memory_share: of the machine's memory, up to which models are loaded.
@@ -90,7 +88,8 @@ class Worker:
         self._begun: deque[tuple[Sequence[Job], Future[Made]]] = deque()
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Return the ``model.toml`` of a model, for each layer; None where memory does not hold it beside others."""
+        """Return the ``model.toml`` of a model, for each layer; None where it does not fit into memory with the
+        others."""
         if self._models and parallel.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(request, self._device, self._precision)
@@ -113,7 +112,7 @@ class Worker:
         pictures, rows = self._made(jobs, upcoming)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
         sample_set = self._sample_sets[jobs[0].series]
-        written: list[Future[tuple[str, Entry]]] = []  # beside the next model: the processor does not wait for the disk
+        written: list[Future[tuple[str, Entry]]] = []  # while the next model computes: no waiting for the disk
         embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
         beside, made = self._begin_beside(embed), dict[str, Arrays]()
         for job in sorted(jobs, key=lambda job: job.request in beside):
@@ -130,7 +129,6 @@ class Worker:
         return [file.result() for file in written]
 
     def _note_halved(self, request: str) -> None:
-        """Write into the run's log that the batches of a model became smaller, once for each size."""
         model = self._model(request)
         if model.batch_halved and self._noted.get(request) != model.batch_size:
             self._noted[request] = model.batch_size
@@ -143,7 +141,7 @@ class Worker:
         self._writers.shutdown()
 
     def _model(self, request: str) -> LoadedEmbedder:
-        if request not in self._models:  # on a worker beside the first, or one that began anew
+        if request not in self._models:  # on a worker other than the first, or one that was restarted
             entries = self.load(request)
             if entries is None:
                 raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker; choose a smaller model.")
@@ -170,8 +168,8 @@ class Worker:
         return sample_set.make(self._recipe.design, self._corpus, rows, self._makers) if pictures else ([], rows)
 
     def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
-        """Have a thread begin the models that take one, while others are embedded. What it has not begun when the
-        others are done is computed by the caller."""
+        """Have a thread begin the models that compute on one thread, while others are embedded. The caller computes
+        what it has not begun when the others are done."""
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
@@ -191,7 +189,7 @@ def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder
 
 
 def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
-    """Return what ``model.toml`` holds, for each layer."""
+    """Return the content of ``model.toml``, for each layer."""
     spec = find_spec(request)
     return [
         {
