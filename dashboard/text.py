@@ -31,9 +31,6 @@ TERMS = {
     "color difference": "Mean CIEDE2000 between the two pictures: below 1 invisible, 2 to 3 just noticeable.",
     "difference": "Mean absolute difference of the pixel values, 0 to 255.",
     "distance": "The perceptual distance by which the strengths of the classes are balanced.",
-    "survival": "How much of a transformation is left after the model's resize and crop: the difference that it makes "
-    "to the picture afterwards, divided by that before. 100 %: nothing is lost; above: the crop keeps what changed "
-    "most.",
     "flag": "What reading changed in the picture, and what degrades it before anything is done to it. Found in its "
     "file, and in its pixels, reduced to 256 on the shorter side; about one photograph in a hundred has as much.",
     "probability": "Of altered: how probable it is that the picture was altered, under the prior. Of a transformation: "

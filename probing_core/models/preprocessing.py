@@ -89,27 +89,6 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
     return batch
 
 
-def surviving_share(clean: Sequence[Image], transformed: Sequence[Image], preprocessing: Preprocessing) -> float:
-    """Return the share of a transform's change that reaches the network.
-
-    That is the root mean square difference between the pairs after the model's resize and crop, over that before:
-    below 1 where details are averaged away, above 1 where the crop holds what changed most.
-
-    Raises:
-        ValueError: no pair differs.
-    """
-    before = _difference(clean, transformed)
-    if before == 0:
-        raise ValueError("the transformed pictures equal the untouched ones; nothing was changed that could survive")
-    resized = [[resize_and_crop(image, preprocessing) for image in images] for images in (clean, transformed)]
-    return _difference(*resized) / before
-
-
-def _difference(first: Sequence[Image], second: Sequence[Image]) -> float:
-    squares = [np.mean((a.astype(np.float32) - b) ** 2) for a, b in zip(first, second, strict=True)]
-    return float(np.sqrt(np.mean(squares)))
-
-
 def scaled_size(shape: tuple[int, ...], preprocessing: Preprocessing) -> tuple[int, int]:
     target = tuple(math.floor(side / preprocessing.crop) for side in preprocessing.size)
     if preprocessing.resize == "squash":
