@@ -9,6 +9,7 @@ import pytest
 from probing_core.compute import train
 from probing_core.errors import BadRun, ProbingError
 from probing_core.measures import MEASURES
+from probing_core.probes import mlp
 from probing_core.results import Run
 from probing_core.run import makers, scope, worker
 from probing_core.run.layout import IMAGES
@@ -96,7 +97,7 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
         (worker, "load_embedder"),
         (train, "fit_in_span"),
         (train, "fit_deployment"),
-        (train.mlp, "fit_seeds"),
+        (mlp, "fit_seeds"),
         (makers, "lazy_embeddings"),
     ):
         monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))
