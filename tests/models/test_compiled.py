@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from probing_core.compute.parallel import cores
 from probing_core.models import compiled
 from probing_core.models.base import Preprocessing
 from probing_core.models.compiled import BATCH, NotCompiled
@@ -91,6 +92,24 @@ def test_a_pass_takes_as_many_pictures_as_asked(size):
     embedder.run_in_pytorch()
     assert_alike(mine, embedder.embed(images))
     assert_alike(at_once, mine)
+
+
+def test_a_network_for_one_caller_is_held_once_and_gives_the_same_bytes():
+    def held_and_embedded() -> tuple[int, np.ndarray]:
+        net = small_net()
+        network = Network(module=net, embed=net, pooling="own")
+        embedder = NetworkEmbedder("mine/net", network, SMALL, {}, "cpu", "float32", threads=2)
+        request = embedder._forward._own._free.get_nowait()
+        embedder._forward._own._free.put(request)
+        return request.get_compiled_model().get_property("NUM_STREAMS"), embedder.embed(pictures() * 4)
+
+    usual = held_and_embedded()
+    with compiled.for_one_caller():
+        alone = held_and_embedded()
+    several = min(2, cores())
+    assert (usual[0], alone[0]) == (several, 1)
+    assert np.array_equal(usual[1], alone[1])
+    assert held_and_embedded()[0] == several
 
 
 def test_threads_share_one_compiled_network():
