@@ -1,7 +1,6 @@
 """The dashboard: ``streamlit run dashboard/app.py``, and ``-- --run DIR`` to open a run from elsewhere.
 
-The file is used in two ways. Streamlit runs it as a script in each visitor's session. The server imports it once, for
-``app``, which holds the preparation before the first answer and the addresses that browsers fetch by themselves.
+Streamlit runs this file as a script in each visitor's session. The server also imports it once, for ``app``.
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ ABOUT_RUN = (
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
-    """Return the pages of the navigation by their headings."""
     return {
         heading: [
             # The first page has no address of its own.
@@ -63,7 +61,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
 
 
 def icon() -> Image.Image:
-    """Return the icon of the browser tab as an image; a named icon would be fetched from another server."""
+    """Return the icon as an image: the browser would fetch a named icon from another server."""
     y, x = np.mgrid[-1:1:32j, -1:1:32j]
     alpha = np.clip((0.8 - np.hypot(x, y)) / (0.1 + 0.5 * (x + 1)), 0, 1)
     color = np.broadcast_to([0, 114, 178], (32, 32, 3))
@@ -84,7 +82,7 @@ def main() -> None:
 
 
 def former(address: str, now: str) -> Route:
-    """Return the route that sends an earlier page's address, with its choices, to the page that took its place."""
+    """Redirect the address of a former page, with its choices, to the page that replaced it."""
 
     async def moved(request: Request) -> Response:
         path, _, part = now.partition("?")
@@ -95,7 +93,7 @@ def former(address: str, now: str) -> Route:
 
 
 def pick_run() -> None:
-    """Show in the sidebar the choice of the run, and in one line what it holds."""
+    """Show in the sidebar the choice of the run and one line on its contents."""
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return
@@ -112,7 +110,6 @@ def pick_run() -> None:
 
 
 def contents(run: Run) -> str:
-    """Return what a run holds: the one place of a page that counts its models."""
     used = run.images[run.images["used"]] if len(run.images) else run.images
     names = list(run.models["name"]) if len(run.models) else []
     first = with_place(names)

@@ -1,8 +1,8 @@
 """Middleware of every request to the server: security headers on answers, and limits on what visitors send.
 
-Streamlit holds uploads in memory until the visit ends, and limits the size of each alone. This module also limits their
-number, their sum, how many arrive at once, and how long one may take, for a visitor and for the server. A visitor is a
-session: client addresses are not asked, since all visitors behind a proxy share one.
+Streamlit holds uploads in memory until the visit ends, and limits only the size of each. This module also limits their
+number, sum, concurrency and duration, per visitor and for the server. A visitor is a session, since all visitors behind
+a proxy share one address.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dashboard import rights
 POLICY = "; ".join(
     (
         "default-src 'self'",
-        # Components of ours arrive as modules of the blob kind, one script of Streamlit's page stands in it, and Plotly
+        # Our components are modules of the blob kind, Streamlit's page contains an inline script, and Plotly
         # compiles its WebGL drawing at run time.
         "script-src 'self' blob: 'unsafe-inline' 'unsafe-eval'",
         "style-src 'self' 'unsafe-inline'",
@@ -62,10 +62,10 @@ class Limits(NamedTuple):
     """Limits on uploads, for one visitor or for all of them.
 
     Attributes:
-        files: number of uploads in memory.
+        files: uploads in memory.
         megabytes: their total size.
-        at_once: number of uploads that arrive at the same time.
-        per_minute: number of uploads that have begun in the last minute.
+        at_once: uploads that arrive at the same time.
+        per_minute: uploads that began in the last minute.
     """
 
     files: int
@@ -79,22 +79,23 @@ SERVER_LIMITS = Limits(files=2_000, megabytes=2_000, at_once=32, per_minute=600)
 
 UPLOAD_TIMEOUT_S = 20.0
 MIN_UPLOAD_BYTES_PER_S = 200_000
-"""An upload must arrive within `UPLOAD_TIMEOUT_S` and the time of its size at this pace, so that slow clients do not
-block others."""
+"""An upload must arrive within `UPLOAD_TIMEOUT_S` plus the time of its size at this pace: slow clients must not block
+others."""
 
 UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
 
 
 @dataclass
 class Tally:
-    """Uploads of one visitor, or of all: bytes by file, files that are arriving, and times at which the last began."""
+    """Uploads of one visitor, or of all: bytes by file, files that are arriving, and times at which recent ones
+    began."""
 
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
     arriving: set[tuple[str, str]] = field(default_factory=set)
     begun: deque[float] = field(default_factory=deque)
 
     def exceeds(self, limits: Limits, size: int, now: float) -> str:
-        """Return which of ``limits`` one more upload of ``size`` bytes would exceed, in words; empty if none."""
+        """Return, in words, which of ``limits`` another upload of ``size`` bytes would exceed; empty if none."""
         while self.begun and self.begun[0] < now - 60:
             self.begun.popleft()
         if len(self.arriving) >= limits.at_once:
@@ -119,7 +120,7 @@ class Tally:
 
 
 class SecurityHeaders:
-    """Middleware that adds `HEADERS` to every answer, and notes that the dashboard is being served."""
+    """Middleware that adds `HEADERS` to every answer, and records that the dashboard is being served."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -139,8 +140,8 @@ class SecurityHeaders:
 
 
 class Styled:
-    """Middleware that puts the stylesheet of the dashboard into its page, so that it holds before anything is drawn: by
-    ``st.html`` it would arrive after the first elements, which then move."""
+    """Middleware that puts the dashboard's stylesheet into Streamlit's page: ``st.html`` would send it after the first
+    elements, which would then move."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -174,15 +175,13 @@ class Styled:
                 message = {"type": "http.response.body", "body": body}
             await send(message)
 
-        # Of the page as Streamlit has it, compressed or remembered by the browser, nothing can be made.
+        # A page that is compressed, or that the browser has cached, cannot be changed.
         unasked = (b"accept-encoding", b"if-none-match", b"if-modified-since")
         asked = [(name, value) for name, value in scope["headers"] if name not in unasked]
         await self.app({**scope, "headers": asked}, receive, styled)
 
 
 class UploadLimits:
-    """Middleware that refuses uploads over the limits, each with one sentence."""
-
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.everybody = Tally()
@@ -191,7 +190,7 @@ class UploadLimits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upload = UPLOAD_PATH.search(scope["path"]) if scope["type"] == "http" else None
         if upload is None or not get_instance().is_active_session(upload[1]):
-            await self.app(scope, receive, send)  # Streamlit itself refuses an upload of no session
+            await self.app(scope, receive, send)  # Streamlit itself refuses an upload without a session
             return
         visitor, file = upload.groups()
         if scope["method"] == "PUT":
@@ -230,7 +229,7 @@ class UploadLimits:
                 self._drop(visitor, [key])
 
     def _refused(self, visitor: str, key: tuple[str, str], size: int) -> str:
-        """Return why an upload is refused; if it is not, count it and return an empty text."""
+        """Count the upload and return ``""``, or return why it is refused."""
         for gone in [each for each in self.visitors if not get_instance().is_active_session(each)]:
             self._drop(gone, list(self.visitors[gone].sizes))
         tally, now = self.visitors.get(visitor, Tally()), time.monotonic()
@@ -278,7 +277,7 @@ def _clears_caches(message: Message) -> bool:
 
 
 async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: Send, timeout_s: float) -> None:
-    """Answer with a sentence once the body has arrived: a client that is still sending would not read it."""
+    """Answer with a sentence after the body has arrived: a client that is still sending would not read it."""
 
     async def drain() -> None:
         while (await receive()).get("more_body"):
@@ -290,5 +289,4 @@ async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: S
 
 
 def middleware() -> list[Middleware]:
-    """Return the middleware for `st.App`, the outermost first."""
     return [Middleware(SecurityHeaders), Middleware(Styled), Middleware(UploadLimits), Middleware(SharedCaches)]

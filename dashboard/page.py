@@ -1,4 +1,4 @@
-"""The frame of every page: its title and what stands under it, and fragments, which rerun alone."""
+"""The frame of every page, and fragments, which rerun alone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Arguments = ParamSpec("Arguments")
 
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Return a decorator that makes a page of a function, which shows what stands under the title.
+    """Return a decorator that makes a page of a function, which shows what is below the title.
 
-    Navigation, sidebar and banner are outside of the page: a change on the page leaves them as they are.
+    Navigation, sidebar and banner are outside of the page and stay unchanged when something on it changes.
     """
 
     def decorate(show: Callable[[], None]) -> Callable[[], None]:
@@ -41,13 +41,12 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
 
 
 def in_words(unmet: state.Unmet) -> str:
-    """Return a sentence on what a link asked for that is not here."""
     instead = f" The page opened with '{plain(unmet.shown)}'." if unmet.shown else ""
     return f"The link asks for {plain(unmet.label)} '{plain(unmet.asked)}', which is not here.{instead}"
 
 
 def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Make ``show`` a fragment of a page, which reruns alone; nothing else on the page may depend on its choices."""
+    """Make ``show`` a fragment, which reruns alone; nothing else on the page may depend on its choices."""
 
     @st.fragment
     @wraps(show)

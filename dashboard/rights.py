@@ -1,7 +1,7 @@
 """Rights of the visitors of a served dashboard. This file alone decides them.
 
-Everybody may look at the runs that are listed, and drop pictures in. `Guarded` lists what needs rights: they belong to
-whoever is on the machine itself (`on_this_machine`). Rights never follow from a client's address, which a proxy hides.
+Everybody may look at the listed runs and drop pictures in. What is `Guarded` is for a visitor on the server's own
+machine (`on_this_machine`). Rights never follow from a client's address, which a proxy hides.
 
 Every function that starts a job, reads a folder or asks a host calls `require`; pages only hide what would be refused.
 """
@@ -31,7 +31,8 @@ Guarded = Literal[
 ]
 """Actions that need rights, each as the subject of a sentence.
 
-Downloading a model needs them too: without, only what is on disk is loaded (`dashboard.data.predictions`)."""
+Downloading a model needs them too: without, only models on disk are loaded (`dashboard.data.predictions`).
+"""
 
 FORWARDED = ("x-", "cf-", "forwarded", "via", "true-client-ip", "tailscale-", "fly-", "fastly-")
 """Prefixes of headers that proxies and tunnels add, and that no browser sends with a websocket."""
@@ -44,34 +45,28 @@ class NotAllowed(ProbingError):
 
 
 def serving() -> None:
-    """Note that a request has reached this process: from now on, visitors without rights are refused.
+    """Record that a request has reached this process: from now on, visitors without rights are refused.
 
-    Before, no visitor exists: a script or a test runs the pages itself, or the command line starts the demo run.
+    Before, there is no visitor: a script or a test runs the pages, or the command line starts the demo run.
     """
     _served.set()
 
 
 def require(what: Guarded) -> None:
-    """Raise an error unless the visitor has rights.
-
-    Raises:
-        NotAllowed: the visitor has no rights.
-    """
     if not allowed():
         raise NotAllowed(refusal(what))
 
 
 def allowed() -> bool:
-    """Return whether the visitor of this session may do what is `Guarded`."""
     return not _served.is_set() or on_this_machine()
 
 
 def on_this_machine() -> bool:
     """Return whether the server listens on this machine alone and the request was made here, through no proxy.
 
-    The name in ``Host`` must be local: otherwise a page from elsewhere could have its own name point here. A request
-    without headers, as of a visitor who has just left, belongs to nobody. An SSH tunnel ends on this machine and adds
-    no header, so its user counts as being here.
+    The name in ``Host`` must be local: a page from elsewhere could have its own name resolve to this machine. A request
+    without headers, as from a visitor who has just left, has no rights. An SSH tunnel ends on this machine and adds no
+    header, so its user has rights.
     """
     headers = st.context.headers
     hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
@@ -85,7 +80,6 @@ def on_this_machine() -> bool:
 
 
 def refusal(what: Guarded) -> str:
-    """Return the sentence for a visitor without rights who asks for ``what``."""
     return (
         f"{what} is not open to visitors. Open this dashboard on the machine that runs it, or through an SSH tunnel to "
         "that machine; one that was started with --share takes everybody for a visitor."
@@ -93,7 +87,6 @@ def refusal(what: Guarded) -> str:
 
 
 def _is_local(address: str) -> bool:
-    """Return whether the host of an address is this machine by name or number."""
     try:
         host = urlsplit(address).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -103,7 +96,7 @@ def _is_local(address: str) -> bool:
 
 @cache
 def _listens_here_alone() -> bool:
-    """Return whether every TCP port that this process listens on is of the loopback device, and there is one.
+    """Return whether this process listens on TCP ports of the loopback device only, and on at least one.
 
     The operating system is asked, since Streamlit's settings do not know of other servers.
     """

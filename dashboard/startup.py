@@ -22,13 +22,12 @@ from probing_core.results.retrieval import USES
 from probing_core.transforms import bank
 
 PAUSE_S = 2.0
-"""Pause before other pages are prepared, in which the browser fetches what the first page needs."""
+"""Pause before other pages are prepared, in which the browser fetches the first page."""
 
 
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
-    """Run the plug-ins that the command line names, and compute the content of the first page, before the server
-    answers.
+    """Run the plug-ins of the command line and compute the first page, before the server answers.
 
     Raises:
         BadConfig: a plug-in cannot be run.
@@ -40,7 +39,7 @@ async def before_serving(_: st.App) -> AsyncIterator[None]:
 
 @st.cache_resource(show_spinner=False)
 def after_first_page() -> threading.Thread:
-    """Start a thread, once for the server, that computes the first content of the other pages.
+    """Start a thread, once per server, that computes the first content of the other pages.
 
     A visitor who opens one of them meanwhile waits for the thread's result.
     """

@@ -1,12 +1,10 @@
-"""Choices that follow a visitor from page to page and live in the address, so that a view can be sent as a link.
+"""Choices that follow a visitor from page to page and are in the address, so that a view can be sent as a link.
 
-Every widget whose value matters has a name. Its value is stored in the session under that name and published to the
-query string while the widget is on the page. An address that the visitor opens (a link, the browser's back button)
-overrides the session.
+A widget's value is stored in the session under its name and published to the query string while the widget is on the
+page. An address that the visitor opens (a link, the back button) overrides the session.
 
 Streamlit's own ``bind="query-params"`` does not do this (1.67, tried in Chromium with an app of three pages): another
-page loses the choice, a list in the address (``models=a,b``) is dropped, and a choice is no step of the back button,
-which then leaves the address of one page on another.
+page loses the choice, a list in the address (``models=a,b``) is dropped, and a choice is no step of the back button.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SEPARATOR = ","
-"""Between the values of a choice of several; one that is part of a value is written as `COMMA`."""
+"""Between the values of a choice of several; within a value it is written as `COMMA`."""
 
 PERCENT, COMMA = "%25", "%2C"
 
@@ -29,7 +27,7 @@ RUN = "run"
 """Name of the choice of the run, which all pages share."""
 
 FOLD = "show-"
-"""Prefix of the names of expanders. An address without such a name means that the expander is closed."""
+"""Prefix of the names of expanders. Without its name in the address, an expander is closed."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,9 @@ class Unmet:
     """A value in an address that the page does not have.
 
     Attributes:
-        label: of the control, or what was asked for.
-        asked: as the address says it.
-        shown: what the page has shown in its place.
+        label: of the control.
+        asked: the value in the address.
+        shown: what the page shows instead.
     """
 
     label: str
@@ -73,7 +71,6 @@ def adopt_address() -> None:
 
 
 def visits() -> int:
-    """Return how often this session has stored the choices of an address."""
     return st.session_state.get("_visits", 0)
 
 
@@ -89,8 +86,7 @@ def choice(
 
     Args:
         widget: such as ``st.selectbox``.
-        default: the value of the widget where nobody chose one of ``options``.
-        options: the options of the widget, if it has any.
+        default: the value where none of ``options`` was chosen.
     """
     remember(name, options, default, label)
     given = {} if options is None else {"options": options}
@@ -100,15 +96,14 @@ def choice(
 
 
 def remember(name: str, options: Sequence[Any] | None, default: Any, label: str = "") -> None:
-    """Set the widget called ``name``, whose text is ``label``, to its stored value, if that is among ``options``, and
-    else to ``default``."""
+    """Set the widget called ``name`` to its stored value, if that is among ``options``, else to ``default``."""
     value = st.session_state.get(name, _decode(_choices().get(name), default))
     if isinstance(default, list):
         wanted = value if isinstance(value, list) else default
         value = [v for v in wanted if options is None or v in options]
     elif options is not None and value not in options:
         value = next((o for o in options if str(o) == str(value)), default)
-    # What is written is sent to the browser, where it replaces what the visitor is typing. The other widgets are always
+    # Writing a value sends it to the browser, where it replaces what the visitor is typing. The other widgets are
     # written, since the texts of their options may have changed.
     typed = options is None or isinstance(options, range)
     if not typed or name not in st.session_state or st.session_state[name] != value:
@@ -118,13 +113,9 @@ def remember(name: str, options: Sequence[Any] | None, default: Any, label: str 
 
 
 def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
-    """Record what the address that the visitor opened asks of ``name`` and is not among ``options``, see `unmet`.
+    """Record in `unmet` what the address asks of ``name`` where that is not among ``options``.
 
     `remember` does so for every control; this is for what has none.
-
-    Args:
-        label: stands before it.
-        shown: what is shown in its place.
     """
     asked = _asked().pop(name, "")
     if not asked:
@@ -137,13 +128,12 @@ def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
 
 
 def unmet() -> dict[str, Unmet]:
-    """Return the values of the address that are not here, by name: a page says which; `begin_page` drops those of
-    another page."""
+    """Return the values of the address that the page does not have, by name."""
     return st.session_state.setdefault("_unmet", {})
 
 
 def begin_page(title: str) -> None:
-    """Drop the values of another page that are not here."""
+    """Drop the unmet values of another page."""
     if st.session_state.get("_page") != title:
         st.session_state["_page"] = title
         for name in [name for name in unmet() if name != RUN]:
@@ -151,17 +141,15 @@ def begin_page(title: str) -> None:
 
 
 def publish(name: str, value: Any) -> None:
-    """Store ``value`` for other pages and for the address, which `write_address` writes."""
+    """Store ``value`` for other pages and for `write_address`."""
     _choices()[name] = _published()[name] = _encode(value)
 
 
 def withdraw(name: str) -> None:
-    """Remove ``name`` from the address."""
     _published()[name] = None
 
 
 def forget(name: str) -> None:
-    """Remove ``name`` from the address and from the stored choices."""
     _choices().pop(name, None)
     withdraw(name)
 
@@ -169,8 +157,8 @@ def forget(name: str) -> None:
 def write_address() -> None:
     """Write the choices that the page has published so far into the address, all at once.
 
-    Every change of the address is a step of the browser's back button, after which the browser draws its charts again.
-    So pages call this once before the first chart and once at their end.
+    Every change of the address is a step of the browser's back button, after which the browser redraws its charts. So
+    pages call this once before the first chart and once at their end.
     """
     before = st.query_params.to_dict()
     after = {name: text for name, text in (before | _published()).items() if text is not None}
@@ -185,18 +173,18 @@ def choose(name: str, value: Any) -> None:
 
 
 def stored_choice(name: str, default: str = "") -> str:
-    """Return the stored text of the choice ``name``, which needs no widget on this page."""
+    """Return the stored text of the choice ``name``, which need not have a widget on this page."""
     return _choices().get(name, default)
 
 
 def stored_choices(name: str, options: Sequence[str]) -> list[str]:
-    """Return the ``options`` that the stored choice ``name`` holds; it needs no widget on this page."""
+    """Return those of ``options`` that the stored choice ``name`` holds; it need not have a widget on this page."""
     return [each for each in _split(stored_choice(name)) if each in options]
 
 
 @contextmanager
 def whole_page() -> Iterator[None]:
-    """Mark, as a context manager, that the whole page is being drawn and not a fragment of it alone."""
+    """Mark that the whole page is being drawn and not a fragment alone."""
     token = _whole_page.set(True)
     try:
         yield
@@ -213,7 +201,6 @@ def _choices() -> dict[str, str]:
 
 
 def _asked() -> dict[str, str]:
-    """Return the values of the address that no control has read yet, by name."""
     return st.session_state.setdefault("_asked", {})
 
 
@@ -228,7 +215,6 @@ def _encode(value: Any) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """Return the values of a choice of several, as `_encode` has joined them."""
     return [each.replace(COMMA, SEPARATOR).replace(PERCENT, "%") for each in text.split(SEPARATOR) if each]
 
 

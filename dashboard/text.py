@@ -1,4 +1,4 @@
-"""The words of the project, the pages, and one plain sentence for each measure, shown as the hint beside it."""
+"""The words of the project, the pages, and one plain sentence for each measure, shown as its hint."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ TERMS = {
     "observation (bootstrap from 20 photographs up, a t interval over photographs below, none under 6; Wilson's next "
     "to 0 and 100 %).",
     "not distinguished": "A paired sign-flip test by photograph against the best model, with Holm's correction over "
-    "all pairs, gives p of 0.05 or more: the data do not decide between the two. Intervals are of one model each and "
-    "not corrected, so two may lie apart nevertheless.",
+    "all pairs, gives p of 0.05 or more: the data do not decide between the two. Intervals are not "
+    "corrected, so those of the two may not overlap all the same.",
     "fine": "Which of the transformations was applied? One class for each transformation, and identity.",
     "group": "Which group of transformations? In each rotation one member of every group is never seen in training.",
     "visible": "Samples on which the transformation changes something: SSIM of at most 0.99 and a mean difference of "
@@ -31,14 +31,11 @@ TERMS = {
     "color difference": "Mean CIEDE2000 between the two pictures: below 1 invisible, 2 to 3 just noticeable.",
     "difference": "Mean absolute difference of the pixel values, 0 to 255.",
     "distance": "The perceptual distance by which the strengths of the classes are balanced.",
-    "survival": "The difference between the pictures without and with a transformation after the model's resize and "
-    "crop, over that before: 100 % where nothing is lost, above where the crop leaves what changed most.",
-    "flag": "What was changed in reading the picture, and what degrades it before anything is done to it: found in "
-    "its file, and in its pixels, made smaller to 256 on the shorter side, where about one photograph in a hundred "
-    "has as much.",
+    "flag": "What reading changed in the picture, and what degrades it before anything is done to it. Found in its "
+    "file, and in its pixels, reduced to 256 on the shorter side; about one photograph in a hundred has as much.",
     "probability": "Of altered: how probable it is that the picture was altered, under the prior. Of a transformation: "
     "how probable it is given that the picture was altered; these sum to 1.",
-    "shift": "How far the transformation moves the embedding, over the distance between two different photographs: "
+    "shift": "How far the transformation moves the embedding, divided by the distance between two photographs: "
     "at 1 the moved picture is as far away as another picture.",
     "detection threshold": "The strength at which the probe separates the transformed picture from the untouched one "
     "with d\N{PRIME} = 1; fainter strengths than probes learn from are tried too.",
@@ -59,7 +56,7 @@ GLOSSARY = {
     "identity": "No transformation: the photograph as it is. As a class of the probes it stands beside the thirty; a "
     "picture from outside that is one is called untouched.",
     "group": "A family of transformations with similar effects: color, tone, blur, noise, codec, overlay, geometry, "
-    "artistic, weather, style. Those of the bank have three members each, called A, B and C.",
+    "artistic, weather, style. Those of the bank have three members each.",
     "strength": "The one number of a transformation, in its own unit. Weakest and strongest are the ends of the "
     "range that probes learn from; fainter ones are tried to find thresholds.",
     "alteration": "What was done to a picture by anybody and any program. The transformations of the bank are those of "
@@ -82,9 +79,9 @@ GLOSSARY = {
     "embedding": "The vector of numbers that a model makes of a picture.",
     "probe": "A small classifier that reads an embedding. What it can name, the embedding holds.",
     "task": "What a probe names: fine (which of the transformations, or identity), group (which group), or content.",
-    "rotation": "One of three divisions of the bank: in each, another member of every group is kept from training "
-    "(member C in rotation 0, A in 1, B in 2), so that each is unseen once. The transformation that turns a picture is "
-    "called rotate.",
+    "rotation": "One of three divisions of the bank. In each, probes do not learn one member of every group: the third "
+    "in rotation 0, the first in rotation 1, the second in rotation 2, so that each is unseen once. The transformation "
+    "that turns a picture is called rotate.",
     "seen": "Samples whose transformation the probe was trained on (other photographs).",
     "unseen": "Samples whose transformation the probe never saw; it saw only other members of the group.",
     "far style": "A style of another network or painting than any in training.",
@@ -94,18 +91,18 @@ GLOSSARY = {
     "one where photographs calibrate it.",
     "answer": "What a model or the detector says of a picture: altered (a probability above 90 %), rather altered "
     "(above 60 %), cannot tell, rather untouched (below 40 %) or untouched (below 10 %).",
-    "verdict": "The detector's answer. It rests on untouched photographs: altered or rather altered where at most 5 % "
-    "of them seem as altered as the picture, which is an alarm.",
+    "verdict": "The detector's answer. It compares the picture with untouched photographs: where at most 5 % of them "
+    "seem as altered, the answer is altered or rather altered, which is called an alarm.",
     "prior": "The share of such pictures that are altered, before any is looked at: one half unless it is changed. "
-    "Probabilities of the models follow it.",
-    "power": "The share of altered pictures that alarm, where 5 % of untouched ones do.",
+    "The models' probabilities depend on it.",
+    "power": "The share of altered pictures that raise an alarm, where 5 % of untouched ones do.",
     "explorer": "The linked views of two models: maps, confusion matrix, curves from weak to strong, who is right, and "
     "pictures. What is chosen in one is chosen in all.",
     "selection": "The samples that are chosen in the explorer, by up to four conditions together: where they lie on a "
     "map, what they are and are taken for, who is right, how strong the transformation is.",
     "threshold": "The strength from which on a model tells a transformed picture from the untouched one.",
 }
-"""The words of the project, each with one meaning; pages, commands, tables and documentation use them alike."""
+"""The words of the project, each with one meaning, as pages, commands, tables and documentation use them."""
 
 REPLACES = {
     "transformation": ("transform", "transforms"),
@@ -127,7 +124,7 @@ REPLACES = {
     "power": ("detection rate",),
     "threshold": ("detection limit", "detection limits"),
 }
-"""Word of the glossary -> words that it stands in place of; of identity, its other name, untouched, does."""
+"""Word of the glossary -> words that it replaces; for identity, its other name, untouched, replaces them."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +132,9 @@ class Page:
     """A page of the navigation.
 
     Attributes:
-        title: its name.
         file: relative to ``app.py``.
         icon: name of a Material symbol.
-        address: path of its address; empty of the first page.
+        address: path; empty for the first page.
     """
 
     title: str
@@ -176,7 +172,7 @@ FORMER = {
     "game": "try?part=game",
     "scan": "try?part=folder",
 }
-"""Address of an earlier page -> the address that took its place."""
+"""Address of a former page -> the address that replaced it."""
 
 STYLES = {
     "style-3": "bold strokes",
@@ -187,30 +183,29 @@ STYLES = {
 
 
 def named(transform: str) -> str:
-    """Return the name of ``transform`` for people, with what it looks like where the name does not say it."""
+    """Return the name of ``transform`` for people, with its looks where the name does not describe them."""
     title = transform_title(transform)
     return f"{title} ({STYLES[transform]})" if transform in STYLES else title
 
 
 def hint(term: str) -> str:
-    """Return the sentence that explains ``term``, for the argument ``help`` of a widget."""
     return TERMS[term] if term in TERMS else GLOSSARY[term]
 
 
 def about_zoo(models: Iterable[str]) -> str:
-    """Return in one sentence what "(zoo)" in names of models means; empty where none of ``models`` has it."""
+    """Return what "(zoo)" in names of models means, in one sentence; empty where none of ``models`` has it."""
     words = hint("zoo")
     own = any(model.startswith("zoo/") for model in models)
     return f"Models marked (zoo) are {words[:1].lower()}{words[1:]}" if own else ""
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:
-    """Return the name of ``transform`` with its strength, as ``JPEG, quality 20 of 100``, or alone if it has none."""
+    """Return ``JPEG, quality 20 of 100``, or the name alone where there is no strength."""
     return ", ".join(filter(None, [transform_title(transform), strength_in_words(transform, strength, digits)]))
 
 
 def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
-    """Return what a strength is, with its unit: ``sigma 1.2 px``, ``blend 60 %``, ``240 streaks``; empty of NaN.
+    """Return a strength with its unit: ``sigma 1.2 px``, ``blend 60 %``, ``240 streaks``; empty for NaN.
 
     Args:
         digits: significant digits.
@@ -220,9 +215,9 @@ def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
         return number
     try:
         entry = resolve(transform)
-    except UnknownName:  # of a plug-in that is not here
+    except UnknownName:  # of a plug-in that is not loaded
         return number
-    if entry.unit == "in a square view":  # how many there are
+    if entry.unit == "in a square view":  # a count
         return f"{number} {entry.parameter}"
     if entry.unit.startswith("share"):
         return f"{entry.parameter} {in_percent(strength)}"
@@ -241,15 +236,14 @@ def strengths_in_words(transform: str, low: float, high: float, digits: int = 2)
 
 
 def plain(text: str) -> str:
-    """Return ``text`` escaped for Markdown: names of files are data and must not act as markup."""
+    """Return ``text`` escaped for Markdown: names of files must not act as markup."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
 
 
 def unbroken(text: str) -> str:
-    """Return ``text`` without a place at which a line could begin with the sign for percent."""
+    """Return ``text`` with unbreakable spaces before percent signs."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def in_bold(model: str) -> str:
-    """Return the title of a model in bold, for Markdown."""
     return f"**{plain(model_title(model))}**"

@@ -44,7 +44,7 @@ PROSE = ("note", "evidence", "missing")
 """Columns of words for a reader, which may be written differently."""
 
 PASSED_OVER = ("map", "neighbors", "star")
-"""Beginnings of the names of files that are not compared."""
+"""Prefixes of the names of files that are not compared."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,6 @@ class Difference:
 
     @property
     def same(self) -> bool:
-        """Whether numbers agree, and there are rows to compare."""
         return self.largest <= TOLERANCE and self.rows > 0
 
 

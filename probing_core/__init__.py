@@ -1,9 +1,9 @@
-"""What does an image embedding know besides what is in the picture?
+"""What does an image embedding know in addition to what is in the picture?
 
 A *transformation* changes an image, a *model* embeds it, a *probe* learns to name the transformation from the
-embedding, and *measures* say how well it does. A *run* is a directory with all that one computation made.
+embedding, and *measures* say how well it does. A *run* is a directory with the results of one computation.
 
-Importing this package loads no deep-learning framework: the names below load what they need when they are used.
+Importing this package loads no deep-learning framework: each name loads what it needs when it is used.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-# Before Arrow is loaded: its own allocator keeps what tables were read with, 45 MB in a run of a million samples.
+# Before Arrow is loaded: its own allocator keeps the memory of tables that were read, 45 MB for a million samples.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __version__ = "0.1.0"
@@ -62,7 +62,7 @@ _HOMES = {
     "score": "probing_core.api.score",
     "transform": "probing_core.transforms",
 }
-"""Public name -> its module, and behind a colon what it is called there, where that differs."""
+"""Public name -> its module, followed by a colon and its name there where that differs."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,7 @@
 """Catalogs: name -> entry. They refuse duplicates and suggest close names.
 
-Every kind of thing that can be added (transforms, embedders, corpora, probes, measures) is listed in one
-catalog. Family files hold tuples of entries; a package joins them. Third parties join through an entry
-point group, read when a catalog that names one is first asked for something it does not have itself, or for this
-process alone through `Catalog.add`, as a plug-in does (`load_plugin`).
+Third parties join through an entry point group, which is read when a catalog first lacks a name, or through
+`Catalog.add`, for this process alone.
 """
 
 from __future__ import annotations
@@ -21,8 +19,6 @@ from probing_core.errors import BadConfig, ProbingError, UnknownName, one_line
 
 
 class Named(Protocol):
-    """An entry of a catalog."""
-
     @property
     def name(self) -> str: ...
 
@@ -31,8 +27,8 @@ E = TypeVar("E", bound=Named)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the closest of ``known``, or else the first that contains ``name``, or an
-    empty string."""
+    """Return ``" Did you mean 'x'?"`` for the closest of ``known``, else for the first that contains ``name``, else
+    ``""``."""
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [one for one in names if name and name in one]
     return f" Did you mean '{close[0]}'?" if close else ""
@@ -43,9 +39,7 @@ class Catalog(Generic[E]):
 
     Args:
         kind: singular noun for messages ("transformation").
-        entries: the project's own entries.
-        entry_point_group: where third parties list theirs; each entry point resolves to one entry, or to
-            an iterable of entries.
+        entry_point_group: of third parties; each entry point resolves to one entry or to an iterable of entries.
     """
 
     def __init__(self, kind: str, entries: Iterable[E], entry_point_group: str | None = None) -> None:
@@ -60,19 +54,18 @@ class Catalog(Generic[E]):
 
     @property
     def own(self) -> tuple[E, ...]:
-        """The project's own entries, without third parties'."""
         return tuple(self._entries.values())
 
     @property
     def all(self) -> tuple[E, ...]:
-        """Every entry, third parties' behind the project's own, and those of this process last."""
+        """The project's own entries, then those of third parties, then those of this process."""
         return (*self._entries.values(), *self._plugins().values(), *self._added.values())
 
     def add(self, entry: E) -> None:
-        """Add an entry to this process, in place of one of that name that was added before.
+        """Add an entry to this process; it replaces one of the same name that was added before.
 
         Raises:
-            BadConfig: there is one of that name that was not added.
+            BadConfig: an entry of this name exists that was not added.
         """
         if entry.name in self._entries or entry.name in self._plugins():
             raise BadConfig(f"The catalog has a {self.kind} '{entry.name}' already; register yours under another name.")
@@ -80,7 +73,6 @@ class Catalog(Generic[E]):
 
     @property
     def added(self) -> tuple[E, ...]:
-        """The entries that this process alone has."""
         return tuple(self._added.values())
 
     @property
@@ -119,7 +111,7 @@ class Catalog(Generic[E]):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Errors of third parties' entries, a sentence each; such entries are left out, the others stay."""
+        """Errors of third parties' entries, one sentence each; such entries are left out."""
         self._plugins()
         return tuple(self._problems)
 
@@ -129,7 +121,7 @@ class Catalog(Generic[E]):
             for point in entry_points(group=self.entry_point_group) if self.entry_point_group else ():
                 try:
                     self._join(self._third_party, _load(point), point)
-                except Exception as error:  # a third party's code may fail in any way; the message names whose it is
+                except Exception as error:  # a third party's code may fail in any way
                     self._problems.append(
                         f"The entry point '{point.name}' of group '{point.group}' could not be loaded: "
                         f"{one_line(error).rstrip('.')}."
@@ -175,7 +167,7 @@ def load_plugin(path: Path) -> None:
 
 
 def run_file(path: Path, name: str) -> ModuleType:
-    """Run a Python file of a user's as the module ``name``.
+    """Run a user's Python file as the module ``name``.
 
     Raises:
         BadConfig: there is no such file, or it cannot be run.
@@ -196,10 +188,8 @@ def run_file(path: Path, name: str) -> ModuleType:
 
 
 def loaded_plugins() -> tuple[Path, ...]:
-    """Return the files that `load_plugin` has run in this process."""
     return tuple(_LOADED)
 
 
 def plugin_modules() -> tuple[ModuleType, ...]:
-    """Return what `load_plugin` made of these files."""
     return tuple(_LOADED.values())

@@ -1,7 +1,7 @@
 """One family of errors, so that a caller can separate bad input from a bug.
 
-Every message states what was expected, what arrived, what exists and how to mend it, in one sentence that
-a person can act on. The CLI prints it behind ``error:`` and exits with 2; a page shows it as it stands.
+Every message is one sentence: what was expected, what arrived and how to mend it. The CLI prints it after ``error:``
+and exits with 2; a page shows it unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Test of whether a server on the internet answers, within seconds: libraries that download try for long."""
+"""Test whether a server on the internet answers, within seconds: libraries that download keep trying for long."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import urllib.request
 from http.client import HTTPException
 
 TIMEOUT_S = 3.0
-"""Seconds within which a server must answer."""
 
 
 def hub_address() -> str:

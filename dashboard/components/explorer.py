@@ -31,7 +31,7 @@ SELECTION = "selection"
 """Name of the choice that holds the selection, as JSON."""
 
 MOST_MODELS = 16
-"""Models in the menus; what is on the maps of one is fetched when it is chosen."""
+"""Largest number of models in the menus; the map of one is fetched when it is chosen."""
 
 QUALITY = 88
 PICTURES_KEPT = 2048
@@ -52,7 +52,7 @@ class Explorer:
     """Addresses and bytes that the browser fetches for one run.
 
     Attributes:
-        address: begins the addresses; nobody can guess it.
+        address: prefix of the addresses, which nobody can guess.
         data: the points.
         header: describes the bytes of ``parts``.
     """
@@ -69,7 +69,6 @@ class Explorer:
         return encode_webp(self.run.picture(sample)[1], QUALITY)
 
     def _whole(self, photo: int) -> bytes:
-        """Return the whole photograph, with what models see of it outlined."""
         image = np.array(self.run.pictures.photograph(self.data.images[photo]))
         height, width = image.shape[:2]
         view = self.run.recipe.view
@@ -120,7 +119,6 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
 
 
 def shown_models(run: Run) -> list[str]:
-    """Return the models of the two maps."""
     names = [model.name for model in explorer_of(run).data.models]
     chosen = _parsed(state.stored_choice(SELECTION)) or {}
     return list(dict.fromkeys(chosen[m] for m in "ab" if chosen.get(m) in names)) or names[:2]
@@ -139,8 +137,6 @@ def _scope(data: ExplorerData) -> str:
 
 
 def routes() -> list[Route]:
-    """Return the routes that serve points and pictures."""
-
     def serve(make: Callable[..., bytes], kind: str) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
             name, *arguments = request.path_params.values()

@@ -1,4 +1,4 @@
-"""Thumbnails of what a scan has found: a browser fetches those of the rows that are in sight, by their addresses."""
+"""Thumbnails of a scan: the browser fetches those of visible rows, by their addresses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from dashboard.components.serving import route
 FOLDER = "thumbnails"
 COLUMN = "thumbnail"
 CHUNKS_KEPT = 16
-"""Chunks whose thumbnails are in memory at most, of each scan."""
 
 _scans: WeakValueDictionary[str, ScanThumbnails] = WeakValueDictionary()
 """Scans in memory, by the second part of their addresses."""
@@ -45,11 +44,10 @@ class ScanThumbnails:
         _scans[self._name] = self
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return int(self._stops[-1]) if len(self._stops) else 0
 
     def address(self, row: int) -> str:
-        """Return the address of the thumbnail of a row; nobody can guess it."""
+        """Return the address of the thumbnail of a row, which nobody can guess."""
         return f"{FOLDER}/{self._name}/{row}"
 
     def webp(self, row: int) -> bytes:
@@ -63,13 +61,10 @@ class ScanThumbnails:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def thumbnails_of(chunks: Path, stamp: int) -> ScanThumbnails:
-    """Return the thumbnails in the folder ``chunks`` of a scan, whose table was written at ``stamp``."""
     return ScanThumbnails(chunks)
 
 
 def routes() -> list[Route]:
-    """Return the route that serves the thumbnails."""
-
     async def serve(request: Request) -> Response:
         scan, row = _scans.get(request.path_params["scan"]), request.path_params["row"]
         if scan is None or row >= len(scan):

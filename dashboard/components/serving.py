@@ -1,4 +1,4 @@
-"""Routes that the server answers beside the pages. No script of a page runs for them, so visitors need not wait."""
+"""Routes of the server next to the pages. No script of a page runs for them, so visitors do not wait."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from starlette.routing import Route
 
 
 def route(path: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
-    """Return a route that serves ``path``, which begins with no slash, whatever folder the pages are in."""
+    """Return a route for ``path``, which has no slash in front, in whatever folder the pages are."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return Route(f"/{base}/{path}" if base else f"/{path}", serve)
 
 
 def source(*files: str) -> str:
-    """Return the text of ``files`` of this folder, one after the other."""
     return "".join(Path(__file__).with_name(file).read_text("utf-8") for file in files)

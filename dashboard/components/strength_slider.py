@@ -33,7 +33,6 @@ HINTS = {
     "Perceptual distance": hint("distance"),
     "Counts as visible": hint("visible"),
 }
-"""Explanations of the numbers beside the pictures."""
 
 
 _HTML = """
@@ -91,11 +90,11 @@ _slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, j
 def strength_slider(picture: VisitorPicture, view: int, transform: Transform, *, from_faintest: bool = False) -> Step:
     """Show the slider with its preview, and return the selected step.
 
-    The number of a step that the visitor chose goes into the address: 0 is the weakest strength that probes learn from,
-    and fainter ones are below 0.
+    The address holds the number of the step that the visitor chose: 0 is the weakest strength that probes learn from,
+    fainter ones are negative.
 
     Args:
-        from_faintest: begin at the faintest strength, and not in the middle of those that probes learn from.
+        from_faintest: begin at the faintest strength instead of the middle of those that probes learn from.
     """
     shown = preview(picture, view, transform)
     faint = shown.first_learned
@@ -142,14 +141,12 @@ def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:
 
 
 def routes() -> list[Route]:
-    """Return the routes that serve the pictures of `strength_slider`."""
-
     async def serve(request: Request) -> Response:
         shown = find_preview(request.path_params["name"])
         if shown is None:
             return Response("This preview is not in memory any more.", 404)
         steps = await run_in_threadpool(shown.message, range(len(shown.strengths)))
-        # It may be an upload, so it must not be stored on any disk, the browser's included.
+        # It may be an upload, so it must not be stored on any disk, not even the browser's.
         return Response(to_json(steps), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     return [route(f"{FOLDER}/{{name}}", serve)]

@@ -33,7 +33,6 @@ Keys = ParamSpec("Keys")
 T = TypeVar("T")
 
 PACKAGED = "photos"
-"""Name of the corpus that comes with the product."""
 
 HELD_OUT, OTHERS = "photographs that the run tested", "photographs and alterations of others"
 """Sets of pictures on which answers are judged."""
@@ -42,7 +41,6 @@ MAX_CACHED_RUNS = 4
 MAX_CACHED_TABLES = 64
 MAX_CACHED_PREDICTIONS = 24
 MAX_CACHED_PICTURES = 4096
-"""Numbers of entries that each cache holds at most."""
 
 BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest}
 """Hash functions of the caches: a run is hashed by its digest, so that data of a changed run is read again."""
@@ -80,7 +78,6 @@ def load_plugins() -> None:
 
 
 def _named(option: str, arguments: list[str]) -> list[Path]:
-    """Return the paths after ``option`` in ``streamlit run dashboard/app.py -- --run DIR``."""
     return [Path(value) for flag, value in pairwise(arguments) if flag == option]
 
 
@@ -112,7 +109,6 @@ def _open_run(path: str, stamp: str) -> Run:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
 def table(run: Run, name: str) -> pd.DataFrame:
-    """Return the run's table called ``name``, or an empty frame where it has none."""
     return run.table(name)
 
 
@@ -124,7 +120,7 @@ def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RUNS)
 def trust(run: Run) -> dict[str, dict[str, tuple[Noticed, pd.DataFrame]]]:
-    """Return set of pictures -> model -> what its answers about them are worth, and the bins of their reliability; no
+    """Return set of pictures -> model -> the quality of its answers about them, and the bins of their reliability; no
     sets where nothing was answered."""
     sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: elsewhere(run)}
     return {
@@ -135,12 +131,10 @@ def trust(run: Run) -> dict[str, dict[str, tuple[Noticed, pd.DataFrame]]]:
 
 
 def study(run: Run, name: str) -> pd.DataFrame:
-    """Return the table of the study called ``name``, or an empty frame where the run has none."""
     return table(run, layout.table_path(name))
 
 
 def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy of ``rows`` with all that the run knows of the samples in their column ``sample``."""
     facts = run.sample_rows(rows["sample"].to_numpy()).drop(columns="sample").set_axis(rows.index)
     return pd.concat([rows.drop(columns=[c for c in rows if c in facts]), facts], axis=1)
 
@@ -211,7 +205,6 @@ def damage_of(run: Run) -> list[str]:
 
 
 def complete_runs() -> list[tuple[RunPlace, Run]]:
-    """Return every run that is complete and readable."""
     found = []
     for place in places():
         if place.complete:
@@ -221,7 +214,6 @@ def complete_runs() -> list[tuple[RunPlace, Run]]:
 
 
 def other_runs(besides: Run) -> list[tuple[RunPlace, Run]]:
-    """Return `complete_runs` without ``besides``."""
     return [(place, run) for place, run in complete_runs() if place.path.resolve() != besides.path.resolve()]
 
 

@@ -16,7 +16,6 @@ from probing_core.transforms.contact_sheet import STRENGTHS
 
 VIEW = 128
 GAP = 4
-"""Width in pixels of the gray gap between two strengths."""
 
 _KEYS: dict[str | type, Callable[[Any], str]] = {
     VisitorPicture: lambda picture: picture.key,
@@ -26,7 +25,7 @@ _KEYS: dict[str | type, Callable[[Any], str]] = {
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
 def contact_sheet(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
-    """Return, by name of each of ``transforms``, a JPEG with three strengths side by side."""
+    """Return name of a transform -> JPEG with three strengths side by side."""
     source = prepare_source(picture.image, VIEW)
     return {t.name: encode_jpeg(_strip(source, t), quality=92) for t in transforms}
 

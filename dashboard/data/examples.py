@@ -1,4 +1,4 @@
-"""Six pictures to try: a packaged photograph as it is, four that the bank changed, and a screenshot, which is none."""
+"""Six pictures to try: a packaged photograph unchanged, four that the bank changed, and a screenshot, which is none."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ SCREENSHOT = "screenshot"
 NAMES = (*CHANGED, SCREENSHOT)
 
 WINDOW, LINES = (360, 260), 9
-"""Width and height in pixels of the drawn window, and the lines of text in it."""
+"""Width and height in pixels of the drawn window, and the number of lines of text in it."""
 
 
 @st.cache_resource(show_spinner=False, max_entries=len(NAMES))
 def example(name: str) -> VisitorPicture:
-    """Return the example called ``name``, which is the same for all visitors."""
     if name == SCREENSHOT:
         return VisitorPicture.from_array(f"example: {name}", _screenshot())
     image_id, transform_name, place = CHANGED[name]
@@ -41,7 +40,6 @@ def example(name: str) -> VisitorPicture:
 
 
 def _screenshot() -> np.ndarray:
-    """Draw a window with a title, a list and a text."""
     width, height = WINDOW
     picture = Image.new("RGB", WINDOW, "#ffffff")
     draw = ImageDraw.Draw(picture)
@@ -74,7 +72,6 @@ def thumbnail(name: str, side: int) -> str:
 
 
 def reduced(image: np.ndarray, side: int) -> np.ndarray:
-    """Return ``image``, reduced to at most ``side`` pixels on the longer side."""
     small = Image.fromarray(image)
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return np.asarray(small)

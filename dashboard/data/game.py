@@ -15,23 +15,22 @@ from probing_core.results import Run
 
 ROUNDS = 10
 GAMES = 10**6
-"""Number of games that differ; the address names which one it is."""
+"""Number of different games; the address names which one it is."""
 
 YOU = "you"
 
 
 def new_game() -> int:
-    """Return the number of a game drawn at random."""
     return secrets.randbelow(GAMES)
 
 
 def players(run: Run) -> list[str]:
-    """Return the models of ``run`` with predictions of the tested samples, which a game needs no model for."""
+    """Return the models of ``run`` with predictions of the tested samples, so that a game loads no model."""
     return [model for model in run.models["name"] if not cache.predictions(run, model, "fine").empty]
 
 
 def groups_of(run: Run) -> dict[str, str]:
-    """Return the group of each transformation that probes learn, identity among them, in the order of the bank."""
+    """Return the group of each transformation that probes learn, including identity, in the order of the bank."""
     table = run.transforms[~run.transforms["transform"].isin(run.far)]
     return dict(zip(table["transform"], table["group"], strict=True))
 
@@ -39,7 +38,7 @@ def groups_of(run: Run) -> dict[str, str]:
 def asked(run: Run, game: int) -> list[int]:
     """Return the samples of a game: of `ROUNDS` groups drawn at random, a tested sample each.
 
-    Groups are drawn, not transformations, so that one who always answers alike is right as often in every group.
+    Groups are drawn, not transformations, so that always giving one answer is equally often right for every group.
     """
     tested = cache.predictions(run, players(run)[0], "fine")
     by_group = {
@@ -58,7 +57,7 @@ def asked(run: Run, game: int) -> list[int]:
 
 def answers(run: Run, samples: list[int]) -> pd.DataFrame:
     """Return what every model takes each of ``samples`` for, by probes that had not seen their photographs: untouched
-    where it is not rather altered than not, else what was done if it was.
+    where that is more probable, else what was done if it was altered.
 
     Returns:
         ``round`` (from 0), ``sample``, ``player``, ``answer`` (a transformation), ``probability``, ``group`` (of the
@@ -70,7 +69,7 @@ def answers(run: Run, samples: list[int]) -> pd.DataFrame:
         tested = cache.predictions(run, model, "fine")
         rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[samples]
         answer, sure = rows["predicted"].astype(str), rows["p_predicted"]
-        if "altered" in rows:  # not of embeddings that were given, which no picture can be asked of
+        if "altered" in rows:  # missing for precomputed embeddings, which cannot answer about pictures
             altered = pd.Series(as_asked(run, model, rows["altered"]), rows.index)
             untouched = altered <= 0.5
             answer = rows["named"].astype(str).mask(untouched, "identity")
@@ -93,7 +92,8 @@ def answers(run: Run, samples: list[int]) -> pd.DataFrame:
 
 
 def standing(given: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[int, str]) -> pd.DataFrame:
-    """Return who was right how often in the rounds that were guessed, best first, you before a model that is as good.
+    """Return who was right how often in the rounds that were guessed, best first, you before a model with an equal
+    score.
 
     Args:
         given: a table of `answers`.

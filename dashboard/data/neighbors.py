@@ -15,10 +15,10 @@ from probing_core.compute.live import PictureCrops
 from probing_core.results import Run, mean_of, nearest, retrieval
 
 MAX_EMBEDDED = 1000
-"""Pictures of a gallery at most that are embedded here, where the run holds no embeddings of them."""
+"""Largest number of pictures of a gallery that are embedded here, where the run holds no embeddings of them."""
 
 EMBEDDED_AT_ONCE = 32
-"""Pictures of it between two steps."""
+"""Pictures embedded between two steps."""
 
 
 class Step(NamedTuple):
@@ -37,7 +37,7 @@ class Step(NamedTuple):
 class Gallery:
     """Embeddings of some samples of a run, for a run that holds none.
 
-    What is made stays, so that a visitor who leaves meanwhile costs nobody the work; two who wait share it.
+    Results are kept, so that no work is lost when a visitor leaves, and two who wait share it.
 
     Attributes:
         run: cuts the pictures as it did for its own embeddings.
@@ -51,7 +51,7 @@ class Gallery:
         self._blocks: dict[str, list[np.ndarray]] = {}
 
     def steps(self, model: str) -> Iterator[Step]:
-        """Make what is missing of the embeddings by ``model``, and yield before each part of it.
+        """Make the missing embeddings by ``model``, and yield before each part of them.
 
         Raises:
             PicturesMissing: a picture cannot be made.
@@ -121,7 +121,7 @@ def neighbors(run: Run, crops: PictureCrops, model: str, count: int) -> tuple[np
 def search_gallery(
     run: Run, before: np.ndarray, after: np.ndarray, model: str, original: str, count: int
 ) -> retrieval.Near:
-    """Return what of the run's gallery is near to ``after`` by ``model``, in positions in it.
+    """Return the pictures of the run's gallery that are near to ``after`` by ``model``, in positions in it.
 
     Args:
         original: id of the image that ``after`` was made from; empty if it is none of the run's, so that ``before``

@@ -25,7 +25,7 @@ PICTURE = "own-picture"
 
 
 def pin(picture: VisitorPicture | None) -> None:
-    """Show ``picture`` on the maps, for the rest of the visit; None takes it away."""
+    """Show ``picture`` on the maps for the rest of the visit; None removes it."""
     st.session_state[PICTURE] = picture
 
 
@@ -34,7 +34,7 @@ def pinned() -> VisitorPicture | None:
 
 
 def placeable(run: Run, data: ExplorerData, models: list[str]) -> list[str]:
-    """Return those of ``models`` on whose maps a further picture can be placed."""
+    """Return those of ``models`` on whose maps another picture can be placed."""
     maps = {model.name for model in data.models if EVERYTHING in model.places}
     live = [model for model in models if model in maps and model in run.live_models]
     return [] if run.pictures.why_not else live

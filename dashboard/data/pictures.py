@@ -19,11 +19,10 @@ SHOWN = 800
 
 _in_memory: weakref.WeakSet[VisitorPicture] = weakref.WeakSet()
 _changing = threading.Lock()
-"""Lock of `_in_memory`, which must not be read while it grows."""
+"""Guards `_in_memory`, which must not be read while it grows."""
 
 
 def bytes_in_memory() -> int:
-    """Return the size in bytes of the decoded pictures of all visitors."""
     with _changing:
         return sum(picture.image.nbytes for picture in _in_memory)
 
@@ -33,10 +32,9 @@ class VisitorPicture:
     """A picture that a visitor uploaded or picked.
 
     Attributes:
-        name: name on the page.
         image: (H, W, 3) ``uint8``.
         key: digest of size and pixels.
-        notes: changes made in reading the picture, and flaws that it already has.
+        notes: changes made in reading the picture, and its flaws.
     """
 
     name: str
@@ -66,7 +64,7 @@ class VisitorPicture:
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
     """Return ``image`` itself as an address.
 
-    An address of the server made of the picture's bytes could be found by anybody who has the same picture.
+    An address on the server derived from the picture's bytes could be found by anybody who has the same picture.
     """
     kind, data = ("png", encode_png(image, level=1)) if lossless else ("jpeg", encode_jpeg(image, quality=92))
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,6 +1,6 @@
 """Answers of models about pictures; models are loaded here alone, and only when a page asks for them.
 
-Nothing here draws: functions return, or yield while a page waits, and `dashboard.widgets.asking` shows how far it is.
+Nothing here draws: functions return, or yield while a page waits, and `dashboard.widgets.asking` shows the progress.
 """
 
 from __future__ import annotations
@@ -29,22 +29,21 @@ from probing_core.models.hub import no_downloads
 from probing_core.results import Run
 
 MAX_CACHED_ANSWERS = 4096
-"""Answers in memory at most, each of one model about one picture."""
+"""Largest number of answers in memory, each of one model about one picture."""
 
 MAX_CACHED_CROPS = 64
-"""Pictures of one visit whose crops are in memory at most: more than a page shows together."""
+"""Largest number of pictures of one visit whose crops are in memory: more than a page shows together."""
 
 HEARD_EVERY_S = 0.1
-"""Seconds after which a page that waits for a model hears what the visitor has done meanwhile."""
+"""Interval at which a page that waits for a model handles what the visitor has done."""
 
 Row = dict[str, Any]
-"""Answer of one model about one picture, as `Predictor.predict` returns it."""
 
 
 class CachedPredictor(Predictor):
-    """A predictor whose answers are each made once for a picture, since pages ask again at every change.
+    """A predictor that computes each answer once per picture, since pages ask again at every change.
 
-    Visitors share them. A model that is loaded or asked for one visitor holds up those who ask it, and nobody else.
+    Visitors share the answers. Loading or asking a model delays only those who ask the same one.
     """
 
     def __init__(self, run: Run) -> None:
@@ -75,7 +74,7 @@ def _digest(crops: PictureCrops) -> bytes:
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
 def predictor_of(run: Run) -> CachedPredictor:
-    """Return what answers for ``run``; its models are loaded when first needed and shared by all visitors.
+    """Return the predictor of ``run``; its models are loaded when first needed and shared by all visitors.
 
     Raises:
         BadRun: the run has no probes to predict with.
@@ -84,7 +83,7 @@ def predictor_of(run: Run) -> CachedPredictor:
 
 
 def ask(run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
-    """Return what ``model``, which is a name or `DETECTOR`, answers about each picture: on every page the same.
+    """Return the answers of ``model``, a name or `DETECTOR`, about each picture, the same on every page.
 
     For a visitor without rights no model is downloaded.
 
@@ -110,7 +109,6 @@ def models_of(run: Run) -> tuple[str, ...]:
 
 
 def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
-    """Return the groups of which the run's detector finds less than half, in pictures such as this."""
     power = predictor_of(run).judge().power_at(large, no_color)
     return () if power is None else power.hardly_detected
 
@@ -137,17 +135,16 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
     except ProbingError:
         return None
     asked = [*([DETECTOR] if predictor.has_detector else []), *models]
-    # No daemon: a process that ends while PyTorch is being imported would be aborted.
+    # Not a daemon: a process that ends while PyTorch is being imported would be aborted.
     thread = threading.Thread(target=_prepare, args=(predictor, asked), name="prepare")
     thread.start()
     return thread
 
 
 def loading(run: Run, model: str) -> Iterator[None]:
-    """Load ``model``, which is a name or `DETECTOR`, in a thread, and yield every 0.1 s until it is loaded; usually
-    nothing is yielded if it was.
+    """Load ``model``, a name or `DETECTOR`, in a thread, and yield every 0.1 s until it is loaded.
 
-    Streamlit hears what the visitor does next when something is written, so the page writes at every step.
+    Streamlit handles what the visitor does next when something is written, so the page writes at every step.
     """
     prepare_model = partial(_prepare, predictor_of(run), [model], downloads=rights.allowed())
     thread = threading.Thread(target=prepare_model, name="load")
@@ -159,7 +156,7 @@ def loading(run: Run, model: str) -> Iterator[None]:
 
 
 def _prepare(predictor: Predictor, models: Sequence[str], downloads: bool = False) -> None:
-    """Load ``models`` in a thread that has no visitor: nothing here may ask Streamlit for one."""
+    """Load ``models`` in a thread without a visitor: nothing here may ask Streamlit for one."""
     for model in models:
         # The page shows the error, too; the others are prepared.
         with suppress(ProbingError), nullcontext() if downloads else no_downloads():
@@ -167,7 +164,7 @@ def _prepare(predictor: Predictor, models: Sequence[str], downloads: bool = Fals
 
 
 def crops_of(run: Run, picture: VisitorPicture) -> PictureCrops:
-    """Return what the models of ``run`` receive for ``picture``, which is cut once in a visit."""
+    """Return what the models of ``run`` receive for ``picture``, which is cut once per visit."""
     return _crops_of(picture.key, run.recipe.view, picture.image)
 
 

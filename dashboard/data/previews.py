@@ -21,10 +21,10 @@ THREADS = 2
 """Threads that draw a preview; most of their work is done outside of Python."""
 
 EVERY = 2
-"""Side in pixels of the squares of which one pixel each has its color compared; comparing all pixels is slow."""
+"""Side in pixels of the squares from each of which one pixel has its color compared; comparing all pixels is slow."""
 
 STEPS = 13
-"""Number of strengths along the documented range, both ends included."""
+"""Number of strengths along the documented range, including both ends."""
 
 FAINTER = (0.0, 0.25, 0.5, 0.75)
 """Fainter strengths, which no probe learns from, as shares of the way from no change to the weakest one."""
@@ -40,12 +40,7 @@ _previews: WeakValueDictionary[str, Preview] = WeakValueDictionary()
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A picture at one strength of a transform.
-
-    Attributes:
-        strength: strength in the transform's unit.
-        before, after: view without and with the transform.
-    """
+    """A picture at one strength of a transform: the view without and with it."""
 
     strength: float
     before: np.ndarray
@@ -56,9 +51,8 @@ class Preview:
     """A picture under one transform at every step of its range, each step made when it is first needed.
 
     Attributes:
-        transform: transform of the picture.
-        strengths: strengths in the transform's unit, faintest first.
-        first_learned: number of the step that is the weakest strength that probes learn from.
+        strengths: in the transform's unit, faintest first.
+        first_learned: number of the step with the weakest strength that probes learn from.
     """
 
     def __init__(self, picture: VisitorPicture, view: int, transform: Transform) -> None:
@@ -75,16 +69,15 @@ class Preview:
 
     @property
     def address(self) -> str:
-        """Return the address of the preview for the browser; nobody can guess it, as the picture may be an upload."""
+        """Return the address of the preview, which nobody can guess, as the picture may be an upload."""
         return f"{FOLDER}/{self._name}"
 
     def is_untouched(self, index: int) -> bool:
-        """Return whether a step leaves the picture as it is, or as good as: the faintest, where that is neutral."""
+        """Return whether a step hardly changes the picture: the faintest, where that is neutral."""
         return self.strengths[index] == self.transform.neutral
 
     @property
     def labels(self) -> list[str]:
-        """Return the strength of each step in words."""
         return [strength_in_words(self.transform.name, s, 3) for s in self.strengths]
 
     def step(self, index: int) -> Step:
@@ -94,7 +87,6 @@ class Preview:
         return self._steps[index]
 
     def steps(self) -> list[Step]:
-        """Return all steps."""
         with ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(self.step, range(len(self.strengths))))
 
@@ -115,7 +107,6 @@ class Preview:
         }
 
     def _frame(self, index: int) -> dict[str, Any]:
-        """Return the changed picture of a step as URL, and its distance from the clean one."""
         if index not in self._frames:
             step = self.step(index)
             self._frames[index] = {"after": data_url(step.after), "numbers": _numbers(step.before, step.after)}
@@ -123,12 +114,11 @@ class Preview:
 
 
 def find_preview(name: str) -> Preview | None:
-    """Return the preview whose address ends in ``name``, or None where it is no longer in memory."""
     return _previews.get(name)
 
 
 def versions(source: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the view of a source without and with ``transform``, whose random draws are alike at every strength.
+    """Return the view of a source without and with ``transform``, with the same random draws at every strength.
 
     Args:
         source: result of `prepare_source`.
@@ -143,7 +133,6 @@ def versions(source: np.ndarray, view: int, transform: Transform, strength: floa
     hash_funcs={VisitorPicture: lambda picture: picture.key, Transform: lambda transform: transform.name},
 )
 def preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
-    """Return the preview of ``transform`` on ``picture``."""
     return Preview(picture, view, transform)
 
 

@@ -1,4 +1,4 @@
-"""Runs as files to send, each made once for all visitors, in the background: whoever waits may go on with the page."""
+"""Runs as files to send, each made once for all visitors, in the background, so that nobody has to wait."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from probing_core.results import Run
 from probing_core.results.explorer import write_shared_file
 
 MAX_KEPT = 3
-"""Files on disk at most; the one that was made first goes first."""
+"""Largest number of files on disk; the oldest is removed first."""
 
 _one_at_a_time = threading.Lock()
 _beginning = threading.Lock()
@@ -24,7 +24,6 @@ class FileToSend:
     """The file of one run.
 
     Attributes:
-        path: where it is once it is made.
         share: how much of it is done, from 0 to 1.
         error: why it could not be made.
     """
@@ -35,7 +34,6 @@ class FileToSend:
 
     @property
     def is_being_made(self) -> bool:
-        """Return whether the file is being made, or waits for another one."""
         return self._thread.is_alive()
 
     def begin(self) -> None:

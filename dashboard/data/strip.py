@@ -16,9 +16,8 @@ STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "s
 def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[str, Mapping[int, str]]] | None:
     """Return the samples of one photograph, untouched and altered, and by model what it answers for each.
 
-    The models are the best one and, where there are several, the one in the middle of the ranking. Of the photographs
-    it is one that the best model names well and the other half of the time, so that the strip shows right and wrong
-    answers.
+    The models are the best one and, where there are several, the one in the middle of the ranking. The photograph is
+    one that the best model names well and the other half of the time, so that the strip shows right and wrong answers.
     """
     two = list(dict.fromkeys([models[0], models[len(models) // 2]]))
     there = [transform for transform in STRIP if transform in set(run.transforms["transform"])][:6]

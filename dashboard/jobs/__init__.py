@@ -1,1 +1,1 @@
-"""Computations beside the pages: background processes, estimates of a run, the demo run."""
+"""Background processes, estimates of a run, the demo run."""

@@ -1,6 +1,6 @@
 """``python -m dashboard.jobs.demo``: computes or completes the demo run, a small run over shipped photographs.
 
-Without a reference run, over the packaged photographs, before the dashboard is served.
+Without a reference run, it uses the packaged photographs, and runs before the dashboard is served.
 """
 
 from __future__ import annotations

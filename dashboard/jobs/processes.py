@@ -38,10 +38,10 @@ MAX_REPORT_NUMBER = 1e15
 """Bound of the numbers in a valid report; JSON may also hold NaN and infinity."""
 
 END_S = 30.0
-"""Seconds in which a process that is asked to end finishes the file that it writes; then it is killed."""
+"""Seconds in which a process that is asked to end may finish the file that it writes; then it is killed."""
 
 NICENESS = 5
-"""Niceness that is added to a process's, so that the server comes first."""
+"""Increase of a process's niceness, so that the server comes first."""
 
 
 def report_of(run: Path) -> Report | None:
@@ -61,21 +61,19 @@ def report_of(run: Path) -> Report | None:
 
 
 def executors() -> tuple[str, ...]:
-    """Return the executors that can embed on this computer, see `Options.executor`."""
     return EXECUTORS if find_spec("ray") else (LOCAL,)
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:
-    """Start ``probing run --out run ARGUMENTS`` in a process of its own."""
     rights.require("Starting a run")
     _work(run, ["run", "--out", str(run), *arguments])
 
 
 def measured(run: Path, arguments: Sequence[str], said: Callable[[str], object]) -> str:
-    """Return what ``probing run --out run ARGUMENTS --estimate`` prints, which a process of its own measures.
+    """Return what ``probing run --out run ARGUMENTS --estimate`` prints, measured in another process.
 
     Args:
-        said: called with each line on how far it is.
+        said: called with each line of progress.
 
     Raises:
         BadRun: it cannot be measured; the sentence is that of the command.
@@ -107,7 +105,6 @@ def measured(run: Path, arguments: Sequence[str], said: Callable[[str], object])
 
 
 def resume(run: Path) -> None:
-    """Resume a run that was begun, with the options that it had."""
     start(run, last_options(run).arguments())
 
 
@@ -115,7 +112,7 @@ def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
     """Start a process that scans ``folder`` into ``out``.
 
     Args:
-        run: run whose detector is used.
+        run: whose detector is used.
         clean: a folder of untouched pictures, if there is one.
     """
     rights.require("Scanning a folder")
@@ -146,14 +143,13 @@ def _work(run: Path, command: Sequence[str]) -> None:
     begun = psutil.Process(process.pid)
     born = begun.create_time()
     _lower_priority(begun)
-    # The process reports once it has been loaded; until then, nobody must see the report of an earlier one.
+    # The process reports after it has been loaded; until then, nobody must see the report of an earlier one.
     took_s = 0.0 if report is None else report.took_s
     starting = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born, took_s=took_s)
     write_atomically(run / PROGRESS, json.dumps(asdict(starting)).encode())
 
 
 def _plugins() -> list[str]:
-    """Return the arguments by which a process knows what the server's plug-ins registered."""
     return [word for path in loaded_plugins() for word in ("--plugin", str(path))]
 
 

@@ -24,9 +24,9 @@ class ScanRequest:
     """Folders that a scan reads.
 
     Attributes:
-        folder: folder of the pictures.
-        run: folder of the run whose detector is used.
-        clean: a folder of untouched pictures, if there is one.
+        folder: of the pictures.
+        run: whose detector is used.
+        clean: of untouched pictures, if there is one.
     """
 
     folder: str

@@ -1,1 +1,1 @@
-"""The pages, one file each; those without a page of their own are parts of Explore or of Try your images."""
+"""The pages, one file each; those that are not in the navigation are parts of Explore or of Try your images."""

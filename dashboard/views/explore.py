@@ -1,4 +1,4 @@
-"""Explore: the linked maps, matrix and pictures of two models; and under them strength, and two classes compared."""
+"""Explore: the linked maps, matrix and pictures of two models; below them strength, and two classes compared."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ PARTS = {"strength": "Weak to strong", "two": "Two classes"}
 """Names of the parts below the explorer -> their titles."""
 
 
-@page("Explore", "What two models take pictures for, and where these lie: what is chosen in one view lights up in all.")
+@page("Explore", "How two models see the same pictures. What you choose in one view is chosen in all.")
 def show() -> None:
     run = cache.current_run()
     if run.models.empty:
         messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
         return
     st.caption(
-        "Each dot is a photograph that was altered; near each other is what the model takes for alike. Draw a line "
-        f"around some, choose a class, a cell or a picture. {about_zoo(run.models['name'])}"
+        "Each dot is an altered photograph; dots near each other look alike to the model. Draw a line around some, or "
+        f"choose a class, a cell or a picture. {about_zoo(run.models['name'])}"
     )
     explorer(run, _own_picture(run))
     _file_to_send(run)
-    # Made only when asked for: its models and charts take longer than all else on the page.
+    # Made only when asked for: its models and charts take longer than the rest of the page.
     if part := pickers.opened(PARTS, "More"):
         {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
 
 
 def _own_picture(run: Run) -> dict[str, Any] | None:
-    """Return the picture that the visitor has pinned, with its places on the two maps."""
     picture = own_picture.pinned()
     if picture is None:
         return None
@@ -64,7 +63,6 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
 
 
 def _why_no_place(run: Run, data: ExplorerData, model: str, name: str) -> str:
-    """Return in one sentence why the picture ``name`` is not on the map of ``model``."""
     maps = {one.name for one in data.models if EVERYTHING in one.places}
     if run.pictures.why_not:
         why = "the pictures of this run, which it would be compared with, are not on this machine"

@@ -51,8 +51,8 @@ def _blocks(run: Run) -> None:
     tables.chart(layers_chart(first, cache.theme()), "layers", rows, "Balanced accuracy by block and task.")
     learned, every = cache.computed(run, summaries.images_of_blocks)
     fewer = (
-        f" The Leaderboard has other scores of the same networks: its probes learn from {every:,} images and these "
-        f"from {learned:,}, and a network's own embedding may be made by layers after its last block."
+        f" These scores are not comparable with those of the Leaderboard: its probes learn from {every:,} images and "
+        f"these from {learned:,}, and a network may make its embedding by layers after its last block."
         if 0 < learned < every
         else ""
     )
@@ -65,7 +65,6 @@ def _blocks(run: Run) -> None:
 
 
 def _drawn(models: pd.Series, drawn: pd.Series) -> str:
-    """Return which of the networks that the page counts its chart leaves out, and what else it draws."""
     counted, shown = sentences.networks_of(models), set(drawn)
     out = [model_title(model) for model in counted if model not in shown]
     untrained = [model_title(model) for model in with_place(drawn) if model not in counted]
@@ -75,7 +74,7 @@ def _drawn(models: pd.Series, drawn: pd.Series) -> str:
 
 
 def _plain(models: pd.Series) -> list[str]:
-    """Return the models that stand for themselves: no further trainings, and no ablations where there are many."""
+    """Return the models without repeated trainings, and without ablations where there are many."""
     names = with_place(models)
     if len(names) <= FEW:
         return names
@@ -193,7 +192,7 @@ def _shift(run: Run) -> None:
         st.caption(
             "Right and low: a large move that the probe cannot name. Left and high: a small move that it recognizes. "
             "Rest on a dot for its name. "
-            f"{hint('shift')} Untouched moves, too: every view is shifted by less than a pixel."
+            f"{hint('shift')} Untouched pictures move, too, since each view is cut anew, less than a pixel away."
         )
     rows = cache.study(run, "variance")
     if rows.empty:
@@ -206,14 +205,15 @@ def _shift(run: Run) -> None:
         shown = rows[rows["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
         tables.chart(variance_chart(shown, cache.theme(), "model"), "variance", rows, "Parts of the variance by model.")
     with right:
-        _variance_by_block(run, model)
+        _variance_by_block(run, model, rows)
     st.caption(
         "Content: what stays of a photograph under every alteration. Look: what an alteration does to all photographs "
         "alike. Both together: what it does to some. Rest: what differs between two draws of its strength."
     )
 
 
-def _variance_by_block(run: Run, model: str) -> None:
+def _variance_by_block(run: Run, model: str, whole: pd.DataFrame) -> None:
+    """Show the parts of the variance in each block of a model, and why they differ from those of ``whole`` models."""
     layers = cache.computed(run, summaries.variance_of_layers)
     chosen = layers if layers.empty else layers[layers["model"] == model]
     if chosen.empty:
@@ -224,6 +224,12 @@ def _variance_by_block(run: Run, model: str) -> None:
     st.markdown(f"Blocks of {in_bold(model)}")
     figure = variance_chart(blocks, cache.theme(), "block")
     tables.chart(figure, "variance-layers", chosen, f"Parts of the variance in every block of {model}.")
+    st.caption(
+        f"Blocks are measured on {int(chosen['images'].max()):,} images in one repetition, which does not tell *both "
+        f"together* from *rest*; whole models on {int(whole['images'].max()):,} images in "
+        f"{int(whole['repetitions'].max())} repetitions. So the last block differs from its model, whose embedding may "
+        "also be made by layers after that block."
+    )
 
 
 show()

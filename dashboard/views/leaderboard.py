@@ -23,17 +23,17 @@ from probing_core.results.sentences import beside_baselines, finding
 MOST_ROWS = 12
 """Models that the chart shows; all others are in the table below it."""
 
-STRIP_WIDTH = 113
-"""Pixels of a picture of the strip: seven are a row of a desktop, and three of a phone."""
+STRIP_WIDTH = 107
+"""Pixels of a picture of the strip: seven are a row of a window of 1,280, and three of a phone."""
 
 BARS = "Bars are 95\N{NO-BREAK SPACE}% intervals. Hollow: the data do not distinguish the model from the best one."
 
 
 PARTS = {
     "models": "Models",
-    "content": "Content against transformation",
-    "claims": "The five claims",
-    "uses": "Which model for which use?",
+    "content": "Against content",
+    "claims": "Claims",
+    "uses": "Uses",
 }
 
 
@@ -63,7 +63,6 @@ def _uses(run: Run) -> None:
 
 
 def _baseline(run: Run, board: pd.DataFrame) -> str:
-    """Return the sentence on the best baseline; empty where there is none, or nothing else."""
     scored = scores_of(run, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     if baselines.empty or is_baseline(board["model"]).any():
@@ -78,7 +77,6 @@ def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame
 
 
 def _strip(run: Run, models: list[str]) -> None:
-    """Show one photograph untouched and under six transformations, and what two models answer: the idea in a look."""
     chosen = cache.computed(run, strip_of, tuple(with_place(models)))
     if chosen is None:
         return
@@ -120,11 +118,14 @@ def _ranking(run: Run) -> None:
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     shown = board
     if len(baselines) and not is_baseline(board["model"]).any():
-        # The best baseline stays in view: what no embedding needs to have learned.
+        # The best baseline stays visible, since no embedding needs to learn it.
         shown = in_order(pd.concat([board, baselines.head(1).assign(p=np.nan, apart=True)], ignore_index=True))
     lines = shown[has_place(shown)].head(MOST_ROWS)
     shown = shown[shown["model"].isin(lines["model"]) | shown["seed_of"].isin(lines["model"])]
     measure = MEASURES.get(measure_of(subset))
+    # Before the first chart, which writes the address: each time that it changes is a step of the back button.
+    models = list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]]))
+    model = pickers.pick_model(run, models, where=model_column)
     left, right = st.columns([3, 2])
     with left:
         tables.chart(
@@ -137,8 +138,7 @@ def _ranking(run: Run) -> None:
         ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
         st.caption(f"{measure.definition} {BARS}{ticks} Choose a mark to see its groups. {about_zoo(shown['model'])}")
     with right:
-        models = list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]]))
-        _model(run, pickers.pick_model(run, models, where=model_column))
+        _model(run, model)
     words = f"All {len(scored)} as a table: encoders, baselines and further trainings"
     if box := pickers.fold(words, "show-table"):
         with box:
@@ -146,7 +146,6 @@ def _ranking(run: Run) -> None:
 
 
 def _model(run: Run, model: str) -> None:
-    """Show the groups of one model, and what else is known of it."""
     rows = cache.computed(run, summaries.by_group, (model,))
     if rows.empty:
         messages.empty("This model has no scores by group at the task fine.")

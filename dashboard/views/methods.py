@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 
 import numpy as np
@@ -13,11 +12,11 @@ import streamlit as st
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import GLOSSARY, TERMS, in_bold, plain
+from dashboard.text import GLOSSARY, TERMS, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import reliability_chart
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import model_title
+from probing_core.measures.notation import model_title, model_titles
 from probing_core.probes import DEFINITIONS
 from probing_core.results import Run, command_of, corpus_is_named, further_photographs
 from probing_core.results.sentences import (
@@ -26,6 +25,7 @@ from probing_core.results.sentences import (
     about_fits,
     about_images,
     about_visibility,
+    entries_of,
     how_trained,
     recipe_table,
 )
@@ -34,9 +34,9 @@ from probing_core.run.columns import RowGroups
 
 PAPER = "arXiv 2307.05610"
 ABOUT_TRUST = (
-    "A model's answer is a probability that the picture was altered. Here half of the weight is untouched pictures; "
-    "of the other half each group of transformations has the same. In the diagram, answers that are right as often as "
-    "they say lie on the line."
+    "A model's answer is a probability that the picture was altered. Untouched pictures have half of the weight here, "
+    "and each group of transformations has an equal part of the other half. In the diagram, answers on the line are "
+    "right as often as they say."
 )
 TRUST = {
     "kept": ("untouched (%)", "Of untouched pictures, those called altered with a probability of at most 50 %."),
@@ -48,13 +48,18 @@ TRUST = {
         "group right (%)",
         "Of altered pictures that are found, those of which the first answer's group is right.",
     ),
-    "error": ("off by (%)", "Mean distance of the probability that is said from the share that is altered."),
-    "by_chance": ("by chance (%)", "The same of answers that are right as often as they say, of so many pictures."),
+    "error": (
+        "off by (%)",
+        "Mean difference between the stated probability and the share of pictures that are altered.",
+    ),
+    "by_chance": (
+        "by chance (%)",
+        "The same for answers that are exactly as right as they say, about as many pictures.",
+    ),
 }
-"""Column of the table of `_trust` -> its title and explanation."""
 
 SHOWN = 200
-"""Number of rows of any table on the page."""
+"""Largest number of rows that the page shows of a table."""
 
 
 @page("Methods and data")
@@ -102,9 +107,13 @@ def _models(run: Run) -> None:
     table = run.models.drop(columns="recipe")
     tables.show_table(table, "models")
     if box := pickers.fold("Preprocessing, pooling and weights of each, as recorded", "show-recipes"):
-        for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
-            box.markdown(f"{in_bold(name)} ({plain(name)})")
-            box.json(json.dumps(recipe, default=str), expanded=False)
+        names = list(run.models["name"])
+        with box:
+            name = pickers.select("Recorded of", "recorded-of", names, names=model_titles(names))
+            recipe = run.models.loc[run.models["name"] == name, "recipe"].iloc[0]
+            tables.show_table(
+                entries_of(recipe), "recorded", {"entry": {"width": "medium"}, "value": {"width": "large"}}
+            )
 
 
 def _trust(run: Run) -> None:
@@ -129,7 +138,7 @@ def _trust(run: Run) -> None:
         reliability_chart(bins, cache.theme()),
         "reliability",
         bins,
-        f"Of the pictures that {model} calls altered with a probability, the share that is.",
+        f"Share of pictures that are altered, by the probability with which {model} calls them altered.",
     )
 
 

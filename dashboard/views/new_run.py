@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Container, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import streamlit as st
@@ -37,18 +36,23 @@ SETS = {
     "published": "the published encoders",
     "baselines": "all baselines",
 }
-"""Name of a set of models -> the same for people."""
 
 VIEWS = (96, 128, 160, 224)
 MAX_IMAGES = 1_000_000
 
 PLACES = {LOCAL: "this computer", RAY: "a Ray cluster"}
-"""Executor -> where it computes."""
+
+ABOUT_RAY = "Ray is a library that shares work among several computers: each of them embeds some of the pictures."
+
+EXAMPLE = (
+    "A checkpoint of yours, for example: `timm:resnet18@weights=/home/me/resnet18.pth`, the weights of that file in "
+    "the network that timm calls resnet18."
+)
 
 LIST_HEIGHT = 240
-"""Pixels of a list of models, in which a visitor scrolls: what is below it stays in sight."""
+"""Pixels of a list of models, in which a visitor scrolls: what is below it stays visible."""
 CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-further", "new-groups", "new-view")
-"""Fields that are empty again once a run was started."""
+"""Fields that are cleared after a run was started."""
 
 
 @page("New run")
@@ -66,7 +70,6 @@ def show() -> None:
 
 
 def _place_a_model() -> None:
-    """Show the field of a model that is compared with those of the selected run."""
     if not any(place.complete for place in cache.places()):
         messages.empty("No run is complete yet whose models yours could be placed among; `probing demo` makes one.")
         return
@@ -82,9 +85,9 @@ def _place_a_model() -> None:
         "",
         placeholder="timm:NAME, onnx:PATH, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO",
         help="`timm:`, `torchvision:`, `open_clip:` or `hf:` and the name that this library gives to the model; "
-        "`onnx:` and the path of a file. With a checkpoint of yours: `timm:NAME@weights=PATH`, where NAME is the "
-        "network that it was trained as. Naming a published model is consent to download it.",
+        "`onnx:` and the path of a file. Naming a published model is consent to download it.",
     ).strip()
+    st.caption(EXAMPLE)
     name, problem = _full_name(model)
     if base.pictures.why_not:
         problem = base.pictures.why_not
@@ -102,7 +105,7 @@ def _place_a_model() -> None:
 
 
 def _folder_of(name: str) -> str:
-    """Return the name of the run that places the model ``name``: short, and another one for each file of a name."""
+    """Return the name of the run that places the model ``name``: short, and different for each file of a name."""
     whole, parsed = layout.slug(name), known_models.parse(name) if name else None
     if parsed is None or not (parsed.options or ("/" in parsed.model and parsed.provider)):
         return f"rank-{whole}"
@@ -111,13 +114,12 @@ def _folder_of(name: str) -> str:
 
 
 def _from_here(path: Path) -> str:
-    """Return ``path`` as a command names it in the folder where the dashboard was started."""
+    """Return ``path`` relative to the folder where the dashboard was started, as in a command."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _full_name(model: str) -> tuple[str, str]:
-    """Return the full name of ``model``, and what is wrong with it."""
     try:
         return (known_models.parse_known(model).full if model else "", "")
     except ProbingError as error:
@@ -125,7 +127,6 @@ def _full_name(model: str) -> tuple[str, str]:
 
 
 def _pictures() -> None:
-    """Show the form of a run over pictures of one's own."""
     left, right = st.columns(2)
     with left:
         name = state.choice(
@@ -176,7 +177,7 @@ def _pictures() -> None:
 
 
 def _corpus(text: str) -> tuple[str, str]:
-    """Return the corpus that a visitor's text means, empty where there is none such, and in Markdown what that is.
+    """Return the corpus that a visitor's text means (empty if none) and its description in Markdown.
 
     A path needs no kind before it. Nothing is opened.
     """
@@ -194,10 +195,10 @@ def _corpus(text: str) -> tuple[str, str]:
 
 
 def _start(label: str, out: Path, options: Options, command: Sequence[str], disabled: bool) -> None:
-    """Show how long a run takes once that was measured, its command, and the button that starts it.
+    """Show how long a run takes after measuring it, its command, and the button that starts it.
 
     Args:
-        command: of a terminal; none is shown where it is empty.
+        command: for a terminal; none is shown where it is empty.
         disabled: whether something is still wrong with the form.
     """
     arguments, measured = options.arguments(), f"_measured-{label}"
@@ -247,7 +248,7 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], disa
 
 
 def _refuse_absent(options: Options) -> None:
-    """Refuse to begin where a file, folder or library that the form names is not here: a run would stop at once.
+    """Refuse to begin where a file, folder or library that the form names is missing: a run would stop at once.
 
     Raises:
         ProbingError: what is missing.
@@ -261,7 +262,6 @@ def _refuse_absent(options: Options) -> None:
 
 
 def _models() -> tuple[list[str], str]:
-    """Show the fields of the models; return the selected models, and what is wrong with their names."""
     checked = {spec.name: spec.check() for spec in known_models.list_specs()}
     available = [name for name, found in checked.items() if found.available]
     sets = list(known_models.MODEL_SETS)
@@ -320,17 +320,20 @@ def _executor() -> tuple[str, str | None]:
 
     The address is not part of a link, so that only this visitor decides where pictures are sent.
     """
-    about = {option.name: option.metadata["help"] for option in fields(Options)}
     executors = processes.executors()
     state.withdraw("new-address")
     if RAY not in executors:
         return LOCAL, None
     left, right = st.columns(2)
-    executor = pickers.segments("Computed on", "new-executor", executors, PLACES, about["executor"], left)
+    executor = pickers.segments("Computed on", "new-executor", executors, PLACES, ABOUT_RAY, left)
     if executor != RAY:
         return executor, None
     address = right.text_input(
-        "Address of the Ray cluster", key="new-address", placeholder="HOST:PORT, or auto", help=about["address"]
+        "Address of the Ray cluster",
+        key="new-address",
+        placeholder="HOST:PORT, or auto",
+        help="Of a cluster that runs already; auto finds the one that this computer belongs to. Empty: one is started "
+        "on this computer alone.",
     )
     st.caption("Pictures, models and the folder of runs must have the same addresses on every machine of the cluster.")
     return executor, address.strip() or None
@@ -383,7 +386,6 @@ def _runs() -> None:
 
 
 def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
-    """Show the buttons for a run in its present state."""
     if report and report.state == "running":
         if st.button("Cancel", key=f"cancel-{place.name}"):
             processes.cancel(place.path)
@@ -409,7 +411,6 @@ def _ask_to_remove(place: RunPlace) -> None:
 
 
 def _asking(place: RunPlace) -> str:
-    """Return the session key that is set while the visitor is asked whether to remove a run."""
     return f"_removing-{place.name}"
 
 
@@ -417,7 +418,7 @@ def _only_begun(taken: Container[str]) -> list[RunPlace]:
     """Return runs that were started here and have no recipe: their corpus is being read, or was refused.
 
     Args:
-        taken: names of the other runs that are listed, which may lie elsewhere.
+        taken: names of the other listed runs, which may be elsewhere.
     """
     folder = runs_dir()
     found = sorted(folder.iterdir()) if folder.is_dir() else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -23,26 +25,24 @@ from probing_core.results.retrieval import LOST, SURVIVES, Near
 from probing_core.transforms import resolve
 
 NEIGHBORS = 5
-NEIGHBOR_WIDTH = 80
-"""Pixels of a neighbor: all of them are in one row."""
+NEIGHBOR_WIDTH = 64
+"""Pixels of a neighbor: all of them are in one row, on a phone, too."""
 
 COLUMNS = 2
-"""Models side by side."""
 
 MAX_MODELS = 4
-"""Models at once, each of which embeds the gallery here where the run holds no embeddings."""
+"""Most models at once, each of which embeds the gallery here where the run holds no embeddings."""
 
 MAX_PHOTOGRAPHS = 500
-"""Photographs of the run in the list to choose from."""
 
 FRAME = 8
 """Pixels of the frame around the original."""
 
 
 PARTS = {
-    "found": "Is the original found?",
-    "search": "Search with a picture",
-    "duplicates": "Are two pictures the same?",
+    "found": "Originals",
+    "search": "Search",
+    "duplicates": "Duplicates",
 }
 
 
@@ -61,7 +61,6 @@ def show() -> None:
 
 @fragment
 def _search(run: Run) -> None:
-    """Show the nearest pictures of an altered one, by model."""
     able = neighbors.searchable(run, list(run.models["name"]))
     if not able:
         gallery.embeddings_missing(run, "retrieval")
@@ -92,10 +91,10 @@ def _search(run: Run) -> None:
             if model in near:
                 with place:
                     _neighbors(run, model, near[model], step.before, original)
+    st.caption("Under a picture: what it shows, and the cosine of its embedding to that of the altered picture.")
 
 
 def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
-    """Return the picture and its id in the run, empty for an upload; None where there is none."""
     images = run.images[run.images["used"]]
     tested = images[images["split"] == "test"]
     ids = list((tested if len(tested) else images)["image_id"][:MAX_PHOTOGRAPHS])
@@ -134,12 +133,17 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
                 gallery.pictures_missing(run, error, f"retrieval-{model}")
                 return
         pictures.append(data_url(framed(image) if own else image))
-        captions.append(f"{'the original' if own else words}, cosine {cosine:.3f}")
+        captions.append(f"{'original' if own else words} {cosine:.3f}")
     st.image(pictures, caption=captions, width=NEIGHBOR_WIDTH, alt=captions)
+    if near.are_tied:
+        st.caption(
+            "Pictures with the same cosine are equally near, and their order means nothing. An image hash has few "
+            "different cosines: it recognizes copies, and all other pictures are near by chance."
+        )
 
 
 def framed(image: np.ndarray) -> np.ndarray:
-    """Return a copy of ``image`` with a frame in the color of a page's accents, within its edges."""
+    """Return a copy of ``image`` with a frame in the page's accent color, within its edges."""
     color = tuple(int(cache.theme().accent[i : i + 2], 16) for i in (1, 3, 5))
     inner = cv2.resize(image, (image.shape[1] - 2 * FRAME, image.shape[0] - 2 * FRAME), interpolation=cv2.INTER_AREA)
     return cv2.copyMakeBorder(inner, FRAME, FRAME, FRAME, FRAME, cv2.BORDER_CONSTANT, value=color)
@@ -155,6 +159,8 @@ def _originals(run: Run) -> None:
     all_together = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
     models = with_place(rows["model"])
     left, right = st.columns(2)
+    with right:  # before the first chart, which writes the address
+        model = pickers.pick_model(run, models)
     with left:
         shown = all_together.sort_values("value", ascending=False)
         dots = _in_percent(shown.assign(name=shown["model"].map(model_title), series="all alterations"))
@@ -167,7 +173,6 @@ def _originals(run: Run) -> None:
             f"{int(rows['gallery'].max()):,} untouched photographs. Ticks: further trainings."
         )
     with right:
-        model = pickers.pick_model(run, models)
         mine = rows[rows["model"] == model].sort_values("value", ascending=False)
         groups = {named(t): g for t, g in zip(run.transforms["transform"], run.transforms["group"], strict=True)}
         dots = _in_percent(mine.assign(name=mine["transform"].map(named), series="original found"))
@@ -191,30 +196,39 @@ def _duplicates(run: Run) -> None:
         return
     shares = sorted(copies["unrelated"].unique(), key=lambda share: abs(np.log(share / UNRELATED)))
     names = {f"{share:g}": in_percent(share, 2 if share < 0.001 else 1 if share < 0.01 else 0) for share in shares}
-    chosen = pickers.segments("Unrelated pairs above the threshold", "unrelated", list(names), names=names)
+    left, right = st.columns(2)
+    chosen = pickers.segments("Unrelated pairs above the threshold", "unrelated", list(names), names=names, where=left)
     rows = cache.computed(run, retrieval.survivors, "raw", float(chosen))
     if rows.empty:
         messages.empty(tables.why_none(run))
         return
-    table = rows[["threshold", "kept", "survives", "lost", "model"]]
+    rows = rows[rows["model"].isin(with_place(rows["model"]))]
+    model = pickers.pick_model(run, list(rows["model"]), where=right)
+    one = rows[rows["model"] == model].iloc[0]
+    st.markdown(
+        f"With {in_bold(model)} and a threshold of {one['threshold']:.3f}, a copy **survives** "
+        f"{_in_words(one['survives'])}, and **is lost** after {_in_words(one['lost'])}."
+    )
+    table = rows[["model", "threshold", "kept", "survives", "lost"]]
     table.insert(0, "title", rows["model"].map(model_title))
+    counts = {
+        "survives": ("survives", f"Number of transformations after which more than {in_percent(SURVIVES)} of copies"),
+        "lost": ("lost after", f"Number of transformations after which fewer than {in_percent(LOST)} of copies"),
+    }
+    hidden = ["model", *counts]  # too long for a column; the download has them
+    config: dict[str, Any] = dict.fromkeys(hidden)
+    for column, (title, about) in counts.items():
+        table[f"{column}-count"] = [len(_split(each)) for each in table[column]]
+        config[f"{column}-count"] = st.column_config.NumberColumn(title, help=f"{about} lie above the threshold.")
     tables.show_table(
         table,
         "thresholds-of-duplicates",
         percent={"kept": ("copies above it (%)", MEASURES.get("copies-kept").definition)},
-        column_config={
-            "title": st.column_config.TextColumn("name", width="medium"),
+        column_config=config
+        | {
+            "title": st.column_config.TextColumn("name"),
             "threshold": st.column_config.NumberColumn("threshold (cosine)", format="%.3f"),
-            "survives": st.column_config.TextColumn(
-                "a copy survives", width="medium", help=f"More than {in_percent(SURVIVES)} of copies lie above."
-            ),
-            "lost": st.column_config.TextColumn(
-                "and is lost after", width="medium", help=f"Fewer than {in_percent(LOST)} of copies lie above."
-            ),
-            "model": st.column_config.TextColumn("exact name"),
         },
-        written={"survives": _names, "lost": _names},
-        height=None if len(rows) <= tables.WHOLE_TABLE else 460,
     )
     st.caption(
         f"The threshold is the cosine that {names[chosen]} of {int(copies['pairs'].max()):,} pairs of unrelated "
@@ -223,8 +237,12 @@ def _duplicates(run: Run) -> None:
     )
 
 
-def _names(transforms: str) -> str:
-    return ", ".join(map(named, filter(None, transforms.split(", "))))
+def _split(transforms: str) -> list[str]:
+    return [each for each in transforms.split(", ") if each]
+
+
+def _in_words(transforms: str) -> str:
+    return plain(", ".join(map(named, _split(transforms)))) or "no transformation"
 
 
 show()

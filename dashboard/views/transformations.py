@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard import state
@@ -15,21 +14,14 @@ from dashboard.data import cache
 from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import versions
-from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
-from dashboard.text import hint, named, plain, strengths_in_words, unbroken
-from dashboard.widgets import messages, pickers, tables, upload
+from dashboard.text import hint, named, strengths_in_words, unbroken
+from dashboard.widgets import messages, pickers, upload
 from probing_core.errors import BadRun, UnknownName
-from probing_core.measures.notation import decimal, model_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.notation import decimal
 from probing_core.transforms import GROUPS, Transform, bank, prepare_source, resolve
 
-WHOLE = 100
-"""Percent of a change that is left where nothing is lost."""
-
 IN_A_ROW = 3
-"""Number of transformations of a group beside each other."""
-
 
 DRAWN = {"linear": "evenly", "log": "evenly in the logarithm", "integer": "evenly among whole numbers"}
 """Distribution of the strengths -> how they are drawn, in words."""
@@ -90,9 +82,6 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
         "source": transform.source,
     }
     st.table({name: str(fact) for name, fact in facts.items() if fact not in (None, "")}, border="horizontal")
-    if box := pickers.fold("What reaches each model of it", "show-survival"):
-        with box:
-            _survival(transform.name)
 
 
 def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
@@ -108,7 +97,6 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
 
 
 def _strips(strips: Mapping[str, bytes], transforms: Sequence[Transform]) -> None:
-    """Show three strengths of each of ``transforms``, a row a group."""
     for group in GROUPS:
         members = [t for t in transforms if t.group == group]
         if not members:
@@ -132,38 +120,7 @@ def _strip_title(transform: Transform) -> str:
     return unbroken(f"{named(transform.name)}: {strengths}")
 
 
-def _survival(name: str) -> None:
-    """Show how much of the transformation called ``name`` is left after each model's own resize and crop."""
-    st.caption(
-        "Models resize and crop pictures as they were trained. A reduction averages blur, noise and compression away "
-        f"before the network sees them; a crop loses what happens at the edges. {hint('survival')}"
-    )
-    try:
-        run = cache.current_run()
-    except BadRun:
-        st.info("This needs a run, for its models and the size of its pictures.")
-        return
-    with st.spinner("Resizing pictures as the models do", show_time=True):
-        table, ways, without = survival(run)
-    if ways and (table["transform"] == name).any():
-        left = table.set_index("transform").loc[name]
-        rows = [(model_title(model), left[way]) for way, models in ways.items() for model in with_place(models)]
-        changed = [row for row in rows if round(row[1]) != WHOLE]
-        if changed:
-            tables.show_table(
-                pd.DataFrame(changed, columns=["model", "left"]),
-                "survival",
-                column_config={"left": st.column_config.NumberColumn("left (%)", format="%.0f")},
-            )
-        if whole := [title for title, share in rows if round(share) == WHOLE]:
-            st.markdown(f"All of it reaches {plain('; '.join(whole))}.")
-    if without:
-        titles = ", ".join(model_title(model) for model in with_place(without))
-        st.caption(f"Receive the picture as it is, or state no resize: {plain(titles)}.")
-
-
 def _median_distance(name: str) -> str:
-    """Return the median perceptual distance of the samples of the selected run; empty without any."""
     try:
         samples = cache.current_run().sample_columns("transform", "distance")
     except BadRun:

@@ -1,4 +1,4 @@
-"""Scan: a verdict on every picture of a folder of this computer. The work happens in a background process."""
+"""Scan: a verdict on every picture of a folder of this computer, computed in a background process."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ from probing_core.run.progress import Report
 UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
 MAX_LETTERS = 50
 THUMBNAIL = 64
-"""Pixels of the height of a row with a thumbnail."""
+"""Height in pixels of a thumbnail."""
 
 FEW_ROWS = 6
-"""Number of rows of a scan's table that are shown without scrolling."""
 
 LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
 
@@ -58,7 +57,6 @@ NAMES = {
 
 
 def show() -> None:
-    """Show the form of a scan, the scans of this computer, and what comes out for examples."""
     st.markdown(
         "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
         "dashboard runs, and nothing in it is changed."
@@ -76,7 +74,6 @@ def show() -> None:
 
 
 def scans_dir() -> Path:
-    """Return the folder of the scans that are started here."""
     return runs_dir().parent / "scans"
 
 
@@ -108,7 +105,6 @@ def _form(able: list[RunPlace]) -> None:
 
 
 def _name_from(folder: str) -> str:
-    """Return a name for a scan of ``folder`` that none has yet; empty where the folder has no name."""
     words = UNUSABLE.sub("-", PurePath(folder).name).strip("-._")[:MAX_LETTERS] if folder else ""
     number = next(n for n in count(1) if not (scans_dir() / _numbered(words, n)).exists()) if words else 1
     return _numbered(words, number) if words else ""
@@ -120,7 +116,6 @@ def _numbered(words: str, number: int) -> str:
 
 @fragment
 def _sample(able: list[RunPlace]) -> None:
-    """Show what comes out, for the pictures of Try your images."""
     st.header("What comes out, for six examples")
     chosen = state.stored_choice("scan-run")
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
@@ -152,8 +147,8 @@ def _is_no_photograph(name: str) -> bool:
 
 
 def _examples_table(rows: Sequence[Row]) -> str:
-    """Return HTML: the examples with the verdict on each, or with none yet, at once: a grid that scrolls takes longer
-    than all else on the page."""
+    """Return HTML: the examples with the verdict on each, or with none yet, all at once: a grid that scrolls takes
+    longer than the rest of the page."""
     lines = []
     for place, name in enumerate(examples.NAMES):
         words = ["…", "", "", ""]
@@ -195,7 +190,7 @@ def _path(text: str) -> Path:
 
 
 def _scans() -> None:
-    """Show all scans; only running ones are drawn repeatedly, since a table that is redrawn cannot be downloaded."""
+    """Show all scans; only running ones are redrawn, since a table that is redrawn cannot be downloaded."""
     reports = _reports()
     ended = {out: report for out, report in reports.items() if not _is_running(report)}
     _under_way({out: _status(report) for out, report in ended.items()})
@@ -205,7 +200,6 @@ def _scans() -> None:
 
 @st.fragment(run_every=2.0)
 def _under_way(ended: dict[Path, str]) -> None:
-    """Show the running scans, and rerun the page when the others differ from ``ended``, statuses by folder."""
     reports = _reports()
     if {out: _status(report) for out, report in reports.items() if not _is_running(report)} != ended:
         st.rerun()
@@ -216,7 +210,6 @@ def _under_way(ended: dict[Path, str]) -> None:
 
 
 def _reports() -> dict[Path, Report | None]:
-    """Return the report of each scan, by its folder."""
     folder = scans_dir()
     begun = sorted(path for path in folder.iterdir() if (path / PROGRESS).is_file()) if folder.is_dir() else []
     return {out: processes.report_of(out) for out in begun}
@@ -239,7 +232,6 @@ def _scan(out: Path, report: Report | None) -> None:
 
 
 def _control(out: Path, report: Report | None) -> None:
-    """Show the buttons for a scan in its present state."""
     if _is_running(report):
         if st.button("Cancel", key=f"cancel-scan-{out.name}"):
             processes.cancel(out)
@@ -266,12 +258,10 @@ def _ask_to_remove(out: Path) -> None:
 
 
 def _watched(out: Path) -> str:
-    """Return the session key that is set once the visitor has seen a scan run: its results are open when it ends."""
     return f"_watched-scan-{out.name}"
 
 
 def _asking(out: Path) -> str:
-    """Return the session key that is set while the visitor is asked whether to remove a scan."""
     return f"_removing-scan-{out.name}"
 
 
@@ -317,7 +307,6 @@ def _results(out: Path) -> None:
 
 
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a scan's table with names for people, without columns that are empty."""
     texts = ["group", "class", "flags", "error"]
     table = table.assign(**{name: table[name].fillna("") for name in texts})
     found = {
@@ -335,7 +324,7 @@ def _thumbnails(out: Path, table: pd.DataFrame) -> list[str | None]:
     """Return the address of the thumbnail of each row, whose label is its place in the scan; None where it has none."""
     try:
         found = thumbnails_of(out / CHUNKS, (out / TABLE).stat().st_mtime_ns)
-    except (OSError, pa.ArrowException):  # the table is there and has no pictures
+    except (OSError, pa.ArrowException):  # the table exists and has no pictures
         return [None] * len(table)
     rows = zip(table.index, table["error"], strict=True)
     return [found.address(row) if not error and row < len(found) else None for row, error in rows]

@@ -17,20 +17,19 @@ SIDE = 384
 """Side of the picture in pixels, three times that of a view."""
 
 ANSWER_WIDTH = 140
-"""Width of a button in pixels: two stand side by side on a phone, three beside the picture."""
+"""Width of a button in pixels: two fit side by side on a phone, three next to the picture."""
 
 NAMES = {"identity": "untouched"}
 
 ABOUT = (
-    "The models are asked which of all transformations was applied, and are right here where theirs is of the right "
-    "group. They were tested on these pictures and learned from others. All models of the run play, also those that "
-    "have no probe for new pictures."
+    "The models choose among all transformations, and are right here if their choice is of the right group. "
+    "They were tested on these pictures and learned from others. All models of the run play, even those that have no "
+    "probe for new pictures."
 )
 
 
 @fragment
 def show(run: Run) -> None:
-    """Show ten changed pictures, the visitor's guesses, and what every model says of them."""
     if not game.players(run):
         messages.empty("No model of this run has predictions to play with; `probing run --out DIR` makes them.")
         return
@@ -48,7 +47,6 @@ def show(run: Run) -> None:
 
 
 def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
-    """Return the samples of a game and what the models answer, kept for the visitor while it is played."""
     kept = st.session_state.get("_game")
     if kept is None or kept[0] != (run.digest, number):
         asked = game.asked(run, number)
@@ -57,7 +55,6 @@ def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
 
 
 def _number() -> int:
-    """Return the number of the game, which the address names."""
     text = state.stored_choice("game")
     is_one = text.isascii() and text.isdecimal() and len(text) < len(str(game.GAMES))
     number = int(text) if is_one else game.new_game()
@@ -66,7 +63,6 @@ def _number() -> int:
 
 
 def _play(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str], number: int) -> None:
-    """Show round ``number``: the question, or after the guess what was done and what the models say."""
     sample = asked[number]
     is_open = number not in guesses
     left, right = st.columns([2, 3], gap="large")
@@ -94,7 +90,7 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
     members: dict[str, list[str]] = {}
     for transform, group in game.groups_of(run).items():
         members.setdefault(group, []).append(named(transform))
-    with st.container(horizontal=True):  # columns would stack on a phone, each whole before the next
+    with st.container(horizontal=True):  # on a phone, columns would be shown one after the other
         for group, names in members.items():
             label = NAMES.get(group, group)
             about = "Nothing at all." if group == "identity" else f"{', '.join(names)}."
@@ -142,7 +138,6 @@ def _play_again() -> None:
 
 
 def _more_often(better: int, models: int) -> str:
-    """Return how many of the ``models`` are ahead of the visitor, as a sentence without its full stop."""
     if not better:
         return f"None of the {models} models was right more often"
     return f"{better} of the {models} models {'was' if better == 1 else 'were'} right more often"

@@ -42,10 +42,8 @@ SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
 """How the detector and the models look at a picture -> the same for people."""
 
 EXAMPLE = "example"
-"""Name of the choice that holds the example that is shown."""
 
 EXAMPLE_WIDTH = 96
-"""Pixels."""
 
 
 PARTS = {"pictures": "Pictures", "folder": "A folder", "game": "You against the models"}
@@ -71,8 +69,9 @@ def _pictures(run: Run) -> None:
     )
     chosen = _choose_pictures()
     try:
-        models, task = _controls(run)
-        prior = answers.pick_prior()
+        with st.expander("Question, models, and how many pictures are expected to be altered"):
+            models, task = _controls(run)
+            prior = answers.pick_prior()
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -122,7 +121,6 @@ def _choose_pictures() -> list[VisitorPicture]:
 
 
 def _choose_example() -> str:
-    """Show the examples, a thumbnail and a button each, and return the one that is chosen, or an empty text."""
     chosen = state.stored_choice(EXAMPLE)
     chosen = chosen if chosen in examples.NAMES else ""
     state.check(EXAMPLE, "the example", examples.NAMES, chosen)
@@ -148,7 +146,6 @@ def _choose_example() -> str:
 
 
 def _controls(run: Run) -> tuple[list[str], str]:
-    """Return the models that answer, those chosen on other pages first, and the task."""
     able = list(predictions.models_of(run))
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
@@ -173,7 +170,6 @@ def _controls(run: Run) -> tuple[list[str], str]:
 
 
 def _further(run: Run, able: Sequence[str]) -> str:
-    """Return how many models of ``run`` are not ``able``, in words."""
     names = list(run.models["name"])
     missing = set(names) - set(able)
     further = "" if missing & set(with_place(names)) else ", all further trainings of models that do,"
@@ -181,7 +177,6 @@ def _further(run: Run, able: Sequence[str]) -> str:
 
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
-    """Show a row a picture, and return the name of the one whose card is open."""
     names = list(pictures)
     lines = []
     for name, picture in pictures.items():
@@ -226,7 +221,7 @@ def _open_picked(names: list[str]) -> None:
 def _card(
     asked: Question, name: str, picture: VisitorPicture, crops: PictureCrops, rows: Sequence[Row]
 ) -> Callable[[], list[Row]]:
-    """Show the verdict on one picture and the answers that are there already, its ``rows``.
+    """Show the verdict on one picture and the answers that exist already, its ``rows``.
 
     Returns:
         A function that asks the other models and shows each answer as it comes; it returns all rows.
@@ -275,7 +270,6 @@ def _card(
 
 
 def _first_rows(asked: Question, crops: Mapping[str, PictureCrops]) -> list[Row]:
-    """Return the rows of the detector, where there is one, and of the models that the page waits for."""
     detector = [DETECTOR] if predictions.predictor_of(asked.run).has_detector else []
     return asked.rows([*detector, *asked.models[:AT_ONCE]], crops)
 
@@ -309,7 +303,7 @@ def _changed(asked: Question, picture: VisitorPicture) -> None:
     after = before if step.strength == transform.neutral else PictureCrops(step.after)
     rows = _first_rows(asked, {"before": before, "after": after})
     if not rows:
-        return  # why stands on the page
+        return  # the page shows why
     done = with_strength(transform.name, step.strength, 3)
     st.markdown(f"First answers **before**, and **after {done}**, about the part that models see:")
     seen = "a square of" if before.kind == "direct" else "a square, and parts at their own scale, of"
@@ -358,7 +352,7 @@ def _found(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> None:
 
 
 def _for_people(label: str) -> str:
-    """Return the name of what a photograph shows as words: ``cougar body`` for ``cougar_body``."""
+    """Return a label as words: ``cougar body`` for ``cougar_body``."""
     return label.replace("_", " ")
 
 

@@ -1,4 +1,4 @@
-"""Two classes side by side: which model distinguishes them best, and which pictures it gets wrong."""
+"""Two classes: which model distinguishes them best, and which pictures it gets wrong."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from probing_core.results import Run, tell_apart
 from probing_core.results.ranking import SIGNIFICANCE, has_place, is_baseline, of_subset
 
 MAX_NAMED_MODELS = 4
-"""Number of models that a sentence names at most; of more it gives the number."""
+"""Most models that a sentence names; of more it gives the number."""
 
 
 @fragment
 def show(run: Run) -> None:
-    """Show the comparison with its controls."""
     columns = [*st.columns(2), *st.columns(2)]
     task = pickers.pick_task(run, where=columns[2])
     classes = run.classes(task)
@@ -80,7 +79,7 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
 
 
 def key_of(board: pd.DataFrame) -> str:
-    """Return what the marks of the chart are, of those kinds that it has."""
+    """Return the legend of the chart, for the kinds of marks that it has."""
     placed = has_place(board)
     pairs = placed.sum() * (placed.sum() - 1) // 2
     words = [
@@ -89,9 +88,9 @@ def key_of(board: pd.DataFrame) -> str:
     ]
     if (board["p"] >= SIGNIFICANCE).any():
         words.append(
-            "Filled: the best one, and those that are lower. Hollow: not distinguished from the best, by a paired "
-            f"sign-flip test by photograph with Holm's correction over all {pairs:,} pairs, since which is the best "
-            "was seen before; intervals are not corrected, so that of a hollow mark may lie apart from the best one's."
+            "Filled: the best model, and those that are lower. Hollow: not distinguished from the best, by a paired "
+            f"sign-flip test by photograph with Holm's correction over all {pairs:,} pairs, since the best one was not "
+            "named in advance. Intervals are not corrected: a hollow mark's may not overlap the best one's."
         )
     if is_baseline(board["model"]).any():
         words.append("Gray squares: baselines, which have learned nothing from pictures.")
@@ -101,7 +100,6 @@ def key_of(board: pd.DataFrame) -> str:
 
 
 def _whose(board: pd.DataFrame, first: str, second: str) -> str:
-    """Return the model whose mistakes are shown: the best one, until the visitor selects another."""
     st.header("Pictures that a model gets wrong")
     models = list(board["model"])
     if state.stored_choice("wrong-for") != f"{first}>{second}":  # other classes: select their best model
@@ -136,18 +134,15 @@ def _caption(row) -> str:
 
 
 def board_of(run: Run, task: str, subset: str, first: str, second: str) -> pd.DataFrame:
-    """Return the table of `tell_apart` for all models of ``run``."""
     return tell_apart({m: predictions_of(run, m, task, subset) for m in run.models["name"]}, first, second)
 
 
 def predictions_of(run: Run, model: str, task: str, subset: str) -> pd.DataFrame:
-    """Return the predictions of ``model`` for the samples of ``subset``."""
     predictions = cache.predictions(run, model, task)
     return of_subset(predictions, subset, run.far) if len(predictions) else predictions
 
 
 def most_mistaken(run: Run, task: str) -> tuple[str, str]:
-    """Return the two classes that the first model confuses most often, as the first choice of the page."""
     predictions = cache.predictions(run, run.models["name"].iloc[0], task)
     wrong = predictions[~predictions["correct"]] if len(predictions) else predictions
     if wrong.empty:

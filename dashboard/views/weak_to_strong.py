@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboard import state
+from dashboard.components.explorer import SELECTION, shown_models
 from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture
@@ -23,14 +25,17 @@ from probing_core.results import Run, summaries
 from probing_core.results.sentences import seen_from
 from probing_core.transforms import Transform, resolve
 
+FROM_MAPS = "models-of-maps"
+"""Name of the choice that holds the models of the explorer's maps which the selected models began with."""
+
 
 @fragment
 def show(run: Run) -> None:
-    """Show the slider on a packaged picture or the visitor's own, what models answer, and what was measured."""
     picture = upload.pick_one()
     left, right = st.columns(2)
     with left:
-        models = pickers.pick_models(run, default=3)
+        _begin_with(shown_models(run))
+        models = pickers.pick_models(run)
     transform = resolve(pickers.pick_transform(run, where=right))
     _sentence(run, transform)
     shown, beside = st.columns(2)
@@ -42,8 +47,15 @@ def show(run: Run) -> None:
     _live(run, picture, transform, step, models, beside)
 
 
+def _begin_with(models: list[str]) -> None:
+    """Select the ``models`` of the explorer's maps, once and whenever others are chosen there."""
+    asked_for = state.stored_choice(SELECTION) or not state.stored_choice("models")
+    if asked_for and state.stored_choices(FROM_MAPS, models) != models:
+        state.choose("models", models)
+    state.publish(FROM_MAPS, models)
+
+
 def _sentence(run: Run, transform: Transform) -> None:
-    """Show which model of the run needs the least of the transformation to see it, and which the most."""
     rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name)
     words = seen_from(
         rows[rows["model"].isin(with_place(rows["model"]))] if len(rows) else rows,
@@ -57,8 +69,6 @@ def _sentence(run: Run, transform: Transform) -> None:
 
 @messages.guarded
 def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], beside: Any) -> None:
-    """Show what the models predict at the chosen strength, in the column ``beside`` the picture, and over the whole
-    range when asked."""
     able = [m for m in models if m in predictions.models_of(run)]
     if not able:
         messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
@@ -72,8 +82,6 @@ def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, m
 def _answers(
     run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], prior: float, beside: Any
 ) -> None:
-    """Show what each model answers about the picture at the chosen strength as it comes, the first as soon as that one
-    model is loaded."""
     untouched = step.strength == transform.neutral
     crops = predictions.crops_of(run, picture) if untouched else PictureCrops(step.after)
     theme, rows, bars = cache.theme(), list[predictions.Row](), beside.empty()
@@ -109,8 +117,8 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95\N{NO-BREAK SPACE}% intervals. "
         "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Measured with "
-        "the probe of the leaderboard, which names one of all transformations; the answers about the picture above are "
-        "another probe's, which is asked first whether it was altered."
+        "the leaderboard's probe, which names one of all transformations. The answers about the picture above are from "
+        "another probe, which says first whether it was altered."
     )
 
 
@@ -119,13 +127,11 @@ def _axis(transform: Transform, strength: float) -> StrengthAxis:
 
 
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
-    """Return the detection threshold by model, where it lies among the strengths that were tried."""
     rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name, censored="")
     return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
 
 
 def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
-    """Show the tested samples of the run in fifths of their drawn strengths, in place of a series of strengths."""
     curves = [cache.computed(run, _curve_of_fifths, model, transform.name) for model in models]
     curve = pd.concat(curves, ignore_index=True)
     if curve.empty:
@@ -137,7 +143,7 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
         f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
-        f"A series of strengths of its own takes its place where there is one. {tables.why_none(run)}"
+        f"A measured series of strengths would take its place. {tables.why_none(run)}"
     )
 
 

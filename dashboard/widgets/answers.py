@@ -20,7 +20,7 @@ from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent, model_title, transform_title
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-"""About evenly spaced by their odds, one half in the middle."""
+"""Approximately evenly spaced by their odds, one half in the middle."""
 
 ALARMS = (ALTERED, RATHER_ALTERED)
 
@@ -42,18 +42,17 @@ def pick_prior() -> float:
         PRIOR,
         PRIORS,
         format_func=in_percent,
-        help="What is expected before looking. Of pictures from a camera few are altered, and every probability is "
-        "lower; the models look once.",
+        help="What you expect before looking. Few pictures from a camera are altered: a low share makes every "
+        "probability lower.",
     )
     st.caption(
-        "The models' answers follow this share, and so does how sure the detector is of *untouched*. Its alarms do "
-        "not: they compare a picture with untouched photographs alone."
+        "The models' answers depend on this share, and so does how sure the detector is of *untouched*. Its alarms do "
+        "not: they compare the picture with untouched photographs only."
     )
     return prior
 
 
 def detectors(rows: Sequence[Row]) -> Row | None:
-    """Return the row of the detector, where it could decide."""
     return next((row for row in rows if row["model"] == DETECTOR and row["verdict"]["p"] is not None), None)
 
 
@@ -64,7 +63,7 @@ def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: fl
         row: of the detector.
         hardly_detected: groups of which the detector finds less than half.
         flat: share of the picture without detail (`probing_core.images.quality.flatness`).
-        prior: share of such pictures that are altered.
+        prior: share of altered pictures among such pictures.
     """
     alarms = row["answer"] in ALARMS and flat <= FLAT
     # Nothing is shown in green: it may be an alteration that the detector misses.
@@ -73,7 +72,6 @@ def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: fl
 
 
 def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: float = PRIOR) -> str:
-    """Return a few sentences of Markdown for the arguments of `show_answer`."""
     verdict = row["verdict"]
     why = as_altered(verdict)
     why = f"{why[0].upper()}{why[1:]}"
@@ -101,7 +99,6 @@ def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: f
 
 
 def _answer_in_words(row: Row) -> str:
-    """Return the answer of the detector with the group that it names, if it does."""
     if row["answer"] not in ALARMS:
         return row["answer"]
     verdict = row["verdict"]
@@ -109,7 +106,6 @@ def _answer_in_words(row: Row) -> str:
 
 
 def _true_alarms(verdict: Mapping[str, Any], prior: float) -> str:
-    """Return a sentence on how many alarms are right where few pictures are altered; empty where half of them are."""
     if prior >= PRIOR or verdict["power"] is None:
         return ""
     right, wrong = prior * verdict["power"], (1 - prior) * verdict["level"]
@@ -137,7 +133,7 @@ def _as_high(verdict: Mapping[str, Any]) -> int:
 
 
 def short_answer(row: Row, flat: float = 0.0) -> str:
-    """Return the answer of a row in a few words, for a table of pictures; ``flat`` as of `show_answer`."""
+    """Return the answer of a row in a few words, for a table of pictures; ``flat`` as in `show_answer`."""
     if flat > FLAT:
         return f"{PERHAPS_NO_PHOTOGRAPH} ({row['answer']})"
     if row["model"] == DETECTOR:
@@ -155,13 +151,13 @@ def photographs_as_altered(verdict: Mapping[str, Any]) -> str:
 def which_to_believe(
     decided: Row, rows: Sequence[Row], flat: float, flagged: bool, right: tuple[float, float] | None
 ) -> str:
-    """Return why the verdict and the models may differ, and which of them to go by: neither, for what is
-    perhaps no photograph. Without rows the text is empty.
+    """Return why the verdict and the models may differ, and which of them to believe: neither, for what is perhaps no
+    photograph. Without rows the text is empty.
 
     Args:
         decided: row of the detector.
         rows: of the models.
-        flat: as of `show_answer`.
+        flat: as in `show_answer`.
         flagged: whether flags of the picture are shown.
         right: lowest and highest balanced accuracy of the models on pictures of the run; None if not measured.
     """
@@ -188,8 +184,8 @@ def which_to_believe(
 
 
 def noticed(rows: Sequence[Row]) -> str:
-    """Return how many of the models notice that a picture was altered, and what most of these name, if one is named
-    most."""
+    """Return how many of the models notice that a picture was altered, and the group that most of these name, if
+    any."""
     alarming = [transform_title(row["classes"][0]["class"]) for row in rows if row["answer"] in ALARMS]
     untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in rows)
     torn = sum(row["answer"] == CANNOT_TELL for row in rows)
@@ -204,17 +200,17 @@ def noticed(rows: Sequence[Row]) -> str:
 
 
 ABOUT_ROWS = (
-    "Bars: how probable it is that the picture was altered. What was done is named for the case that it was: that is "
+    "Bars: how probable it is that the picture was altered. *If so*: what was done to it, if it was altered. This is "
     "the easier question, since weak alterations look like other photographs."
 )
 
 
 def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Sequence[str] = ()) -> str:
-    """Return HTML: a row a model with a bar for the probability that the picture was altered, and the first answer.
+    """Return HTML: a row per model with a bar for the probability that the picture was altered, and the first answer.
 
     Args:
         answers: name of a picture -> the rows of all models about it, in the same order; one picture, or two that are
-            compared, whose bars are one below the other under their names.
+            compared, with one bar below the other under their names.
         waiting: models that have not answered yet.
     """
     whens = list(answers) if len(answers) > 1 else [""]

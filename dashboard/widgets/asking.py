@@ -22,7 +22,7 @@ Found = TypeVar("Found")
 
 
 def each(models: Sequence[str], ask: Callable[[str], Found], meanwhile: str = ASKING) -> dict[str, Found]:
-    """Return what ``ask`` returns of each model, and show progress meanwhile, since one may have to be loaded first.
+    """Return the result of ``ask`` for each model, and show progress meanwhile, since one may have to be loaded first.
 
     A model that cannot be asked is left out, and the page states why.
     """
@@ -46,8 +46,6 @@ def rows(
     prior: float = PRIOR,
     meanwhile: str = ASKING,
 ) -> list[Row]:
-    """Return the rows of `Predictor.predict` of all ``models`` about pictures by their names, model after model, as
-    `each`."""
     found = each(models, lambda model: predictions.ask(run, model, list(crops.values())), meanwhile)
     return [
         answer.row(name, task, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)
@@ -60,9 +58,8 @@ class Question:
 
     Attributes:
         run: whose models answer.
-        models: which of them.
         task: whether transformations or their groups are named.
-        prior: the share of such pictures that are altered.
+        prior: share of altered pictures among such pictures.
     """
 
     run: Run
@@ -71,12 +68,11 @@ class Question:
     prior: float
 
     def rows(self, models: Sequence[str], crops: Mapping[str, PictureCrops], meanwhile: str = ASKING) -> list[Row]:
-        """Return the `rows` of ``models`` about pictures by their names."""
         return rows(self.run, models, crops, self.task, self.prior, meanwhile)
 
 
 def embed_gallery(run: Run, model: str) -> None:
-    """Embed the run's gallery by ``model``, where the run holds no embeddings, and show how far it is.
+    """Embed the run's gallery by ``model``, where the run holds no embeddings, and show the progress.
 
     Raises:
         ProbingError: a picture cannot be made, or the model cannot be asked.
@@ -85,7 +81,7 @@ def embed_gallery(run: Run, model: str) -> None:
 
 
 def progress(steps: Iterable[neighbors.Step], model: str) -> None:
-    """Show how far photographs of the run are that ``model`` embeds; errors as of `embed_gallery`."""
+    """Show how many photographs of the run ``model`` has embedded; errors as of `embed_gallery`."""
     place = st.empty()
     for step in steps:
         doing = f"Embedding them by {plain(model_title(model))}" if step.cut else "Cutting photographs of the run"

@@ -23,7 +23,7 @@ def show() -> None:
 
 
 def watch(name: str) -> None:
-    """Mark the run called ``name``, so that this visitor is shown how it ends even if it ends at once."""
+    """Mark the run called ``name``, so that this visitor sees its end even if it ends at once."""
     st.session_state.setdefault("_watched", set()).add(name)
 
 
@@ -36,7 +36,7 @@ def _show_progress(busy: bool) -> None:
     watched: set[str] = st.session_state.setdefault("_watched", set())
     reports = _reports()
     if _busy(reports) != busy:
-        st.rerun()  # only a run of the whole script changes how often
+        st.rerun()  # only a run of the whole script changes the interval
     for place, report in reports:
         if report.state == "running":
             watched.add(place.name)

@@ -1,4 +1,4 @@
-"""Results of the tests of the five claims, the models that they are about, and the contrasts that they rest on."""
+"""Results of the tests of the five claims, the models that they are about, and the contrasts that they are based on."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from probing_core.run import layout
 
 
 class Badge(NamedTuple):
-    """Color and icon of a result."""
-
     color: Literal["green", "orange", "gray"]
     icon: str
 
@@ -41,7 +39,6 @@ DIFFERENT, NOT_DISTINGUISHED = "different (p < 0.05 by Holm)", "not distinguishe
 
 
 def show_claims(run: Run) -> None:
-    """Show the five claims, a line each that opens, tested or not."""
     st.markdown(
         f"{hint('claim')} These are from *Substance or Style: What Does Your Image Embedding Know?* "
         "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction. One or two "
@@ -68,8 +65,8 @@ def show_claims(run: Run) -> None:
 
 
 def encoders_in_words(encoders: str) -> str:
-    """Return the encoders of each role, which the table of claims names, by their names for people; further trainings
-    of an encoder are counted."""
+    """Return the encoders of each role in the table of claims by their names for people; repeated trainings are
+    counted."""
     found = []
     for part in encoders.split("; "):
         role, _, names = part.partition(": ")
@@ -81,7 +78,6 @@ def encoders_in_words(encoders: str) -> str:
 
 
 def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
-    """Show a claim and the result of its test; opened, the differences that it rests on with their intervals."""
     badge = BADGES[row["result"]]
     words = result_in_words(row).removesuffix(".")
     box = pickers.fold(
@@ -98,8 +94,8 @@ def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
         if len(mine):
             _differences(mine, f"claim-{row['set']}-{number}")
             st.caption(
-                "Filled marks differ by Holm's correction over all contrasts of the claims, which were named before "
-                "any result was seen; an interval is of one difference alone."
+                "Filled: different, with Holm's correction over all contrasts of the claims, which were named before "
+                "any result was seen. Intervals are not corrected."
             )
 
 

@@ -17,7 +17,6 @@ from probing_core.measures.notation import model_title
 from probing_core.results import PicturesMissing, Run, retrieval
 
 PAGE = 24
-"""Number of pictures shown at once."""
 
 THUMBNAIL = 128
 """Side of a picture in pixels."""
@@ -35,16 +34,15 @@ COLUMNS = (
     "predicted_other",
     "p_predicted_other",
 )
-"""Columns of the table of samples whose pictures are missing."""
 
 
 def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) -> None:
     """Show pictures of samples, a page at a time, with their number.
 
     Args:
-        rows: a column ``sample`` and further columns for the captions; this function adds what the run knows of the
+        rows: a column ``sample`` and other columns for the captions; this function adds what the run knows of the
             samples that are shown.
-        caption: function from a row (a named tuple) to the text beneath its picture.
+        caption: row (a named tuple) -> the text beneath its picture.
     """
     total = len(rows)
     if not total:
@@ -88,13 +86,12 @@ def embeddings_missing(run: Run, key: str) -> None:
 
 
 def embedded_here(run: Run, models: Sequence[str]) -> None:
-    """Show which of ``models`` the run holds no embeddings of, and what is searched by them instead."""
+    """Show which of ``models`` have no embeddings in the run, and which pictures are searched instead."""
     if missing := [model_title(model) for model in models if not run.has_embeddings(model)]:
         searched = len(cache.computed(run, retrieval.gallery))
         st.caption(
-            "The run came without embeddings, which are large (its maps hold two numbers a picture), of "
-            f"{plain(', '.join(missing))}: {searched:,} of its photographs, untouched, are embedded when a model is "
-            "first asked, and these alone are searched."
+            f"The run does not hold embeddings, which are large, of {plain(', '.join(missing))}: {searched:,} of its "
+            "photographs, untouched, are embedded when a model is first asked, and only these are searched."
         )
 
 

@@ -15,7 +15,7 @@ from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import with_place
 
 MAX_NAMED = 4
-"""Number of models that a line on those left out names at most; of more it gives the number, too."""
+"""Most models that a line on those left out names; of more it also gives the number."""
 
 
 def guarded(show: Callable[..., None]) -> Callable[..., None]:
@@ -34,7 +34,7 @@ def guarded(show: Callable[..., None]) -> Callable[..., None]:
 
 
 def left_out(models: Iterable[str], shown: Iterable[str], why: str) -> None:
-    """Show which of the ``models``, further trainings apart, are not among those ``shown``, and why; nothing where all
+    """Show which of the ``models``, except repeated trainings, are not among those ``shown``, and why; nothing if all
     are.
 
     Args:
@@ -54,5 +54,4 @@ def finding(sentence: str) -> None:
 
 
 def empty(sentence: str) -> None:
-    """Show what is missing here, why, and how to make it."""
     st.info(sentence, icon=":material/info:")

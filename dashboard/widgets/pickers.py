@@ -22,7 +22,7 @@ TASK_NAMES = {
     "content": "What is shown?",
 }
 SUBSETS = {
-    "seen": "all that the probe may know",
+    "seen": "seen transformations",
     "visible": "visible changes only",
     "without-style": "all but the style classes",
     "unseen": "unseen transformations",
@@ -55,7 +55,6 @@ def segments(
     help: str | None = None,
     where: Any = st,
 ) -> str:
-    """Show a few options side by side and return the selected one."""
     return state.choice(
         where.segmented_control,
         label,
@@ -135,10 +134,10 @@ def pick_transform(run: Run, where: Any) -> str:
 
 
 def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
-    """Show tabs, of which the open one alone is made, and return its name and its container; the address holds it.
+    """Show tabs, of which only the open one is made, and return its name and its container; the address holds it.
 
     Args:
-        titles: name of each tab -> what it is called.
+        titles: name of each tab -> its title.
     """
     stored = state.stored_choice(name)
     shown = stored if stored in titles else next(iter(titles))
@@ -155,7 +154,7 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
 
 
 def opened(titles: Mapping[str, str], label: str, name: str = "part") -> str:
-    """Show buttons, of which one at most is chosen and none at first, and return its name or an empty text; the address
+    """Show buttons, of which at most one is chosen and none at first, and return its name or an empty text; the address
     holds it."""
     state.remember(name, list(titles), None, "the part")
     chosen = st.segmented_control(label, list(titles), key=name, format_func=titles.__getitem__)
@@ -167,10 +166,10 @@ def opened(titles: Mapping[str, str], label: str, name: str = "part") -> str:
 
 
 def fold(label: str, name: str) -> Any:
-    """Show an expander whose content is made once it is opened; the address holds which are open.
+    """Show an expander whose content is made when it is opened; the address holds which are open.
 
     Args:
-        name: name that begins with `state.FOLD`.
+        name: begins with `state.FOLD`.
 
     Returns:
         The container if the expander is open, else None.

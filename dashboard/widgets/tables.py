@@ -65,7 +65,6 @@ COLUMNS: dict[str, Any] = {
 
 
 def columns_of(names: Iterable[str]) -> dict[str, Any]:
-    """Return Streamlit's column settings of those ``names`` that are known."""
     return {name: COLUMNS[name] for name in names if name in COLUMNS}
 
 
@@ -79,7 +78,7 @@ def chart(
     """Show a figure with its data to download; the figure's own menu saves the picture.
 
     Args:
-        figure: figure with a height.
+        figure: with a height.
         alt: what the chart shows, for screen readers.
         on_pick: called with the customdata of the point that was clicked, in a list.
     """
@@ -145,7 +144,7 @@ def show_table(
         percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
         signed: columns of ``percent`` that are differences.
         written: functions that write columns for people, on the page alone: downloads keep exact names.
-        height: height in pixels.
+        height: in pixels.
     """
     percent = percent or {}
     table = table.assign(**{column: table[column] * 100 for column in percent})
@@ -166,8 +165,8 @@ def show_table(
 
 
 def _written(shown: pd.DataFrame, settings: dict[str, Any], words: Mapping[str, Callable[[Any], str]]) -> Any:
-    """Return the table with columns written by ``words``, and negative numbers with a minus sign, where Streamlit
-    writes a hyphen.
+    """Return the table with columns written by ``words``, and negative numbers with a minus sign instead of Streamlit's
+    hyphen.
 
     Streamlit shows what pandas writes where ``settings``, which are changed, state no format.
     """
@@ -193,7 +192,7 @@ def study(run: Run, name: str) -> pd.DataFrame:
 
 
 def notes(table: pd.DataFrame) -> None:
-    """Show the cautions of a table folded: the number of its rows that have any, and inside each note once."""
+    """Show the notes of a table folded: the number of its rows that have any, and inside each note once."""
     counts = table.loc[table["note"] != "", "note"].astype(str).value_counts()
     if len(counts):
         with st.expander(f"Cautions for reading {counts.sum():,} of the {len(table):,} numbers"):
@@ -202,7 +201,6 @@ def notes(table: pd.DataFrame) -> None:
 
 
 def why_none(run: Run) -> str:
-    """Return why the run lacks the table of a study, and what to do about it."""
     if not has_splits(run.images):
         return (
             f"This is measured from {FEW_PHOTOGRAPHS} photographs on, and this run has "
@@ -210,7 +208,7 @@ def why_none(run: Run) -> str:
         )
     if not any(run.has_embeddings(model) for model in run.models["name"]):
         return (
-            "This run ships no embeddings, from which this is measured, and was made before it was; a run that is "
-            "computed here (New run, or `probing run`) has it."
+            "This is measured from embeddings, which this run does not ship, and was added after the run was made; a "
+            "run that is computed here (New run, or `probing run`) has it."
         )
     return "This run does not hold what is shown here yet; `probing run --out DIR` makes it from its embeddings."

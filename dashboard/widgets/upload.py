@@ -23,19 +23,20 @@ MAX_UPLOADS = 20
 MAX_UPLOAD_MEGABYTES = 50
 
 MAX_CACHED_BYTES = 128 * 2**20
-"""Size of the decoded uploads that a session caches at most; further ones are decoded at every click."""
+"""Largest size of the decoded uploads that a session caches; others are decoded at every click."""
 
 MAX_BYTES_ON_A_PAGE = 512 * 2**20
-"""Size of the decoded uploads that a visitor sees together at most."""
+"""Largest size of the decoded uploads that a visitor sees together."""
 
 MAX_BYTES_OF_ALL_VISITORS = psutil.virtual_memory().total // 4
-"""Size of the decoded pictures of all visitors at most."""
+"""Largest size of the decoded pictures of all visitors."""
 
 MAX_KEPT_BYTES = 64 * 2**20
-"""Size of the encoded uploads that a session keeps at most while other pages are shown; the oldest go first."""
+"""Largest size of the encoded uploads that a session keeps while other pages are shown; the oldest are dropped
+first."""
 
 MAX_CONCURRENT_DECODES = 2
-"""Pictures decoded at once at most, since decoding takes several times the memory of a picture."""
+"""Most pictures decoded at once, since decoding takes several times the memory of a picture."""
 
 _decoding = threading.BoundedSemaphore(MAX_CONCURRENT_DECODES)
 
@@ -128,7 +129,6 @@ class _Brought:
     now: list[Any] = field(default_factory=list)
 
     def changed(self) -> None:
-        """Begin anew with what is in the field, since the visitor has changed it."""
         self.now = []
 
 
@@ -139,7 +139,7 @@ def _brought(key: str) -> _Brought:
 def _kept(key: str, chosen: list[Any]) -> list[Any]:
     """Return the files that the field ``key`` has lost because another page was shown, and offer to remove them.
 
-    Streamlit empties a field that is not on the page. Where the visitor empties it, the change is heard first.
+    Streamlit empties a field that is not on the page. Where the visitor empties it, `changed` is called first.
     """
     brought = _brought(key)
     if brought.now and not chosen:
@@ -156,8 +156,7 @@ def _kept(key: str, chosen: list[Any]) -> list[Any]:
 
 
 def flags(picture: VisitorPicture) -> None:
-    """Show the flaws of a picture, found before anything is done to it."""
-    place = st.empty()  # at once in place of the flags of the picture before, though models are still being asked
+    place = st.empty()  # at once replaces the flags of the picture before, though models are still being asked
     if picture.notes:
         place.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 

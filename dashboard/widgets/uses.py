@@ -1,4 +1,4 @@
-"""The uses of an embedding: for each the best model of a run, a card a use."""
+"""The uses of an embedding: a card for each, with the best model of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from probing_core.results import Run, sentences
 from probing_core.results.retrieval import USES
 
 LEADS_TO = {"duplicates": "Retrieval", "content": "Retrieval", "altered": "Try your images"}
-"""Use -> the page that goes on with it."""
 
 
 def show_cards(run: Run) -> bool:
@@ -33,10 +32,8 @@ def show_cards(run: Run) -> bool:
 
 
 def best_for(run: Run, use: str) -> str:
-    """Return `sentences.best_for` with the names of models in bold."""
     return sentences.best_for(run, use, in_bold)
 
 
 def finds_originals(run: Run) -> str:
-    """Return `sentences.originals_finding` with the names of models in bold."""
     return sentences.originals_finding(run, in_bold)

@@ -17,7 +17,7 @@ from lab import benchmarks
 from lab.devtools.commands import parser_of
 
 PEERS = "_peer"
-"""Modules that run inside another virtual environment are not benchmarks themselves."""
+"""Modules that run inside another virtual environment are not benchmarks."""
 
 PARTS = tuple(
     module.name

@@ -15,10 +15,10 @@ VIT = "vit_base_patch16_224"
 
 
 def peak_mb() -> float:
-    """MB at the peak since this program was started.
+    """Return MB at the peak since this program was started.
 
-    On Linux ``ru_maxrss`` begins at what the process held that started it, so that a small program under a large one
-    would seem as large.
+    On Linux ``ru_maxrss`` starts at the size of the parent process, so that a small program under a large one would
+    seem as large.
     """
     if STATUS.is_file():
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
@@ -27,7 +27,6 @@ def peak_mb() -> float:
 
 
 def processor_s() -> float:
-    """Processor seconds of this process, and of all that it has started."""
     ended = os.times()
     total = ended.user + ended.system + ended.children_user + ended.children_system
     for child in psutil.Process().children(recursive=True):
@@ -38,7 +37,7 @@ def processor_s() -> float:
 
 
 def random_vit(folder: Path, name: str = VIT) -> str:
-    """The name of a ViT of timm, by default ViT-B/16, with random weights, which are written into ``folder``."""
+    """Return the name of a ViT of timm, by default ViT-B/16, with random weights, which are written into ``folder``."""
     import timm
     from safetensors.torch import save_file
 

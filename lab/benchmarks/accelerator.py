@@ -1,7 +1,7 @@
-"""``accelerator``: how busy a run keeps an accelerator, shown by one that sleeps as a GPU would.
+"""``accelerator``: how busy a run keeps an accelerator, simulated by one that sleeps as a GPU would.
 
-Pictures are decoded, transformed and prepared for eight networks as in any run; in place of a pass, a device takes a
-batch at a time and is busy for some time a picture.
+Pictures are decoded, transformed and prepared for eight networks as in any run; instead of a pass, a device takes a
+batch at a time and is busy for some time per picture.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Size:
     Attributes:
         images: of the reference corpus, each of which gives 32 pictures.
         models: networks that embed each picture.
-        slow, fast: seconds of the device, over those that the processor's share of the run takes.
+        slow, fast: seconds of the device, relative to those of the processor's part of the run.
     """
 
     images: int = 96
@@ -71,8 +71,8 @@ class Device:
     """Computes passes one after the other, by sleeping.
 
     Attributes:
-        pictures: that it has taken.
-        busy_s: seconds that it was busy for.
+        pictures: number taken.
+        busy_s: seconds that it was busy.
         seconds: from its first batch to the end of its last.
     """
 

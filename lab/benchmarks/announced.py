@@ -15,7 +15,6 @@ class Size:
 
     Attributes:
         images: of the reference corpus.
-        model: that is run.
         until: the last stage; empty for all.
     """
 
@@ -28,8 +27,8 @@ SMALL = Size(8, "baseline/pixels", "embed")
 
 
 def run(size: Size) -> dict[str, dict[str, float]]:
-    """``announced``: ``over_taken``, by seconds on the clock, and ``processor_over_taken``, by processor seconds; the
-    aim is between 0.67 and 1.5."""
+    """Return ``announced``: ``over_taken``, by seconds on the clock, and ``processor_over_taken``, by processor
+    seconds; the aim is between 0.67 and 1.5."""
     with tempfile.TemporaryDirectory() as folder:
         found = measure(kinds(size.images, encoder=size.model)["splits"], Path(folder), size.until)
     clock, processor = (one / other for one, other in zip(found.announced, found.took, strict=True))

@@ -1,4 +1,4 @@
-"""``bank``: pictures a second of the bank by 1, 2 and 4 worker processes, with and without neural styles."""
+"""``bank``: pictures per second of the bank by 1, 2 and 4 worker processes, with and without neural styles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL = Size(2)
 
 
 def run(size: Size) -> dict[str, Any]:
-    """Return for the bank with and without styles the pictures a second by number of workers, and the ratio of two
+    """Return for the bank with and without styles the pictures per second by number of workers, and the ratio of two
     workers to one."""
     corpus, found = open_corpus("reference"), {}
     for name, styles in (("without_styles", False), ("with_styles", True)):

@@ -1,6 +1,6 @@
-"""``busy``: how many cores each phase of a run keeps busy, and how many pictures a second a cheap model gets.
+"""``busy``: how many cores each phase of a run keeps busy, and how many pictures per second a cheap model gets.
 
-Other programs take what a run would use: on a busy machine these are less than they could be.
+On a machine with other work, these numbers are too low.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def run(size: Size) -> dict[str, dict[str, object]]:
 
 
 class _Watch(Progress):
-    """Notes when each phase begins.
+    """Records when each phase begins.
 
     Attributes:
         entered: the phase, with the clock and the processor seconds then.
@@ -100,6 +100,5 @@ def _watched(out: Path, options: Options, stages: Sequence[str]) -> dict[str, tu
 
 
 def _busy(phases: Iterable[tuple[float, float]]) -> float:
-    """Return processor seconds a second."""
     seconds, processor = (sum(column) for column in zip(*phases, strict=True))
     return round(processor / seconds, 2)

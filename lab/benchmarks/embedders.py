@@ -1,4 +1,5 @@
-"""Throughput of embedders beside their bare forward passes, and of these beside PyTorch's, at the same precision."""
+"""Throughput of embedders relative to their bare forward passes, and of these relative to PyTorch's, in one
+precision."""
 
 from __future__ import annotations
 
@@ -59,14 +60,13 @@ def _row(name: str, images: list[np.ndarray], rounds: int) -> dict:
 
 
 def _bare(embedder: NetworkEmbedder, images: list[np.ndarray]) -> Callable[[], object]:
-    """The forward pass alone, on batches that are ready."""
     size = embedder.batch_size
     batches = [embedder.prepare(images[i : i + size]) for i in range(0, len(images), size)]
     return lambda: embedder.forward_all(batches)
 
 
 def _fastest(rounds: int, *functions: Callable[[], object]) -> list[float]:
-    """Seconds of the fastest of ``rounds`` calls of each function, called in turn."""
+    """Return the seconds of the fastest of ``rounds`` calls of each function, called in turn."""
     best = [float("inf")] * len(functions)
     for _ in range(rounds + 1):
         for position, function in enumerate(functions):

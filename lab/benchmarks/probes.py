@@ -1,4 +1,4 @@
-"""The linear probe beside scikit-learn: 50,000 embeddings of 768 dimensions, 31 classes, ten penalties."""
+"""The linear probe and scikit-learn's: 50,000 embeddings of 768 dimensions, 31 classes, ten penalties."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SMALL = Size(600, 16)
 
 
 def run(size: Size) -> dict[str, float]:
-    """How much faster the probe finds its penalty, its best validation loss over the other's, and how many penalties
-    each side solved: ours ends its path where the validation loss has become worse.
+    """Return how much faster the probe finds its penalty, its best validation loss over the other's, and how many
+    penalties each side solved: our path ends where the validation loss increases.
 
-    Both start from embeddings standardized in ``float32``, which scikit-learn's solver then stays in. It runs with
-    its own defaults but for the iterations, which are enough to meet its own tolerance at most penalties.
+    Both start from embeddings standardized in ``float32``, which scikit-learn's solver keeps. It runs with its own
+    defaults except for the iterations, which suffice for its tolerance at most penalties.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
@@ -60,7 +60,7 @@ def run(size: Size) -> dict[str, float]:
 
 
 def _made(n: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
-    """Overlapping classes in correlated dimensions with a decaying spectrum, as embeddings have it."""
+    """Return overlapping classes in correlated dimensions with a decaying spectrum, like embeddings."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, CLASSES, n)
     spectrum = (np.arange(dims) + 1.0) ** -0.5

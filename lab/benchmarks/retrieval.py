@@ -27,7 +27,6 @@ VIEW = 64
 TABLES = ("retrieval", "duplicates", "variance", "uses")
 
 BLOCK = 2**16
-"""Pictures of a block of a gallery."""
 
 QUERIES, DIM = 500, 64
 
@@ -73,13 +72,13 @@ def _added(folder: Path, size: Size) -> float:
     store = Store(folder / "run")
     paths = [path for name in TABLES for path in (layout.table_path(name), layout.study_path(size.model, name))]
     store.remove(*(path for path in paths if store.has(path)))
-    added = seconds() - seconds()  # the second finds that nothing is missing
+    added = seconds() - seconds()  # the second call finds nothing missing
     print(f"  {whole:.0f} s, of which retrieval {added:.1f} s", file=sys.stderr, flush=True)
     return round(added / (whole - added), 3)
 
 
 def _processor_seconds(work: Callable[[], object]) -> float:
-    """All threads together, so that a busy machine changes nothing."""
+    """Return the processor seconds of all threads, which a busy machine hardly changes."""
     start = time.process_time()
     work()
     return time.process_time() - start

@@ -1,6 +1,6 @@
-"""What a run costs beyond its parts: its stage ``embed`` beside making the images and the bare forward passes.
+"""What a run costs beyond its parts: its stage ``embed``, compared with making the images and the bare forward passes.
 
-The pictures are views of the packaged photographs, 176 px as one file, so that a run has its main samples alone: no
+The pictures are views of the packaged photographs, 176 px in one file, so that a run has its main samples alone: no
 larger pictures that are cut into crops, and no series.
 """
 
@@ -109,7 +109,7 @@ def _corpus(folder: Path) -> str:
 
 
 def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float:
-    """The run's seconds over its parts'; the fastest of ``rounds`` of each, taken in turn."""
+    """Return the run's seconds over those of its parts; the fastest of ``rounds`` of each, measured in turn."""
     loaded = {name: load_embedder(name, device="cpu") for name in names}
     whole, making, forward = [], [], []
     for _ in range(rounds):
@@ -133,7 +133,7 @@ def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: in
 
 @contextmanager
 def _reused(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
-    """A run takes models that are in memory, and leaves them there."""
+    """Let a run use models that are in memory, and keep them there."""
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(worker, "load_embedder", lambda name, **_: loaded[name]))
         for embedder in loaded.values():
@@ -142,7 +142,7 @@ def _reused(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
 
 
 class _Parts:
-    """What a run cannot do without: the pictures of its samples, and each model's pass over them."""
+    """The necessary parts of a run: the pictures of its samples, and each model's pass over them."""
 
     def __init__(self, store: Store, corpus: Corpus) -> None:
         self.recipe = Recipe.from_toml(store.read_toml(RECIPE))
@@ -170,7 +170,7 @@ class _Parts:
         self.pictures = [picture for part in parts for picture in part]
 
     def forward(self, embedder: LoadedEmbedder) -> float:
-        """Seconds of the forward passes, unit by unit; batches are made before the clock starts."""
+        """Return the seconds of the forward passes, unit by unit; batches are made before the clock starts."""
         seconds = 0.0
         for unit in self.units:
             pictures = self.pictures[unit.start : unit.stop]
@@ -184,7 +184,7 @@ class _Parts:
 
 
 def _process(corpus: str, images: int, model: str) -> dict[str, float]:
-    """Seconds a transformed image, and MB at the peak, of a run in a process of its own."""
+    """Return seconds per transformed image, and MB at the peak, of a run in another process."""
     command = [sys.executable, "-m", "lab.benchmarks.run_cost", corpus, str(images), model]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 

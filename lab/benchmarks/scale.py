@@ -35,7 +35,7 @@ TRANSFORMS = (
     *("salt-and-pepper", "speckle", "jpeg", "pixelate", "posterize", "border"),
 )
 PER_IMAGE = 2 + len(TRANSFORMS)
-"""Samples of an image: identity is drawn twice."""
+"""Samples per image: identity is drawn twice."""
 
 PHOTOGRAPHS = 20
 """So few that a run has no series, whose number is the same for all sizes."""
@@ -101,7 +101,7 @@ def _entry_ratio(size: Size) -> float:
 
 
 def _filled(root: Path, count: int) -> Store:
-    """A store in which ``count`` files are entered; they themselves are not needed."""
+    """Return a store in which ``count`` files are entered, which need not exist."""
     entry = {"bytes": 1024, "key": "0" * 16, "sha256": "0" * 64}
     manifest = Manifest(root)
     manifest.enter((f"{embeddings_folder('zoo/mae')}{units_name(i, i)}", entry) for i in range(count))
@@ -140,13 +140,13 @@ def _ray(folder: Path, size: Size) -> dict[str, float]:
 
 
 def _in_turn(blocks: int, *measures: Callable[[], float]) -> list[float]:
-    """The median of ``blocks`` values of each, taken in turn."""
+    """Return the median of ``blocks`` values of each, measured in turn."""
     taken = [[measure() for measure in measures] for _ in range(blocks)]
     return [statistics.median(values) for values in zip(*taken, strict=True)]
 
 
 def _corpus(folder: Path, samples: int) -> str:
-    """A Parquet file of pictures that give about so many samples; made once."""
+    """Return a Parquet file of pictures that give about ``samples`` samples; made once."""
     path = folder / f"{samples}.parquet"
     if not path.exists():
         rng = np.random.default_rng(0)
@@ -177,7 +177,7 @@ def _process(what: str, corpus: str) -> dict[str, float]:
 
 
 def _tree_seconds(command: Sequence[str]) -> float:
-    """Processor seconds of a command and of all processes below it."""
+    """Return the processor seconds of a command and of all processes below it."""
     driver = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seconds: dict[int, float] = {}
     while driver.poll() is None:
@@ -210,7 +210,6 @@ def _embed(corpus: str, executor: str) -> None:
 
 
 def _measure(what: str, corpus: str) -> None:
-    """One measurement, in this process."""
     if what != "growth":
         _embed(corpus, what)
         return

@@ -82,7 +82,6 @@ def run(size: Size) -> dict[str, dict[str, object]]:
 
 
 def _parts(folder: Path, detector: Detector) -> dict[str, float]:
-    """Processor seconds of what is done to all pictures."""
     seconds = dict.fromkeys(("decode", "cut", "flags", "measure", "judge", "thumbnail"), 0.0)
 
     def timed(name: str, work: Callable):
@@ -103,10 +102,10 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
 
 
 def _decoding(files: Sequence[File], rounds: int) -> float:
-    """The fastest of ``rounds`` in which processes decode files over that of threads, in turn."""
+    """Return the fastest of ``rounds`` in which processes decode files over that of threads, in turn."""
     best = [np.inf, np.inf]
     with Workers(cores()) as processes, one_core_threads(cores()) as threads:
-        for _ in range(rounds + 1):  # the first starts them
+        for _ in range(rounds + 1):  # the first call starts the workers
             for i, pool in enumerate((processes, threads)):
                 begun = time.perf_counter()
                 list(pool.map(partial(decode, view=VIEW), files))
@@ -115,7 +114,7 @@ def _decoding(files: Sequence[File], rounds: int) -> float:
 
 
 def _folder(folder: Path, size: Size) -> Path:
-    """JPEGs as large as a camera's, from the packaged photographs."""
+    """Return a folder of JPEGs as large as a camera's, from the packaged photographs."""
     folder.mkdir()
     corpus = open_corpus("photos")
     for i, image_id in enumerate(corpus.rows["image_id"].iloc[:: len(corpus.rows) // size.pictures][: size.pictures]):
@@ -128,7 +127,7 @@ def _folder(folder: Path, size: Size) -> Path:
 
 
 def _run(out: Path) -> Path:
-    """A made run, with a detector: what it answers does not matter here."""
+    """Return a made run with a detector, whose answers do not matter here."""
     store = Store(make_run(out))
     store.write_bytes(DETECTOR_FILE, _detector().to_bytes(), KEY)
     scores = np.random.default_rng(0).normal(size=200)
@@ -139,7 +138,6 @@ def _run(out: Path) -> Path:
 
 
 def _detector() -> Detector:
-    """Of random features."""
     transforms = sorted(bank(), key=lambda t: t.name != "identity")
     size = features([np.zeros((VIEW, VIEW, 3), np.uint8)]).shape[1]
     rng = np.random.default_rng(0)

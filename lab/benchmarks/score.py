@@ -1,4 +1,4 @@
-"""Measure what `probing_core.score` costs beside the forward passes of its encoder."""
+"""What `probing_core.score` costs in addition to the forward passes of its encoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import probing_core
 
 BATCH = 64
 EVERY = 4
-"""Number of batches from one whose forward pass is measured alone to the next."""
+"""One batch in so many has its forward pass measured alone."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,6 @@ def _forward(encoder: _Encoder, views: Sequence[np.ndarray]) -> float:
 
 
 def _measured(function: Callable[[], object]) -> tuple[float, float]:
-    """Return the seconds and the processor seconds of a call."""
     began, busy = time.perf_counter(), time.process_time()
     function()
     return time.perf_counter() - began, time.process_time() - busy

@@ -73,7 +73,7 @@ def run(size: Size) -> dict[str, float]:
 
 
 def _bank_times(size: Size) -> dict[str, float]:
-    """From a prepared source to the transformed view: the warp is included."""
+    """Return the times from a prepared source to the transformed view, including the warp."""
     source = prepare_source(_picture(512), 128)
     counted = [t for t in bank() if t.group != "style" and t.name not in SLOW]
     times = [
@@ -85,7 +85,7 @@ def _bank_times(size: Size) -> dict[str, float]:
 
 def _against_peer(size: Size) -> dict[str, float]:
     picture = _picture(PEER_SIDE)
-    # Ours, theirs, theirs, ours: what else the machine does at the time falls on both.
+    # Ours, theirs, theirs, ours: other work of the machine affects both.
     ours = [_our_times(picture, size)]
     if not size.peer:
         return {}
@@ -110,7 +110,7 @@ def _against_peer(size: Size) -> dict[str, float]:
 
 def _our_times(picture: Image, size: Size) -> dict[str, float]:
     def once(transform: Transform, strength: float) -> Image:
-        # Their strengths lie beyond what `apply` takes in places.
+        # Some of their strengths are beyond what `apply` accepts.
         return transform.apply_unchecked(picture, strength, generator(0, "b", transform.name))
 
     return {
@@ -135,7 +135,7 @@ def _picture(side: int) -> Image:
 
 
 def _seconds(work: Callable[[], object], budget: float) -> float:
-    """The best time of ``work`` within ``budget`` seconds: what it costs where nothing disturbs it."""
+    """Return the best time of ``work`` within ``budget`` seconds: its cost without disturbance."""
     work()
     best, end = float("inf"), time.perf_counter() + budget
     while best == float("inf") or time.perf_counter() < end:

@@ -1,7 +1,7 @@
 """A served dashboard and a headless Chromium, for tests, screenshots and measurements.
 
-Tests take both from the fixtures ``server`` and ``tab``, one of each for all tests of a process: to start them, and
-to compile scripts for every tab anew, takes longer than most else.
+Tests get both from the fixtures ``server`` and ``tab``, one per process: starting them, and compiling scripts for every
+tab again, takes long.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ IN_BROWSER = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
 ]
-"""Marks of tests that need it."""
 
 FLAGS = [
     "--no-sandbox",
@@ -80,10 +79,10 @@ ADDRESSES = {
     "transformations-one": "transformations?part=one&transform=swirl",
     "methods-and-data": "methods?show-words=True",
 }
-"""A telling view of each page and tab."""
+"""A representative view of each page and tab."""
 
 OWN_404 = ("/_stcore/health", "/_stcore/host-config")
-"""Streamlit looks for its server below a page's path first; these two misses are its own."""
+"""Streamlit looks for its server below a page's path first, which gives these two errors."""
 
 APP = ROOT / "dashboard" / "app.py"
 BY_STREAMLIT = ("streamlit", "run", str(APP), "--server.address={host}", "--server.port={port}")
@@ -98,12 +97,12 @@ def served(
     by: Sequence[str] = BY_STREAMLIT,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """The address, on this machine, of a dashboard that is served for as long as the context lasts.
+    """Yield the address, on this machine, of a dashboard that is served while the context lasts.
 
     Args:
         arguments: of the dashboard's own.
         host: what it listens on.
-        env: environment variables besides those of this process.
+        env: additional environment variables.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -132,7 +131,7 @@ _running = threading.local()
 
 @contextlib.contextmanager
 def playwright_of_process() -> Iterator[Any]:
-    """Playwright's synchronous interface, of which a thread can have one: the one that runs, or a new one."""
+    """Yield Playwright's synchronous interface, of which a thread can have one: the running one, or a new one."""
     from playwright.sync_api import sync_playwright
 
     if (there := getattr(_running, "playwright", None)) is not None:
@@ -148,7 +147,7 @@ def playwright_of_process() -> Iterator[Any]:
 
 @contextlib.contextmanager
 def browser(flags: Sequence[str] = ()) -> Iterator[Any]:
-    """Headless Chromium, with further ``flags`` beside `FLAGS`; those about the graphics card replace its own."""
+    """Yield headless Chromium, with ``flags`` in addition to `FLAGS`; those about the graphics card replace ours."""
     kept = [flag for flag in FLAGS if not (flags and "gpu" in flag)]
     with playwright_of_process() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=[*kept, *flags], timeout=WAIT_MS)
@@ -158,10 +157,10 @@ def browser(flags: Sequence[str] = ()) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def window(profile: Path) -> Iterator[Any]:
-    """A context of headless Chromium that keeps in the folder ``profile`` what it has compiled.
+    """Yield a context of headless Chromium that keeps what it has compiled in the folder ``profile``.
 
-    Contexts of its ``browser`` begin with nothing: there, a page takes three times as long. The visitor's system asks
-    for little motion, which takes a tenth less.
+    Contexts of its ``browser`` start empty: there, a page takes three times as long. The visitor's system asks for
+    reduced motion, which takes a tenth less.
     """
     with playwright_of_process() as playwright:
         context = playwright.chromium.launch_persistent_context(
@@ -187,7 +186,7 @@ class Tab:
 
     @contextlib.contextmanager
     def visitor(self) -> Iterator[tuple[Any, list[str]]]:
-        """The page, without anything that is left of an earlier visitor, and what it complains about meanwhile."""
+        """Yield the page, without traces of an earlier visitor, and its complaints meanwhile."""
         assert self.page.url == "about:blank", "one visitor at a time"
         self.page.set_viewport_size(WINDOW)
         self.page.emulate_media(color_scheme="light", media="screen")
@@ -203,7 +202,7 @@ class Tab:
 
 
 def settle(page: Any) -> None:
-    """Waits until the script has run to its end."""
+    """Wait until the script has run to its end."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=WAIT_MS)
 
 
@@ -218,14 +217,14 @@ AT_REST = """() => {
     && !document.getAnimations().some((each) => each.playState === 'running'
       && Number.isFinite(each.effect.getComputedTiming().endTime));
 }"""
-"""The script has run; what can be seen is there, and no color is on its way to another.
+"""The script has run; visible content is loaded, and no color is in transition.
 
-What turns for ever, as a sign that something is computed, is no hindrance.
+Endless animations, which show that something is computed, are ignored.
 """
 
 
 def rest(page: Any) -> None:
-    """Waits until the page shows what its script made, and changes no more by itself."""
+    """Wait until the page shows what its script made, and no longer changes."""
     page.wait_for_function(AT_REST, polling=POLL_MS, timeout=WAIT_MS)
 
 
@@ -242,7 +241,7 @@ RAN = "() => document.querySelector('[data-testid=stApp][data-ran]')"
 
 @contextlib.contextmanager
 def run_again(page: Any) -> Iterator[None]:
-    """Wait at the end of the context until what was done in it has run the script, and the page is at rest."""
+    """Wait at the end of the context until the script has run again, and the page is at rest."""
     page.evaluate(WATCHED)
     yield
     page.wait_for_function(RAN, polling=POLL_MS, timeout=WAIT_MS)
@@ -250,7 +249,7 @@ def run_again(page: Any) -> Iterator[None]:
 
 
 EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
-"""The points of the explorer are there and drawn."""
+"""The points of the explorer are loaded and drawn."""
 
 COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
 SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
@@ -265,7 +264,7 @@ if (!window.jumps) {
   })))).observe({type: 'layout-shift', buffered: true});
 }
 """
-"""Script of pages that are opened next: each writes down its layout shifts, with what moved."""
+"""Script for pages that are opened later: each records its layout shifts, with what moved."""
 
 
 def jumped(page: Any) -> float:
@@ -274,7 +273,8 @@ def jumped(page: Any) -> float:
 
 
 def complaints_of(page: Any) -> list[str]:
-    """What the console and the scripts of ``page`` complain about from now on, less what is Streamlit's own."""
+    """Return a list that collects what the console and the scripts of ``page`` complain about, except Streamlit's
+    own."""
     complaints: list[str] = []
 
     def take(words: str) -> None:

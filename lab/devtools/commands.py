@@ -21,7 +21,7 @@ P = ParamSpec("P")
 
 
 def errors_in_a_line(command: Callable[P, None]) -> Callable[P, int]:
-    """Return ``command`` as one that gives its exit status: after an error, one line on stderr and status 2."""
+    """Return ``command`` as one that returns its exit status: after an error, one line on stderr and status 2."""
 
     @wraps(command)
     def status(*args: P.args, **kwargs: P.kwargs) -> int:
@@ -55,8 +55,8 @@ def publish(page: Path, mark: str, text: str, write: bool) -> None:
 
 
 def places() -> str:
-    """Return the folders in which uv is looked for: that of this Python comes before those of the path, since an
-    environment that nobody activated has its uv there."""
+    """Return the folders in which uv is searched: that of this Python first, since an environment that nobody activated
+    has its uv there."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
@@ -78,7 +78,7 @@ END = "<!-- end of generated part -->"
 
 
 def generated(page: str, begin: str) -> str:
-    """Return what stands in ``page`` between the mark ``begin`` and the next `END`."""
+    """Return the text of ``page`` between the mark ``begin`` and the next `END`."""
     return page.split(begin)[1].split(END, 1)[0].strip("\n")
 
 
@@ -89,11 +89,11 @@ def put(page: str, begin: str, text: str) -> str:
 
 
 def put_row(page: Path, begin: str, head: str, order: Sequence[str], name: str, cells: str) -> None:
-    """Print the row ``name`` of the table behind ``begin`` on ``page``, and put it there; other rows stay.
+    """Print the row ``name`` of the table after ``begin`` on ``page``, and put it there; other rows stay.
 
     Args:
         head: of the table.
-        order: of its rows; of others none stays.
+        order: of its rows; others are removed.
         cells: of the row, after its name.
     """
     text, row = page.read_text(encoding="utf-8"), f"| {name} | {cells} |"
@@ -107,10 +107,10 @@ def put_row(page: Path, begin: str, head: str, order: Sequence[str], name: str, 
 
 
 def replace_rows(file: Path, rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Write ``rows`` into a Parquet file, in place of those with the same values in ``column``; other rows stay.
+    """Write ``rows`` into a Parquet file, replacing those with the same values in ``column``; other rows stay.
 
     Returns:
-        The table as it is written: the rows that stay, then ``rows``.
+        The table as written: the rows that stay, then ``rows``.
     """
     if file.exists():
         earlier = pd.read_parquet(file)

@@ -1,7 +1,7 @@
-"""What takes long to make and several tests read: made once for all processes, and kept between calls of pytest.
+"""Fixtures that take long to make: made once for all processes, and kept between calls of pytest.
 
-It is kept in ``.pytest_cache/made``, in a folder named by a hash of the sources and libraries that make it. Nothing is
-ever taken from the folder of other sources, and what changed after it was made is made again.
+They are in ``.pytest_cache/made``, in a folder named by a hash of the sources and libraries that make them. Nothing is
+taken from the folder of other sources, and what changed after it was made is made again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".pytest_cache" / "made"
 
 READERS = ("charts", "cli", "results")
-"""Folders of the core that make nothing in a run."""
+"""Packages of the core that make nothing in a run."""
 
 OTHERS = (
     *("lab/devtools/kept.py", "lab/devtools/made_run.py"),
@@ -32,11 +32,11 @@ LIBRARIES = (
     *("torch", "safetensors"),
 )
 FORGOTTEN_S = 3600
-"""Age after which what other sources made is removed: another call of pytest may still read it."""
+"""Age after which results of other sources are removed: another call of pytest may still read them."""
 
 
 def sources() -> str:
-    """Return a hash of all that what is kept depends on: sources, libraries, cores."""
+    """Return a hash of everything that the results depend on: sources, libraries, cores."""
     core = ROOT / "probing_core"
     files = [path for path in core.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     files = [path for path in files if path.relative_to(core).parts[0] not in READERS]
@@ -53,7 +53,7 @@ AT_START = sources()
 
 
 def kept(name: str, make: Callable[[Path], object]) -> Path:
-    """Return the folder that ``make`` fills, for reading alone; its path is the same in all processes."""
+    """Return the folder that ``make`` fills, to be read only; its path is the same in all processes."""
     place = FOLDER / AT_START / name
     files = place.with_name(f"{name}.json")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,6 @@ def copy_of(name: str, make: Callable[[Path], object], out: Path) -> Path:
 
 
 def _sizes(place: Path) -> dict[str, int]:
-    """Return each file below ``place`` with its size."""
     return {str(path.relative_to(place)): path.stat().st_size for path in sorted(place.rglob("*")) if path.is_file()}
 
 

@@ -43,7 +43,7 @@ SEEDS = MODELS | {
     "zoo/mae@seed=1": ("ViT", "MAE", 192, 0.8),
     "zoo/mae@seed=2": ("ViT", "MAE", 192, 0.7),
 }
-"""The same and further trainings of one of them."""
+"""The same, and repeated trainings of one of them."""
 
 PHOTOGRAPHS = 8
 VIEWS = 2
@@ -51,7 +51,7 @@ LIVE = ("baseline/pixels",)
 """Models with a deployment probe (of random weights), so that live predictions can be tested without a network."""
 
 KEY = "made"
-"""Key of files that are put into a made run beside its table."""
+"""Key of files that are added to a made run and are not in its table."""
 
 
 def make_run(
@@ -62,7 +62,7 @@ def make_run(
     repetitions: int = 1,
     models: Mapping[str, tuple[str, str, int, float]] = MODELS,
 ) -> Path:
-    """Writes the run into ``root`` and returns it: 256 samples a view and repetition."""
+    """Write the run into ``root`` and return it: 256 samples per view and repetition."""
     corpus = open_corpus(corpus_name)
     recipe = Recipe(
         corpus=corpus_name,
@@ -132,7 +132,7 @@ def _invent(plan: Plan, contents: dict[str, Any]) -> None:
 
 
 def _leave_out(plan: Plan, *paths: str) -> None:
-    """Enter what never was as if it had been left out: what stands on it is complete."""
+    """Enter files that never existed as if they had been left out: what depends on them is complete."""
     for path in paths:
         artifact = plan.artifacts[path]
         last = max(artifact.count - 1, 0)
@@ -148,7 +148,7 @@ def _embed(plan: Plan, model: str, embeddings: np.ndarray) -> None:
 
 
 def ship(whole: Path, root: Path) -> Path:
-    """Write into ``root`` what is shipped of the run ``whole``: no embeddings, and of a corpus that is not here."""
+    """Write into ``root`` what ships of the run ``whole``: no embeddings, and a corpus that is not here."""
     shutil.copytree(whole, root, dirs_exist_ok=True)
     store = Store(root)
     store.leave_out(*(name for name in store.names() if layout.is_embeddings_path(name)))
@@ -159,7 +159,7 @@ def ship(whole: Path, root: Path) -> Path:
 
 
 def complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """``samples`` with invented columns of what is measured on pictures."""
+    """Return ``samples`` with invented columns instead of those measured on pictures."""
     rng = np.random.default_rng(seed)
     n, identity = len(samples), (samples["transform"] == "identity").to_numpy()
     ssim = np.where(identity, 1.0, rng.uniform(0.3, 1.0, n))
@@ -175,7 +175,8 @@ def complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
 def _predict(
     samples: pd.DataFrame, recipe: Recipe, task_name: str, skill: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Right with the probability ``skill`` (less where unseen); else a neighbor in the list of classes."""
+    """Return predictions that are right with the probability ``skill`` (less where unseen), else a neighbor in the
+    list."""
     task = make_task(task_name, samples, load_transforms(recipe))
     rows = np.flatnonzero(task.takes_part)
     truth, seen = task.truth[rows], task.seen[rows]
@@ -196,7 +197,7 @@ def _predict(
 
 
 def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """An invented map: a cluster for each transformation."""
+    """Return an invented map: a cluster for each transformation."""
     names = sorted(samples["transform"].unique())
     centers = rng.normal(0, 6, (len(names), 2))
     points = centers[pd.Categorical(samples["transform"], names).codes] + rng.normal(0, 0.8, (len(samples), 2))
@@ -206,7 +207,7 @@ def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def neighbors_on(points: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """The table of neighbors of embeddings that are the places of a map."""
+    """Return the table of neighbors of embeddings that are the places of a map."""
     return neighbor_table(LazyRows((points[["x", "y"]].to_numpy(np.float32),)), samples)
 
 
@@ -216,7 +217,7 @@ def _fits(model: str, task: str) -> pd.DataFrame:
 
 
 def _probe(classes: tuple[str, ...], dim: int, rng: np.random.Generator) -> LinearProbe:
-    """A probe that answers at random, and always the same."""
+    """Return a probe that answers at random, but always the same."""
     return LinearProbe(
         classes=classes,
         weight=rng.normal(0, 0.1, (len(classes), dim)).astype(np.float32),

@@ -1,4 +1,4 @@
-"""A visitor without a browser: requests as anybody could send them, and messages of the websocket as a page sends them.
+"""A visitor without a browser: any requests, and messages of the websocket as a page sends them.
 
 What the server sends is read with Streamlit's own description of its messages.
 """
@@ -28,8 +28,6 @@ WAIT_S = 120.0
 
 @dataclass(frozen=True)
 class Answer:
-    """Of the server to a request."""
-
     status: int
     text: str
     headers: dict[str, str]
@@ -38,7 +36,7 @@ class Answer:
 def request(
     address: str, path: str, method: str = "GET", body: Any = None, headers: dict[str, str] | None = None
 ) -> Answer:
-    """What the server at ``address`` answers to ``path``, sent as it stands."""
+    """Return the answer of the server at ``address`` to ``path``, which is sent unchanged."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=WAIT_S)
     try:
         connection.putrequest(method, path, skip_host="Host" in (headers or {}))
@@ -54,13 +52,13 @@ def request(
 
 
 def xsrf(address: str) -> dict[str, str]:
-    """The headers by which the server knows a page of its own."""
+    """Return the headers by which the server recognizes a page of its own."""
     token = request(address, "/_stcore/health").headers["set-cookie"].split("=", 1)[1].split(";")[0]
     return {"X-Xsrftoken": token, "Cookie": f"_streamlit_xsrf={token}"}
 
 
 def multipart(data: bytes, name: str = "picture.png") -> tuple[bytes, dict[str, str]]:
-    """The body of an upload, and its header."""
+    """Return the body of an upload, and its header."""
     boundary = uuid.uuid4().hex
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'
     return head.encode() + data + f"\r\n--{boundary}--\r\n".encode(), {
@@ -76,7 +74,7 @@ def upload(
     headers: dict[str, str] | None = None,
     name: str = "picture.png",
 ) -> Answer:
-    """Sends a picture to the visit ``session``."""
+    """Send a picture to the visit ``session``."""
     body, kind = multipart(data, name)
     path = f"/_stcore/upload_file/{session}/{file or uuid.uuid4()}"
     return request(address, path, "PUT", body, kind | (xsrf(address) if headers is None else headers))
@@ -110,7 +108,7 @@ class Visitor:
     scripts: dict[str, str] = field(default_factory=dict)
 
     def visit(self, page: str = "", *widgets: WidgetState, query: str = "") -> str:
-        """Runs a page, with the states of ``widgets`` as if they had been changed; the words that it shows."""
+        """Run a page, with the states of ``widgets`` as if they had been changed, and return its words."""
         message = BackMsg()
         message.rerun_script.page_script_hash = calc_hash(page) if page else ""
         message.rerun_script.query_string = query
@@ -127,7 +125,7 @@ class Visitor:
         return "\n".join(self.seen)
 
     def read_to_the_end(self) -> None:
-        """Until the server closes the connection, which raises `ConnectionClosed`."""
+        """Read until the server closes the connection, which raises `ConnectionClosed`."""
         for _ in self._messages():
             pass
 
@@ -145,7 +143,7 @@ class Visitor:
             yield message
 
     def _note(self, element: Any) -> None:
-        """The words of an element, and the number by which messages name its widget."""
+        """Record the words of an element, and the number by which messages name its widget."""
         inner = getattr(element, element.WhichOneof("type"))
         if element.WhichOneof("type") == "exception":
             self.exceptions.append(inner.message)
@@ -165,17 +163,15 @@ class Visitor:
 
 
 def clicked(widget: str) -> WidgetState:
-    """A button's message."""
     return WidgetState(id=widget, trigger_value=True)
 
 
 def typed(widget: str, text: str) -> WidgetState:
-    """A text field's message."""
     return WidgetState(id=widget, string_value=text)
 
 
 def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
-    """An upload field's message, which names the files that it holds."""
+    """Return an upload field's message, which names the files that it holds."""
     state = WidgetState(id=widget)
     for file in files:
         state.file_uploader_state_value.uploaded_file_info.add(file_id=file, name=name, size=1)
@@ -186,7 +182,7 @@ def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
 def visiting(
     address: str, headers: dict[str, str] | None = None, origin: str | None = None, page: str = "", query: str = ""
 ) -> Iterator[Visitor]:
-    """A visit to the dashboard at ``address`` that has seen ``page``; ``Host`` may be among the headers."""
+    """Yield a visit to the dashboard at ``address`` that has seen ``page``; ``Host`` may be among the headers."""
     parts = urlsplit(address)
     named = dict(headers or {})
     host = named.pop("Host", parts.netloc)

@@ -31,14 +31,13 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "detector.md"
 DOES = {"learn": "", "choose": "chose on", "calibrate": "was calibrated on", "report": "and is reported on"}
 
 PHOTOGRAPHS = 16
-"""Under way at a time."""
 
 Measured = tuple[np.ndarray, pd.DataFrame]
 """(P, D) features of crops; and one row a picture, whose crops are ``start`` (the whole) to ``stop``."""
 
 
 def share(hits: np.ndarray, photographs: np.ndarray) -> Interval:
-    """The share of ``hits`` (n,) bool, with its interval over photographs."""
+    """Return the share of ``hits`` (n,) bool, with its interval over photographs."""
     truth = np.zeros(len(hits), np.int64)
     return interval(balanced_accuracy(truth, np.where(hits, 0, 1), np.asarray(photographs)), low=0, high=1)
 
@@ -50,13 +49,13 @@ def measured(
     cache: Path | None,
     settings: Sequence[object],
 ) -> Measured:
-    """Features of what ``views_of`` makes of each photograph.
+    """Return the features of the crops that ``views_of`` makes of each photograph.
 
     Args:
         rows: of ``corpus``.
-        views_of: (picture, row) -> crops, and what the table holds of them.
-        cache: the folder where it is stored; None: nowhere.
-        settings: whatever decides what ``views_of`` makes.
+        views_of: (picture, row) -> crops, and their rows in the table.
+        cache: the folder where they are stored; None: nowhere.
+        settings: everything that decides the result of ``views_of``.
     """
     ids = digest(rows["image_id"].tolist())
     name = digest([corpus.fingerprint, ids, list(map(str, settings)), revisions.VERDICTS])[:16]
@@ -91,7 +90,7 @@ def publish_about(predictor: Predictor, module: str, text: str, write: bool) -> 
 
 
 def about(predictor: Predictor) -> str:
-    """Which run's detector the numbers are of."""
+    """Return a sentence on whose detector the numbers are of."""
     photographs = predictor.store.read_table(VERDICT_PHOTOGRAPHS)
     counts = photographs[photographs["first"]].groupby("role")["base_id"].nunique()
     parts = [f"{does} {counts.get(role, 0):,}".strip() for role, does in DOES.items()]

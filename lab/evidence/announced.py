@@ -75,7 +75,7 @@ class Measured:
 
     @property
     def factors(self) -> tuple[float, float]:
-        """By how many times they differ, on the clock and in processor time; 1 or more."""
+        """Factors by which they differ, on the clock and in processor time; 1 or more."""
         first, second = (max(one / other, other / one) for one, other in zip(self.announced, self.took, strict=True))
         return first, second
 
@@ -131,7 +131,6 @@ def main(asked: Sequence[str]) -> None:
 
 
 def _write(names: Sequence[str], name: str, measured: Measured) -> None:
-    """Put one row into the page; the others stay."""
     cells = []
     for announced, took, factor in zip(measured.announced, measured.took, measured.factors, strict=True):
         cells += [f"{announced:.0f} s", f"{took:.0f} s", f"{factor:.2f}"]

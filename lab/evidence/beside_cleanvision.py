@@ -54,7 +54,7 @@ WAYS: dict[str, tuple[Callable[[Image, float], Image], tuple[float, ...], str, s
 
 
 def make_folder(corpus_name: str, folder: Path) -> None:
-    """Files ``ALTERATION-STRENGTH-PHOTOGRAPH.png``."""
+    """Write files ``ALTERATION-STRENGTH-PHOTOGRAPH.png``."""
     corpus = open_corpus(corpus_name)
     ids = corpus.rows.loc[(corpus.rows["split"] == "test") & corpus.rows["color"], "image_id"][:PHOTOGRAPHS]
     for i, image_id in enumerate(ids):
@@ -74,7 +74,7 @@ def issues_of(folder: Path) -> dict[str, list[str]]:
 
 
 def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
-    """Shares of the files of each alteration and strength."""
+    """Return the shares of the files of each alteration and strength."""
     parts = verdicts["path"].str.split("-", expand=True)
     rows = verdicts.assign(way=parts[0], strength=parts[1], issues=verdicts["path"].map(issues))
     lines = ["| alteration | strength | CleanVision: that issue | detector: altered | of these, group right |"]

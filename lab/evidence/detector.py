@@ -32,7 +32,7 @@ from probing_core.run.layout import scored_views_path
 
 LEVELS = (0.05, 0.01)
 MIN_PHOTOGRAPHS = 90
-"""Photographs of a source that is shown by itself."""
+"""Fewest photographs of a source that gets its own row."""
 
 MIN_FOR_INTERVAL = 6
 
@@ -40,7 +40,7 @@ POOLED = "other sources"
 
 
 def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]:
-    """Lines of the table of realized errors."""
+    """Return the lines of the table of realized errors."""
     untouched = _as_they_are(rows[rows["role"] == "report"], size)
     if untouched.empty:
         return []
@@ -58,7 +58,8 @@ def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]
 
 
 def errors_by_own(rows: pd.DataFrame) -> list[str]:
-    """Lines of the table of realized errors at 5 % where a source's own photographs calibrate, as with ``--clean``."""
+    """Return the lines of the table of realized errors at 5 % where a source's own photographs calibrate, as with
+    ``--clean``."""
     color = _as_they_are(rows[~rows["no_color"]], "view")
     lines = []
     for name, mine in color.groupby(color["image_id"].str.partition("/")[0], sort=True):
@@ -75,19 +76,18 @@ def _as_they_are(rows: pd.DataFrame, size: str) -> pd.DataFrame:
 
 
 def _sources(rows: pd.DataFrame) -> pd.Series:
-    """(N,) the source of each photograph; small ones are pooled."""
+    """Return (N,) the source of each photograph; small ones are pooled."""
     source = rows["image_id"].str.partition("/")[0]
     return source.where(source.map(source.value_counts()) >= MIN_PHOTOGRAPHS, POOLED)
 
 
 def _realized(rows: pd.DataFrame) -> list[str]:
-    """A cell for each level."""
     photographs = rows["base_id"].to_numpy()
     return [_percent(share(alarms(rows["p"].to_numpy(), level), photographs)) for level in LEVELS]
 
 
 def powers(rows: pd.DataFrame, calibration: Calibration) -> list[str]:
-    """Lines of the table of power by group."""
+    """Return the lines of the table of power by group."""
     by_size = {size: power_of(rows, calibration, LEVELS[0], size) for size in ("view", "large")}
     shown = {size: power for size, power in by_size.items() if power is not None}
     groups = list(dict.fromkeys(group for power in shown.values() for group in power.by_group))

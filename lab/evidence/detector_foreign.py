@@ -43,7 +43,8 @@ PICTURES = 8
 
 
 def verdicts_on(predictor: Predictor, made: dict[str, Image], size: str) -> pd.DataFrame:
-    """One row a picture: ``photograph``, ``operation``, ``group``, ``size``, ``alarms``, ``found`` (the group)."""
+    """Return one row per picture: ``photograph``, ``operation``, ``group``, ``size``, ``alarms``, ``found`` (the
+    group)."""
     names = list(made)
 
     def look(mine: list[str]) -> list[tuple]:
@@ -74,7 +75,7 @@ def judged(predictor: Predictor, library: str, batch: dict[str, Image], size: st
 
 
 def photographs(name: str, view: int | None, count: int | None) -> Iterator[dict[str, Image]]:
-    """Batches of pictures of the split ``test`` by id; reduced to ``view`` pixels if that is given."""
+    """Yield batches of pictures of the split ``test`` by id; reduced to ``view`` pixels if given."""
     corpus = open_corpus(name)
     ids = list(corpus.rows.loc[corpus.rows["split"] == "test", "image_id"][:count])
     for start in range(0, len(ids), BATCH):
@@ -83,7 +84,7 @@ def photographs(name: str, view: int | None, count: int | None) -> Iterator[dict
 
 
 def table(rows: pd.DataFrame) -> str:
-    """By operation, as Markdown; groups and operations weigh the same in the means."""
+    """Return the table by operation, as Markdown; groups and operations weigh the same in the means."""
     lines = ["| operation | group | called altered | group right among those |", "| --- | --- | --- | --- |"]
     untouched = rows[(rows["group"] == "identity") & ~rows["no_color"]]
     right = (~untouched["alarms"]).to_numpy()

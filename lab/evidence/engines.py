@@ -55,7 +55,7 @@ def main(asked: Sequence[str]) -> None:
 
 
 def _row(name: str, precision: str, count: int) -> str:
-    """Images a second of every engine, and over PyTorch's."""
+    """Return the images per second of every engine, and those relative to PyTorch's."""
     ours, eager = (load_embedder(name, device="cpu", precision=precision) for _ in range(2))
     assert isinstance(ours, NetworkEmbedder)
     assert isinstance(eager, NetworkEmbedder)

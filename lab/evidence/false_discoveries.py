@@ -34,7 +34,7 @@ from probing_core.transforms.base import Image, Transform
 CLEAN, UNTOUCHED, ALTERED, REDRAWS, RATE = 500, 2000, 100, 200, 0.1
 
 MAX_ALTERED = 150
-"""Photographs that are altered as well, each in every group twice."""
+"""Photographs that are also altered, each in every group twice."""
 
 
 def scores_of(detector: Detector, recipe: Recipe, corpus: Corpus, cache: Path | None) -> pd.DataFrame:
@@ -76,7 +76,8 @@ def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recip
 
 
 def simulate(table: pd.DataFrame, redraws: int = REDRAWS, seed: int = 0) -> pd.DataFrame:
-    """One row a redraw: ``rate``, the share of finds that are false, and ``power``, that of altered ones found."""
+    """Return one row per redraw: ``rate``, the share of finds that are false, and ``power``, that of altered ones
+    found."""
     rng = np.random.default_rng(seed)
     untouched = (table["group"] == "identity").to_numpy()
     score, base = table["score"].to_numpy(), table["base_id"].to_numpy()

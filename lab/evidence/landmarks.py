@@ -58,7 +58,6 @@ def main() -> None:
 
 
 def _scores(points: np.ndarray, queries: np.ndarray, near: np.ndarray, transforms: np.ndarray) -> dict[str, np.ndarray]:
-    """Each score of each query."""
     found = nearest_points(points, queries, WIDER)
     shares = {
         f"near_{k}": np.array([np.isin(a, b).mean() for a, b in zip(near, found[:, :k], strict=True)])

@@ -38,7 +38,7 @@ SPLITS = ("val", "calibrate", "test")
 
 
 def crops_of(recipe: Recipe, corpus: Corpus, cache: Path | None) -> Measured:
-    """All crops of every large picture, untouched and (except those that calibrate) altered."""
+    """Return all crops of every large picture, untouched and (except those that calibrate) altered."""
     rows = corpus.rows[corpus.rows["split"].isin(SPLITS)]
     rows = rows.assign(corpus=0, first=False, role=rows["split"].map(ROLES), altered=rows["split"] != "calibrate")
     transforms = [t for t in load_transforms(recipe) if not t.far]
@@ -51,7 +51,7 @@ def crops_of(recipe: Recipe, corpus: Corpus, cache: Path | None) -> Measured:
 
 
 def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-    """Name of a way -> (N,) score of each picture of ``table``."""
+    """Yield name of a way -> (N,) score of each picture of ``table``."""
     logs = detector.log_probabilities(X).astype(np.float64)
     groups = np.asarray(detector.groups)
     identity = np.flatnonzero(groups == "identity")[0]
@@ -76,7 +76,7 @@ def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tup
 
 
 def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
-    """Group -> area under the curve of altered against untouched pictures of ``val``."""
+    """Return group -> area under the curve of altered against untouched pictures of ``val``."""
     mine = ((table["split"] == "val") & ~table["no_color"]).to_numpy()
     group = table["group"].to_numpy()
     untouched = score[mine & (group == "identity")]
@@ -90,8 +90,8 @@ def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
 
 
 def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataFrame, way: str) -> str:
-    """Error on untouched pictures of ``test`` and power there: by ``way``, calibrated on ``calibrate``; and by the
-    whole alone, calibrated on the run's photographs at the view's size."""
+    """Return error on untouched pictures of ``test`` and power there: by ``way``, calibrated on ``calibrate``; and
+    by the whole alone, calibrated on the run's photographs at the view's size."""
     by_view = calibration_of(at_view)
     calibrating = ((table["split"] == "calibrate") & ~table["no_color"]).to_numpy()
     untouched = ((table["split"] == "test") & (table["group"] == "identity") & ~table["no_color"]).to_numpy()

@@ -63,26 +63,26 @@ def table_of(run: Run, queries: int = QUERIES) -> str:
 
 
 def _anything(count: int, queries: np.ndarray) -> np.ndarray:
-    """Return neighbors that are drawn at random, none of which is the query itself: (Q, 15)."""
+    """Return neighbors drawn at random, none of which is the query itself: (Q, 15)."""
     drawn = np.random.default_rng(1).integers(0, count - 1, (len(queries), NEIGHBORS))
     return drawn + (drawn >= queries[:, None])
 
 
 def nearest_embeddings(X: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """The ``k`` rows of ``X`` (N, D) nearest to each of ``queries`` (Q,), by the cosine as on maps: (Q, k)."""
+    """Return the ``k`` rows of ``X`` (N, D) nearest to each of ``queries`` (Q,), by the cosine as on maps: (Q, k)."""
     rows = unit(X - X.mean(axis=0), np.float32)
     return nearest(rows, rows[queries], k, apart=(np.arange(len(rows)), queries))[0]
 
 
 def nearest_points(points: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """The ``k`` points of a map (N, 2) nearest to each of ``queries`` (Q,): (Q, k)."""
+    """Return the ``k`` points of a map (N, 2) nearest to each of ``queries`` (Q,): (Q, k)."""
     found = cKDTree(points).query(points[queries], k + 1)[1]
-    # Others may lie on the query, and be found before it or in place of it.
+    # Others may be at the place of the query, and be found before it or instead of it.
     return np.stack([near[near != query][:k] for near, query in zip(found, queries, strict=True)])
 
 
 def shares_among(near: np.ndarray, queries: np.ndarray, labels: dict[str, np.ndarray]) -> dict[str, float]:
-    """The share of neighbors, ``near`` (Q, k), with the label of their query."""
+    """Return the share of neighbors, ``near`` (Q, k), with the label of their query."""
     return {name: float((of[near] == of[queries][:, None]).mean()) for name, of in labels.items()}
 
 

@@ -49,14 +49,13 @@ def main(names: Sequence[str]) -> None:
 
 
 def networks() -> list[str]:
-    """The bundled models that compute in a precision of their own, and every encoder of the zoo that is there."""
+    """Return the bundled models that compute in a precision of their own, and every encoder of the zoo that is here."""
     zoo = [s.name for s in list_specs() if s.name.startswith("zoo/") and s.check().available]
     names = dict.fromkeys((*bundled(), *zoo))
     return [name for name in names if find_spec(name).family != "baseline" or name == "baseline/random-vit"]
 
 
 def made() -> tuple[list[Image], pd.DataFrame]:
-    """The transformed pictures, and their rows."""
     corpus = open_corpus("photos")
     recipe = Recipe(
         corpus=corpus.name,
@@ -71,7 +70,6 @@ def made() -> tuple[list[Image], pd.DataFrame]:
 
 
 def cells_of(name: str, pictures: Sequence[Image], samples: pd.DataFrame) -> str:
-    """The cells of a model's row."""
     full, half = (_embed(name, precision, pictures) for precision in ("float32", "bfloat16"))
     cosine = (full * half).sum(1) / np.linalg.norm(full, axis=1) / np.linalg.norm(half, axis=1)
     exact, rounded = (_accuracy(X, samples) for X in (full, half))
@@ -88,7 +86,7 @@ def _embed(name: str, precision: str, pictures: Sequence[Image]) -> np.ndarray:
 
 
 def _accuracy(X: np.ndarray, samples: pd.DataFrame) -> Interval:
-    """Balanced accuracy of the fine task, each photograph predicted by a probe that never saw it."""
+    """Return the balanced accuracy of the fine task, each photograph predicted by a probe that never saw it."""
     classes, y = np.unique(samples["transform"], return_inverse=True)
     photographs = samples["base_id"].to_numpy()
     groups = assign_groups(photographs.tolist(), 0, MAX_FOLDS)

@@ -30,7 +30,7 @@ def name_of_theirs(transform: Transform) -> str:
 
 
 def changed(transform: Transform, picture: Image, severity: int, name: str) -> Image:
-    """``picture`` at ``severity``; geometric ones read mirrored pixels beyond its edges, as theirs do."""
+    """Return ``picture`` at ``severity``; geometric ones read mirrored pixels beyond its edges, as theirs do."""
     rng = generator(0, name, transform.name)
     if transform.warp is None:
         return transform.apply(picture, severity, rng)
@@ -39,12 +39,12 @@ def changed(transform: Transform, picture: Image, severity: int, name: str) -> I
 
 
 def difference(one: Image, other: Image) -> float:
-    """The mean absolute difference of two pictures, of 255."""
+    """Return the mean absolute difference of two pictures, of 255."""
     return float(cv2.norm(one, other, cv2.NORM_L1) / one.size)
 
 
 def squares() -> dict[str, Image]:
-    """The middle of each packaged photograph, `SIDE` pixels."""
+    """Return the middle of each packaged photograph, `SIDE` pixels."""
     made = {}
     for name, picture in PhotosCorpus().photographs():
         height, width = picture.shape[:2]
@@ -56,7 +56,7 @@ def squares() -> dict[str, Image]:
 
 
 def theirs(pictures: dict[str, Image], operations: list[str]) -> dict[str, Image]:
-    """``picture|operation|severity`` -> what the library makes."""
+    """Return ``picture|operation|severity`` -> the library's result."""
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "pictures.npz", Path(folder) / "made.npz"
         np.savez(source, **pictures)  # type: ignore[arg-type]
@@ -65,7 +65,6 @@ def theirs(pictures: dict[str, Image], operations: list[str]) -> dict[str, Image
 
 
 def table() -> str:
-    """The comparison as Markdown."""
     pictures, transforms = squares(), TRANSFORMS
     found = theirs(pictures, [name_of_theirs(t) for t in transforms])
     lines = [

@@ -22,7 +22,7 @@ from probing_core.run.layout import table_path
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
 MARK = "<!-- generated: python -m lab.evidence.remade -->"
 LIMIT = 0.3
-"""Points up to which a score that is made elsewhere is taken for the same."""
+"""Largest difference in points of scores made elsewhere that count as the same."""
 
 SAME = 1e-10
 """Points that are no difference: sums of floats in another order."""

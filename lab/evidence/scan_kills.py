@@ -33,7 +33,8 @@ POLL_S = 0.2
 
 
 def make_folder(folder: Path, count: int) -> Path:
-    """``count`` pictures in folders of 1,000, every third one blurred; cut at random from the packaged photographs."""
+    """Make ``count`` pictures in folders of 1,000, every third one blurred, cut at random from the packaged
+    photographs."""
     rng = np.random.default_rng(0)
     corpus, blur = open_corpus("photos"), resolve("gaussian-blur")
     photographs = [corpus.load(image_id) for image_id in corpus.rows["image_id"].iloc[::10]]
@@ -58,7 +59,7 @@ def scan_process(folder: Path, out: Path, run: Path) -> subprocess.Popen[bytes]:
 
 
 def left_alone(folder: Path, out: Path, run: Path) -> tuple[float, float]:
-    """(seconds, MB at the peak) of a scan."""
+    """Return (seconds, MB at the peak) of a scan."""
     start = time.monotonic()
     process = scan_process(folder, out, run)
     _, status, used = os.wait4(process.pid, 0)
@@ -69,7 +70,7 @@ def left_alone(folder: Path, out: Path, run: Path) -> tuple[float, float]:
 
 
 def killed(folder: Path, out: Path, run: Path, kills: int, pictures: int) -> list[int]:
-    """Scans, killed ``kills`` times; how many pictures were done at each kill."""
+    """Scan, with ``kills`` kills; return how many pictures were done at each kill."""
     moments = [pictures * (i + 1) // (kills + 1) for i in range(kills)]
     done = []
     for moment in moments:
@@ -84,7 +85,7 @@ def killed(folder: Path, out: Path, run: Path, kills: int, pictures: int) -> lis
 
 
 def contents(out: Path) -> dict[str, str]:
-    """File -> digest; links in the page lead from another folder and are left out."""
+    """Return file -> digest, without links in the page, which lead from another folder."""
     found = {}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out)

@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def trial(name: str, objective: str, pictures: Pictures, corpus: Corpus, flops: float, seed: int) -> dict[str, Any]:
-    """One training, or none for `UNTRAINED`, and its scores."""
+    """Return the scores of one training, or of none for `UNTRAINED`."""
     vit, facts = CANDIDATES[name].init(seed), {"seen": 0, "seconds": 0}
     if objective != UNTRAINED:
         vit, facts = train(name, load_recipe(objective), pictures, flops, seed)
@@ -106,7 +106,7 @@ def trial(name: str, objective: str, pictures: Pictures, corpus: Corpus, flops: 
 def train(
     name: str, recipe: PretrainingRecipe, pictures: Pictures, flops: float, seed: int
 ) -> tuple[VisionTransformer, dict[str, int]]:
-    """The encoder after as many steps as ``flops`` allow."""
+    """Return the encoder after as many steps as ``flops`` allow."""
     objective = build(recipe, pictures.rows, seed)
     objective.encoder = CANDIDATES[name].init(seed)
     cpu = torch.device("cpu")
@@ -124,7 +124,7 @@ def train(
 
 
 def whole_pictures(pictures: Pictures) -> Iterator[Tensor]:
-    """Batches of the centers of whole pictures, as an encoder receives them."""
+    """Yield batches of the centers of whole pictures, as an encoder receives them."""
     order = np.random.default_rng(0).permutation(len(pictures.rows))[:STATISTICS]
     for first in range(0, len(order), BATCH):
         pixels = pictures.pixels[np.sort(order[first : first + BATCH])][:, :, 8:136, 8:136]
@@ -141,8 +141,8 @@ def forward_gflop(vit: VisionTransformer) -> float:
 
 
 def speed(vit: VisionTransformer, repeats: int = 5) -> float:
-    """Pictures embedded in a second of processor time: what other work takes from the machine counts less than in
-    seconds of the clock."""
+    """Return the pictures embedded per second of processor time, which other work of the machine changes less than
+    the clock."""
     batch = torch.zeros(64, 3, 128, 128).contiguous(memory_format=torch.channels_last)
     vit.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     taken = []

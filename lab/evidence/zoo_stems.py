@@ -68,7 +68,7 @@ class ConvStem(nn.Module):
         return self.project(x.reshape(*patches.shape[:2], -1))
 
     def _across(self, images: Tensor, visible: Tensor | None) -> Tensor:
-        """Hidden patches are zero before each convolution, so that none of them reaches a visible token."""
+        """Apply the convolutions with hidden patches set to zero before each, so that none reaches a visible token."""
         x = images.contiguous(memory_format=torch.channels_last)
         mask = None
         if visible is not None:
@@ -89,7 +89,7 @@ def _enlarged(mask: Tensor | None, x: Tensor) -> Tensor | None:
 
 
 def _at(tokens: Tensor, visible: Tensor | None) -> Tensor:
-    """``tokens`` (N, 64, D) at the positions ``visible`` (N, K); all of them without."""
+    """Return ``tokens`` (N, 64, D) at the positions ``visible`` (N, K), or all of them."""
     return tokens if visible is None else get_at_index(tokens, visible)
 
 
@@ -106,13 +106,6 @@ class LinearPatch(nn.Module):
 
 @dataclass(frozen=True)
 class Candidate:
-    """An encoder that is tried.
-
-    Attributes:
-        description: a row's head.
-        init: seed -> the network.
-    """
-
     description: str
     init: Callable[[int], VisionTransformer]
 
@@ -150,7 +143,7 @@ CANDIDATES = {
 
 @torch.no_grad()
 def estimate_statistics(vit: VisionTransformer, batches: list[Tensor]) -> None:
-    """Batch normalization's statistics anew, from whole pictures (N, 3, 128, 128) each; their plain mean."""
+    """Estimate batch normalization's statistics again, from whole pictures (N, 3, 128, 128) each; their plain mean."""
     norms = [module for module in vit.modules() if isinstance(module, nn.BatchNorm2d)]
     vit.eval()
     for norm in norms:

@@ -1,6 +1,6 @@
 """The gate: whether a trained encoder knows more about content, and about transforms, than the same network untrained.
 
-Of transforms it is the fine task of a run (which of the bank's transforms a picture underwent), over few photographs: a
+Transforms are the fine task of a run (which of the bank's transforms a picture underwent), over few photographs: a
 linear probe learns from photographs of the split ``train`` and is scored on those of ``val``.
 """
 
@@ -28,7 +28,7 @@ from probing_core.run.recipe import Recipe
 from probing_core.transforms import bank
 
 PHOTOGRAPHS = {"train": 240, "val": 150}
-"""Photographs of a split at most; each undergoes every transform once."""
+"""Most photographs of a split; each undergoes every transform once."""
 
 CHOOSING = 4
 """Every fourth photograph of ``train`` chooses the penalty; the others are learned from."""
@@ -43,8 +43,8 @@ class FineGate:
 
     Attributes:
         trained: of the encoder, with a 95 % interval over photographs.
-        untrained: of the same network with random weights, one value a seed.
-        classes: number of transforms, identity among them.
+        untrained: of the same network with random weights, one value per seed.
+        classes: number of transforms, including identity.
     """
 
     trained: Interval
@@ -53,7 +53,6 @@ class FineGate:
 
     @property
     def reference(self) -> float:
-        """Mean of the untrained encoders."""
         return float(np.mean(self.untrained))
 
     @property

@@ -39,10 +39,9 @@ ENCODER_FILE = "encoder.safetensors"
 """File that a finished training leaves in its folder."""
 
 KEPT_FOLDER = "kept"
-"""Folder in which a training keeps the encoder as it was at earlier steps."""
+"""Folder in which a training keeps encoders of earlier steps."""
 
 SAVE_EVERY = 20
-"""Steps between two checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ def kept_steps(steps: int, keep: int) -> tuple[int, ...]:
 
 
 def kept_path(out: Path, step: int) -> Path:
-    """Return where the training in ``out`` keeps the encoder of ``step``; the names sort by step."""
+    """Return the path of the encoder of ``step`` kept by the training in ``out``; the names sort by step."""
     return out / KEPT_FOLDER / f"step-{step:06d}.safetensors"
 
 
@@ -241,7 +240,7 @@ def export(objective: Objective, facts: Facts, step: int | None = None) -> bytes
     else:
         stated |= {"step": step}
     half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
-    # One entry alone: safetensors writes several in an order that changes from call to call.
+    # A single entry: safetensors writes several in an order that changes from call to call.
     return save(half, {"facts": json.dumps(stated, sort_keys=True)})
 
 
@@ -313,7 +312,7 @@ def _save(path: Path, step: int, objective: Objective, optimizer: torch.optim.Op
 
 
 def _resume(path: Path, objective: Objective, optimizer: torch.optim.Optimizer, device: torch.device) -> int:
-    """Load the last checkpoint, if there is one, and return the step to go on with."""
+    """Load the last checkpoint, if there is one, and return the step to continue with."""
     if not path.exists():
         return 0
     state = torch.load(path, map_location=device, weights_only=True)

@@ -48,7 +48,6 @@ class PretrainingRecipe:
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Return the names of all recipes, sorted."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 

@@ -57,7 +57,7 @@ def run(
 
 
 def build(recipe: PretrainingRecipe, rows: pd.DataFrame, seed: int) -> Objective:
-    """Build the objective of ``recipe`` with fresh weights; the global random state stays as it was."""
+    """Build the objective of ``recipe`` with fresh weights; the global random state is restored."""
     if recipe.objective not in OBJECTIVES:
         raise BadConfig(
             f"The recipe '{recipe.name}' names the objective '{recipe.objective}'; there are: {', '.join(OBJECTIVES)}."

@@ -41,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README, RESULTS = "README.md", "docs/results.md"
 NOTEBOOKS = [ROOT / "docs" / "how-to" / name for name in ("encoder.ipynb", "training.ipynb")]
 TIMEOUT_S = 300
-"""For a cell of a notebook."""
+"""For one cell of a notebook."""
 
 BEGIN = "<!-- generated: make docs -->"
 REPEAT = "<!-- generated: make docs, what to repeat -->"
@@ -117,7 +117,8 @@ def executed(path: Path) -> NotebookNode:
 
 
 def headline(run: Store) -> str:
-    """The result that the README names: how well each objective's encoder, and pixel statistics, know the fine task."""
+    """Return the result that the README names: how well each objective's encoder, and pixel statistics, know the
+    fine task."""
     scores = run.read_table(layout.SCORES)
     rows = scores[
         (scores[["probe", "task", "subset", "measure"]] == ["linear", "fine", "all", "balanced-accuracy"]).all(axis=1)
@@ -176,8 +177,8 @@ def code(name: str) -> str:
 
 
 def style_table(run: Store) -> str:
-    """A Markdown table of how much of the styles is called style, and how much noise, over the three rotations, as
-    `STYLES` divides them."""
+    """Return a Markdown table of how much of the styles is called style, and how much noise, over the three
+    rotations, as `STYLES` divides them."""
     transforms = run.read_table(layout.SAMPLES, columns=["sample", "transform"]).set_index("sample")["transform"]
     six = [name for names in encoders_of("zoo").values() for name in names]
     lines = [f"| model | {' | '.join(STYLES)} |", "| --- |" + " --- |" * len(STYLES)]
@@ -194,8 +195,8 @@ def style_table(run: Store) -> str:
 
 
 def score_table(run: Store) -> str:
-    """A Markdown table of a run's main scores, best model first and below it the same with other seeds, with 95 %
-    intervals; notes on scores stand below."""
+    """Return a Markdown table of a run's main scores, best model first, with the same model of other seeds below it,
+    with 95 % intervals; notes on scores are below."""
     scores = Run.open(run.root).scores
     cells: dict[str, dict[str, str]] = {}
     order: dict[str, float] = {}
@@ -222,8 +223,8 @@ def score_table(run: Store) -> str:
 
 
 def claims_list(run: Store) -> str:
-    """The claims with the results of their tests and what they rest on, as a numbered list for each set of encoders;
-    single contrasts are on the page Leaderboard."""
+    """Return the claims with the results of their tests and their evidence, as a numbered list for each set of
+    encoders; single contrasts are on the page Leaderboard."""
     parts = []
     for tested in claims_by_set(run.read_table(layout.CLAIMS)):
         lines = [
@@ -235,7 +236,6 @@ def claims_list(run: Store) -> str:
 
 
 def ablations_list(run: Store) -> str:
-    """What the ablations are worth, a line each."""
     rows = run.read_table(layout.ABLATIONS).dropna(subset=["p"])
     lines = [
         f"- `{r.first}` less `{r.second}`, {r.score}: {100 * r.effect:+.1f} points ({100 * r.low:.1f} to "
@@ -246,7 +246,8 @@ def ablations_list(run: Store) -> str:
 
 
 def layers_list(run: Run) -> str:
-    """Which layer of each network tells most, chosen on the val split, beside its last one, as a Markdown table."""
+    """Return a Markdown table of the layer of each network that tells most, chosen on the val split, and its last
+    one."""
     every = summaries.layers(run)
     every = every[every["base"].isin(with_place(every["base"]))]
     rows = every.set_index(["base", "task", "layer"])

@@ -26,7 +26,6 @@ def file_table(rows: tuple[Row, ...] = TABLE.rows) -> str:
 
 
 def shown(path: str) -> str:
-    """Return ``path`` of a row as the page writes it."""
     return f"`{path.replace('{model}', '<slug>').replace('{task}', '<task>')}`"
 
 

@@ -34,13 +34,13 @@ class Fresh:
     env: dict[str, str]
 
     def call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """What a command of the environment printed, and how it ended."""
+        """Call a command of the environment and return its output and status."""
         command = [str(self.programs / program), *arguments]
         return subprocess.run(command, cwd=self.empty, env=self.env, capture_output=True, text=True, check=False)
 
     @contextlib.contextmanager
     def demo(self) -> Iterator[str]:
-        """The address at which ``probing demo`` answers; its background process is ended as well.
+        """Yield the address at which ``probing demo`` answers; its background process is ended as well.
 
         Raises:
             RuntimeError: it ended, or nothing answers.
@@ -66,7 +66,7 @@ class Fresh:
 
 
 def install(wheel: Path, folder: Path) -> Fresh:
-    """Installs ``wheel`` into a new environment within ``folder``."""
+    """Install ``wheel`` into a new environment within ``folder``."""
     venv.create(folder / "venv", with_pip=True)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]

@@ -12,7 +12,6 @@ BEGIN = "<!-- generated: python -m lab.scripts.glossary_docs -->"
 
 
 def glossary_table() -> str:
-    """Return the glossary as a Markdown table."""
     rows = [f"| {word} | {text} | {', '.join(REPLACES.get(word, ()))} |" for word, text in GLOSSARY.items()]
     return "\n".join(["| word | meaning | in place of |", "| --- | --- | --- |", *rows])
 

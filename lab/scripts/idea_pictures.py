@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def transformations() -> Image.Image:
-    """A photograph untouched and under `SHOWN`, each at its strongest, with names."""
+    """Draw a photograph untouched and under `SHOWN`, each at its strongest, with names."""
     corpus = open_corpus("photos")
     source = prepare_source(corpus.load("chelsea/00"), SIDE)
     tiles = []
@@ -66,7 +66,7 @@ def transformations() -> Image.Image:
 
 
 def protocol() -> str:
-    """Boxes from the photograph to the answer."""
+    """Draw boxes from the photograph to the answer."""
     steps = (
         ("photograph", "one of thousands"),
         ("transformation", "one of 31"),
@@ -88,7 +88,7 @@ def protocol() -> str:
 
 
 def rotations() -> str:
-    """Groups by rotations: which member is tested unseen."""
+    """Draw groups by rotations: which member is tested unseen."""
     groups = [group for group in GROUPS if group != "identity"][:4]
     parts, width, height = [], 132, 30
     for rotation in range(3):
@@ -137,7 +137,7 @@ def _svg(width: int, height: int, parts: list[str], top: int = 0) -> str:
 
 
 def substance(run: Run) -> str:
-    """Content accuracy against transformation accuracy of every model, as an SVG."""
+    """Draw content accuracy against transformation accuracy of every model, as an SVG."""
 
     def score(task: str, subset: str) -> pd.Series:
         rows = run.scores.query("task == @task and subset == @subset and measure == 'balanced-accuracy'")

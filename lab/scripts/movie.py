@@ -36,7 +36,7 @@ class Shot:
 
 
 def scroll(page: Any) -> Iterator[None]:
-    """The page, and then what is below."""
+    """Show the page, and then what is below."""
     yield
     for _ in range(2):
         page.mouse.move(WIDTH * 0.6, HEIGHT * 0.6)
@@ -46,7 +46,7 @@ def scroll(page: Any) -> Iterator[None]:
 
 
 def strengths(page: Any) -> Iterator[None]:
-    """The transformation, weaker and stronger."""
+    """Show the transformation, weaker and stronger."""
     yield
     slider = page.get_by_role("slider", name=re.compile("^Strength")).first
     for key in ("Home", *["PageUp"] * 3, "End"):
@@ -56,7 +56,7 @@ def strengths(page: Any) -> Iterator[None]:
 
 
 def explore(page: Any) -> Iterator[None]:
-    """A cell, everything, a lasso, and what the second model alone gets right of it."""
+    """Select a cell, everything, a lasso, and what only the second model gets right of it."""
     yield
     page.keyboard.press("Escape")
     yield

@@ -84,7 +84,7 @@ def main() -> None:
 
 @contextmanager
 def step(what: str, how: str) -> Iterator[None]:
-    """Prints the row of a step; processor seconds are those of the commands that have ended in it."""
+    """Print the row of a step; processor seconds are those of the commands that have ended in it."""
     began, busy, why = time.monotonic(), _processor_s(), ""
     try:
         yield
@@ -99,7 +99,7 @@ def _processor_s() -> float:
 
 
 def prepare(fresh: Fresh) -> None:
-    """What a newcomer has: a picture, a folder of pictures and a checkpoint of a model."""
+    """Prepare what a newcomer has: a picture, a folder of pictures and a checkpoint of a model."""
     for code in (PICTURE, FOLDER, CHECKPOINT):
         done = fresh.call("python", "-c", code)
         if done.returncode:
@@ -107,7 +107,7 @@ def prepare(fresh: Fresh) -> None:
 
 
 def on_the_page(fresh: Fresh) -> None:
-    """The demo in a browser: served, a first sentence, a picture dropped in, the demo run complete."""
+    """Try the demo in a browser: served, a first sentence, a picture dropped in, the demo run complete."""
     began = time.monotonic()
     with ExitStack() as serving:
         with step("the demo answers", SERVE):

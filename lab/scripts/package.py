@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def build(dist: Path) -> Path:
-    """Builds the source distribution into ``dist``, and from it the wheel; returns the wheel."""
+    """Build the source distribution into ``dist``, and from it the wheel; return the wheel."""
     subprocess.run([sys.executable, "-m", "build", "--outdir", str(dist), str(ROOT)], check=True)
     newest = [max(dist.glob(kind), key=lambda p: p.stat().st_mtime) for kind in ("*.tar.gz", "*.whl")]
     for path in newest:
@@ -57,7 +57,7 @@ def build(dist: Path) -> Path:
 
 
 def check_contents(wheel: Path) -> None:
-    """The wheel holds the packages, the weights with their terms, and the settings of the dashboard."""
+    """Check that the wheel holds the packages, the weights with their terms, and the settings of the dashboard."""
     with zipfile.ZipFile(wheel) as archive:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
         metadata = next(archive.read(name).decode() for name in sizes if name.endswith(".dist-info/METADATA"))
@@ -82,7 +82,7 @@ def check_contents(wheel: Path) -> None:
 
 
 def try_wheel(wheel: Path, folder: Path) -> None:
-    """Installs ``wheel`` into a fresh environment within ``folder`` and calls its commands from an empty folder."""
+    """Install ``wheel`` into a fresh environment within ``folder`` and call its commands from an empty folder."""
     started = time.monotonic()
     fresh = install(wheel, folder)
     taken = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file())
@@ -116,7 +116,7 @@ def try_wheel(wheel: Path, folder: Path) -> None:
 
 
 def open_page(address: str) -> None:
-    """Opens the first page in a browser, where there is one, and waits for its heading."""
+    """Open the first page in a browser, where there is one, and wait for its heading."""
     if not CHROMIUM:
         print("no Chromium here: the first page was not opened in a browser")
         return
@@ -130,7 +130,7 @@ def open_page(address: str) -> None:
 
 
 def expect(holds: bool, what: str, why: str = "") -> None:
-    """Ends with an error unless ``what`` holds."""
+    """End with an error unless ``what`` holds."""
     if not holds:
         raise SystemExit(f"error: it does not hold that {what}.\n{why}")
     print(f"ok: {what}")

@@ -1,9 +1,10 @@
 """Ships a run as ``data/reference``: what a page, a claim or a model that joins reads of it.
 
 Embeddings stay behind, and the predictions that scores alone are made of; of second trainings (``zoo/mae@seed=1``),
-whose weights do not ship in the package, what serves live predictions, too. All nearest pictures would take the wheel
-over the hundred megabytes of an index: they ship in the reading *what was done* alone, of encoders that no other stands
-for. The second map of these others stays behind, and the views that calibrate baselines that know little.
+whose weights do not ship in the package, what serves live predictions, too. All of the rest would take the wheel over
+the hundred megabytes of an index: nearest pictures ship in the reading *what was done* alone, of encoders that no other
+represents. The second map of these others, the maps of hashes and the views that calibrate weak baselines and variants
+stay behind.
 No file is edited, but that ``run.toml`` names corpora without the folders of this machine, which are hints where they
 lie.
 
@@ -31,16 +32,21 @@ from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.stages import plan_of
 from probing_core.run.store import COMPLETED, Store, completed_on, note_event
 
-MAX_BYTES = 49_000_000
+MAX_BYTES = 47_000_000
 
 SCORED_ALONE = (ORACLE, OTHER_PROBES)
-"""Tables of predictions that nothing reads but the scores that are made of them."""
+"""Tables of predictions that are read for their scores only."""
 
 KNOWING = ("baseline/handcrafted",)
-"""Baselines from which much is known of what was done."""
+"""Baselines that know much of what was done."""
 
 VARIANTS = ("zoo/simclr-matched", "zoo/clip-plain", "zoo/align-plain")
 """Encoders of the zoo that differ from another in one thing."""
+
+BLOCK = "timm:tf_efficientnet_lite0@layer=4"
+"""A block of a network that is there as a whole."""
+
+HASHES = ("baseline/dhash", "baseline/phash")
 
 MAPS = "project"
 """Stage that draws maps."""
@@ -73,8 +79,11 @@ def ship(run: Store, out: Path) -> int:
     models = list(plan.scope.entries)
     weak = [name for name in models if name.startswith(BASELINE) and name not in KNOWING]
     nearest = {layout.neighbors_path(name, EVERYTHING) for name in models}
-    nearest |= {layout.neighbors_path(name, DONE) for name in models if name.startswith((BASELINE, *VARIANTS))}
-    less = {layout.map_path(name, EVERYTHING) for name in (*weak, *VARIANTS)} | set(map(layout.scored_views_path, weak))
+    others = [name for name in models if name.startswith((*VARIANTS, BLOCK))]
+    nearest |= {layout.neighbors_path(name, DONE) for name in models if name.startswith(BASELINE) or name in others}
+    less = {layout.map_path(name, EVERYTHING) for name in (*weak, *others)}
+    less |= {layout.map_path(name, DONE) for name in HASHES}
+    less |= {layout.scored_views_path(name) for name in (*weak, *VARIANTS)}
     left_out = [
         name
         for name in run.names()
@@ -114,13 +123,13 @@ def ship(run: Store, out: Path) -> int:
 
 
 def is_second_training(model: str) -> bool:
-    """Return whether a model is an encoder of the zoo with another seed, which says how much trainings differ."""
+    """Return whether a model is an encoder of the zoo with another seed, which shows how much trainings differ."""
     parsed = parse(model)
     return parsed.model.startswith("zoo/") and "seed" in parsed.options
 
 
 def _at_home(corpus: str) -> str:
-    """Return the name of a corpus without the folder that it lies in."""
+    """Return the name of a corpus without its folder."""
     kind, colon, place = corpus.partition(":")
     return f"{kind}{colon}{place.rpartition('/')[2]}"
 

@@ -124,12 +124,12 @@ def _walk(address: str, tally: Tally, name: str, uploads: int) -> None:
                     _upload(address, visitor, page, uploads)
                     tally.uploads.append(time.perf_counter() - started)
                     tally.errors += _complaints(address, visitor, f"{name}, /{page} with pictures")
-    except Exception as error:  # the boundary of a session: the others go on, and the report tells
+    except Exception as error:  # the boundary of a session: the others go on, and the report has the error
         tally.errors.append(f"{name}: {type(error).__name__}: {error}")
 
 
 def _complaints(address: str, visitor: Visitor, where: str) -> list[str]:
-    """What is wrong with the page that the visitor sees, its pictures included."""
+    """Return what is wrong with the page that the visitor sees, including its pictures."""
     answers = {picture: request(address, picture).status for picture in visitor.pictures if picture.startswith("/")}
     failed = [f"{status} for {picture}" for picture, status in answers.items() if status != 200]
     complaints = [f"{where}: {what}" for what in (*visitor.exceptions, *visitor.alarms, *failed)]

@@ -35,7 +35,7 @@ from probing_core.run.atomic import write_atomically
 from probing_core.transforms.view import source_side
 
 COLLECTION = "caltech101"
-"""The value of the column ``source`` of Caltech-101 in the corpus, and the first part of its ids."""
+"""Value of the column ``source`` of Caltech-101 in the corpus, and the first part of its ids."""
 
 SOURCE = "Caltech 101 (Li, Andreeto, Ranzato and Perona, 2022), CaltechDATA, https://doi.org/10.22002/D1.20086"
 LICENSE = "CC BY 4.0, https://data.caltech.edu/records/mzrjq-6wc02"
@@ -332,7 +332,7 @@ def encoded(table: pa.Table) -> bytes:
         row_group_size=max(len(table), 1),
         compression={name: "none" if name == "image" else "zstd" for name in table.column_names},
         use_dictionary=text,
-        write_statistics=text,  # of pictures they would be two pictures more
+        write_statistics=text,  # statistics of pictures would contain two pictures more
         store_schema=False,
     )
     return sink.getvalue().to_pybytes()

@@ -43,7 +43,7 @@ def _table(transforms: tuple[Transform, ...]) -> str:
 
 
 def cells(transform: Transform) -> list[str]:
-    """A row's cells that stand in the catalog, all but the measured two."""
+    """Return the cells of a row that are in the catalog, all but the measured two."""
     return [
         transform.group,
         transform.name,
@@ -60,7 +60,8 @@ def cells(transform: Transform) -> list[str]:
 
 
 def measured(transform: Transform) -> tuple[float, float]:
-    """Median perceptual distance and visible share, over packaged images at random strengths, as a run draws them."""
+    """Return median perceptual distance and visible share, over packaged images at random strengths, as a run draws
+    them."""
     # The arbitrary-style network takes a tenth of a second an image: one image a photograph.
     step = 4 if transform.name.startswith("style-arbitrary") else 1
     described = []

@@ -1,4 +1,4 @@
-"""The look that an encoder holds, measured in seconds between two steps of its training."""
+"""The look that an encoder holds, measured within seconds between two steps of its training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 LEARN, HELD_OUT = 60, 40
-"""Photographs: an interval of the fine task is then about 5 points wide, and a call embeds 3,700 views."""
+"""Photographs: the interval of the fine task is then about 5 points wide, and a call embeds 3,700 views."""
 
 BATCH = 64
 
@@ -43,7 +43,6 @@ class Look:
     """What an encoder holds at one step.
 
     Attributes:
-        step: of the training.
         scores: one row a score, as in `LookProbe.history`.
         seconds: that the measurement took.
     """
@@ -80,23 +79,22 @@ class Look:
 
 
 class LookProbe:
-    """Measures between the steps of a training what its encoder holds besides what is in the picture.
+    """Measures between the steps of a training what its encoder holds in addition to what is in the picture.
 
     A frozen set of views, photographs under every transformation, is made once; a call embeds it, fits linear
-    discriminant analysis in closed form on some photographs and scores it on others. Its numbers compare with each
-    other, over the steps of a training and between trainings, and are no substitute for those of a run, whose probes
-    learn from more.
+    discriminant analysis in closed form on some photographs and scores it on others. Its numbers can be compared over
+    the steps of a training and between trainings, but not with those of a run, whose probes learn from more.
 
     Args:
-        images: as in `probing_core.score`; the photographs that ship, if not given. The splits ``train`` and ``val``
+        images: as in `probing_core.score`; by default the photographs that ship. The splits ``train`` and ``val``
             are read, ``test`` never; without splits, the photographs are split.
         labels: as in `probing_core.score`.
-        learn: photographs under every transformation that are learned from; fewer where there are fewer.
-        held_out: those that are measured on, likewise. All others serve the content, untouched.
+        learn: number of photographs to learn from, under every transformation.
+        held_out: number of photographs to measure on, likewise. All others serve the content, untouched.
         view: pixels of the side of the views.
         transforms: names, or sets as in ``--transforms``.
         seed: of every random draw.
-        progress: what the making of the views reports to; a bar, if not given, where somebody would see it.
+        progress: receives the progress of making the views; by default a bar in terminals and notebooks.
 
     Attributes:
         history: one row a step and score: ``step``, ``name`` (``fine``, ``group:blur`` and so on, ``content``,
@@ -143,7 +141,7 @@ class LookProbe:
 
     @property
     def views(self) -> FrozenViews:
-        """The views that are embedded, and what each is."""
+        """The views that are embedded, with what is known of each."""
         return self._views
 
     def measure(
@@ -154,18 +152,18 @@ class LookProbe:
         preprocessing: Preprocessing | None = None,
         module: torch.nn.Module | None = None,
     ) -> Look:
-        """Measure what ``encode`` holds at ``step``, and enter it into `history`; a step that is there is replaced.
+        """Measure what ``encode`` holds at ``step``, and enter it into `history`, in place of an earlier entry for this
+        step.
 
         The training is not disturbed (see `undisturbed`).
 
         Args:
-            encode: one of two. A function: list of N arrays (view, view, 3) ``uint8`` -> (N, D), an array or a tensor
-                on any device. Or a `torch.nn.Module`, or a method of one: tensor (N, 3, H, W) ``float32`` on the
-                device of the module -> tensor (N, D); its input is the views in [0, 1], or what ``preprocessing``
-                makes of them.
+            encode: a function: list of N arrays (view, view, 3) ``uint8`` -> (N, D), an array or a tensor on any
+                device. Or a `torch.nn.Module`, or a method of one: tensor (N, 3, H, W) ``float32`` on the device of the
+                module -> tensor (N, D); its input is the views in [0, 1], or what ``preprocessing`` makes of them.
             step: of the training, 0 or more.
             preprocessing: of a module: size, mean, deviation.
-            module: that a function calls, so that its mode can be put back.
+            module: called by a function ``encode``, so that its mode can be restored.
 
         Raises:
             BadArray: the embeddings have another shape than (N, D), or hold values that are not finite.
@@ -202,8 +200,8 @@ class LookProbe:
 
 @contextmanager
 def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
-    """Leave no trace in a training: ``modules`` are in ``eval`` mode, and no gradient is recorded; afterwards the mode
-    of every submodule and the random states of Python, NumPy and PyTorch (processor and CUDA) are restored."""
+    """Leave no trace in a training: within, ``modules`` are in ``eval`` mode and no gradient is recorded; afterwards
+    the mode of every submodule and the random states of Python, NumPy and PyTorch (processor and CUDA) are restored."""
     python, numpy_ = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global state, to put it back
     torch = sys.modules.get("torch")
     modes = [(part, part.training) for module in modules for part in module.modules()]
@@ -212,7 +210,7 @@ def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
             yield
             return
         devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-        # Not inference mode: a tensor that a module keeps for later, such as a table of positions, would be unfit for
+        # Not inference mode: a tensor that a module keeps for later, such as a table of positions, would be unusable in
         # training.
         with torch.random.fork_rng(devices=devices), torch.no_grad():
             for module in modules:

@@ -1,4 +1,4 @@
-"""Whether two pipelines give the same embeddings of the golden pictures, and if not, how far they are apart."""
+"""Compares the embeddings that two pipelines give of the golden pictures."""
 
 from __future__ import annotations
 
@@ -27,22 +27,20 @@ from probing_core.run.progress import SILENT, Progress
 from probing_core.transforms import Transform, bank, generator
 
 TOLERANCE = 0.01
-"""Shift up to which embeddings are alike."""
+"""Largest shift of embeddings that are alike."""
 
 FAINT = ("color", "tone", "blur", "noise", "codec")
-"""Groups of transformations whose weakest a pipeline may make by accident."""
+"""Groups of transformations whose weakest a pipeline may apply by accident."""
 
 LIST = "pictures.csv"
-"""The list of the golden pictures, in their folder; vectors come back in its order."""
+"""File in the folder of the golden pictures that lists them; vectors are returned in its order."""
 
 VECTORS = ".npy"
-"""Ending of a file of vectors."""
 
 PATHS = "paths"
 """Name of the parameter of a function that decodes the files itself."""
 
 Pipeline = str | Path | np.ndarray | LoadedEmbedder | Callable[[Sequence[Any]], np.ndarray]
-"""What `parity` compares."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +157,7 @@ def parity(
             f"{second.vectors.shape[1]}: embeddings of different models or layers, which no distance compares."
         )
     kinds = np.array([picture.kind for picture in pictures])
-    # Unit and scale come from a pipeline that separates photographs and, where possible, can be called.
+    # Unit and scale come from a pipeline that distinguishes photographs and, if possible, can be called.
     known = min(sides, key=lambda side: (not _distances(side.vectors, kinds).any(), side.embed is None))
     gaps = _distances(known.vectors, kinds)
     if not gaps.any():
@@ -187,7 +185,7 @@ def parity(
 
 
 def _distances(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Return the distances between the embeddings of each two photographs that are finite and not all zeros."""
+    """Return the distances between every two photographs, of those whose embeddings are finite and not all zeros."""
     usable = np.isfinite(vectors).all(1) & vectors.any(1)
     mine = vectors[usable & (kinds == PHOTOGRAPH)].astype(np.float64)
     return np.linalg.norm(mine[:, None] - mine[None], axis=-1)[np.triu_indices(len(mine), 1)]
@@ -226,7 +224,7 @@ Embed = Callable[[Sequence[Image]], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One of the two pipelines: its embeddings (N, D) of the golden pictures, and how it is called, if it can be."""
+    """One of the two pipelines: its embeddings (N, D) of the golden pictures, and how to call it, if possible."""
 
     name: str
     vectors: np.ndarray
@@ -234,10 +232,10 @@ class _Side:
 
 
 def write_golden(folder: Path) -> int:
-    """Write the golden pictures and their list into ``folder``, for a pipeline that lives elsewhere.
+    """Write the golden pictures and their list into ``folder``, for a pipeline that runs elsewhere.
 
     Returns:
-        How many they are.
+        The number of pictures.
 
     Raises:
         BadConfig: the folder holds something else.
@@ -254,7 +252,6 @@ def write_golden(folder: Path) -> int:
 
 
 def _opened(pipeline: Any, other: Any, load: Callable[[str], LoadedEmbedder], notes: list[str]) -> Any:
-    """Return what ``pipeline`` names: an embedder, or vectors; anything but a name as it is."""
     if not isinstance(pipeline, str | Path):
         return pipeline
     text = str(pipeline)

@@ -46,7 +46,8 @@ TASKS = ("fine", "group")
 class Answer:
     """What one model answers about one picture: whether it was altered, and if so, how.
 
-    The prior, the share of such pictures that are altered, is an argument: another one needs no other forward pass.
+    The prior, the share of altered pictures among such pictures, is an argument: another prior needs no new forward
+    pass.
 
     Attributes:
         prediction: the probabilities behind the answer.
@@ -72,7 +73,7 @@ class Answer:
     def classes(self, task: str = "fine") -> list[dict[str, Any]]:
         """Return what was done if the picture was altered: ``class``, ``group``, ``probability``, most probable first.
 
-        The probabilities sum to 1, and identity is not among them.
+        The probabilities sum to 1; identity is left out.
         """
         found = self.prediction
         probabilities = found.probabilities
@@ -103,10 +104,10 @@ class Answer:
 
 
 class Predictor:
-    """Answers with the models of one run; loads each when it is first needed. Several threads may ask.
+    """Answers with the models of one run; loads each when it is first needed. Threads may share it.
 
     Args:
-        run: an opened `probing_core.Run`, or the directory of one, which is opened; by default the reference run.
+        run: an opened `probing_core.Run`, or the directory of one; by default the reference run.
         device: as in `load_embedder`.
         precision: likewise.
         level: of the detector's verdicts: the share of untouched pictures that may be called altered.
@@ -135,12 +136,12 @@ class Predictor:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models that can predict live."""
+        """Names of the models that can predict."""
         return tuple(self._entries)
 
     @property
     def has_detector(self) -> bool:
-        """Whether the run has a detector of alterations; it answers under the name `DETECTOR`, before all models."""
+        """Whether the run has a detector of alterations, which answers under the name `DETECTOR`, before all models."""
         return self.store.has(DETECTOR_FILE)
 
     def predict(
@@ -154,7 +155,7 @@ class Predictor:
     ) -> list[dict[str, Any]]:
         """Return one row for each image and model, as ``probing predict --json`` prints them.
 
-        A row has ``image``, ``model``, ``task``, ``crops`` (``direct``: the picture as it is; ``combined``: reduced,
+        A row has ``image``, ``model``, ``task``, ``crops`` (``direct``: the picture unchanged; ``combined``: reduced,
         and as tiles), ``altered`` (the probability that it was), ``answer`` (altered, rather altered, cannot tell,
         rather untouched, untouched) and ``classes``: a list of ``class``, ``group`` and ``probability`` given that the
         picture was altered, most probable first, which sum to 1. The detector's row also has ``verdict``, the fields
@@ -163,9 +164,9 @@ class Predictor:
         Args:
             images: of any sizes, (H, W, 3) ``uint8``, or (H, W) if they are gray.
             task: ``fine`` or ``group``.
-            models: names; the detector and all models of the run if not given.
-            names: of the images; their positions if not given.
-            prior: share of such pictures that are altered.
+            models: names; by default the detector and all models of the run.
+            names: of the images; by default their positions.
+            prior: share of altered pictures among such pictures.
 
         Raises:
             BadConfig: there is no such task, or the prior is not between 0 and 1.
@@ -182,14 +183,14 @@ class Predictor:
         ]
 
     def cut(self, images: Sequence[Image]) -> list[PictureCrops]:
-        """Return what models receive for each image: the whole as a view of the run, and of a large one its tiles."""
+        """Return what models receive for each image: the whole as a view of the run, and the tiles of a large one."""
         return [cut(as_image(image), self.recipe.view) for image in images]
 
     def ask(self, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
-        """Return what ``model``, or the detector, answers about each picture; all crops are embedded together.
+        """Return the answers of ``model``, or of the detector, about each picture; all crops are embedded together.
 
         Raises:
-            BadRun: the run has no detector, or the model is not what it was when its probe was trained.
+            BadRun: the run has no detector, or the model has changed since its probe was trained.
         """
         if model == DETECTOR:
             judge, found = self.judge(), detect(self.detector(), crops)
@@ -218,7 +219,7 @@ class Predictor:
             return self._detector
 
     def judge(self) -> Judge:
-        """Return what turns predictions of the detector into verdicts."""
+        """Return the judge that turns predictions of the detector into verdicts."""
         with self._reading:
             if self._judge is None:
                 has = has_scored_views(self.store, DETECTOR)
@@ -227,7 +228,7 @@ class Predictor:
             return self._judge
 
     def prepare(self, model: str) -> None:
-        """Load what the first answer of ``model`` needs, unless it is loaded."""
+        """Load what the first answer of ``model`` needs."""
         if model == DETECTOR:
             self.judge()
             self.detector()
@@ -243,7 +244,6 @@ class Predictor:
             return self._probes[model]
 
     def _chosen(self, models: Sequence[str] | str | None) -> tuple[str, ...]:
-        """Return the names to ask, the detector first."""
         if not models:
             return (*([DETECTOR] if self.has_detector else []), *self.models)
         named = [models] if isinstance(models, str) else list(models)
@@ -269,11 +269,11 @@ def predict(
 
     Args:
         images: one picture or several: arrays (H, W, 3) ``uint8``, pictures of Pillow, tensors (C, H, W) or paths.
-        run: an opened run, or the directory of one; the reference run if not given.
+        run: an opened run, or the directory of one; by default the reference run.
         task: ``fine`` or ``group``.
-        models: names; the detector and all models of the run if not given.
-        names: of the images, in the column ``image``; paths, or positions, if not given.
-        prior: share of such pictures that are altered.
+        models: names; by default the detector and all models of the run.
+        names: of the images, in the column ``image``; by default paths, or positions.
+        prior: share of altered pictures among such pictures.
         device: as in `load_embedder`.
 
     Returns:
@@ -294,7 +294,7 @@ def predict(
 
 
 _last: dict[tuple[Path, str, str], Predictor] = {}
-"""What the last call of `predict` has asked, by the run as it was then, and the device."""
+"""The predictor of the last call of `predict`, by the run as it was then, and the device."""
 
 
 def _predictor(run: Run, device: str) -> Predictor:

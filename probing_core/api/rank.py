@@ -1,5 +1,4 @@
-"""The place of a model among those of a run that is only read, and a quick look at it on photographs that are not
-tested."""
+"""The place of a model among those of a run, which is only read, and a quick look without the tested photographs."""
 
 from __future__ import annotations
 
@@ -37,12 +36,12 @@ EXPLAINED = (
 )
 
 NAMED = 3
-"""Groups of transforms that are named where a model sees more, and where it sees less."""
+"""Largest number of groups of transforms named where a model sees more, and where it sees less."""
 
 QUICK_PHOTOGRAPHS = 300
 
 YARDSTICKS = ("timm:tf_efficientnet_lite0", "baseline/random-vit", "baseline/handcrafted")
-"""Models that `quick_board` embeds again beside the one that is asked about: they take minutes."""
+"""Models that `quick_board` embeds again for comparison; they take minutes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +49,11 @@ class Ranking:
     """The place of a model among those of a run; it prints itself.
 
     Attributes:
-        model: its name.
         board: the table of `place_among`.
-        groups: ``group``, ``recall``, ``recall_other`` and ``difference`` to the best other model; empty of a quick
+        groups: ``group``, ``recall``, ``recall_other`` and ``difference`` to the best other model; empty for a quick
             look.
-        ranked: how many of the user's models were ranked on these test photographs so far; 0 of a quick look.
-        path: the run that was made; None of a quick look.
+        ranked: number of the user's models ranked on these test photographs so far; 0 for a quick look.
+        path: the run that was made; None for a quick look.
     """
 
     model: str
@@ -66,13 +64,11 @@ class Ranking:
 
     @property
     def best_other(self) -> str:
-        """The best model besides this one."""
         others = self._others
         return str(others.loc[has_place(others), "model"].iloc[0])
 
     @property
     def row(self) -> dict[str, Any]:
-        """What ``--json`` prints of it."""
         mine, others = self._mine, self._others
         others = others.assign(place=others["place"].astype(object).where(has_place(others), None))
         return {
@@ -171,17 +167,17 @@ def rank(
     precision: str = "auto",
     progress: Progress | None = None,
 ) -> list[Ranking]:
-    """Place a model among those of a run, which is read and not written; a second call goes on, or computes nothing.
+    """Place a model among those of a run, which is only read; another call continues, or computes nothing.
 
     Args:
         model: as in ``probing run --models``; a pattern stands for several checkpoints.
-        base: the run; the reference run if not given.
-        corpus: the photographs of the base, where they lie elsewhere now.
-        out: where the run goes that is made; ``rank-MODEL`` beside the user's runs if not given.
-        quick: whether it is only looked at on few photographs that are not tested, see `quick_board`; no run is made.
+        base: by default the reference run.
+        corpus: the photographs of the base, if they have moved.
+        out: folder for the new run; by default ``rank-MODEL`` among the user's runs.
+        quick: look at few photographs only, none of them tested (see `quick_board`), and make no run.
         device: as in `load_embedder`.
         precision: likewise.
-        progress: what the work reports to; the terminal if not given.
+        progress: receives the progress; by default it is shown in the terminal.
 
     Returns:
         One for each model, and for each of its layers where all were asked for.
@@ -201,7 +197,7 @@ def rank(
     progress = terminal(out) if progress is None else progress
     asked = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)
     if not (out / RECIPE).is_file():
-        photographs_of(opened, corpus)  # where they are not here, it says so best
+        photographs_of(opened, corpus)  # its message is the best if they are not here
         _say_what_it_takes(asked, out, progress)
     with final_report(progress):
         run(out, asked, progress=progress)
@@ -226,7 +222,7 @@ def photographs_of(base: Run, name: str | None = None) -> Corpus:
     """Open the photographs of a run.
 
     Args:
-        name: of the corpus, where it lies elsewhere now.
+        name: of the corpus, if it has moved.
 
     Raises:
         BadRun: they are not on this machine, or have changed.
@@ -247,11 +243,11 @@ def photographs_of(base: Run, name: str | None = None) -> Corpus:
 def quick_board(
     base: Run, model: str, corpus: Corpus, device: str = "auto", progress: bool | Progress | None = SILENT
 ) -> pd.DataFrame:
-    """Return the place of a model among `YARDSTICKS` of a run, on few of its photographs, none of which is tested in
-    the run: probes learn from those of train, and those of val are predicted.
+    """Return the place of a model among `YARDSTICKS`, on few photographs of a run: probes learn from its split train,
+    and its split val is predicted. Nothing that the run tests is read.
 
-    The run's own models are embedded again, by probes of the same photographs, since a run that ships has neither
-    embeddings nor predictions of val. Everything is kept as `score` keeps it.
+    The yardsticks are embedded again, with probes of the same photographs, since a run that ships has neither
+    embeddings nor predictions of val. Results are cached as in `score`.
 
     Returns:
         The table of `place_among`.

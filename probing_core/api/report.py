@@ -22,9 +22,9 @@ def write_report(
     """Write the leaderboard, the claims and the explorer of ``run`` as one HTML file.
 
     Args:
-        run: its directory; the reference run, which ships, if None.
+        run: its directory; by default the reference run, which ships.
         models, pictures: as in `write_shared_file`.
-        progress: is told first how many photographs of which license the file takes with it.
+        progress: receives first how many photographs of which license are in the file.
 
     Raises:
         BadConfig: ``out`` is not called .html.

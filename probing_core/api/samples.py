@@ -23,16 +23,15 @@ from probing_core.transforms.base import Image
 from probing_core.transforms.view import prepare_source
 
 SOURCES_KEPT = 64
-"""Prepared sources in memory."""
 
 ANY = "any"
-"""In place of the model of a recipe that no model has joined."""
+"""Takes the place of the model in a recipe that has none yet."""
 
 
 class Samples(Sequence[Image]):
     """Transformed images in a fixed order, each made when it is asked for: (view, view, 3) ``uint8``.
 
-    ``len(samples)``, ``samples[i]`` and iterating are what a loader of data needs; iterating makes several at a time.
+    It has the methods that a data loader needs; iterating makes several at a time.
 
     Args:
         recipe: what is made of ``corpus``.
@@ -46,8 +45,7 @@ class Samples(Sequence[Image]):
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row a sample: ``image_id``, ``base_id`` (the photograph), ``label``, ``split``, ``transform``, ``group``,
-        ``repetition``, ``draw``.
-        """
+        ``repetition``, ``draw``."""
         return self._plan.rows().drop(columns="sample")
 
     @cached_property
@@ -95,9 +93,9 @@ def samples(
 
     Args:
         images: as in `score`.
-        labels: of the content of ``images``, where they are a list or a data set; those of the data set if not given.
+        labels: of the content of ``images``, where they are a list or a data set; by default the data set's own.
         transforms: names, or sets as in ``--transforms``.
-        limit: number of images, drawn evenly over photographs; all if not given.
+        limit: number of images, drawn evenly over photographs; by default all.
         view: pixels of the side of the views.
         seed: of every random draw.
 
@@ -119,8 +117,8 @@ def samples(
 
 
 def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
-    """Return the corpus that `score` and `samples` take ``images`` for: a corpus as it is, the reference run's where
-    none is given, a folder or the name of a corpus, or pictures and data sets in memory.
+    """Return ``images`` of `score` and `samples` as a corpus: a corpus unchanged, by default the reference run's, a
+    folder or the name of a corpus, or pictures and data sets in memory.
 
     Raises:
         ProbingError: there is no such corpus, the pictures cannot be read, or labels were given with a folder.

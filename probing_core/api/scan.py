@@ -1,9 +1,8 @@
 """A verdict on every picture of a folder: streaming, resumable, on all cores.
 
-A thread for each core has a file decoded and cut, by a process where there are many files, and judges it; memory holds
-the pictures of as many. What is found goes to disk a chunk at a time: a chunk is the rows of `CHUNK` files in the order
-of their names, a file of a `Store` as those of a run are, so that a killed scan goes on from there, and chunks of other
-files, or of another detector or calibration, are made again. The results are written from the chunks.
+One thread per core has a file decoded and cut (in another process where there are many files) and judges it; memory
+holds one picture per core. Results are saved in chunks of `CHUNK` files in the order of their names, each a file of a
+`Store`: a killed scan resumes, and a chunk is made again if its files, the detector or the calibration changed.
 """
 
 from __future__ import annotations
@@ -54,13 +53,12 @@ from probing_core.run.progress import SILENT, Progress
 from probing_core.run.store import Store, digest, write_atomically
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
-"""Of files that are scanned; whether they are pictures, their content decides."""
+"""Endings of files that are scanned; whether they are pictures is decided by their content."""
 
 VIEWS_OF_FILE = 4
-"""Pictures of a run that a file counts as, when it is decided whether processes decode them."""
+"""Weight of a file, in pictures of a run, in the decision whether processes decode."""
 
 THUMBNAIL = 72
-"""Pixels of the longer side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class File:
 
     Attributes:
         path: absolute.
-        name: relative to the folder, with forward slashes; characters that are no text are replaced.
+        name: relative to the folder, with forward slashes; bytes that are not text are replaced.
         stamp: size and time of the last change, by which a changed file is scanned again.
     """
 
@@ -82,7 +80,7 @@ def find_files(folder: Path, apart: Path) -> list[File]:
     """Find the files under ``folder`` in the order of their names, without hidden ones, links out of it and ``apart``.
 
     Raises:
-        BadConfig: there is no such folder, nothing in it to scan, or a folder in it that cannot be listed.
+        BadConfig: the folder is missing, has nothing to scan, or contains a folder that cannot be listed.
     """
 
     def refuse(error: OSError) -> None:
@@ -99,7 +97,7 @@ def find_files(folder: Path, apart: Path) -> list[File]:
             if name.startswith(".") or path.suffix.lower() not in SUFFIXES or leads_out(path, root):
                 continue
             try:
-                status = path.stat() if path.exists() else path.lstat()  # what a link leads to, unless it is broken
+                status = path.stat() if path.exists() else path.lstat()  # of the target of a link, unless it is broken
             except FileNotFoundError:
                 continue  # it was removed meanwhile
             shown = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
@@ -110,7 +108,7 @@ def find_files(folder: Path, apart: Path) -> list[File]:
 
 
 UNREADABLE = "unreadable"
-"""Instead of a verdict on files that are no picture, or damaged."""
+"""In place of a verdict, for files that are no picture, or damaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +116,8 @@ class Decoded:
     """A file as a process returns it to the detector, which judges it.
 
     Attributes:
-        row: `COLUMNS` except ``q``, and ``thumbnail``, as of a file that cannot be judged.
-        notes: its flags: on how the picture was read, and the flaws that it has.
+        row: `COLUMNS` except ``q``, and ``thumbnail``, for now as those of a file that cannot be judged.
+        notes: flags: notes from reading the picture, and its flaws.
         crops: None where the file cannot be read.
     """
 
@@ -129,7 +127,6 @@ class Decoded:
 
 
 def decode(file: File, view: int) -> Decoded:
-    """Decode one file, and cut it for probes of ``view`` pixels."""
     row = {
         "path": file.name,
         "verdict": UNREADABLE,
@@ -160,7 +157,7 @@ def decode(file: File, view: int) -> Decoded:
 
 
 def flags_of(image: Image, notes: Sequence[str], crops: PictureCrops, no_color: bool) -> list[str]:
-    """Return the flags of a picture, as on the page Try your images, and first what matters to its verdict."""
+    """Return the flags of a picture, as on the page Try your images, those that matter to its verdict first."""
     reduced = as_measured(image)
     flawed = flaws(reduced)
     kinds = {
@@ -174,7 +171,7 @@ def flags_of(image: Image, notes: Sequence[str], crops: PictureCrops, no_color: 
 def examine(
     file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector, judge: Judge
 ) -> dict[str, Any]:
-    """Have one file decoded by ``decoding``, which begins `decode`, and judge it; return its row (see `Decoded`)."""
+    """Have one file decoded by ``decoding``, which starts `decode`, and judge it; return its row (see `Decoded`)."""
     decoded = decoding(file).result()
     row, crops = decoded.row, decoded.crops
     if crops is None:
@@ -197,7 +194,8 @@ def _number(value: float | None) -> float:
 
 
 def score_untouched(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector) -> dict[str, Any]:
-    """Score one file that calibrates, also turned gray; empty where it cannot be read, since it calibrates nothing."""
+    """Score one file that calibrates, also turned gray; empty where it cannot be read, since it then calibrates
+    nothing."""
     decoded = decoding(file).result()
     crops, no_color = decoded.crops, decoded.row["no_color"]
     if crops is None:
@@ -209,11 +207,9 @@ def score_untouched(file: File, decoding: Callable[[File], Future[Decoded]], det
 
 
 CALIBRATING = ("path", "large", "no_color", "whole", "fused", "gray")
-"""Columns of pictures that calibrate."""
 
 
 def small(image: Image) -> Image:
-    """Return the thumbnail of ``image``."""
     share = min(1.0, THUMBNAIL / max(image.shape[:2]))
     height, width = (max(1, round(length * share)) for length in image.shape[:2])
     return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
@@ -226,14 +222,13 @@ class Chunks:
     """The chunks of one list of files.
 
     Args:
-        folder: where they are.
-        settings: digest of everything else that decides what is found.
+        folder: where they are stored.
+        settings: digest of everything else that the results depend on.
     """
 
     def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
         self.settings, self._store = settings, Store(folder)
         self.files = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
-        """Those of each chunk."""
 
     def missing(self) -> list[int]:
         return [i for i in range(len(self.files)) if not self._store.has(_name_of_chunk(i), self._key(i))]
@@ -246,7 +241,7 @@ class Chunks:
             yield self._store.read_table(_name_of_chunk(index), columns)
 
     def remove_others(self) -> None:
-        """Remove chunks beyond the last: the folder held more files before."""
+        """Remove chunks beyond the last: the folder had more files before."""
         expected = {_name_of_chunk(i) for i in range(len(self.files))}
         self._store.remove(*(name for name in self._store.names() if name not in expected))
         self._store.fold()
@@ -301,7 +296,7 @@ COLUMNS = {
 
 
 def rows_with_q(chunks: Chunks, q: np.ndarray | None, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-    """Yield the rows of each chunk, with their ``q`` (n,) of all rows."""
+    """Yield the rows of each chunk, with their part of ``q`` (n,), which is for all rows."""
     start = 0
     for rows in chunks.read(columns):
         mine = np.full(len(rows), np.nan) if q is None else q[start : start + len(rows)]
@@ -310,7 +305,7 @@ def rows_with_q(chunks: Chunks, q: np.ndarray | None, columns: list[str] | None 
 
 
 def promise_of(out: Path) -> str:
-    """Say how far the error rates of the scan in ``out`` hold, in a sentence.
+    """Return a sentence on how far the error rates of the scan in ``out`` hold.
 
     Raises:
         OSError, pyarrow.ArrowException: there is no such table, or it is damaged.
@@ -319,7 +314,7 @@ def promise_of(out: Path) -> str:
 
 
 def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) -> None:
-    """Write `CSV` and `TABLE`; ``promise`` is in the metadata of the second.
+    """Write `CSV` and `TABLE`, with ``promise`` in the metadata of the latter.
 
     Raises:
         BadRun: the disk is full or not writable.
@@ -345,7 +340,7 @@ PAGE = "index.html"
 TEMPLATE = Path(__file__).with_name("scan.html")
 
 MAX_ROWS = 5000
-"""Pictures on the page, the least likely to be untouched first; the tables hold all."""
+"""Largest number of pictures on the page, the least likely to be untouched first; the tables hold all."""
 
 
 def write_page(
@@ -354,8 +349,8 @@ def write_page(
     """Write `PAGE`.
 
     Args:
-        chunks: rows of all files, thumbnails included, a chunk at a time.
-        counts: verdict -> how many files.
+        chunks: rows of all files, with thumbnails, a chunk at a time.
+        counts: verdict -> number of files.
         about: sentences at the top of the page.
     """
     from jinja2 import Environment
@@ -378,7 +373,6 @@ def write_page(
 
 
 def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
-    """Return `MAX_ROWS` rows by p and name, unreadable ones last."""
     records = (record for rows in chunks for record in rows.to_dict("records"))
     return heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or(row["p"], 2.0), row["path"]))
 
@@ -388,7 +382,7 @@ def _or(value: float, other: float) -> float:
 
 
 def verdict_in_words(verdict: str, flags: str) -> str:
-    """Return a verdict for people: of what is perhaps no photograph, that comes first."""
+    """Return a verdict for people, which begins with the doubt whether it is a photograph at all."""
     return f"{PERHAPS_NO_PHOTOGRAPH} ({verdict})" if _is_doubtful(flags) else verdict
 
 
@@ -418,14 +412,14 @@ def _percent(share: float) -> str:
 
 
 MARK = "scan.txt"
-"""The file by which a folder is known as a scan's."""
 
 MIN_FOR_Q = 500
-"""Clean photographs of the user's: with fewer, the smallest p is too large for a folder with few altered pictures."""
+"""Fewest clean photographs of the user for q: with fewer, the smallest p is too large for a folder with few altered
+pictures."""
 
 CHUNKS, CLEAN_CHUNKS = "chunks", "clean"
 WRITTEN = (PAGE, TABLE, CSV, CHUNKS, CLEAN_CHUNKS, MARK, LOG)
-"""All that a scan writes into its folder."""
+"""All files and folders that a scan writes."""
 
 
 @dataclass(frozen=True)
@@ -434,7 +428,7 @@ class Scan:
 
     Attributes:
         counts: verdict -> number of files; ``unreadable`` for files that are no picture.
-        errors: one sentence a file that cannot be read.
+        errors: one sentence for each file that cannot be read.
         promise: how far the error rates hold, in a sentence.
     """
 
@@ -452,18 +446,18 @@ def scan(
     progress: Progress = SILENT,
     threads: int | None = None,
 ) -> Scan:
-    """Write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``; again, it does what is missing.
+    """Write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``; another call resumes.
 
     Args:
         run: whose detector is used.
-        clean: a folder of pictures that are known to be untouched, of the same source as those of ``folder``: they
-            calibrate in place of the run's photographs.
+        clean: a folder of untouched pictures from the same source as those of ``folder``, which calibrate in place of
+            the run's photographs.
         level: share of untouched pictures that may be called altered.
-        threads: files that are worked on at a time; as many as the machine has cores if not given.
+        threads: files that are processed at a time; by default the number of cores.
 
     Raises:
         BadRun: the run has no detector.
-        BadConfig: a folder that cannot be used, or clean pictures too few for the level.
+        BadConfig: a folder cannot be used, or clean pictures are too few for the level.
     """
     if not 0 < level < 1:
         raise BadConfig(f"The level is a share between 0 and 1, as 0.05; got {level}.")
@@ -491,7 +485,7 @@ def scan(
 
 
 def remove_results(out: Path) -> None:
-    """Remove what a scan has written into ``out``, and the folder if nothing else is in it.
+    """Remove what a scan has written into ``out``, and the folder if it is then empty.
 
     Raises:
         BadConfig: ``out`` is no folder of a scan, or something in it cannot be removed.
@@ -506,7 +500,7 @@ def remove_results(out: Path) -> None:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise BadConfig(f"'{out}' could not be removed ({one_line(error)}); remove it by hand.") from error
-    with suppress(OSError):  # something else is in it, and stays
+    with suppress(OSError):  # it holds other files, and stays
         out.rmdir()
 
 
@@ -588,7 +582,7 @@ def _claim(out: Path) -> None:
 
 
 def _refuse_other_folder(out: Path) -> None:
-    """Raise `BadConfig` for a folder that holds something else: none of it may be lost."""
+    """Refuse a folder that holds something else, none of which may be lost."""
     if out.exists() and not out.is_dir():
         raise BadConfig(f"'{out}' is a file; give a folder for the results.")
     if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():

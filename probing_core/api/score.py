@@ -51,10 +51,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 MAX_CACHE_BYTES = 2 * 2**30
-"""Bytes of earlier results that are kept; the oldest go first."""
+"""Bytes of earlier results that are kept; the oldest are removed first."""
 
 MY_ENCODER = "my/encoder"
-"""The name of an encoder that has none, unless another one is given."""
+"""Default name of an encoder that has none."""
 
 
 def score(
@@ -75,8 +75,8 @@ def score(
     cache: bool = True,
     progress: bool | Progress | None = None,
 ) -> Scores:
-    """Return what an encoder knows besides what is in the picture: how well linear probes tell from its embeddings
-    which transformation was applied.
+    """Return what an encoder knows in addition to what is in the picture: how well linear probes tell from its
+    embeddings which transformation was applied.
 
     Args:
         encoder: name of a model, as in ``probing run --models``; a function: images (H, W, 3) ``uint8`` -> (N, D); a
@@ -84,26 +84,26 @@ def score(
             embeddings (N, D) of `samples`, row for row.
         images: a folder; a corpus as in ``--corpus``; a list of arrays (H, W, 3) ``uint8``, pictures of Pillow or
             paths; a data set of torch (items are pictures, or pairs of a picture and its label) or of Hugging Face; or
-            `samples` of any of these. If not given, the photographs that ship.
-        preprocess: what a module receives, a picture of Pillow -> tensor (C, H, W), as the transforms of torchvision,
-            timm and open_clip are. If not given, values from 0 to 1, the shorter side resized to ``view`` (bicubic) and
-            the center cropped.
-        labels: of the content of ``images``, where they are a list or a data set; those of the data set if not given.
-        transforms: names, or sets as in ``--transforms``; the bank if not given.
-        limit: number of images, drawn evenly over photographs; all if not given.
-        view: pixels of the side of the views; 128 if not given.
-        seed: of every random draw; 0 if not given.
+            `samples` of any of these. By default the photographs that ship.
+        preprocess: a picture of Pillow -> tensor (C, H, W) for a module, like the transforms of torchvision, timm and
+            open_clip. By default, values from 0 to 1, the shorter side resized to ``view`` (bicubic) and the center
+            cropped.
+        labels: of the content of ``images``, where they are a list or a data set; by default the data set's own.
+        transforms: names, or sets as in ``--transforms``; by default the bank.
+        limit: number of images, drawn evenly over photographs; by default all.
+        view: pixels of the side of the views; by default 128.
+        seed: of every random draw; by default 0.
         studies: whether the studies of a run are made too (`Scores.run` has their tables).
         maps: whether a map of the embeddings is drawn too.
         name: of an encoder that has none, in the table and in errors.
         device: where a model or a module computes, as in `load_embedder`; ``auto`` leaves a module where it is.
-        batch_size: images of one call of a function or module; 64 if not given.
+        batch_size: images per call of a function or module; by default 64.
         cache: whether the result is kept for the next call: embeddings and predictions, no picture.
-        progress: whether a bar shows how far the work is, if not given, in terminals and notebooks; or what the work
-            reports to.
+        progress: whether a bar is shown, by default in terminals and notebooks; or an object that receives the
+            progress.
 
     Returns:
-        `Scores`, which show themselves in a notebook; their ``table`` has one row a score.
+        `Scores`, which display themselves in a notebook; their ``table`` has one row a score.
 
     Raises:
         ProbingError: the encoder or the images cannot be used; the sentence says how to mend it.
@@ -142,10 +142,10 @@ def _shown(progress: bool | Progress | None) -> Progress:
 def _scores(
     scored: Samples, model: str, known: Any, table: Table, device: str, cache: bool, progress: Progress
 ) -> Scores:
-    """Return the scores of a run that is kept by what it is made of, or made for this once.
+    """Return the scores of a run that is cached by its inputs, or made once and dropped.
 
     Args:
-        known: what distinguishes the model from another one of its name.
+        known: distinguishes the model from others of its name.
     """
     recipe = replace(scored.recipe, models=(model,))
     options = replace(DEFAULTS, device=device)
@@ -182,7 +182,6 @@ NEEDED = (
     layout.scores_path(ANY_MODEL),
     layout.SCORES,
 )
-"""Paths of the files that scores are made from."""
 
 STUDIED = (
     *(layout.series_table(series) for series in (STRENGTH, LAYERS)),
@@ -190,12 +189,11 @@ STUDIED = (
     *(layout.study_path(ANY_MODEL, study.name) for study in STUDIES),
     *(layout.table_path(study.name) for study in STUDIES),
 )
-"""Paths of the files of studies."""
 
 
 def _table(studies: bool, maps: bool) -> Table:
-    """Return the rows of a run that are made: none of live predictions, and without studies no oracle of the content,
-    of which there is one a transformation."""
+    """Return the rows of a run that are made: without live predictions, and without studies also without the oracles
+    of the content, of which there is one for each transformation."""
     wanted = {*NEEDED, *(STUDIED if studies else ()), *((layout.map_path(ANY_MODEL),) if maps else ())}
     kept = TABLE.without(lambda row: row.path not in wanted)
     rows = [without_live(row) for row in kept.rows]
@@ -228,7 +226,7 @@ def _model_of(
         spec, parsed = find_spec(encoder), parse(encoder)
         if "weights" not in parsed.options and not user_path(parsed.model).exists():
             return parsed.full, spec.weights
-        # A file may hold other weights than at the last call.
+        # The file may hold other weights than at the last call.
         return parsed.full, list(load_embedder(encoder).recipes().values())
     if callable(encoder):
         register(from_callable(name, function(encoder), batch_size=batch_size))
@@ -243,7 +241,7 @@ def _model_of(
 
 
 def _function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callable[..., Any]:
-    torch = sys.modules.get("torch")  # who has a module has imported it
+    torch = sys.modules.get("torch")  # whoever has a module has imported it
     if torch is not None and isinstance(encoder, torch.nn.Module):
         return module_function(encoder, preprocess or Preprocessing((view, view)), device)
     if preprocess is not None:
@@ -262,16 +260,16 @@ def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
 
 
 def _used(root: Path, timeout: float = -1) -> FileLock:
-    """Return the lock of whoever uses the result ``root``; a second process that wants it waits for the first."""
+    """Return the lock for using the result ``root``; a second process that wants it waits for the first."""
     locks = root.parent.with_name("scores-in-use")
     locks.mkdir(parents=True, exist_ok=True)
     return FileLock(locks / root.name, timeout=timeout, thread_local=False)
 
 
 def _forget_oldest(place: Path, newest: Path) -> None:
-    """Remove the results that were used longest ago and that nobody uses, until what is kept is small enough.
+    """Remove the results that were used longest ago, until the rest is small enough; those in use stay.
 
-    Other processes write and remove results at the same time: what disappears meanwhile counts as nothing.
+    Other processes write and remove results at the same time: what disappears meanwhile is ignored.
     """
     newest.touch()
     kept = [path for path in place.iterdir() if path != newest]

@@ -1,9 +1,7 @@
-"""How far the answers of models can be trusted: who would notice that a picture was altered, and is what is called 70 %
-right in 70 %?
+"""How far the answers of models can be trusted: who would notice an alteration, and whether 70 % means 70 %.
 
-Two tables of answers are judged: those that a run gives of the photographs that it tested, by probes that had not seen
-them, and those about photographs and alterations of others, which ship with the project
-(``python -m lab.evidence.answers``).
+Two tables of answers are judged: those of a run about the photographs that it tested, by probes that had not seen them,
+and those about photographs and alterations of others, which ship (``python -m lab.evidence.answers``).
 """
 
 from __future__ import annotations
@@ -23,11 +21,11 @@ from probing_core.run.live import read_fitted_noticing, read_noticing
 from probing_core.transforms import resolve
 
 ELSEWHERE = "answers.parquet"
-"""Answers of the models of the reference run about photographs and alterations of others, in the shipped data."""
+"""Answers of the reference run's models about photographs and alterations of others, in the shipped data."""
 
 BINS = 10
 DRAWS = 20
-"""Tables that are drawn where answers are right as often as they say."""
+"""Simulated tables of answers that are exactly calibrated."""
 
 
 class Noticed(NamedTuple):
@@ -35,11 +33,11 @@ class Noticed(NamedTuple):
 
     Attributes:
         kept: share of untouched pictures that are called untouched: altered with a probability of at most one half.
-        found: share of the altered that are not; groups weigh the same.
+        found: share of altered pictures that are not; groups weigh the same.
         accuracy: balanced accuracy, the mean of the two, with its interval over photographs.
-        named: of the altered that are found, the share of which the group is right.
-        error: mean distance between what is said and the share that is so.
-        by_chance: this distance where answers are right as often as they say, of so many pictures.
+        named: share of the found altered pictures whose group is right.
+        error: mean distance between the stated probability and the true share.
+        by_chance: this distance for exactly calibrated answers about as many pictures.
     """
 
     kept: float
@@ -59,7 +57,7 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
         rows = run.predictions(model, "fine", ("base_id", "group", "transform"))
         if "altered" not in rows:
             continue
-        rows = rows[rows["altered"].notna()]  # the others take no part in the task
+        rows = rows[rows["altered"].notna()]  # the others are not part of the task
         named = rows["named"].astype(str)
         groups = {name: resolve(name).group for name in named.unique()}
         columns = {"photograph": rows["base_id"], "operation": rows["transform"], "group": rows["group"]}
@@ -69,8 +67,8 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
 
 
 def as_asked(run: Run, model: str, altered: pd.Series) -> np.ndarray:
-    """Return the probabilities (N,) of the column ``altered`` of a table of predictions by the numbers of live answers,
-    which photographs of ``--calibrate-on`` may have decided since; NaN stays."""
+    """Return the column ``altered`` (N,) of a table of predictions as live answers would state it: photographs of
+    ``--calibrate-on`` may have changed it since. NaN stays."""
     fitted = read_fitted_noticing(run.store, model) or Noticing()
     p = altered.to_numpy(np.float64)
     if not np.isfinite(fitted.temperature):
@@ -80,21 +78,21 @@ def as_asked(run: Run, model: str, altered: pd.Series) -> np.ndarray:
 
 def elsewhere(run: Run) -> pd.DataFrame:
     """Return the answers about photographs and alterations of others, as `held_out`, with ``source`` and ``alarm``; no
-    rows where ``run`` is not the one that was asked."""
+    rows unless ``run`` is the one that gave them."""
     path = data_dir() / ELSEWHERE
     asked = run.path.resolve() == reference_run().resolve()
     return pd.read_parquet(path) if asked and path.exists() else pd.DataFrame()
 
 
 def weights(group: pd.Series) -> np.ndarray:
-    """Return (n,) weights that sum to 1: half to untouched pictures, and of the other half as much to each group."""
+    """Return (n,) weights that sum to 1: half for untouched pictures, and the other half divided equally between
+    groups."""
     in_group = group.map(group.value_counts()).to_numpy()
     changed = group[group != "identity"].nunique()
     return np.where(group == "identity", 1 - PRIOR, PRIOR / max(changed, 1)) / in_group
 
 
 def noticed(rows: pd.DataFrame) -> Noticed:
-    """Return what the answers of one model are worth."""
     is_altered, found = (rows["group"] != "identity").to_numpy(), (rows["altered"] > 0.5).to_numpy()
     weight = weights(rows["group"])
     both: Interval = interval(
@@ -135,8 +133,8 @@ def _error(bins: pd.DataFrame) -> float:
 
 
 def _error_by_chance(rows: pd.DataFrame) -> float:
-    """Return the error of answers that are right as often as they say: as many untouched and altered ones are drawn
-    from those of ``rows``, each as probable as its answer says."""
+    """Return the error of exactly calibrated answers: as many untouched and altered ones are drawn from ``rows``,
+    each with the probability that its answer states."""
     called, weight = rows["altered"].to_numpy(), weights(rows["group"])
     sides = ((1 - called) * weight, called * weight)
     counts = [int((rows["group"] == "identity").sum()), int((rows["group"] != "identity").sum())]

@@ -1,4 +1,4 @@
-"""DataFrames in, Plotly figures out. No streamlit, and nothing of the rest of the project."""
+"""DataFrames in, Plotly figures out, without streamlit and without the rest of the project."""
 
 from __future__ import annotations
 

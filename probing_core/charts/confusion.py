@@ -19,7 +19,7 @@ def confusion_chart(matrix: pd.DataFrame, theme: Theme, axes: tuple[str, str] = 
 
     Args:
         matrix: from `probing_core.results.confusion_matrix`, in percent; NaN cells stay empty.
-        axes: what rows and columns are.
+        axes: titles of rows and columns.
     """
     rows, columns = [str(v) for v in matrix.index], [str(v) for v in matrix.columns]
     across = _names_axis(columns, axes[1]) | {"tickangle": -60, "ticklabeloverflow": "allow", "side": "top"}
@@ -31,7 +31,7 @@ def confusion_chart(matrix: pd.DataFrame, theme: Theme, axes: tuple[str, str] = 
     cells = heatmap(values, theme, 1, hover, customdata=named, hoverongaps=True)
     texts = [[_cell(v) for v in row] for row in cells["z"]]
     size = 9 if len(columns) > SMALL else 12
-    above = max(190, 60 + 5 * max(map(len, columns), default=0))  # slanted labels: else they take it from the rows
+    above = max(190, 60 + 5 * max(map(len, columns), default=0))  # slanted labels need room, which the rows would lose
     return base_figure(
         theme,
         above + MENU + max((17 if len(rows) > SMALL else 24) * len(rows), 220),

@@ -20,10 +20,8 @@ from probing_core.charts.theme import Theme
 from probing_core.measures.notation import decimal
 
 SERIES = ("circle", "circle-open", "diamond", "diamond-open", "square-open")
-"""Symbols of the series, in order."""
 
 ROW = 24
-"""Pixels of a row."""
 
 
 def dots_chart(
@@ -36,17 +34,16 @@ def dots_chart(
     ends: tuple[float, float] | None = None,
     series: Sequence[str] = (),
 ) -> Figure:
-    """Draw a row for each name, in it a dot for each series.
+    """Draw a row for each name, with a dot for each series.
 
     Args:
-        rows: ``name``, ``series``, ``value`` in the unit of the axis, and where there are any ``low``, ``high``; names
-            from top to bottom. Where ``seed_of`` names another row, it is a tick on that one's line.
-        title: of the axis.
+        rows: ``name``, ``series``, ``value`` in the unit of the axis, optionally ``low``, ``high``; names from top to
+            bottom. Where ``seed_of`` names another row, the value is a tick on that row's line.
         groups: name -> group, for the color; without them dots are neutral.
-        marks: values at which a dotted line stands, such as chance.
-        unit: of the values under the pointer.
+        marks: values that get a dotted line, such as chance.
+        unit: of the values in the hover text.
         ends: of the axis.
-        series: names of the series in the order of their symbols, whether the rows have them or not; else as they come.
+        series: names of the series in the order of their symbols, present or not; by default as they come.
     """
     further = rows[:0]
     if "seed_of" in rows:
@@ -89,7 +86,6 @@ def dots_chart(
 
 
 def _ticks(rows: pd.DataFrame, place: Mapping[str, int], unit: str, theme: Theme) -> dict[str, Any]:
-    """Return the ticks of rows that are another one with another seed."""
     texts = [
         f"{escape(name)}, {escape(series)}: {decimal(value)} {unit}"
         for name, series, value in zip(rows["name"], rows["series"], rows["value"], strict=True)
@@ -100,7 +96,6 @@ def _ticks(rows: pd.DataFrame, place: Mapping[str, int], unit: str, theme: Theme
 def _dots(
     rows: pd.DataFrame, place: Mapping[str, int], colors: Mapping[str, str], symbol: str, unit: str, theme: Theme
 ) -> dict[str, Any]:
-    """Return the dots of one series."""
     series, color = escape(rows["series"].iloc[0]), [colors[name] for name in rows["name"]]
     dots = {
         "type": "scatter",

@@ -1,7 +1,7 @@
-"""Figures as Plotly's own JSON has them, and what all of ours share.
+"""Figures as plain dictionaries in Plotly's JSON, and what all of ours share.
 
-They are plain dictionaries: the classes of the package `plotly` check and copy every value that they are given, which
-takes longer than all else of a page. Our tests have them check every chart instead.
+The classes of the package `plotly` check and copy every value, which takes longer than the rest of a page. Our tests
+validate every chart with them instead.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Figure(dict[str, Any]):
 
 
 MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
-"""Pixels around a plot without labels; the last number of an axis reaches out to the right."""
+"""Pixels around a plot without labels; the last number of an axis sticks out to the right."""
 
 
 MENU = 24
-"""Pixels above what would stand where the chart's own menu is."""
+"""Pixels of room above a chart, for its own menu."""
 
 PERCENT = (-5.0, 105.0)
-"""Ends of an axis in percent: marks at 0 and at 100 are whole, on a phone, too."""
+"""Range of an axis in percent: marks at 0 and 100 are drawn whole, even on a phone."""
 
 EVEN_LUMINANCE = 0.179
 """Relative luminance on which white and black have the same contrast: (1.05 / 0.05) ** 0.5 * 0.05 - 0.05."""
@@ -48,7 +48,7 @@ def base_figure(
 
     Args:
         height: in pixels.
-        xaxis, yaxis: arguments of `axis_style`; their ``title`` is a text.
+        xaxis, yaxis: arguments of `axis_style`.
     """
     common = {
         "height": height,
@@ -67,8 +67,7 @@ def base_figure(
 
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
-    """Return the settings of an axis, set for each, since figures have no template: pages and reports look alike
-    whatever else is loaded."""
+    """Return the settings of an axis. Figures have no template, so that they look alike wherever they are drawn."""
     style: dict[str, Any] = {
         "gridcolor": theme.grid,
         "zerolinecolor": theme.grid,
@@ -79,13 +78,13 @@ def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]
         "tickfont": {"color": theme.text, "size": 12},
     }
     if title:  # an empty one takes room, too
-        # The standoff: else the title lies on long labels.
+        # Without the standoff, the title overlaps long labels.
         style["title"] = {"text": title, "font": {"color": theme.text, "size": 13}, "standoff": 12}
     return style | settings
 
 
 def legend_below() -> dict[str, Any]:
-    """Return the layout of a legend along the lower edge of the figure, for any height and any number of lines."""
+    """Return the layout of a legend along the lower edge, for any height of the figure and number of lines."""
     return {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 
 
@@ -94,7 +93,7 @@ def chance_line(height: float, theme: Theme, axes: Mapping[str, str] | None = No
 
     Args:
         height: the score, in the unit of the axis.
-        axes: ``xaxis`` and ``yaxis`` of the panel; the first one if not given.
+        axes: ``xaxis`` and ``yaxis`` of the panel; the first by default.
     """
     across, up = (axes["xaxis"], axes["yaxis"]) if axes else ("x", "y")
     ends = {"xref": f"{across} domain", "x0": 0, "x1": 1, "yref": up, "y0": height, "y1": height}
@@ -102,12 +101,10 @@ def chance_line(height: float, theme: Theme, axes: Mapping[str, str] | None = No
 
 
 def upright_line(x: float, color: str) -> dict[str, Any]:
-    """Return a dotted line at ``x`` from the lower to the upper edge, as a shape."""
     return upright_band(x, x) | {"type": "line", "line": {"dash": "dot", "color": color, "width": 2}}
 
 
 def upright_band(low: float, high: float) -> dict[str, Any]:
-    """Return the band between ``low`` and ``high`` on the horizontal axis, from edge to edge, as a shape."""
     return {"type": "rect", "xref": "x", "x0": low, "x1": high, "yref": "y domain", "y0": 0, "y1": 1}
 
 
@@ -126,7 +123,6 @@ def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, 
 
 
 def percent(column: pd.Series) -> np.ndarray:
-    """Convert fractions to percent."""
     return column.to_numpy(float) * 100
 
 
@@ -136,11 +132,11 @@ def percent_bar(rows: pd.DataFrame, color: str, **style: Any) -> dict[str, Any]:
 
 
 def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: Theme) -> dict[str, Any]:
-    """Return ticks at the scores of models that are others with another seed, on the lines of these.
+    """Return ticks for models that repeat another one with a higher seed, on that one's line.
 
     Args:
         x, y: scores, and the places of the lines.
-        hover: what stands under the pointer, with names escaped.
+        hover: texts, with names escaped.
     """
     return {
         "type": "scatter",
@@ -159,7 +155,7 @@ def heatmap(z: np.ndarray, theme: Theme, gap: int, hover: str, **settings: Any) 
     """Return a trace of cells of ``z``, in percent, ``gap`` pixels apart; NaN cells stay empty.
 
     Args:
-        hover: the template of what is under the pointer.
+        hover: Plotly's template.
     """
     cells = {"type": "heatmap", "z": z, "zmin": 0, "zmax": 100, "colorscale": theme.sequential, "showscale": False}
     return cells | {"xgap": gap, "ygap": gap, "hovertemplate": hover} | settings
@@ -207,12 +203,11 @@ def _luminance(colors: np.ndarray) -> np.ndarray:
 
 
 def escape(text: object) -> str:
-    """Escape ``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
+    """Escape ``text`` for Plotly, which reads a subset of HTML: names of files and labels are never markup."""
     return html.escape(str(text), quote=False)
 
 
 def model_label(model: str) -> str:
-    """Return the title of a model, escaped as `escape` does."""
     return escape(model_title(model))
 
 
@@ -226,7 +221,7 @@ def to_json(figure: Any) -> bytes:
 
 
 def _arrays(value: Any) -> Any:
-    """Convert arrays that orjson does not know: those of texts, and those that are not in one piece."""
+    """Convert arrays that orjson does not know: texts, and arrays that are not contiguous."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise TypeError

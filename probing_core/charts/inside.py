@@ -1,4 +1,4 @@
-"""Charts of the page Inside: shift, layers, transformations that probes did not learn, and parts of the variance."""
+"""Charts of shift, layers, transformations that probes did not learn, and parts of the variance."""
 
 from __future__ import annotations
 
@@ -20,63 +20,73 @@ from probing_core.charts.figure import (
     percent,
     percent_bar,
 )
-from probing_core.charts.labels import place_labels
+from probing_core.charts.labels import AROUND, place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import in_percent
 
 MAX_BARS = 6
-"""Lines whose intervals can be distinguished; those of more lines stand in the hover alone."""
+"""Largest number of lines whose intervals can be distinguished; with more, intervals are in the hover text only."""
 
+
+SHIFT_PLOT = (240, 340)
+"""Pixels of what the axes of `shift_chart` show on a phone, across and up."""
 
 LAYER_TASKS = {"fine": "what was done", "content": "what is shown"}
 """Tasks that are shown by layer, and the titles of their panels."""
 
 
 def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw each transform by how far it moves the embedding, and how well the probe recognizes it.
+    """Draw how far each transform moves the embedding, against how well the probe recognizes it.
+
+    Points have their names next to them where there is room. A few others have theirs in the legend.
 
     Args:
         points: ``transform``, ``group``, ``value`` (normalized shift), ``value_recall`` (fraction).
     """
-    styles = theme.members(list(points["transform"]), list(points["group"]))
     names = list(points["transform"])
+    styles = theme.members(names, list(points["group"]))
     labels = place_labels(
-        points["value"], points["value_recall"], names, x_range=(0.0, points["value"].max()), y_range=(0.0, 1.0)
+        points["value"],
+        points["value_recall"],
+        names,
+        x_range=(0.0, points["value"].max()),
+        y_range=(0.0, 1.0),
+        size=SHIFT_PLOT,
+        positions=AROUND,
     )
-    places = dict(zip(names, labels, strict=True))
-    traces = [
-        {
-            "type": "scatter",
-            "x": rows["value"].to_numpy(float),
-            "y": percent(rows["value_recall"]),
-            "name": escape(group),
-            "mode": "markers+text",
-            "text": [escape(places[t][0]) for t in rows["transform"]],
-            "textposition": [places[t][1] for t in rows["transform"]],
-            "textfont": {"size": 11, "color": theme.text},
-            "customdata": [escape(t) for t in rows["transform"]],
-            "marker": {
-                "color": [styles[t][0] for t in rows["transform"]],
-                "symbol": [styles[t][1] for t in rows["transform"]],
-                "size": 11,
-            },
-            "hovertemplate": "%{customdata}: shift %{x:.2f}, recognized %{y:.0f} %<extra></extra>",
-        }
-        for group, rows in points.groupby("group", sort=False)
-    ]
+    in_legend = 0 < sum(not text for text, _ in labels) <= MAX_IN_LEGEND
+    traces = []
+    for point, (text, position) in zip(points.to_dict("records"), labels, strict=True):
+        color, symbol = styles[point["transform"]]
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [point["value"]],
+                "y": [100 * point["value_recall"]],
+                "name": escape(point["transform"]),
+                "mode": "markers+text",
+                "text": [escape(text)],
+                "textposition": position,
+                "textfont": {"size": 11, "color": theme.text},
+                "showlegend": not text,
+                "marker": {"color": color, "symbol": symbol, "size": 11},
+                "hovertemplate": "%{fullData.name}: shift %{x:.2f}, recognized %{y:.0f} %<extra></extra>",
+            }
+        )
     return base_figure(
         theme,
-        500,
+        560,
         traces,
         {"title": "shift (1: as far as another picture)", "rangemode": "tozero"},
         {"title": "recognized (%)", "range": [-5, 106]},  # names below 0 have room
-        showlegend=False,
+        showlegend=in_legend,
+        legend=legend_below(),
     )
 
 
 def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw a panel a task, in it a line for each model over its layers, with intervals.
+    """Draw a panel for each task, with a line for each model over its layers, with intervals.
 
     Args:
         rows: ``task``, ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high``, ``chance`` (fractions).
@@ -101,7 +111,7 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     )
     figure["data"] = traces
     words = axis_style(theme, "balanced accuracy (%)")["title"]
-    figure["layout"]["yaxis"]["title"] = words  # of all panels; beside the first
+    figure["layout"]["yaxis"]["title"] = words  # for all panels; shown at the first
     return _single_out(figure, theme)
 
 
@@ -132,20 +142,18 @@ def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) 
 
 
 MAX_IN_LEGEND = 8
-"""Largest number of lines that a legend alone distinguishes; of more, few are named beside the line."""
+"""Largest number of lines that a legend alone distinguishes; with more, a few are named at the line."""
 
 STEEP = 1.5
-"""Percent that a line rises or falls to its last point from which on its name would cover it on one side."""
+"""Rise or fall (in percent) of a line's last segment from which its name would cover it on one side."""
 
 FADED = 0.4
-"""Opacity of a line that is not named, and of its entry in the legend."""
 
 
 def _single_out(figure: Figure, theme: Theme) -> Figure:
-    """Return ``figure``, whose traces are lines, with the highest and the lowest line of each panel, on average, named
-    at their right ends, and all others faded.
+    """Name the highest and the lowest line of each panel (on average) at their right ends, and fade all others.
 
-    A figure of up to `MAX_IN_LEGEND` lines stays as it is.
+    A figure of up to `MAX_IN_LEGEND` lines is returned unchanged.
     """
     panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for trace in figure["data"]:
@@ -165,8 +173,8 @@ def _single_out(figure: Figure, theme: Theme) -> Figure:
 
 
 def _named(trace: dict[str, Any], name: str, side: str, theme: Theme) -> dict[str, Any]:
-    """Return what writes ``name`` beside the right end of a line: on ``side`` of it, or where the line itself does not
-    come from."""
+    """Return a trace that writes ``name`` at the right end of a line: on ``side``, or where the line does not cover
+    it."""
     order = np.argsort(trace["x"])
     end = int(order[-1])
     rise = float(trace["y"][end] - trace["y"][order[-2]]) if len(order) > 1 else 0.0
@@ -181,7 +189,7 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
     """Draw each transform where it was seen and where it was not, joined by a line, in the color of its group.
 
     Args:
-        points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; the rotations in rows.
+        points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; one row for each rotation.
         order: transforms from left to right.
         chance: level of guessing, as a fraction; None draws none.
     """
@@ -236,13 +244,11 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
 
 
 def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry of the legend, a trace of nothing."""
     entry = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": escape(name)}
     return entry | {"marker": {"size": 10} | marker}
 
 
 def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a dotted line across a chart at the level of guessing, and its words at the right end."""
     height = 100 * chance
     words = {"x": 1, "xref": "x domain", "xanchor": "right", "y": height, "yref": "y", "yanchor": "bottom"}
     words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.warning}}
@@ -250,19 +256,25 @@ def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
+UNSEPARATED = "both together and rest"
+"""The rest of what was measured in one repetition, which does not tell the two apart."""
 
 
 def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
-    """Draw one bar for each model or layer, of its parts of the variance.
+    """Draw the parts of the variance of each model or layer as one bar.
 
     Args:
         rows: the column ``along``, whose values name the bars from the top, ``part``, ``value``, ``low``, ``high``
             (fractions).
     """
     bars = list(dict.fromkeys(rows[along]))[::-1]
-    colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": theme.muted}
+    apart = bool((rows["part"] == "both").any())
+    titles = PARTS if apart else PARTS | {"rest": UNSEPARATED}
+    # Another gray where it is more than the rest. Its opacity is in the color, which the legend shows, too.
+    gray = f"{theme.muted}73" if apart else theme.muted
+    colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": gray}
     traces = []
-    for part, title in PARTS.items():
+    for part, title in titles.items():
         some = rows[rows["part"] == part].set_index(along).reindex(bars)
         if some["value"].isna().all():
             continue
@@ -278,8 +290,8 @@ def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
                 "textposition": "inside",
                 "insidetextanchor": "middle",
                 "textangle": 0,
-                "textfont": {"color": theme.text if part == "rest" else theme.background},
-                "marker": {"color": colors[part], "opacity": 0.45 if part == "rest" else 1},
+                "textfont": {"color": theme.text if part == "rest" and apart else theme.background},
+                "marker": {"color": colors[part]},
                 "customdata": [
                     f"95 % interval {100 * low:.1f} to {100 * high:.1f}" if np.isfinite(low) else "no interval"
                     for low, high in zip(some["low"], some["high"], strict=True)

@@ -10,7 +10,6 @@ from probing_core.charts.theme import Theme
 
 
 def axes_of(panel: int) -> dict[str, str]:
-    """Return the axes of a trace in the panel with this number, from 0."""
     number = "" if panel == 0 else str(panel + 1)
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 
@@ -25,11 +24,11 @@ def paneled_figure(
     yaxis: dict[str, Any],
     **layout: Any,
 ) -> Figure:
-    """Return a figure with a panel under each of ``titles``, row by row from the upper left, and no traces yet.
+    """Return a figure with an empty panel for each of ``titles``, row by row from the upper left.
 
     Args:
         gaps: between two columns and between two rows, as fractions of the figure's width and height.
-        xaxis, yaxis: what all horizontal and all vertical axes have in common, as in `base_figure`.
+        xaxis, yaxis: settings of all horizontal and all vertical axes, as in `base_figure`.
     """
     rows = -(-len(titles) // columns)
     width = (1 - gaps[0] * (columns - 1)) / columns

@@ -1,4 +1,4 @@
-"""Charts of the predictions of every model for one picture, and of their change with a strength."""
+"""Charts of every model's predictions for one picture, and of their change with a strength."""
 
 from __future__ import annotations
 
@@ -29,18 +29,23 @@ from probing_core.charts.theme import SYMBOLS, Theme
 from probing_core.measures.notation import model_title
 
 MAX_CLASSES = 12
-"""Columns of the table."""
 
-ROOM = 0.45
+ROOM = 0.55
 """Room for names behind the strongest strength, as a share of the range of strengths."""
+
+AXES = (280, 250)
+"""Pixels of what the axes show on a phone, across and up."""
+
+BEHIND = ("middle right", "top right", "bottom right")
+"""Of names at the ends of lines."""
 
 
 def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:
-    """Draw a table of many models: the models in rows, in columns the classes that any of them finds likely.
+    """Draw a table with models in rows and, in columns, the classes that any of them finds likely.
 
     Args:
         rows: ``model``, ``class``, ``group``, ``probability``, most probable first within a model.
-        order: of the classes; of those of the rows if not given.
+        order: of the classes; that of the rows by default.
     """
     table = rows.pivot(index="model", columns="class", values="probability").reindex(index=rows["model"].unique())
     likely = table.max().sort_values(ascending=False, kind="stable").index[:MAX_CLASSES]
@@ -68,10 +73,10 @@ class StrengthAxis:
 
     Attributes:
         title: the parameter and its unit.
-        mark: the strength that is chosen.
+        mark: the chosen strength.
         falling: whether smaller numbers are stronger (qualities, levels, contrasts).
         learned: the range of strengths that probes learned from, to be shaded.
-        thresholds: model -> the strength from which on it sees the transformation, a tick on the axis.
+        thresholds: model -> the strength from which it sees the transformation, a tick on the axis.
     """
 
     title: str
@@ -89,14 +94,15 @@ def strength_chart(
     axis: StrengthAxis,
     bounds: tuple[str, str] | None = None,
 ) -> Figure:
-    """Draw one line a model over the strength.
+    """Draw one line a model over the strength, with its name at the end, or in the legend where there is no room.
 
     Args:
         curve: ``model``, ``strength`` and the column ``value``.
         title: of the vertical axis.
-        bounds: columns of the 95 % interval's ends, where there is one.
+        bounds: columns of the ends of the 95 % interval.
     """
     styles = theme.model_styles(curve["model"])
+    names, unnamed = _names_at_ends(curve, value, theme, axis.falling)
     traces: list[dict[str, Any]] = []
     for model, rows in curve.groupby("model", sort=False):
         color, symbol, dash = styles[str(model)]
@@ -107,6 +113,7 @@ def strength_chart(
             "mode": "lines+markers",
             "line": {"color": color, "width": 2, "dash": dash},
             "marker": {"symbol": symbol, "size": 8},
+            "showlegend": model in unnamed,
             "hovertemplate": "%{y:,.3~r} at %{x:,.3~r}",
         }
         if bounds:
@@ -120,10 +127,10 @@ def strength_chart(
                 "showlegend": False,
                 "mode": "markers",
                 "marker": {"symbol": "line-ns", "size": 26, "line": {"color": color, "width": 4}},
-                "hovertemplate": "seen from %{x:,.3~r} on",  # its lower half would lie on the axis's numbers
+                "hovertemplate": "seen from %{x:,.3~r} on",  # its lower half would cover the axis's numbers
             }
             traces.append(known | tick)
-    traces.append(_names_at_ends(curve, value, theme, axis.falling))
+    traces.append(names)
     shapes = [upright_line(axis.mark, theme.muted)]
     if axis.learned is not None:
         shade = {"fillcolor": theme.muted, "opacity": 0.12, "line": {"width": 0}, "layer": "below"}
@@ -134,14 +141,14 @@ def strength_chart(
         traces,
         {"title": f"{axis.title}, stronger to the right", "range": _with_room(curve["strength"], axis.falling)},
         {"title": title, "rangemode": "tozero"},
+        showlegend=bool(unnamed),
         legend=legend_below(),
         shapes=shapes,
     )
 
 
 def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw which share of the pictures is altered that were called so with a probability; right answers are on the
-    diagonal.
+    """Draw the share of altered pictures against the probability with which they were called so; the diagonal is right.
 
     Args:
         bins: ``set`` (of pictures; a line each), ``called``, ``share``, ``weight`` (the area of a mark), as fractions.
@@ -167,36 +174,46 @@ def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def _with_room(strengths: pd.Series, falling: bool) -> list[float]:
-    """Return the ends of the axis, from weak to strong, with room for names behind the strongest point."""
     low, high = float(strengths.min()), float(strengths.max())
     weak, strong = (high, low) if falling else (low, high)
     return [weak - 0.04 * (strong - weak), strong + ROOM * (strong - weak)]
 
 
-def _off_the_mark(text: str, position: str) -> str:
+def _off_the_mark(text: str) -> str:
     """Return a name that keeps away from the interval of the mark that it stands at."""
     gap = "\N{NO-BREAK SPACE}" * 2
-    return escape(text) if not text or "center" in position else gap + escape(text) + gap
+    return gap + escape(text) if text else ""
 
 
-def _names_at_ends(curve: pd.DataFrame, value: str, theme: Theme, falling: bool) -> dict[str, Any]:
-    """Return the name of each model behind the strongest point of its line, where there is room."""
+def _names_at_ends(
+    curve: pd.DataFrame, value: str, theme: Theme, falling: bool
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return the names of models behind the strongest points of their lines, and the models for which there is no
+    room."""
     ordered = curve.sort_values("strength", ascending=not falling, kind="stable")
     ends = ordered.drop_duplicates("model", keep="last").dropna(subset=[value])
     weak, strong = _with_room(curve["strength"], falling)
     along = (ends["strength"] - weak) / ((strong - weak) or 1.0)
     labels = place_labels(
-        along, ends[value], list(map(model_title, ends["model"])), (0.0, 1.0), (0.0, float(curve[value].max()) or 1.0)
+        along,
+        ends[value],
+        list(map(model_title, ends["model"])),
+        (0.0, 1.0),
+        (0.0, float(curve[value].max()) or 1.0),
+        AXES,
+        BEHIND,
     )
-    return {
+    unnamed = set(curve["model"]) - {model for model, (text, _) in zip(ends["model"], labels, strict=True) if text}
+    names = {
         "type": "scatter",
         "mode": "text",
         "x": ends["strength"].to_numpy(float),
         "y": ends[value].to_numpy(float),
-        "text": [_off_the_mark(text, position) for text, position in labels],
+        "text": [_off_the_mark(text) for text, _ in labels],
         "textposition": [position for _, position in labels],
         "textfont": {"size": 11, "color": theme.text},
         "cliponaxis": False,
         "hoverinfo": "skip",
         "showlegend": False,
     }
+    return names, frozenset(unnamed)

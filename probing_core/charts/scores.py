@@ -26,30 +26,30 @@ from probing_core.charts.theme import BASELINE, Theme
 from probing_core.measures.notation import model_title
 
 HOVER = ("low", "high", "p", "apart", "note")
-"""Columns that a dot of the leaderboard shows beside its score."""
+"""Columns in the hover text of the leaderboard, in addition to the score."""
 
 
 def leaderboard_chart(
     board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)", among: str = ""
 ) -> Figure:
-    """Draw a dot and its 95 % interval for each model that has a place, best on top, and the level of guessing; the
-    same model with other seeds as ticks on its line.
+    """Draw a dot with its 95 % interval for each ranked model, best on top, and the level of guessing; repeated
+    trainings of a model are ticks on its line.
 
     Args:
         board: ``model``, ``seed_of``, ``value``, ``low``, ``high``, ``chance``, ``p``, ``apart``, ``note`` from
             `probing_core.results.leaderboard`.
-        measure: what the axis is called.
-        among: of what one is guessed, such as "among 31 classes", where the page does not say it.
+        measure: title of the axis.
+        among: what guessing chooses from, such as "among 31 classes", where the page does not say it.
     """
     further = board[board["seed_of"] != ""]
     board = board[board["seed_of"] == ""]
     rows = board.iloc[::-1]
     baseline = rows["model"].str.startswith(BASELINE)
-    # The same model of several runs has a row in each.
+    # A model of several runs has a row for each.
     names = rows["model"] + " · " + rows["run"] if rows["model"].duplicated().any() else rows["model"]
     styles = theme.model_styles(rows["model"])
     color = [styles[model].color for model in rows["model"]]
-    # Baselines beside a ranking of encoders are all apart; the best one is a model that the others are compared with.
+    # All baselines are apart from a ranking of encoders; the best one is a model that others are compared with.
     best = board.index[~(board["apart"] & board["model"].str.startswith(BASELINE))][0]
     filled = rows["apart"] | (rows.index == best)
     dots = {
@@ -91,7 +91,7 @@ def leaderboard_chart(
         showlegend=False,
         shapes=[upright_line(chance, theme.warning)],
         annotations=[words],
-        margin=MARGIN | {"t": 56},  # the words stand below the chart's menu
+        margin=MARGIN | {"t": 56},  # room for the words below the chart's menu
     )
 
 
@@ -101,7 +101,6 @@ def _line_name(name: str) -> str:
 
 
 def _ticks(further: pd.DataFrame, lines: dict[str, str], theme: Theme) -> dict[str, Any]:
-    """Return a tick for each model that is another one with another seed, on the line of that one."""
     return seed_ticks(
         percent(further["value"]),
         [_line_name(lines[model]) for model in further["seed_of"]],
@@ -116,7 +115,7 @@ def _ticks(further: pd.DataFrame, lines: dict[str, str], theme: Theme) -> dict[s
 def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     """Draw how well a model knows content against how well it knows the transformation, with both intervals.
 
-    Marks have their names next to them where there is room, and in the legend where there is none.
+    Names are next to the marks where there is room, and else in the legend.
 
     Args:
         points: ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low``, ``style_high``.

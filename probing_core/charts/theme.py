@@ -1,7 +1,7 @@
 """Colors and symbols, in light and in dark, that people with any color vision can distinguish.
 
-Groups have a color each; the members of a group have shades of it and a symbol each. Eleven hues are more than
-anyone distinguishes by color alone, so every chart also has symbols, hover text and a legend that isolates.
+Each group has a color; its members have shades of it and a symbol each. Nobody distinguishes eleven hues by color
+alone, so every chart also has symbols, hover text and a legend that isolates.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# Colors in light and in dark. Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart
+# In light and in dark: Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart
 # between neighbors.
 _GROUPS = {
     "identity": ("#1f2933", "#f5f7fa"),
@@ -26,7 +26,7 @@ _GROUPS = {
     "weather": ("#7a7f87", "#a4abb5"),
     "style": ("#7550b5", "#b79cff"),
 }
-# Okabe and Ito (2008), their black included, for content labels.
+# Okabe and Ito (2008), including black, for content labels.
 _SERIES = (
     ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#111827", "#5b4a9c", "#6b7280"),
     ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#f5f7fa", "#b7a6f5", "#a4abb5"),
@@ -35,9 +35,9 @@ _SERIES = (
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
 BASELINE_SYMBOLS = ("hourglass", "bowtie", "star-square", "diamond-wide", "star-triangle-up", "diamond-tall")
 MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
-"""How much lighter (above 0) or darker each member of a group is than the color of the group; the bank uses three."""
+"""Lightening (positive) or darkening of a group's color for each of its members; the bank uses three."""
 
-# One color for each objective of the zoo, the same in every chart and in nothing else of the page. Other encoders are
+# One color for each objective of the zoo, in every chart and for nothing else. Other encoders are
 # dark, baselines are pale.
 _OBJECTIVES = {
     "supervised": ("#111827", "#f5f7fa"),
@@ -67,7 +67,7 @@ class Theme:
 
     Attributes:
         dark: whether the background is dark.
-        models: those of the whole page, so that each has the same style in every chart, whichever it is drawn with.
+        models: all of the page, so that each has the same style in every chart.
     """
 
     dark: bool = False
@@ -99,7 +99,6 @@ class Theme:
 
     @property
     def sequential(self) -> list[list[float | str]]:
-        """Color scale from zero (the background) to the largest value."""
         stops = ("#171c24", "#123c5c", "#1f76a8", "#56b4e9", "#d8f1ff")
         if not self.dark:
             stops = ("#f4f7fa", "#c5dff0", "#6fb1d9", "#1f76a8", "#0a2f4d")
@@ -107,7 +106,6 @@ class Theme:
 
     @property
     def diverging(self) -> list[list[float | str]]:
-        """Orange below, background at 0, blue above."""
         middle = "#171c24" if self.dark else "#f4f7fa"
         return [[0, "#d55e00"], [0.5, middle], [1, "#0072b2" if not self.dark else "#56b4e9"]]
 
@@ -115,7 +113,7 @@ class Theme:
         return _GROUPS[group][self.dark] if group in _GROUPS else self.muted
 
     def series(self, index: int) -> str:
-        """Return the color of the ``index``-th label; colors repeat after eight, symbols go on."""
+        """Return the color of the ``index``-th label; colors repeat after eight, symbols continue."""
         colors = _SERIES[self.dark]
         return colors[index % len(colors)]
 
@@ -123,8 +121,8 @@ class Theme:
         """Return the style of each of ``models``.
 
         Encoders of the zoo have the color of their objective; a variant of one (``zoo/clip-plain``) is hollow and
-        dashed, a further training is drawn as the first one. Other encoders are dark. Baselines are pale, have symbols
-        that no other model has, and dotted lines.
+        dashed, a repeated training is drawn as the first one. Other encoders are dark. Baselines are pale and dotted,
+        with symbols that no other model has.
         """
         known = list(dict.fromkeys([*self.models, *models]))
         styles, baselines, foreign = {}, 0, 0
@@ -145,7 +143,7 @@ class Theme:
         return styles
 
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Return a mapping from transform to (color, symbol): the group's color in shades, the symbol by place in the
+        """Return transform -> (color, symbol): a shade of the group's color, and the symbol by its place in the
         group."""
         place: dict[str, int] = {}
         styles = {}

@@ -19,10 +19,10 @@ PANELS = {
 """Panel -> its title, and that of its vertical axis."""
 
 GROUP_SUBSET = "group:"
-"""As in `probing_core.compute.names`, which no chart imports."""
+"""Same as in `probing_core.compute.names`, which no chart imports."""
 
 MAX_TICKS = 8
-"""Steps on a logarithmic axis that each have a tick."""
+"""Largest number of steps that each have a tick on a logarithmic axis."""
 
 NAMES = {
     "fine": "transformation",
@@ -31,12 +31,12 @@ NAMES = {
 }
 
 LOG_RATIO = 1.5
-"""Steps that mostly grow by this factor stand on a logarithmic axis."""
+"""Steps that mostly grow by this factor get a logarithmic axis."""
 
 
 def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the scores of one training over its steps: a panel for transformation and content, one for the groups, and
-    one for the shift of an untouched picture, where they were measured.
+    """Draw the scores of one training over its steps, in panels: transformation and content; the groups; and the shift
+    of an untouched picture, where it was measured.
 
     Args:
         rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``untouched-shift``), ``value``,
@@ -108,7 +108,6 @@ def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str,
 
 
 def _scale(steps: pd.Series) -> dict[str, Any]:
-    """Return the scale of the axis of steps: logarithmic where they mostly grow by factors."""
     distinct = np.unique(steps.to_numpy())
     if len(distinct) < 3 or distinct[0] <= 0 or np.median(distinct[1:] / distinct[:-1]) < LOG_RATIO:
         return {}

@@ -1,8 +1,8 @@
-"""The command line: thirteen commands, each a file of this folder, which is loaded when the command is called.
+"""The command line: thirteen commands, each a file of this folder that is loaded when the command is called.
 
 A command's file has ``EXAMPLE``, ``add(parser)``, which adds its arguments, and ``run(options)``, which calls one
 public function, prints its result and returns the exit code: 0 success; 2 bad input or found damage, with one
-``error:`` line each; 1 any other failure, or ``FAILED`` of a command whose 1 is an answer.
+``error:`` line each; 1 any other failure, or ``FAILED`` of a command for which 1 is an answer.
 """
 
 from __future__ import annotations
@@ -38,18 +38,17 @@ COMMANDS = {
     "verify": "check that every file of a run is there with its checksum, and no other",
     "demo": "serve the dashboard over the reference run, and compute the demo run meanwhile",
 }
-"""Name of a command, which is that of its file too -> its line of help."""
+"""Name of a command and of its file -> its line of help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    # Before torch is loaded: threads that spin while they wait would take the cores from those that make pictures.
+    # Before torch is loaded: threads that spin while they wait would take cores from those that make pictures.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     options = parse(arguments)
     try:
         load_plugins(options)
         code = options.command(options)
-        sys.stdout.flush()  # here, where a full disk can still be reported
+        sys.stdout.flush()  # here, while a full disk can still be reported
         return code
     except ProbingError as error:
         return fail(error)
@@ -58,12 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.failure
     except OSError as error:
         return _output_failed(error, options)
-    except Exception as error:  # the boundary: a bug is reported in one line, with its traceback only on request
+    except Exception as error:  # the boundary: a bug is one line, with its traceback only on request
         return _report_bug(error, options)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the arguments behind ``probing``; no other command than the one that is called is loaded.
+    """Parse the arguments after ``probing``; only the command that is called is loaded.
 
     Returns:
         The arguments of the command; ``called``, its name; ``command``, its function ``run``; and ``failure``, its exit
@@ -94,7 +93,6 @@ def _outer_parser() -> argparse.ArgumentParser:
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
-    """Load the file of a command and return its parser."""
     module = importlib.import_module(f"probing_core.cli.{name}")
     help = COMMANDS[name]
     parser = Parser(prog=f"probing {name}", description=help, epilog=f"example:\n  {module.EXAMPLE}")
@@ -130,7 +128,6 @@ def _report_bug(error: Exception, options: argparse.Namespace) -> int:
 
 
 def _output_failed(error: OSError, options: argparse.Namespace) -> int:
-    """Return the exit code; no error where the reader of our output went away (`probing models | head`)."""
     if error.errno not in (errno.EPIPE, errno.ENOSPC):
         return _report_bug(error, options)
     _write_no_more()
@@ -141,6 +138,6 @@ def _output_failed(error: OSError, options: argparse.Namespace) -> int:
 
 
 def _write_no_more() -> None:
-    """Discard what is left in the buffer of the output, or Python would try again as it ends, and fail."""
+    """Discard what is left in the buffer of the output: Python would try again at its end, and fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What the commands share on the way in: the parser, and types of arguments."""
+"""What the commands share for input: the parser, and types of arguments."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
 """A process that works on a run and outlives the page that started it.
 
-``python -m probing_core.cli.background`` takes the arguments of ``probing run``, which makes or completes a run, and of
-``probing scan``.
-``--plugin FILE.py`` may stand before the command.
+``python -m probing_core.cli.background [--plugin FILE.py]`` takes the arguments of ``probing run``, which makes or
+completes a run, or of ``probing scan``.
 
 It reports to ``log/progress.json`` of the run (see `probing_core.run.progress.Report`); its output goes to
-``log/worker.txt``. Terminating the process cancels; starting it again goes on from what is complete.
+``log/worker.txt``. Terminating the process cancels; starting it again resumes.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             progress.finish("cancelled")
             _kill_children()
         finally:
-            os._exit(1)  # as after a kill, which every file survives: an exception could be caught on its way
+            os._exit(1)  # as if killed, which every file survives: an exception could be caught on its way
 
     def finish(state: str, error: str = "") -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is too late to cancel
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too late to cancel
         progress.finish(state, error)
 
     signal.signal(signal.SIGTERM, cancel)
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             run(out, run_options(options), stages_of(options), progress)
     except RunBusy:
-        print(f"{out} is in use by another process.", file=sys.stderr)  # whose report it is
+        print(f"{out} is in use by another process.", file=sys.stderr)  # its report belongs to that process
         return 2
     except ProbingError as error:
         finish("failed", one_line(error))
@@ -68,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _kill_children() -> None:
-    """Kill a Ray cluster that this process started, some of whose processes would go on for a minute."""
+    """Kill a Ray cluster that this process started, some of whose processes would live on for a minute."""
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child.kill()

@@ -1,5 +1,3 @@
-"""``corpora``: the kinds of corpora."""
-
 from __future__ import annotations
 
 import argparse

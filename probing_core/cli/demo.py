@@ -1,4 +1,4 @@
-"""``demo``: the dashboard over the reference run, while the demo run is computed beside it."""
+"""``demo``: the dashboard over the reference run, while the demo run is computed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     if options.run:
         from probing_core.results import Run
 
-        Run.open(options.run)  # now, while a wrong name can be mended
+        Run.open(options.run)  # now, while a wrong name can be corrected
     app = _app()
     code = _run("dashboard.jobs.demo")
     if code:
@@ -65,7 +65,7 @@ def _run(module: str, *arguments: str) -> int:
 
 
 def _app() -> Path:
-    """Return the dashboard's script; found, not imported, as the core does not depend on the dashboard."""
+    """Return the dashboard's script, found without importing: the core does not depend on the dashboard."""
     package = find_spec("dashboard")
     if package is None or package.origin is None:
         raise BadConfig(

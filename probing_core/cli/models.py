@@ -1,5 +1,3 @@
-"""``models``: the models that can be named."""
-
 from __future__ import annotations
 
 import argparse

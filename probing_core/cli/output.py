@@ -1,4 +1,4 @@
-"""What the commands share on the way out: tables and errors."""
+"""What the commands share for output: tables and errors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from probing_core.errors import ProbingError, one_line
 
 
 def print_json(rows: Sequence[dict[Any, Any]]) -> None:
-    """Print rows as one array."""
     print(json.dumps(_safe(list(rows)), indent=1))
 
 
 def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: bool) -> int:
-    """Print what there is, and as warnings what is wrong with entries of other packages; return the exit code."""
+    """Print the list, and as warnings the problems with entries of other packages; return the exit code."""
     from probing_core.measures.notation import text_table
 
     for problem in problems:
@@ -27,7 +26,7 @@ def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: boo
 
 
 def _safe(value: Any) -> Any:
-    """Return ``value`` as JSON can hold it: None in place of numbers that are not finite."""
+    """Replace numbers that are not finite, which JSON cannot hold, by None."""
     if isinstance(value, dict):
         return {key: _safe(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

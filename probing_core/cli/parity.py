@@ -1,5 +1,3 @@
-"""``parity``: whether two pipelines give the same embeddings of the golden pictures."""
-
 from __future__ import annotations
 
 import argparse
@@ -67,8 +65,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def function_or_name(text: str) -> str | Callable[..., Any]:
-    """Return the function that ``FILE.py:NAME`` or ``MODULE:NAME`` names; any other text, such as the name of a model,
-    as it is. The file or module is run, as Python imports it.
+    """Return the function that ``FILE.py:NAME`` or ``MODULE:NAME`` names, whose file or module is run; any other text
+    unchanged.
 
     Raises:
         BadConfig: there is no such file, module or function, or it cannot be imported.

@@ -1,5 +1,3 @@
-"""``predict``: what was done to pictures, by every model."""
-
 from __future__ import annotations
 
 import argparse
@@ -13,7 +11,7 @@ from probing_core.errors import ProbingError
 from probing_core.measures.notation import decimal, text_table
 
 SHOWN = 3
-"""Classes of each picture and model that people see, most probable first."""
+"""Number of classes that are printed for each picture and model, most probable first."""
 
 EXAMPLE = "probing predict cat.jpg dog.png --json"
 
@@ -47,7 +45,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what people see of each row: the answer, its probability, and the most probable classes."""
     short = []
     for row in rows:
         classes = [f"{one['class']} {decimal(100 * one['probability'], 2)} %" for one in row["classes"][:SHOWN]]

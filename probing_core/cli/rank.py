@@ -1,5 +1,3 @@
-"""``rank``: the place of a model among those of a run that is only read, such as the reference run."""
-
 from __future__ import annotations
 
 import argparse

@@ -1,5 +1,3 @@
-"""``report``: a run as one file to send."""
-
 from __future__ import annotations
 
 import argparse

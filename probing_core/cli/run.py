@@ -1,5 +1,3 @@
-"""``run``: all stages of a run, or those up to one of them."""
-
 from __future__ import annotations
 
 import argparse
@@ -54,10 +52,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def stages_of(options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the stages that ``--until`` asks for."""
     return STAGES[: STAGES.index(options.until) + 1] if options.until else STAGES
 
 
 def run_options(options: argparse.Namespace) -> Options:
-    """Return what the pipeline takes of the arguments."""
     return Options(**{f.name: getattr(options, f.name) for f in fields(Options)})

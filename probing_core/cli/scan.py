@@ -1,5 +1,3 @@
-"""``scan``: a verdict on every picture of a folder."""
-
 from __future__ import annotations
 
 import argparse

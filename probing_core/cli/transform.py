@@ -1,5 +1,3 @@
-"""``transform``: one picture."""
-
 from __future__ import annotations
 
 import argparse

@@ -1,5 +1,3 @@
-"""``transforms``: the transformations."""
-
 from __future__ import annotations
 
 import argparse
@@ -15,7 +13,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return the transforms of the catalog, the bank first."""
     from probing_core.transforms import CATALOG
 
     rows = [

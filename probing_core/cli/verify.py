@@ -1,5 +1,3 @@
-"""``verify``: whether a run is whole; with ``--why`` what changed."""
-
 from __future__ import annotations
 
 import argparse
@@ -47,7 +45,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _why(store: Any, path: str) -> int:
-    """Print what of a run is made again, and why; no file is read, and nothing is made."""
     from probing_core.run.recipe import read_recipe
     from probing_core.run.stages import plan_of
     from probing_core.run.why import why

@@ -1,10 +1,10 @@
 """The five claims of the abstract of arXiv 2307.05610, tested: contrasts between roles that were named in advance, with
 Holm's correction over all of them.
 
-An encoder of the zoo, or a published one, has a role: supervised, SimCLR, MAE, CAN, CLIP or ALIGN. The
-claims are tested within either set, never across: published encoders differ in network, data and budget as well.
-Several trainings of a role are tested together. What a run lacks is stated, and the rest tested. The results are about
-these encoders: one encoder of an objective is no evidence about the objective.
+An encoder of the zoo, or a published one, has a role: supervised, SimCLR, MAE, CAN, CLIP or ALIGN. The claims are
+tested within either set, never across: published encoders also differ in network, data and budget. Several trainings of
+a role are tested together. Missing roles are stated, and the rest tested. The results are about these encoders: one
+encoder of an objective is no evidence about the objective.
 """
 
 from __future__ import annotations
@@ -33,12 +33,11 @@ CLAIMS = (
     "The five foundation objectives hold more non-semantic information than supervised training.",
     "Knowing more about appearance does not cost knowing less about content.",
 )
-"""What the abstract claims, in this project's words; they are in the key of the tables."""
+"""What the abstract claims, in this project's words; part of the key of the tables."""
 
 SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN = "supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN"
 
 FINE, FAR = "fine", "far style"
-"""The scores that contrasts compare."""
 
 DOZENS = 24
 SIGNIFICANCE = 0.05
@@ -65,7 +64,7 @@ CONTRASTS = (
     *(Contrast(3, a, b, FAR) for a, b in product((CLIP, ALIGN), (SUPERVISED, SIMCLR, MAE, CAN))),
     *(Contrast(4, a, SUPERVISED, FINE) for a in (SIMCLR, MAE, CAN, CLIP, ALIGN)),
 )
-"""Between roles, of whichever set of encoders."""
+"""Between roles, in either set of encoders."""
 
 ABLATIONS = tuple(
     Contrast(0, a, b, score)
@@ -76,14 +75,14 @@ ABLATIONS = tuple(
     )
     for score in (FINE, FAR)
 )
-"""The effect of words of style in captions, and of views that change color and sharpness. They decide no claim, and are
+"""The effect of style words in captions, and of views that change color and sharpness. They decide no claim, and are
 corrected as a separate list."""
 
 
 NUMBERS = ("effect", "low", "high", "p", "seeds_low", "seeds_high", "p_seeds")
 
 Trainings = Sequence[ClusterSums]
-"""Sums of one score, one a training, all over the same samples."""
+"""Sums of one score, one per training, all over the same samples."""
 
 Scores = Mapping[str, Mapping[str, Trainings]]
 """Score -> role, or encoder of an ablation -> its trainings."""
@@ -115,9 +114,9 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
 
 
 def pooled(trainings: Trainings) -> ClusterSums:
-    """Return the mean score of several trainings that were tested on the same samples, as sums of one.
+    """Return the mean score of several trainings tested on the same samples, as sums of one.
 
-    Their scores are hits over counts, and the counts are the same: the mean of the sums has the mean of the scores.
+    Scores are hits over counts with equal counts, so that the mean of the sums has the mean score.
     """
     return ClusterSums(np.mean([sums.sums for sums in trainings], axis=0), trainings[0].score)
 
@@ -132,7 +131,7 @@ class Identified:
         not_below: those whose interval of recall is not wholly at chance or below.
         informed: those whose whole interval of informedness is above 0: a probe that hardly ever names a class may fail
             the first criterion and still separate the class from others.
-        classes: how many there are, untouched apart.
+        classes: number of transforms without identity.
         seeds: (low, high) of ``above_chance`` over trainings; NaN for fewer than three.
     """
 
@@ -144,12 +143,12 @@ class Identified:
 
     @property
     def shown(self) -> bool:
-        """Whether it identifies two dozens, over photographs and over trainings."""
+        """Whether it identifies two dozen, over photographs and over trainings."""
         return self.above_chance >= DOZENS and not self.seeds[0] < DOZENS
 
     @property
     def excluded(self) -> bool:
-        """Whether it does not, over photographs and over trainings."""
+        """Whether it identifies fewer, over photographs and over trainings."""
         return self.not_below < DOZENS and not self.seeds[1] >= DOZENS
 
 
@@ -159,8 +158,8 @@ def photographs(rows: pd.DataFrame) -> np.ndarray:
 
 
 def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
-    """Count by the test predictions (``truth``, ``predicted``, ``base_id``) of one role, a table a training, all of the
-    same samples; recalls are means over the trainings."""
+    """Count by the test predictions (``truth``, ``predicted``, ``base_id``) of one role, a table per training, all
+    of the same samples; recalls are means over the trainings."""
     classes = sorted(trainings[0]["truth"].unique())
     bases = [photographs(rows) for rows in trainings]
     above_chance = not_below = informed = 0
@@ -168,7 +167,7 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
         parts = [_recall_and_informedness(rows, base, transform) for rows, base in zip(trainings, bases, strict=True)]
         recall = interval(pooled([r for r, _ in parts]), low=0, high=1)
         above_chance += recall.low > 1 / len(classes)
-        not_below += not recall.high <= 1 / len(classes)  # where there is no interval, it may not
+        not_below += not recall.high <= 1 / len(classes)  # a transform without an interval may not be below
         informed += interval(pooled([i for _, i in parts]), low=-1, high=1).low > 0
     many = len(trainings) >= MIN_SEEDS
     seeds = seeds_interval([identified([rows]).above_chance for rows in trainings] if many else [])
@@ -182,7 +181,7 @@ def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, transform: st
 
 
 def by_counts(counts: Mapping[str, Identified]) -> tuple[str, str]:
-    """Test claim 1, over the roles that there are."""
+    """Test claim 1 over the roles that are present."""
     if not counts:
         return UNDECIDED, "The run has no predictions of the transformation by any of them."
     classes = min(n.classes for n in counts.values())
@@ -238,7 +237,7 @@ def _difference(row: Mapping) -> str:
 
 
 def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -> tuple[str, str]:
-    """Test claim 5: the rank correlation of both accuracies over roles that have both. Photographs are drawn again.
+    """Test claim 5: the rank correlation of both accuracies over roles that have both, bootstrapped over photographs.
 
     With three or more trainings of each role, the same number of each, the correlation is also taken over the first
     trainings of all, over the second and so on, and must show over these as well.
@@ -289,7 +288,6 @@ def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> l
 
 
 Roles = Mapping[str, Sequence[str]]
-"""Role -> the models of a run that have it."""
 
 GROUP_TASKS = tuple(f"group-{r}" for r in ROTATIONS)
 OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
@@ -297,8 +295,6 @@ OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
 
 @dataclass(frozen=True)
 class ClaimTables:
-    """The tables of claims, of the contrasts that decide them, and of the ablations."""
-
     claims: pd.DataFrame
     contrasts: pd.DataFrame
     ablations: pd.DataFrame
@@ -319,15 +315,15 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
 
 
 def described(models: Sequence[str]) -> list:
-    """Return what the tests of claims on these models depend on besides predictions, in JSON types."""
+    """Return what the tests of claims on these models depend on, other than predictions, in JSON types."""
     named = [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)]
     return [list(CLAIMS), named, DOZENS, SIGNIFICANCE, roles_by_set(models)]
 
 
 Results = Mapping[str, Any]
-"""What claims are tested by of one model, as far as it has predictions: `FINE` and `FAR`, sums of these scores;
-`CONTENT`, sums of the content accuracy of untouched pictures, over the photographs of `FINE`; `PREDICTED`, predictions
-of the fine task."""
+"""Inputs of the tests for one model, as far as it has predictions: `FINE` and `FAR`, sums of these scores;
+`CONTENT`, sums of the content accuracy of untouched pictures, over the photographs of `FINE`; `PREDICTED`,
+predictions of the fine task."""
 
 PREDICTED = "predictions"
 
@@ -336,8 +332,7 @@ def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Res
     """Return the scores of a model by which claims are tested.
 
     Args:
-        predictions: task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test predictions, of
-            the tasks that it has any of.
+        predictions: task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test predictions.
         far: transforms of the far-unseen tier that count.
     """
     none = pd.DataFrame(columns=["transform"])
@@ -358,7 +353,6 @@ def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> Claim
     """Test the claims on the models of a run.
 
     Args:
-        models: of a run.
         results: model -> its scores, for the models that `models_of_claims` returns.
     """
     tables = [_tables_of_set(role_set, roles, results) for role_set, roles in roles_by_set(models).items()]
@@ -371,9 +365,9 @@ def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> Claim
 
 
 def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]:
-    """Return role -> those of ``models`` that have it in the set ``role_set``, each as its checkpoint embeds: by name,
-    or with other weights (``@weights=``, ``@seed=``), which are another training; another layer or pooling is
-    none."""
+    """Return role -> those of ``models`` that have it in the set ``role_set``, each as its checkpoint embeds: by
+    name, or with other weights (``@weights=``, ``@seed=``), which are another training, but not with another layer
+    or pooling."""
     plain = {name: parse(name) for name in models}
     roles = {
         role: [m for m, name in plain.items() if name.base in names and set(name.options) <= {"weights", "seed"}]
@@ -383,7 +377,6 @@ def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]
 
 
 def _by_role(roles: Roles, results: Mapping[str, Results], name: str) -> dict[str, list]:
-    """Return role -> the result ``name`` of each of its models that has it; roles without one are left out."""
     found = {role: [results[m][name] for m in models if name in results.get(m, {})] for role, models in roles.items()}
     return {role: each for role, each in found.items() if each}
 
@@ -409,7 +402,7 @@ def _tables_of_set(role_set: str, roles: Roles, results: Mapping[str, Results]) 
         }
         for number, (claim, (result, evidence)) in enumerate(zip(CLAIMS, results_of_claims, strict=True), 1)
     ]
-    # Roles are named as well as the encoders that have them.
+    # Roles are given with the encoders that have them.
     names = {**encoders_of(role_set), **roles}
     first, second = ([", ".join(names.get(role, ())) for role in contrasts[side]] for side in ("first", "second"))
     contrasts = contrasts.assign(set=role_set, first_role=contrasts["first"], second_role=contrasts["second"])

@@ -1,7 +1,7 @@
-"""Golden pictures: files on which pipelines that differ in a step give embeddings that differ.
+"""Golden pictures: files for which pipelines that differ in a step give different embeddings.
 
 Photographs of odd sizes show how a picture is resized and cropped, and how its values are scaled; edges, text and noise
-show whether reducing it is antialiased, colors the order of the channels; alpha, EXIF, gray, palette, CMYK and 16 bits
+show whether reduction is antialiased, colors the order of the channels; alpha, EXIF, gray, palette, CMYK and 16 bits
 show how a file is decoded.
 """
 
@@ -24,7 +24,7 @@ from probing_core.errors import BadImage
 from probing_core.images import Image, read_image
 
 PHOTOGRAPH = "photograph"
-"""The kind of those that are photographs, stored without loss: shifts are given in units of their distances."""
+"""The kind of lossless photographs: shifts are in units of their distances."""
 
 SIZES = {
     # photograph: (height, width)
@@ -41,10 +41,8 @@ SIZES = {
 }
 EXTREME = {"china": (97, 640), "rocket": (427, 89), "coffee": (61, 83), "motorcycle": (751, 1113)}
 SIDE = 256
-"""Pixels of the side of what is drawn."""
 
 ORIENTATION = 274
-"""EXIF tag of how a camera was held."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,6 @@ def _stored_in_other_ways(known: dict[str, Image]) -> Iterator[GoldenPicture]:
     names = [name for name in SIZES if name in known]
 
     def photograph(place: int) -> pillow.Image:
-        """Return one of the photographs, another one at each place."""
         return pillow.fromarray(_fill(known[names[place % len(names)]], 240, 320))
 
     yield _picture("jpeg 420.jpg", "JPEG", photograph(0), quality=90, subsampling=2)
@@ -163,7 +160,7 @@ def _gray_or_color(values: np.ndarray) -> Image:
 
 
 def _fill(image: Image, height: int, width: int) -> Image:
-    """Return the largest central part of ``image`` of that shape, resized to it."""
+    """Return the largest central part of ``image`` with that aspect ratio, resized to the shape."""
     scale = min(image.shape[0] / height, image.shape[1] / width)
     tall, wide = (max(1, round(side * scale)) for side in (height, width))
     top, left = (image.shape[0] - tall) // 2, (image.shape[1] - wide) // 2

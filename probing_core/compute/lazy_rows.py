@@ -1,4 +1,4 @@
-"""Rows of embeddings, read where they are asked for: there may be more of them than memory holds."""
+"""Rows of embeddings that are read when they are asked for, since there may be more than memory holds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 BLOCK = 2**16
-"""Rows that `LazyRows.blocks` reads at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class LazyRows:
-    """Rows (N, D) ``float32``, read where they are asked for: no more than that is in memory.
+    """Rows (N, D) ``float32`` that are read when they are asked for.
 
     Attributes:
         arrays: (n, D) each, memory-mapped or not; the rows of one follow those of another.
@@ -37,23 +36,21 @@ class LazyRows:
         return self.shape[0]
 
     def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
-        """Return those rows, in memory; ``key`` is a slice, or positions."""
+        """Read rows into memory; ``key`` is a slice, or positions."""
         return self._read(self._places(key))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype)
 
     def at(self, rows: np.ndarray) -> LazyRows:
-        """Return the rows at these positions, still to be read."""
+        """Return the rows at these positions without reading them."""
         return replace(self, picked=self._places(rows))
 
     def then(self, other: LazyRows) -> LazyRows:
-        """Return these rows and then the others'."""
         places = np.concatenate([self._places(slice(None)), other._places(slice(None)) + self._stops[-1]])
         return LazyRows((*self.arrays, *other.arrays), places)
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Yield all rows, `BLOCK` of them at a time."""
         return (self[slice(start, start + BLOCK)] for start in range(0, max(1, len(self)), BLOCK))
 
     def _places(self, key: slice | np.ndarray) -> np.ndarray:

@@ -1,12 +1,12 @@
 """Answers about one picture: its crops, the prediction of a model, and the probability that it was altered.
 
-A picture whose shorter side is within 1.5 times the view is embedded as it is (``direct``). A larger one is embedded
+A picture whose shorter side is at most 1.5 times the view is embedded unchanged (``direct``). A larger one is embedded
 as a whole and as tiles (``combined``): reduced to the view, it shows color, tone, style, overlays and composition;
 tiles show the blur, noise and compression that reduction erases. `join` makes one answer of the two.
 
 The score of a picture is the largest of the log odds of any alteration against identity. For each model two fitted
-numbers, a temperature and an offset, turn the score into a probability. They have the largest likelihood, under the
-prior that every second picture is altered, on pictures from which the probe did not learn.
+numbers, a temperature and an offset, turn the score into a probability. They maximize the likelihood, under the prior
+that every second picture is altered, on pictures from which the probe did not learn.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from probing_core.transforms.view import central_square, resize
 
 DIRECT_UP_TO = 1.5
 MAX_TILES = 9
-"""Of a picture of any size. Sixteen were tried and gained nothing."""
+"""For pictures of any size. Sixteen were tried and gained nothing."""
 
 FROM_TILES, FROM_BOTH = 0.8, 0.5
 """Weight of the tiles in the answer: for groups that reduction erases, and for the others."""
 
 FLOOR = 1e-6
-"""Smallest probability that enters the answer: no crop outweighs the others by being sure alone."""
+"""Smallest probability of a crop: a single very certain crop must not outweigh the others."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PictureCrops:
 
     Attributes:
         whole: the central square at the view's size.
-        tiles: squares of the view's size at the picture's own scale; none of a picture that is embedded as it is.
+        tiles: squares of the view's size at the picture's own scale; none for a picture that is embedded unchanged.
     """
 
     whole: Image
@@ -48,7 +48,6 @@ class PictureCrops:
 
     @property
     def kind(self) -> str:
-        """``direct`` or ``combined``."""
         return kind_of(self.pictures)
 
     @property
@@ -64,8 +63,8 @@ def kind_of(crops: Sized) -> str:
 def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     """Return probabilities (K,) of a picture from those of its crops (1 + T, K), the whole first.
 
-    The logit of a class is a weighted mean of log p by the whole and of the mean of log p by the tiles. Blur, noise and
-    compression are taken from the tiles mostly, everything else from both alike.
+    The logit of a class is a weighted mean of log p of the whole and of the mean of log p over the tiles. Blur, noise
+    and compression are taken from the tiles mostly, everything else from both alike.
 
     Args:
         groups: (K,) the group of each class.
@@ -85,7 +84,7 @@ def cut(image: Image, view: int, most_tiles: int = MAX_TILES) -> PictureCrops:
         return PictureCrops(whole)
     rows, columns = _grid(height, width, view, most_tiles)
     tiles = tuple(
-        np.array(image[y : y + view, x : x + view], order="C")  # never the picture's own memory
+        np.array(image[y : y + view, x : x + view], order="C")  # a copy, never the picture's own memory
         for y in _starts(height, view, rows)
         for x in _starts(width, view, columns)
     )
@@ -111,7 +110,7 @@ def _starts(length: int, view: int, count: int) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What one model predicts of one picture.
+    """What one model predicts about one picture.
 
     Attributes:
         classes, groups: names of the K classes, and the group of each.
@@ -140,7 +139,7 @@ def predictions_of(
     probabilities: np.ndarray,
     embeddings: np.ndarray,
 ) -> list[Prediction]:
-    """Return one prediction a picture.
+    """Return one prediction per picture.
 
     Args:
         probabilities, embeddings: (P, K) and (P, D) of all crops, picture after picture, the whole before its tiles.
@@ -148,7 +147,7 @@ def predictions_of(
     predictions, start = [], 0
     for picture in crops:
         stop = start + len(picture.pictures)
-        # Copies: a prediction that is kept would keep what was computed of all others with it.
+        # Copies: a view would keep the arrays of all pictures alive.
         each, whole = probabilities[start:stop].astype(np.float64), embeddings[start].copy()
         predictions.append(Prediction(model, classes, groups, join(each, groups), each, whole))
         start = stop
@@ -168,7 +167,7 @@ SURE = 2.0
 """Standard errors above 0 that the gain over the prior must have: with less, a model gives the prior."""
 
 MIN_PHOTOGRAPHS = 30
-"""Photographs, of those that a run calibrates on, from which a kind of pictures gets its numbers."""
+"""Fewest photographs, among those that a run calibrates on, from which a kind of pictures gets its numbers."""
 
 
 def word(altered: float) -> str:
@@ -183,10 +182,10 @@ def word(altered: float) -> str:
 
 
 def require_prior(prior: float) -> None:
-    """Check a prior.
+    """Check that a prior is between 0 and 1.
 
     Raises:
-        BadConfig: it is not between 0 and 1.
+        BadConfig: it is not.
     """
     if not 0 < prior < 1:
         raise BadConfig(f"The prior is the share of altered pictures, between 0 and 1, as 0.5; got {prior}.")
@@ -209,12 +208,12 @@ def alteration_score(log_probabilities: np.ndarray, groups: Sequence[str], witho
 
 
 def log_of(probabilities: np.ndarray) -> np.ndarray:
-    """Return natural logarithms, ``float64``, of ``probabilities``, none below `MIN_SCORED_PROBABILITY`."""
+    """Return natural logarithms, ``float64``, of ``probabilities``, clipped below at `MIN_SCORED_PROBABILITY`."""
     return np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_SCORED_PROBABILITY))
 
 
 def if_altered(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
-    """Return ``probabilities`` (..., K) given that the picture was altered: 0 of identity, and sums of 1."""
+    """Return ``probabilities`` (..., K) given that the picture was altered: 0 for identity, with sums of 1."""
     share = np.where(np.asarray(groups) == "identity", 0.0, np.asarray(probabilities, np.float64))
     return share / np.maximum(share.sum(-1, keepdims=True), MIN_SCORED_PROBABILITY)
 
@@ -232,12 +231,12 @@ class Noticing:
     offset: float = 0.0
 
     def altered(self, scores: np.ndarray, prior: float = PRIOR) -> np.ndarray:
-        """Return (N,) probabilities of having been altered, of pictures of ``scores`` (N,), by Bayes' rule."""
+        """Return (N,) probabilities of having been altered for ``scores`` (N,), by Bayes' rule."""
         odds = (np.asarray(scores, np.float64) - self.offset) / self.temperature + np.log(prior) - np.log1p(-prior)
         return 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
 
     def to_bytes(self) -> bytes:
-        """Return a safetensors file; the same gives the same bytes."""
+        """Return a safetensors file; equal numbers give equal bytes."""
         numbers = {"temperature": np.array([self.temperature]), "offset": np.array([self.offset])}
         return array_file.to_bytes(numbers, "noticing", {})
 
@@ -256,16 +255,16 @@ class Noticing:
 def fit_noticing(
     scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, photographs: np.ndarray, prior: float = PRIOR
 ) -> Noticing:
-    """Return the two numbers of the largest likelihood.
+    """Return the numbers of maximum likelihood.
 
-    A share ``prior`` of the weight is altered; of that, groups weigh the same, and within each the makers. A model
+    A share ``prior`` of the weight is altered; within that, groups weigh the same, and within each the makers. A model
     whose gain over the prior may be chance gets an infinite temperature.
 
     Args:
         scores: (N,) of pictures from which the model's probe did not learn.
         groups: (N,) of what was done to each; ``identity`` where nothing was.
-        makers: (N,) by what it was done: the bank, or another implementation.
-        photographs: (N,) ids; the pictures of one are no independent evidence.
+        makers: (N,) what altered it: the bank, or another implementation.
+        photographs: (N,) ids; pictures of the same photograph are not independent evidence.
     """
     from scipy.optimize import minimize
 
@@ -297,7 +296,6 @@ def fit_noticing(
 
 
 def _weights(altered: np.ndarray, groups: np.ndarray, makers: np.ndarray, prior: float) -> np.ndarray:
-    """Return (N,) weights that sum to 1."""
     table = pd.DataFrame({"group": np.asarray(groups, str), "maker": np.asarray(makers, str)})
     table.loc[~altered, "maker"] = ""
     in_cell = table.groupby(["group", "maker"])["group"].transform("size").to_numpy()
@@ -310,7 +308,7 @@ def noticing_of(rows: pd.DataFrame) -> dict[str, Noticing]:
     """Return kind of picture -> its numbers, as calibrated by a table of scored views (docs/run-format.md).
 
     Pictures of a run's own corpus are left out, since a probe may have learned from them, and pictures without color.
-    A kind needs enough photographs that were scored untouched, and enough that were altered as well.
+    A kind needs enough photographs that were scored untouched, and enough that were also altered.
     """
     there = rows[(rows["corpus"] > 0) & ~rows["no_color"]]
     found = {}
@@ -323,14 +321,13 @@ def noticing_of(rows: pd.DataFrame) -> dict[str, Noticing]:
 
 
 def noticing_by(rows: pd.DataFrame, score: str = "score") -> Noticing:
-    """Return `fit_noticing` of rows of scored views, by the column ``score``."""
     group, maker, photographs = (rows[name].to_numpy() for name in ("group", "maker", "base_id"))
     return fit_noticing(rows[score].to_numpy(), group, maker, photographs)
 
 
 def scores_behind(altered: np.ndarray, noticing: Noticing) -> np.ndarray:
-    """Return the scores (N,) of which ``noticing`` made probabilities ``altered`` (N,) under the prior of one half: NaN
-    for a model that gives the prior, whose answers do not say what its scores were."""
+    """Return the scores (N,) that ``noticing`` turned into probabilities ``altered`` (N,) under the prior of one
+    half; NaN for a model that gives the prior, whose answers do not show its scores."""
     p = np.clip(np.asarray(altered, np.float64), MIN_SCORED_PROBABILITY, 1 - MIN_SCORED_PROBABILITY)
     if not np.isfinite(noticing.temperature):
         return np.full(len(p), np.nan)
@@ -338,5 +335,5 @@ def scores_behind(altered: np.ndarray, noticing: Noticing) -> np.ndarray:
 
 
 def noticing_at(numbers: Mapping[str, Noticing], kind: str) -> Noticing:
-    """Return the numbers for pictures of a kind; large ones without numbers have those of views."""
+    """Return the numbers for pictures of a kind; large ones without numbers use those of views."""
     return numbers.get(kind) or numbers.get("direct") or Noticing()

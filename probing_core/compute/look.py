@@ -1,6 +1,6 @@
-"""The look that an encoder holds, measured in seconds: discriminant analysis on a frozen set of views.
+"""The look that an encoder holds, measured within seconds: discriminant analysis on a frozen set of views.
 
-The views are the same for every model and every step of a training, so that what is measured on them can be compared.
+The views are the same for every model and every step of a training, so that the scores can be compared.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from probing_core.probes.linear import fit_discriminant
 from probing_core.transforms.base import Image
 
 MIN_PHOTOGRAPHS = 2
-"""Photographs on either side: below, nothing can be learned, or nothing be held out."""
+"""Fewest photographs to learn from, and to hold out."""
 
 CHUNK = 16
 """Images whose views are made between two reports of progress."""
@@ -35,7 +35,7 @@ CHUNK = 16
 
 @dataclass(frozen=True, eq=False)
 class FrozenViews:
-    """Views and what each of them is.
+    """Views and what is known of each.
 
     Attributes:
         images: V arrays (view, view, 3) ``uint8``.
@@ -112,8 +112,8 @@ def look_scores(X: np.ndarray, views: FrozenViews) -> pd.DataFrame:
         One row a score, with `COLUMNS`: ``fine`` (balanced accuracy over all transforms), ``group:...`` (recall of
         a group's members, as the fine probe names them), ``content`` (balanced accuracy over labels, on untouched
         views; absent where the photographs have no two labels to learn) and ``untouched-shift`` (how far the sub-pixel
-        warp that every view undergoes moves an embedding; 1: as far as another photograph is), each with its 95 %
-        interval over ``photographs`` and what guessing gives (NaN for the shift).
+        warp of every view moves an embedding; 1: as far as another photograph is), each with its 95 % interval over
+        ``photographs`` and the score of guessing (NaN for the shift).
     """
     rows = []
     for name, measure, sums, chance in (*_of_look(X, views), *_of_content(X, views)):

@@ -1,7 +1,6 @@
-"""Two-dimensional maps, UMAP coordinates of samples in one of two readings, and the nearest pictures of other
-photographs.
+"""UMAP coordinates of samples in one of two readings, and the nearest pictures of other photographs.
 
-UMAP places up to `LANDMARKS` samples. Each further one of a larger run lies between its nearest landmarks, see
+UMAP places up to `LANDMARKS` samples. In a larger run each other sample is placed between its nearest landmarks by
 `place_others`; `python -m lab.evidence.landmarks` measures how much that changes neighborhoods. Neighbors are sought
 among as many samples.
 """
@@ -22,13 +21,13 @@ from probing_core.compute.names import ALL_REPETITIONS, EVERYTHING, NEAR
 from probing_core.measures.neighbors import between, nearest, unit
 
 NEIGHBORS = 15
-"""Of a sample, which decide its place."""
+"""Neighbors that decide the place of a sample."""
 
 LANDMARKS = 50_000
-"""Samples that UMAP places, whole images of them."""
+"""Samples that UMAP places, in whole images."""
 
 STEP = np.float32(1 / 1024)
-"""Positions are rounded to this, less than a pixel of any screen: that halves their files."""
+"""Positions are rounded to this, less than a pixel of any screen, which halves their files."""
 
 BLOCK = 8192
 """Embeddings in memory at once while means are taken and rows are placed, in addition to those of the landmarks."""
@@ -36,10 +35,9 @@ BLOCK = 8192
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """Rows (N, D) less the mean of their image, read where they are asked for.
+    """Rows (N, D) minus the mean of their image, read when they are asked for.
 
     Attributes:
-        X: (N, D) rows.
         codes: (N,) image of each, from 0.
         means: (K, D) ``float32``.
     """
@@ -55,15 +53,15 @@ class Residuals:
         return self.X[key] - self.means[self.codes[key]]
 
     def at(self, rows: np.ndarray) -> Residuals:
-        """Return the rows at these positions, still to be read."""
+        """Return the rows at these positions without reading them."""
         return Residuals(self.X.at(rows), self.codes[rows], self.means)
 
 
 def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:
     """Return embeddings in one of the `READINGS`.
 
-    `DONE` takes the mean of its versions off each image, which leaves what was done to it; `EVERYTHING` leaves all. An
-    image's mean is over the transformations that all images have, since a few images have more.
+    `DONE` subtracts the mean of its versions from each image, which leaves what was done to it; `EVERYTHING` leaves
+    all. An image's mean is over the transformations that all images have, since a few images have more.
 
     Args:
         X: (N, D) embeddings.
@@ -78,7 +76,7 @@ def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Resi
 
 
 def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Return the mean of the rows of each class, from 0, that are ``counted`` (N,): (K, D) ``float32``."""
+    """Return (K, D) ``float32``, the mean of each class from 0 over its rows that are ``counted`` (N,)."""
     sums = np.zeros((codes.max() + 1, X.shape[1]))
     for start in range(0, len(codes), BLOCK):
         part = slice(start, start + BLOCK)
@@ -110,17 +108,17 @@ def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.D
 def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFrame:
     """Return the nearest samples of other photographs for every sample.
 
-    By the cosine after the mean is taken off, as maps are drawn; exact among up to `LANDMARKS` samples, among whole
-    images with as many where there are more. Where a run has several repetitions, the samples of the first have a
-    second row, of their nearest within it.
+    Neighbors are by the cosine after the mean is subtracted, as on maps; exact among up to `LANDMARKS` samples, and
+    among as many, in whole images, where there are more. Where a run has several repetitions, the samples of the first
+    have a second row with their nearest within it.
 
     Args:
         X: (N, D) embeddings, or a reading of them (`read_as`).
         samples: their columns ``sample``, ``image_id``, ``base_id`` and ``repetition``.
 
     Returns:
-        ``sample``, ``among`` (`ALL_REPETITIONS`, or 0) and `NEAR`: positions among the first N rows, whose type's
-        largest number stands for none.
+        ``sample``, ``among`` (`ALL_REPETITIONS`, or 0) and `NEAR`: positions among the first N rows; the largest number
+        of their type means none.
     """
     tables = [_nearest_of_others(X, samples, np.arange(len(samples))).assign(among=np.int8(ALL_REPETITIONS))]
     first = np.flatnonzero(samples["repetition"] == 0)
@@ -130,7 +128,6 @@ def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFra
 
 
 def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    """Return ``sample`` and `NEAR` of ``rows``, positions, among these."""
     photographs = pd.factorize(samples["base_id"])[0]
     among = rows[whole_images(samples["image_id"].to_numpy()[rows], LANDMARKS)]
     known = X[among]
@@ -151,9 +148,9 @@ def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.
 def place_others(
     embeddings: LazyRows | Residuals | np.ndarray, landmarks: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
-    """Place all rows of ``embeddings`` (N, D), of which UMAP has placed the landmarks: (N, 2) ``float32``.
+    """Return (N, 2) ``float32`` places of all rows of ``embeddings`` (N, D), of which UMAP has placed the landmarks.
 
-    Each other row is the mean of its nearest landmarks' points, the nearer the heavier.
+    A row is at the mean of its nearest landmarks' points, weighted by nearness.
 
     Args:
         landmarks: (L,) positions of the rows that UMAP placed.
@@ -187,7 +184,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     rows = unit(embeddings - embeddings.mean(axis=0), np.float32)
     indices, cosines = nearest(rows, rows, neighbors, own=True)
     _, vectors = np.linalg.eigh(np.cov(centered.T))
-    # A column's sign is arbitrary: fix it, or another library build would mirror the map.
+    # The sign of a column is arbitrary: unless fixed, another library build would mirror the map.
     axes = vectors[:, :-3:-1] * np.sign(vectors[np.abs(vectors[:, :-3:-1]).argmax(0), [-1, -2]])
     start = centered @ axes.astype(np.float32)
     start = 10 * start / np.maximum(np.abs(start).max(), 1e-12)
@@ -203,9 +200,9 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     return reducer.fit_transform(centered).astype(np.float32)
 
 
-@cache  # once a process
+@cache  # once per process
 def _compile_once() -> None:
-    """Have Numba store what UMAP would have it compile again in every process."""
+    """Have Numba store what UMAP would otherwise make it compile in every process."""
     from umap import umap_
 
     for name in ("smooth_knn_dist", "compute_membership_strengths"):

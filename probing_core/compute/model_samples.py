@@ -23,12 +23,11 @@ class ModelSamples:
     """One model with its embeddings of the samples, to be probed.
 
     Attributes:
-        model: its name.
         X: (N, D) embeddings of all samples.
         samples, images: tables of the run.
         transforms: of the run.
         seed: of random draws.
-        train_samples: number of samples that a probe of the run learns from at most; studies have limits of their own.
+        train_samples: largest number of samples that a probe of the run learns from; studies have their own limits.
         rendered: rows and embeddings (n, D) of the rendering series, where there is one.
     """
 
@@ -54,7 +53,7 @@ class ModelSamples:
 
 
 def predict(probe: Probe, X: LazyRows) -> np.ndarray:
-    """Return probabilities (N, K) of rows ``X``, a block of which is in memory."""
+    """Return probabilities (N, K) of rows ``X``, one block of which is in memory at a time."""
     return np.concatenate(list(predicted_blocks(probe, X)))
 
 
@@ -64,7 +63,7 @@ def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
 
 
 def most_to_learn(dim: int) -> int:
-    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as `MEMORY_OF_TRAINING` holds."""
+    """Return how many samples of ``dim`` numbers fit into `MEMORY_OF_TRAINING`: the most that a probe learns from."""
     return int(parallel.bytes_of(parallel.MEMORY_OF_TRAINING) / (4 * (dim + 1)))
 
 

@@ -15,22 +15,21 @@ from probing_core.compute.workers import Workers
 from probing_core.models.processor import start_one_core_threads
 
 MEMORY_OF_MODELS = 0.6
-"""Share up to which a run keeps models loaded to embed with."""
+"""Share up to which a run keeps models loaded for embedding."""
 
 MEMORY_OF_LIVE_MODELS = 0.5
 """Share up to which live predictions keep models loaded; the pages of the server need the rest."""
 
 MEMORY_OF_TRAINING = 0.25
-"""Share for the embeddings that a probe learns from; it decides how many samples those are."""
+"""Share for the embeddings that a probe learns from, which limits the number of samples."""
 
 
 def is_taken(share: float) -> bool:
-    """Return whether this process holds more than ``share`` of the machine's memory."""
+    """Return whether this process uses more than ``share`` of the machine's memory."""
     return psutil.Process().memory_info().rss > share * psutil.virtual_memory().total
 
 
 def bytes_of(share: float) -> float:
-    """Return how many bytes ``share`` of the machine's memory is."""
     return share * psutil.virtual_memory().total
 
 
@@ -51,8 +50,8 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def opencv_on_one_thread() -> Iterator[None]:
-    """Run OpenCV in the thread that calls it, in the whole process: its own threads would compete with those that work
-    on other pictures."""
+    """Run OpenCV in its caller's thread, in the whole process: its own threads would compete with those that work on
+    other pictures."""
     import cv2
 
     before = cv2.getNumThreads()
@@ -71,10 +70,10 @@ AHEAD = 2
 
 
 FEW_PICTURES = 600
-"""Pictures up to which threads make them: processes take half a second to start."""
+"""Largest number of pictures for which threads make them: processes take half a second to start."""
 
 MEMORY_OF_WORKER = 400 * 2**20
-"""Bytes that a process takes which transforms pictures, neural styles included."""
+"""Bytes used by a process that transforms pictures, including neural styles."""
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Quota of a container: microseconds of processor time in each period, or ``max``, and the period."""
@@ -96,8 +95,8 @@ def picture_pool(pictures: int, jobs: int | None = None) -> Iterator[Executor]:
     """Start a pool that makes or measures pictures: processes, or threads where there are few pictures.
 
     Args:
-        pictures: about how many pictures there are.
-        jobs: number of processes; one for each core if not given, as memory allows.
+        pictures: approximate number of pictures.
+        jobs: number of processes; by default one per core, as memory allows.
     """
     if pictures <= FEW_PICTURES and jobs is None:
         with one_core_threads(cores()) as threads:
@@ -110,8 +109,8 @@ def picture_pool(pictures: int, jobs: int | None = None) -> Iterator[Executor]:
 
 @contextmanager
 def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Start ``count`` threads in each of which PyTorch computes on one core, and `opencv_on_one_thread`: a picture
-    gains nothing by more."""
+    """Start ``count`` threads in each of which PyTorch computes on one core, with `opencv_on_one_thread`: more cores
+    would not speed up a picture."""
     with opencv_on_one_thread(), start_one_core_threads(count) as pool:
         yield pool
 
@@ -119,7 +118,7 @@ def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
 def in_chunks(
     pool: Executor, function: Callable[[T], R], chunks: Iterable[Sequence[T]]
 ) -> Iterator[tuple[Sequence[T], list[R]]]:
-    """Yield each chunk with the results of its items, in order; `AHEAD` chunks at most are under way."""
+    """Yield each chunk with the results of its items, in order; at most `AHEAD` chunks are under way."""
     waiting: list[tuple[Sequence[T], list[Future[R]]]] = []
     for chunk in chunks:
         waiting.append((chunk, [pool.submit(function, item) for item in chunk]))

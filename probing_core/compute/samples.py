@@ -2,7 +2,7 @@
 
 An image before transforms is a row of ``images.parquet``; a transformed one is a sample, a row of
 ``samples.parquet``. Samples are numbered image by image, and cut into units: blocks of consecutive samples that are
-made, embedded and saved together, so that a killed run loses at most the unit it was in.
+made, embedded and saved together, so that a killed run loses at most one unit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Design:
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
         limit: number of images before transforms; None for all.
-        threads: number of threads that make pictures; it does not change the pictures.
+        threads: that make pictures; their number does not change the pictures.
     """
 
     view: int
@@ -50,7 +50,7 @@ LEARNED = ("train", "val")
 """Splits that probes learn from and choose on."""
 
 MIN_AT_ONCE = 16
-"""Images that are read together, even if fewer are wanted: threads share them."""
+"""Fewest images that are read together, even if fewer are wanted: threads share them."""
 
 SUBMITTED = 1024
 """Images that wait for threads: each takes kilobytes, and a corpus may have millions."""
@@ -91,7 +91,7 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
             + (f" Try a smaller --view: sources must have {smallest} pixels." if "smaller than" in reason else "")
             + (" Give pictures in color: without it, changes of color would be none." if reason == "near gray" else "")
         )
-    # Only corpora on which encoders were pretrained list the classes that those never saw.
+    # Only corpora for pretraining encoders list the classes that these never saw.
     rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
     return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
 
@@ -107,7 +107,7 @@ def _all(rows: pd.DataFrame, fit: pd.Series, find_flaws: FindFlaws, progress: On
 
 def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
     """Return rows in the order of the draw until every split has the ``wanted`` number of usable ones, and the unusable
-    rows among them; a split that has fewer usable ones gives all that it has."""
+    rows among them; a split with fewer usable ones gives all that it has."""
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
     reasons: dict[int, str] = {}
@@ -136,7 +136,6 @@ def _flaws(corpus: Corpus, smallest: int, pool: ThreadPoolExecutor, rows: pd.Dat
 
 
 def _flaw(corpus: Corpus, image_id: str, smallest: int) -> str:
-    """Return why an image cannot be used, or an empty string."""
     try:
         image = corpus.load(image_id)
     except BadImage as error:
@@ -151,14 +150,14 @@ FEW_PHOTOGRAPHS = 30
 """Base photographs below which a run has no splits: it is evaluated by cross-validation."""
 
 IDENTITY_DRAWS = 2
-"""Identity is drawn twice a repetition, as the group task sees two members of every other group."""
+"""Identity is drawn twice per repetition, since the group task sees two members of every other group."""
 
 FAR_IMAGES = 400
 """Images that get the far tier: the networks that make it are slow."""
 
 UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20
-"""A unit holds about this many samples, fewer where views are large: it is in memory whole."""
+"""Approximate size of a unit, which is in memory as a whole."""
 
 
 @dataclass(frozen=True)
@@ -176,15 +175,14 @@ def has_splits(images: pd.DataFrame) -> bool:
 
 
 def used_images(images: pd.DataFrame, *splits: str) -> pd.DataFrame:
-    """Return the images that a run uses of ``splits``: all of them where it has none (see `has_splits`), since
-    cross-validation learns from every photograph and tests every photograph.
-    """
+    """Return the images of ``splits`` that a run uses: all images where it has no splits (see `has_splits`), since
+    cross-validation learns from every photograph and tests every photograph."""
     used = images[images["used"]]
     return used[used["split"].isin(splits)] if has_splits(images) else used
 
 
 def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """Return positions of the samples that maps hold: every version of each tested image, identity once a repetition.
+    """Return positions of the samples on maps: every version of each tested image, identity once per repetition.
 
     Args:
         samples, images: tables of the run.
@@ -194,7 +192,7 @@ def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
 
 
 class SamplePlan:
-    """Which samples a run of at least one image has, without the columns that are measured on the pictures.
+    """The samples of a run of at least one image, without the columns that are measured on the pictures.
 
     Every image gets every transform except those of the far tier: no probe learns from them, and the networks that make
     them are slow, so `FAR_IMAGES` tested images get them, in the first repetition. Rows are made on demand, so that the
@@ -217,7 +215,7 @@ class SamplePlan:
         return int(self._ends[-1])
 
     def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
-        """Return the samples from ``start`` to before ``stop``."""
+        """Return the samples from ``start`` up to, not including, ``stop``."""
         stop = len(self) if stop is None else stop
         first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
         images = self._images.iloc[first : last + 1].assign(gets_far=self._far[first : last + 1])
@@ -254,7 +252,7 @@ def cut_units(design: Design, samples: pd.DataFrame) -> list[Unit]:
 
 
 def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
-    """Cut as `cut_units` does; sample ``ends[i] - 1`` is the last one of image i."""
+    """Cut as `cut_units` does, where image i ends before sample ``ends[i]``."""
     affordable = min(UNIT_SAMPLES, UNIT_BYTES // (design.view**2 * 3))
     units: list[Unit] = []
     start = stop = 0
@@ -280,7 +278,7 @@ def measure_change(before: Image, after: Image) -> dict[str, Any]:
 def make_pair(
     source: Image, design: Design, transform: Transform, image_id: str, repetition: int, draw: int
 ) -> tuple[Image, Image, float]:
-    """Make one sample, the same at every call: the view without the transform, with it, and the strength drawn."""
+    """Return one sample, the same at every call: the view without the transform, with it, and the strength drawn."""
     rng = generator(design.seed, image_id, transform.name, repetition, draw)
     strength = float("nan") if transform.name == "identity" else transform.draw_strength(rng)
     return (*cut_pair(source, design.view, transform, strength, rng), strength)

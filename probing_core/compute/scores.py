@@ -1,7 +1,7 @@
-"""Predictions -> scores with intervals and notes: one tidy table a model.
+"""Predictions -> scores with intervals and notes: one tidy table per model.
 
-Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets. A note
-states what a reader must know about a number, and is empty where there is nothing.
+Scores are sums by base photograph until their interval is computed. docs/run-format.md defines their subsets. A note
+states what a reader must know about a number, and is usually empty.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ TASK_OF = {ORACLE: CONTENT, OTHER_PROBES: "fine"}
 """Name of a table of predictions -> its task, where they differ."""
 
 WITHOUT_STYLE = "without-style"
-"""The subset of the fine task's samples whose transform is outside of the group style."""
+"""Subset of the fine task's samples whose transform is not of the group style."""
 
 UNSCORED = {"style transfer": ("style",)}
 """Objective of a model -> groups of transformations that networks of this objective make: it learned
 them in training, so it has no score over their samples."""
 
 SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
-"""Columns of predictions that scores are made of, of which a table may lack some."""
+"""Columns of predictions that scores are computed from; a table may lack some."""
 
 SCORING_FACTS = ("image_id", "base_id", "transform", "group", "repetition", "visible")
 """What scores need of a sample. Texts are categories."""
 
 Score = tuple[str, str, np.ndarray, ClusterSums, float]
-"""Subset, measure, rows that it is of (positions or a mask), their sums, chance."""
+"""Subset, measure, its rows (positions or a mask), their sums, chance."""
 
 
 def score_rows(
@@ -81,7 +81,7 @@ def score_rows(
         fits: the rows of its probes.
         classes: task -> those that its probe chooses among.
         far: transforms of the far-unseen tier.
-        unscored: groups of transformations; no score is made over samples of these.
+        unscored: groups of transformations whose samples get no score.
     """
     task = TASK_OF.get(name, name)
     made: list[dict[str, Any]] = []
@@ -115,7 +115,6 @@ def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def _rows(
     predictions: pd.DataFrame, fits: pd.DataFrame, scores: Iterable[Score], unscored: Collection[str]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the columns of each of ``scores``, without those over samples of groups that are ``unscored``."""
     fitted = joined(note_of_fits(fits.itertuples()), *(fits["note"].unique() if "note" in fits else ()))
     images = predictions["image_id"].factorize()[0]
     not_to_score = predictions["group"].isin(unscored).to_numpy()
@@ -142,7 +141,7 @@ def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], fa
     """Yield every score of a linear probe.
 
     Args:
-        predictions: a table of them joined with the samples.
+        predictions: joined with the samples.
         classes: of the task.
         far: transforms of the far-unseen tier.
     """
@@ -165,7 +164,6 @@ def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], fa
 
 
 def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the scores of probes other than the linear one."""
     columns = _Columns(predictions, classes)
     yield from _main_scores(columns)
     yield columns.balanced("visible", columns.visible)
@@ -173,7 +171,7 @@ def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterato
 
 
 def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield a score of the content for each transform, by probes that learned from images transformed alike."""
+    """Yield a score of the content for each transform, by probes that learned from images with the same transform."""
     columns = _Columns(predictions, classes)
     for transform, rows in predictions.groupby("transform", sort=False).indices.items():
         yield columns.balanced(f"oracle:{transform}", np.asarray(rows))
@@ -186,7 +184,7 @@ class _Columns:
         self.clusters = pd.factorize(table["base_id"], sort=True)[0]  # numbers sort faster
         self.right = self.truth == self.predicted
         self.seen = table["seen"].to_numpy()
-        # Identity is invisible by nature: left in, or the visible subset would be another problem.
+        # Identity is never visible: without it, the visible subset would be another problem.
         self.visible = (table["visible"] | (table["transform"] == "identity")).to_numpy()
         self.classes = len(classes)
         self.chance = 1 / len(classes)
@@ -204,7 +202,6 @@ class _Columns:
 
 
 def _main_scores(columns: _Columns) -> Iterator[Score]:
-    """Yield scores of transforms that the probe learned: the ranking measure, then every score of the catalog."""
     seen = columns.seen
     yield columns.balanced("seen", seen)
     if seen.all():
@@ -216,7 +213,7 @@ def _main_scores(columns: _Columns) -> Iterator[Score]:
 
 
 def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield each group's recall, the mean over its members; the far tier is reported apart."""
+    """Yield each group's recall, the mean over its members; the far tier is reported separately."""
     members = codes(columns.table["transform"], tuple(columns.table["transform"].unique()))
     for group, rows in _indices(columns.table, "group", far):
         hits = np.where(columns.right[rows], members[rows], -1)
@@ -256,7 +253,7 @@ def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
             yield columns.balanced(subset, rows, "group-hit-rate")
             untouched = (columns.table["predicted"] == "identity").to_numpy()[rows]
             yield subset, "called-identity", rows, mean(untouched, columns.clusters[rows]), columns.chance
-    # Of the groups that have an unseen member: others would make the gap one between groups.
+    # Only of groups that have an unseen member: with others, the gap would be one between groups.
     alike = columns.seen & changed & np.isin(columns.truth, columns.truth[unseen])
     first, second = columns.accuracy(alike), columns.accuracy(unseen)
     if unseen.any() and len(first.sums) == len(second.sums):
@@ -264,7 +261,6 @@ def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield how well the probe of untouched pictures recognizes the content under each transform."""
     for column in ("transform", "group"):
         for name, rows in _indices(columns.table, column, far if column == "group" else set()):
             if name != "identity":
@@ -272,7 +268,6 @@ def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield positions of the rows of each value of ``column``, without those of the transforms ``without``."""
     wanted = ~table["transform"].isin(without).to_numpy()
     for name, rows in table.groupby(column, sort=False).indices.items():
         mine = np.asarray(rows)[wanted[rows]]

@@ -1,14 +1,14 @@
-"""Samples are made: the main ones, and series in addition to them, of some images in many versions.
+"""Making of samples: the main ones, and series of some images in many additional versions.
 
 - ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
-  learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
+  learns from to the strongest, with the same randomness at all of them.
 - ``rendering``: some images of every split as other programs store them, untouched and under other
   implementations of the same transformations (`probing_core.transforms.alternatives`), from which deployment probes
   learn and choose too.
-- ``layers``: some images of every split as the main samples have them, and more of them untouched, of which every block
-  of a network is embedded.
+- ``layers``: some images of every split as in the main samples, and more of them untouched, for which every block of a
+  network is embedded.
 
-A run has them where it is evaluated by its splits. They are made and embedded in units like the main samples.
+A run has them if it is evaluated by its splits. They are made and embedded in units like the main samples.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ DRAW_AT_STRENGTHS = "{} at every strength"
 DRAW_RENDERED = "{} by another hand"
 
 SERIES_IMAGES = 150
-"""Tested images that get the series; they then cost about what the main samples of a thousand images do."""
+"""Tested images that get the series, at about the cost of the main samples of a thousand images."""
 
 RENDERED_IMAGES = 500
-"""Images of every split that get the renderings: they then cost what the main samples of these images do. More
-photographs help more than more versions."""
+"""Images of every split that get the renderings, at the cost of their main samples. More photographs help more than
+more versions."""
 
 LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
-"""Images of each split of which every block is embedded under every transformation."""
+"""Images of each split for which every block is embedded under every transformation."""
 
 LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
-"""Images of each split, these among them, of which every block is embedded untouched, for their content."""
+"""Images of each split, including these, for which every block is embedded untouched, for their content."""
 
 FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Fainter strengths than the weakest, as shares of the way to it from no change: each is twice the one before, since
-how little a model detects is not known beforehand."""
+"""Strengths below the weakest, as shares of the way to it from no change: each is twice the one before, since it is not
+known beforehand how little a model detects."""
 
 STRENGTHS = 7
-"""Strengths in all; those of the documented range are evenly spaced on the scale of the transform's distribution, both
-ends included."""
+"""Number of strengths; those of the documented range are evenly spaced on the scale of the transform's distribution,
+including both ends."""
 
 
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the series that a run has: none where it has no splits."""
+    """Return the series of a run: none where it has no splits."""
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
     wanted = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
@@ -71,8 +71,8 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
 def rendered(design: Design) -> list[Transform]:
     """Return the transforms in the rendering series: all that probes learn, if any has an alternative implementation.
 
-    Those without one, and identity, join on the same pictures: otherwise how a picture was reduced to the view would
-    separate them from the others.
+    Those without one, and identity, are made from the same pictures: otherwise the way in which a picture was reduced
+    to the view would separate them from the others.
     """
     learned = [t for t in design.transforms if not t.far]
     return learned if any(t.alternative for t in learned) else []
@@ -94,11 +94,11 @@ def strengths_of(transform: Transform) -> list[float]:
 
 
 def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame:
-    """Plan the samples of a series, image by image, without the columns that are measured on the pictures.
+    """Return the samples of a series, image by image, without the columns that are measured on the pictures.
 
     Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
     name the version: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented,
-    1 the strongest, below 0 what is fainter).
+    1 the strongest, below 0 fainter).
     """
     if name == LAYERS:
         return _numbered(_plan_layers(design, images))
@@ -137,8 +137,7 @@ def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
 def make_samples(
     series: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: Executor
 ) -> tuple[list[Image], pd.DataFrame]:
-    """Make the pictures of ``planned`` (whole images of ``series``), and its rows with the columns that are measured on
-    them."""
+    """Make the pictures of ``planned`` (whole images of ``series``), and its rows with the columns measured on them."""
     by_name = {t.name: t for t in design.transforms}
     of_image = [rows.to_dict("records") for _, rows in planned.groupby("image_id", sort=False)]
     made = [
@@ -174,7 +173,7 @@ def _as_sampled(source: Image, design: Design, transforms: Transforms, row: Colu
 
 
 def _rendered(picture: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
-    """Render ``picture`` as the corpus has it: other programs know nothing of our warp."""
+    """Render ``picture`` as the corpus has it, without the warp, which other programs do not apply."""
     name = row["transform"]
     rng = generator(design.seed, row["image_id"], DRAW_RENDERED.format(name))
     before = clean(picture, design.view, rng)
@@ -200,7 +199,6 @@ def position_of(transform: Transform, strength: float) -> float:
 
 
 def positions_of(transform: Transform, strengths: np.ndarray) -> np.ndarray:
-    """Return `position_of` of each of ``strengths`` (n,)."""
     weakest, strongest = transform.weakest, transform.strongest
     if weakest == strongest:
         return np.zeros(len(strengths))

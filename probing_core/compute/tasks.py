@@ -27,7 +27,7 @@ class Task:
         name: ``fine``, ``group-0`` to ``group-2``, ``content``.
         classes: in the order of the probe's outputs.
         truth: (N,) index into ``classes``; -1 for samples that the task leaves out.
-        seen: (N,) whether the sample's transform is learned from; the others are tested alone.
+        seen: (N,) whether the sample's transform is learned from; the others are only tested.
     """
 
     name: str
@@ -43,8 +43,8 @@ class Task:
 def task_names(transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
     """Return the tasks that these transforms and images make possible.
 
-    Group tasks need a group with a seen member; the content task is asked for by giving ``images``, the table of a
-    run, and needs two classes (see `content_labels`).
+    Group tasks need a group with a seen member; the content task needs ``images``, the table of a run, with two classes
+    (see `content_labels`).
     """
     rotations = [f"group-{r}" for r in ROTATIONS if _groups(transforms, r)]
     return ("fine", *rotations, *([CONTENT] if images is not None and content_labels(images) else []))
@@ -53,20 +53,19 @@ def task_names(transforms: Sequence[Transform], images: pd.DataFrame | None = No
 def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
     """Return the classes of the content task over ``images``, the table of a run; none where it is not defined.
 
-    Where the corpus lists classes that no encoder saw in pretraining, those alone: classes that a supervised encoder
-    was trained on would be no comparison. A class needs photographs to learn from and to be tested on, so that
+    Where the corpus lists classes that no encoder saw in pretraining, these alone: on its own training classes, a
+    supervised encoder could not be compared. A class needs photographs to learn from and to be tested on, so that
     labels which are the photographs themselves, and corpora of few photographs, have no content task.
     """
     if images.empty or not has_splits(images):
         return ()
     counts = photographs_by_label(labelled(images))
     enough = counts[(counts["train"] >= MIN_TO_LEARN) & (counts["test"] >= MIN_TO_TEST)]
-    # The penalty is chosen on val, which some class must be in.
+    # The penalty is chosen on val, where some class must occur.
     return tuple(sorted(enough.index)) if len(enough) > 1 and enough["val"].sum() > 0 else ()
 
 
 def photographs_by_label(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of photographs of each label in each split, ``train``, ``val`` and ``test``."""
     counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
     return counts.reindex(columns=["train", "val", "test"], fill_value=0)
 
@@ -80,7 +79,8 @@ def labelled(images: pd.DataFrame) -> pd.DataFrame:
 def make_task(
     name: str, samples: pd.DataFrame, transforms: Sequence[Transform], images: pd.DataFrame | None = None
 ) -> Task:
-    """Make the task called ``name`` over ``samples``; the content task takes ``images`` as well (both tables of a run).
+    """Return the task called ``name`` over ``samples``; the content task needs ``images`` as well (both tables of a
+    run).
 
     Raises:
         UnknownName: there is no such task.
@@ -123,18 +123,18 @@ def _group(samples: pd.DataFrame, transforms: Sequence[Transform], rotation: int
 
 def _content(samples: pd.DataFrame, labels: tuple[str, ...]) -> Task:
     truth = codes(samples["label"], labels)
-    # One draw of everything: the content task asks what is in a picture, not how often it can be asked.
+    # One draw of each: the content is the same in all draws.
     truth[(samples["draw"] > 0) | (samples["repetition"] > 0)] = -1
     return Task(CONTENT, labels, truth, (samples["transform"] == "identity").to_numpy())
 
 
 def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
-    """Return groups with a member to learn from in this rotation, if any of them also has a member that is unseen."""
+    """Return groups with a member to learn from in this rotation, if any of them also has an unseen member."""
     learned = {t.group for t in transforms if not t.far and t.unseen_in != rotation}
     surprising = {t.group for t in transforms if t.unseen_in == rotation} & learned
     return tuple(g for g in GROUPS if g in learned) if surprising else ()
 
 
 def codes(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    """Return (N,) positions in ``classes``; -1 for what is not among them."""
+    """Return (N,) positions in ``classes``; -1 for other values."""
     return pd.Index(classes).get_indexer(pd.Index(values)).astype(np.int64)

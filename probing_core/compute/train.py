@@ -25,7 +25,7 @@ from probing_core.compute.tasks import CONTENT, Task, codes
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
-from probing_core.probes import knn, mlp
+from probing_core.probes import knn
 from probing_core.probes.base import FitFacts, LinearProbe, log_loss
 from probing_core.probes.linear import GRID, fit, fit_in_span, fixed_penalty
 from probing_core.transforms import resolve
@@ -41,11 +41,11 @@ class Fold:
     Attributes:
         name: ``split``, or ``fold-1`` to ``fold-5``.
         train: (n,) to learn from.
-        val: (m,) to measure the validation loss on, by which the penalty is chosen where there are several. In
-            cross-validation, where there is one, those of ``test`` whose transform is learned.
+        val: (m,) for the validation loss, by which the penalty is chosen where there are several. In cross-validation,
+            where there is one, those of ``test`` whose transform is learned.
         test: (k,) to predict.
         penalties: to choose from.
-        note: how many samples are learned from, where there are more; it is shown with each score.
+        note: how many samples are learned from, where there are more; shown with each score.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Fold:
 def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
     """Return the one fold of a corpus with splits, or those of cross-validation.
 
-    Of ``train`` and ``val`` a fold has no more samples than the run learns from
-    (`ModelSamples.train_samples`), and none that is to stay unseen; of ``test`` all.
+    ``train`` and ``val`` of a fold have no more samples than the run learns from (`ModelSamples.train_samples`), and
+    none that must stay unseen; ``test`` has all.
 
     Raises:
         BadCorpus: a split has no image, or there is only one photograph.
@@ -96,7 +96,6 @@ def _fold(
     test: np.ndarray,
     penalties: Sequence[float],
 ) -> Fold:
-    """Return the fold whose samples are among those where ``train``, ``val`` and ``test`` (N,) are True."""
     learned, held = (np.flatnonzero(task.takes_part & inside & task.seen) for inside in (train, val))
     drawn = draw_photographs(data, learned, data.train_samples)
     note = f"learned from {len(drawn):,} of {len(learned):,} samples" if len(drawn) < len(learned) else ""
@@ -105,10 +104,10 @@ def _fold(
 
 
 STEPS_OF_ODDS = 128
-"""Natural logarithms of the odds of probabilities are rounded to one part in so many."""
+"""Logarithms of odds are rounded to one part in so many."""
 
 FEW_VALUES = 1000
-"""So many different probabilities, as votes of neighbors give, are small as they are."""
+"""Columns with no more different probabilities, such as votes of neighbors, are small without rounding."""
 
 LARGEST_ODDS = 28.0
 """Logarithm of the odds of the largest probability that is written, which ``float32`` holds as 1."""
@@ -119,7 +118,7 @@ class Trained:
     """Probes, predictions and fits of one task.
 
     Attributes:
-        probes: name -> a probe or what belongs to live predictions, as a file; None where there is nothing to learn it
+        probes: name -> a file: a probe or what belongs to live predictions; None where there is nothing to learn it
             from.
         predictions: name -> table (`prediction_table`).
         fits: table (`fit_table`).
@@ -131,7 +130,7 @@ class Trained:
 
 
 def fit_table(data: ModelSamples, task: str, fits: Sequence[tuple[str, str, FitFacts]], note: str = "") -> pd.DataFrame:
-    """Return one row a fitted probe.
+    """Return one row per fitted probe.
 
     Args:
         fits: (kind of probe, fold, facts).
@@ -158,13 +157,13 @@ def prediction_table(
     further: Mapping[str, object] | None = None,
     temperature: float | None = None,
 ) -> pd.DataFrame:
-    """Return one row a tested sample, as in docs/run-format.md.
+    """Return one row per tested sample, as in docs/run-format.md.
 
     Args:
         rows: (n,) positions of the samples.
-        blocks: their probabilities, (m, K) each, one after the other: one of them is in memory.
+        blocks: their probabilities, (m, K) each in order; one is in memory at a time.
         further: additional columns.
-        temperature: at which the column ``p_calibrated`` has the largest probability, if it is given.
+        temperature: at which the column ``p_calibrated`` has the largest probability, if given.
     """
     classes, truth = np.array(task.classes, dtype=object), task.truth[rows]
     parts: list[tuple[np.ndarray, ...]] = []
@@ -193,9 +192,9 @@ def prediction_table(
 def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """Round (n,) ``float32`` probabilities, so that a table of them takes fewer bytes.
 
-    The logarithms of their odds are rounded to 1 / `STEPS_OF_ODDS`: a probability is wrong by 0.001 at most, by less
-    the nearer to 0 or 1, and up as often as down, so that means of many (scores) stay as they are. `FEW_VALUES` are
-    left alone: each would be wrong in one direction for all its samples.
+    The logarithms of their odds are rounded to 1 / `STEPS_OF_ODDS`: the error of a probability is at most 0.001, less
+    near 0 and 1, and positive as often as negative, so that means of many (scores) do not change. Up to `FEW_VALUES`
+    different ones are not rounded: each would have the same error in all its samples.
     """
     p = np.asarray(probabilities, np.float64)
     if len(np.unique(p)) <= FEW_VALUES:
@@ -206,7 +205,7 @@ def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
 
 
 BANK, ALTERNATIVE = "bank", "alternative"
-"""By what a sample was made: the bank, or another implementation."""
+"""Makers of samples: the bank, or another implementation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,13 +224,13 @@ class CrossFitted:
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """What live answers are made with, and what was answered about samples that the probe did not learn from.
+    """The parts of live answers, and the answers about samples that the probe did not learn from.
 
     Attributes:
-        probe: learned from all photographs, at its temperature, where groups are expected alike.
+        probe: learned from all photographs, at its temperature, with the same prior for each group.
         noticing: how its score becomes the probability that a picture was altered.
-        altered, named: (N,) of each sample by probes that did not learn from its photograph: this probability, and the
-            position of the most probable class if it was altered; NaN and -1 where a sample takes no part.
+        altered, named: (N,) for each sample by probes that did not learn from its photograph: this probability, and the
+            position of the most probable class if it was altered; NaN and -1 for samples that take no part.
         facts: how the probe was fitted.
     """
 
@@ -254,7 +253,7 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
     enter as square roots, where those predict the renderings better.
 
     Args:
-        folds: of the main samples: one of a corpus with splits, or those of cross-validation.
+        folds: of the main samples: one for a corpus with splits, or those of cross-validation.
         probes: one for each fold; a run without splits uses them.
     """
     fitted, cross = _by_splits(data, task, folds[0]) if len(folds) == 1 else _by_folds(data, task, folds, probes)
@@ -301,7 +300,7 @@ def _renderings(data: ModelSamples) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def _by_splits(data: ModelSamples, task: Task, fold: Fold) -> tuple[LinearProbe, list[CrossFitted]]:
-    """Return the probe of all photographs, and five that know four fifths of them."""
+    """Return the probe of all photographs, and five that learned from four fifths of them."""
     table, rendered = _renderings(data)
     truth = codes(table["transform"], task.classes)
     first = data.samples["repetition"].to_numpy() == 0
@@ -314,7 +313,6 @@ def _by_splits(data: ModelSamples, task: Task, fold: Fold) -> tuple[LinearProbe,
         root: bool = False,
         penalties: Sequence[float] = GRID,
     ) -> LinearProbe:
-        """Learn from samples ``main`` and renderings ``others``; ``validation`` are positions of the same two."""
         y = np.concatenate([task.truth[main], truth[others]])
         return fit(
             data.X.at(main).then(LazyRows((rendered[others],))),
@@ -364,9 +362,8 @@ def _by_folds(
 
 
 def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequence[LinearProbe]) -> LinearProbe:
-    """Return the probe of all that may be learned from: the train and val samples of ``fold``, at the penalty of
-    ``probes``, one a fold, which learned from the train samples alone.
-    """
+    """Return a probe of all that may be learned from: the train and val samples of ``fold``, at the penalty of
+    ``probes``, one for each fold, which learned from the train samples alone."""
     both = np.concatenate([fold.train, fold.val])
     fitted = fit(
         data.X.at(both),
@@ -388,7 +385,6 @@ def predict_held_out(
 
 
 def stacked(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the probabilities and truths of several folds (`predict_held_out`), one below the other."""
     probabilities, truths = zip(*held_out, strict=True)
     return np.concatenate(probabilities), np.concatenate(truths)
 
@@ -407,16 +403,16 @@ def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearPro
 
 
 def class_weights(truth: np.ndarray) -> np.ndarray:
-    """Return (n,) weights of samples of classes ``truth`` (n,), 1 on average: every class weighs the same."""
+    """Return (n,) weights of samples of classes ``truth`` (n,), with mean 1 and equal sums over classes."""
     weights = 1 / np.bincount(truth)[truth]
     return weights * len(truth) / weights.sum()
 
 
 def group_prior(groups: Sequence[str]) -> np.ndarray:
-    """Return (K,) what is expected before looking: every group alike.
+    """Return (K,) the prior of the classes, equal for all groups.
 
-    Were every class alike, then of 31 pictures 30 would have been changed, and groups of many members would be named
-    more often than others.
+    If classes had equal priors, 30 of 31 pictures would be expected to be changed, and groups with many members would
+    be named more often.
     """
     members = np.array([groups.count(group) for group in groups])
     return 1 / (members * len(set(groups)))
@@ -426,8 +422,8 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
     """Return the linear probe of the task ``name`` and its predictions; for ``fine`` also what live predictions need,
     unless ``live`` is False.
 
-    Every fold's test samples are predicted by the probe of that fold. With several folds, the probe that is returned
-    learned from all photographs.
+    Every fold's test samples are predicted by the probe of that fold. With several folds, the returned probe learned
+    from all photographs.
 
     Raises:
         BadCorpus: a split has no image, or there is only one photograph.
@@ -447,7 +443,7 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
         fits.append((LINEAR, DEPLOYMENT, deployment.facts))
     if name == "fine":
         held_out = predict_held_out(data, task, folds, probes)
-        # With splits, val and test are apart. In cross-validation val is within test: the other folds calibrate.
+        # With splits, val and test are disjoint. In cross-validation val is part of test: the other folds calibrate.
         others = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
         temperatures = [fit_temperature(*stacked(known)) for known in others]
         of_fine[CALIBRATED] = probe.with_temperature(fit_temperature(*stacked(held_out))).to_bytes()
@@ -470,7 +466,6 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
 
 
 def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
-    """Return the probe of ``fold.train`` whose penalty is chosen on ``fold.val``."""
     return fit_in_span(
         data.X.at(fold.train),
         task.truth[fold.train],
@@ -484,8 +479,8 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
     """Return the probe of untouched pictures with its predictions and, if ``oracles``, those of the oracles.
 
     The probe is tested on untouched and on transformed pictures. Oracles, one for each transform, learn from pictures
-    transformed alike. Where the probe falls and the oracle holds, a transform has moved the content in the embedding;
-    where both fall, it has taken it away.
+    with that transform. Where the probe fails and the oracle does not, a transform has moved the content in the
+    embedding; where both fail, it has removed it.
     """
     task = data.task(CONTENT)
     (split,) = folds_of(data, task)
@@ -494,7 +489,7 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
     tables = []
     for transform in data.transforms if oracles else ():
         if transform.name == "identity" or transform.far:
-            continue  # of the clean ones the probe itself is the oracle; the far tier is never learned from
+            continue  # for untouched pictures the probe itself is the oracle; the far tier is never learned from
         alike = _only(data, task, transform.name)
         (fold,) = folds_of(data, alike)
         oracle = fit_fold(data, alike, fold)
@@ -515,11 +510,13 @@ def _only(data: ModelSamples, task: Task, transform: str) -> Task:
 
 SEEDS = (0, 1, 2)
 MAX_TO_LEARN = 12_000
-"""Samples that they learn from at most: of whole images, so that classes stay paired; more would take too long."""
+"""Most samples that they learn from, in whole images, so that classes stay paired; more would take too long."""
 
 
 def train_others(data: ModelSamples) -> Trained:
-    """Return predictions of the fine task by three MLPs and by nearest neighbors, of the first repetition."""
+    """Return predictions of the fine task by three MLPs and by nearest neighbors, for the first repetition."""
+    from probing_core.probes import mlp  # imports torch
+
     task = data.task("fine")
     first = data.samples["repetition"].to_numpy() == 0
     (split,) = folds_of(data, task)
@@ -545,7 +542,7 @@ def train_others(data: ModelSamples) -> Trained:
     blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
     tested = {k: np.concatenate([block[k] for block in blocks]) for k in sizes}
     for k in sizes:
-        # None is chosen: every k is reported.
+        # Every k is reported; none is chosen.
         add(f"knn-{k}", FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1])), tested[k])
     notes = [split.note]
     if len(learned) < len(train):

@@ -1,9 +1,9 @@
 """Processes that decode and transform pictures: threads would share the lock of one interpreter.
 
-A worker is a fresh interpreter that runs `serve`, connected to its parent by a pair of sockets. It imports what the
-functions that it is sent need, and no more. It ends when the socket closes, so none is left when the parent is killed.
-What a function returns travels without a copy: the worker writes its arrays into memory that has no name (memfd), and
-the parent maps it; the memory is freed with the last array.
+A worker is a fresh interpreter that runs `serve`, connected to its parent by a pair of sockets. It imports only what
+the functions that it receives need. It ends when the socket closes, so none survives a killed parent. Results are not
+copied: the worker writes arrays into memory without a name (memfd), and the parent maps it until the last array is
+freed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_FUNCTION_BYTES = 64 * 2**20
-"""Size of a function with its bound arguments up to which each worker gets a copy; larger ones run in threads."""
+"""Largest function, with bound arguments, that each worker gets a copy of; larger ones run in threads."""
 
 TRIES = 3
 """Number of workers that may die at one item."""
@@ -51,7 +51,7 @@ class WorkerDied(ProbingError):
 
 
 class Workers(Executor):
-    """An executor whose items are computed in processes; functions take one item.
+    """An executor that computes items in processes; functions take one item.
 
     Functions that cannot be sent to another process, such as those of a notebook, run in threads of this one.
 
@@ -70,7 +70,6 @@ class Workers(Executor):
         self._closed = threading.Event()
 
     def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
-        """Begin ``function(item)`` and return its future."""
         return self._submit(function, self._packed(function), item)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:  # type: ignore[override]
@@ -84,7 +83,6 @@ class Workers(Executor):
         return (future.result() for future in futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes."""
         self._closed.set()
         if cancel_futures:
             self._stop()
@@ -95,7 +93,6 @@ class Workers(Executor):
         self.shutdown(cancel_futures=kind is not None)
 
     def _packed(self, function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
-        """Return `_packed` of a function; the same function is not packed again for its next item."""
         last, packed = self._last
         if last is not function:
             packed = _packed(function)
@@ -153,7 +150,7 @@ class _Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _BEGIN, str(theirs.fileno()), json.dumps(sys.path)],
                 stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__ or subprocess.DEVNULL,  # what is printed there is no answer of a command
+                stdout=sys.__stderr__ or subprocess.DEVNULL,  # not mixed with the answer of a command
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl+C is for the parent, which then closes the socket
                 env=environment,
@@ -177,7 +174,8 @@ class _Worker:
         return pickle.loads(answer, buffers=self._mapped(sizes, memory))
 
     def _mapped(self, sizes: list[int], memory: int | None) -> Iterable[Any]:
-        """Return the buffers that the worker wrote: mapped, or received where there is no memory without a name."""
+        """Return the buffers that the worker wrote: mapped, or received where memory without a name is not
+        supported."""
         if not sizes:
             return ()
         if memory is None:
@@ -194,7 +192,6 @@ class _Worker:
         return ends
 
     def close(self) -> int | str:
-        """End the process, and return how it ended."""
         with suppress(OSError):
             self._connection.close()
         try:
@@ -216,7 +213,7 @@ def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
 
 
 def serve(descriptor: int) -> None:
-    """Answer the calls that arrive by the socket ``descriptor`` until it is closed."""
+    """Answer the calls that arrive through the socket ``descriptor`` until it is closed."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -230,7 +227,7 @@ def serve(descriptor: int) -> None:
                     function, known = pickle.loads(code), name
                 if name != known or function is None:
                     raise RuntimeError("a function was expected")
-            except Exception as error:  # whatever a module that is not here raises
+            except Exception as error:  # whatever a missing module raises
                 function, known = None, b""
                 connection.send_bytes(pickle.dumps(("not here", f"{type(error).__name__}: {error}", [], None), 5))
                 continue

@@ -35,12 +35,12 @@ KINDS: Catalog[CorpusKind] = Catalog(
 
 
 def list_corpora() -> tuple[CorpusKind, ...]:
-    """Return every kind of corpus, third parties' last; open none."""
+    """Return every kind of corpus, third parties' last, without opening any."""
     return KINDS.all
 
 
 def open_corpus(name: str) -> Corpus:
-    """Open the corpus called ``name``: a kind, and where the kind takes one, ``:`` and its argument.
+    """Open the corpus called ``name``: a kind, and if the kind takes an argument, ``:`` and the argument.
 
     Raises:
         UnknownName: there is no such kind, or a path is given without one.
@@ -61,7 +61,7 @@ def open_corpus(name: str) -> Corpus:
 
 
 def absolute_name(name: str) -> str:
-    """Return ``name`` with its path, if it has one, made absolute: it then means the same in every working folder."""
+    """Return ``name`` with its path, if any, made absolute, so that it means the same in every working folder."""
     kind, _, argument = name.partition(":")
     path = os.path.expanduser(argument)
     is_path = argument and KINDS.get(kind).is_path and os.path.exists(path)

@@ -15,10 +15,10 @@ import pandas as pd
 from probing_core.images import Image
 
 SPLITS = ("train", "val", "test", "pretrain", "calibrate")
-"""Names of splits; empty where a corpus has none."""
+"""Names of splits; a corpus may have none."""
 
 NOT_FOR_PROBES = ("pretrain", "calibrate")
-"""Splits that no run takes probe images from; ``calibrate`` is for the calibration of verdicts."""
+"""Splits that no run takes probe images from; ``calibrate`` is for calibrating verdicts."""
 
 COLUMNS = {
     "image_id": "string, unique",
@@ -30,12 +30,11 @@ COLUMNS = {
     "geometry": "bool, False for pictures that are padded or cut out and unfit for geometry",
     "why_not": "string, why a row with a False flag is left out; empty otherwise",
 }
-"""The columns of `Corpus.rows`, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusKind:
-    """One entry of the catalog: a kind of source that can be opened.
+    """A kind of source that can be opened, an entry of the catalog.
 
     Attributes:
         name: the part before the colon, e.g. ``"folder"``.
@@ -59,7 +58,7 @@ class CorpusKind:
 
 
 MAX_NAMED = 3
-"""Sources that were left out and are named in a sentence."""
+"""Largest number of skipped sources that a sentence names."""
 
 
 class Corpus(ABC):
@@ -67,10 +66,10 @@ class Corpus(ABC):
 
     Attributes:
         name: as in commands: ``photos``, ``folder:PATH``.
-        description: one sentence on what it is, free of paths.
-        rows: a table with `COLUMNS`, in a fixed order; a kind may add columns behind them.
+        description: one sentence, free of paths.
+        rows: a table with `COLUMNS`, in a fixed order; a kind may append columns.
         skipped: (name, reason) of every source that was left out.
-        recipe: entries of a run's recipe that hold over this corpus where the user asks for nothing else.
+        recipe: default entries of a run's recipe over this corpus.
     """
 
     name: str
@@ -81,7 +80,7 @@ class Corpus(ABC):
 
     @property
     def skipped_summary(self) -> str:
-        """A sentence on how many sources were left out and why the first ones were; empty where none was."""
+        """A sentence on how many sources were left out, with the reasons of the first; empty where none was."""
         if not self.skipped:
             return ""
         first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_NAMED])
@@ -92,7 +91,7 @@ class Corpus(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A digest of every picture and of ``rows``; the same wherever the files are."""
+        """A digest of every picture and of ``rows``, independent of where the files are."""
 
     @abstractmethod
     def load(self, image_id: str) -> Image:
@@ -106,7 +105,7 @@ class Corpus(ABC):
 FLAGS = ("color", "geometry")
 
 PROSE = ("license", "why_not", "source")
-"""Columns that change nothing that is made of a picture: no part of a fingerprint."""
+"""Columns that no computation depends on, and that are no part of a fingerprint."""
 
 ROWS = 4096
 """Rows that are digested together."""
@@ -115,7 +114,7 @@ ROWS = 4096
 def make_rows(columns: Mapping[str, object]) -> pd.DataFrame:
     """Make a table with `COLUMNS` in order, then the other ``columns``.
 
-    What is not given is empty, ``base_id`` the ``image_id``, and flags True.
+    Missing columns are empty, except ``base_id``, which is ``image_id``, and flags, which are True.
     """
     rows = pd.DataFrame(dict(columns))
     for column in COLUMNS:
@@ -131,7 +130,7 @@ def content_digest(content: bytes) -> bytes:
 
 
 def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
-    """Return a hex digest of ``rows``, less `PROSE`, and of the `content_digest` of each."""
+    """Return a hex digest of ``rows``, without `PROSE`, and of the `content_digest` of each."""
     rows = rows.drop(columns=list(PROSE), errors="ignore")
     total = hashlib.blake2b(digest_size=16)
     total.update(f"[{json.dumps(list(rows.columns))}, [".encode())
@@ -164,7 +163,6 @@ class DigestedCorpus(Corpus):
         return fingerprint(self.rows, self._digests)
 
     def _take(self, image_id: str, digest: bytes, label: str, split: str = "") -> bool:
-        """Add a picture; return whether it was added."""
         base_id, base_split = self._first_with.setdefault(digest, (image_id, split))
         if split != base_split:
             self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
@@ -175,6 +173,5 @@ class DigestedCorpus(Corpus):
         return True
 
     def _finish(self) -> str:
-        """Make ``rows``; return how many labels there are, in words."""
         self.rows = make_rows(self._columns)
         return f"{len(set(self.rows['label']) - {''}) or 'no'} labels"

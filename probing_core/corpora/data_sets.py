@@ -1,7 +1,7 @@
-"""Pictures that Python has as a corpus: a list, a data set of torch or of Hugging Face, and ``hub:NAME``.
+"""Python objects as a corpus: a list, a data set of torch or of Hugging Face, and ``hub:NAME``.
 
-``hub:NAME`` is what ``datasets.load_dataset`` loads: a data set of the Hugging Face hub, downloaded once and mapped
-into memory, or a folder that holds one. A token for gated ones is the environment's (``HF_TOKEN``).
+``hub:NAME`` is whatever ``datasets.load_dataset`` loads: a data set of the Hugging Face hub, downloaded once and mapped
+into memory, or a folder that holds one. The token for gated ones comes from the environment (``HF_TOKEN``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from probing_core.online import answers, hub_address, hub_is_forbidden
 from probing_core.paths import user_path
 
 SPARE = 4
-"""Items of a data set that are read for each image that is wanted: some are too small, or near gray."""
+"""Items of a data set read for each image wanted: some are too small, or near gray."""
 
 
 class ArrayCorpus(DigestedCorpus):
@@ -33,8 +33,8 @@ class ArrayCorpus(DigestedCorpus):
     Args:
         items: anything with a length and numbered items: pictures (see `to_image`), pairs of a picture and its label,
             or rows with a column of pictures.
-        labels: of their content; those of the items if not given.
-        limit: number of images that are wanted; `SPARE` times as many are drawn, with ``seed``, of more items.
+        labels: of their content; by default those of the items.
+        limit: number of images that are wanted; of more items, `SPARE` times as many are drawn with ``seed``.
 
     Raises:
         BadCorpus: there is no picture, another number of labels, or pictures that change between readings.
@@ -120,7 +120,7 @@ def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
         if not picture:
             raise BadCorpus(f"The data set has no column of pictures; it has: {', '.join(features)}.")
         return picture, label, getattr(features.get(label), "names", None) or ()
-    while items is not None:  # a part of a data set has it within
+    while items is not None:  # a subset of a data set wraps it
         if names := getattr(items, "classes", None):
             return "image", "label", names
         items = getattr(items, "dataset", None)
@@ -142,14 +142,14 @@ ROWS_AT_ONCE = 64
 
 
 class HubCorpus(DigestedCorpus):
-    """The pictures of a data set that ``datasets`` has loaded, split by split; read by their place, decoded by us.
+    """The pictures of a data set that ``datasets`` has loaded, split by split; read by index, decoded by us.
 
     Columns: pictures, ``label``, and where present ``image_id``, ``base_id``, ``split`` and ``license``. Without ids,
     an image's id is its split and its number there.
 
     Args:
         splits: name of a split -> its ``datasets.Dataset``.
-        root: the folder, other than the library's own, in which files that the rows name may be.
+        root: the folder, other than the library's own, that may contain files named by the rows.
     """
 
     def __init__(self, name: str, splits: Mapping[str, Any], root: Path | None = None) -> None:
@@ -174,7 +174,7 @@ class HubCorpus(DigestedCorpus):
             image_id = value.get("image_id", f"{split}/{number:07d}")
             own = value.get("split", HUB_SPLITS[split] if set(splits) == set(HUB_SPLITS) else "")
             digest = content_digest(self._bytes(row[self._picture], image_id))
-            # Where the data set says which photograph a picture is of, copies need no finding.
+            # Where the data set names the photograph of each picture, copies need not be found.
             digest = digest if "base_id" not in known else content_digest(f"{image_id}".encode() + digest)
             if self._take(image_id, digest, _named(row.get(label), names), own):
                 self._places[image_id] = split, number
@@ -212,7 +212,7 @@ class HubCorpus(DigestedCorpus):
         try:
             return read_bytes(path, image_id)
         except BadImage:
-            return b""  # refused with its reason when it is loaded
+            return b""  # `load` refuses it with the reason
 
 
 def open_hub(argument: str) -> HubCorpus:
@@ -234,7 +234,7 @@ def open_hub(argument: str) -> HubCorpus:
                 splits = datasets.load_dataset(str(folder.resolve()))
             else:
                 splits = datasets.load_dataset("/".join(parts[:2]), *parts[2:])
-        except Exception as error:  # of the library, of its readers, of the network: each means that it is not there
+        except Exception as error:  # of the library, its readers or the network: each means that it is not there
             raise BadCorpus(
                 f"hub:{argument} cannot be loaded ({one_line(error)[:200].rstrip('.')}); check its name, and without a "
                 f"network at {hub_address()} use one that was downloaded before, a folder or a Parquet file."
@@ -244,7 +244,7 @@ def open_hub(argument: str) -> HubCorpus:
 
 @contextmanager
 def _offline_without_network(here: bool) -> Iterator[None]:
-    """Look on this machine alone where the hub does not answer: its libraries would try for long."""
+    """Look on this machine alone where the hub does not answer: its libraries would keep trying for long."""
     import datasets
     import huggingface_hub.constants as hub
 

@@ -1,8 +1,8 @@
 """``folder:PATH``: the pictures in a folder, here or at an address; its subfolders are labels.
 
-An address is one of any file system of fsspec, such as ``s3://bucket/folder``, read with retries. Credentials are the
-environment's: an address that carries any is refused without being shown, since recipes, logs and pages hold addresses.
-Messages name the kind of a library's error and not its text, which may quote what was sent.
+An address belongs to any file system of fsspec, such as ``s3://bucket/folder``, read with retries. Credentials come
+from the environment: an address that contains any is refused without being shown, since recipes, logs and pages show
+addresses. Messages give the kind of a library's error and not its text, which may quote what was sent.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from probing_core.images import Image, check, read_bytes, read_image, size_error
 from probing_core.paths import leads_out, user_path
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between two tries, in addition to a library's own."""
+"""Seconds between two tries, in addition to a library's own retries."""
 
 READERS = 16
-"""Files that are read at the same time."""
 
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError, ValueError)
-"""Errors that another try does not mend."""
+"""Errors for which another try is useless."""
 
 NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError")
 """Names of botocore's errors where the environment has no credentials."""
@@ -45,7 +44,7 @@ class Storage:
     """Files under one address.
 
     Raises:
-        BadCorpus: it carries credentials, no library can read it, or there is no such protocol.
+        BadCorpus: it contains credentials, no library can read it, or there is no such protocol.
     """
 
     def __init__(self, address: str) -> None:
@@ -55,7 +54,7 @@ class Storage:
 
         try:
             self._files, root = fsspec.core.url_to_fs(address)
-        except ImportError as error:  # fsspec's own text, which names the library
+        except ImportError as error:  # fsspec's text names the library
             raise BadCorpus(f"{address} needs a library that is not installed: {one_line(error)}.") from None
         except Exception as error:
             raise BadCorpus(
@@ -65,7 +64,7 @@ class Storage:
         self.root = str(root).rstrip("/")
 
     def sizes(self) -> dict[str, int | None]:
-        """Return relative path -> bytes, None where they are not stated; ``""`` is the address itself, if it is a file.
+        """Return relative path -> bytes, None if unknown; ``""`` is the address itself, if it is a file.
 
         Raises:
             BadCorpus: there is nothing, or it cannot be listed.
@@ -81,7 +80,7 @@ class Storage:
         return facts.get("size")
 
     def read(self, path: str) -> bytes:
-        """Read the file at a relative path; safe to call from several threads.
+        """Read the file at a relative path; threads may share it.
 
         Raises:
             BadCorpus: it is gone, or the storage does not answer.
@@ -99,7 +98,7 @@ class Storage:
         return f"{self.root}/{path}" if path else self.root
 
     def _call(self, attempt: Callable[[], T], what: str) -> T:
-        """Call ``attempt``, and again after each of `WAITS_S` if it fails for a reason that may pass."""
+        """Call ``attempt``, again after each of `WAITS_S` if it fails for a reason that may pass."""
         began = time.monotonic()
         for wait in (*WAITS_S, None):
             try:
@@ -145,11 +144,11 @@ SPLITS = {"train", "val", "test"}
 
 
 class PictureFiles(DigestedCorpus):
-    """Pictures that are files below one place, by the order of their names.
+    """Pictures that are files below one folder or address, in the order of their names.
 
     The first subfolder is the label (none: no label). If the subfolders are exactly train, val and test, they are
     the splits and the labels are below them. Hidden files are ignored; files that are no pictures are listed in
-    ``skipped``. None is decoded: a picture that is damaged inside is refused by `load` alone.
+    ``skipped``. Nothing is decoded: only `load` refuses a picture with damaged pixels.
     """
 
     def __init__(self, name: str) -> None:
@@ -162,11 +161,11 @@ class PictureFiles(DigestedCorpus):
 
     @abstractmethod
     def _files(self) -> Iterator[PurePosixPath]:
-        """Return the files by relative path, hidden ones left out."""
+        """Return the relative paths of the files, without hidden ones."""
 
     @abstractmethod
     def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
-        """Return the bytes of each file, or the reason why they are no picture's."""
+        """Return the bytes of each file, or the reason why it is no picture."""
 
     def _read(self, files: list[PurePosixPath]) -> None:
         has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
@@ -206,8 +205,6 @@ class PictureFiles(DigestedCorpus):
 
 
 class FolderCorpus(PictureFiles):
-    """The pictures in a folder of this machine; see `PictureFiles`."""
-
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
             what = "is not a folder" if path.exists() else "does not exist"
@@ -243,7 +240,7 @@ class FolderCorpus(PictureFiles):
 
 
 class StorageCorpus(PictureFiles):
-    """The pictures below an address of fsspec; rows and fingerprint are those of the same folder on disk."""
+    """The pictures below an address of fsspec, with the rows and fingerprint of the same folder on disk."""
 
     def __init__(self, address: str) -> None:
         self._storage = Storage(address)

@@ -27,7 +27,7 @@ CACHED_GROUPS = 2
 """Row groups whose pictures stay in memory."""
 
 MAX_GROUP_BYTES = 1_000_000_000
-"""Largest row group that is opened: it has to be read as a whole."""
+"""Largest row group that is opened: it must be read as a whole."""
 
 
 class ParquetCorpus(Corpus):
@@ -56,7 +56,7 @@ class ParquetCorpus(Corpus):
         self._last_read = lru_cache(CACHED_GROUPS)(partial(_read, self._file, self.name, ["image"]))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy, or another process, opens the same file with."""
+        """Return the state from which a copy, or another process, opens the same file."""
         return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock", "_last_read")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ class ParquetCorpus(Corpus):
         return int(self._order[at])
 
     def _pictures(self, group: int) -> pa.ChunkedArray:
-        with self._lock:  # of several threads that ask at once, one reads
+        with self._lock:  # one of several threads that ask at once reads
             return self._last_read(group).column(0)
 
     def _all_bytes(self) -> Iterator[bytes]:
@@ -196,7 +196,7 @@ def check_ids(image_id: np.ndarray, name: str) -> None:
         )
     if "" in ids:
         raise BadCorpus(f"{name} has a row without an image_id; fill it, or leave the column out.")
-    if any("\0" in one for one in image_id):  # NumPy's text would end there
+    if any("\0" in one for one in image_id):  # NumPy would cut the text there
         raise BadCorpus(f"{name} has an image_id with a NUL character; write it without.")
 
 
@@ -219,7 +219,7 @@ class ReferenceCorpus(ParquetCorpus):
     """The shipped photographs of Caltech-101.
 
     A run over it has the transformations and repetitions of the run that ships, so that its scores are comparable.
-    ``rows`` gains ``source``, who published the picture and where.
+    ``rows`` has an additional column ``source``: who published the picture and where.
     """
 
     def __init__(self) -> None:

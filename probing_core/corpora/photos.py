@@ -1,4 +1,4 @@
-"""The packaged corpus: every color photograph that ships inside packages the project depends on anyway.
+"""The packaged corpus: every color photograph in packages that the project depends on anyway.
 
 Each is cut into about twenty square views at several places and scales.
 """
@@ -19,11 +19,11 @@ from probing_core.images import Image, read_image
 from probing_core.images.quality import NEAR_GRAY
 
 MIN_SQUARE_SIDE = 176
-"""Pixels of the smallest view: the default view of 128 with room for geometry."""
+"""Side in pixels of the smallest view: the default view of 128 with room for geometry."""
 
 VIEWS_BY_SCALE = (2, 3, 4, 5, 6)
-"""Views at each size, largest first, between the shorter side and the smallest view; what one cannot give, the next
-does."""
+"""Number of views at each size, largest first, between the shorter side and the smallest view; what one size cannot
+give, the next one does."""
 
 MIN_CONTRAST = 7.0
 """Standard deviation of gray values, 0 to 255, below which a quarter of a view is empty: sky, wall, black."""
@@ -31,12 +31,12 @@ MIN_CONTRAST = 7.0
 
 @dataclass(frozen=True)
 class Photograph:
-    """One photograph and whose it is.
+    """One photograph and its owner.
 
     Attributes:
         name: its base id.
-        split: fixed here, so that a photograph that is missing does not move the others.
-        package, path: the import name of the package that ships it, and the file inside that.
+        split: fixed here, so that a missing photograph does not move the others.
+        package, path: the import name of the package that ships it, and the file in it.
     """
 
     name: str
@@ -133,16 +133,14 @@ class PhotosCorpus(Corpus):
         return whole[top : top + side, left : left + side].copy()
 
     def photographs(self) -> list[tuple[str, Image]]:
-        """Return (name, image) of each photograph, whole."""
         return list(self._images.items())
 
 
 def spread_squares(image: Image) -> list[tuple[int, int, int]]:
-    """Return twenty squares (top, left, side) of ``image`` that differ as much as they can; fewer if it has less to
-    show.
+    """Return twenty squares (top, left, side) of ``image`` that overlap as little as possible; fewer if it shows less.
 
-    Of the candidates on a grid that are neither nearly uniform nor gray, the next is the one whose largest overlap
-    (intersection over union) with those already taken is smallest.
+    The candidates on a grid that are neither nearly uniform nor gray are taken one by one: the next is the one whose
+    largest overlap (intersection over union) with those already taken is smallest.
     """
     height, width = image.shape[:2]
     largest = min(height, width)

@@ -17,7 +17,7 @@ TRAIN, VAL = 0.6, 0.2
 
 
 def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
-    """Return (N,) splits, 60/20/20 over base images: all rows of one base image share theirs.
+    """Return (N,) splits, 60/20/20 over base images: all rows of a base image share one.
 
     Base images are ordered by a hash of seed and name, so that the order of rows does not matter.
     """
@@ -28,9 +28,9 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
 
 
 def assign_groups(base_ids: Sequence[str], seed: int, most: int) -> np.ndarray:
-    """Return (N,) groups from 0 up, ``most`` at most, for cross-validation: rows of one base image share theirs.
+    """Return (N,) groups from 0 up, at most ``most``, for cross-validation: all rows of a base image share one.
 
-    Base images are dealt out in the order of `assign_splits`, so that groups differ in size by one at most.
+    Base images are dealt in the order of `assign_splits`, so that the sizes of groups differ by one at most.
     """
     group = {base: i % most for i, base in enumerate(_ordered(base_ids, seed))}
     return np.array([group[base] for base in base_ids])
@@ -60,7 +60,7 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
-    """Return how many of ``limit`` images each split of ``rows`` gives.
+    """Return how many of ``limit`` images each split of ``rows`` gets.
 
     Raises:
         BadConfig: the limit is below 1.
@@ -75,7 +75,7 @@ def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
 def drawn(rows: pd.DataFrame) -> pd.Index:
     """Return the index of ``rows`` in the order in which they are taken where not all are wanted.
 
-    Base images take turns, ordered by a hash of their names: the order of a corpus may be by label.
+    Base images take turns, ordered by a hash of their names, since the order of a corpus may be by label.
     """
     turn = rows.groupby(["split", "base_id"], sort=False).cumcount().to_numpy()
     bases = rows["base_id"].tolist()
@@ -92,9 +92,9 @@ def _largest_remainder(sizes: np.ndarray, total: int) -> np.ndarray:
 
 
 class ValidationCorpus(Corpus):
-    """Another corpus as it is seen while a model is being chosen: its ``test`` is never read, and ``val`` tested on.
+    """A corpus for choosing a model: its ``test`` is never read, and ``val`` takes its place.
 
-    Of ``train`` a fifth, by photograph, takes the place of ``val``. A corpus without splits is divided as in a run.
+    A fifth of ``train``, by photograph, takes the place of ``val``. A corpus without splits is divided as in a run.
     """
 
     def __init__(self, corpus: Corpus, seed: int = 0) -> None:

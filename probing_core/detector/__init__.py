@@ -1,1 +1,1 @@
-"""Was this picture altered: features of pixels, the detector that learns from them, and calibrated verdicts."""
+"""Detection of alterations: features of pixels, the detector that learns from them, and calibrated verdicts."""

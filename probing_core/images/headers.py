@@ -1,4 +1,4 @@
-"""Checks of a picture's header and its ends, and the quality of a JPEG, before anything is decoded."""
+"""Checks of a picture's header and ends, and the quality of a JPEG, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ MAX_PARTS = 100_000
 """Chunks of a PNG, blocks of a GIF, or segments of a JPEG before its pixels; a large file could hold millions."""
 
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-"""Bytes that begin a segment of a JPEG. No scan has one inside: zeros follow its 255s, or restarts (D0 to D7)."""
+"""Beginnings of the segments of a JPEG. None occurs inside a scan, where 255 is followed by 0 or a restart (D0 to D7).
+"""
 
 START_OF_SCAN, END_OF_IMAGE, TEMPORARY = 0xDA, 0xD9, 0x01
 """Markers of a JPEG (ITU-T T.81, table B.1); the last two have no content."""
@@ -33,8 +34,8 @@ START_OF_SCAN, END_OF_IMAGE, TEMPORARY = 0xDA, 0xD9, 0x01
 READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 SAVE_AGAIN = "save it as JPEG or PNG and try again"
 
-# Pillow warns of odd metadata and of sizes above its own limit; odd metadata does no harm here, and sizes are
-# refused below with a sentence. (Changing the filters around each call is not safe in threads.)
+# Pillow warns of odd metadata and of sizes above its own limit; odd metadata is harmless here, and large sizes are
+# refused below. (Changing the filters around each call is not safe in threads.)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
@@ -66,15 +67,15 @@ def format_of(opened: pillow.Image) -> str:
 
 
 def is_damaged(opened: pillow.Image, data: bytes) -> bool:
-    """Return whether a file is cut off, or a PNG changed, as far as that shows without decoding."""
+    """Return whether a file is visibly cut off, or a PNG changed, without decoding it."""
     if format_of(opened) == "JPEG":
-        # An end follows the start of the last scan, or that of a film or of whatever else stands behind the picture.
+        # The end must follow the start of the last scan; a film or other data may come after the picture.
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda") and END_OF_IMAGE not in _segments(data)
     return opened.format == "PNG" and not _checksums_hold(data)
 
 
 def _checksums_hold(png: bytes) -> bool:
-    """Return whether every chunk up to the last has its CRC. Pillow does not check those of the pixels."""
+    """Return whether every chunk but the last has a correct CRC: Pillow does not check those of the pixels."""
     for chunk in _chunks(png):
         if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
             return False
@@ -127,11 +128,11 @@ def _segments(jpeg: bytes) -> Iterator[int]:
 
 
 SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
-"""Names for several pictures in one file; frames of an animation elsewhere."""
+"""What several pictures in one file are called; frames elsewhere."""
 
 
 def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
-    """Return notes on a file of several pictures, of which the first is read.
+    """Return notes on a file with several pictures, of which only the first is read.
 
     Raises:
         BadImage: there are more than `MAX_FRAMES`.
@@ -140,7 +141,7 @@ def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
         raise BadImage(f"{name} has more than {MAX_FRAMES} pages; save the one that you mean.")
     try:
         frames = getattr(opened, "n_frames", 1)
-    except Exception:  # a later frame is damaged; the first one is what is read
+    except Exception:  # a later frame is damaged; only the first is read
         return ["animated: the first frame; a later one is damaged"]
     if frames > MAX_FRAMES:
         raise BadImage(f"{name} has {frames} frames, over the limit of {MAX_FRAMES}; save the frame that you mean.")
@@ -152,7 +153,7 @@ def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
 
 
 def _has_page(tiff: bytes, page: int) -> bool:
-    # Pillow would read all pages to count them
+    # Pillow would read all pages to count them.
     try:
         pillow.open(io.BytesIO(tiff), formats=("TIFF",)).seek(page)
     except Exception:  # EOFError, or whatever a damaged page raises
@@ -205,14 +206,14 @@ def _what_arrived(data: bytes) -> str:
 
 def _is_text(start: bytes) -> bool:
     try:
-        codecs.utf_8_decode(start)  # its last letter may be cut off
+        codecs.utf_8_decode(start)  # the last letter may be cut off
     except UnicodeDecodeError:
         return False
     return b"\x00" not in start
 
 
 def printable(name: str) -> str:
-    """Return a file's name as data: without control characters and line breaks, and cut short if it is long."""
+    """Return a file's name without control characters and line breaks, shortened if it is long."""
     clean = "".join(letter if letter.isprintable() else "?" for letter in name)
     return clean if len(clean) <= 120 else f"{clean[:80]}...{clean[-30:]}"
 
@@ -229,7 +230,7 @@ LUMINANCE_TABLE = np.array([
     72, 92, 95, 98, 112, 100, 103,  99,
 ])
 # fmt: on
-"""ITU-T T.81, table K.1: what libjpeg scales by the quality."""
+"""ITU-T T.81, table K.1, which libjpeg scales by the quality."""
 
 
 def quality_of_table(table: list[int]) -> int:
@@ -245,6 +246,6 @@ def quality_of_table(table: list[int]) -> int:
 
 
 def jpeg_quality(opened: pillow.Image) -> int | None:
-    """Estimate the quality of a JPEG picture, 1 to 100; None unless ``opened`` is a JPEG."""
+    """Estimate the quality of a JPEG picture, 1 to 100; None for other formats."""
     tables = getattr(opened, "quantization", None) or {}
     return quality_of_table(tables[0]) if 0 in tables else None

@@ -1,7 +1,7 @@
 """Flaws of a picture before it is transformed, measured on its pixels alone.
 
-A flaw is noted where about one color photograph in a hundred has as much of it (1,500 of Caltech-101 and PACS), by
-``python -m lab.evidence.flaws CORPUS``.
+The limits are such that about one color photograph in a hundred (of 1,500 of Caltech-101 and PACS) has each flaw,
+measured by ``python -m lab.evidence.flaws CORPUS``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 SIDE = 256
-"""The shorter side, in pixels, to which larger pictures are reduced before they are measured, as models see them."""
+"""Shorter side, in pixels, to which larger pictures are reduced before measuring, as models see them."""
 
 MAX_ASPECT = 8
-"""Largest ratio of the sides; of a longer picture, the middle with this ratio is measured."""
+"""Largest ratio of the sides; a longer picture is measured in a middle part of this ratio."""
 
 BLURRED = 0.5
 """Perceptual blur, 0 to 1 (Crété-Roffet et al. 2007)."""
@@ -32,24 +32,24 @@ NEAR_GRAY = 8.0
 color for changes of color to show."""
 
 BORDER = 0.04
-"""Share of the height, or of the width, that is of one color along both edges."""
+"""Share of the height or width taken by one color along both edges."""
 
 FLAT = 0.5
-"""Share of the squares of `SQUARE` pixels without detail above which a picture looks like a screenshot or a drawing
+"""Share of squares of `SQUARE` pixels without detail above which a picture looks like a screenshot or a drawing
 (measured in docs/detector.md)."""
 
 PERHAPS_NO_PHOTOGRAPH = "perhaps no photograph"
-"""What is said of such a picture, on pages and in the flags of a scan."""
+"""How pages and the flags of a scan describe such a picture."""
 
 SQUARE, EVEN = 4, 2
-"""Side of a square, and values of 255 between its darkest and its brightest pixel that are no detail."""
+"""Side of a square in pixels, and the largest difference of gray values (of 255) that is no detail."""
 
 UNEVEN, SPECKS = 8, 0.05
-"""Values of 255 that compression may change in a bar of one color, and share of its pixels that it may change more."""
+"""Largest change by compression (of 255) in a bar of one color, and share of its pixels that may change more."""
 
 
 def flaws(image: np.ndarray) -> list[str]:
-    """Return one phrase for each flaw of a picture, (H, W, 3) ``uint8``, that its viewer should know of."""
+    """Return one phrase for each flaw of a picture, (H, W, 3) ``uint8``."""
     small = as_measured(image)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     found = []
@@ -67,7 +67,7 @@ def flaws(image: np.ndarray) -> list[str]:
 
 
 def as_measured(image: np.ndarray) -> np.ndarray:
-    """Return the picture at the size at which flaws are measured; of the result, it returns the same."""
+    """Return the picture at the size at which flaws are measured; applying it twice changes nothing more."""
     longest = MAX_ASPECT * min(image.shape[:2])
     top, left = (max(0, (side - longest) // 2) for side in image.shape[:2])
     image = image[top : top + longest, left : left + longest]
@@ -85,14 +85,14 @@ def blur(gray: np.ndarray) -> float:
     if min(gray.shape) < 16:
         return 0.0
     along = blur_effect(gray, reduce_func=None)
-    # Along an axis on which nothing changes there is nothing to be sharp.
+    # An axis without changes has no sharpness.
     return float(max((one for axis, one in enumerate(along) if np.ptp(gray, axis=axis).any()), default=0.0))
 
 
 def noise(gray: np.ndarray) -> float:
     """Estimate the standard deviation of the noise in (H, W) ``uint8`` (Donoho & Johnstone 1994).
 
-    That is the median size of the finest diagonal Haar coefficients over that of a standard normal variable.
+    It is the median size of the finest diagonal Haar coefficients over that of a standard normal variable.
     """
     even = gray[: gray.shape[0] // 2 * 2, : gray.shape[1] // 2 * 2].astype(np.float32)
     diagonal = (even[::2, ::2] - even[::2, 1::2] - even[1::2, ::2] + even[1::2, 1::2]) / 2
@@ -100,7 +100,7 @@ def noise(gray: np.ndarray) -> float:
 
 
 def contrast(gray: np.ndarray) -> float:
-    """Return the gray values between the 1st and the 99th percentile of (H, W) ``uint8``."""
+    """Return the difference of the 99th and 1st percentiles of (H, W) ``uint8``."""
     low, high = np.percentile(gray, [1, 99])
     return float(high - low)
 
@@ -111,7 +111,7 @@ def chroma(image: np.ndarray) -> float:
 
 
 def flatness(image: np.ndarray) -> float:
-    """Return the share of the squares of a picture, (H, W, 3) ``uint8``, that have no detail; 0 where it has none."""
+    """Return the share of squares without detail in a picture, (H, W, 3) ``uint8``; 0 for one smaller than a square."""
     small = as_measured(image)
     height, width = (side // SQUARE for side in small.shape[:2])
     squares = small[: height * SQUARE, : width * SQUARE].reshape(height, SQUARE, width, SQUARE, 3)
@@ -122,17 +122,17 @@ def flatness(image: np.ndarray) -> float:
 
 
 def border(image: np.ndarray) -> float:
-    """Return the share of the height, or of the width, of (H, W, 3) ``uint8`` that opposite edges of one color take."""
+    """Return the share of the height or width of (H, W, 3) ``uint8`` that opposite edges of one color take."""
     return max(_bars(image), _bars(image.swapaxes(0, 1)))
 
 
 def _bars(image: np.ndarray) -> float:
-    # bars end sharply, as the even ground around an object does not: half of the next row has other colors
+    # bars end sharply, unlike the plain background of an object: half of the next row must have other colors
     other = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > UNEVEN).mean(axis=1)
     inside = np.flatnonzero(other > SPECKS)
     if not len(inside) or inside[0] == 0 or inside[-1] == len(image) - 1:
         return 0.0
-    # beyond what compression smears: its blocks are 8 pixels
+    # farther than compression smears: its blocks are 8 pixels
     first, last = min(inside[0] + 8, inside[-1]), max(inside[-1] - 8, inside[0])
     framed = min(other[first], other[last]) >= 0.5
     return float(1 - (inside[-1] - inside[0] + 1) / len(image)) if framed else 0.0

@@ -1,7 +1,6 @@
-"""Measures: a number with a unit, bounds, a direction and a definition, and where it is a score, its function.
+"""Measures: a number with a unit, bounds, a direction and a definition, and for a score also its function.
 
-Tables and charts read all but the function; `probing_core.compute.scores` calls the function of every measure of
-the catalog that has one.
+Tables and charts read all but the function, which `probing_core.compute.scores` calls.
 """
 
 from __future__ import annotations
@@ -48,18 +47,18 @@ class Measure:
         name: as in tables, ``balanced-accuracy``.
         title: for people, ``balanced accuracy``.
         unit: ``fraction``, ``nats``, ``bits``, ...
-        low, high: the bounds of its values; None where there is none.
-        higher_is_better: the direction; None where neither end is better.
+        low, high: bounds of its values; None where there is none.
+        higher_is_better: None where neither end is better.
         definition: one sentence.
-        formula: the same in symbols, as plain text.
-        source: where the definition comes from.
+        formula: the definition in symbols, as plain text.
+        source: of the definition.
         has_interval: False where a bootstrap would mislead: a sum of absolute gaps grows with the noise of every draw,
             so that the interval may not include the value.
         score: predictions -> the score as sums by photograph, or None where the predictions lack what it needs. The
-            table of scores then has the measure for every probe, over the samples whose transforms it learned
-            (subset ``seen``). None for measures of particular subsets (`probing_core.compute.scores`) and of
-            studies (`probing_core.compute.studies`).
-        chance: number of classes -> what guessing scores.
+            table of scores has it for every probe, over the samples whose transforms it learned (subset ``seen``). None
+            for measures of particular subsets (`probing_core.compute.scores`) and of studies
+            (`probing_core.compute.studies`).
+        chance: number of classes -> the score of guessing.
     """
 
     name: str

@@ -19,10 +19,10 @@ from probing_core.measures.statistics import (
 )
 
 MIN_PROBABILITY = 1e-30
-"""Smallest probability in a loss or a fit: it keeps a logarithm finite, and bounds nothing else."""
+"""Smallest probability in a loss or a fit, which keeps logarithms finite."""
 
 MIN_SCORED_PROBABILITY = 1e-12
-"""Smallest probability in a score: it bounds what one sample adds to a mean."""
+"""Smallest probability in a score, which bounds the effect of one sample on a mean."""
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -32,7 +32,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
-"""Range that `fit_temperature` searches."""
 
 
 def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
@@ -74,10 +73,9 @@ ECE_BINS = 15
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the mean over classes of the share of a class's samples that are classified correctly (Brodersen et al.
-    2010).
+    """Return the mean of the recall over classes (Brodersen et al. 2010).
 
-    With one class it is that class's recall. Classes that a draw of clusters lacks are left out of its mean.
+    With one class it is that class's recall. Classes that are missing in a draw of clusters are left out of its mean.
 
     Args:
         truth, predicted: (N,) class indices; only classes of ``truth`` count.
@@ -146,8 +144,8 @@ def _from_counts(
 def _hits_and_counts(
     truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, row: np.ndarray, classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (C, K) each: how often a class, at ``row`` (N,) of K, was predicted correctly, and how often it was
-    there."""
+    """Return two (C, K) arrays: correct predictions and samples of each class, where ``row`` (N,) is the class's
+    column."""
     return sums_by(clusters, row, classes, truth == predicted), sums_by(clusters, row, classes, np.ones(len(truth)))
 
 
@@ -267,11 +265,11 @@ def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray
     A probe can only memorize them. Selectivity is the accuracy at the task minus that at the control task.
 
     Args:
-        types: (N,) ids that recur in every split (clusters of embeddings); a type of a single image would be
-            new in the test split, and nothing about it could be learned.
+        types: (N,) ids that occur in every split (clusters of embeddings); nothing could be learned about a type that
+            is new in the test split.
     """
     ids, row = np.unique(types, return_inverse=True)
-    # Every class serves as many types as any other, give or take one.
+    # The numbers of types per class differ by one at most.
     return np.random.default_rng(seed).permutation(np.arange(len(ids)) % classes)[row]
 
 
@@ -294,7 +292,7 @@ SELECTIVITY = (
 
 RESAMPLES = 1000
 SENSITIVITY = 1.0
-"""The d' of the threshold (Green & Swets 1966)."""
+"""The d' at the threshold (Green & Swets 1966)."""
 
 
 @dataclass(frozen=True)
@@ -355,7 +353,7 @@ def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray
 
 
 def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) -> np.ndarray:
-    """Return the thresholds (B,) of hit counts (B, S) and alarm counts (B,), each of ``images``."""
+    """Return the thresholds (B,) for counts of hits (B, S) and alarms (B,), each out of ``images``."""
     from scipy.special import ndtr, ndtri
 
     span = levels[-1] - levels[0]

@@ -13,7 +13,7 @@ from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, Interval, t_qua
 def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
     """Return how far each embedding moves (N,): 1 - cos(z, z'), over the mean of 1 - cos between different images.
 
-    1 means: as far as another picture. Always normalized, since spaces differ in how much their cosines vary.
+    1 means as far as another picture. The division is needed since cosines vary more in some spaces than in others.
 
     Args:
         clean, transformed: (N, D) embeddings of the same images.
@@ -54,7 +54,7 @@ MEASURES = (
 PARTS = ("content", "look", "both", "rest")
 
 MIN_PHOTOGRAPHS = 3
-"""Photographs without which there are no parts: one is left out for the interval, and two have a variance."""
+"""Fewest photographs for the parts: the interval leaves one out, and a variance needs two."""
 
 
 def variance_parts(X: np.ndarray) -> dict[str, Interval]:
@@ -65,8 +65,8 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
     & McCulloch 1992, section 4.3), summed over dimensions; a negative component is 0. With one repetition, interaction
     and rest are not separated, and ``rest`` is their sum.
 
-    The interval leaves out one photograph after another (Tukey's jackknife), from 6 photographs up: drawing them with
-    replacement would not do, since a photograph that is there twice adds no variance.
+    The interval is a jackknife over photographs (Tukey), from 6 photographs up. A bootstrap would be biased, since a
+    photograph that is drawn twice adds no variance.
 
     Args:
         X: (P, T, R, D) embeddings of P photographs under T transformations, R times each.
@@ -94,12 +94,12 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
 
 
 def _components(X: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Return the components (B, 4), which may be negative, of the photographs that are ``taken`` (B, P) 0 or 1."""
+    """Return the components (B, 4), possibly negative, for the photographs selected by ``taken`` (B, P) of 0 and 1."""
     P, T, R, _ = X.shape
     X = X - X.mean((0, 1, 2), dtype=np.float64).astype(X.dtype)
     cells = X.mean(2, dtype=np.float64)
     photographs = cells.mean(1)
-    # Squared means over some photographs are quadratic in which of them are there.
+    # Squared means over selected photographs are quadratic forms of the selection.
     grand = photographs @ photographs.T
     by_look = cells.reshape(P, -1) @ cells.reshape(P, -1).T
     own = np.stack([np.diag(grand), np.diag(by_look), np.einsum("ptrd,ptrd->p", X, X, dtype=np.float64)], axis=1)

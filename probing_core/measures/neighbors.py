@@ -1,6 +1,6 @@
 """Neighbors by the cosine: exact search, retrieval of originals, unrelated pairs, content and look.
 
-scikit-learn's brute search takes longer, and promises no order of equal neighbors.
+scikit-learn's brute search is slower and does not order equal neighbors.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from probing_core.measures.statistics import (
 )
 
 BLOCK_NUMBERS = 2**23
-"""Similarities that are in memory at once, whatever the number of rows: 32 MB of ``float32``."""
+"""Similarities in memory at once, whatever the number of rows: 32 MB of ``float32``."""
 
 
 def unit(X: np.ndarray, dtype: DTypeLike = np.float64) -> np.ndarray:
@@ -39,14 +39,13 @@ def nearest(
     own: bool = False,
     apart: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ``k`` rows of ``known`` that are most similar to each query, most similar first; equal ones by their
-    index.
+    """Return the ``k`` rows of ``known`` most similar to each query, most similar first; ties are ordered by index.
 
     Args:
         known, queries: (N, D) and (Q, D), rows of length 1 (`unit`).
         k: all N, where there are fewer.
         own: whether the queries are the known rows; then each is its own first neighbor, before any duplicate.
-        apart: (N,) and (Q,) numbers of what rows belong to; a query has no neighbor with its own number.
+        apart: (N,) and (Q,) group numbers; rows of a query's own group are not its neighbors.
 
     Returns:
         Indices (Q, k) and cosines (Q, k), -inf where there are fewer than ``k`` neighbors.
@@ -71,39 +70,35 @@ def nearest(
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-    """Return the place of a row on a map: the mean of its neighbors' points, weighted by nearness.
+    """Return the mean (..., 2) of neighbors' points, weighted by nearness: the place of a row on a map.
 
     Args:
         points: (..., k, 2) of the neighbors.
         cosines: (..., k) of the row and each neighbor.
-
-    Returns:
-        (..., 2).
     """
     weights = np.exp(10 * (cosines - cosines.max(axis=-1, keepdims=True)))
     return (weights[..., None] * points).sum(axis=-2) / weights.sum(axis=-1, keepdims=True)
 
 
 SAME_COSINE = 2e-6
-"""Cosines that differ by no more are equal: rounding in ``float32`` separates no pictures."""
+"""Cosines that differ by no more are ties: rounding in ``float32`` must not separate pictures."""
 
 
 def directions(X: np.ndarray) -> np.ndarray:
-    """Return embeddings (N, D) at length 1, as ``float32``, whose products are their cosines.
+    """Return embeddings (N, D) as ``float32`` of length 1, whose products are their cosines.
 
-    Those of hashes are compared by the Hamming distance h: as -1 and 1 (`signed`) their cosine is 1 - 2 h / D.
+    Hashes are compared by the Hamming distance h: as -1 and 1 (`signed`), their cosine is 1 - 2 h / D.
     """
     X = np.asarray(X, np.float32)
     return unit(signed(X) if is_hash(X) else X, np.float32)
 
 
 def is_hash(X: np.ndarray) -> bool:
-    """Return whether embeddings are bits: zeros and ones alone."""
+    """Return whether all values of embeddings are 0 or 1."""
     return bool(((X == 0) | (X == 1)).all())
 
 
 def signed(X: np.ndarray) -> np.ndarray:
-    """Return bits as -1 and 1."""
     return 2 * X - 1
 
 
@@ -120,9 +115,9 @@ def ranks(
     gallery and `BLOCK_NUMBERS` cosines.
 
     Args:
-        queries: (Q, D) embeddings at length 1 (`directions`).
-        originals: (Q, D) of their originals, at length 1.
-        gallery: blocks (n, D) of N embeddings, at length 1.
+        queries: (Q, D) embeddings of length 1 (`directions`).
+        originals: (Q, D) of their originals, of length 1.
+        gallery: blocks (n, D) of N embeddings of length 1.
         query_photographs, gallery_photographs: (Q,) and (N,) numbers of photographs.
     """
     if queries.shape != originals.shape:
@@ -158,24 +153,24 @@ RETRIEVAL = (
 
 
 UNRELATED = 0.001
-"""Share of unrelated pairs that a finder of duplicates may take for copies, where models are compared."""
+"""Share of unrelated pairs that a finder of duplicates may take for copies, when models are compared."""
 
 KEPT = 4
-"""Pairs that are kept, as a multiple of those above a threshold, so that resamples find theirs among them."""
+"""Number of kept pairs, as a multiple of those above a threshold: thresholds of resamples must be among them."""
 
 CHUNK_NUMBERS = 2**22
-"""Weights of resampled pairs that are in memory at once."""
+"""Weights of resampled pairs in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class UnrelatedPairs:
-    """The most similar of all pairs of pictures of different photographs.
+    """The most similar pairs of pictures of different photographs.
 
     Attributes:
         cosines: (M,) in decreasing order.
         first, second: (M,) positions of their photographs.
-        pairs: how many pairs there are in all.
-        images: (C,) pictures of each photograph.
+        pairs: number of all pairs.
+        images: (C,) number of pictures of each photograph.
     """
 
     cosines: np.ndarray
@@ -186,10 +181,10 @@ class UnrelatedPairs:
 
 
 def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> UnrelatedPairs:
-    """Return the most similar pairs of different photographs, more of them than the ``share`` above a threshold.
+    """Return the most similar pairs of different photographs, `KEPT` times as many as the ``share`` above a threshold.
 
     Args:
-        X: (N, D) embeddings at length 1; N x N cosines are made of them.
+        X: (N, D) embeddings of length 1; N x N cosines are computed.
         photographs: (N,) base photographs.
 
     Raises:
@@ -212,8 +207,8 @@ def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> Unr
 def threshold(found: UnrelatedPairs, share: float) -> Interval:
     """Return the least cosine that at most ``share`` of unrelated pairs exceed.
 
-    The bootstrap draws photographs, with all pairs between them. Pairs of a photograph that was drawn twice with itself
-    are left out, as in the estimate. There is no interval below 20 photographs.
+    The bootstrap draws photographs, with all pairs between them. Pairs of a photograph with its own copy in a draw are
+    left out, as in the estimate. There is no interval below 20 photographs.
     """
     photographs = len(found.images)
     most = min(len(found.cosines), int(np.ceil(KEPT * share * found.pairs)) + 1)
@@ -259,17 +254,17 @@ DUPLICATES = (
 
 
 NEAREST = 10
-"""Neighbors that are looked at, as PathoROB and Ramos et al. do."""
+"""Number of neighbors, as in PathoROB and Ramos et al."""
 
 RANDOM_DRAWS = 10
-"""Galleries of random look over which accuracy is averaged, as Ramos et al. do."""
+"""Galleries of random look over which accuracy is averaged, as in Ramos et al."""
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, apart: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
     """Return (N,) how many of the ``k`` nearest of each picture have its look; ties are in random order.
 
     Args:
-        X: (N, D) embeddings at length 1.
+        X: (N, D) embeddings of length 1.
         looks: (N,) numbers of transformations.
         apart: (N,) numbers of photographs; a query has no neighbor of its own photograph.
     """
@@ -294,7 +289,7 @@ def content_accuracy(
     frequent labels, the nearer one counts.
 
     Args:
-        queries, gallery: (P, T, D) and (G, T, D) embeddings at length 1, of every picture in every look.
+        queries, gallery: (P, T, D) and (G, T, D) embeddings of length 1, of every picture in every look.
         truth, labels: (P,) and (G,) numbers of classes from 0.
     """
     looks = queries.shape[1]
@@ -313,7 +308,7 @@ def _votes(cosines: np.ndarray, labels: np.ndarray, truth: np.ndarray, k: int) -
     """Return (P, S) whether the label of most of the ``k`` nearest among ``cosines`` (P, S, G) is the true one."""
     size, classes = min(k, cosines.shape[2]), int(labels.max()) + 1
     near = np.argpartition(-cosines, size - 1, axis=2)[..., :size]
-    weight = 1 + (np.take_along_axis(cosines, near, axis=2) + 2) / (4 * size)  # less than 1 in all: it breaks ties
+    weight = 1 + (np.take_along_axis(cosines, near, axis=2) + 2) / (4 * size)  # weights below 1 in sum only break ties
     rows = np.arange(near.shape[0] * near.shape[1]).repeat(size)
     flat = rows * classes + labels[near].ravel()
     votes = np.bincount(flat, weight.ravel(), near.shape[0] * near.shape[1] * classes)
@@ -325,7 +320,8 @@ CONTENT = (
         name="content-by-neighbors",
         title="content by neighbors",
         higher_is_better=True,
-        definition="Share of pictures whose label is that of most of their nearest, by whose look the gallery has.",
+        definition="Share of pictures whose label is the most frequent one among their nearest; the galleries that are "
+        "searched differ in how their pictures were altered.",
         formula="share of queries whose label is the most frequent of their k nearest",
         source="Ramos et al., ICCV 2025, arXiv 2508.10637",
     ),

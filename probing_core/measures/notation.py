@@ -15,10 +15,10 @@ MAX_PLAIN, MIN_PLAIN = 1e15, 1e-6
 
 
 def decimal(value: float, digits: int = 3) -> str:
-    """Format ``value`` rounded to ``digits`` significant digits, without trailing zeros; all digits before the point
-    stay.
+    """Format ``value`` to ``digits`` significant digits, without trailing zeros; digits before the point are never
+    rounded.
 
-    Thousands are separated by commas. NaN is written as ``""``.
+    Thousands are separated by commas. NaN becomes ``""``.
     """
     if not math.isfinite(value):
         return "" if math.isnan(value) else f"{value:g}"
@@ -31,7 +31,7 @@ def decimal(value: float, digits: int = 3) -> str:
 
 
 def in_percent(share: float, places: int = 0) -> str:
-    """Format a fraction as a percentage, ``17 %`` for 0.17, rounded to ``places`` after the point."""
+    """Format a fraction as a percentage, ``17 %`` for 0.17, with ``places`` decimals."""
     return minus(f"{100 * share:.{places}f} %")
 
 
@@ -41,7 +41,7 @@ def in_points(difference: float) -> str:
 
 
 def minus(number: str) -> str:
-    """Return a formatted number with a minus sign in place of its hyphen, and none before zero."""
+    """Return a formatted number with a minus sign instead of a hyphen, and without a sign for zero."""
     return number.removeprefix("-") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)
 
 
@@ -109,14 +109,14 @@ def transform_title(transform: str) -> str:
 
 
 def model_titles(models: Iterable[str]) -> dict[str, str]:
-    """Return the title of each model; models with the same title keep their full name."""
+    """Return the title of each model; where two have the same title, both keep their full name."""
     titles = {model: model_title(model) for model in models}
     counts = Counter(titles.values())
     return {model: title if counts[title] == 1 else model for model, title in titles.items()}
 
 
 def text_table(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as lines of aligned columns, the names of the columns first; empty where there is no row."""
+    """Return rows as lines of aligned columns under the columns' names; empty where there is no row."""
     if not isinstance(rows, Sequence):
         rows = [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
     if not rows:

@@ -1,4 +1,4 @@
-"""Several trainings of one kind with different seeds: what their spread shows about a difference."""
+"""Trainings that differ in their seed alone: what their spread shows about a difference."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from probing_core.measures.statistics import t_quantile
 
 MIN_SEEDS = 3
-"""Trainings of one kind below which no interval over them is given."""
+"""Fewest trainings of one kind for an interval over them."""
 
 MIN_FREEDOM = 4
-"""Degrees of freedom below which the spread between trainings is not known well enough for a test."""
+"""Fewest degrees of freedom for a test that uses the spread between trainings."""
 
 _SEED = re.compile(r"@seed=(\d+)(?=@|$)")
 _LAYER = re.compile(r"@layer=\d+(?=@|$)")
@@ -33,9 +33,6 @@ def pooled_deviation(kinds: Sequence[Sequence[float]]) -> tuple[float, int]:
 
     All kinds are assumed to vary alike: the squared deviations from the mean of each kind are summed and divided by the
     number of trainings minus the number of kinds (the error mean square of a one-way analysis of variance).
-
-    Args:
-        kinds: scores of the trainings of each kind; a kind with one training adds nothing.
 
     Returns:
         (deviation, freedom); NaN and 0 where no kind has two trainings.
@@ -63,7 +60,7 @@ def seeds_difference(
         return float("nan"), float("nan"), float("nan")
     effect = float(np.mean(first) - np.mean(second))
     error = deviation * np.sqrt(1 / len(first) + 1 / len(second))
-    if error == 0:  # trainings that all score alike
+    if error == 0:  # all trainings score alike
         return effect, effect, float(effect == 0)
     half = t_quantile(freedom) * error
     # As in `t_quantile`: scipy.stats is slow to import.
@@ -73,7 +70,7 @@ def seeds_difference(
 
 
 def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
-    """Return for each of ``models`` the same model with the lowest seed; empty where it is that one, and for those in
+    """Return for each of ``models`` the same model with the lowest seed; empty for that one itself and for those in
     ``alone``."""
     first: dict[str, str] = {}
     for model in sorted(models, key=_seed):
@@ -83,13 +80,13 @@ def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
 
 
 def with_place(models: Iterable[str]) -> list[str]:
-    """Return the ``models`` without those that are another one with a higher seed."""
+    """Return the ``models`` without repeated trainings with higher seeds."""
     names = list(dict.fromkeys(models))
     return [name for name, of in zip(names, seed_of(names), strict=True) if not of]
 
 
 def networks(models: Iterable[str]) -> list[str]:
-    """Return the ``models`` without further trainings, and without those that are a block of another one."""
+    """Return the ``models`` without repeated trainings, and without blocks of another model."""
     names = with_place(models)
     return [name for name in names if (whole := _LAYER.sub("", name)) == name or whole not in names]
 

@@ -1,8 +1,7 @@
 """Scores as sums over base photographs, their intervals, and tests between models.
 
-A score is a function of totals. `ClusterSums` holds, for each cluster (base photograph), the sums that make the
-totals, so that any set of clusters, drawn with or without replacement, gives its score by one matrix product: all
-versions of a photograph are drawn, or left out, together.
+A score is a function of totals. `ClusterSums` holds the summands of each cluster (base photograph), so that any draw of
+clusters gives its score by one matrix product: all versions of a photograph are drawn, or left out, together.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import pandas as pd
 from probing_core.errors import BadArray
 
 ScoreOfTotals = Callable[[np.ndarray], np.ndarray]
-"""Totals (..., P) -> score (...)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +33,20 @@ class ClusterSums:
 
     @property
     def value(self) -> float:
-        """The score of all clusters together."""
         return float(self.score(self.sums.sum(axis=0)))
 
 
 def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct ``values`` in order, and the position of each of ``values`` (N,) among them.
 
-    The same as `numpy.unique`, which sorts all values; this sorts the distinct ones.
+    Equal to `numpy.unique` with inverse, but sorts the distinct values only.
     """
     row, distinct = pd.factorize(np.asarray(values), sort=True)
     return distinct, row
 
 
 def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the plain mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
+    """Return the mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
     ids, row = numbered(clusters)
     weights = (np.asarray(values, np.float64), np.ones(len(values)))
     sums = np.stack([np.bincount(row, weights=each, minlength=len(ids)) for each in weights], axis=1)
@@ -57,7 +54,7 @@ def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
 
 
 def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
-    """Return the score of the first minus that of the second, over the same clusters: draws stay paired."""
+    """Return the first score minus the second, over the same clusters: draws stay paired."""
     at = first.sums.shape[1]
     return ClusterSums(
         np.hstack([first.sums, second.sums]),
@@ -91,13 +88,14 @@ def mean_ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 MIN_CLUSTERS_FOR_BOOTSTRAP = 20
-"""Percentile bootstrap intervals cover too little with few clusters; below, a t interval over photographs."""
+"""Fewest clusters for a percentile bootstrap, whose intervals cover too little with few; below, a t interval is given.
+"""
 
 MIN_CLUSTERS_FOR_T = 6
-"""Photographs below which no interval is given."""
+"""Fewest photographs for any interval."""
 
 MIN_CONTRADICTING_CLUSTERS = 5.0
-"""Where fewer photographs than this contradict a rate of 0 or 1, their resamples vary too little for a bootstrap."""
+"""Where fewer photographs than this contradict a rate of 0 or 1, resamples vary too little for a bootstrap."""
 
 RESAMPLES = 2000
 
@@ -107,8 +105,7 @@ class Interval:
     """An estimate and its 95 % interval.
 
     Attributes:
-        value: the estimate.
-        low, high: the interval; NaN where none can be given.
+        low, high: NaN where no interval can be given.
         method: ``bootstrap``, ``t``, ``wilson`` or ``none``.
         clusters: number of base photographs.
     """
@@ -121,7 +118,6 @@ class Interval:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """``value``, ``low``, ``high``, ``interval``, ``bases``: the columns of a table of scores."""
         about = {"value": self.value, "low": self.low, "high": self.high}
         return about | {"interval": self.method, "bases": self.clusters}
 
@@ -129,12 +125,12 @@ class Interval:
 def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None) -> Interval:
     """Return the interval that the number of clusters allows.
 
-    From 20 clusters up the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000); from 6 a t
-    interval over the clusters' own scores, around the score of all; below none. Both claim too much certainty next to
-    a bound of the measure, and all of it at the bound: there it is Wilson's interval.
+    From 20 clusters up it is the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000); from 6 a t
+    interval over the clusters' own scores, around the score of all; below none. Both are too narrow near a bound of the
+    measure, and have no width at it: there it is Wilson's interval.
 
     Args:
-        low, high: bounds of the measure, which the interval does not leave.
+        low, high: bounds of the measure, to which the interval is clipped.
     """
     clusters = len(sums.sums)
     if clusters < MIN_CLUSTERS_FOR_T:
@@ -166,13 +162,13 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
 def _effective_size(share: float, spread: float, clusters: int) -> float:
     """Return the number of independent observations at which a ``share`` has the standard error ``spread``.
 
-    Photographs that all agree show no spread; then each counts as one.
+    Photographs that all agree have no spread; then each counts as one observation.
     """
     return share * (1 - share) / spread**2 if spread > 0 and 0 < share < 1 else clusters
 
 
 def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
-    """Return the score interval of a share of ``size`` observations (Wilson 1927; clustered: Kish 1965's effective
+    """Return the score interval of a share (Wilson 1927) of ``size`` observations (clustered: Kish's 1965 effective
     size)."""
     center = (share + z**2 / (2 * size)) / (1 + z**2 / size)
     half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
@@ -181,7 +177,7 @@ def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
 
 @lru_cache(maxsize=64)
 def t_quantile(freedom: float) -> float:
-    """Return the 97.5 % quantile of Student's t with so many degrees of freedom."""
+    """Return the 97.5 % quantile of Student's t with ``freedom`` degrees of freedom."""
     # Not scipy.stats: it is slow to import, and fails while another thread imports PyTorch.
     from scipy.special import stdtrit
 
@@ -189,7 +185,6 @@ def t_quantile(freedom: float) -> float:
 
 
 def without_interval(sums: ClusterSums) -> Interval:
-    """Return the estimate alone, without an interval."""
     return Interval(sums.value, float("nan"), float("nan"), "none", len(sums.sums))
 
 
@@ -200,7 +195,7 @@ def bootstrap(sums: ClusterSums) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _draws(clusters: int) -> np.ndarray:
-    """Return how often each cluster is drawn (B, C); cached, since every score of a run needs the same."""
+    """Return how often each cluster is drawn (B, C); cached, since every score of a run uses the same draws."""
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=RESAMPLES).astype(np.float64)
     drawn.flags.writeable = False
@@ -209,7 +204,7 @@ def _draws(clusters: int) -> np.ndarray:
 
 FLIPS = 100_000
 EXACT = 16
-"""Up to this many clusters every assignment is tried."""
+"""Up to this many clusters, every assignment is tried."""
 
 CHUNK = 1024
 
@@ -231,8 +226,8 @@ def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int
 
 
 def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
-    """Return the p-values (M,) of one model against each of ``others``, as of `sign_flip`; they share the flips, which
-    take longest to draw.
+    """Return the p-values (M,) of one model against each of ``others``, as `sign_flip` does, but with shared flips,
+    since drawing them takes longest.
 
     Raises:
         BadArray: the clusters differ in number.
@@ -248,7 +243,7 @@ def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0,
     value, pairs = first.value, []
     for other in others:
         gap = other.sums - first.sums
-        differs = gap.any(0)  # how often a class was there does not
+        differs = gap.any(0)  # columns that do not differ, such as the counts of a class, stay as they are
         pairs.append((other.score, other.sums.sum(0), differs, _narrow(gap[:, differs]), abs(value - other.value)))
     exact = clusters <= EXACT
     reached, tried = np.zeros(len(pairs)), 0
@@ -269,18 +264,18 @@ def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np
     NaN, a comparison that could not be made, stays NaN and does not count.
 
     Args:
-        among: how many comparisons might have been made, where these M were picked after looking; M if not given.
+        among: number of possible comparisons, if these M were selected after looking; M by default.
     """
     p = np.asarray(p_values, np.float64)
     adjusted = np.full(len(p), np.nan)
-    order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]  # NaN is last
-    rank = np.arange(len(order))  # among all it is this at least
+    order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
+    rank = np.arange(len(order))  # the lowest possible rank among all
     adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * (max(among or 0, len(order)) - rank)))
     return adjusted
 
 
 def _narrow(gap: np.ndarray) -> np.ndarray:
-    """Convert ``gap`` to ``float32``, whose products take less time, where it holds counts: their sums are exact."""
+    """Convert ``gap`` to ``float32``, which is faster, where it holds counts: their sums stay exact."""
     whole = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
     return gap.astype(np.float32) if whole else gap
 

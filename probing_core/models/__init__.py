@@ -1,7 +1,7 @@
 """The catalog of models, and how a name becomes a model in memory.
 
-Listing and checking names loads no deep-learning framework, unless a name outside the catalog is of a library that
-alone knows its models (``timm:``, ``torchvision:``, ``open_clip:``).
+Listing and checking names loads no deep-learning framework, except for names outside the catalog whose library alone
+knows its models (``timm:``, ``torchvision:``, ``open_clip:``).
 """
 
 from __future__ import annotations
@@ -54,19 +54,19 @@ CATALOG: Catalog[EmbedderSpec] = Catalog(
 
 
 def list_specs() -> tuple[EmbedderSpec, ...]:
-    """Return every model of the catalog, third parties' and registered ones included."""
+    """Return every model of the catalog, including registered ones and those of third parties."""
     return CATALOG.all
 
 
 def register(spec: EmbedderSpec) -> None:
-    """Add a model to this process; a name may be registered anew."""
+    """Add a model to this process; it replaces an earlier one of the same name."""
     if parse(spec.name).options:
         raise BadConfig(f"A model is registered without options; got '{spec.name}'.")
     CATALOG.add(spec)
 
 
 def bundled() -> tuple[str, ...]:
-    """Return the names of the models that a run takes by default; all of them work with no network."""
+    """Return the names of the models that a run takes by default, all of which work offline."""
     zoo = [name for name in ZOO_ORDER if name in CATALOG and CATALOG.get(name).check().available]
     return (
         *zoo,
@@ -97,11 +97,11 @@ MODEL_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
 """Names that select several models. ``published`` are the encoders that have a role in the claims."""
 
 PUBLISHED_VIEW = 224
-"""Pixels of the side of the views that published encoders were trained on."""
+"""Side in pixels of the views that published encoders were trained on."""
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` without duplicates, where `MODEL_SETS` and patterns of files of weights stand for several.
+    """Return ``names`` without duplicates, with `MODEL_SETS` and patterns of weights files expanded.
 
     Raises:
         BadConfig: no file matches a pattern.
@@ -111,7 +111,7 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def download_summary(names: Iterable[str]) -> str:
-    """Return a sentence on what has to be downloaded for the models ``names``; empty for nothing."""
+    """Return a sentence on what has to be downloaded for the models ``names``; empty if nothing."""
     parsed = (parse(name) for name in names)
     bases = dict.fromkeys(name.base for name in parsed if "weights" not in name.options)
     absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
@@ -136,11 +136,11 @@ def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
 
 
 def parse_known(name: str) -> ModelName:
-    """Return the parts of ``name``; no file is read, and no host asked.
+    """Return the parts of ``name``, without reading files or asking a host.
 
     Raises:
-        BadConfig: the options cannot be.
-        UnknownName: there is no such provider, or no model of that name that needs none.
+        BadConfig: an option is invalid.
+        UnknownName: there is no such provider, or without a provider no such model.
     """
     parsed = parse(name)
     if parsed.provider and parsed.base not in CATALOG and parsed.provider not in spec_makers():
@@ -154,13 +154,12 @@ def parse_known(name: str) -> ModelName:
 
 
 def refuse_absent(name: str) -> None:
-    """Refuse a model whose file, folder or library is not here; a model that can be downloaded is not refused, and no
-    host is asked.
+    """Refuse a model whose file, folder or library is missing, unless it can be downloaded; no host is asked.
 
     Raises:
-        BadConfig: the options cannot be, or no file of weights matches.
+        BadConfig: an option is invalid, or no file of weights matches.
         UnknownName: there is no such model.
-        ModelUnavailable: something is missing that no download brings.
+        ModelUnavailable: something is missing that no download provides.
     """
     for one in checkpoints(name):
         parsed = parse_known(one)
@@ -174,10 +173,10 @@ def refuse_absent(name: str) -> None:
 
 
 def find_spec(name: str) -> EmbedderSpec:
-    """Return the spec of the model called ``name``, options allowed; load nothing.
+    """Return the spec of the model called ``name``, which may have options, without loading it.
 
     Raises:
-        BadConfig: the options cannot be.
+        BadConfig: an option is invalid.
         UnknownName: there is no such model.
         ModelUnavailable: it cannot be used here and now.
     """
@@ -200,7 +199,7 @@ def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -
         precision: ``float32``, ``bfloat16``, ``float16`` or ``auto``.
 
     Raises:
-        BadConfig: an option, device or precision that cannot be.
+        BadConfig: an option, device or precision is invalid.
         UnknownName: there is no such model.
         ModelUnavailable: its weights, library or network access is missing.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ROLES = ("supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN")
-"""The roles of encoders in the five claims: the objectives of the six embeddings of arXiv 2307.05610."""
+"""Roles of encoders in the five claims: the objectives of the six embeddings of arXiv 2307.05610."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Preprocessing:
     Attributes:
         size: (height, width) in pixels that the network receives.
         resize: ``"shorter"`` scales the shorter side to ``size / crop`` (rounded down) and crops the center;
-            ``"squash"`` scales both sides likewise, ``"none"`` leaves the picture alone.
+            ``"squash"`` scales both sides likewise, ``"none"`` leaves the picture unchanged.
         crop: fraction of the resized picture that the center crop keeps.
         interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"``, ``"box"``, ``"hamming"`` or ``"nearest"``; all
             but the last are antialiased.
@@ -45,7 +45,7 @@ class Preprocessing:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        for name in ("size", "mean", "std"):  # given as lists they would have no hash
+        for name in ("size", "mean", "std"):  # lists have no hash
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def to_json(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Availability:
     """Whether a model can be used here and now, and if not, why.
 
     Attributes:
-        download_from: the host of the weights, where the network is all that is missing.
+        download_from: the host of the weights, where only the network is missing.
     """
 
     available: bool
@@ -72,11 +72,11 @@ class EmbedderSpec:
     Attributes:
         name: as in commands, without options.
         family: kind of network or provider ("EfficientNet", "ViT", "baseline").
-        weights: where they come from, in words.
-        objective: what it was trained for ("supervised", "MAE", "CLIP", "none").
-        dim: length of an embedding; None where only loading shows it.
+        weights: their source, in words.
+        objective: of its training ("supervised", "MAE", "CLIP", "none").
+        dim: length of an embedding; None if unknown before loading.
         data: what it was trained on, in words.
-        input_size: pixels of the side that it receives; None where only loading shows it.
+        input_size: side in pixels of its input; None if unknown before loading.
         download_mb: megabytes to download before first use.
         role: one of `ROLES` where the claims are tested on this encoder; else empty.
         loader: (`ModelName` with its options, device, precision) -> `LoadedEmbedder`.
@@ -101,13 +101,13 @@ class LoadedEmbedder(ABC):
     """A model in memory.
 
     Attributes:
-        name: the full name, options included.
-        device, precision: what it runs on and in ("cpu", "bfloat16").
+        name: the full name, including options.
+        device, precision: where and in which precision it runs ("cpu", "bfloat16").
         batch_size: images of one forward pass.
-        batch_halved: whether memory ran out and halved that; the last bits of embeddings may then differ.
+        batch_halved: whether memory ran out and the batch size was halved; the last bits of embeddings may then differ.
         embeds_pictures: whether it embeds any picture; precomputed embeddings cover the samples of a run alone.
         on_one_thread: whether it computes on the caller's thread alone, which may be another than the loader's.
-        known_preprocessing: steps before the network, where they are all that it does to a picture.
+        known_preprocessing: steps before the network, where there are no others.
     """
 
     name: str
@@ -133,7 +133,8 @@ class LoadedEmbedder(ABC):
         """Return every input that changes the embeddings, in JSON types; it is hashed into their key."""
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Return full model name -> embeddings: one entry, or one for each layer, from one pass, of ``@layer=all``."""
+        """Return full model name -> embeddings, computed in one pass: one entry, or for ``@layer=all`` one for each
+        layer."""
         return {self.name: self.embed(images)}
 
     def recipes(self) -> Mapping[str, dict[str, Any]]:
@@ -157,14 +158,14 @@ class LoadedEmbedder(ABC):
         return {}
 
     def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
-        """Return what `embed_layers` does for the pictures of the rows ``samples`` of a run.
+        """Return the result of `embed_layers` for the pictures of the rows ``samples`` of a run.
 
         Only precomputed embeddings need the rows (image_id, transform, repetition, draw).
         """
         return self.embed_layers(images)
 
     def keep_embedding(self) -> None:  # noqa: B027 - most hold nothing else
-        """Release what `embed` and `embed_layers` do not need; nothing else may be asked of the model from now on."""
+        """Release what `embed` and `embed_layers` do not need; after this, nothing else may be called."""
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees
         """Release the memory."""

@@ -1,7 +1,7 @@
 """Networks compiled for the processor by OpenVINO, where they run faster than in PyTorch (docs/engines.md).
 
-`compile_readout` converts the readout of a network, compares it with PyTorch on two pictures, and returns it only
-where the two agree. OpenVINO keeps what it compiled in the system's cache folder.
+A compiled network is used only if it agrees with PyTorch on two pictures. OpenVINO stores what it compiled in the
+system's cache folder.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from probing_core.models.network import Read
 
 BATCH = 4
-"""Pictures of one pass, if no other number is asked for; a smaller batch is filled up: each size would be compiled."""
+"""Default number of pictures per pass; a smaller batch is padded, since each size would be compiled."""
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """Precisions that are compiled, and OpenVINO's names for them."""
 
 MAX_DISTANCE = 1e-5
-"""Largest distance between two float32 embeddings of a picture, in lengths of the embedding."""
+"""Largest distance between two float32 embeddings of a picture, relative to the length of the embedding."""
 
 MIN_COSINE = 0.96
 """Smallest cosine between the embeddings in bfloat16 and in float32. The smallest of any picture and any network that
@@ -52,7 +52,7 @@ FLOAT32 = "DisablePrecisionConversion"
 """Attribute of OpenVINO's file format for operations that stay in float32; its Python interface cannot set it."""
 
 _COMPILING = Lock()
-"""Conversion changes a function of Python's for a moment."""
+"""Conversion temporarily changes a function of Python."""
 
 _for_one_caller = ContextVar("for_one_caller", default=False)
 
@@ -63,7 +63,6 @@ class NotCompiled(Exception):
 
 @cache
 def installed_version() -> str:
-    """Return the version of OpenVINO, or an empty string where it is not installed."""
     try:
         return version("openvino")
     except PackageNotFoundError:
@@ -88,8 +87,8 @@ class CompiledReadout:
     """A compiled network.
 
     Args:
-        model: OpenVINO's compiled model; its input is (N, H, W, 3), N pictures a pass.
-        requests: how many passes are asked for at a time; more callers wait.
+        model: OpenVINO's compiled model; its input is (N, H, W, 3), N pictures per pass.
+        requests: number of simultaneous passes; more callers wait.
     """
 
     def __init__(self, model: Any, requests: int) -> None:
@@ -99,11 +98,11 @@ class CompiledReadout:
             self._free.put(model.create_infer_request())
 
     def fits(self, batch: torch.Tensor) -> bool:
-        """Return whether a batch (N, 3, H, W) has the height and width that were compiled."""
+        """Return whether a batch (N, 3, H, W) has the compiled height and width."""
         return (*batch.shape[2:], batch.shape[1]) == self._shape[1:]
 
     def __call__(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Return the outputs, (N, D) ``float32`` each, of a batch (N, 3, H, W) that is channels last in memory."""
+        """Return the outputs, (N, D) ``float32`` each, for a batch (N, 3, H, W) that is channels last in memory."""
         pictures = batch.permute(0, 2, 3, 1).numpy()
         most = self._shape[0]
         passes = [self._infer(pictures[start : start + most]) for start in range(0, len(pictures), most)]
@@ -136,12 +135,12 @@ def compile_readout(
 
     Args:
         batch: two pictures (2, 3, H, W), channels last in memory.
-        expected: what ``read`` gives of them in PyTorch and float32; compiled, it has to give the same.
+        expected: outputs of ``read`` for them in PyTorch and float32, which the compiled network must reproduce.
         exact: names of modules that are computed in float32 whatever the precision.
-        threads: how many passes run side by side, each on one core; in `for_one_caller`, of the one that runs.
+        threads: number of simultaneous passes, each on one core; in `for_one_caller`, cores of the only pass.
 
     Raises:
-        NotCompiled: OpenVINO is missing or cannot do it, or its results differ from PyTorch's.
+        NotCompiled: OpenVINO is missing or fails, or its results differ from PyTorch's.
     """
     core = _core()
     if precision not in HINTS or (precision == "bfloat16" and "BF16" not in _capabilities(core)):
@@ -149,7 +148,7 @@ def compile_readout(
     settings = _settings(precision, threads)
     with _COMPILING:
         model = _convert(module, read, _of_size(batch, batch_size), exact)
-        if precision != "float32":  # a conversion is compared where nothing is rounded
+        if precision != "float32":  # conversion is checked where nothing is rounded
             full = core.compile_model(model, "CPU", _settings("float32", threads))
             _compare(CompiledReadout(full, 1)(batch), expected, "float32")
             model = _with_exact_modules(core, model) if exact else model
@@ -161,7 +160,7 @@ def compile_readout(
 
 @cache
 def _core() -> Any:
-    # OpenVINO reports its import to its makers unless this package is missing; nothing is sent from here.
+    # OpenVINO reports its import to its makers unless this package is missing; we send nothing.
     blocked = "openvino_telemetry" not in sys.modules
     if blocked:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -232,7 +231,7 @@ def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequen
     from openvino.preprocess import PrePostProcessor
 
     class Traced(torch.nn.Module):
-        # The tracer takes a millisecond for every module it knows; of the others it records the operations alone.
+        # The tracer takes a millisecond for every module that it tracks; of others it records only the operations.
         def __init__(self) -> None:
             super().__init__()
             for position, name in enumerate(exact):
@@ -269,7 +268,7 @@ def _destroy(graph: Any) -> None:
 
 @contextmanager
 def _without_gradients(module: nn.Module) -> Iterator[None]:
-    """Switch gradients off while the context lasts: only then does the tracer record parameters as constants."""
+    """Switch gradients off temporarily: only then does the tracer record parameters as constants."""
     asking = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in asking:
         parameter.requires_grad_(False)
@@ -283,7 +282,7 @@ def _without_gradients(module: nn.Module) -> Iterator[None]:
 def _with_exact_modules(core: Any, model: Any) -> Any:
     """Mark the operations of ``model`` that are named `EXACT` to stay in float32.
 
-    A mark is lost where operations are joined, so they are joined before; the new ones list the names of the old.
+    Joining operations would lose a mark, so they are joined before; the new ones list the names of the old.
     """
     import openvino
     from openvino._offline_transformations import apply_moc_transformations
@@ -298,7 +297,7 @@ def _with_exact_modules(core: Any, model: Any) -> Any:
         marked = [layer for layer in layers if (exact | first) & _joined(layer)]
         for layer in marked:
             information = layer.find("rt_info")
-            assert information is not None  # the names that were joined are in it
+            assert information is not None  # it has the names of the joined operations
             ElementTree.SubElement(information, "attribute", name=FLOAT32, version="0", value="dynamic:dynamic")
         made = core.read_model(ElementTree.tostring(root), openvino.Tensor(np.fromfile(weights, np.uint8)))
     kept = sum(any(key.startswith(FLOAT32) for key in op.get_rt_info()) for op in made.get_ops())
@@ -308,7 +307,7 @@ def _with_exact_modules(core: Any, model: Any) -> Any:
 
 
 def _joined(layer: ElementTree.Element) -> set[str]:
-    """Return the names of the operations that one of OpenVINO's file was joined from."""
+    """Return the names of the operations from which one in OpenVINO's file was joined."""
     attributes = layer.iterfind("rt_info/attribute[@name='fused_names']")
     return {name.strip() for attribute in attributes for name in attribute.get("value", "").split(",")}
 

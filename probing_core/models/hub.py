@@ -1,7 +1,7 @@
-"""Weights that a user named: on disk, or fetched.
+"""Weights that a user named: on disk, or downloaded.
 
-The libraries retry for long without a network. So they are given local paths alone, and a host is asked for an answer
-within three seconds before anything is downloaded.
+The libraries keep retrying without a network. So they are given local paths alone, and a host must answer within three
+seconds before anything is downloaded.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ WEIGHT_FILES = (
     "open_clip_pytorch_model.bin",
     "pytorch_model.bin",
 )
-"""Names of a repository's one file of weights, the preferred first."""
+"""Names of a repository's single file of weights, by preference."""
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Names of the list of files over which a large repository spreads its weights."""
 
 HUB = "hf-hub:"
-"""Before the name of a Hugging Face repository that holds a model of timm or open_clip and its configuration."""
+"""Prefix of a Hugging Face repository that holds a model of timm or open_clip and its configuration."""
 
 PICKLES = (".bin", ".pth", ".pt")
-"""Ends of the names of weights that `torch.save` wrote."""
+"""Endings of weights that `torch.save` wrote."""
 
 _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
@@ -55,7 +55,7 @@ def no_downloads() -> Iterator[None]:
 
 
 def cached_folder(repo: str) -> Path | None:
-    """Return the snapshot on disk of a Hugging Face repository, or None if its weights are not all there."""
+    """Return the snapshot on disk of a Hugging Face repository, or None if its weights are incomplete."""
     folder = _snapshot(repo)
     files = _files(folder) if folder else []
     return folder if files and all(file.is_file() for file in files) else None
@@ -72,7 +72,7 @@ def on_disk(source: str, size_mb: float = 0.0) -> Availability:
 
     Args:
         source: a Hugging Face repository, or the address of a file.
-        size_mb: megabytes to download; 0 where unknown.
+        size_mb: megabytes to download; 0 if unknown.
     """
     if cached_url(source) if _is_url(source) else cached_folder(source):
         return Availability(True)
@@ -88,8 +88,8 @@ def published_at(source: str, size_mb: float = 0.0) -> dict[str, Any]:
 
 
 def folder_of(name: ModelName) -> Path | None:
-    """Return the folder that a model's name is, or that of a repository behind `HUB`, downloaded if it is not on disk;
-    None for any other name."""
+    """Return the folder that a model's name is, or that of a repository with the prefix `HUB`, downloaded if
+    necessary; None for any other name."""
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base)
     return local_folder(name.model)
@@ -104,15 +104,15 @@ def facts_of_folder(name: ModelName) -> dict[str, Any]:
 
 
 def fetch_weights(source: str, model: str) -> Path:
-    """Return the file of weights at ``source`` (see `on_disk`), downloaded if it is not on disk."""
+    """Return the file of weights at ``source`` (see `on_disk`), downloaded if necessary."""
     return fetch_url(source, model) if _is_url(source) else find_weights(fetch_repository(source, model), model)
 
 
 def fetch_repository(repo: str, model: str) -> Path:
-    """Return a folder with configuration and weights of a Hugging Face repository, downloaded if it is not on disk.
+    """Return a folder with configuration and weights of a Hugging Face repository, downloaded if necessary.
 
     Raises:
-        ModelUnavailable: the hub does not answer or does not give it.
+        ModelUnavailable: the hub does not answer or does not have it.
     """
     return cached_folder(repo) or _fetch(repo, model, weights=True)
 
@@ -126,7 +126,7 @@ def fetch_configuration(repo: str, model: str) -> Path:
 
 
 def fetch_url(url: str, model: str) -> Path:
-    """Return the file of ``url``, downloaded if it is not on disk.
+    """Return the file of ``url``, downloaded if necessary.
 
     Raises:
         ModelUnavailable: the host does not answer or has no such file.
@@ -143,7 +143,7 @@ def fetch_url(url: str, model: str) -> Path:
             if path.is_file():
                 return path
             for part in path.parent.glob(f"{path.name}.*.partial"):
-                part.unlink(missing_ok=True)  # of a process that was killed; torch never goes on with one
+                part.unlink(missing_ok=True)  # of a process that was killed; torch never resumes one
             torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
     except Exception as error:
         raise ModelUnavailable(f"'{model}' could not be downloaded from {url} ({one_line(error)}).") from error
@@ -182,7 +182,7 @@ def weight_files(folder: Path, model: str) -> list[Path]:
 
 
 def require_host(url: str, model: str) -> None:
-    """Raise `ModelUnavailable` at once if the user forbade the network, or after `TIMEOUT_S` without an answer.
+    """Raise `ModelUnavailable` if the user forbade the network, or after `TIMEOUT_S` without an answer.
 
     Every download begins with it.
     """
@@ -207,14 +207,14 @@ def _snapshot(repo: str) -> Path | None:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        # No pattern: the library would miss what is never downloaded; `_files` knows what a model needs.
+        # No pattern: the library would then miss files that are never downloaded; `_files` knows what a model needs.
         return Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
 
 
 def _fetch(repo: str, model: str, weights: bool) -> Path:
-    """Download what a model needs of a repository: the files beside each other, weights in one format alone."""
+    """Download what a model needs of a repository: files of the top folder, weights in one format alone."""
     require_host(hub_address(), model)
     from huggingface_hub import HfApi, snapshot_download
 
@@ -236,7 +236,7 @@ def _host(url: str) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the file with a usual name; else those that the index lists, there or not; else the only one."""
+    """Return the file with a usual name; else those that the index lists, even if missing; else the only one."""
     if usual := [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]:
         return usual[:1]
     for name in INDEXES:

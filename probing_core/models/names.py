@@ -18,11 +18,11 @@ OPTIONS = {
     "weights": "a local file or folder of weights",
     "seed": "the seed of an untrained network, or of another training of a zoo encoder",
 }
-"""Every option a name can carry, in canonical order. Which of them a model takes, its provider decides."""
+"""Every option of a name, in canonical order. The provider decides which of them a model takes."""
 
 POOLINGS = ("cls", "mean")
 
-_OPTION = re.compile(r"@(?=\w+=)")  # an '@' that begins an option; paths may hold others
+_OPTION = re.compile(r"@(?=\w+=)")  # an '@' that begins an option; paths may contain others
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ModelName:
     """A parsed name.
 
     Attributes:
-        base: what comes before the options: ``timm:vit_base_patch16_224.mae``, ``zoo/mae``.
+        base: the part before the options: ``timm:vit_base_patch16_224.mae``, ``zoo/mae``.
         options: option -> value, in the order of `OPTIONS`.
     """
 
@@ -44,7 +44,6 @@ class ModelName:
 
     @property
     def model(self) -> str:
-        """The part after the provider."""
         return self.base.split(":", 1)[-1]
 
     @property
@@ -54,10 +53,10 @@ class ModelName:
 
 
 def parse(name: str) -> ModelName:
-    """Parse ``name``, and check its options as far as that needs no model.
+    """Parse ``name``, and check its options as far as possible without the model.
 
     Raises:
-        BadConfig: an empty name, an unknown or repeated option, or a value that cannot be.
+        BadConfig: an empty name, an unknown or repeated option, or an invalid value.
     """
     base, *parts = _OPTION.split(name.strip())
     if not base:
@@ -79,13 +78,12 @@ def parse(name: str) -> ModelName:
 
 
 def with_layer(name: str, layer: int) -> str:
-    """Return the canonical name of one layer of a model that was asked for by ``name``."""
     parsed = parse(name)
     return parse(ModelName(parsed.base, {**parsed.options, "layer": str(layer)}).full).full
 
 
 def checkpoints(name: str) -> tuple[str, ...]:
-    """Return one name for each file that the pattern behind ``@weights=`` matches (``ckpts/step-*.pt``).
+    """Return one name for each file that the pattern in ``@weights=`` matches (``ckpts/step-*.pt``).
 
     They are ordered by the last number in their paths. Without a pattern, ``name`` is returned alone.
 
@@ -104,7 +102,7 @@ def checkpoints(name: str) -> tuple[str, ...]:
 
 
 def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[str] = ()) -> None:
-    """Raise `BadConfig` if ``name`` carries an option outside ``allowed``."""
+    """Raise `BadConfig` if ``name`` has an option outside of ``allowed``."""
     for option in options:
         if option not in allowed:
             raise BadConfig(
@@ -113,18 +111,18 @@ def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[st
 
 
 def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") -> UnknownName:
-    """Return the error of a name that a library lacks, with the closest of those that it has.
+    """Return the error for a name that a library lacks, with the closest of those that it has.
 
     Args:
-        lacks: begin of the sentence ("timm has no model").
-        listing: what lists ``known``, where they are too many for a message.
+        lacks: beginning of the sentence ("timm has no model").
+        listing: where ``known`` are listed, if they are too many for a message.
     """
     there_are = f"`{listing}` lists them." if listing else f"There are: {', '.join(known) or 'none'}."
     return UnknownName(f"{lacks} '{name}'.{suggest(name, known)} {there_are}")
 
 
 def not_in_catalog(name: str, known: Collection[str]) -> UnknownName:
-    """Return the error of a name without a provider that the catalog ``known`` lacks, with what was probably meant."""
+    """Return the error for a name without a provider that the catalog ``known`` lacks, with what was probably meant."""
     own = [one for one in known if ":" not in one]
     same = [one for one in known if one.rpartition(":")[2] == name]
     path = user_path(name)
@@ -140,7 +138,6 @@ def not_in_catalog(name: str, known: Collection[str]) -> UnknownName:
 
 
 def local_folder(model: str) -> Path | None:
-    """Return the folder that ``model`` (the part after the provider) names, or None."""
     path = user_path(model)
     return path if path.is_dir() and ("/" in model or model.startswith((".", "~"))) else None
 

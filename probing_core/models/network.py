@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     """Batch on the device -> (N, D) each."""
 
     Engine = CompiledReadout | Callable[[torch.Tensor], Pass[list[np.ndarray]]]
-    """Compiled for the processor, or what begins a pass in PyTorch."""
+    """Compiled for the processor, or a function that begins a pass in PyTorch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A module and what one must know to embed with it.
+    """A module with the facts that embedding needs.
 
     Attributes:
         module: it holds every weight.
@@ -65,7 +65,7 @@ class Network:
         pool: pooling of a layer where the name states none.
         exact: names of modules that are computed in float32 whatever the precision, since rounding spoils them.
         weights: digest of the weights, where it is not that of their bytes.
-        details: what else changes the embeddings, in JSON types.
+        details: other facts that change the embeddings, in JSON types.
         versions: library -> version, of those that compute the embedding.
     """
 
@@ -95,8 +95,8 @@ class Readouts:
 
     Attributes:
         layers: numbers of the layers that the name asks for, from 1; empty for the model's own embedding.
-        first: what `read` gives of the two pictures, in float32.
-        blocks: (layer, pooling) of every block, in every way that there is; empty where one of them cannot be pooled.
+        first: outputs of `read` for the two pictures, in float32.
+        blocks: (layer, pooling) of every block, in every possible way; empty where one of them cannot be pooled.
 
     Raises:
         BadConfig: the network has no such layer or pooling.
@@ -122,7 +122,7 @@ class Readouts:
     def pooling(self, layer: int | None) -> str:
         if layer is None:
             return self._pool or self._network.pooling
-        # as asked, else as the network is where the layer has what it takes
+        # as asked, else the network's default if the layer allows it
         return self._pool or (self._network.pool if self._prefixes[layer - 1] != 0 else "mean")
 
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
@@ -139,7 +139,6 @@ class Readouts:
         return [self._pooled_block(layer, output, self.pooling(layer)) for layer, output in pairs]
 
     def read_blocks(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        """Return (N, D) for each of `blocks`."""
         network = self._network
         with _captured(network.blocks) as outputs:
             network.embed(batch)
@@ -163,8 +162,8 @@ class Readouts:
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
     """Return how many tokens each block gives before those of the patches; None where it cannot be pooled.
 
-    A block that gives as many tokens as the network's features do has all of them, and one that lacks exactly these
-    has none yet (CaiT, XCiT, ConViT).
+    A block with as many tokens as the network's features has all of them, and one with exactly so many fewer has none
+    yet (CaiT, XCiT, ConViT).
     """
     if not network.blocks:
         return []
@@ -242,11 +241,11 @@ class Forward:
     """Passes through a network in memory, for any number of threads.
 
     Args:
-        two: a batch of two pictures on which engines are compared; the others are as of `NetworkEmbedder`, resolved.
+        two: a batch of two pictures on which engines are compared; the others as for `NetworkEmbedder`, resolved.
 
     Attributes:
-        dims: lengths of what `own` gives.
-        compiled: whether OpenVINO computes what `own` gives.
+        dims: lengths of the outputs of `own`.
+        compiled: whether OpenVINO computes `own`.
     """
 
     def __init__(
@@ -285,7 +284,7 @@ class Forward:
         return f"OpenVINO {compiled.installed_version()}" if self.compiled else PYTORCH
 
     def own(self, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        """Begin a pass that gives (N, D) ``float32`` of each of `Readouts.read`."""
+        """Begin a pass that gives (N, D) ``float32`` for each of `Readouts.read`."""
         return self._begin(self._own, self.readouts.read, batch)
 
     def blocks(self, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
@@ -315,7 +314,6 @@ class Forward:
             yield
 
     def _choose(self, read: Read, expected: list[np.ndarray]) -> Engine:
-        """Return the fastest engine there is; ``expected`` is what PyTorch reads of the two pictures in float32."""
         in_pytorch = partial(self._in_pytorch, read)
         if self._device.type != "cpu" or self._precision not in compiled.HINTS or self._any_size:
             return in_pytorch
@@ -355,7 +353,7 @@ class Forward:
             return copied_from(self._device, outputs)
 
 
-@cache  # once a process
+@cache  # once per process
 def _report_missing() -> None:
     log.warning("OpenVINO is not installed, so networks run in PyTorch, at half the speed; `pip install openvino`.")
 
@@ -378,11 +376,11 @@ class NetworkEmbedder(LoadedEmbedder):
     Args:
         name: the full canonical name.
         options: of the name.
-        batch_size: images of one forward pass at most; if not given, what pays on the device.
-        threads: passes side by side on a processor; as many as PyTorch takes in this thread if not given.
+        batch_size: most images of one forward pass; by default as many as the device computes efficiently.
+        threads: simultaneous passes on a processor; by default PyTorch's number of threads in this thread.
 
     Raises:
-        BadConfig: the network has no such layer or pooling, or the device or precision is not there.
+        BadConfig: the network has no such layer or pooling, or the device or precision is not available.
     """
 
     def __init__(
@@ -455,7 +453,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return {name: self._recipe(layer) for name, layer in zip(self._names(), layers, strict=True)}
 
     def keep_embedding(self) -> None:
-        if self._forward.compiled:  # which holds a copy of the weights
+        if self._forward.compiled:  # it holds a copy of the weights
             self._network.module.to("meta")
         free_memory(self.device)
 
@@ -473,7 +471,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return self._forward.engine
 
     def run_in_pytorch(self) -> None:
-        """Replace the compiled network, if there is one, by PyTorch, to compare the two."""
+        """Replace a compiled network by PyTorch, to compare the two."""
         self._forward.run_in_pytorch()
         self._choose_batch_size()
 
@@ -505,7 +503,7 @@ class NetworkEmbedder(LoadedEmbedder):
     def _choose_batch_size(self, asked: int | None = None) -> None:
         usual = compiled.BATCH if self._forward.compiled else self._threads.batch_size(self._network.module)
         self.batch_size = asked or usual
-        self._recorded_batch_size = self.batch_size  # memory that ran short is no other recipe
+        self._recorded_batch_size = self.batch_size  # running out of memory does not change the recipe
 
     def _in_batches(
         self, images: Sequence[Image], begin: Callable[[torch.Tensor], Pass[list[np.ndarray]]]
@@ -569,7 +567,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
 
 def _two_pictures(preprocessing: Preprocessing) -> list[Image]:
-    """Return two pictures on which networks give embeddings that differ: noise, and a slope from black to white."""
+    """Return two pictures for which networks give different embeddings: noise, and a gradient from black to white."""
     height, width = preprocessing.size
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     slope = np.linspace(0, 255, width).astype(np.uint8)[None, :, None]

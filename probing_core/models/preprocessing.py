@@ -1,8 +1,8 @@
-"""Pictures of any size -> a batch that a network receives; the checkpoint's own rule, applied as the libraries do.
+"""Pictures of any size -> a batch for a network, by the checkpoint's own rule, applied as the libraries do.
 
 timm, open_clip and torchvision evaluate with Pillow: resize, center crop, divide by 255, subtract the mean, divide
 by the deviation. The same Pillow call is used here, and the arithmetic on 256 values is looked up in a table: the same
-bits at a fifth of the time.
+bits in a fifth of the time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from probing_core.models.base import Preprocessing
 from probing_core.transforms.base import Image
 
 FILTERS = {kind.name.lower(): kind for kind in PIL.Image.Resampling}
-"""Interpolation, as `Preprocessing` names it -> Pillow's."""
 
 
 def crop_fraction(size: int, resized: int) -> float:
@@ -31,7 +30,7 @@ def crop_fraction(size: int, resized: int) -> float:
 def value_table(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
     """Return (1, 256, 3) ``float32``: the input of the network for each ``uint8`` value of each channel.
 
-    In ``float32`` step by step, as ``ToTensor`` and ``Normalize`` compute it. Read only: it is made once.
+    Computed in ``float32`` step by step, like ``ToTensor`` and ``Normalize``. Read only, since it is cached.
     """
     values = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
     table = ((values - np.array(mean, np.float32)) / np.array(std, np.float32))[None]
@@ -49,16 +48,15 @@ def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
         picture, interpolation = PIL.Image.fromarray(image), FILTERS[preprocessing.interpolation]
         down, right = image.shape[0] / scaled[0], image.shape[1] / scaled[1]
         box = left * right, top * down, (left + width) * right, (top + height) * down
-        if min(top, left) >= 0 and all(edge.is_integer() for edge in box):  # the same bits, and less to compute
+        if min(top, left) >= 0 and all(edge.is_integer() for edge in box):  # the same bits with less computation
             return np.asarray(picture.resize((width, height), interpolation, box))
         image = np.asarray(picture.resize(scaled[::-1], interpolation))
     return image[top : top + height, left : left + width]
 
 
 def crop_corner(scaled: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
-    """Return top and left of the center crop."""
     height, width = preprocessing.size
-    # round() of Python, half to even, as torchvision's CenterCrop
+    # Python's round(), half to even, as in torchvision's CenterCrop.
     return round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
 
 
@@ -91,36 +89,14 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
     return batch
 
 
-def surviving_share(clean: Sequence[Image], transformed: Sequence[Image], preprocessing: Preprocessing) -> float:
-    """Return the share of a transform's change that reaches the network.
-
-    That is the root mean square difference between the pairs after the model's resize and crop, over that before:
-    below 1 where details are averaged away, above 1 where the crop holds what changed most.
-
-    Raises:
-        ValueError: no pair differs, so that nothing could survive.
-    """
-    before = _difference(clean, transformed)
-    if before == 0:
-        raise ValueError("the transformed pictures equal the untouched ones; nothing was changed that could survive")
-    resized = [[resize_and_crop(image, preprocessing) for image in images] for images in (clean, transformed)]
-    return _difference(*resized) / before
-
-
-def _difference(first: Sequence[Image], second: Sequence[Image]) -> float:
-    squares = [np.mean((a.astype(np.float32) - b) ** 2) for a, b in zip(first, second, strict=True)]
-    return float(np.sqrt(np.mean(squares)))
-
-
 def scaled_size(shape: tuple[int, ...], preprocessing: Preprocessing) -> tuple[int, int]:
-    """Return (height, width) of a picture of ``shape``, resized and not yet cropped."""
     target = tuple(math.floor(side / preprocessing.crop) for side in preprocessing.size)
     if preprocessing.resize == "squash":
         return target[0], target[1]
     height, width = shape
-    if target[0] == target[1]:  # torchvision's Resize of the shorter side
+    if target[0] == target[1]:  # as in torchvision's Resize of the shorter side
         short, long = min(height, width), max(height, width)
         longer = int(target[0] * long / short)
         return (target[0], longer) if height <= width else (longer, target[0])
-    ratio = max(target[0] / height, target[1] / width)  # timm's ResizeKeepRatio
+    ratio = max(target[0] / height, target[1] / width)  # as in timm's ResizeKeepRatio
     return round(height * ratio), round(width * ratio)

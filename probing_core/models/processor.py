@@ -1,4 +1,4 @@
-"""Devices, precisions, threads that share a processor, and the memory that networks take and return."""
+"""Devices, precisions, threads that share a processor, and the memory of networks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def resolve_device(device: str = "auto") -> torch.device:
     """Return the device called ``device``; ``auto`` is CUDA, else MPS, else the CPU.
 
     Raises:
-        BadConfig: no such device here.
+        BadConfig: this machine has no such device.
     """
     import torch
 
@@ -57,7 +57,7 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     if precision != "auto":
         return precision
     if device.type == "cuda":
-        # emulated below compute capability 8, where it is slower than float32
+        # Emulated below compute capability 8, where it is slower than float32.
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     return "bfloat16" if device.type == "cpu" and _cpu_multiplies_bfloat16() else "float32"
 
@@ -81,20 +81,20 @@ FINE_CPU_BATCH, FINE_STRIDE = 4, 8
 """The same where the first convolution strides less than `FINE_STRIDE`: its maps are larger than a ViT's tokens."""
 
 MAX_UNDIVIDED = 8
-"""Up to so many images are not divided between the threads."""
+"""Largest number of images that are not divided between the threads."""
 
 WAITING = 2
-"""Batches for each core that are under way or wait for a thread."""
+"""Batches per core that are under way or wait for a thread."""
 
 Pass = Callable[[], T]
 """Waits for a pass that was begun, and returns what it computes."""
 
 BEGUN, PREPARING = 2, 2
-"""Batches of a caller that an accelerator has at a time; batches that are prepared for accelerators, by all callers."""
+"""Batches of a caller that an accelerator has at a time; batches being prepared for accelerators, by all callers."""
 
 AHEAD = 2
-"""Batches of a compiled network that are under way for each core, at most `WAITING`: OpenVINO has its own threads, and
-a core would idle while it waits for the next batch. PyTorch is slower with two for each core."""
+"""Batches of a compiled network under way for each core, at most `WAITING`: OpenVINO has its own threads, and a core
+would idle while it waits for the next batch. PyTorch is slower with two for each core."""
 
 
 class BatchThreads:
@@ -104,7 +104,7 @@ class BatchThreads:
     PyTorch would divide one large batch between the cores, which then wait for each other after every layer.
 
     Args:
-        threads: how many cores of a CPU are taken; elsewhere how many pictures are prepared at a time.
+        threads: number of cores of a CPU to use; elsewhere of pictures that are prepared at a time.
     """
 
     def __init__(self, device: torch.device, threads: int) -> None:
@@ -122,7 +122,7 @@ class BatchThreads:
         return FINE_CPU_BATCH if stem is not None and max(stem.stride) < FINE_STRIDE else CPU_BATCH
 
     def batches(self, images: range, most: int) -> Iterator[range]:
-        """Yield the positions of ``images`` in batches of ``most`` at most; on a CPU the last ones are of even size."""
+        """Yield the positions of ``images`` in batches of at most ``most``; on a CPU the last ones are of even size."""
         start = 0
         while (left := len(images) - start) > 0:
             divided = self._on_cpu and left > min(MAX_UNDIVIDED, most)
@@ -134,8 +134,8 @@ class BatchThreads:
     def run(self, function: Callable[[S], T], batches: Iterable[S], of_each_core: int = 1) -> Iterator[T]:
         """Yield ``function`` of every batch, in order.
 
-        Few wait at a time, so that several callers take turns. None is under way once the iterator ends, also by an
-        error.
+        Few wait at a time, so that several callers take turns. When the iterator ends, even by an error, none is under
+        way.
 
         Args:
             of_each_core: threads for each core of a CPU; `AHEAD` where ``function`` waits for others that compute.
@@ -161,14 +161,14 @@ class BatchThreads:
     def feed(
         self, prepare: Callable[[S], B], begin: Callable[[B], Pass[T]], batches: Iterable[S], of_each_core: int = 1
     ) -> Iterator[T]:
-        """Yield what is computed of every batch, in order, as `run` does.
+        """Yield the result for every batch, in order, as `run` does.
 
         An accelerator always has work: while it computes one batch, the next is begun, and the one after that is
         prepared in another thread.
 
         Args:
             prepare: batch -> what ``begin`` takes.
-            begin: begins a pass; of an accelerator, it returns before that is computed.
+            begin: begins a pass; on an accelerator, it returns before the pass is computed.
         """
         if self._on_cpu:
             yield from self.run(lambda batch: begin(prepare(batch))(), batches, of_each_core)
@@ -196,17 +196,17 @@ class BatchThreads:
             release()
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
-        """Map ``function`` over the pictures of a batch: in its thread, or on all where batches take turns."""
+        """Map ``function`` over the pictures of a batch: in its thread, or on all threads where batches take turns."""
         return map(function, positions) if self._on_cpu else _threads(self._threads).map(function, positions)
 
 
 def pinned(device: str, batch: torch.Tensor) -> torch.Tensor:
-    """Return a batch in memory from which ``device`` copies by itself, where it is CUDA."""
+    """Return a batch in memory from which ``device`` copies asynchronously, if it is CUDA."""
     return batch.pin_memory() if device.startswith("cuda") else batch
 
 
 def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
-    """Return a copy of a batch on ``device``; CUDA makes it while it computes what was begun before."""
+    """Return a copy of a batch on ``device``; CUDA copies while it computes what was begun before."""
     import torch
 
     if device.type != "cuda":
@@ -220,7 +220,7 @@ def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
 
 
 def copied_from(device: torch.device, outputs: Sequence[torch.Tensor]) -> Pass[list[np.ndarray]]:
-    """Begin to copy the outputs of a pass from ``device``, and return what waits for them."""
+    """Begin to copy the outputs of a pass from ``device``, and return a function that waits for them."""
     import torch
 
     if device.type != "cuda":
@@ -289,7 +289,7 @@ MAX_REUSED_BLOCK = 32 * 2**20
 """Bytes of the largest block that is kept when it is freed; the C library allows no more."""
 
 MAX_REUSED = 256 * 2**20
-"""Freed memory that a thread may hold until `release`."""
+"""Bytes of freed memory that a thread may hold until `release`."""
 
 _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 """Parameters of ``mallopt``."""
@@ -303,7 +303,7 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)
 
 
-@cache  # once a process
+@cache  # once per process
 def reuse_freed() -> None:
     """Make glibc keep freed memory until `release`; the next layer would wait for the system to clear its pages."""
     if (mallopt := _glibc("mallopt")) is not None:
@@ -318,7 +318,6 @@ def release() -> None:
 
 
 def free_memory(device: str) -> None:
-    """Release the memory of dropped objects."""
     import gc
 
     import torch

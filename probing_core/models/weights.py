@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "encoder")
-"""Keys under which training scripts keep the tensors; averages first, as timm does. The last is I-JEPA's."""
+"""Keys under which training scripts store the tensors; averages first, as in timm. The last is I-JEPA's."""
 
 NAMES_SHOWN = 5
 
@@ -52,7 +52,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
     """Load ``tensors`` into ``module`` if they fit it exactly.
 
     Args:
-        source: where they come from, for the message.
+        source: of the tensors, for the message.
         ignore: prefix of tensors that may be left over (a classifier's).
 
     Raises:
@@ -62,7 +62,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
     loaded = OrderedDict(
         (name, t) for name, t in tensors.items() if name in wanted or not (ignore and name.startswith(ignore))
     )
-    # A file has lost the versions of modules, which some insist on.
+    # A file has lost the versions of modules, which some require.
     loaded._metadata = wanted._metadata  # type: ignore[attr-defined]
     try:
         module.load_state_dict(loaded)
@@ -71,7 +71,6 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
 
 
 def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> None:
-    """Raise `ModelUnavailable` with the names of the tensors, if there are any."""
     if error := _misfit(source, missing, unexpected, misshapen):
         raise error
 
@@ -91,7 +90,7 @@ def _misfit(source: str, missing: list[str], unexpected: list[str], misshapen: l
 
 
 def torch_misfit(source: str, error: Exception) -> ModelUnavailable:
-    """Return the error of weights that a library could not load, with the names of tensors that ``load_state_dict``
+    """Return the error for weights that a library could not load, with the names of tensors that ``load_state_dict``
     misses or does not know, else with the library's own text."""
     text = str(error)
 
@@ -157,4 +156,4 @@ def _unwrap(content: Any) -> dict[str, torch.Tensor] | None:
 
 
 def _reason(error: Exception) -> str:
-    return one_line(error).split(". ")[0][:200]  # torch's goes on with advice to execute the file
+    return one_line(error).split(". ")[0][:200]  # torch continues with advice to execute the file

@@ -1,6 +1,6 @@
 """The zoo: small encoders that this project pretrained, alike in everything but the objective.
 
-Weights are in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` next to each; ``data/zoo/seeds`` holds
+Weights are in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` next to each; ``data/zoo/seeds`` has
 second trainings (``zoo/mae@seed=1``), which the package does not ship.
 """
 
@@ -27,7 +27,7 @@ PREPROCESSING = Preprocessing(
     resize="shorter",
     crop=1.0,
     interpolation="bicubic",
-    mean=(0.485, 0.456, 0.406),  # of ImageNet, the field's convention for photographs
+    mean=(0.485, 0.456, 0.406),  # of ImageNet, the usual convention for photographs
     std=(0.229, 0.224, 0.225),
 )
 
@@ -45,11 +45,13 @@ ENCODERS = {
     "clip-plain": ("CLIP-style, captions without style", "CLIP"),
     "align-plain": ("ALIGN-style, captions without style", "ALIGN"),
 }
-"""Name in the zoo -> what it was trained for, and its role in the claims: captions of those with one name no style."""
+"""Name in the zoo -> its objective, and its role in the claims: captions of encoders with a role in claims name no
+style."""
 
 
 def weights_path(name: str, seed: int = 0) -> Path:
-    """Return the path of the weights of the zoo's ``name``, there or not; ``seed`` 0 is the training that ships."""
+    """Return the path of the weights of the zoo's ``name``, which may be missing; ``seed`` 0 is the training that
+    ships."""
     if seed:
         return data_dir() / "zoo" / "seeds" / f"{name}-seed-{seed}.safetensors"
     return data_dir() / "zoo" / f"{name}.safetensors"

@@ -1,4 +1,4 @@
-"""The network of the zoo's encoders: a small ViT behind a stem of maps and rectifiers inside each 16 px patch.
+"""The network of the zoo's encoders: a small ViT after a stem of maps and rectifiers inside each 16 px patch.
 
 One linear map of 16 x 16 pixels averages texture away before a nonlinearity can measure it. The stem maps cells of
 4 x 4 pixels, then joins 2 x 2 cells, then 2 x 2 of those. Its kernels do not overlap, so that a token depends on its
@@ -30,7 +30,6 @@ ARCHITECTURE = "patch-stem"
 """Name of the network in the facts of a file of weights."""
 
 DESCRIPTION = "ViT 128 px, patch 16, stem of 96 and 128 channels inside the patches, width 192, depth 4, 3 heads"
-"""The same in words; part of the recipe of an embedding."""
 
 DEPTH, HEADS = 4, 3
 KERNELS = (4, 2, 2)
@@ -40,7 +39,7 @@ WIDTHS = (96, 128)
 """Channels between the maps; the last map gives the token."""
 
 RECTIFIER_GAIN = math.sqrt(2 / (1 - 1 / math.pi))
-"""Keeps the variance over random weights of what a rectifier gives out (Brock et al. 2021, NF-ResNets)."""
+"""Keeps the variance of a rectifier's output over random weights (Brock et al. 2021, NF-ResNets)."""
 
 DETAIL_GAIN, LEVEL_GAIN = 4.0, 0.5
 """Scales of the first map's filters without and with a response to constant color. Neighboring pixels of photographs
@@ -48,7 +47,7 @@ are nearly equal: filters of equal norm would respond to detail about a tenth as
 
 
 class PatchStem(nn.Module):
-    """Pictures -> one token a patch; called by timm's `VisionTransformer` as its ``embed_layer``."""
+    """Pictures -> one token per patch; called by timm's `VisionTransformer` as its ``embed_layer``."""
 
     def __init__(self, img_size: int = SIZE, patch_size: int = PATCH, embed_dim: int = WIDTH, **_: Any) -> None:
         super().__init__()
@@ -72,7 +71,7 @@ def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
     would cost the masked objectives much of their few steps.
 
     Args:
-        stem: what makes tokens of pictures.
+        stem: makes tokens of pictures.
     """
     vit = VisionTransformer(
         img_size=SIZE,
@@ -91,7 +90,7 @@ def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
 
 
 def init_vit(seed: int) -> VisionTransformer:
-    """Return an encoder with random weights; the global random state stays as it was."""
+    """Return an encoder with random weights; the global random state is restored."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vit = build_vit(DEPTH, PatchStem)
@@ -101,7 +100,7 @@ def init_vit(seed: int) -> VisionTransformer:
 
 @torch.no_grad()
 def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
-    """Initialize random filters of equal norm, scaled so that variance stays from map to map.
+    """Initialize random filters of equal norm, scaled so that variance is the same from map to map.
 
     In half of them the weights of a channel sum to 0: they measure detail, where random filters measure mean color.
 
@@ -127,7 +126,7 @@ class ViTEmbedder(NetworkEmbedder):
     """An encoder of the zoo in memory.
 
     Args:
-        vit: of `init_vit`, with whatever weights.
+        vit: of `init_vit`, with any weights.
         weights: digest of the weights, where it is not that of their bytes.
     """
 
@@ -157,7 +156,6 @@ class ViTEmbedder(NetworkEmbedder):
 
 
 def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
-    """Load the encoder in the file ``path``."""
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["facts"])
@@ -177,7 +175,7 @@ def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.
 
 
 def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
-    """Return the digest by which runs know a model: the tower of the words counts too, in the order of its layers."""
+    """Return the digest by which runs know a model: the text tower counts too, in the order of its layers."""
     words = [key for key in weights if key.startswith("text.")]
     if not words:
         return weights_digest(vit.state_dict())

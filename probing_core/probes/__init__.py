@@ -16,4 +16,4 @@ DEFINITIONS = {
     "nearest neighbors": "Votes of the k nearest training embeddings by the cosine; k of 5, 20 and 50 are each "
     "reported.",
 }
-"""One sentence on each kind of probe that a run scores, for the glossary."""
+"""One sentence on each kind of probe, for the glossary."""

@@ -14,9 +14,9 @@ from probing_core.errors import BadArray, BadRun
 
 
 def to_bytes(arrays: Mapping[str, np.ndarray], entry: str, about: Mapping[str, Any]) -> bytes:
-    """Serialize ``arrays`` and ``about``, as JSON under the name ``entry``; the same input gives the same bytes.
+    """Serialize ``arrays`` and ``about``, as JSON under the name ``entry``; equal input gives equal bytes.
 
-    Numbers are written as ``float32``; arrays of ``uint8``, which are another file's bytes, as they are.
+    Numbers are written as ``float32``; arrays of ``uint8``, which are another file's bytes, unchanged.
     """
     from safetensors.numpy import save
 
@@ -39,7 +39,7 @@ def from_bytes(data: bytes, entry: str) -> tuple[dict[str, np.ndarray], dict[str
 
 
 def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
-    """Return the header of a file of safetensors, and the position at which its data begin.
+    """Return the header of a safetensors file, and the position at which its data begin.
 
     The library returns neither the metadata of bytes in memory nor the place of an array in a file.
     """

@@ -18,12 +18,12 @@ class FitFacts:
     """Facts about one fit that are reported with its scores.
 
     Attributes:
-        penalty: the setting that was chosen: a linear probe's penalty, an MLP's weight decay, the k of kNN.
+        penalty: the chosen setting: a linear probe's penalty, an MLP's weight decay, the k of kNN.
         at_edge: whether it is the smallest or largest of its grid, so that a better one may be outside.
         converged: whether the optimizer met its tolerance at that penalty.
         iterations: of the optimizer, at that penalty.
         validation_loss: mean negative log-likelihood in nats at that penalty, on the rows that chose it.
-        path: (penalty, validation loss) of all that were tried, in order; of an MLP (epoch, validation loss).
+        path: (penalty, validation loss) of all that were tried, in order; for an MLP (epoch, validation loss).
     """
 
     penalty: float
@@ -61,10 +61,9 @@ class LinearProbe:
         weight: (K, D) ``float32``, for standardized embeddings.
         bias: (K,) ``float32``.
         mean, scale: (D,) ``float32``; an embedding is standardized as ``(x - mean) / scale``.
-        facts: how it was fitted.
-        temperature: logits are divided by it before the softmax; 1 leaves them alone.
-        root: whether the square root of an embedding, none of whose numbers is negative, is standardized instead of
-            the embedding itself.
+        temperature: divides the logits before the softmax.
+        root: whether the square root of an embedding, which must not be negative, is standardized instead of the
+            embedding.
     """
 
     classes: tuple[str, ...]
@@ -87,7 +86,7 @@ class LinearProbe:
 
     @property
     def penalty(self) -> float:
-        """Weight of the L2 regularization that it was fitted with."""
+        """Weight of the L2 regularization in the fit."""
         return self.facts.penalty
 
     def logits(self, X: np.ndarray) -> np.ndarray:
@@ -115,15 +114,14 @@ class LinearProbe:
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:
-        """Return the same probe where classes are expected with the frequencies ``prior`` (K,) instead of equally
-        often.
+        """Return the same probe for classes with the frequencies ``prior`` (K,) instead of equal ones.
 
         Its probabilities are multiplied by the prior (Saerens et al. 2002); set the temperature first.
         """
         return replace(self, bias=(self.bias + self.temperature * np.log(prior)).astype(np.float32))
 
     def to_bytes(self) -> bytes:
-        """Return the probe as a safetensors file; the same probe gives the same bytes."""
+        """Return a safetensors file; equal probes give equal bytes."""
         about = {"classes": self.classes, "temperature": self.temperature, "facts": asdict(self.facts)}
         if self.root:
             about["root"] = True
@@ -168,6 +166,6 @@ def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -
 
 
 def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean of -log p(truth) in nats, of ``probabilities`` (N, K) and positions ``truth`` (N,)."""
+    """Return the mean of -log p(truth) in nats, for ``probabilities`` (N, K) and positions ``truth`` (N,)."""
     right = np.float64(probabilities[np.arange(len(truth)), truth])
     return float(-np.log(np.maximum(right, MIN_PROBABILITY)).mean())

@@ -1,4 +1,4 @@
-"""Nearest neighbors: what the closest training embeddings are, by the cosine."""
+"""Votes of the nearest training embeddings by the cosine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ NEIGHBORS = (5, 20, 50)
 def votes(
     X: np.ndarray, y: np.ndarray, queries: np.ndarray, sizes: Sequence[int], classes: int
 ) -> dict[int, np.ndarray]:
-    """Return a mapping from k to the probabilities (Q, K) ``float32`` of ``queries`` (Q, D), from one search for all
-    ``sizes``.
+    """Return k -> the probabilities (Q, K) ``float32`` of ``queries`` (Q, D), from one search for all ``sizes``.
 
     Args:
         X, y: training embeddings (N, D), of any length, and their classes (N,).

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from probing_core.errors import BadArray
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.optimizer import Block, Solution, curvature, gram, metric_inverse, minimize
 from probing_core.probes.rows import Sliceable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from probing_core.probes.optimizer import Block, Solution
 
 GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
 """Penalties on the squared weights, added to the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
-which is scikit-learn's with ``C = 1 / (n * penalty)``. For thousands of photographs about 0.001 is chosen, for the
-probe of live predictions, which learns from most, down to a hundredth of that."""
+which is scikit-learn's with ``C = 1 / (n * penalty)``. For thousands of photographs about 0.001 is chosen, and down
+to a hundredth of that for the probe of live predictions, which learns from most."""
 
 PENALTY_PER_DIMENSION = 5e-5
-"""Factor of `fixed_penalty`."""
 
 WORSE = 1e-3
-"""Share of the lowest validation loss by which another must exceed it to be worse: more than the optimizer leaves."""
+"""Smallest relative increase of the validation loss that counts as worse: more than the optimizer's error."""
 
 PATH_TOLERANCE = 1e-5
 """Tolerance of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`) while it searches the penalty."""
@@ -49,7 +51,7 @@ def choose_penalty(
     """Return the (penalty, validation loss, solution) of the path where the loss is lowest, and the path, strongest
     first.
 
-    It ends at the first penalty that is worse than one before: weaker ones take longest and would be worse still.
+    It ends at the first penalty that is worse than the one before: weaker ones take longest and would be worse still.
 
     Args:
         start: (D + 1, K).
@@ -68,10 +70,9 @@ def choose_penalty(
 
 
 METRIC_ROWS = 4096
-"""Rows, evenly spaced, from which the metric of the optimizer is taken."""
 
 FINAL_TOLERANCE = 1e-7
-"""Tolerance of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`) for the probe of the chosen penalty."""
+"""Tolerance for the probe of the chosen penalty."""
 
 
 def fit(
@@ -88,18 +89,22 @@ def fit(
     """Fit the probe of the penalty with the lowest loss on ``validation``.
 
     Args:
-        X: (N, D) embeddings; anything that can be sliced, a memory-mapped file as well.
+        X: (N, D) embeddings; anything that can be sliced, including a memory-mapped file.
         y: (N,) whole numbers, positions in ``classes``.
         classes: K names.
         validation: (Xv, yv) of the same kinds, of photographs that are not in ``X``.
-        weights: (N,) of rows in the mean loss and in standardization; 1 each if not given.
+        weights: (N,) of rows in the mean loss and in standardization; by default 1.
         penalties: the grid, searched as in `choose_penalty`.
         standardize: to mean 0 and deviation 1 on ``X``.
-        root: whether the probe takes the square root of embeddings, none of whose numbers is negative.
+        root: whether the probe takes the square root of embeddings, which must not be negative.
 
     Raises:
         BadArray: shapes that do not fit, classes out of range, embeddings that are not finite.
     """
+    import torch
+
+    from probing_core.probes.optimizer import curvature, gram, metric_inverse, minimize
+
     k = len(classes)
     reading.check(X, y, k)
     reading.check(*validation, k)
@@ -134,6 +139,10 @@ def fit(
 
 
 def _blocks(X: Sliceable, y: np.ndarray, weights: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> list[Block]:
+    import torch
+
+    from probing_core.probes.optimizer import Block
+
     return [
         Block(
             reading.block_reader(X, rows, mean, scale),
@@ -154,8 +163,8 @@ def fit_in_span(
 ) -> LinearProbe:
     """Fit the probe that `fit` finds, in less time where rows are fewer than dimensions.
 
-    The best weights are sums of training rows (the representer theorem), so they are sought in the space that the
-    standardized rows span.
+    The best weights are sums of training rows (the representer theorem), so they are sought in the span of the
+    standardized rows.
     """
     if len(y) >= X.shape[1]:
         return fit(X, y, classes=classes, validation=validation, penalties=penalties)
@@ -186,6 +195,8 @@ def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> 
 
 
 def _sample(blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
+    import torch
+
     stride = -(-sum(len(block.truth) for block in blocks) // METRIC_ROWS)
     return torch.cat([b.rows()[::stride] for b in blocks]), torch.cat([b.weight[::stride] for b in blocks])
 
@@ -213,7 +224,7 @@ def fit_discriminant(X: np.ndarray, y: np.ndarray, *, classes: Sequence[str]) ->
     """Fit linear discriminant analysis (Fisher 1936) on standardized embeddings, the covariance within classes shrunk
     towards a multiple of the identity by the formula of Ledoit & Wolf (2004): there is no penalty to choose.
 
-    Classes are expected equally often, whatever their numbers of rows.
+    Classes get equal priors, whatever their numbers of rows.
 
     Args:
         X: (N, D) embeddings.

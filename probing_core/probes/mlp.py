@@ -30,8 +30,7 @@ class MLPProbe:
         classes: K names.
         layers: three pairs of weight (in, out) and bias (out,), ``float32``.
         mean, scale: (D,) of the standardization.
-        facts: how it was fitted; ``penalty`` is the weight decay, ``iterations`` the epoch that was chosen; it
-            converged if that is not the last.
+        facts: ``penalty`` is the weight decay, ``iterations`` the chosen epoch; it converged if that is not the last.
     """
 
     classes: tuple[str, ...]
@@ -41,7 +40,6 @@ class MLPProbe:
     facts: FitFacts
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Return the probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
         return softmax(forward((np.asarray(X, np.float32) - self.mean) / self.scale, self.layers))
 
 
@@ -61,13 +59,14 @@ def fit_seeds(
     """Fit one probe for each seed, all at once.
 
     A seed draws the first weights, the order of the rows and the units that are dropped. AdamW (Loshchilov & Hutter
-    2019) with a cosine to 0; of `EPOCHS` epochs each seed keeps the one with the lowest loss on ``validation``.
+    2019) with a cosine schedule to 0; of `EPOCHS` epochs each seed keeps the one with the lowest loss on
+    ``validation``.
 
     Args:
         width: of the hidden layers.
         dropout: share of the hidden units that are dropped in each step (Srivastava et al. 2014).
         smoothing: share of the truth that is spread over all classes in training (Szegedy et al. 2016).
-        weights, validation_weights: of the rows in both losses, 1 on average; equal if not given.
+        weights, validation_weights: of the rows in both losses, with mean 1; by default equal.
     """
     k = len(classes)
     reading.check(X, y, k)
@@ -107,7 +106,7 @@ def fit_seeds(
 
 
 def _first_layers(sizes: Sequence[int], generators: Sequence[torch.Generator]) -> list[Tensor]:
-    """Return the weights (S, in, out), He-initialized (He et al. 2015), and biases (S, 1, out) of 0, in turn."""
+    """Return alternating weights (S, in, out), He-initialized (He et al. 2015), and biases (S, 1, out) of 0."""
     layers = []
     for fan_in, out in pairwise(sizes):
         draws = [torch.randn(fan_in, out, generator=g) * (2 / fan_in) ** 0.5 for g in generators]

@@ -26,7 +26,6 @@ TOLERANCE = 1e-6
 the metric that L-BFGS has learned. Validation losses are then those of an exact minimum to about 1e-4 of themselves."""
 
 MAX_ITERATIONS = 300
-"""Iterations of a fit, converged or not."""
 
 MEMORY = 5
 """Pairs of steps and gradient changes that L-BFGS remembers; more save no iterations here."""
@@ -35,7 +34,7 @@ MIN_SLOPE_RATIO, MAX_SLOPE_RATIO = -0.7, 0.5
 """A step is taken when the slope at its end, divided by the slope at its start, is between these two."""
 
 MAX_TRIALS = 4
-"""Steps that a line search tries at most."""
+"""Most steps that a line search tries."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,13 @@ class Solution:
 
 
 def gram(rows: Tensor, curvature: Tensor) -> Tensor:
-    """Return ``X' diag(curvature) X`` (D, D)."""
     return rows.T @ (rows * curvature[:, None])
 
 
 def metric_inverse(gram: Tensor, ridge: Tensor) -> Tensor:
-    """Return the inverse (D, D) of ``gram + diag(ridge)``, in which the optimizer measures its steps."""
+    """Return the inverse (D, D) of ``gram + diag(ridge)``, the metric of the optimizer."""
     metric = gram + torch.diag(ridge)
-    # Rounding may leave the matrix indefinite where rows are fewer than dimensions: little where the penalty is strong.
+    # Rounding may make the matrix indefinite where rows are fewer than dimensions: little if the penalty is strong.
     share, failed = 1e-6, True
     while failed:
         lifted = metric + share * metric.diagonal().mean() * torch.eye(len(metric))
@@ -145,7 +143,7 @@ class _State:
         self.pairs = [*self.pairs[-MEMORY + 1 :], (step, change, torch.where(moved, 1 / curved, 0.0))]
 
     def _search(self, step: Tensor, slope: Tensor) -> Tensor:
-        """Return the length () along ``step``, where logits, errors and objective are moved to.
+        """Return the length () along ``step`` to which logits, errors and objective are moved.
 
         The objective is convex, so its slope locates the minimum along the step.
         """
@@ -187,13 +185,13 @@ class _State:
     def _gradient(self) -> Tensor:
         gradient = self.ridge * self.V
         for block, errors in zip(self.blocks, self.errors, strict=True):
-            gradient += (errors.T @ block.rows()).T  # for few columns faster than X' errors
+            gradient += (errors.T @ block.rows()).T  # faster than X' errors for few columns
         return gradient
 
 
 def _product(block: Block, V: Tensor) -> Tensor:
     width = V.shape[1]
-    # Matrix products of 31 columns take twice the time of those of 32.
+    # Matrix products with 31 columns take twice the time of those with 32.
     padded = torch.nn.functional.pad(V, (0, -width % 16))
     return (block.rows() @ padded)[:, :width]
 

@@ -1,7 +1,7 @@
 """Embeddings as the optimizer reads them: blocks of standardized ``float32`` rows that end with a 1.
 
-Anything that can be sliced serves (an array, a memory-mapped file, an HDF5 data set): it is read a block at a
-time, and stays in memory only where it is small.
+They come from anything that can be sliced (an array, a memory-mapped file, an HDF5 data set), read a block at a time
+and cached only where they are small.
 """
 
 from __future__ import annotations
@@ -9,25 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from probing_core.errors import BadArray
 from probing_core.probes.base import square_root
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 BLOCK = 2048
-"""Rows that are read at once."""
 
 MAX_CACHED_BYTES = 2**31
 """Bytes of standardized rows that are cached; more are read again at every pass."""
 
 
 class Sliceable(Protocol):
-    """Rows (N, D) that can be read in slices."""
-
     @property
     def shape(self) -> tuple[int, ...]: ...
 
@@ -36,7 +34,7 @@ class Sliceable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Roots:
-    """Square roots of rows (N, D), taken as they are read."""
+    """Square roots of rows (N, D), computed as they are read."""
 
     X: Sliceable
 
@@ -70,7 +68,7 @@ def slices(n: int) -> Iterator[slice]:
 
 
 def read(X: Sliceable, part: slice) -> np.ndarray:
-    """Read one slice, ``float32``.
+    """Read one slice as ``float32``.
 
     Raises:
         BadArray: an embedding holds NaN or infinity.
@@ -85,7 +83,7 @@ def read(X: Sliceable, part: slice) -> np.ndarray:
 
 
 def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weighted mean and standard deviation (D,) of the rows, ``float64``; 1 in place of a deviation of 0."""
+    """Return the weighted mean and standard deviation (D,) of the rows, ``float64``; 1 instead of a deviation of 0."""
     total, mean, squares = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for part in slices(X.shape[0]):
         # Chan, Golub & LeVeque (1983): blocks merge about their own means, so nothing cancels.
@@ -103,13 +101,15 @@ def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Tensor:
     """Return the rows of one slice (n, D + 1): standardized, then a 1 for the bias."""
+    import torch
+
     rows = torch.ones(part.stop - part.start, X.shape[1] + 1)
     rows[:, :-1] = torch.from_numpy((read(X, part) - np.float32(mean)) / np.float32(scale))
     return rows
 
 
 def block_reader(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Callable[[], Tensor]:
-    """Return a function that returns the `standardized` rows, read once where all of ``X`` is small enough."""
+    """Return a function that returns the `standardized` rows, which are cached where all of ``X`` is small enough."""
     if 4 * X.shape[0] * (X.shape[1] + 1) > MAX_CACHED_BYTES:
         return partial(standardized, X, part, mean, scale)
     rows = standardized(X, part, mean, scale)

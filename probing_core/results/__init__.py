@@ -1,4 +1,4 @@
-"""The read side: a run directory as tidy tables, its pictures made again, and what may be ranked with what.
+"""The read side: a run directory as tidy tables, its pictures made again, and which models may be ranked together.
 
 Nothing here trains or embeds, and nothing imports a deep-learning framework.
 """

@@ -14,14 +14,14 @@ from probing_core.run.recipe import Recipe
 from probing_core.transforms import TIERS
 
 FURTHER = "FURTHER"
-"""What stands in a command, with a number, for a collection that is not on this machine."""
+"""Placeholder in a command, with a number, for a collection that is not on this machine."""
 
 LOCAL = ("folder", "parquet")
 """Kinds of corpora that are always named by a path."""
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
-    """Return whether the recipe names where its pictures are; that of a shipped run describes them in words."""
+    """Return whether the recipe names its pictures; that of a shipped run describes them in words."""
     return _is_named(recipe.corpus)
 
 
@@ -32,8 +32,8 @@ def _is_named(corpus: str) -> bool:
 def command_of(recipe: Recipe) -> str:
     """Return ``probing run`` with every option that the recipe decides.
 
-    ``CORPUS`` stands where the recipe describes the pictures without naming where they are, ``FURTHER-1`` and so on
-    for collections that are not here (`further_photographs`).
+    ``CORPUS`` replaces pictures that the recipe describes without naming their place, ``FURTHER-1`` and so on
+    collections that are not here (`further_photographs`).
     """
     options = Options(
         corpus=recipe.corpus if corpus_is_named(recipe) else "CORPUS",
@@ -49,20 +49,19 @@ def command_of(recipe: Recipe) -> str:
 
 
 def _calibrate_on(recipe: Recipe) -> list[str]:
-    """Return what stands in a command for each collection that verdicts are calibrated on: its name where that leads
-    to it from here."""
+    """Return the argument for each collection that verdicts are calibrated on: its name where that can be opened
+    here."""
     return [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
 
 
 def _leads_there(corpus: str) -> bool:
-    """Return whether ``corpus`` is a name of a corpus, and no path of a file or folder that is not on this machine."""
     kind, _, path = corpus.partition(":")
     elsewhere = not (kind in LOCAL or Path(path).is_absolute()) or "://" in path
     return _is_named(corpus) and (elsewhere or Path(path).exists())
 
 
 def further_photographs(run: Run) -> str:
-    """Return a sentence on the photographs that the verdicts of ``run`` rest on and that are not here, with their
+    """Return a sentence on the photographs that calibrate the verdicts of ``run`` and are not here, with their
     numbers and fingerprints; empty where all are."""
     recipe = run.recipe
     rows = run.table(VERDICT_PHOTOGRAPHS)
@@ -79,7 +78,6 @@ def further_photographs(run: Run) -> str:
 
 
 def _tiers(transforms: Sequence[str]) -> list[str]:
-    """Return ``transforms``, whole tiers by their names."""
     names = list(transforms)
     for tier, members in TIERS.items():
         whole = {t.name for t in members()}

@@ -1,4 +1,4 @@
-"""Models compared on the same photographs, within a run, between runs or between files of scores; did one get worse?"""
+"""Models compared on the same photographs: within a run, between runs or between files of scores."""
 
 from __future__ import annotations
 
@@ -76,10 +76,8 @@ COMPARED = (
     "p",
     "photographs",
 )
-"""Columns of a table of contrasts."""
 
 OTHER_SEEDS = ("model", "seed_of", "value", "published", "difference", "low", "high", "photographs")
-"""Columns of the table of `other_seeds`."""
 
 GROUP = "group"
 """The group task over its three rotations: every group is tested on members that its probe has not seen."""
@@ -93,9 +91,8 @@ Contrasts = dict[tuple[str, str, str], AccuracySums]
 
 
 def unseen_accuracy(run: Run, model: str) -> AccuracySums:
-    """Return the in-group hit rate of a model at members of the bank that its probe has not seen, the mean over the
-    rotations.
-    """
+    """Return the in-group hit rate of a model at members of the bank that its probe has not seen, averaged over
+    rotations."""
     bases, probes = unseen_by_rotation(_tested(run, model), run.far)
     return AccuracySums(bases, average(probes) if probes else None)
 
@@ -119,7 +116,7 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
     Models that differ in their seed alone have one place, as in `leaderboard`; ``model`` has its own in any case.
 
     Columns: ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (1 the best; missing where ``seed_of`` names
-    another), ``value``, ``low`` and ``high`` of its score; of the score of ``model`` less its own ``difference`` with
+    another), ``value``, ``low`` and ``high`` of its score; of the score of ``model`` minus its own ``difference`` with
     the 95 % interval ``difference_low`` to ``difference_high`` (bootstrap over the photographs that both were tested
     on) and ``p`` (paired sign flips by photograph, corrected by Holm over the other models that have a place);
     ``bases``, the number of these photographs. NaN in the row of ``model``.
@@ -152,10 +149,12 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
 
 
 def other_seeds(runs: Sequence[Run], task: str = "fine", subset: str = "all") -> pd.DataFrame:
-    """Return how far models are from the one that they are with another seed, in the order of `leaderboard`.
+    """Return how much models with another seed differ from the same model with the first seed, in the order of
+    `leaderboard`.
 
-    Columns: ``model``, ``seed_of``, ``value`` and ``published``, the scores of both; ``difference``, the first less the
-    second, with the 95 % interval ``low`` to ``high`` (bootstrap over the ``photographs`` that both were tested on).
+    Columns: ``model``, ``seed_of``, ``value`` and ``published``, the scores of both; ``difference``, the first minus
+    the second, with the 95 % interval ``low`` to ``high`` (bootstrap over the ``photographs`` that both were tested
+    on).
     """
     parts = [scores_of(run, task, subset).assign(place=place) for place, run in enumerate(runs)]
     board = pd.concat(parts, ignore_index=True)
@@ -175,8 +174,7 @@ def other_seeds(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
 
 def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.DataFrame:
     """Return ``group``, the recall of ``model`` in each group of transforms, that of ``other``, and their
-    ``difference``, the largest first.
-    """
+    ``difference``, the largest first."""
     scores = run.scores
     rows = scores[
         (scores["task"] == task) & (scores["measure"] == "recall") & scores["subset"].str.startswith(GROUP_SUBSET)
@@ -203,14 +201,14 @@ def _tested(run: Run, model: str) -> Tested:
 def contrasts(
     tested: Tested, far: Collection[str]
 ) -> Iterator[tuple[tuple[str, str, str], np.ndarray, list[ClusterSums]]]:
-    """Yield every score by which two models are compared: (task, subset, measure); (C,) photographs, in order; and for
-    each probe, the mean of which is the score, the sums over them."""
+    """Yield every score by which two models are compared: (task, subset, measure); (C,) photographs, in order; and
+    the sums over them for each probe. The score is the mean over the probes."""
     fine, content = tested("fine"), tested(CONTENT)
     if len(fine):
         fine = of_subset(fine, "all")
         yield _one(("fine", "all", measure_of("all")), fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
-            # What a group is taken for outside of it counts as wrong, whatever it is.
+            # For a group, every wrong answer outside of it counts alike.
             yield _one(("fine", GROUP_SUBSET + group, "recall"), fine[fine["group"] == group])
     bases, probes = unseen_by_rotation(tested, far)
     if probes:
@@ -226,7 +224,8 @@ def _one(name: tuple[str, str, str], rows: pd.DataFrame) -> tuple[tuple[str, str
 
 
 def compared(model: str, mine: Contrasts, other: str, theirs: Contrasts) -> pd.DataFrame:
-    """Return one row a contrast that two models share, of the columns `COMPARED`; see `probing_core.compare`."""
+    """Return one row for each contrast that two models share, with the columns `COMPARED`; see
+    `probing_core.compare`."""
     rows = []
     for contrast, sums in mine.items():
         if contrast not in theirs:
@@ -251,7 +250,6 @@ def shared(first: AccuracySums, second: AccuracySums) -> tuple[AccuracySums, Acc
 
 
 def _difference(mine: AccuracySums, other: AccuracySums) -> tuple[float, float, float, int]:
-    """Return the difference, both ends of its interval, and the number of photographs that both were tested on."""
     if mine.sums is None or other.sums is None:
         return np.nan, np.nan, np.nan, 0
     bases = np.intersect1d(mine.bases, other.bases)
@@ -260,7 +258,7 @@ def _difference(mine: AccuracySums, other: AccuracySums) -> tuple[float, float, 
 
 
 FORMAT = 1
-"""Of a file of scores."""
+"""Version of the format of a file of scores."""
 
 SUFFIX = ".json"
 
@@ -275,13 +273,13 @@ class Comparison:
     """What `compare` found; it prints itself.
 
     Attributes:
-        table: one row a pair of models and contrast. Columns: ``model``, ``other``; the contrast, ``task``, ``subset``
-            and ``measure``: ``fine`` over ``all`` classes, the recall of each ``group:...``, ``group`` over ``unseen``
-            members (the mean of the rotations), and ``content``; ``value`` and ``other_value``, both over the
-            photographs that both were tested on; their ``difference``, the first less the second, with the interval
-            ``low`` to ``high``; ``p``, two-sided; ``photographs``. With ``max_drop`` also ``worse``.
+        table: one row per pair of models and contrast. Columns: ``model``, ``other``; the contrast, ``task``,
+            ``subset`` and ``measure``: ``fine`` over ``all`` classes, the recall of each ``group:...``, ``group`` over
+            ``unseen`` members (the mean of the rotations), and ``content``; ``value`` and ``other_value``, both over
+            the photographs that both were tested on; their ``difference``, the first minus the second, with the
+            interval ``low`` to ``high``; ``p``, two-sided; ``photographs``. With ``max_drop`` also ``worse``.
         split: whose photographs were compared, ``test`` or ``val``.
-        max_drop: the drop that is allowed; None where none was asked about.
+        max_drop: the allowed drop; None if not given.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -290,7 +288,7 @@ class Comparison:
 
     @property
     def worse(self) -> pd.DataFrame:
-        """The rows whose drop is larger than what is allowed, with the whole interval."""
+        """The rows whose drop is larger than allowed, with the whole interval."""
         return self.table[self.table["worse"]] if self.max_drop is not None else self.table.iloc[:0]
 
     def __str__(self) -> str:
@@ -345,18 +343,17 @@ def compare(
 ) -> Comparison:
     """Compare two models of a run, the models of two runs, or two files that `Scores.save` wrote.
 
-    Which of the three is recognized. Of two runs, every model that both have is compared with itself; if they share
-    none and each has one, these two are. Files hold scores of the split ``val``. With ``max_drop`` models and runs are
-    compared on ``val`` too, so that a model may be checked as often as you like: a choice that is made on ``test``
-    spoils it.
+    Which of the three is recognized. Every model that two runs share is compared with itself; if they share none and
+    each has one, these two are. Files hold scores of the split ``val``. With ``max_drop`` models and runs are compared
+    on ``val`` too, so that a model may be checked as often as you like: a choice that is made on ``test`` spoils it.
 
     Args:
-        a: name of a model, a run, or a file; with ``max_drop`` the one before.
-        b: another one of the same kind; with ``max_drop`` the one now.
-        run: of the models; the reference run if not given.
-        max_drop: a drop that is allowed, a fraction from 0 to 1: 0.01 is one point. Intervals are then Student's t with
-            the standard error of the bootstrap over photographs, each at the level that Holm's procedure gives its row
-            (Holm 1979): of models that did not change, 5 % at most have a row that is worse.
+        a: name of a model, a run, or a file; with ``max_drop`` the earlier one.
+        b: another one of the same kind; with ``max_drop`` the current one.
+        run: of the models; by default the reference run.
+        max_drop: allowed drop, a fraction from 0 to 1: 0.01 is one point. Intervals are then Student's t with the
+            standard error of the bootstrap over photographs, each at the level that Holm's procedure gives its row
+            (Holm 1979): if no model changed, 5 % at most have a row that is worse.
 
     Returns:
         `Comparison`. Without ``max_drop`` its intervals are of 95 % (bootstrap over photographs), and its p-values of
@@ -366,7 +363,7 @@ def compare(
         UnknownName: the run has no such model.
         BadConfig: A and B are of different kinds, two runs or files are given and ``run`` too, a file cannot be read,
             or too few photographs have the scores for an interval.
-        BadRun: other photographs or transformations, no model that both have, or (of ``max_drop``) a run without
+        BadRun: other photographs or transformations, no model that both have, or (with ``max_drop``) a run without
             splits or embeddings.
     """
     kinds = {_kind(a), _kind(b)}
@@ -445,7 +442,6 @@ def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop:
 
 
 def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -> dict[str, np.ndarray]:
-    """Return ``low``, ``high``, ``p`` and ``worse`` of the drop of each score, as `compare` describes them."""
     from scipy.special import stdtr, stdtrit
 
     drops, errors = np.empty(len(pairs)), np.empty(len(pairs))
@@ -459,7 +455,7 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
         assert one.sums is not None
         assert two.sums is not None
         drops[place] = one.sums.value - two.sums.value
-        # Few photographs that all agree show no spread: no test is more certain than all flips of their signs.
+        # Few photographs that all agree have no spread: no test is more certain than all flips of their signs.
         most = float(stdtrit(freedom[place], 1 - 2.0 ** -(freedom[place] + 1)))
         errors[place] = max(float(bootstrap(difference(one.sums, two.sums)).std()), abs(drops[place]) / most)
     beyond = drops - allowed
@@ -495,7 +491,7 @@ class SavedScore:
 
     @property
     def accuracy(self) -> AccuracySums:
-        """What is compared."""
+        """The sums by which scores are compared."""
         ends = np.cumsum([2 * classes for classes in self.classes])[:-1]
         probes = [ClusterSums(part, _balanced) for part in np.split(self.sums, ends, axis=1)]
         return AccuracySums(np.array(self.bases, str), average(probes))
@@ -511,9 +507,8 @@ class SavedScores:
     """The scores of one model on the split ``val``, in a file.
 
     Attributes:
-        model: its name.
-        measured: digest of the photographs and of what is made of them; scores are compared where it is the same.
-        scores: one a contrast.
+        measured: digest of the photographs and their samples; scores are compared where it is equal.
+        scores: one per contrast.
     """
 
     model: str
@@ -552,7 +547,7 @@ class SavedScores:
         return cls(model, digest([run.recipe.without_models(), made]), tuple(scores))
 
     def write(self, path: Path | str) -> None:
-        """Write them as JSON, one line a score."""
+        """Write them as JSON, one line per score."""
         rows = [
             {
                 "task": score.name[0],

@@ -16,7 +16,7 @@ def nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the rows of ``embeddings`` (N, D) most similar to ``query`` (D,): indices (k,) and similarities (k,).
 
-    Cosine after the mean embedding is taken off both, as on the maps. Of lazy rows, a block is in memory.
+    By the cosine after the mean embedding is subtracted, as on the maps. Memory holds one block of lazy rows.
 
     Args:
         mean: (D,) from `mean_of`, where it is known.
@@ -36,7 +36,7 @@ def nearest(
 
 
 def mean_of(embeddings: np.ndarray | LazyRows) -> np.ndarray:
-    """Return the mean embedding (D,), of the type of ``embeddings``; of lazy rows, a block is in memory."""
+    """Return the mean embedding (D,), of the type of ``embeddings``; memory holds one block of lazy rows."""
     total = sum(block.sum(axis=0, dtype=np.float64) for block in _blocks(embeddings))
     dtype = embeddings.dtype if isinstance(embeddings, np.ndarray) else np.float32
     return np.asarray(total / len(embeddings), dtype)
@@ -47,7 +47,7 @@ def _blocks(embeddings: np.ndarray | LazyRows) -> Iterable[np.ndarray]:
 
 
 def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -> tuple[float, float] | None:
-    """Return where a picture belongs on a map: the mean of its neighbors' points, the nearer the heavier.
+    """Return the place of a picture on a map: the mean of its neighbors' points, weighted by nearness.
 
     Args:
         points: ``sample``, ``x``, ``y`` of the map.

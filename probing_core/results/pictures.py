@@ -1,4 +1,4 @@
-"""Pictures of a run. A run holds none: they are made again from its corpus, which gives the same bytes."""
+"""Pictures of a run, which stores none: they are made again from its corpus, which gives the same bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from probing_core.run.recipe import Recipe
 from probing_core.transforms.base import Image
 
 SOURCES_KEPT = 128
-"""Prepared sources in memory."""
 
 
 class PicturesMissing(ProbingError):
@@ -59,7 +58,7 @@ class Pictures:
         return self.pair_of(self._rows(np.array([sample])).iloc[0].to_dict())
 
     def pair_of(self, row: Mapping[Any, Any]) -> tuple[Image, Image, float]:
-        """Return the same of a sample whose ``row`` is known, as where many were read at once.
+        """Return the same for a sample whose ``row`` is known.
 
         Raises:
             PicturesMissing: see `why_not`.
@@ -74,7 +73,7 @@ class Pictures:
         )
 
     def photograph(self, image_id: str) -> Image:
-        """Return the whole image that the views of one image are cut from the middle of.
+        """Return a whole image, from whose middle its views are cut.
 
         Raises:
             PicturesMissing: see `why_not`, or the picture itself is gone.

@@ -1,4 +1,4 @@
-"""Models of a run ranked by a score, with those that cannot be told apart from the best."""
+"""Models of a run ranked by a score, with those that cannot be distinguished from the best."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from probing_core.measures.statistics import ClusterSums, holm, interval, sign_f
 from probing_core.results.run import Run
 
 GENERALIZING = ("unseen", "far")
-"""Subsets that have no identity, so that their measure is the in-group hit rate."""
+"""Subsets without identity, so that their measure is the in-group hit rate."""
 
 SIGNIFICANCE = 0.05
 
@@ -25,16 +25,16 @@ RANKING_FACTS = ("base_id", "transform", "group", "visible")
 """What the scores that rank models need to know of a sample."""
 
 BELOW = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
-"""Sign before the name of a model in a table, which is the model above with another seed."""
+"""Sign before the name of a model in a table that is the model above with another seed."""
 
 FLIPS = 10_000
-"""Of signs in a table that a page shows: a tenth of those that a claim is tested with, so that no visitor waits."""
+"""Sign flips for a table on a page: a tenth of those that test a claim, so that no visitor waits."""
 
 
 def rankable(runs: Sequence[Run]) -> list[str]:
     """Return what, apart from the models, differs between ``runs``; empty if they may share a table.
 
-    Equal recipes may still have drawn other images: versions of the project do it in other ways.
+    Equal recipes may still have drawn other images, by other versions of the project.
     """
     first, *others = runs
     found = [d for other in others for d in first.recipe.differences(other.recipe)]
@@ -46,7 +46,6 @@ def rankable(runs: Sequence[Run]) -> list[str]:
 
 
 def _images_of(run: Run) -> frozenset[tuple]:
-    """Return the images that are used, and what for."""
     images = run.images
     if images.empty:
         return frozenset()
@@ -57,7 +56,7 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
     """Rank every model of ``runs`` by score, best first; without ``baselines``, only those that learned from pictures.
 
     Models that differ in their seed alone (``zoo/mae``, ``zoo/mae@seed=1``) have one place, that of the first seed; the
-    others stand directly below it, are compared with no model and change nothing of the ranking.
+    others are directly below it, are compared with no model and do not change the ranking.
 
     Columns: ``run``, ``model``, ``seed_of`` (the model that this one is with another seed; empty for one that has a
     place), ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``,
@@ -79,7 +78,7 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
         return board
     board = in_order(board)
     placed = board[has_place(board)]
-    # By place and not by name: two folders may have the same.
+    # By position and not by name: two folders may have the same name.
     accuracies = [
         accuracy(runs[place], model, task, subset)
         for place, model in zip(placed["place"].tolist(), placed["model"].tolist(), strict=True)
@@ -103,7 +102,7 @@ def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums] | Mapping[str,
 
 
 def standing(row: Any) -> str:
-    """Return in words how the model of a row of `leaderboard`, but for the first, stands to the best one."""
+    """Return in words how the model of a row of `leaderboard`, except the first, compares with the best one."""
     if row.seed_of:
         return "another seed"
     if not np.isfinite(row.p):
@@ -122,14 +121,13 @@ def in_order(board: pd.DataFrame, alone: Collection[str] = ()) -> pd.DataFrame:
     """
     board = board.assign(seed_of=seed_of(list(board["model"]), alone))
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
-    # Two runs may have the same model: each has its own place, and other seeds stand below the better one.
+    # Two runs may have the same model: each has its own place, and other seeds are below the better one.
     place = {model: i for i, model in reversed(list(enumerate(board["model"])))}
     of = board["seed_of"].map(place).where(~has_place(board), np.arange(len(board)))
     return board.iloc[np.lexsort((np.arange(len(board)), ~has_place(board), of))].reset_index(drop=True)
 
 
 def has_place(board: pd.DataFrame) -> pd.Series:
-    """Return which rows of a ranking are of models that have a place in it."""
     return board["seed_of"] == ""
 
 
@@ -139,12 +137,11 @@ def marked(board: pd.DataFrame) -> pd.Series:
 
 
 def measure_of(subset: str) -> str:
-    """Return the measure by which models are ranked on a subset."""
     return "group-hit-rate" if subset in GENERALIZING else "balanced-accuracy"
 
 
 def is_baseline(models: pd.Series) -> pd.Series:
-    """Return which of the names are of baselines, which learned nothing from pictures."""
+    """Return which of the names are baselines, which learned nothing from pictures."""
     return models.str.startswith(BASELINE)
 
 
@@ -159,7 +156,6 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
 
 
 def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
-    """Return the balanced accuracy of a model on a subset of its test predictions."""
     predictions = run.predictions(model, task, RANKING_FACTS)
     if predictions.empty:
         return AccuracySums(np.empty(0, str), None)
@@ -187,7 +183,7 @@ def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ())
 
 @dataclass(frozen=True, eq=False)
 class AccuracySums:
-    """Balanced accuracy of one model, to be compared with that of another: its sums by photograph.
+    """Sums by photograph of the balanced accuracy of one model, for comparison with another.
 
     Attributes:
         bases: (C,) base photographs, in order.
@@ -209,7 +205,7 @@ def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
 
 
 def against_best(accuracies: Sequence[AccuracySums]) -> np.ndarray:
-    """Return p (M - 1,) of the difference of the first of M models, the best, to each other one; two-sided, paired by
+    """Return two-sided p (M - 1,) of the difference of the first of M models, the best, to each other one, paired by
     base photograph.
 
     Corrected as if all pairs had been compared: which model is the best was seen before it was compared.
@@ -241,7 +237,6 @@ def sums_over(found: AccuracySums, bases: np.ndarray) -> ClusterSums:
 
 
 TOLD_APART = ["truth", "predicted", "correct", "base_id"]
-"""Columns of predictions that `tell_apart` reads."""
 
 
 def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:

@@ -21,11 +21,11 @@ from probing_core.results.summaries import pick
 from probing_core.run import layout
 
 ALL = "all"
-"""Every altered picture, in place of one transformation, in the table of retrieval."""
+"""Every altered picture, instead of one transformation, in the table of retrieval."""
 
 SURVIVES, LOST = 0.9, 0.5
-"""Shares of copies above a threshold: a transformation is survived where the interval lies above the first, and the
-copy is lost where it lies below the second."""
+"""Shares of copies above a threshold: a copy survives a transformation where the interval is above the first, and is
+lost where it is below the second."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,6 @@ class Use:
     """One use of an embedding.
 
     Attributes:
-        title: what it is for.
         needs: the number by which models are ordered.
         finds: that number after a share, for a sentence.
     """
@@ -47,7 +46,7 @@ USES = {
     "duplicates": Use(
         "Finding duplicates",
         "share of altered copies whose cosine to the original exceeds the one that 0.1 % of unrelated pairs exceed",
-        "of altered copies, which are not cropped, are told from unrelated pictures",
+        "of altered copies, none of them cropped, are distinguished from unrelated pictures",
     ),
     "content": Use(
         "Retrieval by content",
@@ -60,18 +59,17 @@ USES = {
         "of the nearest other photographs are altered alike",
     ),
 }
-"""Names in the table of uses -> what they are. No total: what the first two need the third does not."""
+"""Uses by their names in the table of uses. There is no total: the first two have other needs than the third."""
 
 
 def table(run: Run, name: str) -> pd.DataFrame:
-    """Return a table of a study; empty where the run has none."""
     return run.table(layout.table_path(name))
 
 
 def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     """Order the models by what a use needs, best first.
 
-    Models that differ in their seed alone have one place, as on the leaderboard: the others stand directly below it and
+    Models that differ in their seed alone have one place, as on the leaderboard: the others are directly below it and
     are compared with no model.
 
     Columns: ``model``, ``seed_of`` (the model that this one is with another seed), ``value``, ``low``, ``high``,
@@ -97,13 +95,13 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
 
 def recall(run: Run) -> pd.DataFrame:
     """Return the table of retrieval: how often the original is found, by ``model``, ``transform`` (`ALL` for every
-    altered picture), ``k`` and ``strength``, which is NaN for the strengths that the main samples have."""
+    altered picture), ``k`` and ``strength``, which is NaN for the strengths of the main samples."""
     return table(run, "retrieval")
 
 
 def originals(run: Run) -> pd.DataFrame:
-    """Return how often the original is the nearest, by model, best first, and ``transform``, those first that spoil it
-    least; identity is the ceiling, and all together are left out."""
+    """Return how often the original is the nearest, by model, best first, and ``transform``, the least harmful first;
+    identity is the upper bound, and all together are left out."""
     rows = recall(run)
     if rows.empty:
         return rows
@@ -120,7 +118,7 @@ def copies(run: Run) -> pd.DataFrame:
 
 
 def survivors(run: Run, cosine: str, unrelated: float) -> pd.DataFrame:
-    """Return the threshold of each model, and what a copy survives there.
+    """Return the threshold of each model, and which transformations a copy survives there.
 
     Columns: ``model``, ``threshold``, ``threshold_low``, ``threshold_high``, ``survives`` and ``lost`` (names of
     transformations by commas), and ``kept``, the mean share of copies above the threshold; most first. Without an
@@ -147,10 +145,10 @@ def survivors(run: Run, cosine: str, unrelated: float) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Near:
-    """What lies next to a picture in a gallery.
+    """Neighbors of a picture in a gallery.
 
     Attributes:
-        rows: (k,) positions in the gallery, nearest first; its number of rows stands for a picture that was added.
+        rows: (k,) positions in the gallery, nearest first; the number of its rows stands for a picture that was added.
         cosines: (k,) of these.
         place: of the original, from 1; pictures as near as it come first.
         size: pictures in the gallery.
@@ -162,8 +160,12 @@ class Near:
     size: int
 
     @property
+    def are_tied(self) -> bool:
+        """Whether several of ``rows`` are equally near."""
+        return bool((-np.diff(self.cosines) <= SAME_COSINE).any())
+
+    @property
     def in_words(self) -> str:
-        """A sentence that says at which place the original is."""
         if self.place == 1:
             return f"The original is the nearest of {self.size:,}."
         others = "1 other seems" if self.place == 2 else f"{self.place - 1:,} others seem"
@@ -193,8 +195,8 @@ def untouched(run: Run) -> np.ndarray:
 
 
 def gallery(run: Run) -> np.ndarray:
-    """Return the samples among which the tables of retrieval search: the test images untouched, each once; of a run
-    without a test split, all images untouched."""
+    """Return the samples among which the tables of retrieval search: the test images untouched, each once; all images
+    untouched for a run without a test split."""
     clean = untouched(run)
     tested = (run.sample_columns("split")["split"].iloc[clean] == "test").to_numpy()
     return clean[tested] if tested.any() else clean

@@ -1,4 +1,4 @@
-"""A finished (or unfinished) run, opened for reading."""
+"""A run, finished or not, opened for reading."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from probing_core.results.explorer.shared_file import Shown
 
 PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
-"""Columns of a table of predictions."""
 
 
 LEARNED_SPLITS = ("train", "val", "test")
@@ -104,33 +103,31 @@ class Run:
 
     @cached_property
     def completed_on(self) -> str:
-        """The day (UTC, as 2026-11-29) on which it was computed last; empty where its log holds none."""
+        """The day (UTC, as 2026-11-29) of its last computation; empty where its log holds none."""
         return completed_on(self.path)
 
     @cached_property
     def digest(self) -> str:
-        """Differs wherever a file of the run does: the key of everything that is cached about it.
+        """A digest of all files of the run: the key of everything that is cached about it.
 
-        It stands for the files as this object knows them, not for those that another process has entered since: else
-        what was read of the old ones would be shown for the new.
+        It is that of the files as this object knows them, not of those that another process has entered since:
+        otherwise what was read of the old ones would be shown for the new.
         """
         return self.store.state()
 
-    # tables
-
     @cached_property
     def entries(self) -> list[dict[str, Any]]:
-        """What ``model.toml`` holds of each model, in the order of `models`."""
+        """The content of ``model.toml`` for each model, in the order of `models`."""
         return model_entries(self.store, self.recipe.models)
 
     @cached_property
     def models(self) -> pd.DataFrame:
-        """One row a model (a layer, where layers were asked for), in the order of the recipe."""
+        """One row per model (or layer, where layers were asked for), in the order of the recipe."""
         return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in self.entries], columns=list(MODEL_COLUMNS))
 
     @cached_property
     def live_models(self) -> tuple[str, ...]:
-        """Names of the models that can be asked about further pictures: their live probe is here, and so are they."""
+        """Names of the models that can be asked about other pictures: the model and its live probe are here."""
         return tuple(
             entry["name"]
             for entry in self.entries
@@ -139,19 +136,19 @@ class Run:
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        """One row an image that the run considered: ``image_id``, ``base_id`` (its photograph), ``label``, ``split``,
+        """One row per image that the run considered: ``image_id``, ``base_id`` (its photograph), ``label``, ``split``,
         ``license``, ``used`` (whether it takes part) and ``why_not``."""
         return self.table(layout.IMAGES)
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """One row a transformed image, N in all: ``sample`` (its position), ``image_id``, ``transform``, ``group``,
-        ``strength`` in the transform's unit, ``repetition``, ``draw``, and how far it lies from the untouched view."""
+        """One row per transformed image, N in all: ``sample`` (its position), ``image_id``, ``transform``, ``group``,
+        ``strength`` in the transform's unit, ``repetition``, ``draw``, and how far it is from the untouched view."""
         return self.table(layout.SAMPLES)
 
     @cached_property
     def sample_count(self) -> int:
-        """Rows of `samples`, none of which is read."""
+        """Number of `samples`, without reading them."""
         return self._samples.count
 
     def sample_columns(self, *names: str) -> pd.DataFrame:
@@ -168,7 +165,7 @@ class Run:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The scores of linear probes: what pages and rankings show unless they state something else."""
+        """The scores of linear probes, which pages and rankings show unless they state something else."""
         scores = self.probe_scores
         return scores if scores.empty else scores[scores["probe"] == "linear"].reset_index(drop=True)
 
@@ -179,7 +176,7 @@ class Run:
 
     @cached_property
     def fits(self) -> pd.DataFrame:
-        """One row a fitted probe of every model and task: its penalty, validation loss and whether it converged."""
+        """One row per fitted probe of every model and task: its penalty, validation loss and whether it converged."""
         return self.table(layout.FITS)
 
     def table(self, name: str) -> pd.DataFrame:
@@ -188,7 +185,7 @@ class Run:
 
     @cached_property
     def table_names(self) -> list[str]:
-        """Paths of the Parquet tables that the run holds and that there can be, sorted; `table` reads one."""
+        """Return the paths of the run's Parquet tables, sorted; `table` reads one."""
         from probing_core.run.graph import TABLE
 
         return [name for name in self.store.names() if name.endswith(layout.PARQUET) and TABLE.stage_of(name)]
@@ -199,11 +196,11 @@ class Run:
         """Return the tested samples of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
 
         Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those ``facts`` of
-        `samples` (all, if not given) and ``correct`` (bool). No other column is read: there may be millions of samples.
+        `samples` (by default all) and ``correct`` (bool). No other column is read: there may be millions of samples.
         Texts are categories, in order; ``truth`` and ``predicted`` share theirs. Empty if the run has none.
 
         Args:
-            where: column of the predictions -> the values of it that are wanted; all samples, if not given.
+            where: column of the predictions -> the wanted values; by default all samples.
 
         Raises:
             BadRun: a sample is unknown, or is there twice.
@@ -235,8 +232,8 @@ class Run:
 
         Args:
             reading: as of `map`.
-            repetition: samples of this one alone, and neighbors within it; of all if not given, or if the run keeps
-                none of it.
+            repetition: whose samples are returned, with neighbors within it; by default, or if the run keeps none of
+                it, all.
 
         Returns:
             ``sample`` and ``near_1`` to ``near_5``, samples, nearest first, -1 where there are fewer; None where the
@@ -253,16 +250,16 @@ class Run:
         return pd.DataFrame({"sample": found["sample"].to_numpy(), **dict(zip(NEAR, samples.T, strict=True))})
 
     def has_embeddings(self, model: str) -> bool:
-        """Return whether the run holds embeddings of ``model``; one that was shipped may have none."""
+        """Return whether the run holds embeddings of ``model``; a shipped run may have none."""
         return has_embeddings(self.store, model)
 
     def embeddings(self, model: str) -> np.ndarray | None:
-        """Return (N, D) ``float32`` in the order of `samples`, or None where the run ships none."""
+        """Return (N, D) ``float32`` in the order of `samples`, or None where the run has none."""
         lazy = self.lazy_embeddings(model)
         return None if lazy is None else lazy[:]
 
     def lazy_embeddings(self, model: str) -> LazyRows | None:
-        """Return the same, read where they are asked for."""
+        """Return the same, read when they are asked for."""
         return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     def data(self, model: str, task: str = "fine", split: str | None = None, seen: bool = True) -> Data:
@@ -273,9 +270,9 @@ class Run:
 
         Args:
             task: ``fine``, ``group-0`` to ``group-2``, ``content``.
-            split: ``train``, ``val`` or ``test``; all if not given.
-            seen: whether the samples are of transformations that the task's probes learn; if False, of those that they
-                are only tested on.
+            split: ``train``, ``val`` or ``test``; by default all.
+            seen: True for samples of transformations that the task's probes learn, False for those that they are only
+                tested on.
 
         Raises:
             UnknownName: the run has no such model or task.
@@ -346,8 +343,6 @@ class Run:
             raise BadRun(f"The run has no '{name}' probe of '{model}'; `probing run --out {self.path}` makes it.")
         return LinearProbe.from_bytes(self.store.read_bytes(path))
 
-    # what there is
-
     @property
     def tasks(self) -> list[str]:
         """The tasks that were scored, as `fine`, `group-0` ... `content`."""
@@ -380,7 +375,7 @@ class Run:
         """Show in a notebook what `probing report` writes: the explorer, the leaderboard and the claims.
 
         Args:
-            models: up to six models of the explorer; if not given, the best of each objective first.
+            models: up to six models of the explorer; by default the best of each objective first.
             pictures: ``none`` leaves the photographs out of the notebook.
 
         Raises:
@@ -391,11 +386,9 @@ class Run:
 
         return shown(self, models, pictures)
 
-    # pictures
-
     @cached_property
     def pictures(self) -> Pictures:
-        """What makes views of samples again from the corpus, where it is on this machine."""
+        """Views of samples, made again from the corpus where it is on this machine."""
         return Pictures(self.recipe, self.sample_rows)
 
     def picture(self, sample: int) -> tuple[Image, Image]:
@@ -411,7 +404,7 @@ def open_run(run: Path | str | Run | None = None) -> Run:
     """Open a run: its tables, its scores, the embeddings that it has, and its explorer.
 
     Args:
-        run: its directory; the reference run, which ships, if not given.
+        run: its directory; by default the reference run, which ships.
 
     Raises:
         BadRun: there is none, or its recipe cannot be read.

@@ -16,7 +16,6 @@ REFERENCE = "reference"
 DEMO = "demo"
 
 SCORED = "/" + layout.scores_path("x").rpartition("/")[2]
-"""End of the path of the scores of one model."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,7 @@ class RunPlace:
     """A directory that holds a run, or the beginning of one.
 
     Attributes:
-        name: what selectors and addresses call it: the folder's name.
-        path: where it lies.
+        name: the folder's name, for selectors and addresses.
         complete: whether it has scores to show; an incomplete one is still being computed, or was stopped.
     """
 
@@ -39,8 +37,8 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
 
     Args:
         extra: run directories from the command line.
-        data: a folder that holds ``reference``, what else ships, and ``runs``. If not given, the project's own, with
-            the runs of `probing_core.paths.runs_dir`.
+        data: a folder with ``reference``, other shipped runs, and ``runs``. By default the project's own, with the runs
+            of `probing_core.paths.runs_dir`.
     """
     shipped = _folders(data or paths.data_dir(), REFERENCE)
     made = _folders(data / "runs" if data else paths.runs_dir(), DEMO)
@@ -57,7 +55,7 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
 
 
 def unused_name(name: str, taken: Container[str]) -> str:
-    """Return ``name``, or where another folder of that name is listed already, ``name-2`` and so on."""
+    """Return ``name``, or ``name-2`` and so on if it is taken."""
     number, found = 2, name
     while found in taken:
         found, number = f"{name}-{number}", number + 1
@@ -65,14 +63,11 @@ def unused_name(name: str, taken: Container[str]) -> str:
 
 
 def _folders(root: Path, first: str) -> list[Path]:
-    """Return what lies in ``root`` by name, ``first`` before the others; nothing, if there is no such folder."""
     return sorted(root.iterdir(), key=lambda p: (p.name != first, p.name)) if root.is_dir() else []
 
 
 def ranked_on(base: Path, further: Path) -> int:
-    """Return how many models joined the run in ``base`` and were scored there: in a user's runs, and in the run
-    ``further``, wherever it lies.
-    """
+    """Return how many models were ranked on the run in ``base``: in a user's runs, and in the run ``further``."""
     known = set(RunFiles(base).own_names())
     joined: set[str] = set()
     for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), further]}:

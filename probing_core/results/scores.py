@@ -25,12 +25,11 @@ class Scores:
     """The scores of one model.
 
     Attributes:
-        model: its name.
-        table: one row a score: ``task`` and ``subset`` (``fine``: which transformation, over ``all`` classes or those
+        table: one row per score: ``task`` and ``subset`` (``fine``: which transformation, over ``all`` classes or those
             of ``group:blur`` and so on; ``group``: the group of transformations that the probe has not seen,
             ``unseen``; ``content``: the label), ``measure``, ``value`` with its 95 % interval ``low`` to ``high`` over
             ``photographs``, ``chance``, ``note``.
-        path: directory of the run that it was read from, for `probing_core.open`; None where none was kept.
+        path: directory of the run, for `probing_core.open`; None where none was kept.
     """
 
     model: str
@@ -50,7 +49,7 @@ class Scores:
         """Write the scores on photographs of the split ``val`` as JSON, to be compared with later ones by
         ``probing compare A B --max-drop P``.
 
-        The file holds sums by photograph; those of ``test`` are in none, so that a gate chooses nothing on them.
+        The file holds sums by photograph, and none of ``test``, so that a gate chooses nothing on it.
 
         Raises:
             BadConfig: the name does not end in ``.json``.
@@ -90,13 +89,12 @@ class Scores:
         )
 
     def _notes(self, line: str) -> str:
-        """Return what a reader of the scores must know, after the mark of a new line."""
         notes = dict.fromkeys(note for note in self.table["note"] if note)
         return "".join(f"{line or chr(10)}{html.escape(note) if line else note}" for note in notes)
 
 
 def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:
-    """Return the scores by which models are compared, of one of a run."""
+    """Return the scores by which models are compared, for one model of a run."""
     scores = run.scores
     scores = scores[scores["model"] == model]
     fine = (scores["task"] == "fine") & ((scores["subset"] == "all") | scores["subset"].str.startswith(GROUP_SUBSET))
@@ -108,7 +106,6 @@ def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:
 
 
 def _unseen(run: Run, model: str, scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the row of the group task, of a run that has one."""
     found = unseen_accuracy(run, model)
     rotations = scores[scores["task"].str.startswith(f"{GROUP}-") & (scores["subset"] == "unseen")]
     if found.sums is None or rotations.empty:

@@ -1,4 +1,4 @@
-"""What a run found and how its numbers were made, in sentences; the results of the tests of the claims."""
+"""What a run found and how its numbers were made, in sentences."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from probing_core.results.retrieval import USES, ordered
 from probing_core.results.run import Run
 
 MAX_NAMED = 3
-"""Models that the sentence names beside the first; of more it gives the number."""
+"""Most models that the sentence names in addition to the first; of more it gives the number."""
 
 MAX_LEVEL = 2
-"""Models that sentences on retrieval name as not distinguished; of more they give the number."""
+"""Most models that sentences on retrieval name as not distinguished; of more they give the number."""
 
 
 def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str) -> str:
-    """Return one sentence about the fine task, whose words hold where nothing is decided, too.
+    """Return one sentence about the fine task, which is also correct where nothing is decided.
 
     Args:
         board: of `leaderboard`, without baselines unless there is nothing else; empty: nothing was scored.
-        classes: transformations that a probe chooses from, identity among them.
+        classes: number of transformations that a probe chooses from, including identity.
         shown: how to write the name of a model.
     """
     if board.empty:
@@ -40,7 +40,7 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     name, count = shown(str(best["model"])), len(board)
     kind = "baselines" if is_baseline(board["model"]).all() else "encoders"
     apart = len(networks(board["model"]))
-    if apart < count:  # a network whose inner block is a model as well
+    if apart < count:  # a network whose inner block is a model, too
         kind = f"embeddings of {apart} {kind}"
     chance = f"where guessing gives {in_percent(best['chance'], 1)}"
     score = f"{in_percent(best['value'], 1)} of the test images ({_interval(best)}), {chance}"
@@ -63,7 +63,7 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
 
 
 def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
-    """Return one sentence on the best baseline beside the best of ``board``; both best first, neither of them empty."""
+    """Return one sentence that compares the best baseline with the best of ``board``; both best first and not empty."""
     best, value = baselines.iloc[0], board.iloc[0]["value"]
     name = shown(str(best["model"]))
     reaches = f"{name}, a baseline that has learned nothing from pictures, reaches {in_percent(best['value'], 1)}"
@@ -73,13 +73,13 @@ def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callab
 def seen_from(
     rows: pd.DataFrame, strength: Callable[[float], str], falling: bool, shown: Callable[[str], str] = str
 ) -> str:
-    """Return one sentence on which model needs the least of a transformation to see it, and which the most; empty
-    where fewer than two models have a threshold within the strengths that were tried.
+    """Return one sentence on which model sees the weakest form of a transformation, and which needs the strongest;
+    empty where fewer than two models have a threshold within the strengths that were tried.
 
     Args:
         rows: detection thresholds of one transformation: ``model``, ``threshold``, ``censored``.
         strength: how to write a strength.
-        falling: whether smaller numbers are stronger, as of a quality.
+        falling: whether smaller numbers are stronger, as for a quality.
         shown: how to write the name of a model.
     """
     known = rows if rows.empty else rows[rows["censored"] == ""]
@@ -104,7 +104,7 @@ def networks_of(models: pd.Series) -> list[str]:
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
     """Return one sentence on where in their networks the models know what was done to a picture.
 
-    A network forgets where the interval of the block that validation chose lies above that of its last block. The same
+    A network forgets where the interval of the block that validation chose is above that of its last block. The same
     network with another seed is not counted, nor is one that learned nothing, where others did.
 
     Args:
@@ -120,31 +120,31 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
     among = f"{count} networks" if count > 1 else "1 network"
     if not forgets.any():
         return (
-            f"In none of {among} is what was done to a picture named better in an inner block than in the last "
-            "one: their intervals overlap."
+            f"In none of {among} does an inner block know better than the last one what was done to a picture: their "
+            "intervals overlap."
         )
     name = str((best["value"] - last["value"])[forgets].idxmax())
     inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
-    most = f". Most in {shown(name)}:" if forgets.sum() > 1 else f": in {shown(name)},"
     words = (
-        f"In {int(forgets.sum())} of {among} what was done to a picture is named better in an inner block than in "
-        f"the last one, with intervals apart{most} {in_percent(inner['value'])} in block "
-        f"{inner['layer']:.0f} of {end['layer']:.0f}, {in_percent(end['value'])} in the last"
+        f"In {int(forgets.sum())} of {among} an inner block knows better than the last one what was done to a picture; "
+        f"their intervals do not overlap. {'Most of all in' if forgets.sum() > 1 else 'In'} {shown(name)}, block "
+        f"{inner['layer']:.0f} of {end['layer']:.0f} names it in {in_percent(inner['value'])}, the last in "
+        f"{in_percent(end['value'])}"
     )
     content = rows[(rows["task"] == "content") & (rows["base"] == name)].set_index("layer")["value"]
     if inner["layer"] not in content or end["layer"] not in content:
         return f"{words}."
     first, final = content[inner["layer"]], content[end["layer"]]
-    return f"{words}, while what is shown goes from {in_percent(first)} to {in_percent(final)}."
+    return f"{words}; what is shown, in {in_percent(first)} and {in_percent(final)}."
 
 
 GOING_TOGETHER = 0.3
-"""Rank correlation from which on two quantities are said to go together."""
+"""Smallest rank correlation of two quantities that are said to go together."""
 
 
 def shift_finding(points: pd.DataFrame, model: str, shown: Callable[[str], str] = str) -> str:
     """Return two sentences on whether ``model`` recognizes the transformations that move its embeddings further, and on
-    those that stand out; empty of fewer than three.
+    those that stand out; empty for fewer than three.
 
     Args:
         points: of `summaries.shifts`.
@@ -180,7 +180,7 @@ def _named(level: Sequence[str], count: int, shown: Callable[[str], str]) -> str
 
 
 def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
-    """Return in one or two sentences who finds originals most often; empty where it was not measured.
+    """Return one or two sentences on who finds originals most often; empty where it was not measured.
 
     Args:
         shown: how to write the name of a model.
@@ -191,21 +191,21 @@ def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
     gallery, best, count = int(rows["gallery"].max()), board.iloc[0], int(has_place(board).sum())
     first = (
         f"{shown(best['model'])} finds the original of an altered picture{' most often' if count > 1 else ''}"
-        f"{_level(board, shown)}: it is the nearest of {gallery:,} photographs for {_share(best)} of them."
+        f"{_level(board, shown)}: for {_share(best)} of altered pictures it is the nearest of {gallery:,} photographs."
     )
     learned = ordered(run, "original", learned=True)
     if not is_baseline(board["model"]).iloc[0] or learned.empty:
         return first
     best = learned.iloc[0]
     return (
-        f"{first} Of those that learned from pictures, {shown(best['model'])} does so most often"
+        f"{first} Of the models that learned from pictures, {shown(best['model'])} finds it most often"
         f"{_level(learned, shown)}, for {_share(best)}."
     )
 
 
 def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
-    """Return in one or two sentences which model a use needs, with those that are not distinguished from it, and where
-    that is a baseline, which encoder; empty where it was not measured.
+    """Return one or two sentences on the best models for a use, with those that are not distinguished from the best,
+    and the best encoder where that is a baseline; empty where it was not measured.
 
     Args:
         shown: how to write the name of a model.
@@ -243,7 +243,7 @@ TITLES = {
 }
 
 WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDECIDED: "Undecided here"}
-"""Result in the table of claims -> how people read it."""
+"""Result in the table of claims -> its text."""
 
 
 @dataclass(frozen=True)
@@ -251,9 +251,9 @@ class ClaimsOfSet:
     """The five claims, tested on one set of encoders.
 
     Attributes:
-        title: which set it is.
+        title: of the set.
         encoders: role: encoders, for each role.
-        claims: ``claim``, ``result``, ``evidence``, ``missing`` (roles that it is tested without), a row a claim.
+        claims: ``claim``, ``result``, ``evidence``, ``missing`` (roles that it is tested without), a row per claim.
     """
 
     title: str
@@ -262,7 +262,6 @@ class ClaimsOfSet:
 
 
 def claims_by_set(claims: pd.DataFrame) -> list[ClaimsOfSet]:
-    """Return the table of claims of a run, set by set."""
     return [
         ClaimsOfSet(TITLES.get(str(role_set), str(role_set)), str(rows["encoders"].iloc[0]), rows)
         for role_set, rows in claims.groupby("set", sort=False)
@@ -302,12 +301,10 @@ MODES = {
 
 
 def how_trained(run: Run) -> str:
-    """Say how the probes of ``run`` were trained."""
     return MODES["split" if has_splits(run.images) else "cross-validation"]
 
 
 def about_fits(run: Run) -> str:
-    """Say how many probes the run has, and how many of them are doubtful."""
     fits = run.fits
     return (
         f"{len(fits)} probes were fitted; {int(fits['at_edge'].sum())} have a penalty at the edge of the grid, "
@@ -316,7 +313,6 @@ def about_fits(run: Run) -> str:
 
 
 def about_visibility(run: Run) -> str:
-    """Say how many transformed samples show no change."""
     samples = run.sample_columns("group", "visible")
     changed = samples[samples["group"] != "identity"]
     invisible = int((~changed["visible"]).sum())
@@ -327,16 +323,40 @@ def about_visibility(run: Run) -> str:
 
 
 def about_images(run: Run) -> str:
-    """Say which corpus the run used, and how much of it."""
+    """Say which corpus the run used, how much of it, and how its photographs, images and samples are counted."""
     used = run.images[run.images["used"]]
-    return (
+    tested, times = int((used["split"] == "test").sum()), run.recipe.repetitions
+    learned = len(set(run.recipe.transforms) - run.far - {"identity"})
+    who = ", and those of the test split" if tested else " and"
+    far = f"{who} under each of {len(run.far)} far styles" if run.far else ""
+    words = (
         f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images (squares "
-        f"cut from {used['base_id'].nunique():,} photographs) are used, {len(run.images) - len(used):,} are left out."
+        f"cut from {used['base_id'].nunique():,} photographs) are used, {len(run.images) - len(used):,} are left out. "
+        f"Each is there twice untouched and once under each of {learned} transformations, in {times} "
+        f"repetition{'' if times == 1 else 's'}{far}: {run.sample_count:,} samples."
+    )
+    if not tested:
+        return words
+    return (
+        f"{words} Explore shows those of the {tested:,} images of the test split, untouched once, without far styles."
     )
 
 
 def recipe_table(run: Run) -> pd.DataFrame:
     """Return ``entry`` and ``value`` of the recipe."""
-    entries = run.recipe.to_toml().items()
-    rows = [(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for name, value in entries]
-    return pd.DataFrame(rows, columns=["entry", "value"])
+    return entries_of(run.recipe.to_toml())
+
+
+def entries_of(recipe: Mapping[str, Any]) -> pd.DataFrame:
+    """Return ``entry`` and ``value`` of what was recorded, with ``preprocessing, crop`` for an entry of an entry."""
+    return pd.DataFrame(_entries(recipe), columns=["entry", "value"])
+
+
+def _entries(recipe: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in recipe.items():
+        if isinstance(value, Mapping):
+            rows += _entries(value, f"{before}{name}, ")
+        else:
+            rows.append((f"{before}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+    return rows

@@ -17,7 +17,8 @@ COLUMNS = ["value", "low", "high"]
 
 
 def pick(scores: pd.DataFrame, **wanted: str | Sequence[str]) -> pd.DataFrame:
-    """Return the rows whose columns have the ``wanted`` value, or one of several; an empty table stays one."""
+    """Return the rows whose columns have the ``wanted`` value, or one of several; an empty table is returned
+    unchanged."""
     for column, values in wanted.items():
         if not scores.empty:
             scores = scores[scores[column].isin([values] if isinstance(values, str) else values)]
@@ -31,7 +32,7 @@ def scored(run: Run, task: str) -> frozenset[tuple[str, str]]:
 
 
 def by_group(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """Return the recall of each group at the fine task, with a column ``group``; models in the order given."""
+    """Return the recall of each group at the fine task, with a column ``group``; models in the given order."""
     rows = pick(run.scores, task="fine", measure="recall")
     if rows.empty:
         return rows
@@ -57,7 +58,7 @@ def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
 def members(run: Run, model: str) -> pd.DataFrame:
     """Return how often each transform's group is recognized, in every rotation; ``unseen`` marks where it was held out.
 
-    Scores with ``transform``, ``group``, ``rotation`` and ``unseen``, in the order of the bank; those transforms that
+    Scores with ``transform``, ``group``, ``rotation`` and ``unseen``, in the order of the bank, for the transforms that
     were held out somewhere.
     """
     from probing_core.transforms import bank
@@ -120,7 +121,7 @@ def substance(run: Run) -> pd.DataFrame:
 
 
 def content_classes(run: Run) -> str:
-    """Return which labels the content task is over, and how many of them fall out and why."""
+    """Return a sentence on which labels the content task uses, and how many are left out and why."""
     labels = content_labels(run.images)
     rows = labelled(run.images)
     where = " that no encoder of the zoo saw in pretraining" if rows["held_out"].any() else ""
@@ -132,7 +133,7 @@ def content_classes(run: Run) -> str:
 
 
 def certainty(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """Return ``model``, ``measure``, ``value``, ``low``, ``high``: how far to trust the fine task's probabilities.
+    """Return ``model``, ``measure``, ``value``, ``low``, ``high``: how reliable the fine task's probabilities are.
 
     The measures are ``nll`` (nats), ``calibration-error`` and ``calibration-error-tempered`` (fractions).
     """
@@ -154,13 +155,13 @@ LAYER_COLUMNS = ("base", "task", "layer", *COLUMNS, "chance", "validation_loss",
 def layers(run: Run) -> pd.DataFrame:
     """Return the scores of every layer at the fine and the content task, first to last.
 
-    Of models whose blocks were studied (``tables/layers.parquet``), and of the others that were asked for their layers
-    by ``@layer=``, whose layers have whole scores.
+    Models are those whose blocks were studied (``tables/layers.parquet``), and those whose layers are models by
+    ``@layer=`` and have whole scores.
 
     Columns: ``base`` (the model; with its pooling where blocks were pooled in several ways), ``task``, ``layer``,
     ``value``, ``low``, ``high``, ``chance``, ``validation_loss`` (nats, of photographs that were not tested) and
-    ``chosen`` (bool), the layer of a model with the lowest of these: what is reported of "the best layer" is its score,
-    never the highest one of the test split.
+    ``chosen`` (bool), the layer of a model with the lowest of these: "the best layer" always means this one, never the
+    one with the highest score on the test split.
     """
     studied = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
     if not studied.empty:
@@ -175,23 +176,23 @@ def layers(run: Run) -> pd.DataFrame:
 
 
 def variance_of_layers(run: Run) -> pd.DataFrame:
-    """Return ``model``, ``layer``, ``pooling``, ``part``, ``value``, ``low``, ``high``: the parts of the variance of
-    every block that was studied."""
+    """Return ``model``, ``layer``, ``pooling``, ``part``, ``value``, ``low``, ``high``, ``images``: the parts of the
+    variance of every block that was studied."""
     rows = run.table(layout.table_path("layers"))
     if not rows.empty:
         rows = rows[rows["task"].str.startswith(VARIANCE)]
         rows = rows.assign(part=rows["task"].str.removeprefix(VARIANCE))
-    return rows if rows.empty else rows[["model", "layer", "pooling", "part", *COLUMNS]]
+    return rows if rows.empty else rows[["model", "layer", "pooling", "part", *COLUMNS, "images"]]
 
 
 def images_of_blocks(run: Run) -> tuple[int, int]:
     """Return how many images the probes of `layers` learned from, where blocks were studied (else 0), and how many the
-    run has to learn from."""
+    run has for learning."""
     rows, images = run.table(layout.series_table(LAYERS)), run.images
     every = int((images["split"] == "train").sum())
     if rows.empty:
         return 0, every
-    versions = rows.groupby("image_id")["transform"].transform("size")  # others are there for their content alone
+    versions = rows.groupby("image_id")["transform"].transform("size")  # others serve the content alone
     return rows.loc[(versions > 1) & (rows["split"] == "train"), "image_id"].nunique(), every
 
 
@@ -212,7 +213,7 @@ def _asked_layers(run: Run, task: str) -> pd.DataFrame:
 
 
 def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return, of `layers`, the chosen layer of each model and task, and the last one that it was chosen from.
+    """Return from `layers` the chosen layer of each model and task, and the last one that it was chosen from.
 
     Columns: ``base``, ``task``, ``layer``, ``layers``, ``value``, ``low``, ``high``.
     """

@@ -25,7 +25,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[BufferedRandom]:
-    """Write as `write_atomically` does, content that is written piece by piece, and may be read before it is whole.
+    """Write as `write_atomically` does, but piece by piece; what was written may be read before it is whole.
 
     The temporary name is never the same twice: two machines may write the same file of a run at once.
     """
@@ -45,7 +45,6 @@ def written_atomically(path: Path) -> Iterator[BufferedRandom]:
 
 
 def not_written(path: Path, error: OSError) -> BadRun:
-    """Return what is raised where ``path`` cannot be written."""
     return BadRun(
         f"'{path}' could not be written: {error.strerror or one_line(error)}; "
         f"what was complete stays, so mend that and start again."

@@ -1,5 +1,5 @@
-"""Tables of a run, of which there may be millions of rows, read by column and by row; the samples, with which
-predictions are joined."""
+"""Tables of a run, possibly of millions of rows, read by column and by row; the samples, with which predictions are
+joined."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from probing_core.run.layout import SAMPLES
 from probing_core.run.store import Files, unreadable
 
 Where = Mapping[str, Collection[Any]]
-"""Column -> the values of it that are wanted."""
+"""Column -> the wanted values."""
 
 CACHED_GROUPS = 16
-"""Row groups that `RowGroups` has in memory at most: those of a million rows."""
+"""Largest number of row groups that `RowGroups` keeps in memory: those of a million rows."""
 
 
 def read_columns(store: Files, name: str, columns: Sequence[str], where: Where | None = None) -> pd.DataFrame:
-    """Read those ``columns`` of a table that it has, and no others. Texts become categories in order: some bytes a row.
+    """Read those of ``columns`` that a table has. Texts become categories in order, which take few bytes per row.
 
     Args:
-        where: which rows; all, if not given. Row groups that can hold none of them by their smallest and largest values
+        where: which rows; by default all. Row groups that can hold none of them by their smallest and largest values
             are not read.
 
     Raises:
@@ -41,7 +41,7 @@ def read_columns(store: Files, name: str, columns: Sequence[str], where: Where |
             path,
             columns=[c for c in columns if c in schema.names],
             filters=[(column, "in", list(values)) for column, values in (where or {}).items()] or None,
-            # A text that rows are chosen by is read as such: no statistics are compared with categories.
+            # A text column that selects rows is read as text: no statistics are compared with categories.
             read_dictionary=[text for text in _texts(schema) if text not in (where or {})],
             partitioning=None,
         )
@@ -50,10 +50,10 @@ def read_columns(store: Files, name: str, columns: Sequence[str], where: Where |
 
 
 class RowGroups:
-    """Rows of a table by their position. The row groups that hold them are read, and the last `CACHED_GROUPS` cached.
+    """Rows of a table by their position. Only their row groups are read, and the last `CACHED_GROUPS` cached.
 
     Args:
-        columns: those that rows have, of those that the table has; all, if not given.
+        columns: of the rows, as far as the table has them; by default all.
     """
 
     def __init__(self, store: Files, name: str, columns: Sequence[str] | None = None) -> None:
@@ -67,7 +67,6 @@ class RowGroups:
         self._group = lru_cache(CACHED_GROUPS)(self._read)
 
     def __len__(self) -> int:
-        """Return how many rows there are."""
         return self._about.num_rows
 
     def take(self, rows: np.ndarray) -> pd.DataFrame:
@@ -96,7 +95,7 @@ class RowGroups:
 
 
 def count_rows(store: Files, name: str) -> int:
-    """Return how many rows a table has; none of them is read. 0 where the run has no such table."""
+    """Return the number of rows of a table without reading them; 0 where the run has no such table."""
     return pq.read_metadata(store.path(name)).num_rows if store.has(name) else 0
 
 
@@ -113,7 +112,6 @@ def _texts(schema: pa.Schema) -> list[str]:
 
 
 def _categories(table: pa.Table) -> pa.Table:
-    """Return ``table`` with every text as a dictionary."""
     for text in _texts(table.schema):
         table = table.set_column(table.schema.get_field_index(text), text, table[text].dictionary_encode())
     return table
@@ -130,7 +128,7 @@ FACTS = (
     "image_id", "base_id", "label", "split", "transform", "group", "repetition", "draw", "strength", "ssim",
     "difference", "distance", "visible",
 )  # fmt: skip
-"""Columns of a sample beside its number."""
+"""Columns of a sample in addition to its number."""
 
 
 class SampleTable:
@@ -143,7 +141,7 @@ class SampleTable:
 
     @cached_property
     def count(self) -> int:
-        """How many samples there are; none of them is read."""
+        """Number of samples; none of them is read."""
         return count_rows(self._store, SAMPLES)
 
     def columns(self, *names: str) -> pd.DataFrame:
@@ -155,7 +153,7 @@ class SampleTable:
         return pd.DataFrame({name: self._columns[name] for name in names if name in self._columns}, copy=False)
 
     def rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return the samples at these positions with every column; no row group that holds none of them is read."""
+        """Return the samples at these positions with every column; no row group without any of them is read."""
         return self._groups.take(rows) if self._store.has(SAMPLES) else pd.DataFrame()
 
     def joined(
@@ -169,7 +167,7 @@ class SampleTable:
         """Return these ``columns`` of a table of predictions, whose name is given, with ``facts`` of each sample.
 
         Args:
-            where: which rows; all, if not given. No others are in memory.
+            where: which rows; by default all. No others are in memory.
             once: whether a sample must not be there twice.
 
         Raises:

@@ -1,10 +1,8 @@
-"""What is left of a run, in steps, and how long each of them takes: by formulas over the plan of the run.
+"""The remaining steps of a run, and how long each of them takes: by formulas over the plan of the run.
 
 `probing_core.run.estimate` measures the rates of this machine; where nothing was measured, the defaults serve as
-weights of a bar.
-
-A formula gives seconds on the machine that its constants were measured on, with which `algebra` compares this one.
-Costs are of wall time and of processor time, since other programs change the former.
+weights of a bar. A formula gives seconds on the machine that its constants were measured on, with which `algebra`
+compares this one. Costs are wall time and processor time, since other programs change the former.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ from probing_core.detector.scoring import VIEWS_OF_PHOTOGRAPH, scored_from
 from probing_core.errors import BadCorpus, BadRun
 from probing_core.models import find_spec
 from probing_core.models.names import parse
-from probing_core.probes.linear import METRIC_ROWS
+from probing_core.probes.linear import METRIC_ROWS, fit
 from probing_core.run import layout
 from probing_core.run.engine import Artifact, Plan, units_of
 from probing_core.run.graph import build
@@ -59,7 +57,7 @@ BYTES = 4
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds on the clock, and seconds of processors."""
+    """Wall time and processor time, in seconds."""
 
     seconds: float = 0.0
     processor: float = 0.0
@@ -75,7 +73,7 @@ NOTHING = Cost()
 
 
 class Spent:
-    """Time since it was made."""
+    """Time since its creation."""
 
     def __init__(self) -> None:
         self._begun, self._processor = time.perf_counter(), processor_seconds()
@@ -86,7 +84,7 @@ class Spent:
 
 
 def processor_seconds() -> float:
-    """Return the processor time of this process and of those that it started and that still run."""
+    """Return the processor time of this process and of its running children."""
     times = [psutil.Process().cpu_times()]
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
@@ -103,8 +101,8 @@ class Rates:
         load: name as asked for -> loading and compiling a model.
         embedded: (name as asked for, whether every block is read out) -> embedding one sample.
         map_start, map_sample: of a UMAP map: importing and compiling, once; one sample.
-        photographs: of each kind that verdicts need (`VIEWS`), making what is measured of one, by all workers.
-        views: of each kind, the crops of one.
+        photographs: kind that verdicts need (`VIEWS`) -> measuring one photograph, by all workers.
+        views: kind -> crops of one photograph.
         featured: the detector's features of one crop, where it judges.
         overlaps: whether samples are made while an accelerator embeds.
     """
@@ -136,15 +134,14 @@ VIEWS = {LEARNED: 1 + CLEAN + WIDER_CLEAN + BY_BANK + BY_ALTERNATIVES + 1, ALTER
 
 @dataclass(frozen=True)
 class Step:
-    """A part of the work that is left.
+    """A part of the remaining work.
 
     Attributes:
         name: of the stage, or path of the artifact.
         stage: see `Report`.
         phase: in words.
         model: empty where it serves all.
-        cost: of it.
-        like: stage whose pace says how long it takes, where that is another.
+        like: stage whose pace predicts its duration, where that is another.
     """
 
     name: str
@@ -156,7 +153,8 @@ class Step:
 
 
 def foreseen(plan: Plan) -> Plan:
-    """Return the plan of a run whose images are chosen with what will be made by models that were not loaded yet."""
+    """Return the plan of a run whose images are chosen, including what will be made by models that were not loaded
+    yet."""
     scope = plan.scope
     if not scope.unloaded:
         return plan
@@ -180,11 +178,7 @@ def foreseen(plan: Plan) -> Plan:
 
 
 def steps_left(plan: Plan, rates: Rates = Rates()) -> list[Step]:
-    """Return what is left of a run whose images are chosen, in order; see `foreseen`.
-
-    Args:
-        rates: of this machine.
-    """
+    """Return the remaining steps of a run whose images are chosen, in order; see `foreseen`."""
     return [
         *_embedding(plan, rates),
         *_by_formulas(plan, TRAIN, "Training probes"),
@@ -204,7 +198,6 @@ def by_name(steps: list[Step]) -> dict[str, Expected]:
 
 
 def lacking_units(plan: Plan, artifact: Artifact, count: int) -> set[int]:
-    """Return which of ``count`` units of ``artifact`` are to be made."""
     key = plan.key(artifact)
     packed = {path for path, entry in plan.files.entries(artifact.path).items() if entry["key"] == key}
     there = units_of(packed) if artifact.is_folder else set()
@@ -224,7 +217,6 @@ def series_of(artifact: Artifact) -> str:
 
 
 def embedding_left(plan: Plan) -> Iterator[tuple[str, str, int]]:
-    """Yield series, name of a model (empty for making the samples) and number of samples that are left."""
     sets = plan.scope.sample_sets
     left: dict[str, dict[str, set[int]]] = {series: {} for series in sets}
     for artifact in plan.left(plan.select(EMBED)):
@@ -271,7 +263,6 @@ def _by_formulas(plan: Plan, stage: str, phase: str) -> Iterator[Step]:
 
 
 def _judging(plan: Plan) -> list[str]:
-    """Return the models by which photographs for verdicts are still to be judged, also those that were never loaded."""
     left = {artifact.path for artifact in plan.left(plan.select(TRAIN))}
     return [
         name
@@ -283,8 +274,8 @@ def _judging(plan: Plan) -> list[str]:
 
 
 def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
-    """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need; none where these cannot be
-    chosen, which is said when they are needed."""
+    """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need; none where they cannot be
+    chosen, which is an error only when they are needed."""
     left = [artifact for artifact in plan.left(plan.select(TRAIN)) if artifact.row.units is not None]
     if not (left or _judging(plan)) or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
         return {}
@@ -313,7 +304,6 @@ def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
 
 
 def _verdicts(plan: Plan, rates: Rates) -> Iterator[Step]:
-    """Yield the steps of the detector, and of the views by which answers are calibrated."""
     left = photographs_left(plan)
     made, crops = {}, {}
     for kind, rows in left.items():
@@ -334,7 +324,7 @@ def _others(plan: Plan, rates: Rates) -> Iterator[Step]:
     facts = Facts(plan.scope)
     yield from _by_formulas(plan, EVALUATE, "Scores and studies")
     drawn, start = plan.left(plan.select(PROJECT)), rates.map_start
-    for artifact in drawn:  # side by side, each on one core
+    for artifact in drawn:  # in parallel, each on one core
         cost = facts.drawing(artifact, rates)
         at_once = min(len(drawn), max(1, workers(facts.mapped, facts.dim(artifact), plan.scope.options.jobs)))
         cost = Cost(cost.seconds / at_once, cost.processor)
@@ -343,7 +333,7 @@ def _others(plan: Plan, rates: Rates) -> Iterator[Step]:
 
 
 class Facts:
-    """Sizes that the formulas read of a run."""
+    """Sizes of a run that the formulas read."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope, images = scope, scope.images
@@ -362,7 +352,7 @@ class Facts:
         self.photographs = int(used["base_id"].nunique())
 
     def rows(self, split: str) -> int:
-        """Return the samples of a split that a probe learns from, or predicts."""
+        """Return the number of samples of a split that a probe learns from, or predicts."""
         return self.images[split] * self.classes * self.repetitions
 
     def dim(self, artifact: Artifact) -> int:
@@ -382,22 +372,22 @@ TABLE_OF_NEIGHBORS_S = 0.1
 
 
 PASS_S = 2.3e-10
-"""One iteration of the optimizer of linear probes, for a row, a number of its embedding and a class: two products of
+"""One iteration of the optimizer of linear probes, per row, number of its embedding and class: two products of
 matrices."""
 
 METRIC_S = 6e-11
-"""The metric of the optimizer at one penalty: for a row and a square of the dimension, and for its cube."""
+"""The metric of the optimizer at one penalty: per row and square of the dimension, and per cube of the dimension."""
 
 SPAN_S = 5e-9
-"""Finding the span of rows that are fewer than their numbers: for a square of the rows and a number."""
+"""Finding the span of rows that are fewer than their numbers: per square of the rows and number."""
 
 FIT_S = 0.05
-"""What a fit takes besides: checks, moments, predictions."""
+"""Fixed part of a fit: checks, moments, predictions."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """How a fit goes: iterations of the optimizer in all, and the penalties that it solves."""
+    """Size of a fit: iterations of the optimizer in all, and the penalties that it solves."""
 
     iterations: int
     penalties: int
@@ -405,12 +395,11 @@ class Search:
 
 PATH, FIXED, LABELS, STUDIED = Search(250, 12), Search(55, 2), Search(60, 8), Search(120, 6)
 """A fit of transformations along the grid of penalties; one at one penalty; one of contents along the grid, which
-learns from fewer rows; one of a study, along every second penalty. By what those of the reference run and of runs over
-few photographs took."""
+learns from fewer rows; one of a study, along every second penalty. From the fits of the reference run and of runs over
+few photographs."""
 
 
 def fits_s(rows: float, dim: float, classes: int, search: Search, fits: float = 1) -> float:
-    """Return the seconds of ``fits`` fits of linear probes."""
     span = SPAN_S * rows**2 * dim if rows < dim else 0.0
     dim = min(rows, dim)
     passes = PASS_S * rows * dim * classes * search.iterations
@@ -419,7 +408,6 @@ def fits_s(rows: float, dim: float, classes: int, search: Search, fits: float = 
 
 
 LIVE_S = 0.4
-"""Calibrating live answers."""
 
 
 def _folds(facts: Facts) -> int:
@@ -428,14 +416,14 @@ def _folds(facts: Facts) -> int:
 
 def _fine(facts: Facts, artifact: Artifact) -> float:
     dim, classes, folds = facts.dim(artifact), facts.classes, _folds(facts)
-    if not facts.splits:  # one fit a fold, one of all photographs, and again for live answers
+    if not facts.splits:  # one fit per fold, one of all photographs, and again for live answers
         rows = facts.rows("train")
         learned = rows * (folds - 1) / folds
         return LIVE_S + fits_s(learned, dim, classes, FIXED, folds) + fits_s(rows, dim, classes, FIXED, 2)
     first = facts.classes * sum(facts.images.values()) + facts.rendered
     train, val = facts.rows("train"), facts.rows("val")
     learned = train / facts.repetitions + facts.rendered * train / max(1, train + val + facts.rows("test"))
-    # Penalties are chosen for the probe, and for the one of live answers, which then learns from all and from each
+    # Penalties are chosen for the probe, and for that of live answers, which then learns from all and from each
     # four fifths.
     path = fits_s(train, dim, classes, PATH) + fits_s(learned, dim, classes, PATH)
     return LIVE_S + path + fits_s(first * 0.8, dim, classes, FIXED, 5) + fits_s(first, dim, classes, FIXED)
@@ -456,13 +444,13 @@ def _contents(facts: Facts, artifact: Artifact) -> float:
 
 
 MLP_S = 3.0e-3
-"""Of the three MLPs together, for a row that they learn from: their hidden layers are wider than most embeddings."""
+"""Of the three MLPs together, per row that they learn from: their hidden layers are wider than most embeddings."""
 
 DETECTOR_S = 2.0e-3
-"""Of the two MLPs of the detector, for a view that they learn from."""
+"""Of the two MLPs of the detector, per view that they learn from."""
 
 VOTE_S = 2.0e-10
-"""Of nearest neighbors, for a pair of rows and a number of their embeddings."""
+"""Of nearest neighbors, per pair of rows and number of their embeddings."""
 
 
 def _other_probes(facts: Facts, artifact: Artifact) -> float:
@@ -483,8 +471,8 @@ def _scores(facts: Facts, artifact: Artifact) -> float:
 
 @dataclass(frozen=True)
 class StudyCost:
-    """Seconds of a study: in any run, for each class, for each tested image that it reads under each class; and fits of
-    probes that it makes, which learn from `FIT_IMAGES`."""
+    """Seconds of a study: in any run, per class, per tested image that it reads under each class; and number of fits of
+    probes, which learn from `FIT_IMAGES`."""
 
     start: float
     classes: float = 0.0
@@ -500,7 +488,7 @@ STUDY_COSTS: Mapping[str, StudyCost] = {
     "duplicates": StudyCost(0.05, rows=1e-4),
     "strength": StudyCost(0.05, classes=0.01),
 }
-"""By what studies of small runs took; others take as long as `_OTHER_STUDY`."""
+"""Measured in small runs; other studies take as long as `_OTHER_STUDY`."""
 
 _OTHER_STUDY = StudyCost(0.05, rows=5e-5)
 
@@ -523,15 +511,13 @@ ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
 
 @cache
 def algebra() -> Cost:
-    """Measure what a fit of a probe takes on this machine, over what the formulas say; once a process."""
-    from probing_core.probes.linear import fit
-
+    """Measure the duration of a fit on this machine, relative to the formulas; once per process."""
     rng = np.random.default_rng(0)
     y = np.arange(ROWS) % CLASSES
     X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
     names = [str(i) for i in range(CLASSES)]
     held = X[: ROWS // 4], y[: ROWS // 4]
-    fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates
+    fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates memory
     spent = Spent()
     probe = fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
     expected = fits_s(ROWS, DIMENSION, CLASSES, replace(FIXED, iterations=probe.facts.iterations))
@@ -546,4 +532,4 @@ FORMULAS: Mapping[str, Callable[[Facts, Artifact], float]] = {
     layout.scores_path(layout.ANY_MODEL): _scores,
     **{layout.study_path(layout.ANY_MODEL, study.name): _study for study in STUDIES},
 }
-"""Path of a row -> seconds of one of its artifacts; joining and writing takes little."""
+"""Path of a row -> seconds of one of its artifacts, without joining and writing, which are fast."""

@@ -1,8 +1,8 @@
 """Corpus x transforms x models -> embeddings, in resumable units.
 
-What is missing is a list of jobs, and an executor works it off, in any order, with the same bytes at the end: in this
-process, or on the workers of a Ray cluster. Pictures stream: a transformed one is made once for all models that need
-it; its measured rows (strength, distances) are written with the first of them. Memory holds two units and the models,
+Missing units are a list of jobs, which an executor does in any order with the same bytes at the end: in this process,
+or on the workers of a Ray cluster. Pictures stream: a transformed one is made once for all models that need it; its
+measured columns (strength, distances) are written with the first of them. Memory holds two units and the models,
 whatever the size of the corpus.
 """
 
@@ -25,7 +25,6 @@ from probing_core.run.store import digest
 from probing_core.run.worker import Job, Worker, Written
 
 Entries = Sequence[dict[str, Any]]
-"""Contents of ``model.toml``."""
 
 
 def embed(plan: Plan) -> Plan:
@@ -62,7 +61,7 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
         with withdrawn_on_error(files, scope.recipe, request):
             entries = executor.load(request)
         if entries is None and done:
-            return  # its turn comes when those before it have been embedded and closed
+            return  # it is loaded after those before it have been embedded and closed
         if entries is None:
             raise ModelUnavailable(
                 f"'{request}' does not fit into the memory of the device '{scope.options.device}'; "
@@ -75,11 +74,6 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
 
 
 def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
-    """Write the ``model.toml`` of one layer.
-
-    Raises:
-        BadRun: the model is not the one that joined the run.
-    """
     joined = plan.scope.entries.get(entry["name"])
     if joined is not None:
         require_joined(entry, joined)
@@ -88,7 +82,6 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
 
 
 def to_load(plan: Plan) -> list[str]:
-    """Return the models of the recipe that are to be loaded."""
     scope = plan.scope
     left = {artifact.binding.get("model") for artifact in plan.left(plan.select(EMBED))}
     lacking = {entry["request"] for name, entry in scope.entries.items() if name in left} | set(scope.unloaded)

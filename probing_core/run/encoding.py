@@ -54,7 +54,6 @@ def _groups(tables: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
 
 
 def write_arrays(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
-    """Write ``arrays`` as safetensors."""
     from safetensors.numpy import save
 
     file.write(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))

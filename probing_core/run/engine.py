@@ -1,18 +1,17 @@
 """The engine of runs: find by a table of rows which files are made, missing or stale, and make these.
 
-Nothing here knows what a run is about. A `Row` describes one kind of file: its path, for each of what there is one,
-what it reads, the options that it depends on, its revision and its maker. A `Plan` is the table expanded over one run:
-an `Artifact` for each file. The key of an artifact is the digest of its inputs, which are the revision, the values of
-the options and the checksums of what it reads. A file whose key is another one is made again, and the inputs that its
-entry in the manifest holds say why (`probing_core.run.why`).
+The engine knows nothing of what a run computes. A `Row` describes one kind of file: its path, what it is repeated over,
+what it reads, the options that it depends on, its revision and its maker. A `Plan` is the table expanded over one run,
+with an `Artifact` for each file. The key of an artifact is the digest of its inputs: the revision, the values of the
+options and the checksums of what it reads. A file with another key is made again, and the inputs in its entry of the
+manifest say why (`probing_core.run.why`).
 
-A maker is a function of the files that its row reads and of the options that it names; it is given nothing else. What
-takes long is made in units, which survive a kill (`Units`).
+A maker is a function of the files that its row reads and of the options that it names, and gets nothing else. Long work
+is made in units, which survive a kill (`Units`). Artifacts are made in the order of the table, so that a row comes
+after those that it reads.
 
-Artifacts are expanded and made in the order of the table, so a row stands behind the rows that it reads.
-
-It is our own since a run needs what a kept library lacks: several models that share the pictures of a unit, files that
-were left out, and a run that stands on another.
+Existing libraries lack what a run needs: several models that share the pictures of a unit, files that were left out,
+and a run based on another.
 """
 
 from __future__ import annotations
@@ -33,15 +32,14 @@ from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.run.store import Content, Files, Store, digest
 
 MAX_TABLES = 3
-"""Tables that a plan keeps in memory for makers that read them one after the other."""
+"""Tables that a plan keeps in memory for makers that read them in succession."""
 
 SHARD_BYTES = 64 * 2**20
-"""Size of the files into which the units of a folder are packed, so that files number by gigabytes and not by units."""
+"""Size of the files into which the units of a folder are packed, so that there are few files."""
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 Binding = Mapping[str, str]
-"""Placeholder of a path -> its value."""
 
 
 class State(StrEnum):
@@ -75,21 +73,21 @@ class Row:
         path: with placeholders, ``models/{model}/map.parquet``. One that ends with a slash is a folder of files of
             units, which together are one artifact.
         holds: what it holds, for the documentation.
-        stage: in which it is made; empty for a file that is written as it is, and not made from others.
+        stage: in which it is made; empty for a file that is written directly, and not made from others.
         each: scope -> one binding of the placeholders for each file; none until the scope knows which there are.
-        reads: paths of other rows. A placeholder that is not in ``path`` stands for all that there are.
-        options: names of what it depends on besides, see `Table`.
+        reads: paths of other rows. A placeholder that is not in ``path`` stands for all of its values.
+        options: names of what else it depends on, see `Table`.
         revision: raised where the same inputs give other bytes.
         beside: paths of what is written together with it.
         by_key: files made from this one depend on its key and not on its checksum: where it was made again with other
             last bits, nothing else is.
         units: makes missing units of artifacts of all rows that name it (`Units`), where it is made in units.
         count: scope, binding -> number of units of a folder.
-        group: rows that follow each other and name the same group are made binding by binding: of one model after
-            another, so that what is read of a model serves them all (`Given.kept`).
-        make: files that it reads, what it is given -> content of ``path``; where there is something ``beside``, content
-            by path in the row. Of what is made in units, from these; if not given, it is the units one after the other.
-        doing: what is said while it is made, with placeholders.
+        group: consecutive rows of the same group are made binding by binding: one model after another, so that what is
+            read of a model serves them all (`Given.kept`).
+        make: (files that it reads, `Given`) -> content of ``path``, or with ``beside`` content by path in the row. If
+            made in units, it is made from these; by default it is the units concatenated.
+        doing: message while it is made, with placeholders.
     """
 
     path: str
@@ -114,11 +112,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Option:
-    """What rows depend on besides files.
+    """What rows depend on in addition to files.
 
     Attributes:
         value: scope, binding -> its value in JSON types, which enters keys.
-        given: scope, binding -> the object that the value describes, which makers are given in its place.
+        given: scope, binding -> the object that the value describes, which makers get instead.
     """
 
     value: Callable[[Any, Binding], Any]
@@ -129,7 +127,7 @@ class Table:
     """The rows of a run, in order, and the options that they depend on.
 
     Args:
-        rows: each behind those that it reads.
+        rows: each after those that it reads.
         options: by name.
 
     Raises:
@@ -148,17 +146,14 @@ class Table:
             known.update(row.outputs)
 
     def with_rows(self, rows: Sequence[Row]) -> Table:
-        """Return a table of ``rows`` with the options of this one."""
         return Table(rows, self.options)
 
     def without(self, leaves_out: Callable[[Row], bool]) -> Table:
-        """Return the table less some rows, which no other row reads then."""
         rows = [row for row in self.rows if not leaves_out(row)]
         known = {path for row in rows for path in row.outputs}
         return self.with_rows([replace(row, reads=tuple(p for p in row.reads if p in known)) for row in rows])
 
     def stage_of(self, path: str) -> str:
-        """Return the stage that makes ``path``; empty where none does."""
         for row in self.rows:
             if any(_pattern(output).match(path) for output in row.outputs):
                 return row.stage
@@ -170,7 +165,6 @@ class Artifact:
     """One file of a run, or several that are written together.
 
     Attributes:
-        row, binding: which one.
         path: of the file, or the folder, by which it is named.
         outputs: path in the row -> path in the run.
         reads: paths of what it reads.
@@ -192,7 +186,6 @@ class Artifact:
 
     @property
     def units_folder(self) -> str:
-        """Where its units are until it is complete."""
         return f"{UNITS}{self.path.removesuffix('/')}/"
 
 
@@ -201,10 +194,10 @@ class Plan:
 
     Args:
         table: what there can be.
-        scope: what ``each``, ``count`` and options are given; the engine does not look at it.
+        scope: argument of ``each``, ``count`` and options; the engine does not look at it.
         files: of the run.
-        slug: placeholder, its value -> how the value stands in a path.
-        means: what makers are given that changes no bytes, such as where they report to.
+        slug: placeholder, its value -> the value within a path.
+        means: what makers get that changes no bytes, such as an object for progress.
     """
 
     def __init__(
@@ -242,8 +235,6 @@ class Plan:
     def _fill(self, template: str, binding: Binding) -> str:
         return PLACEHOLDER.sub(lambda found: self._slug(found[1], binding[found[1]]), template)
 
-    # what there is
-
     def artifact(self, path: str) -> Artifact:
         """Return the artifact that ``path`` is an output of; of a folder, any file in it.
 
@@ -256,15 +247,13 @@ class Plan:
         return found
 
     def holding(self, path: str) -> Artifact | None:
-        """Return the artifact that the file at ``path`` belongs to; None where there is none."""
         return self._of_output.get(path) or self._of_output.get(f"{path.rpartition('/')[0]}/")
 
     def select(self, *stages: str) -> list[Artifact]:
-        """Return the artifacts of some stages, in order."""
         return [artifact for artifact in self.artifacts.values() if artifact.row.stage in stages]
 
     def value(self, path: str) -> str | None:
-        """Return the checksum or the key by which whoever reads ``path`` knows it; None where it is missing."""
+        """Return the checksum or the key by which readers of ``path`` know it; None where it is missing."""
         row = self._of_output[path].row
         if row.by_key and row.stage:
             return self.key(self._of_output[path])
@@ -272,23 +261,22 @@ class Plan:
         return None if entry is None else entry["key"] if row.by_key else short_checksum(entry)
 
     def inputs(self, artifact: Artifact) -> dict[str, Any]:
-        """Return what ``artifact`` is made from, by name; the value of what is missing is None."""
+        """Return the inputs of ``artifact`` by name; the value of what is missing is None."""
         read = {path: self.value(path) for path in artifact.reads}
         return read | {"revision": artifact.row.revision, "options": dict(artifact.options)}
 
     def key(self, artifact: Artifact) -> str | None:
-        """Return the digest of what ``artifact`` is made from; None where some of it is missing."""
+        """Return the digest of the inputs of ``artifact``; None where some are missing."""
         inputs = self.inputs(artifact)
         return None if None in inputs.values() else digest([artifact.row.path, inputs])
 
     def ready_key(self, artifact: Artifact) -> str:
-        """Return the key of an artifact all of whose inputs are there."""
         key = self.key(artifact)
         assert key is not None, f"'{artifact.path}' lacks something that it is made from."
         return key
 
     def entries(self, artifact: Artifact) -> list[Entry | None]:
-        """Return what the manifest has of ``artifact``: of each of its outputs, or of each file of its folder."""
+        """Return the entries of ``artifact`` in the manifest: for each of its outputs, or each file of its folder."""
         if artifact.is_folder:
             return list(self.files.entries(artifact.path).values())
         return [self.files.entry(path) for path in artifact.outputs.values()]
@@ -322,37 +310,33 @@ class Plan:
         return State.STALE if entries else State.MISSING
 
     def _is_there(self, path: str) -> bool:
-        """Return whether a file that is entered lies on the disk, or need not."""
         entry = self.files.entry(path)
         return entry is not None and ("state" in entry or self.files.has(path))
 
     def cannot_be_read(self, path: str) -> bool:
-        """Return whether what lies at ``path`` was left out, or cannot be made here."""
+        """Return whether ``path`` was left out, or cannot be made here."""
         found = self._of_output[path]
         if not found.is_folder and (entry := self.files.entry(path)) is not None:
             return entry.get("state") == LEFT_OUT
         return self.state(found) in (State.LEFT_OUT, State.NOT_HERE)
 
     def left(self, artifacts: Iterable[Artifact]) -> list[Artifact]:
-        """Return those of ``artifacts`` that are to be made."""
         return [artifact for artifact in artifacts if self.state(artifact) in (State.MISSING, State.STALE)]
 
     def lacked(self, artifact: Artifact) -> str:
-        """Return the first of what ``artifact`` reads that is missing, or, where it is read by its key, that is another
-        than its key says; empty where there is none."""
+        """Return the first input of ``artifact`` that is missing or, if it is read by its key, has another key now;
+        empty where there is none."""
         for path in artifact.reads:
             read = self._of_output[path]
             if self.value(path) is None or (read.row.by_key and read.row.stage and self.left([read])):
                 return path
         return ""
 
-    # making
-
     def make(self, artifacts: Sequence[Artifact], report: Callable[[Artifact, int, int], None]) -> None:
         """Make those of ``artifacts`` that are missing or stale.
 
         Args:
-            report: called with an artifact that is to be made, its place and the number of all.
+            report: called with an artifact that is to be made, its position and the number of all.
 
         Raises:
             BadRun: what one of them reads is missing.
@@ -378,7 +362,7 @@ class Plan:
         self.clean()
 
     def given(self, artifact: Artifact, parts: Sequence[str] = ()) -> tuple[Reads, Given]:
-        """Return what the maker of ``artifact`` is given.
+        """Return the arguments of the maker of ``artifact``.
 
         Args:
             parts: paths of its units, where it is made from these.
@@ -393,7 +377,7 @@ class Plan:
         return Reads(self, (*artifact.reads, *parts)), Given(artifact.binding, options, self.means, kept, parts)
 
     def make_one(self, artifact: Artifact, parts: Sequence[str] = ()) -> None:
-        """Make an artifact all of whose inputs are there; ``parts`` are the paths of its units, where it has any."""
+        """Make an artifact none of whose inputs is missing; ``parts`` are the paths of its units, where it has any."""
         assert artifact.row.make is not None
         made = artifact.row.make(*self.given(artifact, parts))
         self.enter(artifact, made if artifact.row.beside else {artifact.row.path: made})
@@ -406,8 +390,7 @@ class Plan:
             self.files.write(path, content.get(template), key, inputs)
 
     def _make_in_units(self, artifacts: Sequence[Artifact]) -> None:
-        """Have the missing units made of artifacts that share them, and make those artifacts of which none is missing
-        then."""
+        """Have the missing units made of artifacts that share them, then make those artifacts that have all units."""
         made = [Units(self, artifact) for artifact in artifacts]
         assert artifacts[0].row.units is not None
         artifacts[0].row.units(made)
@@ -426,7 +409,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Given:
-    """What a maker is given besides the files that it reads.
+    """What a maker gets in addition to the files that it reads.
 
     Attributes:
         binding: placeholder of the row's path -> its value.
@@ -444,10 +427,9 @@ class Given:
 
 
 class Reads(Files):
-    """The files of a run that a row reads, as its maker is given them: no other is there.
+    """The files of a run that a row reads; the maker can read no others.
 
     Args:
-        plan: of the run.
         paths: of the files and folders.
     """
 
@@ -470,7 +452,7 @@ class Reads(Files):
         return self._plan.files.path(name)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a table whole; the last few stay in memory. Shared: not to be changed."""
+        """Return a whole table; the last few stay in memory. Shared: not to be changed."""
         known, tables = (name, self.checksum(name)), self._plan.tables
         if known not in tables:
             while len(tables) >= MAX_TABLES:
@@ -482,13 +464,13 @@ class Reads(Files):
 class Units:
     """The units of an artifact that is made in units: which are missing, and how others are added.
 
-    A unit is a file that survives a kill until the artifact is complete; it counts while its key is that of the
+    A unit is a file that survives a kill until the artifact is complete; it is valid while its key is that of the
     artifact.
 
     Attributes:
         files, given: as for a maker.
         key: of the artifact.
-        count: number of its units, as `lacking` was asked last.
+        count: number of its units, from the last call of `lacking`.
     """
 
     def __init__(self, plan: Plan, artifact: Artifact) -> None:
@@ -504,11 +486,9 @@ class Units:
             self._store.hide(*(name for name in others if self._store.has(name)))  # of the base, which is only read
 
     def path(self, unit: int) -> str:
-        """Return where a unit is until the artifact is complete."""
         return self._name.format(unit_name(unit))
 
     def lacking(self, count: int) -> list[int]:
-        """Return which of ``count`` units are to be made."""
         self.count = count
         if self.artifact.is_folder:
             self._packed = dict(map(units_at, self._store.names(self.artifact.path)))
@@ -520,11 +500,10 @@ class Units:
         self.pack()
 
     def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
-        """Enter units that others wrote, to `path`."""
+        """Enter units that others wrote to `path`."""
         self._store.enter(written)
 
     def finish(self) -> None:
-        """Make the artifact from its units."""
         artifact, parts = self.artifact, [self.path(i) for i in range(self.count)]
         if artifact.is_folder:
             self.pack(whole=True)
@@ -537,10 +516,10 @@ class Units:
         self._store.remove(*self._store.names(artifact.units_folder))
 
     def pack(self, whole: bool = False) -> None:
-        """Gather units of a folder, as far as they are there in order, into files of about `SHARD_BYTES`.
+        """Gather units of a folder, as far as they are consecutive, into files of about `SHARD_BYTES`.
 
-        These begin and end where the sizes of the units make them, or where another file is already, so that the same
-        run has the same files.
+        Their limits depend on the sizes of the units and on files that exist already, so that the same run has the same
+        files.
 
         Args:
             whole: whether the last file may be smaller.
@@ -575,14 +554,12 @@ class Units:
 
 
 def _found(read: str, binding: Binding, of_template: Mapping[str, list[Artifact]]) -> Iterator[str]:
-    """Yield the paths that ``read`` of a row stands for."""
     for artifact in of_template.get(read, ()):
         if all(artifact.binding[name] == value for name, value in binding.items() if name in artifact.binding):
             yield artifact.outputs[read]
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """Return what the paths of ``template`` match; of a folder, those of the files in it."""
     parts = PLACEHOLDER.split(template)
     inside = "".join("[^/]+" if place % 2 else re.escape(part) for place, part in enumerate(parts))
     return re.compile(inside if template.endswith("/") else f"{inside}$")

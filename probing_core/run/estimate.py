@@ -1,8 +1,9 @@
-"""How long a run will take, and what it will leave out, before it starts: each kind of work is measured on some of it.
+"""How long a run will take, and what it will leave out, before it starts: each kind of work is measured on a part of
+it.
 
-Of every series of samples some are made by the workers of the run, every model is loaded and embeds them, and some of
-the photographs that verdicts need are measured; one linear probe and one map of invented data say how fast this machine
-is beside the one of `probing_core.run.costs`, whose formulas give the rest. Nothing is written.
+The workers of the run make some samples of every series, every model is loaded and embeds them, and some of the
+photographs that verdicts need are measured; one linear probe and one map of synthetic data compare this machine with
+that of `probing_core.run.costs`, whose formulas give the rest. Nothing is written.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ from probing_core.run.store import Store
 from probing_core.run.worker import describe
 
 SAMPLES = 60
-"""Samples of each series that are made and embedded to measure; whole images of them, one for each worker at least."""
+"""Samples of each series that are made and embedded to measure; whole images, at least one for each worker."""
 
 MOST_READ = 2000
-"""Images that are read to find those that cannot be used; of a larger corpus they stand for the others."""
+"""Images that are read to find unusable ones; in a larger corpus they stand for the others."""
 
 PHOTOGRAPHS = 8
 """Of each kind that verdicts need, to measure."""
@@ -79,14 +80,14 @@ class Estimate:
     """What a run will take; it prints itself.
 
     Attributes:
-        table: one row for each phase and model with something left: ``phase``, ``model``, ``seconds``, ``processor_s``.
+        table: one row per phase and model with remaining work: ``phase``, ``model``, ``seconds``, ``processor_s``.
         left_out: why images are left out -> how many.
-        images: that are used.
-        samples: that are still to be made.
-        megabytes: of disk, of the embeddings that are still to be made.
+        images: number of those used.
+        samples: number of those still to be made.
+        megabytes: of disk, for the embeddings still to be made.
         free: megabytes that the disk has left.
         skipped: what the corpus says of files that are no pictures.
-        whole: whether all images were looked at, and not only some that stand for the others.
+        whole: whether all images were read, or only some that stand for the others.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -100,12 +101,11 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """How long all takes."""
         return float(self.table["seconds"].sum())
 
     @property
     def processor_s(self) -> float:
-        """Processor time of all: unlike ``seconds``, it does not depend on what other programs do."""
+        """Processor time of all: unlike ``seconds``, it does not depend on other programs."""
         return float(self.table["processor_s"].sum())
 
     def __str__(self) -> str:
@@ -132,9 +132,8 @@ def estimate(
     """Measure how long it will take to make what is missing of a run, and count what it will leave out.
 
     Args:
-        options: of the run.
-        out: where it is, or will be; of one that exists only what is left counts.
-        stages: that will be done.
+        out: folder of the run; if it exists, only what is left counts.
+        stages: to be done.
 
     Raises:
         ProbingError: as in `probing_core.run.stages.run`.
@@ -253,13 +252,12 @@ def _ordered(entries: Mapping[str, dict[str, Any]], requests: Sequence[str]) -> 
 
 
 def _making(scope: Scope, series: str, pool: Any) -> tuple[Cost, tuple[list[Image], pd.DataFrame]]:
-    """Return what making a sample costs with all workers busy, and pictures with their rows."""
     one, corpus = scope.sample_sets[series], scope.corpora.own
     rows = one.rows()
     rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may stand for others, see `_repeated`
     names = rows["image_id"].unique()
     count = max(2 * getattr(pool, "count", 2), SAMPLES * len(names) // len(rows))
-    # The first image starts the workers and what they import, which takes as long for a run of any size.
+    # The first image starts the workers and their imports, which takes the same time for a run of any size.
     spread = names[np.linspace(0, len(names) - 1, min(len(names), count)).astype(int)]
     first, some = (rows[rows["image_id"].isin(ids)] for ids in (spread[:2], spread))
     one.make(scope.design, corpus, first, pool)
@@ -269,8 +267,8 @@ def _making(scope: Scope, series: str, pool: Any) -> tuple[Cost, tuple[list[Imag
 
 
 def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) -> dict[str, Any]:
-    """Return the rates of `Rates` that verdicts need: what some photographs of each kind take, and their crops; none
-    where a corpus has gone, of a run on a base that goes on without."""
+    """Return the rates of `Rates` that verdicts need: the costs of some photographs of each kind, and their crops; none
+    where a corpus has gone, of a run on a base that continues without it."""
     try:
         design, corpora = scope.design, scope.corpora.all
     except BadRun:
@@ -288,7 +286,7 @@ def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) 
                 continue
             make: Callable[[dict[Any, Any]], Any] = of_learned if kind == LEARNED else of_judged
             some = [rows[i] for i in np.linspace(0, len(rows) - 1, min(len(rows), PHOTOGRAPHS)).astype(int)]
-            list(pool.map(make, some[: getattr(pool, "count", 2)]))  # the first import and load
+            list(pool.map(make, some[: getattr(pool, "count", 2)]))  # the first call imports and loads
             spent = Spent()
             made = list(pool.map(make, some))
             costs[kind] = spent.cost * (1 / len(some))
@@ -317,7 +315,6 @@ def _loaded(request: str, options: Options) -> Iterator[tuple[LoadedEmbedder, Co
 
 
 def _start() -> Cost:
-    """Return what the process of a run takes to start."""
     begun, before = time.perf_counter(), os.times()
     subprocess.run([sys.executable, "-c", "import probing_core.run.stages"], check=False, stdin=subprocess.DEVNULL)
     after = os.times()
@@ -326,7 +323,6 @@ def _start() -> Cost:
 
 
 def _map() -> tuple[Cost, Cost]:
-    """Return what maps take at first, importing and compiling, and for each sample."""
     from probing_core.compute.maps import umap_points
 
     X = np.random.default_rng(0).normal(size=(POINTS, 64)).astype(np.float32)

@@ -57,8 +57,6 @@ from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.run.scope import Scope
 from probing_core.transforms.base import Transform
 
-# which there are
-
 
 def _names_of_models(scope: Scope) -> Iterator[Binding]:
     return ({"model": name} for name in scope.entries)
@@ -69,7 +67,7 @@ def _models(scope: Scope, series: str = "") -> Iterator[Binding]:
 
 
 def _mapped(scope: Scope) -> Iterator[Binding]:
-    """Yield the models that have maps: all but further trainings of another one."""
+    """Yield the models that have maps: all but repeated trainings of another one."""
     return ({"model": name} for name in with_place(scope.entries) if scope.covers(name, ""))
 
 
@@ -103,8 +101,6 @@ def _studied(scope: Scope, study: str) -> Iterator[Binding]:
     return ({"model": model} for model in scope.studies.get(study, ()))
 
 
-# whether there is one
-
 ONE: Sequence[Binding] = ({},)
 
 
@@ -131,11 +127,8 @@ def _claimed(scope: Scope) -> Sequence[Binding]:
 def _verdict_models(scope: Scope) -> Iterable[Binding]:
     if not scope.recipe.calibrate_on:
         return ()
-    own = set(scope.files.own_names())  # those of a run that is only read have what they have
+    own = set(scope.files.own_names())  # files of a run that is only read are as they are
     return (one for one in _embedding_models(scope) if layout.model_path(one["model"]) in own)
-
-
-# what the options of rows are
 
 
 def _transforms(scope: Scope, binding: Binding) -> Sequence[Transform]:
@@ -171,11 +164,9 @@ OPTIONS: Mapping[str, Option] = {
     "map": Option(lambda s, b: [NEIGHBORS, LANDMARKS]),
     "claims": Option(lambda s, b: described(list(s.entries)), given=lambda s, b: list(s.entries)),
 }
-"""What rows depend on besides files. The recipe alone decides it, but for ``train_samples``, which memory may decide,
-and ``models``, ``unscored`` and ``claims``, which the models decide."""
+"""What rows depend on in addition to files. The recipe alone decides it, except for ``train_samples``, which memory may
+decide, and ``models``, ``unscored`` and ``claims``, which the models decide."""
 
-
-# the table
 
 MODEL = layout.model_path(ANY_MODEL)
 EMBEDDINGS = layout.embeddings_folder(ANY_MODEL)
@@ -195,7 +186,6 @@ VERDICT_OPTIONS = (*VERSIONS, "calibrate_on", "alternatives")
 
 
 def _embed_rows() -> Iterator[Row]:
-    """Yield the rows of the main samples, which are made in units: models share the pictures of each."""
     images = ("fingerprint", "view", "limit", "seed", "warps")
     main: dict[str, Any] = {
         "stage": EMBED,
@@ -238,7 +228,6 @@ def _embed_rows() -> Iterator[Row]:
 
 
 def _series_rows() -> Iterator[Row]:
-    """Yield the rows of the series, which are made like those of the main samples."""
     for name, holds, options in (
         (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
         (RENDERING, "images of every split as other programs alter them", ("alternatives",)),
@@ -481,12 +470,12 @@ TABLE = Table(
 
 def build(scope: Scope, table: Table = TABLE) -> Plan:
     """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
-    them; and what is made with a model once that was loaded."""
+    them; and what is made with a model after that was loaded."""
     return Plan(table, scope, scope.files, _in_path, scope.means)
 
 
 def with_models(plan: Plan) -> Plan:
-    """Return ``plan`` with what is made by the models that were loaded since."""
+    """Return ``plan`` with what is made by models loaded since."""
     return build(plan.scope.with_models(), plan.table)
 
 

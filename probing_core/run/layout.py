@@ -1,7 +1,7 @@
 """Every path and file name of a run, written here alone.
 
-Reading and writing sides import it; it needs neither NumPy nor torch. Paths are relative to the run's directory, with
-forward slashes, as in ``manifest.json``.
+It needs neither NumPy nor torch. Paths are relative to the run's directory, with forward slashes, as in
+``manifest.json``.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE
 RECIPE = "run.toml"
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
-"""What was entered since the manifest was written; there while a stage works, or after a kill."""
+"""Entries since the manifest was written; exists while a stage works, or after a kill."""
 
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
 
 BESIDE = (PHOTOGRAPHS, PHOTOGRAPHS_LICENSE)
-"""Files that may lie in the folder of a run and belong to none: the photographs that ship, beside the reference run."""
+"""Files that may be in the folder of a run without belonging to one: the photographs that ship with the reference
+run."""
 
 LOG = "log"
 """The only folder whose files may differ between two equal runs."""
 
 EVENTS = f"{LOG}/events.jsonl"
-"""What happened while the run was made and may explain its last bits, one JSON object a line."""
+"""What happened while the run was made and may explain its last bits, one JSON object per line."""
 
 LOCK = f"{LOG}/lock"
 PROGRESS = f"{LOG}/progress.json"
 """The latest report of whoever works on the run."""
 
 LAST_OPTIONS = f"{LOG}/options.json"
-"""Device, precision, executor, address and maps with which the run was worked on last."""
+"""Device, precision, executor, address and maps of the last work on the run."""
 
 BACKGROUND_OUTPUT = f"{LOG}/worker.txt"
-"""Output of a background process."""
 
 TEMPORARY = ".probing.tmp"
 """Suffix of a file that is being written; no other program uses it."""
@@ -52,22 +52,21 @@ VERDICTS = "verdicts/"
 PARQUET = ".parquet"
 
 DETECTOR_FILE = f"{VERDICTS}{DETECTOR}.safetensors"
-"""The detector of alterations that a run learned."""
 
 VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
 """Which photographs the detector learns from, and which calibrate verdicts and report on them."""
 
 
 ANY_MODEL, ANY_TASK = "{model}", "{task}"
-"""Placeholders: with one of them in place of a name, the functions below return the path of every model or task."""
+"""Placeholders: with one of them as a name, the functions below return the path for every model or task."""
 
 
 def slug(name: str) -> str:
-    """Return a model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; a short hash separates longer ones."""
+    """Return a model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; longer ones have a short hash."""
     if name == ANY_MODEL:
         return name
     simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
-    if simple:  # the first character that is no letter or digit stands for the separator: no two names meet
+    if simple:  # the first character that is no letter or digit stands for the separator, so that no two names collide
         return simple[1] + {"/": "-", ":": "_"}[simple[2]] + simple[3]
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:80]}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
@@ -108,29 +107,25 @@ MODEL_FILE = "model.toml"
 
 
 def is_model_path(path: str) -> bool:
-    """Return whether the description of a model lies at ``path``."""
     return path.startswith(MODELS) and path.endswith(f"/{MODEL_FILE}")
 
 
 def embeddings_folder(model: str, series: str = "") -> str:
-    """Return the folder of the main samples, or of a series."""
     return f"{model_folder(model)}{_samples_folder(series)}"
 
 
 def units_name(first: int, last: int) -> str:
-    """Return the name of the file of some units of a folder, from ``first`` to ``last``; `units_at` reads it."""
     through = f"-{last:05d}" if last > first else ""
     return f"{unit_name(first)}{through}.safetensors"
 
 
 def units_at(path: str) -> tuple[int, int]:
-    """Return first and last unit of the file of a folder at ``path``."""
     first, *last = path.rpartition("/")[2].removesuffix(".safetensors").split("-")[1:]
     return int(first), int(last[0] if last else first)
 
 
 def is_embeddings_path(path: str) -> bool:
-    """Return whether embeddings lie at ``path``: they are large, and made again where the corpus is."""
+    """Return whether ``path`` holds embeddings: they are large, and made again where the corpus is."""
     inner = path.removeprefix(MODELS).partition("/")[2]
     return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES))
 
@@ -148,7 +143,6 @@ def fits_path(model: str, task: str) -> str:
 
 
 def scores_path(model: str) -> str:
-    """Return where the scores of one model lie."""
     return f"{model_folder(model)}scores{PARQUET}"
 
 
@@ -157,15 +151,12 @@ def study_path(model: str, name: str) -> str:
 
 
 def map_path(model: str, reading: str = EVERYTHING) -> str:
-    """Return the path of a model's map, in one of the `READINGS`."""
     return f"{model_folder(model)}map{'' if reading == EVERYTHING else f'-{reading}'}{PARQUET}"
 
 
 def neighbors_path(model: str, reading: str = EVERYTHING) -> str:
-    """Return the path of a model's table of nearest pictures, in one of the `READINGS`."""
     return map_path(model, reading).replace("/map", "/neighbors")
 
 
 def scored_views_path(model: str) -> str:
-    """Return the path of scored views by which verdicts of a model, or the detector, are calibrated and reported on."""
     return f"{VERDICTS}{DETECTOR}{PARQUET}" if model == DETECTOR else f"{model_folder(model)}verdicts{PARQUET}"

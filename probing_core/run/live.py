@@ -1,4 +1,4 @@
-"""What answers for pictures that are not of the run: probes, their calibration, and models loaded again."""
+"""The parts of a run that answer for other pictures: probes, their calibration, and models loaded again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
 
 
 def read_noticing(store: Files, model: str) -> Mapping[str, Noticing]:
-    """Return how probable the scores of ``model`` make it that a picture was altered: kind of a picture -> numbers.
+    """Return kind of a picture -> the numbers that turn scores of ``model`` into probabilities of an alteration.
 
     They are fitted on the photographs of ``--calibrate-on``, where the run has enough scores of them, and else those of
     training. With neither, every answer is the prior.
@@ -48,17 +48,17 @@ def read_noticing(store: Files, model: str) -> Mapping[str, Noticing]:
 
 
 def read_fitted_noticing(store: Files, model: str) -> Noticing | None:
-    """Return the numbers that were fitted in training, by which the answers in the table of predictions were made; None
-    where the run has not kept them (a second training of the zoo, as the reference run ships it)."""
+    """Return the numbers that were fitted in training, with which the answers in the table of predictions were
+    computed; None where the run has not kept them (a second training of the zoo, as the reference run ships it)."""
     name = probe_path(model, NOTICING)
     return Noticing.from_bytes(store.read_bytes(name)) if store.has(name) else None
 
 
 def has_scored_views(store: Files, model: str) -> bool:
-    """Return whether scored views of ``model``, or of the detector, are there, which its probe that is there made.
+    """Return whether there are scored views of ``model``, or of the detector, that its current probe made.
 
-    Those of another probe would calibrate it wrongly: they are left where a run was stopped before it made its own, or
-    stands on a run with another probe. Where the manifest does not say which probe made them, they are taken for its.
+    Those of another probe would calibrate it wrongly: they remain where a run was stopped before it made its own, or is
+    based on a run with another probe. Where the manifest does not say which probe made them, they are taken as its own.
     """
     path = scored_views_path(model)
     if not store.has(path):
@@ -72,7 +72,7 @@ def has_scored_views(store: Files, model: str) -> bool:
 class LoadedModels:
     """Loads each model when it is first needed, and closes the one that was used longest ago where memory is short.
 
-    Several threads may ask: each model has its own lock, so that one that is being loaded holds up no other.
+    Threads may share it: each model has its own lock, so that loading one does not delay others.
 
     Args:
         device, precision: as in `load_embedder`.
@@ -82,7 +82,7 @@ class LoadedModels:
         self._device, self._precision = device, precision
         self._loaded: OrderedDict[str, LoadedEmbedder] = OrderedDict()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._changing = threading.Lock()  # of the two above; never held while a model is loaded
+        self._changing = threading.Lock()  # for the two above; never held while a model is loaded
 
     def embed(self, entry: Mapping[str, Any], pictures: Sequence[Image]) -> np.ndarray:
         """Return embeddings (N, D) of ``pictures`` by the model of ``entry``; errors as of `load`."""
@@ -93,7 +93,7 @@ class LoadedModels:
         """Load the model of ``entry``, its ``model.toml``.
 
         Raises:
-            BadRun: its embeddings mean something else now.
+            BadRun: its embeddings have another meaning now.
         """
         with self._lock(entry["request"]):
             self._load(entry)
@@ -123,7 +123,7 @@ class LoadedModels:
         return embedder
 
     def _make_room(self) -> None:
-        """Close the models that were used longest ago and embed nothing now, as long as memory is short."""
+        """Close idle models, those used longest ago first, as long as memory is short."""
         while parallel.is_taken(parallel.MEMORY_OF_LIVE_MODELS):
             with self._changing:
                 idle = next((name for name in self._loaded if self._locks[name].acquire(blocking=False)), None)

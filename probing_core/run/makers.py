@@ -1,4 +1,4 @@
-"""Makers of the files of a run: each is given the files that its row reads and the options that it names, and hands
+"""Makers of the files of a run: each gets the files that its row reads and the options that it names, and hands
 them to functions of arrays and tables."""
 
 from __future__ import annotations
@@ -50,11 +50,10 @@ TASKS = (FINE, *GROUP_TASKS, CONTENT)
 """Tasks that a run may have, in order."""
 
 LIVE = (CALIBRATED, DEPLOYMENT, NOTICING)
-"""Names of the files of live predictions; they are written with the probe of the task ``fine``."""
+"""Names of the files of live predictions, which are written with the probe of the task ``fine``."""
 
 
 def _design(given: Given) -> Design:
-    """Return the design of samples as far as the options of a row describe it."""
     named = {name: given.options[name] for name in DESCRIBING if name in given.options}
     transforms = given.options["transforms" if "transforms" in given.options else "warps"]
     return Design(transforms=transforms, threads=given.means.threads, **named)
@@ -98,7 +97,6 @@ def _model_samples(files: Reads, given: Given) -> ModelSamples:
 
 
 def _known(files: Reads, given: Given) -> dict[str, Any]:
-    """Return what training and studies know of a model alike."""
     return {
         "model": given.binding["model"],
         "X": lazy_embeddings(files, given.binding["model"]),
@@ -139,7 +137,7 @@ def score(files: Reads, given: Given) -> pd.DataFrame:
 
     far = {t.name for t in transforms if t.far}
     samples, rows = SampleTable(files), []
-    for name in names:  # one of the tables is in memory
+    for name in names:  # one of the tables is in memory at a time
         predictions = samples.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
         fits = files.read_table(layout.fits_path(model, CONTENT if name == ORACLE else name))
         rows += score_rows(model, name, predictions, fits, classes, far, given.options["unscored"])
@@ -161,7 +159,7 @@ def make_study(files: Reads, given: Given, study: Study) -> pd.DataFrame:
 
 
 def studied(files: Reads, given: Given, study: Study) -> StudiedModel | SeriesData:
-    """Return what ``study`` is made of; that of the last model is kept, with the fits that studies share."""
+    """Return the input of ``study``; that of the last model is kept, with the fits that studies share."""
     if "samples" not in given.kept:
         given.kept["samples"] = StudiedModel(**_known(files, given))
     data = given.kept["samples"]
@@ -228,11 +226,11 @@ def learn_detector_of(files: Reads, given: Given) -> bytes | None:
 
 
 def score_views(made: Sequence[Units]) -> None:
-    """Score units of the views that calibrate verdicts: models and the detector are asked about the same views."""
+    """Score units of the views that calibrate verdicts: models and the detector get the same views."""
     given = made[0].given
     means, corpora = given.means, given.options["fingerprint"]
     units = scored_from(made[0].files.table(layout.VERDICT_PHOTOGRAPHS))
-    # Where there were too few photographs, there is no detector.
+    # With too few photographs, there is no detector.
     named = [(one.given.binding.get("model", DETECTOR), one) for one in made]
     asked = {name: one for name, one in named if name != DETECTOR or one.files.has(DETECTOR_FILE)}
     lacking: dict[int, list[str]] = {}
@@ -257,7 +255,6 @@ def score_views(made: Sequence[Units]) -> None:
 
 
 def _predicts(files: Reads, name: str, models: LoadedModels) -> Callable[[list[PictureCrops]], list[Prediction]]:
-    """Return what predicts of pictures as live answers do."""
     if name == DETECTOR:
         return partial(detect, Detector.from_bytes(files.read_bytes(DETECTOR_FILE)))
     probe, entry = read_probe(files, name, DEPLOYMENT), files.read_toml(layout.model_path(name))
@@ -274,7 +271,7 @@ def _missing_corpora(corpora: Corpora, means: Means) -> str:
     """Return why a corpus that verdicts are calibrated on is not here; empty where all are.
 
     Raises:
-        BadRun: the run stands on no other, so that it is the run's own corpora that have gone.
+        BadRun: the run has no base, so that it is its own corpora that have gone.
     """
     try:
         _ = corpora.all

@@ -1,10 +1,10 @@
-"""Which files a run holds: the manifest, and the journal of what was entered since the manifest was written.
+"""Which files a run holds: the manifest, and the journal of entries since the manifest was written.
 
-To enter a file is to append one line, which costs the same however many files there are; `Manifest.fold` writes both as
+Entering a file appends one line, whose cost does not depend on the number of files; `Manifest.fold` writes both as
 a new manifest at the end of a stage. A line is ``["path", {"bytes": ..., "key": ..., "sha256": ...}]``,
 ``["path", null]`` for a file that was removed, or ``["", {digest: options}]`` for values that entries refer to. A kill
-may cut a line off anywhere: what is left of it is no JSON, so it counts for nothing, and since each line begins with a
-line feed of its own, the next one is whole.
+may cut a line off anywhere: the rest is no JSON and is ignored, and since each line begins with its own line feed, the
+next one is whole.
 
 An entry has ``bytes``, ``key`` and ``sha256`` of its file, and where the engine made it ``inputs``: path of what was
 read -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` is ``nothing`` where its
@@ -26,17 +26,15 @@ from probing_core.run.layout import JOURNAL, MANIFEST
 from probing_core.run.revisions import FORMAT
 
 Entry = dict[str, Any]
-"""What is known of one file; its keys stand above."""
+"""What is known of one file; the module's docstring lists its keys."""
 
 NOTHING, LEFT_OUT = "nothing", "left out"
-"""States of an entry without a file."""
 
 ENTRY_KEYS = {"bytes", "key", "sha256"}
-"""Keys that every entry has."""
 
 
 def short_checksum(entry: Entry) -> str:
-    """Return the checksum of a file as the inputs of what was made from it hold it."""
+    """Return the checksum of a file as it is in the inputs of what was made from it."""
     return entry["sha256"][:16]
 
 
@@ -44,10 +42,9 @@ class Manifest:
     """The entries of the files of one run.
 
     Attributes:
-        root: the run directory.
         files: path -> entry.
         options: digest -> values of options that entries refer to.
-        base: directory of the run whose files this one reads beside its own, or None.
+        base: directory of the run whose files this one reads in addition to its own, or None.
 
     Raises:
         BadRun: the manifest is damaged.
@@ -61,8 +58,8 @@ class Manifest:
         self.read()
 
     def read(self) -> None:
-        """Take what lies on the disk; write nothing."""
-        # The journal first: whoever folds it meanwhile has put its lines into the manifest that is read after it.
+        """Read the files on the disk; write nothing."""
+        # The journal first: a process that folds it meanwhile has put its lines into the manifest that is read next.
         lines = list(_lines(self.root / JOURNAL))
         content = _read_manifest(self.root)
         self.files, self.options = content["files"], content.get("options", {})
@@ -70,7 +67,7 @@ class Manifest:
         self._apply(lines)
 
     def start_from(self, base: str) -> None:
-        """Write the manifest of a run that reads the files of the run in ``base`` beside its own."""
+        """Write the manifest of a run that reads the files of the run in ``base`` in addition to its own."""
         self.base = base
         self._write()
 
@@ -82,12 +79,11 @@ class Manifest:
         return name
 
     def digest(self) -> str:
-        """Return sixteen hex digits that differ wherever a file does, of what was read: what lies on the disk may have
-        changed since."""
+        """Return sixteen hex digits that differ wherever a file does, as last read: the disk may have changed since."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
 
     def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
-        """Enter files that are complete, or (None) are no more; once this returns, no kill undoes it."""
+        """Enter files that are complete, or (None) removed; after this returns, no kill undoes it."""
         if entries := list(entries):
             self._append(entries)
 
@@ -114,7 +110,7 @@ class Manifest:
                 self.files[name] = entry
 
     def fold(self) -> None:
-        """Write journal and manifest as one; nothing where there is no journal.
+        """Write journal and manifest as one; do nothing if there is no journal.
 
         A kill before the journal is removed leaves lines that the manifest has already.
         """
@@ -127,7 +123,7 @@ class Manifest:
 
     def _write(self) -> None:
         referred = {entry.get("inputs", {}).get("options") for entry in self.files.values()}
-        # What nothing refers to is forgotten here, too: else it would count as written when something does later.
+        # Options without references are forgotten, too: later references to them would count them as written.
         self.options = {name: values for name, values in self.options.items() if name in referred}
         content: dict[str, Any] = {"format": FORMAT, "files": self.files}
         if self.options:
@@ -137,14 +133,14 @@ class Manifest:
         write_atomically(self.root / MANIFEST, json.dumps(content, sort_keys=True, indent=1).encode())
 
     def clear(self) -> None:
-        """Forget every file, and what the run stands on."""
+        """Forget every file, and the base."""
         self.files, self.options, self.base = {}, {}, None
         for name in (MANIFEST, JOURNAL):
             (self.root / name).unlink(missing_ok=True)
 
 
 def stamp(root: Path) -> str:
-    """Return what changes whenever a file of the run ``root`` does; quick to make.
+    """Return a value that changes whenever a file of the run ``root`` does; quick to compute.
 
     Raises:
         BadRun: there is no run.
@@ -180,7 +176,7 @@ def _read_manifest(root: Path) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
-    """Yield what the journal at ``path`` holds, in order, less lines that were cut off."""
+    """Yield the lines of the journal at ``path``, in order, without those that were cut off."""
     try:
         content = path.read_bytes()
     except OSError:

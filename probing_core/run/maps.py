@@ -1,4 +1,4 @@
-"""Makers of maps and of tables of neighbors, those of several models side by side."""
+"""Makers of maps and of tables of neighbors, for several models in parallel."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from probing_core.run.options import PROJECT
 from probing_core.run.store import Files, RunFiles
 
 FEW_SAMPLES = 5000
-"""Samples of a run up to which one process draws its maps: another takes seconds to start."""
+"""Largest number of samples for which one process draws all maps: another takes seconds to start."""
 
 MEMORY_OF_WORKER = 600 * 2**20
-"""Bytes that a process takes which draws a map, embeddings apart."""
+"""Bytes used by a process that draws a map, without embeddings."""
 
 COPIES = 5
-"""Times that the embeddings of the landmarks are in memory while a map is drawn."""
+"""Copies of the landmarks' embeddings in memory while a map is drawn."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,9 @@ class Drawing:
     """What is made of one model in one reading.
 
     Attributes:
-        model, reading: which one.
         near: whether it is the table of neighbors, and not the map.
         seed: of UMAP.
-        far: transformations that no probe names: they are on maps, and no neighbors.
+        far: transformations that no probe names: they are on maps, but are no neighbors.
     """
 
     model: str
@@ -57,11 +56,11 @@ DRAWN = {
     for path in (layout.map_path, layout.neighbors_path)
     for reading in READINGS
 }
-"""Path of a row -> its reading, and whether it is of neighbors."""
+"""Path of a row -> its reading, and whether it is for neighbors."""
 
 
 def draw(made: Sequence[Units]) -> None:
-    """Make the missing maps and tables of neighbors, side by side where cores and memory allow."""
+    """Make the missing maps and tables of neighbors, in parallel where cores and memory allow."""
     lacking = [units for units in made if units.lacking(1)]
     says = [one.artifact.row.doing.format(**one.given.binding) for one in lacking]
     for done, (units, table) in enumerate(zip(lacking, _tables(lacking), strict=True)):
@@ -91,11 +90,11 @@ def _drawing(units: Units) -> Drawing:
 
 
 def workers(samples: int, dim: int, jobs: int | None) -> int:
-    """Return how many processes draw at once; fewer than two stand for this process.
+    """Return how many processes draw at once; fewer than two means this process.
 
     Args:
         samples, dim: of embeddings.
-        jobs: as many at most; one a core if not given.
+        jobs: largest number; by default one per core.
     """
     if samples <= FEW_SAMPLES:
         return 1
@@ -104,7 +103,6 @@ def workers(samples: int, dim: int, jobs: int | None) -> int:
 
 
 def _draw_in(root: Path, drawing: Drawing) -> pd.DataFrame:
-    """Return one table of the run ``root``, in a process of its own."""
     return _on_one_core(RunFiles(root), drawing)
 
 

@@ -1,5 +1,5 @@
-"""The models of a run: what ``model.toml`` holds of each, whether two entries are the same model, and embeddings: there
-may be more of them than memory holds."""
+"""The models of a run: their ``model.toml``, whether two entries are the same model, and embeddings, which may be
+larger than memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PRECOMPUTED = "precomputed"
 """Family of models whose embeddings were read from a file."""
 
 ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "libraries", "batch_size")
-"""Entries of a model's recipe that move its embeddings by rounding alone."""
+"""Entries of a model's recipe that change its embeddings by rounding alone."""
 
 TYPES = {"name": str, "family": str, "recipe": dict, "request": str, "position": int, "objective": str, "dim": int}
 """Entries of ``model.toml`` that pages and stages compute with -> their type."""
@@ -36,10 +36,10 @@ def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, 
     """Return the content of ``model.toml`` of every model of the run.
 
     Args:
-        requests: models of its recipe, in whose order they are.
+        requests: models of its recipe, which give the order.
 
     Raises:
-        BadRun: one of them cannot be read, or has entries that the project does not write so.
+        BadRun: one of them cannot be read, or has invalid entries.
     """
     entries = [_entry(store, path) for path in store.names(MODELS) if is_model_path(path)]
     order = {name: i for i, name in enumerate(requests)}
@@ -61,10 +61,10 @@ def _entry(store: Files, path: str) -> dict[str, Any]:
 def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
     """Check that the model of ``entry`` (its ``model.toml``) is the one that ``joined`` the run.
 
-    `ROUNDING_ENTRIES` may differ: an updated library, another precision or device ends no run that is being made.
+    `ROUNDING_ENTRIES` may differ: an updated library, another precision or device does not end a run.
 
     Raises:
-        BadRun: its embeddings mean something else now.
+        BadRun: its embeddings have another meaning now.
     """
     before, now = joined["recipe"], entry["recipe"]
     lasting = (before.keys() | now.keys()) - set(ROUNDING_ENTRIES)
@@ -77,14 +77,14 @@ def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
 
 
 HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
-"""How a model is had again that embeds differently now."""
+"""How to get back a model that embeds differently now."""
 
 
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Return entries in which two recipes of a model differ: those that change what an embedding means, and the others.
 
-    Entries that only one of them has do not count: another version of the project records other things. Nor does the
-    size of a batch, which moves the last bits alone.
+    Entries that only one of them has are ignored, since another version of the project records other things. So is the
+    size of a batch, which changes the last bits alone.
     """
     both = theirs.keys() & ours.keys() - {"batch_size"}
     found = sorted(k for k in both if theirs[k] != ours[k])
@@ -95,15 +95,15 @@ def read_embeddings(store: Files, model: str, rows: np.ndarray | None = None, se
     """Read embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``, or of a series' table.
 
     Args:
-        rows: which of them; all, if not given. No others are read.
-        series: name of the series; the main samples, if not given.
+        rows: which of them; by default all. No others are read.
+        series: by default the main samples.
     """
     lazy = lazy_embeddings(store, model, series)
     return lazy[slice(None) if rows is None else rows]
 
 
 def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
-    """Return the same embeddings, read where they are asked for."""
+    """Return the same embeddings, read when they are asked for."""
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 
@@ -123,7 +123,6 @@ def _place_of(block: str) -> tuple[int, str]:
 
 
 def embeddings_files(store: Files, model: str, series: str = "") -> list[str]:
-    """Return files that hold the embeddings of ``model``, in the order of its units."""
     return sorted(store.names(embeddings_folder(model, series)), key=units_at)
 
 

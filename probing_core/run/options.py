@@ -1,8 +1,8 @@
-"""What may be asked of a run, in one place, and how it was asked last.
+"""The options of a run, in one place, and those of its last call.
 
-From `Options` are derived the arguments of ``probing run``, the recipe's values, what the page New run starts, and the
-command that is shown for a run. The recipe holds only what a run is, so executor, device and precision are noted in
-``log/``: whoever goes on with a run does it in the same way.
+The arguments of ``probing run``, the recipe's values, what the page New run starts, and the command that is shown for a
+run are derived from `Options`. The recipe holds only what a run is, so executor, device and precision are noted in
+``log/``: whoever resumes a run uses the same.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False
 
     Args:
         metavar, help: on the command line.
-        entry: whether the value enters a recipe as it is.
+        entry: whether the value enters a recipe unchanged.
     """
     return field(default=default, metadata={"metavar": metavar, "help": help, "kind": kind, "entry": entry})
 
@@ -42,16 +42,16 @@ def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False
 class Options:
     """What a user asked for; None leaves it to the run that exists, or to the default.
 
-    One name may stand where several can: ``models="zoo/mae"``.
+    One name may be given where several can: ``models="zoo/mae"``.
 
     Attributes:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
         base: directory of a run that ``models`` join; its files are read, and none is written there.
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
-        device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
-        jobs: processes that make pictures; one a core, as memory allows, if not given. Bytes do not depend on it.
+        device, precision: where and in what the models run; ``auto`` takes the fastest of this machine.
+        jobs: processes that make pictures; by default one per core, as memory allows. Bytes do not depend on it.
         executor: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
-        address: of a Ray cluster that exists; one of this machine alone is started if not given.
+        address: of a Ray cluster that exists; by default one of this machine alone is started.
     """
 
     corpus: str | None = _option("C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, hub:NAME")
@@ -88,17 +88,17 @@ class Options:
     )
 
     def __post_init__(self) -> None:
-        for option in fields(self):  # a name alone is one name, and not its letters
+        for option in fields(self):  # a single text is one name, and not its letters
             if option.metadata["kind"] == "names" and isinstance(value := getattr(self, option.name), str):
                 object.__setattr__(self, option.name, (value,))
 
     def entries(self) -> dict[str, Any]:
-        """Return the values that enter a recipe as they are, of those that were asked for."""
+        """Return the values that were asked for and enter a recipe unchanged."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
         return {name: value for name, value in values.items() if value is not None}
 
     def arguments(self) -> list[str]:
-        """Return arguments of ``probing run``, of every option that differs from its default."""
+        """Return arguments of ``probing run`` for every option that differs from its default."""
         words: list[str] = []
         for option in fields(self):
             value = getattr(self, option.name)
@@ -111,16 +111,16 @@ DEFAULTS = Options()
 
 
 def flag(option: Field) -> str:
-    """Return ``--calibrate-on`` of the field ``calibrate_on``."""
+    """Return ``--calibrate-on`` for the field ``calibrate_on``."""
     return "--" + option.name.replace("_", "-")
 
 
 NOTED = {"device": "device", "precision": "precision", "engine": "executor", "address": "address"}
-"""Name in the file -> option, of those of which a recipe has no trace."""
+"""Name in the file -> option that is not in a recipe."""
 
 
 def note_options(run: Path, options: Options) -> None:
-    """Note those of ``options`` in the folder of a run that no recipe holds."""
+    """Write those of ``options`` that no recipe holds into the folder of a run."""
     noted = {name: getattr(options, option) for name, option in NOTED.items()}
     write_atomically(run / LAST_OPTIONS, json.dumps(noted).encode())
 

@@ -23,10 +23,10 @@ INTERVAL = 0.5
 """Seconds between two reports: often enough to watch, rare enough to cost nothing."""
 
 LOADING = "load"
-"""Stage of loading and compiling models, which is no pace of anything else."""
+"""Stage of loading and compiling models, which says nothing about the pace of other stages."""
 
 EXACT_S = 600
-"""From so long a duration on, seconds are not worth reading."""
+"""Duration from which seconds are not shown."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Report:
     Attributes:
         stage: embed, train, evaluate, project, ...
         done, total: units of work of this stage.
-        left_s: seconds that the run still takes, or the stage where nothing else is known; None while unknown.
+        left_s: remaining seconds of the run, or of the stage if nothing else is known; None while unknown.
         message: one phrase for people.
         state: running, done, failed or cancelled.
         pid: the process that works.
@@ -61,7 +61,7 @@ class Report:
     @property
     def so_far(self) -> str:
         """``34 %, 3 min left: Transforming, 120 of 4,000``; where only the stage is known ``Transforming: 120 of 4,000,
-        3 min left``. Of a single unit of work, no count."""
+        3 min left``. A single unit of work is not counted."""
         left = "" if self.left_s is None else f", {duration(self.left_s)} left"
         count = f"{self.done:,} of {self.total:,}" if self.total > 1 else ""
         if self.whole is None:
@@ -76,13 +76,13 @@ class Report:
 
 @dataclass
 class Expected:
-    """One step of work whose time is known about, and what it took so far.
+    """One step of work whose duration is expected, and what it took so far.
 
     Attributes:
-        stage: of the step; what steps of a stage take says how long the others of it take.
-        seconds: that it takes, as expected.
-        is_guessed: whether the seconds only compare with those of other steps of the stage: how long any of them takes
-            is known once one is under way.
+        stage: of the step; steps of a stage are assumed to go at one pace.
+        seconds: expected duration.
+        is_guessed: whether the seconds are only relative to those of other steps of the stage, whose pace is known
+            after one is under way.
         done: share of it that is done.
         took_s: seconds that this share took.
     """
@@ -119,9 +119,9 @@ class Progress:
         return bool(self._stage)
 
     def expect(self, steps: Mapping[str, Expected]) -> None:
-        """Say which steps the work has, by name, in order.
+        """Set the steps of the work, by name, in order.
 
-        All reports are of the whole from then on. What is complete already is no step.
+        From then on, all reports are of the whole work. What is complete already is no step.
         """
         self._expected = dict(steps)
 
@@ -129,7 +129,7 @@ class Progress:
         """Report that ``done`` of ``total`` units of a stage are done.
 
         Args:
-            step: one of those that were expected; if not given, that of the name of the stage, or the one before.
+            step: one of the expected ones; by default that of the name of the stage, or the one before.
         """
         now = time.monotonic()
         if step not in self._expected:
@@ -140,21 +140,21 @@ class Progress:
             self._leave(step, now)
             self._stage, self._step, self._entered, self._before, self._first = stage, step, now, done, None
         if step == stage and self._first is None and done > self._before:
-            self._first = done, now  # the first unit loads and compiles: it is no pace
+            self._first = done, now  # the first unit loads and compiles, which says nothing about the pace
         if now - self._last < INTERVAL and done < total:
             return
         self._last = now
         left = self._left_of_step(done, total, now)
         whole = None
         if self._expected:
-            fresh, all_fresh = done - self._before, total - self._before  # what was complete is no progress
+            fresh, all_fresh = done - self._before, total - self._before  # what was complete already is no progress
             share = fresh / max(1, all_fresh) if step == stage and total > 1 else float(done >= total)
             left, whole = self._left_of_all(step, share, left, now - self._entered)
         self._report(Report(stage, done, total, left, message or stage, whole=whole, **self._me))
 
     def _left_of_step(self, done: int, total: int, now: float) -> float | None:
-        """Return the seconds that the rest takes by the pace of what was done since it was entered, less its first
-        unit where others followed; None while there is no pace."""
+        """Return the remaining seconds by the pace since the step was entered, without its first unit if others
+        followed; None while there is no pace."""
         if self._first is None or done >= total:
             return 0.0 if done >= total else None
         first, since = self._first
@@ -165,7 +165,7 @@ class Progress:
         return None if self._expected else (now - self._entered) / (done - self._before) * (total - done)
 
     def _leave(self, step: str, now: float) -> None:
-        """Note what the step took that is left, and count those before ``step`` as done."""
+        """Record how long the step took that is left, and count those before ``step`` as done."""
         if (left := self._expected.get(self._step)) is not None and self._stage != LOADING:
             left.done, left.took_s = 1.0, left.took_s + now - self._entered
         if step in self._expected:
@@ -175,11 +175,11 @@ class Progress:
                 one.done = 1.0
 
     def _left_of_all(self, step: str, done: float, left: float | None, elapsed: float) -> tuple[float | None, float]:
-        """Return seconds that all takes that is left, None while that is unknown, and the share of all that is done.
+        """Return the remaining seconds of all, None while unknown, and the share of all that is done.
 
         Args:
             done: share of the step that is done.
-            left: seconds that its rest takes by its own pace; None while it has none.
+            left: remaining seconds of the step by its own pace; None while it has none.
             elapsed: seconds since it was entered.
         """
         now, steps = self._expected.get(step), self._expected.values()
@@ -204,12 +204,12 @@ class Progress:
         return rest, min(1.0, self._whole)
 
     def note(self, sentence: str) -> None:
-        """Write a sentence to the terminal, in place of the line of progress; nothing where it is empty."""
+        """Write a sentence to the terminal, over the line of progress; nothing where it is empty."""
         if sentence:
             self._write(f"{sentence}\n")
 
     def close(self) -> None:
-        """Take away what shows the progress."""
+        """Remove what shows the progress."""
 
     def finish(self, state: str, error: str = "") -> None:
         """Write the last report: ``done``, ``failed`` or ``cancelled``."""
@@ -223,7 +223,6 @@ class Progress:
         self._write(report.so_far if self._on_terminal else f"{report.so_far}\n")
 
     def _write(self, text: str) -> None:
-        """Write ``text``; on a terminal, over the line that stands there."""
         if self.stream is not None:
             self.stream.write(f"\r\x1b[K{text}" if self._on_terminal else text)
             self.stream.flush()
@@ -235,8 +234,6 @@ class Progress:
 
 
 class Bar(Progress):
-    """Shows one bar of tqdm, in a terminal or a notebook."""
-
     def __init__(self) -> None:
         super().__init__()
         self._bar: Any = None
@@ -261,7 +258,6 @@ class Bar(Progress):
 
 
 def _took(file: Path | None) -> float:
-    """Return the seconds that the earlier work took whose report is in ``file``."""
     try:
         return float(json.loads(file.read_bytes())["took_s"]) if file is not None else 0.0
     except (OSError, ValueError, KeyError, TypeError):
@@ -287,12 +283,12 @@ SILENT = Progress()
 
 
 def bar() -> Progress:
-    """Report to a bar, where somebody would see it."""
+    """Return a progress bar in a terminal or a notebook, else silence."""
     return Bar() if sys.stderr.isatty() or "ipykernel" in sys.modules else SILENT
 
 
 def terminal(run: Path | None = None) -> Progress:
-    """Report to the terminal, and to the file that pages read of ``run``, if one is named."""
+    """Report to the terminal, and to the file of ``run`` that pages read, if one is named."""
     return Progress(sys.stderr, None if run is None else run / PROGRESS)
 
 

@@ -1,9 +1,9 @@
 """Workers of a Ray cluster: one for each GPU, or one for as many cores as the recipe has threads.
 
 A worker opens the corpus by its address, makes the pictures of a unit and embeds them while it makes those of the next,
-as in one process: no pictures travel, and no more than two units of a worker are in memory. What this process alone
-has registered travels by value. A worker reads and writes in the run's folder, which all machines must have under the
-same path; what it wrote is entered here. Ray starts a worker that died again and repeats what it was at.
+as in one process: no pictures travel, and at most two units of a worker are in memory. What only this process has
+registered is sent by value. A worker reads and writes in the run's folder, which all machines must have under the
+same path; this process enters what it wrote. Ray restarts a worker that died and repeats its work.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from probing_core.run.store import Store
 from probing_core.run.worker import Job, Worker, Written
 
 RETRIES = 3
-"""How often a worker that died is started again, and what it was at repeated."""
+"""How often a worker that died is restarted, and its work repeated."""
 
 
 class RemoteWorker(Worker):
     """A `Worker` in a process of its own. Its arguments are few and small, and samples are planned from the run's table
-    of images: Ray starts no worker again whose larger arguments lie in the memory of a machine that is lost."""
+    of images: Ray does not restart a worker whose larger arguments were in the memory of a machine that is lost."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class RemoteWorker(Worker):
             os.chdir(folder)  # corpora and weights may be named relative to it
         for entry in known:
             register(pickle.loads(entry))
-        self._limits = ExitStack()  # held, since it ends with the last reference
+        self._limits = ExitStack()  # kept, since it ends with the last reference
         self._limits.enter_context(threads(recipe.threads))
         corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
         planned = plan_sample_sets(recipe.design, images)
@@ -87,7 +87,7 @@ class RayExecutor:
     def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
         waiting = deque(units)
         reserved: dict[Any, Sequence[Job]] = {}
-        """Worker -> the unit that it makes the pictures of while it embeds another."""
+        """Worker -> the unit whose pictures it makes while it embeds another."""
         busy: dict[Any, Any] = {}
 
         def give(worker: Any) -> None:
@@ -144,7 +144,7 @@ def opened_ray(scope: Scope) -> Iterator[RayExecutor]:
 
 
 def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
-    """Return the entries that the recipe names and this process alone has, as a worker is given them.
+    """Return the entries that the recipe names and only this process has, serialized for workers.
 
     Raises:
         BadConfig: one holds what cannot leave this process.
@@ -155,7 +155,7 @@ def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
     for entry in registered(recipe):
         try:
             sent.append(ray.cloudpickle.dumps(entry))
-        except Exception as error:  # an object of a user's may refuse in any way
+        except Exception as error:  # a user's object may fail in any way
             raise BadConfig(
                 f"'{entry.name}' was registered in this process and cannot be sent to the workers of Ray "
                 f"({one_line(error)[:200]}); have its function open what cannot be copied when it is first called, or "
@@ -177,8 +177,8 @@ def _connect(ray: Any, address: str | None) -> None:
         on_termination = signal.getsignal(signal.SIGTERM)
         ray.init(logging_level="error", log_to_driver=False, **asked)
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_termination)  # Ray has put its own in the place of the page's
-    except Exception as error:  # of a node that does not start in time, Ray raises just that
+            signal.signal(signal.SIGTERM, on_termination)  # Ray has replaced the page's handler
+    except Exception as error:  # Ray raises just that for a node that does not start in time
         raise BadConfig(
             f"No Ray cluster answers at '{address or 'local'}' ({one_line(error)[:200]}); start one with `ray start "
             f"--head`, or leave --address out."

@@ -14,7 +14,7 @@ from probing_core.transforms import resolve
 from probing_core.transforms.base import Transform
 
 VIEW = 128
-"""Pixels of the side of a view, unless something else is asked for."""
+"""Default side of a view in pixels."""
 
 HINTS = ("corpus", "calibrate_on", "threads")
 """Entries that are recorded and not compared: two runs, or a run and a command, may differ in them."""
@@ -27,12 +27,12 @@ class Recipe:
     """Everything that decides what a run computes; runs are ranked together only if they differ in models alone.
 
     Attributes:
-        corpus: as in commands, ``photos``, a path being absolute: where the corpus was last seen. ``--corpus`` replaces
-            it where the fingerprint is the same.
-        fingerprint: digest of the corpus's pictures and rows: what the corpus is.
+        corpus: as in commands, ``photos``, with paths made absolute: where the corpus was last seen. ``--corpus``
+            replaces it where the fingerprint is the same.
+        fingerprint: digest of the corpus's pictures and rows, its identity.
         view: pixels of the side of the views.
         transforms: names, identity first.
-        models: names; further ones may join a run later.
+        models: names; others may join a run later.
         limit: number of images before transforms; None for all.
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
@@ -73,7 +73,7 @@ class Recipe:
                 raise BadConfig(f"Each {what} may be named once; named twice: {', '.join(twice)}.")
 
     def to_toml(self) -> dict[str, Any]:
-        """Return the content of ``run.toml``; TOML has no null, so what is None is left out, and what is empty."""
+        """Return the content of ``run.toml`` without what is None or empty: TOML has no null."""
         entries = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         return {"format": FORMAT} | {k: v for k, v in entries.items() if v not in (None, [], "")}
 
@@ -96,8 +96,8 @@ class Recipe:
     def without_models(self) -> dict[str, Any]:
         """Return the entries that two runs must share to be ranked in one table.
 
-        Models apart, these are all but `HINTS`: where a corpus lies is no part of what it is, and the number of
-        threads moves the last bits alone.
+        Except for models, these are all but `HINTS`: the place of a corpus is not its identity, and the number of
+        threads changes the last bits alone.
         """
         return {k: v for k, v in self.to_toml().items() if k != "models" and k not in HINTS}
 
@@ -112,7 +112,6 @@ class Recipe:
 
     @property
     def design(self) -> Design:
-        """What is made of the corpus."""
         return Design(
             view=self.view,
             transforms=load_transforms(self),
@@ -124,11 +123,11 @@ class Recipe:
 
 
 KINDS = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}
-"""Of entries of TOML files -> how an error names them."""
+"""Types of entries in TOML files -> their names in errors."""
 
 
 def require_view(view: int) -> None:
-    """Check the pixels of the side of a view.
+    """Check the side of a view in pixels.
 
     Raises:
         BadConfig: they are too few or too many.
@@ -163,7 +162,7 @@ def read_recipe(store: Files) -> Recipe:
     """Read the recipe of a run.
 
     Raises:
-        BadRun: it cannot be read, has unknown entries or such of other types, or lacks some.
+        BadRun: it cannot be read, or has unknown, missing or mistyped entries.
     """
     content = store.read_toml(RECIPE)
     try:
@@ -179,5 +178,4 @@ def write_recipe(store: Store, recipe: Recipe) -> None:
 
 
 def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
-    """Return the transforms of a recipe, in its order."""
     return tuple(resolve(name) for name in recipe.transforms)

@@ -10,14 +10,13 @@ from probing_core.run.recipe import Recipe
 from probing_core.transforms.base import Transform
 
 Entry = EmbedderSpec | Transform | CorpusKind
-"""A model, a transformation or a kind of corpus."""
 
 
 def register(entry: Entry | Corpus) -> None:
     """Add a model, a transformation or a corpus to this process, where its name is usable like any other.
 
-    A name may be registered anew. ``probing --plugin FILE.py`` runs a file that does so before a command; its name is
-    given on a command line alone, and never by a page.
+    Registering a name again replaces the entry. ``probing --plugin FILE.py`` runs a file that does so before a command;
+    its name is given on a command line alone, and never by a page.
 
     Args:
         entry: a model as `probing_core.models.from_callable` and ``from_module`` make it; a `Transform`; a kind of
@@ -45,7 +44,7 @@ def register(entry: Entry | Corpus) -> None:
 
 
 def registered(recipe: Recipe) -> tuple[Entry, ...]:
-    """Return the entries that a recipe names and this process alone has."""
+    """Return the entries that a recipe names and only this process has."""
     named = {
         *(models.parse(model).base for model in recipe.models),
         *recipe.transforms,

@@ -19,7 +19,7 @@ from probing_core.models.base import LoadedEmbedder
 from probing_core.run.models import embeds_pictures
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
-"""Full model name -> what is written of it for one unit, by name."""
+"""Full model name -> arrays for one unit, by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,8 @@ class SampleSet:
     """Samples that are made and embedded in units: the main ones, or a series.
 
     Attributes:
-        series: its name; empty for the main samples. Embeddings made elsewhere cover the main samples alone.
+        series: empty for the main samples. Embeddings made elsewhere cover the main samples alone.
         plan: (start, stop) -> the planned rows of that range, without the columns that are measured on pictures.
-        units: how they are cut.
     """
 
     series: str
@@ -41,7 +40,7 @@ class SampleSet:
 
     @property
     def blocks(self) -> bool:
-        """Whether every block of a network is read out, in place of the model's own embedding."""
+        """Whether every block of a network is read, instead of the model's own embedding."""
         return self.series == LAYERS
 
     def rows(self, unit: Unit | None = None) -> pd.DataFrame:
@@ -55,11 +54,10 @@ class SampleSet:
     def make(
         self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: Executor
     ) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """Make the pictures of planned ``rows`` of one unit, and complete these."""
+        """Make the pictures of planned ``rows`` of one unit, and complete the rows."""
         return make_samples(self.series, design, corpus, rows, pool)
 
     def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
-        """Compute embeddings of one unit."""
         if self.blocks:
             return {embedder.name: embedder.embed_blocks(pictures)}
         made = embedder.embed_layers(pictures) if self.series else embedder.embed_samples(pictures, rows)
@@ -67,8 +65,7 @@ class SampleSet:
 
 
 def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSet]:
-    """Return what a run embeds: name of a series -> its samples; the main samples, first, are called by an empty
-    name."""
+    """Return name of a series -> its samples; the main samples, first, have an empty name."""
     main = SamplePlan(design, images)
     sets = [SampleSet(MAIN, main.rows, main.units)]
     for name in series_names(design, images):

@@ -26,14 +26,13 @@ from probing_core.transforms.base import Transform
 
 @dataclass
 class Means:
-    """What makers are given that changes no bytes.
+    """What makers get that changes no bytes.
 
     Attributes:
         options: where and with what it is computed.
-        progress: what they report to.
         threads: of the numerical libraries.
         sample_sets: see `Scope`.
-        stands_on_base: whether the run reads the files of another beside its own.
+        stands_on_base: whether the run reads the files of another in addition to its own.
         executor: what embeds, while the stage ``embed`` works.
         requests: name of a model that it has loaded -> the name by which it was asked for.
     """
@@ -48,15 +47,12 @@ class Means:
 
 
 class Scope:
-    """Recipe, images and models of a run as its files say at one time, each read once; rows of the table are expanded
+    """Recipe, images and models of a run as its files are at one time, each read once; rows of the table are expanded
     by it.
 
     Args:
-        files: of the run.
-        recipe: of the run.
         options: where and with what it is computed.
-        progress: what long makers report to.
-        corpora: of the run.
+        progress: for long makers.
     """
 
     def __init__(
@@ -91,12 +87,12 @@ class Scope:
 
     @cached_property
     def entries(self) -> dict[str, dict[str, Any]]:
-        """Name of a model -> content of its ``model.toml``, of all that were loaded, in the order of the recipe."""
+        """Name of a model -> content of its ``model.toml``, for all that were loaded, in the order of the recipe."""
         return {entry["name"]: entry for entry in model_entries(self.files, self.recipe.models)}
 
     @property
     def unloaded(self) -> list[str]:
-        """Models of the recipe that are not wholly known: never loaded, or without the description of a layer."""
+        """Models of the recipe that were never loaded, or lack the description of a layer."""
         layers = {entry["request"]: entry["recipe"].get("layers") for entry in self.entries.values()}
 
         def is_known(request: str) -> bool:
@@ -108,8 +104,8 @@ class Scope:
 
     @cached_property
     def sample_sets(self) -> dict[str, SampleSet]:
-        """Name of a series -> its samples, cut into units; the main samples are called by an empty name. None before
-        the images are chosen, so that a plan that is made then has nothing that is made of them."""
+        """Name of a series -> its samples, cut into units; the main samples have an empty name. None before the
+        images are chosen, so that a plan made then has nothing that depends on them."""
         return plan_sample_sets(self.design, self.images) if self.files.has(layout.IMAGES) else {}
 
     @cached_property
@@ -118,7 +114,6 @@ class Scope:
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
-        """Tasks that the run has."""
         return task_names(self.transforms, self.images)
 
     @property
@@ -127,12 +122,11 @@ class Scope:
         return Means(self.options, self.progress, threads, self.sample_sets, based)
 
     def covers(self, model: str, series: str) -> bool:
-        """Return whether a model has embeddings of a series."""
         return series in self.sample_sets and self.sample_sets[series].covers(self.entries[model])
 
     @cached_property
     def studied_models(self) -> list[str]:
-        """Models that are studied: of one that was asked for all its layers, the last."""
+        """Models that are studied: of one with all its layers, the last."""
         return list({entry["request"]: name for name, entry in self.entries.items()}.values())
 
     @cached_property

@@ -24,11 +24,10 @@ from probing_core.transforms import expand, resolve
 
 
 class Corpora:
-    """The corpora of a run, each opened once, when it is first needed.
+    """The corpora of a run, each opened when it is first needed.
 
     Args:
-        recipe: of the run.
-        own, calibrating: the corpus of the run, and those that verdicts are calibrated on, where they are open already.
+        own, calibrating: the corpus of the run, and those that verdicts are calibrated on, if they are open already.
     """
 
     def __init__(self, recipe: Recipe, own: Corpus | None = None, calibrating: Sequence[Corpus] = ()) -> None:
@@ -36,7 +35,6 @@ class Corpora:
 
     @cached_property
     def own(self) -> Corpus:
-        """The corpus of the run."""
         return self._own or open_same_corpus(self._recipe)
 
     @cached_property
@@ -57,18 +55,18 @@ class Corpora:
 
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
-    """Return what `asked_for` does, and write the recipe where it is another than before."""
+    """Return what `asked_for` does, and write the recipe if it has changed."""
     before, recipe, corpora = _asked_for(store, options)
-    if RECIPE not in store.own_names() or recipe != before:  # a run on a base has a recipe of its own
+    if RECIPE not in store.own_names() or recipe != before:  # a run on a base has its own recipe
         write_recipe(store, recipe)
     return recipe, corpora
 
 
 def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
-    """Return the recipe of the run, further models joined, and its corpora; of a run that exists, nothing is written.
+    """Return the recipe of the run with models that join, and its corpora; nothing of an existing run is written.
 
-    A corpus is its fingerprint: one that lies elsewhere now, named by ``--corpus``, is noted in the recipe, and the run
-    goes on with it.
+    A corpus is identified by its fingerprint: one that has moved, named by ``--corpus``, is noted in the recipe, and
+    the run continues with it.
 
     Raises:
         BadRun: the run was made by another recipe; the sentence names what differs.
@@ -118,11 +116,11 @@ def _asked_for(store: Store, options: Options) -> tuple[Recipe | None, Recipe, C
 
 
 def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
-    """Begin a run that stands on the run in ``base``, unless it does already.
+    """Begin a run that is based on the run in ``base``, unless it is already.
 
     Raises:
         BadConfig: no model is named that could join.
-        BadRun: there is no run in ``base``, or this one stands on another, or on none.
+        BadRun: there is no run in ``base``, or this one has another base, or none.
     """
     if not RunFiles(base).has(RECIPE):
         raise BadRun(f"'{base}' is not a run that models could join; give a run's directory to --base.")
@@ -137,7 +135,6 @@ def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
 
 
 def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating: Sequence[Corpus]) -> str:
-    """Return ``difference`` of two recipes with the names of corpora in place of their fingerprints."""
     if corpus and difference.startswith("fingerprint: "):
         return f"corpus: {recipe.corpus} / {corpus.name}"
     if difference.startswith("calibrate_fingerprints: "):
@@ -187,8 +184,8 @@ def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
 
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
-    """Take the model of ``request`` out of the recipe if an error is raised inside: the run could not be completed;
-    not where the run holds the model, or did before it was damaged, or the model is the only one."""
+    """Remove the model of ``request`` from the recipe if an error is raised inside, since the run could not be
+    completed; not where the run holds the model, or did before it was damaged, or the model is the only one."""
     try:
         yield
     except ProbingError as error:
@@ -226,13 +223,13 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
 
 
 def refuse_other_folder(store: Store) -> None:
-    """Refuse a folder that is no run and holds something, with `BadRun`: none of it may be lost."""
+    """Refuse a folder that is no run and not empty, with `BadRun`: none of it may be lost."""
     refuse_address(store.root)
     known = store.entry(RECIPE) is not None and store.path(RECIPE).exists()
     if known or not store.root.is_dir():
         return
     there = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
-    if there - {RECIPE, JOURNAL}:  # these alone are of a run that was killed as it began
+    if there - {RECIPE, JOURNAL}:  # only these exist in a run that was killed as it began
         some = ", ".join(sorted(there)[:3]) + (", ..." if len(there) > 3 else "")
         raise BadRun(
             f"'{store.root}' is no run (or has lost its {RECIPE} or {MANIFEST}) and holds other files ({some}); "
@@ -242,8 +239,8 @@ def refuse_other_folder(store: Store) -> None:
 
 @contextmanager
 def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
-    """Remove the recipe of a ``new`` run that is refused before anything was made, and what it stands on: these would
-    bind the next try."""
+    """Remove the recipe and the base of a ``new`` run that is refused before anything was made: they would bind the
+    next try."""
     try:
         yield
     except ProbingError:

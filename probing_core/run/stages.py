@@ -1,7 +1,5 @@
-"""The stages of a run in order: embed -> train -> evaluate -> project. Each makes what is missing of its files.
-
-Which these are, and what each is made from, is the table of `probing_core.run.graph`.
-"""
+"""The stages of a run in order: embed -> train -> evaluate -> project. Each makes what is missing of its files,
+which the table of `probing_core.run.graph` lists."""
 
 from __future__ import annotations
 
@@ -55,11 +53,10 @@ def make_files(
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
 ) -> None:
-    """Make what ``table`` has, of a run that no command began.
+    """Make the files of ``table``, in a run that no command began.
 
     Args:
-        store: where it goes.
-        recipe: of the run; written where there is none.
+        recipe: written where there is none.
 
     Raises:
         ProbingError: bad input.
@@ -73,7 +70,7 @@ def make_files(
 
 @contextmanager
 def opened(store: Store, options: Options, progress: Progress) -> Iterator[Callable[[], Plan]]:
-    """Yield what returns the plan of a run as its files are then; the run is held for writing."""
+    """Yield a function that returns the plan of a run as its files are then; the run is locked for writing."""
     refuse_other_folder(store)
     with store.locked(), cleared_on_error(store, new=RECIPE not in store.own_names()):
         if RECIPE in store.lost:
@@ -117,13 +114,12 @@ def complete(store: Store, progress: Progress, planned: Callable[[], Plan], stag
 
 
 def _expect(plan: Plan, stages: Sequence[str]) -> None:
-    """Tell what reports progress how long each step of what is left of ``stages`` takes."""
     steps = steps_left(foreseen(plan)) if plan.scope.sample_sets else []
     plan.scope.progress.expect(by_name([step for step in steps if step.stage in {*stages, LOADING}]))
 
 
 def _require_mended(plan: Plan, stages: Sequence[str]) -> None:
-    """Raise `BadRun` where a damaged file of ``stages`` was not made again; remove those that others stand for now."""
+    """Raise `BadRun` where a damaged file of ``stages`` was not made again; remove those that others have replaced."""
     sentences = []
     for name in plan.files.lost:
         artifact = plan.holding(name)
@@ -139,7 +135,6 @@ def _require_mended(plan: Plan, stages: Sequence[str]) -> None:
 
 
 def _make(plan: Plan, stage: str, artifacts: Sequence[Artifact]) -> None:
-    """Make what is missing of a stage behind ``embed``."""
     progress = plan.scope.progress
 
     places = {artifact.path: place for place, artifact in enumerate(plan.left(artifacts))}
@@ -154,11 +149,10 @@ def _make(plan: Plan, stage: str, artifacts: Sequence[Artifact]) -> None:
 
 
 SAID = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
-"""What is said of a stage when it is done."""
+"""Message when a stage is done."""
 
 
 def plan_of(store: Store, recipe: Recipe) -> Plan:
-    """Return the plan of a run."""
     return build(Scope(store, recipe), TABLE)
 
 
@@ -170,7 +164,7 @@ def _planner(
     corpora: Corpora,
     table: Table = TABLE,
 ) -> Callable[[], Plan]:
-    """Return what returns the plan of a run as its files are then.
+    """Return a function that returns the plan of a run as its files are then.
 
     Args:
         table: what the run can hold.
@@ -179,7 +173,7 @@ def _planner(
 
 
 def _with_images(plan: Plan, planned: Callable[[], Plan]) -> Plan:
-    """Return the plan of a run whose images are chosen; where they are not, they are, and it is planned anew."""
+    """Return the plan of a run whose images are chosen; if they are not, choose them and plan again."""
     if not plan.left([plan.artifacts[IMAGES]]):
         return plan
     plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
@@ -202,6 +196,6 @@ def _make_embeddings(plan: Plan) -> Plan:
         plan = embed(plan)
     plan.clean()
     if not store.names(UNITS):
-        shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
+        shutil.rmtree(store.root / UNITS, ignore_errors=True)  # written by a worker that outlived a killed driver
     store.fold()
     return plan

@@ -80,11 +80,7 @@ def digest(recipe: Any) -> str:
 
 
 class Files(ABC):
-    """Reads files of a run.
-
-    Attributes:
-        root: the run directory.
-    """
+    """Reads files of a run."""
 
     root: Path
 
@@ -94,18 +90,18 @@ class Files(ABC):
 
     @abstractmethod
     def entries(self, prefix: str) -> dict[str, Entry]:
-        """Return the entries of every path under ``prefix``, those without a file too."""
+        """Return the entries of every path under ``prefix``, including those without a file."""
 
     @abstractmethod
     def path(self, name: str) -> Path:
-        """Return where a file lies, or would."""
+        """Return the path of a file, which need not exist."""
 
     def names(self, prefix: str = "") -> list[str]:
         """Return every file under ``prefix``, sorted; none that was left out."""
         return sorted(name for name, entry in self.entries(prefix).items() if "state" not in entry)
 
     def has(self, name: str, key: str | None = None) -> bool:
-        """Return whether ``name`` is complete, and of the key ``key`` where one is given."""
+        """Return whether ``name`` is complete, and has the key ``key`` where one is given."""
         entry = self.entry(name)
         if entry is None or "state" in entry or (key is not None and entry["key"] != key):
             return False
@@ -115,11 +111,9 @@ class Files(ABC):
             return False
 
     def size(self, name: str) -> int:
-        """Return the bytes of a file."""
         return self._known(name)["bytes"]
 
     def checksum(self, name: str) -> str:
-        """Return the SHA-256 of a file."""
         return self._known(name)["sha256"]
 
     def _known(self, name: str) -> Entry:
@@ -155,7 +149,7 @@ class Files(ABC):
             return file.get_tensor(array)
 
     def map_array(self, name: str, array: str) -> np.ndarray:
-        """Map one of the arrays in a file into memory: only those of its rows are read that are used."""
+        """Map one of the arrays in a file into memory: only rows that are used are read."""
         mapped = map_array(self.path(name), array)
         return self.read_array(name, array) if mapped is None else mapped
 
@@ -177,10 +171,7 @@ class Files(ABC):
 class RunFiles(Files):
     """Reads the files of one directory.
 
-    A run that stands on a base has the files of the base where it has none of its own: nothing is written there.
-
-    Args:
-        root: the run directory.
+    A run with a base has the files of the base where it has none of its own: nothing is written there.
     """
 
     def __init__(self, root: Path) -> None:
@@ -191,7 +182,7 @@ class RunFiles(Files):
 
     @property
     def base(self) -> Path | None:
-        """Directory of the run that this one stands on."""
+        """Directory of the run that this one is based on."""
         return None if self._base is None else self._base.root
 
     def entry(self, name: str) -> Entry | None:
@@ -227,7 +218,7 @@ class RunFiles(Files):
         return mine if self._base is None else digest([mine, self._base.state()])
 
     def damaged(self) -> dict[str, str]:
-        """Return what is wrong with each file of this run that is missing, or does not have its checksum."""
+        """Return file of this run -> what is wrong, for those that are missing or do not have their checksum."""
         files = sorted(self._manifest.files.items())
         with ThreadPoolExecutor() as pool:
             flaws = pool.map(lambda item: _flaw(self.root / item[0], item[1]), files)
@@ -235,13 +226,7 @@ class RunFiles(Files):
 
 
 class Store(RunFiles):
-    """Reads and writes the files of one directory.
-
-    Args:
-        root: the run directory.
-    """
-
-    # writing
+    """Reads and writes the files of one directory."""
 
     def write(self, name: str, content: Content, key: str, inputs: Inputs | None = None) -> None:
         """Write one file; ``content`` is a table, arrays by name, bytes, or None where there is nothing to write."""
@@ -262,7 +247,7 @@ class Store(RunFiles):
         self.write(name, table, key)
 
     def join_tables(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
-        """Write the rows of the tables ``parts`` as one table, of which a row group is in memory."""
+        """Write the rows of the tables ``parts`` as one table; one row group is in memory at a time."""
         tables = (self.read_table(part) for part in parts)
         self._write(name, partial(write_tables, tables), key, inputs)
 
@@ -275,7 +260,6 @@ class Store(RunFiles):
         self.enter([write_file(self.root, name, write, key)], inputs)
 
     def move(self, name: str, to: str, inputs: Inputs | None = None) -> None:
-        """Give a file another path."""
         target = self.root / to
         target.parent.mkdir(parents=True, exist_ok=True)
         self.path(name).replace(target)  # first: a kill in between leaves a file that is made again
@@ -286,7 +270,7 @@ class Store(RunFiles):
         """Enter files that `write_file` wrote into this run's folder, here or elsewhere.
 
         Args:
-            inputs: what they were made from; where it is given, `probing verify --why` can say what changed.
+            inputs: what they were made from; if given, `probing verify --why` can say what changed.
         """
         noted = self._noted(inputs)
         self._enter([(name, entry | noted) for name, entry in written])
@@ -302,7 +286,7 @@ class Store(RunFiles):
         return {"inputs": dict(inputs) | {"options": self._manifest.note(inputs["options"])}}
 
     def start_from(self, base: Path) -> None:
-        """Make this an empty run that stands on the run in ``base``, whose files it reads beside its own."""
+        """Make this an empty run based on the run in ``base``, whose files it reads in addition to its own."""
         self.root.mkdir(parents=True, exist_ok=True)
         self._base = RunFiles(base)
         self._manifest.start_from(str(base.absolute()))
@@ -319,7 +303,7 @@ class Store(RunFiles):
         self._enter([(name, self._known(name) | {"state": LEFT_OUT}) for name in names])
 
     def hide(self, *names: str) -> None:
-        """Have files of the base be no files of this run: they are of another key."""
+        """Ignore files of the base, whose keys are others."""
         self._enter([(name, {"bytes": 0, "sha256": "", "key": "", "state": NOTHING}) for name in names])
 
     def remove(self, *names: str) -> None:
@@ -333,14 +317,12 @@ class Store(RunFiles):
         """Remove every file but the log, and what makes the folder a run."""
         names = list(self._manifest.files)
         self._base = None
-        self._manifest.clear()  # first: without it a run can be begun anew
+        self._manifest.clear()  # first: without it a run can be begun again
         for name in names:
             (self.root / name).unlink(missing_ok=True)
 
-    # checking
-
     def foreign(self) -> list[str]:
-        """Return files that lie in the run's folder and are unknown to the manifest."""
+        """Return files in the run's folder that are unknown to the manifest."""
         there = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
         ours = {MANIFEST, JOURNAL, *BESIDE, *self._manifest.files}
         return sorted(name for name in there if name not in ours and not name.startswith(f"{LOG}/"))
@@ -364,13 +346,13 @@ class Store(RunFiles):
                     pass
         except Timeout:
             return True
-        except OSError:  # nothing can be written there, by whomever
+        except OSError:  # nobody can write there
             return False
         return False
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for writing; a killed process holds it no longer.
+        """Hold the run for writing; a kill releases it.
 
         Raises:
             RunBusy: another process, or another store of this one, holds it.
@@ -398,7 +380,7 @@ class Store(RunFiles):
                 yield
             finally:
                 self._lost = {}
-                with suppress(BadRun):  # a full disk: what is complete stands in the journal
+                with suppress(BadRun):  # a full disk: what is complete is in the journal
                     self.fold()
 
     def _found_damaged(self) -> dict[str, str]:
@@ -414,13 +396,13 @@ class Store(RunFiles):
     def lost(self) -> dict[str, str]:
         """What is wrong with each file that was damaged when the run was opened for writing and was not made again.
 
-        It counts as missing. It stays where it is, and in the manifest, until another is entered in its place: what
-        cannot be made again is not lost, and goes on to be reported.
+        It counts as missing. It stays where it is, and in the manifest, until another replaces it: a file that cannot
+        be made again is not lost, and continues to be reported.
         """
         return dict(self._lost)
 
     def fold(self) -> None:
-        """Write what was entered since the last time into the manifest: at the end of a stage."""
+        """Write new entries into the manifest, at the end of a stage."""
         self._manifest.fold()
 
 
@@ -431,7 +413,7 @@ def _base_of(root: Path, base: Path) -> RunFiles:
 
 
 def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key: str) -> tuple[str, Entry]:
-    """Write a file of the run in ``root``; it belongs to the run once what is returned has been entered.
+    """Write a file of the run in ``root``; it belongs to the run after the returned entry has been entered.
 
     Args:
         write: writes its content.
@@ -446,7 +428,6 @@ def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key:
 
 
 def unreadable(name: str, error: Exception) -> BadRun:
-    """Return what is raised where the file ``name`` of a run cannot be read."""
     return BadRun(
         f"'{name}' of the run cannot be read ({one_line(error)}); `probing verify` lists what is damaged, "
         f"`probing run` makes it again."
@@ -454,7 +435,6 @@ def unreadable(name: str, error: Exception) -> BadRun:
 
 
 def _flaw(path: Path, entry: Entry) -> str:
-    """Return what is wrong with the file of ``entry``, or an empty string."""
     if "state" in entry:
         return ""
     try:

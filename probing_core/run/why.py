@@ -1,4 +1,4 @@
-"""Why a file of a run is made again, in words: by the inputs that its entry in the manifest holds, and those of now."""
+"""Why a file of a run is made again, in words: by the inputs in its entry of the manifest, and the current ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from probing_core.run.engine import Artifact, Plan, State
 
 MAX_SHOWN = 60
-"""Letters of a value that are shown."""
 
 
 def why(plan: Plan, path: str) -> list[str]:
@@ -47,7 +46,6 @@ def _why_not(plan: Plan, artifact: Artifact, state: State) -> str:
 
 
 def _changing(plan: Plan, artifact: Artifact) -> str:
-    """Return the first of what ``artifact`` is made from, at any remove, that is made again; or an empty text."""
     for path in artifact.reads:
         read = plan.artifact(path)
         if read.row.stage and (found := _changing(plan, read) or (read.path if plan.left([read]) else "")):
@@ -56,7 +54,6 @@ def _changing(plan: Plan, artifact: Artifact) -> str:
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Yield in words how the inputs of a file differ."""
     if old["revision"] != new["revision"]:
         yield f"how it is made changed (revision {old['revision']}, now {new['revision']})"
     before, now = _flat(old["options"]), _flat(new["options"])
@@ -73,7 +70,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``options`` with the entries of each table among them by a name of their own."""
+    """Return ``options`` with the entries of each table in it under names of their own."""
     flat: dict[str, Any] = {}
     for name, value in options.items():
         if isinstance(value, Mapping):

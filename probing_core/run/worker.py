@@ -1,11 +1,12 @@
 """A worker holds models and the corpus of a run, makes the pictures of units and embeds them.
 
 There is one in this process, or one on each worker of a cluster. While models embed one unit, threads make the next.
-What a worker writes belongs to the run once whoever holds the run has entered it.
+What a worker writes belongs to the run after the process that holds the run has entered it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from probing_core.run.store import Store, note_event, without_none, write_file
 Written = list[tuple[str, Entry]]
 """Files that were written, to be entered."""
 
+Made = tuple[list[np.ndarray], pd.DataFrame]
+"""Pictures and completed rows of a unit."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -58,8 +62,6 @@ class Worker:
     """Makes and embeds units of one run.
 
     Args:
-        root: the run directory.
-        recipe, corpus, images, sample_sets: of the run.
         device, precision: of its models.
         makers: processes or threads that make pictures, which the worker shuts down.
         memory_share: of the machine's memory, up to which models are loaded.
@@ -81,12 +83,13 @@ class Worker:
         self._images, self._sample_sets = images, sample_sets
         self._device, self._precision, self._memory_share = device, precision, memory_share
         self._models: dict[str, LoadedEmbedder] = {}
-        self._makers, self._ahead, self._writers = makers, ThreadPoolExecutor(1), ThreadPoolExecutor(2)
+        self._makers, self._ahead, self._writers = makers, ThreadPoolExecutor(2), ThreadPoolExecutor(2)
         self._noted: dict[str, int] = {}
-        self._upcoming: tuple[Sequence[Job], Future] | None = None
+        self._begun: deque[tuple[Sequence[Job], Future[Made]]] = deque()
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Return the ``model.toml`` of a model, for each layer; None where memory does not hold it beside others."""
+        """Return the ``model.toml`` of a model, for each layer; None where it does not fit into memory with the
+        others."""
         if self._models and parallel.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(request, self._device, self._precision)
@@ -106,12 +109,10 @@ class Worker:
 
     def work(self, jobs: Sequence[Job], upcoming: Sequence[Job] = ()) -> Written:
         """Do the jobs of one unit, and begin to make the pictures of those that come next."""
-        pictures, rows = self._made(jobs)
+        pictures, rows = self._made(jobs, upcoming)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
-        if upcoming:
-            self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
         sample_set = self._sample_sets[jobs[0].series]
-        written: list[Future[tuple[str, Entry]]] = []  # beside the next model: the processor does not wait for the disk
+        written: list[Future[tuple[str, Entry]]] = []  # while the next model computes: no waiting for the disk
         embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
         beside, made = self._begin_beside(embed), dict[str, Arrays]()
         for job in sorted(jobs, key=lambda job: job.request in beside):
@@ -128,20 +129,19 @@ class Worker:
         return [file.result() for file in written]
 
     def _note_halved(self, request: str) -> None:
-        """Write into the run's log that the batches of a model became smaller, once for each size."""
         model = self._model(request)
         if model.batch_halved and self._noted.get(request) != model.batch_size:
             self._noted[request] = model.batch_size
             note_event(self.root, event="batch halved", model=request, batch_size=model.batch_size)
 
     def close(self) -> None:
+        self._makers.shutdown(cancel_futures=True)  # first: who is interrupted does not wait for whole units
         self._ahead.shutdown(cancel_futures=True)
         self.unload()
-        self._makers.shutdown()
         self._writers.shutdown()
 
     def _model(self, request: str) -> LoadedEmbedder:
-        if request not in self._models:  # on a worker beside the first, or one that began anew
+        if request not in self._models:  # on a worker other than the first, or one that was restarted
             entries = self.load(request)
             if entries is None:
                 raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker; choose a smaller model.")
@@ -150,22 +150,26 @@ class Worker:
                 require_joined(entry, run.read_toml(model_path(entry["name"])))
         return self._models[request]
 
-    def _made(self, jobs: Sequence[Job]) -> tuple[list[np.ndarray], pd.DataFrame]:
-        upcoming, self._upcoming = self._upcoming, None
-        return upcoming[1].result() if upcoming and upcoming[0] == jobs else self._make(jobs)
+    def _made(self, jobs: Sequence[Job], upcoming: Sequence[Job]) -> Made:
+        """Return the pictures and rows of a unit; the next one is begun before, so that no core waits for the last
+        picture of this one."""
+        if self._begun and self._begun[0][0] != jobs:
+            self._begun.clear()
+        for unit in (jobs, upcoming)[len(self._begun) :]:
+            if unit:
+                pictures = any(not job.model or self._model(job.request).embeds_pictures for job in unit)
+                self._begun.append((unit, self._ahead.submit(self._make, unit, pictures)))
+        return self._begun.popleft()[1].result()
 
-    def _make(self, jobs: Sequence[Job]) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """Make pictures and completed rows of a unit, as far as its jobs need them."""
+    def _make(self, jobs: Sequence[Job], pictures: bool) -> Made:
+        """Make pictures and completed rows of a unit, or its planned rows alone."""
         sample_set = self._sample_sets[jobs[0].series]
         rows = sample_set.rows(sample_set.units[jobs[0].unit])
-        if any(not job.model or self._model(job.request).embeds_pictures for job in jobs):
-            return sample_set.make(self._recipe.design, self._corpus, rows, self._makers)
-        return [], rows
+        return sample_set.make(self._recipe.design, self._corpus, rows, self._makers) if pictures else ([], rows)
 
     def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
-        """Have a thread begin the models that take one, while others are embedded: behind the pictures of the next
-        unit, since either takes the interpreter. What it has not begun when the others are done is computed by the
-        caller."""
+        """Have a thread begin the models that compute on one thread, while others are embedded. The caller computes
+        what it has not begun when the others are done."""
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
@@ -185,7 +189,7 @@ def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder
 
 
 def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
-    """Return what ``model.toml`` holds, for each layer."""
+    """Return the content of ``model.toml``, for each layer."""
     spec = find_spec(request)
     return [
         {

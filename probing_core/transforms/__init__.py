@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 SMALLEST = 8
-"""Pixels along a side: of fewer, no transformation leaves anything to recognize."""
+"""Fewest pixels along a side: in smaller pictures, nothing can be recognized after a transformation."""
 
 IDENTITY = Transform(
     name="identity",
@@ -61,7 +61,7 @@ _BANK = (
 )
 
 CATALOG: Catalog[Transform] = Catalog("transformation", (*_BANK, *style.FAR), entry_point_group="probing.transforms")
-"""The bank, the far tier, and what other packages list."""
+"""The bank, the far tier, and entries of other packages."""
 
 
 def bank() -> tuple[Transform, ...]:
@@ -83,7 +83,7 @@ TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styl
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` without duplicates, where `TIERS` and what plug-ins have before a slash stand for several."""
+    """Return ``names`` without duplicates, with `TIERS` and prefixes of plug-ins before a slash expanded."""
     return tuple(dict.fromkeys(one for name in names for one in _selected(name)))
 
 
@@ -111,12 +111,12 @@ def transform(image: Any, name: str, strength: float | None = None, seed: int = 
     Args:
         image: an array (H, W, 3) or (H, W) ``uint8``, a picture of Pillow, a tensor (C, H, W), or the path of a file.
         name: of the transformation, as in ``probing transforms``.
-        strength: in the transformation's own unit; the middle of its range if not given.
-        seed: of what it draws; the same for every strength.
+        strength: in the transformation's own unit; by default the middle of its range.
+        seed: of what it draws; the draws do not depend on the strength.
 
     Raises:
         UnknownName: there is no such transformation.
-        BadConfig: the strength lies outside of its range.
+        BadConfig: the strength is outside of its range.
         BadImage: the picture cannot be read, or has less than 8 pixels along a side.
     """
     entry, picture = resolve(name), to_image(image)

@@ -1,7 +1,7 @@
-"""What a transform is: frozen data, one strength parameter, and a pure function.
+"""Transforms: frozen data, one strength parameter, and a pure function.
 
 A *pixel* transform changes the values of a picture and keeps its geometry; a *geometric* one is a coordinate map. In a
-run both reach the view through exactly one warp, so that how often a view was resampled identifies no class.
+run both reach the view through exactly one warp, so that the number of resamplings identifies no class.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
 SPLITS = ("train", "val", "test")
 
 ALTERNATIVE_DRAWS = 8
-"""Draws of an alternative without a revision that its key asks for: it draws its strength itself."""
+"""Draws for the key of an alternative without a revision, since it draws its strength itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,16 +67,16 @@ class Transform:
     """One entry of the bank.
 
     Attributes:
-        member: its place in the group, which decides the rotation that holds it out; None outside the bank.
-        parameter, unit: what the strength is, e.g. ``"sigma"`` in ``"px of a 128 px view"``.
+        member: its place in the group, which decides the rotation that holds it out; None outside of the bank.
+        parameter, unit: of the strength, e.g. ``"sigma"`` in ``"px of a 128 px view"``.
         weakest, strongest: the documented range, weakest first; weakest may be the larger number.
-        neutral: strength beyond the weakest at which a picture stays as it is, or nearly so; None where none does.
+        neutral: strength beyond the weakest at which a picture does not change, or hardly; None where none exists.
         distribution: of strengths between them: ``linear`` (uniform), ``log`` (uniform in the logarithm) or
             ``integer`` (uniform over whole numbers).
         revision: raise it when the function changes, so that samples are made again. Without one (in other packages)
-            the key is a digest of what the function makes of fixed pictures.
-        library: what does the pixel work.
-        source: where the definition comes from.
+            the key is a digest of the function's results for fixed pictures.
+        library: that does the pixel work.
+        source: of the definition.
         draws: whether the result depends on ``rng`` beyond the strength.
         far: whether it belongs to the far-unseen tier, which no probe learns from.
         pixels: the function of a pixel transform.
@@ -110,7 +110,7 @@ class Transform:
 
     @property
     def falling(self) -> bool:
-        """Whether smaller numbers are stronger, as of a quality."""
+        """Whether smaller numbers are stronger, as for a quality."""
         return self.strongest < self.weakest
 
     def __post_init__(self) -> None:
@@ -126,7 +126,7 @@ class Transform:
 
     @property
     def key(self) -> list[Any]:
-        """All that decides what the transform's samples are, in JSON types; code by its revision or its answers."""
+        """All that decides the transform's samples, in JSON types; code by its revision or its answers."""
         return [
             self.name,
             self.group,
@@ -140,14 +140,14 @@ class Transform:
 
     @property
     def alternative_key(self) -> list[Any]:
-        """All that decides what the alternative makes, as `key`; of the transform itself where it has none."""
+        """All that decides the alternative's results, like `key`; the key of the transform itself where it has none."""
         if self.alternative is None:
             return self.key
         return [self.name, self.group, _alternative_revision(self)]
 
     @property
     def unseen_in(self) -> int | None:
-        """The rotation whose probes never see this transform; None for identity and all outside the bank."""
+        """The rotation whose probes never see this transform; None for identity and all outside of the bank."""
         return UNSEEN_IN[self.member] if self.member else None
 
     def strength_at(self, fraction: float) -> float:
@@ -191,8 +191,8 @@ class Transform:
     def apply_unchecked(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
         """Apply as `apply` does, at any strength.
 
-        A geometric transform has nothing to read beyond the edges of a picture, which it therefore magnifies by
-        `MARGIN`, or by more where the map reaches farther (long pictures), in the same warp.
+        A geometric transform cannot read beyond the edges of a picture, so it magnifies the picture by `MARGIN`, or by
+        more where the map reaches farther (long pictures), in the same warp.
         """
         if self.pixels is not None:
             return self.pixels(image, strength, rng)
@@ -234,7 +234,7 @@ def of_bank(
     source: str,
     **more: Any,
 ) -> Transform:
-    """Return an entry of the bank, with what most of them have: made by OpenCV, neutral at 0, never changed."""
+    """Return an entry of the bank with common defaults: made by OpenCV, neutral at 0, revision 1."""
     usual: dict[str, Any] = {"library": "OpenCV", "neutral": 0.0, "revision": 1}
     usual["alternative_revision"] = 1 if "alternative" in more else None
     stated = {"group": group, "member": member, "parameter": parameter, "unit": unit, "definition": definition}
@@ -267,10 +267,10 @@ def _alternative_revision(transform: Transform) -> int | str:
 
 
 def digest_answers(functions: Sequence[Alternative]) -> str:
-    """Return a digest of what ``functions`` make of two fixed pictures, one of noise and one smooth.
+    """Return a digest of the results of ``functions`` for two fixed pictures, one of noise and one smooth.
 
-    Of each answer the mean and the deviation of blocks of 16 px enter, rounded to two levels of 255, since another
-    processor may round a pixel in another way; flat blocks have whole levels, far from where that changes.
+    It covers the mean and the deviation of blocks of 16 px, rounded to two levels of 255, since processors may round
+    pixels differently; flat blocks have whole levels, far from where the rounding changes.
     """
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     down, across = np.meshgrid(np.arange(128), np.arange(128, 256), indexing="ij")
@@ -285,7 +285,7 @@ def digest_answers(functions: Sequence[Alternative]) -> str:
 
 
 def grid(shape: tuple[int, int]) -> Coordinates:
-    """Return where every pixel of a picture of (height, width) lies: the coordinate map that changes nothing."""
+    """Return the place of every pixel of a picture of (height, width): the coordinate map that changes nothing."""
     height, width = shape
     x = np.arange(width, dtype=np.float32) - (width - 1) / 2
     y = np.arange(height, dtype=np.float32) - (height - 1) / 2

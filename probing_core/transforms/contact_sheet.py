@@ -20,7 +20,7 @@ GAP, LABEL, MARGIN_LEFT = 6, 20, 84
 
 
 def contact_sheet(image: Image, seed: int, view: int = 128) -> Image:
-    """Draw every transform of the bank on ``image``, a row a group, three strengths each, weakest first.
+    """Draw every transform of the bank on ``image``, a row per group, three strengths each, weakest first.
 
     The tiles are views of ``view`` pixels as a run cuts them, and the three of a transform share one draw.
     """

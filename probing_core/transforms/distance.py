@@ -1,6 +1,6 @@
-"""How far a transformed picture is from the one it was made from.
+"""Distance of a transformed picture from the original.
 
-`describe` runs for every sample of every run and uses OpenCV alone; the rest serves single pictures.
+`describe` runs for every sample of every run and uses OpenCV alone; the rest is for single pictures.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from probing_core.transforms.base import Image
 
 OCTAVES = 4
-"""The distance compares the pictures at their own scale, and reduced by 2, 4 and 8."""
+"""Number of scales of the distance: the pictures' own, and reduced by 2, 4 and 8."""
 
 SAME_SSIM = 0.99
 """Above this structural similarity a transform is invisible."""
@@ -50,7 +50,7 @@ def describe(reference: Image, image: Image) -> Description:
     return Description(
         ssim=float(scales[0]),
         difference=difference,
-        distance=max(0.0, float(1 - scales.mean())),  # rounding may leave a hair below zero
+        distance=max(0.0, float(1 - scales.mean())),  # rounding may give a tiny negative number
         visible=bool(scales[0] <= SAME_SSIM and difference >= SAME_DIFFERENCE),
     )
 
@@ -65,7 +65,7 @@ def color_difference(reference: Image, image: Image) -> float:
     """Return the mean CIEDE2000 difference of pixels (Luo, Cui & Rigg 2001); 1 is just visible, 100 black to white."""
     from skimage.color import deltaE_ciede2000, rgb2lab
 
-    # Of single precision: in double, as integers are taken, it takes one and a half times as long.
+    # Single precision: double precision, the default for integers, takes one and a half times as long.
     one, other = (rgb2lab(picture.astype(np.float32) / np.float32(255)) for picture in (reference, image))
     return float(deltaE_ciede2000(one, other).mean(dtype=np.float64))
 
@@ -84,7 +84,7 @@ def ssim(x: np.ndarray, y: np.ndarray) -> float:
 
     Gaussian window of 11 taps and sigma 1.5, borders mirrored, mean over all pixels and channels.
     """
-    # In place, since at this size fresh arrays cost more than the arithmetic.
+    # In place, since at this size new arrays cost more than the arithmetic.
     c1, c2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)
     mean_x, mean_y = _window(x), _window(y)
     product = mean_x * mean_y

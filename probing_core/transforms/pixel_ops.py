@@ -1,4 +1,4 @@
-"""What several groups share: lengths in pixels of a 128 px view, blending, tables."""
+"""Shared by several groups: lengths in pixels of a 128 px view, blending, tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFERENCE_SIDE = 128
 """Lengths are documented in pixels of a view of this side."""
 
 VALUES = np.arange(256, dtype=np.float64)
-"""Every value of a channel: what a curve is evaluated at for `lookup`."""
+"""Every value of a channel, at which a curve is evaluated for `lookup`."""
 
 
 def scale_of(image: Image) -> float:
@@ -27,7 +27,7 @@ def blend(image: Image, effect: Image, amount: float) -> Image:
 
 
 def at_most(image: Image, side: int, effect: Callable[[Image], Image]) -> Image:
-    """Apply ``effect`` to ``image``, whose shorter side is first reduced to ``side``; the result is enlarged again.
+    """Apply ``effect`` to ``image`` after reducing its shorter side to ``side``; the result is enlarged again.
 
     For effects that leave no detail or cost too much on large pictures.
     """
@@ -50,7 +50,6 @@ def gray_of(image: Image) -> np.ndarray:
 
 
 def as_rgb(gray: np.ndarray) -> Image:
-    """Convert (H, W) ``uint8`` to (H, W, 3)."""
     return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from probing_core.transforms.base import MARGIN, Coordinates, Image, Transform, grid
 
 DENSITY = 2
-"""Source samples per pixel: interpolation between pixels leaves traces, between twice as many it leaves none that
-the shortcut audit of the tests finds."""
+"""Source samples per pixel: interpolation between pixels leaves traces, between twice as many none that the shortcut
+audit of the tests finds."""
 
 
 def source_side(view: int) -> int:
-    """Return pixels of a picture's shorter side from which views of ``view`` pixels need not be magnified."""
+    """Return the shorter side in pixels from which views of ``view`` pixels need not be magnified."""
     return math.ceil(view * MARGIN)
 
 
@@ -24,7 +24,7 @@ def prepare_source(image: Image, view: int) -> Image:
     """Cut the central square of ``image``, from which `cut_view` cuts every class.
 
     Reduced to `source_side` where it is larger, so that old compression traces fade, then enlarged to `DENSITY`
-    samples a pixel; the same for every class, and once a picture.
+    samples per pixel; the same for every class, and done once per picture.
 
     Returns:
         (S, S, 3) ``uint8``, S = `DENSITY` * `source_side`.
@@ -35,7 +35,7 @@ def prepare_source(image: Image, view: int) -> Image:
 
 
 def central_square(image: Image) -> Image:
-    """Return the largest square in the middle of ``image``, in the same memory."""
+    """Return the largest square in the middle of ``image``, as a view of its memory."""
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -43,7 +43,7 @@ def central_square(image: Image) -> Image:
 
 
 def resize(image: Image, side: int) -> Image:
-    """Resize ``image`` (square) to ``side`` pixels, in memory of its own: a large picture would be kept for it."""
+    """Resize ``image`` (square) to ``side`` pixels, always as a copy: a view would keep a large picture in memory."""
     if image.shape[0] == side:
         return np.array(image, order="C")
     method = cv2.INTER_AREA if side < image.shape[0] else cv2.INTER_CUBIC
@@ -51,10 +51,10 @@ def resize(image: Image, side: int) -> Image:
 
 
 def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray, np.ndarray], Coordinates]:
-    """Return the warp that every class undergoes, for geometric ones after their own map.
+    """Return the warp that every class undergoes, geometric ones after their own map.
 
-    It moves the sides by up to a pixel and shifts by up to half a pixel. Without it, wherever a map leaves the pixel
-    grid as it is (identity, the rim of a swirl), nothing would be interpolated, and sharpness would identify the class.
+    It moves the sides by up to a pixel and shifts by up to half a pixel. Without it, wherever a map keeps the pixel
+    grid (identity, the border of a swirl), nothing would be interpolated, and sharpness would identify the class.
     """
     a, b, c, d = (rng.uniform(-1, 1, 4) / (view / 2)).astype(np.float32)
     dx, dy = rng.uniform(-0.5, 0.5, 2).astype(np.float32)

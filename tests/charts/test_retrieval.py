@@ -28,6 +28,19 @@ def test_parts_of_the_variance_are_stacked_from_the_first_bar_on_top():
     rows = scored([(m, p, v) for m in MODELS for p, v in parts.items()], "model", "part")
     figure = drawn(variance_chart(rows, Theme(), "model"))
     assert figure.layout.barmode == "stack"
-    assert [t.name for t in figure.data] == ["content", "look", "rest"], "of one repetition both are not apart"
+    names = [t.name for t in figure.data]
+    assert names == ["content", "look", "both together and rest"], "of one repetition both are not apart"
     assert list(figure.data[0].y) == [model_title(model) for model in MODELS[::-1]]
     np.testing.assert_allclose(np.sum([t.x for t in figure.data], axis=0), 100)
+
+
+def test_a_gray_means_one_thing():
+    parts = {"content": 0.5, "look": 0.2, "both": 0.1, "rest": 0.2}
+    rows = scored([(m, p, v) for m in MODELS for p, v in parts.items()], "model", "part")
+    apart, together = (
+        {trace.name: trace.marker.color for trace in drawn(variance_chart(some, Theme(), "model")).data}
+        for some in (rows, rows[rows["part"] != "both"])
+    )
+    assert list(apart) == ["content", "look", "both together", "rest"]
+    assert together["both together and rest"] not in apart.values()
+    assert together["look"] == apart["look"]

@@ -36,9 +36,9 @@ CAMERA_SHOWS = """() => {
 
 IMAGES = 4
 
-MOST_STEPS = 3
-"""Steps of the back button that a page takes at most: as it came, and with what it has written into its address, before
-its first chart and at its end."""
+MOST_STEPS = 2
+"""Steps of the back button that the opening of a page takes at most: as it came, and with what it has written into its
+address, all at once."""
 
 
 def visit(page, address: str) -> None:

@@ -13,7 +13,6 @@ from probing_core.models.preprocessing import (
     crop_fraction,
     make_batch,
     resize_and_crop,
-    surviving_share,
 )
 from tests.models.made import pictures, pillow
 
@@ -57,16 +56,3 @@ def test_crop_fraction_is_exact_for_every_usual_size():
 def test_pictures_of_unlike_size_need_a_resize():
     with pytest.raises(ValueError, match="differ in size"):
         make_batch(pictures(), Preprocessing((8, 8), resize="none"))
-
-
-def test_reduction_erases_noise_and_keeps_color():
-    rng = np.random.default_rng(0)
-    clean = [np.full((128, 128, 3), 120, np.uint8)]
-    noisy = [np.clip(clean[0] + rng.normal(0, 20, (128, 128, 3)), 0, 255).astype(np.uint8)]
-    tinted = [clean[0] + np.array([40, 0, 0], np.uint8)]
-    small = Preprocessing((32, 32), "squash", interpolation="bilinear")
-    assert surviving_share(clean, noisy, small) < 0.5
-    assert surviving_share(clean, tinted, small) == pytest.approx(1)
-    assert surviving_share(clean, noisy, Preprocessing((128, 128))) == pytest.approx(1)
-    with pytest.raises(ValueError, match="nothing was changed"):
-        surviving_share(clean, clean, small)

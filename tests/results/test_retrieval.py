@@ -115,8 +115,8 @@ def test_the_sentence_says_who_finds_originals(store):
     base = np.random.default_rng(0).uniform(0, 0.5, 40)
     run = put(store, "uses", used({"one": base, "two": base + 0.4}, "original"))
     words = sentences.originals_finding(run, lambda name: f"<{name}>")
-    assert words.startswith("<two> finds the original of an altered picture most often: it is the nearest")
-    assert "of 150 photographs" in words
+    assert words.startswith("<two> finds the original of an altered picture most often: for ")
+    assert words.endswith("of altered pictures it is the nearest of 150 photographs.")
     alike = put(store, "uses", used({"one": base, "two": base}, "original"))
     assert "(two not distinguished from it)" in sentences.originals_finding(alike)
 
@@ -126,7 +126,7 @@ def test_where_a_baseline_is_first_the_sentences_name_the_first_that_learned_fro
     run = put(store, "uses", used({"baseline/phash": base + 0.4, "zoo/mae": base + 0.1, "zoo/clip": base}, "original"))
     words = sentences.originals_finding(run)
     assert words.startswith("baseline/phash finds the original of an altered picture most often: ")
-    assert "Of those that learned from pictures, zoo/mae does so most often, for " in words
+    assert "Of the models that learned from pictures, zoo/mae finds it most often, for " in words
 
 
 def test_a_run_without_the_tables_has_no_sentence(made, tmp_path):
@@ -158,3 +158,11 @@ def test_originals_are_ordered_by_model_and_by_what_spoils_them_least(made):
     assert rows["transform"].iloc[0] == "identity"
     best = rows[rows["transform"] != "identity"].groupby("model")["value"].mean()
     assert list(dict.fromkeys(rows["model"])) == best.sort_values(ascending=False).index.tolist()
+
+
+@pytest.mark.parametrize(("far", "tied"), [([0.5, 0.5, 0.2], True), ([0.5, 0.4, 0.2], False)])
+def test_pictures_that_are_equally_near_are_noticed(far, tied):
+    gallery = np.array([[c, np.sqrt(1 - c**2)] for c in [1.0, *far]], np.float32)
+    near = retrieval.search(LazyRows((gallery,)), np.array([1.0, 0.0], np.float32), 4, 0)
+    assert near.place == 1
+    assert near.are_tied == tied

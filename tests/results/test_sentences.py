@@ -122,13 +122,13 @@ def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is
         a=((0.4, 0.85, 0.71), (0.12, 0.5, 0.92)), b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)), c=((0.9, 0.5), (0.1, 0.2))
     )
     assert layers_finding(rows, str.upper) == (
-        "In 2 of 3 networks what was done to a picture is named better in an inner block than in the last one, "
-        "with intervals apart. Most in "
-        "C: 90 % in block 1 of 2, 50 % in the last, while what is shown goes from 10 % to 20 %."
+        "In 2 of 3 networks an inner block knows better than the last one what was done to a picture; their intervals "
+        "do not overlap. Most of all in C, block 1 of 2 names it in 90 %, the last in 50 %; what is shown, in 10 % and "
+        "20 %."
     )
     alone = layers_finding(rows[(rows["base"] == "a") & (rows["task"] == "fine")])
     assert alone.startswith("In 1 of 1 network ")
-    assert alone.endswith("with intervals apart: in a, 85 % in block 2 of 3, 71 % in the last.")
+    assert alone.endswith("do not overlap. In a, block 2 of 3 names it in 85 %, the last in 71 %.")
 
 
 def test_a_network_with_another_seed_is_not_counted_among_those_that_forget():

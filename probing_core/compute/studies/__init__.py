@@ -1,7 +1,7 @@
 """Studies: tables beyond the scores, made by the evaluate stage.
 
-A study looks at one model at a time. Studies are made where a run has splits. Of a model that was asked for all its
-layers, the last one is studied: every layer would take as long as a model.
+A study looks at one model at a time. Studies need a run with splits. Of a model with all its layers, only the last one
+is studied: every layer would take as long as a model.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Study:
     Attributes:
         name: ``tables/<name>.parquet``.
         make: `StudiedModel` -> its rows; `SeriesData` -> its rows, where it reads a series.
-        series: the series it reads, besides the main samples.
+        series: the series that it reads in addition to the main samples.
         probe: whether it reads the fine probe of the run.
-        revision: raised where the bytes of this study alone change; `run.revisions.STUDIES` is that of all studies.
+        revision: raised where the bytes of this study alone change; `run.revisions.STUDIES` is for all studies.
     """
 
     name: str

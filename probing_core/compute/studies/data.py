@@ -25,16 +25,16 @@ from probing_core.measures.neighbors import (
 )
 from probing_core.measures.statistics import numbered
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.linear import GRID
+from probing_core.probes.linear import GRID, fit
 
 SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
-"""Shares of unrelated pairs above a threshold, and photographs from which up each is estimated."""
+"""Share of unrelated pairs above a threshold -> fewest photographs for its estimate."""
 
 MAX_PHOTOGRAPHS = 2000
-"""Untouched images whose pairs are looked at: two million pairs."""
+"""Untouched images whose pairs are compared: two million pairs."""
 
 RAW, CENTERED = "raw", "centered"
-"""Cosines of embeddings as they are, and after the mean of the untouched images is taken off."""
+"""Cosines of embeddings unchanged, and after subtracting the mean of the untouched images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Retrieved:
     """Altered test images searched among the untouched ones.
 
     Attributes:
-        rows: of the samples that are searched with.
+        rows: of the samples that are the queries.
         ahead: (Q,) number of other images that are at least as near as the original.
         gallery: untouched test images.
     """
@@ -101,7 +101,7 @@ class Copies:
         thresholds: share of unrelated pairs -> the cosine that it exceeds.
         rows: of altered test images, and of their second untouched version.
         cosines: (n,) of each to its original.
-        chosen, images: untouched images whose pairs were looked at, and those that there are.
+        chosen, images: untouched images whose pairs were compared, and all of them.
     """
 
     pairs: UnrelatedPairs
@@ -124,7 +124,7 @@ class Sweep:
     Attributes:
         rows: of ``series/strength.parquet``, with ``right`` (bool, the probe named the transformation), ``detected``
             (bool, it found the transformation more probable than identity) and ``shift``.
-        alarms: image_id x transform, the share of the image's untouched versions of which the probe found that
+        alarms: image_id x transform, the share of the image's untouched versions for which the probe found that
             transformation more probable than identity.
         note: what a reader must know of the probe's fit.
     """
@@ -137,7 +137,7 @@ class Sweep:
 def sweep_of(
     rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
 ) -> Sweep:
-    """Return the sweep of embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same images untouched."""
+    """Return the sweep from embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same images untouched."""
     identity = probe.classes.index("identity")
     truth = codes(rows["transform"], probe.classes)
     logits = probe.logits(X)
@@ -163,7 +163,6 @@ FIT_IMAGES = 200
 """Images of the train split that probes of the studies learn from: each study fits several."""
 
 PENALTIES = GRID[::2]
-"""Every second penalty of the linear probe's grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +192,7 @@ class EmbeddedRows:
         return EmbeddedRows(self.rows[mask], self.X[mask], self.y[mask])
 
     def of(self, transform: str, draw: int = 0) -> EmbeddedRows:
-        """Return the samples of one transformation, one an image, ordered by image."""
+        """Return the samples of one transformation, one per image, ordered by image."""
         there = self.where((self.rows["transform"] == transform) & (self.rows["draw"] == draw))
         order = np.argsort(there.rows["image_id"].to_numpy(str), kind="stable")
         return EmbeddedRows(there.rows.iloc[order], there.X[order], there.y[order])
@@ -201,11 +200,8 @@ class EmbeddedRows:
 
 @dataclass(frozen=True, eq=False)
 class StudiedModel(ModelSamples):
-    """The samples of one model, and what several studies make of them."""
-
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Classes of the fine task, identity first."""
         return classes_of("fine", self.transforms)
 
     @cached_property
@@ -219,7 +215,6 @@ class StudiedModel(ModelSamples):
         return EmbeddedRows(s.iloc[rows], self.X[rows], self.task("fine").truth[rows])
 
     def _images(self, split: str, most: int) -> list[str]:
-        """Return ids of at most ``most`` used images of a split, the base images taking turns."""
         there = self.images[self.images["used"] & (self.images["split"] == split)].reset_index(drop=True)
         return limit_rows(there, min(most, len(there)))["image_id"].tolist()
 
@@ -257,7 +252,7 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def crossed_train(self) -> Crossed:
-        """The same of the train split, in the first repetition."""
+        """The same for the train split, in the first repetition."""
         return self._cross("train", self.samples["repetition"] == 0)
 
     def _cross(self, split: str, among: np.ndarray | pd.Series) -> Crossed:
@@ -268,18 +263,16 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def _altered(self) -> EmbeddedRows:
-        """Test images under every transformation, and untouched a second time."""
         whole = self.of_split("test")
         return whole.where((whole.rows["transform"] != "identity") | (whole.rows["draw"] == 1))
 
     @cached_property
     def retrieved(self) -> Retrieved:
-        """The altered test images, searched among all untouched ones."""
         return self.retrieve(self._altered.rows, self._altered.X)
 
     def retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
-        """Search with embeddings ``X`` (n, D) of altered images, ``rows``, among the untouched test images, which are
-        read by blocks."""
+        """Search the untouched test images, read by blocks, with embeddings ``X`` (n, D) of altered images,
+        ``rows``."""
         s = self.samples
         untouched = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
         at = np.flatnonzero(untouched)
@@ -301,7 +294,7 @@ class StudiedModel(ModelSamples):
         bases = self.clean.bases[known]
         shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
         original = pd.Index(untouched["image_id"]).get_indexer(pd.Index(rows["image_id"]))
-        if is_hash(clean):  # before a mean is taken off
+        if is_hash(clean):  # before the mean is subtracted
             clean, X = signed(clean), signed(X)
         found = {}
         for kind, mean in ((RAW, np.zeros(clean.shape[1], np.float32)), (CENTERED, clean.mean(0))):
@@ -329,7 +322,6 @@ class SeriesData:
     """A series of one model as the studies read it.
 
     Attributes:
-        main: the model and its samples.
         rows: of the table of the series.
         blocks: name -> embeddings (n, D) of that block of the network, first to last; ``embeddings`` alone where the
             series has only what the network returns.
@@ -343,7 +335,6 @@ class SeriesData:
 
     @cached_property
     def X(self) -> np.ndarray:
-        """(n, D) embeddings of the rows."""
         return self.blocks["embeddings"][:]
 
     @cached_property
@@ -362,11 +353,8 @@ class SeriesData:
 
 
 def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str]) -> LinearProbe:
-    from probing_core.probes.linear import fit  # imports torch, and pages that only read know the studies
-
     return fit(X, y, classes=classes, validation=(Xv, yv), penalties=PENALTIES)
 
 
 def predict(probe: LinearProbe, X: np.ndarray) -> np.ndarray:
-    """Return (n,) positions of the most probable classes."""
     return probe.logits(X).argmax(1)

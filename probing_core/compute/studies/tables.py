@@ -31,7 +31,6 @@ from probing_core.transforms.base import Transform
 
 
 def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
-    """Return ``value``, ``low``, ``high``, ``interval``, ``bases``: the columns that every score has."""
     bounds = MEASURES.get(measure)
     return interval(sums, low=bounds.low, high=bounds.high).columns
 
@@ -69,7 +68,7 @@ FEW_ALARMS = 0.05
 
 
 def threshold_table(model: str, found: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
-    """Return one row a transformation that has at least three strengths.
+    """Return one row for each transformation that has at least three strengths.
 
     The fit runs over levels (see `level_of`); the threshold is in the transform's unit. Images of one photograph
     count as one, by their mean.
@@ -131,11 +130,11 @@ TYPES_PER_CLASS = 8
 """Clusters of embeddings for each class of the control task."""
 
 MIN_PER_TYPE = 8
-"""Training samples for each cluster, in the mean."""
+"""Fewest training samples per cluster, in the mean."""
 
 
 def selectivity_table(data: StudiedModel) -> pd.DataFrame:
-    """Compute accuracy at the fine task, less that at a control task (Hewitt & Liang 2019).
+    """Return the accuracy at the fine task, minus that at a control task (Hewitt & Liang 2019).
 
     The control's types are k-means clusters of the training embeddings; each has one class at random, as many classes
     as the fine task has.
@@ -165,7 +164,7 @@ def selectivity_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def clusters(matrices: list[np.ndarray], count: int, seed: int) -> list[np.ndarray]:
-    """Return the k-means cluster of every row of each of ``matrices``, found on the first; standardized on it."""
+    """Return the k-means cluster of every row of each of ``matrices``, found on the first and standardized by it."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
@@ -177,7 +176,7 @@ def clusters(matrices: list[np.ndarray], count: int, seed: int) -> list[np.ndarr
 
 
 def geometry_table(data: StudiedModel) -> pd.DataFrame:
-    """Compute the shift of the test images under every transformation.
+    """Return the shift of the test images under every transformation.
 
     The shift of identity, between its two draws, is the effect of the sub-pixel warp of every view.
     """
@@ -203,7 +202,7 @@ def variance_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
-    """Return the parts of the variance of ``X`` (P, T, R, D), each with its row; none of fewer than three
+    """Return the parts of the variance of ``X`` (P, T, R, D), each with its row; none for fewer than three
     photographs."""
     photographs, repetitions = X.shape[0], X.shape[2]
     if photographs < MIN_PHOTOGRAPHS:
@@ -214,11 +213,11 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
 
 
 def layers_table(series: SeriesData) -> pd.DataFrame:
-    """Compute accuracy at the fine and the content task of every block, pooled in every way that the network allows,
+    """Return accuracy at the fine and the content task for every block, pooled in every way that the network allows,
     and the parts of its variance over the test images: tasks ``variance-content``, ``variance-look`` and so on.
 
-    ``chosen`` is the block and pooling with the lowest loss on the val split, by task: the score of the best layer is
-    its own, never the highest of the test split.
+    ``chosen`` is the block and pooling with the lowest loss on the val split, by task: the best layer is never chosen
+    by the test split.
     """
     data, rows = series.main, series.rows
     tasks = _tasks(data, rows)
@@ -251,34 +250,35 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
         about = {"model": data.model, "layer": int(layer), "pooling": pooling, "chance": np.nan}
         table += [about | {"task": f"{VARIANCE}{part}"} | row for part, row in parts]
     made = pd.DataFrame(table)
-    best = made["validation_loss"] == made.groupby("task")["validation_loss"].transform("min")  # NaN is none
+    best = made["validation_loss"] == made.groupby("task")["validation_loss"].transform("min")  # NaN is never the least
     made.insert(list(made).index("note"), "chosen", best)
     return made
 
 
 def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
     versions = rows.groupby("image_id")["transform"].transform("size")
-    # Images that are there for their content alone have one version; classes are paired.
+    # Images that serve the content alone have one version; classes are paired.
     fine = np.where(versions > 1, codes(rows["transform"], data.classes), -1)
     tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, data.classes)}
-    # Labels of which enough was drawn: of a large corpus, not all its images are here.
+    # Labels with enough images here: the layers of a large corpus do not have all its images.
     if labels := content_labels(data.images[data.images["image_id"].isin(rows["image_id"])]):
         tasks[CONTENT] = (np.where(rows["transform"] == "identity", codes(rows["label"], labels), -1), labels)
     return tasks
 
 
 KS = (1, 10)
-"""Numbers of nearest pictures among which the original is looked for."""
+"""Numbers of nearest pictures among which the original is searched."""
 
 ALL = "all"
-"""Every altered picture, in place of one transformation."""
+"""Every altered picture, instead of one transformation."""
 
 
 def retrieval_table(series: SeriesData) -> pd.DataFrame:
-    """Compute recall by transformation, at the strengths that the main samples have (``strength`` is NaN) and at each
-    strength of the series.
+    """Return recall by transformation, at the strengths of the main samples (``strength`` is NaN) and at each strength
+    of the series.
 
-    Identity's is that of its second draw: what the sub-pixel warp of every view costs, and the most that is to be had.
+    Identity's is that of its second draw: what the sub-pixel warp of every view costs, and the upper bound of the
+    others.
     """
     data, found, swept = series.main, series.main.retrieved, series.retrieved
     table, altered = [], found.rows["transform"].to_numpy()
@@ -310,7 +310,7 @@ def _recall_rows(found: Retrieved, chosen: np.ndarray, about: dict[str, Any], no
 
 
 def duplicates_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the share of each transformation's copies above each threshold, which is taken as it was estimated."""
+    """Return the share of each transformation's copies above each threshold, which is used as estimated."""
     table = []
     for kind, copies in data.copies.items():
         some = f"pairs of {copies.chosen} of {copies.images} images" if copies.chosen < copies.images else ""
@@ -342,7 +342,7 @@ DUPLICATE_COLUMNS = [
 
 
 ORIGINAL, DUPLICATES, BY_CONTENT, ALTERED = "original", "duplicates", "content", "altered"
-"""Finding the original of a copy, telling copies from other pictures, retrieval by content, and finding altered
+"""Finding the original of a copy, distinguishing copies from other pictures, retrieval by content, and finding altered
 pictures."""
 
 
@@ -359,7 +359,6 @@ def uses_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def _by_photograph(use: str, rows: pd.DataFrame, found: np.ndarray) -> pd.DataFrame:
-    """Return the mean of what was ``found`` (n,) of altered ``rows`` over each photograph."""
     values = rows[["base_id", "transform"]].assign(value=found)
     altered = values[values["transform"] != "identity"]
     return altered.groupby("base_id")["value"].mean().reset_index().assign(use=use)

@@ -1,4 +1,4 @@
-"""Embedders that learned nothing: what a score means is read against them."""
+"""Embedders that learned nothing, as baselines for the scores of others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from probing_core.transforms.base import Image
 PIXELS_SIDE = 16
 
 BITS = 64
-"""Of an image hash."""
 
 LICENSE = "MIT (this project)"
 

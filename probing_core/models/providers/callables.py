@@ -1,6 +1,6 @@
 """Models that exist in Python already: a function on images, a network with its preprocessing, embeddings of samples.
 
-``register(from_callable("mine/statistics", function))`` makes the name usable like any other, in this process.
+After ``register(from_callable("mine/statistics", function))`` the name is usable like any other, in this process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Function = Callable[[Sequence[Image]], np.ndarray]
 """Images of any sizes -> (N, D)."""
 
 UNSTEADY = "differ from call to call"
-"""Answers of a function that gives other embeddings of the same pictures when it is called again."""
+"""How a function is described that gives other embeddings of the same pictures when it is called again."""
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png")
 """Photographs that scikit-image ships; the first is not square."""
@@ -88,7 +88,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
     Raises:
         BadArray: it is something else, or has not ``dim`` columns, where that is known.
     """
-    if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
+    if hasattr(result, "detach"):  # a tensor, possibly of a type that NumPy lacks
         result = result.detach().float().cpu().numpy()
     try:
         found = np.asarray(result)
@@ -105,7 +105,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
             f"{who} gave rows of {found.shape[1]} numbers where {dim} are expected; every call gives embeddings of the "
             f"same dimension."
         )
-    with np.errstate(over="ignore"):  # what is too large is an error below
+    with np.errstate(over="ignore"):  # values that are too large are refused below
         rows = found.astype(np.float32, copy=False)
     if not np.isfinite(rows).all():
         raise BadArray(
@@ -116,7 +116,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
 
 
 def _fixed_pictures() -> tuple[list[Image], ...]:
-    """Make pictures by size, anew for each call, since a function may write into its input."""
+    """Return pictures by size, made anew for each call, since a function may write into its input."""
     folder = importlib.util.find_spec("skimage").submodule_search_locations[0]  # type: ignore[union-attr, index]
     photographs = [read_image(Path(folder, "data", name)) for name in PHOTOGRAPHS]
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
@@ -134,8 +134,8 @@ def from_callable(
     """Return the spec of a function: images of any sizes -> (N, D), an array or a tensor.
 
     Args:
-        dim: D; found by a call if not given.
-        batch_size: images of one call; 64 if not given.
+        dim: D; by default found by a call.
+        batch_size: images per call; by default 64.
     """
 
     def load(asked: ModelName, device: str, precision: str) -> CallableEmbedder:
@@ -151,8 +151,9 @@ def module_function(
     """Return the function of a network: images -> (N, D), in eval mode and without gradients.
 
     Args:
-        preprocess: a picture of Pillow -> tensor (C, H, W), as transforms of torchvision, timm and open_clip; or data.
-        device: as in `load_embedder`; ``auto`` is where the network is. It is put back after each call.
+        preprocess: a picture of Pillow -> tensor (C, H, W), like transforms of torchvision, timm and open_clip; or
+            data.
+        device: as in `load_embedder`; ``auto`` is where the network is. It is moved back after each call.
     """
 
     def embed(images: Sequence[Image]) -> np.ndarray:
@@ -242,7 +243,8 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
 
     Args:
         matrix: (N, D).
-        samples: row for row, with the columns image_id, transform, repetition and draw."""
+        samples: row for row, with the columns image_id, transform, repetition and draw.
+    """
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
         raise BadArray(
             f"Embeddings of samples are one row a sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "

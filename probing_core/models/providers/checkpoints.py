@@ -43,7 +43,7 @@ class Family:
     """One family of state dicts.
 
     Attributes:
-        build: tensors, where they come from -> the network with them in it.
+        build: (tensors, their source) -> the network with these weights.
         source: of the weights (see `hub.on_disk`).
     """
 
@@ -53,7 +53,6 @@ class Family:
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
-    """Load one of `FAMILIES`."""
     family = FAMILIES[name.base]
     path = name.options.get("weights") or hub.fetch_weights(family.source, name.base)
     network = family.build(read_weights(path), str(path))
@@ -61,7 +60,6 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a family outside the catalog."""
     if name.base not in FAMILIES:
         raise unknown("There is no state dict called", name.base, FAMILIES)
     return EmbedderSpec(
@@ -84,7 +82,8 @@ def build_simclr(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
 
 
 def build_slip(tensors: Mapping[str, torch.Tensor], source: str, width: int, heads: int) -> Network:
-    """Build the image encoder of SLIP (Mu et al. 2022), timm's ViT, without projections: all its objectives have it."""
+    """Build the image encoder of SLIP (Mu et al. 2022), timm's ViT, without the projections, which differ by
+    objective."""
     import timm
 
     visual = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
@@ -95,7 +94,7 @@ def build_slip(tensors: Mapping[str, torch.Tensor], source: str, width: int, hea
 
 
 def build_csd(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
-    """Build CSD (Somepalli et al. 2024): CLIP's ViT and a projection trained for style; of length 1."""
+    """Build CSD (Somepalli et al. 2024): CLIP's ViT and a projection trained for style, with embeddings of length 1."""
     import open_clip
     import torch
 
@@ -252,5 +251,6 @@ PUBLISHED = (
 """Published encoders in the order of the protocol: masked, contrastive, image-text, supervised, newer, style.
 
 Objective, data and license follow the authors' papers and cards; dimension, input size and megabytes (32-bit floats)
-the architectures. One encoder a role, named before any was compared: supervised, SimCLR and MAE are those that learned
-from ImageNet-1k, CLIP and ALIGN the ones most used. Nobody has published weights of CAN."""
+the architectures. One encoder per role, named before any was compared: supervised, SimCLR and MAE are those that
+learned from ImageNet-1k, CLIP and ALIGN the ones most used. Nobody has published weights of CAN.
+"""

@@ -17,10 +17,9 @@ from scipy.fft import rfft2
 from probing_core.transforms.base import Image
 
 RINGS = 12
-"""Rings of the radial spectrum, of equal width up to the sampling limit; the last one holds the corners too."""
+"""Rings of the radial spectrum, of equal width up to the sampling limit; the last one also holds the corners."""
 
 DIRECTIONS = 6
-"""Sectors of half a turn in the histogram of gradient directions."""
 
 PERIODS = (2, 3, 4, 5, 8)
 """Sides of the blocks whose grid is searched for: 8 is JPEG's, the others are pixelation's."""
@@ -28,16 +27,14 @@ PERIODS = (2, 3, 4, 5, 8)
 LAGS = (1, 2, 4, 8)
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
 TONES = 4
-"""Ranges of brightness in each of which noise is estimated: noise that grows with the signal is of another kind."""
+"""Ranges of brightness with separate estimates of noise, since some noise grows with the signal."""
 
 GRID = 4
-"""Cells a side whose sharpness is compared: overlays and borders make some unlike the rest."""
+"""Cells per side whose sharpness is compared: overlays and borders make some unlike the rest."""
 
 PAIRS = (0, 1), (0, 2), (1, 2)
-"""Channels whose correlation is taken."""
 
 LEVELS = np.arange(256) / 255
-"""Values of a channel, in units of [0, 1]."""
 
 _TURN = np.arange(256) * (2 * np.pi / 256)
 WAVES = np.cos(_TURN).astype(np.float32), np.sin(_TURN).astype(np.float32)
@@ -55,7 +52,7 @@ NOISE_KERNEL = np.array([1, -2, 1], np.float32)
 """Second difference, along rows and along columns, that leaves the noise of a picture (Immerkaer 1996)."""
 
 PICTURES_AT_ONCE = 64
-"""Pictures whose measurements are described at once: more of them leave the processor's cache."""
+"""Pictures whose measurements are described at once: more would not fit into the processor's cache."""
 
 FEATURES: tuple[str, ...] = (
     *(f"{plane}-{m}" for plane in ("hue-cosine", "hue-sine") for m in ("mean", "deviation")),
@@ -89,7 +86,7 @@ FEATURES: tuple[str, ...] = (
 """Names of the features, in the order of `statistics`."""
 
 Measured = tuple[np.ndarray, ...]
-"""Arrays measured on one picture; for many pictures, each array has one more axis before the others."""
+"""Arrays measured on one picture; for many pictures, each array has another first axis."""
 
 
 def statistics(images: Sequence[Image]) -> np.ndarray:
@@ -217,7 +214,7 @@ def _fourier_plane(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 def _measure_directions(picture: Picture) -> Measured:
     x, y = cv2.spatialGradient(picture.gray)
     magnitude, angle = cv2.cartToPolar(x.astype(np.float32), y.astype(np.float32))
-    sector = (angle * np.float32(DIRECTIONS / np.pi)).astype(np.uint8)  # of a turn; one more where it is complete
+    sector = (angle * np.float32(DIRECTIONS / np.pi)).astype(np.uint8)  # of a turn; a full turn gives one sector more
     return (np.bincount(sector.ravel(), magnitude.ravel(), 2 * DIRECTIONS + 1),)
 
 
@@ -254,7 +251,7 @@ def _measure_noise(picture: Picture) -> Measured:
     response, *others = (cv2.sepFilter2D(p, cv2.CV_16S, NOISE_KERNEL, NOISE_KERNEL) for p in (luma, red, blue))
     chroma = [cv2.norm(plane, cv2.NORM_L1) for plane in others]
     smooth = cv2.medianBlur(luma, 3)
-    # sums over the pixels from a tone on; those of a tone are differences of whole numbers
+    # Sums over the pixels from a tone on; those of one tone are differences of whole numbers.
     masks = (cv2.threshold(smooth, tone * 256 // TONES - 1, 255, cv2.THRESH_BINARY)[1] for tone in range(1, TONES))
     from_tone = [cv2.norm(response, cv2.NORM_L1), *(cv2.norm(cv2.copyTo(response, m), cv2.NORM_L1) for m in masks), 0.0]
     steps = cv2.subtract(luma, smooth), cv2.subtract(smooth, luma)
@@ -268,7 +265,7 @@ def _describe_noise(
     """Return the deviation of noise by `NOISE_KERNEL`, and the shares of lone bright or dark pixels."""
     overall = sums.sum(1, keepdims=True) / size
     pixels = counts.reshape(len(counts), TONES, -1).sum(2)
-    by_tone = (sums + overall) / (pixels + 1)  # a tone that does not occur has the overall noise
+    by_tone = (sums + overall) / (pixels + 1)  # a tone that does not occur gets the overall noise
     noise = np.concatenate([overall, chroma.mean(1, keepdims=True) / size, by_tone], axis=1)
     return np.concatenate([np.log(noise * (np.sqrt(np.pi / 2) / 6) + 0.1), np.log(lone / size + 1e-3)], axis=1)
 
@@ -312,7 +309,7 @@ FAMILIES: tuple[tuple[Callable[[Picture], Measured], Callable[..., np.ndarray]],
     (_measure_noise, _describe_noise),
     (_measure_structure, _describe_structure),
 )
-"""(picture -> what is measured, (pixels, measured of many) -> (N, K) features), in the order of `FEATURES`."""
+"""(picture -> measurements, (pixels, measurements of many) -> (N, K) features), in the order of `FEATURES`."""
 
 
 def _histogram(plane: np.ndarray) -> np.ndarray:
@@ -320,8 +317,8 @@ def _histogram(plane: np.ndarray) -> np.ndarray:
 
 
 def _moments(levels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, deviation, skewness and excess kurtosis; the last two through arcsinh, since flat pictures have wild
-    ones."""
+    """Return mean, deviation, skewness and excess kurtosis; the last two through arcsinh, since flat pictures have
+    extreme ones."""
     share = counts / counts.sum(1, keepdims=True, dtype=np.float64)
     mean = share @ levels
     centered = levels - mean[:, None]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PREFIXES = ("hf",)
 
 NO_CODE = {"trust_remote_code": False}
-"""Without it the library asks on the terminal whether the repository's own code may run."""
+"""Otherwise the library asks on the terminal whether the repository's own code may run."""
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -65,7 +65,6 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
 
 def _locate(name: ModelName) -> tuple[Path, Path | None]:
-    """Return the folder with the configuration, and the file of weights if it is not that folder's own."""
     named = local_folder(name.model)
     if "weights" not in name.options:
         return named or hub.fetch_repository(name.model, name.base), None
@@ -83,14 +82,13 @@ def _locate(name: ModelName) -> tuple[Path, Path | None]:
 
 
 def _processor_folder(folder: Path, name: ModelName) -> Path:
-    # that of the named model, if not that of the weights: trainings often save none
+    # that of the named model, where the weights have none: trainings often save none
     if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
         return folder
     return local_folder(name.model) or hub.fetch_configuration(name.model, name.base)
 
 
 def network(model: nn.Module, processor: Any) -> Network:
-    """Return the parts of a transformers model that embed."""
     import torch
     import transformers
 
@@ -164,7 +162,6 @@ def preprocessing(processor: Any) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a transformers model outside the catalog."""
     folder = local_folder(name.model)
     return EmbedderSpec(
         name=name.base,
@@ -182,14 +179,12 @@ def check(repo: str, size_mb: float = 0.0) -> Availability:
 
 
 def check_library() -> Availability:
-    """Return whether transformers is installed."""
     if find_spec("transformers"):
         return Availability(True)
     return Availability(False, "it needs transformers, which is not installed; `pip install transformers`")
 
 
 def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Module:
-    """Load the model of ``folder``, or its architecture with the tensors of the file ``weights``."""
     import torch
     import transformers
 
@@ -200,7 +195,7 @@ def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Modul
         arguments: dict[str, Any] = {"local_files_only": True, "output_loading_info": True, **NO_CODE}
         if weights:
             arguments |= {"pretrained_model_name_or_path": None, "config": config, "state_dict": read_weights(weights)}
-            if kind is transformers.AutoModel:  # it takes no tensors by themselves; the class that it chooses does
+            if kind is transformers.AutoModel:  # it accepts no tensors; the class that it chooses does
                 with torch.device("meta"):
                     kind = type(kind.from_config(config))
         else:

@@ -1,7 +1,7 @@
 """``onnx:<file.onnx>``: a network that was exported to ONNX, with its preprocessing in a file next to it.
 
 An ONNX file does not describe the pictures that it expects: ``<same name>.json`` holds the fields of `Preprocessing`.
-The layout (channels first or last), the size, where it is fixed, and the type of its input are the network's own.
+The network itself gives the layout of its input (channels first or last), its type and, where fixed, its size.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HINT = '{"size": [224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224
 
 
 class OnnxEmbedder(LoadedEmbedder):
-    """A network in ONNX, computed by onnxruntime on the processor in the precision that the file has."""
+    """A network in ONNX, computed by onnxruntime on the processor in the precision of the file."""
 
     known_preprocessing: Preprocessing
 
@@ -49,7 +49,7 @@ class OnnxEmbedder(LoadedEmbedder):
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
             (self._input,) = self._session.get_inputs()
-        except Exception as error:  # of many kinds, onnxruntime's own and ValueError of several inputs
+        except Exception as error:  # of many kinds: onnxruntime's own, and ValueError for several inputs
             raise ModelUnavailable(
                 f"'{path}' cannot be read as a network of ONNX with one input: {one_line(error)[:300]}."
             ) from error
@@ -78,7 +78,7 @@ class OnnxEmbedder(LoadedEmbedder):
 
     def _pass(self, batch: np.ndarray) -> np.ndarray:
         count = len(batch)
-        if self._rows:  # a fixed number of rows is filled up
+        if self._rows:  # a fixed number of rows is padded
             batch = np.concatenate([batch, np.zeros((self._rows - count, *batch.shape[1:]), np.float32)])
         fed = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if self._first else batch)
         try:
@@ -108,7 +108,6 @@ class OnnxEmbedder(LoadedEmbedder):
 
 
 def load(name: ModelName, device: str, precision: str) -> OnnxEmbedder:
-    """Load a network of ONNX."""
     refuse_options(name.base, name.options)
     path = user_path(name.model)
     return OnnxEmbedder(name.base, path, read_preprocessing(path))
@@ -131,12 +130,10 @@ def read_preprocessing(path: Path) -> Preprocessing:
 
 
 def states_preprocessing(path: Path) -> bool:
-    """Return whether the preprocessing of the ONNX file ``path`` is next to it."""
     return _facts(path).is_file()
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of an ONNX file."""
     path = user_path(name.model)
 
     def check() -> Availability:

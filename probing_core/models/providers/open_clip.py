@@ -31,13 +31,13 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
     architecture, path, tag = _resolve(name)
     forced = {key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
-    # Weights of this tag were trained with it, but the plain configuration of the same name uses another function.
+    # Weights of this tag were trained with it, but the plain configuration of the same name has another function.
     quick_gelu = bool(tag.get("quick_gelu"))
     arguments: dict[str, Any] = {"force_preprocess_cfg": forced or None, "force_quick_gelu": quick_gelu}
     with _quiet():
         try:
             if path.suffix not in (".npz", ".npy"):
-                read_weights(path)  # executes no code; open_clip tries again with the default of torch, which may
+                read_weights(path)  # executes no code; open_clip retries with torch's default, which may
             model = open_clip.create_model(
                 architecture, pretrained=None if ":" in architecture else str(path), **arguments
             )
@@ -49,7 +49,6 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
 
 def network(model: nn.Module) -> Network:
-    """Return the parts of an open_clip model that embed."""
     import open_clip
 
     visual: Any = model.visual
@@ -76,7 +75,6 @@ def network(model: nn.Module) -> Network:
 
 
 def preprocessing(model: nn.Module) -> Preprocessing:
-    """Return the evaluation transform of open_clip for ``model``, as data."""
     config: Any = model.visual.preprocess_cfg  # type: ignore[union-attr]
     modes = {"shortest": "shorter", "squash": "squash"}
     if config["resize_mode"] not in modes:
@@ -95,7 +93,6 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of an open_clip model outside the catalog."""
     family = "open_clip"
     if not (facts := hub.facts_of_folder(name)):
         family, tag = name.model.split("/")[0], _tag(name)
@@ -119,7 +116,7 @@ def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
 
 
 def _tag(name: ModelName) -> Mapping[str, Any]:
-    """Return open_clip's settings of the weights that ``name`` asks for; empty for a local file of no tag."""
+    """Return open_clip's settings of the weights that ``name`` asks for; empty for a local file without a tag."""
     import open_clip
 
     architecture, _, tag = name.model.partition("/")
@@ -146,7 +143,7 @@ def _repository(tag: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    # open_clip's notes are on the root logger; it warns of the activation, which is corrected here
+    # open_clip logs to the root logger; it warns of the activation, which is corrected here.
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""``torchvision:<model>``: classification models of torchvision, read out before the layer that gives the classes."""
+"""``torchvision:<model>``: classification models of torchvision, read before the layer that gives the classes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ def remove_classifier(model: nn.Module) -> str:
 
 
 def network(model: nn.Module) -> Network:
-    """Return the parts of a torchvision model without classifier that embed."""
     import torchvision
 
     encoder: Any = getattr(model, "encoder", None)
@@ -77,7 +76,6 @@ def preprocessing(transforms: Any) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a torchvision model."""
     from torchvision import models
 
     known = models.list_models(module=models)

@@ -22,17 +22,16 @@ from probing_core.transforms import Transform, resolve
 
 HERE = Path(__file__).parent
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
-"""Files of the one module that draws the explorer."""
 
 TASK = "fine"
 READINGS = {DONE: "what was done", EVERYTHING: "everything"}
-"""Readings of a map that the explorer offers, in order -> what they are called."""
+"""Readings of a map in the explorer, in order -> their titles."""
 
 FAR = 32_767
-"""Places on a map are whole numbers from -`FAR` to `FAR`: the longer side of the map has this many on both sides."""
+"""Places on a map are whole numbers from -`FAR` to `FAR`, which the longer side of the map spans."""
 
 STRONGEST, NO_STRENGTH = 254, 255
-"""Rank of the strongest strength of a class (the weakest has 0), and what an untouched picture has instead."""
+"""Rank of the strongest strength of a class (the weakest has 0), and the value for an untouched picture."""
 
 MOST_MODELS = 6
 
@@ -45,11 +44,10 @@ class Class:
     """A class of the task: one transformation, or none.
 
     Attributes:
-        name: as in tables.
         title: name for people.
-        group: place of its group among the groups.
+        group: position among the groups.
         before, after: text around the number of a strength, as ``radius`` and ``px``.
-        scale: what a strength is multiplied with to give that number.
+        scale: factor from a strength to that number.
         colors: in light and in dark.
     """
 
@@ -64,7 +62,7 @@ class Class:
 
 @dataclass(frozen=True, eq=False)
 class ModelPoints:
-    """What one model makes of the points.
+    """The points as one model sees them.
 
     Attributes:
         name, title: exact name, and the name for people.
@@ -86,7 +84,7 @@ class ModelPoints:
 
 @dataclass(frozen=True, eq=False)
 class ExplorerData:
-    """Points in one order that all models share: first those that were tested, then those that are on the maps alone.
+    """Points in an order that all models share: first those that were tested, then those that are on the maps alone.
 
     Attributes:
         classes, groups: classes of the task, and (name, title, color in light, color in dark) of their groups.
@@ -95,12 +93,12 @@ class ExplorerData:
         truth: (tested,) ``uint8`` true class.
         strength: (tested,) ``uint8`` rank of the strength within its class, 0 weakest; see `NO_STRENGTH`.
         value: (tested,) ``float32`` the strength itself.
-        photo: (tested,) ``uint16`` (``uint32`` of many images) number of the image.
+        photo: (tested,) ``uint16`` (``uint32`` for many images) number of the image.
         images: ids of the images.
         photographs: (images,) number of the photograph that each image was cut from.
         labels: what each image shows.
         licenses: of each image.
-        repetitions: which of the run's repetitions the tested points are of.
+        repetitions: of the run, from which the tested points are.
     """
 
     classes: tuple[Class, ...]
@@ -119,7 +117,6 @@ class ExplorerData:
 
     @property
     def tested(self) -> int:
-        """Number of points with a prediction."""
         return len(self.truth)
 
 
@@ -132,9 +129,9 @@ def explorer_data(
     """Read what the explorer shows of ``run``.
 
     Args:
-        models: names of the models, in the order of the menus; `default_models` if not given.
-        repetition: the one repetition whose tested samples are shown; all of them if not given.
-        neighbors: finds the nearest samples in the embedding; by the tables of the run if not given.
+        models: names, in the order of the menus; by default `default_models`.
+        repetition: whose tested samples are shown; by default all.
+        neighbors: finds the nearest samples in the embedding; by default in the tables of the run.
 
     Raises:
         UnknownName: the run has no such model.
@@ -187,7 +184,7 @@ def explorer_data(
 def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
     """Return the models to show first: the best of each objective by the task, then others; baselines last.
 
-    The second best comes first: it is model A, and the best one is B, so that B less A is positive.
+    The second best comes first: it is model A, and the best one is B, so that B minus A is positive.
     """
     board = leaderboard([run], TASK, "seen")
     ranked = list(board["model"]) if not board.empty else list(run.models["name"])
@@ -209,7 +206,7 @@ def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
 def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return ``data`` for the browser: a header that JSON can hold, and parts of bytes, which it reads by ``open``.
 
-    The part ``points`` is of all models, ``model/0`` and ``neighbors/0`` are of the first one. In the header an array
+    The part ``points`` is for all models, ``model/0`` and ``neighbors/0`` are of the first one. In the header an array
     is ``{"type", "offset", "length"}`` within its part.
     """
     parts = {f"neighbors/{number}": b"" for number in range(len(data.models))}
@@ -224,7 +221,7 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
         answers = {"predicted": one.predicted, "confidence": one.confidence, "truthProbability": one.truth_probability}
         points = {name: put(f"model/{number}", array) for name, array in answers.items()}
         points["places"] = {name: put(f"model/{number}", places) for name, places in one.places.items()}
-        near = {  # a point that is not there in place of -1: then two bytes are enough
+        near = {  # a point past the last instead of -1: then two bytes are enough
             name: put(f"neighbors/{number}", _small(np.where(table < 0, data.tested, table)))
             for name, table in one.neighbors.items()
         }
@@ -247,7 +244,6 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def source(*files: str) -> str:
-    """Return the text of files of this folder, one after the other."""
     return "".join((HERE / file).read_text(encoding="utf-8") for file in files)
 
 
@@ -272,7 +268,7 @@ def _points(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the samples that every model has on its maps: those with an answer by all models, and the others.
 
-    Their order is drawn: a map is drawn point by point, and the last class would hide the others.
+    Their order is random: points are drawn one by one, and the last class would hide the others.
     """
     placed = np.ones(run.sample_count, bool)
     for table in (table for readings in maps.values() for table in readings.values()):
@@ -323,7 +319,6 @@ def _rows_of(samples: pd.Series, wanted: np.ndarray, count: int) -> np.ndarray:
 
 
 def _places(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
-    """Return the places on a map, on one scale for both directions, up to `FAR` from the middle."""
     points = table[["x", "y"]].to_numpy(np.float64)[_rows_of(table["sample"], order, count)]
     low, high = points.min(axis=0), points.max(axis=0)
     half = max(float((high - low).max()) / 2, 1e-9)
@@ -331,7 +326,6 @@ def _places(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
 
 
 def _nearest(table: pd.DataFrame, order: np.ndarray, tested: int, count: int) -> np.ndarray:
-    """Return the points of the neighbors, which the table gives as samples."""
     point = np.full(count, -1, np.int32)
     point[order[:tested]] = np.arange(tested)
     found = table[list(NEAR)].to_numpy(np.int64)[_rows_of(table["sample"], order[:tested], count)]
@@ -351,7 +345,6 @@ def _byte(probabilities: pd.Series) -> np.ndarray:
 
 
 def _ranks(truth: np.ndarray, strengths: np.ndarray, classes: Sequence[Class]) -> np.ndarray:
-    """Return the rank of each strength within its class; equal strengths share the mean of their ranks."""
     ranks = np.full(len(truth), NO_STRENGTH, np.uint8)
     for code, one in enumerate(classes):
         at = np.flatnonzero((truth == code) & np.isfinite(strengths))
@@ -367,7 +360,7 @@ def _ranks(truth: np.ndarray, strengths: np.ndarray, classes: Sequence[Class]) -
 def _entry(name: str) -> Transform | None:
     try:
         return resolve(name)
-    except UnknownName:  # of a plug-in that is not here
+    except UnknownName:  # of a plug-in that is not loaded
         return None
 
 
@@ -390,7 +383,7 @@ def _words(name: str) -> tuple[str, str, float]:
     entry = _entry(name)
     if entry is None or entry.name == "identity":
         return "", "", 1.0
-    if entry.unit == "in a square view":  # how many there are
+    if entry.unit == "in a square view":  # a count
         return "", f" {entry.parameter}", 1.0
     if entry.unit.startswith("share"):
         return f"{entry.parameter} ", "\N{NO-BREAK SPACE}%", 100.0

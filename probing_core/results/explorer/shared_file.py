@@ -54,11 +54,10 @@ class SharedFile:
     """What was written.
 
     Attributes:
-        path: the file.
-        bytes: its size.
+        bytes: size of the file.
         models: exact names of the models in its explorer.
         photographs: number of photographs in it.
-        large: how many of these it holds at `LARGE` pixels too.
+        large: how many of these it also holds at `LARGE` pixels.
         licenses: license -> number of photographs under it.
         why_not: why it holds no pictures; empty where it does.
     """
@@ -87,12 +86,11 @@ def write_shared_file(
     """Write one HTML file that shows ``run`` to somebody who has installed nothing.
 
     Args:
-        out: the file.
-        models: up to six models of the explorer; see `default_models`.
+        models: up to six models of the explorer; by default `default_models`.
         pictures: ``none`` leaves the photographs out.
-        announce: is given a sentence on how many photographs of which license leave this machine, before any does.
+        announce: receives a sentence on how many photographs of which license leave this machine, before any does.
         progress: (done, total) photographs.
-        most_bytes: size of the file at most; pictures are left out where they do not fit.
+        most_bytes: largest size of the file; pictures are left out where they do not fit.
 
     Raises:
         UnknownName: the run has no such model.
@@ -125,11 +123,7 @@ def write_shared_file(
 
 @dataclass(frozen=True)
 class Shown:
-    """The file, shown in a notebook.
-
-    Attributes:
-        text: the whole page.
-    """
+    """The file, shown in a notebook."""
 
     text: str
 
@@ -142,7 +136,6 @@ class Shown:
 
 
 def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none"]) -> Shown:
-    """Return what `write_shared_file` writes, for a notebook."""
     progress = bar()
     with TemporaryDirectory() as folder:
         file = write_shared_file(
@@ -158,14 +151,13 @@ def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none
 
 
 def licenses_of(run: Run, data: ExplorerData) -> tuple[dict[str, int], str]:
-    """Return how many photographs of which license the file takes with it, and why none if none."""
+    """Return how many photographs of which license are in the file, and why none if none."""
     if why_not := run.pictures.why_not:
         return {}, why_not[:1].lower() + why_not[1:].removesuffix(".")
     return dict(Counter(one or "no license stated" for one in data.licenses).most_common()), ""
 
 
 def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
-    """Return in one sentence which photographs the file takes with it."""
     if why_not:
         return f"No photograph leaves this machine: {why_not}."
     total = sum(licenses.values())
@@ -174,7 +166,6 @@ def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
 
 
 def _anonymous(data: ExplorerData) -> ExplorerData:
-    """Return ``data`` without the folders of weights that names of models hold."""
     models = tuple(replace(m, name=PATH.sub("", m.name), title=PATH.sub("", m.title)) for m in data.models)
     return replace(data, models=models)
 
@@ -187,7 +178,6 @@ class _Blob:
         self.size = 0
 
     def put(self, data: bytes) -> list[int]:
-        """Add ``data``, and return where it begins in the text, and its length there."""
         text = base64.b64encode(data).decode()
         self.texts.append(text)
         self.size += len(text)
@@ -217,7 +207,7 @@ def _hash(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """Return JSON that can stand inside a script element: no label can end that element or begin another."""
+    """Return JSON that is safe inside a script element: no label can end that element or begin another."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -236,17 +226,14 @@ def _taken(licenses: Mapping[str, int], why_not: str) -> str:
     return "Photographs: " + "; ".join(f"{count:,} under {name}" for name, count in licenses.items()) + "."
 
 
-# pictures
-
-
 @dataclass(frozen=True)
 class _Sheets:
-    """Sheets of pictures: of each image all its versions, and itself.
+    """Sheets of pictures: for each image all its versions, and itself.
 
     Attributes:
         small: of each image.
-        large: image -> the same, larger, of as many as fit.
-        whole: of each image what `_whole` says.
+        large: image -> the same, larger, as far as they fit.
+        whole: of each image the second result of `_whole`.
     """
 
     small: list[bytes]
@@ -254,7 +241,6 @@ class _Sheets:
     whole: list[dict[str, list[float]]]
 
     def placed(self, blob: _Blob) -> dict[str, Any]:
-        """Put the sheets into ``blob``, and return where they are."""
         return {
             "columns": COLUMNS,
             "small": [blob.put(one) for one in self.small],
@@ -266,8 +252,8 @@ class _Sheets:
 def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]) -> _Sheets | None:
     """Return the sheets, with as many large ones as fit into ``room`` bytes of base64; None if not even small ones do.
 
-    Large ones are made of the images first whose versions both first models are surest to name wrong: these are what
-    the explorer shows first.
+    Large ones are made first of the images that both first models name wrong with the most confidence: the explorer
+    shows these first.
     """
     rows = run.sample_rows(data.sample[: data.tested])
     versions: list[dict[int, dict[Any, Any]]] = [{} for _ in data.images]
@@ -294,7 +280,7 @@ def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[
                 small[photo], fine, wholes[photo] = found
                 size_small += _base64_size(small[photo])
                 progress(done, len(order))
-                # Of all small sheets, from those so far, and a bit more.
+                # Estimated for all small sheets from those so far, and a bit more.
                 expected = 1.03 * size_small / done * len(order)
                 if not has_room.is_set() or fine is None or size_large + _base64_size(fine) + expected > room:
                     has_room.clear()
@@ -314,7 +300,6 @@ def _base64_size(data: bytes) -> int:
 
 
 def _surest_errors(data: ExplorerData) -> np.ndarray:
-    """Return for each image the largest sum of the confidences of both first models where these are wrong."""
     score = np.zeros(data.tested)
     for model in data.models[:2]:
         score += np.where(model.predicted == data.truth, 0, model.confidence.astype(float))
@@ -324,7 +309,6 @@ def _surest_errors(data: ExplorerData) -> np.ndarray:
 
 
 def _sheet(tiles: Sequence[Image | None]) -> Image:
-    """Return the pictures of each class, and of the whole image, in rows of `COLUMNS`."""
     rows = -(-len(tiles) // COLUMNS)
     sheet = np.full((rows * LARGE, COLUMNS * LARGE, 3), GROUND, np.uint8)
     for place, tile in enumerate(tiles):
@@ -353,9 +337,6 @@ def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
     box = [left / side, top / side, width / side, height / side]
     cut = [(1 - seen / width) / 2, (1 - seen / height) / 2, seen / width, seen / height]
     return square, {"box": [round(x, 4) for x in box], "cut": [round(x, 4) for x in cut]}
-
-
-# tables
 
 
 def _leaderboard(run: Run) -> str:

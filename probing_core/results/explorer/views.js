@@ -364,8 +364,8 @@ class Pictures {
   }
 }
 
-const ABOUT_SAYS = "As in the matrix: one of all classes, of which untouched is only one. Asked about a picture of "
-  + "yours, a model says first whether it was altered, where every second one is expected to be, and then how.";
+const ABOUT_SAYS = "As in the matrix, a model chooses one of all classes, and untouched is one of them. About a picture "
+  + "of yours it says first whether it was altered, as if half of all pictures were, and then how.";
 
 /** One picture: large, its untouched twin, every model's answer, its nearest. */
 class PictureDialog {

@@ -1,4 +1,4 @@
-"""Alternative implementations of the bank's transforms, as other programs make them.
+"""Alternative implementations of the bank's transforms, as in other programs.
 
 A probe that learned one implementation of fog may not find another's. Evaluation uses the bank alone; deployment
 probes learn from these as well. An alternative (`Transform.alternative`) draws its own strength, and its lengths are

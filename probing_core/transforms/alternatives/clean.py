@@ -1,8 +1,8 @@
 """Untouched pictures as other programs store them: every alternative implementation starts from one.
 
 Pictures from outside are cut out of a larger picture, reduced by another filter, sharpened a little by a camera, stored
-at high quality. None of that is a transformation, and a deployment probe must see it as none. Older cameras and web
-sites go farther (`wider_clean`), and a detector of alterations must not call that altered either.
+at high quality. None of that is a transformation, and a deployment probe must not report one. Older cameras and web
+sites change more (`wider_clean`), and a detector of alterations must not call that altered either.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from PIL import ImageFilter
 from probing_core.transforms.base import Image
 
 NATIVE = 0.2
-"""Share of the pictures that are cut out at the source's own scale, as tiles of large pictures are."""
+"""Share of the pictures that are cut out at the source's own scale, like tiles of large pictures."""
 
 SMALLEST_SHARE = 0.65
-"""Of the source's shorter side, in those that are reduced."""
+"""Smallest share of the source's shorter side in those that are reduced."""
 
 OPENCV = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 PILLOW = (
@@ -39,7 +39,7 @@ def stored(image: Image, format: str, **options: int) -> Image:
 
 
 def clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Cut an untouched square, at most mirrored, of ``view`` pixels, out of a picture that has as many at least."""
+    """Cut an untouched square of ``view`` pixels, possibly mirrored, out of a picture that is at least as large."""
     side = min(picture.shape[:2])
     cut = view if rng.random() < NATIVE else max(view, round(side * rng.uniform(SMALLEST_SHARE, 1)))
     top, left = (int(rng.integers(length - cut + 1)) for length in picture.shape[:2])
@@ -69,20 +69,19 @@ def _finished(image: Image, rng: np.random.Generator) -> Image:
 
 
 QUALITY = (65, 92)
-"""Of the JPEG that the whole picture was stored as before it was reduced."""
+"""JPEG quality of the whole picture before it was reduced."""
 
 EXPOSURE = 0.25
-"""Of a stop, either way."""
+"""Largest change, in stops."""
 
 WHITE_BALANCE = 0.06
 """Largest relative change of a channel."""
 
 SHARPENING = (60, 150)
-"""Percent of an unsharp mask."""
 
 
 def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Apply `clean`, after and before what older cameras do, each half of the time."""
+    """Apply `clean`, each half of the time after and before what older cameras do."""
     if rng.random() < 0.5:
         picture = stored(picture, "JPEG", quality=int(rng.integers(*QUALITY)), subsampling=int(rng.integers(3)))
     image = clean(picture, view, rng)

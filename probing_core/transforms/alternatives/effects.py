@@ -1,4 +1,4 @@
-"""Alternative implementations of the bank's transforms, as other programs make them, and what the detector learns too.
+"""Alternative implementations of the bank's transforms, and more alterations for the detector.
 
 `WIDER_ALTERED` are alterations that the bank lacks: they teach the detector alone, since probes are asked which
 transform of the bank was applied.
@@ -47,12 +47,12 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def soft(pixels: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur by a Gaussian of ``sigma`` pixels, mirrored at the rim."""
+    """Blur by a Gaussian of ``sigma`` pixels, mirrored at the border."""
     return cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
 
 
 def drawn_line_kernel(side: int, angle: float) -> np.ndarray:
-    """Draw a line through the middle, as augmentation libraries blur motion: (side, side) ``float32``, sum 1."""
+    """Draw a line through the middle, as augmentation libraries do for motion blur: (side, side) ``float32``, sum 1."""
     center = side // 2
     dx, dy = center * math.cos(angle), center * math.sin(angle)
     kernel = np.zeros((side, side), np.float32)
@@ -79,7 +79,7 @@ def hue_shift(image: Image, rng: np.random.Generator) -> Image:
 
 
 def sepia(image: Image, rng: np.random.Generator) -> Image:
-    """Apply the well-known matrix, or tone a gray picture by a tint."""
+    """Apply the usual matrix, or tint a gray picture."""
     pixels = to_float(image)
     if rng.random() < 0.4:
         tint = [rng.uniform(1.05, 1.25), rng.uniform(0.9, 1.02), rng.uniform(0.6, 0.8)]
@@ -120,7 +120,7 @@ def gaussian_blur(image: Image, rng: np.random.Generator) -> Image:
 
 
 def motion_blur(image: Image, rng: np.random.Generator) -> Image:
-    """Blur with a drawn line as kernel, as augmentation libraries do it."""
+    """Blur with a drawn line as kernel, as in augmentation libraries."""
     kernel = drawn_line_kernel(round(rng.uniform(5, 15) * scale_of(image)) | 1, rng.uniform(0, math.pi))
     return cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
 
@@ -136,7 +136,8 @@ def defocus_blur(image: Image, rng: np.random.Generator) -> Image:
 
 
 def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
-    """Add gray noise, colored, of longer tails, or colored and soft as a camera's is after demosaicing."""
+    """Add gray noise, colored noise, noise with longer tails, or colored and soft noise as of a camera after
+    demosaicing."""
     pixels, kind, sigma = to_float(image), pick(rng, (0.25, 0.35, 0.15, 0.25)), rng.uniform(0.04, 0.2)
     shape = (*pixels.shape[:2], 1 if kind == 0 else 3)
     noise = rng.laplace(0, sigma / np.sqrt(2), shape) if kind == 2 else rng.normal(0, sigma, shape)
@@ -146,7 +147,7 @@ def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
 
 
 def salt_and_pepper(image: Image, rng: np.random.Generator) -> Image:
-    """Add salt and pepper on whole pixels, or on channels alone; now and then only salt or only pepper."""
+    """Add salt and pepper to whole pixels, or to channels alone; sometimes only salt or only pepper."""
     share, kind = rng.uniform(0.01, 0.15), pick(rng, (0.8, 0.1, 0.1))
     salt, pepper = ((share / 2, share / 2), (share, 0.0), (0.0, share))[kind]
     draw = rng.random((*image.shape[:2], 3 if rng.random() < 0.5 else 1))
@@ -169,7 +170,7 @@ def speckle(image: Image, rng: np.random.Generator) -> Image:
 
 
 def jpeg(image: Image, rng: np.random.Generator) -> Image:
-    """Store by Pillow's encoder, at any chroma subsampling; now and then as WebP."""
+    """Store by Pillow's encoder, at any chroma subsampling; sometimes as WebP."""
     if rng.random() < 0.1:
         return stored(image, "WEBP", quality=int(rng.integers(1, 25)))
     return stored(image, "JPEG", quality=int(rng.integers(8, 56)), subsampling=int(rng.integers(3)))
@@ -184,7 +185,7 @@ def pixelate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def posterize(image: Image, rng: np.random.Generator) -> Image:
-    """Cut low bits off, round to a few levels, draw each level in its middle, or take a palette of few colors."""
+    """Remove low bits, round to a few levels, draw each level in its middle, or use a palette of few colors."""
     kind = pick(rng, (0.45, 0.25, 0.15, 0.15))
     if kind == 0:
         return np.asarray(ImageOps.posterize(Pillow.fromarray(image), 2 + pick(rng, (0.35, 0.4, 0.25))))
@@ -229,7 +230,7 @@ def perspective(image: Image, rng: np.random.Generator) -> Image:
 
 
 def swirl(image: Image, rng: np.random.Generator) -> Image:
-    """Swirl within a circle of any size whose center may lie aside."""
+    """Swirl within a circle of any size, whose center may be off the middle."""
     height, width = image.shape[:2]
     x, y = grid((height, width))
     aside = rng.uniform(-0.15, 0.15, 2) * (width, height)
@@ -286,7 +287,7 @@ def emboss(image: Image, rng: np.random.Generator) -> Image:
 
 
 EIGHTHS = 3
-"""OpenCV draws at eighths of a pixel."""
+"""OpenCV draws in units of an eighth of a pixel."""
 
 
 def fog(image: Image, rng: np.random.Generator) -> Image:
@@ -316,7 +317,7 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
 
 
 def snow(image: Image, rng: np.random.Generator) -> Image:
-    """Draw flakes, still or falling, over a picture that may be bleached; or snow settled on what is not bright."""
+    """Draw flakes, still or falling, over a picture that may be bleached; or settled snow on what is not bright."""
     pixels, scale = to_float(image), scale_of(image)
     kind = pick(rng, (0.55, 0.25, 0.2))
     if kind == 2:
@@ -343,7 +344,6 @@ def _even(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _deep(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Return a veil that is thicker towards the top, where scenes are far."""
     thinnest = rng.uniform(0.2, 0.8)
     return np.tile(np.linspace(1.2, thinnest, shape[0], dtype=np.float32)[:, None], (1, shape[1]))
 
@@ -361,7 +361,7 @@ def _puffs(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Draw streaks of one slant, or of slants that differ a little: (height, width), 0 to 1."""
+    """Draw streaks of one slant, or of slightly different slants: (height, width), 0 to 1."""
     height, width = shape
     scale = min(shape) / 128
     streaks: np.ndarray = np.zeros(shape, np.float32)
@@ -378,7 +378,7 @@ def _lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _streaked_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Draw dots drawn out by motion, as photo editors make rain: (height, width), 0 to 1."""
+    """Draw dots stretched by motion, as photo editors make rain: (height, width), 0 to 1."""
     dots = (rng.random(shape) < rng.uniform(0.005, 0.04)).astype(np.float32)
     side = max(5, round(rng.uniform(8, 24) * min(shape) / 128) | 1)
     streaks = cv2.filter2D(soft(dots, 0.5), -1, drawn_line_kernel(side, math.pi / 2 + rng.uniform(-0.5, 0.5)))
@@ -398,7 +398,7 @@ def _discs(shape: tuple[int, int], count: int, radii: tuple[float, float], rng: 
 
 
 def ground_glass(image: Image, rng: np.random.Generator) -> Image:
-    """Take every pixel from beside, once or twice, between two slight blurs."""
+    """Replace every pixel by a neighbor, once or twice, between two slight blurs."""
     scale = scale_of(image)
     sigma, reach = rng.uniform(0.4, 1) * scale, max(1, round(rng.uniform(1, 3) * scale))
     pixels = soft(to_float(image), sigma)
@@ -420,4 +420,4 @@ WIDER_ALTERED: dict[str, Callable[[Image, np.random.Generator], Image]] = {
     "gaussian-blur": ground_glass,
     "gamma": darken,
 }
-"""By the transform of the bank that is nearest: as that one it is learned."""
+"""By the nearest transform of the bank, whose class they are learned as."""

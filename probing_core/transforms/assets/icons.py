@@ -1,4 +1,4 @@
-"""Icons as outlines, drawn by code: nothing fetched, and no icon in two splits.
+"""Icons as outlines, drawn by code: nothing is downloaded, and no icon is in two splits.
 
 An icon is a tuple of closed contours, each (n, 2) ``float64`` in -1..1 with y pointing down. A point is inside
 when it is inside an odd number of contours, so a contour within another is a hole.
@@ -20,7 +20,7 @@ def ellipse(x: float = 0, y: float = 0, rx: float = 1, ry: float | None = None) 
 
 
 def star(points: int, inner: float) -> np.ndarray:
-    """Draw a star of ``points`` rays; its notches lie at ``inner`` of the radius."""
+    """Draw a star of ``points`` rays, whose notches are at ``inner`` of the radius."""
     radius = np.where(np.arange(2 * points) % 2 == 0, 1.0, inner)
     t = np.pi * np.arange(2 * points) / points - np.pi / 2
     return np.stack([radius * np.cos(t), radius * np.sin(t)], axis=1)
@@ -36,7 +36,7 @@ def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
 
 
 def cross(arm: float) -> np.ndarray:
-    """Draw an upright cross whose arms are ``arm`` wide on either side."""
+    """Draw an upright cross whose arms extend ``arm`` to either side."""
     quarter = np.array([(arm, -1), (arm, -arm), (1, -arm)])
     turn = np.array([(0, 1), (-1, 0)])
     return np.concatenate([quarter @ np.linalg.matrix_power(turn, n) for n in range(4)])

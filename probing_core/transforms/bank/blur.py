@@ -46,7 +46,7 @@ def disc_kernel(radius: float) -> np.ndarray:
 
 
 NARROWEST_SIGMA, NARROWEST_RADIUS = 0.25, 0.5
-"""A Gaussian or a disc as narrow as this lies within one pixel and blurs nothing."""
+"""Narrower Gaussians or discs are within one pixel and blur nothing."""
 
 # fmt: off
 TRANSFORMS = (

@@ -1,4 +1,4 @@
-"""Codec: what storing a picture in fewer bits does to it."""
+"""Codec: effects of storing a picture in fewer bits."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import VALUES, lookup, scale_of
 
 SAMPLING = {"4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444}
-"""How finely JPEG stores chroma beside luma."""
+"""Resolution at which JPEG stores chroma, relative to luma."""
 
 
 def jpeg(image: Image, quality: float, rng: np.random.Generator) -> Image:
-    # The subsampling is fixed: encoders choose it by quality, and that would be a second effect.
+    # The subsampling is fixed: encoders choose it by quality, which would be a second effect.
     return store_as_jpeg(image, round(quality), "4:2:0")
 
 
 def store_as_jpeg(image: Image, quality: int, chroma: str) -> Image:
-    """Return ``image`` as it is read back from JPEG; ``chroma`` is one of `SAMPLING`."""
+    """Return ``image`` after storing it as JPEG; ``chroma`` is one of `SAMPLING`."""
     options = (cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLING[chroma])
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     stored = cv2.imdecode(data, cv2.IMREAD_COLOR)
@@ -32,17 +32,16 @@ def pixelate(image: Image, factor: float, rng: np.random.Generator) -> Image:
     block = factor * scale_of(image)
     small = max(1, round(width / block)), max(1, round(height / block))
     blocks = _averages(image, small)
-    # Columns by OpenCV, rows by copying them whole: half the time of both by OpenCV.
+    # Columns by OpenCV, rows by copying: half the time of both by OpenCV.
     stripes = cv2.resize(blocks, (width, small[1]), interpolation=cv2.INTER_NEAREST)
     return stripes.take(np.arange(height) * small[1] // height, axis=0)
 
 
 def _averages(image: Image, size: tuple[int, int]) -> Image:
-    """Average ``image`` over areas, (width, height) of them."""
     (height, width), (columns, rows) = image.shape[:2], size
     if width < columns or height < rows or width % columns == height % rows == 0:
         return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    # Where areas cut pixels, OpenCV takes three quarters of the time for floats, and gives the same numbers.
+    # Where areas cut pixels, OpenCV takes a quarter less time for floats, and gives the same numbers.
     return cv2.convertScaleAbs(cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA))
 
 

@@ -1,4 +1,4 @@
-"""Color: what hue and saturation are, with lightness left alone."""
+"""Color: changes of hue and saturation that keep the lightness."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, blend, gray_of
 
 SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
-"""RGB -> sepia, the matrix in common use (W3C Filter Effects 1 writes it with the same digits)."""
+"""RGB -> sepia, the usual matrix (W3C Filter Effects 1 has the same digits)."""
 
 
 def desaturate(image: Image, amount: float, rng: np.random.Generator) -> Image:

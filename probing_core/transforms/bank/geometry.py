@@ -15,7 +15,7 @@ SWIRL_SHRINK = 0.975
 magnification its views would be sharper than identity's. Found by the shortcut audit at the weakest strength."""
 
 FAINT_SWIRL = 1.0
-"""Radians, the weakest documented, below which there is less to compress, down to nothing at 0."""
+"""Radians of the weakest documented strength, below which there is less to compress, down to nothing at 0."""
 
 
 def rotate(shape: tuple[int, int], degrees: float, rng: np.random.Generator) -> Coordinates:
@@ -52,7 +52,7 @@ def _turned(coordinates: Coordinates, angle: np.ndarray | np.float32) -> Coordin
 
 
 def _level(x: np.ndarray, y: np.ndarray) -> Coordinates:
-    """Magnify the map as a whole so that its mean squared scale is one: as sharp, on the whole, as no map."""
+    """Magnify the map as a whole so that its mean squared scale is one: on average as sharp as no map."""
     squares = [float(np.mean(np.square(np.diff(values, axis=axis)))) for values in (x, y) for axis in (0, 1)]
     scale = np.float32(math.sqrt(sum(squares) / 2))
     return x / scale, y / scale

@@ -53,7 +53,7 @@ def add_icons(image: Image, size: float, rng: np.random.Generator, split: str = 
         contours = icons(split)[rng.integers(len(icons(split)))]
         fill = random_color(rng)
         edge = max(1, round(side / 20))
-        # 16 steps a pixel, so that a small icon keeps its shape.
+        # 16 steps per pixel, so that a small icon keeps its shape.
         corners = [np.rint(((c + 1) / 2 * (side - 2 * edge - 1) + edge) * 16).astype(np.int32) for c in contours]
         drawn = np.full((side, side, 3), contrasting(fill), np.uint8)
         cv2.fillPoly(drawn, corners, fill, cv2.LINE_AA, 4)
@@ -74,7 +74,6 @@ def border(image: Image, width: float, rng: np.random.Generator) -> Image:
 
 
 def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
-    """Draw black, white or a strong color."""
     kind = rng.integers(6)
     if kind < 2:
         return ((0, 0, 0), (255, 255, 255))[kind]
@@ -83,12 +82,12 @@ def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
 
 
 def contrasting(color: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return black or white, whichever sets off ``color``: such an outline shows on any ground."""
+    """Return black or white, whichever contrasts with ``color``: such an outline is visible on any background."""
     return (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
 
 
 def pasted(image: Image, drawn: Image, alpha: np.ndarray, rng: np.random.Generator) -> Image:
-    """Paste ``drawn`` (h, w, 3) over ``image``, opaque by ``alpha`` (h, w), at a random place, cut to fit."""
+    """Paste ``drawn`` (h, w, 3) over ``image`` with opacity ``alpha`` (h, w), at a random place, cut to fit."""
     height, width = min(alpha.shape[0], image.shape[0]), min(alpha.shape[1], image.shape[1])
     top = rng.integers(image.shape[0] - height + 1)
     left = rng.integers(image.shape[1] - width + 1)

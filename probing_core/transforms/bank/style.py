@@ -44,7 +44,7 @@ PAINTING = 1
 
 
 def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool = False) -> Transform:
-    """Make a transform that paints in the style of a picture, or of what a function makes when it is first needed."""
+    """Return a transform that paints in the style of a picture, or of what a function makes when it is first needed."""
 
     @cache
     def vector() -> np.ndarray:
@@ -106,4 +106,4 @@ FAR = (
     ),
     CONTROL,
 )
-"""The far-unseen tier, reported apart."""
+"""The far-unseen tier, reported separately."""

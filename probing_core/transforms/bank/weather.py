@@ -1,4 +1,4 @@
-"""Weather: fog, rain and snow in front of the scene, our own, after the cited sources."""
+"""Weather: fog, rain and snow in front of the scene, implemented here after the cited sources."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import scale_of, to_bytes
 
 FOG_DECAY = 2.0
-"""The decay of the plasma of fog."""
 
 FOG_SIDE = 256
 
 RAINY, SNOWY = 60, 80
-"""Streaks and flakes from which on the scene is as dull, and as pale, as it becomes; with fewer it is less so."""
+"""Numbers of streaks and flakes from which on the scene is darkened, or bleached, fully; with fewer it is less so."""
 
 
 def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float = FOG_DECAY) -> Image:
@@ -31,7 +30,7 @@ def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float =
 def plasma(side: int, rng: np.random.Generator, decay: float = FOG_DECAY) -> np.ndarray:
     """Draw a cloud (side, side) ``float32`` in 0..1 by the diamond-square algorithm; ``side`` is a power of two.
 
-    ``decay`` is by how much the disturbance shrinks at every halving of the step.
+    ``decay`` is the factor by which the disturbance shrinks at every halving of the step.
 
     Fournier, Fussell & Carpenter 1982, on a torus.
     """
@@ -76,7 +75,7 @@ def rain(image: Image, amount: float, rng: np.random.Generator) -> Image:
 def snow(image: Image, amount: float, rng: np.random.Generator) -> Image:
     height, width = image.shape[:2]
     scale = scale_of(image)
-    # Drawn at twice the size, so that small flakes come out round.
+    # Drawn at twice the size, so that small flakes are round.
     flakes = np.zeros((2 * height, 2 * width), np.uint8)
     count = round(amount * height * width / scale**2 / 16384)
     places = rng.uniform((0, 0), (2 * width, 2 * height), (count, 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pandas as pd
@@ -10,6 +11,8 @@ import pytest
 from dashboard.data import cache
 from probing_core.api.trust import noticed
 from probing_core.results import Run
+from probing_core.results.explorer import explorer_data
+from probing_core.results.explorer.data import default_models
 from probing_core.run import layout
 from probing_core.run.store import Store
 from tests.api.test_trust import made
@@ -37,6 +40,36 @@ def test_the_parts_of_the_page_open_one_by_one(open_app, made_run, tmp_path):
     left_out = run.images.loc[~run.images["used"], "why_not"]
     assert counts.to_dict() == left_out.value_counts().to_dict()
     assert f"{len(left_out):,} images are left out" in texts(app)
+
+
+def test_counts_of_photographs_images_and_samples_are_reconciled_in_a_sentence(open_app):
+    run = Run.open(REFERENCE)
+    words = texts(open_app("Methods and data", run=REFERENCE, show_photographs="True")).replace("\\", "")
+    found = re.search(
+        r"([\d,]+) images \(squares cut from ([\d,]+) photographs\) .* untouched and once under each of (\d+) "
+        r"transformations, in (\d+) repetitions, and those of the test split under each of (\d+) far styles: ([\d,]+) "
+        r"samples\. Explore shows those of the ([\d,]+) images of the test split",
+        words,
+    )
+    assert found, words
+    images, photographs, learned, times, far, samples, tested = (int(n.replace(",", "")) for n in found.groups())
+    assert photographs == run.images["base_id"].nunique()
+    assert samples == run.sample_count == images * (2 + learned) * times + tested * far
+    data = explorer_data(run, default_models(run, 2))
+    assert (len(data.images), data.tested) == (tested, tested * (1 + learned) * len(data.repetitions))
+
+
+def test_what_was_recorded_of_a_model_is_a_table(open_app):
+    run = Run.open(REFERENCE)
+    address = {"show_models": "True", "show_recipes": "True", "recorded_of": "zoo/clip"}
+    app = open_app("Methods and data", run=REFERENCE, **address)
+    assert not app.exception
+    (table,) = (t.value for t in app.dataframe if list(t.value) == ["entry", "value"])
+    recipe = run.models.set_index("name").loc["zoo/clip", "recipe"]
+    entries = dict(zip(table["entry"], table["value"], strict=True))
+    assert entries["weights"] == recipe["weights"]
+    assert entries["preprocessing, crop"] == str(recipe["preprocessing"]["crop"])
+    assert not table["value"].str.contains("{", regex=False).any()
 
 
 def test_how_far_to_trust_the_answers_is_what_the_tables_say(open_app, made_run, tmp_path, monkeypatch):

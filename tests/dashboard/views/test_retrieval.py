@@ -14,6 +14,7 @@ from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.compute.live import PictureCrops
 from probing_core.measures.notation import model_title
+from probing_core.measures.seeds import with_place
 from probing_core.results import Run, nearest, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store
@@ -50,7 +51,13 @@ def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share)
     app = open_app("Retrieval", run=studied_run, part="duplicates", unrelated=share)
     shown = next(t.value for t in app.dataframe if "survives" in t.value)
     expected = retrieval.survivors(Run.open(studied_run), "raw", float(share))
+    expected = expected[expected["model"].isin(with_place(expected["model"]))]
     assert shown["model"].tolist() == expected["model"].tolist()
+    for column in ("survives", "lost"):
+        assert shown[f"{column}-count"].tolist() == [len(each.split(", ")) if each else 0 for each in expected[column]]
+    first = expected.iloc[0]
+    words = texts(app)
+    assert f"a copy **survives** {', '.join(map(named, first['survives'].split(', ')))}" in words
     np.testing.assert_allclose(shown["threshold"], expected["threshold"])
     np.testing.assert_allclose(shown["kept"], 100 * expected["kept"])
 

@@ -9,7 +9,7 @@ from dashboard.data.previews import FAINTER, STEPS
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run
-from tests.dashboard.app_reading import address, first_answers, unescaped
+from tests.dashboard.app_reading import address, first_answers, label, unescaped
 from tests.dashboard.conftest import REFERENCE
 
 SLIDER = "probing_strength"
@@ -38,6 +38,21 @@ def test_the_models_answer_at_once_for_the_chosen_strength(open_app):
     assert not app.exception
     (table,) = first_answers(app)
     assert re.match(r"\d+ % ", table[model_title("baseline/pixels")][0])
+
+
+def test_it_begins_with_the_models_of_the_maps_above_and_follows_when_others_are_chosen(open_app, made_run):
+    models = list(Run.open(made_run).models["name"])
+    first, second, third = (name for name in models if name.startswith(("zoo/", "timm:", "baseline/pixels")))
+    maps = json.dumps({"a": third, "b": first})
+    app = open_app("Explore", part="strength", transform="fog", selection=maps)
+    assert label(app, "multiselect", "Models").value == [third, first]
+    label(app, "multiselect", "Models").set_value([second]).run()
+    assert label(app, "multiselect", "Models").value == [second], "the visitor's own choice stays"
+    shared = {name.replace("-", "_"): address(app, name) for name in ("models", "models-of-maps", "selection")}
+    assert label(open_app("Explore", part="strength", **shared), "multiselect", "Models").value == [second]
+    shared["selection"] = json.dumps({"a": second, "b": third})
+    changed = open_app("Explore", part="strength", **shared)
+    assert label(changed, "multiselect", "Models").value == [second, third]
 
 
 def test_the_sentence_names_who_sees_it_first(open_app):
