@@ -48,8 +48,8 @@ def show(run: Run) -> None:
 
 
 def _begin_with(models: list[str]) -> None:
-    """Select the ``models`` of the explorer's maps, once and whenever others are chosen there."""
-    asked_for = state.stored_choice(SELECTION) or not state.stored_choice("models")
+    """Select the ``models`` of the explorer's maps, whenever others are chosen there, and where none is selected."""
+    asked_for = state.stored_choice(SELECTION) or not (state.stored_choice("models") or state.stored_choice("model"))
     if asked_for and state.stored_choices(FROM_MAPS, models) != models:
         state.choose("models", models)
     state.publish(FROM_MAPS, models)
