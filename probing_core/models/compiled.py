@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -53,6 +54,8 @@ FLOAT32 = "DisablePrecisionConversion"
 _COMPILING = Lock()
 """Conversion temporarily changes a function of Python."""
 
+_for_one_caller = ContextVar("for_one_caller", default=False)
+
 
 class NotCompiled(Exception):
     """Reason why a network is not compiled, in words."""
@@ -64,6 +67,20 @@ def installed_version() -> str:
         return version("openvino")
     except PackageNotFoundError:
         return ""
+
+
+@contextmanager
+def for_one_caller() -> Iterator[None]:
+    """Compile networks in this thread for few pictures at a time while the context lasts: all cores share one pass.
+
+    Else each core has its own, which embeds many pictures faster; for each, OpenVINO keeps a copy of the graph and its
+    buffers, which together take more memory than the weights of a small network.
+    """
+    token = _for_one_caller.set(True)
+    try:
+        yield
+    finally:
+        _for_one_caller.reset(token)
 
 
 class CompiledReadout:
@@ -120,7 +137,7 @@ def compile_readout(
         batch: two pictures (2, 3, H, W), channels last in memory.
         expected: outputs of ``read`` for them in PyTorch and float32, which the compiled network must reproduce.
         exact: names of modules that are computed in float32 whatever the precision.
-        threads: number of simultaneous passes, each on one core.
+        threads: number of simultaneous passes, each on one core; in `for_one_caller`, cores of the only pass.
 
     Raises:
         NotCompiled: OpenVINO is missing or fails, or its results differ from PyTorch's.
@@ -136,7 +153,7 @@ def compile_readout(
             _compare(CompiledReadout(full, 1)(batch), expected, "float32")
             model = _with_exact_modules(core, model) if exact else model
         compiled = core.compile_model(model, "CPU", settings)
-    readout = CompiledReadout(compiled, AHEAD * threads)
+    readout = CompiledReadout(compiled, AHEAD * settings["NUM_STREAMS"])
     _compare(readout(batch), expected, precision)
     return readout
 
@@ -178,7 +195,7 @@ def _settings(precision: str, threads: int) -> dict[str, Any]:
     return {
         **({"CACHE_DIR": str(cache)} if cache else {}),
         "INFERENCE_PRECISION_HINT": HINTS[precision],
-        "NUM_STREAMS": threads,
+        "NUM_STREAMS": 1 if _for_one_caller.get() else threads,
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,  # several networks and the pages share the cores
     }

@@ -15,6 +15,7 @@ from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.errors import BadRun
 from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder
+from probing_core.models.compiled import for_one_caller
 from probing_core.probes.base import LinearProbe
 from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
 from probing_core.run.manifest import short_checksum
@@ -108,7 +109,8 @@ class LoadedModels:
                 self._loaded.move_to_end(request)
                 return self._loaded[request]
         self._make_room()
-        embedder = load_embedder(request, device=self._device, precision=self._precision)
+        with for_one_caller():  # each model has a lock
+            embedder = load_embedder(request, device=self._device, precision=self._precision)
         meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[name]))
         if meant:
             embedder.close()

@@ -15,6 +15,7 @@ from probing_core.models import compiled
 from probing_core.models.base import Preprocessing
 from probing_core.models.compiled import BATCH, NotCompiled
 from probing_core.models.network import Network, NetworkEmbedder, _report_missing
+from probing_core.models.processor import AHEAD
 from tests.models.made import assert_alike, pictures
 
 SMALL = Preprocessing((32, 32), "squash", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -91,6 +92,25 @@ def test_a_pass_takes_as_many_pictures_as_asked(size):
     embedder.run_in_pytorch()
     assert_alike(mine, embedder.embed(images))
     assert_alike(at_once, mine)
+
+
+def test_a_network_for_one_caller_is_held_once_and_gives_the_same_bytes():
+    def held_and_embedded() -> tuple[int, int, np.ndarray]:
+        net = small_net()
+        network = Network(module=net, embed=net, pooling="own")
+        embedder = NetworkEmbedder("mine/net", network, SMALL, {}, "cpu", "float32", threads=2)
+        free = embedder._forward._own._free
+        requests, request = free.qsize(), free.get()
+        free.put(request)
+        streams = request.get_compiled_model().get_property("NUM_STREAMS")
+        return requests, streams, embedder.embed(pictures() * 4)
+
+    usual = held_and_embedded()
+    with compiled.for_one_caller():
+        alone = held_and_embedded()
+    assert (usual[0], alone[:2]) == (2 * AHEAD, (AHEAD, 1))
+    assert np.array_equal(usual[2], alone[2])
+    assert held_and_embedded()[0] == usual[0]
 
 
 def test_threads_share_one_compiled_network():
