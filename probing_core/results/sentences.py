@@ -281,7 +281,8 @@ ORIGIN = (
 PROTOCOL = (
     "Every image is cut from a source larger than the view through one warp, for every class alike, so that neither "
     "resampling nor borders distinguish the classes.",
-    "Each image appears once in every class, with a random strength from the transformation's documented range; the "
+    "In each repetition an image appears once in every class, and untouched a second time, cut anew, with which the "
+    "first is compared. Strengths are random, from the transformation's documented range; the "
     "draw depends on the seed, the image and the transformation alone, and is the same for every model.",
     "Every model embeds the same pictures with its checkpoint's own preprocessing.",
     "All versions of a photograph are on one side of every split, and nothing is chosen on the pictures that are "

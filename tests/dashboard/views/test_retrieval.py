@@ -86,7 +86,7 @@ def test_the_shipped_run_searches_its_untouched_photographs(open_app):
     tested = len(retrieval.gallery(Run.open(REFERENCE)))
     assert tested > 300
     assert len(label(app, "selectbox", "Photograph of the run").options) == tested
-    assert f": {tested} of its photographs, untouched, are embedded when" in texts(app)
+    assert f"{tested} untouched photographs of the run are embedded here" in texts(app)
     assert f"of {tested:,}" in texts(app) or "The original is the nearest" in texts(app)
 
 
@@ -162,7 +162,7 @@ def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, st
     assert not app.exception
     assert "This run ships no embeddings" not in texts(app)
     assert (
-        f"{model_title(PIXELS)}: {len(retrieval.gallery(run)):,} of its photographs, untouched, are embedded"
+        f"{model_title(PIXELS)}. When a model is first asked, {len(retrieval.gallery(run)):,} untouched photographs"
         in texts(app)
     )
     assert f"Pictures 1 to {min(8, len(retrieval.gallery(run)))}" in texts(app)

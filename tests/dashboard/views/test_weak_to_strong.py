@@ -19,10 +19,10 @@ def slider_of(app) -> dict:
     return next(json.loads(c.proto.json) for c in app.get("bidi_component") if c.proto.component_name == SLIDER)
 
 
-def test_the_page_begins_with_the_untouched_picture_and_another_page_in_the_middle(open_app):
+def test_every_page_begins_in_the_middle_of_what_probes_learn_from(open_app):
     app = open_app("Explore", part="strength", transform="fog", models="baseline/pixels")
     sent = slider_of(app)
-    assert sent["index"] == 0
+    assert sent["index"] == len(FAINTER) + STEPS // 2
     assert sent["labels"][0].split()[1] == "0"
     assert sent["begins_untouched"]
     assert "strength" not in app.query_params, "nobody has chosen it"
