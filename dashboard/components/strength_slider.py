@@ -133,7 +133,7 @@ def strength_title(transform: Transform) -> str:
 def _legend(faint: int, learned: int) -> str:
     """Return what the shade below the slider says; a step has the same length everywhere, and not the same strength."""
     words = f"Shaded: what probes learn from, in {learned} steps."
-    return f"{words} Before it, {faint} coarser steps from no change on." if faint else words
+    return f"{words} Before it, {faint} steps of another size, from no change on." if faint else words
 
 
 def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:

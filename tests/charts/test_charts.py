@@ -279,6 +279,8 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     assert [(s.x0, s.x1) for s in shaded.layout.shapes if s.type == "rect"] == [(1.0, 2.0)]
     assert not [s for s in plain.layout.shapes if s.type == "rect"]
     assert (plain.layout.xaxis.range[0] < 1, plain.layout.xaxis.range[1] > 2) == (True, True)
+    assert plain.layout.xaxis.range[1] < 2.1, "it ends where the range ends, and names are behind it"
+    assert plain.layout.xaxis.domain[1] < 0.8
     falling = drawn.strength_chart(curve, "probability", THEMES[0], "p", replace(axis, falling=True))
     first, last = falling.layout.xaxis.range
     assert (first > 2, last < 1) == (True, True), "stronger is to the right, whichever number that is"

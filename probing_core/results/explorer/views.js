@@ -86,8 +86,8 @@ class Matrix {
     const { app } = this, { theme, data, counting, state } = app, { counts, total } = counting, { what } = state;
     // Before cells are measured: it takes their room.
     this.caption.textContent = state.by === EITHER
-      ? `Points, written from 10 on: percent of a row by B less that by A. Empty: rows of fewer than ${FEW} pictures (n).`
-      : `Percent of a row, written from 10 on; bold, in rows of fewer than ${FEW} pictures (n): how many pictures.`;
+      ? `Percent of a row by B less A, written from 10 on. Empty: rows of fewer than ${FEW} pictures (n).`
+      : `Percent of a row, written from 10 on. Bold: number of pictures, in rows of fewer than ${FEW} (n).`;
     if (this.grid.scrollWidth > this.grid.clientWidth + 1) this.caption.prepend("Scroll sideways for all columns. ");
     const k = data.classes.length, [cw, ch] = this.cell, ctx = context(this.canvas);
     const inRows = counting.flags(what?.rows ?? []), inColumns = counting.flags(what?.columns ?? []);
@@ -155,7 +155,7 @@ class Matrix {
     Object.assign(ctx, { textAlign: "center", textBaseline: "middle" });
     const text = differs && (shown < 0 || cw >= 13) ? signed(shown, 0) : String(shown);
     const size = clamp(Math.min(cw * 0.9, ch * 0.72), 8.8, 11.5);
-    const write = (pixels) => (ctx.font = `${few ? 700 : dim ? 400 : 600} ${pixels}px ${theme.font}`);
+    const write = (pixels) => (ctx.font = `${few ? 700 : 600} ${pixels}px ${theme.font}`);
     write(size);
     const needed = ctx.measureText(text).width;
     if (needed > width - 1) write((size * (width - 1)) / needed); // three signs in a narrow cell
@@ -257,7 +257,7 @@ class Curves {
       const middle = (ends[0] + ends[1]) / 2, upper = ends[0] <= ends[1] ? 0 : 1;
       [ends[upper], ends[1 - upper]] = [middle - 5.5, middle + 5.5];
     }
-    this.title.textContent = `${columns.length ? `Taken for ${app.nameOf(columns)}` : "Right"}, weak to strong`;
+    this.title.textContent = `${columns.length ? `Taken for ${app.nameOf(columns)}` : "Right"}, by strength`;
     const share = (slot, bin) => percent(counts.curve[slot + 1][bin], counts.curve[0][bin]);
     const words = [0, 1].map((slot) => `${"AB"[slot]} ${share(slot, 0)} weakest, ${share(slot, BINS - 1)} strongest`);
     this.plot.setAttribute("viewBox", `0 0 ${size.join(" ")}`);
@@ -271,7 +271,7 @@ class Curves {
         text(left - 5, y(at) + 4, "end", label),
       ]),
       text(left, size[1] - 3, "start", "weak"), text(left + width, size[1] - 3, "end", "strong"),
-      size[0] >= 220 && text(left + width / 2, size[1] - 3, "middle", "drag to choose"),
+      size[0] >= 190 && text(left + width / 2, size[1] - 3, "middle", "drag to choose"),
       narrowed && [0, 1].map((slot) => line(total.curve, slot, "thin").nodes),
       counts.curve[0].some(Boolean) && lines.map(({ nodes }, slot) => [nodes,
         el(`text.px-end.px-text-${"ab"[slot]}`, { x: left + width + 5, y: ends[slot] + 4 }, "AB"[slot])]),

@@ -180,7 +180,7 @@ class TestInABrowser:
         assert page.evaluate("() => explorer.selection()") == first | {"panel": "list"}
         page.mouse.up()
         for clause in ("{where: {slot: 0, polygon: [-99999, -99999, 99999, -99999, 99999, 99999, -99999, 99999]}}",
-                       "{out: 2}", "{how: [0, 5]}"):  # fmt: skip
+                       "{out: 4}", "{how: [0, 5]}"):  # fmt: skip
             page.goto("about:blank")
             page.goto(written.path.as_uri())
             page.wait_for_selector(".px-chip")
@@ -195,6 +195,46 @@ class TestInABrowser:
         page.locator(".px-matrix .px-row").nth(1).click()  # a row that the visitor chooses is kept
         page.evaluate("() => explorer.set({how: [0, 5]})")
         assert page.evaluate("() => explorer.selection().what.rows.length") == 1
+
+    def test_of_a_cell_pictures_are_mixed_as_in_the_bar_and_what_cannot_be_is_left_out(self, shared, page):
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        page.evaluate("() => explorer.select({what: {rows: explorer.data.classes.map((one) => one.name).slice(1, 9),"
+                      "columns: explorer.data.classes.map((one) => one.name).slice(9), by: 'a'}})")  # fmt: skip
+        names = [
+            name.split("\N{NO-BREAK SPACE}")[0] for name in page.locator(".px-whos button:visible").all_inner_texts()
+        ]
+        assert [("B right" in name, "wrong" in name) for name in names] == [(True, False), (False, True)]
+        assert "of all right" in page.locator(".px-map-a .px-readout").inner_text()
+        assert "of chosen right" in page.locator(".px-map-b .px-readout").inner_text()
+        outcomes = page.evaluate("() => explorer.pictures.ranked(1000).map((i) => explorer.counting.outcome[i])")
+        share = page.evaluate("() => explorer.counting.counts.outcomes[2] / explorer.counting.n")
+        assert 0 < share < 1
+        assert set(outcomes[: max(2, round(1.5 / min(share, 1 - share)))]) == {0, 2}
+
+    def test_the_star_of_a_visitors_picture_is_over_names_and_keeps_them_away(self, shared, page):
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        page.keyboard.press("Escape")
+        assert not page.locator(".px-star:visible").count()
+        page.evaluate("() => explorer.set({reading: 'everything'})")
+        name = page.locator(".px-map-a .px-names button").first.inner_text()
+        place = page.evaluate(
+            "() => { const box = document.querySelector('.px-map-a .px-names button').getBoundingClientRect();"
+            "const plane = document.querySelector('.px-map-a .px-plane').getBoundingClientRect();"
+            "return explorer.maps[0].toMap([box.x + box.width / 2 - plane.x, box.y + box.height / 2 - plane.y]); }"
+        )
+        model = page.evaluate("() => explorer.models[0].name")
+        page.evaluate("([m, at]) => explorer.update({own: {title: 'x', places: {[m]: at}}})", [model, place])
+        star = page.locator(".px-map-a .px-star").bounding_box()
+        assert star["width"] == star["height"] == 24
+        assert not page.locator(".px-map-b .px-star:visible").count()
+        for box in [one.bounding_box() for one in page.locator(".px-map-a .px-names button").all()]:
+            apart = [abs(box[at] + box[size] / 2 - star[at] - star[size] / 2) - (box[size] + 14) / 2
+                     for at, size in (("x", "width"), ("y", "height"))]  # fmt: skip
+            assert max(apart) >= 0, name
 
     def test_of_nothing_no_share_is_shown(self, shared, page):
         _, written, _, _ = shared
