@@ -124,8 +124,9 @@ class PointMap {
     const { app } = this, { counting, shown } = app, { counts, total } = counting;
     this.select.value = this.model.name;
     const ofAll = percent(total.right[this.slot], total.n);
-    // Of a cell, the choice says already whether its model is right.
-    if (app.given(this.slot) !== null) fill(this.readout, el("b", ofAll), " of all right");
+    const outcomes = OUTCOME_ORDER.filter((code) => (app.state.out >> code) & 1).map((code) => (code >> this.slot) & 1);
+    // The choice of a cell or an outcome may say already whether this model is right.
+    if (app.given(this.slot) !== null || new Set(outcomes).size === 1) fill(this.readout, el("b", ofAll), " of all right");
     else if (counts.n === total.n) fill(this.readout, el("b", ofAll), " right");
     else {
       fill(this.readout, el("b", percent(counts.right[this.slot], counts.n)), " of chosen right",

@@ -115,11 +115,11 @@ def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, st
 
 
 def test_an_original_that_is_not_among_the_nearest_is_shown_after_them_with_its_place(open_app):
-    address = {"models": "baseline/handcrafted", "transform": "perspective", "strength": "12"}
+    address = {"models": "baseline/handcrafted", "transform": "pencil-sketch", "strength": "12"}
     app = open_app("Retrieval", run=REFERENCE, part="search", **address)
     place = int(re.search(r"found at place ([\d,]+)", texts(app))[1].replace(",", ""))
     assert place > 5
-    captions = [image.caption for image in app.get("imgs")[-1].proto.imgs]
+    captions = [image.caption for image in app.get("image")[-1].proto.imgs]
     assert len(captions) == 6
     assert captions[-1].startswith(f"original, place {place:,}:")
 
