@@ -311,11 +311,11 @@ class Outcomes {
   }
 }
 
-/** Return `points` in an order whose every beginning has all kinds in about the same shares; each kind keeps its own. */
-function mixed(points, kindOf) {
-  const kinds = new Map();
-  points.forEach((i) => kinds.set(kindOf(i), [...(kinds.get(kindOf(i)) ?? []), i]));
-  const places = [...kinds.values()].flatMap((own) => own.map((i, at) => ({ i, place: (at + 0.5) / own.length })));
+/** Return `points` in an order whose every beginning has about the shares of outcomes of all; each keeps its order. */
+function mixed(points, outcome) {
+  const kinds = OUTCOMES.map(() => []);
+  points.forEach((i) => kinds[outcome[i]].push(i));
+  const places = kinds.flatMap((own) => own.map((i, at) => ({ i, place: (at + 0.5) / own.length })));
   return places.sort((one, other) => one.place - other.place).map(({ i }) => i);
 }
 
@@ -339,7 +339,7 @@ class Pictures {
       if (buckets[510 - a - b].length < MOST_IN_A_BUCKET) buckets[510 - a - b].push(i);
     });
     const images = new Set(), classes = new Set(), found = [], isCell = this.app.state.what?.columns.length;
-    const points = isCell ? mixed(buckets.flat(), (i) => counting.outcome[i]) : buckets.flat();
+    const points = isCell ? mixed(buckets.flat(), counting.outcome) : buckets.flat();
     for (const first of this.app.singleRow() === null ? [true, false] : [false]) {
       for (const i of points) {
         if (found.length === most) return found;
