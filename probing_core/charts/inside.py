@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ from probing_core.measures.notation import in_percent
 MAX_BARS = 6
 """Largest number of lines whose intervals can be distinguished; with more, intervals are in the hover text only."""
 
+
+MOST_TICKS = 12
+"""Most blocks of which each has its number at the axis."""
 
 SHIFT_PLOT = (240, 340)
 """Pixels of what the axes of `shift_chart` show on a phone, across and up."""
@@ -71,6 +75,7 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
                 "textfont": {"size": 11, "color": theme.text},
                 "showlegend": not text,
                 "marker": {"color": color, "symbol": symbol, "size": 11},
+                "cliponaxis": False,  # a mark at 0 is drawn whole
                 "hovertemplate": "%{fullData.name}: shift %{x:.2f}, recognized %{y:.0f} %<extra></extra>",
             }
         )
@@ -92,23 +97,24 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         rows: ``task``, ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high``, ``chance`` (fractions).
     """
     tasks = [task for task in LAYER_TASKS if (rows["task"] == task).any()]
-    shapes, traces = [], []
+    levels, traces = [], []
     for panel, task in enumerate(tasks):
         of_task, axes = rows[rows["task"] == task], axes_of(panel)
         for trace in _accuracy_traces(of_task, "base", "layer", theme):
             traces.append(trace | axes | {"legendgroup": trace["name"], "showlegend": panel == 0})
-        shapes.append(chance_line(float(of_task["chance"].iloc[0]) * 100, theme, axes))
+        levels.append(_level(float(of_task["chance"].iloc[0]), theme, axes))
     figure = paneled_figure(
         theme,
-        [f"{LAYER_TASKS[task]}, by block" for task in tasks],
+        [LAYER_TASKS[task] for task in tasks],
         len(tasks),
         400 + 10 * rows["base"].nunique(),
         (0.08, 0.0),
-        {},
-        {"rangemode": "tozero"},
+        {"title": "block"} | ({"dtick": 1} if rows["layer"].max() <= MOST_TICKS else {}),
+        {"range": PERCENT},
         legend=legend_below(),
-        shapes=shapes,
+        shapes=[line for line, _ in levels],
     )
+    figure["layout"]["annotations"] += [words for _, words in levels]
     figure["data"] = traces
     words = axis_style(theme, "balanced accuracy (%)")["title"]
     figure["layout"]["yaxis"]["title"] = words  # for all panels; shown at the first
@@ -235,7 +241,8 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
         theme,
         450,
         [gaps, dots, diamonds, *legend],
-        {"tickangle": -60},
+        # Every name, even on a phone, where ten pixels are all that one has.
+        {"tickangle": -90, "dtick": 1, "tickfont": {"size": 10, "color": theme.text}},
         {"title": "group recognized (%)", "range": PERCENT},
         legend=legend_below() | {"itemclick": False, "itemdoubleclick": False},
         shapes=[line for line, _ in level],
@@ -248,11 +255,12 @@ def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
     return entry | {"marker": {"size": 10} | marker}
 
 
-def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]:
-    height = 100 * chance
-    words = {"x": 1, "xref": "x domain", "xanchor": "right", "y": height, "yref": "y", "yanchor": "bottom"}
-    words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.warning}}
-    return chance_line(height, theme), words
+def _level(chance: float, theme: Theme, axes: Mapping[str, str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the line of guessing across a panel, by default the first, and its words."""
+    height, line = 100 * chance, chance_line(100 * chance, theme, axes)
+    words = {"x": 1, "xref": line["xref"], "xanchor": "right", "y": height, "yref": line["yref"], "yanchor": "bottom"}
+    words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.text}}
+    return line, words
 
 
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}

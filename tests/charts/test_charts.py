@@ -268,7 +268,7 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     assert list(fine.x) == list(content.x) == [0, 1, 2]
     assert (fine.xaxis, content.xaxis, fine.showlegend, content.showlegend) == ("x", "x2", True, False)
     alone = drawn.layers_chart(layers.assign(task="content"), THEMES[0])
-    assert [note.text for note in alone.layout.annotations] == ["what is shown, by block"]
+    assert [note.text for note in alone.layout.annotations] == ["what is shown", "chance 10 %"]
     shift = pd.DataFrame({"transform": ["t"], "group": ["blur"], "value": [0.2], "value_recall": [0.9]})
     assert list(drawn.shift_chart(shift, THEMES[0]).data[0].y) == [90]
     curve = pd.DataFrame({"model": ["m", "m"], "strength": [1, 2], "probability": [0.1, 0.9]})
