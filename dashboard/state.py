@@ -120,7 +120,8 @@ def propose(name: str, options: Sequence[str], default: Any, label: str) -> None
     if name in _absent():  # back at a page as it was before the choice
         _absent().discard(name)
         _choices().pop(name, None)
-    if st.session_state.get(name) == _proposed().get(name):  # left alone since, while the default may have changed
+    if name not in st.session_state or st.session_state[name] == _proposed().get(name):
+        # The visitor left it alone since, or comes from a page without it; the default may be another one now.
         st.session_state.pop(name, None)
         remember(name, options, default, label)
         st.session_state[name] = st.session_state[name] or default

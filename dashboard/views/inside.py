@@ -138,7 +138,8 @@ def _unseen(run: Run) -> None:
         tables.chart(figure, "members", points, "Share of each transformation's samples whose group is recognized.")
         st.caption(
             "Each transformation is unseen in one of three divisions of the bank. The largest loss first. Dot: seen. "
-            "Diamond: unseen, with its 95\N{NO-BREAK SPACE}% interval. Below the dotted line guessing would do as well."
+            "Diamond: unseen, with its 95\N{NO-BREAK SPACE}% interval. Left of the dotted line guessing would do as "
+            "well."
         )
     left, right = st.columns(2)
     with left:

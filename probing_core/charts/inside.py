@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.charts.dots import ROW
 from probing_core.charts.figure import (
     PERCENT,
     Figure,
@@ -20,6 +21,7 @@ from probing_core.charts.figure import (
     model_label,
     percent,
     percent_bar,
+    upright_line,
 )
 from probing_core.charts.labels import AROUND, place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
@@ -196,17 +198,18 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
 
     Args:
         points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; one row for each rotation.
-        order: transforms from left to right.
+        order: transforms from the top.
         chance: level of guessing, as a fraction; None draws none.
     """
+    order = order[::-1]
     seen = percent(points[~points["unseen"]].groupby("transform")["value"].mean().reindex(order))
     unseen = points[points["unseen"]].drop_duplicates("transform").set_index("transform").reindex(order)
     names = [escape(t) for t in order]
     colors = [theme.group(str(g)) for g in unseen["group"]]
     gaps = {
         "type": "scatter",
-        "x": [n for name in names for n in (name, name, name)],
-        "y": [v for pair in zip(seen, percent(unseen["value"]), strict=True) for v in (*pair, None)],
+        "y": [n for name in names for n in (name, name, name)],
+        "x": [v for pair in zip(seen, percent(unseen["value"]), strict=True) for v in (*pair, None)],
         "mode": "lines",
         "line": {"color": theme.muted, "width": 4},
         "opacity": 0.5,
@@ -215,38 +218,36 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
     }
     dots = {
         "type": "scatter",
-        "x": names,
-        "y": seen,
+        "x": seen,
+        "y": names,
         "name": "seen",
         "mode": "markers",
         "marker": {"color": colors, "size": 10},
         "showlegend": False,
-        "hovertemplate": "%{x}, seen: %{y:.0f} %<extra></extra>",
+        "hovertemplate": "%{y}, seen: %{x:.0f} %<extra></extra>",
     }
     diamonds = {
         "type": "scatter",
-        "x": names,
-        "y": percent(unseen["value"]),
+        "x": percent(unseen["value"]),
+        "y": names,
         "name": "unseen",
         "mode": "markers",
         "marker": {"color": colors, "size": 10, "symbol": "diamond-open", "line": {"width": 2}},
-        "error_y": percent_bar(unseen, theme.muted, thickness=1),
-        "hovertemplate": "%{x}, unseen: %{y:.0f} %<extra></extra>",
+        "error_x": percent_bar(unseen, theme.muted, thickness=1),
+        "hovertemplate": "%{y}, unseen: %{x:.0f} %<extra></extra>",
         "showlegend": False,
     }
     unseen_sign = {"color": theme.text, "symbol": "diamond-open", "line": {"width": 2}}
     legend = [_key("seen", {"color": theme.text}), _key("unseen", unseen_sign)]
-    level = [] if chance is None else [_level(chance, theme)]
+    level = [] if chance is None else [100 * chance]
     return base_figure(
         theme,
-        450,
+        150 + ROW * len(order),
         [gaps, dots, diamonds, *legend],
-        # Every name, even on a phone, where ten pixels are all that one has.
-        {"tickangle": -90, "dtick": 1, "tickfont": {"size": 10, "color": theme.text}},
-        {"title": "group recognized (%)", "range": PERCENT},
+        {"title": "group recognized (%)" + ("; dotted: chance" if level else ""), "range": PERCENT},
+        {"dtick": 1, "range": [-0.6, len(order) - 0.4]},
         legend=legend_below() | {"itemclick": False, "itemdoubleclick": False},
-        shapes=[line for line, _ in level],
-        annotations=[words for _, words in level],
+        shapes=[upright_line(at, theme.text) for at in level],
     )
 
 
@@ -256,7 +257,7 @@ def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
 
 
 def _level(chance: float, theme: Theme, axes: Mapping[str, str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the line of guessing across a panel, by default the first, and its words."""
+    """Return the line of guessing across a panel, and its words."""
     height, line = 100 * chance, chance_line(100 * chance, theme, axes)
     words = {"x": 1, "xref": line["xref"], "xanchor": "right", "y": height, "yref": line["yref"], "yanchor": "bottom"}
     words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.text}}

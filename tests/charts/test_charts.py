@@ -257,10 +257,10 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     )  # fmt: skip
     members = drawn.members_chart(points, ["t", "u"], THEMES[0], 0.25)
     _, seen, unseen, *keys = members.data
-    assert (list(seen.y), list(unseen.y)) == ([80, 70], [50, 40])
+    assert (list(seen.y), list(seen.x), list(unseen.x)) == (["u", "t"], [70, 80], [40, 50]), "the first on top"
     assert [key.name for key in keys] == ["seen", "unseen"]
     assert keys[0].marker.color not in seen.marker.color
-    assert (members.layout.shapes[0].y0, members.layout.annotations[0].text) == (25, "chance 25 %")
+    assert members.layout.shapes[0].x0 == 25
     assert not drawn.members_chart(points, ["t", "u"], THEMES[0]).layout.shapes
     layers = pd.DataFrame({"base": ["m"] * 3, "layer": [0, 1, 2], "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.1})
     both_tasks = pd.concat([layers.assign(task=task) for task in ("content", "fine")])

@@ -69,6 +69,8 @@ def two_pages() -> None:
     from dashboard import state
 
     state.adopt_address()
+    if st.toggle("neither", key="neither"):
+        return
     options = ["fog", "rain"] if st.toggle("second", key="second") else ["snow", "fog", "hail"]
     state.propose("model", options, options[0], "One")
     value = st.selectbox("One", options, key="model")
@@ -79,6 +81,8 @@ def two_pages() -> None:
 def test_what_a_page_begins_with_is_no_choice_and_a_choice_stays_where_a_page_lacks_it():
     app = AppTest.from_function(two_pages).run()
     assert (app.selectbox(key="model").value, app.session_state["chosen"]) == ("snow", False)
+    app.toggle(key="neither").set_value(True).run()
+    app.toggle(key="neither").set_value(False).run()
     app.toggle(key="second").set_value(True).run()
     assert (app.selectbox(key="model").value, addressed(app)) == ("fog", {})
     app.toggle(key="second").set_value(False).run()
