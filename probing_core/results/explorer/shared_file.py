@@ -346,16 +346,15 @@ def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
 def _leaderboard(run: Run) -> str:
     # As the page Leaderboard has it: encoders are compared with the best encoder, baselines with none.
     board = leaderboard([run], "fine", "seen", baselines=False)
-    unranked = ", and baselines, which learned nothing from pictures, are not tested"
+    tested = "Encoders are compared with the best of them, baselines, which learned nothing from pictures, with none."
     if board.empty:
-        board, unranked = leaderboard([run], "fine", "seen"), ""
+        board, tested = leaderboard([run], "fine", "seen"), "Baselines are compared with the best of them."
     if board.empty:
         return ""
     every = in_order(scores_of(run, "fine", "seen"))
     every = every[has_place(every)]
     titles = model_titles(every["model"])
     baseline, against = is_baseline(every["model"]), standings(every, board)
-    unranked = unranked if baseline.any() else ""
     zoo = f" {ABOUT_ZOO}" if every["model"].str.startswith("zoo/").any() else ""
     rows = "".join(
         _board_row(row, titles[str(row.model)], words, pale)
@@ -366,8 +365,7 @@ def _leaderboard(run: Run) -> str:
         '<p class="quiet">Share of altered and untouched test pictures whose transformation a linear probe (a small '
         "classifier that reads nothing but the embedding) names right "
         f"(balanced accuracy), with 95{NBSP}% interval by photograph; chance is "
-        f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%. Models are compared with the best "
-        f"{'encoder' if not is_baseline(board['model']).all() else 'one'}{unranked}.{smallest_p(board)}{zoo}</p>"
+        f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%. {tested}{smallest_p(board)}{zoo}</p>"
         '<div class="wide" tabindex="0" role="region" aria-label="Leaderboard"><table class="board"><thead><tr>'
         '<th scope="col">model</th><th scope="col" class="n">named right</th>'
         f'<th scope="col" class="n">95{NBSP}% interval</th><th scope="col">0 to 100{NBSP}%</th>'
