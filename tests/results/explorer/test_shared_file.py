@@ -12,9 +12,10 @@ import pytest
 
 from lab.devtools.browser import IN_BROWSER, complaints_of
 from probing_core.errors import UnknownName
-from probing_core.results import Run
+from probing_core.results import Run, leaderboard
 from probing_core.results.explorer import explorer_data, shared_file, write_shared_file
 from probing_core.results.explorer.shared_file import leaving
+from probing_core.results.ranking import standing
 from tests.results.explorer.counting import counts, points, random_selection
 
 MODELS = ["zoo/mae", "timm:tf_efficientnet_lite0", "baseline/pixels"]
@@ -38,6 +39,16 @@ def test_the_licenses_are_said_before_the_file_is_there(shared):
     assert sum(written.licenses.values()) == written.photographs == len(used)
     assert all(f"{count:,} under {name}" in said[0] for name, count in written.licenses.items())
     assert "No photograph" in leaving({}, "they were left out")
+
+
+def test_its_table_says_of_every_model_what_the_leaderboard_says(shared):
+    run, _, text, _ = shared
+    shown = dict(re.findall(r'<tr[^>]*><th scope="row" title="([^"]*)">.*?</td>.*?</svg></td><td>([^<]*)</td>', text))
+    board = leaderboard([run], "fine", "seen", baselines=False)
+    assert set(shown) == set(run.models["name"])
+    assert shown[board["model"].iloc[0]] == "best"
+    assert {shown[row.model] == standing(row) for row in board.iloc[1:].itertuples()} == {True}
+    assert {words for model, words in shown.items() if model.startswith("baseline/")} == {"baseline"}
 
 
 def test_it_loads_nothing_and_runs_its_own_script_alone(shared):
