@@ -34,8 +34,9 @@ def show(run: Run) -> None:
     picture = upload.pick_one()
     left, right = st.columns(2)
     with left:
-        _begin_with(shown_models(run))
-        models = pickers.pick_models(run)
+        on_maps = shown_models(run)
+        _follow_maps(on_maps)
+        models = pickers.pick_models(run, first=on_maps)
     transform = resolve(pickers.pick_transform(run, where=right))
     _sentence(run, transform)
     shown, beside = st.columns(2)
@@ -47,12 +48,11 @@ def show(run: Run) -> None:
     _live(run, picture, transform, step, models, beside)
 
 
-def _begin_with(models: list[str]) -> None:
-    """Select the ``models`` of the explorer's maps, whenever others are chosen there, and where none is selected."""
-    asked_for = state.stored_choice(SELECTION) or not (state.stored_choice("models") or state.stored_choice("model"))
-    if asked_for and state.stored_choices(FROM_MAPS, models) != models:
+def _follow_maps(models: list[str]) -> None:
+    """Select the ``models`` of the explorer's maps, whenever the visitor has chosen others there."""
+    if state.stored_choice(SELECTION) and state.stored_choices(FROM_MAPS, models) != models:
         state.choose("models", models)
-    state.publish(FROM_MAPS, models)
+        state.publish(FROM_MAPS, models)
 
 
 def _sentence(run: Run, transform: Transform) -> None:

@@ -95,7 +95,11 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
 
 
 def pick_models(
-    run: Run, limit: int | None = None, default: int = 2, prefer: Callable[[str], bool] = lambda model: True
+    run: Run,
+    limit: int | None = None,
+    default: int = 2,
+    prefer: Callable[[str], bool] = lambda model: True,
+    first: Sequence[str] = (),
 ) -> list[str]:
     """Return the selected models; at least one, unless the run has none.
 
@@ -104,11 +108,12 @@ def pick_models(
     Args:
         limit: number of models that the page can show.
         default: number of models selected at first, of those that ``prefer`` accepts.
+        first: models that come before the others in that.
     """
     models = list(run.models["name"])
-    known = [m for m in (*state.stored_choices("model", models), *models) if prefer(m)]
-    first = list(dict.fromkeys(known))[:default] or models[:1]
-    state.propose("models", models, first, "Models")
+    known = [m for m in (*state.stored_choices("model", models), *first, *models) if prefer(m)]
+    proposed = list(dict.fromkeys(known))[:default] or models[:1]
+    state.propose("models", models, proposed, "Models")
     most = None if limit is None else max(limit, len(st.session_state["models"]))
     value = st.multiselect(
         "Models", models, key="models", max_selections=most, wrap=True, format_func=model_titles(models).__getitem__
