@@ -113,12 +113,11 @@ def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
     return () if power is None else power.hardly_detected
 
 
-def balanced_accuracies(run: Run) -> tuple[float, float] | None:
-    """Return the lowest and the highest balanced accuracy, altered or not, of the models of ``run`` on pictures that
-    it tested; None where it has no such answers."""
+def balanced_accuracies(run: Run) -> dict[str, float]:
+    """Return the balanced accuracy, altered or not, of each model of ``run`` on pictures that it tested; empty where it
+    has no such answers."""
     measured = cache.trust(run).get(cache.HELD_OUT, {})
-    values = [found.accuracy.value for found, _ in measured.values()]
-    return (min(values), max(values)) if values else None
+    return {model: found.accuracy.value for model, (found, _) in measured.items()}
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
