@@ -98,6 +98,8 @@ def _place_a_model() -> None:
         problem = base.pictures.why_not
     if problem:
         st.error(plain(problem), icon=":material/error:")
+    elif not name:
+        st.caption(":material/edit: Name a model to place it.")
     out = runs_dir() / _folder_of(name)
     there = bool(name) and out.exists()
     if there:

@@ -186,7 +186,7 @@ def _problem(folder: str, clean: str, name: str) -> str:
         return f"There is no folder '{plain(missing[0])}' on this computer."
     if not processes.NAME.fullmatch(name):
         return "Give the scan a name of letters, digits, dots, dashes and underscores."
-    return f"There is a scan '{name}' already; choose another name." if (scans_dir() / name).exists() else ""
+    return f"The scan '{name}' is listed below; a new one needs another name." if (scans_dir() / name).exists() else ""
 
 
 def _path(text: str) -> Path:

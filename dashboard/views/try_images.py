@@ -47,6 +47,9 @@ EXAMPLE = "example"
 
 EXAMPLE_WIDTH = 96
 
+ROW_HEIGHT = 66
+"""Pixels of a row of the table of pictures: from 64 upwards text is wrapped, so that a phone shows a whole answer."""
+
 
 PARTS = {"pictures": "Pictures", "folder": "A folder", "game": "You against the models"}
 
@@ -126,7 +129,7 @@ def _choose_example() -> str:
     chosen = state.stored_choice(EXAMPLE)
     chosen = chosen if chosen in examples.NAMES else ""
     state.check(EXAMPLE, "the example", examples.NAMES, chosen)
-    st.caption("Or an example: packaged photographs as they are and changed by the bank, and a drawn screenshot.")
+    st.caption("Or an example: packaged photographs, untouched and transformed, and a drawn screenshot.")
     with st.container(horizontal=True, key="examples", gap="small"):
         for name in examples.NAMES:
             with st.container(width=EXAMPLE_WIDTH + 8, gap="xsmall", horizontal_alignment="center"):
@@ -203,12 +206,14 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> 
         on_select=lambda: _open_picked(names),
         selection_mode="single-row",
         height="content",
+        row_height=ROW_HEIGHT,
         column_config={
-            "": st.column_config.ImageColumn(width="small"),
+            "": st.column_config.ImageColumn(width=80),
+            "picture": st.column_config.TextColumn(width=100),
             "answer": st.column_config.TextColumn(
-                help=f"By {'the detector' if asked == DETECTOR else model_title(asked)}."
+                width=130, help=f"By {'the detector' if asked == DETECTOR else model_title(asked)}."
             ),
-            answers.AS_ALTERED: st.column_config.TextColumn(help=answers.ABOUT_AS_ALTERED),
+            answers.AS_ALTERED: st.column_config.TextColumn(width=150, help=answers.ABOUT_AS_ALTERED),
         },
     )
     tables.download(table.drop(columns=""), "pictures", "This table as CSV")

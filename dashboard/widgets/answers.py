@@ -150,8 +150,8 @@ def which_to_believe(
     against = _contradicting(decided, rows, accuracies)
     right = [accuracies[row["model"]] for row in rows if row["model"] in accuracies]
     measured = (
-        f" They are right in {in_percent(min(right))} to {in_percent(max(right))} of cases, where guessing is in 50 % "
-        "(Methods and data)."
+        f" They are right in {in_percent(min(right))} to {in_percent(max(right))} of cases; guessing would be right in "
+        "50 % (Methods and data)."
         if right
         else ""
     )
@@ -174,12 +174,22 @@ def _contradicting(decided: Row, rows: Sequence[Row], accuracies: Mapping[str, f
     if decided["answer"] == CANNOT_TELL:
         return ""
     alarms = decided["answer"] in ALARMS
+    rows = _telling(rows, accuracies)
     share = sum(row["answer"] in ALARMS for row in rows) / len(rows)
     if (share < 0.5) if alarms else (share >= 0.5):
         return "most of the models"
     other = (UNTOUCHED, RATHER_UNTOUCHED) if alarms else ALARMS
     best = _most_accurate(rows, accuracies)[:BEST]
     return " and ".join(plain(model_title(row["model"])) for row in best if row["answer"] in other)
+
+
+def _telling(rows: Sequence[Row], accuracies: Mapping[str, float]) -> list[Row]:
+    """Return the rows without those of models that answer the same for altered and untouched pictures, as image hashes
+    do; all where no model tells them apart."""
+    return [row for row in rows if accuracies.get(row["model"], 1.0) > GUESSING] or list(rows)
+
+
+GUESSING = 0.5
 
 
 def _most_accurate(rows: Sequence[Row], accuracies: Mapping[str, float]) -> list[Row]:
@@ -196,6 +206,8 @@ def noticed(rows: Sequence[Row], accuracies: Mapping[str, float] = MappingProxyT
         rows: of the models.
         accuracies: as in `which_to_believe`.
     """
+    asked, rows = rows, _telling(rows, accuracies)
+    left_out = len(asked) - len(rows)
     alarming = [transform_title(row["classes"][0]["class"]) for row in rows if row["answer"] in ALARMS]
     untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in rows)
     torn = sum(row["answer"] == CANNOT_TELL for row in rows)
@@ -205,7 +217,7 @@ def noticed(rows: Sequence[Row], accuracies: Mapping[str, float] = MappingProxyT
     call = "calls" if len(alarming) == 1 else "call"
     counts = (
         f"{len(alarming)} of {len(rows)} models {call} the picture altered{agree}; {untouched} untouched, and {torn} "
-        "cannot tell."
+        "cannot tell." + (f" Not counted: {left_out} that can never tell." if left_out else "")
     )
     if len(rows) == 1 or not (best := _most_accurate(rows, accuracies)[:1]):
         return counts

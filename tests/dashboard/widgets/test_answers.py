@@ -164,3 +164,12 @@ def test_the_answer_of_the_most_accurate_encoder_is_told():
     rows = [row("a", 0.2), row("b", 0.9, named="fog"), row("baseline/x", 0.2)]
     assert noticed(rows, RIGHT).endswith(" b, the most accurate encoder here, answers *rather altered\\: Fog*.")
     assert "most accurate" not in noticed(rows)
+
+
+def test_models_that_can_never_tell_are_not_counted():
+    rows = [row("a", 0.9), row("b", 0.2), row("hash", 0.5)]
+    assert noticed(rows, RIGHT | {"hash": 0.5}).startswith(
+        "1 of 2 models calls the picture altered, Sepia; 1 untouched"
+    )
+    assert "Not counted: 1 that" in noticed(rows, RIGHT | {"hash": 0.5})
+    assert noticed([row("hash", 0.5)], {"hash": 0.5}).startswith("0 of 1 models")
