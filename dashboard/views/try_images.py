@@ -15,7 +15,7 @@ from dashboard.data import cache, examples, neighbors, own_picture, predictions
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
-from dashboard.text import hint, named, plain, with_strength
+from dashboard.text import hint, named, plain, unbroken, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, gallery, messages, pickers, tables, upload
 from dashboard.widgets.asking import Question
@@ -268,7 +268,7 @@ def _card(
         sentence.markdown(answers.noticed(found, accuracies))
         if decided is not None:
             reason = answers.which_to_believe(decided, found, _flat(picture), bool(picture.notes), accuracies)
-            between.markdown(reason)
+            between.markdown(unbroken(reason))
         if details:
             with details:
                 table = predictions.class_table(found)

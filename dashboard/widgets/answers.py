@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data.predictions import Row
-from dashboard.text import plain
+from dashboard.text import plain, unbroken
 from probing_core.charts import Theme
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED, word
@@ -71,7 +71,7 @@ def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: fl
     unsure = row["answer"] == CANNOT_TELL or flat > FLAT
     # Nothing is shown in green: it may be an alteration that the detector misses.
     icon = ":material/edit:" if alarms else ":material/help:" if unsure else ":material/check:"
-    (st.warning if alarms else st.info)(answer(row, hardly_detected, flat, prior), icon=icon)
+    (st.warning if alarms else st.info)(unbroken(answer(row, hardly_detected, flat, prior)), icon=icon)
 
 
 def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: float = PRIOR) -> str:
@@ -148,7 +148,7 @@ def which_to_believe(
         return "The models learned from photographs, too: their answers mean as little."
     alarms = decided["answer"] in ALARMS
     against = _contradicting(decided, rows, accuracies)
-    right = [accuracies[row["model"]] for row in rows if row["model"] in accuracies]
+    right = [accuracies[row["model"]] for row in _telling(rows, accuracies) if row["model"] in accuracies]
     measured = (
         f" They are right in {in_percent(min(right))} to {in_percent(max(right))} of cases; guessing would be right in "
         "50 % (Methods and data)."
