@@ -20,7 +20,7 @@ from dashboard.jobs import processes, scans
 from dashboard.page import fragment
 from dashboard.text import hint, plain, unbroken
 from dashboard.widgets import access, answers, asking, messages, pickers, tables
-from probing_core.api.scan import ABOUT_Q, CHUNKS, TABLE, promise_of, share_as_altered, verdict_in_words
+from probing_core.api.scan import ABOUT_Q, CHUNKS, TABLE, done_in_words, promise_of, share_as_altered, verdict_in_words
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.verdicts import as_altered, group_in_words
 from probing_core.errors import BadConfig, ProbingError, one_line
@@ -51,8 +51,7 @@ SHOWN = ("path", "verdict", "group", "group_probability", "class", "p", "n", "q"
 NAMES = {
     "path": "Picture",
     "verdict": "Verdict",
-    "group": "Group",
-    "class": "Transformation",
+    "class": "What was done",
     "p": answers.AS_ALTERED,
     "q": "False discoveries",
     "flags": "Flags",
@@ -300,10 +299,13 @@ def _results(out: Path) -> None:
             row_height=ROW,  # from 64 px upwards text is wrapped
             placeholder="",  # an unreadable file has no thumbnail
             column_config={
-                "": st.column_config.ImageColumn(width="small"),
+                "": st.column_config.ImageColumn(width=92),
+                NAMES["path"]: st.column_config.TextColumn(width=115),
+                NAMES["verdict"]: st.column_config.TextColumn(width=120),
+                NAMES["class"]: st.column_config.TextColumn(width=125),
                 NAMES["p"]: st.column_config.TextColumn(help=answers.ABOUT_AS_ALTERED),
                 NAMES["q"]: st.column_config.NumberColumn(help=ABOUT_Q, format="%.1f %%"),
-                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width="medium"),
+                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width=260),
             },
         )
         tables.download(table, f"scan-table-{out.name}")
@@ -317,8 +319,7 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(**{name: table[name].fillna("") for name in texts})
     found = {
         "verdict": map(verdict_in_words, table["verdict"], table["flags"]),
-        "group": map(group_in_words, table["group"], table["group_probability"]),
-        "class": map(transform_title, table["class"]),
+        "class": map(done_in_words, table["class"], table["group"], table["group_probability"]),
     }
     shown = table.assign(**{name: list(words) for name, words in found.items()})
     shown = shown.assign(p=list(map(share_as_altered, table["p"], table["n"])))
@@ -326,7 +327,7 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
         shown = shown.assign(q=100 * shown["q"])
     shown["flags"] = shown["error"].where(shown["error"] != "", shown["flags"])  # as on the page of the scan
     empty = [] if (shown["flags"] != "").any() else ["flags"]
-    return shown.drop(columns=["group_probability", "n", "error", *empty]).rename(columns=NAMES)
+    return shown.drop(columns=["group", "group_probability", "n", "error", *empty]).rename(columns=NAMES)
 
 
 def _thumbnails(out: Path, table: pd.DataFrame) -> list[str | None]:

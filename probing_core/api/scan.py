@@ -400,7 +400,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "doubt": PERHAPS_NO_PHOTOGRAPH if _is_doubtful(row["flags"]) else "",
         "kind": "found" if row["verdict"] in ALARMS else "bad" if row["verdict"] == UNREADABLE else "fine",
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
-        "done": _done(row["class"], row["group"], row["group_probability"]) if row["class"] else "",
+        "done": done_in_words(row["class"], row["group"], row["group_probability"]),
         "numbers": [
             (repr(_or(row["p"], 2.0)), share_as_altered(row["p"], row["n"])),
             (repr(_or(row["q"], 2.0)), "" if np.isnan(row["q"]) else in_percent(row["q"], 1)),
@@ -409,8 +409,9 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _done(transform: str, group: str, probability: float) -> str:
-    return f"{group_in_words(group, probability).capitalize()}: {transform_title(transform)}"
+def done_in_words(transform: str, group: str, probability: float) -> str:
+    """Return what was done to a picture, empty where nothing was found: ``Perhaps codec: JPEG``."""
+    return f"{group_in_words(group, probability).capitalize()}: {transform_title(transform)}" if transform else ""
 
 
 def share_as_altered(p: float, n: float) -> str:

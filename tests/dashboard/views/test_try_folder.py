@@ -30,7 +30,9 @@ def holiday(data_folder: Path) -> Path:
     about = {"stage": "scan", "done": 3, "total": 3, "left_s": 0.0, "message": "done", "state": "done"}
     (out / "log" / "progress.json").write_text(json.dumps(about))
     rows = pd.DataFrame([dict.fromkeys(COLUMNS)] * 3).assign(path=["a.png", "b.png", "c.png"], p=[0.5, 0.01, 0.7], n=99)
-    table = pa.Table.from_pandas(rows.assign(verdict=["untouched", "altered", "untouched"]), preserve_index=False)
+    found = {"class": ["", "gaussian-blur", ""], "group": ["", "blur", ""], "group_probability": [None, 0.9, None]}
+    rows = rows.assign(verdict=["untouched", "altered", "untouched"], **found)
+    table = pa.Table.from_pandas(rows, preserve_index=False)
     pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised"}), out / TABLE)
     (out / "index.html").write_text("the page")
     return out
@@ -51,6 +53,7 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "no rate is promised" in unescaped(app)
     assert "False discoveries" not in app.dataframe[0].value  # none without clean pictures
     assert list(app.dataframe[0].value["Picture"]) == ["b.png", "a.png", "c.png"]
+    assert list(app.dataframe[0].value["What was done"]) == ["Blur: Gaussian blur", "", ""]
     assert list(app.dataframe[0].value[AS_ALTERED]) == ["0 of 99 (0.0 %)", "49 of 99 (49.5 %)", "69 of 99 (69.7 %)"]
 
 
