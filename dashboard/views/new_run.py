@@ -107,7 +107,7 @@ def _place_a_model() -> None:
     elif name in set(base.models["name"]):
         st.caption(f":material/info: {in_bold(name)} is in this run already: the Leaderboard shows its place.")
     options = Options(models=(name,), base=base.path)
-    command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)] if name else []
+    command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)] if name and not problem else []
     _start("Place it", out, options, command, not name or there or bool(problem))
 
 
@@ -182,7 +182,7 @@ def _pictures() -> None:
     problem = problem or missing or _problem(name, models) or ("" if corpus else "Say where the pictures are.")
     if problem:
         st.caption(f":material/edit: {plain(problem)}")
-    command = ["run", "--out", _from_here(out), *options.arguments()] if name else []
+    command = ["run", "--out", _from_here(out), *options.arguments()] if not problem else []
     _start("Start", out, options, command, bool(problem))
 
 

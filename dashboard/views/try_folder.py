@@ -299,13 +299,13 @@ def _results(out: Path) -> None:
             row_height=ROW,  # from 64 px upwards text is wrapped
             placeholder="",  # an unreadable file has no thumbnail
             column_config={
-                "": st.column_config.ImageColumn(width=92),
-                NAMES["path"]: st.column_config.TextColumn(width=115),
-                NAMES["verdict"]: st.column_config.TextColumn(width=120),
+                "": st.column_config.ImageColumn(width=80),
+                NAMES["path"]: st.column_config.TextColumn(width=105),
+                NAMES["verdict"]: st.column_config.TextColumn(width=110),
                 NAMES["class"]: st.column_config.TextColumn(width=125),
                 NAMES["p"]: st.column_config.TextColumn(help=answers.ABOUT_AS_ALTERED),
                 NAMES["q"]: st.column_config.NumberColumn(help=ABOUT_Q, format="%.1f %%"),
-                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width=260),
+                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width=280),
             },
         )
         tables.download(table, f"scan-table-{out.name}")
