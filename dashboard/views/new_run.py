@@ -85,7 +85,7 @@ def _place_a_model() -> None:
         "A name, a file or a checkpoint",
         "rank-model",
         "",
-        placeholder="timm:NAME, onnx:PATH, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO",
+        placeholder="timm:NAME, hf:REPO, onnx:PATH",
         help="`timm:`, `torchvision:`, `open_clip:` or `hf:` and the name that this library gives to the model; "
         "`onnx:` and the path of a file. Naming a published model is consent to download it.",
         on_change=_look_up,
