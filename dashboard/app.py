@@ -38,8 +38,8 @@ from probing_core.results import Run
 from probing_core.results.ranking import BASELINE
 
 ABOUT_RUN = (
-    "One computation: its corpus, models and settings. An encoder that is read at several blocks is counted once; "
-    "the same network trained again with another seed is a further training."
+    "One computation: its corpus, models and settings. Its models are encoders, inner blocks of these (an embedding "
+    "that is read before the last block), baselines, and further trainings (the same network with another seed)."
 )
 
 
@@ -119,6 +119,7 @@ def contents(run: Run) -> str:
         (used["base_id"].nunique() if len(used) else 0, "photograph"),
         (run.sample_count, "sample"),
         (len(alone) - baselines, "encoder"),
+        (len(first) - len(alone), "inner block"),
         (baselines, "baseline"),
         (len(names) - len(first), "further training"),
     ]

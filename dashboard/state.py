@@ -57,6 +57,7 @@ def adopt_address() -> None:
     _published().clear()  # of a page that was interrupted
     context = get_script_run_ctx()
     arrived = "_choices" not in st.session_state
+    _absent().clear()
     if not arrived and not getattr(context, "is_history_navigation", False):
         return
     st.session_state["_visits"] = visits() + 1
@@ -65,6 +66,7 @@ def adopt_address() -> None:
     for name in [name for name in _choices() if name.startswith(FOLD) and name not in address]:
         del _choices()[name]
         st.session_state.pop(name, None)
+    _absent().update(name for name in _choices() if name not in address)
     for name, text in address.items():
         _choices()[name] = text
         st.session_state.pop(name, None)  # its widget starts again from the choice
@@ -110,6 +112,36 @@ def remember(name: str, options: Sequence[Any] | None, default: Any, label: str 
         st.session_state[name] = value
     if options is not None:
         check(name, label or name, options, value)
+
+
+def propose(name: str, options: Sequence[str], default: Any, label: str) -> None:
+    """Set the widget called ``name`` to what the visitor chose of ``options``, on this page or another, else to
+    ``default``, which stays this page's own: `publish_chosen` stores no more than what was chosen."""
+    if name in _absent():  # back at a page as it was before the choice
+        _absent().discard(name)
+        _choices().pop(name, None)
+    if name not in st.session_state or st.session_state[name] == _proposed().get(name):
+        # The visitor left it alone since, or comes from a page without it; the default may be another one now.
+        st.session_state.pop(name, None)
+        remember(name, options, default, label)
+        st.session_state[name] = st.session_state[name] or default
+        _proposed()[name] = st.session_state[name]
+    else:
+        remember(name, options, default, label)
+        st.session_state[name] = st.session_state[name] or default
+
+
+def publish_chosen(name: str, value: Any) -> bool:
+    """Publish the value of a widget that `propose` has set, if the visitor chose it, and return whether so."""
+    held = _split(stored_choice(name)) if isinstance(value, list) else [stored_choice(name)]
+    several = value if isinstance(value, list) else [value]
+    chosen = value != _proposed()[name] or any(each in held for each in several)
+    _proposed()[name] = value
+    if chosen:
+        publish(name, value)
+    else:
+        withdraw(name)
+    return chosen
 
 
 def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
@@ -198,6 +230,16 @@ def is_whole_page() -> bool:
 
 def _choices() -> dict[str, str]:
     return st.session_state.setdefault("_choices", {})
+
+
+def _absent() -> set[str]:
+    """Return the names of stored choices that the address lacks to which the visitor went back or forth."""
+    return st.session_state.setdefault("_absent", set())
+
+
+def _proposed() -> dict[str, Any]:
+    """Return the value that each widget of `propose` had when it was last drawn."""
+    return st.session_state.setdefault("_proposed", {})
 
 
 def _asked() -> dict[str, str]:

@@ -133,7 +133,9 @@ def _parsed(text: str) -> Any:
 
 
 def _scope(data: ExplorerData) -> str:
-    return f"{data.tested:,} tested pictures of {len(data.images):,} images."
+    times = len(data.repetitions)
+    each = f", each in every class {times} times" if times > 1 else ""
+    return f"{data.tested:,} tested pictures of {len(data.images):,} images{each}."
 
 
 def routes() -> list[Route]:

@@ -20,6 +20,7 @@ class Slider {
     this.data = data;
     this.get('.name').textContent = data.name;
     this.amount.setAttribute('aria-label', data.name);
+    this.get('.legend').textContent = data.legend;
     this.amount.max = data.labels.length - 1;
     this.amount.disabled = data.labels.length < 2;
     // The middle of the slider's knob goes from 8 pixels on to 8 pixels before the end.

@@ -46,7 +46,7 @@ _HTML = """
       <div class="learned" aria-hidden="true"></div></div>
     <output aria-live="polite"></output>
     <p class="invite" hidden>The picture is untouched, or as good as: move the slider to change it.</p>
-    <p class="legend">shaded: what probes learn from</p>
+    <p class="legend"></p>
     <details><summary>How much the picture differs</summary><dl></dl>
       <figure class="difference"><canvas role="img" aria-label="absolute difference, four times amplified"></canvas>
         <figcaption>difference of the pixels, 4 times amplified</figcaption></figure></details></div>
@@ -87,14 +87,11 @@ dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 _slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, js=source("strength_slider.js"))
 
 
-def strength_slider(picture: VisitorPicture, view: int, transform: Transform, *, from_faintest: bool = False) -> Step:
+def strength_slider(picture: VisitorPicture, view: int, transform: Transform) -> Step:
     """Show the slider with its preview, and return the selected step.
 
     The address holds the number of the step that the visitor chose: 0 is the weakest strength that probes learn from,
-    fainter ones are negative.
-
-    Args:
-        from_faintest: begin at the faintest strength instead of the middle of those that probes learn from.
+    fainter ones are negative. It begins in the middle of the strengths that probes learn from.
     """
     shown = preview(picture, view, transform)
     faint = shown.first_learned
@@ -102,7 +99,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, *,
     slider = f"{STRENGTH}-{state.visits()}"
     moved = st.session_state.get(slider, {}).get("index")
     steps = len(shown.strengths)
-    first = 0 if from_faintest else faint + (steps - faint - 1) // 2
+    first = faint + (steps - faint - 1) // 2
     stored = state.stored_choice(STRENGTH)
     index = _step_of(stored, faint, steps, first) if moved is None else _step_of(moved, 0, steps, first)
     state.check(STRENGTH, "the step of strength", range(-faint, steps - faint), index - faint)
@@ -111,12 +108,13 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, *,
         data={
             "address": shown.address,
             "index": index,
-            "name": f"Strength: {transform.parameter} ({transform.unit})",
+            "name": f"Strength: {strength_title(transform)}",
             "labels": shown.labels,
             "first": shown.message([index]),
             "hints": HINTS,
             "begins_untouched": shown.is_untouched(0),
             "learned": faint / max(1, len(shown.strengths) - 1),
+            "legend": _legend(faint, steps - faint),
         },
         on_index_change=lambda: None,
         height="content",
@@ -124,6 +122,18 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, *,
     if stored or moved is not None:  # else each page begins where it is most telling
         state.publish(STRENGTH, index - faint)
     return shown.step(index)
+
+
+def strength_title(transform: Transform) -> str:
+    """Return what the strength of a transform is, with the unit in which it is written: ``blend (%)``."""
+    unit = transform.unit
+    return f"{transform.parameter} ({'%' + unit.removeprefix('share') if unit.startswith('share') else unit})"
+
+
+def _legend(faint: int, learned: int) -> str:
+    """Return what the shade below the slider says; a step has the same length everywhere, and not the same strength."""
+    words = f"Shaded: what probes learn from, in {learned} steps."
+    return f"{words} Before it, {faint} steps of another size, from no change on." if faint else words
 
 
 def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:

@@ -23,6 +23,7 @@ from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, transform_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run, sentences, summaries
+from probing_core.results.ranking import in_order, is_baseline, scores_of
 
 PARTS = {"blocks": "Blocks", "unseen": "Never seen", "shift": "How far"}
 
@@ -39,6 +40,17 @@ def show() -> None:
     part, place = pickers.tab(PARTS)
     with place:
         {"blocks": _blocks, "unseen": _unseen, "shift": _shift}[part](run)
+
+
+def _default(run: Run) -> str:
+    """Return the best encoder of which blocks were studied; empty where there is none."""
+    blocks = cache.computed(run, summaries.layers)
+    scored = scores_of(run, "fine", "seen")
+    if blocks.empty or scored.empty:
+        return ""
+    ranked = in_order(scored)["model"]
+    able = ranked[ranked.isin(blocks["base"]) & ~is_baseline(ranked)]
+    return str(able.iloc[0]) if len(able) else ""
 
 
 def _blocks(run: Run) -> None:
@@ -110,7 +122,7 @@ def _unseen(run: Run) -> None:
         return
     both = rows[rows["subset"].isin(["seen", "unseen"])]
     chance = float(both["chance"].median())
-    chosen = pickers.pick_model(run, list(dict.fromkeys(both["model"])))
+    chosen = pickers.pick_model(run, list(dict.fromkeys(both["model"])), default=_default(run))
     points = cache.computed(run, summaries.members, chosen)
     if len(points):
         gaps = summaries.gaps(points)
@@ -126,7 +138,8 @@ def _unseen(run: Run) -> None:
         tables.chart(figure, "members", points, "Share of each transformation's samples whose group is recognized.")
         st.caption(
             "Each transformation is unseen in one of three divisions of the bank. The largest loss first. Dot: seen. "
-            "Diamond: unseen, with its 95\N{NO-BREAK SPACE}% interval. Below the dotted line guessing would do as well."
+            "Diamond: unseen, with its 95\N{NO-BREAK SPACE}% interval. Left of the dotted line guessing would do as "
+            "well."
         )
     left, right = st.columns(2)
     with left:
@@ -140,11 +153,26 @@ def _unseen(run: Run) -> None:
         if (rows["subset"] == "far").any():
             far = rows[rows["subset"].isin(["seen", "far"])]
             _seen_against(far, ("seen", "far"), chance, "far")
-            st.caption("Hollow: pictures in styles of networks and paintings that no probe has seen.")
+            st.caption(
+                "Hollow: pictures in styles of networks and paintings that no probe has seen. "
+                f"{_far_in_words(far, chance)}"
+            )
         else:
             messages.empty("This run has no far styles; `probing run --transforms bank,far-styles` makes one that has.")
     with st.expander("What unseen members are taken for"):
         _landing(run, chosen, rotations)
+
+
+def _far_in_words(rows: pd.DataFrame, chance: float) -> str:
+    far = rows[(rows["subset"] == "far") & rows["model"].isin(with_place(rows["model"]))]
+    means = far.groupby("model")["value"].mean()
+    below = int((means <= chance).sum())
+    if not below:
+        return ""
+    return (
+        f"{below} of the {len(means)} models recognize their group no more often than guessing would: their probes "
+        "take most of these pictures for another group."
+    )
 
 
 def _seen_against(rows: pd.DataFrame, subsets: tuple[str, str], chance: float, key: str) -> None:
@@ -181,7 +209,7 @@ def _landing(run: Run, model: str, rotations: list[str]) -> None:
 
 
 def _shift(run: Run) -> None:
-    model = pickers.pick_model(run)
+    model = pickers.pick_model(run, default=_default(run))
     points = cache.computed(run, summaries.shifts, model)
     if points.empty:
         messages.empty(tables.why_none(run))
@@ -198,28 +226,27 @@ def _shift(run: Run) -> None:
     if rows.empty:
         return
     st.header("How much of an embedding is look?", help=MEASURES.get("variance-share").definition)
-    left, right = st.columns(2)
+    blocks = cache.computed(run, summaries.variance_of_layers)
+    blocks = blocks if blocks.empty else blocks[blocks["model"] == model]
+    left, right = (st.container(), None) if blocks.empty else st.columns(2)
     with left:
         content = rows[rows["part"] == "content"].sort_values("value", ascending=False)["model"]
         order = with_place(content)
         shown = rows[rows["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
         tables.chart(variance_chart(shown, cache.theme(), "model"), "variance", rows, "Parts of the variance by model.")
-    with right:
-        _variance_by_block(run, model, rows)
+    if right is not None:
+        with right:
+            _variance_by_block(model, blocks, rows)
     st.caption(
         "Content: what stays of a photograph under every alteration. Look: what an alteration does to all photographs "
         "alike. Both together: what it does to some. Rest: what differs between two draws of its strength."
+        + (f" Of the blocks of {plain(model_title(model))} this was not measured." if blocks.empty else "")
     )
 
 
-def _variance_by_block(run: Run, model: str, whole: pd.DataFrame) -> None:
+def _variance_by_block(model: str, rows: pd.DataFrame, whole: pd.DataFrame) -> None:
     """Show the parts of the variance in each block of a model, and why they differ from those of ``whole`` models."""
-    layers = cache.computed(run, summaries.variance_of_layers)
-    chosen = layers if layers.empty else layers[layers["model"] == model]
-    if chosen.empty:
-        st.caption(f"{plain(model_title(model))} has no blocks of its own in this run.")
-        return
-    chosen = chosen.sort_values("layer", kind="stable")
+    chosen = rows.sort_values("layer", kind="stable")
     blocks = chosen.assign(block="block " + chosen["layer"].astype(str))
     st.markdown(f"Blocks of {in_bold(model)}")
     figure = variance_chart(blocks, cache.theme(), "block")

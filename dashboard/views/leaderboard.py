@@ -12,22 +12,25 @@ from dashboard.data.strip import strip_of
 from dashboard.page import fragment, page
 from dashboard.text import about_zoo, hint, in_bold, plain
 from dashboard.widgets import claims, messages, pickers, tables, uses
-from probing_core.charts import dots_chart, leaderboard_chart, substance_chart
+from probing_core.charts import PERCENT, dots_chart, leaderboard_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, transform_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import PicturesMissing, Run, rankable, summaries
-from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standing
+from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, smallest_p, standings
 from probing_core.results.sentences import beside_baselines, finding
 
 MOST_ROWS = 12
 """Models that the chart shows; all others are in the table below it."""
 
+RARELY = 0.5
+"""Share of the untouched pictures that are named so, below which the page says why."""
+
 STRIP_WIDTH = 107
 """Pixels of a picture of the strip: seven are a row of a window of 1,280, and three of a phone."""
 
-BARS = "Bars are 95\N{NO-BREAK SPACE}% intervals. Hollow: the data do not distinguish the model from the best one."
-
+BARS = "Bars are 95\N{NO-BREAK SPACE}% intervals; one that is narrower than its mark is hidden by it."
+HOLLOW = " Hollow: the data do not distinguish the model from the best one."
 
 PARTS = {
     "models": "Models",
@@ -121,6 +124,7 @@ def _ranking(run: Run) -> None:
         # The best baseline stays visible, since no embedding needs to learn it.
         shown = in_order(pd.concat([board, baselines.head(1).assign(p=np.nan, apart=True)], ignore_index=True))
     lines = shown[has_place(shown)].head(MOST_ROWS)
+    left_out = [model for model in with_place(scored["model"]) if model not in set(lines["model"])]
     shown = shown[shown["model"].isin(lines["model"]) | shown["seed_of"].isin(lines["model"])]
     measure = MEASURES.get(measure_of(subset))
     # Before the first chart, which writes the address: each time that it changes is a step of the back button.
@@ -136,7 +140,12 @@ def _ranking(run: Run) -> None:
             on_pick=lambda data: state.choose("model", data[-1]) if data else None,
         )
         ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
-        st.caption(f"{measure.definition} {BARS}{ticks} Choose a mark to see its groups. {about_zoo(shown['model'])}")
+        hollow = HOLLOW if (np.isfinite(lines["p"]) & ~lines["apart"].astype(bool)).any() else ""
+        out = f" Not drawn: {plain(', '.join(map(model_title, left_out)))}." if left_out else ""
+        st.caption(
+            f"{measure.definition} {BARS}{hollow}{ticks}{out} Choose a mark to see its groups. "
+            f"{about_zoo(shown['model'])}"
+        )
     with right:
         _model(run, model)
     words = f"All {len(scored)} as a table: encoders, baselines and further trainings"
@@ -155,16 +164,29 @@ def _model(run: Run, model: str) -> None:
     dots = pd.DataFrame({"name": groups, "series": "recognized"})
     dots = dots.assign(**{c: rows[c] * 100 for c in ("value", "low", "high")})
     figure = dots_chart(
-        dots, cache.theme(), "exact transformation named (%)", dict(zip(groups, rows["group"], strict=True))
+        dots,
+        cache.theme(),
+        "exact transformation named (%)",
+        dict(zip(groups, rows["group"], strict=True)),
+        ends=PERCENT,
     )
     tables.chart(figure, "groups", rows, f"Share of each group's samples whose transformation {model} names.")
+    if (rows.loc[rows["group"] == "identity", "value"] < RARELY).any():
+        st.caption(
+            f"To this probe, *untouched* is one class of {len(run.classes('fine'))} like every other, and an untouched "
+            "picture looks like one of many faint alterations: so it is named rarely. Whether a picture was altered at "
+            "all is another question, which the page Try your images answers."
+        )
     with st.popover("What else is known of it", icon=":material/info:"):
         _details(run, model)
 
 
 def _details(run: Run, model: str) -> None:
     facts = run.models[run.models["name"] == model].iloc[0]
-    lines = [f"`{model}`", f"Objective: {plain(str(facts['objective']))}. {int(facts['dim']):,} dimensions."]
+    lines = [
+        f"{in_bold(model)}, whose exact name is `{model}`.",
+        f"Objective: {plain(str(facts['objective']))}. {int(facts['dim']):,} dimensions.",
+    ]
     lines.append(f"License of its weights: {plain(str(facts['license']))}.")
     sure = cache.computed(run, summaries.certainty, (model,))
     if len(sure):
@@ -173,7 +195,7 @@ def _details(run: Run, model: str) -> None:
     selectivity = summaries.pick(cache.study(run, "selectivity"), model=model)
     if len(selectivity) and "value" in selectivity:
         lines.append(
-            f"Selectivity: {in_percent(float(selectivity['value'].iloc[0]))}. {MEASURES.get('selectivity').hint}"
+            f"Selectivity: {in_percent(float(selectivity['value'].iloc[0]))}. {MEASURES.get('selectivity').definition}"
         )
     st.markdown("\n\n".join(lines))
 
@@ -193,8 +215,6 @@ def _further_runs(run: Run) -> list[Run]:
 
 
 def _table(scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
-    ranked = {row.model: standing(row) for row in board.itertuples()}
-    ranked[board["model"].iloc[0]] = "best"
     every = in_order(scored)
     table = pd.DataFrame(
         {
@@ -203,10 +223,7 @@ def _table(scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
             "score": every["value"],
             "low": every["low"],
             "high": every["high"],
-            "against": [
-                ranked.get(m, "baseline" if b else "")
-                for m, b in zip(every["model"], is_baseline(every["model"]), strict=True)
-            ],
+            "against": standings(every, board),
             "objective": every["objective"],
             "model": every["model"],
         }
@@ -216,7 +233,9 @@ def _table(scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
         "leaderboard-table",
         column_config={
             "title": st.column_config.TextColumn("name"),
-            "against": st.column_config.TextColumn("against the best", help=hint("not distinguished")),
+            "against": st.column_config.TextColumn(
+                "against the best", help=hint("not distinguished") + smallest_p(board)
+            ),
             "objective": st.column_config.TextColumn(help=hint("objective")),
             "model": st.column_config.TextColumn("exact name"),
         },

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import GLOSSARY, TERMS, plain
+from dashboard.text import GLOSSARY, TERMS, named, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import reliability_chart
 from probing_core.measures import MEASURES
@@ -37,6 +37,11 @@ ABOUT_TRUST = (
     "A model's answer is a probability that the picture was altered. Untouched pictures have half of the weight here, "
     "and each group of transformations has an equal part of the other half. In the diagram, answers on the line are "
     "right as often as they say."
+)
+ABOUT_UNTOUCHED = (
+    "Untouched pictures are named right far more often here than on Leaderboard and in the matrix of Explore. There a "
+    "model chooses one of {classes} equally likely classes, and untouched is one of them; here half of all pictures "
+    "are untouched, and the answer, which is calibrated, says only whether a picture was altered."
 )
 TRUST = {
     "kept": ("untouched (%)", "Of untouched pictures, those called altered with a probability of at most 50 %."),
@@ -105,7 +110,7 @@ def _models(run: Run) -> None:
         messages.empty("No model has been embedded yet; `probing run --out DIR` does it.")
         return
     table = run.models.drop(columns="recipe")
-    tables.show_table(table, "models")
+    tables.show_table(table, "models", {"request": None}, written={"name": model_titles(table["name"]).__getitem__})
     if box := pickers.fold("Preprocessing, pooling and weights of each, as recorded", "show-recipes"):
         names = list(run.models["name"])
         with box:
@@ -122,7 +127,7 @@ def _trust(run: Run) -> None:
     if not sets:
         messages.empty("This run has no answers about pictures that it tested; `probing run --out DIR` makes them.")
         return
-    st.markdown(ABOUT_TRUST)
+    st.markdown(f"{ABOUT_TRUST} {ABOUT_UNTOUCHED.format(classes=len(run.classes('fine')))}")
     rows = [
         one._asdict()
         | {"pictures": name, "model": model, "noticing": one.accuracy.value, "low": one.accuracy.low}
@@ -132,13 +137,14 @@ def _trust(run: Run) -> None:
     ]
     table = pd.DataFrame(rows)[["pictures", "model", *TRUST]]
     tables.show_table(table, "trust", percent=TRUST, written={"model": model_title})
-    model = pickers.select("Reliability of", "trust-model", list(dict.fromkeys(table["model"])))
+    names = list(dict.fromkeys(table["model"]))
+    model = pickers.select("Reliability of", "trust-model", names, names=model_titles(names))
     bins = pd.concat([models[model][1].assign(set=name) for name, models in sets.items() if model in models])
     tables.chart(
         reliability_chart(bins, cache.theme()),
         "reliability",
         bins,
-        f"Share of pictures that are altered, by the probability with which {model} calls them altered.",
+        f"Share of pictures that are altered, by the probability with which {model_title(model)} calls them altered.",
     )
 
 
@@ -146,7 +152,12 @@ def _data(run: Run) -> None:
     st.markdown(plain(about_images(run)))
     used = run.images["used"]
     by_base = run.images[used].groupby(["base_id", "license", "split"]).size().rename("images").reset_index()
-    tables.show_table(by_base, "photographs")
+    labels = dict(zip(run.images["base_id"], run.images["label"], strict=True))
+    tables.show_table(
+        by_base,
+        "photographs",
+        written={"base_id": lambda base: ", ".join(filter(None, (labels[base], base.rsplit("/", 1)[-1])))},
+    )
     if not used.all():
         left_out = run.images.loc[~used, ["image_id", "why_not"]]
         st.markdown(f"{len(left_out):,} images are left out:")
@@ -161,7 +172,12 @@ def _checks(run: Run) -> None:
         messages.empty("This run has no probes yet; `probing run --out DIR` makes them.")
     else:
         st.markdown(about_fits(run))
-        tables.show_table(run.fits, "fits")
+        tables.show_table(
+            run.fits,
+            "fits",
+            {"fold": st.column_config.TextColumn("learned from and for")},
+            written={"model": model_title, "task": _task_in_words, "probe": _probe_in_words, "fold": _fold_in_words},
+        )
     if not rights.allowed():
         st.caption(f":material/lock: {rights.refusal('Verifying every file of a run')}")
     elif st.button("Verify every file against its checksum", help="As `probing verify`."):
@@ -172,6 +188,27 @@ def _checks(run: Run) -> None:
             st.success(
                 f"All {len(run.store.names()):,} files have the checksums of the manifest, and there are no others."
             )
+
+
+def _task_in_words(task: str) -> str:
+    return pickers.TASK_NAMES.get(task, task)
+
+
+def _probe_in_words(probe: str) -> str:
+    kind, _, number = probe.partition("-")
+    if not number:
+        return probe
+    return f"{number} nearest neighbors" if kind == "knn" else f"{kind.upper()}, training {int(number) + 1}"
+
+
+def _fold_in_words(fold: str) -> str:
+    """Return for which samples a probe was fitted, as `tables/fits.parquet` names them."""
+    kind, _, name = fold.partition(":")
+    if kind == "oracle":
+        return f"content under {named(name)} alone"
+    if kind == "deployment":
+        return "answers about new pictures"
+    return f"group {fold.removeprefix('fold-')} of photographs" if fold.startswith("fold-") else "the splits"
 
 
 def _words() -> None:
@@ -188,7 +225,7 @@ def _measures() -> None:
 
 
 def _export(run: Run) -> None:
-    st.caption("Parquet as in the run directory; docs/run-format.md describes every column.")
+    st.caption("Parquet as in the run directory; with exact names; docs/run-format.md describes every column.")
     names = run.table_names
     st.download_button(
         f"All {len(names)} tables as one ZIP",

@@ -35,6 +35,8 @@ MAX_MODELS = 4
 
 MAX_PHOTOGRAPHS = 500
 
+HASHES = ("baseline/dhash", "baseline/phash")
+
 FRAME = 8
 """Pixels of the frame around the original."""
 
@@ -71,7 +73,9 @@ def _search(run: Run) -> None:
     picture, original = found
     left, right = st.columns(2)
     with left:
-        chosen = pickers.pick_models(run, MAX_MODELS, COLUMNS, prefer=lambda m: m in able)
+        # All other pictures are near to a hash by chance, so nobody would begin with one.
+        telling = [m for m in able if m not in HASHES] or able
+        chosen = pickers.pick_models(run, MAX_MODELS, COLUMNS, prefer=lambda m: m in telling)
         models = [m for m in chosen if m in able]
         messages.left_out(chosen, models, "the run has no probe of theirs for new pictures, or no gallery to search")
     transform = resolve(pickers.pick_transform(run, where=right))
@@ -121,7 +125,10 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
     sign = ":material/check_circle: " if near.place == 1 else ""
     st.markdown(f"{sign}{near.in_words}")
     pictures, captions = [], []
-    for row, cosine in zip(near.rows, near.cosines, strict=True):
+    shown = list(zip(near.rows, near.cosines, strict=True))
+    if near.original not in near.rows:
+        shown.append((near.original, near.cosine))
+    for row, cosine in shown:
         if row == len(samples):  # an upload, untouched
             image, words, own = before, "", True
         else:
@@ -133,7 +140,8 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
                 gallery.pictures_missing(run, error, f"retrieval-{model}")
                 return
         pictures.append(data_url(framed(image) if own else image))
-        captions.append(f"{'original' if own else words} {cosine:.3f}")
+        place = f", place {near.place:,}:" if own and near.original not in near.rows else ""
+        captions.append(f"{f'original{place}' if own else words} {cosine:.3f}")
     st.image(pictures, caption=captions, width=NEIGHBOR_WIDTH, alt=captions)
     if near.are_tied:
         st.caption(
@@ -205,9 +213,14 @@ def _duplicates(run: Run) -> None:
     rows = rows[rows["model"].isin(with_place(rows["model"]))]
     model = pickers.pick_model(run, list(rows["model"]), where=right)
     one = rows[rows["model"] == model].iloc[0]
+    tested = copies.loc[copies["model"] == model, "transform"]
+    between = tested[tested != "identity"].nunique() - len(_split(one["survives"])) - len(_split(one["lost"]))
     st.markdown(
         f"With {in_bold(model)} and a threshold of {one['threshold']:.3f}, a copy **survives** "
-        f"{_in_words(one['survives'])}, and **is lost** after {_in_words(one['lost'])}."
+        f"{_in_words(one['survives'])}, and **is lost** after {_in_words(one['lost'])}. "
+        f"It survives a transformation after which more than {in_percent(SURVIVES)} of copies are above the threshold, "
+        f"and is lost where fewer than {in_percent(LOST)} are, each with the whole 95 % interval; the other {between} "
+        "are in between."
     )
     table = rows[["model", "threshold", "kept", "survives", "lost"]]
     table.insert(0, "title", rows["model"].map(model_title))

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.explorer import SELECTION, shown_models
-from dashboard.components.strength_slider import strength_slider
+from dashboard.components.strength_slider import strength_slider, strength_title
 from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Step
@@ -40,7 +40,7 @@ def show(run: Run) -> None:
     _sentence(run, transform)
     shown, beside = st.columns(2)
     with shown:
-        step = strength_slider(picture, run.recipe.view, transform, from_faintest=True)
+        step = strength_slider(picture, run.recipe.view, transform)
     _measured(run, transform, step.strength, models)
     with st.expander("Detection thresholds"):
         _thresholds(run, transform, models)
@@ -65,6 +65,12 @@ def _sentence(run: Run, transform: Transform) -> None:
     )
     question = f"From which strength on do models see **{plain(named(transform.name))}**?"
     messages.finding(f"{question} {words}".rstrip())
+    if words:
+        st.caption(
+            "A model sees it from the strength on at which its probe finds it more probable than untouched in clearly "
+            "more of the altered pictures than of the untouched ones (d\N{PRIME} = 1). To be recognized, as in the "
+            "curve below, it must be the most probable of all classes, which takes more."
+        )
 
 
 @messages.guarded
@@ -102,17 +108,19 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
     if rows.empty:
         _by_drawn_strength(run, transform, strength, models)
         return
-    axis = replace(_axis(transform, strength), learned=(transform.weakest, transform.strongest))
+    times = _written_times(transform)
+    axis = replace(_axis(transform, strength), learned=(times * transform.weakest, times * transform.strongest))
     left, right = st.columns(2)
     with left:
-        seen = replace(axis, thresholds=_seen_from(run, transform))
+        seen = replace(axis, thresholds={model: times * at for model, at in _seen_from(run, transform).items()})
         ends = ("hit_low", "hit_high")
-        share = rows.assign(**{column: 100 * rows[column] for column in ("hit_rate", *ends)})
+        written = rows.assign(strength=times * rows["strength"])
+        share = written.assign(**{column: 100 * rows[column] for column in ("hit_rate", *ends)})
         figure = strength_chart(share, "hit_rate", cache.theme(), "recognized (%)", seen, ends)
         tables.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
     with right:
         ends = ("shift_low", "shift_high")
-        figure = strength_chart(rows, "shift", cache.theme(), "shift", axis, ends)
+        figure = strength_chart(written, "shift", cache.theme(), "shift", axis, ends)
         tables.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95\N{NO-BREAK SPACE}% intervals. "
@@ -123,7 +131,12 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
 
 
 def _axis(transform: Transform, strength: float) -> StrengthAxis:
-    return StrengthAxis(f"{transform.parameter} ({transform.unit})", strength, falling=transform.falling)
+    return StrengthAxis(strength_title(transform), _written_times(transform) * strength, falling=transform.falling)
+
+
+def _written_times(transform: Transform) -> int:
+    """Return by what a strength is multiplied where it is written: shares are in percent."""
+    return 100 if transform.unit.startswith("share") else 1
 
 
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
@@ -137,7 +150,7 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
     if curve.empty:
         messages.empty("The chosen models have no predictions of this transformation in this run; choose others.")
         return
-    percent = curve.assign(right=100 * curve["right"])
+    percent = curve.assign(right=100 * curve["right"], strength=_written_times(transform) * curve["strength"])
     figure = strength_chart(percent, "right", cache.theme(), "recognized (%)", _axis(transform, strength))
     tables.chart(figure, "by-strength", curve, f"Share of {transform.name} samples recognized, by drawn strength.")
     st.caption(

@@ -90,8 +90,8 @@ def embedded_here(run: Run, models: Sequence[str]) -> None:
     if missing := [model_title(model) for model in models if not run.has_embeddings(model)]:
         searched = len(cache.computed(run, retrieval.gallery))
         st.caption(
-            f"The run does not hold embeddings, which are large, of {plain(', '.join(missing))}: {searched:,} of its "
-            "photographs, untouched, are embedded when a model is first asked, and only these are searched."
+            f"The run stores no embeddings of {plain(', '.join(missing))}. When a model is first asked, {searched:,} "
+            "untouched photographs of the run are embedded here, and only these are searched."
         )
 
 

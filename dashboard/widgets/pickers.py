@@ -77,13 +77,19 @@ def several(label: str, name: str, options: Sequence[str], placeholder: str) -> 
     return state.choice(st.multiselect, label, name, [], options, placeholder=placeholder) or list(options)
 
 
-def pick_model(run: Run, models: Sequence[str] = (), where: Any = st) -> str:
-    """Return the selected model of ``models``, by default all of the run; where another page selected several, the
-    first of them is the default."""
+def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: str = "") -> str:
+    """Return the selected model of ``models``, by default all of the run.
+
+    Args:
+        default: the model where none was chosen, on this page or another; empty: the first one. Where another page
+            selected several, the first of those.
+    """
     models = list(models or run.models["name"])
     others = state.stored_choices("models", models)
-    value = select("Model", "model", models, others[0] if others else models[0], model_titles(models), where=where)
-    if others and value not in others:
+    first = next(model for model in (*others, default, *models) if model in models)
+    state.propose("model", models, first, "Model")
+    value = where.selectbox("Model", models, key="model", format_func=model_titles(models).__getitem__)
+    if state.publish_chosen("model", value) and others and value not in others:
         state.choose("models", [value, *others[:-1]])
     return value
 
@@ -102,14 +108,12 @@ def pick_models(
     models = list(run.models["name"])
     known = [m for m in (*state.stored_choices("model", models), *models) if prefer(m)]
     first = list(dict.fromkeys(known))[:default] or models[:1]
-    state.remember("models", models, first, "Models")
-    st.session_state["models"] = st.session_state["models"] or first
+    state.propose("models", models, first, "Models")
     most = None if limit is None else max(limit, len(st.session_state["models"]))
     value = st.multiselect(
         "Models", models, key="models", max_selections=most, wrap=True, format_func=model_titles(models).__getitem__
     )
-    state.publish("models", value)
-    if value and state.stored_choice("model") not in value:
+    if state.publish_chosen("models", value) and value and state.stored_choice("model") not in value:
         state.choose("model", value[0])
     if limit is not None and len(value) > limit:
         st.caption(f"Shown are the first {limit} of the {len(value)} models chosen.")
@@ -124,7 +128,12 @@ def pick_subset(run: Run, task: str, where: Any = st) -> str:
     """Return the subset of the task's samples to score, among those that the run has scores for."""
     scored = cache.computed(run, summaries.scored, task)
     there = [s for s in SUBSETS if (s, measure_of(s)) in scored]
-    return select("Samples", "subset", there or ["seen"], "seen", SUBSETS, help=hint("visible"), where=where)
+    return select("Samples", "subset", there or ["seen"], "seen", SUBSETS, help=_about_subsets(there), where=where)
+
+
+def _about_subsets(subsets: Sequence[str]) -> str:
+    terms = {"seen": "seen", "visible": "visible", "unseen": "unseen", "far": "far style"}
+    return "\n\n".join(f"{SUBSETS[one]}: {hint(terms[one])}" for one in subsets or ["seen"] if one in terms)
 
 
 def pick_transform(run: Run, where: Any) -> str:

@@ -97,7 +97,8 @@ def chance_line(height: float, theme: Theme, axes: Mapping[str, str] | None = No
     """
     across, up = (axes["xaxis"], axes["yaxis"]) if axes else ("x", "y")
     ends = {"xref": f"{across} domain", "x0": 0, "x1": 1, "yref": up, "y0": height, "y1": height}
-    return {"type": "line", "line": {"dash": "dot", "color": theme.warning, "width": 2}} | ends
+    # In the color of the text: others are colors of models or of groups.
+    return {"type": "line", "line": {"dash": "dot", "color": theme.text, "width": 2}} | ends
 
 
 def upright_line(x: float, color: str) -> dict[str, Any]:

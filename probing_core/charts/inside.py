@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from probing_core.charts.dots import ROW
 from probing_core.charts.figure import (
     PERCENT,
     Figure,
@@ -19,6 +21,7 @@ from probing_core.charts.figure import (
     model_label,
     percent,
     percent_bar,
+    upright_line,
 )
 from probing_core.charts.labels import AROUND, place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
@@ -28,6 +31,9 @@ from probing_core.measures.notation import in_percent
 MAX_BARS = 6
 """Largest number of lines whose intervals can be distinguished; with more, intervals are in the hover text only."""
 
+
+MOST_TICKS = 12
+"""Most blocks of which each has its number at the axis."""
 
 SHIFT_PLOT = (240, 340)
 """Pixels of what the axes of `shift_chart` show on a phone, across and up."""
@@ -71,6 +77,7 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
                 "textfont": {"size": 11, "color": theme.text},
                 "showlegend": not text,
                 "marker": {"color": color, "symbol": symbol, "size": 11},
+                "cliponaxis": False,  # a mark at 0 is drawn whole
                 "hovertemplate": "%{fullData.name}: shift %{x:.2f}, recognized %{y:.0f} %<extra></extra>",
             }
         )
@@ -92,23 +99,24 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         rows: ``task``, ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high``, ``chance`` (fractions).
     """
     tasks = [task for task in LAYER_TASKS if (rows["task"] == task).any()]
-    shapes, traces = [], []
+    levels, traces = [], []
     for panel, task in enumerate(tasks):
         of_task, axes = rows[rows["task"] == task], axes_of(panel)
         for trace in _accuracy_traces(of_task, "base", "layer", theme):
             traces.append(trace | axes | {"legendgroup": trace["name"], "showlegend": panel == 0})
-        shapes.append(chance_line(float(of_task["chance"].iloc[0]) * 100, theme, axes))
+        levels.append(_level(float(of_task["chance"].iloc[0]), theme, axes))
     figure = paneled_figure(
         theme,
-        [f"{LAYER_TASKS[task]}, by block" for task in tasks],
+        [LAYER_TASKS[task] for task in tasks],
         len(tasks),
         400 + 10 * rows["base"].nunique(),
         (0.08, 0.0),
-        {},
-        {"rangemode": "tozero"},
+        {"title": "block"} | ({"dtick": 1} if rows["layer"].max() <= MOST_TICKS else {}),
+        {"range": PERCENT},
         legend=legend_below(),
-        shapes=shapes,
+        shapes=[line for line, _ in levels],
     )
+    figure["layout"]["annotations"] += [words for _, words in levels]
     figure["data"] = traces
     words = axis_style(theme, "balanced accuracy (%)")["title"]
     figure["layout"]["yaxis"]["title"] = words  # for all panels; shown at the first
@@ -190,17 +198,18 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
 
     Args:
         points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; one row for each rotation.
-        order: transforms from left to right.
+        order: transforms from the top.
         chance: level of guessing, as a fraction; None draws none.
     """
+    order = order[::-1]
     seen = percent(points[~points["unseen"]].groupby("transform")["value"].mean().reindex(order))
     unseen = points[points["unseen"]].drop_duplicates("transform").set_index("transform").reindex(order)
     names = [escape(t) for t in order]
     colors = [theme.group(str(g)) for g in unseen["group"]]
     gaps = {
         "type": "scatter",
-        "x": [n for name in names for n in (name, name, name)],
-        "y": [v for pair in zip(seen, percent(unseen["value"]), strict=True) for v in (*pair, None)],
+        "y": [n for name in names for n in (name, name, name)],
+        "x": [v for pair in zip(seen, percent(unseen["value"]), strict=True) for v in (*pair, None)],
         "mode": "lines",
         "line": {"color": theme.muted, "width": 4},
         "opacity": 0.5,
@@ -209,37 +218,36 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: 
     }
     dots = {
         "type": "scatter",
-        "x": names,
-        "y": seen,
+        "x": seen,
+        "y": names,
         "name": "seen",
         "mode": "markers",
         "marker": {"color": colors, "size": 10},
         "showlegend": False,
-        "hovertemplate": "%{x}, seen: %{y:.0f} %<extra></extra>",
+        "hovertemplate": "%{y}, seen: %{x:.0f} %<extra></extra>",
     }
     diamonds = {
         "type": "scatter",
-        "x": names,
-        "y": percent(unseen["value"]),
+        "x": percent(unseen["value"]),
+        "y": names,
         "name": "unseen",
         "mode": "markers",
         "marker": {"color": colors, "size": 10, "symbol": "diamond-open", "line": {"width": 2}},
-        "error_y": percent_bar(unseen, theme.muted, thickness=1),
-        "hovertemplate": "%{x}, unseen: %{y:.0f} %<extra></extra>",
+        "error_x": percent_bar(unseen, theme.muted, thickness=1),
+        "hovertemplate": "%{y}, unseen: %{x:.0f} %<extra></extra>",
         "showlegend": False,
     }
     unseen_sign = {"color": theme.text, "symbol": "diamond-open", "line": {"width": 2}}
     legend = [_key("seen", {"color": theme.text}), _key("unseen", unseen_sign)]
-    level = [] if chance is None else [_level(chance, theme)]
+    level = [] if chance is None else [100 * chance]
     return base_figure(
         theme,
-        450,
+        150 + ROW * len(order),
         [gaps, dots, diamonds, *legend],
-        {"tickangle": -60},
-        {"title": "group recognized (%)", "range": PERCENT},
+        {"title": "group recognized (%)" + ("; dotted: chance" if level else ""), "range": PERCENT},
+        {"dtick": 1, "range": [-0.6, len(order) - 0.4]},
         legend=legend_below() | {"itemclick": False, "itemdoubleclick": False},
-        shapes=[line for line, _ in level],
-        annotations=[words for _, words in level],
+        shapes=[upright_line(at, theme.text) for at in level],
     )
 
 
@@ -248,11 +256,12 @@ def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
     return entry | {"marker": {"size": 10} | marker}
 
 
-def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]:
-    height = 100 * chance
-    words = {"x": 1, "xref": "x domain", "xanchor": "right", "y": height, "yref": "y", "yanchor": "bottom"}
-    words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.warning}}
-    return chance_line(height, theme), words
+def _level(chance: float, theme: Theme, axes: Mapping[str, str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the line of guessing across a panel, and its words."""
+    height, line = 100 * chance, chance_line(100 * chance, theme, axes)
+    words = {"x": 1, "xref": line["xref"], "xanchor": "right", "y": height, "yref": line["yref"], "yanchor": "bottom"}
+    words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.text}}
+    return line, words
 
 
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}

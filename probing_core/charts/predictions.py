@@ -33,6 +33,9 @@ MAX_CLASSES = 12
 ROOM = 0.55
 """Room for names behind the strongest strength, as a share of the range of strengths."""
 
+MARGIN_OF_RANGE = 0.04
+"""Room before the weakest strength and behind the strongest one that the axis has, as the same share."""
+
 AXES = (280, 250)
 """Pixels of what the axes show on a phone, across and up."""
 
@@ -139,7 +142,11 @@ def strength_chart(
         theme,
         360 + 10 * curve["model"].nunique(),
         traces,
-        {"title": f"{axis.title}, stronger to the right", "range": _with_room(curve["strength"], axis.falling)},
+        {
+            "title": f"{axis.title}, stronger to the right",
+            "range": _ends(curve["strength"], axis.falling),
+            "domain": [0, (1 + 2 * MARGIN_OF_RANGE) / (1 + MARGIN_OF_RANGE + ROOM)],  # names are behind its end
+        },
         {"title": title, "rangemode": "tozero"},
         showlegend=bool(unnamed),
         legend=legend_below(),
@@ -173,10 +180,10 @@ def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
     return base_figure(theme, 420, traces, horizontal, vertical, legend=legend_below())
 
 
-def _with_room(strengths: pd.Series, falling: bool) -> list[float]:
+def _ends(strengths: pd.Series, falling: bool, room: float = MARGIN_OF_RANGE) -> list[float]:
     low, high = float(strengths.min()), float(strengths.max())
     weak, strong = (high, low) if falling else (low, high)
-    return [weak - 0.04 * (strong - weak), strong + ROOM * (strong - weak)]
+    return [weak - MARGIN_OF_RANGE * (strong - weak), strong + room * (strong - weak)]
 
 
 def _off_the_mark(text: str) -> str:
@@ -192,7 +199,7 @@ def _names_at_ends(
     room."""
     ordered = curve.sort_values("strength", ascending=not falling, kind="stable")
     ends = ordered.drop_duplicates("model", keep="last").dropna(subset=[value])
-    weak, strong = _with_room(curve["strength"], falling)
+    weak, strong = _ends(curve["strength"], falling, ROOM)
     along = (ends["strength"] - weak) / ((strong - weak) or 1.0)
     labels = place_labels(
         along,

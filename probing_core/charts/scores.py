@@ -81,7 +81,7 @@ def leaderboard_chart(
         "yanchor": "bottom",
         "text": f"chance {chance:.1f} % {among}".rstrip(),
         "showarrow": False,
-        "font": {"color": theme.warning},
+        "font": {"color": theme.text},
     }
     return base_figure(
         theme,
@@ -89,7 +89,7 @@ def leaderboard_chart(
         [dots, *([_ticks(further, dict(zip(rows["model"], names, strict=True)), theme)] if len(further) else [])],
         {"title": measure, "range": PERCENT},
         showlegend=False,
-        shapes=[upright_line(chance, theme.warning)],
+        shapes=[upright_line(chance, theme.text)],
         annotations=[words],
         margin=MARGIN | {"t": 56},  # room for the words below the chart's menu
     )

@@ -112,6 +112,26 @@ def standing(row: Any) -> str:
     return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"
 
 
+def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
+    """Return in words how each model of ``every`` compares with the best one of ``board``.
+
+    Args:
+        every: ``model``; those that ``board`` leaves out are baselines, which it does not rank.
+        board: of `leaderboard`, not empty.
+    """
+    ranked = {row.model: standing(row) for row in board.itertuples()} | {board["model"].iloc[0]: "best"}
+    return [ranked.get(model, "baseline") for model in every["model"]]
+
+
+def smallest_p(board: pd.DataFrame) -> str:
+    """Return a sentence, after a space, on the smallest possible p where `leaderboard` gives that; else nothing."""
+    count = int(has_place(board).sum())
+    least = count * (count - 1) / 2 / (FLIPS + 1)
+    if not np.isclose(board["p"], least).any():
+        return ""
+    return f" The smallest p that {FLIPS:,} random sign flips can give among {count} models is {least:.3f}."
+
+
 def in_order(board: pd.DataFrame, alone: Collection[str] = ()) -> pd.DataFrame:
     """Return the rows of models best first, those with another seed directly below their model, and ``seed_of``.
 

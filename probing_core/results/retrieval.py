@@ -150,12 +150,16 @@ class Near:
     Attributes:
         rows: (k,) positions in the gallery, nearest first; the number of its rows stands for a picture that was added.
         cosines: (k,) of these.
+        original: position of the original in the gallery, as in ``rows``.
+        cosine: of the original.
         place: of the original, from 1; pictures as near as it come first.
         size: pictures in the gallery.
     """
 
     rows: np.ndarray
     cosines: np.ndarray
+    original: int
+    cosine: float
     place: int
     size: int
 
@@ -185,7 +189,7 @@ def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndar
         cosines, original = np.append(cosines, directions(original[None])[0] @ wanted), len(cosines)
     order = np.argsort(-cosines, kind="stable")
     ahead = int((cosines >= cosines[original] - SAME_COSINE).sum()) - 1
-    return Near(order[:k], cosines[order[:k]], ahead + 1, len(cosines))
+    return Near(order[:k], cosines[order[:k]], original, float(cosines[original]), ahead + 1, len(cosines))
 
 
 def untouched(run: Run) -> np.ndarray:

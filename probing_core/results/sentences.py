@@ -126,8 +126,9 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
     name = str((best["value"] - last["value"])[forgets].idxmax())
     inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
     words = (
-        f"In {int(forgets.sum())} of {among} an inner block knows better than the last one what was done to a picture; "
-        f"their intervals do not overlap. {'Most of all in' if forgets.sum() > 1 else 'In'} {shown(name)}, block "
+        f"In {int(forgets.sum())} of {among} an inner block knows better than the last one what was done to a picture "
+        f"(the intervals of the two do not overlap). {'Most of all in' if forgets.sum() > 1 else 'In'} {shown(name)}, "
+        f"block "
         f"{inner['layer']:.0f} of {end['layer']:.0f} names it in {in_percent(inner['value'])}, the last in "
         f"{in_percent(end['value'])}"
     )
@@ -143,8 +144,8 @@ GOING_TOGETHER = 0.3
 
 
 def shift_finding(points: pd.DataFrame, model: str, shown: Callable[[str], str] = str) -> str:
-    """Return two sentences on whether ``model`` recognizes the transformations that move its embeddings further, and on
-    those that stand out; empty for fewer than three.
+    """Return sentences on whether ``model`` recognizes the transformations that move its embeddings further, and on the
+    two that fit that least; empty for fewer than three.
 
     Args:
         points: of `summaries.shifts`.
@@ -156,11 +157,17 @@ def shift_finding(points: pd.DataFrame, model: str, shown: Callable[[str], str] 
         return ""
     moved, named = points["value"].rank(), points["value_recall"].rank()
     together = float(moved.corr(named))
-    more = "are recognized more often" if together >= GOING_TOGETHER else "are not recognized more often"
-    hidden, plain = points.iloc[(moved - named).argmax()], points.iloc[(named - moved).argmax()]
-    return (
+    agree = together >= GOING_TOGETHER
+    more = "are recognized more often" if agree else "are not recognized more often"
+    words = (
         f"In {model} the transformations that move an embedding further {more} (rank correlation "
-        f"{minus(f'{together:.2f}')} over {len(points)}). **{shown(hidden['transform'])}** moves it by "
+        f"{minus(f'{together:.2f}')} over {len(points)})."
+    )
+    hidden, plain = points.iloc[(moved - named).argmax()], points.iloc[(named - moved).argmax()]
+    if hidden["transform"] == plain["transform"]:  # both orders are the same
+        return words
+    return (
+        f"{words} {'The two greatest exceptions: ' if agree else ''}**{shown(hidden['transform'])}** moves it by "
         f"{in_percent(hidden['value'])} of the distance between two photographs and is recognized in "
         f"{in_percent(hidden['value_recall'])}; **{shown(plain['transform'])}** moves it by "
         f"{in_percent(plain['value'])} and is recognized in {in_percent(plain['value_recall'])}."
@@ -281,7 +288,8 @@ ORIGIN = (
 PROTOCOL = (
     "Every image is cut from a source larger than the view through one warp, for every class alike, so that neither "
     "resampling nor borders distinguish the classes.",
-    "Each image appears once in every class, with a random strength from the transformation's documented range; the "
+    "In each repetition an image appears once in every class, and untouched a second time, cut anew, with which the "
+    "first is compared. Strengths are random, from the transformation's documented range; the "
     "draw depends on the seed, the image and the transformation alone, and is the same for every model.",
     "Every model embeds the same pictures with its checkpoint's own preprocessing.",
     "All versions of a photograph are on one side of every split, and nothing is chosen on the pictures that are "

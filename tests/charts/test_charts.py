@@ -257,10 +257,10 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     )  # fmt: skip
     members = drawn.members_chart(points, ["t", "u"], THEMES[0], 0.25)
     _, seen, unseen, *keys = members.data
-    assert (list(seen.y), list(unseen.y)) == ([80, 70], [50, 40])
+    assert (list(seen.y), list(seen.x), list(unseen.x)) == (["u", "t"], [70, 80], [40, 50]), "the first on top"
     assert [key.name for key in keys] == ["seen", "unseen"]
     assert keys[0].marker.color not in seen.marker.color
-    assert (members.layout.shapes[0].y0, members.layout.annotations[0].text) == (25, "chance 25 %")
+    assert members.layout.shapes[0].x0 == 25
     assert not drawn.members_chart(points, ["t", "u"], THEMES[0]).layout.shapes
     layers = pd.DataFrame({"base": ["m"] * 3, "layer": [0, 1, 2], "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.1})
     both_tasks = pd.concat([layers.assign(task=task) for task in ("content", "fine")])
@@ -268,7 +268,7 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     assert list(fine.x) == list(content.x) == [0, 1, 2]
     assert (fine.xaxis, content.xaxis, fine.showlegend, content.showlegend) == ("x", "x2", True, False)
     alone = drawn.layers_chart(layers.assign(task="content"), THEMES[0])
-    assert [note.text for note in alone.layout.annotations] == ["what is shown, by block"]
+    assert [note.text for note in alone.layout.annotations] == ["what is shown", "chance 10 %"]
     shift = pd.DataFrame({"transform": ["t"], "group": ["blur"], "value": [0.2], "value_recall": [0.9]})
     assert list(drawn.shift_chart(shift, THEMES[0]).data[0].y) == [90]
     curve = pd.DataFrame({"model": ["m", "m"], "strength": [1, 2], "probability": [0.1, 0.9]})
@@ -279,6 +279,8 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     assert [(s.x0, s.x1) for s in shaded.layout.shapes if s.type == "rect"] == [(1.0, 2.0)]
     assert not [s for s in plain.layout.shapes if s.type == "rect"]
     assert (plain.layout.xaxis.range[0] < 1, plain.layout.xaxis.range[1] > 2) == (True, True)
+    assert plain.layout.xaxis.range[1] < 2.1, "it ends where the range ends, and names are behind it"
+    assert plain.layout.xaxis.domain[1] < 0.8
     falling = drawn.strength_chart(curve, "probability", THEMES[0], "p", replace(axis, falling=True))
     first, last = falling.layout.xaxis.range
     assert (first > 2, last < 1) == (True, True), "stronger is to the right, whichever number that is"

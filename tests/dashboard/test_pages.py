@@ -101,6 +101,19 @@ def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
     assert label(app, "selectbox", "Model").value == "baseline/pixels"
 
 
+def test_what_a_page_begins_with_stays_its_own(open_app):
+    app = open_app("Retrieval", run=REFERENCE)
+    first = label(app, "selectbox", "Model").value
+    assert "model" not in app.query_params
+    app.switch_page(PAGES["Leaderboard"]).run()
+    shown = label(app, "selectbox", "Model")
+    assert shown.value == label(open_app("Leaderboard", run=REFERENCE), "selectbox", "Model").value != first
+    shown.select(first).run()
+    assert address(app, "model") == first
+    app.switch_page(PAGES["Retrieval"]).run()
+    assert (label(app, "selectbox", "Model").value, address(app, "model")) == (first, first)
+
+
 def test_an_address_opens_what_it_holds_and_nonsense_in_it_does_no_harm(open_app):
     app = open_app("Leaderboard", model="baseline/pixels", task="group-1", run_="made")
     assert label(app, "selectbox", "Model").value == "baseline/pixels"

@@ -61,3 +61,36 @@ def test_values_with_commas_and_percent_signs_come_back():
 )
 def test_what_is_not_here_is_told_whole(address, expected):
     assert told(opened(**address)) == expected
+
+
+def two_pages() -> None:
+    import streamlit as st
+
+    from dashboard import state
+
+    state.adopt_address()
+    if st.toggle("neither", key="neither"):
+        return
+    options = ["fog", "rain"] if st.toggle("second", key="second") else ["snow", "fog", "hail"]
+    state.propose("model", options, options[0], "One")
+    value = st.selectbox("One", options, key="model")
+    st.session_state["chosen"] = state.publish_chosen("model", value)
+    state.write_address()
+
+
+def test_what_a_page_begins_with_is_no_choice_and_a_choice_stays_where_a_page_lacks_it():
+    app = AppTest.from_function(two_pages).run()
+    assert (app.selectbox(key="model").value, app.session_state["chosen"]) == ("snow", False)
+    app.toggle(key="neither").set_value(True).run()
+    app.toggle(key="neither").set_value(False).run()
+    app.toggle(key="second").set_value(True).run()
+    assert (app.selectbox(key="model").value, addressed(app)) == ("fog", {})
+    app.toggle(key="second").set_value(False).run()
+    app.selectbox(key="model").set_value("hail").run()
+    assert (app.session_state["chosen"], addressed(app)) == (True, {"model": "hail"})
+    app.toggle(key="second").set_value(True).run()
+    assert (app.selectbox(key="model").value, addressed(app)) == ("fog", {}), "it has no hail"
+    app.toggle(key="second").set_value(False).run()
+    assert (app.selectbox(key="model").value, addressed(app)) == ("hail", {"model": "hail"})
+    app.selectbox(key="model").set_value("snow").run()
+    assert addressed(app) == {"model": "snow"}, "what a page begins with can be chosen, too"

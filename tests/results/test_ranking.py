@@ -22,6 +22,7 @@ from probing_core.results.ranking import (
     marked,
     of_subset,
     paired_p,
+    smallest_p,
 )
 from probing_core.run.store import Store
 
@@ -35,6 +36,12 @@ def test_leaderboard(made_run, task, subset):
     assert (board["chance"] == 1 / len(run.classes(task if task == "fine" else "group"))).all()
     assert not board["apart"].iloc[0]
     assert board["apart"].iloc[-1], "pixels were made to know nothing"
+
+
+def test_a_p_that_cannot_be_smaller_is_said_to_be_so():
+    board = pd.DataFrame({"seed_of": [""] * 5, "p": [np.nan, 10 / 10_001, 0.2, 1.0, 1.0]})
+    assert smallest_p(board).endswith("10,000 random sign flips can give among 5 models is 0.001.")
+    assert smallest_p(board.assign(p=[np.nan, 0.002, 0.2, 1.0, 1.0])) == ""
 
 
 def test_the_unseen_are_ranked_by_the_hit_rate_and_without_identity(made_run):

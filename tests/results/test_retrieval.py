@@ -147,8 +147,10 @@ def test_a_search_gives_the_order_of_all_cosines_and_the_place_of_the_original()
     np.testing.assert_allclose(near.cosines, np.sort(cosines)[::-1][:5], rtol=1e-5)
     assert near.place == (cosines > cosines[7]).sum() + 1
     assert near.size == 50
+    assert near.original == 7
+    assert near.cosine == pytest.approx(cosines[7], rel=1e-5)
     added = retrieval.search(LazyRows((gallery,)), query, 5, 2 * query)
-    assert (added.place, added.size, added.rows[0]) == (1, 51, 50)
+    assert (added.place, added.size, added.rows[0], added.original) == (1, 51, 50, 50)
 
 
 def test_originals_are_ordered_by_model_and_by_what_spoils_them_least(made):

@@ -122,13 +122,13 @@ def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is
         a=((0.4, 0.85, 0.71), (0.12, 0.5, 0.92)), b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)), c=((0.9, 0.5), (0.1, 0.2))
     )
     assert layers_finding(rows, str.upper) == (
-        "In 2 of 3 networks an inner block knows better than the last one what was done to a picture; their intervals "
-        "do not overlap. Most of all in C, block 1 of 2 names it in 90 %, the last in 50 %; what is shown, in 10 % and "
-        "20 %."
+        "In 2 of 3 networks an inner block knows better than the last one what was done to a picture (the intervals of "
+        "the two do not overlap). Most of all in C, block 1 of 2 names it in 90 %, the last in 50 %; what is shown, in "
+        "10 % and 20 %."
     )
     alone = layers_finding(rows[(rows["base"] == "a") & (rows["task"] == "fine")])
     assert alone.startswith("In 1 of 1 network ")
-    assert alone.endswith("do not overlap. In a, block 2 of 3 names it in 85 %, the last in 71 %.")
+    assert alone.endswith("do not overlap). In a, block 2 of 3 names it in 85 %, the last in 71 %.")
 
 
 def test_a_network_with_another_seed_is_not_counted_among_those_that_forget():
@@ -159,9 +159,13 @@ def shifted(moves: list[float], recalls: list[float]) -> pd.DataFrame:
 def test_moves_and_recognition_that_go_together_are_said_to_with_what_stands_out():
     assert shift_finding(shifted([0.1, 0.2, 0.3, 0.4], [0.2, 0.1, 0.6, 0.7]), "m") == (
         "In m the transformations that move an embedding further are recognized more often (rank correlation 0.80 "
-        "over 4). **b** moves it by 20 % of the distance between two photographs and is recognized in 10 %; **a** "
-        "moves it by 10 % and is recognized in 20 %."
+        "over 4). The two greatest exceptions: **b** moves it by 20 % of the distance between two photographs and is "
+        "recognized in 10 %; **a** moves it by 10 % and is recognized in 20 %."
     )
+
+
+def test_an_order_without_an_exception_names_none():
+    assert shift_finding(shifted([0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.6, 0.7]), "m").endswith("1.00 over 4).")
 
 
 def test_moves_that_tell_nothing_are_not_said_to():

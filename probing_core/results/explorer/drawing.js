@@ -80,14 +80,21 @@ function luminance(color) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
+function contrast(one, other) {
+  const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+/** Return black or white, whichever contrasts more with `color`: by 4.58 at least. */
+function inkOn(color) {
+  const [black, white] = [[0, 0, 0], [255, 255, 255]];
+  return contrast(color, black) > contrast(color, white) ? black : white;
+}
+
 /** Return `color` moved towards the ink until it can be read on the ground. */
 function readable(color, ground, ink) {
-  const contrast = (tried) => {
-    const [dark, light] = [luminance(tried), luminance(ground)].sort((a, b) => a - b);
-    return (light + 0.05) / (dark + 0.05);
-  };
   const shares = Array.from({ length: 11 }, (_, i) => i / 10);
-  return mix(color, ink, shares.find((share) => contrast(mix(color, ink, share)) >= 4.6) ?? 1);
+  return mix(color, ink, shares.find((share) => contrast(mix(color, ink, share), ground) >= 4.6) ?? 1);
 }
 
 function ramp(stops, share) {

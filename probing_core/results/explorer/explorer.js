@@ -110,13 +110,14 @@ class Explorer {
   }
 
   apply(patch) {
-    // What nobody asked for would leave next to nothing of a first lasso: it gives way to the visitor's own choice.
-    const gives = this.unasked && OWN_CLAUSES.some((key) => patch[key]) ? { what: null } : {};
+    // What nobody asked for would leave next to nothing of a first lasso, and gives way to it. An outcome or a strength
+    // is chosen from the numbers of that cell, which is thereby the visitor's own.
+    const gives = this.unasked && patch.where ? { what: null } : {};
     const before = this.state, state = { ...before, ...gives, ...patch };
     const moved = (slot) => state.reading !== before.reading || state.models[slot] !== before.models[slot];
     if (state.where && !patch.where && moved(state.where.slot)) state.where = null;
     this.maps.filter((map) => moved(map.slot)).forEach((map) => (map.zoom = HOME));
-    if ("what" in { ...gives, ...patch }) this.unasked = false;
+    if ("what" in patch || OWN_CLAUSES.some((key) => patch[key])) this.unasked = false;
     if (CLAUSES.some((key) => key in patch)) this.pictures.rows = 1;
     this.preview = null;
     this.state = state;
@@ -426,6 +427,9 @@ class Explorer {
       const here = event.target === document.body || event.composedPath().includes(this.root);
       if (event.key === "Escape" && here) this.escape();
     }, { signal });
+    document.addEventListener("pointerdown", (event) => {
+      if (!event.composedPath().includes(this.keep)) this.keep.open = false;
+    }, { signal });
     window.addEventListener("scroll", () => (this.scrolled = performance.now()), { signal, capture: true });
     this.unwatch = () => {
       left.abort();
@@ -441,8 +445,7 @@ class Explorer {
     const names = ["ground", "ink", "muted", "line", "pale", "faint", "empty", "right", "wrong"];
     const colors = Object.fromEntries(names.map((name) => [name, rgb(style.getPropertyValue(`--px-${name}`).trim())]));
     const [shares, diverging] = [this.data.ramps[side].map(rgb), this.data.diverging[side].map(rgb)];
-    const texts = { font: style.fontFamily, dark: [17, 24, 39], light: [255, 255, 255] };
-    this.theme = { ...colors, ...texts, name: this.root.dataset.theme, ramp: shares, diverging };
+    this.theme = { ...colors, font: style.fontFamily, name: this.root.dataset.theme, ramp: shares, diverging };
     this.classColors = this.data.classes.map((one) => rgb(one.colors[side]));
     this.textColors = this.classColors.map((one) => readable(one, this.theme.ground, this.theme.ink));
     this.groups.forEach((node, g) => (node.firstChild.style.background = this.data.groups[g].colors[side]));
@@ -547,10 +550,18 @@ class Explorer {
     return near.map((one) => one.j);
   }
 
-  /** Return the class whose row alone is chosen, or null. */
+  /** Return the class whose row, or one of whose cells, is chosen alone, or null. */
   singleRow() {
     const { what } = this.state;
-    return what?.rows.length === 1 && !what.columns.length ? what.rows[0] : null;
+    return what?.rows.length === 1 ? what.rows[0] : null;
+  }
+
+  /** Return whether a model is right about everything chosen (1) or wrong (0) by the choice of cells, or null. */
+  given(slot) {
+    const { rows = [], columns = [], by } = this.state.what ?? {};
+    if (by !== slot || !rows.length || !columns.length) return null;
+    if (!rows.some((cls) => columns.includes(cls))) return 0;
+    return rows.length === 1 && columns.length === 1 ? 1 : null;
   }
 
   nameOf(classes) {
@@ -571,8 +582,6 @@ class Explorer {
     this.outcomes.draw();
     this.drawLegend();
     fill(this.sentence, this.sentenceWords());
-    this.sentence.classList.remove("px-long");
-    this.sentence.classList.toggle("px-long", this.sentence.scrollWidth > this.sentence.clientWidth);
     if (live) return;
     this.drawChips();
     this.pictures.draw(this.pictures.rows);
@@ -613,6 +622,7 @@ class Explorer {
       state.panel === "matrix" && state.by === EITHER &&
         "Matrix: plain or + (blue) where B says so more often, \u2212 and hatched (orange) where A does.",
       isTouch() ? "Touch Enclose, then draw; two fingers zoom." : "Drag to enclose, wheel to zoom, Shift-drag to move.",
+      !counting.isEmpty && "Gray: not chosen.",
       data.count > data.tested && "Palest: not tested.",
     ].filter(Boolean).join(" ");
   }
@@ -628,7 +638,7 @@ class Explorer {
       const by = ["by neither", ["by ", names[0], " alone"], ["by ", names[1], " alone"], "by both"];
       const named = OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code, i) => [i ? " or " : "", by[code]]);
       const of = [plural(sum(counts.outcomes), "picture"), what && ` (${this.whatInWords()})`, few && `${few},`];
-      return [el("b", number(n)), " of ", of, " are named right ", named, "."];
+      return [number(n), " of ", of, " are named right ", named, "."];
     }
     if (what?.columns.length) {
       const inRows = counting.flags(what.rows), inColumns = counting.flags(what.columns), k = data.classes.length;
@@ -646,7 +656,7 @@ class Explorer {
     const [a, b] = right.map((one) => percent(one, n, digits));
     const name = rows && `${rows.charAt(0).toUpperCase()}${rows.slice(1)}, `;
     const subject = `${name}${plural(n, "picture")}${where ? " enclosed" : ""}${few}: `;
-    const words = [counting.isEmpty ? "What was done to a picture: " : el("b", subject), names[0], ` names ${a}`,
+    const words = [counting.isEmpty ? "What was done to a picture: " : subject, names[0], ` names ${a}`,
       counting.isEmpty && ` of ${number(n)}`, " right, ", names[1], ` names ${b}`];
     // A lasso, a cell or an outcome chose where a model fails: the other would look better by regression to the mean.
     if (!where && n && models[0] !== models[1]) {
@@ -684,7 +694,7 @@ class Explorer {
       return el("button.px-chip", taking, text, el("i", { "aria-hidden": "true" }, "\u00d7"));
     });
     const other = state.panel === "list" ? "confusion" : "cell";
-    const next = `draw around points on a map, or choose another ${other}; the cross on a choice takes it away.`;
+    const next = `draw around points on a map, or choose another ${other}.`;
     const closing = { "aria-label": "Close this hint", onclick: () => {
       this.hint = false;
       this.drawChips();

@@ -5,6 +5,7 @@ const MANY_POINTS = 150000; // more than this are drawn as squares
 const CONTOURS_FROM = 500;
 const HOME = { x: 0, y: 0, factor: 1 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const STAR = 12; // half the side of a visitor's star, in pixels
 const STEP = 12; // of the rectangle that arrow keys move, in pixels
 
 const extents = new WeakMap();
@@ -33,7 +34,10 @@ class PointMap {
     // A finger scrolls the page unless this is pressed; pressed by a key, it begins a rectangle.
     this.enclose = el("button.px-enclose", { "aria-pressed": "false", onclick: (event) => this.begin(event),
       "aria-label": `Enclose points of map ${letter} by a rectangle` }, "Enclose");
-    this.plane = el("div.px-plane", this.points, this.over, this.names, this.enclose);
+    const corner = (k) => [Math.sin((Math.PI * k) / 5), -Math.cos((Math.PI * k) / 5)].map((at) => at * (k % 2 ? 4 : 10));
+    const corners = Array.from({ length: 10 }, (_, k) => corner(k).map((at) => (at + STAR).toFixed(1)));
+    this.star = el("svg.px-star", { "aria-hidden": "true" }, el("path", { d: `M${corners.join("L")}Z` }));
+    this.plane = el("div.px-plane", this.points, this.over, this.names, this.star, this.enclose);
     this.switches = [0, 1].map((other) =>
       el("button", { "aria-pressed": String(other === slot), onclick: () => app.showMap(other) }, "Map ", "AB"[other]));
     this.node = el(`section.px-map.px-map-${"ab"[slot]}`, { "aria-label": `Map ${letter}` },
@@ -102,6 +106,12 @@ class PointMap {
     return best;
   }
 
+  /** Return where the visitor's own picture is on the page, if it is on this map. */
+  get ownPlace() {
+    const { state, options } = this.app, own = options.own?.places[this.model.name];
+    return state.reading === OWN_READING && own ? this.toPage()(...own) : null;
+  }
+
   pageOf(i) {
     return this.toPage()(this.places[2 * i], this.places[2 * i + 1]);
   }
@@ -113,9 +123,15 @@ class PointMap {
     if (!this.plane.clientWidth) return; // on a phone, the other map
     const { app } = this, { counting, shown } = app, { counts, total } = counting;
     this.select.value = this.model.name;
-    fill(this.readout, el("b", percent(counts.right[this.slot], counts.n)),
-      counts.n < total.n ? " of chosen right" : " right",
-      counts.n < total.n ? el("span", ` \u00b7 of all ${percent(total.right[this.slot], total.n)}`) : "");
+    const ofAll = percent(total.right[this.slot], total.n);
+    const outcomes = OUTCOME_ORDER.filter((code) => (app.state.out >> code) & 1).map((code) => (code >> this.slot) & 1);
+    // The choice of a cell or an outcome may say already whether this model is right.
+    if (app.given(this.slot) !== null || new Set(outcomes).size === 1) fill(this.readout, el("b", ofAll), " of all right");
+    else if (counts.n === total.n) fill(this.readout, el("b", ofAll), " right");
+    else {
+      fill(this.readout, el("b", percent(counts.right[this.slot], counts.n)), " of chosen right",
+        el("span", ` \u00b7 of all ${ofAll}`));
+    }
     this.everything = counting.isEmpty && shown === counting;
     this.large = !this.everything && shown.n < LARGE_POINTS;
     this.drawPoints();
@@ -153,7 +169,7 @@ class PointMap {
 
   /** Draw what is over the points: outlines, few points large, the lasso, rings, a picture of the visitor. */
   drawOver() {
-    const { app, slot } = this, { theme, state, counting, options } = app;
+    const { app, slot } = this, { theme, state, counting } = app;
     const ctx = context(this.over), toPage = this.toPage(), [ink, ground] = [css(theme.ink), css(theme.ground)];
     ctx.clearRect(0, 0, this.plane.clientWidth, this.plane.clientHeight);
     ctx.strokeStyle = ink;
@@ -182,18 +198,9 @@ class PointMap {
       }
       this.dot(ctx, x, y, 3.6, i);
     }
-    const own = state.reading === OWN_READING && options.own?.places[this.model.name];
-    if (own) {
-      const [x, y] = toPage(...own);
-      ctx.beginPath();
-      for (let k = 0; k < 10; k++) {
-        const radius = k % 2 ? 4 : 10, angle = (Math.PI * k) / 5 - Math.PI / 2;
-        ctx.lineTo(x + radius * Math.cos(angle), y + radius * Math.sin(angle));
-      }
-      ctx.closePath();
-      Object.assign(ctx, { lineWidth: 3, strokeStyle: ground, fillStyle: ink }).stroke();
-      ctx.fill();
-    }
+    const [x, y] = this.ownPlace ?? [];
+    this.star.style.display = this.ownPlace ? "" : "none";
+    Object.assign(this.star.style, { left: `${x - STAR}px`, top: `${y - STAR}px` });
     this.over.setAttribute("aria-label", `Map of ${this.model.title}, ${plural(app.data.tested, "picture")}, ` +
       `${number(counting.n)} chosen. Arrow keys go from point to point, Enter opens one, Space keeps it in view, E ` +
       "encloses points by a rectangle, plus and minus zoom, 0 shows the whole map.");
@@ -275,7 +282,8 @@ class PointMap {
     const total = found.reduce((sum, one) => sum + one.all, 0);
     const shown = found.filter((one) => one.size && (everything ? one.size >= 0.2 * one.all : one.all >= 0.04 * total));
     shown.sort((one, other) => (everything ? other.size - one.size : other.all - one.all));
-    const placed = [];
+    const placed = (this.ownPlace ? [-12, 0] : []).map((by) => // the star's two halves
+      ({ middle: this.ownPlace[0], half: STAR, top: this.ownPlace[1] + by }));
     const nodes = shown.map(({ cls, x, y }) => {
       const { title } = classes[cls], half = title.length * 3.15 + 4;
       const middle = clamp(((x + 0.5) / side) * width, half + 1, width - half - 1);

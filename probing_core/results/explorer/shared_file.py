@@ -24,7 +24,7 @@ from probing_core.images import encode_webp
 from probing_core.measures.notation import model_titles
 from probing_core.results.explorer.data import SCRIPTS, ExplorerData, explorer_data, packed, source
 from probing_core.results.pictures import PicturesMissing
-from probing_core.results.ranking import has_place, is_baseline, leaderboard, standing
+from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, smallest_p, standings
 from probing_core.results.run import Run
 from probing_core.results.sentences import claims_by_set, result_in_words
 from probing_core.run import layout
@@ -44,6 +44,10 @@ COLUMNS = 8
 QUALITY = 72
 GROUND = 154
 """Gray level next to a photograph that is not square."""
+
+ABOUT_ZOO = (
+    "Models marked (zoo) are one network, trained with the same pictures and budget, each with another objective."
+)
 
 PATH = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^\s@,/\\]+[/\\])+")
 """The folders of an absolute path within the name of a model."""
@@ -340,21 +344,28 @@ def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
 
 
 def _leaderboard(run: Run) -> str:
-    board = leaderboard([run], "fine", "seen")
+    # As the page Leaderboard has it: encoders are compared with the best encoder, baselines with none.
+    board = leaderboard([run], "fine", "seen", baselines=False)
+    tested = "Encoders are compared with the best of them, baselines, which learned nothing from pictures, with none."
+    if board.empty:
+        board, tested = leaderboard([run], "fine", "seen"), "Baselines are compared with the best of them."
     if board.empty:
         return ""
-    board = board[has_place(board)]
-    baseline = is_baseline(board["model"]).tolist()
-    titles = model_titles(board["model"])
+    every = in_order(scores_of(run, "fine", "seen"))
+    every = every[has_place(every)]
+    titles = model_titles(every["model"])
+    baseline, against = is_baseline(every["model"]), standings(every, board)
+    zoo = f" {ABOUT_ZOO}" if every["model"].str.startswith("zoo/").any() else ""
     rows = "".join(
-        _board_row(row, titles[str(row.model)], place, pale)
-        for place, (row, pale) in enumerate(zip(board.itertuples(), baseline, strict=True))
+        _board_row(row, titles[str(row.model)], words, pale)
+        for row, words, pale in zip(every.itertuples(), against, baseline.tolist(), strict=True)
     )
     return (
         "<section><h2>Which model knows most about what was done</h2>"
-        '<p class="quiet">Share of altered and untouched test pictures whose transformation a linear probe names right '
+        '<p class="quiet">Share of altered and untouched test pictures whose transformation a linear probe (a small '
+        "classifier that reads nothing but the embedding) names right "
         f"(balanced accuracy), with 95{NBSP}% interval by photograph; chance is "
-        f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%.</p>"
+        f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%. {tested}{smallest_p(board)}{zoo}</p>"
         '<div class="wide" tabindex="0" role="region" aria-label="Leaderboard"><table class="board"><thead><tr>'
         '<th scope="col">model</th><th scope="col" class="n">named right</th>'
         f'<th scope="col" class="n">95{NBSP}% interval</th><th scope="col">0 to 100{NBSP}%</th>'
@@ -363,7 +374,7 @@ def _leaderboard(run: Run) -> str:
     )
 
 
-def _board_row(row: Any, title: str, place: int, pale: bool) -> str:
+def _board_row(row: Any, title: str, against: str, pale: bool) -> str:
     name, title = (escape(PATH.sub("", text)) for text in (row.model, title))
     value, low, high = (f"{100 * one:.1f}" for one in (row.value, row.low, row.high))
     bar = (
@@ -375,7 +386,7 @@ def _board_row(row: Any, title: str, place: int, pale: bool) -> str:
         f'<td class="n">{value}{NBSP}%</td>'
         f'<td class="n">{low} to {high}</td>'
         f"<td>{bar}</td>"
-        f"<td>{escape(standing(row)) if place else 'best'}</td>"
+        f"<td>{escape(against)}</td>"
         f"<td>{escape(row.objective)}</td>"
     )
     return f"<tr{' class=pale' if pale else ''}>{cells}</tr>"

@@ -86,8 +86,9 @@ class Matrix {
     const { app } = this, { theme, data, counting, state } = app, { counts, total } = counting, { what } = state;
     // Before cells are measured: it takes their room.
     this.caption.textContent = state.by === EITHER
-      ? `Points: percent of a row by B less that by A. Rows of fewer than ${FEW} pictures (n) are left empty.`
-      : `Percent of a row; bold, in rows of fewer than ${FEW} pictures (n): how many pictures.`;
+      ? `Percent of a row by B less A, written from 10 on. Empty: rows of fewer than ${FEW} pictures (n).`
+      : `Percent of a row, written from 10 on. Bold: number of pictures, in rows of fewer than ${FEW} (n).`;
+    if (this.grid.scrollWidth > this.grid.clientWidth + 1) this.caption.prepend("Scroll sideways for all columns. ");
     const k = data.classes.length, [cw, ch] = this.cell, ctx = context(this.canvas);
     const inRows = counting.flags(what?.rows ?? []), inColumns = counting.flags(what?.columns ?? []);
     const chosen = (list, cls) => String(Boolean(list?.includes(cls)));
@@ -150,13 +151,15 @@ class Matrix {
       ctx.stroke();
     }
     if (!shown) return;
-    const ink = luminance(color) > 0.19 ? theme.dark : theme.light; // the one that contrasts more
-    const size = clamp(Math.min(cw * 0.9, ch * 0.72), 8.8, 11.5);
-    ctx.font = `${few ? 700 : dim ? 400 : 500} ${size}px ${theme.font}`;
-    ctx.fillStyle = css(ink);
+    ctx.fillStyle = css(inkOn(color));
     Object.assign(ctx, { textAlign: "center", textBaseline: "middle" });
     const text = differs && (shown < 0 || cw >= 13) ? signed(shown, 0) : String(shown);
-    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + 0.4, width);
+    const size = clamp(Math.min(cw * 0.9, ch * 0.72), 8.8, 11.5);
+    const write = (pixels) => (ctx.font = `${few ? 700 : 600} ${pixels}px ${theme.font}`);
+    write(size);
+    const needed = ctx.measureText(text).width;
+    if (needed > width - 1) write((size * (width - 1)) / needed); // three signs in a narrow cell
+    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + 0.4);
   }
 }
 
@@ -190,7 +193,7 @@ class List {
       el("div.px-key", [0, 1].map((slot) => el("span", badge(slot), ` ${models[slot].title}`))),
       ...shown.map(({ row, column, both }) => {
         const name = [!total && [app.className(row), " \u2192 "], app.className(column), column === row && " \u2713"];
-        const bars = both.map((count, slot) => el("span",
+        const bars = both.map((count, slot) => (count || app.given(slot) === null) && el("span",
           el(`i.px-bar.px-fill-${"ab"[slot]}`, { style: { width: `${(72 * count) / full}%` } }),
           el("small", total ? percent(count, total) : number(count))));
         return el("button.px-line", { onclick: () => app.toggleCell(row, column), ...app.previews([row], [column]) },
@@ -254,7 +257,7 @@ class Curves {
       const middle = (ends[0] + ends[1]) / 2, upper = ends[0] <= ends[1] ? 0 : 1;
       [ends[upper], ends[1 - upper]] = [middle - 5.5, middle + 5.5];
     }
-    this.title.textContent = `${columns.length ? `Taken for ${app.nameOf(columns)}` : "Right"}, weak to strong`;
+    this.title.textContent = `${columns.length ? `Taken for ${app.nameOf(columns)}` : "Right"}, by strength`;
     const share = (slot, bin) => percent(counts.curve[slot + 1][bin], counts.curve[0][bin]);
     const words = [0, 1].map((slot) => `${"AB"[slot]} ${share(slot, 0)} weakest, ${share(slot, BINS - 1)} strongest`);
     this.plot.setAttribute("viewBox", `0 0 ${size.join(" ")}`);
@@ -268,7 +271,7 @@ class Curves {
         text(left - 5, y(at) + 4, "end", label),
       ]),
       text(left, size[1] - 3, "start", "weak"), text(left + width, size[1] - 3, "end", "strong"),
-      size[0] >= 220 && text(left + width / 2, size[1] - 3, "middle", "drag to choose"),
+      size[0] >= 190 && text(left + width / 2, size[1] - 3, "middle", "drag to choose"),
       narrowed && [0, 1].map((slot) => line(total.curve, slot, "thin").nodes),
       counts.curve[0].some(Boolean) && lines.map(({ nodes }, slot) => [nodes,
         el(`text.px-end.px-text-${"ab"[slot]}`, { x: left + width + 5, y: ends[slot] + 4 }, "AB"[slot])]),
@@ -302,9 +305,18 @@ class Outcomes {
         n > 0 && el("small", percent(count, n) + ofAll));
       this.bars[i].classList.toggle("px-off", off);
       this.buttons[i].classList.toggle("px-off", off);
+      this.buttons[i].hidden = [0, 1].some((slot) => ![null, (code >> slot) & 1].includes(this.app.given(slot)));
       this.buttons[i].ariaPressed = String(chosen);
     });
   }
+}
+
+/** Return `points` in an order whose every beginning has about the shares of outcomes of all; each keeps its order. */
+function mixed(points, outcome) {
+  const kinds = OUTCOMES.map(() => []);
+  points.forEach((i) => kinds[outcome[i]].push(i));
+  const places = kinds.flatMap((own) => own.map((i, at) => ({ i, place: (at + 0.5) / own.length })));
+  return places.sort((one, other) => one.place - other.place).map(({ i }) => i);
 }
 
 /** Pairs of pictures, untouched and altered, of what is chosen. */
@@ -317,7 +329,7 @@ class Pictures {
   }
 
   /** Return at most `most` points, one of each image, surest errors of both models first; of several classes, one of
-   * each comes before a second of any. */
+   * each comes before a second of any. Of a cell, who is right is mixed as in the bar of outcomes. */
   ranked(most) {
     const { counting, data, models, identity } = this.app;
     const buckets = Array.from({ length: 511 }, () => []);
@@ -326,7 +338,8 @@ class Pictures {
       const [a, b] = models.map((model, slot) => (this.app.isRight(i, slot) ? 0 : model.confidence[i]));
       if (buckets[510 - a - b].length < MOST_IN_A_BUCKET) buckets[510 - a - b].push(i);
     });
-    const images = new Set(), classes = new Set(), found = [], points = buckets.flat();
+    const images = new Set(), classes = new Set(), found = [], isCell = this.app.state.what?.columns.length;
+    const points = isCell ? mixed(buckets.flat(), counting.outcome) : buckets.flat();
     for (const first of this.app.singleRow() === null ? [true, false] : [false]) {
       for (const i of points) {
         if (found.length === most) return found;

@@ -6,10 +6,12 @@ import re
 import shutil
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from dashboard.data import cache
 from probing_core.api.trust import noticed
+from probing_core.measures.notation import model_title
 from probing_core.results import Run
 from probing_core.results.explorer import explorer_data
 from probing_core.results.explorer.data import default_models
@@ -88,6 +90,18 @@ def test_how_far_to_trust_the_answers_is_what_the_tables_say(open_app, made_run,
     ]
     assert table.loc[1, ["kept", "found"]].tolist() == pytest.approx([100, 0])
     assert len(app.get("plotly_chart")) == 1
+    assert label(app, "selectbox", "Reliability of").options == list(map(model_title, dict.fromkeys(table["model"])))
+    assert f"one of {len(Run.open(made_run).classes('fine'))} equally likely classes" in texts(app)
+
+
+def test_tables_have_names_for_people_and_exact_ones_to_download(open_app):
+    app = open_app("Methods and data", run=REFERENCE, **{f"show_{part}": "True" for part in ("models", "checks")})
+    fits = next(d for d in app.dataframe if "penalty" in d.value)
+    shown = pa.ipc.open_stream(fits.proto.arrow_data.styler.display_values).read_all().to_pandas()
+    assert "zoo/supervised" in set(fits.value["model"])
+    written = {text for column in shown for text in shown[column].astype(str)}
+    assert {"Supervised (zoo)", "content under Desaturate alone", "answers about new pictures", "the splits"} <= written
+    assert not [text for text in written if re.search(r"zoo/|oracle:|group-\d|^deployment$", text)]
 
 
 def test_a_run_without_answers_says_so(open_app, made_run):

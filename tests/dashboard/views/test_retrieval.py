@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from dashboard.data import neighbors, predictions
 from dashboard.text import in_bold, named, unbroken
+from dashboard.widgets import asking
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.compute.live import PictureCrops
@@ -57,6 +59,8 @@ def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share)
         assert shown[f"{column}-count"].tolist() == [len(each.split(", ")) if each else 0 for each in expected[column]]
     first = expected.iloc[0]
     words = texts(app)
+    rest = 30 - sum(len(first[column].split(", ")) if first[column] else 0 for column in ("survives", "lost"))
+    assert f"the other {rest} are in between" in words
     assert f"a copy **survives** {', '.join(map(named, first['survives'].split(', ')))}" in words
     np.testing.assert_allclose(shown["threshold"], expected["threshold"])
     np.testing.assert_allclose(shown["kept"], 100 * expected["kept"])
@@ -86,7 +90,7 @@ def test_the_shipped_run_searches_its_untouched_photographs(open_app):
     tested = len(retrieval.gallery(Run.open(REFERENCE)))
     assert tested > 300
     assert len(label(app, "selectbox", "Photograph of the run").options) == tested
-    assert f": {tested} of its photographs, untouched, are embedded when" in texts(app)
+    assert f"{tested} untouched photographs of the run are embedded here" in texts(app)
     assert f"of {tested:,}" in texts(app) or "The original is the nearest" in texts(app)
 
 
@@ -108,6 +112,29 @@ def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, st
     field = label(app, "selectbox", "Photograph of the run")
     assert field.value in set(run.images["image_id"])
     assert len(set(field.options)) == len(field.options), "each has a name of its own"
+
+
+def test_an_original_that_is_not_among_the_nearest_is_shown_after_them_with_its_place(open_app):
+    address = {"models": "baseline/handcrafted", "transform": "pencil-sketch", "strength": "12"}
+    app = open_app("Retrieval", run=REFERENCE, part="search", **address)
+    place = int(re.search(r"found at place ([\d,]+)", texts(app))[1].replace(",", ""))
+    assert place > 5
+    captions = [image.caption for image in app.get("image")[-1].proto.imgs]
+    assert len(captions) == 6
+    assert captions[-1].startswith(f"original, place {place:,}:")
+
+
+def test_a_search_does_not_begin_with_an_image_hash(open_app, monkeypatch):
+    monkeypatch.setattr(asking, "each", lambda models, search: {})
+    hashes = {"baseline/phash", "baseline/dhash"}
+    for model in ("baseline/phash", "zoo/mae"):
+        app = open_app("Retrieval", run=REFERENCE, part="search", model=model)
+        begun = label(app, "multiselect", "Models").value
+        assert begun
+        assert not hashes & set(begun)
+    assert "zoo/mae" in begun
+    chosen = open_app("Retrieval", run=REFERENCE, part="search", models="baseline/phash")
+    assert label(chosen, "multiselect", "Models").value == ["baseline/phash"], "a visitor may ask one"
 
 
 PIXELS = "baseline/pixels"
@@ -162,7 +189,7 @@ def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, st
     assert not app.exception
     assert "This run ships no embeddings" not in texts(app)
     assert (
-        f"{model_title(PIXELS)}: {len(retrieval.gallery(run)):,} of its photographs, untouched, are embedded"
+        f"{model_title(PIXELS)}. When a model is first asked, {len(retrieval.gallery(run)):,} untouched photographs"
         in texts(app)
     )
     assert f"Pictures 1 to {min(8, len(retrieval.gallery(run)))}" in texts(app)

@@ -9,7 +9,7 @@ from dashboard.data.previews import FAINTER, STEPS
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run
-from tests.dashboard.app_reading import address, first_answers, label, unescaped
+from tests.dashboard.app_reading import address, figures, first_answers, label, unescaped
 from tests.dashboard.conftest import REFERENCE
 
 SLIDER = "probing_strength"
@@ -19,10 +19,10 @@ def slider_of(app) -> dict:
     return next(json.loads(c.proto.json) for c in app.get("bidi_component") if c.proto.component_name == SLIDER)
 
 
-def test_the_page_begins_with_the_untouched_picture_and_another_page_in_the_middle(open_app):
+def test_every_page_begins_in_the_middle_of_what_probes_learn_from(open_app):
     app = open_app("Explore", part="strength", transform="fog", models="baseline/pixels")
     sent = slider_of(app)
-    assert sent["index"] == 0
+    assert sent["index"] == len(FAINTER) + STEPS // 2
     assert sent["labels"][0].split()[1] == "0"
     assert sent["begins_untouched"]
     assert "strength" not in app.query_params, "nobody has chosen it"
@@ -65,3 +65,13 @@ def test_the_sentence_names_who_sees_it_first(open_app):
         assert f"**{model_title(first)}** sees it first" in words
         assert f"**{model_title(last)}** last" in words
         assert ("quality" if falling else "thickness") in words.split("sees it first, from ")[1].split()[0]
+
+
+def test_a_strength_that_is_a_share_is_in_percent_everywhere(open_app):
+    app = open_app("Explore", run=REFERENCE, part="strength", transform="desaturate", models="zoo/clip")
+    assert slider_of(app)["name"] == "Strength: blend (%)"
+    charts = [figure for figure in figures(app) if "blend (%)" in str(figure["layout"]["xaxis"].get("title"))]
+    assert len(charts) == 2
+    for chart in charts:
+        assert max(chart["data"][0]["x"]) == 100
+        assert chart["layout"]["xaxis"]["range"][1] < 110

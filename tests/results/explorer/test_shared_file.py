@@ -12,9 +12,10 @@ import pytest
 
 from lab.devtools.browser import IN_BROWSER, complaints_of
 from probing_core.errors import UnknownName
-from probing_core.results import Run
+from probing_core.results import Run, leaderboard
 from probing_core.results.explorer import explorer_data, shared_file, write_shared_file
 from probing_core.results.explorer.shared_file import leaving
+from probing_core.results.ranking import standing
 from tests.results.explorer.counting import counts, points, random_selection
 
 MODELS = ["zoo/mae", "timm:tf_efficientnet_lite0", "baseline/pixels"]
@@ -38,6 +39,16 @@ def test_the_licenses_are_said_before_the_file_is_there(shared):
     assert sum(written.licenses.values()) == written.photographs == len(used)
     assert all(f"{count:,} under {name}" in said[0] for name, count in written.licenses.items())
     assert "No photograph" in leaving({}, "they were left out")
+
+
+def test_its_table_says_of_every_model_what_the_leaderboard_says(shared):
+    run, _, text, _ = shared
+    shown = dict(re.findall(r'<tr[^>]*><th scope="row" title="([^"]*)">.*?</td>.*?</svg></td><td>([^<]*)</td>', text))
+    board = leaderboard([run], "fine", "seen", baselines=False)
+    assert set(shown) == set(run.models["name"])
+    assert shown[board["model"].iloc[0]] == "best"
+    assert {shown[row.model] == standing(row) for row in board.iloc[1:].itertuples()} == {True}
+    assert {words for model, words in shown.items() if model.startswith("baseline/")} == {"baseline"}
 
 
 def test_it_loads_nothing_and_runs_its_own_script_alone(shared):
@@ -165,7 +176,7 @@ class TestInABrowser:
         page.wait_for_selector(".px-chip")
         first = page.evaluate("() => explorer.selection()")
         assert first["unasked"]
-        page.get_by_role("tab", name="Largest confusions").click()  # nothing chosen by that
+        page.get_by_role("tab", name="Taken for").click()  # nothing chosen by that
         page.reload()
         page.wait_for_selector(".px-chip")
         assert page.evaluate("() => explorer.selection()") == first | {"panel": "list"}
@@ -180,13 +191,13 @@ class TestInABrowser:
         assert page.evaluate("() => explorer.selection()") == first | {"panel": "list"}
         page.mouse.up()
         for clause in ("{where: {slot: 0, polygon: [-99999, -99999, 99999, -99999, 99999, 99999, -99999, 99999]}}",
-                       "{out: 2}", "{how: [0, 5]}"):  # fmt: skip
+                       "{out: 4}", "{how: [0, 5]}"):  # fmt: skip
             page.goto("about:blank")
             page.goto(written.path.as_uri())
             page.wait_for_selector(".px-chip")
             page.evaluate(f"() => explorer.set({clause})")
             chosen = page.evaluate("() => explorer.selection()")
-            assert "what" not in chosen
+            assert ("what" in chosen) == ("where" not in chosen)  # others are chosen from the numbers of the cell
             assert "unasked" not in chosen
             assert page.evaluate("() => explorer.counts().n") > 0
         page.goto("about:blank")
@@ -195,6 +206,46 @@ class TestInABrowser:
         page.locator(".px-matrix .px-row").nth(1).click()  # a row that the visitor chooses is kept
         page.evaluate("() => explorer.set({how: [0, 5]})")
         assert page.evaluate("() => explorer.selection().what.rows.length") == 1
+
+    def test_of_a_cell_pictures_are_mixed_as_in_the_bar_and_what_cannot_be_is_left_out(self, shared, page):
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        page.evaluate("() => explorer.select({what: {rows: explorer.data.classes.map((one) => one.name).slice(1, 9),"
+                      "columns: explorer.data.classes.map((one) => one.name).slice(9), by: 'a'}})")  # fmt: skip
+        names = [
+            name.split("\N{NO-BREAK SPACE}")[0] for name in page.locator(".px-whos button:visible").all_inner_texts()
+        ]
+        assert [("B right" in name, "wrong" in name) for name in names] == [(True, False), (False, True)]
+        assert "of all right" in page.locator(".px-map-a .px-readout").inner_text()
+        assert "of chosen right" in page.locator(".px-map-b .px-readout").inner_text()
+        outcomes = page.evaluate("() => explorer.pictures.ranked(1000).map((i) => explorer.counting.outcome[i])")
+        share = page.evaluate("() => explorer.counting.counts.outcomes[2] / explorer.counting.n")
+        assert 0 < share < 1
+        assert set(outcomes[: max(2, round(1.5 / min(share, 1 - share)))]) == {0, 2}
+
+    def test_the_star_of_a_visitors_picture_is_over_names_and_keeps_them_away(self, shared, page):
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        page.keyboard.press("Escape")
+        assert not page.locator(".px-star:visible").count()
+        page.evaluate("() => explorer.set({reading: 'everything'})")
+        name = page.locator(".px-map-a .px-names button").first.inner_text()
+        place = page.evaluate(
+            "() => { const box = document.querySelector('.px-map-a .px-names button').getBoundingClientRect();"
+            "const plane = document.querySelector('.px-map-a .px-plane').getBoundingClientRect();"
+            "return explorer.maps[0].toMap([box.x + box.width / 2 - plane.x, box.y + box.height / 2 - plane.y]); }"
+        )
+        model = page.evaluate("() => explorer.models[0].name")
+        page.evaluate("([m, at]) => explorer.update({own: {title: 'x', places: {[m]: at}}})", [model, place])
+        star = page.locator(".px-map-a .px-star").bounding_box()
+        assert star["width"] == star["height"] == 24
+        assert not page.locator(".px-map-b .px-star:visible").count()
+        for box in [one.bounding_box() for one in page.locator(".px-map-a .px-names button").all()]:
+            apart = [abs(box[at] + box[size] / 2 - star[at] - star[size] / 2) - (box[size] + 14) / 2
+                     for at, size in (("x", "width"), ("y", "height"))]  # fmt: skip
+            assert max(apart) >= 0, name
 
     def test_of_nothing_no_share_is_shown(self, shared, page):
         _, written, _, _ = shared
