@@ -21,6 +21,7 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
 from probing_core.api.predictor import Answer, Predictor
+from probing_core.api.trust import accuracy, held_out
 from probing_core.compute import live
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
@@ -113,12 +114,12 @@ def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
     return () if power is None else power.hardly_detected
 
 
-def balanced_accuracies(run: Run) -> tuple[float, float] | None:
-    """Return the lowest and the highest balanced accuracy, altered or not, of the models of ``run`` on pictures that
-    it tested; None where it has no such answers."""
-    measured = cache.trust(run).get(cache.HELD_OUT, {})
-    values = [found.accuracy.value for found, _ in measured.values()]
-    return (min(values), max(values)) if values else None
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=cache.MAX_CACHED_RUNS, show_spinner=False)
+def balanced_accuracies(run: Run) -> dict[str, float]:
+    """Return the balanced accuracy, altered or not, of each model of ``run`` on pictures that it tested; empty where it
+    has no such answers. It is that of Methods and data, without the interval, for which a visitor would wait."""
+    rows = held_out(run, run.live_models)
+    return {str(model): accuracy(mine).value for model, mine in rows.groupby("model")} if len(rows) else {}
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:

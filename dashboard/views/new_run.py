@@ -1,13 +1,15 @@
 """New run: place a model, or measure models on pictures of one's own; start, watch, cancel, resume, open.
 
-The work happens in a background process. Nothing that a link names is read or looked up before a button is pressed.
+The work happens in a background process. Nothing that a link names is read or looked up before a button is pressed;
+what a visitor types is, as far as that needs no network and no further library.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Container, Sequence
+import sys
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -20,7 +22,7 @@ from dashboard.text import in_bold, plain
 from dashboard.widgets import access, banner, messages, pickers
 from probing_core import models as known_models
 from probing_core.corpora import list_corpora
-from probing_core.errors import BadCorpus, ProbingError
+from probing_core.errors import BadCorpus, ModelUnavailable, ProbingError
 from probing_core.measures.notation import model_titles
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace, unused_name
@@ -83,16 +85,21 @@ def _place_a_model() -> None:
         "A name, a file or a checkpoint",
         "rank-model",
         "",
-        placeholder="timm:NAME, onnx:PATH, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO",
+        placeholder="timm:NAME, hf:REPO, onnx:PATH",
         help="`timm:`, `torchvision:`, `open_clip:` or `hf:` and the name that this library gives to the model; "
         "`onnx:` and the path of a file. Naming a published model is consent to download it.",
+        on_change=_look_up,
+        args=("rank-model", _refuse_model_at_once),
     ).strip()
     st.caption(EXAMPLE)
     name, problem = _full_name(model)
+    problem = problem or _refusal("rank-model")
     if base.pictures.why_not:
         problem = base.pictures.why_not
     if problem:
         st.error(plain(problem), icon=":material/error:")
+    elif not name:
+        st.caption(":material/edit: Name a model to place it.")
     out = runs_dir() / _folder_of(name)
     there = bool(name) and out.exists()
     if there:
@@ -100,7 +107,7 @@ def _place_a_model() -> None:
     elif name in set(base.models["name"]):
         st.caption(f":material/info: {in_bold(name)} is in this run already: the Leaderboard shows its place.")
     options = Options(models=(name,), base=base.path)
-    command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)] if name else []
+    command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)] if name and not problem else []
     _start("Place it", out, options, command, not name or there or bool(problem))
 
 
@@ -141,9 +148,12 @@ def _pictures() -> None:
             help="`photos` are a few photographs that come with it. `folder:PATH` or `folder:s3://...`: subfolders "
             "are labels. `parquet:FILE`: a table with pictures. `hub:OWNER/NAME`: a data set of Hugging Face, which "
             "is downloaded.",
+            on_change=_look_up,
+            args=("new-corpus", _refuse_typed_corpus),
         ).strip()
         corpus, remark = _corpus(corpus)
-        st.caption(remark)
+        missing = _refusal("new-corpus")
+        st.caption(f":material/error: {plain(missing)}" if missing else remark)
         state.remember("new-limit", range(MAX_IMAGES + 1), 0)
         hint = "Before transformations, spread over photographs."
         limit = st.number_input("Images at most (0: all)", 0, MAX_IMAGES, key="new-limit", help=hint)
@@ -169,11 +179,52 @@ def _pictures() -> None:
         address=address,
     )
     out = runs_dir() / name
-    problem = problem or _problem(name, models) or ("" if corpus else "Say where the pictures are.")
+    problem = problem or missing or _problem(name, models) or ("" if corpus else "Say where the pictures are.")
     if problem:
         st.caption(f":material/edit: {plain(problem)}")
-    command = ["run", "--out", _from_here(out), *options.arguments()] if name else []
+    command = ["run", "--out", _from_here(out), *options.arguments()] if not problem else []
     _start("Start", out, options, command, bool(problem))
+
+
+def _look_up(field: str, refuse: Callable[[str], None]) -> None:
+    """Note why what a visitor has just typed cannot be used, if ``refuse`` raises."""
+    value, why = st.session_state[field], ""
+    try:
+        refuse(value.strip())
+    except ProbingError as error:
+        why = str(error)
+    st.session_state[f"_refused-{field}"] = value, why
+
+
+def _refusal(field: str) -> str:
+    """Return why the text of a field cannot be used, if it was typed here: what a link brings is not looked up."""
+    value, why = st.session_state.get(f"_refused-{field}", ("", ""))
+    return why if value == st.session_state.get(field) else ""
+
+
+def _refuse_models_at_once(text: str) -> None:
+    for name in _names_in(text):
+        _refuse_model_at_once(name)
+
+
+def _refuse_model_at_once(text: str) -> None:
+    """Refuse a model whose file is missing, or that its library, if that is loaded already, does not know.
+
+    Raises:
+        ProbingError: why it cannot be used.
+    """
+    if not text:
+        return
+    name = known_models.parse_known(text)
+    weights = name.options.get("weights", "")
+    if weights and not any(sign in weights for sign in "*?") and not user_path(weights).exists():
+        raise ModelUnavailable(f"'{text}' cannot be used: there is no file or folder '{weights}'.")
+    if name.provider == "onnx" or name.provider in sys.modules:
+        known_models.refuse_absent(text)
+
+
+def _refuse_typed_corpus(text: str) -> None:
+    _refuse_absent_corpus(_corpus(text)[0])
 
 
 def _corpus(text: str) -> tuple[str, str]:
@@ -256,9 +307,13 @@ def _refuse_absent(options: Options) -> None:
     for name in options.models or ():
         if name not in known_models.MODEL_SETS:
             known_models.refuse_absent(name)
-    kind, _, path = (options.corpus or "").partition(":")
+    _refuse_absent_corpus(options.corpus or "")
+
+
+def _refuse_absent_corpus(corpus: str) -> None:
+    kind, _, path = corpus.partition(":")
     if kind in ("folder", "parquet") and "://" not in path and not user_path(path).exists():
-        raise BadCorpus(f"There is nothing at '{path}', which the corpus '{options.corpus}' names; check the path.")
+        raise BadCorpus(f"There is nothing at '{path}', which the corpus '{corpus}' names; check the path.")
 
 
 def _models() -> tuple[list[str], str]:
@@ -294,6 +349,8 @@ def _models() -> tuple[list[str], str]:
         placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
         help="Separated by commas. A checkpoint of yours: timm:NAME@weights=PATH, where NAME is the network that it "
         "was trained as. Naming a published model is consent to download it.",
+        on_change=_look_up,
+        args=("new-further", _refuse_models_at_once),
     )
     for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
@@ -310,9 +367,14 @@ def _models() -> tuple[list[str], str]:
     if unusable and (box := pickers.fold(f"{len(unusable)} that cannot be used here, and why", "show-unusable")):
         lines = [f"- `{spec.name}`: {plain(checked[spec.name].why_not)}" for spec in unusable]
         box.container(height=LIST_HEIGHT, border=False).markdown("\n".join(lines))
-    named = [name.strip() for name in further.split(",") if name.strip()]
+    named = _names_in(further)
     problems = [problem for _, problem in map(_full_name, named) if problem]
+    problems += filter(None, [_refusal("new-further")])
     return [*chosen, *named], "".join(problems[:1])
+
+
+def _names_in(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _executor() -> tuple[str, str | None]:
@@ -349,7 +411,7 @@ def _problem(name: str, models: list[str]) -> str:
         return "Give the run a name."
     if not processes.NAME.fullmatch(name):
         return "A name has letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
-    if (runs_dir() / name).exists():
+    if (runs_dir() / name).exists() or name in {place.name for place in cache.places()}:
         return f"There is a run '{name}' already; choose another name, or resume or remove that one below."
     return "" if models else "Choose at least one model."
 

@@ -20,12 +20,12 @@ from dashboard.jobs import processes, scans
 from dashboard.page import fragment
 from dashboard.text import hint, plain, unbroken
 from dashboard.widgets import access, answers, asking, messages, pickers, tables
-from probing_core.api.scan import ABOUT_Q, CHUNKS, TABLE, promise_of, verdict_in_words
+from probing_core.api.scan import ABOUT_Q, CHUNKS, TABLE, done_in_words, promise_of, share_as_altered, verdict_in_words
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import group_in_words
+from probing_core.detector.verdicts import as_altered, group_in_words
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, flatness
-from probing_core.measures.notation import in_percent, transform_title
+from probing_core.measures.notation import transform_title
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace
 from probing_core.run.layout import DETECTOR_FILE, PROGRESS
@@ -36,22 +36,25 @@ MAX_LETTERS = 50
 THUMBNAIL = 64
 """Height in pixels of a thumbnail."""
 
-FEW_ROWS = 6
+ROW = THUMBNAIL + 2
+
+ALL_SHOWN = 20
+"""Most rows of a table that are shown all at once; a longer one scrolls, and half of its last row says so."""
+
+SHOWN_OF_MORE = 10.5
 
 LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
 
-SHOWN = ("path", "verdict", "group", "group_probability", "class", "p", "q", "flags", "error")
+SHOWN = ("path", "verdict", "group", "group_probability", "class", "p", "n", "q", "flags", "error")
 """Columns of a scan's table that are read and downloaded."""
 
 NAMES = {
     "path": "Picture",
     "verdict": "Verdict",
-    "group": "Group",
-    "class": "Transformation",
+    "class": "What was done",
     "p": answers.AS_ALTERED,
     "q": "False discoveries",
     "flags": "Flags",
-    "error": "Why it cannot be read",
 }
 """Column of a scan's table -> its name on the page; in files it keeps its own."""
 
@@ -135,6 +138,7 @@ def _sample(able: list[RunPlace]) -> None:
             "group": [row["verdict"]["group"] for row in rows],
             "class": [row["verdict"]["transform"] for row in rows],
             "p": [row["verdict"]["p"] for row in rows],
+            "n": [row["verdict"]["n"] for row in rows],
             "flags": flags,
         }
     )
@@ -154,7 +158,7 @@ def _examples_table(rows: Sequence[Row]) -> str:
         words = ["…", "", "", ""]
         if rows:
             found = rows[place]["verdict"]
-            p = "" if found["p"] is None else unbroken(in_percent(found["p"], 1))
+            p = "" if found["p"] is None else unbroken(as_altered(found["p"], found["n"]))
             named = transform_title(found["transform"]) if found["transform"] else ""
             flags = PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else ""
             group = group_in_words(found["group"], found["group_probability"]) if found["group"] else ""
@@ -181,7 +185,7 @@ def _problem(folder: str, clean: str, name: str) -> str:
         return f"There is no folder '{plain(missing[0])}' on this computer."
     if not processes.NAME.fullmatch(name):
         return "Give the scan a name of letters, digits, dots, dashes and underscores."
-    return f"There is a scan '{name}' already; choose another name." if (scans_dir() / name).exists() else ""
+    return f"The scan '{name}' is listed below; a new one needs another name." if (scans_dir() / name).exists() else ""
 
 
 def _path(text: str) -> Path:
@@ -291,13 +295,17 @@ def _results(out: Path) -> None:
             shown,
             hide_index=True,
             key=f"scan-table-{out.name}",
-            height="content" if len(shown) <= FEW_ROWS else 500,
-            row_height=THUMBNAIL + 2,  # from 64 px upwards text is wrapped
+            height="content" if len(shown) <= ALL_SHOWN else round(SHOWN_OF_MORE * ROW),
+            row_height=ROW,  # from 64 px upwards text is wrapped
+            placeholder="",  # an unreadable file has no thumbnail
             column_config={
-                "": st.column_config.ImageColumn(width="small"),
-                NAMES["p"]: st.column_config.NumberColumn(help=answers.ABOUT_AS_ALTERED, format="%.1f %%"),
+                "": st.column_config.ImageColumn(width=80),
+                NAMES["path"]: st.column_config.TextColumn(width=105),
+                NAMES["verdict"]: st.column_config.TextColumn(width=110),
+                NAMES["class"]: st.column_config.TextColumn(width=125),
+                NAMES["p"]: st.column_config.TextColumn(help=answers.ABOUT_AS_ALTERED),
                 NAMES["q"]: st.column_config.NumberColumn(help=ABOUT_Q, format="%.1f %%"),
-                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width="medium"),
+                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width=280),
             },
         )
         tables.download(table, f"scan-table-{out.name}")
@@ -311,13 +319,15 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(**{name: table[name].fillna("") for name in texts})
     found = {
         "verdict": map(verdict_in_words, table["verdict"], table["flags"]),
-        "group": map(group_in_words, table["group"], table["group_probability"]),
-        "class": map(transform_title, table["class"]),
+        "class": map(done_in_words, table["class"], table["group"], table["group_probability"]),
     }
     shown = table.assign(**{name: list(words) for name, words in found.items()})
-    shown = shown.assign(**{name: 100 * shown[name] for name in ("p", "q") if name in shown})
-    empty = [name for name in ("flags", "error") if not (shown[name] != "").any()]
-    return shown.drop(columns=["group_probability", *empty]).rename(columns=NAMES)
+    shown = shown.assign(p=list(map(share_as_altered, table["p"], table["n"])))
+    if "q" in shown:
+        shown = shown.assign(q=100 * shown["q"])
+    shown["flags"] = shown["error"].where(shown["error"] != "", shown["flags"])  # as on the page of the scan
+    empty = [] if (shown["flags"] != "").any() else ["flags"]
+    return shown.drop(columns=["group", "group_probability", "n", "error", *empty]).rename(columns=NAMES)
 
 
 def _thumbnails(out: Path, table: pd.DataFrame) -> list[str | None]:

@@ -15,13 +15,15 @@ from dashboard.data import cache, examples, neighbors, own_picture, predictions
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
-from dashboard.text import hint, named, plain, with_strength
+from dashboard.text import hint, named, plain, unbroken, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, gallery, messages, pickers, tables, upload
 from dashboard.widgets.asking import Question
 from probing_core.charts import answers_chart
+from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
+from probing_core.detector.verdicts import as_altered
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
 from probing_core.measures.notation import decimal, model_title, model_titles
@@ -33,8 +35,8 @@ AT_ONCE = 3
 """Models that the page waits for; the others answer one after the other while it can be read."""
 
 NEIGHBORS = 8
-SHARES = 6
-"""Number of classes in the table of whole and tiles, most probable first."""
+HASHES = ("baseline/dhash", "baseline/phash")
+"""They recognize copies; all other pictures are near to a picture by chance."""
 
 NO_PROBE = "the run has no probe of theirs for new pictures"
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
@@ -44,6 +46,9 @@ SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
 EXAMPLE = "example"
 
 EXAMPLE_WIDTH = 96
+
+ROW_HEIGHT = 66
+"""Pixels of a row of the table of pictures: from 64 upwards text is wrapped, so that a phone shows a whole answer."""
 
 
 PARTS = {"pictures": "Pictures", "folder": "A folder", "game": "You against the models"}
@@ -94,7 +99,7 @@ def _pictures(run: Run) -> None:
     with below:
         first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
         _change(replace(asked, models=first), pictures[opened])
-        _neighbors(run, crops, first)
+        _neighbors(run, crops[opened], opened, [*first, *models[AT_ONCE:]])
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
     with below:
@@ -124,7 +129,7 @@ def _choose_example() -> str:
     chosen = state.stored_choice(EXAMPLE)
     chosen = chosen if chosen in examples.NAMES else ""
     state.check(EXAMPLE, "the example", examples.NAMES, chosen)
-    st.caption("Or an example: packaged photographs as they are and changed by the bank, and a drawn screenshot.")
+    st.caption("Or an example: packaged photographs, untouched and transformed, and a drawn screenshot.")
     with st.container(horizontal=True, key="examples", gap="small"):
         for name in examples.NAMES:
             with st.container(width=EXAMPLE_WIDTH + 8, gap="xsmall", horizontal_alignment="center"):
@@ -188,7 +193,7 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> 
                 "": data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False),
                 "picture": name,
                 "answer": answers.short_answer(row, _flat(picture) if decided else 0.0),
-                answers.AS_ALTERED: answers.photographs_as_altered(decided["verdict"]) if decided else "",
+                answers.AS_ALTERED: _as_altered(decided) if decided else "",
                 "width × height": f"{width:,} × {height:,}",
             }
         )
@@ -201,16 +206,22 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> 
         on_select=lambda: _open_picked(names),
         selection_mode="single-row",
         height="content",
+        row_height=ROW_HEIGHT,
         column_config={
-            "": st.column_config.ImageColumn(width="small"),
+            "": st.column_config.ImageColumn(width=80),
+            "picture": st.column_config.TextColumn(width=100),
             "answer": st.column_config.TextColumn(
-                help=f"By {'the detector' if asked == DETECTOR else model_title(asked)}."
+                width=130, help=f"By {'the detector' if asked == DETECTOR else model_title(asked)}."
             ),
-            answers.AS_ALTERED: st.column_config.TextColumn(help=answers.ABOUT_AS_ALTERED),
+            answers.AS_ALTERED: st.column_config.TextColumn(width=150, help=answers.ABOUT_AS_ALTERED),
         },
     )
     tables.download(table.drop(columns=""), "pictures", "This table as CSV")
     return pickers.select("Card of", "card", names, help="A click on the left of a row opens it, too.")
+
+
+def _as_altered(decided: Row) -> str:
+    return as_altered(decided["verdict"]["p"], decided["verdict"]["n"])
 
 
 def _open_picked(names: list[str]) -> None:
@@ -231,7 +242,7 @@ def _card(
     with st.container(border=True, key="answer"):
         left, right = st.columns([1, 4])
         with left:
-            st.image(data_url(picture.shown, lossless=False), width="stretch", alt=name)
+            st.image(data_url(picture.shown, lossless=False), width="content", alt=name)  # never enlarged
             height, width = picture.image.shape[:2]
             st.caption(f"{plain(name)}, {width:,} × {height:,} pixels, {SEEN[crops.kind]}", help=hint("crops"))
             upload.flags(picture)
@@ -244,7 +255,7 @@ def _card(
                     asked.run, crops.kind == "combined", decided["verdict"]["no_color"]
                 )
                 answers.show_answer(decided, hardly, _flat(picture), asked.prior)
-            between, sentence, bars = st.empty(), st.empty(), st.empty()
+            sentence, between, bars = st.empty(), st.empty(), st.empty()
             st.caption(answers.ABOUT_ROWS)
             details = pickers.fold("Every class by every model", "show-classes")
 
@@ -253,11 +264,11 @@ def _card(
         for number, model in enumerate(waiting, 1):
             found += asked.rows([model], {name: crops}, f"Asking {model_title(model)}")
             bars.html(answers.models_table({name: found}, theme, waiting[number:]))
-        sentence.markdown(answers.noticed(found))
+        accuracies = predictions.balanced_accuracies(asked.run)
+        sentence.markdown(answers.noticed(found, accuracies))
         if decided is not None:
-            right = predictions.balanced_accuracies(asked.run)
-            reason = answers.which_to_believe(decided, found, _flat(picture), bool(picture.notes), right)
-            between.markdown(reason)
+            reason = answers.which_to_believe(decided, found, _flat(picture), bool(picture.notes), accuracies)
+            between.markdown(unbroken(reason))
         if details:
             with details:
                 table = predictions.class_table(found)
@@ -317,30 +328,26 @@ def _changed(asked: Question, picture: VisitorPicture) -> None:
 
 
 @fragment
-def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> None:
+def _neighbors(run: Run, crops: PictureCrops, name: str, models: list[str]) -> None:
     if box := pickers.fold("Neighbors in the run", "show-neighbors"):
         with box:
-            _found(run, crops, models)
+            _found(run, crops, name, models)
 
 
-def _found(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> None:
-    st.caption("The pictures of the run whose embeddings are nearest to that of yours.")
-    able = neighbors.searchable(run, models)
+def _found(run: Run, crops: PictureCrops, name: str, models: list[str]) -> None:
+    """Show the neighbors of the picture of the open card; image hashes find none but by chance, and are not offered."""
+    st.caption(f"The pictures of the run whose embeddings are nearest to that of {plain(name)}.")
+    able = [model for model in neighbors.searchable(run, models) if model not in HASHES]
     if not able:
         gallery.embeddings_missing(run, "neighbors")
         return
-    gallery.embedded_here(run, able)
-    for model in able:
-        asking.embed_gallery(run, model)
-    near = {
-        (model, name): neighbors.neighbors(run, picture, model, NEIGHBORS)
-        for model in able
-        for name, picture in crops.items()
-    }
-    left, right = st.columns(2)
-    which = pickers.select("Of the picture", "neighbors-picture", list(crops), where=left)
-    model = pickers.select("To the model", "neighbors-model", able, names=model_titles(able), where=right)
-    found, similarity = near[model, which]
+    encoders = [model for model in able if not model.startswith(BASELINE)]
+    model = pickers.select(
+        "By the model", "neighbors-model", able, encoders[0] if encoders else None, model_titles(able)
+    )
+    gallery.embedded_here(run, [model])
+    asking.embed_gallery(run, model)
+    found, similarity = neighbors.neighbors(run, crops, model, NEIGHBORS)
     rows = run.sample_rows(found).assign(similarity=similarity)
     gallery.show(
         run,

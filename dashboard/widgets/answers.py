@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
 
 from dashboard import state
 from dashboard.data.predictions import Row
-from dashboard.text import plain
+from dashboard.text import plain, unbroken
 from probing_core.charts import Theme
-from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
+from probing_core.charts.theme import BASELINE
+from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED, word
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import group_in_words
+from probing_core.detector.verdicts import as_altered, group_in_words
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent, model_title, transform_title
 
@@ -25,10 +27,10 @@ PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 ALARMS = (ALTERED, RATHER_ALTERED)
 
 
-AS_ALTERED = "Untouched photos as altered"
+AS_ALTERED = "Untouched as altered"
 ABOUT_AS_ALTERED = (
-    "Of untouched photographs, how many seem as altered to the detector as this picture. Where it is 5 % or less, the "
-    "picture is called altered."
+    "Of untouched photographs, how many seem at least as altered to the detector as this picture. Where it is 5 % or "
+    "less, the picture is called altered."
 )
 """Title of a column on how rare a picture would be among untouched photographs, and its explanation."""
 
@@ -66,21 +68,20 @@ def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: fl
         prior: share of altered pictures among such pictures.
     """
     alarms = row["answer"] in ALARMS and flat <= FLAT
+    unsure = row["answer"] == CANNOT_TELL or flat > FLAT
     # Nothing is shown in green: it may be an alteration that the detector misses.
-    icon = ":material/edit:" if alarms else ":material/help:" if flat > FLAT else ":material/check:"
-    (st.warning if alarms else st.info)(answer(row, hardly_detected, flat, prior), icon=icon)
+    icon = ":material/edit:" if alarms else ":material/help:" if unsure else ":material/check:"
+    (st.warning if alarms else st.info)(unbroken(answer(row, hardly_detected, flat, prior)), icon=icon)
 
 
 def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: float = PRIOR) -> str:
     verdict = row["verdict"]
-    why = as_altered(verdict)
-    why = f"{why[0].upper()}{why[1:]}"
+    why = f"{as_altered(verdict['p'], verdict['n'])} untouched photographs seem at least as altered as this picture"
     end = " It has hardly any color, so color was not judged." if verdict["no_color"] else ""
     if flat > FLAT:
         return (
             f"**{PERHAPS_NO_PHOTOGRAPH.capitalize()}**: {in_percent(flat)} of it has no detail, as in screenshots and "
-            f"drawings. The detector knows photographs alone, so the answer means little: {_answer_in_words(row)}. "
-            f"{why}.{end}"
+            f"drawings. The detector knows photographs alone, so the answer means little: {_answer_in_words(row)}.{end}"
         )
     words = row["answer"].capitalize()
     if row["answer"] in ALARMS:
@@ -115,23 +116,6 @@ def _true_alarms(verdict: Mapping[str, Any], prior: float) -> str:
     )
 
 
-def as_altered(verdict: Mapping[str, Any]) -> str:
-    """Return how many untouched photographs seem as altered as the picture: ``none of 202 untouched photographs ...``.
-
-    p is (1 + their number) / (n + 1).
-    """
-    n, as_high = verdict["n"], _as_high(verdict)
-    if as_high == 0:
-        return f"none of {n:,} untouched photographs seems as altered as this picture"
-    return (
-        f"{as_high:,} of {n:,} untouched photographs {'seems' if as_high == 1 else 'seem'} as altered as this picture"
-    )
-
-
-def _as_high(verdict: Mapping[str, Any]) -> int:
-    return round(verdict["p"] * (verdict["n"] + 1)) - 1
-
-
 def short_answer(row: Row, flat: float = 0.0) -> str:
     """Return the answer of a row in a few words, for a table of pictures; ``flat`` as in `show_answer`."""
     if flat > FLAT:
@@ -143,60 +127,102 @@ def short_answer(row: Row, flat: float = 0.0) -> str:
     )
 
 
-def photographs_as_altered(verdict: Mapping[str, Any]) -> str:
-    """Return how many untouched photographs seem as altered, for a column: ``291 of 1,508``."""
-    return f"{_as_high(verdict):,} of {verdict['n']:,}"
-
-
 def which_to_believe(
-    decided: Row, rows: Sequence[Row], flat: float, flagged: bool, right: tuple[float, float] | None
+    decided: Row, rows: Sequence[Row], flat: float, flagged: bool, accuracies: Mapping[str, float]
 ) -> str:
-    """Return why the verdict and the models may differ, and which of them to believe: neither, for what is perhaps no
-    photograph. Without rows the text is empty.
+    """Return what the models' answers mean, and which to believe where they contradict the verdict: neither, for what
+    is perhaps no photograph. Without rows the text is empty.
+
+    They contradict it where at least half of them do, or one of the most accurate encoders.
 
     Args:
         decided: row of the detector.
         rows: of the models.
         flat: as in `show_answer`.
         flagged: whether flags of the picture are shown.
-        right: lowest and highest balanced accuracy of the models on pictures of the run; None if not measured.
+        accuracies: model -> its balanced accuracy on pictures of the run; empty if not measured.
     """
     if not rows:
         return ""
     if flat > FLAT:
         return "The models learned from photographs, too: their answers mean as little."
     alarms = decided["answer"] in ALARMS
-    share = sum(row["answer"] in ALARMS for row in rows) / len(rows)
-    differ = share < 0.5 if alarms else share >= 0.5
+    against = _contradicting(decided, rows, accuracies)
+    right = [accuracies[row["model"]] for row in _telling(rows, accuracies) if row["model"] in accuracies]
     measured = (
-        ""
-        if right is None
-        else f" They are right in {in_percent(right[0])} to {in_percent(right[1])} of cases, where guessing is in 50 % "
-        "(Methods and data)."
+        f" They are right in {in_percent(min(right))} to {in_percent(max(right))} of cases; guessing would be right in "
+        "50 % (Methods and data)."
+        if right
+        else ""
     )
+    differ = f"**The detector's verdict and {against} differ; go by the verdict.** " if against else ""
     flags = " Flags say how a picture looks, also straight from a camera." if flagged and differ and not alarms else ""
     return (
-        f"{'**The two differ; go by the verdict.** ' if differ else ''}The detector was trained to find alterations, "
+        f"{differ}The detector was trained to find alterations, "
         f"and alarms at {in_percent(decided['verdict']['level'])} of untouched photographs. The models were trained "
         f"for something else: their answers show what an embedding holds, not whether your picture was altered."
         f"{measured}{flags}"
     )
 
 
-def noticed(rows: Sequence[Row]) -> str:
-    """Return how many of the models notice that a picture was altered, and the group that most of these name, if
-    any."""
+BEST = 2
+"""Most accurate encoders, each of which alone can contradict a verdict."""
+
+
+def _contradicting(decided: Row, rows: Sequence[Row], accuracies: Mapping[str, float]) -> str:
+    """Return which models contradict the verdict, in words; empty where none do, or where the detector cannot tell."""
+    if decided["answer"] == CANNOT_TELL:
+        return ""
+    alarms = decided["answer"] in ALARMS
+    rows = _telling(rows, accuracies)
+    share = sum(row["answer"] in ALARMS for row in rows) / len(rows)
+    if (share < 0.5) if alarms else (share >= 0.5):
+        return "most of the models"
+    other = (UNTOUCHED, RATHER_UNTOUCHED) if alarms else ALARMS
+    best = _most_accurate(rows, accuracies)[:BEST]
+    return " and ".join(plain(model_title(row["model"])) for row in best if row["answer"] in other)
+
+
+def _telling(rows: Sequence[Row], accuracies: Mapping[str, float]) -> list[Row]:
+    """Return the rows without those of models that answer the same for altered and untouched pictures, as image hashes
+    do; all where no model tells them apart."""
+    return [row for row in rows if accuracies.get(row["model"], 1.0) > GUESSING] or list(rows)
+
+
+GUESSING = 0.5
+
+
+def _most_accurate(rows: Sequence[Row], accuracies: Mapping[str, float]) -> list[Row]:
+    """Return the rows of encoders whose accuracy is known, the most accurate first; a baseline is no encoder."""
+    measured = [row for row in rows if row["model"] in accuracies and not row["model"].startswith(BASELINE)]
+    return sorted(measured, key=lambda row: -accuracies[row["model"]])
+
+
+def noticed(rows: Sequence[Row], accuracies: Mapping[str, float] = MappingProxyType({})) -> str:
+    """Return how many of the models notice that a picture was altered, the alteration that most of these name, if any,
+    and the answer of the most accurate encoder.
+
+    Args:
+        rows: of the models.
+        accuracies: as in `which_to_believe`.
+    """
+    asked, rows = rows, _telling(rows, accuracies)
+    left_out = len(asked) - len(rows)
     alarming = [transform_title(row["classes"][0]["class"]) for row in rows if row["answer"] in ALARMS]
     untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in rows)
     torn = sum(row["answer"] == CANNOT_TELL for row in rows)
-    (most, count), (_, second) = [*Counter(alarming).most_common(2), ("", 0), ("", 0)][:2]
-    most = most if count > second else ""
+    most, count = [*Counter(alarming).most_common(1), ("", 0)][0]
+    most = most if count > len(alarming) / 2 else ""
     agree = f", {count} of them {most}" if len(alarming) > 1 and most else f", {most}" if most else ""
     call = "calls" if len(alarming) == 1 else "call"
-    return (
+    counts = (
         f"{len(alarming)} of {len(rows)} models {call} the picture altered{agree}; {untouched} untouched, and {torn} "
-        "cannot tell."
+        "cannot tell." + (f" Not counted: {left_out} that can never tell." if left_out else "")
     )
+    if len(rows) == 1 or not (best := _most_accurate(rows, accuracies)[:1]):
+        return counts
+    who = plain(model_title(best[0]["model"]))
+    return f"{counts} {who}, the most accurate encoder here, answers *{plain(short_answer(best[0]))}*."
 
 
 ABOUT_ROWS = (
@@ -239,7 +265,7 @@ def _who(model: str) -> str:
 def _bar(row: Row, when: str) -> str:
     before = f'<span class="when">{escape(when)}</span>' if when else ""
     share = f'<span class="track"><i style="width:{100 * row["altered"]:.1f}%;background:currentColor"></i></span>'
-    words = f'<span class="words sure">{_unbroken(row["altered"])} {row["answer"]}</span>'
+    words = f'<span class="words sure">{_unbroken(row["altered"], _places(row))} {row["answer"]}</span>'
     return f'<div class="line">{before}{share}{words}</div>'
 
 
@@ -250,5 +276,15 @@ def _first(row: Row, theme: Theme) -> str:
     return f'<div class="line first">{mark}<span class="named">{named}</span></div>'
 
 
-def _unbroken(share: float) -> str:
-    return in_percent(share).replace(" ", "\N{NO-BREAK SPACE}")
+def _places(row: Row) -> int:
+    """Return how many decimals a probability needs so that the number, too, is on the answer's side of the borders
+    between answers: 90 % is still *rather altered*, 90.2 % is *altered*."""
+    fitting = (places for places in range(MAX_PLACES) if word(round(row["altered"], places + 2)) == row["answer"])
+    return next(fitting, MAX_PLACES)
+
+
+MAX_PLACES = 2
+
+
+def _unbroken(share: float, places: int = 0) -> str:
+    return in_percent(share, places).replace(" ", "\N{NO-BREAK SPACE}")

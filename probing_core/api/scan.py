@@ -37,6 +37,7 @@ from probing_core.detector.verdicts import (
     MIN_BEYOND,
     Calibration,
     Judge,
+    as_altered,
     group_in_words,
     is_enough,
     score_of,
@@ -332,7 +333,9 @@ def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) 
             file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
 
 
-ABOUT_P = "Share of untouched photographs that seem as altered as the picture: at most 5 % of them are called altered."
+ABOUT_P = (
+    "How many untouched photographs seem at least as altered as the picture: at most 5 % of them are called altered."
+)
 ABOUT_Q = "False discovery rate: share of untouched pictures among all that seem at least as altered as this one."
 """Explanation of the columns ``p`` and ``q``."""
 
@@ -397,18 +400,23 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "doubt": PERHAPS_NO_PHOTOGRAPH if _is_doubtful(row["flags"]) else "",
         "kind": "found" if row["verdict"] in ALARMS else "bad" if row["verdict"] == UNREADABLE else "fine",
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
-        "done": _done(row["class"], row["group"], row["group_probability"]) if row["class"] else "",
-        "numbers": [(repr(_or(row[name], 2.0)), _percent(row[name])) for name in ("p", "q")],
+        "done": done_in_words(row["class"], row["group"], row["group_probability"]),
+        "numbers": [
+            (repr(_or(row["p"], 2.0)), share_as_altered(row["p"], row["n"])),
+            (repr(_or(row["q"], 2.0)), "" if np.isnan(row["q"]) else in_percent(row["q"], 1)),
+        ],
         "remark": row["error"] or row["flags"],
     }
 
 
-def _done(transform: str, group: str, probability: float) -> str:
-    return f"{group_in_words(group, probability).capitalize()}: {transform_title(transform)}"
+def done_in_words(transform: str, group: str, probability: float) -> str:
+    """Return what was done to a picture, empty where nothing was found: ``Perhaps codec: JPEG``."""
+    return f"{group_in_words(group, probability).capitalize()}: {transform_title(transform)}" if transform else ""
 
 
-def _percent(share: float) -> str:
-    return "" if np.isnan(share) else in_percent(share, 1)
+def share_as_altered(p: float, n: float) -> str:
+    """Return `as_altered` for a row of `COLUMNS`, empty for a file without a verdict."""
+    return "" if np.isnan(p) or not n > 0 else as_altered(p, int(n))
 
 
 MARK = "scan.txt"
@@ -526,8 +534,8 @@ def _promise(judge: Judge, n: int, trusting: bool) -> str:
         enough = f"{MIN_BEYOND / judge.level:.0f} or more"
         return (
             f"Calibrated on untouched photographs of the run{_numbers(judge)}, not on pictures of your source: no "
-            f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (--clean "
-            f"FOLDER; on the page Try your images, the field Pictures that you trust)."
+            f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (the "
+            f"field Pictures that you trust, or --clean FOLDER)."
         )
     rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
     more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."

@@ -14,7 +14,7 @@ import pandas as pd
 
 from probing_core.compute.live import PRIOR, Noticing, noticing_at, scores_behind
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.statistics import Interval, interval
+from probing_core.measures.statistics import ClusterSums, Interval, interval
 from probing_core.paths import data_dir, reference_run
 from probing_core.results.run import Run
 from probing_core.run.live import read_fitted_noticing, read_noticing
@@ -92,14 +92,20 @@ def weights(group: pd.Series) -> np.ndarray:
     return np.where(group == "identity", 1 - PRIOR, PRIOR / max(changed, 1)) / in_group
 
 
+def accuracy(rows: pd.DataFrame) -> ClusterSums:
+    """Return the balanced accuracy, altered or not, of the answers of one model."""
+    is_altered, found = _altered_and_found(rows)
+    return balanced_accuracy(is_altered.astype(np.int64), found.astype(np.int64), rows["photograph"].to_numpy())
+
+
+def _altered_and_found(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return (rows["group"] != "identity").to_numpy(), (rows["altered"] > 0.5).to_numpy()
+
+
 def noticed(rows: pd.DataFrame) -> Noticed:
-    is_altered, found = (rows["group"] != "identity").to_numpy(), (rows["altered"] > 0.5).to_numpy()
+    is_altered, found = _altered_and_found(rows)
     weight = weights(rows["group"])
-    both: Interval = interval(
-        balanced_accuracy(is_altered.astype(np.int64), found.astype(np.int64), rows["photograph"].to_numpy()),
-        low=0,
-        high=1,
-    )
+    both: Interval = interval(accuracy(rows), low=0, high=1)
     right = (rows["named"] == rows["group"])[is_altered & found]
     return Noticed(
         kept=float(weight[~is_altered & ~found].sum() / (1 - PRIOR)),

@@ -26,7 +26,7 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import SYMBOLS, Theme
-from probing_core.measures.notation import model_title
+from probing_core.measures.notation import model_title, transform_title
 
 MAX_CLASSES = 12
 
@@ -58,7 +58,7 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
         [("" if p < 0.5 else f"<b>{p:.0f}</b>" if b else f"{p:.0f}") for p, b in zip(*row, strict=True)]
         for row in zip(table.to_numpy(), best.to_numpy(), strict=True)
     ]
-    names = {"x": [escape(c) for c in table.columns], "y": [model_label(m) for m in table.index]}
+    names = {"x": [escape(transform_title(c)) for c in table.columns], "y": [model_label(m) for m in table.index]}
     cells = heatmap(table.to_numpy(), theme, 2, "%{y}<br>%{x}: <b>%{z:.1f} %</b><extra></extra>", **names)
     return base_figure(
         theme,

@@ -26,6 +26,7 @@ from probing_core.compute.live import (
     word,
 )
 from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.notation import in_percent
 from probing_core.measures.statistics import Interval, interval
 
 LEVEL = 0.05
@@ -205,6 +206,17 @@ PERHAPS = 0.6
 
 def group_in_words(group: str, probability: float) -> str:
     return f"perhaps {group}" if group and probability < PERHAPS else group
+
+
+def as_altered(p: float, n: int) -> str:
+    """Return how many untouched photographs seem at least as altered as a picture: ``2 of 147 (1.4 %)``.
+
+    Args:
+        p: of a `Verdict`, which is (1 + their number) / (n + 1).
+        n: of the same verdict.
+    """
+    count = round(p * (n + 1)) - 1
+    return f"{count:,} of {n:,} ({in_percent(count / n, 1)})"
 
 
 @dataclass(frozen=True)

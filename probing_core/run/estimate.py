@@ -32,7 +32,7 @@ from probing_core.detector.learning import learned_transforms, measure_photograp
 from probing_core.detector.scoring import views_of_row
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.images import Image
-from probing_core.measures.notation import text_table
+from probing_core.measures.notation import model_titles, text_table
 from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder
 from probing_core.run.costs import (
@@ -111,7 +111,9 @@ class Estimate:
     def __str__(self) -> str:
         if self.table.empty:
             return "Nothing is left to be made."
-        rows = self.table[["phase", "model"]].assign(time=self.table["seconds"].map(duration))
+        titles = model_titles(self.table["model"].unique())
+        times = self.table["seconds"].map(duration)
+        rows = self.table[["phase"]].assign(model=self.table["model"].map(titles), time=times)
         about = "" if self.whole else "about "
         left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
         sentences = [

@@ -199,11 +199,12 @@ def test_the_page_marks_alarms_and_nothing_else(tmp_path):
         "flags": "",
         "thumbnail": b"",
     }
-    write_page(tmp_path, tmp_path, [pd.DataFrame(rows).assign(p=0.005, q=np.nan)], dict.fromkeys(answers, 1), [])
+    write_page(tmp_path, tmp_path, [pd.DataFrame(rows).assign(p=0.005, n=199, q=np.nan)], dict.fromkeys(answers, 1), [])
     marks = re.findall('<td class="([a-z]+)">(.*?)</td>', (tmp_path / "index.html").read_text())
     assert {answer for mark, answer in marks if mark == "found"} == {"altered", "rather altered"}
     assert {answer for mark, answer in marks if mark == "bad"} == {"unreadable"}
     assert len(marks) == len(answers)
+    assert (tmp_path / "index.html").read_text().count("0 of 199 (0.0 %)") == len(answers)
 
 
 def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):

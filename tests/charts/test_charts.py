@@ -127,7 +127,7 @@ def test_many_answers_stand_in_one_table_in_the_order_of_the_classes():
         columns=["model", "class", "group", "probability"],
     )
     table = drawn.answers_chart(told, THEMES[0], ["a", "b", "c", "d"]).data[0]
-    assert list(table.x) == ["a", "b", "c", "d"]
+    assert list(table.x) == ["A", "B", "C", "D"], "names for people"
     assert list(table.y) == names[::-1]
     numbers = [
         trace for trace in drawn.answers_chart(told, THEMES[0], ["a", "b", "c", "d"]).data if trace.type == "scatter"
@@ -135,7 +135,7 @@ def test_many_answers_stand_in_one_table_in_the_order_of_the_classes():
     first = {
         x: text for trace in numbers for x, y, text in zip(trace.x, trace.y, trace.text, strict=True) if y == "m12"
     }
-    assert first == {"a": "4", "b": "<b>70</b>", "c": "26"}
+    assert first == {"A": "4", "B": "<b>70</b>", "C": "26"}
     many = pd.DataFrame(
         {"model": "m", "class": [f"c{i}" for i in range(31)], "group": "blur", "probability": range(31)}
     )

@@ -90,6 +90,39 @@ def test_nothing_starts_where_a_file_that_is_named_is_missing(open_app, monkeypa
     assert missing in unescaped(app)
 
 
+@pytest.mark.parametrize(
+    ("field", "typed", "button", "missing"),
+    [
+        ("rank-model", "onnx:/no/such/file.onnx", "Place it", "no file '/no/such/file.onnx'"),
+        ("rank-model", "timm:resnet18@weights=/no/such.pt", "Place it", "no file or folder '/no/such.pt'"),
+        ("rank-model", "timm:resnet99", "Place it", "no model 'resnet99'"),
+        ("new-further", "baseline/pixels, timm:resnet99", "Start", "no model 'resnet99'"),
+        ("new-corpus", "/no/such/folder", "Start", "nothing at '/no/such/folder'"),
+    ],
+)
+def test_what_is_typed_and_missing_is_said_at_once_and_what_a_link_names_is_not_looked_up(
+    open_app, made_run, field, typed, button, missing
+):
+    pytest.importorskip("timm")
+    linked = open_app("New run", run=made_run, new_name="mine", **{field.replace("-", "_"): typed})
+    assert missing not in unescaped(linked)
+    assert not label(linked, "button", button).disabled
+    app = open_app("New run", run=made_run, new_name="mine")
+    app.text_input(key=field).set_value(typed).run()
+    assert not app.exception
+    assert missing in unescaped(app)
+    assert label(app, "button", button).disabled
+    app.text_input(key=field).set_value("photos" if field == "new-corpus" else "timm:resnet18").run()
+    assert missing not in unescaped(app)
+    assert not label(app, "button", button).disabled
+
+
+def test_a_name_that_a_listed_run_has_is_refused_wherever_that_run_is(open_app, made_run):
+    app = open_app("New run", run=made_run, new_name=made_run.name)
+    assert f"There is a run '{made_run.name}' already" in unescaped(app)
+    assert label(app, "button", "Start").disabled
+
+
 def test_a_path_alone_is_a_folder_or_a_table_and_another_word_no_corpus(open_app):
     for text, command in (("/some/pictures", "folder:/some/pictures"), ("mine/a.parquet", "parquet:mine/a.parquet")):
         app = open_app("New run", new_name="mine", new_corpus=text)

@@ -15,6 +15,7 @@ import pytest
 
 from dashboard.data.examples import NAMES
 from dashboard.jobs import scans
+from dashboard.widgets.answers import AS_ALTERED
 from probing_core.api.scan import COLUMNS, MARK, PROMISE, TABLE
 from probing_core.errors import BadRun
 from probing_core.run.layout import DETECTOR_FILE, RECIPE
@@ -28,8 +29,10 @@ def holiday(data_folder: Path) -> Path:
     (out / "log").mkdir(parents=True)
     about = {"stage": "scan", "done": 3, "total": 3, "left_s": 0.0, "message": "done", "state": "done"}
     (out / "log" / "progress.json").write_text(json.dumps(about))
-    rows = pd.DataFrame([dict.fromkeys(COLUMNS)] * 3).assign(path=["a.png", "b.png", "c.png"], p=[0.5, 0.01, 0.7])
-    table = pa.Table.from_pandas(rows.assign(verdict=["untouched", "altered", "untouched"]), preserve_index=False)
+    rows = pd.DataFrame([dict.fromkeys(COLUMNS)] * 3).assign(path=["a.png", "b.png", "c.png"], p=[0.5, 0.01, 0.7], n=99)
+    found = {"class": ["", "gaussian-blur", ""], "group": ["", "blur", ""], "group_probability": [None, 0.9, None]}
+    rows = rows.assign(verdict=["untouched", "altered", "untouched"], **found)
+    table = pa.Table.from_pandas(rows, preserve_index=False)
     pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised"}), out / TABLE)
     (out / "index.html").write_text("the page")
     return out
@@ -50,6 +53,18 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "no rate is promised" in unescaped(app)
     assert "False discoveries" not in app.dataframe[0].value  # none without clean pictures
     assert list(app.dataframe[0].value["Picture"]) == ["b.png", "a.png", "c.png"]
+    assert list(app.dataframe[0].value["What was done"]) == ["Blur: Gaussian blur", "", ""]
+    assert list(app.dataframe[0].value[AS_ALTERED]) == ["0 of 99 (0.0 %)", "49 of 99 (49.5 %)", "69 of 99 (69.7 %)"]
+
+
+def test_why_a_file_cannot_be_read_stands_where_flags_do_as_on_the_page_of_the_scan(open_app, holiday):
+    rows = pd.read_parquet(holiday / TABLE)
+    rows = rows.assign(p=[0.5, None, 0.7], error=["", "b.png is text", ""], flags=["looks blurred", "", ""])
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised"}), holiday / TABLE)
+    shown = open_app("Try your images", part="folder", show_scan_holiday="True").dataframe[0].value
+    assert list(shown["Flags"]) == ["looks blurred", "", "b.png is text"]
+    assert list(shown[AS_ALTERED])[2] == ""
 
 
 def test_the_results_of_a_scan_that_ends_while_it_is_watched_are_open(open_app, holiday):

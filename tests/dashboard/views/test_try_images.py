@@ -107,13 +107,31 @@ def wide_run(made_run, tmp_path, monkeypatch):
     first = {"name": "baseline/pixels"}
     monkeypatch.setattr(LoadedModels, "embed", lambda self, entry, pictures: embed(self, entry | first, pictures))
     shutil.copytree(made_run, run)
+    _add_models(run, [f"baseline/pixels@side={i}" for i in range(1, 5)])
+    return run
+
+
+def _add_models(run, names):
+    """Add models that predict as the first does."""
     store = Store(run)
     probe, entry = store.read_bytes(probe_path("baseline/pixels", DEPLOYMENT)), model_path("baseline/pixels")
-    for i in range(1, 5):
-        name = f"baseline/pixels@side={i}"
-        store.write_toml(model_path(name), store.read_toml(entry) | {"name": name, "position": 9 + i}, "made")
+    for position, name in enumerate(names, 10):
+        store.write_toml(model_path(name), store.read_toml(entry) | {"name": name, "position": position}, "made")
         store.write_bytes(probe_path(name, DEPLOYMENT), probe, "made")
-    return run
+
+
+def test_neighbors_are_of_the_open_card_and_by_an_encoder_and_never_by_a_hash(open_app, wide_run):
+    _add_models(wide_run, ["baseline/phash", "timm:resnet18"])
+    chosen = {"samples": "coffee/00,chelsea/01", "show_neighbors": "True", "models": "baseline/phash"}
+    app = open_app("Try your images", run=wide_run, card="chelsea/01", **chosen)
+    assert not app.exception
+    assert "nearest to that of chelsea/01" in unescaped(app)
+    offered = app.selectbox(key="neighbors-model")
+    assert offered.value == "timm:resnet18"
+    assert model_title("baseline/pixels") in offered.options
+    assert model_title("baseline/phash") not in offered.options
+    app.selectbox(key="card").select("coffee/00").run()
+    assert "nearest to that of coffee/00" in unescaped(app)
 
 
 def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wide_run, monkeypatch):

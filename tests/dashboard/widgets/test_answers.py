@@ -9,7 +9,6 @@ import pytest
 
 from dashboard.widgets.answers import (
     answer,
-    as_altered,
     detectors,
     models_table,
     noticed,
@@ -18,6 +17,7 @@ from dashboard.widgets.answers import (
 )
 from probing_core.charts import Theme
 from probing_core.compute.live import ANSWERS, word
+from probing_core.detector.verdicts import as_altered
 from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent
 
@@ -64,8 +64,8 @@ def test_the_photographs_that_seem_as_altered_are_counted():
     """Against p = (1 + k) / (n + 1) for every k."""
     for n in (20, 202, 1439):
         for k in (0, 1, 2, n // 2, n - 1, n):
-            words = as_altered({"p": (1 + k) / (n + 1), "n": n})
-            assert words.startswith(f"none of {n:,}" if k == 0 else f"{k:,} of {n:,}")
+            assert as_altered((1 + k) / (n + 1), n) == f"{k:,} of {n:,} ({in_percent(k / n, 1)})"
+    assert as_altered(519 / 1235, 1234) in answer(detector(0.3), ())
 
 
 def test_a_picture_without_detail_is_perhaps_no_photograph():
@@ -110,20 +110,66 @@ def test_where_few_pictures_are_altered_few_alarms_are_right():
     assert "of all alarms" not in answer(detector(0.95), ()) + answer(detector(0.05), (), prior=0.01)
 
 
+@pytest.mark.parametrize(
+    ("altered", "words"),
+    [(0.8996, "90 % rather altered"), (0.9018, "90.2 % altered"), (0.3998, "39.98 % rather untouched")],
+)
+def test_a_number_at_a_border_has_the_decimals_that_agree_with_the_word(altered, words):
+    html = models_table({"x.png": [row("a", altered)]}, Theme())
+    assert re.findall(r'words sure">(.*?)<', unescape(html).replace("\N{NO-BREAK SPACE}", " ")) == [words]
+
+
+RIGHT = {"a": 0.6, "b": 0.7, "c": 0.65, "baseline/x": 0.81}
+
+
 def test_verdict_and_models_that_differ_are_told_apart():
-    many, few = [row("a", 0.9), row("b", 0.7), row("c", 0.2)], [row("a", 0.2), row("b", 0.3), row("c", 0.7)]
-    for altered, rows, differ in ((0.95, few, True), (0.95, many, False), (0.2, many, True), (0.2, few, False)):
-        text = which_to_believe(detector(altered), rows, 0.0, True, (0.6, 0.81))
-        assert ("The two differ" in text) == differ
+    many, few = [row("a", 0.9), row("b", 0.7), row("c", 0.5)], [row("a", 0.5), row("b", 0.5), row("c", 0.7)]
+    for altered, rows, differ in ((0.95, few, True), (0.95, many, False), (0.2, many, True), (0.2, few[:2], False)):
+        text = which_to_believe(detector(altered), rows, 0.0, True, RIGHT)
+        assert ("The detector's verdict and most of the models differ" in text) == differ
         assert ("Flags" in text) == (differ and altered < 0.5)
-        assert "60 % to 81 %" in text
-    assert "guessing" not in which_to_believe(detector(0.95), few, 0.0, False, None)
-    assert "as little" in which_to_believe(detector(0.95), few, FLAT + 0.1, False, None)
-    assert not which_to_believe(detector(0.95), [], 0.0, False, None)
+        assert "60 % to 70 %" in text
+    assert "guessing" not in which_to_believe(detector(0.95), few, 0.0, False, {})
+    assert "as little" in which_to_believe(detector(0.95), few, FLAT + 0.1, False, {})
+    assert not which_to_believe(detector(0.95), [], 0.0, False, {})
 
 
-def test_of_the_models_that_notice_what_most_of_them_name_is_told_and_nothing_in_a_tie():
+def test_one_of_the_most_accurate_encoders_contradicts_alone_and_no_other():
+    others = [row("d", 0.3), row("e", 0.3), row("baseline/x", 0.3)]
+    for who, said in (("b", True), ("c", True), ("a", False)):
+        rows = [row(one, 0.7 if one == who else 0.3) for one in "abc"] + others
+        text = which_to_believe(detector(0.2), rows, 0.0, False, RIGHT)
+        assert text.startswith(f"**The detector's verdict and {who} differ") == said
+    rows = [row("baseline/x", 0.7), row("b", 0.3), *others[:2]]
+    assert "differ" not in which_to_believe(detector(0.2), rows, 0.0, False, RIGHT)
+    assert "verdict and b differ" in which_to_believe(
+        detector(0.95), [row("b", 0.3), row("c", 0.9), row("a", 0.9)], 0.0, False, RIGHT
+    )
+
+
+@pytest.mark.parametrize("models", [0.1, 0.9])
+def test_a_verdict_that_cannot_tell_contradicts_nothing(models):
+    assert "differ" not in which_to_believe(detector(0.45), [row("a", models)] * 3, 0.0, True, RIGHT)
+
+
+def test_of_the_models_that_notice_what_most_of_them_name_is_told_and_no_minority():
     sepia, fog = row("a", 0.9), row("b", 0.9, named="fog")
     assert "altered, 2 of them Sepia" in noticed([sepia, fog, sepia])
     assert noticed([sepia, fog]).startswith("2 of 2 models call the picture altered; 0 untouched")
+    assert "altered; 0 untouched" in noticed([sepia, sepia, fog, row("c", 0.9, "rain"), row("c", 0.9, "snow")])
     assert "altered, Fog;" in noticed([fog, row("c", 0.2)])
+
+
+def test_the_answer_of_the_most_accurate_encoder_is_told():
+    rows = [row("a", 0.2), row("b", 0.9, named="fog"), row("baseline/x", 0.2)]
+    assert noticed(rows, RIGHT).endswith(" b, the most accurate encoder here, answers *rather altered\\: Fog*.")
+    assert "most accurate" not in noticed(rows)
+
+
+def test_models_that_can_never_tell_are_not_counted():
+    rows = [row("a", 0.9), row("b", 0.2), row("hash", 0.5)]
+    assert noticed(rows, RIGHT | {"hash": 0.5}).startswith(
+        "1 of 2 models calls the picture altered, Sepia; 1 untouched"
+    )
+    assert "Not counted: 1 that" in noticed(rows, RIGHT | {"hash": 0.5})
+    assert noticed([row("hash", 0.5)], {"hash": 0.5}).startswith("0 of 1 models")
