@@ -92,7 +92,7 @@ GLOSSARY = {
     "answer": "What a model or the detector says of a picture: altered (a probability above 90 %), rather altered "
     "(above 60 %), cannot tell, rather untouched (below 40 %) or untouched (below 10 %).",
     "verdict": "The detector's answer. It compares the picture with untouched photographs: where at most 5 % of them "
-    "seem as altered, the answer is altered or rather altered, which is called an alarm.",
+    "seem at least as altered, the answer is altered or rather altered, which is called an alarm.",
     "prior": "The share of such pictures that are altered, before any is looked at: one half unless it is changed. "
     "The models' probabilities depend on it.",
     "power": "The share of altered pictures that raise an alarm, where 5 % of untouched ones do.",
