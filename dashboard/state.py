@@ -120,15 +120,14 @@ def propose(name: str, options: Sequence[str], default: Any, label: str) -> None
     if name in _absent():  # back at a page as it was before the choice
         _absent().discard(name)
         _choices().pop(name, None)
-    if name not in st.session_state or st.session_state[name] == _proposed().get(name):
-        # The visitor left it alone since, or comes from a page without it; the default may be another one now.
+    # The visitor left it alone since, or comes from a page without it: the default may be another one now.
+    anew = name not in st.session_state or st.session_state[name] == _proposed().get(name)
+    if anew:
         st.session_state.pop(name, None)
-        remember(name, options, default, label)
-        st.session_state[name] = st.session_state[name] or default
+    remember(name, options, default, label)
+    st.session_state[name] = st.session_state[name] or default
+    if anew:
         _proposed()[name] = st.session_state[name]
-    else:
-        remember(name, options, default, label)
-        st.session_state[name] = st.session_state[name] or default
 
 
 def publish_chosen(name: str, value: Any) -> bool:

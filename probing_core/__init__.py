@@ -1,4 +1,4 @@
-"""What does an image embedding know in addition to what is in the picture?
+"""What does an image embedding know besides what is in the picture?
 
 A *transformation* changes an image, a *model* embeds it, a *probe* learns to name the transformation from the
 embedding, and *measures* say how well it does. A *run* is a directory with the results of one computation.

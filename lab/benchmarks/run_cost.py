@@ -1,4 +1,4 @@
-"""What a run costs beyond its parts: its stage ``embed``, compared with making the images and the bare forward passes.
+"""Cost of a run over that of its parts: its stage ``embed``, compared with making the images and bare forward passes.
 
 The pictures are views of the packaged photographs, 176 px in one file, so that a run has its main samples alone: no
 larger pictures that are cut into crops, and no series.

@@ -1,4 +1,4 @@
-"""What `probing_core.score` costs in addition to the forward passes of its encoder."""
+"""Cost of `probing_core.score` over that of the forward passes of its encoder."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Look:
 
 
 class LookProbe:
-    """Measures between the steps of a training what its encoder holds in addition to what is in the picture.
+    """Measures between the steps of a training what its encoder holds besides what is in the picture.
 
     A frozen set of views, photographs under every transformation, is made once; a call embeds it, fits linear
     discriminant analysis in closed form on some photographs and scores it on others. Its numbers can be compared over

@@ -141,7 +141,7 @@ class Predictor:
 
     @property
     def has_detector(self) -> bool:
-        """Whether the run has a detector of alterations, which answers under the name `DETECTOR`, before all models."""
+        """Return whether the run has a detector of alterations; it answers as `DETECTOR`, before all models."""
         return self.store.has(DETECTOR_FILE)
 
     def predict(

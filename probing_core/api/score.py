@@ -75,7 +75,7 @@ def score(
     cache: bool = True,
     progress: bool | Progress | None = None,
 ) -> Scores:
-    """Return what an encoder knows in addition to what is in the picture: how well linear probes tell from its
+    """Return what an encoder knows besides what is in the picture: how well linear probes tell from its
     embeddings which transformation was applied.
 
     Args:

@@ -19,7 +19,7 @@ POSITIONS = ("top right", "top left", "bottom right", "bottom left")
 """Clear of error bars, which are horizontal and vertical."""
 
 AROUND = (*POSITIONS, "middle right", "middle left", "top center", "bottom center")
-"""Of points without error bars."""
+"""Positions for points without error bars."""
 
 
 Box = tuple[float, float, float, float]

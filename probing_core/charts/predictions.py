@@ -40,7 +40,7 @@ AXES = (280, 250)
 """Pixels of what the axes show on a phone, across and up."""
 
 BEHIND = ("middle right", "top right", "bottom right")
-"""Of names at the ends of lines."""
+"""Positions of names at the ends of lines."""
 
 
 def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:

@@ -1,4 +1,4 @@
-"""What the commands share for input: the parser, and types of arguments."""
+"""Parser and types of arguments that the commands share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands share for output: tables and errors."""
+"""Tables and errors as the commands print them."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ class Near:
 
     @property
     def are_tied(self) -> bool:
-        """Whether several of ``rows`` are equally near."""
+        """Return whether several of ``rows`` are equally near."""
         return bool((-np.diff(self.cosines) <= SAME_COSINE).any())
 
     @property
