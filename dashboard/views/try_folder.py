@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from html import escape
 from itertools import count
 from pathlib import Path, PurePath
 
@@ -15,17 +13,14 @@ import streamlit as st
 from dashboard import rights, state
 from dashboard.components.scan_thumbnails import thumbnails_of
 from dashboard.data import cache, examples, predictions
-from dashboard.data.predictions import Row
 from dashboard.jobs import processes, scans
 from dashboard.page import fragment
-from dashboard.text import hint, plain, unbroken
+from dashboard.text import hint, plain
 from dashboard.widgets import access, answers, asking, messages, pickers, tables
 from probing_core.api.scan import ABOUT_Q, CHUNKS, TABLE, done_in_words, promise_of, share_as_altered, verdict_in_words
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import as_altered, group_in_words
 from probing_core.errors import BadConfig, ProbingError, one_line
-from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, flatness
-from probing_core.measures.notation import transform_title
+from probing_core.images.quality import flatness
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace
 from probing_core.run.layout import DETECTOR_FILE, PROGRESS
@@ -33,10 +28,8 @@ from probing_core.run.progress import Report
 
 UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
 MAX_LETTERS = 50
-THUMBNAIL = 64
-"""Height in pixels of a thumbnail."""
-
-ROW = THUMBNAIL + 2
+ROW = answers.THUMBNAIL + 2
+"""Height in pixels of a row."""
 
 ALL_SHOWN = 20
 """Most rows of a table that are shown all at once; a longer one scrolls, and half of its last row says so."""
@@ -61,8 +54,8 @@ NAMES = {
 
 def show() -> None:
     st.markdown(
-        "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
-        "dashboard runs, and nothing in it is changed."
+        "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is one of the "
+        "computer that runs the dashboard, and nothing in it is changed."
     )
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
     allowed = access.ask("Scanning a folder")
@@ -80,6 +73,7 @@ def scans_dir() -> Path:
     return runs_dir().parent / "scans"
 
 
+@messages.guarded
 def _form(able: list[RunPlace]) -> None:
     left, right = st.columns(2)
     folder = left.text_input("Folder", key="scan-folder", placeholder="/home/me/pictures").strip()
@@ -101,10 +95,38 @@ def _form(able: list[RunPlace]) -> None:
     name = name or proposed
     names = [place.name for place in able]
     run = able[names.index(pickers.select("Detector of the run", "scan-run", names, where=right))]
-    if problem := _problem(folder, clean, name):
-        st.caption(f":material/edit: {problem}")
-    if st.button("Start", key="scan-start", type="primary", disabled=bool(problem), icon=":material/play_arrow:"):
-        scans.start(scans_dir() / name, _path(folder), run.path, _path(clean) if clean else None)
+    if st.button("Start", key="scan-start", type="primary", icon=":material/play_arrow:"):
+        pictures, trusted = _existing(folder), _existing(clean) if clean else None
+        scans.start(_free(name), pictures, run.path, trusted)
+
+
+def _free(name: str) -> Path:
+    """Return the folder of a new scan.
+
+    Raises:
+        BadConfig: no scan can have this name, or one has it.
+    """
+    if not processes.NAME.fullmatch(name):
+        raise BadConfig("Give the scan a name of letters, digits, dots, dashes and underscores.")
+    if (scans_dir() / name).exists():
+        raise BadConfig(f"There is a scan '{name}' already; choose another name, or remove that one below.")
+    return scans_dir() / name
+
+
+def _existing(folder: str) -> Path:
+    """Return the path of a folder that a visitor names.
+
+    Raises:
+        NotAllowed: the visitor has no rights.
+        BadConfig: there is no such folder.
+    """
+    rights.require("Naming a folder")
+    if not folder:
+        raise BadConfig("Enter the folder whose pictures are to be scanned.")
+    path = user_path(folder).absolute()
+    if not path.is_dir():
+        raise BadConfig(f"There is no folder '{folder}' on this computer; check the path.")
+    return path
 
 
 def _name_from(folder: str) -> str:
@@ -123,74 +145,14 @@ def _sample(able: list[RunPlace]) -> None:
     chosen = state.stored_choice("scan-run")
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
     place = st.empty()
-    place.html(_examples_table([]))
+    thumbnails = {name: examples.thumbnail(name, answers.THUMBNAIL) for name in examples.NAMES}
+    awaited = answers.pictures_table(thumbnails, [], {})
+    place.html(awaited)
     for _ in predictions.loading(run, DETECTOR):
-        place.html(_examples_table([]) + LOADING)
-    names = list(examples.NAMES)
-    crops = [predictions.crops_of(run, examples.example(name)) for name in names]
-    rows = asking.rows(run, [DETECTOR], dict(zip(names, crops, strict=True)))
-    place.html(_examples_table(rows))
-    flags = [PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else "" for name in names]
-    table = pd.DataFrame(
-        {
-            "path": [row["image"] for row in rows],
-            "verdict": [row["answer"] for row in rows],
-            "group": [row["verdict"]["group"] for row in rows],
-            "class": [row["verdict"]["transform"] for row in rows],
-            "p": [row["verdict"]["p"] for row in rows],
-            "n": [row["verdict"]["n"] for row in rows],
-            "flags": flags,
-        }
-    )
-    tables.download(table, "scan-examples", "This table as CSV")
-
-
-@st.cache_resource(show_spinner=False, max_entries=len(examples.NAMES))
-def _is_no_photograph(name: str) -> bool:
-    return flatness(examples.example(name).image) > FLAT
-
-
-def _examples_table(rows: Sequence[Row]) -> str:
-    """Return HTML: the examples with the verdict on each, or with none yet, all at once: a grid that scrolls takes
-    longer than the rest of the page."""
-    lines = []
-    for place, name in enumerate(examples.NAMES):
-        words = ["…", "", "", ""]
-        if rows:
-            found = rows[place]["verdict"]
-            p = "" if found["p"] is None else unbroken(as_altered(found["p"], found["n"]))
-            named = transform_title(found["transform"]) if found["transform"] else ""
-            flags = PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else ""
-            group = group_in_words(found["group"], found["group_probability"]) if found["group"] else ""
-            words = [verdict_in_words(rows[place]["answer"], flags), group, named, p]
-        picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
-        cells = "".join(f"<td>{escape(word)}</td>" for word in words)
-        lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Picture", "Verdict", "Group", "Transformation"))
-    about = f'<th scope="col" title="{escape(answers.ABOUT_AS_ALTERED)}">{answers.AS_ALTERED}</th>'
-    return (
-        f'<table class="examples"><thead><tr><th scope="col"></th>{heads}{about}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table>"
-    )
-
-
-def _problem(folder: str, clean: str, name: str) -> str:
-    if not folder:
-        return "Enter a folder to start."
-    try:
-        missing = [text for text in (folder, clean) if text and not _path(text).is_dir()]
-    except BadConfig as error:
-        return plain(str(error))
-    if missing:
-        return f"There is no folder '{plain(missing[0])}' on this computer."
-    if not processes.NAME.fullmatch(name):
-        return "Give the scan a name of letters, digits, dots, dashes and underscores."
-    return f"The scan '{name}' is listed below; a new one needs another name." if (scans_dir() / name).exists() else ""
-
-
-def _path(text: str) -> Path:
-    rights.require("Naming a folder")
-    return user_path(text).absolute()
+        place.html(awaited + LOADING)
+    crops = {name: predictions.crops_of(run, examples.example(name)) for name in thumbnails}
+    flat = {name: flatness(examples.example(name).image) for name in thumbnails}
+    place.html(answers.pictures_table(thumbnails, asking.rows(run, [DETECTOR], crops), flat))
 
 
 def _scans() -> None:
@@ -305,7 +267,7 @@ def _results(out: Path) -> None:
                 NAMES["class"]: st.column_config.TextColumn(width=125),
                 NAMES["p"]: st.column_config.TextColumn(help=answers.ABOUT_AS_ALTERED),
                 NAMES["q"]: st.column_config.NumberColumn(help=ABOUT_Q, format="%.1f %%"),
-                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width=280),
+                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width=220),
             },
         )
         tables.download(table, f"scan-table-{out.name}")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard import state
@@ -23,11 +22,9 @@ from probing_core.charts import answers_chart
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import as_altered
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
 from probing_core.measures.notation import decimal, model_title, model_titles
-from probing_core.measures.seeds import with_place
 from probing_core.results import Run
 from probing_core.transforms import bank
 
@@ -38,7 +35,6 @@ NEIGHBORS = 8
 HASHES = ("baseline/dhash", "baseline/phash")
 """They recognize copies; all other pictures are near to a picture by chance."""
 
-NO_PROBE = "the run has no probe of theirs for new pictures"
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
 SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
 """How the detector and the models look at a picture -> the same for people."""
@@ -46,10 +42,6 @@ SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
 EXAMPLE = "example"
 
 EXAMPLE_WIDTH = 96
-
-ROW_HEIGHT = 66
-"""Pixels of a row of the table of pictures: from 64 upwards text is wrapped, so that a phone shows a whole answer."""
-
 
 PARTS = {"pictures": "Pictures", "folder": "A folder", "game": "You against the models"}
 
@@ -74,7 +66,7 @@ def _pictures(run: Run) -> None:
     )
     chosen = _choose_pictures()
     try:
-        with st.expander("Question, models, and how many pictures are expected to be altered"):
+        with st.expander("What is asked, and how many pictures are expected to be altered"):
             models, task = _controls(run)
             prior = answers.pick_prior()
     except ProbingError as error:
@@ -90,7 +82,7 @@ def _pictures(run: Run) -> None:
     asked = Question(run, models, task, prior)
     rows = _first_rows(asked, crops)
     if not rows:
-        messages.empty("None of the first models could be asked; choose others.")
+        messages.empty("None of the first models could be asked.")
         return
     opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else names[0]
     mine = [row for row in rows if row["image"] == opened]
@@ -115,9 +107,15 @@ def _choose_pictures() -> list[VisitorPicture]:
         corpus = cache.corpus(cache.PACKAGED)
         ids = list(corpus.rows["image_id"])
         names = state.choice(
-            st.multiselect, "Or packaged photographs", "samples", [], ids, max_selections=upload.MAX_UPLOADS
+            st.multiselect,
+            "Or packaged photographs",
+            "samples",
+            [],
+            ids,
+            max_selections=upload.MAX_UPLOADS,
+            format_func=upload.title_of,
         )
-        found += [VisitorPicture.from_array(name, cache.corpus_image(cache.PACKAGED, name)) for name in names]
+        found += [upload.packaged(name) for name in names]
         if st.toggle("Use the camera", key="use-camera"):
             shot = st.camera_input("Camera", key="camera")
             found += upload.read_uploads([shot] if shot else [])
@@ -151,82 +149,29 @@ def _choose_example() -> str:
 
 
 def _controls(run: Run) -> tuple[list[str], str]:
-    able = list(predictions.models_of(run))
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
-    with left:
-        task = pickers.segments(
-            "Question", "question", ["fine", "group"], names=QUESTIONS, help=f"{hint('fine')} {hint('group')}"
-        )
-    with right:
-        alone = pickers.toggle("Ask some models only", "some", help=f"Else all {len(able)} that can predict answer.")
-    if not alone:
-        messages.left_out(run.models["name"], able, NO_PROBE)
-        if len(run.models) > len(able):
-            st.caption(
-                f"{len(able)} of the run's {len(run.models)} models answer: of {_further(run, able)} the run holds "
-                "what was measured, but no probe for new pictures."
-            )
-        first = state.stored_choices("models", able)
-        state.check("models", "Models", run.models["name"], first)
-        return [*first, *(m for m in able if m not in first)], task
-    models = pickers.pick_models(run, default=AT_ONCE)
-    messages.left_out(models, able, NO_PROBE)
-    return [m for m in models if m in able] or able[:1], task
-
-
-def _further(run: Run, able: Sequence[str]) -> str:
-    names = list(run.models["name"])
-    missing = set(names) - set(able)
-    further = "" if missing & set(with_place(names)) else ", all further trainings of models that do,"
-    return f"the other {len(missing)}{further}"
+    """Return the models to ask, those chosen on other pages first, then the most accurate, and what they are asked."""
+    task = pickers.segments(
+        "Question", "question", ["fine", "group"], names=QUESTIONS, help=f"{hint('fine')} {hint('group')}"
+    )
+    able = predictions.most_accurate_first(run)
+    if len(run.models) > len(able):
+        st.caption(f"{len(able)} of the run's {len(run.models)} models answer: the others have no probe here.")
+    first = state.stored_choices("models", able)
+    state.check("models", "Models", run.models["name"], first)
+    return [*first, *(m for m in able if m not in first)], task
 
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
-    names = list(pictures)
-    lines = []
-    for name, picture in pictures.items():
-        row = next(row for row in rows if row["image"] == name)
-        decided = answers.detectors([row])
-        height, width = picture.image.shape[:2]
-        lines.append(
-            {
-                "": data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False),
-                "picture": name,
-                "answer": answers.short_answer(row, _flat(picture) if decided else 0.0),
-                answers.AS_ALTERED: _as_altered(decided) if decided else "",
-                "width × height": f"{width:,} × {height:,}",
-            }
-        )
-    table = pd.DataFrame(lines)
-    asked = rows[0]["model"]
-    st.dataframe(
-        table,
-        key="pictures",
-        hide_index=True,
-        on_select=lambda: _open_picked(names),
-        selection_mode="single-row",
-        height="content",
-        row_height=ROW_HEIGHT,
-        column_config={
-            "": st.column_config.ImageColumn(width=80),
-            "picture": st.column_config.TextColumn(width=100),
-            "answer": st.column_config.TextColumn(
-                width=130, help=f"By {'the detector' if asked == DETECTOR else model_title(asked)}."
-            ),
-            answers.AS_ALTERED: st.column_config.TextColumn(width=150, help=answers.ABOUT_AS_ALTERED),
-        },
-    )
-    tables.download(table.drop(columns=""), "pictures", "This table as CSV")
-    return pickers.select("Card of", "card", names, help="A click on the left of a row opens it, too.")
-
-
-def _as_altered(decided: Row) -> str:
-    return as_altered(decided["verdict"]["p"], decided["verdict"]["n"])
-
-
-def _open_picked(names: list[str]) -> None:
-    for row in st.session_state["pictures"].selection.rows[:1]:
-        state.choose("card", names[row])
+    thumbnails = {
+        name: data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
+        for name, picture in pictures.items()
+    }
+    # The detector's, where it could decide, else that of the first model.
+    found = {name: [row for row in rows if row["image"] == name] for name in pictures}
+    decided = {name: answers.detectors(mine) for name, mine in found.items()}
+    flat = {name: _flat(picture) if decided[name] else 0.0 for name, picture in pictures.items()}
+    st.html(answers.pictures_table(thumbnails, [decided[name] or found[name][0] for name in pictures], flat))
+    return pickers.select("Card of", "card", list(pictures))
 
 
 def _card(
@@ -255,7 +200,7 @@ def _card(
                     asked.run, crops.kind == "combined", decided["verdict"]["no_color"]
                 )
                 answers.show_answer(decided, hardly, _flat(picture), asked.prior)
-            sentence, between, bars = st.empty(), st.empty(), st.empty()
+            sentence, bars, between = st.empty(), st.empty(), st.empty()
             st.caption(answers.ABOUT_ROWS)
             details = pickers.fold("Every class by every model", "show-classes")
 
@@ -265,10 +210,10 @@ def _card(
             found += asked.rows([model], {name: crops}, f"Asking {model_title(model)}")
             bars.html(answers.models_table({name: found}, theme, waiting[number:]))
         accuracies = predictions.balanced_accuracies(asked.run)
-        sentence.markdown(answers.noticed(found, accuracies))
-        if decided is not None:
-            reason = answers.which_to_believe(decided, found, _flat(picture), bool(picture.notes), accuracies)
-            between.markdown(unbroken(reason))
+        if found:
+            sentence.markdown(answers.noticed(found))
+        if found and decided is not None:
+            between.caption(unbroken(answers.which_to_believe(decided, found, _flat(picture), accuracies)))
         if details:
             with details:
                 table = predictions.class_table(found)

@@ -134,7 +134,7 @@ def test_a_path_in_a_link(address):
         words = visitor.visit("new-run")
         assert "is not open to visitors" in words
         assert "/etc" not in words.replace("There is no run '../../etc'", "")
-        assert "Corpus" not in visitor.widgets
+        assert "Pictures" not in visitor.widgets
 
 
 @attempt(
@@ -145,9 +145,11 @@ def test_a_path_in_a_link(address):
 def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
     with visiting(address) as owner:
         owner.visit("new-run")
-        words = owner.visit("new-run", typed(owner.widgets["Further models"], name))
+        start = [typed(owner.widgets["Name of the run"], "x"), clicked(owner.widgets["Start"])]
+        words = owner.visit("new-run", typed(owner.widgets["Further models"], name), *start)
         assert not owner.exceptions
         assert "root:" not in words
+        assert "was started" not in words
     assert main(["run", "--out", str(tmp_path / "run"), "--models", name, "--estimate"]) == 2, "as its button measures"
     words = capsys.readouterr().err
     assert re.search(r"There is no model|has no model|is not on disk|no folder", words), words
@@ -177,9 +179,10 @@ def test_clearing_the_caches(address):
     with visiting(address, None, None, *FOLDER) as owner:
         owner.visit("try")
         typed_in = "There is no folder '/none' on this computer"
-        assert typed_in in owner.visit("try", typed(owner.widgets["Folder"], "/none")).replace("\\", "")
+        start = clicked(owner.widgets["Start"])
+        assert typed_in in owner.visit("try", typed(owner.widgets["Folder"], "/none"), start).replace("\\", "")
         owner.socket.send(BackMsg(clear_cache=True).SerializeToString())
-        assert typed_in in owner.visit("try").replace("\\", ""), "the session goes on"
+        assert typed_in in owner.visit("try", start).replace("\\", ""), "the session goes on"
 
 
 @attempt(

@@ -99,8 +99,10 @@ def test_a_folder_that_cannot_be_one_is_refused_in_a_sentence(open_app, data_fol
     app = open_app("Try your images", part="folder")
     app.text_input(key="scan-folder").set_value(folder).run()
     assert not app.exception
+    app.button(key="scan-start").click().run()
+    assert not app.exception
     assert "cannot be used as a path" in unescaped(app)
-    assert app.button(key="scan-start").disabled
+    assert not (data_folder / "scans").exists()
 
 
 def test_a_scan_that_was_cancelled_is_resumed_with_what_it_was_asked_for(open_app, holiday, tmp_path, monkeypatch):
@@ -182,13 +184,37 @@ def test_a_scan_is_named_after_its_folder_unless_it_is_named(
     assert begun == ["my-holiday-2024", "my-holiday-2024-2", "mine"]
 
 
+def test_a_scan_that_cannot_be_is_refused_at_the_press_and_nothing_is_written(
+    open_app, data_folder, detecting_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("dashboard.jobs.scans.start", lambda *asked: pytest.fail("it was started"))
+    (data_folder / "scans" / "mine").mkdir(parents=True)
+    pictures = str(tmp_path)
+    for folder, clean, name, why in (
+        ("", "", "", "Enter the folder"),
+        ("/no/such/folder", "", "", "There is no folder '/no/such/folder'"),
+        (pictures, "/no/such/folder", "", "There is no folder '/no/such/folder'"),
+        (pictures, "", "../up", "Give the scan a name"),
+        (pictures, "", "mine", "There is a scan 'mine' already"),
+    ):
+        app = open_app("Try your images", part="folder", run=detecting_run)
+        for key, text in (("scan-folder", folder), ("scan-clean", clean), ("scan-name", name)):
+            app.text_input(key=key).set_value(text)
+        assert why not in unescaped(app.run()), "not while one types"
+        app.button(key="scan-start").click().run()
+        assert not app.exception
+        assert why in unescaped(app)
+
+
 def test_what_comes_out_is_shown_for_the_examples(open_app, data_folder, detecting_run):
     app = open_app("Try your images", part="folder", run=detecting_run)
     assert not app.exception
     (html,) = [each.proto.body for each in app.get("html") if 'class="examples"' in each.proto.body]
     rows = [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in html.split("<tr>")[2:]]
     assert [name for name, *_ in rows] == list(NAMES)
-    assert rows[list(NAMES).index("blur")][1:3] == ["altered", "blur"]
+    verdict, done, *_ = rows[list(NAMES).index("blur")][1:]
+    assert verdict == "altered"
+    assert done.startswith("Blur: ")
     assert html.count('src="data:image/jpeg') == len(NAMES)
 
 
