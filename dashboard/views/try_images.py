@@ -18,11 +18,9 @@ from dashboard.text import hint, named, plain, unbroken, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, gallery, messages, pickers, tables, upload
 from dashboard.widgets.asking import Question
-from probing_core.charts import answers_chart
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
-from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
 from probing_core.measures.notation import decimal, model_title, model_titles
 from probing_core.results import Run
@@ -35,7 +33,6 @@ NEIGHBORS = 8
 HASHES = ("baseline/dhash", "baseline/phash")
 """They recognize copies; all other pictures are near to a picture by chance."""
 
-QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
 SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
 """How the detector and the models look at a picture -> the same for people."""
 
@@ -65,13 +62,9 @@ def _pictures(run: Run) -> None:
         "answer."
     )
     chosen = _choose_pictures()
-    try:
-        with st.expander("What is asked, and how many pictures are expected to be altered"):
-            models, task = _controls(run)
-            prior = answers.pick_prior()
-    except ProbingError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return
+    models = _models(run)
+    with st.expander("How many pictures are expected to be altered"):
+        prior = answers.pick_prior()
     if not chosen:
         messages.empty("No picture yet: click an example, upload some, or choose packaged photographs.")
         predictions.prepare(run, models)
@@ -79,7 +72,7 @@ def _pictures(run: Run) -> None:
     pictures = _named(chosen)
     names = list(pictures)
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
-    asked = Question(run, models, task, prior)
+    asked = Question(run, models, prior)
     rows = _first_rows(asked, crops)
     if not rows:
         messages.empty("None of the first models could be asked.")
@@ -148,17 +141,12 @@ def _choose_example() -> str:
     return chosen
 
 
-def _controls(run: Run) -> tuple[list[str], str]:
-    """Return the models to ask, those chosen on other pages first, then the most accurate, and what they are asked."""
-    task = pickers.segments(
-        "Question", "question", ["fine", "group"], names=QUESTIONS, help=f"{hint('fine')} {hint('group')}"
-    )
+def _models(run: Run) -> list[str]:
+    """Return the models to ask: those chosen on other pages, then the most accurate."""
     able = predictions.most_accurate_first(run)
-    if len(run.models) > len(able):
-        st.caption(f"{len(able)} of the run's {len(run.models)} models answer: the others have no probe here.")
     first = state.stored_choices("models", able)
     state.check("models", "Models", run.models["name"], first)
-    return [*first, *(m for m in able if m not in first)], task
+    return [*first, *(m for m in able if m not in first)]
 
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
@@ -201,8 +189,9 @@ def _card(
                 )
                 answers.show_answer(decided, hardly, _flat(picture), asked.prior)
             sentence, bars, between = st.empty(), st.empty(), st.empty()
-            st.caption(answers.ABOUT_ROWS)
-            details = pickers.fold("Every class by every model", "show-classes")
+            without = len(asked.run.models) - len(asked.models)
+            others = f" {without} more models of the run have no probe for new pictures." if without else ""
+            st.caption(f"{answers.ABOUT_ROWS}{others}")
 
     def fill() -> list[Row]:
         found = list(given)
@@ -214,11 +203,6 @@ def _card(
             sentence.markdown(answers.noticed(found))
         if found and decided is not None:
             between.caption(unbroken(answers.which_to_believe(decided, found, _flat(picture), accuracies)))
-        if details:
-            with details:
-                table = predictions.class_table(found)
-                figure = answers_chart(table, theme, asked.run.classes(asked.task))
-                tables.chart(figure, "answers", table, f"Probabilities of every class for {name}.")
         return [*(row for row in rows if row["model"] == DETECTOR), *found]
 
     bars.html(answers.models_table({name: given}, theme, waiting))

@@ -72,7 +72,7 @@ def test_try_your_images_goes_on_past_bad_files(open_app, half):
 
 
 def test_try_packaged_photographs_at_any_strength(open_app):
-    chosen = {"samples": "coffee/00,chelsea/01", "show_change": "True", "transform": "jpeg", "question": "group"}
+    chosen = {"samples": "coffee/00,chelsea/01", "show_change": "True", "transform": "jpeg"}
     app = open_app("Try your images", **chosen)
     assert not app.exception
     assert pictures_of(app) == ["Coffee, cut 1", "Chelsea, cut 2"]
