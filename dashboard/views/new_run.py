@@ -286,7 +286,7 @@ def _models() -> tuple[list[str], str]:
         "Further models",
         "new-further",
         "",
-        placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
+        placeholder="timm:NAME, hf:REPO, onnx:PATH",
         help="Separated by commas. A checkpoint of yours: timm:NAME@weights=PATH, where NAME is the network that it "
         "was trained as. Naming a published model is consent to download it.",
     )

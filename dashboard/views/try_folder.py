@@ -15,12 +15,13 @@ from dashboard.components.scan_thumbnails import thumbnails_of
 from dashboard.data import cache, examples, predictions
 from dashboard.jobs import processes, scans
 from dashboard.page import fragment
-from dashboard.text import hint, plain
+from dashboard.text import plain
 from dashboard.widgets import access, answers, asking, messages, pickers, tables
-from probing_core.api.scan import ABOUT_Q, CHUNKS, TABLE, done_in_words, promise_of, share_as_altered, verdict_in_words
+from probing_core.api.scan import CHUNKS, TABLE, done_in_words, promise_of, share_as_altered, verdict_in_words
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.images.quality import flatness
+from probing_core.measures.notation import in_percent
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace
 from probing_core.run.layout import DETECTOR_FILE, PROGRESS
@@ -28,28 +29,19 @@ from probing_core.run.progress import Report
 
 UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
 MAX_LETTERS = 50
-ROW = answers.THUMBNAIL + 2
-"""Height in pixels of a row."""
+SHOWN = 100
+"""Most pictures that the table of a scan shows; the files that it offers have all."""
 
-ALL_SHOWN = 20
-"""Most rows of a table that are shown all at once; a longer one scrolls, and half of its last row says so."""
+WHOLE = 12
+"""Most pictures that are shown without scrolling."""
 
-SHOWN_OF_MORE = 10.5
+HEIGHT = 800
+"""Height in pixels of a table that scrolls."""
 
 LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
 
-SHOWN = ("path", "verdict", "group", "group_probability", "class", "p", "n", "q", "flags", "error")
+READ = ["path", "verdict", "group", "group_probability", "class", "p", "n", "q", "flags", "error"]
 """Columns of a scan's table that are read and downloaded."""
-
-NAMES = {
-    "path": "Picture",
-    "verdict": "Verdict",
-    "class": "What was done",
-    "p": answers.AS_ALTERED,
-    "q": "False discoveries",
-    "flags": "Flags",
-}
-"""Column of a scan's table -> its name on the page; in files it keeps its own."""
 
 
 def show() -> None:
@@ -146,13 +138,16 @@ def _sample(able: list[RunPlace]) -> None:
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
     place = st.empty()
     thumbnails = {name: examples.thumbnail(name, answers.THUMBNAIL) for name in examples.NAMES}
-    awaited = answers.pictures_table(thumbnails, [], {})
+    awaited = answers.pictures_table([answers.Line(thumbnail, name) for name, thumbnail in thumbnails.items()])
     place.html(awaited)
     for _ in predictions.loading(run, DETECTOR):
         place.html(awaited + LOADING)
     crops = {name: predictions.crops_of(run, examples.example(name)) for name in thumbnails}
-    flat = {name: flatness(examples.example(name).image) for name in thumbnails}
-    place.html(answers.pictures_table(thumbnails, asking.rows(run, [DETECTOR], crops), flat))
+    lines = [
+        answers.line_of(row, thumbnails[row["image"]], flatness(examples.example(row["image"]).image))
+        for row in asking.rows(run, [DETECTOR], crops)
+    ]
+    place.html(answers.pictures_table(lines))
 
 
 def _scans() -> None:
@@ -239,7 +234,7 @@ def _results(out: Path) -> None:
         return
     with box:
         try:
-            table, promise = pd.read_parquet(out / TABLE, columns=list(SHOWN)), promise_of(out)
+            table, promise = pd.read_parquet(out / TABLE, columns=READ), promise_of(out)
         except (OSError, ValueError) as error:  # damaged Parquet is a ValueError
             raise ProbingError(
                 f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
@@ -248,58 +243,44 @@ def _results(out: Path) -> None:
         counts = table["verdict"].value_counts()
         st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
         st.caption(plain(promise))
-        if table["q"].isna().all():
-            table = table.drop(columns="q")
         table = table.sort_values("p", na_position="last")
-        shown = _for_people(table)
-        shown.insert(0, "", _thumbnails(out, table))
-        st.dataframe(
-            shown,
-            hide_index=True,
-            key=f"scan-table-{out.name}",
-            height="content" if len(shown) <= ALL_SHOWN else round(SHOWN_OF_MORE * ROW),
-            row_height=ROW,  # from 64 px upwards text is wrapped
-            placeholder="",  # an unreadable file has no thumbnail
-            column_config={
-                "": st.column_config.ImageColumn(width=80),
-                NAMES["path"]: st.column_config.TextColumn(width=105),
-                NAMES["verdict"]: st.column_config.TextColumn(width=110),
-                NAMES["class"]: st.column_config.TextColumn(width=125),
-                NAMES["p"]: st.column_config.TextColumn(help=answers.ABOUT_AS_ALTERED),
-                NAMES["q"]: st.column_config.NumberColumn(help=ABOUT_Q, format="%.1f %%"),
-                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width=220),
-            },
-        )
+        with st.container(height="content" if len(table) <= WHOLE else HEIGHT, border=len(table) > WHOLE):
+            st.html(answers.pictures_table(_lines(out, table.head(SHOWN))))
+        if len(table) > SHOWN:
+            st.caption(
+                f"The {SHOWN} that are least like untouched photographs; the files below have all {len(table):,}."
+            )
         tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
         label, name = "The page with thumbnails", f"{out.name}.html"
         tables.download_file(page_file.read_bytes, f"scan-page-{out.name}", label, name, "text/html")
 
 
-def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
     texts = ["group", "class", "flags", "error"]
-    table = table.assign(**{name: table[name].fillna("") for name in texts})
-    found = {
-        "verdict": map(verdict_in_words, table["verdict"], table["flags"]),
-        "class": map(done_in_words, table["class"], table["group"], table["group_probability"]),
-    }
-    shown = table.assign(**{name: list(words) for name, words in found.items()})
-    shown = shown.assign(p=list(map(share_as_altered, table["p"], table["n"])))
-    if "q" in shown:
-        shown = shown.assign(q=100 * shown["q"])
-    shown["flags"] = shown["error"].where(shown["error"] != "", shown["flags"])  # as on the page of the scan
-    empty = [] if (shown["flags"] != "").any() else ["flags"]
-    return shown.drop(columns=["group", "group_probability", "n", "error", *empty]).rename(columns=NAMES)
+    rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
+    return [
+        answers.Line(
+            thumbnail,
+            row["path"],
+            row["error"] or row["flags"],
+            verdict_in_words(row["verdict"], row["flags"]),
+            done_in_words(row["class"], row["group"], row["group_probability"]),
+            share_as_altered(row["p"], row["n"]),
+            "" if pd.isna(row["q"]) else in_percent(row["q"], 1),
+        )
+        for thumbnail, row in zip(_thumbnails(out, table), rows, strict=True)
+    ]
 
 
-def _thumbnails(out: Path, table: pd.DataFrame) -> list[str | None]:
-    """Return the address of the thumbnail of each row, whose label is its place in the scan; None where it has none."""
+def _thumbnails(out: Path, table: pd.DataFrame) -> list[str]:
+    """Return the address of the thumbnail of each row, whose label is its place in the scan; empty if it has none."""
     try:
         found = thumbnails_of(out / CHUNKS, (out / TABLE).stat().st_mtime_ns)
     except (OSError, pa.ArrowException):  # the table exists and has no pictures
-        return [None] * len(table)
+        return [""] * len(table)
     rows = zip(table.index, table["error"], strict=True)
-    return [found.address(row) if not error and row < len(found) else None for row, error in rows]
+    return [found.address(row) if not error and row < len(found) else "" for row, error in rows]
 
 
 def _status(report: Report | None) -> str:

@@ -158,7 +158,9 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> 
     found = {name: [row for row in rows if row["image"] == name] for name in pictures}
     decided = {name: answers.detectors(mine) for name, mine in found.items()}
     flat = {name: _flat(picture) if decided[name] else 0.0 for name, picture in pictures.items()}
-    st.html(answers.pictures_table(thumbnails, [decided[name] or found[name][0] for name in pictures], flat))
+    shown = [decided[name] or found[name][0] for name in pictures]
+    lines = [answers.line_of(row, thumbnails[row["image"]], flat[row["image"]]) for row in shown]
+    st.html(answers.pictures_table(lines))
     return pickers.select("Card of", "card", list(pictures))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from dashboard import state
 from dashboard.data.predictions import Row
 from dashboard.text import plain, unbroken
-from probing_core.api.scan import done_in_words
+from probing_core.api.scan import ABOUT_Q, done_in_words, share_as_altered
 from probing_core.charts import Theme
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
@@ -226,30 +226,49 @@ def _first(row: Row, theme: Theme) -> str:
     return f'<div class="line first">{mark}<span class="named">{named}</span></div>'
 
 
-def pictures_table(thumbnails: Mapping[str, str], rows: Sequence[Row], flat: Mapping[str, float]) -> str:
-    """Return HTML: a row per picture with its verdict, or with none yet.
+class Line(NamedTuple):
+    """A line of `pictures_table`, whose texts are for people.
 
-    Args:
-        thumbnails: name of a picture -> the address of its thumbnail.
-        rows: one for each picture, in the same order; none while they are awaited.
-        flat: name -> as in `show_answer`.
+    Attributes:
+        thumbnail: its address; empty if there is none.
+        remark: flags of the picture, or why it cannot be read.
+        done: what was done, if anything was found.
+        like_it: how many untouched photographs seem as altered.
+        q: the false discovery rate; empty if none is promised.
     """
-    lines = []
-    for place, (name, thumbnail) in enumerate(thumbnails.items()):
-        cells = _cells(rows[place], flat[name]) if rows else ["…", "", ""]
-        picture = f'<td><img src="{thumbnail}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}"></td>'
-        told = "".join(f"<td>{escape(unbroken(cell))}</td>" for cell in cells)
-        lines.append(f'<tr>{picture}<th scope="row">{escape(name)}</th>{told}</tr>')
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("", "Picture", "Verdict", "What was done"))
-    about = f'<th scope="col" title="{escape(ABOUT_AS_ALTERED)}">{AS_ALTERED}</th>'
-    return f'<table class="examples"><thead><tr>{heads}{about}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+
+    thumbnail: str
+    name: str
+    remark: str = ""
+    verdict: str = "…"
+    done: str = ""
+    like_it: str = ""
+    q: str = ""
 
 
-def _cells(row: Row, flat: float) -> list[str]:
-    """Return the answer, what was done if it alarms, and how many untouched photographs seem as altered."""
+def line_of(row: Row, thumbnail: str, flat: float) -> Line:
+    """Return the line of a live answer; ``flat`` as in `show_answer`."""
     words = f"{PERHAPS_NO_PHOTOGRAPH} ({row['answer']})" if flat > FLAT else row["answer"]
+    line = Line(thumbnail, row["image"], verdict=words)
     if row["model"] != DETECTOR:
-        return [words, transform_title(row["classes"][0]["class"]) if row["answer"] in ALARMS else "", ""]
+        return line._replace(done=transform_title(row["classes"][0]["class"]) if row["answer"] in ALARMS else "")
     verdict = row["verdict"]
     done = done_in_words(verdict["transform"], verdict["group"], verdict["group_probability"])
-    return [words, done, "" if verdict["p"] is None else as_altered(verdict["p"], verdict["n"])]
+    return line._replace(done=done, like_it=share_as_altered(verdict["p"], verdict["n"]) if verdict["p"] else "")
+
+
+def pictures_table(lines: Sequence[Line]) -> str:
+    """Return HTML: a table of pictures and their verdicts, which wraps on a phone as Streamlit's table does not."""
+    heads = ["", "Picture", "Verdict", "What was done"]
+    about = {AS_ALTERED: ABOUT_AS_ALTERED} | ({"False discoveries": ABOUT_Q} if any(line.q for line in lines) else {})
+    rows = []
+    for line in lines:
+        size = f'width="{THUMBNAIL}" height="{THUMBNAIL}"'
+        picture = f'<img src="{escape(line.thumbnail)}" alt="" {size}>' if line.thumbnail else ""
+        name = f'<th scope="row">{escape(line.name)}<small>{escape(line.remark)}</small></th>'
+        cells = [line.verdict, line.done, line.like_it, line.q][: 2 + len(about)]
+        told = "".join(f"<td>{escape(unbroken(cell))}</td>" for cell in cells)
+        rows.append(f"<tr><td>{picture}</td>{name}{told}</tr>")
+    head = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    head += "".join(f'<th scope="col" title="{escape(words)}">{name}</th>' for name, words in about.items())
+    return f'<table class="examples"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import shutil
-from html import unescape
 
 import numpy as np
 import pytest
@@ -29,7 +27,7 @@ from probing_core.run.layout import model_path, probe_path
 from probing_core.run.live import LoadedModels
 from probing_core.run.store import Store
 from tests.conftest import scene
-from tests.dashboard.app_reading import address, first_answers, texts, unescaped
+from tests.dashboard.app_reading import address, first_answers, lines_of_pictures, texts, unescaped
 from tests.dashboard.conftest import PAGES
 from tests.images.test_images import BAD
 
@@ -38,9 +36,7 @@ PIXELS = model_title("baseline/pixels")
 
 def pictures_of(app) -> list[str]:
     """The names in the table of several pictures; none for one picture, which has no table."""
-    bodies = [each.proto.body for each in app.get("html")]
-    tables = [body for body in bodies if body.startswith('<table class="examples"')]
-    return [unescape(name) for name in re.findall(r'<th scope="row">(.*?)</th>', "".join(tables))]
+    return [name for _, name, *_ in lines_of_pictures(app)]
 
 
 @pytest.mark.parametrize("half", [0, 1])  # a visit takes twenty files

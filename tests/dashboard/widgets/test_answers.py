@@ -8,8 +8,10 @@ from html import unescape
 import pytest
 
 from dashboard.widgets.answers import (
+    Line,
     answer,
     detectors,
+    line_of,
     models_table,
     noticed,
     pictures_table,
@@ -72,7 +74,7 @@ def test_a_picture_without_detail_is_perhaps_no_photograph():
     assert answer(detector(0.05), (), flat=FLAT + 0.1).startswith("**Perhaps no photograph")
     assert answer(detector(0.95), (), flat=FLAT + 0.1).startswith("**Perhaps no photograph")
     assert "the answer means little: altered: blur" in answer(detector(0.95), (), flat=FLAT + 0.1)
-    assert "perhaps no photograph (altered)" in pictures_table({"x": ""}, [detector(0.95)], {"x": FLAT + 0.1})
+    assert line_of(detector(0.95) | {"image": "x"}, "", FLAT + 0.1).verdict == "perhaps no photograph (altered)"
     assert answer(detector(0.05), (), flat=FLAT).startswith("**Untouched")
 
 
@@ -100,17 +102,24 @@ def test_baselines_are_folded_below_the_trained_models():
     assert "<details>" not in models_table({"x.png": [row("baseline/x", 0.5)]}, Theme())
 
 
-def test_a_table_of_pictures_names_what_was_done_where_it_alarms_and_is_no_markup():
-    def cells(one: dict) -> list[str]:
-        html = pictures_table({"<b>.png": "data:,"}, [one], {"<b>.png": 0.0})
-        assert "<b>" not in html
-        return [unescape(text).replace("\N{NO-BREAK SPACE}", " ") for text in re.findall(r"<td>([^<]*)</td>", html)]
+def test_a_line_of_a_picture_names_what_was_done_where_it_alarms():
+    def told(one: dict) -> tuple[str, ...]:
+        return line_of(one | {"image": "x.png"}, "data:,", 0.0)[3:6]
 
-    assert cells(detector(0.95)) == ["altered", "Blur: Gaussian blur", "0 of 1,234 (0.0 %)"]
-    assert cells(detector(0.05))[:2] == ["untouched", ""]
-    assert cells(row("a", 0.7)) == ["rather altered", "Sepia", ""]
+    assert told(detector(0.95)) == ("altered", "Blur: Gaussian blur", "0 of 1,234 (0.0 %)")
+    assert told(detector(0.05))[:2] == ("untouched", "")
+    assert told(row("a", 0.7)) == ("rather altered", "Sepia", "")
     assert {word(p) for p in (0.95, 0.7, 0.5, 0.3, 0.05)} == set(ANSWERS)
-    assert "…" in pictures_table({"x.png": "data:,"}, [], {})
+
+
+def test_a_table_of_pictures_shows_names_and_flags_as_text_and_false_discoveries_if_there_are_any():
+    line = Line('"><script>', "<b>.png", "<i>flag")
+    html = pictures_table([line, Line("", "none.jpg")])
+    assert not re.search("<(b|i|script)>", html)
+    assert html.count("<img") == 1
+    assert "…" in html
+    assert "False discoveries" not in html
+    assert "False discoveries" in pictures_table([line, line._replace(q="3.0 %")])
 
 
 def test_a_group_that_is_uncertain_is_named_with_perhaps():
