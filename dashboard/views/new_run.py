@@ -374,8 +374,6 @@ def _runs() -> None:
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
                 st.switch_page("views/explore.py")
-        if st.session_state.get(_asking(place)):
-            _ask_to_remove(place)
 
 
 def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
@@ -383,28 +381,12 @@ def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
         if st.button("Cancel", key=f"cancel-{place.name}"):
             processes.cancel(place.path)
     elif not begun:
-        if st.button("Remove", key=f"remove-{place.name}"):
-            st.session_state[_asking(place)] = True
+        access.offer_removal(place.name, "Nothing of it was computed.", lambda: processes.remove(place.path))
     elif _unfinished(place.complete, report):
         had = " ".join(last_options(place.path).arguments())
         if st.button("Resume", key=f"resume-{place.name}", help=f"As before: {plain(had)}" if had else None):
             processes.resume(place.path)
             banner.watch(place.name)
-
-
-def _ask_to_remove(place: RunPlace) -> None:
-    st.warning(f"Remove the run '{plain(place.name)}'? Nothing of it was computed.", icon=":material/delete:")
-    with st.container(horizontal=True):
-        removed = st.button("Remove it", key=f"remove-now-{place.name}", type="primary")
-        if removed:
-            processes.remove(place.path)
-        if st.button("Leave it", key=f"leave-{place.name}") or removed:
-            st.session_state.pop(_asking(place))
-            st.rerun()
-
-
-def _asking(place: RunPlace) -> str:
-    return f"_removing-{place.name}"
 
 
 def _only_begun(taken: Container[str]) -> list[RunPlace]:

@@ -186,8 +186,6 @@ def _scan(out: Path, report: Report | None) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plain(out.name)}** — {_status(report)}", width="stretch")
             _control(out, report)
-        if st.session_state.get(_asking(out)):
-            _ask_to_remove(out)
         if report and report.state == "done":
             _results(out)
 
@@ -200,30 +198,12 @@ def _control(out: Path, report: Report | None) -> None:
     unfinished = (report is None or report.state != "done") and scans.read_request(out)
     if unfinished and st.button("Resume", key=f"resume-scan-{out.name}"):
         scans.resume(out)
-    if st.button("Remove", key=f"remove-scan-{out.name}"):
-        st.session_state[_asking(out)] = True
-
-
-def _ask_to_remove(out: Path) -> None:
-    st.warning(
-        f"Remove what the scan '{plain(out.name)}' has found? The pictures that it read stay where they are.",
-        icon=":material/delete:",
-    )
-    with st.container(horizontal=True):
-        removed = st.button("Remove what it found", key=f"remove-now-scan-{out.name}", type="primary")
-        if removed:
-            scans.remove(out)
-        if st.button("Leave it", key=f"leave-scan-{out.name}") or removed:
-            st.session_state.pop(_asking(out))
-            st.rerun()
+    about = "What it found is removed. The pictures that it read stay where they are."
+    access.offer_removal(f"scan-{out.name}", about, lambda: scans.remove(out))
 
 
 def _watched(out: Path) -> str:
     return f"_watched-scan-{out.name}"
-
-
-def _asking(out: Path) -> str:
-    return f"_removing-scan-{out.name}"
 
 
 def _results(out: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -85,13 +85,13 @@ def chart(
         download(table, key)
 
 
-def download(table: Table, key: str, label: str = "Data as CSV", name: str = "") -> None:
-    """Show a button that downloads ``table`` as ``NAME.csv``, or ``KEY.csv``; the CSV is made on download."""
+def download(table: Table, key: str, label: str = "Data as CSV") -> None:
+    """Show a button that downloads ``table`` as ``KEY.csv``; the CSV is made on download."""
 
     def csv() -> str:
         return (table() if callable(table) else table).to_csv(index=False)
 
-    download_file(csv, key, label, f"{name or key}.csv", "text/csv")
+    download_file(csv, key, label, f"{key}.csv", "text/csv")
 
 
 def download_file(content: Callable[[], str | bytes], key: str, label: str, name: str, mime: str) -> None:
@@ -113,7 +113,6 @@ def show_table(
     key: str,
     column_config: Mapping[str, Any] | None = None,
     percent: Mapping[str, tuple[str, str]] | None = None,
-    signed: Collection[str] = (),
     written: Mapping[str, Callable[[Any], str]] | None = None,
     height: int | None = None,
 ) -> None:
@@ -124,7 +123,6 @@ def show_table(
     Args:
         column_config: Streamlit's settings of columns that `COLUMNS` lacks or that mean something else here.
         percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
-        signed: columns of ``percent`` that are differences.
         written: functions that write columns for people, on the page alone: downloads keep exact names.
         height: in pixels.
     """
@@ -133,7 +131,7 @@ def show_table(
     shown = table.drop(columns="note") if "note" in table and not table["note"].any() else table
     settings = {name: COLUMNS[name] for name in shown.columns if name in COLUMNS}
     for column, (title, about) in percent.items():
-        settings[column] = _number(title, help=about, format="%+.1f" if column in signed else "%.1f")
+        settings[column] = _number(title, help=about, format="%.1f")
     settings |= column_config or {}
     whole: Literal["content", "auto"] = "content" if len(shown) <= WHOLE_TABLE else "auto"
     st.dataframe(
