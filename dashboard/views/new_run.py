@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Container, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
@@ -21,7 +22,7 @@ from dashboard.text import plain
 from dashboard.widgets import access, banner, messages, pickers
 from probing_core import models as known_models
 from probing_core.corpora import list_corpora
-from probing_core.errors import BadCorpus, ProbingError
+from probing_core.errors import BadConfig, BadCorpus, ProbingError
 from probing_core.measures.notation import model_title, model_titles
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace, unused_name
@@ -203,57 +204,60 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
             help="Makes and embeds some samples with every model, which takes about a minute or more; what will be "
             "left out is counted.",
         )
+    if started or asked:
+        try:
+            _refuse(problem, options)
+            if started:
+                processes.start(out, arguments)
+                _started(out.name)
+            st.session_state[measured] = arguments, _measure(out, arguments)
+        except ProbingError as error:
+            st.error(plain(str(error)), icon=":material/error:")
     if problem:
-        if started or asked:
-            st.error(plain(problem), icon=":material/error:")
         return
-    if asked:
-        with st.spinner("Measuring some of each kind of work", show_time=True):
-            line = st.empty()
-            try:
-                _refuse_absent(options)
-                said = lambda words: line.caption(plain(words))  # noqa: E731
-                st.session_state[measured] = arguments, processes.measured(out, arguments, said)
-            except ProbingError as error:
-                st.error(plain(str(error)), icon=":material/error:")
-            line.empty()
     known, words = st.session_state.get(measured, ([], ""))
     if known == arguments:
         st.code(words, language=None, wrap_lines=True)
     st.caption("The same from a terminal, in the folder where this dashboard was started:")
     st.code(shlex.join(["probing", *command]), language=None, wrap_lines=True)
-    if started:
-        try:
-            with st.spinner("Looking for the models and pictures"):
-                _refuse_absent(options)
-            processes.start(out, arguments)
-        except ProbingError as error:
-            st.error(plain(str(error)), icon=":material/error:")
-            return
-        banner.watch(out.name)
-        for name in CLEARED:
-            state.forget(name)
-            st.session_state.pop(name, None)
-        st.session_state["_started"] = out.name
-        st.rerun(scope="app")
 
 
-def _refuse_absent(options: Options) -> None:
+def _measure(out: Path, arguments: Sequence[str]) -> str:
+    with st.spinner("Measuring some of each kind of work", show_time=True):
+        line = st.empty()
+        words = processes.measured(out, arguments, lambda said: line.caption(plain(said)))
+        line.empty()
+    return words
+
+
+def _started(name: str) -> NoReturn:
+    """Clear the form, and show the page with the run called ``name``."""
+    banner.watch(name)
+    for field in CLEARED:
+        state.forget(field)
+        st.session_state.pop(field, None)
+    st.session_state["_started"] = name
+    st.rerun(scope="app")
+
+
+def _refuse(problem: str, options: Options) -> None:
     """Refuse to begin where a file, folder or library that the form names is missing: a run would stop at once.
 
+    Args:
+        problem: what is wrong with the form, if anything.
+
     Raises:
-        ProbingError: what is missing.
+        ProbingError: what is missing or wrong.
     """
-    for name in options.models or ():
-        if name not in known_models.MODEL_SETS:
-            known_models.refuse_absent(name)
-    _refuse_absent_corpus(options.corpus or "")
-
-
-def _refuse_absent_corpus(corpus: str) -> None:
-    kind, _, path = corpus.partition(":")
+    if problem:
+        raise BadConfig(problem)
+    with st.spinner("Looking for the models and pictures"):
+        for name in options.models or ():
+            if name not in known_models.MODEL_SETS:
+                known_models.refuse_absent(name)
+    kind, _, path = (options.corpus or "").partition(":")
     if kind in ("folder", "parquet") and "://" not in path and not user_path(path).exists():
-        raise BadCorpus(f"There is nothing at '{path}', which the corpus '{corpus}' names; check the path.")
+        raise BadCorpus(f"There is nothing at '{path}', where the pictures should be; check the path.")
 
 
 def _models() -> tuple[list[str], str]:
