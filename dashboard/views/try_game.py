@@ -163,7 +163,6 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
                 "right": st.column_config.ProgressColumn(
                     min_value=0, max_value=game.ROUNDS, format=f"%d of {game.ROUNDS}"
                 ),
-                "of": None,
             },
         )
     st.caption(f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}. {ABOUT}")
