@@ -23,7 +23,7 @@ from dashboard.components.serving import route
 from dashboard.data import cache
 from probing_core.images import encode_webp
 from probing_core.results import PicturesMissing, Run
-from probing_core.results.explorer.data import SCRIPTS, ExplorerData, default_models, explorer_data, packed, source
+from probing_core.results.explorer.data import SCRIPTS, default_models, explorer_data, packed, source
 from probing_core.transforms.view import source_side
 
 FOLDER = "explorer"
@@ -107,7 +107,6 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
     message = {
         "address": found.address,
         "header": found.header,
-        "scope": _scope(found.data),
         "pictures": not run.pictures.why_not,
         "selection": _parsed(stored),
         "visit": state.visits(),
@@ -130,12 +129,6 @@ def _parsed(text: str) -> Any:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _scope(data: ExplorerData) -> str:
-    times = len(data.repetitions)
-    each = f", each in every class {times} times" if times > 1 else ""
-    return f"{data.tested:,} tested pictures of {len(data.images):,} images{each}."
 
 
 def routes() -> list[Route]:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.explorer import SELECTION, shown_models
-from dashboard.components.strength_slider import strength_slider, strength_title
+from dashboard.components.strength_slider import strength_slider, strength_title, strength_unit
 from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Step
@@ -188,14 +188,17 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
         return
     stronger = transform.strongest >= transform.weakest
     order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
-    number = st.column_config.NumberColumn
+    number, times = st.column_config.NumberColumn, _written_times(transform)
+    in_units = {end: times * rows[end] for end in ("threshold", "low", "high")}
+    in_units["unit"] = strength_unit(transform)
     tables.show_table(
-        rows.assign(unit=transform.unit).sort_values("threshold", ascending=stronger)[order],
+        rows.assign(**in_units).sort_values("threshold", ascending=stronger)[order],
         "thresholds",
         written={"model": model_title},
         column_config={
             "threshold": number(format="%.3g", help=hint("detection threshold")),
             "censored": st.column_config.TextColumn(
+                "beyond the range",
                 help="below: seen even at the faintest strength that was tried; above: not even at the strongest. The "
                 "threshold is then that strength."
             ),
@@ -209,6 +212,6 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     )
     st.caption(
         "Most sensitive first. A picture counts as detected where the probe finds the transformation more probable "
-        "than identity. From the threshold on, detections stand out from false alarms by d\N{PRIME} = 1; a low "
-        "threshold means little where false alarms are many. Censored: it lies beyond the strengths that were tried."
+        "than untouched. From the threshold on, detections stand out from false alarms by d\N{PRIME} = 1; a low "
+        "threshold means little where false alarms are many."
     )

@@ -68,7 +68,7 @@ def in_address(page) -> dict:
 
 
 def test_from_the_first_screen_to_a_wrong_picture_in_three_clicks(explorer):
-    explorer.get_by_role("tab", name="Taken for").click()
+    explorer.get_by_role("tab", name="Largest confusions").click()
     explorer.locator(".px-line").filter(has_not_text="\u2713").first.click()
     explorer.locator(".px-open").first.click()
     dialog = explorer.locator("dialog[open]")

@@ -122,10 +122,10 @@ function squares(radius) {
   return { side, covers: Array(16).fill(new Uint16Array(side * side).fill(256)) };
 }
 
-/** Draw points `from` to `to` that have all `bits` (null: every one); `codes` choose from the `palette`. */
-function drawPoints({ frame, width, height }, view, places, [from, to], bits, codes, palette, { side, covers }) {
+/** Draw those of `count` points that have all `bits` (null: every one); `codes` choose from the `palette`. */
+function drawPoints({ frame, width, height }, view, places, count, bits, codes, palette, { side, covers }) {
   const left = width / 2 - side / 2, top = height / 2 - side / 2;
-  for (let i = from; i < to; i++) {
+  for (let i = 0; i < count; i++) {
     if (bits && bits[i] !== ALL) continue;
     const x = left + (places[2 * i] - view.x) * view.scale, y = top - (places[2 * i + 1] - view.y) * view.scale;
     const x0 = Math.floor(x), y0 = Math.floor(y);

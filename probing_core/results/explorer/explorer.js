@@ -17,7 +17,7 @@ const OWN_CLAUSES = ["where", "out", "how"];
  * `onSelection(selection)` after every change that is at rest, `picture(photo, cls, {sample, large})` -> `{url,
  * columns, rows, tile, box}` or `{url}` or null (`cls` -1: the whole photograph, with `cut: [left, top, width, height]`
  * in shares of it), `own` (`{title, places: {model: [x, y]}}`: a picture of the visitor on the maps by everything),
- * `scope` (a sentence on what the points are), `hint` (false: nothing is chosen at first).
+ * `hint` (false: nothing is chosen at first).
  *
  * Of what it promises, `update(options)`, `destroy()`, `counts()`, `selection()`, `select(selection)` and, for
  * measurements, `apply(patch)` and `draw(live)` are for others.
@@ -30,7 +30,7 @@ export async function explore(root, data, options = {}) {
 
 class Explorer {
   constructor(root, data, options) {
-    Object.assign(this, { root, data, options, hovered: null, preview: null, hint: true, scrolled: -1000 });
+    Object.assign(this, { root, data, options, hovered: null, preview: null, scrolled: -1000 });
     this.unasked = false; // the cell that is chosen was chosen by itself, at the first visit
     this.counting = new Counting(data);
     this.tasks = new Map(); // what is done before the next paint
@@ -194,7 +194,7 @@ class Explorer {
     const chosen = { rows: classes(what?.rows), columns: classes(what?.columns), by: place(WHOSE, what?.by) };
     const outcomes = OUTCOMES.reduce((bits, name, code) => bits | (list(out).includes(name) << code), 0);
     const range = list(how).filter(Number.isInteger).map((bin) => clamp(bin, 0, BINS - 1));
-    const pin = data.sample.subarray(0, data.tested).indexOf(selection.pin);
+    const pin = data.sample.indexOf(selection.pin);
     return {
       models: SLOTS.map((slot, i) => data.models.find((one) => one.name === selection[slot]) ?? this.models[i]),
       reading: Object.hasOwn(data.readings, selection.reading) ? selection.reading : this.state.reading,
@@ -251,7 +251,8 @@ class Explorer {
   }
 
   toggleCell(row, column) {
-    const by = this.answering, same = isSame(this.state.what, { rows: [row], columns: [column], by });
+    const by = this.answering, { what } = this.state, before = by === EITHER ? { ...what, by } : what;
+    const same = isSame(before, { rows: [row], columns: [column], by });
     this.setWhat(same ? [] : [row], same ? [] : [column], by);
   }
 
@@ -550,18 +551,16 @@ class Explorer {
     return near.map((one) => one.j);
   }
 
-  /** Return the class whose row, or one of whose cells, is chosen alone, or null. */
+  /** Return the class whose row is chosen alone, or null. */
   singleRow() {
     const { what } = this.state;
-    return what?.rows.length === 1 ? what.rows[0] : null;
+    return what?.rows.length === 1 && !what.columns.length ? what.rows[0] : null;
   }
 
-  /** Return whether a model is right about everything chosen (1) or wrong (0) by the choice of cells, or null. */
-  given(slot) {
-    const { rows = [], columns = [], by } = this.state.what ?? {};
-    if (by !== slot || !rows.length || !columns.length) return null;
-    if (!rows.some((cls) => columns.includes(cls))) return 0;
-    return rows.length === 1 && columns.length === 1 ? 1 : null;
+  /** Return how often each photograph is in each class, if more than once. */
+  eachTimes() {
+    const { repetitions } = this.data;
+    return repetitions > 1 ? ` ${repetitions} times each` : "";
   }
 
   nameOf(classes) {
@@ -597,7 +596,7 @@ class Explorer {
     });
     this.byTabs.forEach((tab, i) => {
       tab.ariaPressed = String(i === by);
-      fill(tab, i === EITHER ? "B less A" : [badge(i), el("span", ` ${this.models[i].title}`)]);
+      fill(tab, i === EITHER ? "B minus A" : [badge(i), el("span", ` ${this.models[i].title}`)]);
     });
     this.matrix.node.hidden = this.byGroup.hidden = panel !== "matrix";
     this.list.node.hidden = panel !== "list";
@@ -616,14 +615,11 @@ class Explorer {
     const other = maps.filter((map) => this.readingOf(map.model) !== state.reading)
       .map((map) => `map ${"AB"[map.slot]} by ${data.readings[this.readingOf(map.model)]}`);
     this.note.textContent = [
-      maps.some((map) => map.large) && "Filled: named right; hollow: wrong.",
+      maps.some((map) => map.large) && "\u25cf right, \u25cb wrong.",
       colors[state.colors],
       other.length && `Without this reading: ${other.join(", ")}.`,
-      state.panel === "matrix" && state.by === EITHER &&
-        "Matrix: plain or + (blue) where B says so more often, \u2212 and hatched (orange) where A does.",
       isTouch() ? "Touch Enclose, then draw; two fingers zoom." : "Drag to enclose, wheel to zoom, Shift-drag to move.",
       !counting.isEmpty && "Gray: not chosen.",
-      data.count > data.tested && "Palest: not tested.",
     ].filter(Boolean).join(" ");
   }
 
@@ -662,7 +658,7 @@ class Explorer {
     if (!where && n && models[0] !== models[1]) {
       const { value, half } = counting.difference();
       const interval = Number.isNaN(half) ? "" : ` ± ${half.toFixed(digits || (half < 1 ? 1 : 0))}`;
-      words.push(`; B less A ${signed(value, digits)}${interval} points`);
+      words.push(`; B minus A: ${signed(value, digits)}${interval} points`);
     }
     return [words, counting.isEmpty && `; chance is ${percent(1, data.classes.length, 1)}`, "."];
   }
@@ -681,7 +677,7 @@ class Explorer {
   }
 
   drawChips() {
-    const { state, models, counting } = this, { where, what, out, how, kept } = state;
+    const { data, state, models, counting } = this, { where, what, out, how, kept } = state;
     const alone = ["both wrong", `only ${models[0].title} right`, `only ${models[1].title} right`, "both right"];
     const clauses = {
       where: where && `enclosed on ${models[where.slot].title}`,
@@ -694,14 +690,12 @@ class Explorer {
       return el("button.px-chip", taking, text, el("i", { "aria-hidden": "true" }, "\u00d7"));
     });
     const other = state.panel === "list" ? "confusion" : "cell";
+    const scope = `${plural(data.tested, "tested picture")}: ${plural(data.labels.length, "photograph")} in every ` +
+      `class${this.eachTimes()}.`;
     const next = `draw around points on a map, or choose another ${other}.`;
-    const closing = { "aria-label": "Close this hint", onclick: () => {
-      this.hint = false;
-      this.drawChips();
-    } };
     fill(this.chips, chips, chips.length > 1 && el("button.px-clear", { onclick: () => this.set(NONE) }, "Clear all"),
-      this.unasked && this.hint && el("span.px-hint", `Try next: ${next}`, el("button", closing, "\u00d7")),
-      counting.isEmpty && el("span.px-hint", this.options.scope ?? ""));
+      this.unasked && el("span.px-hint", `Try next: ${next}`),
+      counting.isEmpty && el("span.px-hint", scope));
     this.keepTitle.textContent = kept.length ? `Kept (${kept.length})` : "Keep";
     fill(this.keptList, kept.map((one) => {
       const restoring = { type: "button", onclick: () => this.restoreKept(one) };

@@ -176,7 +176,7 @@ class TestInABrowser:
         page.wait_for_selector(".px-chip")
         first = page.evaluate("() => explorer.selection()")
         assert first["unasked"]
-        page.get_by_role("tab", name="Taken for").click()  # nothing chosen by that
+        page.get_by_role("tab", name="Largest confusions").click()  # nothing chosen by that
         page.reload()
         page.wait_for_selector(".px-chip")
         assert page.evaluate("() => explorer.selection()") == first | {"panel": "list"}
@@ -217,8 +217,9 @@ class TestInABrowser:
             name.split("\N{NO-BREAK SPACE}")[0] for name in page.locator(".px-whos button:visible").all_inner_texts()
         ]
         assert [("B right" in name, "wrong" in name) for name in names] == [(True, False), (False, True)]
-        assert "of all right" in page.locator(".px-map-a .px-readout").inner_text()
-        assert "of chosen right" in page.locator(".px-map-b .px-readout").inner_text()
+        assert page.locator(".px-map-a .px-readout").inner_text().endswith("none of chosen")
+        right = page.evaluate("() => Math.round(100 * explorer.counts().right[1] / explorer.counts().n)")
+        assert page.locator(".px-map-b .px-readout").inner_text().endswith(f"{right}\N{NO-BREAK SPACE}% of chosen")
         outcomes = page.evaluate("() => explorer.pictures.ranked(1000).map((i) => explorer.counting.outcome[i])")
         share = page.evaluate("() => explorer.counting.counts.outcomes[2] / explorer.counting.n")
         assert 0 < share < 1
