@@ -493,7 +493,7 @@ class Explorer {
 
   answer(i, slot) {
     const model = this.models[slot], title = this.data.classes[model.predicted[i]].title;
-    return `${this.isRight(i, slot) ? "\u2713 " : ""}${title} ${percent(model.confidence[i], 255)}`;
+    return `${this.isRight(i, slot) ? "\u2713 " : ""}${title}: ${percent(model.confidence[i], 255)}`;
   }
 
   pointInWords(i) {

@@ -452,8 +452,8 @@ class PictureDialog {
     const [answer, truth] = [title(model.predicted[i]), title(data.truth[i])];
     const right = model.predicted[i] === data.truth[i], slot = models.indexOf(model);
     const sure = percent(model.confidence[i], 255);
-    const instead = `${answer} ${sure}; ${truth} ${percent(model.truthProbability[i], 255)}`;
-    const words = right ? `\u2713 ${answer} ${sure}` : instead;
+    const instead = `${answer}: ${sure}; ${truth}: ${percent(model.truthProbability[i], 255)}`;
+    const words = right ? `\u2713 ${answer}: ${sure}` : instead;
     return el(`div.px-says.px-${right ? "right" : "wrong"}`, el("span", slot >= 0 && badge(slot), ` ${model.title}`),
       el("span.px-track", el("i", { style: { width: `${model.confidence[i] / 2.55}%` } })), el("span", words));
   }
