@@ -141,23 +141,22 @@ class PointMap {
     if (this.image?.width !== width || this.image.height !== height) this.image = new ImageData(width, height);
     const layer = { frame: new Uint32Array(this.image.data.buffer), width, height };
     const density = width / this.plane.clientWidth, view = this.view(density);
-    const stamp = (n, bits, codes, palette, radius) => {
+    const stamp = (n, bits, codes, colors, radius) => {
       const size = radius * density * clamp(Math.sqrt(this.zoom.factor), 1, 2.2);
       const key = `${n > MANY_POINTS} ${size.toFixed(2)}`;
       if (!this.stamps.has(key)) this.stamps.set(key, (n > MANY_POINTS ? squares : discs)(size));
-      drawPoints(layer, view, places, data.tested, bits, codes, palette, this.stamps.get(key));
+      drawPoints(layer, view, places, data.tested, bits, codes, colors, this.stamps.get(key));
     };
-    const [codes, colors] = app.colors[this.slot], palette = colors.map(pixel);
+    const palette = app.classColors.map(pixel);
     // What is not chosen is kept until the view or the colors change.
-    const coloring = everything && [app.state.colors, app.models.map((model) => model.name)];
-    const key = JSON.stringify([width, height, view, theme.name, coloring]);
+    const key = JSON.stringify([width, height, view, theme.name, everything]);
     if (this.base?.places !== places || this.base.key !== key) {
       layer.frame.fill(pixel(theme.ground));
-      if (everything) stamp(data.tested, null, codes, palette, 1.7);
+      if (everything) stamp(data.tested, null, data.truth, palette, 1.7);
       else stamp(data.tested, null, null, [pixel(theme.pale)], 1.4);
       this.base = { places, key, frame: layer.frame.slice() };
     } else layer.frame.set(this.base.frame);
-    if (!everything && !this.large) stamp(shown.n, shown.bits, codes, palette, 1.9);
+    if (!everything && !this.large) stamp(shown.n, shown.bits, data.truth, palette, 1.9);
     ctx.putImageData(this.image, 0, 0);
   }
 
@@ -202,7 +201,7 @@ class PointMap {
 
   /** Draw a point large: filled where this map's model is right, else hollow. */
   dot(ctx, x, y, radius, i) {
-    const { app } = this, color = css(app.pointColor(i, this.slot));
+    const { app } = this, color = css(app.classColors[app.data.truth[i]]);
     const disc = (size) => {
       ctx.beginPath();
       ctx.arc(x, y, size, 0, 2 * Math.PI);

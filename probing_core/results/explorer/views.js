@@ -204,7 +204,7 @@ class List {
         const bars = both.map((count, slot) => el("span",
           el(`i.px-bar.px-fill-${"ab"[slot]}`, { style: { width: `${(72 * count) / full}%` } }),
           el("small", total ? percent(count, total) : number(count))));
-        const pressed = String(isSame([what?.rows, what?.columns], [[row], [column]]));
+        const pressed = String(isSame(what, [row], [column], what?.by));
         return el("button.px-line", { "aria-pressed": pressed, onclick: () => app.toggleCell(row, column),
           ...app.previews([row], [column]) }, el("span", name), el("span.px-bars", bars));
       }),

@@ -175,7 +175,7 @@ class TestInABrowser:
         page.goto(written.path.as_uri())
         page.wait_for_selector(".px-chip")
         first = page.evaluate("() => explorer.selection()")
-        assert first["unasked"]
+        assert first["what"]["unasked"]
         page.get_by_role("tab", name="Largest confusions").click()  # nothing chosen by that
         page.reload()
         page.wait_for_selector(".px-chip")
@@ -198,7 +198,7 @@ class TestInABrowser:
             page.evaluate(f"() => explorer.set({clause})")
             chosen = page.evaluate("() => explorer.selection()")
             assert ("what" in chosen) == ("where" not in chosen)  # others are chosen from the numbers of the cell
-            assert "unasked" not in chosen
+            assert "unasked" not in chosen.get("what", {})
             assert page.evaluate("() => explorer.counts().n") > 0
         page.goto("about:blank")
         page.goto(written.path.as_uri())
