@@ -241,7 +241,8 @@ class Explorer {
   }
 
   toggleCell(row, column) {
-    const by = this.answering, { what } = this.state, same = isSame(what, [row], [column], by === EITHER ? what?.by : by);
+    const by = this.answering, { what } = this.state;
+    const same = isSame(what, [row], [column], by === EITHER ? what?.by : by);
     this.setWhat(same ? [] : [row], same ? [] : [column], by);
   }
 
@@ -371,7 +372,8 @@ class Explorer {
     const readings = Object.entries(data.readings);
     const choosing = (event) => this.set({ reading: event.target.value });
     const reading = { "aria-label": "Reading of the maps", onchange: choosing, hidden: readings.length < 2 };
-    this.readingMenu = el("select", reading, readings.map(([value, text]) => el("option", { value }, `map by ${text}`)));
+    const option = ([value, text]) => el("option", { value }, `map by ${text}`);
+    this.readingMenu = el("select", reading, readings.map(option));
     this.note = el("p.px-quiet");
     this.curves = new Curves(this);
     this.matrix = new Matrix(this);
