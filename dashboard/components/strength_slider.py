@@ -126,13 +126,8 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform) ->
 
 def strength_title(transform: Transform) -> str:
     """Return what the strength of a transform is, with the unit in which it is written: ``blend (%)``."""
-    return f"{transform.parameter} ({strength_unit(transform)})"
-
-
-def strength_unit(transform: Transform) -> str:
-    """Return the unit in which a strength is written: percent for a share."""
     unit = transform.unit
-    return f"%{unit.removeprefix('share')}" if unit.startswith("share") else unit
+    return f"{transform.parameter} ({'%' + unit.removeprefix('share') if unit.startswith('share') else unit})"
 
 
 def _legend(faint: int, learned: int) -> str:
