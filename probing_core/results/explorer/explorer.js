@@ -263,7 +263,7 @@ class Explorer {
 
   showMap(slot) {
     this.main.dataset.map = SLOTS[slot];
-    this.maps.forEach((map) => map.switches.forEach((node, other) => (node.ariaPressed = String(other === slot))));
+    this.switches.forEach((node, other) => (node.ariaPressed = String(other === slot)));
     this.draw();
   }
 
@@ -367,6 +367,9 @@ class Explorer {
     this.live = el("div.px-hidden", { role: "status", "aria-live": "polite" });
     this.tooltip = el("div.px-tip", { hidden: true });
     this.maps = [new PointMap(this, 0), new PointMap(this, 1)];
+    this.switches = [0, 1].map((slot) =>
+      el("button", { "aria-pressed": String(slot === 0), onclick: () => this.showMap(slot) }, "Map ", "AB"[slot]));
+    const switching = el("div.px-switch", { role: "group", "aria-label": "Map shown" }, this.switches);
     this.groups = data.groups.map((group, g) => el("button", { ...this.previews(this.members[g], []),
       onclick: (event) => this.toggleRows(this.members[g], event.shiftKey) }, el("i"), group.title));
     const readings = Object.entries(data.readings);
@@ -391,7 +394,7 @@ class Explorer {
       el("div.px-groups", { role: "group", "aria-label": "Groups of transformations" }, this.groups),
       this.readingMenu, this.note);
     const tabs = el("header", el("div", { role: "tablist", "aria-label": "Answers" }, this.panelTabs), this.byGroup);
-    this.main = el("div.px-main", { "data-map": "a" }, this.maps.map((map) => map.node),
+    this.main = el("div.px-main", { "data-map": "a" }, switching, this.maps.map((map) => map.node),
       el("section.px-under", legend, this.curves.node),
       el("section.px-panel", tabs, this.matrix.node, this.list.node));
     const second = el("div.px-second", this.chips, el("div.px-tools", this.keep, download));

@@ -1,7 +1,6 @@
 // The map of one model: points, names of classes, outlines, lasso.
 
 const LARGE_POINTS = 600; // fewer chosen points than this are drawn large, filled or hollow
-const MANY_POINTS = 150000; // more than this are drawn as squares
 const CONTOURS_FROM = 500;
 const HOME = { x: 0, y: 0, factor: 1 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -38,10 +37,7 @@ class PointMap {
     const corners = Array.from({ length: 10 }, (_, k) => corner(k).map((at) => (at + STAR).toFixed(1)));
     this.star = el("svg.px-star", { "aria-hidden": "true" }, el("path", { d: `M${corners.join("L")}Z` }));
     this.plane = el("div.px-plane", this.points, this.over, this.names, this.star, this.enclose);
-    this.switches = [0, 1].map((other) =>
-      el("button", { "aria-pressed": String(other === slot), onclick: () => app.showMap(other) }, "Map ", "AB"[other]));
     this.node = el(`section.px-map.px-map-${"ab"[slot]}`, { "aria-label": `Map ${letter}` },
-      el("div.px-switch", { role: "group", "aria-label": "Map shown" }, this.switches),
       el("header", badge(slot), this.select, this.readout), this.plane);
   }
 
@@ -141,22 +137,21 @@ class PointMap {
     if (this.image?.width !== width || this.image.height !== height) this.image = new ImageData(width, height);
     const layer = { frame: new Uint32Array(this.image.data.buffer), width, height };
     const density = width / this.plane.clientWidth, view = this.view(density);
-    const stamp = (n, bits, codes, colors, radius) => {
-      const size = radius * density * clamp(Math.sqrt(this.zoom.factor), 1, 2.2);
-      const key = `${n > MANY_POINTS} ${size.toFixed(2)}`;
-      if (!this.stamps.has(key)) this.stamps.set(key, (n > MANY_POINTS ? squares : discs)(size));
-      drawPoints(layer, view, places, data.tested, bits, codes, colors, this.stamps.get(key));
+    const stamp = (bits, codes, colors, radius) => {
+      const size = (radius * density * clamp(Math.sqrt(this.zoom.factor), 1, 2.2)).toFixed(2);
+      if (!this.stamps.has(size)) this.stamps.set(size, discs(Number(size)));
+      drawPoints(layer, view, places, bits, codes, colors, this.stamps.get(size));
     };
     const palette = app.classColors.map(pixel);
     // What is not chosen is kept until the view or the colors change.
     const key = JSON.stringify([width, height, view, theme.name, everything]);
     if (this.base?.places !== places || this.base.key !== key) {
       layer.frame.fill(pixel(theme.ground));
-      if (everything) stamp(data.tested, null, data.truth, palette, 1.7);
-      else stamp(data.tested, null, null, [pixel(theme.pale)], 1.4);
+      if (everything) stamp(null, data.truth, palette, 1.7);
+      else stamp(null, null, [pixel(theme.pale)], 1.4);
       this.base = { places, key, frame: layer.frame.slice() };
     } else layer.frame.set(this.base.frame);
-    if (!everything && !this.large) stamp(shown.n, shown.bits, data.truth, palette, 1.9);
+    if (!everything && !this.large) stamp(shown.bits, data.truth, palette, 1.9);
     ctx.putImageData(this.image, 0, 0);
   }
 

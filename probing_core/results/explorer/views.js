@@ -374,15 +374,13 @@ class Pictures {
   }
 
   card(i, first) {
-    const { app } = this, pinned = app.state.pin === i, says = pinned ? "No longer keep in view" : "Keep in view";
-    const show = () => app.hover(i), leave = () => app.hover(null);
+    const { app } = this, show = () => app.hover(i), leave = () => app.hover(null);
     const answers = [0, 1].map((slot) => el("span.px-answer", badge(slot), ` ${app.answer(i, slot)}`));
     const words = first && [el("em", "untouched"), el("em", "altered")];
-    return el("div.px-card", { onpointerenter: show, onpointerleave: leave },
-      el("button.px-open", { onclick: () => app.open(i), onfocus: show, onblur: leave },
-        app.pair(i, words), app.caption(i, app.strength(i)), answers),
-      el("button.px-pin", { "aria-pressed": String(pinned), "aria-label": `${says}: ${app.pointInWords(i)[0]}`,
-        title: says, onclick: () => app.togglePin(i) }, "\u25c9"));
+    const listening = { onclick: () => app.open(i), onfocus: show, onblur: leave, onpointerenter: show,
+      onpointerleave: leave };
+    const about = [app.strength(i), app.state.pin === i && "kept"].filter(Boolean).join(", ");
+    return el("button.px-open", listening, app.pair(i, words), app.caption(i, about), answers);
   }
 }
 
