@@ -667,7 +667,7 @@ class Explorer {
     const other = state.panel === "list" ? "confusion" : "cell";
     const scope = `${plural(data.tested, "tested picture")}: ${plural(data.labels.length, "photograph")} in every ` +
       `class${this.eachTimes()}.`;
-    const next = `draw around points on a map, or choose another ${other}.`;
+    const next = `draw around dots, or choose another ${other}.`;
     fill(this.chips, chips, chips.length > 1 && el("button.px-clear", { onclick: () => this.set(NONE) }, "Clear all"),
       what?.unasked && el("span.px-hint", `Try next: ${next}`),
       counting.isEmpty && el("span.px-hint", scope));
