@@ -141,16 +141,14 @@ def routes() -> list[Route]:
             try:
                 content = await run_in_threadpool(make, found, *arguments)
             except (PicturesMissing, IndexError, KeyError):
-                return Response("There is no such picture.", 404)
+                return Response("There are no such points, and no such picture.", 404)
             return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
 
         return answer
 
     array, webp = "application/octet-stream", "image/webp"
     return [
-        route(f"{FOLDER}/{{name}}/points", serve(lambda found: found.parts["points"], array)),
-        route(f"{FOLDER}/{{name}}/model/{{i:int}}", serve(lambda found, i: found.parts[f"model/{i}"], array)),
-        route(f"{FOLDER}/{{name}}/neighbors/{{i:int}}", serve(lambda found, i: found.parts[f"neighbors/{i}"], array)),
         route(f"{FOLDER}/{{name}}/sample/{{i:int}}", serve(lambda found, i: found.sample(i), webp)),
         route(f"{FOLDER}/{{name}}/photograph/{{i:int}}", serve(lambda found, i: found.photograph(i), webp)),
+        route(f"{FOLDER}/{{name}}/{{part:path}}", serve(lambda found, part: found.parts[part], array)),
     ]

@@ -121,8 +121,11 @@ class PointMap {
     this.select.value = this.model.name;
     const { n } = counts, right = counts.right[this.slot];
     const ofChosen = right === 0 ? "none" : right === n ? "all" : percent(right, n);
-    fill(this.readout, el("b", percent(total.right[this.slot], total.n)), " of all right",
-      n > 0 && n < total.n && [", ", el("b", ofChosen), " of chosen"]);
+    if (shown !== counting) fill(this.readout, `${plural(shown.n, "picture")} under the pointer`);
+    else {
+      fill(this.readout, el("b", percent(total.right[this.slot], total.n)), " of all right",
+        n > 0 && n < total.n && [", ", el("b", ofChosen), " of chosen"]);
+    }
     this.everything = counting.isEmpty && shown === counting;
     this.large = !this.everything && shown.n < LARGE_POINTS;
     this.drawPoints();
