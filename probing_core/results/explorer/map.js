@@ -121,7 +121,7 @@ class PointMap {
     this.select.value = this.model.name;
     const { n } = counts, right = counts.right[this.slot];
     const ofChosen = right === 0 ? "none" : right === n ? "all" : percent(right, n);
-    if (shown !== counting) fill(this.readout, `${plural(shown.n, "picture")} under the pointer`);
+    if (shown !== counting) fill(this.readout, `${plural(shown.n, "picture")} pointed at`);
     else {
       fill(this.readout, el("b", percent(total.right[this.slot], total.n)), " of all right",
         n > 0 && n < total.n && [", ", el("b", ofChosen), " of chosen"]);
