@@ -225,6 +225,23 @@ class TestInABrowser:
         assert 0 < share < 1
         assert set(outcomes[: max(2, round(1.5 / min(share, 1 - share)))]) == {0, 2}
 
+    def test_the_list_of_confusions_stays_whole_and_marks_the_one_that_is_chosen(self, shared, page):
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        page.keyboard.press("Escape")
+        page.get_by_role("tab", name="Largest confusions").click()
+        lines = page.locator(".px-line")
+        before = lines.all_inner_texts()
+        assert len(before) > 1
+        lines.nth(1).click()
+        assert lines.all_inner_texts() == before
+        assert lines.evaluate_all("(all) => all.map((one) => one.ariaPressed)").index("true") == 1
+        chosen = page.evaluate("() => explorer.counts().n")
+        lines.nth(1).click()  # the same again takes it away
+        assert page.locator(".px-chip").count() == 0
+        assert page.evaluate("() => explorer.counts().n") > chosen > 0
+
     def test_the_star_of_a_visitors_picture_is_over_names_and_keeps_them_away(self, shared, page):
         _, written, _, _ = shared
         page.goto(written.path.as_uri())
