@@ -12,7 +12,7 @@ from dashboard.data.strip import strip_of
 from dashboard.page import fragment, page
 from dashboard.text import about_zoo, hint, in_bold, plain
 from dashboard.widgets import claims, messages, pickers, tables, uses
-from probing_core.charts import PERCENT, dots_chart, leaderboard_chart, substance_chart
+from probing_core.charts import PERCENT, dots_chart, leaderboard_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, transform_title
 from probing_core.measures.seeds import with_place
@@ -177,27 +177,6 @@ def _model(run: Run, model: str) -> None:
             "picture looks like one of many faint alterations: so it is named rarely. Whether a picture was altered at "
             "all is another question, which the page Try your images answers."
         )
-    with st.popover("What else is known of it", icon=":material/info:"):
-        _details(run, model)
-
-
-def _details(run: Run, model: str) -> None:
-    facts = run.models[run.models["name"] == model].iloc[0]
-    lines = [
-        f"{in_bold(model)}, whose exact name is `{model}`.",
-        f"Objective: {plain(str(facts['objective']))}. {int(facts['dim']):,} dimensions.",
-    ]
-    lines.append(f"License of its weights: {plain(str(facts['license']))}.")
-    sure = cache.computed(run, summaries.certainty, (model,))
-    if len(sure):
-        values = sure.set_index("measure")["value"]
-        lines += [f"{MEASURES.get(str(name)).title.capitalize()}: {value:.3f}." for name, value in values.items()]
-    selectivity = summaries.pick(cache.study(run, "selectivity"), model=model)
-    if len(selectivity) and "value" in selectivity:
-        lines.append(
-            f"Selectivity: {in_percent(float(selectivity['value'].iloc[0]))}. {MEASURES.get('selectivity').definition}"
-        )
-    st.markdown("\n\n".join(lines))
 
 
 def _further_runs(run: Run) -> list[Run]:
@@ -252,13 +231,24 @@ def _substance(run: Run) -> None:
     if points.empty:
         messages.empty("This run scores no content: that takes photographs with labels; the reference run has them.")
         return
-    points = points[points["model"].isin(with_place(points["model"]))]
-    figure = substance_chart(points, cache.theme())
-    tables.chart(figure, "substance", points, "Content accuracy against transformation accuracy, by model.")
+    shown = points[points["model"].isin(with_place(points["model"]))].sort_values("style", ascending=False)
+    ends = {"value": "", "low": "_low", "high": "_high"}
+    dots = pd.concat(
+        [
+            pd.DataFrame({to: 100 * shown[f"{what}{end}"] for to, end in ends.items()}).assign(
+                name=shown["model"].map(model_title), series=series
+            )
+            for what, series in (("style", "what was done"), ("content", "what is shown"))
+        ]
+    )
+    figure = dots_chart(dots, cache.theme(), "balanced accuracy (%)", ends=PERCENT)
+    tables.chart(figure, "substance", points, "Content accuracy and transformation accuracy, by model.")
+    levels = summaries.pick(run.scores, subset="seen", measure="balanced-accuracy").groupby("task")["chance"].first()
     st.caption(
-        f"{hint('content')} Right: knows what is in an untouched picture. Up: knows which transformation was "
-        f"applied. Bars are 95\N{NO-BREAK SPACE}% intervals. {cache.computed(run, summaries.content_classes)} "
-        f"{about_zoo(points['model'])}"
+        "Filled: names which transformation was applied. Hollow: names what is in an untouched picture, by the label "
+        f"of its corpus; guessing gives {in_percent(levels['fine'])} and {in_percent(levels['content'])}. Bars are "
+        f"95\N{NO-BREAK SPACE}% intervals. "
+        f"{cache.computed(run, summaries.content_classes)} {about_zoo(shown['model'])}"
     )
 
 

@@ -12,18 +12,14 @@ from probing_core.charts.figure import (
     PERCENT,
     Figure,
     base_figure,
-    error_bar,
     escape,
-    legend_below,
     model_label,
     percent,
     percent_bar,
     seed_ticks,
     upright_line,
 )
-from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import BASELINE, Theme
-from probing_core.measures.notation import model_title
 
 HOVER = ("low", "high", "p", "apart", "note")
 """Columns in the hover text of the leaderboard, in addition to the score."""
@@ -110,53 +106,6 @@ def _ticks(further: pd.DataFrame, lines: dict[str, str], theme: Theme) -> dict[s
         ],
         theme,
     )
-
-
-def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw how well a model knows content against how well it knows the transformation, with both intervals.
-
-    Names are next to the marks where there is room, and else in the legend.
-
-    Args:
-        points: ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low``, ``style_high``.
-    """
-    styles = theme.model_styles(points["model"])
-    places = place_labels(points["content"], points["style"], list(map(model_title, points["model"])))
-    unnamed = not all(label for label, _ in places)
-    traces = []
-    for point, (label, position) in zip(points.to_dict("records"), places, strict=True):
-        color, symbol, _ = styles[point["model"]]
-        traces.append(
-            {
-                "type": "scatter",
-                "x": [point["content"] * 100],
-                "y": [point["style"] * 100],
-                "name": model_label(point["model"]),
-                "mode": "markers+text" if label else "markers",
-                "text": [escape(label)],
-                "textposition": position,
-                "showlegend": not label,
-                "textfont": {"size": 11, "color": theme.text},
-                "marker": {"size": 13, "color": color, "symbol": symbol, "line": {"width": 2, "color": color}},
-                "error_x": _bar(point, "content", color),
-                "error_y": _bar(point, "style", color),
-                "hovertemplate": "content %{x:.1f} %<br>transformation %{y:.1f} %",
-            }
-        )
-    return base_figure(
-        theme,
-        500 if unnamed else 440,
-        traces,
-        {"title": "content: balanced accuracy (%)"},
-        {"title": "transformation: balanced accuracy (%)"},
-        showlegend=unnamed,
-        legend=legend_below(),
-    )
-
-
-def _bar(point: dict, what: str, color: str) -> dict[str, Any]:
-    value, low, high = (np.array([point[column] * 100]) for column in (what, f"{what}_low", f"{what}_high"))
-    return error_bar(value, low, high, color, thickness=1.5)
 
 
 def _interval(low: float, high: float) -> str:
