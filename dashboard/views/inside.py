@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import hint, in_bold, named, plain
+from dashboard.text import in_bold, named, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import PERCENT, Figure, dots_chart, layers_chart, variance_chart
 from probing_core.measures import MEASURES
@@ -18,7 +18,7 @@ from probing_core.results.ranking import in_order, is_baseline, scores_of
 
 PARTS = {"blocks": "Blocks", "unseen": "Never seen", "shift": "How far"}
 
-MOVED = "moved, in percent of the distance between two photographs"
+MOVED = "moved (100 %: another photograph)"
 
 FEW = 8
 """Most networks in one chart: more lines are not distinguished. Ablations are left out first, then the worst."""

@@ -213,7 +213,7 @@ def _duplicates(run: Run) -> None:
     names = {f"{share:g}": in_percent(share, 2 if share < 0.001 else 1 if share < 0.01 else 0) for share in shares}
     left, right = st.columns(2)
     chosen = pickers.segments("Unrelated pairs above the threshold", "unrelated", list(names), names=names, where=left)
-    rows = cache.computed(run, retrieval.survivors, "raw", float(chosen))
+    rows = cache.computed(run, retrieval.survivors, float(chosen))
     if rows.empty:
         messages.empty(tables.why_none(run))
         return

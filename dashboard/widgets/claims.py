@@ -59,7 +59,8 @@ def show_claims(run: Run) -> None:
         if len(sets) > 1:
             st.markdown(f"**{plain(tested.title)}**")
         st.caption(
-            f"A claim about a kind of model is tested on the mean over: {plain(encoders_in_words(tested.encoders))}."
+            f"What a claim says of a kind of model is tested on the mean of its encoders. "
+            f"{plain(encoders_in_words(tested.encoders))}."
         )
         for number, row in enumerate(tested.claims.to_dict("records"), 1):
             _line(number, row, contrasts)

@@ -23,6 +23,9 @@ SERIES = ("circle", "circle-open", "diamond-open")
 
 ROW = 24
 
+LONGEST = 28
+"""Letters of a name from which what it has in brackets is on a second line, so that a phone has room for the marks."""
+
 
 def dots_chart(
     rows: pd.DataFrame,
@@ -78,7 +81,7 @@ def dots_chart(
         {"title": title, "zeroline": False} | ({"range": list(ends)} if ends else {}),
         {
             "tickvals": list(range(len(names))),
-            "ticktext": [escape(name) for name in names],
+            "ticktext": [_in_lines(name) for name in names],
             "zeroline": False,
             "range": [-0.6, len(names) - 0.4],
         },
@@ -86,6 +89,10 @@ def dots_chart(
         legend=legend_below(),
         shapes=[upright_line(mark, theme.muted) for mark in marks],
     )
+
+
+def _in_lines(name: str) -> str:
+    return escape(name).replace(" (", "<br>(") if len(name) > LONGEST else escape(name)
 
 
 def _key(name: str, symbol: str, theme: Theme) -> dict[str, Any]:

@@ -127,11 +127,6 @@ def percent(column: pd.Series) -> np.ndarray:
     return column.to_numpy(float) * 100
 
 
-def percent_bar(rows: pd.DataFrame, color: str, **style: Any) -> dict[str, Any]:
-    """Return the 95 % intervals ``low`` to ``high`` around ``value`` (fractions) as `error_bar` in percent."""
-    return error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), color, **style)
-
-
 def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: Theme) -> dict[str, Any]:
     """Return ticks for models that repeat another one with a higher seed, on that one's line.
 

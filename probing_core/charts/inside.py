@@ -50,9 +50,8 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     figure = paneled_figure(
         theme,
         [LAYER_TASKS[task] for task in tasks],
-        len(tasks),
         400 + 10 * rows["base"].nunique(),
-        (0.08, 0.0),
+        0.08,
         {"title": "block"} | ({"dtick": 1} if rows["layer"].max() <= MOST_TICKS else {}),
         {"range": PERCENT},
         legend=legend_below(),

@@ -12,10 +12,10 @@ from probing_core.charts.figure import (
     PERCENT,
     Figure,
     base_figure,
+    error_bar,
     escape,
     model_label,
     percent,
-    percent_bar,
     seed_ticks,
     upright_line,
 )
@@ -61,7 +61,7 @@ def leaderboard_chart(
             ],
             "line": {"width": 2, "color": color},
         },
-        "error_x": percent_bar(rows, theme.text),
+        "error_x": error_bar(*(percent(rows[end]) for end in ("value", "low", "high")), theme.text),
         "customdata": [
             [_interval(low, high), _standing(p, apart), escape(note)]
             for low, high, p, apart, note in zip(*(rows[c] for c in HOVER), strict=True)

@@ -33,29 +33,24 @@ class Use:
     """One use of an embedding.
 
     Attributes:
-        needs: the number by which models are ordered.
         finds: that number after a share, for a sentence.
     """
 
     title: str
-    needs: str
     finds: str
 
 
 USES = {
     "duplicates": Use(
         "Finding duplicates",
-        "share of altered copies whose cosine to the original exceeds the one that 0.1 % of unrelated pairs exceed",
         "of altered copies, none of them cropped, are distinguished from unrelated pictures",
     ),
     "content": Use(
         "Retrieval by content",
-        "share of altered pictures whose label is that of most of their nearest neighbors, which have random looks",
         "of altered pictures have neighbors of the same label",
     ),
     "altered": Use(
         "Finding pictures altered alike",
-        "share of the 10 nearest pictures of other photographs that are under the same transformation",
         "of the nearest other photographs are altered alike",
     ),
 }
@@ -117,21 +112,20 @@ def copies(run: Run) -> pd.DataFrame:
     return table(run, "duplicates")
 
 
-def survivors(run: Run, cosine: str, unrelated: float) -> pd.DataFrame:
+def survivors(run: Run, unrelated: float) -> pd.DataFrame:
     """Return the threshold of each model, and which transformations a copy survives there.
 
-    Columns: ``model``, ``threshold``, ``threshold_low``, ``threshold_high``, ``survives`` and ``lost`` (names of
-    transformations by commas), and ``kept``, the mean share of copies above the threshold; most first. Without an
-    interval the share itself decides.
+    Columns: ``model``, ``threshold`` (a cosine), ``survives`` and ``lost`` (names of transformations by commas), and
+    ``kept``, the mean share of copies above the threshold; most first. Without an interval the share itself decides.
     """
     rows = copies(run)
     if rows.empty:
         return rows
-    rows = rows[(rows["cosine"] == cosine) & (rows["unrelated"] == unrelated) & (rows["transform"] != "identity")]
+    rows = rows[(rows["cosine"] == "raw") & (rows["unrelated"] == unrelated) & (rows["transform"] != "identity")]
     low, high = (rows[end].fillna(rows["value"]) for end in ("low", "high"))
     rows = rows.assign(survives=low > SURVIVES, lost=high < LOST)
     found = [
-        own.iloc[0][["model", "threshold", "threshold_low", "threshold_high"]].to_dict()
+        own.iloc[0][["model", "threshold"]].to_dict()
         | {what: ", ".join(own.loc[own[what], "transform"]) for what in ("survives", "lost")}
         | {"kept": own["value"].mean()}
         for _, own in rows.groupby("model", sort=False)

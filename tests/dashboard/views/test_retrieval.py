@@ -44,7 +44,7 @@ def test_the_charts_show_every_model_and_every_transformation_of_one(open_app, s
 def drawn(figure: dict) -> set[str]:
     """The rows of a chart that have a mark."""
     axis = figure["layout"]["yaxis"]
-    names = dict(zip(axis["tickvals"], axis["ticktext"], strict=True))
+    names = dict(zip(axis["tickvals"], (name.replace("<br>", " ") for name in axis["ticktext"]), strict=True))
     return {names[y] for trace in figure["data"] if "marker" in trace for y in trace["y"] if y in names}
 
 
@@ -52,7 +52,7 @@ def drawn(figure: dict) -> set[str]:
 def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share):
     app = open_app("Retrieval", run=studied_run, part="duplicates", unrelated=share)
     shown = next(t.value for t in app.dataframe if "survives" in t.value)
-    expected = retrieval.survivors(Run.open(studied_run), "raw", float(share))
+    expected = retrieval.survivors(Run.open(studied_run), float(share))
     expected = expected[expected["model"].isin(with_place(expected["model"]))]
     assert shown["model"].tolist() == expected["model"].tolist()
     for column in ("survives", "lost"):
