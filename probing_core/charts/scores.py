@@ -61,7 +61,7 @@ def leaderboard_chart(
             ],
             "line": {"width": 2, "color": color},
         },
-        "error_x": error_bar(*(percent(rows[end]) for end in ("value", "low", "high")), theme.text),
+        "error_x": error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), theme.text),
         "customdata": [
             [_interval(low, high), _standing(p, apart), escape(note)]
             for low, high, p, apart, note in zip(*(rows[c] for c in HOVER), strict=True)
