@@ -173,9 +173,9 @@ def _originals(run: Run) -> None:
     recall = cache.computed(run, retrieval.recall)
     all_together = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
     models = with_place(rows["model"])
+    # Before the first chart, which writes the address; in a row of its own, so that both charts begin alike.
+    model = pickers.pick_model(run, models, where=st.columns(2)[1])
     left, right = st.columns(2)
-    with right:  # before the first chart, which writes the address
-        model = pickers.pick_model(run, models)
     with left:
         shown = all_together.sort_values("value", ascending=False)
         dots = _in_percent(shown.assign(name=shown["model"].map(model_title), series="all alterations"))
@@ -228,28 +228,25 @@ def _duplicates(run: Run) -> None:
         f"**fewer than {in_percent(LOST)}** after {_in_words(one['lost'])}; after the other {between} transformations "
         "a share in between, or one whose 95 % interval reaches there."
     )
-    table = rows[["model", "kept", "survives", "lost", "threshold"]]
+    table = rows[["model", "kept", "survives", "lost"]]
     table.insert(0, "title", rows["model"].map(model_title))
     counts = {
         "survives": (f"found after (> {in_percent(SURVIVES)})", f"more than {in_percent(SURVIVES)}"),
         "lost": (f"lost after (< {in_percent(LOST)})", f"fewer than {in_percent(LOST)}"),
     }
-    hidden = ["model", *counts]  # too long for a column; the download has them
-    config: dict[str, Any] = dict.fromkeys(hidden)
+    config: dict[str, Any] = dict.fromkeys(["model", *counts])  # too long for a column; the download has them
     for column, (title, about) in counts.items():
         table[f"{column}-count"] = [len(_split(each)) for each in table[column]]
         config[f"{column}-count"] = st.column_config.NumberColumn(
             title, help=f"Number of transformations after which {about} of copies are above the threshold."
         )
+    config["title"] = st.column_config.TextColumn("name")
+    config["threshold"] = st.column_config.NumberColumn("threshold (cosine)", format="%.3f")
     tables.show_table(
-        table,
+        table.assign(threshold=rows["threshold"]),
         "thresholds-of-duplicates",
         percent={"kept": ("copies found (%)", MEASURES.get("copies-kept").definition)},
-        column_config=config
-        | {
-            "title": st.column_config.TextColumn("name"),
-            "threshold": st.column_config.NumberColumn("threshold (cosine)", format="%.3f"),
-        },
+        column_config=config,
     )
     st.caption(
         f"The threshold is the cosine that {names[chosen]} of {int(copies['pairs'].max()):,} pairs of unrelated "
