@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -16,7 +19,7 @@ from probing_core.charts import PERCENT, dots_chart, leaderboard_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, transform_title
 from probing_core.measures.seeds import with_place
-from probing_core.results import PicturesMissing, Run, rankable, summaries
+from probing_core.results import PicturesMissing, Run, summaries
 from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, smallest_p, standings
 from probing_core.results.sentences import beside_baselines, finding
 
@@ -110,14 +113,10 @@ def _ranking(run: Run) -> None:
     task_column, subset_column, model_column = st.columns(3)
     task = pickers.pick_task(run, where=task_column)
     subset = pickers.pick_subset(run, task, where=subset_column)
-    runs = (run, *_further_runs(run))
-    board = cache.board(runs, task, subset, False)
-    scored = pd.concat([scores_of(each, task, subset) for each in runs], ignore_index=True)
+    board, scored = board_of(run, task, subset), scores_of(run, task, subset)
     if scored.empty:
         messages.empty("No model has a score for this task yet; `probing run --out DIR` goes on with it.")
         return
-    if board.empty:
-        board = cache.board(runs, task, subset, True)
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     shown = board
     if len(baselines) and not is_baseline(board["model"]).any():
@@ -137,7 +136,7 @@ def _ranking(run: Run) -> None:
             "leaderboard",
             board,
             f"{measure.title.capitalize()} of {len(lines)} models with intervals.",
-            on_pick=lambda data: state.choose("model", data[-1]) if data else None,
+            on_pick=_choose,
         )
         ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
         hollow = HOLLOW if (np.isfinite(lines["p"]) & ~lines["apart"].astype(bool)).any() else ""
@@ -152,6 +151,11 @@ def _ranking(run: Run) -> None:
     if box := pickers.fold(words, "show-table"):
         with box:
             _table(scored, board, measure.definition)
+
+
+def _choose(mark: Any) -> None:
+    if isinstance(mark, list):  # a tick of a further training has no groups here
+        state.choose("model", html.unescape(mark[-1]))
 
 
 def _model(run: Run, model: str) -> None:
@@ -179,25 +183,10 @@ def _model(run: Run, model: str) -> None:
         )
 
 
-def _further_runs(run: Run) -> list[Run]:
-    """Return the runs that the visitor ranks in the same table, without those where that would be unfair."""
-    others = {place.name: other for place, other in cache.other_runs(run)}
-    if not others:
-        return []
-    names = state.choice(st.multiselect, "Rank together with the models of", "with", [], list(others))
-    chosen = [others[name] for name in names]
-    for other in chosen:
-        if differs := rankable([run, other]):
-            why = f"'{other.name}' is not ranked with '{run.name}', because they differ in {'; '.join(differs)}."
-            st.warning(plain(why))
-    return [other for other in chosen if not rankable([run, other])]
-
-
 def _table(scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
     every = in_order(scored)
     table = pd.DataFrame(
         {
-            **({"run": every["run"]} if every["run"].nunique() > 1 else {}),
             "title": [model_title(model) for model in every["model"]],
             "score": every["value"],
             "low": every["low"],

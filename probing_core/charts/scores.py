@@ -21,8 +21,8 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.theme import BASELINE, Theme
 
-HOVER = ("low", "high", "p", "apart", "note")
-"""Columns in the hover text of the leaderboard, in addition to the score."""
+HOVER = ("low", "high", "p", "apart", "note", "model")
+"""Columns in the hover text of the leaderboard, in addition to the score, and the model that a click chooses."""
 
 
 def leaderboard_chart(
@@ -41,8 +41,6 @@ def leaderboard_chart(
     board = board[board["seed_of"] == ""]
     rows = board.iloc[::-1]
     baseline = rows["model"].str.startswith(BASELINE)
-    # A model of several runs has a row for each.
-    names = rows["model"] + " · " + rows["run"] if rows["model"].duplicated().any() else rows["model"]
     styles = theme.model_styles(rows["model"])
     color = [styles[model].color for model in rows["model"]]
     # All baselines are apart from a ranking of encoders; the best one is a model that others are compared with.
@@ -51,7 +49,7 @@ def leaderboard_chart(
     dots = {
         "type": "scatter",
         "x": percent(rows["value"]),
-        "y": [_line_name(name) for name in names],
+        "y": [model_label(model) for model in rows["model"]],
         "mode": "markers",
         "marker": {
             "size": 12,
@@ -63,8 +61,8 @@ def leaderboard_chart(
         },
         "error_x": error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), theme.text),
         "customdata": [
-            [_interval(low, high), _standing(p, apart), escape(note)]
-            for low, high, p, apart, note in zip(*(rows[c] for c in HOVER), strict=True)
+            [_interval(low, high), _standing(p, apart), escape(note), escape(model)]
+            for low, high, p, apart, note, model in zip(*(rows[c] for c in HOVER), strict=True)
         ],
         "hovertemplate": "%{y}<br><b>%{x:.1f} %</b> %{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}"
         "<extra></extra>",
@@ -82,7 +80,7 @@ def leaderboard_chart(
     return base_figure(
         theme,
         100 + 26 * len(board),
-        [dots, *([_ticks(further, dict(zip(rows["model"], names, strict=True)), theme)] if len(further) else [])],
+        [dots, *([_ticks(further, theme)] if len(further) else [])],
         {"title": measure, "range": PERCENT},
         showlegend=False,
         shapes=[upright_line(chance, theme.text)],
@@ -91,15 +89,10 @@ def leaderboard_chart(
     )
 
 
-def _line_name(name: str) -> str:
-    model, dot, run = name.partition(" · ")
-    return model_label(model) + (dot + escape(run) if dot else "")
-
-
-def _ticks(further: pd.DataFrame, lines: dict[str, str], theme: Theme) -> dict[str, Any]:
+def _ticks(further: pd.DataFrame, theme: Theme) -> dict[str, Any]:
     return seed_ticks(
         percent(further["value"]),
-        [_line_name(lines[model]) for model in further["seed_of"]],
+        [model_label(model) for model in further["seed_of"]],
         [
             f"{model_label(row['model'])}<br><b>{row['value'] * 100:.1f} %</b> {_interval(row['low'], row['high'])}"
             for row in further.to_dict("records")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -150,6 +151,7 @@ def test_leaderboard(theme):
     assert [("open" in s) for s in dots.marker.symbol] == [False, True, False]
     assert "<" not in dots.y[1]
     assert "too few photographs" in dots.customdata[0][0]
+    assert [html.unescape(about[-1]) for about in dots.customdata] == list(board()["model"])[::-1], "a click chooses it"
     assert "chance 3.0 %" in figure.layout.annotations[0].text
 
 

@@ -89,11 +89,3 @@ def test_claims_open_with_the_differences_that_they_rest_on(open_app):
     opened = open_app("Leaderboard", run=REFERENCE, part="claims", **{f"show-claim-{name}-2": "True"})
     assert not opened.exception
     assert len(figures(opened)) == len(figures(app)) + 1
-
-
-def test_runs_that_agree_are_ranked_together(open_app, made_run, data_folder):
-    shutil.copytree(made_run, data_folder / "runs" / "other")
-    app = open_app("Leaderboard", show_table="True", with_="other")
-    assert not app.exception
-    table = next(t.value for t in app.dataframe if "against" in t.value)
-    assert set(table["run"]) == {"made", "other"}
