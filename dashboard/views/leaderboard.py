@@ -170,8 +170,9 @@ def _model(run: Run, model: str) -> None:
     figure = dots_chart(
         dots,
         cache.theme(),
-        "exact transformation named (%)",
+        "exact transformation named (%); dotted: chance",
         dict(zip(groups, rows["group"], strict=True)),
+        marks=[100 / len(run.classes("fine"))],
         ends=PERCENT,
     )
     tables.chart(figure, "groups", rows, f"Share of each group's samples whose transformation {model} names.")

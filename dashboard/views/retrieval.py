@@ -172,10 +172,10 @@ def _originals(run: Run) -> None:
         return
     recall = cache.computed(run, retrieval.recall)
     all_together = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
-    models = with_place(rows["model"])
-    # Before the first chart, which writes the address; in a row of its own, so that both charts begin alike.
-    model = pickers.pick_model(run, models, where=st.columns(2)[1])
+    models, gallery = with_place(rows["model"]), int(rows["gallery"].max())
     left, right = st.columns(2)
+    with right:  # before the first chart, which writes the address
+        model = pickers.pick_model(run, models)
     with left:
         shown = all_together.sort_values("value", ascending=False)
         dots = _in_percent(shown.assign(name=shown["model"].map(model_title), series="all alterations"))
@@ -185,7 +185,7 @@ def _originals(run: Run) -> None:
         tables.chart(figure, "by-model", shown, "Share of altered pictures whose original is the nearest, by model.")
         st.caption(
             "Share of altered pictures, all alterations together, whose original is the nearest of "
-            f"{int(rows['gallery'].max()):,} untouched photographs. Ticks: further trainings."
+            f"{gallery:,} untouched photographs; guessing finds {in_percent(1 / gallery, 1)}. Ticks: further trainings."
         )
     with right:
         mine = rows[rows["model"] == model].sort_values("value", ascending=False)

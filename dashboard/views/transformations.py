@@ -34,7 +34,7 @@ def show() -> None:
     groups = len({t.group for t in changes})
     messages.finding(
         f"{len(changes)} transformations in {groups} group{'s' * (groups != 1)} are applied to photographs, "
-        "each at strengths drawn from the range below it."
+        "each at strengths drawn from its range."
     )
     picture = upload.pick_one()
     part, place = pickers.tab(PARTS)
