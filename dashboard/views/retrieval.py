@@ -20,7 +20,7 @@ from probing_core.charts.theme import BASELINE
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.seeds import seed_of, with_place
+from probing_core.measures.seeds import networks, seed_of, with_place
 from probing_core.results import PicturesMissing, Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
 from probing_core.transforms import resolve
@@ -100,9 +100,11 @@ def _search(run: Run) -> None:
 
 
 def _best_first(run: Run) -> list[str]:
-    """Return the models by how often they find originals, those that learned from pictures first."""
-    ranked = dict.fromkeys(retrieval.originals(run).get("model", ())) | dict.fromkeys(run.models["name"])
-    return sorted(ranked, key=lambda model: model.startswith(BASELINE))
+    """Return the models by how often they find originals: one of each network that learned from pictures, the others of
+    these, baselines."""
+    ranked = [*dict.fromkeys(retrieval.originals(run).get("model", ())), *run.models["name"]]
+    learned = [model for model in ranked if not model.startswith(BASELINE)]
+    return list(dict.fromkeys([*networks(learned), *learned, *ranked]))
 
 
 def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
