@@ -67,9 +67,10 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     Models that differ in their seed alone have one place, as on the leaderboard: the others are directly below it and
     are compared with no model.
 
-    Columns: ``model``, ``seed_of`` (the model that this one is with another seed), ``value``, ``low``, ``high``,
-    ``interval``, ``bases``, and against the best ``p`` (paired sign flips by photograph, Holm's correction over all
-    pairs; NaN where none was compared) and ``apart`` (bool). Empty where the run has not measured it.
+    Columns: ``model``, ``seed_of`` (the model that this one is with another seed), ``value``, of the best ``low`` and
+    ``high`` (NaN elsewhere: a page waits for the sentence, which states no other interval), and against the best ``p``
+    (paired sign flips by photograph, Holm's correction over all pairs; NaN where none was compared) and ``apart``
+    (bool). Empty where the run has not measured it.
 
     Args:
         learned: whether baselines, which learned nothing from pictures, are left out.
@@ -84,8 +85,13 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
         base, bases = pd.factorize(own["base_id"], sort=True)
         of_model = mean(own["value"].to_numpy(float), base)
         sums[str(model)] = AccuracySums(np.asarray(bases, str), of_model)
-        found.append({"model": model} | interval(of_model, low=0.0, high=1.0).columns)
-    return beside_best(in_order(pd.DataFrame(found)), sums)
+        found.append({"model": model, "value": of_model.value, "low": np.nan, "high": np.nan})
+    board = in_order(pd.DataFrame(found))
+    best = sums[board["model"].iloc[0]].sums
+    assert best is not None
+    around = interval(best, low=0.0, high=1.0)
+    board.loc[0, ["low", "high"]] = around.low, around.high
+    return beside_best(board, sums)
 
 
 def recall(run: Run) -> pd.DataFrame:
