@@ -10,8 +10,6 @@ from probing_core.measures.notation import decimal, in_percent, model_title, tra
 from probing_core.transforms import resolve
 
 TERMS = {
-    "balanced accuracy": "Recall averaged over the classes: 100 % is perfect, and guessing gives one over the number "
-    "of classes, however many pictures each class has.",
     "interval": "95 % interval, clustered by photograph: all views and versions of a photograph count as one "
     "observation (bootstrap from 20 photographs up, a t interval over photographs below, none under 6; Wilson's next "
     "to 0 and 100 %).",
@@ -23,8 +21,6 @@ TERMS = {
     "visible": "Samples on which the transformation changes something: SSIM of at most 0.99 and a mean difference of "
     "at least 2 of 255.",
     "recall": "Of the samples of this class, the share that the probe calls by its name.",
-    "confusion": "Each row is a true class and each column the prediction; a cell is how often the one was taken "
-    "for the other.",
     "ssim": "Structural similarity to the same picture untouched: 1 is identical.",
     "psnr": "Peak signal-to-noise ratio in decibels: higher is more alike, and above 40 dB hardly "
     "anyone sees a difference.",

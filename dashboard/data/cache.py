@@ -161,13 +161,6 @@ def board(runs: tuple[Run, ...], task: str, subset: str, baselines: bool) -> pd.
     return leaderboard(runs, task, subset, baselines)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
-def other_seeds(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
-    from probing_core.results.compare import other_seeds
-
-    return other_seeds(runs, task, subset)
-
-
 def picture(run: Run, sample: int, before: bool = False) -> bytes:
     """Return one sample, or the same view untransformed, as JPEG.
 

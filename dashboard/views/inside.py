@@ -7,28 +7,21 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import hint, in_bold, named, plain
+from dashboard.text import in_bold, named, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import (
-    LAYER_TASKS,
-    PERCENT,
-    confusion_chart,
-    dots_chart,
-    layers_chart,
-    members_chart,
-    shift_chart,
-    variance_chart,
-)
+from probing_core.charts import PERCENT, Figure, dots_chart, layers_chart, variance_chart
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import in_percent, model_title, transform_title
+from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run, sentences, summaries
 from probing_core.results.ranking import in_order, is_baseline, scores_of
 
 PARTS = {"blocks": "Blocks", "unseen": "Never seen", "shift": "How far"}
 
+MOVED = "moved (100 %: another photograph)"
+
 FEW = 8
-"""Most networks in one chart; if there are more, the zoo's objectives and the best of the others are drawn."""
+"""Most networks in one chart: more lines are not distinguished. Ablations are left out first, then the worst."""
 
 
 @page("Inside", "Where a network knows what was done, what it recognizes unseen, and how far its embedding moves.")
@@ -43,14 +36,12 @@ def show() -> None:
 
 
 def _default(run: Run) -> str:
-    """Return the best encoder of which blocks were studied; empty where there is none."""
-    blocks = cache.computed(run, summaries.layers)
+    """Return the best encoder; empty where there is none."""
     scored = scores_of(run, "fine", "seen")
-    if blocks.empty or scored.empty:
+    if scored.empty:
         return ""
-    ranked = in_order(scored)["model"]
-    able = ranked[ranked.isin(blocks["base"]) & ~is_baseline(ranked)]
-    return str(able.iloc[0]) if len(able) else ""
+    ranked = in_order(scored[~is_baseline(scored["model"])])["model"]
+    return str(ranked.iloc[0]) if len(ranked) else ""
 
 
 def _blocks(run: Run) -> None:
@@ -59,7 +50,7 @@ def _blocks(run: Run) -> None:
         messages.empty(tables.why_none(run) + " Models that are no networks have no blocks.")
         return
     messages.finding(sentences.layers_finding(rows, in_bold))
-    first = rows[rows["base"].isin(_plain(rows["base"]))]
+    first = rows[rows["base"].isin(_plain(rows))]
     tables.chart(layers_chart(first, cache.theme()), "layers", rows, "Balanced accuracy by block and task.")
     learned, every = cache.computed(run, summaries.images_of_blocks)
     fewer = (
@@ -69,11 +60,9 @@ def _blocks(run: Run) -> None:
         else ""
     )
     st.caption(
-        "A linear probe of each block, from the first to the last. Dotted: chance. Rest on a point for its "
+        "A linear probe of each block, from the first to the last. Rest on a point for its "
         f"95\N{NO-BREAK SPACE}% interval. {_drawn(rows['base'], first['base'])}{fewer}"
     )
-    with st.expander("The best block of each network, chosen on photographs that are not scored"):
-        _best(rows)
 
 
 def _drawn(models: pd.Series, drawn: pd.Series) -> str:
@@ -85,30 +74,15 @@ def _drawn(models: pd.Series, drawn: pd.Series) -> str:
     return f"{words}; not drawn: {plain('; '.join(out))}." if out else f"{words}."
 
 
-def _plain(models: pd.Series) -> list[str]:
-    """Return the models without repeated trainings, and without ablations where there are many."""
-    names = with_place(models)
-    if len(names) <= FEW:
-        return names
-    return [name for name in names if not any(name.startswith(f"{other}-") for other in names)]
-
-
-def _best(rows: pd.DataFrame) -> None:
-    best = summaries.best_layers(rows)
-    table = pd.DataFrame(
-        {
-            "network": [model_title(base) for base in best["base"]],
-            "task": best["task"].map(LAYER_TASKS),
-            "block": [f"{layer} of {layers}" for layer, layers in zip(best["layer"], best["layers"], strict=True)],
-            **best[["value", "low", "high"]],
-        }
-    )
-    percent = {
-        "value": ("score (%)", MEASURES.get("balanced-accuracy").definition),
-        "low": ("from (%)", hint("interval")),
-        "high": ("to (%)", hint("interval")),
-    }
-    tables.show_table(table, "best-layers", percent=percent)
+def _plain(rows: pd.DataFrame) -> list[str]:
+    """Return the models without repeated trainings; of many, those that are no ablations and know most of what was
+    done."""
+    names = with_place(rows["base"])
+    if len(names) > FEW:
+        names = [name for name in names if not any(name.startswith(f"{other}-") for other in names)]
+    best = rows[rows["task"] == "fine"].groupby("base")["value"].max().reindex(names)
+    kept = set(best.nlargest(FEW).index)
+    return [name for name in names if name in kept]
 
 
 def _unseen(run: Run) -> None:
@@ -133,13 +107,12 @@ def _unseen(run: Run) -> None:
             f"where it has not. It loses most on **{plain(named(first['transform']))}**: "
             f"{in_percent(first['seen'])} to {in_percent(first['unseen'])}."
         )
-        order = list(map(transform_title, gaps["transform"]))
-        figure = members_chart(_titled(points), order, cache.theme(), chance)
+        figure = _members(points, gaps, chance)
         tables.chart(figure, "members", points, "Share of each transformation's samples whose group is recognized.")
         st.caption(
-            "Each transformation is unseen in one of three divisions of the bank. The largest loss first. Dot: seen. "
-            "Diamond: unseen, with its 95\N{NO-BREAK SPACE}% interval. Left of the dotted line guessing would do as "
-            "well."
+            "Each transformation is unseen in one of three divisions of the bank. The largest loss first. Filled: "
+            "seen. Hollow: unseen, with its 95\N{NO-BREAK SPACE}% interval. Left of the dotted line guessing would do "
+            "as well. A color is a group."
         )
     left, right = st.columns(2)
     with left:
@@ -159,8 +132,24 @@ def _unseen(run: Run) -> None:
             )
         else:
             messages.empty("This run has no far styles; `probing run --transforms bank,far-styles` makes one that has.")
-    with st.expander("What unseen members are taken for"):
-        _landing(run, chosen, rotations)
+
+
+def _members(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
+    """Draw each transformation where it was seen, which is a mean without an interval, and where it was not."""
+    unseen = points[points["unseen"]]
+    seen = unseen.drop(columns=["value", "low", "high"]).merge(gaps[["transform", "seen"]], on="transform")
+    both = pd.concat([_dots(seen.rename(columns={"seen": "value"}), "seen"), _dots(unseen, "unseen")])
+    order = {transform: place for place, transform in enumerate(gaps["transform"])}
+    dots = both.sort_values("transform", key=lambda names: names.map(order), kind="stable")
+    return dots_chart(
+        dots,
+        cache.theme(),
+        "group recognized (%); dotted: chance",
+        dict(zip(dots["name"], dots["group"], strict=True)),
+        marks=[100 * chance],
+        ends=PERCENT,
+        series=("seen", "unseen"),
+    )
 
 
 def _far_in_words(rows: pd.DataFrame, chance: float) -> str:
@@ -189,23 +178,24 @@ def _seen_against(rows: pd.DataFrame, subsets: tuple[str, str], chance: float, k
     tables.chart(figure, key, rows, "Group recognized by model.")
 
 
-def _titled(points: pd.DataFrame) -> pd.DataFrame:
-    return points.assign(transform=points["transform"].map(transform_title))
-
-
-def _landing(run: Run, model: str, rotations: list[str]) -> None:
-    task = pickers.select(
-        "Division of the bank", "rotation", rotations, names=pickers.TASK_NAMES, help=hint("rotation")
+def _moved(points: pd.DataFrame, model: str) -> None:
+    """Show for each transformation how far it moves the embeddings of ``model``, and how often it is recognized."""
+    ordered = points.sort_values("value", ascending=False, kind="stable")
+    dots = pd.concat([_dots(ordered, MOVED), _dots(ordered.assign(value=ordered["value_recall"]), "recognized")])
+    figure = dots_chart(
+        dots.drop(columns=["low", "high"], errors="ignore"),
+        cache.theme(),
+        "moved, recognized (%)",
+        dict(zip(dots["name"], dots["group"], strict=True)),
+        ends=(PERCENT[0], max(PERCENT[1], 105 * points["value"].max())),
     )
-    matrix, samples = cache.computed(run, summaries.landing, model, task)
-    if matrix.empty:
-        messages.empty("This model has no predictions of unseen transformations here; choose another division.")
-        return
-    titled = matrix.rename(index=transform_title, columns={"identity": "untouched"})
-    figure = confusion_chart(titled, cache.theme(), axes=("unseen transformation", "taken for"))
-    data = matrix.reset_index().melt("truth", value_name="percent")
-    tables.chart(figure, "land", data, f"Group that {model} takes each unseen transformation for.")
-    st.caption(f"{samples:,} samples of transformations that the probe never saw, in percent of each transformation.")
+    tables.chart(figure, "shift-recall", points, f"Shift and recall of each transformation in {model}.")
+
+
+def _dots(points: pd.DataFrame, series: str) -> pd.DataFrame:
+    """Return shares of transformations as `dots_chart` takes them, in percent."""
+    shares = {column: 100 * points[column] for column in ("value", "low", "high") if column in points}
+    return points.assign(name=points["transform"].map(named), series=series, **shares)
 
 
 def _shift(run: Run) -> None:
@@ -215,47 +205,22 @@ def _shift(run: Run) -> None:
         messages.empty(tables.why_none(run))
     else:
         messages.finding(sentences.shift_finding(points, in_bold(model), named))
-        figure = shift_chart(_titled(points), cache.theme())
-        tables.chart(figure, "shift-recall", points, f"Shift and recall of each transformation in {model}.")
+        _moved(points, model)
         st.caption(
-            "Right and low: a large move that the probe cannot name. Left and high: a small move that it recognizes. "
-            "Rest on a dot for its name. "
-            f"{hint('shift')} Untouched pictures move, too, since each view is cut anew, less than a pixel away."
+            "The farthest move first: at 100\N{NO-BREAK SPACE}% the altered picture is as far away as another "
+            "photograph. Hollow: how often the probe names the transformation. A color is a group. Untouched pictures "
+            "move, too, since each view is cut anew, less than a pixel away."
         )
     rows = cache.study(run, "variance")
     if rows.empty:
         return
     st.header("How much of an embedding is look?", help=MEASURES.get("variance-share").definition)
-    blocks = cache.computed(run, summaries.variance_of_layers)
-    blocks = blocks if blocks.empty else blocks[blocks["model"] == model]
-    left, right = (st.container(), None) if blocks.empty else st.columns(2)
-    with left:
-        content = rows[rows["part"] == "content"].sort_values("value", ascending=False)["model"]
-        order = with_place(content)
-        shown = rows[rows["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
-        tables.chart(variance_chart(shown, cache.theme(), "model"), "variance", rows, "Parts of the variance by model.")
-    if right is not None:
-        with right:
-            _variance_by_block(model, blocks, rows)
+    order = with_place(rows[rows["part"] == "content"].sort_values("value", ascending=False)["model"])
+    shown = rows[rows["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
+    tables.chart(variance_chart(shown, cache.theme()), "variance", rows, "Parts of the variance by model.")
     st.caption(
         "Content: what stays of a photograph under every alteration. Look: what an alteration does to all photographs "
         "alike. Both together: what it does to some. Rest: what differs between two draws of its strength."
-        + (f" Of the blocks of {plain(model_title(model))} this was not measured." if blocks.empty else "")
-    )
-
-
-def _variance_by_block(model: str, rows: pd.DataFrame, whole: pd.DataFrame) -> None:
-    """Show the parts of the variance in each block of a model, and why they differ from those of ``whole`` models."""
-    chosen = rows.sort_values("layer", kind="stable")
-    blocks = chosen.assign(block="block " + chosen["layer"].astype(str))
-    st.markdown(f"Blocks of {in_bold(model)}")
-    figure = variance_chart(blocks, cache.theme(), "block")
-    tables.chart(figure, "variance-layers", chosen, f"Parts of the variance in every block of {model}.")
-    st.caption(
-        f"Blocks are measured on {int(chosen['images'].max()):,} images in one repetition, which does not tell *both "
-        f"together* from *rest*; whole models on {int(whole['images'].max()):,} images in "
-        f"{int(whole['repetitions'].max())} repetitions. So the last block differs from its model, whose embedding may "
-        "also be made by layers after that block."
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -12,11 +15,11 @@ from dashboard.data.strip import strip_of
 from dashboard.page import fragment, page
 from dashboard.text import about_zoo, hint, in_bold, plain
 from dashboard.widgets import claims, messages, pickers, tables, uses
-from probing_core.charts import PERCENT, dots_chart, leaderboard_chart, substance_chart
+from probing_core.charts import PERCENT, dots_chart, leaderboard_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, transform_title
 from probing_core.measures.seeds import with_place
-from probing_core.results import PicturesMissing, Run, rankable, summaries
+from probing_core.results import PicturesMissing, Run, summaries
 from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, smallest_p, standings
 from probing_core.results.sentences import beside_baselines, finding
 
@@ -110,14 +113,10 @@ def _ranking(run: Run) -> None:
     task_column, subset_column, model_column = st.columns(3)
     task = pickers.pick_task(run, where=task_column)
     subset = pickers.pick_subset(run, task, where=subset_column)
-    runs = (run, *_further_runs(run))
-    board = cache.board(runs, task, subset, False)
-    scored = pd.concat([scores_of(each, task, subset) for each in runs], ignore_index=True)
+    board, scored = board_of(run, task, subset), scores_of(run, task, subset)
     if scored.empty:
         messages.empty("No model has a score for this task yet; `probing run --out DIR` goes on with it.")
         return
-    if board.empty:
-        board = cache.board(runs, task, subset, True)
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     shown = board
     if len(baselines) and not is_baseline(board["model"]).any():
@@ -137,7 +136,7 @@ def _ranking(run: Run) -> None:
             "leaderboard",
             board,
             f"{measure.title.capitalize()} of {len(lines)} models with intervals.",
-            on_pick=lambda data: state.choose("model", data[-1]) if data else None,
+            on_pick=_choose,
         )
         ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
         hollow = HOLLOW if (np.isfinite(lines["p"]) & ~lines["apart"].astype(bool)).any() else ""
@@ -154,6 +153,11 @@ def _ranking(run: Run) -> None:
             _table(scored, board, measure.definition)
 
 
+def _choose(mark: Any) -> None:
+    if isinstance(mark, list):  # a tick of a further training has no groups here
+        state.choose("model", html.unescape(mark[-1]))
+
+
 def _model(run: Run, model: str) -> None:
     rows = cache.computed(run, summaries.by_group, (model,))
     if rows.empty:
@@ -166,8 +170,9 @@ def _model(run: Run, model: str) -> None:
     figure = dots_chart(
         dots,
         cache.theme(),
-        "exact transformation named (%)",
+        "exact transformation named (%); dotted: chance",
         dict(zip(groups, rows["group"], strict=True)),
+        marks=[100 / len(run.classes("fine"))],
         ends=PERCENT,
     )
     tables.chart(figure, "groups", rows, f"Share of each group's samples whose transformation {model} names.")
@@ -177,48 +182,19 @@ def _model(run: Run, model: str) -> None:
             "picture looks like one of many faint alterations: so it is named rarely. Whether a picture was altered at "
             "all is another question, which the page Try your images answers."
         )
-    with st.popover("What else is known of it", icon=":material/info:"):
-        _details(run, model)
-
-
-def _details(run: Run, model: str) -> None:
-    facts = run.models[run.models["name"] == model].iloc[0]
-    lines = [
-        f"{in_bold(model)}, whose exact name is `{model}`.",
-        f"Objective: {plain(str(facts['objective']))}. {int(facts['dim']):,} dimensions.",
-    ]
-    lines.append(f"License of its weights: {plain(str(facts['license']))}.")
-    sure = cache.computed(run, summaries.certainty, (model,))
-    if len(sure):
-        values = sure.set_index("measure")["value"]
-        lines += [f"{MEASURES.get(str(name)).title.capitalize()}: {value:.3f}." for name, value in values.items()]
     selectivity = summaries.pick(cache.study(run, "selectivity"), model=model)
-    if len(selectivity) and "value" in selectivity:
-        lines.append(
-            f"Selectivity: {in_percent(float(selectivity['value'].iloc[0]))}. {MEASURES.get('selectivity').definition}"
+    if "control" in selectivity and len(selectivity):
+        task, control = (in_percent(float(selectivity[name].iloc[0])) for name in ("accuracy", "control"))
+        st.caption(
+            f"A probe of the same size that learns arbitrary labels is right in {control}, this one in {task}: the "
+            "difference (selectivity) is what the embedding makes easy, and not the probe's own memory."
         )
-    st.markdown("\n\n".join(lines))
-
-
-def _further_runs(run: Run) -> list[Run]:
-    """Return the runs that the visitor ranks in the same table, without those where that would be unfair."""
-    others = {place.name: other for place, other in cache.other_runs(run)}
-    if not others:
-        return []
-    names = state.choice(st.multiselect, "Rank together with the models of", "with", [], list(others))
-    chosen = [others[name] for name in names]
-    for other in chosen:
-        if differs := rankable([run, other]):
-            why = f"'{other.name}' is not ranked with '{run.name}', because they differ in {'; '.join(differs)}."
-            st.warning(plain(why))
-    return [other for other in chosen if not rankable([run, other])]
 
 
 def _table(scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
     every = in_order(scored)
     table = pd.DataFrame(
         {
-            **({"run": every["run"]} if every["run"].nunique() > 1 else {}),
             "title": [model_title(model) for model in every["model"]],
             "score": every["value"],
             "low": every["low"],
@@ -252,13 +228,24 @@ def _substance(run: Run) -> None:
     if points.empty:
         messages.empty("This run scores no content: that takes photographs with labels; the reference run has them.")
         return
-    points = points[points["model"].isin(with_place(points["model"]))]
-    figure = substance_chart(points, cache.theme())
-    tables.chart(figure, "substance", points, "Content accuracy against transformation accuracy, by model.")
+    shown = points[points["model"].isin(with_place(points["model"]))].sort_values("style", ascending=False)
+    ends = {"value": "", "low": "_low", "high": "_high"}
+    dots = pd.concat(
+        [
+            pd.DataFrame({to: 100 * shown[f"{what}{end}"] for to, end in ends.items()}).assign(
+                name=shown["model"].map(model_title), series=series
+            )
+            for what, series in (("style", "what was done"), ("content", "what is shown"))
+        ]
+    )
+    figure = dots_chart(dots, cache.theme(), "balanced accuracy (%)", ends=PERCENT)
+    tables.chart(figure, "substance", points, "Content accuracy and transformation accuracy, by model.")
+    levels = summaries.pick(run.scores, subset="seen", measure="balanced-accuracy").groupby("task")["chance"].first()
     st.caption(
-        f"{hint('content')} Right: knows what is in an untouched picture. Up: knows which transformation was "
-        f"applied. Bars are 95\N{NO-BREAK SPACE}% intervals. {cache.computed(run, summaries.content_classes)} "
-        f"{about_zoo(points['model'])}"
+        "Filled: names which transformation was applied. Hollow: names what is in an untouched picture, by the label "
+        f"of its corpus; guessing gives {in_percent(levels['fine'])} and {in_percent(levels['content'])}. Bars are "
+        f"95\N{NO-BREAK SPACE}% intervals. "
+        f"{cache.computed(run, summaries.content_classes)} {about_zoo(shown['model'])}"
     )
 
 

@@ -16,10 +16,11 @@ from dashboard.page import fragment, page
 from dashboard.text import in_bold, named, plain
 from dashboard.widgets import asking, gallery, messages, pickers, tables, upload, uses
 from probing_core.charts import PERCENT, dots_chart
+from probing_core.charts.theme import BASELINE
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.seeds import seed_of, with_place
+from probing_core.measures.seeds import networks, seed_of, with_place
 from probing_core.results import PicturesMissing, Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
 from probing_core.transforms import resolve
@@ -74,8 +75,8 @@ def _search(run: Run) -> None:
     left, right = st.columns(2)
     with left:
         # All other pictures are near to a hash by chance, so nobody would begin with one.
-        telling = [m for m in able if m not in HASHES] or able
-        chosen = pickers.pick_models(run, MAX_MODELS, COLUMNS, prefer=lambda m: m in telling)
+        telling = [m for m in cache.computed(run, _best_first) if m in able and m not in HASHES] or able
+        chosen = pickers.pick_models(run, MAX_MODELS, COLUMNS, prefer=lambda m: m in telling, first=telling)
         models = [m for m in chosen if m in able]
         messages.left_out(chosen, models, "the run has no probe of theirs for new pictures, or no gallery to search")
     transform = resolve(pickers.pick_transform(run, where=right))
@@ -96,6 +97,14 @@ def _search(run: Run) -> None:
                 with place:
                     _neighbors(run, model, near[model], step.before, original)
     st.caption("Under a picture: what it shows, and the cosine of its embedding to that of the altered picture.")
+
+
+def _best_first(run: Run) -> list[str]:
+    """Return the models by how often they find originals: one of each network that learned from pictures, the others of
+    these, baselines."""
+    ranked = [*dict.fromkeys(retrieval.originals(run).get("model", ())), *run.models["name"]]
+    learned = [model for model in ranked if not model.startswith(BASELINE)]
+    return list(dict.fromkeys([*networks(learned), *learned, *ranked]))
 
 
 def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
@@ -165,7 +174,7 @@ def _originals(run: Run) -> None:
         return
     recall = cache.computed(run, retrieval.recall)
     all_together = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
-    models = with_place(rows["model"])
+    models, gallery = with_place(rows["model"]), int(rows["gallery"].max())
     left, right = st.columns(2)
     with right:  # before the first chart, which writes the address
         model = pickers.pick_model(run, models)
@@ -178,7 +187,7 @@ def _originals(run: Run) -> None:
         tables.chart(figure, "by-model", shown, "Share of altered pictures whose original is the nearest, by model.")
         st.caption(
             "Share of altered pictures, all alterations together, whose original is the nearest of "
-            f"{int(rows['gallery'].max()):,} untouched photographs. Ticks: further trainings."
+            f"{gallery:,} untouched photographs; guessing finds {in_percent(1 / gallery, 1)}. Ticks: further trainings."
         )
     with right:
         mine = rows[rows["model"] == model].sort_values("value", ascending=False)
@@ -206,7 +215,7 @@ def _duplicates(run: Run) -> None:
     names = {f"{share:g}": in_percent(share, 2 if share < 0.001 else 1 if share < 0.01 else 0) for share in shares}
     left, right = st.columns(2)
     chosen = pickers.segments("Unrelated pairs above the threshold", "unrelated", list(names), names=names, where=left)
-    rows = cache.computed(run, retrieval.survivors, "raw", float(chosen))
+    rows = cache.computed(run, retrieval.survivors, float(chosen))
     if rows.empty:
         messages.empty(tables.why_none(run))
         return
@@ -216,32 +225,30 @@ def _duplicates(run: Run) -> None:
     tested = copies.loc[copies["model"] == model, "transform"]
     between = tested[tested != "identity"].nunique() - len(_split(one["survives"])) - len(_split(one["lost"]))
     st.markdown(
-        f"With {in_bold(model)} and a threshold of {one['threshold']:.3f}, a copy **survives** "
-        f"{_in_words(one['survives'])}, and **is lost** after {_in_words(one['lost'])}. "
-        f"It survives a transformation after which more than {in_percent(SURVIVES)} of copies are above the threshold, "
-        f"and is lost where fewer than {in_percent(LOST)} are, each with the whole 95 % interval; the other {between} "
-        "are in between."
+        f"{in_bold(model)} takes two pictures for copies where their cosine is above {one['threshold']:.3f}. So "
+        f"**more than {in_percent(SURVIVES)}** of copies are found after {_in_words(one['survives'])}; "
+        f"**fewer than {in_percent(LOST)}** after {_in_words(one['lost'])}; after the other {between} transformations "
+        "a share in between, or one whose 95 % interval reaches there."
     )
-    table = rows[["model", "threshold", "kept", "survives", "lost"]]
+    table = rows[["model", "kept", "survives", "lost"]]
     table.insert(0, "title", rows["model"].map(model_title))
     counts = {
-        "survives": ("survives", f"Number of transformations after which more than {in_percent(SURVIVES)} of copies"),
-        "lost": ("lost after", f"Number of transformations after which fewer than {in_percent(LOST)} of copies"),
+        "survives": (f"found after (> {in_percent(SURVIVES)})", f"more than {in_percent(SURVIVES)}"),
+        "lost": (f"lost after (< {in_percent(LOST)})", f"fewer than {in_percent(LOST)}"),
     }
-    hidden = ["model", *counts]  # too long for a column; the download has them
-    config: dict[str, Any] = dict.fromkeys(hidden)
+    config: dict[str, Any] = dict.fromkeys(["model", *counts])  # too long for a column; the download has them
     for column, (title, about) in counts.items():
         table[f"{column}-count"] = [len(_split(each)) for each in table[column]]
-        config[f"{column}-count"] = st.column_config.NumberColumn(title, help=f"{about} lie above the threshold.")
+        config[f"{column}-count"] = st.column_config.NumberColumn(
+            title, help=f"Number of transformations after which {about} of copies are above the threshold."
+        )
+    config["title"] = st.column_config.TextColumn("name")
+    config["threshold"] = st.column_config.NumberColumn("threshold (cosine)", format="%.3f")
     tables.show_table(
-        table,
+        table.assign(threshold=rows["threshold"]),
         "thresholds-of-duplicates",
-        percent={"kept": ("copies above it (%)", MEASURES.get("copies-kept").definition)},
-        column_config=config
-        | {
-            "title": st.column_config.TextColumn("name"),
-            "threshold": st.column_config.NumberColumn("threshold (cosine)", format="%.3f"),
-        },
+        percent={"kept": ("copies found (%)", MEASURES.get("copies-kept").definition)},
+        column_config=config,
     )
     st.caption(
         f"The threshold is the cosine that {names[chosen]} of {int(copies['pairs'].max()):,} pairs of unrelated "

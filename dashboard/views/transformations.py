@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-import numpy as np
 import streamlit as st
 
 from dashboard import state
@@ -18,7 +17,6 @@ from dashboard.page import fragment, page
 from dashboard.text import hint, named, strengths_in_words, unbroken
 from dashboard.widgets import messages, pickers, upload
 from probing_core.errors import BadRun, UnknownName
-from probing_core.measures.notation import decimal
 from probing_core.transforms import GROUPS, Transform, bank, prepare_source, resolve
 
 IN_A_ROW = 3
@@ -36,7 +34,7 @@ def show() -> None:
     groups = len({t.group for t in changes})
     messages.finding(
         f"{len(changes)} transformations in {groups} group{'s' * (groups != 1)} are applied to photographs, "
-        "each at strengths drawn from the range below it."
+        "each at strengths drawn from its range."
     )
     picture = upload.pick_one()
     part, place = pickers.tab(PARTS)
@@ -73,15 +71,13 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     strength_slider(picture, VIEW, transform)
     others = [named(t.name) for t in entries if t.group == transform.group and t != transform]
     learned = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
-    distance = _median_distance(transform.name)
     facts = {
         "group": f"{transform.group}, with {' and '.join(others)}" if others else transform.group,
         "probes learn from": f"{learned}, drawn {DRAWN[transform.distribution]}",
-        "typical change": distance and f"perceptual distance {distance} (0: none)",
         "made by": transform.library,
         "source": transform.source,
     }
-    st.table({name: str(fact) for name, fact in facts.items() if fact not in (None, "")}, border="horizontal")
+    st.table({name: fact for name, fact in facts.items() if fact}, border="horizontal")
 
 
 def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
@@ -118,15 +114,6 @@ def _strips(strips: Mapping[str, bytes], transforms: Sequence[Transform]) -> Non
 def _strip_title(transform: Transform) -> str:
     strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
     return unbroken(f"{named(transform.name)}: {strengths}")
-
-
-def _median_distance(name: str) -> str:
-    try:
-        samples = cache.current_run().sample_columns("transform", "distance")
-    except BadRun:
-        return ""
-    distances = samples["distance"][samples["transform"] == name].to_numpy(float) if len(samples) else np.zeros(0)
-    return decimal(float(np.median(distances))) if len(distances) else ""
 
 
 show()

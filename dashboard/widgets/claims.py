@@ -34,7 +34,7 @@ BADGES = {
 }
 
 
-DIFFERENT, NOT_DISTINGUISHED = "different (p < 0.05 by Holm)", "not distinguished"
+DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
 """Series of contrasts in a chart: Holm's correction runs over all contrasts that were named before the test."""
 
 
@@ -58,7 +58,7 @@ def show_claims(run: Run) -> None:
     for tested in sets:
         if len(sets) > 1:
             st.markdown(f"**{plain(tested.title)}**")
-        st.caption(f"A role is the mean over its encoders: {plain(encoders_in_words(tested.encoders))}.")
+        st.caption(f"A kind of model is here the mean of its encoders ({plain(encoders_in_words(tested.encoders))}).")
         for number, row in enumerate(tested.claims.to_dict("records"), 1):
             _line(number, row, contrasts)
     tables.download(claims, "claims", "Data as CSV")
@@ -93,10 +93,6 @@ def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
         st.caption(plain(str(row["evidence"]).split("Differences in points")[0]))
         if len(mine):
             _differences(mine, f"claim-{row['set']}-{number}")
-            st.caption(
-                "Filled: different, with Holm's correction over all contrasts of the claims, which were named before "
-                "any result was seen. Intervals are not corrected."
-            )
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
@@ -107,8 +103,16 @@ def _differences(contrasts: pd.DataFrame, key: str) -> None:
     seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
     low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
     rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
-    rows["series"] = np.where(contrasts["p_holm"] < SIGNIFICANCE, DIFFERENT, NOT_DISTINGUISHED)
+    apart = (rows["low"] > 0) | (rows["high"] < 0)
+    rows["series"] = np.select(
+        [contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], default=NOT_DISTINGUISHED
+    )
     over = "trainings" if seeds else "photographs"
-    title = f"difference in points, 95\N{NO-BREAK SPACE}% interval over {over}"
-    figure = dots_chart(rows, cache.theme(), title, marks=[0.0], unit="points", series=(DIFFERENT, NOT_DISTINGUISHED))
+    series = (DIFFERENT, NOT_DISTINGUISHED, ALONE)
+    figure = dots_chart(rows, cache.theme(), "difference in points", marks=[0.0], unit="points", series=series)
     tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")
+    st.caption(
+        f"Bars are 95\N{NO-BREAK SPACE}% intervals over {over}. Different: p < 0.05 with Holm's correction over all "
+        "contrasts of the claims, which were named before any result was seen. Intervals are not corrected, so that "
+        "one may leave out 0 although, among so many contrasts, that can be chance."
+    )

@@ -72,11 +72,6 @@ def toggle(label: str, name: str, help: str | None = None) -> bool:
     return state.choice(st.toggle, label, name, False, help=help)
 
 
-def several(label: str, name: str, options: Sequence[str], placeholder: str) -> list[str]:
-    """Show a list and return the selected options, or all of them if none is selected."""
-    return state.choice(st.multiselect, label, name, [], options, placeholder=placeholder) or list(options)
-
-
 def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: str = "") -> str:
     """Return the selected model of ``models``, by default all of the run.
 

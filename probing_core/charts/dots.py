@@ -19,9 +19,12 @@ from probing_core.charts.figure import (
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import decimal
 
-SERIES = ("circle", "circle-open", "diamond", "diamond-open", "square-open")
+SERIES = ("circle", "circle-open", "diamond-open")
 
 ROW = 24
+
+LONGEST = 28
+"""Letters of a name from which what it has in brackets is on a second line, so that a phone has room for the marks."""
 
 
 def dots_chart(
@@ -66,6 +69,9 @@ def dots_chart(
     for symbol, one in zip(SERIES, series, strict=False):
         if len(mine := rows[rows["series"] == one]):
             traces.append(_dots(mine, place, colors, symbol, unit, theme))
+    if groups and len(series) > 1:  # a mark of the legend is of no group
+        traces = [trace | {"showlegend": False} for trace in traces]
+        traces += [_key(one, symbol, theme) for symbol, one in zip(SERIES, series, strict=False)]
     if len(further):
         traces.append(_ticks(further, place, unit, theme))
     return base_figure(
@@ -75,7 +81,7 @@ def dots_chart(
         {"title": title, "zeroline": False} | ({"range": list(ends)} if ends else {}),
         {
             "tickvals": list(range(len(names))),
-            "ticktext": [escape(name) for name in names],
+            "ticktext": [_in_lines(name) for name in names],
             "zeroline": False,
             "range": [-0.6, len(names) - 0.4],
         },
@@ -83,6 +89,16 @@ def dots_chart(
         legend=legend_below(),
         shapes=[upright_line(mark, theme.muted) for mark in marks],
     )
+
+
+def _in_lines(name: str) -> str:
+    return escape(name).replace(" (", "<br>(") if len(name) > LONGEST else escape(name)
+
+
+def _key(name: str, symbol: str, theme: Theme) -> dict[str, Any]:
+    """Return a mark for the legend alone."""
+    marker = {"symbol": symbol, "size": 10, "color": theme.text, "line": {"width": 2, "color": theme.text}}
+    return {"type": "scatter", "mode": "markers", "name": escape(name), "x": [None], "y": [None], "marker": marker}
 
 
 def _ticks(rows: pd.DataFrame, place: Mapping[str, int], unit: str, theme: Theme) -> dict[str, Any]:

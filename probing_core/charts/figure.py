@@ -25,15 +25,11 @@ class Figure(dict[str, Any]):
 MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
 """Pixels around a plot without labels; the last number of an axis sticks out to the right."""
 
-
 MENU = 24
 """Pixels of room above a chart, for its own menu."""
 
 PERCENT = (-5.0, 105.0)
 """Range of an axis in percent: marks at 0 and 100 are drawn whole, even on a phone."""
-
-EVEN_LUMINANCE = 0.179
-"""Relative luminance on which white and black have the same contrast: (1.05 / 0.05) ** 0.5 * 0.05 - 0.05."""
 
 
 def base_figure(
@@ -127,11 +123,6 @@ def percent(column: pd.Series) -> np.ndarray:
     return column.to_numpy(float) * 100
 
 
-def percent_bar(rows: pd.DataFrame, color: str, **style: Any) -> dict[str, Any]:
-    """Return the 95 % intervals ``low`` to ``high`` around ``value`` (fractions) as `error_bar` in percent."""
-    return error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), color, **style)
-
-
 def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: Theme) -> dict[str, Any]:
     """Return ticks for models that repeat another one with a higher seed, on that one's line.
 
@@ -150,57 +141,6 @@ def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: The
         "hovertemplate": "%{customdata}<extra></extra>",
         "showlegend": True,
     }
-
-
-def heatmap(z: np.ndarray, theme: Theme, gap: int, hover: str, **settings: Any) -> dict[str, Any]:
-    """Return a trace of cells of ``z``, in percent, ``gap`` pixels apart; NaN cells stay empty.
-
-    Args:
-        hover: Plotly's template.
-    """
-    cells = {"type": "heatmap", "z": z, "zmin": 0, "zmax": 100, "colorscale": theme.sequential, "showscale": False}
-    return cells | {"xgap": gap, "ygap": gap, "hovertemplate": hover} | settings
-
-
-def cell_numbers(
-    heatmap: dict[str, Any], texts: Sequence[Sequence[str]], x: Sequence[Any], y: Sequence[Any], size: int
-) -> list[dict[str, Any]]:
-    """Return the numbers of the cells of ``heatmap`` as traces, white on dark cells and black on light ones.
-
-    Plotly's own numbers are gray on cells of medium lightness.
-
-    Args:
-        heatmap: with ``z``, ``zmin``, ``zmax`` and ``colorscale``.
-        texts: of each cell; empty ones are left out.
-        x, y: places of the columns and of the rows.
-    """
-    z = np.asarray(heatmap["z"], float)
-    place = np.clip((z - heatmap["zmin"]) / (heatmap["zmax"] - heatmap["zmin"]), 0, 1)
-    stops, colors = zip(*heatmap["colorscale"], strict=True)
-    channels = np.array([[int(str(color)[i : i + 2], 16) for i in (1, 3, 5)] for color in colors], float)
-    mixed = np.stack([np.interp(np.nan_to_num(place), stops, channels[:, i]) for i in range(3)], axis=-1)
-    white = _luminance(mixed) < EVEN_LUMINANCE
-    traces = []
-    for color, mine in (("#ffffff", white), ("#000000", ~white)):
-        cells = [(i, j) for i, j in zip(*np.nonzero(mine), strict=True) if texts[i][j]]
-        trace = {
-            "type": "scatter",
-            "mode": "text",
-            "x": [x[j] for _, j in cells],
-            "y": [y[i] for i, _ in cells],
-            "text": [texts[i][j] for i, j in cells],
-            "textfont": {"size": size, "color": color},
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
-        traces.append(trace)
-    return traces
-
-
-def _luminance(colors: np.ndarray) -> np.ndarray:
-    """Return the relative luminance (WCAG 2.2) of colors (..., 3) in 0 to 255."""
-    parts = colors / 255
-    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
 
 
 def escape(text: object) -> str:

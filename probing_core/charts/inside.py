@@ -1,4 +1,4 @@
-"""Charts of shift, layers, transformations that probes did not learn, and parts of the variance."""
+"""Charts of the layers of networks, and of the parts of the variance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.dots import ROW
 from probing_core.charts.figure import (
     PERCENT,
     Figure,
@@ -16,14 +15,10 @@ from probing_core.charts.figure import (
     base_figure,
     chance_line,
     error_bar,
-    escape,
     legend_below,
     model_label,
     percent,
-    percent_bar,
-    upright_line,
 )
-from probing_core.charts.labels import AROUND, place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import in_percent
@@ -35,61 +30,8 @@ MAX_BARS = 6
 MOST_TICKS = 12
 """Most blocks of which each has its number at the axis."""
 
-SHIFT_PLOT = (240, 340)
-"""Pixels of what the axes of `shift_chart` show on a phone, across and up."""
-
 LAYER_TASKS = {"fine": "what was done", "content": "what is shown"}
 """Tasks that are shown by layer, and the titles of their panels."""
-
-
-def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw how far each transform moves the embedding, against how well the probe recognizes it.
-
-    Points have their names next to them where there is room. A few others have theirs in the legend.
-
-    Args:
-        points: ``transform``, ``group``, ``value`` (normalized shift), ``value_recall`` (fraction).
-    """
-    names = list(points["transform"])
-    styles = theme.members(names, list(points["group"]))
-    labels = place_labels(
-        points["value"],
-        points["value_recall"],
-        names,
-        x_range=(0.0, points["value"].max()),
-        y_range=(0.0, 1.0),
-        size=SHIFT_PLOT,
-        positions=AROUND,
-    )
-    in_legend = 0 < sum(not text for text, _ in labels) <= MAX_IN_LEGEND
-    traces = []
-    for point, (text, position) in zip(points.to_dict("records"), labels, strict=True):
-        color, symbol = styles[point["transform"]]
-        traces.append(
-            {
-                "type": "scatter",
-                "x": [point["value"]],
-                "y": [100 * point["value_recall"]],
-                "name": escape(point["transform"]),
-                "mode": "markers+text",
-                "text": [escape(text)],
-                "textposition": position,
-                "textfont": {"size": 11, "color": theme.text},
-                "showlegend": not text,
-                "marker": {"color": color, "symbol": symbol, "size": 11},
-                "cliponaxis": False,  # a mark at 0 is drawn whole
-                "hovertemplate": "%{fullData.name}: shift %{x:.2f}, recognized %{y:.0f} %<extra></extra>",
-            }
-        )
-    return base_figure(
-        theme,
-        560,
-        traces,
-        {"title": "shift (1: as far as another picture)", "rangemode": "tozero"},
-        {"title": "recognized (%)", "range": [-5, 106]},  # names below 0 have room
-        showlegend=in_legend,
-        legend=legend_below(),
-    )
 
 
 def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
@@ -102,15 +44,14 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     levels, traces = [], []
     for panel, task in enumerate(tasks):
         of_task, axes = rows[rows["task"] == task], axes_of(panel)
-        for trace in _accuracy_traces(of_task, "base", "layer", theme):
+        for trace in _accuracy_traces(of_task, theme):
             traces.append(trace | axes | {"legendgroup": trace["name"], "showlegend": panel == 0})
         levels.append(_level(float(of_task["chance"].iloc[0]), theme, axes))
     figure = paneled_figure(
         theme,
         [LAYER_TASKS[task] for task in tasks],
-        len(tasks),
         400 + 10 * rows["base"].nunique(),
-        (0.08, 0.0),
+        0.08,
         {"title": "block"} | ({"dtick": 1} if rows["layer"].max() <= MOST_TICKS else {}),
         {"range": PERCENT},
         legend=legend_below(),
@@ -118,16 +59,16 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     )
     figure["layout"]["annotations"] += [words for _, words in levels]
     figure["data"] = traces
-    words = axis_style(theme, "balanced accuracy (%)")["title"]
-    figure["layout"]["yaxis"]["title"] = words  # for all panels; shown at the first
-    return _single_out(figure, theme)
+    title = axis_style(theme, "balanced accuracy (%)")["title"]
+    figure["layout"]["yaxis"]["title"] = title  # for all panels; shown at the first
+    return figure
 
 
-def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> list[dict[str, Any]]:
-    codes, names = pd.factorize(rows[series])
+def _accuracy_traces(rows: pd.DataFrame, theme: Theme) -> list[dict[str, Any]]:
+    codes, names = pd.factorize(rows["base"])
     styles = theme.model_styles(names)
     # Arrays: pandas takes half a millisecond for each column of each model.
-    along_x, share = rows[along].to_numpy(), rows[["value", "low", "high"]].to_numpy(float) * 100
+    layers, share = rows["layer"].to_numpy(), rows[["value", "low", "high"]].to_numpy(float) * 100
     traces = []
     for code, name in enumerate(names):
         at = codes == code
@@ -135,7 +76,7 @@ def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) 
         color, symbol, dash = styles[str(name)]
         trace = {
             "type": "scatter",
-            "x": along_x[at],
+            "x": layers[at],
             "y": value,
             "name": model_label(str(name)),
             "mode": "lines+markers",
@@ -149,114 +90,7 @@ def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) 
     return traces
 
 
-MAX_IN_LEGEND = 8
-"""Largest number of lines that a legend alone distinguishes; with more, a few are named at the line."""
-
-STEEP = 1.5
-"""Rise or fall (in percent) of a line's last segment from which its name would cover it on one side."""
-
-FADED = 0.4
-
-
-def _single_out(figure: Figure, theme: Theme) -> Figure:
-    """Name the highest and the lowest line of each panel (on average) at their right ends, and fade all others.
-
-    A figure of up to `MAX_IN_LEGEND` lines is returned unchanged.
-    """
-    panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for trace in figure["data"]:
-        lines = panels.setdefault(trace.get("xaxis", "x"), {})
-        lines.setdefault(trace.get("legendgroup", trace["name"]), []).append(trace)
-    if max(map(len, panels.values()), default=0) <= MAX_IN_LEGEND:
-        return figure
-    for lines in panels.values():
-        means = {name: float(np.nanmean(np.concatenate([one["y"] for one in parts]))) for name, parts in lines.items()}
-        sides = {max(means, key=means.__getitem__): "top left", min(means, key=means.__getitem__): "bottom left"}
-        for name, parts in lines.items():
-            if name in sides:
-                parts[-1].update(_named(parts[-1], name, sides[name], theme))
-            for part in parts:
-                part.update({"line": part["line"] | {"width": 3}} if name in sides else {"opacity": FADED})
-    return figure
-
-
-def _named(trace: dict[str, Any], name: str, side: str, theme: Theme) -> dict[str, Any]:
-    """Return a trace that writes ``name`` at the right end of a line: on ``side``, or where the line does not cover
-    it."""
-    order = np.argsort(trace["x"])
-    end = int(order[-1])
-    rise = float(trace["y"][end] - trace["y"][order[-2]]) if len(order) > 1 else 0.0
-    if abs(rise) > STEEP:
-        side = "top left" if rise > 0 else "bottom left"
-    texts = [name if i == end else "" for i in range(len(trace["x"]))]
-    font = {"size": 12, "color": theme.text, "weight": 600}
-    return {"mode": "lines+markers+text", "text": texts, "textposition": side, "textfont": font, "cliponaxis": False}
-
-
-def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: float | None = None) -> Figure:
-    """Draw each transform where it was seen and where it was not, joined by a line, in the color of its group.
-
-    Args:
-        points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; one row for each rotation.
-        order: transforms from the top.
-        chance: level of guessing, as a fraction; None draws none.
-    """
-    order = order[::-1]
-    seen = percent(points[~points["unseen"]].groupby("transform")["value"].mean().reindex(order))
-    unseen = points[points["unseen"]].drop_duplicates("transform").set_index("transform").reindex(order)
-    names = [escape(t) for t in order]
-    colors = [theme.group(str(g)) for g in unseen["group"]]
-    gaps = {
-        "type": "scatter",
-        "y": [n for name in names for n in (name, name, name)],
-        "x": [v for pair in zip(seen, percent(unseen["value"]), strict=True) for v in (*pair, None)],
-        "mode": "lines",
-        "line": {"color": theme.muted, "width": 4},
-        "opacity": 0.5,
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-    dots = {
-        "type": "scatter",
-        "x": seen,
-        "y": names,
-        "name": "seen",
-        "mode": "markers",
-        "marker": {"color": colors, "size": 10},
-        "showlegend": False,
-        "hovertemplate": "%{y}, seen: %{x:.0f} %<extra></extra>",
-    }
-    diamonds = {
-        "type": "scatter",
-        "x": percent(unseen["value"]),
-        "y": names,
-        "name": "unseen",
-        "mode": "markers",
-        "marker": {"color": colors, "size": 10, "symbol": "diamond-open", "line": {"width": 2}},
-        "error_x": percent_bar(unseen, theme.muted, thickness=1),
-        "hovertemplate": "%{y}, unseen: %{x:.0f} %<extra></extra>",
-        "showlegend": False,
-    }
-    unseen_sign = {"color": theme.text, "symbol": "diamond-open", "line": {"width": 2}}
-    legend = [_key("seen", {"color": theme.text}), _key("unseen", unseen_sign)]
-    level = [] if chance is None else [100 * chance]
-    return base_figure(
-        theme,
-        150 + ROW * len(order),
-        [gaps, dots, diamonds, *legend],
-        {"title": "group recognized (%)" + ("; dotted: chance" if level else ""), "range": PERCENT},
-        {"dtick": 1, "range": [-0.6, len(order) - 0.4]},
-        legend=legend_below() | {"itemclick": False, "itemdoubleclick": False},
-        shapes=[upright_line(at, theme.text) for at in level],
-    )
-
-
-def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
-    entry = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": escape(name)}
-    return entry | {"marker": {"size": 10} | marker}
-
-
-def _level(chance: float, theme: Theme, axes: Mapping[str, str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+def _level(chance: float, theme: Theme, axes: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the line of guessing across a panel, and its words."""
     height, line = 100 * chance, chance_line(100 * chance, theme, axes)
     words = {"x": 1, "xref": line["xref"], "xanchor": "right", "y": height, "yref": line["yref"], "yanchor": "bottom"}
@@ -269,14 +103,13 @@ UNSEPARATED = "both together and rest"
 """The rest of what was measured in one repetition, which does not tell the two apart."""
 
 
-def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
-    """Draw the parts of the variance of each model or layer as one bar.
+def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw the parts of the variance of each model as one bar.
 
     Args:
-        rows: the column ``along``, whose values name the bars from the top, ``part``, ``value``, ``low``, ``high``
-            (fractions).
+        rows: ``model``, from the top, ``part``, ``value``, ``low``, ``high`` (fractions).
     """
-    bars = list(dict.fromkeys(rows[along]))[::-1]
+    bars = list(dict.fromkeys(rows["model"]))[::-1]
     apart = bool((rows["part"] == "both").any())
     titles = PARTS if apart else PARTS | {"rest": UNSEPARATED}
     # Another gray where it is more than the rest. Its opacity is in the color, which the legend shows, too.
@@ -284,7 +117,7 @@ def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
     colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": gray}
     traces = []
     for part, title in titles.items():
-        some = rows[rows["part"] == part].set_index(along).reindex(bars)
+        some = rows[rows["part"] == part].set_index("model").reindex(bars)
         if some["value"].isna().all():
             continue
         value = percent(some["value"])
@@ -294,7 +127,7 @@ def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
                 "orientation": "h",
                 "name": title,
                 "x": value,
-                "y": [model_label(b) for b in bars] if along == "model" else [escape(b) for b in bars],
+                "y": [model_label(b) for b in bars],
                 "text": [f"{v:.0f}" if v >= 5 else "" for v in value],
                 "textposition": "inside",
                 "insidetextanchor": "middle",

@@ -17,35 +17,30 @@ def axes_of(panel: int) -> dict[str, str]:
 def paneled_figure(
     theme: Theme,
     titles: Sequence[str],
-    columns: int,
     height: int,
-    gaps: tuple[float, float],
+    gap: float,
     xaxis: dict[str, Any],
     yaxis: dict[str, Any],
     **layout: Any,
 ) -> Figure:
-    """Return a figure with an empty panel for each of ``titles``, row by row from the upper left.
+    """Return a figure with an empty panel for each of ``titles``, in a row.
 
     Args:
-        gaps: between two columns and between two rows, as fractions of the figure's width and height.
+        gap: between two panels, as a fraction of the figure's width.
         xaxis, yaxis: settings of all horizontal and all vertical axes, as in `base_figure`.
     """
-    rows = -(-len(titles) // columns)
-    width = (1 - gaps[0] * (columns - 1)) / columns
-    depth = (1 - gaps[1] * (rows - 1)) / rows
+    width = (1 - gap * (len(titles) - 1)) / len(titles)
     axes, annotations = {}, []
     for panel, title in enumerate(titles):
-        left = panel % columns * (width + gaps[0])
-        top = 1 - panel // columns * (depth + gaps[1])
+        left = panel * (width + gap)
         x, y = axes_of(panel).values()
-        across, up = [left, min(1.0, left + width)], [max(0.0, top - depth), top]
-        axes[f"xaxis{x[1:]}"] = axis_style(theme, **xaxis, anchor=y, domain=across)
-        axes[f"yaxis{y[1:]}"] = axis_style(theme, **yaxis, anchor=x, domain=up)
+        axes[f"xaxis{x[1:]}"] = axis_style(theme, **xaxis, anchor=y, domain=[left, min(1.0, left + width)])
+        axes[f"yaxis{y[1:]}"] = axis_style(theme, **yaxis, anchor=x)
         annotations.append(
             {
                 "text": escape(title),
                 "x": left + width / 2,
-                "y": top,
+                "y": 1,
                 "xref": "paper",
                 "yref": "paper",
                 "xanchor": "center",

@@ -30,12 +30,6 @@ ROOM = 0.55
 MARGIN_OF_RANGE = 0.04
 """Room before the weakest strength and behind the strongest one that the axis has, as the same share."""
 
-AXES = (280, 250)
-"""Pixels of what the axes show on a phone, across and up."""
-
-BEHIND = ("middle right", "top right", "bottom right")
-"""Positions of names at the ends of lines."""
-
 
 @dataclass(frozen=True)
 class StrengthAxis:
@@ -168,15 +162,8 @@ def _names_at_ends(
     ends = ordered.drop_duplicates("model", keep="last").dropna(subset=[value])
     weak, strong = _ends(curve["strength"], falling, ROOM)
     along = (ends["strength"] - weak) / ((strong - weak) or 1.0)
-    labels = place_labels(
-        along,
-        ends[value],
-        list(map(model_title, ends["model"])),
-        (0.0, 1.0),
-        (0.0, float(curve[value].max()) or 1.0),
-        AXES,
-        BEHIND,
-    )
+    up = ends[value] / (float(curve[value].max()) or 1.0)
+    labels = place_labels(along.to_numpy(float), up.to_numpy(float), list(map(model_title, ends["model"])))
     unnamed = set(curve["model"]) - {model for model, (text, _) in zip(ends["model"], labels, strict=True) if text}
     names = {
         "type": "scatter",

@@ -14,19 +14,15 @@ from probing_core.charts.figure import (
     base_figure,
     error_bar,
     escape,
-    legend_below,
     model_label,
     percent,
-    percent_bar,
     seed_ticks,
     upright_line,
 )
-from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import BASELINE, Theme
-from probing_core.measures.notation import model_title
 
-HOVER = ("low", "high", "p", "apart", "note")
-"""Columns in the hover text of the leaderboard, in addition to the score."""
+HOVER = ("low", "high", "p", "apart", "note", "model")
+"""Columns in the hover text of the leaderboard, in addition to the score, and the model that a click chooses."""
 
 
 def leaderboard_chart(
@@ -45,8 +41,6 @@ def leaderboard_chart(
     board = board[board["seed_of"] == ""]
     rows = board.iloc[::-1]
     baseline = rows["model"].str.startswith(BASELINE)
-    # A model of several runs has a row for each.
-    names = rows["model"] + " · " + rows["run"] if rows["model"].duplicated().any() else rows["model"]
     styles = theme.model_styles(rows["model"])
     color = [styles[model].color for model in rows["model"]]
     # All baselines are apart from a ranking of encoders; the best one is a model that others are compared with.
@@ -55,7 +49,7 @@ def leaderboard_chart(
     dots = {
         "type": "scatter",
         "x": percent(rows["value"]),
-        "y": [_line_name(name) for name in names],
+        "y": [model_label(model) for model in rows["model"]],
         "mode": "markers",
         "marker": {
             "size": 12,
@@ -65,10 +59,10 @@ def leaderboard_chart(
             ],
             "line": {"width": 2, "color": color},
         },
-        "error_x": percent_bar(rows, theme.text),
+        "error_x": error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), theme.text),
         "customdata": [
-            [_interval(low, high), _standing(p, apart), escape(note)]
-            for low, high, p, apart, note in zip(*(rows[c] for c in HOVER), strict=True)
+            [_interval(low, high), _standing(p, apart), escape(note), escape(model)]
+            for low, high, p, apart, note, model in zip(*(rows[c] for c in HOVER), strict=True)
         ],
         "hovertemplate": "%{y}<br><b>%{x:.1f} %</b> %{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}"
         "<extra></extra>",
@@ -86,7 +80,7 @@ def leaderboard_chart(
     return base_figure(
         theme,
         100 + 26 * len(board),
-        [dots, *([_ticks(further, dict(zip(rows["model"], names, strict=True)), theme)] if len(further) else [])],
+        [dots, *([_ticks(further, theme)] if len(further) else [])],
         {"title": measure, "range": PERCENT},
         showlegend=False,
         shapes=[upright_line(chance, theme.text)],
@@ -95,68 +89,16 @@ def leaderboard_chart(
     )
 
 
-def _line_name(name: str) -> str:
-    model, dot, run = name.partition(" · ")
-    return model_label(model) + (dot + escape(run) if dot else "")
-
-
-def _ticks(further: pd.DataFrame, lines: dict[str, str], theme: Theme) -> dict[str, Any]:
+def _ticks(further: pd.DataFrame, theme: Theme) -> dict[str, Any]:
     return seed_ticks(
         percent(further["value"]),
-        [_line_name(lines[model]) for model in further["seed_of"]],
+        [model_label(model) for model in further["seed_of"]],
         [
             f"{model_label(row['model'])}<br><b>{row['value'] * 100:.1f} %</b> {_interval(row['low'], row['high'])}"
             for row in further.to_dict("records")
         ],
         theme,
     )
-
-
-def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw how well a model knows content against how well it knows the transformation, with both intervals.
-
-    Names are next to the marks where there is room, and else in the legend.
-
-    Args:
-        points: ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low``, ``style_high``.
-    """
-    styles = theme.model_styles(points["model"])
-    places = place_labels(points["content"], points["style"], list(map(model_title, points["model"])))
-    unnamed = not all(label for label, _ in places)
-    traces = []
-    for point, (label, position) in zip(points.to_dict("records"), places, strict=True):
-        color, symbol, _ = styles[point["model"]]
-        traces.append(
-            {
-                "type": "scatter",
-                "x": [point["content"] * 100],
-                "y": [point["style"] * 100],
-                "name": model_label(point["model"]),
-                "mode": "markers+text" if label else "markers",
-                "text": [escape(label)],
-                "textposition": position,
-                "showlegend": not label,
-                "textfont": {"size": 11, "color": theme.text},
-                "marker": {"size": 13, "color": color, "symbol": symbol, "line": {"width": 2, "color": color}},
-                "error_x": _bar(point, "content", color),
-                "error_y": _bar(point, "style", color),
-                "hovertemplate": "content %{x:.1f} %<br>transformation %{y:.1f} %",
-            }
-        )
-    return base_figure(
-        theme,
-        500 if unnamed else 440,
-        traces,
-        {"title": "content: balanced accuracy (%)"},
-        {"title": "transformation: balanced accuracy (%)"},
-        showlegend=unnamed,
-        legend=legend_below(),
-    )
-
-
-def _bar(point: dict, what: str, color: str) -> dict[str, Any]:
-    value, low, high = (np.array([point[column] * 100]) for column in (what, f"{what}_low", f"{what}_high"))
-    return error_bar(value, low, high, color, thickness=1.5)
 
 
 def _interval(low: float, high: float) -> str:

@@ -56,9 +56,8 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     figure = paneled_figure(
         theme,
         [f"{title}, by step" for title in titles],
-        len(panels),
         430,
-        (0.09, 0.0),
+        0.09,
         _scale(rows["step"]),
         {"rangemode": "tozero"},
         legend=legend_below(),

@@ -12,7 +12,6 @@ from probing_core.results.ranking import leaderboard, rankable, tell_apart
 from probing_core.results.run import Run
 from probing_core.results.run_places import RunPlace, find_runs, unused_name
 from probing_core.results.sentences import ClaimsOfSet, claims_by_set, result_in_words
-from probing_core.results.summaries import confusion_matrix
 
 __all__ = [
     "ClaimsOfSet",
@@ -21,7 +20,6 @@ __all__ = [
     "RunPlace",
     "claims_by_set",
     "command_of",
-    "confusion_matrix",
     "corpus_is_named",
     "find_runs",
     "further_photographs",

@@ -77,8 +77,6 @@ COMPARED = (
     "photographs",
 )
 
-OTHER_SEEDS = ("model", "seed_of", "value", "published", "difference", "low", "high", "photographs")
-
 GROUP = "group"
 """The group task over its three rotations: every group is tested on members that its probe has not seen."""
 
@@ -146,30 +144,6 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
         apart = _difference(mine, theirs[row["model"]]) if row["model"] != model else (np.nan, np.nan, np.nan, 0)
         rows.append((*about, *apart[:3], p.get(row["model"], np.nan), apart[3]))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"place": "Int64"})
-
-
-def other_seeds(runs: Sequence[Run], task: str = "fine", subset: str = "all") -> pd.DataFrame:
-    """Return how much models with another seed differ from the same model with the first seed, in the order of
-    `leaderboard`.
-
-    Columns: ``model``, ``seed_of``, ``value`` and ``published``, the scores of both; ``difference``, the first minus
-    the second, with the 95 % interval ``low`` to ``high`` (bootstrap over the ``photographs`` that both were tested
-    on).
-    """
-    parts = [scores_of(run, task, subset).assign(place=place) for place, run in enumerate(runs)]
-    board = pd.concat(parts, ignore_index=True)
-    if board.empty:
-        return pd.DataFrame(columns=list(OTHER_SEEDS))
-    board = in_order(board)
-    first = board.drop_duplicates("model").set_index("model")
-    rows = []
-    for model, of, place, value in board.loc[~has_place(board), ["model", "seed_of", "place", "value"]].itertuples(
-        index=False
-    ):
-        published = first.loc[of]
-        mine, other = accuracy(runs[place], model, task, subset), accuracy(runs[published["place"]], of, task, subset)
-        rows.append((model, of, value, published["value"], *_difference(mine, other)))
-    return pd.DataFrame(rows, columns=list(OTHER_SEEDS))
 
 
 def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.DataFrame:

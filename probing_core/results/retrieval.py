@@ -33,29 +33,24 @@ class Use:
     """One use of an embedding.
 
     Attributes:
-        needs: the number by which models are ordered.
         finds: that number after a share, for a sentence.
     """
 
     title: str
-    needs: str
     finds: str
 
 
 USES = {
     "duplicates": Use(
         "Finding duplicates",
-        "share of altered copies whose cosine to the original exceeds the one that 0.1 % of unrelated pairs exceed",
         "of altered copies, none of them cropped, are distinguished from unrelated pictures",
     ),
     "content": Use(
         "Retrieval by content",
-        "share of altered pictures whose label is that of most of their nearest neighbors, which have random looks",
         "of altered pictures have neighbors of the same label",
     ),
     "altered": Use(
         "Finding pictures altered alike",
-        "share of the 10 nearest pictures of other photographs that are under the same transformation",
         "of the nearest other photographs are altered alike",
     ),
 }
@@ -72,9 +67,10 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     Models that differ in their seed alone have one place, as on the leaderboard: the others are directly below it and
     are compared with no model.
 
-    Columns: ``model``, ``seed_of`` (the model that this one is with another seed), ``value``, ``low``, ``high``,
-    ``interval``, ``bases``, and against the best ``p`` (paired sign flips by photograph, Holm's correction over all
-    pairs; NaN where none was compared) and ``apart`` (bool). Empty where the run has not measured it.
+    Columns: ``model``, ``seed_of`` (the model that this one is with another seed), ``value``, of the best ``low`` and
+    ``high`` (NaN elsewhere: a page waits for the sentence, which states no other interval), and against the best ``p``
+    (paired sign flips by photograph, Holm's correction over all pairs; NaN where none was compared) and ``apart``
+    (bool). Empty where the run has not measured it.
 
     Args:
         learned: whether baselines, which learned nothing from pictures, are left out.
@@ -89,8 +85,13 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
         base, bases = pd.factorize(own["base_id"], sort=True)
         of_model = mean(own["value"].to_numpy(float), base)
         sums[str(model)] = AccuracySums(np.asarray(bases, str), of_model)
-        found.append({"model": model} | interval(of_model, low=0.0, high=1.0).columns)
-    return beside_best(in_order(pd.DataFrame(found)), sums)
+        found.append({"model": model, "value": of_model.value, "low": np.nan, "high": np.nan})
+    board = in_order(pd.DataFrame(found))
+    best = sums[board["model"].iloc[0]].sums
+    assert best is not None
+    around = interval(best, low=0.0, high=1.0)
+    board.loc[0, ["low", "high"]] = around.low, around.high
+    return beside_best(board, sums)
 
 
 def recall(run: Run) -> pd.DataFrame:
@@ -117,21 +118,20 @@ def copies(run: Run) -> pd.DataFrame:
     return table(run, "duplicates")
 
 
-def survivors(run: Run, cosine: str, unrelated: float) -> pd.DataFrame:
+def survivors(run: Run, unrelated: float) -> pd.DataFrame:
     """Return the threshold of each model, and which transformations a copy survives there.
 
-    Columns: ``model``, ``threshold``, ``threshold_low``, ``threshold_high``, ``survives`` and ``lost`` (names of
-    transformations by commas), and ``kept``, the mean share of copies above the threshold; most first. Without an
-    interval the share itself decides.
+    Columns: ``model``, ``threshold`` (a cosine), ``survives`` and ``lost`` (names of transformations by commas), and
+    ``kept``, the mean share of copies above the threshold; most first. Without an interval the share itself decides.
     """
     rows = copies(run)
     if rows.empty:
         return rows
-    rows = rows[(rows["cosine"] == cosine) & (rows["unrelated"] == unrelated) & (rows["transform"] != "identity")]
+    rows = rows[(rows["cosine"] == "raw") & (rows["unrelated"] == unrelated) & (rows["transform"] != "identity")]
     low, high = (rows[end].fillna(rows["value"]) for end in ("low", "high"))
     rows = rows.assign(survives=low > SURVIVES, lost=high < LOST)
     found = [
-        own.iloc[0][["model", "threshold", "threshold_low", "threshold_high"]].to_dict()
+        own.iloc[0][["model", "threshold"]].to_dict()
         | {what: ", ".join(own.loc[own[what], "transform"]) for what in ("survives", "lost")}
         | {"kept": own["value"].mean()}
         for _, own in rows.groupby("model", sort=False)

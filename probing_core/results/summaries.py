@@ -9,7 +9,6 @@ import pandas as pd
 
 from probing_core.compute.names import GROUP_SUBSET, LAYERS, VARIANCE
 from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
-from probing_core.results.ranking import of_subset
 from probing_core.results.run import Run
 from probing_core.run import layout
 
@@ -95,20 +94,6 @@ def shifts(run: Run, model: str) -> pd.DataFrame:
     return points.merge(run.transforms, on="transform")
 
 
-def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
-    """Return what group each unseen transform is taken for, in percent of its samples, and the number of those samples.
-
-    Transforms in rows, in the order of the bank, groups in columns; empty where the run has no such predictions.
-    """
-    unseen = run.predictions(model, task, ("transform",), {"seen": [False]})
-    unseen = unseen if unseen.empty else of_subset(unseen, "unseen", run.far)
-    if unseen.empty:
-        return unseen, 0
-    order = {t: i for i, t in enumerate(run.transforms["transform"])}
-    unseen = unseen.astype({"transform": "str"}).sort_values("transform", key=lambda c: c.map(order))
-    return confusion_matrix(unseen, run.classes("group"), truth="transform") * 100, len(unseen)
-
-
 def substance(run: Run) -> pd.DataFrame:
     """Return ``model`` and, with intervals, ``content`` (of clean images) and ``style`` (the transformation)."""
     rows = pick(run.scores, subset="seen", measure="balanced-accuracy")
@@ -130,23 +115,6 @@ def content_classes(run: Run) -> str:
     if lost:
         words += f"; {lost} more have fewer than {MIN_TO_LEARN} photographs to learn from or {MIN_TO_TEST} to test"
     return f"{words}."
-
-
-def certainty(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """Return ``model``, ``measure``, ``value``, ``low``, ``high``: how reliable the fine task's probabilities are.
-
-    The measures are ``nll`` (nats), ``calibration-error`` and ``calibration-error-tempered`` (fractions).
-    """
-    measures = ["nll", "calibration-error", "calibration-error-tempered"]
-    rows = pick(run.scores, task="fine", subset="seen", measure=measures)
-    if rows.empty:
-        return rows
-    return _in_order(rows, models)[["model", "measure", *COLUMNS]]
-
-
-def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
-    place = {name: i for i, name in enumerate(models)}
-    return rows[rows["model"].isin(place)].sort_values("model", key=lambda c: c.map(place), kind="stable")
 
 
 LAYER_COLUMNS = ("base", "task", "layer", *COLUMNS, "chance", "validation_loss", "chosen", "note")
@@ -222,20 +190,3 @@ def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
     best = best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *COLUMNS]]
     place = {base: i for i, base in enumerate(depth.index)} | {"fine": 0, "content": 1}
     return best.sort_values(["base", "task"], key=lambda column: column.map(place), ignore_index=True)
-
-
-def confusion_matrix(predictions: pd.DataFrame, classes: Sequence[str], truth: str = "truth") -> pd.DataFrame:
-    """Return the share of each true class that was taken for each class.
-
-    Args:
-        predictions: rows with ``truth`` and ``predicted``.
-        classes: the columns, and the rows unless ``truth`` names another column.
-        truth: the column whose values are the rows.
-
-    Returns:
-        Truth in rows, predictions in columns; each row sums to 1, and one without samples is NaN.
-    """
-    rows = list(classes) if truth == "truth" else list(dict.fromkeys(predictions[truth]))
-    counts = pd.crosstab(predictions[truth], predictions["predicted"])
-    counts = counts.reindex(index=rows, columns=list(classes), fill_value=0).astype(float)
-    return counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0).rename_axis(index="truth", columns="predicted")

@@ -26,7 +26,7 @@ def drawn(figure: dict) -> go.Figure:
 def test_parts_of_the_variance_are_stacked_from_the_first_bar_on_top():
     parts = {"content": 0.5, "look": 0.2, "rest": 0.3}
     rows = scored([(m, p, v) for m in MODELS for p, v in parts.items()], "model", "part")
-    figure = drawn(variance_chart(rows, Theme(), "model"))
+    figure = drawn(variance_chart(rows, Theme()))
     assert figure.layout.barmode == "stack"
     names = [t.name for t in figure.data]
     assert names == ["content", "look", "both together and rest"], "of one repetition both are not apart"
@@ -38,7 +38,7 @@ def test_a_gray_means_one_thing():
     parts = {"content": 0.5, "look": 0.2, "both": 0.1, "rest": 0.2}
     rows = scored([(m, p, v) for m in MODELS for p, v in parts.items()], "model", "part")
     apart, together = (
-        {trace.name: trace.marker.color for trace in drawn(variance_chart(some, Theme(), "model")).data}
+        {trace.name: trace.marker.color for trace in drawn(variance_chart(some, Theme())).data}
         for some in (rows, rows[rows["part"] != "both"])
     )
     assert list(apart) == ["content", "look", "both together", "rest"]

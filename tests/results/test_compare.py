@@ -18,7 +18,7 @@ from probing_core.cli import main
 from probing_core.compute.names import CALIBRATED
 from probing_core.errors import BadArray, BadConfig, BadRun, UnknownName
 from probing_core.measures.statistics import holm, mean
-from probing_core.results.compare import COMPARED, SavedScores, _drops, compare, other_seeds, place_among, recall_beside
+from probing_core.results.compare import COMPARED, SavedScores, _drops, place_among, recall_beside
 from probing_core.results.ranking import RANKING_FACTS, AccuracySums, accuracy_of, of_subset, paired_p
 from probing_core.results.run import Run
 from probing_core.run import layout
@@ -58,18 +58,6 @@ def test_other_seeds_have_no_place_but_the_one_that_is_asked_for(made_run, seeds
     assert of_seed.loc["zoo/mae@seed=1", ["seed_of", "place"]].tolist() == ["", 1]
     assert of_seed.loc["zoo/mae@seed=2", "seed_of"] == "zoo/mae"
     assert of_seed.loc["zoo/mae", "place"] > 1
-
-
-def test_how_far_seeds_are_apart_is_what_comparing_the_two_gives(seeds_run):
-    run = Run.open(seeds_run)
-    for row in other_seeds([run]).to_dict("records"):
-        of_two = compare(row["model"], row["seed_of"], run).table.set_index(["task", "subset"]).loc[("fine", "all")]
-        same = {"value": "value", "published": "other_value", "difference": "difference", "low": "low", "high": "high"}
-        for mine, theirs in same.items():
-            assert row[mine] == pytest.approx(of_two[theirs])
-        assert row["photographs"] == of_two["photographs"]
-    assert list(other_seeds([run])["model"]) == ["zoo/mae@seed=1", "zoo/mae@seed=2"]
-    assert other_seeds([run], "content", "seen").empty
 
 
 def test_the_interval_holds_the_mean_difference_by_photograph(made_run):

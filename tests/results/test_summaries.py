@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from probing_core.paths import data_dir
-from probing_core.results import Run, confusion_matrix, summaries
+from probing_core.results import Run, summaries
 from probing_core.results.ranking import of_subset
 from probing_core.run import layout
 from probing_core.run.recipe import Recipe
@@ -55,18 +54,6 @@ def test_each_member_is_unseen_in_one_rotation_of_three(made):
     assert set(rows.query("unseen and rotation == 1")["transform"]) == set(told["transform"])
 
 
-def test_unseen_transforms_land_in_groups(made):
-    matrix, samples = summaries.landing(made, "zoo/mae", "group-1")
-    told = of_subset(made.predictions("zoo/mae", "group-1"), "unseen", made.far)
-    assert samples == len(told) > 0
-    assert list(matrix.index) == [t for t in made.transforms["transform"] if t in set(told["transform"])]
-    assert list(matrix.columns) == made.classes("group")
-    np.testing.assert_allclose(matrix.sum(axis=1), 100)
-    first = told[told["transform"] == matrix.index[0]]
-    own = first["group"].iloc[0]
-    assert matrix.loc[matrix.index[0], own] == pytest.approx(100 * (first["predicted"] == own).mean())
-
-
 def test_what_is_scored_is_listed_by_subset_and_measure(made):
     assert ("seen", "balanced-accuracy") in summaries.scored(made, "fine")
     assert ("unseen", "group-hit-rate") in summaries.scored(made, "group-0")
@@ -94,23 +81,6 @@ def test_classes_that_fall_out_of_the_content_task_are_told(tmp_path):
     told = summaries.content_classes(Run.open(tmp_path))
     assert "one of 18 labels that" in told
     assert "; 3 more have fewer than 5 photographs to learn from" in told
-
-
-def test_how_far_probabilities_can_be_trusted_is_what_the_scores_say(trained):
-    sure = summaries.certainty(trained, ["baseline/handcrafted"]).set_index("measure")
-    told = trained.scores.query("task == 'fine' and subset == 'seen'").set_index("measure")
-    assert sure.at["nll", "high"] == told.at["nll", "high"]
-    assert sure.loc["calibration-error", ["low", "high"]].isna().all()
-    assert summaries.certainty(trained, []).empty
-
-
-def test_what_unseen_transforms_are_taken_for_is_that_of_all_predictions(made):
-    told = made.predictions("baseline/pixels", "group-1")
-    unseen = of_subset(told, "unseen", made.far)
-    landed, count = summaries.landing(made, "baseline/pixels", "group-1")
-    expected = confusion_matrix(unseen, made.classes("group"), truth="transform") * 100
-    assert count == len(unseen) > 0
-    pd.testing.assert_frame_equal(landed.sort_index(), expected.sort_index())
 
 
 def test_the_layer_is_chosen_on_validation_and_not_on_its_score(tmp_path):

@@ -44,7 +44,7 @@ def test_the_charts_show_every_model_and_every_transformation_of_one(open_app, s
 def drawn(figure: dict) -> set[str]:
     """The rows of a chart that have a mark."""
     axis = figure["layout"]["yaxis"]
-    names = dict(zip(axis["tickvals"], axis["ticktext"], strict=True))
+    names = dict(zip(axis["tickvals"], (name.replace("<br>", " ") for name in axis["ticktext"]), strict=True))
     return {names[y] for trace in figure["data"] if "marker" in trace for y in trace["y"] if y in names}
 
 
@@ -52,7 +52,7 @@ def drawn(figure: dict) -> set[str]:
 def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share):
     app = open_app("Retrieval", run=studied_run, part="duplicates", unrelated=share)
     shown = next(t.value for t in app.dataframe if "survives" in t.value)
-    expected = retrieval.survivors(Run.open(studied_run), "raw", float(share))
+    expected = retrieval.survivors(Run.open(studied_run), float(share))
     expected = expected[expected["model"].isin(with_place(expected["model"]))]
     assert shown["model"].tolist() == expected["model"].tolist()
     for column in ("survives", "lost"):
@@ -60,8 +60,8 @@ def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share)
     first = expected.iloc[0]
     words = texts(app)
     rest = 30 - sum(len(first[column].split(", ")) if first[column] else 0 for column in ("survives", "lost"))
-    assert f"the other {rest} are in between" in words
-    assert f"a copy **survives** {', '.join(map(named, first['survives'].split(', ')))}" in words
+    assert f"after the other {rest} transformations" in words
+    assert f"of copies are found after {', '.join(map(named, first['survives'].split(', ')))}" in words
     np.testing.assert_allclose(shown["threshold"], expected["threshold"])
     np.testing.assert_allclose(shown["kept"], 100 * expected["kept"])
 
@@ -122,6 +122,15 @@ def test_an_original_that_is_not_among_the_nearest_is_shown_after_them_with_its_
     captions = [image.caption for image in app.get("image")[-1].proto.imgs]
     assert len(captions) == 6
     assert captions[-1].startswith(f"original, place {place:,}:")
+
+
+def test_a_search_begins_with_the_encoders_that_find_originals_most_often(open_app, monkeypatch):
+    monkeypatch.setattr(asking, "each", lambda models, search: {})
+    app = open_app("Retrieval", run=REFERENCE, part="search")
+    ranked = list(dict.fromkeys(retrieval.originals(Run.open(REFERENCE))["model"]))
+    best, *others = [m for m in ranked if not m.startswith("baseline/")]
+    second = next(m for m in others if "@" not in m)
+    assert label(app, "multiselect", "Models").value == [best, second], "of two networks"
 
 
 def test_a_search_does_not_begin_with_an_image_hash(open_app, monkeypatch):
