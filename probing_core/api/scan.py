@@ -48,7 +48,7 @@ from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, as_measured
 from probing_core.measures.notation import in_percent, transform_title
 from probing_core.paths import leads_out
 from probing_core.run import revisions
-from probing_core.run.atomic import written_atomically
+from probing_core.run.files import written_atomically
 from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY, scored_views_path
 from probing_core.run.progress import SILENT, Progress
 from probing_core.run.store import Store, digest, write_atomically

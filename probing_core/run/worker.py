@@ -23,7 +23,7 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import find_spec, load_embedder
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.processor import free_memory, out_of_memory, resolve_device
-from probing_core.run.encoding import write_arrays, write_tables
+from probing_core.run.files import write_arrays, write_tables
 from probing_core.run.layout import model_path
 from probing_core.run.manifest import Entry
 from probing_core.run.models import require_joined
