@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from probing_core.results import Run
     from probing_core.results.compare import compare
     from probing_core.results.run import open_run as open
-    from probing_core.run.register import register
+    from probing_core.run.setup import register
     from probing_core.transforms import transform
 
 _HOMES = {
@@ -57,7 +57,7 @@ _HOMES = {
     "open": "probing_core.results.run:open_run",
     "parity": "probing_core.api.parity",
     "predict": "probing_core.api.predictor",
-    "register": "probing_core.run.register",
+    "register": "probing_core.run.setup",
     "samples": "probing_core.api.samples",
     "score": "probing_core.api.score",
     "transform": "probing_core.transforms",
