@@ -48,17 +48,15 @@ from probing_core.run.costs import (
     photographs_left,
     steps_left,
 )
-from probing_core.run.embed import to_load
+from probing_core.run.embed import describe, to_load
 from probing_core.run.engine import Plan
 from probing_core.run.graph import build
 from probing_core.run.layout import IMAGES, RECIPE
 from probing_core.run.options import EMBED, PROJECT, STAGES, TRAIN, Options
 from probing_core.run.progress import LOADING, SILENT, Progress, duration
-from probing_core.run.sample_sets import plan_sample_sets
-from probing_core.run.scope import Scope
+from probing_core.run.scope import Scope, plan_sample_sets
 from probing_core.run.setup import asked_for
 from probing_core.run.store import Store
-from probing_core.run.worker import describe
 
 SAMPLES = 60
 """Samples of each series that are made and embedded to measure; whole images, at least one for each worker."""

@@ -38,10 +38,9 @@ from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.live import LoadedModels, read_probe
 from probing_core.run.models import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.options import EMBED
-from probing_core.run.scope import Means
+from probing_core.run.scope import Job, Means
 from probing_core.run.setup import Corpora
 from probing_core.run.store import Content
-from probing_core.run.worker import Job
 from probing_core.transforms import FAR_CONTROL, resolve
 
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)

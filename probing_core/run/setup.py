@@ -12,6 +12,7 @@ from probing_core.compute.parallel import cores
 from probing_core.corpora import KINDS, absolute_name, open_corpus
 from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
+from probing_core.models import CATALOG as MODELS
 from probing_core.models import PUBLISHED_VIEW, EmbedderSpec, bundled, find_spec, parse
 from probing_core.models import expand as expand_models
 from probing_core.models import register as register_model
