@@ -42,7 +42,7 @@ from probing_core.probes.linear import METRIC_ROWS, fit
 from probing_core.run import layout
 from probing_core.run.engine import Artifact, Plan, units_of
 from probing_core.run.graph import build
-from probing_core.run.maps import workers
+from probing_core.run.makers import maps_at_once
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.run.progress import LOADING, Expected
@@ -326,7 +326,7 @@ def _others(plan: Plan, rates: Rates) -> Iterator[Step]:
     drawn, start = plan.left(plan.select(PROJECT)), rates.map_start
     for artifact in drawn:  # in parallel, each on one core
         cost = facts.drawing(artifact, rates)
-        at_once = min(len(drawn), max(1, workers(facts.mapped, facts.dim(artifact), plan.scope.options.jobs)))
+        at_once = min(len(drawn), max(1, maps_at_once(facts.mapped, facts.dim(artifact), plan.scope.options.jobs)))
         cost = Cost(cost.seconds / at_once, cost.processor)
         yield Step(PROJECT, PROJECT, "Maps", artifact.binding["model"], cost + start)
         start = NOTHING
