@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.arguments import natural
+from probing_core.cli.shared import natural
 from probing_core.errors import BadConfig
 
 EXAMPLE = "probing transform cat.jpg --name fog --strength 1.2 --out foggy.png"
