@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from probing_core.api.look import LookProbe
     from probing_core.api.parity import parity
     from probing_core.api.predictor import Predictor, predict
-    from probing_core.api.samples import samples
-    from probing_core.api.score import score
+    from probing_core.api.score import samples, score
     from probing_core.errors import ProbingError
     from probing_core.models import load_embedder
     from probing_core.results import Run
@@ -58,7 +57,7 @@ _HOMES = {
     "parity": "probing_core.api.parity",
     "predict": "probing_core.api.predictor",
     "register": "probing_core.run.setup",
-    "samples": "probing_core.api.samples",
+    "samples": "probing_core.api.score",
     "score": "probing_core.api.score",
     "transform": "probing_core.transforms",
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from probing_core.api.samples import corpus_of
+from probing_core.api.score import corpus_of
 from probing_core.charts import Theme, training_chart
 from probing_core.compute.look import COLUMNS, UNTOUCHED_SHIFT, FrozenViews, look_scores, make_views
 from probing_core.compute.parallel import cores
