@@ -13,8 +13,7 @@ from probing_core import paths
 from probing_core.api.score import score
 from probing_core.compute.samples import has_splits
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
-from probing_core.corpora.selection import ValidationCorpus
+from probing_core.corpora.base import Corpus, ValidationCorpus
 from probing_core.errors import BadConfig, BadRun
 from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.models import expand, parse

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probing_core.corpora import assign_groups, assign_splits, drawn, limit_rows, open_corpus, shares
-from probing_core.corpora.selection import ValidationCorpus
+from probing_core.corpora.base import ValidationCorpus
 from probing_core.errors import BadConfig
 from tests.conftest import write_scenes
 
