@@ -1,5 +1,4 @@
-"""Scores of an encoder over some pictures, in one call; and the transformed images by which it is scored, to be embedded
-here or elsewhere."""
+"""Scores of an encoder over some pictures, in one call; and the transformed images by which it is scored."""
 
 from __future__ import annotations
 

@@ -256,29 +256,3 @@ def _largest_remainder(sizes: np.ndarray, total: int) -> np.ndarray:
     largest_first = np.argsort(shares - exact, kind="stable")
     shares[largest_first[: total - shares.sum()]] += 1
     return shares
-
-
-class ValidationCorpus(Corpus):
-    """A corpus for choosing a model: its ``test`` is never read, and ``val`` takes its place.
-
-    A fifth of ``train``, by photograph, takes the place of ``val``. A corpus without splits is divided as in a run.
-    """
-
-    def __init__(self, corpus: Corpus, seed: int = 0) -> None:
-        self._corpus = corpus
-        self.name, self.description, self.skipped = corpus.name, corpus.description, corpus.skipped
-        rows = corpus.rows.copy()
-        if (rows["split"] == "").any():
-            rows["split"] = assign_splits(rows["base_id"].tolist(), seed)
-        rows = rows[rows["split"].isin(("train", "val"))].reset_index(drop=True)
-        learned = (rows["split"] == "train").to_numpy()
-        again = np.array(assign_splits(rows["base_id"].tolist(), seed))
-        rows["split"] = np.where(~learned, "test", np.where(again == "val", "val", "train"))
-        self.rows = rows
-
-    @property
-    def fingerprint(self) -> str:
-        return hashlib.sha256(f"{self._corpus.fingerprint} {self.rows['split'].tolist()}".encode()).hexdigest()[:32]
-
-    def load(self, image_id: str) -> Image:
-        return self._corpus.load(image_id)
