@@ -49,7 +49,7 @@ from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, ANY_TASK
 from probing_core.run.makers import train, train_task
 from probing_core.run.options import DEFAULTS
-from probing_core.run.progress import SILENT, Bar, Progress, bar
+from probing_core.run.progress import Progress, in_one_line
 from probing_core.run.recipe import VIEW, Recipe
 from probing_core.run.setup import with_identity
 from probing_core.run.stages import make_files
@@ -226,7 +226,7 @@ def score(
         device: where a model or a module computes, as in `load_embedder`; ``auto`` leaves a module where it is.
         batch_size: images per call of a function or module; by default 64.
         cache: whether the result is kept for the next call: embeddings and predictions, no picture.
-        progress: whether a bar is shown, by default in terminals and notebooks; or an object that receives the
+        progress: whether a line is shown, by default in terminals and notebooks; or an object that receives the
             progress.
 
     Returns:
@@ -249,7 +249,8 @@ def score(
             )
         print(f"'{request}' answers differently from call to call, so its scores are not kept.", file=sys.stderr)
         cache = False
-    return _scores(scored, request, known, _table(studies, maps), device, cache, _shown(progress))
+    shown = progress if isinstance(progress, Progress) else in_one_line(progress)
+    return _scores(scored, request, known, _table(studies, maps), device, cache, shown)
 
 
 def _samples_of(images: Any, chosen: dict[str, Any]) -> Samples:
@@ -258,12 +259,6 @@ def _samples_of(images: Any, chosen: dict[str, Any]) -> Samples:
     if chosen:
         raise BadConfig(f"Samples are chosen already; give {', '.join(chosen)} to `samples`.")
     return images
-
-
-def _shown(progress: bool | Progress | None) -> Progress:
-    if isinstance(progress, Progress):
-        return progress
-    return bar() if progress is None else Bar() if progress else SILENT
 
 
 def _scores(
