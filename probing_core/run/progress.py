@@ -16,8 +16,8 @@ from typing import TextIO
 import psutil
 
 from probing_core.errors import ProbingError, one_line
+from probing_core.run.files import write_atomically
 from probing_core.run.layout import PROGRESS
-from probing_core.run.store import write_atomically
 
 INTERVAL = 0.5
 """Seconds between two reports: often enough to watch, rare enough to cost nothing."""

@@ -28,7 +28,6 @@ from probing_core.errors import BadRun, RunBusy, one_line
 from probing_core.run.files import (
     map_array,
     write_arrays,
-    write_atomically,
     write_joined_arrays,
     write_tables,
     written_atomically,
@@ -36,19 +35,6 @@ from probing_core.run.files import (
 from probing_core.run.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, UNITS
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 from probing_core.run.revisions import FORMAT
-
-__all__ = [
-    "TEMPORARY",
-    "Files",
-    "RunFiles",
-    "Store",
-    "digest",
-    "note_event",
-    "without_none",
-    "write_atomically",
-    "write_file",
-]
-
 
 Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
 """Content of a file: a table, bytes, arrays by name, or None for nothing."""

@@ -13,9 +13,10 @@ import pytest
 
 from probing_core.errors import BadRun, RunBusy
 from probing_core.run import files, layout
-from probing_core.run.layout import slug
+from probing_core.run.files import write_atomically
+from probing_core.run.layout import TEMPORARY, slug
 from probing_core.run.manifest import Manifest
-from probing_core.run.store import COMPLETED, TEMPORARY, Store, completed_on, digest, note_event, write_atomically
+from probing_core.run.store import COMPLETED, Store, completed_on, digest, note_event
 
 
 @pytest.fixture
