@@ -76,7 +76,6 @@ class Picture:
     name: str
     image: Image = field(repr=False, compare=False)
     format: str
-    size_bytes: int
     jpeg_quality: int | None
     notes: tuple[str, ...]
 
@@ -118,7 +117,7 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
         notes.append(f"JPEG of about quality {quality}: compression is already visible")
     if min(image.shape[:2]) < SMALL_SIDE:
         notes.append(f"small: {image.shape[1]} x {image.shape[0]} pixels")
-    return Picture(name, image, format_of(opened), len(data), quality, tuple(notes))
+    return Picture(name, image, format_of(opened), quality, tuple(notes))
 
 
 def as_image(array: object) -> Image:
