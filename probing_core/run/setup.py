@@ -39,6 +39,7 @@ class Corpora:
 
     @cached_property
     def own(self) -> Corpus:
+        """The corpus of the run; errors as of `all`."""
         return self._own or open_same_corpus(self._recipe)
 
     @cached_property
