@@ -6,7 +6,6 @@ export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".probing-explorer");
   const options = {
     isDark: () => luminance(rgb(getComputedStyle(root).getPropertyValue("--st-background-color").trim())) < 0.2,
-    scope: data.scope,
     own: data.own ?? undefined,
     picture: data.pictures ? picture(data.address) : undefined,
     onSelection: (selection) => setStateValue("selection", JSON.stringify(selection)),

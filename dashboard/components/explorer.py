@@ -23,7 +23,7 @@ from dashboard.components.serving import route
 from dashboard.data import cache
 from probing_core.images import encode_webp
 from probing_core.results import PicturesMissing, Run
-from probing_core.results.explorer.data import SCRIPTS, ExplorerData, default_models, explorer_data, packed, source
+from probing_core.results.explorer.data import SCRIPTS, default_models, explorer_data, packed, source
 from probing_core.transforms.view import source_side
 
 FOLDER = "explorer"
@@ -107,7 +107,6 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
     message = {
         "address": found.address,
         "header": found.header,
-        "scope": _scope(found.data),
         "pictures": not run.pictures.why_not,
         "selection": _parsed(stored),
         "visit": state.visits(),
@@ -132,12 +131,6 @@ def _parsed(text: str) -> Any:
     return found if isinstance(found, dict) else None
 
 
-def _scope(data: ExplorerData) -> str:
-    times = len(data.repetitions)
-    each = f", each in every class {times} times" if times > 1 else ""
-    return f"{data.tested:,} tested pictures of {len(data.images):,} images{each}."
-
-
 def routes() -> list[Route]:
     def serve(make: Callable[..., bytes], kind: str) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
@@ -148,16 +141,14 @@ def routes() -> list[Route]:
             try:
                 content = await run_in_threadpool(make, found, *arguments)
             except (PicturesMissing, IndexError, KeyError):
-                return Response("There is no such picture.", 404)
+                return Response("There are no such points, and no such picture.", 404)
             return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
 
         return answer
 
     array, webp = "application/octet-stream", "image/webp"
     return [
-        route(f"{FOLDER}/{{name}}/points", serve(lambda found: found.parts["points"], array)),
-        route(f"{FOLDER}/{{name}}/model/{{i:int}}", serve(lambda found, i: found.parts[f"model/{i}"], array)),
-        route(f"{FOLDER}/{{name}}/neighbors/{{i:int}}", serve(lambda found, i: found.parts[f"neighbors/{i}"], array)),
         route(f"{FOLDER}/{{name}}/sample/{{i:int}}", serve(lambda found, i: found.sample(i), webp)),
         route(f"{FOLDER}/{{name}}/photograph/{{i:int}}", serve(lambda found, i: found.photograph(i), webp)),
+        route(f"{FOLDER}/{{name}}/{{part:path}}", serve(lambda found, part: found.parts[part], array)),
     ]

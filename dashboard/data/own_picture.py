@@ -33,11 +33,15 @@ def pinned() -> VisitorPicture | None:
     return st.session_state.get(PICTURE)
 
 
-def placeable(run: Run, data: ExplorerData, models: list[str]) -> list[str]:
-    """Return those of ``models`` on whose maps another picture can be placed."""
-    maps = {model.name for model in data.models if EVERYTHING in model.places}
-    live = [model for model in models if model in maps and model in run.live_models]
-    return [] if run.pictures.why_not else live
+def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
+    """Return why no other picture can be placed on the map of ``model``; empty where one can."""
+    if run.pictures.why_not:
+        return "the pictures of this run, which it would be compared with, are not on this machine"
+    if not any(one.name == model and EVERYTHING in one.places for one in data.models):
+        return "the run has no map by everything of this model; choose another one above a map"
+    if model not in run.live_models:
+        return "this model of the run cannot embed further pictures; choose another one above a map"
+    return ""
 
 
 def steps(run: Run, data: ExplorerData, model: str) -> Iterator[Step]:

@@ -12,11 +12,9 @@ from dashboard.page import page
 from dashboard.text import about_zoo, plain
 from dashboard.views import two_classes, weak_to_strong
 from dashboard.widgets import asking, messages, pickers
-from probing_core.compute.names import EVERYTHING
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import Run
-from probing_core.results.explorer.data import ExplorerData
 from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 PARTS = {"strength": "Weak to strong", "two": "Two classes"}
@@ -46,33 +44,24 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
         return None
     left, right = st.columns([5, 1], vertical_alignment="center")
     data, shown = explorer_of(run).data, shown_models(run)
-    places = {}
-    for model in own_picture.placeable(run, data, shown):
+    places, lacking = {}, []
+    for model in shown:
+        why_not = own_picture.why_no_place(run, data, model)
         try:
-            asking.progress(own_picture.steps(run, data, model), model)
-            places[model] = own_picture.place_of(run, data, model, picture)
+            if not why_not:
+                asking.progress(own_picture.steps(run, data, model), model)
+                places[model] = own_picture.place_of(run, data, model, picture)
         except ProbingError as error:
+            why_not = "it could not be embedded"
             st.warning(plain(str(error)), icon=":material/error:")
+        if why_not:
+            lacking.append(f"{plain(picture.name)} has no place on the map of {plain(model_title(model))}: {why_not}.")
     star = f"The star is **{plain(picture.name)}**, on the maps by everything, between the pictures nearest to it."
-    lacking = [_why_no_place(run, data, model, picture.name) for model in shown if model not in places]
     left.markdown(" ".join([star] * bool(places) + lacking))
     if right.button("Take it away", key="unpin"):
         own_picture.pin(None)
         st.rerun()
     return {"title": picture.name, "places": places} if places else None
-
-
-def _why_no_place(run: Run, data: ExplorerData, model: str, name: str) -> str:
-    maps = {one.name for one in data.models if EVERYTHING in one.places}
-    if run.pictures.why_not:
-        why = "the pictures of this run, which it would be compared with, are not on this machine"
-    elif model not in maps:
-        why = "the run has no map by everything of this model; choose another one above a map"
-    elif model not in run.live_models:
-        why = "this model of the run cannot embed further pictures; choose another one above a map"
-    else:
-        why = "it could not be embedded"
-    return f"{plain(name)} has no place on the map of {plain(model_title(model))}: {why}."
 
 
 def _file_to_send(run: Run) -> None:

@@ -55,7 +55,7 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     beside = f" Not distinguished from it: {names}." if level else ""
     if len(level) > MAX_NAMED_MODELS:
         compared = has_place(board).sum() - 1
-        beside = f" {len(level)} of the {compared} others are not distinguished from it: the hollow marks below."
+        beside = f" {len(level)} of the {compared} others are not distinguished from it: those with hollow marks below."
     messages.finding(
         f"{in_bold(best['model'])} is best at distinguishing {plain(named(first))} from {plain(named(second))}: "
         f"it recognizes **{in_percent(best['value'])}** of them{interval}.{beside}"
@@ -88,9 +88,9 @@ def key_of(board: pd.DataFrame) -> str:
     ]
     if (board["p"] >= SIGNIFICANCE).any():
         words.append(
-            "Filled: the best model, and those that are lower. Hollow: not distinguished from the best, by a paired "
-            f"sign-flip test by photograph with Holm's correction over all {pairs:,} pairs, since the best one was not "
-            "named in advance. Intervals are not corrected: a hollow mark's may not overlap the best one's."
+            "A hollow mark: the difference from the best model may be chance, by a paired sign-flip test by photograph "
+            f"with Holm's correction over all {pairs:,} pairs of models. Intervals are not corrected, so that of a "
+            "hollow mark may lie apart from the best one's."
         )
     if is_baseline(board["model"]).any():
         words.append("Gray squares: baselines, which have learned nothing from pictures.")

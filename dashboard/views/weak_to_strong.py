@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import state
@@ -19,7 +18,6 @@ from dashboard.text import hint, in_bold, named, plain, strength_in_words
 from dashboard.widgets import answers, asking, messages, pickers, tables, upload
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.compute.live import PictureCrops
-from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run, summaries
 from probing_core.results.sentences import seen_from
@@ -43,8 +41,6 @@ def show(run: Run) -> None:
     with shown:
         step = strength_slider(picture, run.recipe.view, transform)
     _measured(run, transform, step.strength, models)
-    with st.expander("Detection thresholds"):
-        _thresholds(run, transform, models)
     _live(run, picture, transform, step, models, beside)
 
 
@@ -103,13 +99,19 @@ def _answers(
 
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
-    st.subheader("Measured over many pictures", help=f"{hint('recall')} {hint('shift')}")
-    rows = summaries.pick(cache.study(run, "strength"), transform=transform.name, model=models)
-    if rows.empty:
-        _by_drawn_strength(run, transform, strength, models)
+    about = " ".join(hint(word) for word in ("recall", "shift", "detection threshold"))
+    st.subheader("Measured over many pictures", help=about)
+    table = tables.study(run, "strength")
+    if table.empty:
+        st.caption("The explorer's curve shows how often its two models recognize the tested pictures of a row.")
         return
-    times = _written_times(transform)
-    axis = replace(_axis(transform, strength), learned=(times * transform.weakest, times * transform.strongest))
+    rows = summaries.pick(table, transform=transform.name, model=models)
+    if rows.empty:
+        messages.empty(f"{named(transform.name)} was not measured for the chosen models; choose others.")
+        return
+    times = 100 if transform.unit.startswith("share") else 1  # shares are written in percent
+    learned = (times * transform.weakest, times * transform.strongest)
+    axis = StrengthAxis(strength_title(transform), times * strength, falling=transform.falling, learned=learned)
     left, right = st.columns(2)
     with left:
         seen = replace(axis, thresholds={model: times * at for model, at in _seen_from(run, transform).items()})
@@ -124,91 +126,12 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
         tables.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95\N{NO-BREAK SPACE}% intervals. "
-        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Measured with "
+        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds. Measured with "
         "the leaderboard's probe, which names one of all transformations. The answers about the picture above are from "
         "another probe, which says first whether it was altered."
     )
 
 
-def _axis(transform: Transform, strength: float) -> StrengthAxis:
-    return StrengthAxis(strength_title(transform), _written_times(transform) * strength, falling=transform.falling)
-
-
-def _written_times(transform: Transform) -> int:
-    """Return by what a strength is multiplied where it is written: shares are in percent."""
-    return 100 if transform.unit.startswith("share") else 1
-
-
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
     rows = summaries.pick(cache.study(run, "thresholds"), transform=transform.name, censored="")
     return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
-
-
-def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
-    curves = [cache.computed(run, _curve_of_fifths, model, transform.name) for model in models]
-    curve = pd.concat(curves, ignore_index=True)
-    if curve.empty:
-        messages.empty("The chosen models have no predictions of this transformation in this run; choose others.")
-        return
-    percent = curve.assign(right=100 * curve["right"], strength=_written_times(transform) * curve["strength"])
-    figure = strength_chart(percent, "right", cache.theme(), "recognized (%)", _axis(transform, strength))
-    tables.chart(figure, "by-strength", curve, f"Share of {transform.name} samples recognized, by drawn strength.")
-    st.caption(
-        f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
-        f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
-        f"A measured series of strengths would take its place. {tables.why_none(run)}"
-    )
-
-
-def _curve_of_fifths(run: Run, model: str, transform: str) -> pd.DataFrame:
-    """Return ``strength``, ``right``, ``samples`` and ``model`` of each fifth of the samples of ``transform``.
-
-    No prediction of another sample is read.
-    """
-    rows = run.predictions(model, "fine", ("strength",), {"truth": [transform]})
-    if rows.empty:
-        return rows
-    fifth = pd.qcut(rows["strength"].rank(method="first"), min(5, len(rows)), labels=False)
-    return (
-        rows.groupby(fifth)
-        .agg(strength=("strength", "mean"), right=("correct", "mean"), samples=("correct", "size"))
-        .assign(model=model)
-    )
-
-
-def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
-    table = tables.study(run, "thresholds")
-    if table.empty:
-        return
-    rows = summaries.pick(table, transform=transform.name, model=models)
-    if rows.empty:
-        messages.empty(
-            f"{named(transform.name)} has too few strengths for a threshold, or the chosen models have none."
-        )
-        return
-    stronger = transform.strongest >= transform.weakest
-    order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
-    number = st.column_config.NumberColumn
-    tables.show_table(
-        rows.assign(unit=transform.unit).sort_values("threshold", ascending=stronger)[order],
-        "thresholds",
-        written={"model": model_title},
-        column_config={
-            "threshold": number(format="%.3g", help=hint("detection threshold")),
-            "censored": st.column_config.TextColumn(
-                help="below: seen even at the faintest strength that was tried; above: not even at the strongest. The "
-                "threshold is then that strength."
-            ),
-        },
-        percent={
-            "false_alarms": (
-                "false alarms (%)",
-                "Share of the untouched pictures in which the probe finds the transformation too.",
-            )
-        },
-    )
-    st.caption(
-        "Most sensitive first. A picture counts as detected where the probe finds the transformation more probable "
-        "than identity. From the threshold on, detections stand out from false alarms by d\N{PRIME} = 1; a low "
-        "threshold means little where false alarms are many. Censored: it lies beyond the strengths that were tried."
-    )

@@ -21,7 +21,7 @@ HOSTILE = "</script><img src=x onerror=\"document.title='taken'\">"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run whose labels and licenses are markup."""
-    root = copy_of_made_run(tmp_path_factory.mktemp("sent") / "somewhere-private")
+    root = copy_of_made_run(tmp_path_factory.mktemp("sent") / "somewhere-private" / "shown")
     store = Store(root)
     for name, columns in ((layout.IMAGES, ["label", "license"]), (layout.SAMPLES, ["label"])):
         table = store.read_table(name)
@@ -43,6 +43,7 @@ def test_the_command_says_first_what_leaves(run, tmp_path, capsys):
     assert [model["name"] for model in header["data"]["models"]] == ["zoo/mae", "baseline/pixels"]
     assert set(header["data"]["labels"]) == {HOSTILE}
     assert "<img" not in text
+    assert "Run \N{LEFT DOUBLE QUOTATION MARK}shown\N{RIGHT DOUBLE QUOTATION MARK}, " in text
     for private in ("somewhere-private", str(tmp_path), f"/{getpass.getuser()}/"):
         assert private not in text
 

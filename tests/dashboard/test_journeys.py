@@ -68,7 +68,7 @@ def in_address(page) -> dict:
 
 
 def test_from_the_first_screen_to_a_wrong_picture_in_three_clicks(explorer):
-    explorer.get_by_role("tab", name="Taken for").click()
+    explorer.get_by_role("tab", name="Largest confusions").click()
     explorer.locator(".px-line").filter(has_not_text="\u2713").first.click()
     explorer.locator(".px-open").first.click()
     dialog = explorer.locator("dialog[open]")
@@ -110,7 +110,7 @@ def test_what_one_model_gets_right_and_the_other_does_not(explorer, table):
     a, b = (table[chosen[slot]] == truth for slot in "ab")
     assert explorer.evaluate(COUNTS)["n"] == (b & ~a).sum() > 0
     explorer.locator(".px-open").first.wait_for()
-    cards = explorer.locator(".px-card").all()
+    cards = explorer.locator(".px-open").all()
     marks = [["\u2713" in answer for answer in card.locator(".px-answer").all_inner_texts()] for card in cards]
     assert marks
     assert all(mark == [False, True] for mark in marks)

@@ -215,7 +215,7 @@ class Counting {
     return found;
   }
 
-  /** Return the difference B less A in points, and half its interval by photograph, over what is chosen. */
+  /** Return the difference B minus A in points, and half its interval by photograph, over what is chosen. */
   difference() {
     const { photographs, photo } = this.data;
     const sums = new Map();

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,6 @@ STRONGEST, NO_STRENGTH = 254, 255
 
 MOST_MODELS = 6
 
-FindNeighbors = Callable[[str, str], "pd.DataFrame | None"]
-"""(model, reading) -> ``sample`` and `NEAR`, columns of samples; None where the run has no such table."""
-
 
 @dataclass(frozen=True)
 class Class:
@@ -66,7 +62,7 @@ class ModelPoints:
 
     Attributes:
         name, title: exact name, and the name for people.
-        places: reading -> (count, 2) ``int16`` places on its map.
+        places: reading -> (tested, 2) ``int16`` places on its map.
         predicted: (tested,) ``uint8`` class that its probe names.
         confidence, truth_probability: (tested,) ``uint8``, 0 to 255: probability of that class, and of the true one.
         neighbors: reading -> (tested, 5) ``int32`` nearest points in the embedding, nearest first, -1 where one has no
@@ -84,12 +80,12 @@ class ModelPoints:
 
 @dataclass(frozen=True, eq=False)
 class ExplorerData:
-    """Points in an order that all models share: first those that were tested, then those that are on the maps alone.
+    """Tested samples that are on the maps of all models, as points in an order that all models share.
 
     Attributes:
         classes, groups: classes of the task, and (name, title, color in light, color in dark) of their groups.
         models: at least one.
-        sample: (count,) ``int32`` numbers of the samples.
+        sample: (tested,) ``int32`` numbers of the samples.
         truth: (tested,) ``uint8`` true class.
         strength: (tested,) ``uint8`` rank of the strength within its class, 0 weakest; see `NO_STRENGTH`.
         value: (tested,) ``float32`` the strength itself.
@@ -120,18 +116,12 @@ class ExplorerData:
         return len(self.truth)
 
 
-def explorer_data(
-    run: Run,
-    models: Sequence[str] | None = None,
-    repetition: int | None = None,
-    neighbors: FindNeighbors | None = None,
-) -> ExplorerData:
+def explorer_data(run: Run, models: Sequence[str] | None = None, repetition: int | None = None) -> ExplorerData:
     """Read what the explorer shows of ``run``.
 
     Args:
         models: names, in the order of the menus; by default `default_models`.
         repetition: whose tested samples are shown; by default all.
-        neighbors: finds the nearest samples in the embedding; by default in the tables of the run.
 
     Raises:
         UnknownName: the run has no such model.
@@ -142,7 +132,6 @@ def explorer_data(
         raise UnknownName(f"The run has no model '{min(unknown)}'. It has: {', '.join(run.models['name'])}.")
     if not names:
         raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
-    find = neighbors or partial(run.neighbors, repetition=repetition)
     maps = {name: _maps(run, name) for name in names}
     answers = {name: run.predictions(name, TASK, ()) for name in names}
     for name in names:
@@ -150,11 +139,10 @@ def explorer_data(
             raise BadRun(
                 f"The explorer needs a map and predictions of '{name}', and the run has not both: leave it out."
             )
-    tested, rest = _points(run, maps, answers, repetition)
-    if not len(tested):
+    order = _points(run, maps, answers, repetition)
+    if not len(order):
         raise BadRun(f"No tested sample of the run '{run.name}' has a place on the maps of all of: {', '.join(names)}.")
-    order = np.concatenate([tested, rest])
-    rows = run.sample_columns("image_id", "base_id", "label", "transform", "strength", "repetition").iloc[tested]
+    rows = run.sample_columns("image_id", "base_id", "label", "transform", "strength", "repetition").iloc[order]
     classes, groups = _classes(run)
     codes = {one.name: i for i, one in enumerate(classes)}
     truth = _coded(rows["transform"], codes)
@@ -165,7 +153,7 @@ def explorer_data(
         classes=classes,
         groups=groups,
         models=tuple(
-            _model(run, name, title, maps[name], answers[name], order, len(tested), codes, find)
+            _model(run, name, title, maps[name], answers[name], order, codes, repetition)
             for name, title in model_titles(names).items()
         ),
         sample=order.astype(np.int32),
@@ -234,8 +222,8 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
         "readings": {name: title for name, title in READINGS.items() if any(name in m.places for m in data.models)},
         "ramps": [_ramp(Theme(dark).sequential) for dark in (False, True)],
         "diverging": [_ramp(Theme(dark).diverging) for dark in (False, True)],
-        "count": len(data.sample),
         "tested": data.tested,
+        "repetitions": len(data.repetitions),
         "labels": data.labels,
         "points": {name: put("points", getattr(data, name)) for name in shared},
         "models": [model(number, one) for number, one in enumerate(data.models)],
@@ -265,27 +253,19 @@ def _points(
     maps: Mapping[str, Mapping[str, pd.DataFrame]],
     answers: Mapping[str, pd.DataFrame],
     repetition: int | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the samples that every model has on its maps: those with an answer by all models, and the others.
+) -> np.ndarray:
+    """Return the samples that every model has on its maps and has answered.
 
     Their order is random: points are drawn one by one, and the last class would hide the others.
     """
-    placed = np.ones(run.sample_count, bool)
-    for table in (table for readings in maps.values() for table in readings.values()):
-        placed &= _marked(table["sample"], run.sample_count)
-    tested = placed.copy()
-    for table in answers.values():
-        tested &= _marked(table["sample"], run.sample_count)
+    tested = np.ones(run.sample_count, bool)
+    for table in (*answers.values(), *(table for readings in maps.values() for table in readings.values())):
+        marks = np.zeros(run.sample_count, bool)
+        marks[table["sample"].to_numpy()] = True
+        tested &= marks
     if repetition is not None:
         tested &= (run.sample_columns("repetition")["repetition"] == repetition).to_numpy()
-    rng = np.random.default_rng(0)
-    return rng.permutation(np.flatnonzero(tested)), rng.permutation(np.flatnonzero(placed & ~tested))
-
-
-def _marked(samples: pd.Series, count: int) -> np.ndarray:
-    marks = np.zeros(count, bool)
-    marks[samples.to_numpy()] = True
-    return marks
+    return np.random.default_rng(0).permutation(np.flatnonzero(tested))
 
 
 def _model(
@@ -295,12 +275,11 @@ def _model(
     maps: Mapping[str, pd.DataFrame],
     answers: pd.DataFrame,
     order: np.ndarray,
-    tested: int,
     codes: Mapping[str, int],
-    neighbors: FindNeighbors,
+    repetition: int | None,
 ) -> ModelPoints:
-    answers = answers.iloc[_rows_of(answers["sample"], order[:tested], run.sample_count)]
-    tables = {reading: neighbors(name, reading) for reading in maps}
+    answers = answers.iloc[_rows_of(answers["sample"], order, run.sample_count)]
+    tables = {reading: run.neighbors(name, reading, repetition) for reading in maps}
     return ModelPoints(
         name,
         title,
@@ -308,7 +287,7 @@ def _model(
         _coded(answers["predicted"], codes),
         _byte(answers["p_predicted"]),
         _byte(answers["p_truth"]),
-        {r: _nearest(t, order, tested, run.sample_count) for r, t in tables.items() if t is not None},
+        {r: _nearest(t, order, run.sample_count) for r, t in tables.items() if t is not None},
     )
 
 
@@ -325,10 +304,10 @@ def _places(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
     return np.rint((points - (low + high) / 2) / half * FAR).astype(np.int16)
 
 
-def _nearest(table: pd.DataFrame, order: np.ndarray, tested: int, count: int) -> np.ndarray:
+def _nearest(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
     point = np.full(count, -1, np.int32)
-    point[order[:tested]] = np.arange(tested)
-    found = table[list(NEAR)].to_numpy(np.int64)[_rows_of(table["sample"], order[:tested], count)]
+    point[order] = np.arange(len(order))
+    found = table[list(NEAR)].to_numpy(np.int64)[_rows_of(table["sample"], order, count)]
     return np.where(found >= 0, point[found], -1).astype(np.int32)
 
 

@@ -116,16 +116,10 @@ function discs(radius) {
   return { side, covers };
 }
 
-/** Return squares in place of discs: a million points need no smooth edge. */
-function squares(radius) {
-  const side = Math.max(1, Math.round(radius));
-  return { side, covers: Array(16).fill(new Uint16Array(side * side).fill(256)) };
-}
-
-/** Draw points `from` to `to` that have all `bits` (null: every one); `codes` choose from the `palette`. */
-function drawPoints({ frame, width, height }, view, places, [from, to], bits, codes, palette, { side, covers }) {
+/** Draw the points that have all `bits` (null: every one); `codes` (null: all 0) choose from the `palette`. */
+function drawPoints({ frame, width, height }, view, places, bits, codes, palette, { side, covers }) {
   const left = width / 2 - side / 2, top = height / 2 - side / 2;
-  for (let i = from; i < to; i++) {
+  for (let i = 0; i < places.length / 2; i++) {
     if (bits && bits[i] !== ALL) continue;
     const x = left + (places[2 * i] - view.x) * view.scale, y = top - (places[2 * i + 1] - view.y) * view.scale;
     const x0 = Math.floor(x), y0 = Math.floor(y);

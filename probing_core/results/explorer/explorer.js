@@ -6,9 +6,7 @@ const OWN_READING = "everything"; // of a single picture nobody knows what was d
 const SLOTS = ["a", "b"];
 const BY = ["a", "b", "difference"];
 const WHOSE = ["a", "b", "either"];
-const COLORS = { class: "what was done", right: "right or wrong", strength: "weak to strong" };
 const CLAUSES = ["models", "where", "what", "out", "how"];
-const OWN_CLAUSES = ["where", "out", "how"];
 
 /**
  * Draw the explorer into `root`, which it fills, and promise it.
@@ -17,7 +15,7 @@ const OWN_CLAUSES = ["where", "out", "how"];
  * `onSelection(selection)` after every change that is at rest, `picture(photo, cls, {sample, large})` -> `{url,
  * columns, rows, tile, box}` or `{url}` or null (`cls` -1: the whole photograph, with `cut: [left, top, width, height]`
  * in shares of it), `own` (`{title, places: {model: [x, y]}}`: a picture of the visitor on the maps by everything),
- * `scope` (a sentence on what the points are), `hint` (false: nothing is chosen at first).
+ * `hint` (false: nothing is chosen at first).
  *
  * Of what it promises, `update(options)`, `destroy()`, `counts()`, `selection()`, `select(selection)` and, for
  * measurements, `apply(patch)` and `draw(live)` are for others.
@@ -30,8 +28,7 @@ export async function explore(root, data, options = {}) {
 
 class Explorer {
   constructor(root, data, options) {
-    Object.assign(this, { root, data, options, hovered: null, preview: null, hint: true, scrolled: -1000 });
-    this.unasked = false; // the cell that is chosen was chosen by itself, at the first visit
+    Object.assign(this, { root, data, options, hovered: null, preview: null, scrolled: -1000 });
     this.counting = new Counting(data);
     this.tasks = new Map(); // what is done before the next paint
     this.identity = data.classes.findIndex((one) => one.name === "identity");
@@ -50,7 +47,6 @@ class Explorer {
     this.setTheme();
     if (!options.selection?.panel && this.isNarrow) first.panel = "list";
     this.apply(first);
-    this.unasked = Boolean(first.what) && options.selection.unasked === true;
     if (!options.selection && options.hint !== false && !options.own) this.chooseFirstCell();
     if (options.own) this.giveWay();
     this.draw();
@@ -85,7 +81,6 @@ class Explorer {
     const found = this.parsed(selection);
     await this.loaded(found.models);
     this.apply(found);
-    this.unasked = Boolean(found.what) && selection.unasked === true;
     this.draw();
   }
 
@@ -110,14 +105,14 @@ class Explorer {
   }
 
   apply(patch) {
+    const before = this.state, { what } = before;
     // What nobody asked for would leave next to nothing of a first lasso, and gives way to it. An outcome or a strength
     // is chosen from the numbers of that cell, which is thereby the visitor's own.
-    const gives = this.unasked && patch.where ? { what: null } : {};
-    const before = this.state, state = { ...before, ...gives, ...patch };
+    const asked = what?.unasked && (patch.out || patch.how) ? { ...what, unasked: false } : what;
+    const state = { ...before, what: what?.unasked && patch.where ? null : asked, ...patch };
     const moved = (slot) => state.reading !== before.reading || state.models[slot] !== before.models[slot];
     if (state.where && !patch.where && moved(state.where.slot)) state.where = null;
     this.maps.filter((map) => moved(map.slot)).forEach((map) => (map.zoom = HOME));
-    if ("what" in patch || OWN_CLAUSES.some((key) => patch[key])) this.unasked = false;
     if (CLAUSES.some((key) => key in patch)) this.pictures.rows = 1;
     this.preview = null;
     this.state = state;
@@ -138,7 +133,7 @@ class Explorer {
   /** Show a change while it is being made; `set` keeps it, and `cancel` takes it back. Then `end` is called. */
   tryOut(patch, end) {
     const { where, what, how } = this.state;
-    this.trial ??= { before: { where, what, how }, unasked: this.unasked, end };
+    this.trial ??= { before: { where, what, how }, end };
     this.frame("change", () => {
       this.apply(patch);
       this.draw(true);
@@ -148,10 +143,7 @@ class Explorer {
   /** Return whether there was a change to take back. */
   cancel() {
     if (!this.trial) return false;
-    const { before, unasked } = this.trial;
-    this.apply(before);
-    this.unasked = unasked;
-    this.set({});
+    this.set(this.trial.before);
     return true;
   }
 
@@ -162,7 +154,7 @@ class Explorer {
 
   /** Return the state as JSON that fits into an address. */
   selection() {
-    const { data, state } = this, { models, where, what, out, how, by, panel, colors, pin, kept } = state;
+    const { data, state } = this, { models, where, what, out, how, by, panel, pin, kept } = state;
     const names = (classes) => (classes.length ? classes.map((cls) => data.classes[cls].name) : undefined);
     const outcomes = OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code) => OUTCOMES[code]);
     return JSON.parse(JSON.stringify({
@@ -170,13 +162,12 @@ class Explorer {
       b: models[1].name,
       reading: state.reading === Object.keys(data.readings)[0] ? undefined : state.reading,
       where: where ? { map: SLOTS[where.slot], polygon: where.polygon } : undefined,
-      what: what ? { rows: names(what.rows), columns: names(what.columns), by: WHOSE[what.by] } : undefined,
-      unasked: this.unasked || undefined,
+      what: what ? { rows: names(what.rows), columns: names(what.columns), by: WHOSE[what.by],
+        unasked: what.unasked || undefined } : undefined,
       out: out ? outcomes : undefined,
       how: how ?? undefined,
       by: by ? BY[by] : undefined,
       panel: panel === "matrix" ? undefined : panel,
-      colors: colors === "class" ? undefined : colors,
       pin: pin === null ? undefined : data.sample[pin],
       kept: kept.length ? kept : undefined,
     }));
@@ -191,10 +182,11 @@ class Explorer {
     const classes = (names) => inOrder([...new Set(list(names))].map(find));
     const polygon = list(where?.polygon).filter(Number.isFinite).map((one) => Math.round(one));
     const isLasso = polygon.length >= 6 && polygon.length <= 4 * CORNERS && polygon.length % 2 === 0;
-    const chosen = { rows: classes(what?.rows), columns: classes(what?.columns), by: place(WHOSE, what?.by) };
+    const chosen = { rows: classes(what?.rows), columns: classes(what?.columns), by: place(WHOSE, what?.by),
+      unasked: what?.unasked === true };
     const outcomes = OUTCOMES.reduce((bits, name, code) => bits | (list(out).includes(name) << code), 0);
     const range = list(how).filter(Number.isInteger).map((bin) => clamp(bin, 0, BINS - 1));
-    const pin = data.sample.subarray(0, data.tested).indexOf(selection.pin);
+    const pin = data.sample.indexOf(selection.pin);
     return {
       models: SLOTS.map((slot, i) => data.models.find((one) => one.name === selection[slot]) ?? this.models[i]),
       reading: Object.hasOwn(data.readings, selection.reading) ? selection.reading : this.state.reading,
@@ -204,7 +196,6 @@ class Explorer {
       how: range.length === 2 ? inOrder(range) : null,
       by: place(BY, selection.by),
       panel: selection.panel === "list" ? "list" : "matrix",
-      colors: Object.keys(COLORS)[place(Object.keys(COLORS), selection.colors)],
       pin: pin < 0 ? null : pin,
       kept: list(kept).filter((one) => typeof one?.name === "string" && one.selection).slice(0, MOST_KEPT),
     };
@@ -216,13 +207,12 @@ class Explorer {
     counting.outcome.forEach((code, i) => (counts[data.truth[i] * k + this.models[0].predicted[i]] += code === 2));
     const cell = counts.indexOf(Math.max(...counts));
     if (!counts[cell]) return;
-    this.apply({ what: { rows: [Math.floor(cell / k)], columns: [cell % k], by: 0 } });
-    this.unasked = true;
+    this.apply({ what: { rows: [Math.floor(cell / k)], columns: [cell % k], by: 0, unasked: true } });
   }
 
   /** Take away what was chosen by itself. */
   giveWay() {
-    if (this.unasked) this.apply({ what: null });
+    if (this.state.what?.unasked) this.apply({ what: null });
   }
 
   // ------------------------------------------------------------------ what is clicked
@@ -246,12 +236,13 @@ class Explorer {
   }
 
   toggleColumn(cls) {
-    const { what, by } = this.state, same = isSame(what, { rows: [], columns: [cls], by });
+    const { what, by } = this.state, same = isSame(what, [], [cls], by);
     this.setWhat([], same ? [] : [cls], by);
   }
 
   toggleCell(row, column) {
-    const by = this.answering, same = isSame(this.state.what, { rows: [row], columns: [column], by });
+    const by = this.answering, { what } = this.state;
+    const same = isSame(what, [row], [column], by === EITHER ? what?.by : by);
     this.setWhat(same ? [] : [row], same ? [] : [column], by);
   }
 
@@ -272,7 +263,7 @@ class Explorer {
 
   showMap(slot) {
     this.main.dataset.map = SLOTS[slot];
-    this.maps.forEach((map) => map.switches.forEach((node, other) => (node.ariaPressed = String(other === slot))));
+    this.switches.forEach((node, other) => (node.ariaPressed = String(other === slot)));
     this.draw();
   }
 
@@ -323,7 +314,8 @@ class Explorer {
     event.preventDefault();
     const name = this.keepName.value.trim();
     if (!name) return;
-    const { kept, unasked, ...selection } = this.selection();
+    const { kept, ...selection } = this.selection();
+    delete selection.what?.unasked;
     this.keepName.value = "";
     const others = this.state.kept.filter((one) => one.name !== name);
     this.set({ kept: [...others, { name, selection }].slice(-MOST_KEPT) }, `Kept as ${name}`);
@@ -360,8 +352,7 @@ class Explorer {
   // ------------------------------------------------------------------ the page
 
   build() {
-    const { data } = this, set = (key) => (event) => this.set({ [key]: event.target.value });
-    const option = ([value, text]) => el("option", { value }, text);
+    const { data } = this;
     this.sentence = el("p.px-sentence");
     this.chips = el("div.px-chips");
     const naming = { "aria-label": "Name of this selection", placeholder: "Name this selection" };
@@ -376,13 +367,16 @@ class Explorer {
     this.live = el("div.px-hidden", { role: "status", "aria-live": "polite" });
     this.tooltip = el("div.px-tip", { hidden: true });
     this.maps = [new PointMap(this, 0), new PointMap(this, 1)];
+    this.switches = [0, 1].map((slot) =>
+      el("button", { "aria-pressed": String(slot === 0), onclick: () => this.showMap(slot) }, "Map ", "AB"[slot]));
+    const switching = el("div.px-switch", { role: "group", "aria-label": "Map shown" }, this.switches);
     this.groups = data.groups.map((group, g) => el("button", { ...this.previews(this.members[g], []),
       onclick: (event) => this.toggleRows(this.members[g], event.shiftKey) }, el("i"), group.title));
-    this.coloringMenu = el("select", { "aria-label": "Colors of the points", onchange: set("colors") },
-      Object.entries(COLORS).map(([value, text]) => option([value, `colors: ${text}`])));
     const readings = Object.entries(data.readings);
-    const reading = { "aria-label": "Reading of the maps", onchange: set("reading"), hidden: readings.length < 2 };
-    this.readingMenu = el("select", reading, readings.map(([value, text]) => option([value, `map by ${text}`])));
+    const choosing = (event) => this.set({ reading: event.target.value });
+    const reading = { "aria-label": "Reading of the maps", onchange: choosing, hidden: readings.length < 2 };
+    const option = ([value, text]) => el("option", { value }, `map by ${text}`);
+    this.readingMenu = el("select", reading, readings.map(option));
     this.note = el("p.px-quiet");
     this.curves = new Curves(this);
     this.matrix = new Matrix(this);
@@ -398,9 +392,9 @@ class Explorer {
     this.numbers = new Numbers(this);
     const legend = el("div.px-legend",
       el("div.px-groups", { role: "group", "aria-label": "Groups of transformations" }, this.groups),
-      el("div.px-menus", this.coloringMenu, this.readingMenu), this.note);
+      this.readingMenu, this.note);
     const tabs = el("header", el("div", { role: "tablist", "aria-label": "Answers" }, this.panelTabs), this.byGroup);
-    this.main = el("div.px-main", { "data-map": "a" }, this.maps.map((map) => map.node),
+    this.main = el("div.px-main", { "data-map": "a" }, switching, this.maps.map((map) => map.node),
       el("section.px-under", legend, this.curves.node),
       el("section.px-panel", tabs, this.matrix.node, this.list.node));
     const second = el("div.px-second", this.chips, el("div.px-tools", this.keep, download));
@@ -469,21 +463,6 @@ class Explorer {
     return Boolean((this.counting.outcome[i] >> slot) & 1);
   }
 
-  /** Return codes of all tested points, and the color of each code, in the chosen coloring. */
-  coloring(slot) {
-    const { data, theme, counting } = this, { colors } = this.state;
-    if (colors === "class") return [data.truth, this.classColors];
-    const marks = [theme.wrong, theme.right];
-    if (colors === "right") return [counting.outcome, OUTCOMES.map((_, code) => marks[(code >> slot) & 1])];
-    const shades = Array.from({ length: NO_STRENGTH }, (_, i) => ramp(theme.ramp.slice(1), i / (NO_STRENGTH - 1)));
-    return [data.strength, [...shades, theme.pale]];
-  }
-
-  pointColor(i, slot) {
-    const [codes, colors] = this.colors[slot];
-    return colors[codes[i]];
-  }
-
   strength(i) {
     const { before, after, scale } = this.data.classes[this.data.truth[i]];
     if (this.data.strength[i] === NO_STRENGTH) return "";
@@ -492,7 +471,7 @@ class Explorer {
 
   answer(i, slot) {
     const model = this.models[slot], title = this.data.classes[model.predicted[i]].title;
-    return `${this.isRight(i, slot) ? "\u2713 " : ""}${title} ${percent(model.confidence[i], 255)}`;
+    return `${this.isRight(i, slot) ? "\u2713 " : ""}${title}: ${percent(model.confidence[i], 255)}`;
   }
 
   pointInWords(i) {
@@ -550,18 +529,16 @@ class Explorer {
     return near.map((one) => one.j);
   }
 
-  /** Return the class whose row, or one of whose cells, is chosen alone, or null. */
+  /** Return the class whose row is chosen alone, or null. */
   singleRow() {
     const { what } = this.state;
-    return what?.rows.length === 1 ? what.rows[0] : null;
+    return what?.rows.length === 1 && !what.columns.length ? what.rows[0] : null;
   }
 
-  /** Return whether a model is right about everything chosen (1) or wrong (0) by the choice of cells, or null. */
-  given(slot) {
-    const { rows = [], columns = [], by } = this.state.what ?? {};
-    if (by !== slot || !rows.length || !columns.length) return null;
-    if (!rows.some((cls) => columns.includes(cls))) return 0;
-    return rows.length === 1 && columns.length === 1 ? 1 : null;
+  /** Return how often each photograph is in each class, if more than once. */
+  eachTimes() {
+    const { repetitions } = this.data;
+    return repetitions > 1 ? ` ${repetitions} times each` : "";
   }
 
   nameOf(classes) {
@@ -575,7 +552,6 @@ class Explorer {
 
   /** Draw all views; while a change is being made (`live`) without pictures, names and chips. */
   draw(live = false) {
-    this.colors = [this.coloring(0), this.coloring(1)];
     this.maps.forEach((map) => map.draw(live));
     this.drawPanel();
     this.curves.draw();
@@ -597,7 +573,7 @@ class Explorer {
     });
     this.byTabs.forEach((tab, i) => {
       tab.ariaPressed = String(i === by);
-      fill(tab, i === EITHER ? "B less A" : [badge(i), el("span", ` ${this.models[i].title}`)]);
+      fill(tab, i === EITHER ? "B minus A" : [badge(i), el("span", ` ${this.models[i].title}`)]);
     });
     this.matrix.node.hidden = this.byGroup.hidden = panel !== "matrix";
     this.list.node.hidden = panel !== "list";
@@ -611,19 +587,14 @@ class Explorer {
       node.classList.toggle("px-off", !members.some((cls) => counting.counts.chosenRows[cls]));
       node.ariaPressed = String(members.every((cls) => state.what?.rows.includes(cls)));
     });
-    [this.coloringMenu.value, this.readingMenu.value] = [state.colors, state.reading];
-    const colors = { right: "Blue: this model is right; orange: wrong.", strength: "Light to dark: weak to strong." };
+    this.readingMenu.value = state.reading;
     const other = maps.filter((map) => this.readingOf(map.model) !== state.reading)
       .map((map) => `map ${"AB"[map.slot]} by ${data.readings[this.readingOf(map.model)]}`);
     this.note.textContent = [
-      maps.some((map) => map.large) && "Filled: named right; hollow: wrong.",
-      colors[state.colors],
+      maps.some((map) => map.large) && "\u25cf right, \u25cb wrong.",
       other.length && `Without this reading: ${other.join(", ")}.`,
-      state.panel === "matrix" && state.by === EITHER &&
-        "Matrix: plain or + (blue) where B says so more often, \u2212 and hatched (orange) where A does.",
       isTouch() ? "Touch Enclose, then draw; two fingers zoom." : "Drag to enclose, wheel to zoom, Shift-drag to move.",
       !counting.isEmpty && "Gray: not chosen.",
-      data.count > data.tested && "Palest: not tested.",
     ].filter(Boolean).join(" ");
   }
 
@@ -662,7 +633,7 @@ class Explorer {
     if (!where && n && models[0] !== models[1]) {
       const { value, half } = counting.difference();
       const interval = Number.isNaN(half) ? "" : ` ± ${half.toFixed(digits || (half < 1 ? 1 : 0))}`;
-      words.push(`; B less A ${signed(value, digits)}${interval} points`);
+      words.push(`; B minus A: ${signed(value, digits)}${interval} points`);
     }
     return [words, counting.isEmpty && `; chance is ${percent(1, data.classes.length, 1)}`, "."];
   }
@@ -681,7 +652,7 @@ class Explorer {
   }
 
   drawChips() {
-    const { state, models, counting } = this, { where, what, out, how, kept } = state;
+    const { data, state, models, counting } = this, { where, what, out, how, kept } = state;
     const alone = ["both wrong", `only ${models[0].title} right`, `only ${models[1].title} right`, "both right"];
     const clauses = {
       where: where && `enclosed on ${models[where.slot].title}`,
@@ -694,14 +665,12 @@ class Explorer {
       return el("button.px-chip", taking, text, el("i", { "aria-hidden": "true" }, "\u00d7"));
     });
     const other = state.panel === "list" ? "confusion" : "cell";
-    const next = `draw around points on a map, or choose another ${other}.`;
-    const closing = { "aria-label": "Close this hint", onclick: () => {
-      this.hint = false;
-      this.drawChips();
-    } };
+    const scope = `${plural(data.tested, "tested picture")}: ${plural(data.labels.length, "photograph")} in every ` +
+      `class${this.eachTimes()}.`;
+    const next = `draw around dots, or choose another ${other}.`;
     fill(this.chips, chips, chips.length > 1 && el("button.px-clear", { onclick: () => this.set(NONE) }, "Clear all"),
-      this.unasked && this.hint && el("span.px-hint", `Try next: ${next}`, el("button", closing, "\u00d7")),
-      counting.isEmpty && el("span.px-hint", this.options.scope ?? ""));
+      what?.unasked && el("span.px-hint", `Try next: ${next}`),
+      counting.isEmpty && el("span.px-hint", scope));
     this.keepTitle.textContent = kept.length ? `Kept (${kept.length})` : "Keep";
     fill(this.keptList, kept.map((one) => {
       const restoring = { type: "button", onclick: () => this.restoreKept(one) };
@@ -718,4 +687,6 @@ const isTouch = () => window.matchMedia("(pointer: coarse)").matches;
 /** Return numbers that are not negative in order. */
 const inOrder = (numbers) => numbers.filter((one) => one >= 0).sort((one, other) => one - other);
 
-const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+/** Return whether `what` is some rows and columns by one model. */
+const isSame = (what, rows, columns, by) =>
+  Boolean(what) && what.by === by && String(what.rows) === String(rows) && String(what.columns) === String(columns);

@@ -1,7 +1,6 @@
 // The map of one model: points, names of classes, outlines, lasso.
 
 const LARGE_POINTS = 600; // fewer chosen points than this are drawn large, filled or hollow
-const MANY_POINTS = 150000; // more than this are drawn as squares
 const CONTOURS_FROM = 500;
 const HOME = { x: 0, y: 0, factor: 1 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -38,10 +37,7 @@ class PointMap {
     const corners = Array.from({ length: 10 }, (_, k) => corner(k).map((at) => (at + STAR).toFixed(1)));
     this.star = el("svg.px-star", { "aria-hidden": "true" }, el("path", { d: `M${corners.join("L")}Z` }));
     this.plane = el("div.px-plane", this.points, this.over, this.names, this.star, this.enclose);
-    this.switches = [0, 1].map((other) =>
-      el("button", { "aria-pressed": String(other === slot), onclick: () => app.showMap(other) }, "Map ", "AB"[other]));
     this.node = el(`section.px-map.px-map-${"ab"[slot]}`, { "aria-label": `Map ${letter}` },
-      el("div.px-switch", { role: "group", "aria-label": "Map shown" }, this.switches),
       el("header", badge(slot), this.select, this.readout), this.plane);
   }
 
@@ -123,14 +119,12 @@ class PointMap {
     if (!this.plane.clientWidth) return; // on a phone, the other map
     const { app } = this, { counting, shown } = app, { counts, total } = counting;
     this.select.value = this.model.name;
-    const ofAll = percent(total.right[this.slot], total.n);
-    const outcomes = OUTCOME_ORDER.filter((code) => (app.state.out >> code) & 1).map((code) => (code >> this.slot) & 1);
-    // The choice of a cell or an outcome may say already whether this model is right.
-    if (app.given(this.slot) !== null || new Set(outcomes).size === 1) fill(this.readout, el("b", ofAll), " of all right");
-    else if (counts.n === total.n) fill(this.readout, el("b", ofAll), " right");
+    const { n } = counts, right = counts.right[this.slot];
+    const ofChosen = right === 0 ? "none" : right === n ? "all" : percent(right, n);
+    if (shown !== counting) fill(this.readout, `${plural(shown.n, "picture")} pointed at`);
     else {
-      fill(this.readout, el("b", percent(counts.right[this.slot], counts.n)), " of chosen right",
-        el("span", ` \u00b7 of all ${ofAll}`));
+      fill(this.readout, el("b", percent(total.right[this.slot], total.n)), " of all right",
+        n > 0 && n < total.n && [", ", el("b", ofChosen), " of chosen"]);
     }
     this.everything = counting.isEmpty && shown === counting;
     this.large = !this.everything && shown.n < LARGE_POINTS;
@@ -146,24 +140,21 @@ class PointMap {
     if (this.image?.width !== width || this.image.height !== height) this.image = new ImageData(width, height);
     const layer = { frame: new Uint32Array(this.image.data.buffer), width, height };
     const density = width / this.plane.clientWidth, view = this.view(density);
-    const stamp = (range, n, bits, codes, palette, radius) => {
-      const size = radius * density * clamp(Math.sqrt(this.zoom.factor), 1, 2.2);
-      const key = `${n > MANY_POINTS} ${size.toFixed(2)}`;
-      if (!this.stamps.has(key)) this.stamps.set(key, (n > MANY_POINTS ? squares : discs)(size));
-      drawPoints(layer, view, places, range, bits, codes, palette, this.stamps.get(key));
+    const stamp = (bits, codes, colors, radius) => {
+      const size = (radius * density * clamp(Math.sqrt(this.zoom.factor), 1, 2.2)).toFixed(2);
+      if (!this.stamps.has(size)) this.stamps.set(size, discs(Number(size)));
+      drawPoints(layer, view, places, bits, codes, colors, this.stamps.get(size));
     };
-    const [codes, colors] = app.colors[this.slot], palette = colors.map(pixel), tested = [0, data.tested];
+    const palette = app.classColors.map(pixel);
     // What is not chosen is kept until the view or the colors change.
-    const coloring = everything && [app.state.colors, app.models.map((model) => model.name)];
-    const key = JSON.stringify([width, height, view, theme.name, coloring]);
+    const key = JSON.stringify([width, height, view, theme.name, everything]);
     if (this.base?.places !== places || this.base.key !== key) {
       layer.frame.fill(pixel(theme.ground));
-      stamp([data.tested, data.count], data.count, null, null, [pixel(theme.faint)], 1.4);
-      if (everything) stamp(tested, data.tested, null, codes, palette, 1.7);
-      else stamp(tested, data.tested, null, null, [pixel(theme.pale)], 1.4);
+      if (everything) stamp(null, data.truth, palette, 1.7);
+      else stamp(null, null, [pixel(theme.pale)], 1.4);
       this.base = { places, key, frame: layer.frame.slice() };
     } else layer.frame.set(this.base.frame);
-    if (!everything && !this.large) stamp(tested, shown.n, shown.bits, codes, palette, 1.9);
+    if (!everything && !this.large) stamp(shown.bits, data.truth, palette, 1.9);
     ctx.putImageData(this.image, 0, 0);
   }
 
@@ -208,7 +199,7 @@ class PointMap {
 
   /** Draw a point large: filled where this map's model is right, else hollow. */
   dot(ctx, x, y, radius, i) {
-    const { app } = this, color = css(app.pointColor(i, this.slot));
+    const { app } = this, color = css(app.classColors[app.data.truth[i]]);
     const disc = (size) => {
       ctx.beginPath();
       ctx.arc(x, y, size, 0, 2 * Math.PI);
@@ -275,8 +266,6 @@ class PointMap {
           if (near > best.size) best = { size: near, x, y };
         }
       }
-      // Of few points the name is above those that are together with the densest place.
-      if (large) while (best.y > 1 && [-1, 0, 1].some((dx) => at(cls, best.x + dx, best.y - 1))) best.y--;
       return { cls, ...best, all: size };
     });
     const total = found.reduce((sum, one) => sum + one.all, 0);
@@ -284,10 +273,19 @@ class PointMap {
     shown.sort((one, other) => (everything ? other.size - one.size : other.all - one.all));
     const placed = (this.ownPlace ? [-12, 0] : []).map((by) => // the star's two halves
       ({ middle: this.ownPlace[0], half: STAR, top: this.ownPlace[1] + by }));
+    const dots = []; // few points are drawn large, and a name keeps away from them
+    if (large) this.eachShown((_, x, y) => dots.push([x, y]));
     const nodes = shown.map(({ cls, x, y }) => {
       const { title } = classes[cls], half = title.length * 3.15 + 4;
       const middle = clamp(((x + 0.5) / side) * width, half + 1, width - half - 1);
-      const top = clamp(((y + 0.5) / side) * height - (large ? 22 : 8), 1, height - 16);
+      const isHidden = (top) => ([dotX, dotY]) => Math.abs(dotX - middle) < half + 4 && Math.abs(dotY - top - 8) < 12;
+      let top = 0, least = Infinity;
+      for (let step = 0; step < (large ? 20 : 1); step++) {
+        const away = 8 * Math.ceil(step / 2) * (step % 2 ? -1 : 1); // above and below, ever farther
+        const tried = clamp(((y + 0.5) / side) * height - 8 + away, 1, height - 16);
+        const cost = dots.filter(isHidden(tried)).length + step / 4;
+        if (cost < least) [top, least] = [tried, cost];
+      }
       const covers = (one) => Math.abs(one.middle - middle) < one.half + half && Math.abs(one.top - top) < 15;
       if (placed.some(covers)) return null;
       placed.push({ middle, half, top });

@@ -33,7 +33,6 @@ try {
 const data = await open(header.data, async (name) => decoded(header.parts[name]).buffer);
 window.explorer = await explore(document.querySelector("[data-explorer]"), data, {
   selection,
-  scope: header.scope,
   picture: header.pictures ? picture : undefined,
   onSelection: (chosen) => {
     try {

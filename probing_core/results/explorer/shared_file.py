@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from probing_core import __version__
 from probing_core.images import encode_webp
 from probing_core.measures.notation import model_titles
 from probing_core.results.explorer.data import SCRIPTS, ExplorerData, explorer_data, packed, source
@@ -108,16 +110,16 @@ def write_shared_file(
     described, parts = packed(_anonymous(data))
     blob = _Blob()
     places = {name: blob.put(part) for name, part in parts.items()}
-    header: dict[str, Any] = {"data": described, "parts": places, "scope": _scope(data)}
-    tables = _leaderboard(run) + _claims(run)
+    header: dict[str, Any] = {"data": described, "parts": places}
+    lead, tables = _lead(run, data), _leaderboard(run) + _claims(run)
     sheets: _Sheets | None = None
     if not why_not:
-        room = most_bytes - len(_page(header, blob, tables, data, licenses, why_not).encode()) - 120 * len(data.images)
+        room = most_bytes - len(_page(header, blob, lead, tables, licenses, why_not).encode()) - 120 * len(data.images)
         sheets = _fitting_sheets(run, data, room, progress)
         if sheets is None:
             why_not, licenses = "they do not fit into the file", {}
     header["pictures"] = sheets.placed(blob) if sheets else None
-    text = _page(header, blob, tables, data, licenses, why_not)
+    text = _page(header, blob, lead, tables, licenses, why_not)
     path = Path(out)
     write_atomically(path, text.encode())
     names = tuple(model.name for model in data.models)
@@ -189,7 +191,7 @@ class _Blob:
 
 
 def _page(
-    header: Mapping[str, Any], blob: _Blob, tables: str, data: ExplorerData, licenses: Mapping[str, int], why_not: str
+    header: Mapping[str, Any], blob: _Blob, lead: str, tables: str, licenses: Mapping[str, int], why_not: str
 ) -> str:
     script, style = source(*SCRIPTS, "shared_file.js"), source("explorer.css", "shared_file.css")
     values = {
@@ -198,8 +200,9 @@ def _page(
         "style_hash": _hash(style),
         "script": script,
         "script_hash": _hash(script),
+        "lead": escape(lead),
         "tables": tables,
-        "footer": escape(f"{_scope(data)} {_taken(licenses, why_not)}"),
+        "footer": escape(f"{_taken(licenses, why_not)} Written with probing_core {__version__}."),
         "header": _json(header),
         "bytes": "".join(blob.texts),
     }
@@ -216,11 +219,18 @@ def _json(value: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _scope(data: ExplorerData) -> str:
-    repetition = f", repetition {data.repetitions[0] + 1} of the run" if data.repetitions else ""
+def _lead(run: Run, data: ExplorerData) -> str:
+    today, times = date.today(), run.recipe.repetitions
+    part = (
+        f" The explorer shows one version of each of {len(data.images):,} photographs in every class; leaderboard and "
+        f"claims are over all {times}."
+        if times > 1
+        else ""
+    )
     return (
-        f"The explorer shows {data.tested:,} tested pictures of {len(data.images):,} images{repetition}; "
-        f"leaderboard and claims are over the whole run."
+        f"Run \N{LEFT DOUBLE QUOTATION MARK}{run.name}\N{RIGHT DOUBLE QUOTATION MARK}, {today.day} {today:%B %Y}. Each "
+        "dot is a photograph, altered or untouched; dots near each other look alike to the model. What is chosen in "
+        f"one view is chosen in all.{part}"
     )
 
 
@@ -259,7 +269,7 @@ def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[
     Large ones are made first of the images that both first models name wrong with the most confidence: the explorer
     shows these first.
     """
-    rows = run.sample_rows(data.sample[: data.tested])
+    rows = run.sample_rows(data.sample)
     versions: list[dict[int, dict[Any, Any]]] = [{} for _ in data.images]
     for row, photo, cls in zip(rows.to_dict("records"), data.photo.tolist(), data.truth.tolist(), strict=True):
         versions[photo][cls] = row

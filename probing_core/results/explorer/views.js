@@ -4,7 +4,7 @@ const FEW = 30; // rows of a matrix with fewer pictures show counts instead of p
 const OUTCOME_ORDER = [3, 1, 2, 0];
 const MOST_IN_A_BUCKET = 400;
 
-/** What is taken for what: percent of each row, by model A, by B, or B less A. */
+/** What is taken for what: percent of each row, by model A, by B, or B minus A. */
 class Matrix {
   constructor(app) {
     Object.assign(this, { app, over: null }); // the cell [row, column] under the pointer or the keys
@@ -85,9 +85,14 @@ class Matrix {
     if (!this.node.clientWidth) return;
     const { app } = this, { theme, data, counting, state } = app, { counts, total } = counting, { what } = state;
     // Before cells are measured: it takes their room.
+    const hasFew = counts.rows.some((n) => n < FEW), photographs = number(data.labels.length);
+    const isWhole = counts.rows.every((n) => n === data.labels.length * data.repetitions);
     this.caption.textContent = state.by === EITHER
-      ? `Percent of a row by B less A, written from 10 on. Empty: rows of fewer than ${FEW} pictures (n).`
-      : `Percent of a row, written from 10 on. Bold: number of pictures, in rows of fewer than ${FEW} (n).`;
+      ? `B minus A in percent of a row, from 10 on; blue: B more often, orange, hatched: A.${
+        hasFew ? ` Empty: n below ${FEW}.` : ""}`
+      : `Percent of a row, from 10 on. n: pictures in the row${
+        isWhole ? `, ${photographs} photographs${app.eachTimes()}` : ""}.${
+        hasFew ? ` Bold: their number, where n is below ${FEW}.` : ""}`;
     if (this.grid.scrollWidth > this.grid.clientWidth + 1) this.caption.prepend("Scroll sideways for all columns. ");
     const k = data.classes.length, [cw, ch] = this.cell, ctx = context(this.canvas);
     const inRows = counting.flags(what?.rows ?? []), inColumns = counting.flags(what?.columns ?? []);
@@ -169,7 +174,7 @@ function runs(flags) {
   return edges.flatMap((edge, i) => (i % 2 ? [] : [[edge, edges[i + 1]]]));
 }
 
-/** The largest confusions of what is chosen, or what one class is taken for; two bars each. */
+/** The largest confusions, or what the one class that is chosen is taken for; two bars each. */
 class List {
   constructor(app) {
     this.app = app;
@@ -177,14 +182,17 @@ class List {
   }
 
   draw() {
-    const { app } = this, { data, counting, models } = app, { counts } = counting;
-    const k = data.classes.length, cls = app.singleRow(), total = cls === null ? 0 : counts.chosenRows[cls];
-    const head = cls === null ? `Most frequent errors among ${plural(counts.n, "picture")}, by number`
+    const { app } = this, { data, counting, models, state } = app, { rows, matrix } = counting.counts, { what } = state;
+    const k = data.classes.length, cls = app.singleRow(), total = cls === null ? 0 : rows[cls];
+    const isCell = what?.rows.length && what.columns.length; // it is marked among the others, as in the matrix
+    const [inRows, inColumns] = ["rows", "columns"].map((side) => counting.flags(isCell ? [] : what?.[side] ?? []));
+    const n = rows.reduce((sum, one, row) => sum + one * inRows[row], 0);
+    const head = cls === null ? `Most frequent errors among ${plural(n, "picture")}, by number`
       : `What ${plural(total, "picture")} of ${data.classes[cls].title} are taken for`;
     const cells = Array.from({ length: k * k }, (_, cell) => {
-      const both = counts.chosen.map((matrix) => matrix[cell]);
+      const both = matrix.map((one) => one[cell]);
       return { row: Math.floor(cell / k), column: cell % k, both, most: Math.max(...both) };
-    }).filter(({ row, column, most }) => most && (cls === null ? row !== column : row === cls));
+    }).filter(({ row, column, most }) => most && inRows[row] && inColumns[column] && (cls !== null || row !== column));
     const shown = cells.filter((one) => one.most >= 0.01 * total).sort((one, other) => other.most - one.most)
       .slice(0, app.isNarrow ? 8 : Math.max(5, Math.floor((this.node.clientHeight - 64) / 36)));
     const full = total || shown[0]?.most, folded = cells.length - shown.length;
@@ -193,11 +201,12 @@ class List {
       el("div.px-key", [0, 1].map((slot) => el("span", badge(slot), ` ${models[slot].title}`))),
       ...shown.map(({ row, column, both }) => {
         const name = [!total && [app.className(row), " \u2192 "], app.className(column), column === row && " \u2713"];
-        const bars = both.map((count, slot) => (count || app.given(slot) === null) && el("span",
+        const bars = both.map((count, slot) => el("span",
           el(`i.px-bar.px-fill-${"ab"[slot]}`, { style: { width: `${(72 * count) / full}%` } }),
           el("small", total ? percent(count, total) : number(count))));
-        return el("button.px-line", { onclick: () => app.toggleCell(row, column), ...app.previews([row], [column]) },
-          el("span", name), el("span.px-bars", bars));
+        const pressed = String(isSame(what, [row], [column], what?.by));
+        return el("button.px-line", { "aria-pressed": pressed, onclick: () => app.toggleCell(row, column),
+          ...app.previews([row], [column]) }, el("span", name), el("span.px-bars", bars));
       }),
       shown.length ? "" : el("p.px-quiet", "No errors among what is chosen."),
       total > 0 && folded > 0 && el("p.px-quiet", `${folded} more below 1${NBSP}%`),
@@ -257,12 +266,12 @@ class Curves {
       const middle = (ends[0] + ends[1]) / 2, upper = ends[0] <= ends[1] ? 0 : 1;
       [ends[upper], ends[1 - upper]] = [middle - 5.5, middle + 5.5];
     }
-    this.title.textContent = `${columns.length ? `Taken for ${app.nameOf(columns)}` : "Right"}, by strength`;
+    const shares = columns.length ? `Taken for ${app.nameOf(columns)}` : "Right";
+    this.title.textContent = `${shares}, by strength${narrowed ? " (dashed: all)" : ""}`;
     const share = (slot, bin) => percent(counts.curve[slot + 1][bin], counts.curve[0][bin]);
     const words = [0, 1].map((slot) => `${"AB"[slot]} ${share(slot, 0)} weakest, ${share(slot, BINS - 1)} strongest`);
     this.plot.setAttribute("viewBox", `0 0 ${size.join(" ")}`);
-    const thin = narrowed ? ["thin lines: all pictures"] : [];
-    this.plot.setAttribute("aria-label", [this.title.textContent, ...words, ...thin].join("; "));
+    this.plot.setAttribute("aria-label", [this.title.textContent, ...words].join("; "));
     const range = state.how && [edge(state.how[0]), edge(state.how[1] + 1)];
     fill(this.plot,
       range && el("rect.px-range", { x: range[0], y: top, width: range[1] - range[0], height }),
@@ -305,7 +314,7 @@ class Outcomes {
         n > 0 && el("small", percent(count, n) + ofAll));
       this.bars[i].classList.toggle("px-off", off);
       this.buttons[i].classList.toggle("px-off", off);
-      this.buttons[i].hidden = [0, 1].some((slot) => ![null, (code >> slot) & 1].includes(this.app.given(slot)));
+      this.buttons[i].style.visibility = count || chosen ? "" : "hidden"; // its place is kept
       this.buttons[i].ariaPressed = String(chosen);
     });
   }
@@ -340,7 +349,7 @@ class Pictures {
     });
     const images = new Set(), classes = new Set(), found = [], isCell = this.app.state.what?.columns.length;
     const points = isCell ? mixed(buckets.flat(), counting.outcome) : buckets.flat();
-    for (const first of this.app.singleRow() === null ? [true, false] : [false]) {
+    for (const first of [true, false]) {
       for (const i of points) {
         if (found.length === most) return found;
         if (images.has(data.photo[i]) || (first && classes.has(data.truth[i]))) continue;
@@ -365,15 +374,13 @@ class Pictures {
   }
 
   card(i, first) {
-    const { app } = this, pinned = app.state.pin === i, says = pinned ? "No longer keep in view" : "Keep in view";
-    const show = () => app.hover(i), leave = () => app.hover(null);
+    const { app } = this, show = () => app.hover(i), leave = () => app.hover(null);
     const answers = [0, 1].map((slot) => el("span.px-answer", badge(slot), ` ${app.answer(i, slot)}`));
     const words = first && [el("em", "untouched"), el("em", "altered")];
-    return el("div.px-card", { onpointerenter: show, onpointerleave: leave },
-      el("button.px-open", { onclick: () => app.open(i), onfocus: show, onblur: leave },
-        app.pair(i, words), app.caption(i, app.strength(i)), answers),
-      el("button.px-pin", { "aria-pressed": String(pinned), "aria-label": `${says}: ${app.pointInWords(i)[0]}`,
-        title: says, onclick: () => app.togglePin(i) }, "\u25c9"));
+    const listening = { onclick: () => app.open(i), onfocus: show, onblur: leave, onpointerenter: show,
+      onpointerleave: leave };
+    const about = [app.strength(i), app.state.pin === i && "kept"].filter(Boolean).join(", ");
+    return el("button.px-open", listening, app.pair(i, words), app.caption(i, about), answers);
   }
 }
 
@@ -443,8 +450,8 @@ class PictureDialog {
     const [answer, truth] = [title(model.predicted[i]), title(data.truth[i])];
     const right = model.predicted[i] === data.truth[i], slot = models.indexOf(model);
     const sure = percent(model.confidence[i], 255);
-    const instead = `${answer} ${sure}; ${truth} ${percent(model.truthProbability[i], 255)}`;
-    const words = right ? `\u2713 ${answer} ${sure}` : instead;
+    const instead = `${answer}: ${sure}; ${truth}: ${percent(model.truthProbability[i], 255)}`;
+    const words = right ? `\u2713 ${answer}: ${sure}` : instead;
     return el(`div.px-says.px-${right ? "right" : "wrong"}`, el("span", slot >= 0 && badge(slot), ` ${model.title}`),
       el("span.px-track", el("i", { style: { width: `${model.confidence[i] / 2.55}%` } })), el("span", words));
   }

@@ -45,7 +45,8 @@ def test_a_picture_of_the_run_comes_to_its_own_place(run, data, monkeypatch):
     monkeypatch.setattr(own_picture, "NEAREST", 1)
     # Crops are kept by visit, and here is none.
     monkeypatch.setattr(predictions, "crops_of", lambda run, picture: PictureCrops(picture.image))
-    assert own_picture.placeable(run, data, ["zoo/mae", MODEL]) == [MODEL]
+    assert not own_picture.why_no_place(run, data, MODEL)
+    assert "cannot embed" in own_picture.why_no_place(run, data, "zoo/mae")
     sample = int(own_picture.gallery_samples(data)[40])
     picture = VisitorPicture.from_array("mine", run.picture(sample)[1])
     (model,) = (one for one in data.models if one.name == MODEL)

@@ -18,7 +18,7 @@ OUTCOMES = ["neither", "a", "b", "both"]
 
 def points(run: Run, data: ExplorerData) -> pd.DataFrame:
     """The tested points, a row each: truth, bin of the strength, and every model's answer under its name."""
-    samples = data.sample[: data.tested]
+    samples = data.sample
     table = run.samples.set_index("sample").loc[samples, ["transform", "strength", "base_id"]].reset_index()
     falling = {name: resolve(name).falling for name in table["transform"].unique()}
     upward = table["strength"].where(~table["transform"].map(falling), -table["strength"])
@@ -56,7 +56,7 @@ def counts(data: ExplorerData, table: pd.DataFrame, chosen: dict[str, Any]) -> d
     if polygon := chosen.get("where"):
         model = models[chosen[polygon["map"]]]
         reading = next(iter(model.places))
-        where = pd.Series(enclosed(polygon["polygon"], model.places[reading][: data.tested]))
+        where = pd.Series(enclosed(polygon["polygon"], model.places[reading]))
     if clause := chosen.get("what"):
         columns = clause.get("columns", [])
         rows = truth.isin(clause["rows"]) if "rows" in clause else everything

@@ -36,14 +36,14 @@ def data(run):
 
 def test_every_point_has_the_facts_of_its_sample(run, data):
     classes = [one.name for one in data.classes]
-    facts = run.samples.set_index("sample").loc[data.sample[: data.tested]]
+    facts = run.samples.set_index("sample").loc[data.sample]
     assert [classes[i] for i in data.truth] == list(facts["transform"])
     assert [data.images[i] for i in data.photo] == list(facts["image_id"])
     np.testing.assert_array_equal(data.value, facts["strength"])
     photographs = pd.Series(data.photographs[data.photo])
     assert photographs.groupby(facts["base_id"].to_numpy()).nunique().eq(1).all()
     for model in data.models:
-        answers = run.predictions(model.name, "fine").set_index("sample").loc[data.sample[: data.tested]]
+        answers = run.predictions(model.name, "fine").set_index("sample").loc[data.sample]
         assert [classes[i] for i in model.predicted] == list(answers["predicted"])
         np.testing.assert_allclose(model.confidence / 255, answers["p_predicted"], atol=0.5 / 255)
         np.testing.assert_allclose(model.truth_probability / 255, answers["p_truth"], atol=0.5 / 255)
@@ -52,8 +52,7 @@ def test_every_point_has_the_facts_of_its_sample(run, data):
 def test_every_tested_sample_that_is_on_all_maps_is_a_point_once(run, data):
     tested = set(run.predictions(MODELS[0], "fine")["sample"])
     placed = set(run.map(MODELS[0], DONE)["sample"])
-    assert set(data.sample[: data.tested]) == tested & placed
-    assert set(data.sample[data.tested :]) == placed - tested
+    assert set(data.sample) == tested & placed
     assert len(set(data.sample)) == len(data.sample)
 
 
@@ -78,16 +77,6 @@ def test_a_strength_that_falls_is_turned_round(data):
     assert (data.strength[data.truth == names.index("identity")] == NO_STRENGTH).all()
 
 
-def test_neighbors_of_a_table_become_points(run):
-    samples = run.map(MODELS[0], DONE)["sample"].to_numpy()
-    table = pd.DataFrame({"sample": samples, **{f"near_{k}": np.roll(samples, -k) for k in range(1, 6)}})
-    data = explorer_data(run, MODELS, neighbors=lambda model, reading: table if reading == DONE else None)
-    found = data.models[0].neighbors[DONE]
-    at = 17
-    (place,) = np.flatnonzero(samples == data.sample[at])
-    assert data.sample[found[at]].tolist() == [samples[(place + k) % len(samples)] for k in range(1, 6)]
-
-
 @pytest.mark.parametrize("repetition", [None, 0])
 def test_neighbors_are_those_of_the_run(repeated_run, repetition):
     run = Run.open(repeated_run)
@@ -99,7 +88,7 @@ def test_neighbors_are_those_of_the_run(repeated_run, repetition):
             assert (found >= 0).all()
             assert (data.photographs[data.photo][found] != data.photographs[data.photo][:, None]).all()
             table = run.neighbors(model.name, reading, repetition).set_index("sample")
-            assert (data.sample[found] == table.loc[data.sample[: data.tested]]).all(axis=None), points.shape
+            assert (data.sample[found] == table.loc[data.sample]).all(axis=None), points.shape
 
 
 def test_a_run_without_neighbors_has_none(made_run, tmp_path):
@@ -116,7 +105,7 @@ def test_one_repetition(repeated_run):
     assert everything.repetitions == (0, 1, 2)
     assert one.repetitions == (1,)
     assert everything.tested == 3 * one.tested
-    assert set(run.samples.set_index("sample").loc[one.sample[: one.tested], "repetition"]) == {1}
+    assert set(run.samples.set_index("sample").loc[one.sample, "repetition"]) == {1}
 
 
 def test_packed_arrays_are_where_the_header_says(data):

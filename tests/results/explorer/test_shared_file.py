@@ -175,8 +175,8 @@ class TestInABrowser:
         page.goto(written.path.as_uri())
         page.wait_for_selector(".px-chip")
         first = page.evaluate("() => explorer.selection()")
-        assert first["unasked"]
-        page.get_by_role("tab", name="Taken for").click()  # nothing chosen by that
+        assert first["what"]["unasked"]
+        page.get_by_role("tab", name="Largest confusions").click()  # nothing chosen by that
         page.reload()
         page.wait_for_selector(".px-chip")
         assert page.evaluate("() => explorer.selection()") == first | {"panel": "list"}
@@ -198,7 +198,7 @@ class TestInABrowser:
             page.evaluate(f"() => explorer.set({clause})")
             chosen = page.evaluate("() => explorer.selection()")
             assert ("what" in chosen) == ("where" not in chosen)  # others are chosen from the numbers of the cell
-            assert "unasked" not in chosen
+            assert "unasked" not in chosen.get("what", {})
             assert page.evaluate("() => explorer.counts().n") > 0
         page.goto("about:blank")
         page.goto(written.path.as_uri())
@@ -217,12 +217,30 @@ class TestInABrowser:
             name.split("\N{NO-BREAK SPACE}")[0] for name in page.locator(".px-whos button:visible").all_inner_texts()
         ]
         assert [("B right" in name, "wrong" in name) for name in names] == [(True, False), (False, True)]
-        assert "of all right" in page.locator(".px-map-a .px-readout").inner_text()
-        assert "of chosen right" in page.locator(".px-map-b .px-readout").inner_text()
+        assert page.locator(".px-map-a .px-readout").inner_text().endswith("none of chosen")
+        right = page.evaluate("() => Math.round(100 * explorer.counts().right[1] / explorer.counts().n)")
+        assert page.locator(".px-map-b .px-readout").inner_text().endswith(f"{right}\N{NO-BREAK SPACE}% of chosen")
         outcomes = page.evaluate("() => explorer.pictures.ranked(1000).map((i) => explorer.counting.outcome[i])")
         share = page.evaluate("() => explorer.counting.counts.outcomes[2] / explorer.counting.n")
         assert 0 < share < 1
         assert set(outcomes[: max(2, round(1.5 / min(share, 1 - share)))]) == {0, 2}
+
+    def test_the_list_of_confusions_stays_whole_and_marks_the_one_that_is_chosen(self, shared, page):
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        page.keyboard.press("Escape")
+        page.get_by_role("tab", name="Largest confusions").click()
+        lines = page.locator(".px-line")
+        before = lines.all_inner_texts()
+        assert len(before) > 1
+        lines.nth(1).click()
+        assert lines.all_inner_texts() == before
+        assert lines.evaluate_all("(all) => all.map((one) => one.ariaPressed)").index("true") == 1
+        chosen = page.evaluate("() => explorer.counts().n")
+        lines.nth(1).click()  # the same again takes it away
+        assert page.locator(".px-chip").count() == 0
+        assert page.evaluate("() => explorer.counts().n") > chosen > 0
 
     def test_the_star_of_a_visitors_picture_is_over_names_and_keeps_them_away(self, shared, page):
         _, written, _, _ = shared
