@@ -61,9 +61,8 @@ class Corpora:
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
     """Return what `asked_for` does, and write the recipe if it has changed."""
-    before = read_recipe(store) if RECIPE in store.own_names() else None  # a run on a base has its own recipe
-    recipe, corpora = asked_for(store, options)
-    if recipe != before:
+    before, recipe, corpora = _asked_for(store, options)
+    if RECIPE not in store.own_names() or recipe != before:  # a run on a base has its own recipe
         write_recipe(store, recipe)
     return recipe, corpora
 
@@ -78,6 +77,11 @@ def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
         BadRun: the run was made by another recipe; the sentence names what differs.
         UnknownName: there is no such model or transform.
     """
+    return _asked_for(store, options)[1:]
+
+
+def _asked_for(store: Store, options: Options) -> tuple[Recipe | None, Recipe, Corpora]:
+    """Return the recipe that the run has, if any, before what `asked_for` does."""
     named = expand_models(options.models or ())
     for name in named:
         find_spec(name)  # a wrong name is refused before anything is written
@@ -90,8 +94,8 @@ def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
         recipe = _new_recipe(options, corpus, calibrating, models)
-        return recipe, Corpora(recipe, corpus, calibrating)
-    recipe = read_recipe(store)
+        return None, recipe, Corpora(recipe, corpus, calibrating)
+    before = recipe = read_recipe(store)
     elsewhere = next(iter(_named_again([options.corpus] if options.corpus else (), [recipe.corpus])), None)
     calibrating = _named_again(options.calibrate_on or (), recipe.calibrate_on)
     requested = options.entries()
@@ -113,7 +117,7 @@ def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
     if calibrating:
         recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
-    return joined, Corpora(joined, elsewhere, calibrating)
+    return before, joined, Corpora(joined, elsewhere, calibrating)
 
 
 def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
