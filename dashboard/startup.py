@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import streamlit as st
 
 from dashboard.components.explorer import explorer_of
-from dashboard.data import cache
+from dashboard.data import cache, predictions
 from dashboard.data.contact_sheet import contact_sheet
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.strip import strip_of
@@ -66,6 +66,7 @@ def other_pages() -> None:
         for use in USES:
             cache.computed(run, best_for, use)
         _ = run.pictures.why_not  # reads the corpus
+        predictions.balanced_accuracies(run)
     contact_sheet(picture, bank())
 
 

@@ -101,12 +101,12 @@ def standing(given: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[in
         truths: round -> the group of what was done.
 
     Returns:
-        ``player``, ``right`` (their number) and ``of``.
+        ``player``, ``right`` (their number).
     """
     mine = sum(guess == truths[number] for number, guess in guesses.items())
     theirs = given[given["round"].isin(list(guesses))].groupby("player", sort=False)["right"].sum()
     table = pd.DataFrame({"player": [YOU, *theirs.index], "right": [mine, *theirs.astype(int)]})
-    return table.assign(of=len(guesses)).sort_values("right", ascending=False, kind="stable", ignore_index=True)
+    return table.sort_values("right", ascending=False, kind="stable", ignore_index=True)
 
 
 def alteration_of(run: Run, sample: int) -> tuple[str, str, str]:

@@ -22,6 +22,7 @@ from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
 from probing_core.api.predictor import Answer, Predictor
 from probing_core.api.trust import accuracy, held_out
+from probing_core.charts.theme import BASELINE
 from probing_core.compute import live
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
@@ -120,6 +121,12 @@ def balanced_accuracies(run: Run) -> dict[str, float]:
     has no such answers. It is that of Methods and data, without the interval, for which a visitor would wait."""
     rows = held_out(run, run.live_models)
     return {str(model): accuracy(mine).value for model, mine in rows.groupby("model")} if len(rows) else {}
+
+
+def most_accurate_first(run: Run) -> list[str]:
+    """Return the models that can predict: the encoders before the baselines, each the most accurate first."""
+    accuracies = balanced_accuracies(run)
+    return sorted(models_of(run), key=lambda m: (m.startswith(BASELINE), -accuracies.get(m, 0.0)))
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:

@@ -86,10 +86,6 @@ class Preview:
             self._steps[index] = Step(strength, *versions(self._source, self._view, self.transform, strength))
         return self._steps[index]
 
-    def steps(self) -> list[Step]:
-        with ThreadPoolExecutor(THREADS) as threads:
-            return list(threads.map(self.step, range(len(self.strengths))))
-
     def message(self, indices: Sequence[int]) -> dict[str, Any]:
         """Return some steps for the browser, with each clean picture once, since most strengths share it."""
         with ThreadPoolExecutor(THREADS) as threads:

@@ -1,16 +1,16 @@
 """New run: place a model, or measure models on pictures of one's own; start, watch, cancel, resume, open.
 
-The work happens in a background process. Nothing that a link names is read or looked up before a button is pressed;
-what a visitor types is, as far as that needs no network and no further library.
+The work happens in a background process. Nothing that a link names or a visitor types is read or looked up before a
+button is pressed; then all of it is checked before anything is written.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
@@ -18,12 +18,12 @@ from dashboard import rights, state
 from dashboard.data import cache
 from dashboard.jobs import processes
 from dashboard.page import page
-from dashboard.text import in_bold, plain
+from dashboard.text import plain
 from dashboard.widgets import access, banner, messages, pickers
 from probing_core import models as known_models
 from probing_core.corpora import list_corpora
-from probing_core.errors import BadCorpus, ModelUnavailable, ProbingError
-from probing_core.measures.notation import model_titles
+from probing_core.errors import BadConfig, BadCorpus, ProbingError
+from probing_core.measures.notation import model_title, model_titles
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace, unused_name
 from probing_core.run import layout
@@ -88,27 +88,20 @@ def _place_a_model() -> None:
         placeholder="timm:NAME, hf:REPO, onnx:PATH",
         help="`timm:`, `torchvision:`, `open_clip:` or `hf:` and the name that this library gives to the model; "
         "`onnx:` and the path of a file. Naming a published model is consent to download it.",
-        on_change=_look_up,
-        args=("rank-model", _refuse_model_at_once),
     ).strip()
     st.caption(EXAMPLE)
     name, problem = _full_name(model)
-    problem = problem or _refusal("rank-model")
-    if base.pictures.why_not:
-        problem = base.pictures.why_not
-    if problem:
-        st.error(plain(problem), icon=":material/error:")
-    elif not name:
-        st.caption(":material/edit: Name a model to place it.")
     out = runs_dir() / _folder_of(name)
-    there = bool(name) and out.exists()
-    if there:
-        st.caption(f":material/info: There is a run '{plain(out.name)}' already; it is listed below.")
-    elif name in set(base.models["name"]):
-        st.caption(f":material/info: {in_bold(name)} is in this run already: the Leaderboard shows its place.")
+    if not problem and not name:
+        problem = "Name a model to place it."
+    elif not problem and out.exists():
+        problem = f"There is a run '{out.name}' already; it is listed below."
+    elif not problem and name in set(base.models["name"]):
+        problem = f"{model_title(name)} is in this run already: the Leaderboard shows its place."
+    problem = base.pictures.why_not or problem
     options = Options(models=(name,), base=base.path)
-    command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)] if name and not problem else []
-    _start("Place it", out, options, command, not name or there or bool(problem))
+    command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)]
+    _start("Place it", out, options, command, problem)
 
 
 def _folder_of(name: str) -> str:
@@ -141,19 +134,15 @@ def _pictures() -> None:
         )
         corpus = state.choice(
             st.text_input,
-            "Corpus",
+            "Pictures",
             "new-corpus",
             cache.PACKAGED,
             placeholder="folder:PATH",
-            help="`photos` are a few photographs that come with it. `folder:PATH` or `folder:s3://...`: subfolders "
-            "are labels. `parquet:FILE`: a table with pictures. `hub:OWNER/NAME`: a data set of Hugging Face, which "
-            "is downloaded.",
-            on_change=_look_up,
-            args=("new-corpus", _refuse_typed_corpus),
+            help="`folder:s3://...`: a folder in object storage. `parquet:FILE`: a table with pictures. "
+            "`hub:OWNER/NAME`: a data set of Hugging Face, which is downloaded.",
         ).strip()
-        corpus, remark = _corpus(corpus)
-        missing = _refusal("new-corpus")
-        st.caption(f":material/error: {plain(missing)}" if missing else remark)
+        st.caption("The path of a folder, whose subfolders are labels; `photos` are a few that come with it.")
+        corpus, refused = _corpus(corpus)
         state.remember("new-limit", range(MAX_IMAGES + 1), 0)
         hint = "Before transformations, spread over photographs."
         limit = st.number_input("Images at most (0: all)", 0, MAX_IMAGES, key="new-limit", help=hint)
@@ -163,7 +152,7 @@ def _pictures() -> None:
     with left:
         changing = [group for group in GROUPS if group != "identity"]
         groups = state.choice(
-            st.multiselect, "Groups of transformations", "new-groups", [], changing, placeholder="the whole bank"
+            st.multiselect, "Groups of transformations", "new-groups", [], changing, placeholder="all groups"
         )
         hint = "The square that models receive."
         view = state.choice(st.select_slider, "View (pixels)", "new-view", _view_of(models), VIEWS, help=hint)
@@ -179,141 +168,96 @@ def _pictures() -> None:
         address=address,
     )
     out = runs_dir() / name
-    problem = problem or missing or _problem(name, models) or ("" if corpus else "Say where the pictures are.")
-    if problem:
-        st.caption(f":material/edit: {plain(problem)}")
-    command = ["run", "--out", _from_here(out), *options.arguments()] if not problem else []
-    _start("Start", out, options, command, bool(problem))
-
-
-def _look_up(field: str, refuse: Callable[[str], None]) -> None:
-    """Note why what a visitor has just typed cannot be used, if ``refuse`` raises."""
-    value, why = st.session_state[field], ""
-    try:
-        refuse(value.strip())
-    except ProbingError as error:
-        why = str(error)
-    st.session_state[f"_refused-{field}"] = value, why
-
-
-def _refusal(field: str) -> str:
-    """Return why the text of a field cannot be used, if it was typed here: what a link brings is not looked up."""
-    value, why = st.session_state.get(f"_refused-{field}", ("", ""))
-    return why if value == st.session_state.get(field) else ""
-
-
-def _refuse_models_at_once(text: str) -> None:
-    for name in _names_in(text):
-        _refuse_model_at_once(name)
-
-
-def _refuse_model_at_once(text: str) -> None:
-    """Refuse a model whose file is missing, or that its library, if that is loaded already, does not know.
-
-    Raises:
-        ProbingError: why it cannot be used.
-    """
-    if not text:
-        return
-    name = known_models.parse_known(text)
-    weights = name.options.get("weights", "")
-    if weights and not any(sign in weights for sign in "*?") and not user_path(weights).exists():
-        raise ModelUnavailable(f"'{text}' cannot be used: there is no file or folder '{weights}'.")
-    if name.provider == "onnx" or name.provider in sys.modules:
-        known_models.refuse_absent(text)
-
-
-def _refuse_typed_corpus(text: str) -> None:
-    _refuse_absent_corpus(_corpus(text)[0])
+    command = ["run", "--out", _from_here(out), *options.arguments()]
+    _start("Start", out, options, command, _problem(name, models) or problem or refused)
 
 
 def _corpus(text: str) -> tuple[str, str]:
-    """Return the corpus that a visitor's text means (empty if none) and its description in Markdown.
+    """Return the corpus that a visitor's text means, in which a path needs no kind, and why there can be none.
 
-    A path needs no kind before it. Nothing is opened.
+    Nothing is opened.
     """
     if ":" not in text and ("/" in text or text.startswith(("~", "."))):
-        kind = "parquet" if text.endswith(".parquet") else "folder"
-        return f"{kind}:{text}", f"Read as `{kind}:`{plain(text)}."
-    if text == cache.PACKAGED:
-        return text, f"`{cache.PACKAGED}`: a few that come with it. Yours: the path of a folder; subfolders are labels."
+        return f"{'parquet' if text.endswith('.parquet') else 'folder'}:{text}", ""
     kinds = {kind.name: kind for kind in list_corpora()}
     kind, _, argument = text.partition(":")
-    if kind not in kinds or bool(kinds[kind].argument) != bool(argument):
-        forms = ", ".join(f"`{one.usage}`" for one in kinds.values())
-        return "", f":material/error: Expected is the path of a folder, or one of: {forms}."
-    return text, plain(kinds[kind].description)
+    if text == cache.PACKAGED or (kind in kinds and bool(kinds[kind].argument) == bool(argument)):
+        return text, ""
+    forms = ", ".join(one.usage for one in kinds.values())
+    return text, f"'{text}' is no corpus; expected is the path of a folder, or one of: {forms}."
 
 
-def _start(label: str, out: Path, options: Options, command: Sequence[str], disabled: bool) -> None:
+def _start(label: str, out: Path, options: Options, command: Sequence[str], problem: str) -> None:
     """Show how long a run takes after measuring it, its command, and the button that starts it.
 
     Args:
-        command: for a terminal; none is shown where it is empty.
-        disabled: whether something is still wrong with the form.
+        command: for a terminal.
+        problem: what is wrong with the form, which is shown when a button is pressed; no command is shown with it.
     """
     arguments, measured = options.arguments(), f"_measured-{label}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        started = st.button(label, type="primary", disabled=disabled, icon=":material/play_arrow:")
+        started = st.button(label, type="primary", icon=":material/play_arrow:")
         asked = st.button(
             "Measure how long it takes",
             key=f"measure-{label}",
-            disabled=disabled,
             icon=":material/timer:",
             help="Makes and embeds some samples with every model, which takes about a minute or more; what will be "
             "left out is counted.",
         )
-    if asked:
-        with st.spinner("Measuring some of each kind of work", show_time=True):
-            line = st.empty()
-            try:
-                _refuse_absent(options)
-                said = lambda words: line.caption(plain(words))  # noqa: E731
-                st.session_state[measured] = arguments, processes.measured(out, arguments, said)
-            except ProbingError as error:
-                st.error(plain(str(error)), icon=":material/error:")
-            line.empty()
+    if started or asked:
+        try:
+            _refuse(problem, options)
+            if started:
+                processes.start(out, arguments)
+                _started(out.name)
+            st.session_state[measured] = arguments, _measure(out, arguments)
+        except ProbingError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+    if problem:
+        return
     known, words = st.session_state.get(measured, ([], ""))
     if known == arguments:
         st.code(words, language=None, wrap_lines=True)
-    elif not disabled:
-        st.caption("How long it takes, and what will be left out, is not measured yet.")
-    if command:
-        further = "; with `--estimate` it only measures" if command[0] == "run" else ""
-        st.caption(f"The same from a terminal, in the folder where this dashboard was started{further}:")
-        st.code(shlex.join(["probing", *command]), language=None, wrap_lines=True)
-    if started:
-        try:
-            with st.spinner("Looking for the models and pictures"):
-                _refuse_absent(options)
-            processes.start(out, arguments)
-        except ProbingError as error:
-            st.error(plain(str(error)), icon=":material/error:")
-            return
-        banner.watch(out.name)
-        for name in CLEARED:
-            state.forget(name)
-            st.session_state.pop(name, None)
-        st.session_state["_started"] = out.name
-        st.rerun(scope="app")
+    st.caption("The same from a terminal, in the folder where this dashboard was started:")
+    st.code(shlex.join(["probing", *command]), language=None, wrap_lines=True)
 
 
-def _refuse_absent(options: Options) -> None:
+def _measure(out: Path, arguments: Sequence[str]) -> str:
+    with st.spinner("Measuring some of each kind of work", show_time=True):
+        line = st.empty()
+        words = processes.measured(out, arguments, lambda said: line.caption(plain(said)))
+        line.empty()
+    return words
+
+
+def _started(name: str) -> NoReturn:
+    """Clear the form, and show the page with the run called ``name``."""
+    banner.watch(name)
+    for field in CLEARED:
+        state.forget(field)
+        st.session_state.pop(field, None)
+    st.session_state["_started"] = name
+    st.rerun(scope="app")
+
+
+def _refuse(problem: str, options: Options) -> None:
     """Refuse to begin where a file, folder or library that the form names is missing: a run would stop at once.
 
+    Args:
+        problem: what is wrong with the form, if anything.
+
     Raises:
-        ProbingError: what is missing.
+        ProbingError: what is missing or wrong.
     """
-    for name in options.models or ():
-        if name not in known_models.MODEL_SETS:
-            known_models.refuse_absent(name)
-    _refuse_absent_corpus(options.corpus or "")
-
-
-def _refuse_absent_corpus(corpus: str) -> None:
-    kind, _, path = corpus.partition(":")
+    if problem:
+        raise BadConfig(problem)
+    with st.spinner("Looking for the models and pictures"):
+        for name in options.models or ():
+            if name not in known_models.MODEL_SETS:
+                known_models.refuse_absent(name)
+    kind, _, path = (options.corpus or "").partition(":")
     if kind in ("folder", "parquet") and "://" not in path and not user_path(path).exists():
-        raise BadCorpus(f"There is nothing at '{path}', which the corpus '{corpus}' names; check the path.")
+        raise BadCorpus(f"There is nothing at '{path}', where the pictures should be; check the path.")
 
 
 def _models() -> tuple[list[str], str]:
@@ -346,35 +290,26 @@ def _models() -> tuple[list[str], str]:
         "Further models",
         "new-further",
         "",
-        placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, onnx:PATH",
+        placeholder="timm:NAME, hf:REPO, onnx:PATH",
         help="Separated by commas. A checkpoint of yours: timm:NAME@weights=PATH, where NAME is the network that it "
         "was trained as. Naming a published model is consent to download it.",
-        on_change=_look_up,
-        args=("new-further", _refuse_models_at_once),
     )
     for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
     absent = [known_models.CATALOG.get(name) for name, found in checked.items() if not found.available]
-    to_fetch = [spec for spec in absent if checked[spec.name].download_from]
-    label = f"{len(to_fetch)} more that are not on this machine: naming one downloads it"
-    if to_fetch and (box := pickers.fold(label, "show-missing")):
-        lines = [
-            f"- `{spec.name}`: {spec.download_mb:,.0f} MB from {plain(checked[spec.name].download_from)}"
-            for spec in to_fetch
-        ]
+    label = f"{len(absent)} more models: what naming one downloads, or why it cannot be used here"
+    if absent and (box := pickers.fold(label, "show-missing")):
+        needs = {
+            spec.name: f"{spec.download_mb:,.0f} MB from {found.download_from}"
+            if found.download_from
+            else found.why_not
+            for spec, found in ((spec, checked[spec.name]) for spec in absent)
+        }
+        lines = [f"- `{name}`: {plain(what)}" for name, what in needs.items()]
         box.container(height=LIST_HEIGHT, border=False).markdown("\n".join(lines))
-    unusable = [spec for spec in absent if spec not in to_fetch]
-    if unusable and (box := pickers.fold(f"{len(unusable)} that cannot be used here, and why", "show-unusable")):
-        lines = [f"- `{spec.name}`: {plain(checked[spec.name].why_not)}" for spec in unusable]
-        box.container(height=LIST_HEIGHT, border=False).markdown("\n".join(lines))
-    named = _names_in(further)
+    named = [name.strip() for name in further.split(",") if name.strip()]
     problems = [problem for _, problem in map(_full_name, named) if problem]
-    problems += filter(None, [_refusal("new-further")])
     return [*chosen, *named], "".join(problems[:1])
-
-
-def _names_in(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _executor() -> tuple[str, str | None]:
@@ -443,8 +378,6 @@ def _runs() -> None:
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
                 st.switch_page("views/explore.py")
-        if st.session_state.get(_asking(place)):
-            _ask_to_remove(place)
 
 
 def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
@@ -452,28 +385,12 @@ def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
         if st.button("Cancel", key=f"cancel-{place.name}"):
             processes.cancel(place.path)
     elif not begun:
-        if st.button("Remove", key=f"remove-{place.name}"):
-            st.session_state[_asking(place)] = True
+        access.offer_removal(place.name, "Nothing of it was computed.", lambda: processes.remove(place.path))
     elif _unfinished(place.complete, report):
         had = " ".join(last_options(place.path).arguments())
         if st.button("Resume", key=f"resume-{place.name}", help=f"As before: {plain(had)}" if had else None):
             processes.resume(place.path)
             banner.watch(place.name)
-
-
-def _ask_to_remove(place: RunPlace) -> None:
-    st.warning(f"Remove the run '{plain(place.name)}'? Nothing of it was computed.", icon=":material/delete:")
-    with st.container(horizontal=True):
-        removed = st.button("Remove it", key=f"remove-now-{place.name}", type="primary")
-        if removed:
-            processes.remove(place.path)
-        if st.button("Leave it", key=f"leave-{place.name}") or removed:
-            st.session_state.pop(_asking(place))
-            st.rerun()
-
-
-def _asking(place: RunPlace) -> str:
-    return f"_removing-{place.name}"
 
 
 def _only_begun(taken: Container[str]) -> list[RunPlace]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from html import escape
 from itertools import count
 from pathlib import Path, PurePath
 
@@ -15,17 +13,15 @@ import streamlit as st
 from dashboard import rights, state
 from dashboard.components.scan_thumbnails import thumbnails_of
 from dashboard.data import cache, examples, predictions
-from dashboard.data.predictions import Row
 from dashboard.jobs import processes, scans
 from dashboard.page import fragment
-from dashboard.text import hint, plain, unbroken
+from dashboard.text import plain
 from dashboard.widgets import access, answers, asking, messages, pickers, tables
-from probing_core.api.scan import ABOUT_Q, CHUNKS, TABLE, done_in_words, promise_of, share_as_altered, verdict_in_words
+from probing_core.api.scan import CHUNKS, TABLE, done_in_words, promise_of, share_as_altered, verdict_in_words
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import as_altered, group_in_words
 from probing_core.errors import BadConfig, ProbingError, one_line
-from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, flatness
-from probing_core.measures.notation import transform_title
+from probing_core.images.quality import flatness
+from probing_core.measures.notation import in_percent
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace
 from probing_core.run.layout import DETECTOR_FILE, PROGRESS
@@ -33,36 +29,25 @@ from probing_core.run.progress import Report
 
 UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
 MAX_LETTERS = 50
-THUMBNAIL = 64
-"""Height in pixels of a thumbnail."""
+SHOWN = 100
+"""Most pictures that the table of a scan shows; the files that it offers have all."""
 
-ROW = THUMBNAIL + 2
+WHOLE = 12
+"""Most pictures that are shown without scrolling."""
 
-ALL_SHOWN = 20
-"""Most rows of a table that are shown all at once; a longer one scrolls, and half of its last row says so."""
-
-SHOWN_OF_MORE = 10.5
+HEIGHT = 800
+"""Height in pixels of a table that scrolls."""
 
 LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
 
-SHOWN = ("path", "verdict", "group", "group_probability", "class", "p", "n", "q", "flags", "error")
+READ = ["path", "verdict", "group", "group_probability", "class", "p", "n", "q", "flags", "error"]
 """Columns of a scan's table that are read and downloaded."""
-
-NAMES = {
-    "path": "Picture",
-    "verdict": "Verdict",
-    "class": "What was done",
-    "p": answers.AS_ALTERED,
-    "q": "False discoveries",
-    "flags": "Flags",
-}
-"""Column of a scan's table -> its name on the page; in files it keeps its own."""
 
 
 def show() -> None:
     st.markdown(
-        "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
-        "dashboard runs, and nothing in it is changed."
+        "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is one of the "
+        "computer that runs the dashboard, and nothing in it is changed."
     )
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
     allowed = access.ask("Scanning a folder")
@@ -80,6 +65,7 @@ def scans_dir() -> Path:
     return runs_dir().parent / "scans"
 
 
+@messages.guarded
 def _form(able: list[RunPlace]) -> None:
     left, right = st.columns(2)
     folder = left.text_input("Folder", key="scan-folder", placeholder="/home/me/pictures").strip()
@@ -101,10 +87,38 @@ def _form(able: list[RunPlace]) -> None:
     name = name or proposed
     names = [place.name for place in able]
     run = able[names.index(pickers.select("Detector of the run", "scan-run", names, where=right))]
-    if problem := _problem(folder, clean, name):
-        st.caption(f":material/edit: {problem}")
-    if st.button("Start", key="scan-start", type="primary", disabled=bool(problem), icon=":material/play_arrow:"):
-        scans.start(scans_dir() / name, _path(folder), run.path, _path(clean) if clean else None)
+    if st.button("Start", key="scan-start", type="primary", icon=":material/play_arrow:"):
+        pictures, trusted = _existing(folder), _existing(clean) if clean else None
+        scans.start(_free(name), pictures, run.path, trusted)
+
+
+def _free(name: str) -> Path:
+    """Return the folder of a new scan.
+
+    Raises:
+        BadConfig: no scan can have this name, or one has it.
+    """
+    if not processes.NAME.fullmatch(name):
+        raise BadConfig("Give the scan a name of letters, digits, dots, dashes and underscores.")
+    if (scans_dir() / name).exists():
+        raise BadConfig(f"There is a scan '{name}' already; choose another name, or remove that one below.")
+    return scans_dir() / name
+
+
+def _existing(folder: str) -> Path:
+    """Return the path of a folder that a visitor names.
+
+    Raises:
+        NotAllowed: the visitor has no rights.
+        BadConfig: there is no such folder.
+    """
+    rights.require("Naming a folder")
+    if not folder:
+        raise BadConfig("Enter the folder whose pictures are to be scanned.")
+    path = user_path(folder).absolute()
+    if not path.is_dir():
+        raise BadConfig(f"There is no folder '{folder}' on this computer; check the path.")
+    return path
 
 
 def _name_from(folder: str) -> str:
@@ -123,74 +137,17 @@ def _sample(able: list[RunPlace]) -> None:
     chosen = state.stored_choice("scan-run")
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
     place = st.empty()
-    place.html(_examples_table([]))
+    thumbnails = {name: examples.thumbnail(name, answers.THUMBNAIL) for name in examples.NAMES}
+    awaited = answers.pictures_table([answers.Line(thumbnail, name) for name, thumbnail in thumbnails.items()])
+    place.html(awaited)
     for _ in predictions.loading(run, DETECTOR):
-        place.html(_examples_table([]) + LOADING)
-    names = list(examples.NAMES)
-    crops = [predictions.crops_of(run, examples.example(name)) for name in names]
-    rows = asking.rows(run, [DETECTOR], dict(zip(names, crops, strict=True)))
-    place.html(_examples_table(rows))
-    flags = [PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else "" for name in names]
-    table = pd.DataFrame(
-        {
-            "path": [row["image"] for row in rows],
-            "verdict": [row["answer"] for row in rows],
-            "group": [row["verdict"]["group"] for row in rows],
-            "class": [row["verdict"]["transform"] for row in rows],
-            "p": [row["verdict"]["p"] for row in rows],
-            "n": [row["verdict"]["n"] for row in rows],
-            "flags": flags,
-        }
-    )
-    tables.download(table, "scan-examples", "This table as CSV")
-
-
-@st.cache_resource(show_spinner=False, max_entries=len(examples.NAMES))
-def _is_no_photograph(name: str) -> bool:
-    return flatness(examples.example(name).image) > FLAT
-
-
-def _examples_table(rows: Sequence[Row]) -> str:
-    """Return HTML: the examples with the verdict on each, or with none yet, all at once: a grid that scrolls takes
-    longer than the rest of the page."""
-    lines = []
-    for place, name in enumerate(examples.NAMES):
-        words = ["…", "", "", ""]
-        if rows:
-            found = rows[place]["verdict"]
-            p = "" if found["p"] is None else unbroken(as_altered(found["p"], found["n"]))
-            named = transform_title(found["transform"]) if found["transform"] else ""
-            flags = PERHAPS_NO_PHOTOGRAPH if _is_no_photograph(name) else ""
-            group = group_in_words(found["group"], found["group_probability"]) if found["group"] else ""
-            words = [verdict_in_words(rows[place]["answer"], flags), group, named, p]
-        picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
-        cells = "".join(f"<td>{escape(word)}</td>" for word in words)
-        lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Picture", "Verdict", "Group", "Transformation"))
-    about = f'<th scope="col" title="{escape(answers.ABOUT_AS_ALTERED)}">{answers.AS_ALTERED}</th>'
-    return (
-        f'<table class="examples"><thead><tr><th scope="col"></th>{heads}{about}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table>"
-    )
-
-
-def _problem(folder: str, clean: str, name: str) -> str:
-    if not folder:
-        return "Enter a folder to start."
-    try:
-        missing = [text for text in (folder, clean) if text and not _path(text).is_dir()]
-    except BadConfig as error:
-        return plain(str(error))
-    if missing:
-        return f"There is no folder '{plain(missing[0])}' on this computer."
-    if not processes.NAME.fullmatch(name):
-        return "Give the scan a name of letters, digits, dots, dashes and underscores."
-    return f"The scan '{name}' is listed below; a new one needs another name." if (scans_dir() / name).exists() else ""
-
-
-def _path(text: str) -> Path:
-    rights.require("Naming a folder")
-    return user_path(text).absolute()
+        place.html(awaited + LOADING)
+    crops = {name: predictions.crops_of(run, examples.example(name)) for name in thumbnails}
+    lines = [
+        answers.line_of(row, thumbnails[row["image"]], flatness(examples.example(row["image"]).image))
+        for row in asking.rows(run, [DETECTOR], crops)
+    ]
+    place.html(answers.pictures_table(lines))
 
 
 def _scans() -> None:
@@ -229,8 +186,6 @@ def _scan(out: Path, report: Report | None) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plain(out.name)}** — {_status(report)}", width="stretch")
             _control(out, report)
-        if st.session_state.get(_asking(out)):
-            _ask_to_remove(out)
         if report and report.state == "done":
             _results(out)
 
@@ -243,30 +198,12 @@ def _control(out: Path, report: Report | None) -> None:
     unfinished = (report is None or report.state != "done") and scans.read_request(out)
     if unfinished and st.button("Resume", key=f"resume-scan-{out.name}"):
         scans.resume(out)
-    if st.button("Remove", key=f"remove-scan-{out.name}"):
-        st.session_state[_asking(out)] = True
-
-
-def _ask_to_remove(out: Path) -> None:
-    st.warning(
-        f"Remove what the scan '{plain(out.name)}' has found? The pictures that it read stay where they are.",
-        icon=":material/delete:",
-    )
-    with st.container(horizontal=True):
-        removed = st.button("Remove what it found", key=f"remove-now-scan-{out.name}", type="primary")
-        if removed:
-            scans.remove(out)
-        if st.button("Leave it", key=f"leave-scan-{out.name}") or removed:
-            st.session_state.pop(_asking(out))
-            st.rerun()
+    about = "What it found is removed. The pictures that it read stay where they are."
+    access.offer_removal(f"scan-{out.name}", about, lambda: scans.remove(out))
 
 
 def _watched(out: Path) -> str:
     return f"_watched-scan-{out.name}"
-
-
-def _asking(out: Path) -> str:
-    return f"_removing-scan-{out.name}"
 
 
 def _results(out: Path) -> None:
@@ -277,7 +214,7 @@ def _results(out: Path) -> None:
         return
     with box:
         try:
-            table, promise = pd.read_parquet(out / TABLE, columns=list(SHOWN)), promise_of(out)
+            table, promise = pd.read_parquet(out / TABLE, columns=READ), promise_of(out)
         except (OSError, ValueError) as error:  # damaged Parquet is a ValueError
             raise ProbingError(
                 f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
@@ -286,58 +223,44 @@ def _results(out: Path) -> None:
         counts = table["verdict"].value_counts()
         st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
         st.caption(plain(promise))
-        if table["q"].isna().all():
-            table = table.drop(columns="q")
         table = table.sort_values("p", na_position="last")
-        shown = _for_people(table)
-        shown.insert(0, "", _thumbnails(out, table))
-        st.dataframe(
-            shown,
-            hide_index=True,
-            key=f"scan-table-{out.name}",
-            height="content" if len(shown) <= ALL_SHOWN else round(SHOWN_OF_MORE * ROW),
-            row_height=ROW,  # from 64 px upwards text is wrapped
-            placeholder="",  # an unreadable file has no thumbnail
-            column_config={
-                "": st.column_config.ImageColumn(width=80),
-                NAMES["path"]: st.column_config.TextColumn(width=105),
-                NAMES["verdict"]: st.column_config.TextColumn(width=110),
-                NAMES["class"]: st.column_config.TextColumn(width=125),
-                NAMES["p"]: st.column_config.TextColumn(help=answers.ABOUT_AS_ALTERED),
-                NAMES["q"]: st.column_config.NumberColumn(help=ABOUT_Q, format="%.1f %%"),
-                NAMES["flags"]: st.column_config.TextColumn(help=hint("flag"), width=280),
-            },
-        )
+        with st.container(height="content" if len(table) <= WHOLE else HEIGHT, border=len(table) > WHOLE):
+            st.html(answers.pictures_table(_lines(out, table.head(SHOWN))))
+        if len(table) > SHOWN:
+            st.caption(
+                f"The {SHOWN} that are least like untouched photographs; the files below have all {len(table):,}."
+            )
         tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
         label, name = "The page with thumbnails", f"{out.name}.html"
         tables.download_file(page_file.read_bytes, f"scan-page-{out.name}", label, name, "text/html")
 
 
-def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
     texts = ["group", "class", "flags", "error"]
-    table = table.assign(**{name: table[name].fillna("") for name in texts})
-    found = {
-        "verdict": map(verdict_in_words, table["verdict"], table["flags"]),
-        "class": map(done_in_words, table["class"], table["group"], table["group_probability"]),
-    }
-    shown = table.assign(**{name: list(words) for name, words in found.items()})
-    shown = shown.assign(p=list(map(share_as_altered, table["p"], table["n"])))
-    if "q" in shown:
-        shown = shown.assign(q=100 * shown["q"])
-    shown["flags"] = shown["error"].where(shown["error"] != "", shown["flags"])  # as on the page of the scan
-    empty = [] if (shown["flags"] != "").any() else ["flags"]
-    return shown.drop(columns=["group", "group_probability", "n", "error", *empty]).rename(columns=NAMES)
+    rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
+    return [
+        answers.Line(
+            thumbnail,
+            row["path"],
+            row["error"] or row["flags"],
+            verdict_in_words(row["verdict"], row["flags"]),
+            done_in_words(row["class"], row["group"], row["group_probability"]),
+            share_as_altered(row["p"], row["n"]),
+            "" if pd.isna(row["q"]) else in_percent(row["q"], 1),
+        )
+        for thumbnail, row in zip(_thumbnails(out, table), rows, strict=True)
+    ]
 
 
-def _thumbnails(out: Path, table: pd.DataFrame) -> list[str | None]:
-    """Return the address of the thumbnail of each row, whose label is its place in the scan; None where it has none."""
+def _thumbnails(out: Path, table: pd.DataFrame) -> list[str]:
+    """Return the address of the thumbnail of each row, whose label is its place in the scan; empty if it has none."""
     try:
         found = thumbnails_of(out / CHUNKS, (out / TABLE).stat().st_mtime_ns)
     except (OSError, pa.ArrowException):  # the table exists and has no pictures
-        return [None] * len(table)
+        return [""] * len(table)
     rows = zip(table.index, table["error"], strict=True)
-    return [found.address(row) if not error and row < len(found) else None for row, error in rows]
+    return [found.address(row) if not error and row < len(found) else "" for row, error in rows]
 
 
 def _status(report: Report | None) -> str:

@@ -153,15 +153,16 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
         f"You were right **{mine} of {len(guesses)}** times. {_more_often(better, len(table) - 1)}."
         f"{' The address of this page has the same ten pictures for somebody else.' if len(guesses) > 1 else ''}"
     )
-    tables.show_table(
-        table.assign(share=100 * table["right"] / table["of"]),
-        "standing",
-        written={"player": model_title},
-        column_config={
-            "player": st.column_config.TextColumn("who"),
-            "right": st.column_config.NumberColumn("right"),
-            "of": None,
-            "share": st.column_config.ProgressColumn("share right", min_value=0, max_value=100, format="%.0f %%"),
-        },
-    )
+    if len(guesses) == game.ROUNDS:
+        tables.show_table(
+            table,
+            "standing",
+            written={"player": model_title},
+            column_config={
+                "player": st.column_config.TextColumn("who"),
+                "right": st.column_config.ProgressColumn(
+                    min_value=0, max_value=game.ROUNDS, format=f"%d of {game.ROUNDS}"
+                ),
+            },
+        )
     st.caption(f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}. {ABOUT}")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard import state
@@ -19,15 +18,11 @@ from dashboard.text import hint, named, plain, unbroken, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, gallery, messages, pickers, tables, upload
 from dashboard.widgets.asking import Question
-from probing_core.charts import answers_chart
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import as_altered
-from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
 from probing_core.measures.notation import decimal, model_title, model_titles
-from probing_core.measures.seeds import with_place
 from probing_core.results import Run
 from probing_core.transforms import bank
 
@@ -38,18 +33,12 @@ NEIGHBORS = 8
 HASHES = ("baseline/dhash", "baseline/phash")
 """They recognize copies; all other pictures are near to a picture by chance."""
 
-NO_PROBE = "the run has no probe of theirs for new pictures"
-QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
 SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
 """How the detector and the models look at a picture -> the same for people."""
 
 EXAMPLE = "example"
 
 EXAMPLE_WIDTH = 96
-
-ROW_HEIGHT = 66
-"""Pixels of a row of the table of pictures: from 64 upwards text is wrapped, so that a phone shows a whole answer."""
-
 
 PARTS = {"pictures": "Pictures", "folder": "A folder", "game": "You against the models"}
 
@@ -73,13 +62,9 @@ def _pictures(run: Run) -> None:
         "answer."
     )
     chosen = _choose_pictures()
-    try:
-        with st.expander("Question, models, and how many pictures are expected to be altered"):
-            models, task = _controls(run)
-            prior = answers.pick_prior()
-    except ProbingError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return
+    models = _models(run)
+    with st.expander("How many pictures are expected to be altered"):
+        prior = answers.pick_prior()
     if not chosen:
         messages.empty("No picture yet: click an example, upload some, or choose packaged photographs.")
         predictions.prepare(run, models)
@@ -87,10 +72,10 @@ def _pictures(run: Run) -> None:
     pictures = _named(chosen)
     names = list(pictures)
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
-    asked = Question(run, models, task, prior)
+    asked = Question(run, models, prior)
     rows = _first_rows(asked, crops)
     if not rows:
-        messages.empty("None of the first models could be asked; choose others.")
+        messages.empty("None of the first models could be asked.")
         return
     opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else names[0]
     mine = [row for row in rows if row["image"] == opened]
@@ -115,9 +100,15 @@ def _choose_pictures() -> list[VisitorPicture]:
         corpus = cache.corpus(cache.PACKAGED)
         ids = list(corpus.rows["image_id"])
         names = state.choice(
-            st.multiselect, "Or packaged photographs", "samples", [], ids, max_selections=upload.MAX_UPLOADS
+            st.multiselect,
+            "Or packaged photographs",
+            "samples",
+            [],
+            ids,
+            max_selections=upload.MAX_UPLOADS,
+            format_func=upload.title_of,
         )
-        found += [VisitorPicture.from_array(name, cache.corpus_image(cache.PACKAGED, name)) for name in names]
+        found += [upload.packaged(name) for name in names]
         if st.toggle("Use the camera", key="use-camera"):
             shot = st.camera_input("Camera", key="camera")
             found += upload.read_uploads([shot] if shot else [])
@@ -150,83 +141,27 @@ def _choose_example() -> str:
     return chosen
 
 
-def _controls(run: Run) -> tuple[list[str], str]:
-    able = list(predictions.models_of(run))
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
-    with left:
-        task = pickers.segments(
-            "Question", "question", ["fine", "group"], names=QUESTIONS, help=f"{hint('fine')} {hint('group')}"
-        )
-    with right:
-        alone = pickers.toggle("Ask some models only", "some", help=f"Else all {len(able)} that can predict answer.")
-    if not alone:
-        messages.left_out(run.models["name"], able, NO_PROBE)
-        if len(run.models) > len(able):
-            st.caption(
-                f"{len(able)} of the run's {len(run.models)} models answer: of {_further(run, able)} the run holds "
-                "what was measured, but no probe for new pictures."
-            )
-        first = state.stored_choices("models", able)
-        state.check("models", "Models", run.models["name"], first)
-        return [*first, *(m for m in able if m not in first)], task
-    models = pickers.pick_models(run, default=AT_ONCE)
-    messages.left_out(models, able, NO_PROBE)
-    return [m for m in models if m in able] or able[:1], task
-
-
-def _further(run: Run, able: Sequence[str]) -> str:
-    names = list(run.models["name"])
-    missing = set(names) - set(able)
-    further = "" if missing & set(with_place(names)) else ", all further trainings of models that do,"
-    return f"the other {len(missing)}{further}"
+def _models(run: Run) -> list[str]:
+    """Return the models to ask: those chosen on other pages, then the most accurate."""
+    able = predictions.most_accurate_first(run)
+    first = state.stored_choices("models", able)
+    state.check("models", "Models", run.models["name"], first)
+    return [*first, *(m for m in able if m not in first)]
 
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
-    names = list(pictures)
-    lines = []
-    for name, picture in pictures.items():
-        row = next(row for row in rows if row["image"] == name)
-        decided = answers.detectors([row])
-        height, width = picture.image.shape[:2]
-        lines.append(
-            {
-                "": data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False),
-                "picture": name,
-                "answer": answers.short_answer(row, _flat(picture) if decided else 0.0),
-                answers.AS_ALTERED: _as_altered(decided) if decided else "",
-                "width × height": f"{width:,} × {height:,}",
-            }
-        )
-    table = pd.DataFrame(lines)
-    asked = rows[0]["model"]
-    st.dataframe(
-        table,
-        key="pictures",
-        hide_index=True,
-        on_select=lambda: _open_picked(names),
-        selection_mode="single-row",
-        height="content",
-        row_height=ROW_HEIGHT,
-        column_config={
-            "": st.column_config.ImageColumn(width=80),
-            "picture": st.column_config.TextColumn(width=100),
-            "answer": st.column_config.TextColumn(
-                width=130, help=f"By {'the detector' if asked == DETECTOR else model_title(asked)}."
-            ),
-            answers.AS_ALTERED: st.column_config.TextColumn(width=150, help=answers.ABOUT_AS_ALTERED),
-        },
-    )
-    tables.download(table.drop(columns=""), "pictures", "This table as CSV")
-    return pickers.select("Card of", "card", names, help="A click on the left of a row opens it, too.")
-
-
-def _as_altered(decided: Row) -> str:
-    return as_altered(decided["verdict"]["p"], decided["verdict"]["n"])
-
-
-def _open_picked(names: list[str]) -> None:
-    for row in st.session_state["pictures"].selection.rows[:1]:
-        state.choose("card", names[row])
+    thumbnails = {
+        name: data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
+        for name, picture in pictures.items()
+    }
+    # The detector's, where it could decide, else that of the first model.
+    found = {name: [row for row in rows if row["image"] == name] for name in pictures}
+    decided = {name: answers.detectors(mine) for name, mine in found.items()}
+    flat = {name: _flat(picture) if decided[name] else 0.0 for name, picture in pictures.items()}
+    shown = [decided[name] or found[name][0] for name in pictures]
+    lines = [answers.line_of(row, thumbnails[row["image"]], flat[row["image"]]) for row in shown]
+    st.html(answers.pictures_table(lines))
+    return pickers.select("Card of", "card", list(pictures))
 
 
 def _card(
@@ -255,9 +190,10 @@ def _card(
                     asked.run, crops.kind == "combined", decided["verdict"]["no_color"]
                 )
                 answers.show_answer(decided, hardly, _flat(picture), asked.prior)
-            sentence, between, bars = st.empty(), st.empty(), st.empty()
-            st.caption(answers.ABOUT_ROWS)
-            details = pickers.fold("Every class by every model", "show-classes")
+            sentence, bars, between = st.empty(), st.empty(), st.empty()
+            without = len(asked.run.models) - len(asked.models)
+            others = f" {without} more models of the run have no probe for new pictures." if without else ""
+            st.caption(f"{answers.ABOUT_ROWS}{others}")
 
     def fill() -> list[Row]:
         found = list(given)
@@ -265,15 +201,10 @@ def _card(
             found += asked.rows([model], {name: crops}, f"Asking {model_title(model)}")
             bars.html(answers.models_table({name: found}, theme, waiting[number:]))
         accuracies = predictions.balanced_accuracies(asked.run)
-        sentence.markdown(answers.noticed(found, accuracies))
-        if decided is not None:
-            reason = answers.which_to_believe(decided, found, _flat(picture), bool(picture.notes), accuracies)
-            between.markdown(unbroken(reason))
-        if details:
-            with details:
-                table = predictions.class_table(found)
-                figure = answers_chart(table, theme, asked.run.classes(asked.task))
-                tables.chart(figure, "answers", table, f"Probabilities of every class for {name}.")
+        if found:
+            sentence.markdown(answers.noticed(found))
+        if found and decided is not None:
+            between.caption(unbroken(answers.which_to_believe(decided, found, _flat(picture), accuracies)))
         return [*(row for row in rows if row["model"] == DETECTOR), *found]
 
     bars.html(answers.models_table({name: given}, theme, waiting))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from dashboard import state
 from dashboard.data.predictions import Row
 from dashboard.text import plain, unbroken
+from probing_core.api.scan import ABOUT_Q, done_in_words, share_as_altered
 from probing_core.charts import Theme
 from probing_core.charts.theme import BASELINE
-from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED, word
+from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.verdicts import as_altered, group_in_words
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
@@ -26,8 +26,10 @@ PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 ALARMS = (ALTERED, RATHER_ALTERED)
 
+THUMBNAIL = 64
+"""Side of a thumbnail in pixels."""
 
-AS_ALTERED = "Untouched as altered"
+AS_ALTERED = "Untouched ones like it"
 ABOUT_AS_ALTERED = (
     "Of untouched photographs, how many seem at least as altered to the detector as this picture. Where it is 5 % or "
     "less, the picture is called altered."
@@ -116,113 +118,50 @@ def _true_alarms(verdict: Mapping[str, Any], prior: float) -> str:
     )
 
 
-def short_answer(row: Row, flat: float = 0.0) -> str:
-    """Return the answer of a row in a few words, for a table of pictures; ``flat`` as in `show_answer`."""
-    if flat > FLAT:
-        return f"{PERHAPS_NO_PHOTOGRAPH} ({row['answer']})"
-    if row["model"] == DETECTOR:
-        return _answer_in_words(row)
-    return (
-        f"{row['answer']}: {transform_title(row['classes'][0]['class'])}" if row["answer"] in ALARMS else row["answer"]
-    )
-
-
-def which_to_believe(
-    decided: Row, rows: Sequence[Row], flat: float, flagged: bool, accuracies: Mapping[str, float]
-) -> str:
-    """Return what the models' answers mean, and which to believe where they contradict the verdict: neither, for what
-    is perhaps no photograph. Without rows the text is empty.
-
-    They contradict it where at least half of them do, or one of the most accurate encoders.
+def which_to_believe(decided: Row, rows: Sequence[Row], flat: float, accuracies: Mapping[str, float]) -> str:
+    """Return what the models' answers mean beside the verdict, and that the verdict counts where they differ; neither
+    for what is perhaps no photograph.
 
     Args:
         decided: row of the detector.
         rows: of the models.
         flat: as in `show_answer`.
-        flagged: whether flags of the picture are shown.
         accuracies: model -> its balanced accuracy on pictures of the run; empty if not measured.
     """
-    if not rows:
-        return ""
     if flat > FLAT:
         return "The models learned from photographs, too: their answers mean as little."
-    alarms = decided["answer"] in ALARMS
-    against = _contradicting(decided, rows, accuracies)
-    right = [accuracies[row["model"]] for row in _telling(rows, accuracies) if row["model"] in accuracies]
+    right = [accuracies[row["model"]] for row in _trained(rows) if row["model"] in accuracies]
     measured = (
         f" They are right in {in_percent(min(right))} to {in_percent(max(right))} of cases; guessing would be right in "
         "50 % (Methods and data)."
         if right
         else ""
     )
-    differ = f"**The detector's verdict and {against} differ; go by the verdict.** " if against else ""
-    flags = " Flags say how a picture looks, also straight from a camera." if flagged and differ and not alarms else ""
+    differ = "" if decided["answer"] == CANNOT_TELL else "**Where verdict and models differ, go by the verdict.** "
     return (
-        f"{differ}The detector was trained to find alterations, "
-        f"and alarms at {in_percent(decided['verdict']['level'])} of untouched photographs. The models were trained "
-        f"for something else: their answers show what an embedding holds, not whether your picture was altered."
-        f"{measured}{flags}"
+        f"{differ}The detector was trained to find alterations, and alarms at "
+        f"{in_percent(decided['verdict']['level'])} of untouched photographs. The models were trained for something "
+        f"else: their answers show what an embedding holds.{measured}"
     )
 
 
-BEST = 2
-"""Most accurate encoders, each of which alone can contradict a verdict."""
-
-
-def _contradicting(decided: Row, rows: Sequence[Row], accuracies: Mapping[str, float]) -> str:
-    """Return which models contradict the verdict, in words; empty where none do, or where the detector cannot tell."""
-    if decided["answer"] == CANNOT_TELL:
-        return ""
-    alarms = decided["answer"] in ALARMS
-    rows = _telling(rows, accuracies)
-    share = sum(row["answer"] in ALARMS for row in rows) / len(rows)
-    if (share < 0.5) if alarms else (share >= 0.5):
-        return "most of the models"
-    other = (UNTOUCHED, RATHER_UNTOUCHED) if alarms else ALARMS
-    best = _most_accurate(rows, accuracies)[:BEST]
-    return " and ".join(plain(model_title(row["model"])) for row in best if row["answer"] in other)
-
-
-def _telling(rows: Sequence[Row], accuracies: Mapping[str, float]) -> list[Row]:
-    """Return the rows without those of models that answer the same for altered and untouched pictures, as image hashes
-    do; all where no model tells them apart."""
-    return [row for row in rows if accuracies.get(row["model"], 1.0) > GUESSING] or list(rows)
-
-
-GUESSING = 0.5
-
-
-def _most_accurate(rows: Sequence[Row], accuracies: Mapping[str, float]) -> list[Row]:
-    """Return the rows of encoders whose accuracy is known, the most accurate first; a baseline is no encoder."""
-    measured = [row for row in rows if row["model"] in accuracies and not row["model"].startswith(BASELINE)]
-    return sorted(measured, key=lambda row: -accuracies[row["model"]])
-
-
-def noticed(rows: Sequence[Row], accuracies: Mapping[str, float] = MappingProxyType({})) -> str:
-    """Return how many of the models notice that a picture was altered, the alteration that most of these name, if any,
-    and the answer of the most accurate encoder.
-
-    Args:
-        rows: of the models.
-        accuracies: as in `which_to_believe`.
-    """
-    asked, rows = rows, _telling(rows, accuracies)
-    left_out = len(asked) - len(rows)
-    alarming = [transform_title(row["classes"][0]["class"]) for row in rows if row["answer"] in ALARMS]
-    untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in rows)
-    torn = sum(row["answer"] == CANNOT_TELL for row in rows)
-    most, count = [*Counter(alarming).most_common(1), ("", 0)][0]
-    most = most if count > len(alarming) / 2 else ""
-    agree = f", {count} of them {most}" if len(alarming) > 1 and most else f", {most}" if most else ""
-    call = "calls" if len(alarming) == 1 else "call"
-    counts = (
-        f"{len(alarming)} of {len(rows)} models {call} the picture altered{agree}; {untouched} untouched, and {torn} "
-        "cannot tell." + (f" Not counted: {left_out} that can never tell." if left_out else "")
+def noticed(rows: Sequence[Row]) -> str:
+    """Return how many of the trained models notice that a picture was altered, and the alteration that most of these
+    name, if any."""
+    told = _trained(rows) or rows
+    named = [transform_title(row["classes"][0]["class"]) for row in told if row["answer"] in ALARMS]
+    untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in told)
+    most, count = [*Counter(named).most_common(1), ("", 0)][0]
+    agree = f", {count} of them {most}" if 1 < len(named) < 2 * count else f", {most}" if len(named) == 1 else ""
+    return (
+        f"{len(named)} of {len(told)} {'trained models' if _trained(rows) else 'baselines'} "
+        f"{'calls' if len(named) == 1 else 'call'} the picture altered{agree}; {untouched} untouched, and "
+        f"{len(told) - len(named) - untouched} cannot tell."
     )
-    if len(rows) == 1 or not (best := _most_accurate(rows, accuracies)[:1]):
-        return counts
-    who = plain(model_title(best[0]["model"]))
-    return f"{counts} {who}, the most accurate encoder here, answers *{plain(short_answer(best[0]))}*."
+
+
+def _trained(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if not row["model"].startswith(BASELINE)]
 
 
 ABOUT_ROWS = (
@@ -233,6 +172,7 @@ ABOUT_ROWS = (
 
 def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Sequence[str] = ()) -> str:
     """Return HTML: a row per model with a bar for the probability that the picture was altered, and the first answer.
+    Baselines are folded below the trained models.
 
     Args:
         answers: name of a picture -> the rows of all models about it, in the same order; one picture, or two that are
@@ -240,18 +180,28 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
         waiting: models that have not answered yet.
     """
     whens = list(answers) if len(answers) > 1 else [""]
-    lines = []
+    trained: list[str] = []
+    baselines: list[str] = []
     for rows in zip(*answers.values(), strict=True):
+        model = rows[0]["model"]
         bars = "".join(_bar(row, when) for when, row in zip(whens, rows, strict=True))
         named = "".join(_first(row, theme) for row in rows)
-        lines.append(f'<tr><th scope="row">{escape(_who(rows[0]["model"]))}</th><td>{bars}</td><td>{named}</td></tr>')
+        line = f'<tr><th scope="row">{escape(_who(model))}</th><td>{bars}</td><td>{named}</td></tr>'
+        (baselines if model.startswith(BASELINE) else trained).append(line)
     scale = '<span class="scale"><span>0</span><span>50</span><span>100 %</span></span>'
     before = '<span class="when"></span>' if len(whens) > 1 else ""
-    table = (
-        '<table class="answers"><thead><tr><th scope="col">Model</th>'
+    head = (
+        '<thead><tr><th scope="col">Model</th>'
         f'<th scope="col"><div class="line">{before}{scale}<span class="words">Altered?</span></div></th>'
-        f'<th scope="col">If so</th></tr></thead><tbody>{"".join(lines)}</tbody></table>'
+        '<th scope="col">If so</th></tr></thead>'
     )
+    table = f'<table class="answers">{head}<tbody>{"".join(trained or baselines)}</tbody></table>'
+    if trained and baselines:
+        several = f"{len(baselines)} baselines, which learned" if len(baselines) > 1 else "One baseline, which learned"
+        table += (
+            f"<details><summary>{several} nothing from pictures</summary>"
+            f'<table class="answers">{head}<tbody>{"".join(baselines)}</tbody></table></details>'
+        )
     if not waiting:
         return table
     several = f"{len(waiting)} models are" if len(waiting) > 1 else "One model is"
@@ -265,26 +215,60 @@ def _who(model: str) -> str:
 def _bar(row: Row, when: str) -> str:
     before = f'<span class="when">{escape(when)}</span>' if when else ""
     share = f'<span class="track"><i style="width:{100 * row["altered"]:.1f}%;background:currentColor"></i></span>'
-    words = f'<span class="words sure">{_unbroken(row["altered"], _places(row))} {row["answer"]}</span>'
+    words = f'<span class="words sure">{unbroken(in_percent(row["altered"]))} {row["answer"]}</span>'
     return f'<div class="line">{before}{share}{words}</div>'
 
 
 def _first(row: Row, theme: Theme) -> str:
     first = row["classes"][0]
     mark = f'<i style="background:{theme.group(first["group"])}"></i>'
-    named = f"{escape(transform_title(first['class']))} {_unbroken(first['probability'])}"
+    named = f"{escape(transform_title(first['class']))} {unbroken(in_percent(first['probability']))}"
     return f'<div class="line first">{mark}<span class="named">{named}</span></div>'
 
 
-def _places(row: Row) -> int:
-    """Return how many decimals a probability needs so that the number, too, is on the answer's side of the borders
-    between answers: 90 % is still *rather altered*, 90.2 % is *altered*."""
-    fitting = (places for places in range(MAX_PLACES) if word(round(row["altered"], places + 2)) == row["answer"])
-    return next(fitting, MAX_PLACES)
+class Line(NamedTuple):
+    """A line of `pictures_table`, whose texts are for people.
+
+    Attributes:
+        thumbnail: its address; empty if there is none.
+        remark: flags of the picture, or why it cannot be read.
+        done: what was done, if anything was found.
+        like_it: how many untouched photographs seem as altered.
+        q: the false discovery rate; empty if none is promised.
+    """
+
+    thumbnail: str
+    name: str
+    remark: str = ""
+    verdict: str = "…"
+    done: str = ""
+    like_it: str = ""
+    q: str = ""
 
 
-MAX_PLACES = 2
+def line_of(row: Row, thumbnail: str, flat: float) -> Line:
+    """Return the line of a live answer; ``flat`` as in `show_answer`."""
+    words = f"{PERHAPS_NO_PHOTOGRAPH} ({row['answer']})" if flat > FLAT else row["answer"]
+    line = Line(thumbnail, row["image"], verdict=words)
+    if row["model"] != DETECTOR:
+        return line._replace(done=transform_title(row["classes"][0]["class"]) if row["answer"] in ALARMS else "")
+    verdict = row["verdict"]
+    done = done_in_words(verdict["transform"], verdict["group"], verdict["group_probability"])
+    return line._replace(done=done, like_it=share_as_altered(verdict["p"], verdict["n"]) if verdict["p"] else "")
 
 
-def _unbroken(share: float, places: int = 0) -> str:
-    return in_percent(share, places).replace(" ", "\N{NO-BREAK SPACE}")
+def pictures_table(lines: Sequence[Line]) -> str:
+    """Return HTML: a table of pictures and their verdicts, which wraps on a phone as Streamlit's table does not."""
+    heads = ["", "Picture", "Verdict", "What was done"]
+    about = {AS_ALTERED: ABOUT_AS_ALTERED} | ({"False discoveries": ABOUT_Q} if any(line.q for line in lines) else {})
+    rows = []
+    for line in lines:
+        size = f'width="{THUMBNAIL}" height="{THUMBNAIL}"'
+        picture = f'<img src="{escape(line.thumbnail)}" alt="" {size}>' if line.thumbnail else ""
+        name = f'<th scope="row">{escape(line.name)}<small>{escape(line.remark)}</small></th>'
+        cells = [line.verdict, line.done, line.like_it, line.q][: 2 + len(about)]
+        told = "".join(f"<td>{escape(unbroken(cell))}</td>" for cell in cells)
+        rows.append(f"<tr><td>{picture}</td>{name}{told}</tr>")
+    head = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    head += "".join(f'<th scope="col" title="{escape(words)}">{name}</th>' for name, words in about.items())
+    return f'<table class="examples"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'

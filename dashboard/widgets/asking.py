@@ -58,17 +58,15 @@ class Question:
 
     Attributes:
         run: whose models answer.
-        task: whether transformations or their groups are named.
         prior: share of altered pictures among such pictures.
     """
 
     run: Run
     models: Sequence[str]
-    task: str
     prior: float
 
     def rows(self, models: Sequence[str], crops: Mapping[str, PictureCrops], meanwhile: str = ASKING) -> list[Row]:
-        return rows(self.run, models, crops, self.task, self.prior, meanwhile)
+        return rows(self.run, models, crops, prior=self.prior, meanwhile=meanwhile)
 
 
 def embed_gallery(run: Run, model: str) -> None:

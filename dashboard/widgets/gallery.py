@@ -12,7 +12,6 @@ from dashboard import state
 from dashboard.data import cache
 from dashboard.text import plain, unbroken
 from dashboard.widgets.messages import empty
-from dashboard.widgets.tables import columns_of
 from probing_core.measures.notation import model_title
 from probing_core.results import PicturesMissing, Run, retrieval
 
@@ -20,20 +19,6 @@ PAGE = 24
 
 THUMBNAIL = 128
 """Side of a picture in pixels."""
-
-COLUMNS = (
-    "sample",
-    "image_id",
-    "label",
-    "transform",
-    "strength",
-    "truth",
-    "predicted",
-    "p_truth",
-    "p_predicted",
-    "predicted_other",
-    "p_predicted_other",
-)
 
 
 def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) -> None:
@@ -56,16 +41,12 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
         state.publish(f"{key}-page", page)
     first = (page - 1) * PAGE
     shown = cache.described(run, rows.iloc[first : first + PAGE])
-    place = f"{first + 1:,} to {first + len(shown):,} of {total:,}"
     try:
         pictures = cache.pictures(run, shown)
     except PicturesMissing as error:
         pictures_missing(run, error, key)
-        st.caption(f"Samples {place}.")
-        named = [c for c in shown.columns if c in COLUMNS]
-        st.dataframe(shown[named], hide_index=True, column_config=columns_of(named))
         return
-    st.caption(f"Pictures {place}.")
+    st.caption(f"Pictures {first + 1:,} to {first + len(shown):,} of {total:,}.")
     captions = [caption(row) for row in shown.itertuples()]
     st.image(pictures, caption=[plain(unbroken(text)) for text in captions], width=THUMBNAIL, alt=captions)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.text import hint, plain
+from dashboard.text import hint
 from dashboard.widgets.messages import empty
 from probing_core.charts import Figure
 from probing_core.compute.samples import FEW_PHOTOGRAPHS, has_splits
@@ -33,21 +33,8 @@ _number, _text = st.column_config.NumberColumn, st.column_config.TextColumn
 COLUMNS: dict[str, Any] = {
     "low": _number("from", help="Lower end of the 95 % interval.", format="%.3g"),
     "high": _number("to", help="Upper end of the 95 % interval.", format="%.3g"),
-    "interval": _text("interval by", help=hint("interval")),
-    "bases": _number("photographs", help="Photographs that the measured images were cut from."),
     "images": _number(help="Images that were measured."),
-    "samples": _number(help="Transformed images that were measured."),
-    "chance": _number(help=hint("chance"), format="%.3g"),
-    "rotation": _number(help=hint("rotation")),
-    "transform": _text("transformation"),
     "base_id": _text("photograph"),
-    "image_id": _text("image"),
-    "p_truth": _number("p of truth", help="Probability that the probe gave to the true class.", format="%.2f"),
-    "p_predicted": _number("p of answer", help="Probability that the probe gave to its answer.", format="%.2f"),
-    "predicted": _text("answer", help="The most probable class by the probe."),
-    "predicted_other": _text("the other's answer", help="The prediction of the model that is subtracted."),
-    "p_predicted_other": _number("its p", help="Probability that it gave to its answer.", format="%.2f"),
-    "strength": _number(help=hint("strength"), format="%.3g"),
     "fold": _text(help="With fewer than 30 photographs, which of the groups of photographs was tested."),
     "penalty": _number(help=hint("penalty"), format="%.2g"),
     "at_edge": st.column_config.CheckboxColumn("at the edge", help="The penalty is the first or last of its grid."),
@@ -59,13 +46,8 @@ COLUMNS: dict[str, Any] = {
     ),
     "dim": _number("dimensions", help="Numbers in an embedding."),
     "input_size": _number("input (pixels)", help="Side of the square that the model receives."),
-    "text": st.column_config.CheckboxColumn("reads words", help="The model embeds words too."),
     "why_not": _text("why"),
 }  # fmt: skip
-
-
-def columns_of(names: Iterable[str]) -> dict[str, Any]:
-    return {name: COLUMNS[name] for name in names if name in COLUMNS}
 
 
 def chart(
@@ -103,13 +85,13 @@ def chart(
         download(table, key)
 
 
-def download(table: Table, key: str, label: str = "Data as CSV", name: str = "") -> None:
-    """Show a button that downloads ``table`` as ``NAME.csv``, or ``KEY.csv``; the CSV is made on download."""
+def download(table: Table, key: str, label: str = "Data as CSV") -> None:
+    """Show a button that downloads ``table`` as ``KEY.csv``; the CSV is made on download."""
 
     def csv() -> str:
         return (table() if callable(table) else table).to_csv(index=False)
 
-    download_file(csv, key, label, f"{name or key}.csv", "text/csv")
+    download_file(csv, key, label, f"{key}.csv", "text/csv")
 
 
 def download_file(content: Callable[[], str | bytes], key: str, label: str, name: str, mime: str) -> None:
@@ -131,7 +113,6 @@ def show_table(
     key: str,
     column_config: Mapping[str, Any] | None = None,
     percent: Mapping[str, tuple[str, str]] | None = None,
-    signed: Collection[str] = (),
     written: Mapping[str, Callable[[Any], str]] | None = None,
     height: int | None = None,
 ) -> None:
@@ -142,16 +123,15 @@ def show_table(
     Args:
         column_config: Streamlit's settings of columns that `COLUMNS` lacks or that mean something else here.
         percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
-        signed: columns of ``percent`` that are differences.
         written: functions that write columns for people, on the page alone: downloads keep exact names.
         height: in pixels.
     """
     percent = percent or {}
     table = table.assign(**{column: table[column] * 100 for column in percent})
     shown = table.drop(columns="note") if "note" in table and not table["note"].any() else table
-    settings = columns_of(shown.columns)
+    settings = {name: COLUMNS[name] for name in shown.columns if name in COLUMNS}
     for column, (title, about) in percent.items():
-        settings[column] = _number(title, help=about, format="%+.1f" if column in signed else "%.1f")
+        settings[column] = _number(title, help=about, format="%.1f")
     settings |= column_config or {}
     whole: Literal["content", "auto"] = "content" if len(shown) <= WHOLE_TABLE else "auto"
     st.dataframe(
@@ -189,15 +169,6 @@ def study(run: Run, name: str) -> pd.DataFrame:
     if table.empty:
         empty(why_none(run))
     return table
-
-
-def notes(table: pd.DataFrame) -> None:
-    """Show the notes of a table folded: the number of its rows that have any, and inside each note once."""
-    counts = table.loc[table["note"] != "", "note"].astype(str).value_counts()
-    if len(counts):
-        with st.expander(f"Cautions for reading {counts.sum():,} of the {len(table):,} numbers"):
-            lines = [f"- {plain(str(note)[:1].upper() + str(note)[1:])} ({n:,})" for note, n in counts.items()]
-            st.markdown("\n".join(lines))
 
 
 def why_none(run: Run) -> str:

@@ -161,12 +161,16 @@ def flags(picture: VisitorPicture) -> None:
         place.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 
 
-def _title(image_id: str) -> str:
+def title_of(image_id: str) -> str:
     """Return the name of a packaged picture for people: ``Astronaut, cut 1`` for ``astronaut/00``."""
     photograph, _, number = image_id.rpartition("/")
     if not photograph or not number.isdecimal():
         return image_id
     return f"{photograph.replace('-', ' ').capitalize()}, cut {int(number) + 1}"
+
+
+def packaged(image_id: str) -> VisitorPicture:
+    return VisitorPicture.from_array(title_of(image_id), cache.corpus_image(cache.PACKAGED, image_id))
 
 
 def pick_one() -> VisitorPicture:
@@ -179,6 +183,6 @@ def pick_one() -> VisitorPicture:
             flags(uploads[0])
     with left:
         image_id = state.choice(
-            st.selectbox, "Picture", "picture", ids[0], ids, disabled=bool(uploads), format_func=_title
+            st.selectbox, "Picture", "picture", ids[0], ids, disabled=bool(uploads), format_func=title_of
         )
-    return uploads[0] if uploads else VisitorPicture.from_array(image_id, cache.corpus_image(cache.PACKAGED, image_id))
+    return uploads[0] if uploads else packaged(image_id)

@@ -6,7 +6,7 @@ from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.dots import dots_chart
 from probing_core.charts.figure import PERCENT, Figure, escape, to_json
 from probing_core.charts.inside import LAYER_TASKS, layers_chart, members_chart, shift_chart, variance_chart
-from probing_core.charts.predictions import StrengthAxis, answers_chart, reliability_chart, strength_chart
+from probing_core.charts.predictions import StrengthAxis, reliability_chart, strength_chart
 from probing_core.charts.scores import leaderboard_chart, substance_chart
 from probing_core.charts.theme import Theme
 from probing_core.charts.training import training_chart
@@ -17,7 +17,6 @@ __all__ = [
     "Figure",
     "StrengthAxis",
     "Theme",
-    "answers_chart",
     "confusion_chart",
     "dots_chart",
     "escape",

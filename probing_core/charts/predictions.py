@@ -1,8 +1,8 @@
-"""Charts of every model's predictions for one picture, and of their change with a strength."""
+"""Charts of what models answer, by strength and by how sure they are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,15 +10,11 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.figure import (
-    MARGIN,
-    MENU,
     PERCENT,
     Figure,
     base_figure,
-    cell_numbers,
     error_bar,
     escape,
-    heatmap,
     legend_below,
     model_label,
     upright_band,
@@ -26,9 +22,7 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import SYMBOLS, Theme
-from probing_core.measures.notation import model_title, transform_title
-
-MAX_CLASSES = 12
+from probing_core.measures.notation import model_title
 
 ROOM = 0.55
 """Room for names behind the strongest strength, as a share of the range of strengths."""
@@ -41,33 +35,6 @@ AXES = (280, 250)
 
 BEHIND = ("middle right", "top right", "bottom right")
 """Positions of names at the ends of lines."""
-
-
-def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:
-    """Draw a table with models in rows and, in columns, the classes that any of them finds likely.
-
-    Args:
-        rows: ``model``, ``class``, ``group``, ``probability``, most probable first within a model.
-        order: of the classes; that of the rows by default.
-    """
-    table = rows.pivot(index="model", columns="class", values="probability").reindex(index=rows["model"].unique())
-    likely = table.max().sort_values(ascending=False, kind="stable").index[:MAX_CLASSES]
-    table = table[[c for c in order or table.columns if c in likely]].iloc[::-1] * 100
-    best = table.eq(table.max(axis=1), axis=0)
-    texts = [
-        [("" if p < 0.5 else f"<b>{p:.0f}</b>" if b else f"{p:.0f}") for p, b in zip(*row, strict=True)]
-        for row in zip(table.to_numpy(), best.to_numpy(), strict=True)
-    ]
-    names = {"x": [escape(transform_title(c)) for c in table.columns], "y": [model_label(m) for m in table.index]}
-    cells = heatmap(table.to_numpy(), theme, 2, "%{y}<br>%{x}: <b>%{z:.1f} %</b><extra></extra>", **names)
-    return base_figure(
-        theme,
-        110 + MENU + 30 * len(table),
-        [cells, *cell_numbers(cells, texts, cells["x"], cells["y"], 11)],
-        {"side": "top", "tickangle": -40, "showgrid": False},
-        {"showgrid": False},
-        margin=MARGIN | {"t": MARGIN["t"] + MENU},  # slanted names reach up to the menu
-    )
 
 
 @dataclass(frozen=True)

@@ -171,14 +171,15 @@ MIN_PHOTOGRAPHS = 30
 
 
 def word(altered: float) -> str:
-    """Return the one of `ANSWERS` for a probability of having been altered."""
-    if altered > 0.9:
+    """Return the one of `ANSWERS` for a probability of having been altered, rounded to the percent that is shown."""
+    percent = round(100 * altered)
+    if percent > 90:
         return ALTERED
-    if altered > 0.6:
+    if percent > 60:
         return RATHER_ALTERED
-    if altered < 0.1:
+    if percent < 10:
         return UNTOUCHED
-    return RATHER_UNTOUCHED if altered < 0.4 else CANNOT_TELL
+    return RATHER_UNTOUCHED if percent < 40 else CANNOT_TELL
 
 
 def require_prior(prior: float) -> None:

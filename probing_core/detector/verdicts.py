@@ -259,7 +259,7 @@ class Verdict:
         two differ."""
         if self.p is None:
             return prior
-        low, high = {ALTERED: (0.9, 1.0), RATHER_ALTERED: (0.6, 0.9)}[self.answer(prior)] if self.alarms else (0.0, 0.5)
+        low, high = {ALTERED: (0.91, 1.0), RATHER_ALTERED: (0.61, 0.9)}[self.answer(prior)] if self.alarms else (0, 0.5)
         return float(np.clip(Noticing(1.0).altered(np.array([self.odds]), prior)[0], low, high))
 
 

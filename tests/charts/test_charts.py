@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 import pytest
 
 from probing_core import charts
-from probing_core.charts.predictions import MAX_CLASSES
 from probing_core.charts.theme import SYMBOLS
 from probing_core.measures.notation import model_title
 from probing_core.transforms import GROUPS
@@ -120,28 +119,6 @@ def test_names_stand_at_the_strongest_point_of_each_line(falling):
     assert ends == ({"a": (1, 0.1), "b": (1, 0.3)} if falling else {"a": (4, 0.9), "b": (4, 0.1)})
 
 
-def test_many_answers_stand_in_one_table_in_the_order_of_the_classes():
-    names = [f"m{i}" for i in range(13)]
-    told = pd.DataFrame(
-        [(m, c, "blur", p) for m in names for c, p in (("b", 0.7), ("c", 0.26), ("a", 0.04), ("d", 0.0))],
-        columns=["model", "class", "group", "probability"],
-    )
-    table = drawn.answers_chart(told, THEMES[0], ["a", "b", "c", "d"]).data[0]
-    assert list(table.x) == ["A", "B", "C", "D"], "names for people"
-    assert list(table.y) == names[::-1]
-    numbers = [
-        trace for trace in drawn.answers_chart(told, THEMES[0], ["a", "b", "c", "d"]).data if trace.type == "scatter"
-    ]
-    first = {
-        x: text for trace in numbers for x, y, text in zip(trace.x, trace.y, trace.text, strict=True) if y == "m12"
-    }
-    assert first == {"A": "4", "B": "<b>70</b>", "C": "26"}
-    many = pd.DataFrame(
-        {"model": "m", "class": [f"c{i}" for i in range(31)], "group": "blur", "probability": range(31)}
-    )
-    assert len(drawn.answers_chart(many, THEMES[0]).data[0].x) == MAX_CLASSES
-
-
 @pytest.mark.parametrize("theme", THEMES)
 def test_leaderboard(theme):
     figure = drawn.leaderboard_chart(board(), theme)
@@ -184,11 +161,9 @@ def test_other_seeds_are_ticks_on_the_line_of_their_model(theme):
 
 def test_names_are_data_in_every_chart_with_names():
     matrix = pd.DataFrame([[1.0, 2.0], [3.0, np.nan]], index=[HOSTILE, "b"], columns=[HOSTILE, "b"])
-    told = pd.DataFrame({"model": HOSTILE, "class": [HOSTILE, "b"], "group": "blur", "probability": [0.6, 0.4]})
     figures = [
         drawn.leaderboard_chart(board(), THEMES[0]),
         drawn.confusion_chart(matrix, THEMES[0]),
-        drawn.answers_chart(told, THEMES[0]),
     ]
     for figure in figures:
         assert "<a " not in figure.to_json().replace("\\u003c", "<")

@@ -41,6 +41,18 @@ def first_answers(app: Any) -> list[dict[str, list[str]]]:
     ]
 
 
+def lines_of_pictures(app: Any) -> list[list[str]]:
+    """The tables of pictures of a page: address of the thumbnail, name, remark, verdict, and so on, of each line."""
+    bodies = [each.proto.body for each in app.get("html")]
+    rows = re.findall("<tr>(<td>.*?)</tr>", "".join(body for body in bodies if 'class="examples"' in body[:30]))
+    lines = []
+    for row in rows:
+        name, remark = re.findall("<th[^>]*>([^<]*)<small>([^<]*)</small>", row)[0]
+        cells = re.findall("<td>([^<]*)</td>", row.partition("</th>")[2])
+        lines.append(["".join(re.findall('src="(.*?)"', row)), *map(unescape, [name, remark, *cells])])
+    return [[text.replace("\N{NO-BREAK SPACE}", " ") for text in line] for line in lines]
+
+
 def figures(app: AppTest) -> list[dict]:
     """The figures of the page's charts, as the browser draws them."""
     return [json.loads(chart.proto.spec, object_hook=_unpacked) for chart in app.get("plotly_chart")]

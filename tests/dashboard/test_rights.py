@@ -109,7 +109,7 @@ ACTS = [
     ("Canceling a computation", processes.stop),
     ("Removing a run", processes.remove),
     ("Verifying every file of a run", lambda folder: cache.damage_of(SimpleNamespace(store=Store(folder)))),
-    ("Naming a folder", lambda folder: scan_page._path(str(folder))),
+    ("Naming a folder", lambda folder: scan_page._existing(str(folder))),
     ("Reading what a scan has found", scan_page._results),
 ]
 

@@ -28,7 +28,7 @@ def picture_of(url: str) -> np.ndarray:
 def test_a_preview_sends_every_step_and_each_clean_picture_once(name):
     picture = VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
     shown = Preview(picture, VIEW, CATALOG.get(name))
-    steps = shown.steps()
+    steps = [shown.step(number) for number in range(len(shown.strengths))]
     sent = shown.message(range(len(steps)))
     assert len(steps) == len(shown.labels) == len(sent["frames"])
     assert len(set(sent["clean"])) == len(sent["clean"]) == len({step.before.tobytes() for step in steps})
@@ -46,7 +46,7 @@ def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
     assert shown.message([3])["frames"][0]["step"] == 3
     assert shown.step(3) is shown.step(3)
     assert made == [shown.strengths[3]]
-    shown.steps()
+    shown.message(range(len(shown.strengths)))
     assert sorted(made) == sorted(shown.strengths)
     again = versions(prepare_source(picture.image, VIEW), VIEW, CATALOG.get("fog"), shown.strengths[3])
     assert np.array_equal(shown.step(3).after, again[1])

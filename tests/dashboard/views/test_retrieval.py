@@ -184,7 +184,7 @@ def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(
 
 def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, stored_and_bare):
     run = Run.open(stored_and_bare[1])
-    address = {"samples": "coffee/00", "some": "True", "show_neighbors": "True", "models": PIXELS}
+    address = {"samples": "coffee/00", "show_neighbors": "True", "models": PIXELS}
     app = open_app("Try your images", run=stored_and_bare[1], **address)
     assert not app.exception
     assert "This run ships no embeddings" not in texts(app)

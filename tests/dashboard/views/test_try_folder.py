@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +14,11 @@ import pytest
 
 from dashboard.data.examples import NAMES
 from dashboard.jobs import scans
-from dashboard.widgets.answers import AS_ALTERED
+from dashboard.views import try_folder
 from probing_core.api.scan import COLUMNS, MARK, PROMISE, TABLE
 from probing_core.errors import BadRun
 from probing_core.run.layout import DETECTOR_FILE, RECIPE
-from tests.dashboard.app_reading import label, unescaped
+from tests.dashboard.app_reading import label, lines_of_pictures, texts, unescaped
 
 
 @pytest.fixture
@@ -51,10 +50,20 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "**holiday** — complete" in unescaped(app)
     assert "2 untouched, 1 altered" in unescaped(app)
     assert "no rate is promised" in unescaped(app)
-    assert "False discoveries" not in app.dataframe[0].value  # none without clean pictures
-    assert list(app.dataframe[0].value["Picture"]) == ["b.png", "a.png", "c.png"]
-    assert list(app.dataframe[0].value["What was done"]) == ["Blur: Gaussian blur", "", ""]
-    assert list(app.dataframe[0].value[AS_ALTERED]) == ["0 of 99 (0.0 %)", "49 of 99 (49.5 %)", "69 of 99 (69.7 %)"]
+    assert [line[1:] for line in lines_of_pictures(app)] == [
+        ["b.png", "", "altered", "Blur: Gaussian blur", "0 of 99 (0.0 %)"],
+        ["a.png", "", "untouched", "", "49 of 99 (49.5 %)"],
+        ["c.png", "", "untouched", "", "69 of 99 (69.7 %)"],
+    ]
+
+
+def test_of_a_large_scan_the_least_likely_are_shown_and_the_files_have_all(open_app, holiday):
+    rows = pd.read_parquet(holiday / TABLE)
+    many = pd.concat([rows] * (try_folder.SHOWN // 3 + 1))
+    pq.write_table(pa.Table.from_pandas(many, preserve_index=False), holiday / TABLE)
+    app = open_app("Try your images", part="folder", show_scan_holiday="True")
+    assert len(lines_of_pictures(app)) == try_folder.SHOWN
+    assert f"have all {len(many):,}" in texts(app)
 
 
 def test_why_a_file_cannot_be_read_stands_where_flags_do_as_on_the_page_of_the_scan(open_app, holiday):
@@ -62,9 +71,9 @@ def test_why_a_file_cannot_be_read_stands_where_flags_do_as_on_the_page_of_the_s
     rows = rows.assign(p=[0.5, None, 0.7], error=["", "b.png is text", ""], flags=["looks blurred", "", ""])
     table = pa.Table.from_pandas(rows, preserve_index=False)
     pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised"}), holiday / TABLE)
-    shown = open_app("Try your images", part="folder", show_scan_holiday="True").dataframe[0].value
-    assert list(shown["Flags"]) == ["looks blurred", "", "b.png is text"]
-    assert list(shown[AS_ALTERED])[2] == ""
+    shown = lines_of_pictures(open_app("Try your images", part="folder", show_scan_holiday="True"))
+    assert [remark for _, _, remark, *_ in shown] == ["looks blurred", "", "b.png is text"]
+    assert shown[2][-1] == ""
 
 
 def test_the_results_of_a_scan_that_ends_while_it_is_watched_are_open(open_app, holiday):
@@ -72,22 +81,22 @@ def test_the_results_of_a_scan_that_ends_while_it_is_watched_are_open(open_app, 
     done, me = progress.read_text(), psutil.Process()
     progress.write_text(json.dumps(json.loads(done) | {"state": "running", "pid": me.pid, "born": me.create_time()}))
     app = open_app("Try your images", part="folder")
-    assert not app.dataframe
+    assert lines_of_pictures(app) == []
     progress.write_text(done)
-    assert list(app.run().dataframe[0].value["Picture"]) == ["b.png", "a.png", "c.png"]
-    assert not open_app("Try your images", part="folder").dataframe, "nobody has watched it"
+    assert [name for _, name, *_ in lines_of_pictures(app.run())] == ["b.png", "a.png", "c.png"]
+    assert lines_of_pictures(open_app("Try your images", part="folder")) == [], "nobody has watched it"
 
 
 def test_rows_have_the_addresses_of_their_thumbnails_whatever_their_order(open_app, holiday):
-    shown = open_app("Try your images", part="folder", show_scan_holiday="True").dataframe[0].value
-    assert list(shown[""]) == [None] * 3, "it has no chunks"
+    shown = lines_of_pictures(open_app("Try your images", part="folder", show_scan_holiday="True"))
+    assert [address for address, *_ in shown] == [""] * 3, "it has no chunks"
     chunks = holiday / "chunks"
     chunks.mkdir()
     pq.write_table(pa.table({"thumbnail": [b"a", b"b", b"c"]}), chunks / "chunk-000000.parquet")
     os.utime(holiday / TABLE, ns=(1, 1))
-    shown = open_app("Try your images", part="folder", show_scan_holiday="True").dataframe[0].value
-    assert list(shown["Picture"]) == ["b.png", "a.png", "c.png"]
-    assert [address.rsplit("/", 1)[1] for address in shown[""]] == ["1", "0", "2"]
+    shown = lines_of_pictures(open_app("Try your images", part="folder", show_scan_holiday="True"))
+    assert [name for _, name, *_ in shown] == ["b.png", "a.png", "c.png"]
+    assert [address.rsplit("/", 1)[1] for address, *_ in shown] == ["1", "0", "2"]
 
 
 @pytest.mark.parametrize("folder", ["~nobody-of-this-name/pictures", "x" * 5000])
@@ -99,8 +108,10 @@ def test_a_folder_that_cannot_be_one_is_refused_in_a_sentence(open_app, data_fol
     app = open_app("Try your images", part="folder")
     app.text_input(key="scan-folder").set_value(folder).run()
     assert not app.exception
+    app.button(key="scan-start").click().run()
+    assert not app.exception
     assert "cannot be used as a path" in unescaped(app)
-    assert app.button(key="scan-start").disabled
+    assert not (data_folder / "scans").exists()
 
 
 def test_a_scan_that_was_cancelled_is_resumed_with_what_it_was_asked_for(open_app, holiday, tmp_path, monkeypatch):
@@ -151,13 +162,8 @@ def test_a_scan_is_removed_after_a_question_and_its_pictures_stay(open_app, holi
     report = json.loads((holiday / "log" / "progress.json").read_text())
     (holiday / "log" / "progress.json").write_text(json.dumps(report | {"state": state}))
     app = open_app("Try your images", part="folder")
-    label(app, "button", "Remove").click().run()
-    assert "Remove what the scan 'holiday' has found? The pictures that it read stay" in unescaped(app)
-    label(app, "button", "Leave it").click().run()
-    assert holiday.is_dir()
-    assert not app.warning
-    label(app, "button", "Remove").click().run()
-    label(app, "button", "Remove what it found").click().run()
+    assert "The pictures that it read stay" in texts(app)
+    label(app, "button", "Remove it").click().run()
     assert not app.exception
     assert not holiday.exists()
     assert picture.read_bytes() == b"mine"
@@ -182,14 +188,37 @@ def test_a_scan_is_named_after_its_folder_unless_it_is_named(
     assert begun == ["my-holiday-2024", "my-holiday-2024-2", "mine"]
 
 
+def test_a_scan_that_cannot_be_is_refused_at_the_press_and_nothing_is_written(
+    open_app, data_folder, detecting_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("dashboard.jobs.scans.start", lambda *asked: pytest.fail("it was started"))
+    (data_folder / "scans" / "mine").mkdir(parents=True)
+    pictures = str(tmp_path)
+    for folder, clean, name, why in (
+        ("", "", "", "Enter the folder"),
+        ("/no/such/folder", "", "", "There is no folder '/no/such/folder'"),
+        (pictures, "/no/such/folder", "", "There is no folder '/no/such/folder'"),
+        (pictures, "", "../up", "Give the scan a name"),
+        (pictures, "", "mine", "There is a scan 'mine' already"),
+    ):
+        app = open_app("Try your images", part="folder", run=detecting_run)
+        for key, text in (("scan-folder", folder), ("scan-clean", clean), ("scan-name", name)):
+            app.text_input(key=key).set_value(text)
+        assert why not in unescaped(app.run()), "not while one types"
+        app.button(key="scan-start").click().run()
+        assert not app.exception
+        assert why in unescaped(app)
+
+
 def test_what_comes_out_is_shown_for_the_examples(open_app, data_folder, detecting_run):
     app = open_app("Try your images", part="folder", run=detecting_run)
     assert not app.exception
-    (html,) = [each.proto.body for each in app.get("html") if 'class="examples"' in each.proto.body]
-    rows = [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in html.split("<tr>")[2:]]
-    assert [name for name, *_ in rows] == list(NAMES)
-    assert rows[list(NAMES).index("blur")][1:3] == ["altered", "blur"]
-    assert html.count('src="data:image/jpeg') == len(NAMES)
+    shown = lines_of_pictures(app)
+    assert [name for _, name, *_ in shown] == list(NAMES)
+    _, _, verdict, done, _ = shown[list(NAMES).index("blur")][1:]
+    assert verdict == "altered"
+    assert done.startswith("Blur: ")
+    assert all(address.startswith("data:image/jpeg") for address, *_ in shown)
 
 
 def test_a_scan_under_way_is_not_removed(holiday):

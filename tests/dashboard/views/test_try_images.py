@@ -27,16 +27,16 @@ from probing_core.run.layout import model_path, probe_path
 from probing_core.run.live import LoadedModels
 from probing_core.run.store import Store
 from tests.conftest import scene
-from tests.dashboard.app_reading import address, first_answers, label, texts, unescaped
+from tests.dashboard.app_reading import address, first_answers, lines_of_pictures, texts, unescaped
 from tests.dashboard.conftest import PAGES
 from tests.images.test_images import BAD
 
 PIXELS = model_title("baseline/pixels")
 
 
-def pictures_of(app):
-    """The table of several pictures."""
-    return next(d.value for d in app.dataframe if "picture" in d.value)
+def pictures_of(app) -> list[str]:
+    """The names in the table of several pictures; none for one picture, which has no table."""
+    return [name for _, name, *_ in lines_of_pictures(app)]
 
 
 @pytest.mark.parametrize("half", [0, 1])  # a visit takes twenty files
@@ -59,7 +59,7 @@ def test_try_your_images_goes_on_past_bad_files(open_app, half):
         assert name in sentence
         assert expected in sentence
         assert "\n" not in sentence
-    assert list(pictures_of(app)["picture"]) == list(right)
+    assert pictures_of(app) == list(right)
     assert "150 pixels" in texts(app)
     for name in right:
         app.selectbox(key="card").select(name).run()
@@ -68,10 +68,10 @@ def test_try_your_images_goes_on_past_bad_files(open_app, half):
 
 
 def test_try_packaged_photographs_at_any_strength(open_app):
-    chosen = {"samples": "coffee/00,chelsea/01", "show_change": "True", "transform": "jpeg", "question": "group"}
+    chosen = {"samples": "coffee/00,chelsea/01", "show_change": "True", "transform": "jpeg"}
     app = open_app("Try your images", **chosen)
     assert not app.exception
-    assert list(pictures_of(app)["picture"]) == ["coffee/00", "chelsea/01"]
+    assert pictures_of(app) == ["Coffee, cut 1", "Chelsea, cut 2"]
     card, change = first_answers(app)
     assert list(card) == [PIXELS]
     assert card[PIXELS] == ["50 % cannot tell"], "its random probe is no better than the prior"
@@ -123,15 +123,15 @@ def _add_models(run, names):
 def test_neighbors_are_of_the_open_card_and_by_an_encoder_and_never_by_a_hash(open_app, wide_run):
     _add_models(wide_run, ["baseline/phash", "timm:resnet18"])
     chosen = {"samples": "coffee/00,chelsea/01", "show_neighbors": "True", "models": "baseline/phash"}
-    app = open_app("Try your images", run=wide_run, card="chelsea/01", **chosen)
+    app = open_app("Try your images", run=wide_run, card="Chelsea, cut 2", **chosen)
     assert not app.exception
-    assert "nearest to that of chelsea/01" in unescaped(app)
+    assert "nearest to that of Chelsea, cut 2" in unescaped(app)
     offered = app.selectbox(key="neighbors-model")
     assert offered.value == "timm:resnet18"
     assert model_title("baseline/pixels") in offered.options
     assert model_title("baseline/phash") not in offered.options
-    app.selectbox(key="card").select("coffee/00").run()
-    assert "nearest to that of coffee/00" in unescaped(app)
+    app.selectbox(key="card").select("Coffee, cut 1").run()
+    assert "nearest to that of Coffee, cut 1" in unescaped(app)
 
 
 def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wide_run, monkeypatch):
@@ -219,9 +219,7 @@ def _upload_two(open_app) -> tuple[int, list[str]]:
         files = files.upload(f"{seed}.png", encode_png(scene(seed, 96)), "image/png")
     files.run()
     assert not app.exception
-    several = [d.value for d in app.dataframe if "picture" in d.value]
-    answered = len(several[0]) if several else len(first_answers(app))
-    return answered, [error.value.replace("\\", "") for error in app.error]
+    return len(pictures_of(app)) or len(first_answers(app)), [error.value.replace("\\", "") for error in app.error]
 
 
 def test_uploads_stay_for_the_visit_until_they_are_removed(open_app):
@@ -230,18 +228,18 @@ def test_uploads_stay_for_the_visit_until_they_are_removed(open_app):
     for seed in (0, 1):
         files = files.upload(f"{seed}.png", encode_png(scene(seed, 96)), "image/png")
     files.run()
-    assert list(pictures_of(app)["picture"]) == ["0.png", "1.png"]
+    assert pictures_of(app) == ["0.png", "1.png"]
     assert "From before" not in texts(app)
     for page in ("Methods and data", "Try your images"):
         app.switch_page(PAGES[page]).run()
     assert not app.exception
     assert "From before: 0.png, 1.png" in unescaped(app)
-    assert list(pictures_of(app)["picture"]) == ["0.png", "1.png"]
+    assert pictures_of(app) == ["0.png", "1.png"]
     app.file_uploader(key="try-upload").upload("2.png", encode_png(scene(2, 96)), "image/png").run()
-    assert list(pictures_of(app)["picture"]) == ["0.png", "1.png", "2.png"]
+    assert pictures_of(app) == ["0.png", "1.png", "2.png"]
     app.button(key="remove-try-upload").click().run()
     assert "2.png, " in unescaped(app), "its card is alone"
-    assert not [d for d in app.dataframe if "picture" in d.value]
+    assert pictures_of(app) == []
 
 
 def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):
@@ -254,9 +252,9 @@ def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):
     for name, picture in (("a.png", black), ("again.png", black), ("wide.png", black.transpose(1, 0, 2))):
         files = files.upload(name, encode_png(picture), "image/png")
     files.run()
-    label(app, "toggle", "Ask some models only").set_value(True).run()
+    app.select_slider(key="prior").set_value(0.01).run()
     assert not app.exception
-    assert list(pictures_of(app)["picture"]) == ["a.png", "again.png", "wide.png"]
+    assert pictures_of(app) == ["a.png", "again.png", "wide.png"]
     assert shapes == [(300, 200, 3), (200, 300, 3)]
     clear_session_cache("test session id")  # as where a visitor leaves
     app.run()

@@ -16,10 +16,10 @@ from tests.dashboard.app_reading import figures
 TABLE = pd.DataFrame({"model": ["a", "ü,b"], "value": [0.5, 1.0]})
 
 
-def show(table, name) -> None:
+def show(table) -> None:
     from dashboard.widgets.tables import download
 
-    download(table, "board", name=name)
+    download(table, "board")
 
 
 @pytest.mark.parametrize("table", [TABLE, lambda: TABLE])
@@ -28,11 +28,9 @@ def test_a_table_is_downloaded_as_it_is(table, monkeypatch):
     monkeypatch.setattr(
         "streamlit.download_button", lambda label, data, **settings: offered.update(settings, data=data)
     )
-    show(table, "")
+    show(table)
     assert pd.read_csv(StringIO(offered["data"]())).equals(TABLE)
     assert offered["file_name"] == "board.csv"
-    show(table, "mine")
-    assert offered["file_name"] == "mine.csv"
 
 
 def test_negative_numbers_have_a_minus_sign_and_stay_numbers_in_the_download(monkeypatch):
@@ -44,7 +42,7 @@ def test_negative_numbers_have_a_minus_sign_and_stay_numbers_in_the_download(mon
         from dashboard.widgets.tables import show_table
 
         show_table(table, "signed", {"r2": st.column_config.NumberColumn(format="%.2f")},
-                   percent={"gain": ("gain (points)", "")}, signed=["gain"])  # fmt: skip
+                   percent={"gain": ("gain (points)", "")})  # fmt: skip
 
     offered = {}
     monkeypatch.setattr("streamlit.download_button", lambda label, data, **settings: offered.update(data=data))
@@ -52,7 +50,7 @@ def test_negative_numbers_have_a_minus_sign_and_stay_numbers_in_the_download(mon
     assert not app.exception
     styled = app.dataframe[0].proto.arrow_data.styler
     written = pa.ipc.open_stream(styled.display_values).read_pandas()
-    assert written["gain"].tolist() == ["\u22123.1", "+2.0"]
+    assert written["gain"].tolist() == ["\u22123.1", "2.0"]
     assert written["r2"].tolist() == ["0.00", "0.50"]
     settings = json.loads(app.dataframe[0].proto.columns)
     assert [settings[name].get("type_config", {}).get("format") for name in ("gain", "r2")] == [None, None]
