@@ -37,14 +37,13 @@ if TYPE_CHECKING:
     from probing_core.api.look import LookProbe
     from probing_core.api.parity import parity
     from probing_core.api.predictor import Predictor, predict
-    from probing_core.api.samples import samples
-    from probing_core.api.score import score
+    from probing_core.api.score import samples, score
     from probing_core.errors import ProbingError
     from probing_core.models import load_embedder
     from probing_core.results import Run
     from probing_core.results.compare import compare
     from probing_core.results.run import open_run as open
-    from probing_core.run.register import register
+    from probing_core.run.setup import register
     from probing_core.transforms import transform
 
 _HOMES = {
@@ -57,8 +56,8 @@ _HOMES = {
     "open": "probing_core.results.run:open_run",
     "parity": "probing_core.api.parity",
     "predict": "probing_core.api.predictor",
-    "register": "probing_core.run.register",
-    "samples": "probing_core.api.samples",
+    "register": "probing_core.run.setup",
+    "samples": "probing_core.api.score",
     "score": "probing_core.api.score",
     "transform": "probing_core.transforms",
 }

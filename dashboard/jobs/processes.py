@@ -23,10 +23,10 @@ import psutil
 from dashboard import rights
 from probing_core.catalog import loaded_plugins
 from probing_core.errors import BadRun
+from probing_core.run.files import write_atomically
 from probing_core.run.layout import BACKGROUND_OUTPUT, LOG, PROGRESS
 from probing_core.run.options import EXECUTORS, LOCAL, last_options
 from probing_core.run.progress import Report
-from probing_core.run.store import write_atomically
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 """Allowed names of the folder that a process makes."""

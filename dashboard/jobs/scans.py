@@ -13,8 +13,8 @@ from pathlib import Path
 from dashboard import rights
 from dashboard.jobs import processes
 from probing_core.errors import BadRun
+from probing_core.run.files import write_atomically
 from probing_core.run.layout import LOG
-from probing_core.run.store import write_atomically
 
 REQUEST = f"{LOG}/scan.json"
 

@@ -2,9 +2,9 @@
 
     python -m lab.evidence.announced [KIND ...]
 
-Seven kinds of small runs, each in a process of its own: first `probing run --estimate`, then the run. Seconds on the
-clock depend on what other programs do meanwhile, processor seconds hardly. Some ten minutes on two idle cores. With
-kinds, such as "two models", these alone are measured.
+Seven kinds of small runs, each in a process of its own: first `probing run --estimate`, then the run. Some ten minutes
+on two cores, which should be idle, since other programs change how long a run takes. With kinds, such as "two models",
+these alone are measured.
 """
 
 from __future__ import annotations
@@ -26,10 +26,7 @@ from probing_core.run.options import EMBED, STAGES, Options
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "large.md"
 BEGIN = "<!-- generated: python -m lab.evidence.announced -->"
-HEAD = (
-    "| run | announced | took | factor | announced, processor | took, processor | factor |\n"
-    "| --- | --- | --- | --- | --- | --- | --- |"
-)
+HEAD = "| run | announced | took | factor |\n| --- | --- | --- | --- |"
 ENCODER, BASELINE = "zoo/mae", "baseline/pixels"
 DEMO = ("zoo/mae", "zoo/clip", "baseline/handcrafted")
 """Models of the demo run, as in `dashboard.jobs.demo`."""
@@ -68,16 +65,15 @@ def kinds(images: int = 60, few: int = 40, encoder: str = ENCODER, transforms: S
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds on the clock and of processors that a run took, and that were announced."""
+    """Seconds that a run took, and that were announced."""
 
-    announced: tuple[float, float]
-    took: tuple[float, float]
+    announced: float
+    took: float
 
     @property
-    def factors(self) -> tuple[float, float]:
-        """Factors by which they differ, on the clock and in processor time; 1 or more."""
-        first, second = (max(one / other, other / one) for one, other in zip(self.announced, self.took, strict=True))
-        return first, second
+    def factor(self) -> float:
+        """The factor by which they differ; 1 or more."""
+        return max(self.announced / self.took, self.took / self.announced)
 
 
 def measure(kind: Kind, folder: Path, until: str = "") -> Measured:
@@ -88,19 +84,17 @@ def measure(kind: Kind, folder: Path, until: str = "") -> Measured:
         _spend("run", folder / "base", kind.before, until)
     if kind.until:
         _spend("run", out, options, kind.until)
-    announced = json.loads(_spend("estimate", out, options, until)[1].splitlines()[-1])
+    announced = float(_spend("estimate", out, options, until)[1].splitlines()[-1])
     took, _ = _spend("run", out, options, until)
-    return Measured((announced["seconds"], announced["processor_s"]), took)
+    return Measured(announced, took)
 
 
-def _spend(what: str, out: Path, options: dict[str, Any], until: str) -> tuple[tuple[float, float], str]:
-    """Return the seconds that a process took, on the clock and of processors, and what it printed."""
+def _spend(what: str, out: Path, options: dict[str, Any], until: str) -> tuple[float, str]:
+    """Return the seconds that a process took, and what it printed."""
     command = [sys.executable, "-m", "lab.evidence.announced", "--", what, str(out), json.dumps(options), until]
-    begun, before = time.perf_counter(), os.times()
+    begun = time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | PASSIVE)
-    after = os.times()
-    processor = after.children_user - before.children_user + after.children_system - before.children_system
-    return (time.perf_counter() - begun, processor), done.stdout
+    return time.perf_counter() - begun, done.stdout
 
 
 PASSIVE = {"OMP_WAIT_POLICY": "passive"}
@@ -117,7 +111,7 @@ def _work(what: str, out: Path, options: dict[str, Any], until: str) -> None:
         return
     found = estimate(asked, out, stages)
     print(found, file=sys.stderr)
-    print(json.dumps({"seconds": found.seconds, "processor_s": found.processor_s}))
+    print(found.seconds)
 
 
 def main(asked: Sequence[str]) -> None:
@@ -131,10 +125,8 @@ def main(asked: Sequence[str]) -> None:
 
 
 def _write(names: Sequence[str], name: str, measured: Measured) -> None:
-    cells = []
-    for announced, took, factor in zip(measured.announced, measured.took, measured.factors, strict=True):
-        cells += [f"{announced:.0f} s", f"{took:.0f} s", f"{factor:.2f}"]
-    put_row(PAGE, BEGIN, HEAD, names, name, " | ".join(cells))
+    row = f"{measured.announced:.0f} s | {measured.took:.0f} s | {measured.factor:.2f}"
+    put_row(PAGE, BEGIN, HEAD, names, name, row)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from lab.pretraining import pretrain
-from probing_core.cli.arguments import natural
+from probing_core.cli.shared import natural
 from probing_core.corpora import open_corpus
 from probing_core.errors import ProbingError
 from probing_core.run.progress import terminal

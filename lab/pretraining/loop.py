@@ -26,8 +26,8 @@ from lab.pretraining.recipe import PretrainingRecipe
 from probing_core.errors import BadConfig, BadRun, ProbingError, one_line
 from probing_core.models.processor import resolve_precision
 from probing_core.models.zoo_network import ARCHITECTURE
+from probing_core.run.files import write_atomically
 from probing_core.run.progress import Progress
-from probing_core.run.store import write_atomically
 
 FLOP_BUDGET = 4e14
 """Floating-point operations of the training of every zoo encoder, forward and backward.

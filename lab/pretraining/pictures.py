@@ -14,7 +14,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.models.preprocessing import resize_and_crop
 from probing_core.models.zoo import PREPROCESSING
-from probing_core.run.atomic import written_atomically
+from probing_core.run.files import written_atomically
 from probing_core.run.progress import Progress
 
 SIDE = 144

@@ -28,7 +28,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.zoo import LICENSE, weights_path
 from probing_core.models.zoo_network import DESCRIPTION, ViTEmbedder, init_vit, load_zoo
-from probing_core.run.store import write_atomically
+from probing_core.run.files import write_atomically
 
 POINTS = 12
 BARS = "▁▂▃▄▅▆▇█"

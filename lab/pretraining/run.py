@@ -14,8 +14,9 @@ from lab.pretraining.recipe import PretrainingRecipe, load_recipe
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
 from probing_core.models.processor import resolve_device
+from probing_core.run.files import write_atomically
 from probing_core.run.progress import Progress
-from probing_core.run.store import Store, write_atomically
+from probing_core.run.store import Store
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "supervised": Supervised,

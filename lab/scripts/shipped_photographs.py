@@ -31,7 +31,7 @@ from probing_core.corpora.base import NOT_FOR_PROBES
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
 from probing_core.paths import PHOTOGRAPHS, reference_run
-from probing_core.run.atomic import write_atomically
+from probing_core.run.files import write_atomically
 from probing_core.transforms.view import source_side
 
 COLLECTION = "caltech101"

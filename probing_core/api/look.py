@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from probing_core.api.samples import corpus_of
+from probing_core.api.score import corpus_of
 from probing_core.charts import Theme, training_chart
 from probing_core.compute.look import COLUMNS, UNTOUCHED_SHIFT, FrozenViews, look_scores, make_views
 from probing_core.compute.parallel import cores
@@ -22,7 +22,7 @@ from probing_core.errors import BadConfig
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.models.base import Preprocessing
 from probing_core.models.providers.callables import device_of, rows_of
-from probing_core.run.progress import Progress, bar
+from probing_core.run.progress import Progress, in_one_line
 from probing_core.run.recipe import VIEW, require_view
 from probing_core.run.setup import with_identity
 from probing_core.transforms import expand, resolve
@@ -94,7 +94,7 @@ class LookProbe:
         view: pixels of the side of the views.
         transforms: names, or sets as in ``--transforms``.
         seed: of every random draw.
-        progress: receives the progress of making the views; by default a bar in terminals and notebooks.
+        progress: receives the progress of making the views; by default a line in terminals and notebooks.
 
     Attributes:
         history: one row a step and score: ``step``, ``name`` (``fine``, ``group:blur`` and so on, ``content``,
@@ -126,7 +126,7 @@ class LookProbe:
             )
         require_view(view)
         design = Design(view=view, transforms=bank, seed=seed, threads=cores())
-        shown = bar() if progress is None else progress
+        shown = in_one_line() if progress is None else progress
         try:
             self._views = make_views(
                 design,

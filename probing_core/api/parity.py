@@ -22,7 +22,7 @@ from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.providers import onnx
 from probing_core.paths import user_path
-from probing_core.run.atomic import write_atomically
+from probing_core.run.files import write_atomically
 from probing_core.run.progress import SILENT, Progress
 from probing_core.transforms import Transform, bank, generator
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from probing_core import paths
 from probing_core.api.score import score
 from probing_core.compute.samples import has_splits
-from probing_core.corpora import open_corpus
+from probing_core.corpora import assign_splits, open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.corpora.selection import ValidationCorpus
 from probing_core.errors import BadConfig, BadRun
+from probing_core.images import Image
 from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.models import expand, parse
 from probing_core.results.command import corpus_is_named
@@ -238,6 +240,32 @@ def photographs_of(base: Run, name: str | None = None) -> Corpus:
             f"'{corpus.name}' is not the corpus of the run '{base.path}'; name the one that it was with --corpus."
         )
     return corpus
+
+
+class ValidationCorpus(Corpus):
+    """A corpus for choosing a model: its ``test`` is never read, and ``val`` takes its place.
+
+    A fifth of ``train``, by photograph, takes the place of ``val``. A corpus without splits is divided as in a run.
+    """
+
+    def __init__(self, corpus: Corpus, seed: int = 0) -> None:
+        self._corpus = corpus
+        self.name, self.description, self.skipped = corpus.name, corpus.description, corpus.skipped
+        rows = corpus.rows.copy()
+        if (rows["split"] == "").any():
+            rows["split"] = assign_splits(rows["base_id"].tolist(), seed)
+        rows = rows[rows["split"].isin(("train", "val"))].reset_index(drop=True)
+        learned = (rows["split"] == "train").to_numpy()
+        again = np.array(assign_splits(rows["base_id"].tolist(), seed))
+        rows["split"] = np.where(~learned, "test", np.where(again == "val", "val", "train"))
+        self.rows = rows
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"{self._corpus.fingerprint} {self.rows['split'].tolist()}".encode()).hexdigest()[:32]
+
+    def load(self, image_id: str) -> Image:
+        return self._corpus.load(image_id)
 
 
 def quick_board(

@@ -48,10 +48,10 @@ from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, as_measured
 from probing_core.measures.notation import in_percent, transform_title
 from probing_core.paths import leads_out
 from probing_core.run import revisions
-from probing_core.run.atomic import written_atomically
+from probing_core.run.files import write_atomically, written_atomically
 from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY, scored_views_path
 from probing_core.run.progress import SILENT, Progress
-from probing_core.run.store import Store, digest, write_atomically
+from probing_core.run.store import Store, digest
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
 """Endings of files that are scanned; whether they are pictures is decided by their content."""

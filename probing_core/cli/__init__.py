@@ -19,8 +19,7 @@ from traceback import extract_tb
 
 from probing_core import __version__
 from probing_core.catalog import load_plugin, loaded_plugins
-from probing_core.cli.arguments import Parser, add_plugin
-from probing_core.cli.output import fail
+from probing_core.cli.shared import Parser, add_plugin, fail
 from probing_core.errors import ProbingError, one_line
 
 COMMANDS = {

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from probing_core.cli.arguments import add_shared
-from probing_core.cli.output import print_json
+from probing_core.cli.shared import add_shared, print_json
 
 WORSE, GATE_FAILED = 1, 3
 """Exit codes of a gate, in addition to 0 and 2."""

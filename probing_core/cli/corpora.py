@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import argparse
 
-from probing_core.cli.arguments import add_shared
-from probing_core.cli.output import print_list
+from probing_core.cli.shared import add_shared, print_list
 
 EXAMPLE = "probing corpora --json"
 

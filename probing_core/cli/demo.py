@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from probing_core.cli.arguments import natural
+from probing_core.cli.shared import natural
 from probing_core.errors import BadConfig
 
 THIS_MACHINE, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.catalog import run_file
-from probing_core.cli.arguments import add_shared
-from probing_core.cli.output import print_json
+from probing_core.cli.shared import add_shared, print_json
 from probing_core.errors import BadConfig, one_line
 from probing_core.paths import user_path
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.arguments import add_shared, name_list
-from probing_core.cli.output import fail, print_json
+from probing_core.cli.shared import add_shared, fail, name_list, print_json
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import decimal, text_table
 

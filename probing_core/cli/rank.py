@@ -4,8 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from probing_core.cli.arguments import add_shared
-from probing_core.cli.output import print_json
+from probing_core.cli.shared import add_shared, print_json
 
 EXAMPLE = "probing rank timm:resnet50.a1_in1k --out data/runs/resnet50"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from probing_core.cli.arguments import name_list
+from probing_core.cli.shared import name_list
 
 EXAMPLE = "probing report --run data/runs/demo --out demo.html"
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.arguments import name_list, natural
+from probing_core.cli.shared import name_list, natural
 from probing_core.run.options import STAGES, Kind, Options, flag
 
 EXAMPLE = "probing run --out data/runs/mine --corpus folder:photos --models zoo/mae,timm:resnet50.a1_in1k"

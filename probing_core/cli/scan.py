@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from probing_core.cli.output import fail
+from probing_core.cli.shared import fail
 from probing_core.errors import BadImage
 
 EXAMPLE = "probing scan photos --out found --clean photos-that-i-trust"

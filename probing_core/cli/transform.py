@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.arguments import natural
+from probing_core.cli.shared import natural
 from probing_core.errors import BadConfig
 
 EXAMPLE = "probing transform cat.jpg --name fog --strength 1.2 --out foggy.png"
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _write_picture(path: Path, image: Any) -> None:
     from probing_core.images import encode_jpeg, encode_png, encode_webp
-    from probing_core.run.store import write_atomically
+    from probing_core.run.files import write_atomically
 
     encoders = {".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".webp": encode_webp}
     encode = encoders.get(path.suffix.lower())

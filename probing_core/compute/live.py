@@ -76,13 +76,13 @@ def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     return softmax((1 - weight) * logs[0] + weight * logs[1:].mean(0))
 
 
-def cut(image: Image, view: int, most_tiles: int = MAX_TILES) -> PictureCrops:
+def cut(image: Image, view: int) -> PictureCrops:
     """Cut the whole and the tiles of ``image`` for probes of ``view`` pixels."""
     height, width = image.shape[:2]
     whole = resize(central_square(image), view)
     if min(height, width) <= DIRECT_UP_TO * view:
         return PictureCrops(whole)
-    rows, columns = _grid(height, width, view, most_tiles)
+    rows, columns = _grid(height, width, view)
     tiles = tuple(
         np.array(image[y : y + view, x : x + view], order="C")  # a copy, never the picture's own memory
         for y in _starts(height, view, rows)
@@ -91,10 +91,10 @@ def cut(image: Image, view: int, most_tiles: int = MAX_TILES) -> PictureCrops:
     return PictureCrops(whole, tiles)
 
 
-def _grid(height: int, width: int, view: int, most: int) -> tuple[int, int]:
-    """Return rows and columns of tiles that cover the picture as far as ``most`` allow, in its own aspect ratio."""
+def _grid(height: int, width: int, view: int) -> tuple[int, int]:
+    """Return rows and columns of tiles that cover the picture as far as `MAX_TILES` allow, in its own aspect ratio."""
     rows, columns = -(-height // view), -(-width // view)
-    while rows * columns > most:
+    while rows * columns > MAX_TILES:
         if columns == 1 or (rows > 1 and rows / height >= columns / width):
             rows -= 1
         else:

@@ -9,8 +9,16 @@ import os
 
 from probing_core.catalog import Catalog
 from probing_core.corpora import data_sets, folder, parquet, photos
-from probing_core.corpora.base import COLUMNS, Corpus, CorpusKind
-from probing_core.corpora.selection import assign_groups, assign_splits, drawn, limit_rows, shares
+from probing_core.corpora.base import (
+    COLUMNS,
+    Corpus,
+    CorpusKind,
+    assign_groups,
+    assign_splits,
+    drawn,
+    limit_rows,
+    shares,
+)
 from probing_core.errors import BadCorpus, UnknownName
 
 __all__ = [

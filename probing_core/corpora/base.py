@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from probing_core.errors import BadConfig
 from probing_core.images import Image
 
 SPLITS = ("train", "val", "test", "pretrain", "calibrate")
@@ -175,3 +177,82 @@ class DigestedCorpus(Corpus):
     def _finish(self) -> str:
         self.rows = make_rows(self._columns)
         return f"{len(set(self.rows['label']) - {''}) or 'no'} labels"
+
+
+TRAIN, VAL = 0.6, 0.2
+"""Shares of base images in the splits; the rest is the test split."""
+
+
+def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
+    """Return (N,) splits, 60/20/20 over base images: all rows of a base image share one.
+
+    Base images are ordered by a hash of seed and name, so that the order of rows does not matter.
+    """
+    ordered = _ordered(base_ids, seed)
+    first, second = round(TRAIN * len(ordered)), round((TRAIN + VAL) * len(ordered))
+    split = {base: "train" if i < first else "val" if i < second else "test" for i, base in enumerate(ordered)}
+    return np.array([split[base] for base in base_ids], dtype=object)
+
+
+def assign_groups(base_ids: Sequence[str], seed: int, most: int) -> np.ndarray:
+    """Return (N,) groups from 0 up, at most ``most``, for cross-validation: all rows of a base image share one.
+
+    Base images are dealt in the order of `assign_splits`, so that the sizes of groups differ by one at most.
+    """
+    group = {base: i % most for i, base in enumerate(_ordered(base_ids, seed))}
+    return np.array([group[base] for base in base_ids])
+
+
+def _ordered(base_ids: Sequence[str], seed: int) -> list[str]:
+    return sorted(set(base_ids), key=lambda base: hashlib.blake2b(f"{seed}|{base}".encode()).digest())
+
+
+def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
+    """Return ``limit`` of ``rows`` (all, where there are no more), in their order.
+
+    Every split keeps its share (rounded by largest remainder); within a split rows are taken in the order of `drawn`.
+
+    Raises:
+        BadConfig: the limit is below 1.
+    """
+    if limit is None:
+        return rows
+    wanted = shares(rows, limit)
+    if limit >= len(rows):
+        return rows
+    order = drawn(rows)
+    split = rows.loc[order, "split"].to_numpy()
+    taken = np.concatenate([order[split == name][:share] for name, share in wanted.items()])
+    return rows.loc[rows.index.isin(taken)]
+
+
+def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
+    """Return how many of ``limit`` images each split of ``rows`` gets.
+
+    Raises:
+        BadConfig: the limit is below 1.
+    """
+    if limit < 1:
+        raise BadConfig(f"A limit of {limit} leaves no image; expected at least 1.")
+    sizes = rows.groupby("split", sort=True).size()
+    given = sizes.to_numpy() if limit >= len(rows) else _largest_remainder(sizes.to_numpy(), limit)
+    return {str(name): int(share) for name, share in zip(sizes.index, given, strict=True)}
+
+
+def drawn(rows: pd.DataFrame) -> pd.Index:
+    """Return the index of ``rows`` in the order in which they are taken where not all are wanted.
+
+    Base images take turns, ordered by a hash of their names, since the order of a corpus may be by label.
+    """
+    turn = rows.groupby(["split", "base_id"], sort=False).cumcount().to_numpy()
+    bases = rows["base_id"].tolist()
+    place = {base: hashlib.blake2b(f"turn|{base}".encode()).digest() for base in set(bases)}
+    return rows.index[sorted(range(len(rows)), key=lambda i: (turn[i], place[bases[i]]))]
+
+
+def _largest_remainder(sizes: np.ndarray, total: int) -> np.ndarray:
+    exact = sizes * total / sizes.sum()
+    shares = np.floor(exact).astype(int)
+    largest_first = np.argsort(shares - exact, kind="stable")
+    shares[largest_first[: total - shares.sum()]] += 1
+    return shares

@@ -19,9 +19,9 @@ import numpy as np
 from probing_core.compute.parallel import cores
 from probing_core.errors import ModelUnavailable
 from probing_core.models.base import Preprocessing
+from probing_core.models.hub import read_weights
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers.handcrafted import FEATURES, statistics
-from probing_core.models.weights import read_weights
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:

@@ -28,9 +28,7 @@ from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import features
 from probing_core.errors import BadCorpus, BadImage
-from probing_core.transforms.alternatives import clean
-from probing_core.transforms.alternatives.clean import wider_clean
-from probing_core.transforms.alternatives.effects import WIDER_ALTERED
+from probing_core.transforms.alternatives import WIDER_ALTERED, clean, wider_clean
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
 

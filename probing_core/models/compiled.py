@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -47,6 +48,10 @@ ships is 0.965 (docs/precision.md)."""
 
 EXACT = "exact"
 """Mark in the names of operations that stay in float32."""
+
+KEPT_DAYS = 90
+"""Days without being read after which a compiled network is removed from the cache folder, the next time that one is
+compiled: a network has a file for each version of OpenVINO, precision and number of cores that it was compiled for."""
 
 FLOAT32 = "DisablePrecisionConversion"
 """Attribute of OpenVINO's file format for operations that stay in float32; its Python interface cannot set it."""
@@ -183,7 +188,19 @@ def _cache_folder() -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
-    return folder if os.access(folder, os.W_OK) else None
+    if not os.access(folder, os.W_OK):
+        return None
+    _remove_unread(folder)
+    return folder
+
+
+def _remove_unread(folder: Path) -> None:
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for path in folder.glob("*.blob"):
+        with suppress(OSError):  # another process removes the same, or reads it
+            status = path.stat()
+            if max(status.st_atime, status.st_mtime) < oldest:  # some systems do not note when a file was read
+                path.unlink()
 
 
 def _capabilities(core: Any) -> list[str]:

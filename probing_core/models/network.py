@@ -20,6 +20,7 @@ from probing_core.images import as_image
 from probing_core.models import compiled
 from probing_core.models.base import LoadedEmbedder, Preprocessing
 from probing_core.models.compiled import CompiledReadout, NotCompiled
+from probing_core.models.hub import weights_digest
 from probing_core.models.names import refuse_options, with_layer
 from probing_core.models.preprocessing import make_batch
 from probing_core.models.processor import (
@@ -34,7 +35,6 @@ from probing_core.models.processor import (
     resolve_device,
     resolve_precision,
 )
-from probing_core.models.weights import weights_digest
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from probing_core.errors import ModelUnavailable, one_line
+from probing_core.models.hub import weights_digest
 from probing_core.models.network import Network, NetworkEmbedder
-from probing_core.models.weights import weights_digest
 from probing_core.models.zoo import GRID, PATCH, PREPROCESSING, SIZE, WIDTH
 
 ARCHITECTURE = "patch-stem"

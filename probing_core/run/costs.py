@@ -2,21 +2,19 @@
 
 `probing_core.run.estimate` measures the rates of this machine; where nothing was measured, the defaults serve as
 weights of a bar. A formula gives seconds on the machine that its constants were measured on, with which `algebra`
-compares this one. Costs are wall time and processor time, since other programs change the former.
+compares this one.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-import psutil
 
 from probing_core.compute.maps import LANDMARKS
 from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING, STRENGTH
@@ -42,7 +40,7 @@ from probing_core.probes.linear import METRIC_ROWS, fit
 from probing_core.run import layout
 from probing_core.run.engine import Artifact, Plan, units_of
 from probing_core.run.graph import build
-from probing_core.run.maps import workers
+from probing_core.run.makers import maps_at_once
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.run.progress import LOADING, Expected
@@ -56,45 +54,8 @@ BYTES = 4
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Wall time and processor time, in seconds."""
-
-    seconds: float = 0.0
-    processor: float = 0.0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.seconds + other.seconds, self.processor + other.processor)
-
-    def __mul__(self, factor: float) -> Cost:
-        return Cost(self.seconds * factor, self.processor * factor)
-
-
-NOTHING = Cost()
-
-
-class Spent:
-    """Time since its creation."""
-
-    def __init__(self) -> None:
-        self._begun, self._processor = time.perf_counter(), processor_seconds()
-
-    @property
-    def cost(self) -> Cost:
-        return Cost(time.perf_counter() - self._begun, processor_seconds() - self._processor)
-
-
-def processor_seconds() -> float:
-    """Return the processor time of this process and of its running children."""
-    times = [psutil.Process().cpu_times()]
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            times.append(child.cpu_times())
-    return sum(one.user + one.system for one in times)
-
-
-@dataclass(frozen=True)
 class Rates:
-    """Costs of a unit of each kind of work on this machine.
+    """Seconds of a unit of each kind of work on this machine.
 
     Attributes:
         made: name of a series (empty: the main samples) -> making one sample, by all workers.
@@ -107,21 +68,21 @@ class Rates:
         overlaps: whether samples are made while an accelerator embeds.
     """
 
-    made: Mapping[str, Cost] = field(default_factory=dict)
-    load: Mapping[str, Cost] = field(default_factory=dict)
-    embedded: Mapping[tuple[str, bool], Cost] = field(default_factory=dict)
-    map_start: Cost = Cost(3.0, 3.0)
-    map_sample: Cost = Cost(0.0015, 0.0015)
-    photographs: Mapping[str, Cost] = field(default_factory=dict)
+    made: Mapping[str, float] = field(default_factory=dict)
+    load: Mapping[str, float] = field(default_factory=dict)
+    embedded: Mapping[tuple[str, bool], float] = field(default_factory=dict)
+    map_start: float = 3.0
+    map_sample: float = 0.0015
+    photographs: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, float] = field(default_factory=dict)
-    featured: Cost = Cost(0.008, 0.008)
+    featured: float = 0.008
     overlaps: bool = False
 
 
-MADE = Cost(0.0015, 0.003)
-LOAD = Cost(2.0, 2.5)
-EMBEDDED = Cost(0.004, 0.007)
-"""Of a sample and a model, where nothing was measured."""
+MADE = 0.0015
+LOAD = 2.0
+EMBEDDED = 0.004
+"""Seconds of a sample and a model, where nothing was measured."""
 
 
 LEARNED, ALTERED, UNTOUCHED = "learned from", "altered", "untouched"
@@ -148,7 +109,7 @@ class Step:
     stage: str
     phase: str
     model: str
-    cost: Cost
+    seconds: float
     like: str = ""
 
 
@@ -192,7 +153,7 @@ def by_name(steps: list[Step]) -> dict[str, Expected]:
     found: dict[str, Expected] = {}
     for step in steps:
         before, stage = found.get(step.name), step.like or step.stage
-        seconds = step.cost.seconds + (0.0 if before is None else before.seconds)
+        seconds = step.seconds + (0.0 if before is None else before.seconds)
         found[step.name] = Expected(stage, seconds, is_guessed=step.stage == EMBED)
     return found
 
@@ -239,18 +200,17 @@ def _embedding(plan: Plan, rates: Rates) -> Iterator[Step]:
     for request in requests:
         yield Step(LOADING, LOADING, "Loading and compiling", request, rates.load.get(request, LOAD))
     for series in plan.scope.sample_sets:
-        made, steps, seen = NOTHING, [], set()
+        made, steps, seen = 0.0, list[Step](), set()
         for model, samples in ((model, samples) for name, model, samples in left if name == series):
             if not model:
                 made = rates.made.get(series, MADE) * samples
             elif (request := entries[model]["request"]) not in seen and embeds_pictures(entries[model]):
                 seen.add(request)  # all layers of a model come from one pass
-                cost = rates.embedded.get((request, series == LAYERS), EMBEDDED) * samples
-                steps.append(Step(series or EMBED, EMBED, "Embedding", request, cost))
-        hidden = sum(step.cost.seconds for step in steps) if rates.overlaps else 0.0
-        if made.processor:
-            making = Cost(max(0.0, made.seconds - hidden), made.processor)
-            yield Step(series or EMBED, EMBED, "Transforming", "", making)
+                seconds = rates.embedded.get((request, series == LAYERS), EMBEDDED) * samples
+                steps.append(Step(series or EMBED, EMBED, "Embedding", request, seconds))
+        hidden = sum(step.seconds for step in steps) if rates.overlaps else 0.0
+        if made:
+            yield Step(series or EMBED, EMBED, "Transforming", "", max(0.0, made - hidden))
         yield from steps
 
 
@@ -307,17 +267,17 @@ def _verdicts(plan: Plan, rates: Rates) -> Iterator[Step]:
     left = photographs_left(plan)
     made, crops = {}, {}
     for kind, rows in left.items():
-        view = rates.made.get("", MADE) + (rates.featured * (1 / cores()) if kind == LEARNED else NOTHING)
+        view = rates.made.get("", MADE) + (rates.featured / cores() if kind == LEARNED else 0.0)
         one = rates.photographs.get(kind) or view * VIEWS[kind]
         made[kind], crops[kind] = one * len(rows), rates.views.get(kind, VIEWS[kind]) * len(rows)
     if left.get(LEARNED):
-        fitted = algebra() * (DETECTOR_S * crops[LEARNED])
+        fitted = algebra() * DETECTOR_S * crops[LEARNED]
         yield Step("detector", TRAIN, "Detector", "", made[LEARNED] + fitted)
     if left.get(ALTERED) or left.get(UNTOUCHED):
-        count, cost = crops[ALTERED] + crops[UNTOUCHED], made[ALTERED] + made[UNTOUCHED]
+        count, seconds = crops[ALTERED] + crops[UNTOUCHED], made[ALTERED] + made[UNTOUCHED]
         for request in (plan.scope.entries[name]["request"] for name in _judging(plan)):
-            cost += rates.load.get(request, LOAD) + rates.embedded.get((request, False), EMBEDDED) * count
-        yield Step("verdicts", TRAIN, "Verdicts", "", cost + rates.featured * count, like=EMBED)
+            seconds += rates.load.get(request, LOAD) + rates.embedded.get((request, False), EMBEDDED) * count
+        yield Step("verdicts", TRAIN, "Verdicts", "", seconds + rates.featured * count, like=EMBED)
 
 
 def _others(plan: Plan, rates: Rates) -> Iterator[Step]:
@@ -325,11 +285,10 @@ def _others(plan: Plan, rates: Rates) -> Iterator[Step]:
     yield from _by_formulas(plan, EVALUATE, "Scores and studies")
     drawn, start = plan.left(plan.select(PROJECT)), rates.map_start
     for artifact in drawn:  # in parallel, each on one core
-        cost = facts.drawing(artifact, rates)
-        at_once = min(len(drawn), max(1, workers(facts.mapped, facts.dim(artifact), plan.scope.options.jobs)))
-        cost = Cost(cost.seconds / at_once, cost.processor)
-        yield Step(PROJECT, PROJECT, "Maps", artifact.binding["model"], cost + start)
-        start = NOTHING
+        at_once = min(len(drawn), max(1, maps_at_once(facts.mapped, facts.dim(artifact), plan.scope.options.jobs)))
+        seconds = facts.drawing(artifact, rates) / at_once + start
+        yield Step(PROJECT, PROJECT, "Maps", artifact.binding["model"], seconds)
+        start = 0.0
 
 
 class Facts:
@@ -358,8 +317,8 @@ class Facts:
     def dim(self, artifact: Artifact) -> int:
         return int(self.scope.entries[artifact.binding["model"]]["dim"])
 
-    def drawing(self, artifact: Artifact, rates: Rates) -> Cost:
-        """Return the cost of a map, of whose samples UMAP places up to `LANDMARKS`, or of a table of neighbors."""
+    def drawing(self, artifact: Artifact, rates: Rates) -> float:
+        """Return the seconds of a map, of whose samples UMAP places up to `LANDMARKS`, or of a table of neighbors."""
         if artifact.row.path in NEIGHBORS:
             seconds = TABLE_OF_NEIGHBORS_S + VOTE_S * self.mapped**2 * self.dim(artifact)
             return algebra() * seconds
@@ -510,7 +469,7 @@ ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
 
 
 @cache
-def algebra() -> Cost:
+def algebra() -> float:
     """Measure the duration of a fit on this machine, relative to the formulas; once per process."""
     rng = np.random.default_rng(0)
     y = np.arange(ROWS) % CLASSES
@@ -518,10 +477,10 @@ def algebra() -> Cost:
     names = [str(i) for i in range(CLASSES)]
     held = X[: ROWS // 4], y[: ROWS // 4]
     fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates memory
-    spent = Spent()
+    began = time.perf_counter()
     probe = fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
     expected = fits_s(ROWS, DIMENSION, CLASSES, replace(FIXED, iterations=probe.facts.iterations))
-    return spent.cost * (1 / expected)
+    return (time.perf_counter() - began) / expected
 
 
 FORMULAS: Mapping[str, Callable[[Facts, Artifact], float]] = {

@@ -8,7 +8,6 @@ that of `probing_core.run.costs`, whose formulas give the rest. Nothing is writt
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -38,27 +37,22 @@ from probing_core.models.base import LoadedEmbedder
 from probing_core.run.costs import (
     BYTES,
     LEARNED,
-    NOTHING,
     VIEWS,
-    Cost,
     Rates,
-    Spent,
     Step,
     embedding_left,
     photographs_left,
     steps_left,
 )
-from probing_core.run.embed import to_load
+from probing_core.run.embed import describe, to_load
 from probing_core.run.engine import Plan
 from probing_core.run.graph import build
 from probing_core.run.layout import IMAGES, RECIPE
 from probing_core.run.options import EMBED, PROJECT, STAGES, TRAIN, Options
 from probing_core.run.progress import LOADING, SILENT, Progress, duration
-from probing_core.run.sample_sets import plan_sample_sets
-from probing_core.run.scope import Scope
+from probing_core.run.scope import Scope, plan_sample_sets
 from probing_core.run.setup import asked_for
 from probing_core.run.store import Store
-from probing_core.run.worker import describe
 
 SAMPLES = 60
 """Samples of each series that are made and embedded to measure; whole images, at least one for each worker."""
@@ -80,7 +74,7 @@ class Estimate:
     """What a run will take; it prints itself.
 
     Attributes:
-        table: one row per phase and model with remaining work: ``phase``, ``model``, ``seconds``, ``processor_s``.
+        table: one row per phase and model with remaining work: ``phase``, ``model``, ``seconds``.
         left_out: why images are left out -> how many.
         images: number of those used.
         samples: number of those still to be made.
@@ -102,11 +96,6 @@ class Estimate:
     @property
     def seconds(self) -> float:
         return float(self.table["seconds"].sum())
-
-    @property
-    def processor_s(self) -> float:
-        """Processor time of all: unlike ``seconds``, it does not depend on other programs."""
-        return float(self.table["processor_s"].sum())
 
     def __str__(self) -> str:
         if self.table.empty:
@@ -167,7 +156,7 @@ class _Estimating:
         left = list(embedding_left(plan))
         steps = [step for step in (*self._steps, *steps_left(plan, rates)) if step.stage in self._reported]
         if steps:
-            steps.insert(0, Step(LOADING, LOADING, "Starting", "", _start()))
+            steps.insert(0, Step(LOADING, LOADING, "Starting", "", _timed(_start)))
         return Estimate(
             _as_table(steps),
             {str(why): int(count) for why, count in reasons.items()},
@@ -189,15 +178,16 @@ class _Estimating:
         design, corpus, rows = scope.design, scope.corpora.own, scope.corpora.own.rows
         wanted = min(len(rows), design.limit or len(rows))
         report = lambda done, total: self._progress.update(IMAGES_STAGE, done, total, "Reading images")  # noqa: E731
-        spent = Spent()
+        began = time.perf_counter()
         if wanted <= MOST_READ:
             images = choose_images(design, corpus, report)
-            cost = spent.cost
+            seconds = time.perf_counter() - began
         else:
             some = choose_images(replace(design, limit=MOST_READ), corpus, report)
-            images, cost = _repeated(some, wanted / MOST_READ), spent.cost * (wanted / MOST_READ)
+            seconds = (time.perf_counter() - began) * wanted / MOST_READ
+            images = _repeated(some, wanted / MOST_READ)
             self._whole = False
-        self._steps.append(Step(IMAGES_STAGE, IMAGES_STAGE, "Reading images", "", cost))
+        self._steps.append(Step(IMAGES_STAGE, IMAGES_STAGE, "Reading images", "", seconds))
         later = Scope(scope.files, scope.recipe, scope.options, scope.progress, scope.corpora)
         later.images = images
         later.sample_sets = plan_sample_sets(design, images)
@@ -207,9 +197,9 @@ class _Estimating:
     def _measure(self, plan: Plan) -> Rates:
         scope, options = plan.scope, plan.scope.options
         requests = to_load(plan)
-        made: dict[str, Cost] = {}
-        load: dict[str, Cost] = {}
-        embedded: dict[tuple[str, bool], Cost] = {}
+        made: dict[str, float] = {}
+        load: dict[str, float] = {}
+        embedded: dict[tuple[str, bool], float] = {}
         overlaps = False
         entries = dict(scope.entries)
         series = list(scope.sample_sets) if requests or plan.left(plan.select(EMBED)) else []
@@ -220,19 +210,17 @@ class _Estimating:
                 made[name], pictures[name] = _making(scope, name, pool)
         for done, request in enumerate(requests, len(series)):
             self._progress.update("measure", done, len(series) + len(requests) + 2, f"Measuring {request}")
-            with _loaded(request, options) as (embedder, cost):
+            with _loaded(request, options) as (embedder, seconds):
                 warm, some = pictures[""][0][:2], pictures[""]
-                compiled = _timed(partial(embedder.embed_layers, warm)) if embedder.embeds_pictures else NOTHING
-                load[request] = cost + compiled
+                compiled = _timed(partial(embedder.embed_layers, warm)) if embedder.embeds_pictures else 0.0
+                load[request] = seconds + compiled
                 entries |= {entry["name"]: entry for entry in describe(request, embedder)}
                 if embedder.embeds_pictures:
-                    spent = _timed(partial(embedder.embed_samples, *some))
-                    embedded[request, False] = spent * (1 / len(some[0]))
+                    embedded[request, False] = _timed(partial(embedder.embed_samples, *some)) / len(some[0])
                 if embedder.blocks and LAYERS in pictures:
                     some = pictures[LAYERS]
                     load[request] += _timed(partial(embedder.embed_blocks, some[0][:2]))
-                    spent = _timed(partial(embedder.embed_blocks, some[0]))
-                    embedded[request, True] = spent * (1 / len(some[0]))
+                    embedded[request, True] = _timed(partial(embedder.embed_blocks, some[0])) / len(some[0])
                 overlaps |= embedder.device not in ("cpu", "")
         later = scope.with_models()
         later.entries = {name: entries[name] for name in _ordered(entries, scope.recipe.models)}
@@ -253,7 +241,7 @@ def _ordered(entries: Mapping[str, dict[str, Any]], requests: Sequence[str]) -> 
     return sorted(entries, key=lambda n: (order.get(entries[n]["request"], len(order)), entries[n]["position"]))
 
 
-def _making(scope: Scope, series: str, pool: Any) -> tuple[Cost, tuple[list[Image], pd.DataFrame]]:
+def _making(scope: Scope, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
     one, corpus = scope.sample_sets[series], scope.corpora.own
     rows = one.rows()
     rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may stand for others, see `_repeated`
@@ -263,9 +251,9 @@ def _making(scope: Scope, series: str, pool: Any) -> tuple[Cost, tuple[list[Imag
     spread = names[np.linspace(0, len(names) - 1, min(len(names), count)).astype(int)]
     first, some = (rows[rows["image_id"].isin(ids)] for ids in (spread[:2], spread))
     one.make(scope.design, corpus, first, pool)
-    spent = Spent()
+    began = time.perf_counter()
     made = one.make(scope.design, corpus, some, pool)
-    return spent.cost * (1 / len(some)), (made[0][:SAMPLES], made[1][:SAMPLES])
+    return (time.perf_counter() - began) / len(some), (made[0][:SAMPLES], made[1][:SAMPLES])
 
 
 def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) -> dict[str, Any]:
@@ -278,7 +266,7 @@ def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) 
     there = [set(corpus.rows["image_id"]) for corpus in corpora]
     of_learned = partial(measure_photograph, corpora, learned_transforms(design.transforms), design)
     of_judged = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
-    costs: dict[str, Cost] = {}
+    costs: dict[str, float] = {}
     counts: dict[str, float] = {}
     crops: list[Image] = []
     with picture_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
@@ -289,9 +277,9 @@ def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) 
             make: Callable[[dict[Any, Any]], Any] = of_learned if kind == LEARNED else of_judged
             some = [rows[i] for i in np.linspace(0, len(rows) - 1, min(len(rows), PHOTOGRAPHS)).astype(int)]
             list(pool.map(make, some[: getattr(pool, "count", 2)]))  # the first call imports and loads
-            spent = Spent()
+            began = time.perf_counter()
             made = list(pool.map(make, some))
-            costs[kind] = spent.cost * (1 / len(some))
+            costs[kind] = (time.perf_counter() - began) / len(some)
             if kind != LEARNED:
                 found = [crop for views in made for view in views for crop in view.crops.pictures]
                 counts[kind], crops = len(found) / len(some), [*crops, *found]
@@ -299,39 +287,34 @@ def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) 
     if crops:
         crops = crops[:SAMPLES]
         features(crops[:1])
-        rates["featured"] = _timed(lambda: features(crops)) * (1 / len(crops))
+        rates["featured"] = _timed(lambda: features(crops)) / len(crops)
     return rates
 
 
 @contextmanager
-def _loaded(request: str, options: Options) -> Iterator[tuple[LoadedEmbedder, Cost]]:
-    spent = Spent()
+def _loaded(request: str, options: Options) -> Iterator[tuple[LoadedEmbedder, float]]:
+    began = time.perf_counter()
     try:
         embedder = load_embedder(request, device=options.device, precision=options.precision)
     except MemoryError as error:
         raise ModelUnavailable(f"'{request}' does not fit into memory; choose a smaller model.") from error
     try:
-        yield embedder, spent.cost
+        yield embedder, time.perf_counter() - began
     finally:
         embedder.close()
 
 
-def _start() -> Cost:
-    begun, before = time.perf_counter(), os.times()
+def _start() -> None:
     subprocess.run([sys.executable, "-c", "import probing_core.run.stages"], check=False, stdin=subprocess.DEVNULL)
-    after = os.times()
-    processor = after.children_user - before.children_user + after.children_system - before.children_system
-    return Cost(time.perf_counter() - begun, processor)
 
 
-def _map() -> tuple[Cost, Cost]:
+def _map() -> tuple[float, float]:
     from probing_core.compute.maps import umap_points
 
     X = np.random.default_rng(0).normal(size=(POINTS, 64)).astype(np.float32)
     first = _timed(lambda: umap_points(X, 0))
     again = _timed(lambda: umap_points(X, 0))
-    rest = Cost(max(0.0, first.seconds - again.seconds), max(0.0, first.processor - again.processor))
-    return rest, again * (1 / POINTS)
+    return max(0.0, first - again), again / POINTS
 
 
 def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
@@ -352,13 +335,12 @@ def _numbers(plan: Plan, series: str, model: str) -> int:
 
 def _as_table(steps: Sequence[Step]) -> pd.DataFrame:
     rows = pd.DataFrame(
-        [(step.phase, step.model, step.cost.seconds, step.cost.processor) for step in steps],
-        columns=["phase", "model", "seconds", "processor_s"],
+        [(step.phase, step.model, step.seconds) for step in steps], columns=["phase", "model", "seconds"]
     )
     return rows.groupby(["phase", "model"], sort=False, as_index=False).sum()
 
 
-def _timed(work: Callable[[], object]) -> Cost:
-    spent = Spent()
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
     work()
-    return spent.cost
+    return time.perf_counter() - began

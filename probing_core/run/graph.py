@@ -40,6 +40,7 @@ from probing_core.run.makers import (
     choose_images_of,
     choose_verdict_photographs,
     decide_claims,
+    draw,
     embed_units,
     join,
     join_fits,
@@ -51,7 +52,6 @@ from probing_core.run.makers import (
     train,
     train_task,
 )
-from probing_core.run.maps import draw
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.run.scope import Scope

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.errors import BadRun, one_line
-from probing_core.run.atomic import not_written, write_atomically
+from probing_core.run.files import not_written, write_atomically
 from probing_core.run.layout import JOURNAL, MANIFEST
 from probing_core.run.revisions import FORMAT
 

@@ -13,9 +13,9 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from probing_core.run.files import write_atomically
 from probing_core.run.layout import LAST_OPTIONS
 from probing_core.run.recipe import VIEW
-from probing_core.run.store import write_atomically
 
 LOCAL, RAY = "local", "ray"
 EXECUTORS = (LOCAL, RAY)

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import psutil
 
 from probing_core.errors import ProbingError, one_line
+from probing_core.run.files import write_atomically
 from probing_core.run.layout import PROGRESS
-from probing_core.run.store import write_atomically
 
 INTERVAL = 0.5
 """Seconds between two reports: often enough to watch, rare enough to cost nothing."""
@@ -100,11 +100,12 @@ class Progress:
     Args:
         stream: where lines go; a terminal gets one line that is overwritten.
         file: where the latest `Report` is written as JSON for other processes.
+        overwrites: whether one line is overwritten though ``stream`` is no terminal, as in a notebook.
     """
 
-    def __init__(self, stream: TextIO | None = None, file: Path | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, file: Path | None = None, overwrites: bool = False) -> None:
         self.stream, self.file = stream, file
-        self._on_terminal = stream is not None and stream.isatty()
+        self._on_terminal = stream is not None and (overwrites or stream.isatty())
         self._me = {"pid": os.getpid(), "born": psutil.Process().create_time()} if file is not None else {}
         self._took_before, self._began = _took(file), time.monotonic()
         self._stage, self._step, self._entered, self._last = "", "", 0.0, 0.0
@@ -209,7 +210,9 @@ class Progress:
             self._write(f"{sentence}\n")
 
     def close(self) -> None:
-        """Remove what shows the progress."""
+        """Remove the line of progress of a terminal or a notebook."""
+        if self.begun and self._on_terminal:
+            self._write("")
 
     def finish(self, state: str, error: str = "") -> None:
         """Write the last report: ``done``, ``failed`` or ``cancelled``."""
@@ -231,30 +234,6 @@ class Progress:
         if self.file is not None:
             took = self._took_before + time.monotonic() - self._began
             write_atomically(self.file, json.dumps(asdict(replace(report, took_s=round(took, 1)))).encode())
-
-
-class Bar(Progress):
-    def __init__(self) -> None:
-        super().__init__()
-        self._bar: Any = None
-
-    def _report(self, report: Report) -> None:
-        from tqdm.auto import tqdm
-
-        if self._bar is None:
-            self._bar = tqdm(total=100, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|{postfix}")
-        self._bar.n = 100 * report.share
-        self._bar.set_description_str(report.message, refresh=False)
-        self._bar.set_postfix_str("" if report.left_s is None else f"{duration(report.left_s)} left")
-
-    def note(self, sentence: str) -> None:
-        if sentence:
-            print(sentence, file=sys.stderr)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        self._bar, self._stage = None, ""
 
 
 def _took(file: Path | None) -> float:
@@ -282,9 +261,11 @@ def duration(seconds: float) -> str:
 SILENT = Progress()
 
 
-def bar() -> Progress:
-    """Return a progress bar in a terminal or a notebook, else silence."""
-    return Bar() if sys.stderr.isatty() or "ipykernel" in sys.modules else SILENT
+def in_one_line(shown: bool | None = None) -> Progress:
+    """Return a progress that is one line on the standard error; by default only in a terminal or a notebook."""
+    if shown is None:
+        shown = sys.stderr.isatty() or "ipykernel" in sys.modules
+    return Progress(sys.stderr, overwrites=True) if shown else SILENT
 
 
 def terminal(run: Path | None = None) -> Progress:

@@ -25,14 +25,12 @@ from probing_core.compute import parallel
 from probing_core.compute.parallel import threads
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
+from probing_core.run.embed import Worker, Written
 from probing_core.run.layout import IMAGES
 from probing_core.run.recipe import Recipe
-from probing_core.run.register import register, registered
-from probing_core.run.sample_sets import plan_sample_sets
-from probing_core.run.scope import Scope
-from probing_core.run.setup import open_same_corpus
+from probing_core.run.scope import Job, Scope, plan_sample_sets
+from probing_core.run.setup import open_same_corpus, register, registered
 from probing_core.run.store import Store
-from probing_core.run.worker import Job, Worker, Written
 
 RETRIES = 3
 """How often a worker that died is restarted, and its work repeated."""

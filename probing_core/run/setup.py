@@ -1,4 +1,4 @@
-"""A run is opened or begun: its recipe and its corpora."""
+"""A run is opened or begun: its recipe and its corpora, and the entries of catalogs that only this process has."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from functools import cached_property
 from pathlib import Path
 
 from probing_core.compute.parallel import cores
-from probing_core.corpora import absolute_name, open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora import KINDS, absolute_name, open_corpus
+from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
-from probing_core.models import PUBLISHED_VIEW, bundled, find_spec, parse
+from probing_core.models import CATALOG as MODELS
+from probing_core.models import PUBLISHED_VIEW, EmbedderSpec, bundled, find_spec, parse
 from probing_core.models import expand as expand_models
+from probing_core.models import register as register_model
 from probing_core.paths import refuse_address
 from probing_core.run.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY, is_model_path
 from probing_core.run.models import model_entries
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe, read_recipe, write_recipe
 from probing_core.run.store import RunFiles, Store
+from probing_core.transforms import CATALOG as TRANSFORMS
 from probing_core.transforms import expand, resolve
+from probing_core.transforms.base import Transform
 
 
 class Corpora:
@@ -35,6 +39,7 @@ class Corpora:
 
     @cached_property
     def own(self) -> Corpus:
+        """The corpus of the run; errors as of `all`."""
         return self._own or open_same_corpus(self._recipe)
 
     @cached_property
@@ -247,3 +252,48 @@ def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
         if new and store.own_names() in ([RECIPE], []):
             store.clear()
         raise
+
+
+Entry = EmbedderSpec | Transform | CorpusKind
+
+
+def register(entry: Entry | Corpus) -> None:
+    """Add a model, a transformation or a corpus to this process, where its name is usable like any other.
+
+    Registering a name again replaces the entry. ``probing --plugin FILE.py`` runs a file that does so before a command;
+    its name is given on a command line alone, and never by a page.
+
+    Args:
+        entry: a model as `probing_core.models.from_callable` and ``from_module`` make it; a `Transform`; a kind of
+            corpora, or one opened corpus.
+
+    Raises:
+        BadConfig: the project has something of that name, or it is none of these.
+    """
+    if isinstance(entry, EmbedderSpec):
+        register_model(entry)
+    elif isinstance(entry, Transform):
+        TRANSFORMS.add(entry)
+    elif isinstance(entry, CorpusKind):
+        KINDS.add(entry)
+    elif isinstance(entry, Corpus):
+        kind = CorpusKind(
+            name=entry.name, description=entry.description, license="its own", open=lambda argument: entry
+        )
+        KINDS.add(kind)
+    else:
+        raise BadConfig(
+            f"A model (from_callable, from_module), a Transform, a CorpusKind or a Corpus is registered; got "
+            f"{type(entry).__name__}."
+        )
+
+
+def registered(recipe: Recipe) -> tuple[Entry, ...]:
+    """Return the entries that a recipe names and only this process has."""
+    named = {
+        *(parse(model).base for model in recipe.models),
+        *recipe.transforms,
+        recipe.corpus.partition(":")[0],
+    }
+    added: tuple[Entry, ...] = (*MODELS.added, *TRANSFORMS.added, *KINDS.added)
+    return tuple(entry for entry in added if entry.name in named)

@@ -25,24 +25,16 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from probing_core.errors import BadRun, RunBusy, one_line
-from probing_core.run.atomic import write_atomically, written_atomically
-from probing_core.run.encoding import map_array, write_arrays, write_joined_arrays, write_tables
+from probing_core.run.files import (
+    map_array,
+    write_arrays,
+    write_joined_arrays,
+    write_tables,
+    written_atomically,
+)
 from probing_core.run.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, UNITS
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 from probing_core.run.revisions import FORMAT
-
-__all__ = [
-    "TEMPORARY",
-    "Files",
-    "RunFiles",
-    "Store",
-    "digest",
-    "note_event",
-    "without_none",
-    "write_atomically",
-    "write_file",
-]
-
 
 Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
 """Content of a file: a table, bytes, arrays by name, or None for nothing."""

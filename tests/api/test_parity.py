@@ -15,7 +15,7 @@ from probing_core.compute.golden_pictures import golden_pictures
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
 from probing_core.models import Preprocessing
 from probing_core.models.providers.onnx import OnnxEmbedder
-from probing_core.transforms.assets.networks import STYLE_ENCODER, STYLE_SIDE, weights_path
+from probing_core.transforms.bank.style import STYLE_ENCODER, STYLE_SIDE, weights_path
 
 
 def compared(a, b, **asked):

@@ -167,7 +167,7 @@ def test_a_command_loads_its_own_code_alone():
         done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
         return set(done.stdout.splitlines()[-1].split())
 
-    shared = {"probing_core.cli.arguments", "probing_core.cli.output"}
+    shared = {"probing_core.cli.shared"}
     assert loaded("--help") == shared
     assert loaded("verify", "--run", "x") - shared == {"probing_core.cli.verify"}
 

@@ -24,7 +24,7 @@ def run(tmp_path_factory, many_scenes) -> Run:
         patch.setenv("HF_HUB_OFFLINE", "1")
         put_on_disk(folder / "hub", patch)
         # Tests of claims need neither series nor studies.
-        patch.setattr("probing_core.run.sample_sets.series_names", lambda *_: ())
+        patch.setattr("probing_core.run.scope.series_names", lambda *_: ())
         patch.setattr("probing_core.run.scope.studies_of", lambda *_: ())
         few = [
             "--view",

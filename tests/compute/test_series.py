@@ -13,8 +13,9 @@ from probing_core.compute.samples import choose_images
 from probing_core.compute.series import make_samples, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder
-from probing_core.run import engine, revisions, worker
-from probing_core.run import sample_sets as planning
+from probing_core.run import embed as embedding
+from probing_core.run import engine, revisions
+from probing_core.run import scope as planning
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, IMAGES, embeddings_folder, model_path, series_table
 from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, read_embeddings
@@ -228,8 +229,8 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
         embedder.embeds_pictures = name != "baseline/pixels"
         return embedder
 
-    monkeypatch.setattr(worker, "find_spec", spec_of)
-    monkeypatch.setattr(worker, "load_embedder", loaded)
+    monkeypatch.setattr(embedding, "find_spec", spec_of)
+    monkeypatch.setattr(embedding, "load_embedder", loaded)
     embed(store, recipe, corpus)
     assert store.names("models/baseline-pixels/series/") == []
     assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 2

@@ -10,7 +10,7 @@ import pytest
 from probing_core.detector.detector import sample_weights
 from probing_core.detector.learning import make_views, plan_views
 from probing_core.transforms import bank
-from probing_core.transforms.alternatives.effects import WIDER_ALTERED
+from probing_core.transforms.alternatives import WIDER_ALTERED
 from tests.conftest import scene
 
 NAMES = [t.name for t in bank() if t.group != "identity"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -143,6 +145,20 @@ def test_a_folder_that_cannot_be_written_to_costs_the_cache_alone(monkeypatch, t
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert compiled._cache_folder() is None
     assert load(small_net()).engine.startswith("OpenVINO")
+
+
+def test_what_was_not_read_for_long_is_removed_when_another_is_compiled():
+    load(small_net())
+    (read_lately,) = stored()
+    long_ago = time.time() - (compiled.KEPT_DAYS + 1) * 24 * 3600
+    unread = read_lately.with_name("1.blob")
+    unread.write_bytes(b"old")
+    os.utime(unread, (long_ago, long_ago))
+    os.utime(read_lately, (time.time(), long_ago))
+    load(small_net(seed=1))
+    assert not unread.exists()
+    assert len(stored()) == 2
+    assert read_lately in stored()
 
 
 class Unconvertible(nn.Module):

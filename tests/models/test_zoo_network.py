@@ -7,7 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lab.pretraining.objectives import normalize
-from probing_core.models.weights import signs_digest, weights_digest
+from probing_core.models.hub import signs_digest, weights_digest
 from probing_core.models.zoo import PATCH, SIZE, WIDTH
 from probing_core.models.zoo_network import (
     DEPTH,

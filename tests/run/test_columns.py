@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from probing_core.errors import BadRun
-from probing_core.run import encoding
+from probing_core.run import files
 from probing_core.run.columns import RowGroups, SampleTable, read_columns
 from probing_core.run.store import Store
 
@@ -40,7 +40,7 @@ def table() -> pd.DataFrame:
 def store(table, tmp_path_factory) -> Store:
     store = Store(tmp_path_factory.mktemp("store"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding, "GROUP_ROWS", ROWS // GROUPS)
+        patch.setattr(files, "GROUP_ROWS", ROWS // GROUPS)
         store.write_table("samples.parquet", table, "k")
     return store
 

@@ -137,7 +137,7 @@ def test_a_model_whose_damaged_description_cannot_be_made_again_stays_in_the_run
         raise ModelUnavailable("the weights are away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("probing_core.run.worker.load_embedder", fail)
+        patch.setattr("probing_core.run.embed.load_embedder", fail)
         with pytest.raises(ModelUnavailable, match="the weights are away"):
             run(out, AS_MADE, ("embed",))
     assert content(out) == held, "the recipe, too"
@@ -188,7 +188,7 @@ def test_what_was_cut_off_and_cannot_be_made_again_stays(copy, monkeypatch):
     (copy / EVERY_KIND[3]).write_bytes(whole[EVERY_KIND[3]][:-9])
     held = content(copy)
     with monkeypatch.context() as patch:
-        patch.setattr("probing_core.run.worker.Worker.work", lambda *given: refuse())
+        patch.setattr("probing_core.run.embed.Worker.work", lambda *given: refuse())
         with pytest.raises(BadRun, match="the corpus is gone"):
             run(copy, stages=("embed",))
     assert content(copy) == held

@@ -21,7 +21,8 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import compiled, load_embedder
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.providers import baselines
-from probing_core.run import engine, layout, sample_sets, worker
+from probing_core.run import embed as embedding
+from probing_core.run import engine, layout, scope
 from probing_core.run.embed import embed as embed_missing
 from probing_core.run.models import differences, model_entries, read_embeddings
 from probing_core.run.options import Options
@@ -162,8 +163,8 @@ def test_samples_are_gathered_and_units_cleaned_away(run):
 def test_a_second_call_loads_nothing(run, monkeypatch):
     store, recipe, corpus = run
     before = files(store.root)
-    monkeypatch.setattr(worker, "load_embedder", lambda *a, **k: pytest.fail("a model was loaded"))
-    monkeypatch.setattr(sample_sets, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
+    monkeypatch.setattr(embedding, "load_embedder", lambda *a, **k: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(scope, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
     embed(store, recipe, corpus)
     assert files(store.root) == before
 
@@ -178,7 +179,7 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
         made.append(len(samples))
         return make_samples(series, design, corpus, samples, pool)
 
-    monkeypatch.setattr(sample_sets, "make_samples", count)
+    monkeypatch.setattr(scope, "make_samples", count)
     embed(store, recipe, corpus)
     assert made == [8]
     assert files(store.root) == before
@@ -212,7 +213,7 @@ def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
         monkeypatch.setattr(loaded, "recipes", lambda: {name: {"weights": "others"}})
         return loaded
 
-    monkeypatch.setattr(worker, "load_embedder", changed)
+    monkeypatch.setattr(embedding, "load_embedder", changed)
     with pytest.raises(BadRun, match="is not what it was when it joined the run"):
         embed(store, recipe, corpus)
 
@@ -244,7 +245,7 @@ def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkey
         monkeypatch.setattr(loaded, "embed_layers", lambda images: {name: np.full((len(images), 3), np.nan)})
         return loaded
 
-    monkeypatch.setattr(worker, "load_embedder", broken)
+    monkeypatch.setattr(embedding, "load_embedder", broken)
     with pytest.raises(BadRun, match="not finite"):
         embed(store, recipe, corpus)
 
@@ -262,7 +263,7 @@ def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch
         monkeypatch.setattr(embedder, "close", held.clear, raising=False)
         return embedder
 
-    monkeypatch.setattr(worker, "load_embedder", small)
+    monkeypatch.setattr(embedding, "load_embedder", small)
     other, recipe, corpus = start(tmp_path / "small", few_scenes)
     embed(other, recipe, corpus)
     assert files(other.root) == files(store.root)
@@ -281,7 +282,7 @@ def test_a_halved_batch_is_noted_in_the_log_once(run, few_scenes, monkeypatch, t
         monkeypatch.setattr(embedder, "batch_halved", True, raising=False)
         return embedder
 
-    monkeypatch.setattr(worker, "load_embedder", hungry)
+    monkeypatch.setattr(embedding, "load_embedder", hungry)
     other, recipe, corpus = start(tmp_path / "small", few_scenes, models=("baseline/pixels",))
     embed(other, recipe, corpus)
     (event,) = map(json.loads, (other.root / layout.EVENTS).read_text().splitlines())

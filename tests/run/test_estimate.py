@@ -18,7 +18,6 @@ from probing_core.run.costs import (
     LEARNED,
     PATH,
     UNTOUCHED,
-    Cost,
     Rates,
     by_name,
     fits_s,
@@ -43,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("few_pixels")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Nothing of a map is measured, which imports what takes seconds."""
-    monkeypatch.setattr(module, "_map", lambda: (Cost(1.0, 1.0), Cost(0.001, 0.001)))
+    monkeypatch.setattr(module, "_map", lambda: (1.0, 0.001))
 
 
 def plan_of(out):
@@ -67,13 +66,13 @@ def test_what_is_embedded_costs_what_was_measured_for_each_sample(few_scenes, tm
     store = Store(tmp_path / "run")
     recipe = module.asked_for(store, joined)[0]
     plan = foreseen(build(Scope(store, recipe)))
-    rates = Rates({"": Cost(0.5, 1.0)}, embedded={("baseline/dhash", False): Cost(2.0, 3.0)})
+    rates = Rates({"": 0.5}, embedded={("baseline/dhash", False): 2.0})
     steps = [step for step in steps_left(plan, rates) if step.stage in (EMBED, "load")]
     samples = len(plan.scope.sample_sets[""])
-    assert {(step.phase, step.model): step.cost for step in steps} == {
+    assert {(step.phase, step.model): step.seconds for step in steps} == {
         ("Loading and compiling", "baseline/dhash"): costs.LOAD,
-        ("Transforming", ""): Cost(0.5 * samples, samples),
-        ("Embedding", "baseline/dhash"): Cost(2.0 * samples, 3.0 * samples),
+        ("Transforming", ""): 0.5 * samples,
+        ("Embedding", "baseline/dhash"): 2.0 * samples,
     }, "what is complete costs nothing"
     expected = by_name(steps)[EMBED]
     assert (expected.stage, expected.seconds) == (EMBED, pytest.approx(2.5 * samples))

@@ -166,6 +166,17 @@ def test_on_a_terminal_a_note_takes_the_place_of_the_line_of_progress():
     assert second.startswith("Embedding: 2 of 2")
 
 
+def test_the_line_of_a_notebook_is_overwritten_and_removed():
+    stream = io.StringIO()
+    progress = Progress(stream, overwrites=True)
+    progress.close()
+    assert stream.getvalue() == "", "nothing was shown"
+    progress.update("embed", 3, 3, "Embedding")
+    progress.close()
+    assert "\n" not in stream.getvalue()
+    assert stream.getvalue().endswith("\r\x1b[K")
+
+
 @pytest.mark.parametrize(
     ("error", "state", "words"),
     [(None, "done", ""), (BadRun("No space."), "failed", "No space."), (KeyboardInterrupt(), "cancelled", ""),

@@ -11,7 +11,8 @@ from probing_core.errors import BadRun, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.probes import mlp
 from probing_core.results import Run
-from probing_core.run import makers, scope, worker
+from probing_core.run import embed as embedding
+from probing_core.run import makers, scope
 from probing_core.run.layout import IMAGES
 from probing_core.run.models import read_embeddings
 from probing_core.run.options import Options, last_options
@@ -94,7 +95,7 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     out, options = split_run
     before = files(out)
     for module, name in (
-        (worker, "load_embedder"),
+        (embedding, "load_embedder"),
         (train, "fit_in_span"),
         (train, "fit_deployment"),
         (mlp, "fit_seeds"),
@@ -147,7 +148,7 @@ def test_units_that_a_kill_left_are_removed_and_nothing_else_is_made(few_run, mo
     store = Store(out)
     with store.locked():
         store.write_table("units/samples.parquet/unit-00000.parquet", store.read_table("samples.parquet"), "left")
-    monkeypatch.setattr(worker, "load_embedder", None)
+    monkeypatch.setattr(embedding, "load_embedder", None)
     run(out, options, ("embed",))
     told = "log/events.jsonl"  # that the run is complete
     assert files(out) | {told: b""} == before | {told: b""}
@@ -292,8 +293,8 @@ def test_a_changed_plug_in_makes_its_samples_again(few_scenes, tmp_path, monkeyp
 
     known, brighten = {"identity": resolve("identity")}, resolve("brighten")
     asked = {"transforms": ("mine",), "models": ("baseline/pixels",), "view": 32}
-    plain = worker.Worker.work
-    monkeypatch.setattr(worker.Worker, "work", lambda self, *tasks: (made.append(tasks), plain(self, *tasks))[1])
+    plain = embedding.Worker.work
+    monkeypatch.setattr(embedding.Worker, "work", lambda self, *tasks: (made.append(tasks), plain(self, *tasks))[1])
 
     def half(image, strength, rng):
         return image // 2

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun, RunBusy
-from probing_core.run import encoding, layout
-from probing_core.run.layout import slug
+from probing_core.run import files, layout
+from probing_core.run.files import write_atomically
+from probing_core.run.layout import TEMPORARY, slug
 from probing_core.run.manifest import Manifest
-from probing_core.run.store import COMPLETED, TEMPORARY, Store, completed_on, digest, note_event, write_atomically
+from probing_core.run.store import COMPLETED, Store, completed_on, digest, note_event
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_whole_numbers_that_count_up_take_next_to_nothing(store):
 @pytest.mark.parametrize("rows", [1, 1000, 2**20])
 def test_tables_that_are_joined_are_the_table_of_their_rows(store, monkeypatch, rows):
     """Where their row groups are alike, its bytes too."""
-    monkeypatch.setattr(encoding, "GROUP_ROWS", rows)
+    monkeypatch.setattr(files, "GROUP_ROWS", rows)
     whole = pd.DataFrame(
         {
             "sample": np.arange(3000, dtype=np.int32),

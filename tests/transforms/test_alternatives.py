@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from probing_core.transforms import bank
-from probing_core.transforms.alternatives import clean
-from probing_core.transforms.alternatives.effects import WIDER_ALTERED
+from probing_core.transforms.alternatives import WIDER_ALTERED, clean
 from probing_core.transforms.distance import describe
 from tests.conftest import scene
 

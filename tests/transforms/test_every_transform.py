@@ -12,7 +12,7 @@ import pytest
 from probing_core.compute.series import strengths_of
 from probing_core.errors import BadConfig, BadImage
 from probing_core.transforms import CATALOG, GROUPS, SPLITS, Transform, bank, cut_pair, far_style, generator
-from probing_core.transforms.assets import networks
+from probing_core.transforms.bank import style
 from probing_core.transforms.distance import describe
 from tests.transforms.pictures import noise, photograph, sources, views
 
@@ -53,7 +53,7 @@ def test_large_pictures(transform: Transform, monkeypatch: pytest.MonkeyPatch) -
     """Larger than those of which effects work on a reduced copy."""
     if transform.group == "style" and transform.name != "style-3":
         # Styles of one network differ by weights: one paints as large a picture as it ever sees.
-        monkeypatch.setattr(networks, "LARGEST_SIDE", 128)
+        monkeypatch.setattr(style, "LARGEST_SIDE", 128)
     image = np.repeat(np.repeat(photograph()[:300, :400], 5, axis=0), 5, axis=1)
     assert _apply(transform, image).shape == (1500, 2000, 3)
 

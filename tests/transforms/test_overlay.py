@@ -5,8 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from probing_core.transforms.assets.icons import icons
-from probing_core.transforms.bank.overlay import FONTS, WORDS, font
+from probing_core.transforms.bank.overlay import FONTS, WORDS, font, icons
 from probing_core.transforms.base import SPLITS
 
 

@@ -20,9 +20,7 @@ import pytest
 
 from probing_core.run import revisions
 from probing_core.transforms import CATALOG
-from probing_core.transforms.alternatives import clean
-from probing_core.transforms.alternatives.clean import wider_clean
-from probing_core.transforms.alternatives.effects import WIDER_ALTERED
+from probing_core.transforms.alternatives import WIDER_ALTERED, clean, wider_clean
 from probing_core.transforms.base import Image, Transform, digest_answers
 from tests.conftest import scene
 

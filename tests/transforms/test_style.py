@@ -10,8 +10,7 @@ from PIL import Image as PilImage
 
 from probing_core.errors import BadImage, UnknownName
 from probing_core.transforms import CATALOG, arbitrary_style, bank, expand, far_style, generator, resolve
-from probing_core.transforms.assets.networks import in_style, style_vector
-from probing_core.transforms.assets.textures import STYLE_PICTURES
+from probing_core.transforms.bank.style import STYLE_PICTURES, in_style, style_vector
 from tests.transforms.pictures import photograph
 
 LOOK_ALIKE = [

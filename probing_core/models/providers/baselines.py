@@ -81,7 +81,7 @@ def _load_plain(make: Callable[[str], Plain], name: ModelName, device: str, prec
 
 
 def _load_random_vit(name: ModelName, device: str, precision: str) -> LoadedEmbedder:
-    from probing_core.models.weights import signs_digest
+    from probing_core.models.hub import signs_digest
     from probing_core.models.zoo_network import ViTEmbedder, init_vit
 
     refuse_options(name.base, name.options, allowed=("pool", "layer", "seed"))

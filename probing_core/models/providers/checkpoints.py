@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.hub import load_weights, read_weights, refuse_misfit
 from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import huggingface
 from probing_core.models.providers import open_clip as open_clip_
 from probing_core.models.providers import timm as timm_
 from probing_core.models.providers import torchvision as torchvision_
-from probing_core.models.weights import load_weights, read_weights, refuse_misfit
 
 if TYPE_CHECKING:
     import torch

@@ -43,7 +43,7 @@ class OnnxEmbedder(LoadedEmbedder):
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # Networks in 8 bits give the same everywhere (`probing_core.transforms.assets.networks`).
+        # Networks in 8 bits give the same everywhere (`probing_core.transforms.bank.style`).
         options.add_session_config_entry("session.qdqisint8allowed", "1")
         self.name, self._path, self.known_preprocessing = name, path, preprocessing
         try:

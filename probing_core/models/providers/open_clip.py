@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
+from probing_core.models.hub import read_weights, torch_misfit
 from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import timm
-from probing_core.models.weights import read_weights, torch_misfit
 from probing_core.paths import user_path
 
 if TYPE_CHECKING:

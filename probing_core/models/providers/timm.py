@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from probing_core.errors import ModelUnavailable
 from probing_core.models import hub
 from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
+from probing_core.models.hub import read_weights, torch_misfit
 from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
-from probing_core.models.weights import read_weights, torch_misfit
 
 if TYPE_CHECKING:
     from torch import nn

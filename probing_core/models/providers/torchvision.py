@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from probing_core.errors import ModelUnavailable
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
+from probing_core.models.hub import load_weights, read_weights
 from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.preprocessing import crop_fraction
-from probing_core.models.weights import load_weights, read_weights
 
 if TYPE_CHECKING:
     from torch import nn

@@ -30,8 +30,8 @@ from probing_core.results.ranking import has_place, in_order, is_baseline, leade
 from probing_core.results.run import Run
 from probing_core.results.sentences import claims_by_set, result_in_words
 from probing_core.run import layout
-from probing_core.run.atomic import write_atomically
-from probing_core.run.progress import bar
+from probing_core.run.files import write_atomically
+from probing_core.run.progress import in_one_line
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import source_side
 
@@ -142,7 +142,7 @@ class Shown:
 
 
 def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none"]) -> Shown:
-    progress = bar()
+    progress = in_one_line()
     with TemporaryDirectory() as folder:
         file = write_shared_file(
             run,

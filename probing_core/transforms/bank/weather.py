@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from probing_core.transforms.alternatives import effects as alternatives
+from probing_core.transforms import alternatives
 from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import scale_of, to_bytes
 

@@ -21,8 +21,8 @@ from lab.pretraining.recipe import load_recipe
 from lab.pretraining.run import OBJECTIVES, build
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
 from probing_core.models import load_embedder
+from probing_core.run.layout import TEMPORARY
 from probing_core.run.progress import SILENT, Progress
-from probing_core.run.store import TEMPORARY
 from tests.lab.pretraining.conftest import Drawn
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 from probing_core.errors import ModelUnavailable, ProbingError
 from probing_core.models import Preprocessing, load_embedder
 from probing_core.models.preprocessing import make_batch
-from probing_core.transforms.assets.networks import STYLE_ENCODER, STYLE_SIDE, style_vector, weights_path
+from probing_core.transforms.bank.style import STYLE_ENCODER, STYLE_SIDE, style_vector, weights_path
 from tests.conftest import scene
 
 PREPROCESSING = Preprocessing(size=(STYLE_SIDE, STYLE_SIDE), interpolation="lanczos")

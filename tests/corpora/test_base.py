@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.corpora import assign_groups, assign_splits, drawn, limit_rows, open_corpus, shares
-from probing_core.corpora.selection import ValidationCorpus
+from probing_core.corpora import assign_groups, assign_splits, drawn, limit_rows, shares
 from probing_core.errors import BadConfig
-from tests.conftest import write_scenes
 
 BASES = st.lists(st.sampled_from([f"photo-{n}" for n in range(40)]), min_size=1, max_size=120)
 
@@ -87,17 +85,3 @@ def test_fewer_are_among_more_and_the_order_of_rows_does_not_matter(rows: pd.Dat
     once = one_split.drop_duplicates("base_id")
     assert once.loc[drawn(once), "base_id"].tolist() == once.loc[drawn(once[::-1]), "base_id"].tolist()
     assert sum(shares(rows, limit).values()) == min(limit, len(rows))
-
-
-def test_no_photograph_of_test_is_read(tmp_path):
-    whole, seen = open_corpus("photos"), ValidationCorpus(open_corpus("photos"))
-    split = whole.rows.set_index("image_id")["split"]
-    assert set(split[seen.rows["image_id"]]) == {"train", "val"}
-    tested = seen.rows.loc[seen.rows["split"] == "test", "image_id"]
-    assert set(split[tested]) == {"val"}
-    assert len(tested) == (split == "val").sum()
-    assert seen.fingerprint != whole.fingerprint
-    corpus = open_corpus(f"folder:{write_scenes(tmp_path / 'photos', 60, 64)}")
-    divided = ValidationCorpus(corpus, seed=3)
-    assert set(divided.rows["split"]) == {"train", "val", "test"}
-    assert set(ValidationCorpus(corpus, seed=4).rows["image_id"]) != set(divided.rows["image_id"])

@@ -1,11 +1,16 @@
-"""Parser and types of arguments that the commands share."""
+"""What the commands share: the parser, types of arguments, tables and errors as they are printed."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from probing_core.errors import ProbingError, one_line
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,3 +52,31 @@ def natural(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"a whole number, 0 or more, was expected; got '{text}'")
     return int(text)
+
+
+def print_json(rows: Sequence[dict[Any, Any]]) -> None:
+    print(json.dumps(_safe(list(rows)), indent=1))
+
+
+def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: bool) -> int:
+    """Print the list, and as warnings the problems with entries of other packages; return the exit code."""
+    from probing_core.measures.notation import text_table
+
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    print_json(rows) if as_json else print(text_table(rows))
+    return 0
+
+
+def _safe(value: Any) -> Any:
+    """Replace numbers that are not finite, which JSON cannot hold, by None."""
+    if isinstance(value, dict):
+        return {key: _safe(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_safe(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def fail(error: ProbingError) -> int:
+    print(f"error: {one_line(error)}", file=sys.stderr)
+    return 2

@@ -1,1 +1,0 @@
-"""What transforms draw with: icons, textures, networks."""
