@@ -91,7 +91,7 @@ def answer(
         done = done_in_words(verdict["group"], verdict["transform"], *probabilities, numbers=True)
         what = f"; what was done is {done}" if done == NOT_CLEAR else f": {plain(done)}"
         if verdict["group"] == "codec" and is_named(probabilities[0]) and any(COMPRESSED in flag for flag in flags):
-            end = f" The file says so itself (see its flag).{end}"
+            end = f" The file itself says that it was compressed (see its flag).{end}"
         return f"**{words}{what}**. {why}.{_true_alarms(verdict, prior)}{end}"
     finds = ""
     if verdict["power"] is not None:

@@ -149,7 +149,7 @@ def test_what_was_done_is_said_as_certain_as_it_is_on_the_card_and_in_the_table(
 def test_where_the_file_says_that_it_was_compressed_the_sentence_refers_to_its_flag():
     flag = f"JPEG of about quality 10: {COMPRESSED}"
     codec = detector(0.95, group="codec", transform="jpeg", group_probability=0.59)
-    assert "The file says so itself" in answer(codec, (), flags=[flag])
+    assert "The file itself says that it was compressed" in answer(codec, (), flags=[flag])
     assert "itself" not in answer(codec, ()) + answer(detector(0.95), (), flags=[flag])
     assert "itself" not in answer(codec | {"verdict": codec["verdict"] | {"group_probability": 0.3}}, (), flags=[flag])
 
