@@ -84,3 +84,6 @@ class Measure:
 
 fraction = partial(Measure, unit="fraction", low=0.0, high=1.0)
 """A measure with values between 0 and 1."""
+
+gap = partial(Measure, unit="fraction", low=-1.0, high=1.0)
+"""A measure that is a difference of two fractions."""

@@ -36,21 +36,6 @@ def _check_pairs(clean: np.ndarray, transformed: np.ndarray) -> None:
         )
 
 
-MEASURES = (
-    Measure(
-        name="shift",
-        title="shift",
-        unit="of the distance between images",
-        low=0.0,
-        high=None,
-        higher_is_better=None,
-        definition="Cosine distance from untouched to transformed embedding, over the mean distance between images.",
-        formula="(1 − cos(zᵢ, zᵢ′)) / mean over i ≠ j of (1 − cos(zᵢ, zⱼ)), averaged over images",
-        source="protocol",
-    ),
-)
-
-
 PARTS = ("content", "look", "both", "rest")
 
 MIN_PHOTOGRAPHS = 3
@@ -122,7 +107,18 @@ def _components(X: np.ndarray, taken: np.ndarray) -> np.ndarray:
     return np.stack(found, axis=1)
 
 
-VARIANCE = (
+MEASURES = (
+    Measure(
+        name="shift",
+        title="shift",
+        unit="of the distance between images",
+        low=0.0,
+        high=None,
+        higher_is_better=None,
+        definition="Cosine distance from untouched to transformed embedding, over the mean distance between images.",
+        formula="(1 − cos(zᵢ, zᵢ′)) / mean over i ≠ j of (1 − cos(zᵢ, zⱼ)), averaged over images",
+        source="protocol",
+    ),
     fraction(
         name="variance-share",
         title="share of the variance",
