@@ -11,7 +11,6 @@ import pandas as pd
 from probing_core.charts.figure import (
     PERCENT,
     Figure,
-    axis_style,
     base_figure,
     chance_line,
     error_bar,
@@ -52,15 +51,13 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         [LAYER_TASKS[task] for task in tasks],
         400 + 10 * rows["base"].nunique(),
         0.08,
+        traces,
         {"title": "block"} | ({"dtick": 1} if rows["layer"].max() <= MOST_TICKS else {}),
-        {"range": PERCENT},
+        [{"range": PERCENT, "title": "" if panel else "balanced accuracy (%)"} for panel in range(len(tasks))],
         legend=legend_below(),
         shapes=[line for line, _ in levels],
     )
     figure["layout"]["annotations"] += [words for _, words in levels]
-    figure["data"] = traces
-    title = axis_style(theme, "balanced accuracy (%)")["title"]
-    figure["layout"]["yaxis"]["title"] = title  # for all panels; shown at the first
     return figure
 
 

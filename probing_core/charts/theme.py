@@ -61,6 +61,16 @@ class ModelStyle(NamedTuple):
     dash: str
 
 
+class _Color:
+    """A color of the page, in light and in dark."""
+
+    def __init__(self, light: str, dark: str) -> None:
+        self.both = light, dark
+
+    def __get__(self, theme: Theme, _: type[Theme]) -> str:
+        return self.both[theme.dark]
+
+
 @dataclass(frozen=True)
 class Theme:
     """Colors of a page.
@@ -73,29 +83,12 @@ class Theme:
     dark: bool = False
     models: tuple[str, ...] = ()
 
-    @property
-    def text(self) -> str:
-        return "#e6e9ee" if self.dark else "#1f2933"
-
-    @property
-    def muted(self) -> str:
-        return "#9aa3ae" if self.dark else "#6b7280"
-
-    @property
-    def grid(self) -> str:
-        return "rgba(255,255,255,0.13)" if self.dark else "rgba(31,41,51,0.12)"
-
-    @property
-    def background(self) -> str:
-        return "#12161c" if self.dark else "#ffffff"
-
-    @property
-    def accent(self) -> str:
-        return "#56b4e9" if self.dark else "#0072b2"
-
-    @property
-    def warning(self) -> str:
-        return "#ff8a3d" if self.dark else "#d55e00"
+    text = _Color("#1f2933", "#e6e9ee")
+    muted = _Color("#6b7280", "#9aa3ae")
+    grid = _Color("rgba(31,41,51,0.12)", "rgba(255,255,255,0.13)")
+    background = _Color("#ffffff", "#12161c")
+    accent = _Color("#0072b2", "#56b4e9")
+    warning = _Color("#d55e00", "#ff8a3d")
 
     @property
     def sequential(self) -> list[list[float | str]]:
@@ -107,7 +100,7 @@ class Theme:
     @property
     def diverging(self) -> list[list[float | str]]:
         middle = "#171c24" if self.dark else "#f4f7fa"
-        return [[0, "#d55e00"], [0.5, middle], [1, "#0072b2" if not self.dark else "#56b4e9"]]
+        return [[0, "#d55e00"], [0.5, middle], [1, self.accent]]
 
     def group(self, group: str) -> str:
         return _GROUPS[group][self.dark] if group in _GROUPS else self.muted
