@@ -256,10 +256,8 @@ class Noticing:
 def fit_noticing(
     scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, photographs: np.ndarray, prior: float = PRIOR
 ) -> Noticing:
-    """Return the numbers of maximum likelihood.
-
-    A share ``prior`` of the weight is altered; within that, groups weigh the same, and within each the makers. A model
-    whose gain over the prior may be chance gets an infinite temperature.
+    """Return the numbers of maximum likelihood under `weights`; a model whose gain over the prior may be chance gets an
+    infinite temperature.
 
     Args:
         scores: (N,) of pictures from which the model's probe did not learn.
@@ -272,7 +270,7 @@ def fit_noticing(
     altered = np.asarray(groups) != "identity"
     if altered.all() or not altered.any():
         return Noticing()
-    weight = _weights(altered, groups, makers, prior)
+    weight = weights(groups, makers, prior)
     scores = np.asarray(scores, np.float64)
     middle, spread = np.average(scores, weights=weight), max(float(scores.std()), 1e-9)
     x, base = (scores - middle) / spread, np.log(prior) - np.log1p(-prior)
@@ -296,12 +294,15 @@ def fit_noticing(
     return noticing if gain.sum() > SURE * error else Noticing()
 
 
-def _weights(altered: np.ndarray, groups: np.ndarray, makers: np.ndarray, prior: float) -> np.ndarray:
-    table = pd.DataFrame({"group": np.asarray(groups, str), "maker": np.asarray(makers, str)})
+def weights(groups: np.ndarray | pd.Series, makers: np.ndarray | str = "", prior: float = PRIOR) -> np.ndarray:
+    """Return (N,) weights that sum to 1, of which a share ``prior`` is altered; within that, groups weigh the same, and
+    within each the makers."""
+    table = pd.DataFrame({"group": np.asarray(groups, str), "maker": makers})
+    altered = table["group"] != "identity"
     table.loc[~altered, "maker"] = ""
     in_cell = table.groupby(["group", "maker"])["group"].transform("size").to_numpy()
     cells = table.drop_duplicates().groupby("group")["maker"].size()
-    changed = len(cells) - 1
+    changed = max(1, len(cells.drop("identity", errors="ignore")))
     return np.where(altered, prior / (changed * table["group"].map(cells).to_numpy() * in_cell), (1 - prior) / in_cell)
 
 
