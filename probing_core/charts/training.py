@@ -65,7 +65,7 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     )
     chance = rows.loc[rows["name"] == "fine", "chance"]
     if panels[0] == "tasks" and len(chance):
-        figure["layout"]["shapes"] = [chance_line(float(chance.iloc[0]) * 100, theme)]
+        figure["layout"]["shapes"] = [chance_line(float(chance.iloc[0]) * 100, theme, axes_of(0))]
     figure["layout"]["margin"] = MARGIN | {"t": figure["layout"]["margin"]["t"], "l": 16}
     return figure
 
