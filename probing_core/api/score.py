@@ -395,9 +395,9 @@ def _forget_oldest(place: Path, newest: Path) -> None:
     """
     newest.touch()
     kept = [path for path in place.iterdir() if path != newest]
-    sizes = {path: sum(map(_size, path.rglob("*"))) for path in [*kept, newest]}
+    sizes = {path: sum(_status(file)[0] for file in path.rglob("*")) for path in [*kept, newest]}
     total = sum(sizes.values())
-    for path in sorted(kept, key=_last_used):
+    for path in sorted(kept, key=lambda path: _status(path)[1]):
         if total <= MAX_CACHE_BYTES:
             return
         with suppress(Timeout), _used(path, timeout=0):
@@ -405,13 +405,9 @@ def _forget_oldest(place: Path, newest: Path) -> None:
             total -= sizes[path]
 
 
-def _size(path: Path) -> int:
+def _status(path: Path) -> tuple[int, float]:
+    """Return the bytes of a file (0 for a folder), and when it was last changed; zeros where it has disappeared."""
     with suppress(OSError):
-        return path.stat().st_size if path.is_file() else 0
-    return 0
-
-
-def _last_used(path: Path) -> float:
-    with suppress(OSError):
-        return path.stat().st_mtime
-    return 0.0
+        status = path.stat()
+        return status.st_size if path.is_file() else 0, status.st_mtime
+    return 0, 0.0
