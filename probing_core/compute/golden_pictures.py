@@ -47,13 +47,7 @@ ORIENTATION = 274
 
 @dataclass(frozen=True)
 class GoldenPicture:
-    """One golden picture.
-
-    Attributes:
-        name: of its file, such as ``photograph-china.png``; unique.
-        kind: what it tests, in a word or two.
-        data: the encoded file.
-    """
+    """A file, such as ``photograph-china.png``, and what it tests, in a word or two."""
 
     name: str
     kind: str

@@ -61,13 +61,11 @@ def kind_of(crops: Sized) -> str:
 
 
 def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
-    """Return probabilities (K,) of a picture from those of its crops (1 + T, K), the whole first.
+    """Return probabilities (K,) of a picture from those of its crops (1 + T, K), the whole first, for classes of
+    ``groups`` (K,).
 
     The logit of a class is a weighted mean of log p of the whole and of the mean of log p over the tiles. Blur, noise
     and compression are taken from the tiles mostly, everything else from both alike.
-
-    Args:
-        groups: (K,) the group of each class.
     """
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
     if len(logs) == 1:
@@ -183,11 +181,7 @@ def word(altered: float) -> str:
 
 
 def require_prior(prior: float) -> None:
-    """Check that a prior is between 0 and 1.
-
-    Raises:
-        BadConfig: it is not.
-    """
+    """Raise `BadConfig` where a prior is not between 0 and 1."""
     if not 0 < prior < 1:
         raise BadConfig(f"The prior is the share of altered pictures, between 0 and 1, as 0.5; got {prior}.")
 

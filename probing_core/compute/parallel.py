@@ -92,12 +92,8 @@ def cores() -> int:
 
 @contextmanager
 def picture_pool(pictures: int, jobs: int | None = None) -> Iterator[Executor]:
-    """Start a pool that makes or measures pictures: processes, or threads where there are few pictures.
-
-    Args:
-        pictures: approximate number of pictures.
-        jobs: number of processes; by default one per core, as memory allows.
-    """
+    """Start a pool that makes or measures about so many pictures: threads where there are few, else ``jobs`` processes,
+    by default one per core, as memory allows."""
     if pictures <= FEW_PICTURES and jobs is None:
         with one_core_threads(cores()) as threads:
             yield threads

@@ -48,12 +48,9 @@ class WorkerDied(ProbingError):
 
 
 class Workers(Executor):
-    """An executor that computes items in processes; functions take one item.
+    """An executor that computes items in ``count`` processes; functions take one item.
 
     Functions that cannot be sent to another process, such as those of a notebook, run in threads of this one.
-
-    Args:
-        count: number of processes.
     """
 
     def __init__(self, count: int) -> None:

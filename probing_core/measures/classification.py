@@ -110,9 +110,7 @@ def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray)
 def calibration_error(confidence: np.ndarray, correct: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     """Return the expected calibration error over `ECE_BINS` bins of equal mass (Nixon et al. 2019).
 
-    Args:
-        confidence: (N,) probability of the predicted class.
-        correct: (N,) whether it was right.
+    ``confidence`` is the probability (N,) of the predicted class, ``correct`` (N,) whether it was right.
     """
     edges = np.quantile(confidence, np.linspace(0, 1, ECE_BINS + 1)[1:-1])
     row = np.searchsorted(edges, confidence, side="right")

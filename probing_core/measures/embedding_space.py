@@ -21,19 +21,15 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
     Raises:
         BadArray: shapes differ, or fewer than two images.
     """
-    _check_pairs(clean, transformed)
-    z, moved = unit(clean), unit(transformed)
-    n = len(z)
-    between = 1 - ((z.sum(0) ** 2).sum() - n) / (n * (n - 1))
-    return (1 - (z * moved).sum(1)) / between
-
-
-def _check_pairs(clean: np.ndarray, transformed: np.ndarray) -> None:
     if clean.shape != transformed.shape or clean.ndim != 2 or len(clean) < 2:
         raise BadArray(
             f"Untouched and transformed embeddings must pair up, (N, D) each with N of at least 2, but they are "
             f"{clean.shape} and {transformed.shape}."
         )
+    z, moved = unit(clean), unit(transformed)
+    n = len(z)
+    between = 1 - ((z.sum(0) ** 2).sum() - n) / (n * (n - 1))
+    return (1 - (z * moved).sum(1)) / between
 
 
 PARTS = ("content", "look", "both", "rest")

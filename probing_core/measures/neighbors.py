@@ -70,12 +70,8 @@ def nearest(
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-    """Return the mean (..., 2) of neighbors' points, weighted by nearness: the place of a row on a map.
-
-    Args:
-        points: (..., k, 2) of the neighbors.
-        cosines: (..., k) of the row and each neighbor.
-    """
+    """Return the place of a row on a map: the mean of its neighbors' ``points`` (..., k, 2), weighted by nearness, of
+    which ``cosines`` (..., k) tell."""
     weights = np.exp(10 * (cosines - cosines.max(axis=-1, keepdims=True)))
     return (weights[..., None] * points).sum(axis=-2) / weights.sum(axis=-1, keepdims=True)
 
@@ -226,13 +222,8 @@ RANDOM_DRAWS = 10
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, apart: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
-    """Return (N,) how many of the ``k`` nearest of each picture have its look; ties are in random order.
-
-    Args:
-        X: (N, D) embeddings of length 1.
-        looks: (N,) numbers of transformations.
-        apart: (N,) numbers of photographs; a query has no neighbor of its own photograph.
-    """
+    """Return (N,) how many of the ``k`` nearest of each row of ``X`` (see `nearest`) have its look; ties are in random
+    order, and rows of one group of ``apart`` (N,) are not neighbors."""
     shuffled = np.random.default_rng(seed).permutation(len(X))
     X, looks, apart = X[shuffled], looks[shuffled], apart[shuffled]
     near, cosines = nearest(X, X, min(k, len(X) - 1), apart=(apart, apart))
