@@ -22,7 +22,7 @@ from probing_core.compute.tasks import CONTENT, ROTATIONS, codes
 from probing_core.measures import interval
 from probing_core.measures.classification import balanced_accuracy, informedness
 from probing_core.measures.seeds import MIN_SEEDS, pooled_deviation, seeds_difference, seeds_interval
-from probing_core.measures.statistics import ClusterSums, bootstrap, difference, holm, mean, numbered, sign_flip
+from probing_core.measures.statistics import ClusterSums, bootstrap, difference, holm, mean, numbered, sign_flips
 from probing_core.models import ROLE_SETS, encoders_of, parse
 from probing_core.models.base import ROLES
 
@@ -109,7 +109,7 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
     values = {name: [sums.value for sums in trainings] for name, trainings in of.items()}
     spread = pooled_deviation(list(values.values()))
     seeds = seeds_difference(values[contrast.first], values[contrast.second], *spread)
-    numbers = (found.value, found.low, found.high, sign_flip(one, other), *seeds)
+    numbers = (found.value, found.low, found.high, float(sign_flips(one, [other])[0]), *seeds)
     return asdict(contrast) | dict(zip(NUMBERS, numbers, strict=True)) | {"bases": found.clusters}
 
 

@@ -11,7 +11,7 @@ that every second picture is altered, on pictures from which the probe did not l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,16 +48,12 @@ class PictureCrops:
 
     @property
     def kind(self) -> str:
-        return kind_of(self.pictures)
+        """``direct`` for the whole alone, ``combined`` for whole and tiles."""
+        return "combined" if self.tiles else "direct"
 
     @property
     def pictures(self) -> list[Image]:
         return [self.whole, *self.tiles]
-
-
-def kind_of(crops: Sized) -> str:
-    """Return ``direct`` for the whole alone, ``combined`` for whole and tiles."""
-    return "combined" if len(crops) > 1 else "direct"
 
 
 def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
@@ -126,7 +122,7 @@ class Prediction:
 
     @property
     def kind(self) -> str:
-        return kind_of(self.crop_probabilities)
+        return "combined" if len(self.crop_probabilities) > 1 else "direct"
 
 
 def predictions_of(
