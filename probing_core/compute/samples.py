@@ -84,7 +84,11 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
                 yield from pool.map(partial(_flaw, corpus, smallest), some)
 
         if design.limit is None or not fit.any():
-            rows = _all(rows, fit, find_flaws, progress)
+            reasons: list[str] = []
+            for reason in find_flaws(rows[fit]):
+                reasons.append(reason)
+                progress(len(reasons), int(fit.sum()))
+            rows.loc[fit, "why_not"] = reasons
         else:
             fitting = rows[fit]
             rows = _usable(fitting, shares(fitting, design.limit), find_flaws, progress).reset_index(drop=True)
@@ -99,15 +103,6 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
     # Only corpora for pretraining encoders list the classes that these never saw.
     rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
     return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
-
-
-def _all(rows: pd.DataFrame, fit: pd.Series, find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    reasons, count = [], int(fit.sum())
-    for reason in find_flaws(rows[fit]):
-        reasons.append(reason)
-        progress(len(reasons), count)
-    rows.loc[fit, "why_not"] = reasons
-    return rows
 
 
 def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:

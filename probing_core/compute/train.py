@@ -281,8 +281,8 @@ class Pictures:
         return cls(
             data.X.then(LazyRows((X,))),
             np.concatenate([task.truth, codes(table["transform"], task.classes)]),
-            np.concatenate([data.photographs, table["base_id"]]).astype(str),
-            np.concatenate([data.split, table["split"]]).astype(str),
+            np.concatenate([data.photographs, table["base_id"]]),
+            np.concatenate([data.split, table["split"]]),
             rendered,
             rendered | np.concatenate([data.samples["repetition"] == 0, np.ones(len(table), bool)]),
         )
