@@ -25,7 +25,7 @@ from probing_core.models.providers.callables import device_of, rows_of
 from probing_core.run.progress import Progress, in_one_line
 from probing_core.run.recipe import VIEW, require_view
 from probing_core.run.setup import with_identity
-from probing_core.transforms import expand, resolve
+from probing_core.transforms import resolve
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class LookProbe:
         progress: Progress | None = None,
     ) -> None:
         names = with_identity((transforms,) if isinstance(transforms, str) else tuple(transforms))
-        bank = tuple(resolve(name) for name in expand(names))
+        bank = tuple(resolve(name) for name in names)
         if len(bank) < 2 or any(transform.far for transform in bank):
             raise BadConfig(
                 f"A transformation beside identity is needed at least, and none of the far styles, which no probe "
