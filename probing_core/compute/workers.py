@@ -1,13 +1,16 @@
 """Processes that decode and transform pictures: threads would share the lock of one interpreter.
 
 A worker is a fresh interpreter that runs `serve`, connected to its parent by a pair of sockets. It imports only what
-the functions that it receives need. It ends when the socket closes, so none survives a killed parent.
+the functions that it receives need. It ends when the socket closes, so none survives a killed parent. Results are not
+copied: the worker writes arrays into memory without a name (memfd), and the parent maps it until the last array is
+freed.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import mmap
 import os
 import pickle
 import reprlib
@@ -15,7 +18,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -64,15 +67,17 @@ class Workers(Executor):
         self._closed = threading.Event()
 
     def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
-        """Start ``function`` of ``item``; its result raises `WorkerDied` where the item ended several workers, for
-        example because memory ran out."""
-        last, packed = self._last
-        if last is not function:
-            packed = _packed(function)
-            self._last = function, packed
-        if packed is None or packed[0] in self._here:
-            return self._threads.submit(function, item)
-        return self._threads.submit(partial(self._send, function, *packed), item)
+        return self._submit(function, self._packed(function), item)
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:  # type: ignore[override]
+        """Yield ``function`` of every item, in order; all items are submitted at once.
+
+        Raises:
+            WorkerDied: an item ended several workers, for example because memory ran out.
+        """
+        packed = self._packed(function)
+        futures = [self._submit(function, packed, item) for item in items]
+        return (future.result() for future in futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._closed.set()
@@ -84,10 +89,22 @@ class Workers(Executor):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.shutdown(cancel_futures=kind is not None)
 
+    def _packed(self, function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
+        last, packed = self._last
+        if last is not function:
+            packed = _packed(function)
+            self._last = function, packed
+        return packed
+
     def _stop(self) -> None:
         while not self._idle.empty():
             if (worker := self._idle.get()) is not None:
                 worker.close()
+
+    def _submit(self, function: Callable[[T], R], packed: tuple[bytes, bytes] | None, item: T) -> Future[R]:
+        if packed is None or packed[0] in self._here:
+            return self._threads.submit(function, item)
+        return self._threads.submit(partial(self._send, function, *packed), item)
 
     def _send(self, function: Callable[[T], R], name: bytes, code: bytes, item: T) -> R:
         for attempt in range(TRIES):
@@ -144,14 +161,32 @@ class _Worker:
 
     def call(self, name: bytes, code: bytes, item: Any) -> Any:
         self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
-        kind, answer = pickle.loads(self._connection.recv_bytes())
+        kind, answer, sizes, memory = pickle.loads(self._connection.recv_bytes())
         self._known = name
         if kind == "not here":
             self._known = b""
             raise _NotHere(answer)
         if kind == "error":
             raise answer
-        return answer
+        return pickle.loads(answer, buffers=self._mapped(sizes, memory))
+
+    def _mapped(self, sizes: list[int], memory: int | None) -> Iterable[Any]:
+        """Return the buffers that the worker wrote: mapped, or received where memory without a name is not
+        supported."""
+        if not sizes:
+            return ()
+        if memory is None:
+            return [self._connection.recv_bytes() for _ in sizes]
+        try:
+            with open(f"/proc/{self.pid}/fd/{memory}", "r+b") as file:
+                whole = memoryview(mmap.mmap(file.fileno(), sum(sizes)))
+        finally:
+            self._connection.send_bytes(b"mapped")
+        ends, start = [], 0
+        for size in sizes:
+            ends.append(whole[start : start + size])
+            start += size
+        return ends
 
     def close(self) -> int | str:
         with suppress(OSError):
@@ -191,17 +226,42 @@ def serve(descriptor: int) -> None:
                     raise RuntimeError("a function was expected")
             except Exception as error:  # whatever a missing module raises
                 function, known = None, b""
-                connection.send_bytes(pickle.dumps(("not here", f"{type(error).__name__}: {error}"), 5))
+                connection.send_bytes(pickle.dumps(("not here", f"{type(error).__name__}: {error}", [], None), 5))
                 continue
-            connection.send_bytes(_answer(function, item))
+            _answer(connection, function, item)
 
 
-def _answer(function: Callable[[Any], Any], item: Any) -> bytes:
+def _answer(connection: Connection, function: Callable[[Any], Any], item: Any) -> None:
+    buffers: list[pickle.PickleBuffer] = []
     try:
-        return pickle.dumps(("done", function(item)), 5)
+        answer = pickle.dumps(function(item), 5, buffer_callback=buffers.append)
     except Exception as error:  # it is raised in the parent
-        with suppress(Exception):
-            packed = pickle.dumps(("error", error), 5)
-            pickle.loads(packed)  # some exceptions cannot be made again
-            return packed
-        return pickle.dumps(("error", RuntimeError(f"{type(error).__name__}: {error}")), 5)
+        connection.send_bytes(_error(error))
+        return
+    parts = [buffer.raw() for buffer in buffers]
+    sizes = [part.nbytes for part in parts]
+    if not sum(sizes) or not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
+        connection.send_bytes(pickle.dumps(("done", answer, sizes, None), 5))
+        for part in parts:
+            connection.send_bytes(part)
+        return
+    memory = os.memfd_create("pictures")
+    try:
+        with open(memory, "wb", buffering=0, closefd=False) as file:
+            for part in parts:
+                left = part
+                while left.nbytes:
+                    left = left[file.write(left) :]
+        connection.send_bytes(pickle.dumps(("done", answer, sizes, memory), 5))
+        connection.recv_bytes()  # it is mapped there
+    finally:
+        os.close(memory)
+
+
+def _error(error: Exception) -> bytes:
+    try:
+        packed = pickle.dumps(("error", error, [], None), 5)
+        pickle.loads(packed)  # some exceptions cannot be made again
+        return packed
+    except Exception:
+        return pickle.dumps(("error", RuntimeError(f"{type(error).__name__}: {error}"), [], None), 5)
