@@ -176,7 +176,7 @@ class _Worker:
         if not sizes:
             return ()
         if memory is None:
-            return [self._connection.recv_bytes() for _ in sizes]
+            return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # arrays that can be written to
         try:
             with open(f"/proc/{self.pid}/fd/{memory}", "r+b") as file:
                 whole = memoryview(mmap.mmap(file.fileno(), sum(sizes)))
