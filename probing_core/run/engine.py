@@ -188,6 +188,11 @@ class Artifact:
     def units_folder(self) -> str:
         return f"{UNITS}{self.path.removesuffix('/')}/"
 
+    def unit(self, index: int) -> str:
+        """Return the path of a unit until all are there."""
+        suffix = ".safetensors" if self.is_folder else PurePosixPath(self.path).suffix
+        return f"{self.units_folder}{unit_name(index)}{suffix}"
+
 
 class Plan:
     """The artifacts of one run.
@@ -322,6 +327,13 @@ class Plan:
 
     def left(self, artifacts: Iterable[Artifact]) -> list[Artifact]:
         return [artifact for artifact in artifacts if self.state(artifact) in (State.MISSING, State.STALE)]
+
+    def lacking(self, artifact: Artifact, count: int) -> list[int]:
+        """Return which of ``count`` units of an artifact are neither in files of its folder nor files of their own."""
+        key = self.key(artifact) or ""
+        packed = self.files.names(artifact.path) if artifact.is_folder else []
+        there = units_of(name for name in packed if self.files.has(name, key))
+        return [i for i in range(count) if i not in there and not self.files.has(artifact.unit(i), key)]
 
     def lacked(self, artifact: Artifact) -> str:
         """Return the first input of ``artifact`` that is missing or, if it is read by its key, has another key now;
@@ -478,33 +490,27 @@ class Units:
         self.files, self.given = plan.given(artifact)
         self.key, self.count = plan.ready_key(artifact), artifact.count
         self._next, self._packed = 0, dict[int, int]()
-        suffix = ".safetensors" if artifact.is_folder else PurePosixPath(artifact.path).suffix
-        self._name = f"{artifact.units_folder}{{}}{suffix}"
         if artifact.is_folder:
             others = [name for name in self._store.names(artifact.path) if not self._store.has(name, self.key)]
             self._store.remove(*others)
             self._store.hide(*(name for name in others if self._store.has(name)))  # of the base, which is only read
 
-    def path(self, unit: int) -> str:
-        return self._name.format(unit_name(unit))
-
     def lacking(self, count: int) -> list[int]:
         self.count = count
         if self.artifact.is_folder:
             self._packed = dict(map(units_at, self._store.names(self.artifact.path)))
-        packed = {unit for first, last in self._packed.items() for unit in range(first, last + 1)}
-        return [i for i in range(count) if i not in packed and not self._store.has(self.path(i), self.key)]
+        return self._plan.lacking(self.artifact, count)
 
     def write(self, unit: int, content: Content) -> None:
-        self._store.write(self.path(unit), content, self.key)
+        self._store.write(self.artifact.unit(unit), content, self.key)
         self.pack()
 
     def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
-        """Enter units that others wrote to `path`."""
+        """Enter units that others wrote to the paths of `Artifact.unit`."""
         self._store.enter(written)
 
     def finish(self) -> None:
-        artifact, parts = self.artifact, [self.path(i) for i in range(self.count)]
+        artifact, parts = self.artifact, [self.artifact.unit(i) for i in range(self.count)]
         if artifact.is_folder:
             self.pack(whole=True)
         elif artifact.row.make is not None:
@@ -532,7 +538,7 @@ class Units:
             if unit > first and (size >= SHARD_BYTES or unit in self._packed or (whole and unit == self.count)):
                 self._gather(first, unit - 1)
                 first, size = unit, 0
-            entry = self._store.entry(self.path(unit))
+            entry = self._store.entry(self.artifact.unit(unit))
             if unit in self._packed:
                 first = unit = self._packed[unit] + 1
             elif unit < self.count and entry is not None and entry["key"] == self.key:
@@ -543,7 +549,7 @@ class Units:
         self._next = first
 
     def _gather(self, first: int, last: int) -> None:
-        parts, inputs = [self.path(unit) for unit in range(first, last + 1)], self._plan.inputs(self.artifact)
+        parts, inputs = [self.artifact.unit(unit) for unit in range(first, last + 1)], self._plan.inputs(self.artifact)
         shard = f"{self.artifact.path}{units_name(first, last)}"
         if last == first:
             self._store.move(parts[0], shard, inputs)

@@ -84,7 +84,8 @@ ABLATIONS = table_path("ablations")
 
 
 def series_table(name: str) -> str:
-    return f"{SERIES}{name}{PARQUET}"
+    """Return the path of the table of samples of a series; without a name, of the main samples."""
+    return f"{SERIES}{name}{PARQUET}" if name else SAMPLES
 
 
 def unit_name(index: int) -> str:
@@ -120,7 +121,7 @@ def units_name(first: int, last: int) -> str:
 
 
 def units_at(path: str) -> tuple[int, int]:
-    first, *last = path.rpartition("/")[2].removesuffix(".safetensors").split("-")[1:]
+    first, *last = path.rpartition("/")[2].partition(".")[0].split("-")[1:]
     return int(first), int(last[0] if last else first)
 
 

@@ -82,7 +82,7 @@ def embed_units(made: Sequence[Units], series: str) -> None:
     for units in made:
         model = units.given.binding.get("model", "")
         for unit in units.lacking(total):
-            job = Job(series, unit, model, means.requests.get(model, ""), units.key, units.path(unit))
+            job = Job(series, unit, model, means.requests.get(model, ""), units.key, units.artifact.unit(unit))
             jobs.setdefault(unit, []).append(job)
     stage = series or EMBED
     doing = f"Embedding the {series} series" if series else "Transforming and embedding"
