@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from math import isfinite
@@ -22,7 +22,6 @@ from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_T,
     ClusterSums,
-    average,
     bootstrap,
     difference,
     holm,
@@ -30,6 +29,7 @@ from probing_core.measures.statistics import (
 )
 from probing_core.results.ranking import (
     RANKING_FACTS,
+    UNTESTED,
     AccuracySums,
     accuracy,
     accuracy_of,
@@ -40,7 +40,6 @@ from probing_core.results.ranking import (
     paired_p,
     rankable,
     scores_of,
-    sums_over,
 )
 from probing_core.results.run import Run, open_run
 from probing_core.run.files import write_atomically
@@ -85,26 +84,25 @@ Tested = Callable[[str], pd.DataFrame]
 """Task -> predictions with the columns that `accuracy_of` and `of_subset` read."""
 
 Contrasts = dict[tuple[str, str, str], AccuracySums]
-"""(Task, subset, measure) -> the sums of that score."""
+"""(Task, subset, measure) -> that score."""
 
 
 def unseen_accuracy(run: Run, model: str) -> AccuracySums:
     """Return the in-group hit rate of a model at members of the bank that its probe has not seen, averaged over
     rotations."""
-    bases, probes = unseen_by_rotation(_tested(run, model), run.far)
-    return AccuracySums(bases, average(probes) if probes else None)
+    return _unseen(_tested(run, model), run.far)
 
 
-def unseen_by_rotation(tested: Tested, far: Collection[str]) -> tuple[np.ndarray, list[ClusterSums]]:
-    """Return the photographs that every rotation tested on members that its probe has not seen, and for each rotation
-    the sums of the hit rate over them."""
+def _unseen(tested: Tested, far: Collection[str]) -> AccuracySums:
+    """Return the hit rate of each rotation over the photographs that all of them tested on members that their probes
+    have not seen."""
     tables = [tested(f"{GROUP}-{rotation}") for rotation in ROTATIONS]
     parts = [accuracy_of(of_subset(table, "unseen", far)) for table in tables if len(table)]
-    made = [part for part in parts if part.sums is not None]
+    made = [part for part in parts if part.probes]
     if not made:
-        return np.empty(0, str), []
+        return UNTESTED
     bases = reduce(np.intersect1d, [part.bases for part in made])
-    return bases, [sums_over(part, bases) for part in made]
+    return AccuracySums(bases, tuple(part.over(bases).sums for part in made))
 
 
 def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset: str = "all") -> pd.DataFrame:
@@ -162,73 +160,39 @@ def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.Da
     return table.sort_values("difference", ascending=False, ignore_index=True)[columns]
 
 
-def contrasts_of(run: Run, model: str) -> Contrasts:
-    """Return the sums of every contrast that a model has predictions for."""
-    scores = contrasts(_tested(run, model), run.far)
-    return {name: AccuracySums(bases, average(probes)) for name, bases, probes in scores}
-
-
 def _tested(run: Run, model: str) -> Tested:
     return partial(run.predictions, model, facts=RANKING_FACTS)
 
 
-def contrasts(
-    tested: Tested, far: Collection[str]
-) -> Iterator[tuple[tuple[str, str, str], np.ndarray, list[ClusterSums]]]:
-    """Yield every score by which two models are compared: (task, subset, measure); (C,) photographs, in order; and
-    the sums over them for each probe. The score is the mean over the probes."""
+def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
+    """Return every score by which two models are compared."""
+    found = Contrasts()
     fine, content = tested("fine"), tested(CONTENT)
     if len(fine):
         fine = of_subset(fine, "all")
-        yield _one(("fine", "all", measure_of("all")), fine)
+        found["fine", "all", measure_of("all")] = accuracy_of(fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
             # For a group, every wrong answer outside of it counts alike.
-            yield _one(("fine", GROUP_SUBSET + group, "recall"), fine[fine["group"] == group])
-    bases, probes = unseen_by_rotation(tested, far)
-    if probes:
-        yield (GROUP, "unseen", measure_of("unseen")), bases, probes
+            found["fine", GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
+    if (hidden := _unseen(tested, far)).probes:
+        found[GROUP, "unseen", measure_of("unseen")] = hidden
     if len(content) and content["seen"].any():
-        yield _one((CONTENT, "seen", measure_of("seen")), of_subset(content, "seen"))
-
-
-def _one(name: tuple[str, str, str], rows: pd.DataFrame) -> tuple[tuple[str, str, str], np.ndarray, list[ClusterSums]]:
-    found = accuracy_of(rows)
-    assert found.sums is not None
-    return name, found.bases, [found.sums]
-
-
-def compared(model: str, mine: Contrasts, other: str, theirs: Contrasts) -> pd.DataFrame:
-    """Return one row for each contrast that two models share, with the columns `COMPARED`; see
-    `probing_core.compare`."""
-    rows = []
-    for contrast, sums in mine.items():
-        if contrast not in theirs:
-            continue
-        one, two = shared(sums, theirs[contrast])
-        if not len(one.bases):
-            continue
-        assert one.sums is not None
-        assert two.sums is not None
-        apart = _difference(one, two)
-        p = paired_p(one, [two])[0]
-        rows.append((model, other, *contrast, one.sums.value, two.sums.value, *apart[:3], p, len(one.bases)))
-    table = pd.DataFrame(rows, columns=list(COMPARED))
-    return table.assign(p=holm(table["p"].to_numpy()))
-
-
-def shared(first: AccuracySums, second: AccuracySums) -> tuple[AccuracySums, AccuracySums]:
-    """Return the sums of two models over the photographs that both were tested on."""
-    bases = np.intersect1d(first.bases, second.bases)
-    one, two = (AccuracySums(bases, sums_over(found, bases)) for found in (first, second))
-    return one, two
+        found[CONTENT, "seen", measure_of("seen")] = accuracy_of(of_subset(content, "seen"))
+    return found
 
 
 def _difference(mine: AccuracySums, other: AccuracySums) -> tuple[float, float, float, int]:
-    if mine.sums is None or other.sums is None:
+    one, two = _shared(mine, other)
+    if not len(one.bases):
         return np.nan, np.nan, np.nan, 0
-    bases = np.intersect1d(mine.bases, other.bases)
-    found = interval(difference(sums_over(mine, bases), sums_over(other, bases)), low=-1, high=1)
-    return found.value, found.low, found.high, len(bases)
+    found = interval(difference(one.sums, two.sums), low=-1, high=1)
+    return found.value, found.low, found.high, len(one.bases)
+
+
+def _shared(first: AccuracySums, second: AccuracySums) -> tuple[AccuracySums, AccuracySums]:
+    """Return the sums of two models over the photographs that both were tested on."""
+    bases = np.intersect1d(first.bases, second.bases)
+    return first.over(bases), second.over(bases)
 
 
 FORMAT = 1
@@ -356,7 +320,11 @@ def compare(
         for name in (str(a), str(b)):
             _require_model(opened, name)
         pairs = [(opened, str(a), opened, str(b))]
-    of = contrasts_of if max_drop is None else validated
+    validated = max_drop is not None
+
+    def of(one: Run, name: str) -> Contrasts:
+        return SavedScores.of(one, name).contrasts if validated else contrasts(_tested(one, name), one.far)
+
     tables = [_table(model, of(one, model), other, of(two, other), max_drop) for one, model, two, other in pairs]
     return Comparison(pd.concat(tables, ignore_index=True), "test" if max_drop is None else VAL, max_drop)
 
@@ -406,13 +374,19 @@ def _compare_files(first: SavedScores, second: SavedScores, max_drop: float | No
 
 
 def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop: float | None) -> pd.DataFrame:
-    table = compared(model, mine, other, theirs)
-    if max_drop is None:
-        return table
-    if missing := [name for name in mine if name not in theirs]:
+    """Return one row for each contrast that two models share, with the columns `COMPARED` and, with ``max_drop``,
+    ``worse``."""
+    if max_drop is not None and (missing := [name for name in mine if name not in theirs]):
         raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, which '{other}' lacks; score both alike.")
-    pairs = [shared(sums, theirs[name]) for name, sums in mine.items()]
-    return table.assign(**_drops(pairs, max_drop))
+    pairs = {name: _shared(sums, theirs[name]) for name, sums in mine.items() if name in theirs}
+    rows = [
+        (model, other, *name, one.sums.value, two.sums.value, *apart[:3], paired_p(one, [two])[0], apart[3])
+        for name, (one, two) in pairs.items()
+        if (apart := _difference(one, two))[3]
+    ]
+    table = pd.DataFrame(rows, columns=list(COMPARED))
+    table = table.assign(p=holm(table["p"].to_numpy()))
+    return table if max_drop is None else table.assign(**_drops(list(pairs.values()), max_drop))
 
 
 def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -> dict[str, np.ndarray]:
@@ -426,8 +400,6 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
             f"{MIN_CLUSTERS_FOR_T}; take a corpus with more."
         )
     for place, (one, two) in enumerate(pairs):
-        assert one.sums is not None
-        assert two.sums is not None
         drops[place] = one.sums.value - two.sums.value
         # Few photographs that all agree have no spread: no test is more certain than all flips of their signs.
         most = float(stdtrit(freedom[place], 1 - 2.0 ** -(freedom[place] + 1)))
@@ -444,55 +416,16 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
 
 
 @dataclass(frozen=True, eq=False)
-class SavedScore:
-    """One score on the split ``val``, as sums by photograph.
-
-    Attributes:
-        name: task, subset and measure.
-        bases: ids of the C photographs, in order.
-        classes: number of classes K of each probe; the score is the mean over the probes.
-        sums: (C, 2 K + ...), for each probe hits of each class, then samples of each.
-    """
-
-    name: tuple[str, str, str]
-    bases: tuple[str, ...]
-    classes: tuple[int, ...]
-    sums: np.ndarray
-
-    def __post_init__(self) -> None:
-        if self.sums.shape != (len(self.bases), 2 * sum(self.classes)) or list(self.bases) != sorted(set(self.bases)):
-            raise ValueError(f"the sums of {', '.join(self.name)} are not one row a photograph, in order")
-
-    @property
-    def accuracy(self) -> AccuracySums:
-        """The sums by which scores are compared."""
-        ends = np.cumsum([2 * classes for classes in self.classes])[:-1]
-        probes = [ClusterSums(part, _balanced) for part in np.split(self.sums, ends, axis=1)]
-        return AccuracySums(np.array(self.bases, str), average(probes))
-
-
-def _balanced(totals: np.ndarray) -> np.ndarray:
-    classes = totals.shape[-1] // 2
-    return mean_ratio(totals[..., :classes], totals[..., classes:])
-
-
-@dataclass(frozen=True, eq=False)
 class SavedScores:
     """The scores of one model on the split ``val``, in a file.
 
     Attributes:
         measured: digest of the photographs and their samples; scores are compared where it is equal.
-        scores: one per contrast.
     """
 
     model: str
     measured: str
-    scores: tuple[SavedScore, ...] = field(repr=False)
-
-    @property
-    def contrasts(self) -> Contrasts:
-        """The sums by (task, subset, measure)."""
-        return {score.name: score.accuracy for score in self.scores}
+    contrasts: Contrasts = field(repr=False)
 
     @classmethod
     def of(cls, run: Run, model: str) -> SavedScores:
@@ -508,32 +441,24 @@ class SavedScores:
                 f"Scores are saved of the split val, and '{run.path}' has none: it has fewer than 30 photographs; "
                 f"take more."
             )
-        scores = [
-            SavedScore(
-                name,
-                tuple(bases.tolist()),
-                tuple(probe.sums.shape[1] // 2 for probe in probes),
-                np.hstack([probe.sums for probe in probes]),
-            )
-            for name, bases, probes in contrasts(partial(_predicted, run, model), run.far)
-        ]
         made = [transform.key for transform in run.recipe.design.transforms]
-        return cls(model, digest([run.recipe.without_models(), made]), tuple(scores))
+        scores = contrasts(partial(_predicted, run, model), run.far)
+        return cls(model, digest([run.recipe.without_models(), made]), scores)
 
     def write(self, path: Path | str) -> None:
         """Write them as JSON, one line per score."""
         rows = [
             {
-                "task": score.name[0],
-                "subset": score.name[1],
-                "measure": score.name[2],
-                "value": round(_value(score), 6),
-                "photographs": len(score.bases),
-                "bases": list(score.bases),
-                "classes": list(score.classes),
-                "sums": score.sums.astype(int).tolist(),
+                "task": task,
+                "subset": subset,
+                "measure": measure,
+                "value": round(found.sums.value, 6),
+                "photographs": len(found.bases),
+                "bases": found.bases.tolist(),
+                "classes": [probe.sums.shape[1] // 2 for probe in found.probes],
+                "sums": found.sums.sums.astype(int).tolist(),
             }
-            for score in self.scores
+            for (task, subset, measure), found in self.contrasts.items()
         ]
         head = json.dumps({"format": FORMAT, "model": self.model, "split": VAL, "measured": self.measured}, indent=1)
         lines = ",\n".join(json.dumps(row) for row in rows)
@@ -550,7 +475,7 @@ class SavedScores:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise ValueError(f"its format is {content['format']!r:.20}, and this version reads {FORMAT}")
-            return cls(str(content["model"]), str(content["measured"]), tuple(_read(content["scores"])))
+            return cls(str(content["model"]), str(content["measured"]), dict(map(_read, content["scores"])))
         except FileNotFoundError:
             raise BadConfig(
                 f"There is no file of scores '{path}'; `probing_core.score(...).save(path)` writes one."
@@ -559,22 +484,20 @@ class SavedScores:
             raise BadConfig(f"'{path}' cannot be read as a file of scores: {one_line(error)[:200]}.") from error
 
 
-def _read(rows: Sequence[dict[str, Any]]) -> Iterator[SavedScore]:
-    for row in rows:
-        name = (str(row["task"]), str(row["subset"]), str(row["measure"]))
-        sums = np.array(row["sums"], np.float64).reshape(len(row["bases"]), -1)
-        yield SavedScore(name, tuple(map(str, row["bases"])), tuple(map(int, row["classes"])), sums)
+def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
+    """Return name and sums of a score. A row of sums has for each probe the hits of each class, then its samples."""
+    name = str(row["task"]), str(row["subset"]), str(row["measure"])
+    bases, classes = [str(base) for base in row["bases"]], [int(count) for count in row["classes"]]
+    sums = np.array(row["sums"], np.float64).reshape(len(bases), -1)
+    if sums.shape[1] != 2 * sum(classes) or bases != sorted(set(bases)):
+        raise ValueError(f"the sums of {', '.join(name)} are not one row a photograph, in order")
+    parts = np.split(sums, np.cumsum([2 * count for count in classes])[:-1], axis=1)
+    return name, AccuracySums(np.array(bases, str), tuple(ClusterSums(part, _balanced) for part in parts))
 
 
-def _value(score: SavedScore) -> float:
-    sums = score.accuracy.sums
-    assert sums is not None
-    return sums.value
-
-
-def validated(run: Run, model: str) -> Contrasts:
-    """Return the sums of every contrast over the photographs of ``val``; errors as of `SavedScores.of`."""
-    return SavedScores.of(run, model).contrasts
+def _balanced(totals: np.ndarray) -> np.ndarray:
+    classes = totals.shape[-1] // 2
+    return mean_ratio(totals[..., :classes], totals[..., classes:])
 
 
 def _predicted(run: Run, model: str, task: str) -> pd.DataFrame:

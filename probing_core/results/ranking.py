@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from probing_core.charts.theme import BASELINE
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.seeds import seed_of
-from probing_core.measures.statistics import ClusterSums, holm, interval, sign_flips
+from probing_core.measures.statistics import ClusterSums, average, holm, interval, sign_flips
 from probing_core.results.run import Run
 
 GENERALIZING = ("unseen", "far")
@@ -178,7 +179,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
 def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
     predictions = run.predictions(model, task, RANKING_FACTS)
     if predictions.empty:
-        return AccuracySums(np.empty(0, str), None)
+        return UNTESTED
     return accuracy_of(of_subset(predictions, subset, run.far))
 
 
@@ -207,21 +208,34 @@ class AccuracySums:
 
     Attributes:
         bases: (C,) base photographs, in order.
-        sums: a row for each of them; None where nothing was tested.
+        probes: sums of each probe, with a row for each of them; the score is the mean over the probes. None where
+            nothing was tested.
     """
 
     bases: np.ndarray
-    sums: ClusterSums | None
+    probes: tuple[ClusterSums, ...] = ()
+
+    @cached_property
+    def sums(self) -> ClusterSums:
+        return self.probes[0] if len(self.probes) == 1 else average(self.probes)
+
+    def over(self, bases: np.ndarray) -> AccuracySums:
+        """Return the sums of some of the photographs, in order."""
+        rows = np.searchsorted(self.bases, bases)
+        return AccuracySums(bases, tuple(replace(probe, sums=probe.sums[rows]) for probe in self.probes))
+
+
+UNTESTED = AccuracySums(np.empty(0, str))
 
 
 def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
     """Compute balanced accuracy of predictions, which is also the in-group hit rate where ``truth`` is a group."""
     if rows.empty:
-        return AccuracySums(np.empty(0, str), None)
+        return UNTESTED
     truth = pd.Categorical(rows["truth"]).remove_unused_categories()
     predicted = truth.categories.get_indexer(pd.Index(rows["predicted"]))
     base, bases = pd.factorize(rows["base_id"], sort=True)
-    return AccuracySums(np.asarray(bases, str), balanced_accuracy(truth.codes.astype(np.int64), predicted, base))
+    return AccuracySums(np.asarray(bases, str), (balanced_accuracy(truth.codes.astype(np.int64), predicted, base),))
 
 
 def against_best(accuracies: Sequence[AccuracySums]) -> np.ndarray:
@@ -242,18 +256,12 @@ def paired_p(first: AccuracySums, others: Sequence[AccuracySums]) -> np.ndarray:
     alike: dict[bytes, list[int]] = {}  # models that were tested on the same photographs share their flips
     for i, other in enumerate(others):
         shared = np.isin(first.bases, other.bases)
-        if first.sums is not None and other.sums is not None and shared.sum() > 1:
+        if first.probes and other.probes and shared.sum() > 1:
             alike.setdefault(shared.tobytes(), []).append(i)
     for indices in alike.values():
         bases = first.bases[np.isin(first.bases, others[indices[0]].bases)]
-        p[indices] = sign_flips(sums_over(first, bases), [sums_over(others[i], bases) for i in indices], flips=FLIPS)
+        p[indices] = sign_flips(first.over(bases).sums, [others[i].over(bases).sums for i in indices], flips=FLIPS)
     return p
-
-
-def sums_over(found: AccuracySums, bases: np.ndarray) -> ClusterSums:
-    """Return the sums of some of its photographs, ``bases`` in order."""
-    assert found.sums is not None
-    return replace(found.sums, sums=found.sums.sums[np.searchsorted(found.bases, bases)])
 
 
 TOLD_APART = ["truth", "predicted", "correct", "base_id"]
@@ -282,7 +290,6 @@ def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str)
             continue
         a, b = both[both["truth"] == first], both[both["truth"] == second]
         accuracies[model] = accuracy = accuracy_of(both)
-        assert accuracy.sums is not None
         found = interval(accuracy.sums, low=0, high=1)
         rows.append(
             {

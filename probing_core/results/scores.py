@@ -108,7 +108,7 @@ def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:
 def _unseen(run: Run, model: str, scores: pd.DataFrame) -> pd.DataFrame:
     found = unseen_accuracy(run, model)
     rotations = scores[scores["task"].str.startswith(f"{GROUP}-") & (scores["subset"] == "unseen")]
-    if found.sums is None or rotations.empty:
+    if not found.probes or rotations.empty:
         return pd.DataFrame()
     about = rotations.iloc[[0]].assign(task=GROUP, measure=measure_of("unseen"), chance=rotations["chance"].mean())
     return about.assign(**interval(found.sums, low=0, high=1).columns)
