@@ -6,7 +6,7 @@ Another file of a run is a row here and a function in `probing_core.run.makers`;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from probing_core.compute.names import (
     DONE,
     EVERYTHING,
     LAYERS,
+    MAIN,
     ORACLE,
     OTHER_PROBES,
     RENDERING,
@@ -32,7 +33,7 @@ from probing_core.compute.train import train_content, train_others
 from probing_core.measures import MEASURES
 from probing_core.measures.seeds import with_place
 from probing_core.run import layout, revisions
-from probing_core.run.engine import Binding, Option, Plan, Row, Table
+from probing_core.run.engine import Binding, Given, Option, Plan, Reads, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.makers import (
     DETECTOR_VIEWS,
@@ -80,7 +81,7 @@ def _series(scope: Scope, series: str) -> Iterator[Binding]:
         yield {}
 
 
-def _units(scope: Scope, binding: Binding, series: str = "") -> int:
+def _units(scope: Scope, binding: Binding, series: str) -> int:
     return len(scope.sample_sets[series].units)
 
 
@@ -102,10 +103,6 @@ def _studied(scope: Scope, study: str) -> Iterator[Binding]:
 
 
 ONE: Sequence[Binding] = ({},)
-
-
-def _planned(scope: Scope) -> Sequence[Binding]:
-    return ONE if scope.sample_sets else ()
 
 
 def _any_model(scope: Scope) -> Sequence[Binding]:
@@ -186,17 +183,11 @@ VERDICT_OPTIONS = (*VERSIONS, "calibrate_on", "alternatives")
 
 
 def _embed_rows() -> Iterator[Row]:
-    images = ("fingerprint", "view", "limit", "seed", "warps")
-    main: dict[str, Any] = {
-        "stage": EMBED,
-        "revision": revisions.SAMPLES,
-        "units": partial(embed_units, series=""),
-    }
     yield Row(
         path=layout.IMAGES,
         holds="one row an image that the run considered",
         stage=EMBED,
-        options=images,
+        options=("fingerprint", "view", "limit", "seed", "warps"),
         revision=revisions.SAMPLES,
         make=choose_images_of,
         doing="Reading images",
@@ -207,54 +198,36 @@ def _embed_rows() -> Iterator[Row]:
         each=_names_of_models,
         by_key=True,
     )
-    yield Row(
-        path=layout.SAMPLES,
-        holds="one row a transformed image",
-        reads=(layout.IMAGES,),
-        options=(*VERSIONS, "repetitions"),
-        each=_planned,
-        **main,
-    )
-    yield Row(
-        path=EMBEDDINGS,
-        holds="embeddings of the samples, in files of about 64 MiB that are named by their first and last unit",
-        each=_models,
-        reads=(layout.IMAGES, MODEL),
-        options=(*VERSIONS, "repetitions"),
-        count=_units,
-        by_key=True,
-        **main,
-    )
-
-
-def _series_rows() -> Iterator[Row]:
+    of_series = "one row a sample of a series: "
     for name, holds, options in (
-        (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
-        (RENDERING, "images of every split as other programs alter them", ("alternatives",)),
-        (LAYERS, "images of every split, of which every block of a network is embedded", ()),
+        (MAIN, "one row a transformed image", ("repetitions",)),
+        (STRENGTH, f"{of_series}tested images under every transformation at seven strengths", ("strengths",)),
+        (RENDERING, f"{of_series}images of every split as other programs alter them", ("alternatives",)),
+        (LAYERS, f"{of_series}images of every split, of which every block of a network is embedded", ()),
     ):
-        series: dict[str, Any] = {
+        shared: dict[str, Any] = {
             "stage": EMBED,
-            "revision": revisions.SERIES[name],
+            "options": (*VERSIONS, *options),
+            "revision": revisions.SERIES.get(name, revisions.SAMPLES),
             "units": partial(embed_units, series=name),
         }
         yield Row(
             path=layout.series_table(name),
-            holds=f"one row a sample of a series: {holds}",
+            holds=holds,
             each=partial(_series, series=name),
             reads=(layout.IMAGES,),
-            options=(*VERSIONS, *options),
-            **series,
+            **shared,
         )
         yield Row(
             path=_folder(name),
-            holds="embeddings of these samples",
+            holds="embeddings of these samples"
+            if name
+            else "embeddings of the samples, in files of about 64 MiB that are named by their first and last unit",
             each=partial(_models, series=name),
             reads=(layout.IMAGES, MODEL),
-            options=(*VERSIONS, *options),
             count=partial(_units, series=name),
             by_key=True,
-            **series,
+            **shared,
         )
 
 
@@ -345,7 +318,6 @@ def _verdict_rows() -> Iterator[Row]:
 
 
 def _score_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": EVALUATE}
     tasks = (FINE, ANY_TASK, CONTENT)
     predictions = tuple(_predictions(name) for name in (*tasks, ORACLE, OTHER_PROBES))
     fits = tuple(_fits(name) for name in (*tasks, OTHER_PROBES))
@@ -358,32 +330,24 @@ def _score_rows() -> Iterator[Row]:
         revision=revisions.SCORING,
         make=score,
         doing="Scoring {model}",
-        **shared,
+        stage=EVALUATE,
     )
-    yield Row(
-        path=layout.SCORES,
-        holds="the scores of all models",
-        each=_any_model,
-        reads=(SCORES_OF_MODEL,),
-        options=("models",),
-        make=join,
-        doing="Joining tables",
-        **shared,
-    )
-    yield Row(
-        path=layout.FITS,
-        holds="one row a fitted probe, of all models",
-        each=_any_model,
-        reads=fits,
-        options=("models",),
-        make=join_fits,
-        doing="Joining tables",
-        **shared,
-    )
+    yield _joined(layout.SCORES, "the scores of all models", _any_model, (SCORES_OF_MODEL,))
+    yield _joined(layout.FITS, "one row a fitted probe, of all models", _any_model, fits, join_fits)
+
+
+def _joined(
+    path: str,
+    holds: str,
+    each: Callable[[Scope], Sequence[Binding]],
+    reads: Sequence[str],
+    make: Callable[[Reads, Given], Any] = join,
+) -> Row:
+    about: dict[str, Any] = {"stage": EVALUATE, "options": ("models",), "doing": "Joining tables"}
+    return Row(path=path, holds=holds, each=each, reads=reads, make=make, **about)
 
 
 def _study_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": EVALUATE}
     for study in STUDIES:
         series = (layout.series_table(study.series), _folder(study.series)) if study.series else ()
         yield Row(
@@ -396,19 +360,12 @@ def _study_rows() -> Iterator[Row]:
             group="studies",
             make=partial(make_study, study=study),
             doing=f"{study.name.capitalize()} of {{model}}",
-            **shared,
+            stage=EVALUATE,
         )
     for study in STUDIES:
-        yield Row(
-            path=layout.table_path(study.name),
-            holds=f"the study of {study.name}, of all models",
-            each=partial(_any_studied, study=study.name),
-            reads=(layout.study_path(ANY_MODEL, study.name),),
-            options=("models",),
-            make=join,
-            doing="Joining tables",
-            **shared,
-        )
+        reads = (layout.study_path(ANY_MODEL, study.name),)
+        any_studied = partial(_any_studied, study=study.name)
+        yield _joined(layout.table_path(study.name), f"the study of {study.name}, of all models", any_studied, reads)
 
 
 def _claim_rows() -> Iterator[Row]:
@@ -456,7 +413,6 @@ TABLE = Table(
     (
         Row(path=layout.RECIPE, holds="`format` and the recipe"),
         *_embed_rows(),
-        *_series_rows(),
         *_train_rows(),
         *_verdict_rows(),
         *_score_rows(),
