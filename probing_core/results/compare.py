@@ -42,6 +42,7 @@ from probing_core.results.ranking import (
     scores_of,
 )
 from probing_core.results.run import Run, open_run
+from probing_core.results.summaries import by_group
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import RECIPE, probe_path
 from probing_core.run.store import digest
@@ -136,26 +137,20 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
     theirs = {name: accuracy(of[name], name, task, subset) for name in board["model"] if name != model}
     ranked = [name for name in board.loc[placed, "model"] if name != model]
     p = dict(zip(ranked, holm(paired_p(mine, [theirs[name] for name in ranked])), strict=True))
-    rows = []
-    for row in board.to_dict("records"):
-        about = [row[name] for name in COLUMNS[: COLUMNS.index("difference")]]
-        apart = _difference(mine, theirs[row["model"]]) if row["model"] != model else (np.nan, np.nan, np.nan, 0)
-        rows.append((*about, *apart[:3], p.get(row["model"], np.nan), apart[3]))
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"place": "Int64"})
+    nothing = np.nan, np.nan, np.nan, 0
+    rows = [_difference(mine, theirs[name]) if name in theirs else nothing for name in board["model"]]
+    apart = pd.DataFrame(rows, columns=["difference", "difference_low", "difference_high", "bases"])
+    board = board.drop(columns=apart.columns, errors="ignore").assign(p=board["model"].map(p))
+    return pd.concat([board, apart], axis=1)[list(COLUMNS)]
 
 
 def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.DataFrame:
     """Return ``group``, the recall of ``model`` in each group of transforms, that of ``other``, and their
     ``difference``, the largest first."""
-    scores = run.scores
-    rows = scores[
-        (scores["task"] == task) & (scores["measure"] == "recall") & scores["subset"].str.startswith(GROUP_SUBSET)
-    ]
-    table = rows.pivot_table(index="subset", columns="model", values="value").reindex(columns=[model, other])
+    rows = by_group(run, [model, other])
+    table = rows.pivot_table(index="group", columns="model", values="value").reindex(columns=[model, other])
     table = table.rename(columns={model: "recall", other: "recall_other"}).reset_index()
-    table = table.assign(
-        group=table["subset"].str.removeprefix(GROUP_SUBSET), difference=table["recall"] - table["recall_other"]
-    )
+    table = table.assign(difference=table["recall"] - table["recall_other"])
     columns = ["group", "recall", "recall_other", "difference"]
     return table.sort_values("difference", ascending=False, ignore_index=True)[columns]
 
@@ -318,7 +313,7 @@ def compare(
     else:
         opened = open_run(run)
         for name in (str(a), str(b)):
-            _require_model(opened, name)
+            opened.require_model(name)
         pairs = [(opened, str(a), opened, str(b))]
     validated = max_drop is not None
 
@@ -335,11 +330,6 @@ def _kind(one: str | Path | Run) -> str:
     if str(one).endswith(SUFFIX):
         return "file"
     return "run" if isinstance(one, Path) or (Path(one) / RECIPE).is_file() else "model"
-
-
-def _require_model(run: Run, name: str) -> None:
-    if name not in set(run.models["name"]):
-        raise UnknownName(f"The run has no model '{name}' to compare. It has: {', '.join(run.models['name'])}.")
 
 
 def _require_same_samples(first: Run, second: Run) -> None:
@@ -435,7 +425,7 @@ class SavedScores:
             UnknownName: the run has no such model.
             BadRun: the run has no splits, or no embeddings or probes of the model.
         """
-        _require_model(run, model)
+        run.require_model(model)
         if not has_splits(run.images):
             raise BadRun(
                 f"Scores are saved of the split val, and '{run.path}' has none: it has fewer than 30 photographs; "

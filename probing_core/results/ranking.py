@@ -16,6 +16,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.seeds import seed_of
 from probing_core.measures.statistics import ClusterSums, average, holm, interval, sign_flips
 from probing_core.results.run import Run
+from probing_core.results.summaries import pick
 
 GENERALIZING = ("unseen", "far")
 """Subsets without identity, so that their measure is the in-group hit rate."""
@@ -168,10 +169,9 @@ def is_baseline(models: pd.Series) -> pd.Series:
 
 def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
     """Return the scores by which the models of ``run`` are ranked, with what is known of each model."""
-    scores = run.scores
-    if scores.empty:
-        return scores
-    rows = scores[(scores["task"] == task) & (scores["subset"] == subset) & (scores["measure"] == measure_of(subset))]
+    rows = pick(run.scores, task=task, subset=subset, measure=measure_of(subset))
+    if "model" not in rows:
+        return rows
     facts = run.models[["name", "family", "objective", "dim"]].rename(columns={"name": "model"})
     return rows.merge(facts, on="model", how="left").assign(run=run.name)
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -63,7 +63,6 @@ class Worker:
         root: Path,
         recipe: Recipe,
         corpus: Corpus,
-        images: pd.DataFrame,
         sample_sets: Mapping[str, SampleSet],
         device: str,
         precision: str,
@@ -71,7 +70,7 @@ class Worker:
         memory_share: float = parallel.MEMORY_OF_MODELS,
     ) -> None:
         self.root, self._recipe, self._corpus = root, recipe, corpus
-        self._images, self._sample_sets = images, sample_sets
+        self._sample_sets = sample_sets
         self._device, self._precision, self._memory_share = device, precision, memory_share
         self._models: dict[str, LoadedEmbedder] = {}
         self._makers, self._ahead, self._writers = makers, ThreadPoolExecutor(2), ThreadPoolExecutor(2)
@@ -98,7 +97,12 @@ class Worker:
             embedder.close()
         self._models.clear()
 
-    def work(self, jobs: Sequence[Job], upcoming: Sequence[Job] = ()) -> Written:
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
+        """Do what `Executor.work` does."""
+        for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
+            yield self.work_on(jobs, upcoming)
+
+    def work_on(self, jobs: Sequence[Job], upcoming: Sequence[Job] = ()) -> Written:
         """Do the jobs of one unit, and begin to make the pictures of those that come next."""
         pictures, rows = self._made(jobs, upcoming)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
@@ -287,18 +291,6 @@ class Executor(Protocol):
         """Do the jobs, each element being those of one unit; yield what was written for each, in any order."""
 
 
-class LocalExecutor:
-    """One worker, in this process."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.load, self.unload = worker.load, worker.unload
-        self._worker = worker
-
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
-        for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
-            yield self._worker.work(jobs, upcoming)
-
-
 @contextmanager
 def opened_executor(scope: Scope) -> Iterator[Executor]:
     """Open the executor that the options ask for, with no model loaded yet.
@@ -309,7 +301,7 @@ def opened_executor(scope: Scope) -> Iterator[Executor]:
     Raises:
         ProbingError: it is not installed, the cluster does not answer, or the corpus has changed.
     """
-    options, recipe, corpus = scope.options, scope.recipe, scope.corpora.own
+    options = scope.options
     if options.executor not in EXECUTORS:
         raise BadConfig(f"There is no executor '{options.executor}'. There are: {', '.join(EXECUTORS)}.")
     if options.address is not None and options.executor != RAY:
@@ -320,10 +312,9 @@ def opened_executor(scope: Scope) -> Iterator[Executor]:
         with opened_ray(scope) as executor:
             yield executor
         return
-    planned = scope.images, scope.sample_sets
-    with picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as makers:
-        worker = Worker(scope.files.root, recipe, corpus, *planned, options.device, options.precision, makers)
-        try:
-            yield LocalExecutor(worker)
-        finally:
-            worker.close()
+    asked = scope.recipe, scope.corpora.own, scope.sample_sets, options.device, options.precision
+    with (
+        picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as makers,
+        closing(Worker(scope.files.root, *asked, makers)) as worker,
+    ):
+        yield worker
