@@ -89,17 +89,15 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
     return beside_best(board, accuracies)
 
 
-def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums] | Mapping[str, AccuracySums]) -> pd.DataFrame:
+def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFrame:
     """Return a ranking with ``p`` of the difference to the best model (`against_best`; NaN where none was compared) and
     ``apart`` (bool).
 
     Args:
-        sums: of the models that have a place, in order, or by the name of a model.
+        sums: of the models that have a place, in order.
     """
-    placed = has_place(board)
-    ranked = [sums[model] for model in board.loc[placed, "model"]] if isinstance(sums, Mapping) else sums
     board = board.assign(p=np.nan)
-    board.loc[placed, "p"] = [np.nan, *against_best(ranked)]
+    board.loc[has_place(board), "p"] = [np.nan, *against_best(sums)]
     return board.assign(apart=board["p"] < SIGNIFICANCE)
 
 
@@ -307,4 +305,5 @@ def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str)
         )
     if not rows:
         return pd.DataFrame()
-    return beside_best(in_order(pd.DataFrame(rows)), accuracies)
+    board = in_order(pd.DataFrame(rows))
+    return beside_best(board, [accuracies[model] for model in board.loc[has_place(board), "model"]])

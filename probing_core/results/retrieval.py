@@ -13,6 +13,7 @@ from probing_core.measures.statistics import interval, mean
 from probing_core.results.ranking import (
     AccuracySums,
     beside_best,
+    has_place,
     in_order,
     is_baseline,
 )
@@ -89,7 +90,7 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     board = in_order(pd.DataFrame(found))
     around = interval(sums[board["model"].iloc[0]].sums, low=0.0, high=1.0)
     board.loc[0, ["low", "high"]] = around.low, around.high
-    return beside_best(board, sums)
+    return beside_best(board, [sums[model] for model in board.loc[has_place(board), "model"]])
 
 
 def recall(run: Run) -> pd.DataFrame:

@@ -94,11 +94,6 @@ class RowGroups:
             return file.read_row_groups(there, self._columns).to_pandas(ignore_metadata=True)
 
 
-def count_rows(store: Files, name: str) -> int:
-    """Return the number of rows of a table without reading them; 0 where the run has no such table."""
-    return pq.read_metadata(store.path(name)).num_rows if store.has(name) else 0
-
-
 @contextmanager
 def _in_one_sentence(name: str) -> Iterator[None]:
     try:
@@ -142,7 +137,7 @@ class SampleTable:
     @cached_property
     def count(self) -> int:
         """Number of samples; none of them is read."""
-        return count_rows(self._store, SAMPLES)
+        return pq.read_metadata(self._store.path(SAMPLES)).num_rows if self._store.has(SAMPLES) else 0
 
     def columns(self, *names: str) -> pd.DataFrame:
         """Return these columns of all samples; no others are read. Shared: not to be changed."""

@@ -29,7 +29,7 @@ from probing_core.models.base import LoadedEmbedder
 from probing_core.models.processor import free_memory, out_of_memory, resolve_device
 from probing_core.run.engine import Plan
 from probing_core.run.files import write_arrays, write_tables
-from probing_core.run.graph import with_models
+from probing_core.run.graph import build
 from probing_core.run.layout import model_path
 from probing_core.run.manifest import Entry
 from probing_core.run.models import require_joined
@@ -229,7 +229,7 @@ def embed(plan: Plan) -> Plan:
             loaded = list(_load_some(executor, plan, waiting))
             requests = {entry["name"]: entry["request"] for of_one in loaded for entry in of_one}
             if not requests.keys() <= plan.scope.entries.keys():
-                plan = with_models(plan)
+                plan = build(plan.scope.with_models(), plan.table)
             plan.means.executor, plan.means.requests = executor, requests
             wanted = [one for one in plan.select(EMBED) if one.binding.get("model") in {None, *requests}]
             plan.make([one for one in wanted if one.row.units is not None], lambda artifact, done, total: None)

@@ -430,10 +430,5 @@ def build(scope: Scope, table: Table = TABLE) -> Plan:
     return Plan(table, scope, scope.files, _in_path, scope.means)
 
 
-def with_models(plan: Plan) -> Plan:
-    """Return ``plan`` with what is made by models loaded since."""
-    return build(plan.scope.with_models(), plan.table)
-
-
 def _in_path(name: str, value: str) -> str:
     return layout.slug(value) if name == "model" else value

@@ -92,10 +92,6 @@ def unit_name(index: int) -> str:
     return f"unit-{index:05d}"
 
 
-def _samples_folder(series: str) -> str:
-    return f"{SERIES}{series}/" if series else "embeddings/"
-
-
 def model_folder(model: str) -> str:
     return f"{MODELS}{slug(model)}/"
 
@@ -112,7 +108,7 @@ def is_model_path(path: str) -> bool:
 
 
 def embeddings_folder(model: str, series: str = "") -> str:
-    return f"{model_folder(model)}{_samples_folder(series)}"
+    return f"{model_folder(model)}{f'{SERIES}{series}/' if series else 'embeddings/'}"
 
 
 def units_name(first: int, last: int) -> str:

@@ -115,17 +115,14 @@ def _known(files: Reads, given: Given) -> dict[str, Any]:
     }
 
 
-def train(files: Reads, given: Given, name: str, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
-    return _trained(given, name, fit(_model_samples(files, given)))
-
-
 def train_task(files: Reads, given: Given) -> Mapping[str, Content]:
     task = given.binding.get("task", FINE)
-    return _trained(given, task, train_linear(_model_samples(files, given), task))
+    return train(files, given, task, partial(train_linear, name=task))
 
 
-def _trained(given: Given, name: str, trained: Trained) -> Mapping[str, Content]:
-    """Return what was trained by its paths in the row; the fits are called ``name``."""
+def train(files: Reads, given: Given, name: str, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
+    """Return what ``fit`` trains by its paths in the row; the fits are called ``name``."""
+    trained = fit(_model_samples(files, given))
 
     def named(name: str) -> tuple[str, str]:
         return ANY_MODEL, ANY_TASK if name == given.binding.get("task") else name
