@@ -191,9 +191,8 @@ class Run:
     @cached_property
     def table_names(self) -> list[str]:
         """Return the paths of the run's Parquet tables, sorted; `table` reads one."""
-        from probing_core.run.graph import TABLE
-
-        return [name for name in self.store.names() if name.endswith(layout.PARQUET) and TABLE.stage_of(name)]
+        names = (name for name in self.store.names() if name.endswith(layout.PARQUET))
+        return [name for name in names if not name.startswith(layout.UNITS)]
 
     def predictions(
         self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None
