@@ -48,20 +48,6 @@ from probing_core.run.layout import RECIPE, probe_path
 from probing_core.run.store import digest
 from probing_core.transforms.base import GROUPS
 
-COLUMNS = (
-    "model",
-    "seed_of",
-    "place",
-    "value",
-    "low",
-    "high",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "p",
-    "bases",
-)
-
 COMPARED = (
     "model",
     "other",
@@ -138,10 +124,10 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
     ranked = [name for name in board.loc[placed, "model"] if name != model]
     p = dict(zip(ranked, holm(paired_p(mine, [theirs[name] for name in ranked])), strict=True))
     nothing = np.nan, np.nan, np.nan, 0
-    rows = [_difference(mine, theirs[name]) if name in theirs else nothing for name in board["model"]]
-    apart = pd.DataFrame(rows, columns=["difference", "difference_low", "difference_high", "bases"])
-    board = board.drop(columns=apart.columns, errors="ignore").assign(p=board["model"].map(p))
-    return pd.concat([board, apart], axis=1)[list(COLUMNS)]
+    apart = [_difference(mine, theirs[name]) if name in theirs else nothing for name in board["model"]]
+    found = pd.DataFrame(apart, columns=["difference", "difference_low", "difference_high", "bases"])
+    found.insert(3, "p", board["model"].map(p))
+    return pd.concat([board[["model", "seed_of", "place", "value", "low", "high"]], found], axis=1)
 
 
 def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.DataFrame:

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,8 +32,6 @@ from probing_core.detector.scoring import views_of_row
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.images import Image
 from probing_core.measures.notation import model_titles, text_table
-from probing_core.models import load_embedder
-from probing_core.models.base import LoadedEmbedder
 from probing_core.run.costs import (
     BLOCKS,
     EMBEDDED,
@@ -49,7 +47,7 @@ from probing_core.run.costs import (
     photographs_left,
     steps_left,
 )
-from probing_core.run.embed import describe, to_load
+from probing_core.run.embed import describe, load_if_it_fits, to_load
 from probing_core.run.engine import Plan
 from probing_core.run.graph import build
 from probing_core.run.layout import IMAGES, RECIPE
@@ -212,8 +210,12 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
             rates[MADE, name], pictures[name] = _making(scope, name, pool)
     for done, request in enumerate(requests, len(series)):
         scope.progress.update("measure", done, total, f"Measuring {request}")
-        with _loaded(request, options) as (embedder, seconds):
-            rates[LOADED, request] = seconds
+        began = time.perf_counter()
+        embedder = load_if_it_fits(request, options.device, options.precision)
+        if embedder is None:
+            raise ModelUnavailable(f"'{request}' does not fit into memory; choose a smaller model.")
+        with closing(embedder):
+            rates[LOADED, request] = time.perf_counter() - began
             entries |= {entry["name"]: entry for entry in describe(request, embedder)}
             overlaps |= embedder.device not in ("cpu", "")
             if embedder.embeds_pictures:
@@ -282,19 +284,6 @@ def _judging(
         features(crops[:1])
         rates[FEATURES, ""] = _timed(partial(features, crops[:SAMPLES])) / len(crops[:SAMPLES])
     return rates, counts
-
-
-@contextmanager
-def _loaded(request: str, options: Options) -> Iterator[tuple[LoadedEmbedder, float]]:
-    began = time.perf_counter()
-    try:
-        embedder = load_embedder(request, device=options.device, precision=options.precision)
-    except MemoryError as error:
-        raise ModelUnavailable(f"'{request}' does not fit into memory; choose a smaller model.") from error
-    try:
-        yield embedder, time.perf_counter() - began
-    finally:
-        embedder.close()
 
 
 def _start() -> None:

@@ -47,8 +47,7 @@ from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.live import LoadedModels, read_probe
 from probing_core.run.models import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.options import EMBED, PROJECT
-from probing_core.run.scope import Job, Means
-from probing_core.run.setup import Corpora
+from probing_core.run.scope import Job
 from probing_core.run.store import Content, Files, RunFiles
 from probing_core.transforms import FAR_CONTROL, resolve
 
@@ -242,16 +241,21 @@ def score_views(made: Sequence[Units]) -> None:
     for name, one in asked.items():
         for i in one.lacking(len(units)):
             lacking.setdefault(i, []).append(name)
-    if not lacking or (gone := _missing_corpora(corpora, means)):
-        if lacking:
-            means.progress.note(
-                f"{', '.join(asked)}: no verdicts, since the photographs that calibrate those of this run are not "
-                f"here. {gone}"
-            )
+    if not lacking:
+        return
+    try:
+        photographs = corpora.all
+    except BadRun as error:
+        if not means.stands_on_base:  # it is the run's own corpora that have gone
+            raise
+        means.progress.note(
+            f"{', '.join(asked)}: no verdicts, since the photographs that calibrate those of this run are not here. "
+            f"{error}"
+        )
         return
     models = LoadedModels(means.options.device, means.options.precision)
     predict = {name: _predicts(one.files, name, models) for name, one in asked.items()}
-    views_of = made_views(_design(given), corpora.all, [units[i] for i in sorted(lacking)])
+    views_of = made_views(_design(given), photographs, [units[i] for i in sorted(lacking)])
     for i, views in zip(sorted(lacking), views_of, strict=True):
         for name in lacking[i]:
             table = scored(views, predict[name]([view.crops for view in views]) if views else [])
@@ -270,21 +274,6 @@ def _predicts(files: Reads, name: str, models: LoadedModels) -> Callable[[list[P
         return predictions_of(name, probe.classes, groups, crops, probe.probabilities(X), X)
 
     return predict
-
-
-def _missing_corpora(corpora: Corpora, means: Means) -> str:
-    """Return why a corpus that verdicts are calibrated on is not here; empty where all are.
-
-    Raises:
-        BadRun: the run has no base, so that it is its own corpora that have gone.
-    """
-    try:
-        _ = corpora.all
-    except BadRun as error:
-        if not means.stands_on_base:
-            raise
-        return str(error)
-    return ""
 
 
 FEW_SAMPLES = 5000
