@@ -290,24 +290,30 @@ def compare(
         raise BadConfig(f"Two models of a run are compared, or two runs, or two files of scores; got '{a}' and '{b}'.")
     if max_drop is not None and not 0 <= max_drop <= 1:
         raise BadConfig(f"The drop that is allowed is a fraction from 0 to 1; got {max_drop}.")
+
+    def of(opened: Run, name: str) -> tuple[str, Contrasts]:
+        opened.require_model(name)
+        tested = max_drop is None
+        return name, contrasts(_tested(opened, name), opened.far) if tested else SavedScores.of(opened, name).contrasts
+
     if kinds == {"file"}:
-        return _compare_files(SavedScores.read(Path(str(a))), SavedScores.read(Path(str(b))), max_drop)
-    if kinds == {"run"}:
+        first_file, second_file = SavedScores.read(Path(str(a))), SavedScores.read(Path(str(b)))
+        if first_file.measured != second_file.measured:
+            raise BadRun(
+                f"The scores of '{first_file.model}' and '{second_file.model}' are of other photographs, "
+                f"transformations, views or seeds; save both with the same arguments of `score`."
+            )
+        pairs = [((first_file.model, first_file.contrasts), (second_file.model, second_file.contrasts))]
+    elif kinds == {"run"}:
         first, second = open_run(a), open_run(b)
         _require_same_samples(first, second)
-        pairs = [(first, model, second, other) for model, other in _shared_models(first, second)]
+        pairs = [(of(first, model), of(second, other)) for model, other in _shared_models(first, second)]
     else:
         opened = open_run(run)
-        for name in (str(a), str(b)):
-            opened.require_model(name)
-        pairs = [(opened, str(a), opened, str(b))]
-    validated = max_drop is not None
-
-    def of(one: Run, name: str) -> Contrasts:
-        return SavedScores.of(one, name).contrasts if validated else contrasts(_tested(one, name), one.far)
-
-    tables = [_table(model, of(one, model), other, of(two, other), max_drop) for one, model, two, other in pairs]
-    return Comparison(pd.concat(tables, ignore_index=True), "test" if max_drop is None else VAL, max_drop)
+        pairs = [(of(opened, str(a)), of(opened, str(b)))]
+    tables = [_table(*one, *other, max_drop) for one, other in pairs]
+    split = "test" if max_drop is None and kinds != {"file"} else VAL
+    return Comparison(pd.concat(tables, ignore_index=True), split, max_drop)
 
 
 def _kind(one: str | Path | Run) -> str:
@@ -337,16 +343,6 @@ def _shared_models(first: Run, second: Run) -> list[tuple[str, str]]:
         f"'{first.path}' and '{second.path}' share no model: they have {', '.join(sorted(names[0]))} and "
         f"{', '.join(sorted(names[1]))}."
     )
-
-
-def _compare_files(first: SavedScores, second: SavedScores, max_drop: float | None) -> Comparison:
-    if first.measured != second.measured:
-        raise BadRun(
-            f"The scores of '{first.model}' and '{second.model}' are of other photographs, transformations, views or "
-            f"seeds; save both with the same arguments of `score`."
-        )
-    table = _table(first.model, first.contrasts, second.model, second.contrasts, max_drop)
-    return Comparison(table, VAL, max_drop)
 
 
 def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop: float | None) -> pd.DataFrame:

@@ -250,6 +250,11 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
         scope.progress.update("load", done, len(requests), f"Loading {request}")
         with withdrawn_on_error(files, scope.recipe, request):
             entries = executor.load(request)
+            for entry in entries or ():
+                if (joined := scope.entries.get(entry["name"])) is not None:
+                    require_joined(entry, joined)
+                else:
+                    files.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
         if entries is None and done:
             return  # it is loaded after those before it have been embedded and closed
         if entries is None:
@@ -257,18 +262,7 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
                 f"'{request}' does not fit into the memory of the device '{scope.options.device}'; "
                 f"choose a smaller model, another --precision, or --device cpu."
             )
-        with withdrawn_on_error(files, scope.recipe, request):
-            for entry in entries:
-                _enter_model(plan, entry)
         yield entries
-
-
-def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
-    joined = plan.scope.entries.get(entry["name"])
-    if joined is not None:
-        require_joined(entry, joined)
-    else:
-        plan.files.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
 
 
 def to_load(plan: Plan) -> list[str]:
