@@ -45,8 +45,11 @@ def read_columns(store: Files, name: str, columns: Sequence[str], where: Where |
             read_dictionary=[text for text in _texts(schema) if text not in (where or {})],
             partitioning=None,
         )
-        table = _categories(table).unify_dictionaries()
-        return _in_order(table.to_pandas(ignore_metadata=True))
+        frame = table.unify_dictionaries().to_pandas(categories=_texts(table.schema), ignore_metadata=True)
+    texts = frame.select_dtypes("category")
+    return frame.assign(
+        **{str(name): text.cat.reorder_categories(sorted(text.cat.categories)) for name, text in texts.items()}
+    )
 
 
 class RowGroups:
@@ -104,19 +107,6 @@ def _in_one_sentence(name: str) -> Iterator[None]:
 
 def _texts(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
-
-
-def _categories(table: pa.Table) -> pa.Table:
-    for text in _texts(table.schema):
-        table = table.set_column(table.schema.get_field_index(text), text, table[text].dictionary_encode())
-    return table
-
-
-def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    texts = frame.select_dtypes("category")
-    return frame.assign(
-        **{str(name): text.cat.reorder_categories(sorted(text.cat.categories)) for name, text in texts.items()}
-    )
 
 
 FACTS = (

@@ -58,74 +58,50 @@ from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.run.scope import Scope
 from probing_core.transforms.base import Transform
 
-
-def _names_of_models(scope: Scope) -> Iterator[Binding]:
-    return ({"model": name} for name in scope.entries)
+ONE: Sequence[Binding] = ({},)
 
 
-def _models(scope: Scope, series: str = "") -> Iterator[Binding]:
-    return ({"model": name} for name in scope.entries if scope.covers(name, series))
+def _models(scope: Scope, series: str = "") -> Sequence[Binding]:
+    return [{"model": name} for name in scope.entries if scope.covers(name, series)]
 
 
-def _mapped(scope: Scope) -> Iterator[Binding]:
-    """Yield the models that have maps: all but repeated trainings of another one."""
-    return ({"model": name} for name in with_place(scope.entries) if scope.covers(name, ""))
-
-
-def _embedding_models(scope: Scope) -> Iterator[Binding]:
-    return ({"model": name} for name, entry in scope.entries.items() if scope.sample_sets and embeds_pictures(entry))
-
-
-def _series(scope: Scope, series: str) -> Iterator[Binding]:
-    if series in scope.sample_sets and (series != LAYERS or any(scope.covers(name, series) for name in scope.entries)):
-        yield {}
+def _series(scope: Scope, series: str) -> Sequence[Binding]:
+    there = series in scope.sample_sets and (series != LAYERS or _models(scope, series))
+    return ONE if there else ()
 
 
 def _units(scope: Scope, binding: Binding, series: str) -> int:
     return len(scope.sample_sets[series].units)
 
 
-def _groups(scope: Scope) -> Iterator[Binding]:
-    models = [binding["model"] for binding in _models(scope)]
-    return ({"model": model, "task": task} for model in models for task in scope.tasks if task in GROUP_TASKS)
+def _verdict_models(scope: Scope) -> Iterable[Binding]:
+    if not scope.recipe.calibrate_on or not scope.sample_sets:
+        return ()
+    own = set(scope.files.own_names())  # files of a run that is only read are as they are
+    here = (name for name, entry in scope.entries.items() if embeds_pictures(entry))
+    return ({"model": name} for name in here if layout.model_path(name) in own)
 
 
-def _content(scope: Scope) -> Iterator[Binding]:
-    return (binding for binding in _models(scope) if CONTENT in scope.tasks)
-
-
-def _other_probes(scope: Scope) -> Iterator[Binding]:
-    return (binding for binding in _models(scope) if scope.has_splits)
-
-
-def _studied(scope: Scope, study: str) -> Iterator[Binding]:
-    return ({"model": model} for model in scope.studies.get(study, ()))
-
-
-ONE: Sequence[Binding] = ({},)
-
-
-def _any_model(scope: Scope) -> Sequence[Binding]:
-    return ONE if any(True for _ in _models(scope)) else ()
+def _studied(scope: Scope, study: str) -> Sequence[Binding]:
+    return [{"model": model} for model in scope.studies.get(study, ())]
 
 
 def _any_studied(scope: Scope, study: str) -> Sequence[Binding]:
     return ONE if scope.studies.get(study) else ()
 
 
-def _calibrated(scope: Scope) -> Sequence[Binding]:
-    return ONE if scope.recipe.calibrate_on else ()
-
-
-def _claimed(scope: Scope) -> Sequence[Binding]:
-    return ONE if scope.has_splits and models_of_claims(list(scope.entries)) else ()
-
-
-def _verdict_models(scope: Scope) -> Iterable[Binding]:
-    if not scope.recipe.calibrate_on:
-        return ()
-    own = set(scope.files.own_names())  # files of a run that is only read are as they are
-    return (one for one in _embedding_models(scope) if layout.model_path(one["model"]) in own)
+EACH: Mapping[str, Callable[[Scope], Iterable[Binding]]] = {
+    "model": lambda s: [{"model": name} for name in s.entries],
+    # all but repeated trainings of another one
+    "mapped": lambda s: [{"model": name} for name in with_place(s.entries) if s.covers(name, "")],
+    "group": lambda s: [{**one, "task": task} for one in _models(s) for task in s.tasks if task in GROUP_TASKS],
+    "content": lambda s: [one for one in _models(s) if CONTENT in s.tasks],
+    "split": lambda s: [one for one in _models(s) if s.has_splits],
+    "any": lambda s: ONE if _models(s) else (),
+    "calibrated": lambda s: ONE if s.recipe.calibrate_on else (),
+    "claimed": lambda s: ONE if s.has_splits and models_of_claims(list(s.entries)) else (),
+}
+"""Over what a row is repeated, or in which runs it is."""
 
 
 def _transforms(scope: Scope, binding: Binding) -> Sequence[Transform]:
@@ -195,7 +171,7 @@ def _embed_rows() -> Iterator[Row]:
     yield Row(
         path=MODEL,
         holds="name, family, objective, dimension and recipe of a model",
-        each=_names_of_models,
+        each=EACH["model"],
         by_key=True,
     )
     of_series = "one row a sample of a series: "
@@ -238,7 +214,7 @@ def _train_rows() -> Iterator[Row]:
         "doing": "Training probes of {model}",
     }
     rendered = (layout.series_table(RENDERING), _folder(RENDERING))
-    for task, each, live, further in ((FINE, _models, LIVE, rendered), (ANY_TASK, _groups, (), ())):
+    for task, each, live, further in ((FINE, _models, LIVE, rendered), (ANY_TASK, EACH["group"], (), ())):
         yield Row(
             path=_predictions(task),
             holds="predictions of tested samples by a linear probe",
@@ -253,7 +229,7 @@ def _train_rows() -> Iterator[Row]:
         path=_predictions(CONTENT),
         holds="predictions of what is in the picture, by probes that learned from untouched images and from images "
         "that were transformed alike",
-        each=_content,
+        each=EACH["content"],
         reads=PROBED,
         options=LEARNING,
         beside=(_fits(CONTENT), _predictions(ORACLE), _probe(CONTENT)),
@@ -263,7 +239,7 @@ def _train_rows() -> Iterator[Row]:
     yield Row(
         path=_predictions(OTHER_PROBES),
         holds="predictions of the fine task by the other probes",
-        each=_other_probes,
+        each=EACH["split"],
         reads=PROBED,
         options=LEARNING,
         beside=(_fits(OTHER_PROBES),),
@@ -277,7 +253,7 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=layout.VERDICT_PHOTOGRAPHS,
         holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
-        each=_calibrated,
+        each=EACH["calibrated"],
         reads=(layout.IMAGES,),
         options=VERDICT_OPTIONS,
         make=choose_verdict_photographs,
@@ -288,7 +264,7 @@ def _verdict_rows() -> Iterator[Row]:
         path=DETECTOR_FILE,
         holds="the detector of alterations",
         stage=TRAIN,
-        each=_calibrated,
+        each=EACH["calibrated"],
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
         revision=revisions.DETECTOR,
@@ -299,7 +275,7 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=DETECTOR_VIEWS,
         holds="scores of the detector on views that calibrate verdicts and report on them",
-        each=_calibrated,
+        each=EACH["calibrated"],
         reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
         options=VERDICT_OPTIONS,
         units=score_views,
@@ -332,14 +308,14 @@ def _score_rows() -> Iterator[Row]:
         doing="Scoring {model}",
         stage=EVALUATE,
     )
-    yield _joined(layout.SCORES, "the scores of all models", _any_model, (SCORES_OF_MODEL,))
-    yield _joined(layout.FITS, "one row a fitted probe, of all models", _any_model, fits, join_fits)
+    yield _joined(layout.SCORES, "the scores of all models", EACH["any"], (SCORES_OF_MODEL,))
+    yield _joined(layout.FITS, "one row a fitted probe, of all models", EACH["any"], fits, join_fits)
 
 
 def _joined(
     path: str,
     holds: str,
-    each: Callable[[Scope], Sequence[Binding]],
+    each: Callable[[Scope], Iterable[Binding]],
     reads: Sequence[str],
     make: Callable[[Reads, Given], Any] = join,
 ) -> Row:
@@ -364,15 +340,15 @@ def _study_rows() -> Iterator[Row]:
         )
     for study in STUDIES:
         reads = (layout.study_path(ANY_MODEL, study.name),)
-        any_studied = partial(_any_studied, study=study.name)
-        yield _joined(layout.table_path(study.name), f"the study of {study.name}, of all models", any_studied, reads)
+        each = partial(_any_studied, study=study.name)
+        yield _joined(layout.table_path(study.name), f"the study of {study.name}, of all models", each, reads)
 
 
 def _claim_rows() -> Iterator[Row]:
     yield Row(
         path=layout.CLAIMS,
         holds="what becomes of the claims, with the contrasts that decide them and the ablations beside it",
-        each=_claimed,
+        each=EACH["claimed"],
         reads=(layout.SAMPLES, *map(_predictions, (FINE, ANY_TASK, CONTENT))),
         options=("classes", "claims"),
         revision=revisions.CLAIMS,
@@ -384,7 +360,7 @@ def _claim_rows() -> Iterator[Row]:
 
 
 def _map_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": PROJECT, "each": _mapped, "reads": PROBED, "units": draw}
+    shared: dict[str, Any] = {"stage": PROJECT, "each": EACH["mapped"], "reads": PROBED, "units": draw}
     embeddings = {
         DONE: "what was done to each picture: embeddings less the mean of the versions of each image",
         EVERYTHING: "the embeddings themselves",
