@@ -74,15 +74,9 @@ Contrasts = dict[tuple[str, str, str], AccuracySums]
 """(Task, subset, measure) -> that score."""
 
 
-def unseen_accuracy(run: Run, model: str) -> AccuracySums:
-    """Return the in-group hit rate of a model at members of the bank that its probe has not seen, averaged over
-    rotations."""
-    return _unseen(_tested(run, model), run.far)
-
-
-def _unseen(tested: Tested, far: Collection[str]) -> AccuracySums:
-    """Return the hit rate of each rotation over the photographs that all of them tested on members that their probes
-    have not seen."""
+def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
+    """Return the in-group hit rate at members of the bank that a probe has not seen, averaged over rotations, over the
+    photographs that all of them tested."""
     tables = [tested(f"{GROUP}-{rotation}") for rotation in ROTATIONS]
     parts = [accuracy_of(of_subset(table, "unseen", far)) for table in tables if len(table)]
     made = [part for part in parts if part.probes]
@@ -141,7 +135,8 @@ def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.Da
     return table.sort_values("difference", ascending=False, ignore_index=True)[columns]
 
 
-def _tested(run: Run, model: str) -> Tested:
+def tested_by(run: Run, model: str) -> Tested:
+    """Return the predictions of a model by task."""
     return partial(run.predictions, model, facts=RANKING_FACTS)
 
 
@@ -155,7 +150,7 @@ def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
             # For a group, every wrong answer outside of it counts alike.
             found["fine", GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
-    if (hidden := _unseen(tested, far)).probes:
+    if (hidden := unseen_accuracy(tested, far)).probes:
         found[GROUP, "unseen", measure_of("unseen")] = hidden
     if len(content) and content["seen"].any():
         found[CONTENT, "seen", measure_of("seen")] = accuracy_of(of_subset(content, "seen"))
@@ -294,7 +289,9 @@ def compare(
     def of(opened: Run, name: str) -> tuple[str, Contrasts]:
         opened.require_model(name)
         tested = max_drop is None
-        return name, contrasts(_tested(opened, name), opened.far) if tested else SavedScores.of(opened, name).contrasts
+        return name, contrasts(tested_by(opened, name), opened.far) if tested else SavedScores.of(
+            opened, name
+        ).contrasts
 
     if kinds == {"file"}:
         first_file, second_file = SavedScores.read(Path(str(a))), SavedScores.read(Path(str(b)))
