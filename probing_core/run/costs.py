@@ -212,7 +212,7 @@ def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
     lacking = {artifact.path: set(plan.lacking(artifact, len(units.get(artifact.path, judged)))) for artifact in left}
     learning = lacking.pop(layout.DETECTOR_FILE, ())
     found: dict[str, list[dict[Any, Any]]] = {kind: [] for kind in VIEWS}
-    found[LEARNED] = [row._asdict() for unit in sorted(learning) for row in units[layout.DETECTOR_FILE][unit]]
+    found[LEARNED] = [row for unit in sorted(learning) for row in units[layout.DETECTOR_FILE][unit]]
     for unit in range(len(judged)) if never else sorted(set().union(*lacking.values())):
         for row in judged[unit]:
             found[ALTERED if row["altered"] else UNTOUCHED].append(row)
