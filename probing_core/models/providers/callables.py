@@ -83,11 +83,7 @@ class CallableEmbedder(LoadedEmbedder):
 
 
 def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
-    """Return what ``who`` gave for ``count`` images, an array or a tensor, as (N, D) ``float32``.
-
-    Raises:
-        BadArray: it is something else, or has not ``dim`` columns, where that is known.
-    """
+    """Return what ``who`` gave for ``count`` images, an array or a tensor, as (N, D) ``float32``."""
     if hasattr(result, "detach"):  # a tensor, possibly of a type that NumPy lacks
         result = result.detach().float().cpu().numpy()
     try:
@@ -245,16 +241,7 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
         matrix: (N, D).
         samples: row for row, with the columns image_id, transform, repetition and draw.
     """
-    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
-        raise BadArray(
-            f"Embeddings of samples are one row a sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "
-            f"shape {matrix.shape}."
-        )
-    if not np.isfinite(matrix).all():
-        raise BadArray(
-            f"{np.count_nonzero(~np.isfinite(matrix).all(1))} of {len(matrix)} embeddings hold values that are not "
-            f"finite numbers (NaN or infinity); embed these samples again."
-        )
+    rows_of(f"'{name}'", matrix, len(samples))
     digest = hashlib.sha256(matrix.tobytes()).hexdigest()
 
     def load(asked: ModelName, device: str, precision: str) -> ArrayEmbedder:
