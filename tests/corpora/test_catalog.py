@@ -132,7 +132,7 @@ def test_third_parties_join_through_the_entry_point(monkeypatch: pytest.MonkeyPa
     fresh: Catalog[CorpusKind] = Catalog("corpus", KINDS.own, KINDS.entry_point_group)
     monkeypatch.setattr("probing_core.corpora.KINDS", fresh)
     assert open_corpus("one").rows["base_id"].tolist() == ["only"]
-    assert KINDS.all[-1].name == "one"
+    assert fresh.all[-1].name == "one"
 
 
 def test_a_path_becomes_absolute_and_other_names_stay(tmp_path, monkeypatch):
