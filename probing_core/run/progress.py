@@ -264,8 +264,13 @@ SILENT = Progress()
 def in_one_line(shown: bool | None = None) -> Progress:
     """Return a progress that is one line on the standard error; by default only in a terminal or a notebook."""
     if shown is None:
-        shown = sys.stderr.isatty() or "ipykernel" in sys.modules
+        shown = sys.stderr.isatty() or _in_a_notebook()
     return Progress(sys.stderr, overwrites=True) if shown else SILENT
+
+
+def _in_a_notebook() -> bool:
+    ipython = sys.modules.get("IPython")  # not imported for this alone
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def terminal(run: Path | None = None) -> Progress:

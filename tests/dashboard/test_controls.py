@@ -142,7 +142,7 @@ def run_name() -> Iterator[str]:
 
 
 @pytest.mark.timeout(1800)
-def test_a_run_is_started_cancelled_resumed_and_opened(page, server, run_name):
+def test_a_run_is_started_cancelled_resumed_and_opened(run_name, page, server):  # the page is left before the run goes
     made = runs_dir() / run_name
     visit(page, f"{server}/new-run?new-models=baseline/handcrafted&new-groups=blur&new-limit={IMAGES}")
     page.get_by_role("textbox", name="Name of the run").fill(run_name)
