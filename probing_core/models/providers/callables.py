@@ -241,7 +241,16 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
         matrix: (N, D).
         samples: row for row, with the columns image_id, transform, repetition and draw.
     """
-    rows_of(f"'{name}'", matrix, len(samples))
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
+        raise BadArray(
+            f"Embeddings of samples are one row a sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "
+            f"shape {matrix.shape}."
+        )
+    if not np.isfinite(matrix).all():
+        raise BadArray(
+            f"{np.count_nonzero(~np.isfinite(matrix).all(1))} of {len(matrix)} embeddings hold values that are not "
+            f"finite numbers (NaN or infinity); embed these samples again."
+        )
     digest = hashlib.sha256(matrix.tobytes()).hexdigest()
 
     def load(asked: ModelName, device: str, precision: str) -> ArrayEmbedder:
