@@ -123,6 +123,30 @@ def shown_models(run: Run) -> list[str]:
     return list(dict.fromkeys(chosen[m] for m in "ab" if chosen.get(m) in names)) or names[:2]
 
 
+def choose_class(name: str) -> None:
+    """Choose the class ``name`` in the explorer, in place of what was chosen; its models and what is kept remain."""
+    stays = ("a", "b", "reading", "by", "panel", "kept")
+    before = {key: value for key, value in (_parsed(state.stored_choice(SELECTION)) or {}).items() if key in stays}
+    state.choose(SELECTION, json.dumps({**before, "what": {"rows": [name]}}))
+
+
+def chosen_class(run: Run) -> str:
+    """Return the one true class that the explorer has chosen, at first that of its first cell; empty: none, or several.
+
+    The first cell is `chooseFirstCell` of explorer.js: errors of model A of which B names most right.
+    """
+    stored = _parsed(state.stored_choice(SELECTION))
+    if stored is not None:
+        what = stored.get("what")
+        rows = what.get("rows") if isinstance(what, dict) else None
+        return rows[0] if isinstance(rows, list) and len(rows) == 1 and isinstance(rows[0], str) else ""
+    data = explorer_of(run).data
+    a, b = data.models[0].predicted, data.models[min(1, len(data.models) - 1)].predicted
+    cells = data.truth.astype(int) * len(data.classes) + a
+    counts = np.bincount(cells[(a != data.truth) & (b == data.truth)], minlength=len(data.classes))
+    return data.classes[int(counts.argmax()) // len(data.classes)].name if counts.any() else ""
+
+
 def _parsed(text: str) -> Any:
     try:
         found = json.loads(text) if text else None
