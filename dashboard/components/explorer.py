@@ -130,21 +130,38 @@ def choose_class(name: str) -> None:
     state.choose(SELECTION, json.dumps({**before, "what": {"rows": [name]}}))
 
 
-def chosen_class(run: Run) -> str:
-    """Return the one true class that the explorer has chosen, at first that of its first cell; empty: none, or several.
+def chosen_cell(run: Run) -> tuple[str, str]:
+    """Return the true class and the answer that are chosen in the explorer, at first those of its first cell; empty
+    where there is none, or several.
 
     The first cell is `chooseFirstCell` of explorer.js: errors of model A of which B names most right.
     """
     stored = _parsed(state.stored_choice(SELECTION))
     if stored is not None:
         what = stored.get("what")
-        rows = what.get("rows") if isinstance(what, dict) else None
-        return rows[0] if isinstance(rows, list) and len(rows) == 1 and isinstance(rows[0], str) else ""
+        row, column = (_only(what.get(side)) if isinstance(what, dict) else "" for side in ("rows", "columns"))
+        return row, column
     data = explorer_of(run).data
     a, b = data.models[0].predicted, data.models[min(1, len(data.models) - 1)].predicted
     cells = data.truth.astype(int) * len(data.classes) + a
-    counts = np.bincount(cells[(a != data.truth) & (b == data.truth)], minlength=len(data.classes))
-    return data.classes[int(counts.argmax()) // len(data.classes)].name if counts.any() else ""
+    counts = np.bincount(cells[(a != data.truth) & (b == data.truth)], minlength=1)
+    row, column = (data.classes[cls].name for cls in divmod(int(counts.argmax()), len(data.classes)))
+    return (row, column) if counts.any() else ("", "")
+
+
+def take_over(under: str, choices: Mapping[str, str]) -> None:
+    """Set ``choices`` (name of a control -> value, as the explorer has it) unless that was done for the same values
+    before, which is kept under the name ``under``: the visitor may have chosen others since."""
+    values = ",".join(choices.values())
+    is_own = state.stored_choice(SELECTION) or not any(map(state.stored_choice, choices))
+    if is_own and state.stored_choice(under) != values:
+        for name, value in choices.items():
+            state.choose(name, value)
+        state.publish(under, values)
+
+
+def _only(names: Any) -> str:
+    return names[0] if isinstance(names, list) and len(names) == 1 and isinstance(names[0], str) else ""
 
 
 def _parsed(text: str) -> Any:

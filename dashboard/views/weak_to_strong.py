@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.explorer import SELECTION, chosen_class, shown_models
+from dashboard.components.explorer import SELECTION, chosen_cell, shown_models, take_over
 from dashboard.components.strength_slider import strength_slider, strength_title
 from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture
@@ -57,11 +57,9 @@ def _follow_maps(models: list[str]) -> None:
 
 def _follow_class(run: Run) -> None:
     """Select the class that is chosen in the explorer, whenever the visitor has chosen another one there."""
-    name = chosen_class(run)
-    is_own = state.stored_choice(SELECTION) or not state.stored_choice("transform")
-    if is_own and name in set(run.transforms["transform"]) - {"identity"} and state.stored_choice(FROM_CLASS) != name:
-        state.choose("transform", name)
-        state.publish(FROM_CLASS, name)
+    name, _ = chosen_cell(run)
+    if name in set(run.transforms["transform"]) - {"identity"}:
+        take_over(FROM_CLASS, {"transform": name})
 
 
 def _sentence(run: Run, transform: Transform) -> None:

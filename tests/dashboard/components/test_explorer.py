@@ -62,8 +62,8 @@ def test_at_first_the_chosen_class_is_that_of_the_errors_which_the_other_model_n
     answers = first.merge(second, on="sample", suffixes=("", "_b"))
     better = answers[(answers["predicted"] != answers["truth"]) & (answers["predicted_b"] == answers["truth"])]
     cells = better.groupby(["truth", "predicted"], observed=True).size()
-    found = explorer.chosen_class(run)
-    assert found in {truth for truth, _ in cells.index[cells == cells.max()]}
+    found, answer = explorer.chosen_cell(run)
+    assert (found, answer) in set(cells.index[cells == cells.max()])
     app = open_app("Explore", part="strength", models="baseline/pixels")
     assert next(box for box in app.selectbox if box.label == "Transformation").value == found
 
