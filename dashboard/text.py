@@ -48,9 +48,9 @@ TERMS = {
 
 
 GLOSSARY = {
-    "transformation": "A change of a known kind, such as gaussian-blur, with one strength. The bank has thirty.",
-    "identity": "No transformation: the photograph as it is. As a class of the probes it stands beside the thirty; a "
-    "picture from outside that is one is called untouched.",
+    "transformation": "A change of a known kind, such as Gaussian blur, with one strength. The bank has thirty.",
+    "identity": "No transformation: the photograph as it is, one class of the probes next to the thirty. Pages call it "
+    "untouched, and so a picture from outside to which nothing was done.",
     "group": "A family of transformations with similar effects: color, tone, blur, noise, codec, overlay, geometry, "
     "artistic, weather, style. Those of the bank have three members each.",
     "strength": "The one number of a transformation, in its own unit. Weakest and strongest are the ends of the "
@@ -74,7 +74,8 @@ GLOSSARY = {
     "another objective.",
     "embedding": "The vector of numbers that a model makes of a picture.",
     "probe": "A small classifier that reads an embedding. What it can name, the embedding holds.",
-    "task": "What a probe names: fine (which of the transformations, or identity), group (which group), or content.",
+    "task": "What a probe names: which of the transformations, or none (task fine), which group (task group), or what "
+    "the photograph shows (task content).",
     "rotation": "One of three divisions of the bank. In each, probes do not learn one member of every group: the third "
     "in rotation 0, the first in rotation 1, the second in rotation 2, so that each is unseen once. The transformation "
     "that turns a picture is called rotate.",
@@ -88,7 +89,8 @@ GLOSSARY = {
     "answer": "What a model or the detector says of a picture: altered (a probability above 90 %), rather altered "
     "(above 60 %), cannot tell, rather untouched (below 40 %) or untouched (below 10 %).",
     "verdict": "The detector's answer. It compares the picture with untouched photographs: where at most 5 % of them "
-    "seem at least as altered, the answer is altered or rather altered, which is called an alarm.",
+    "seem at least as altered, the answer is rather altered, and altered where at most 1 % do; both are called an "
+    "alarm. Without an alarm its probability decides, by the bounds of an answer.",
     "prior": "The share of such pictures that are altered, before any is looked at: one half unless it is changed. "
     "The models' probabilities depend on it.",
     "power": "The share of altered pictures that raise an alarm, where 5 % of untouched ones do.",

@@ -15,7 +15,7 @@ from probing_core.errors import BadArray, BadConfig, BadImage, BadRun, ProbingEr
 from probing_core.measures.classification import detection_threshold, fit_temperature
 from probing_core.measures.embedding_space import shift, variance_parts
 from probing_core.measures.neighbors import ranks
-from probing_core.measures.statistics import mean, sign_flip
+from probing_core.measures.statistics import mean, sign_flips
 from probing_core.paths import user_path
 from probing_core.probes.linear import LinearProbe, fit, fit_discriminant
 from probing_core.results import Run
@@ -75,7 +75,7 @@ CASES: list[tuple[Callable[[], object], type[ProbingError], str]] = [
     (lambda: user_path(300 * "x"), BadConfig, "path"),
     (lambda: ranks(np.ones((3, 2)), np.ones((2, 2)), [], np.arange(3), np.arange(2)), BadArray, "original"),
     (lambda: variance_parts(np.ones((2, 3, 1, 4))), BadArray, "three photographs"),
-    (lambda: sign_flip(*(mean(np.zeros(n), [str(i) for i in range(n)]) for n in (5, 6))), BadArray, "photographs"),
+    (lambda: sign_flips(mean(np.zeros(5), np.arange(5)), [mean(np.zeros(6), np.arange(6))]), BadArray, "photographs"),
     (lambda: detection_threshold(LEVELS[::-1], HITS, HITS[:, 0]), BadArray, "levels"),
     (lambda: detection_threshold(LEVELS[:2], HITS[:, :2], HITS[:, 0]), BadArray, "levels"),
     (lambda: detection_threshold(LEVELS[:5], HITS, HITS[:, 0]), BadArray, "levels"),

@@ -18,7 +18,7 @@ from probing_core.results.ranking import in_order, is_baseline, scores_of
 
 PARTS = {"blocks": "Blocks", "unseen": "Never seen", "shift": "How far"}
 
-MOVED = "moved (100 %: another photograph)"
+MOVED = "moved"
 
 FEW = 8
 """Most networks in one chart: more lines are not distinguished. Ablations are left out first, then the worst."""
@@ -181,11 +181,11 @@ def _seen_against(rows: pd.DataFrame, subsets: tuple[str, str], chance: float, k
 def _moved(points: pd.DataFrame, model: str) -> None:
     """Show for each transformation how far it moves the embeddings of ``model``, and how often it is recognized."""
     ordered = points.sort_values("value", ascending=False, kind="stable")
-    dots = pd.concat([_dots(ordered, MOVED), _dots(ordered.assign(value=ordered["value_recall"]), "recognized")])
+    dots = pd.concat([_dots(ordered.assign(value=ordered["value_recall"]), "recognized"), _dots(ordered, MOVED)])
     figure = dots_chart(
         dots.drop(columns=["low", "high"], errors="ignore"),
         cache.theme(),
-        "moved, recognized (%)",
+        "recognized (%); moved (% of the distance to another photograph)",
         dict(zip(dots["name"], dots["group"], strict=True)),
         ends=(PERCENT[0], max(PERCENT[1], 105 * points["value"].max())),
     )
@@ -207,9 +207,9 @@ def _shift(run: Run) -> None:
         messages.finding(sentences.shift_finding(points, in_bold(model), named))
         _moved(points, model)
         st.caption(
-            "The farthest move first: at 100\N{NO-BREAK SPACE}% the altered picture is as far away as another "
-            "photograph. Hollow: how often the probe names the transformation. A color is a group. Untouched pictures "
-            "move, too, since each view is cut anew, less than a pixel away."
+            "Filled: how often the probe names the transformation. Hollow, the farthest first: how far it moves the "
+            "embedding; at 100\N{NO-BREAK SPACE}% the altered picture is as far away as another photograph. A color is "
+            "a group. Untouched pictures move, too: each version of a photograph is cut a fraction of a pixel apart."
         )
     rows = cache.study(run, "variance")
     if rows.empty:

@@ -104,7 +104,8 @@ def _strip(run: Run, models: list[str]) -> None:
     st.caption(
         "Below each picture: what was done to it, and what two probes answer, "
         f"{', '.join(f'{line} {plain(model_title(model))}' for line, model in lines)}. "
-        "A probe sees nothing but the embedding, and had not learned from this photograph."
+        "A probe sees nothing but the embedding, and had not learned from this photograph, which is one where the "
+        "first names most and the second about half."
     )
 
 
@@ -186,8 +187,9 @@ def _model(run: Run, model: str) -> None:
     if "control" in selectivity and len(selectivity):
         task, control = (in_percent(float(selectivity[name].iloc[0])) for name in ("accuracy", "control"))
         st.caption(
-            f"A probe of the same size that learns arbitrary labels is right in {control}, this one in {task}: the "
-            "difference (selectivity) is what the embedding makes easy, and not the probe's own memory."
+            f"Selectivity, on {int(selectivity['images'].iloc[0])} of the images: a probe that learns what was done is "
+            f"right in {task}, one of the same size that learns arbitrary labels in {control}. The difference is what "
+            "the embedding makes easy, and not the probe's own memory."
         )
 
 

@@ -94,14 +94,15 @@ def show() -> None:
 
 def _recipe(run: Run) -> None:
     st.header("Recipe", help="Everything that decides what the run computes; the same recipe gives the same bytes.")
-    st.markdown("The command that makes this run again:")
+    further = further_photographs(run)
+    st.markdown("The command that made this run:" if further else "The command that makes this run again:")
     st.code(command_of(run.recipe), language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
             "The recipe describes its pictures and not where they are: for CORPUS give a corpus with the "
             f"fingerprint {run.recipe.fingerprint}."
         )
-    if further := further_photographs(run):
+    if further:
         st.caption(plain(further))
 
 

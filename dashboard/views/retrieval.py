@@ -223,12 +223,11 @@ def _duplicates(run: Run) -> None:
     model = pickers.pick_model(run, list(rows["model"]), where=right)
     one = rows[rows["model"] == model].iloc[0]
     tested = copies.loc[copies["model"] == model, "transform"]
-    between = tested[tested != "identity"].nunique() - len(_split(one["survives"])) - len(_split(one["lost"]))
     st.markdown(
         f"{in_bold(model)} takes two pictures for copies where their cosine is above {one['threshold']:.3f}. So "
-        f"**more than {in_percent(SURVIVES)}** of copies are found after {_in_words(one['survives'])}; "
-        f"**fewer than {in_percent(LOST)}** after {_in_words(one['lost'])}; after the other {between} transformations "
-        "a share in between, or one whose 95 % interval reaches there."
+        f"**more than {in_percent(SURVIVES)}** of copies are found after {len(_split(one['survives']))} of the "
+        f"{tested[tested != 'identity'].nunique()} transformations, and **fewer than {in_percent(LOST)}** after "
+        f"{_in_words(one['lost'])}; after the others a share in between, or one whose 95 % interval reaches there."
     )
     table = rows[["model", "kept", "survives", "lost"]]
     table.insert(0, "title", rows["model"].map(model_title))
@@ -242,7 +241,7 @@ def _duplicates(run: Run) -> None:
         config[f"{column}-count"] = st.column_config.NumberColumn(
             title, help=f"Number of transformations after which {about} of copies are above the threshold."
         )
-    config["title"] = st.column_config.TextColumn("name")
+    config["title"] = st.column_config.TextColumn("model")
     config["threshold"] = st.column_config.NumberColumn("threshold (cosine)", format="%.3f")
     tables.show_table(
         table.assign(threshold=rows["threshold"]),

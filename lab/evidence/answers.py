@@ -32,7 +32,7 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, parser_of, put
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
-from probing_core.api.trust import BINS, ELSEWHERE, held_out, noticed, reliability, weights
+from probing_core.api.trust import BINS, ELSEWHERE, held_out, noticed, reliability
 from probing_core.charts import Theme
 from probing_core.compute.live import (
     Noticing,
@@ -42,6 +42,7 @@ from probing_core.compute.live import (
     log_of,
     noticing_at,
     noticing_of,
+    weights,
 )
 from probing_core.compute.names import DEPLOYMENT
 from probing_core.corpora import open_corpus

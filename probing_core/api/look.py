@@ -15,7 +15,7 @@ import pandas as pd
 
 from probing_core.api.score import corpus_of
 from probing_core.charts import Theme, training_chart
-from probing_core.compute.look import COLUMNS, UNTOUCHED_SHIFT, FrozenViews, look_scores, make_views
+from probing_core.compute.look import COLUMNS, UNTOUCHED_SHIFT, look_scores, make_views
 from probing_core.compute.parallel import cores
 from probing_core.compute.samples import Design
 from probing_core.errors import BadConfig
@@ -25,7 +25,7 @@ from probing_core.models.providers.callables import device_of, rows_of
 from probing_core.run.progress import Progress, in_one_line
 from probing_core.run.recipe import VIEW, require_view
 from probing_core.run.setup import with_identity
-from probing_core.transforms import expand, resolve
+from probing_core.transforms import resolve
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class LookProbe:
         progress: receives the progress of making the views; by default a line in terminals and notebooks.
 
     Attributes:
+        views: that are embedded, with what is known of each.
         history: one row a step and score: ``step``, ``name`` (``fine``, ``group:blur`` and so on, ``content``,
             ``untouched-shift``), ``measure``, ``value`` with its 95 % interval ``low`` to ``high`` over
             ``photographs``, and ``chance``.
@@ -118,7 +119,7 @@ class LookProbe:
         progress: Progress | None = None,
     ) -> None:
         names = with_identity((transforms,) if isinstance(transforms, str) else tuple(transforms))
-        bank = tuple(resolve(name) for name in expand(names))
+        bank = tuple(resolve(name) for name in names)
         if len(bank) < 2 or any(transform.far for transform in bank):
             raise BadConfig(
                 f"A transformation beside identity is needed at least, and none of the far styles, which no probe "
@@ -128,7 +129,7 @@ class LookProbe:
         design = Design(view=view, transforms=bank, seed=seed, threads=cores())
         shown = in_one_line() if progress is None else progress
         try:
-            self._views = make_views(
+            self.views = make_views(
                 design,
                 corpus_of(images, labels, None, seed),
                 learn,
@@ -138,11 +139,6 @@ class LookProbe:
         finally:
             shown.close()
         self.history = pd.DataFrame(columns=["step", *COLUMNS])
-
-    @property
-    def views(self) -> FrozenViews:
-        """The views that are embedded, with what is known of each."""
-        return self._views
 
     def measure(
         self,
@@ -177,8 +173,8 @@ class LookProbe:
             raise BadConfig("A function makes its own input of the images; `preprocessing` belongs to a torch module.")
         call = encode if owner is None else _on_tensors(encode, owner, preprocessing)
         with undisturbed(*(one for one in (owner, module) if one is not None)):
-            X = _embed(call, self._views.images)
-            scores = look_scores(X, self._views)
+            X = _embed(call, self.views.images)
+            scores = look_scores(X, self.views)
         rows = scores.assign(step=int(step))[["step", *COLUMNS]]
         earlier = self.history[self.history["step"] != step]
         together = rows if earlier.empty else pd.concat([earlier, rows])

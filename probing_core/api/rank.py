@@ -71,8 +71,7 @@ class Ranking:
 
     @property
     def row(self) -> dict[str, Any]:
-        mine, others = self._mine, self._others
-        others = others.assign(place=others["place"].astype(object).where(has_place(others), None))
+        mine = self._mine
         return {
             "model": self.model,
             "place": int(mine["place"]),
@@ -83,7 +82,7 @@ class Ranking:
             "best_other": self.best_other,
             "ranked": self.ranked,
             "groups": self.groups.to_dict("records"),
-            "others": others.to_dict("records"),
+            "others": self._others.to_dict("records"),
         }
 
     @property
@@ -92,7 +91,8 @@ class Ranking:
 
     @property
     def _others(self) -> pd.DataFrame:
-        return self.board[self.board["model"] != self.model]
+        rows = self.board[self.board["model"] != self.model]
+        return rows.assign(place=rows["place"].astype(object).where(has_place(rows), None))
 
     @property
     def _shown(self) -> pd.DataFrame:
@@ -100,7 +100,7 @@ class Ranking:
         spans = zip(rows["difference_low"], rows["difference_high"], strict=True)
         return pd.DataFrame(
             {
-                "place": rows["place"].astype(object).where(has_place(rows), None),
+                "place": rows["place"],
                 "model": marked(rows),
                 "score": rows["value"].map(partial(in_percent, places=1)),
                 "difference": rows["difference"].map(in_points),
@@ -125,10 +125,9 @@ class Ranking:
         if (self._others["seed_of"] != "").any():
             notes.append(f"{BELOW.strip()} the model above with another seed, which has no place of its own.")
         if len(self.groups):
-            rows = self.groups[["group", "difference"]].itertuples(index=False, name=None)
+            rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
             more = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]
-            rows = self.groups[::-1][["group", "difference"]].itertuples(index=False, name=None)
-            less = [f"{group} ({in_points(gap)})" for group, gap in rows if gap < 0]
+            less = [f"{group} ({in_points(gap)})" for group, gap in rows[::-1] if gap < 0]
             none = "none of the groups"
             notes.append(
                 f"Compared with {self.best_other} it sees more of: {', '.join(more[:NAMED]) or none}; and less of: "
@@ -200,31 +199,24 @@ def rank(
     asked = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)
     if not (out / RECIPE).is_file():
         photographs_of(opened, corpus)  # its message is the best if they are not here
-        _say_what_it_takes(asked, out, progress)
+        found = estimate(asked, out, progress=progress)
+        progress.note(
+            f"{found}\nWhat is complete stays if it is stopped, and the same command goes on. --quick takes "
+            f"{QUICK_PHOTOGRAPHS} photographs."
+        )
     with final_report(progress):
         run(out, asked, progress=progress)
     made = Run.open(out)
     ranked = ranked_on(opened.path, out)
-    found = []
+    rankings = []
     for name in made.models.loc[made.models["request"].isin(names), "name"]:
         one = Ranking(name, place_among(made, name), pd.DataFrame(), ranked, out)
-        found.append(replace(one, groups=recall_beside(made, name, one.best_other)))
-    return found
-
-
-def _say_what_it_takes(asked: Options, out: Path, progress: Progress) -> None:
-    found = estimate(asked, out, progress=progress)
-    progress.note(
-        f"{found}\nWhat is complete stays if it is stopped, and the same command goes on. --quick takes "
-        f"{QUICK_PHOTOGRAPHS} photographs."
-    )
+        rankings.append(replace(one, groups=recall_beside(made, name, one.best_other)))
+    return rankings
 
 
 def photographs_of(base: Run, name: str | None = None) -> Corpus:
-    """Open the photographs of a run.
-
-    Args:
-        name: of the corpus, if it has moved.
+    """Open the photographs of a run, a corpus ``name`` if it has moved.
 
     Raises:
         BadRun: they are not on this machine, or have changed.

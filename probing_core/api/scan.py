@@ -128,20 +128,8 @@ class Decoded:
 
 
 def decode(file: File, view: int) -> Decoded:
-    row = {
-        "path": file.name,
-        "verdict": UNREADABLE,
-        "group": "",
-        "class": "",
-        **dict.fromkeys(("p", "group_probability", "class_probability"), float("nan")),
-        "n": 0,
-        "no_color": False,
-        "width": 0,
-        "height": 0,
-        "flags": "",
-        "error": "",
-        "thumbnail": b"",
-    }
+    row = {name: EMPTY[kind] for name, kind in COLUMNS.items() if name != "q"}
+    row |= {"path": file.name, "verdict": UNREADABLE, "thumbnail": b""}
     try:
         picture = inspect(Path(file.path), file.name)
     except BadImage as error:
@@ -220,12 +208,7 @@ CHUNK = 64
 
 
 class Chunks:
-    """The chunks of one list of files.
-
-    Args:
-        folder: where they are stored.
-        settings: digest of everything else that the results depend on.
-    """
+    """The chunks of one list of files; ``settings`` is a digest of everything else that the results depend on."""
 
     def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
         self.settings, self._store = settings, Store(folder)
@@ -294,6 +277,9 @@ COLUMNS = {
     "error": pa.string(),
 }
 """Of the CSV and the Parquet file, one row a file."""
+
+EMPTY: dict[pa.DataType, Any] = {pa.string(): "", pa.float64(): float("nan"), pa.int64(): 0, pa.bool_(): False}
+"""Values of a file that cannot be judged."""
 
 
 def rows_with_q(chunks: Chunks, q: np.ndarray | None, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
@@ -471,7 +457,8 @@ def scan(
         raise BadConfig(f"The level is a share between 0 and 1, as 0.05; got {level}.")
     predictor = Predictor(run, device="cpu", level=level)
     detector, view = predictor.detector(), predictor.recipe.view
-    _claim(out)
+    _refuse_other_folder(out)
+    write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
     files = find_files(folder, apart=out)
     settings = digest([revisions.SCAN, predictor.store.checksum(DETECTOR_FILE), view])
     judge = predictor.judge()
@@ -582,11 +569,6 @@ def _fill(
         done += len(files)
         progress.update(stage, done, total, doing)
     chunks.remove_others()
-
-
-def _claim(out: Path) -> None:
-    _refuse_other_folder(out)
-    write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
 
 
 def _refuse_other_folder(out: Path) -> None:

@@ -237,10 +237,14 @@ def score(
     """
     if not cache and (studies or maps):
         raise BadConfig("Studies and maps are read from what is kept; leave cache=False out.")
-    chosen = {"labels": labels, "transforms": transforms, "limit": limit, "view": view, "seed": seed}
-    scored = _samples_of(images, {key: value for key, value in chosen.items() if value is not None})
-    function = partial(_function_of, preprocess=preprocess, view=scored.recipe.view, device=device)
-    request, known = _model_of(encoder, name, scored, function, batch_size)
+    chosen: dict[str, Any] = {"labels": labels, "transforms": transforms, "limit": limit, "view": view, "seed": seed}
+    chosen = {key: value for key, value in chosen.items() if value is not None}
+    if isinstance(images, Samples) and chosen:
+        raise BadConfig(f"Samples are chosen already; give {', '.join(chosen)} to `samples`.")
+    scored: Samples = images if isinstance(images, Samples) else samples(images, **chosen)
+    if callable(encoder):
+        encoder = _function_of(encoder, preprocess, scored.recipe.view, device)
+    request, known = _model_of(encoder, name, scored, batch_size)
     if cache and isinstance(known, dict) and known.get("answers") == UNSTEADY:
         if studies or maps:
             raise BadConfig(
@@ -251,14 +255,6 @@ def score(
         cache = False
     shown = progress if isinstance(progress, Progress) else in_one_line(progress)
     return _scores(scored, request, known, _table(studies, maps), device, cache, shown)
-
-
-def _samples_of(images: Any, chosen: dict[str, Any]) -> Samples:
-    if not isinstance(images, Samples):
-        return samples(images, **chosen)
-    if chosen:
-        raise BadConfig(f"Samples are chosen already; give {', '.join(chosen)} to `samples`.")
-    return images
 
 
 def _scores(
@@ -337,13 +333,7 @@ def without_oracles(row: Row) -> Row:
     return replace(row, reads=reads, beside=beside)
 
 
-def _model_of(
-    encoder: Any,
-    name: str,
-    scored: Samples,
-    function: Callable[[Any], Callable[..., Any]],
-    batch_size: int | None,
-) -> tuple[str, Any]:
+def _model_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> tuple[str, Any]:
     if isinstance(encoder, str):
         spec, parsed = find_spec(encoder), parse(encoder)
         if "weights" not in parsed.options and not user_path(parsed.model).exists():
@@ -351,7 +341,7 @@ def _model_of(
         # The file may hold other weights than at the last call.
         return parsed.full, list(load_embedder(encoder).recipes().values())
     if callable(encoder):
-        register(from_callable(name, function(encoder), batch_size=batch_size))
+        register(from_callable(name, encoder, batch_size=batch_size))
     elif getattr(encoder, "ndim", None) is not None:
         register(from_array(name, _array_of(encoder, scored), scored.table))
     else:
@@ -395,9 +385,9 @@ def _forget_oldest(place: Path, newest: Path) -> None:
     """
     newest.touch()
     kept = [path for path in place.iterdir() if path != newest]
-    sizes = {path: sum(map(_size, path.rglob("*"))) for path in [*kept, newest]}
+    sizes = {path: sum(_status(file)[0] for file in path.rglob("*")) for path in [*kept, newest]}
     total = sum(sizes.values())
-    for path in sorted(kept, key=_last_used):
+    for path in sorted(kept, key=lambda path: _status(path)[1]):
         if total <= MAX_CACHE_BYTES:
             return
         with suppress(Timeout), _used(path, timeout=0):
@@ -405,13 +395,9 @@ def _forget_oldest(place: Path, newest: Path) -> None:
             total -= sizes[path]
 
 
-def _size(path: Path) -> int:
+def _status(path: Path) -> tuple[int, float]:
+    """Return the bytes of a file (0 for a folder), and when it was last changed; zeros where it has disappeared."""
     with suppress(OSError):
-        return path.stat().st_size if path.is_file() else 0
-    return 0
-
-
-def _last_used(path: Path) -> float:
-    with suppress(OSError):
-        return path.stat().st_mtime
-    return 0.0
+        status = path.stat()
+        return status.st_size if path.is_file() else 0, status.st_mtime
+    return 0, 0.0

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.live import PRIOR, Noticing, noticing_at, scores_behind
+from probing_core.compute.live import PRIOR, Noticing, noticing_at, scores_behind, weights
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import ClusterSums, Interval, interval
 from probing_core.paths import data_dir, reference_run
@@ -82,14 +82,6 @@ def elsewhere(run: Run) -> pd.DataFrame:
     path = data_dir() / ELSEWHERE
     asked = run.path.resolve() == reference_run().resolve()
     return pd.read_parquet(path) if asked and path.exists() else pd.DataFrame()
-
-
-def weights(group: pd.Series) -> np.ndarray:
-    """Return (n,) weights that sum to 1: half for untouched pictures, and the other half divided equally between
-    groups."""
-    in_group = group.map(group.value_counts()).to_numpy()
-    changed = group[group != "identity"].nunique()
-    return np.where(group == "identity", 1 - PRIOR, PRIOR / max(changed, 1)) / in_group
 
 
 def accuracy(rows: pd.DataFrame) -> ClusterSums:

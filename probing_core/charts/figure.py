@@ -40,12 +40,7 @@ def base_figure(
     yaxis: dict[str, Any] | None = None,
     **layout: Any,
 ) -> Figure:
-    """Return a figure in the page's colors.
-
-    Args:
-        height: in pixels.
-        xaxis, yaxis: arguments of `axis_style`.
-    """
+    """Return a figure in the page's colors; ``xaxis`` and ``yaxis`` are arguments of `axis_style`."""
     common = {
         "height": height,
         "margin": MARGIN,
@@ -54,7 +49,6 @@ def base_figure(
         "font": {"color": theme.text, "size": 13},
         "hoverlabel": {"bgcolor": theme.background, "font": {"color": theme.text}, "align": "left"},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent},
-        "colorway": [theme.series(i) for i in range(8)],
         "dragmode": "pan",
         "xaxis": axis_style(theme, **(xaxis or {})),
         "yaxis": axis_style(theme, **(yaxis or {})),
@@ -84,15 +78,9 @@ def legend_below() -> dict[str, Any]:
     return {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 
 
-def chance_line(height: float, theme: Theme, axes: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return a dotted line across a panel at the score of guessing, as a shape.
-
-    Args:
-        height: the score, in the unit of the axis.
-        axes: ``xaxis`` and ``yaxis`` of the panel; the first by default.
-    """
-    across, up = (axes["xaxis"], axes["yaxis"]) if axes else ("x", "y")
-    ends = {"xref": f"{across} domain", "x0": 0, "x1": 1, "yref": up, "y0": height, "y1": height}
+def chance_line(height: float, theme: Theme, axes: Mapping[str, str]) -> dict[str, Any]:
+    """Return a dotted line across the panel of ``axes`` at the score of guessing, as a shape."""
+    ends = {"xref": f"{axes['xaxis']} domain", "x0": 0, "x1": 1, "yref": axes["yaxis"], "y0": height, "y1": height}
     # In the color of the text: others are colors of models or of groups.
     return {"type": "line", "line": {"dash": "dot", "color": theme.text, "width": 2}} | ends
 
@@ -124,12 +112,8 @@ def percent(column: pd.Series) -> np.ndarray:
 
 
 def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: Theme) -> dict[str, Any]:
-    """Return ticks for models that repeat another one with a higher seed, on that one's line.
-
-    Args:
-        x, y: scores, and the places of the lines.
-        hover: texts, with names escaped.
-    """
+    """Return ticks for models that repeat another one with a higher seed, on that one's line ``y``, with texts in which
+    names are escaped."""
     return {
         "type": "scatter",
         "mode": "markers",

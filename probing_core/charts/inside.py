@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pandas as pd
 from probing_core.charts.figure import (
     PERCENT,
     Figure,
-    axis_style,
     base_figure,
     chance_line,
     error_bar,
@@ -41,26 +39,28 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         rows: ``task``, ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high``, ``chance`` (fractions).
     """
     tasks = [task for task in LAYER_TASKS if (rows["task"] == task).any()]
-    levels, traces = [], []
+    lines, words, traces = [], [], []
     for panel, task in enumerate(tasks):
         of_task, axes = rows[rows["task"] == task], axes_of(panel)
         for trace in _accuracy_traces(of_task, theme):
             traces.append(trace | axes | {"legendgroup": trace["name"], "showlegend": panel == 0})
-        levels.append(_level(float(of_task["chance"].iloc[0]), theme, axes))
+        chance = float(of_task["chance"].iloc[0])
+        lines.append(chance_line(100 * chance, theme, axes))
+        place = {"x": 1, "xref": f"{axes['xaxis']} domain", "xanchor": "right", "yanchor": "bottom"}
+        place |= {"y": 100 * chance, "yref": axes["yaxis"], "showarrow": False}
+        words.append(place | {"text": f"chance {in_percent(chance)}", "font": {"size": 11, "color": theme.text}})
     figure = paneled_figure(
         theme,
         [LAYER_TASKS[task] for task in tasks],
         400 + 10 * rows["base"].nunique(),
         0.08,
+        traces,
         {"title": "block"} | ({"dtick": 1} if rows["layer"].max() <= MOST_TICKS else {}),
-        {"range": PERCENT},
+        [{"range": PERCENT, "title": "" if panel else "balanced accuracy (%)"} for panel in range(len(tasks))],
         legend=legend_below(),
-        shapes=[line for line, _ in levels],
+        shapes=lines,
     )
-    figure["layout"]["annotations"] += [words for _, words in levels]
-    figure["data"] = traces
-    title = axis_style(theme, "balanced accuracy (%)")["title"]
-    figure["layout"]["yaxis"]["title"] = title  # for all panels; shown at the first
+    figure["layout"]["annotations"] += words
     return figure
 
 
@@ -88,14 +88,6 @@ def _accuracy_traces(rows: pd.DataFrame, theme: Theme) -> list[dict[str, Any]]:
         bars = {"error_y": error_bar(value, low, high, color)} if len(names) <= MAX_BARS else {}
         traces.append(trace | bars)
     return traces
-
-
-def _level(chance: float, theme: Theme, axes: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the line of guessing across a panel, and its words."""
-    height, line = 100 * chance, chance_line(100 * chance, theme, axes)
-    words = {"x": 1, "xref": line["xref"], "xanchor": "right", "y": height, "yref": line["yref"], "yanchor": "bottom"}
-    words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.text}}
-    return line, words
 
 
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}

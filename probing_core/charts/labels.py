@@ -18,10 +18,6 @@ POSITIONS = {"middle right": (GAP, -LINE / 2), "top right": (0.0, GAP), "bottom 
 """Plotly's ``textposition``, the best first -> pixels from a point to the left and lower edge of its label."""
 
 
-Box = tuple[float, float, float, float]
-"""Left, lower, right and upper edge, in pixels."""
-
-
 def place_labels(x: np.ndarray, y: np.ndarray, texts: Sequence[str]) -> list[tuple[str, str]]:
     """Return for each point its text and Plotly's ``textposition``; the text is empty where it would cover another.
 
@@ -31,29 +27,22 @@ def place_labels(x: np.ndarray, y: np.ndarray, texts: Sequence[str]) -> list[tup
         x, y: of the points, as fractions of what the axes show.
         texts: what would stand beside each.
     """
-    at = np.column_stack([x * PLOT[0], y * PLOT[1]])
-    points = [(px - MARK, py - MARK, px + MARK, py + MARK) for px, py in at]
-    free: dict[int, dict[str, Box]] = {}
-    for i, text in enumerate(texts):
-        boxes = {position: _box(at[i], text, position) for position in POSITIONS}
-        inside = {p: box for p, box in boxes.items() if box[2] <= PLOT[0] + EDGE}
-        others = points[:i] + points[i + 1 :]
-        free[i] = {p: box for p, box in inside.items() if not any(_overlap(box, other) for other in others)}
-    placed = dict.fromkeys(range(len(texts)), ("", next(iter(POSITIONS))))
-    while free := {i: boxes for i, boxes in free.items() if boxes}:
-        i = min(free, key=lambda i: len(free[i]))
-        position, taken = next(iter(free.pop(i).items()))
-        placed[i] = texts[i], position
-        free = {
-            other: {p: box for p, box in boxes.items() if not _overlap(box, taken)} for other, boxes in free.items()
-        }
-    return list(placed.values())
+    at = np.column_stack([x, y]) * PLOT
+    lower = at[:, None] + np.array(list(POSITIONS.values()))
+    size = np.array([[CHARACTER * len(text), LINE] for text in texts]).reshape(-1, 1, 2)
+    boxes = np.concatenate([lower, lower + size], axis=2)  # (points, positions, edges)
+    covers = _overlap(boxes[:, :, None], np.hstack([at - MARK, at + MARK]))
+    free = (boxes[..., 2] <= PLOT[0] + EDGE) & ~(covers & ~np.eye(len(at), dtype=bool)[:, None]).any(2)
+    placed = [("", next(iter(POSITIONS)))] * len(texts)
+    while free.any():
+        point = int(np.where(free.any(1), free.sum(1), len(POSITIONS) + 1).argmin())
+        position = int(free[point].argmax())
+        placed[point] = texts[point], list(POSITIONS)[position]
+        free[point] = False
+        free &= ~_overlap(boxes, boxes[point, position])
+    return placed
 
 
-def _box(point: np.ndarray, text: str, position: str) -> Box:
-    left, lower = point + np.array(POSITIONS[position])
-    return left, lower, left + CHARACTER * len(text), lower + LINE
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return whether boxes (..., 4) overlap, each with its left, lower, right and upper edge in pixels."""
+    return np.asarray(((a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:])).all(-1))

@@ -19,19 +19,21 @@ def paneled_figure(
     titles: Sequence[str],
     height: int,
     gap: float,
+    traces: Sequence[dict[str, Any]],
     xaxis: dict[str, Any],
-    yaxis: dict[str, Any],
+    yaxes: Sequence[dict[str, Any]],
     **layout: Any,
 ) -> Figure:
-    """Return a figure with an empty panel for each of ``titles``, in a row.
+    """Return a figure with a panel for each of ``titles``, in a row.
 
     Args:
         gap: between two panels, as a fraction of the figure's width.
-        xaxis, yaxis: settings of all horizontal and all vertical axes, as in `base_figure`.
+        traces: each with the axes of its panel (`axes_of`).
+        xaxis, yaxes: settings of all horizontal axes and of each vertical one, as in `base_figure`.
     """
     width = (1 - gap * (len(titles) - 1)) / len(titles)
     axes, annotations = {}, []
-    for panel, title in enumerate(titles):
+    for panel, (title, yaxis) in enumerate(zip(titles, yaxes, strict=True)):
         left = panel * (width + gap)
         x, y = axes_of(panel).values()
         axes[f"xaxis{x[1:]}"] = axis_style(theme, **xaxis, anchor=y, domain=[left, min(1.0, left + width)])
@@ -49,6 +51,6 @@ def paneled_figure(
                 "font": {"size": 13, "color": theme.text},
             }
         )
-    figure = base_figure(theme, height + MENU, annotations=annotations, **layout)
+    figure = base_figure(theme, height + MENU, traces, annotations=annotations, **layout)
     figure["layout"] |= axes | {"margin": MARGIN | {"t": MARGIN["t"] + MENU}}
     return figure

@@ -27,6 +27,9 @@ from probing_core.measures.notation import model_title
 ROOM = 0.55
 """Room for names behind the strongest strength, as a share of the range of strengths."""
 
+AWAY = "\N{NO-BREAK SPACE}" * 2
+"""Keeps a name away from the interval of the mark that it stands at."""
+
 MARGIN_OF_RANGE = 0.04
 """Room before the weakest strength and behind the strongest one that the axis has, as the same share."""
 
@@ -147,12 +150,6 @@ def _ends(strengths: pd.Series, falling: bool, room: float = MARGIN_OF_RANGE) ->
     return [weak - MARGIN_OF_RANGE * (strong - weak), strong + room * (strong - weak)]
 
 
-def _off_the_mark(text: str) -> str:
-    """Return a name that keeps away from the interval of the mark that it stands at."""
-    gap = "\N{NO-BREAK SPACE}" * 2
-    return gap + escape(text) if text else ""
-
-
 def _names_at_ends(
     curve: pd.DataFrame, value: str, theme: Theme, falling: bool
 ) -> tuple[dict[str, Any], frozenset[str]]:
@@ -170,7 +167,7 @@ def _names_at_ends(
         "mode": "text",
         "x": ends["strength"].to_numpy(float),
         "y": ends[value].to_numpy(float),
-        "text": [_off_the_mark(text) for text, _ in labels],
+        "text": [AWAY + escape(text) if text else "" for text, _ in labels],
         "textposition": [position for _, position in labels],
         "textfont": {"size": 11, "color": theme.text},
         "cliponaxis": False,

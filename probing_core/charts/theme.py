@@ -9,7 +9,9 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 # In light and in dark: Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart
 # between neighbors.
@@ -61,53 +63,34 @@ class ModelStyle(NamedTuple):
     dash: str
 
 
+class _Both(Generic[T]):
+    """What differs between light and dark."""
+
+    def __init__(self, light: T, dark: T) -> None:
+        self.both = light, dark
+
+    def __get__(self, theme: Theme, _: type[Theme]) -> T:
+        return self.both[theme.dark]
+
+
 @dataclass(frozen=True)
 class Theme:
-    """Colors of a page.
-
-    Attributes:
-        dark: whether the background is dark.
-        models: all of the page, so that each has the same style in every chart.
-    """
+    """Colors of a page, of whose ``models`` each has the same style in every chart."""
 
     dark: bool = False
     models: tuple[str, ...] = ()
 
-    @property
-    def text(self) -> str:
-        return "#e6e9ee" if self.dark else "#1f2933"
+    text = _Both("#1f2933", "#e6e9ee")
+    muted = _Both("#6b7280", "#9aa3ae")
+    grid = _Both("rgba(31,41,51,0.12)", "rgba(255,255,255,0.13)")
+    background = _Both("#ffffff", "#12161c")
+    accent = _Both("#0072b2", "#56b4e9")
+    warning = _Both("#d55e00", "#ff8a3d")
 
-    @property
-    def muted(self) -> str:
-        return "#9aa3ae" if self.dark else "#6b7280"
-
-    @property
-    def grid(self) -> str:
-        return "rgba(255,255,255,0.13)" if self.dark else "rgba(31,41,51,0.12)"
-
-    @property
-    def background(self) -> str:
-        return "#12161c" if self.dark else "#ffffff"
-
-    @property
-    def accent(self) -> str:
-        return "#56b4e9" if self.dark else "#0072b2"
-
-    @property
-    def warning(self) -> str:
-        return "#ff8a3d" if self.dark else "#d55e00"
-
-    @property
-    def sequential(self) -> list[list[float | str]]:
-        stops = ("#171c24", "#123c5c", "#1f76a8", "#56b4e9", "#d8f1ff")
-        if not self.dark:
-            stops = ("#f4f7fa", "#c5dff0", "#6fb1d9", "#1f76a8", "#0a2f4d")
-        return [[i / 4, color] for i, color in enumerate(stops)]
-
-    @property
-    def diverging(self) -> list[list[float | str]]:
-        middle = "#171c24" if self.dark else "#f4f7fa"
-        return [[0, "#d55e00"], [0.5, middle], [1, "#0072b2" if not self.dark else "#56b4e9"]]
+    sequential = _Both(
+        ("#f4f7fa", "#c5dff0", "#6fb1d9", "#1f76a8", "#0a2f4d"), ("#171c24", "#123c5c", "#1f76a8", "#56b4e9", "#d8f1ff")
+    )
+    diverging = _Both(("#d55e00", "#f4f7fa", "#0072b2"), ("#d55e00", "#171c24", "#56b4e9"))
 
     def group(self, group: str) -> str:
         return _GROUPS[group][self.dark] if group in _GROUPS else self.muted

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import MARGIN, Figure, axis_style, chance_line, error_bar, escape, legend_below
+from probing_core.charts.figure import MARGIN, Figure, chance_line, error_bar, escape, legend_below
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
 
@@ -58,17 +58,14 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         [f"{title}, by step" for title in titles],
         430,
         0.09,
+        traces,
         _scale(rows["step"]),
-        {"rangemode": "tozero"},
+        [{"rangemode": "tozero", "title": PANELS[panel][1]} for panel in panels],
         legend=legend_below(),
     )
-    figure["data"] = traces
-    for place, panel in enumerate(panels):
-        axis = f"yaxis{axes_of(place)['yaxis'][1:]}"
-        figure["layout"][axis]["title"] = axis_style(theme, PANELS[panel][1])["title"]
     chance = rows.loc[rows["name"] == "fine", "chance"]
     if panels[0] == "tasks" and len(chance):
-        figure["layout"]["shapes"] = [chance_line(float(chance.iloc[0]) * 100, theme)]
+        figure["layout"]["shapes"] = [chance_line(float(chance.iloc[0]) * 100, theme, axes_of(0))]
     figure["layout"]["margin"] = MARGIN | {"t": figure["layout"]["margin"]["t"], "l": 16}
     return figure
 

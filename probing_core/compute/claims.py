@@ -22,7 +22,7 @@ from probing_core.compute.tasks import CONTENT, ROTATIONS, codes
 from probing_core.measures import interval
 from probing_core.measures.classification import balanced_accuracy, informedness
 from probing_core.measures.seeds import MIN_SEEDS, pooled_deviation, seeds_difference, seeds_interval
-from probing_core.measures.statistics import ClusterSums, bootstrap, difference, holm, mean, sign_flip
+from probing_core.measures.statistics import ClusterSums, bootstrap, difference, holm, mean, numbered, sign_flips
 from probing_core.models import ROLE_SETS, encoders_of, parse
 from probing_core.models.base import ROLES
 
@@ -109,7 +109,7 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
     values = {name: [sums.value for sums in trainings] for name, trainings in of.items()}
     spread = pooled_deviation(list(values.values()))
     seeds = seeds_difference(values[contrast.first], values[contrast.second], *spread)
-    numbers = (found.value, found.low, found.high, sign_flip(one, other), *seeds)
+    numbers = (found.value, found.low, found.high, float(sign_flips(one, [other])[0]), *seeds)
     return asdict(contrast) | dict(zip(NUMBERS, numbers, strict=True)) | {"bases": found.clusters}
 
 
@@ -152,16 +152,11 @@ class Identified:
         return self.not_below < DOZENS and not self.seeds[1] >= DOZENS
 
 
-def photographs(rows: pd.DataFrame) -> np.ndarray:
-    """Return the photograph of each row as a number, in the order of names: numbers sort faster."""
-    return pd.factorize(rows["base_id"].to_numpy(), sort=True)[0]
-
-
 def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
     """Count by the test predictions (``truth``, ``predicted``, ``base_id``) of one role, a table per training, all
     of the same samples; recalls are means over the trainings."""
     classes = sorted(trainings[0]["truth"].unique())
-    bases = [photographs(rows) for rows in trainings]
+    bases = [numbered(rows["base_id"].to_numpy())[1] for rows in trainings]  # numbers sort faster
     above_chance = not_below = informed = 0
     for transform in (name for name in classes if name != "identity"):
         parts = [_recall_and_informedness(rows, base, transform) for rows, base in zip(trainings, bases, strict=True)]
@@ -340,7 +335,7 @@ def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Res
     groups = [table for task in GROUP_TASKS if (table := predictions.get(task)) is not None]
     styles = [table[table["transform"].isin(far)].astype("str") for table in groups]
     if styles and len(rows := pd.concat(styles, ignore_index=True)):
-        results[FAR] = mean((rows["truth"] == rows["predicted"]).to_numpy(), photographs(rows))
+        results[FAR] = mean((rows["truth"] == rows["predicted"]).to_numpy(), rows["base_id"].to_numpy())
     if len(fine := predictions.get(FINE, none)):
         results |= {PREDICTED: fine, FINE: _balanced(fine)}
         content = predictions.get(CONTENT, none)
@@ -350,11 +345,7 @@ def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Res
 
 
 def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> ClaimTables:
-    """Test the claims on the models of a run.
-
-    Args:
-        results: model -> its scores, for the models that `models_of_claims` returns.
-    """
+    """Test the claims on the models of a run, by the results of those that `models_of_claims` returns."""
     tables = [_tables_of_set(role_set, roles, results) for role_set, roles in roles_by_set(models).items()]
     alone = {score: _by_role({model: [model] for model in results}, results, score) for score in (FINE, FAR)}
     return ClaimTables(
@@ -412,7 +403,7 @@ def _tables_of_set(role_set: str, roles: Roles, results: Mapping[str, Results]) 
 def _balanced(rows: pd.DataFrame) -> ClusterSums:
     classes = sorted(rows["truth"].unique())
     truth, predicted = (codes(rows[column], classes) for column in ("truth", "predicted"))
-    return balanced_accuracy(truth, predicted, photographs(rows))
+    return balanced_accuracy(truth, predicted, rows["base_id"].to_numpy())
 
 
 def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSums:

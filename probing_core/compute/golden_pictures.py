@@ -47,13 +47,7 @@ ORIENTATION = 274
 
 @dataclass(frozen=True)
 class GoldenPicture:
-    """One golden picture.
-
-    Attributes:
-        name: of its file, such as ``photograph-china.png``; unique.
-        kind: what it tests, in a word or two.
-        data: the encoded file.
-    """
+    """A file, such as ``photograph-china.png``, and what it tests, in a word or two."""
 
     name: str
     kind: str
@@ -71,7 +65,13 @@ def golden_pictures() -> tuple[GoldenPicture, ...]:
     The photographs are those that the dependencies package; one that an installed package lacks is left out.
     """
     known = _packaged()
-    return (*_photographs(known), *_drawn(), *_stored_in_other_ways(known))
+    photographs = [
+        _picture(f"{kind} {name}.png", kind, _fill(known[name], *size))
+        for kind, sizes in ((PHOTOGRAPH, SIZES), ("extreme size", EXTREME))
+        for name, size in sizes.items()
+        if name in known
+    ]
+    return (*photographs, *_drawn(), *_stored_in_other_ways(known))
 
 
 def _packaged() -> dict[str, Image]:
@@ -80,13 +80,6 @@ def _packaged() -> dict[str, Image]:
         with suppress(OSError, BadImage):
             found[photograph.name] = read_image(photograph.read_bytes(), photograph.name)
     return found
-
-
-def _photographs(known: dict[str, Image]) -> Iterator[GoldenPicture]:
-    for kind, sizes in ((PHOTOGRAPH, SIZES), ("extreme size", EXTREME)):
-        for name, size in sizes.items():
-            if name in known:
-                yield _picture(f"{kind} {name}.png", kind, _fill(known[name], *size))
 
 
 def _drawn() -> Iterator[GoldenPicture]:

@@ -37,7 +37,14 @@ class LazyRows:
 
     def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
         """Read rows into memory; ``key`` is a slice, or positions."""
-        return self._read(self._places(key))
+        places = self._places(key)
+        rows = np.empty((len(places), self.shape[1]), np.float32)
+        array_of = np.searchsorted(self._stops, places, side="right")
+        for index in np.unique(array_of):
+            mine = array_of == index
+            array = self.arrays[index]
+            rows[mine] = array[places[mine] - (self._stops[index] - len(array))]
+        return rows
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype)
@@ -57,12 +64,3 @@ class LazyRows:
         if self.picked is not None:
             return self.picked[key]
         return np.arange(len(self))[key]
-
-    def _read(self, places: np.ndarray) -> np.ndarray:
-        rows = np.empty((len(places), self.shape[1]), np.float32)
-        array_of = np.searchsorted(self._stops, places, side="right")
-        for index in np.unique(array_of):
-            mine = array_of == index
-            array = self.arrays[index]
-            rows[mine] = array[places[mine] - (self._stops[index] - len(array))]
-        return rows

@@ -11,7 +11,7 @@ that every second picture is altered, on pictures from which the probe did not l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,26 +48,20 @@ class PictureCrops:
 
     @property
     def kind(self) -> str:
-        return kind_of(self.pictures)
+        """``direct`` for the whole alone, ``combined`` for whole and tiles."""
+        return "combined" if self.tiles else "direct"
 
     @property
     def pictures(self) -> list[Image]:
         return [self.whole, *self.tiles]
 
 
-def kind_of(crops: Sized) -> str:
-    """Return ``direct`` for the whole alone, ``combined`` for whole and tiles."""
-    return "combined" if len(crops) > 1 else "direct"
-
-
 def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
-    """Return probabilities (K,) of a picture from those of its crops (1 + T, K), the whole first.
+    """Return probabilities (K,) of a picture from those of its crops (1 + T, K), the whole first, for classes of
+    ``groups`` (K,).
 
     The logit of a class is a weighted mean of log p of the whole and of the mean of log p over the tiles. Blur, noise
     and compression are taken from the tiles mostly, everything else from both alike.
-
-    Args:
-        groups: (K,) the group of each class.
     """
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
     if len(logs) == 1:
@@ -128,7 +122,7 @@ class Prediction:
 
     @property
     def kind(self) -> str:
-        return kind_of(self.crop_probabilities)
+        return "combined" if len(self.crop_probabilities) > 1 else "direct"
 
 
 def predictions_of(
@@ -183,11 +177,7 @@ def word(altered: float) -> str:
 
 
 def require_prior(prior: float) -> None:
-    """Check that a prior is between 0 and 1.
-
-    Raises:
-        BadConfig: it is not.
-    """
+    """Raise `BadConfig` where a prior is not between 0 and 1."""
     if not 0 < prior < 1:
         raise BadConfig(f"The prior is the share of altered pictures, between 0 and 1, as 0.5; got {prior}.")
 
@@ -256,10 +246,8 @@ class Noticing:
 def fit_noticing(
     scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, photographs: np.ndarray, prior: float = PRIOR
 ) -> Noticing:
-    """Return the numbers of maximum likelihood.
-
-    A share ``prior`` of the weight is altered; within that, groups weigh the same, and within each the makers. A model
-    whose gain over the prior may be chance gets an infinite temperature.
+    """Return the numbers of maximum likelihood under `weights`; a model whose gain over the prior may be chance gets an
+    infinite temperature.
 
     Args:
         scores: (N,) of pictures from which the model's probe did not learn.
@@ -272,7 +260,7 @@ def fit_noticing(
     altered = np.asarray(groups) != "identity"
     if altered.all() or not altered.any():
         return Noticing()
-    weight = _weights(altered, groups, makers, prior)
+    weight = weights(groups, makers, prior)
     scores = np.asarray(scores, np.float64)
     middle, spread = np.average(scores, weights=weight), max(float(scores.std()), 1e-9)
     x, base = (scores - middle) / spread, np.log(prior) - np.log1p(-prior)
@@ -296,12 +284,15 @@ def fit_noticing(
     return noticing if gain.sum() > SURE * error else Noticing()
 
 
-def _weights(altered: np.ndarray, groups: np.ndarray, makers: np.ndarray, prior: float) -> np.ndarray:
-    table = pd.DataFrame({"group": np.asarray(groups, str), "maker": np.asarray(makers, str)})
+def weights(groups: np.ndarray | pd.Series, makers: np.ndarray | str = "", prior: float = PRIOR) -> np.ndarray:
+    """Return (N,) weights that sum to 1, of which a share ``prior`` is altered; within that, groups weigh the same, and
+    within each the makers."""
+    table = pd.DataFrame({"group": np.asarray(groups, str), "maker": makers})
+    altered = table["group"] != "identity"
     table.loc[~altered, "maker"] = ""
     in_cell = table.groupby(["group", "maker"])["group"].transform("size").to_numpy()
     cells = table.drop_duplicates().groupby("group")["maker"].size()
-    changed = len(cells) - 1
+    changed = max(1, len(cells.drop("identity", errors="ignore")))
     return np.where(altered, prior / (changed * table["group"].map(cells).to_numpy() * in_cell), (1 - prior) / in_cell)
 
 

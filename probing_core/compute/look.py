@@ -56,7 +56,11 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     Raises:
         BadCorpus: fewer than `MIN_PHOTOGRAPHS` photographs on either side can be used.
     """
-    images = choose_images(design, _learned(corpus, design.seed), lambda done, total: None)
+    learned, rows = copy(corpus), corpus.rows
+    if (rows["split"] == "").any():
+        rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), design.seed))
+    learned.rows = rows[rows["split"].isin(LEARNED)].reset_index(drop=True)
+    images = choose_images(design, learned, lambda done, total: None)
     images = images[images["used"]].reset_index(drop=True)
     order = images.loc[drawn(images)]
     counts = {"train": learn, "val": held_out}
@@ -79,19 +83,10 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     made: list[Image] = []
     with picture_pool(len(table)) as pool:
         for start in range(0, len(ids), CHUNK):
-            rows = table[table["image_id"].isin(ids[start : start + CHUNK])]
-            made += make_samples(MAIN, design, corpus, rows, pool)[0]
+            some = table[table["image_id"].isin(ids[start : start + CHUNK])]
+            made += make_samples(MAIN, design, corpus, some, pool)[0]
             progress(min(start + CHUNK, len(ids)), len(ids))
     return FrozenViews(tuple(made), table)
-
-
-def _learned(corpus: Corpus, seed: int) -> Corpus:
-    rows = corpus.rows
-    if (rows["split"] == "").any():
-        rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), seed))
-    learned = copy(corpus)
-    learned.rows = rows[rows["split"].isin(LEARNED)].reset_index(drop=True)
-    return learned
 
 
 FINE, UNTOUCHED_SHIFT = "fine", "untouched-shift"

@@ -58,14 +58,10 @@ class Residuals:
 
 
 def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:
-    """Return embeddings in one of the `READINGS`.
+    """Return embeddings ``X`` (N, D) of ``samples`` in one of the `READINGS`.
 
     `DONE` subtracts the mean of its versions from each image, which leaves what was done to it; `EVERYTHING` leaves
     all. An image's mean is over the transformations that all images have, since a few images have more.
-
-    Args:
-        X: (N, D) embeddings.
-        samples: their columns ``image_id`` and ``transform``.
     """
     if reading == EVERYTHING:
         return X
@@ -90,13 +86,7 @@ def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndar
 
 
 def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return ``sample``, ``x`` and ``y`` of every sample.
-
-    Args:
-        X: (N, D) embeddings, or a reading of them (`read_as`).
-        samples: their columns ``sample`` and ``image_id``.
-        seed: of UMAP.
-    """
+    """Return ``sample``, ``x`` and ``y`` of ``samples`` (columns ``sample`` and ``image_id``)."""
     landmarks = whole_images(samples["image_id"].to_numpy(), LANDMARKS)
     points = umap_points(X[landmarks], seed)
     if len(landmarks) < len(samples):
@@ -150,11 +140,8 @@ def place_others(
 ) -> np.ndarray:
     """Return (N, 2) ``float32`` places of all rows of ``embeddings`` (N, D), of which UMAP has placed the landmarks.
 
-    A row is at the mean of its nearest landmarks' points, weighted by nearness.
-
-    Args:
-        landmarks: (L,) positions of the rows that UMAP placed.
-        points: (L, 2) of them.
+    A row is at the mean of its nearest landmarks' ``points`` (L, 2), weighted by nearness; ``landmarks`` (L,) are
+    positions of rows.
     """
     known = embeddings[landmarks]
     mean = known.mean(axis=0)
@@ -181,7 +168,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     warnings.filterwarnings("ignore", "precomputed_knn", module="umap")
     centered = (embeddings - embeddings.mean(axis=0)).astype(np.float32)
     neighbors = min(NEIGHBORS, len(embeddings) - 1)
-    rows = unit(embeddings - embeddings.mean(axis=0), np.float32)
+    rows = unit(centered, np.float32)
     indices, cosines = nearest(rows, rows, neighbors, own=True)
     _, vectors = np.linalg.eigh(np.cov(centered.T))
     # The sign of a column is arbitrary: unless fixed, another library build would mirror the map.

@@ -83,11 +83,8 @@ def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndar
 
 
 def whole_images(image_ids: np.ndarray, most: int) -> np.ndarray:
-    """Return positions of the samples of as many whole, evenly spaced images (at least one) as ``most`` samples allow.
-
-    Args:
-        image_ids: (N,) of the samples; no more than ``most`` are all taken.
-    """
+    """Return positions among samples of images ``image_ids`` (N,): all, or as many whole, evenly spaced images (at
+    least one) as ``most`` samples allow."""
     if len(image_ids) <= most:
         return np.arange(len(image_ids))
     names = pd.unique(image_ids)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,10 +66,6 @@ def opencv_on_one_thread() -> Iterator[None]:
 T = TypeVar("T")
 R = TypeVar("R")
 
-AHEAD = 2
-"""Chunks under way: while one is written, the next is computed. Memory holds no more."""
-
-
 FEW_PICTURES = 600
 """Largest number of pictures for which threads make them: processes take half a second to start."""
 
@@ -92,12 +89,8 @@ def cores() -> int:
 
 @contextmanager
 def picture_pool(pictures: int, jobs: int | None = None) -> Iterator[Executor]:
-    """Start a pool that makes or measures pictures: processes, or threads where there are few pictures.
-
-    Args:
-        pictures: approximate number of pictures.
-        jobs: number of processes; by default one per core, as memory allows.
-    """
+    """Start a pool that makes or measures about so many pictures: threads where there are few, else ``jobs`` processes,
+    by default one per core, as memory allows."""
     if pictures <= FEW_PICTURES and jobs is None:
         with one_core_threads(cores()) as threads:
             yield threads
@@ -118,15 +111,11 @@ def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
 def in_chunks(
     pool: Executor, function: Callable[[T], R], chunks: Iterable[Sequence[T]]
 ) -> Iterator[tuple[Sequence[T], list[R]]]:
-    """Yield each chunk with the results of its items, in order; at most `AHEAD` chunks are under way."""
-    waiting: list[tuple[Sequence[T], list[Future[R]]]] = []
-    for chunk in chunks:
-        waiting.append((chunk, [pool.submit(function, item) for item in chunk]))
-        if len(waiting) == AHEAD:
-            yield _results(*waiting.pop(0))
-    for chunk, futures in waiting:
-        yield _results(chunk, futures)
-
-
-def _results(chunk: Sequence[T], futures: list[Future[R]]) -> tuple[Sequence[T], list[R]]:
-    return chunk, [future.result() for future in futures]
+    """Yield each chunk with the results of its items, in order. While one is written, the next is computed; memory
+    holds no more than these two."""
+    before: tuple[Sequence[T], list[Future[R]]] | None = None
+    for chunk in chain(chunks, [None]):
+        under_way = None if chunk is None else (chunk, [pool.submit(function, item) for item in chunk])
+        if before is not None:
+            yield before[0], [future.result() for future in before[1]]
+        before = under_way

@@ -77,9 +77,18 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
 
     smallest = source_side(design.view)
     with ThreadPoolExecutor(design.threads) as pool:
-        find_flaws = partial(_flaws, corpus, smallest, pool)
+
+        def find_flaws(rows: pd.DataFrame) -> Iterator[str]:
+            for start in range(0, len(rows), SUBMITTED):
+                some = rows["image_id"].iloc[start : start + SUBMITTED].astype(str)
+                yield from pool.map(partial(_flaw, corpus, smallest), some)
+
         if design.limit is None or not fit.any():
-            rows = _all(rows, fit, find_flaws, progress)
+            reasons: list[str] = []
+            for reason in find_flaws(rows[fit]):
+                reasons.append(reason)
+                progress(len(reasons), int(fit.sum()))
+            rows.loc[fit, "why_not"] = reasons
         else:
             fitting = rows[fit]
             rows = _usable(fitting, shares(fitting, design.limit), find_flaws, progress).reset_index(drop=True)
@@ -94,15 +103,6 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
     # Only corpora for pretraining encoders list the classes that these never saw.
     rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
     return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
-
-
-def _all(rows: pd.DataFrame, fit: pd.Series, find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    reasons, count = [], int(fit.sum())
-    for reason in find_flaws(rows[fit]):
-        reasons.append(reason)
-        progress(len(reasons), count)
-    rows.loc[fit, "why_not"] = reasons
-    return rows
 
 
 def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
@@ -129,13 +129,7 @@ def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, p
     return taken
 
 
-def _flaws(corpus: Corpus, smallest: int, pool: ThreadPoolExecutor, rows: pd.DataFrame) -> Iterator[str]:
-    for start in range(0, len(rows), SUBMITTED):
-        some = rows["image_id"].iloc[start : start + SUBMITTED].astype(str)
-        yield from pool.map(lambda image_id: _flaw(corpus, image_id, smallest), some)
-
-
-def _flaw(corpus: Corpus, image_id: str, smallest: int) -> str:
+def _flaw(corpus: Corpus, smallest: int, image_id: str) -> str:
     try:
         image = corpus.load(image_id)
     except BadImage as error:
@@ -182,11 +176,7 @@ def used_images(images: pd.DataFrame, *splits: str) -> pd.DataFrame:
 
 
 def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """Return positions of the samples on maps: every version of each tested image, identity once per repetition.
-
-    Args:
-        samples, images: tables of the run.
-    """
+    """Return positions of the samples on maps: every version of each tested image, identity once per repetition."""
     tested = used_images(images, "test")["image_id"]
     return np.flatnonzero(samples["image_id"].isin(tested) & (samples["draw"] == 0))
 
@@ -267,12 +257,8 @@ def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
 def measure_change(before: Image, after: Image) -> dict[str, Any]:
     """Return the columns of a sample that are measured on its picture."""
     described = describe(before, after)
-    return {
-        "ssim": np.float32(described.ssim),
-        "difference": np.float32(described.difference),
-        "distance": np.float32(described.distance),
-        "visible": bool(described.visible),
-    }
+    numbers = {name: np.float32(getattr(described, name)) for name in ("ssim", "difference", "distance")}
+    return numbers | {"visible": bool(described.visible)}
 
 
 def make_pair(

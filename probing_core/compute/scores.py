@@ -29,11 +29,8 @@ def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
 
 
 def note_of_fits(fits: Iterable[Any]) -> str:
-    """Return a note where fits did not converge, or chose a penalty at the edge of their grid.
-
-    Args:
-        fits: `FitFacts`, or rows of ``fits.parquet``.
-    """
+    """Return a note where fits (`FitFacts` or rows of a table of them) did not converge, or chose a penalty at the edge
+    of their grid."""
     fits = list(fits)
     unfinished, edge = sum(not fit.converged for fit in fits), sum(bool(fit.at_edge) for fit in fits)
     return joined(
@@ -48,7 +45,8 @@ TASK_OF = {ORACLE: CONTENT, OTHER_PROBES: "fine"}
 """Name of a table of predictions -> its task, where they differ."""
 
 WITHOUT_STYLE = "without-style"
-"""Subset of the fine task's samples whose transform is not of the group style."""
+"""Subset of the fine task's samples whose transform is not of the group style, which networks for style transfer made:
+an encoder of such a network is compared on these. A run without style classes, or with these alone, has none."""
 
 UNSCORED = {"style transfer": ("style",)}
 """Objective of a model -> groups of transformations that networks of this objective make: it learned
@@ -94,22 +92,16 @@ def score_rows(
         for transform, rows in predictions.groupby("transform", sort=False):
             score(LINEAR, rows, fits[fits["fold"] == f"oracle:{transform}"], oracle_scores(rows, classes[task]))
     elif name == OTHER_PROBES:
-        for probe, rows in _by_probe(predictions):
+        # The MLP as a whole comes before its seeds: every sample counts once for each of them.
+        seeds = predictions[predictions["probe"].str.startswith("mlp-")]
+        of_probes = [("mlp", seeds)] if len(seeds) else []
+        for probe, rows in (*of_probes, *predictions.groupby("probe", sort=False)):
             mine = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
             score(probe, rows, mine, fewer_scores(rows, classes[task]))
     else:
         mine = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
         score(LINEAR, predictions, mine, scores_of(task, predictions, classes[task], far))
     return made
-
-
-def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield each probe, and before its seeds the MLP as a whole: every sample counts once for each of them."""
-    seeds = table[table["probe"].str.startswith("mlp-")]
-    if len(seeds):
-        yield "mlp", seeds
-    for probe, rows in table.groupby("probe", sort=False):
-        yield str(probe), rows
 
 
 def _rows(
@@ -138,13 +130,7 @@ def _rows(
 
 
 def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], far: set[str]) -> Iterator[Score]:
-    """Yield every score of a linear probe.
-
-    Args:
-        predictions: joined with the samples.
-        classes: of the task.
-        far: transforms of the far-unseen tier.
-    """
+    """Yield every score of a linear probe (see `score_rows`)."""
     columns = _Columns(predictions, classes)
     yield from _main_scores(columns)
     if task == CONTENT:
@@ -156,8 +142,9 @@ def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], fa
     yield from _groups(columns, far)
     if task.startswith("group-"):
         yield from _generalization(columns, far)
-    if task == "fine":
-        yield from _without_style(columns)
+    outside = columns.seen & (predictions["group"] != "style").to_numpy()
+    if task == "fine" and 0 < outside.sum() < columns.seen.sum():
+        yield columns.balanced(WITHOUT_STYLE, outside)
     if predictions["repetition"].nunique() > 1 and columns.seen.all():
         for repetition, rows in predictions.groupby("repetition").indices.items():
             yield columns.balanced(f"repetition:{repetition}", np.asarray(rows))
@@ -224,17 +211,6 @@ def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
             balanced_accuracy(members[rows], hits, columns.clusters[rows]),
             columns.chance,
         )
-
-
-def _without_style(columns: _Columns) -> Iterator[Score]:
-    """Yield the score of the samples outside of the group style, by the probe that chooses among all classes.
-
-    Networks for style transfer made that group, so an encoder of such a network is compared on the others. A run
-    without style classes, or with these alone, has no such score.
-    """
-    rows = columns.seen & (columns.table["group"] != "style").to_numpy()
-    if 0 < rows.sum() < columns.seen.sum():
-        yield columns.balanced(WITHOUT_STYLE, rows)
 
 
 def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:

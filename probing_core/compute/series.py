@@ -195,13 +195,9 @@ MAKERS = {MAIN: _as_sampled, STRENGTH: _at_strength, RENDERING: _rendered, LAYER
 def position_of(transform: Transform, strength: float) -> float:
     """Return the position of a strength on the scale of its distribution: 0 is the weakest documented, 1 the
     strongest, below 0 is fainter."""
-    return float(positions_of(transform, np.array([strength], np.float64))[0])
-
-
-def positions_of(transform: Transform, strengths: np.ndarray) -> np.ndarray:
     weakest, strongest = transform.weakest, transform.strongest
     if weakest == strongest:
-        return np.zeros(len(strengths))
+        return 0.0
     if transform.distribution == "log":
-        return np.log(strengths / weakest) / np.log(strongest / weakest)
-    return (strengths - weakest) / (strongest - weakest)
+        return float(np.log(float(strength) / weakest) / np.log(strongest / weakest))
+    return (float(strength) - weakest) / (strongest - weakest)

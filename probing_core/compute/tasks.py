@@ -85,12 +85,18 @@ def make_task(
     Raises:
         UnknownName: there is no such task.
     """
-    classes = classes_of(name, transforms, images)
+    classes, seen = classes_of(name, transforms, images), np.ones(len(samples), bool)
     if name == "fine":
-        return _fine(samples, classes)
-    if name == CONTENT:
-        return _content(samples, classes)
-    return _group(samples, transforms, _rotation(name), classes)
+        truth = codes(samples["transform"], classes)
+        truth[samples["draw"].to_numpy() > 0] = -1  # every class is drawn once, so that classes are paired
+    elif name == CONTENT:
+        truth, seen = codes(samples["label"], classes), (samples["transform"] == "identity").to_numpy()
+        # One draw of each: the content is the same in all draws.
+        truth[(samples["draw"] > 0) | (samples["repetition"] > 0)] = -1
+    else:
+        learned = {t.name for t in transforms if not t.far and t.unseen_in != _rotation(name)}
+        truth, seen = codes(samples["group"], classes), samples["transform"].isin(learned).to_numpy()
+    return Task(name, classes, truth, seen)
 
 
 def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
@@ -107,25 +113,6 @@ def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame 
 
 def _rotation(name: str) -> int:
     return int(name[6:]) if name.startswith("group-") and name[6:].isdigit() else -1
-
-
-def _fine(samples: pd.DataFrame, classes: tuple[str, ...]) -> Task:
-    truth = codes(samples["transform"], classes)
-    truth[samples["draw"].to_numpy() > 0] = -1  # every class is drawn once, so that classes are paired
-    return Task("fine", classes, truth, np.ones(len(samples), bool))
-
-
-def _group(samples: pd.DataFrame, transforms: Sequence[Transform], rotation: int, groups: tuple[str, ...]) -> Task:
-    truth = codes(samples["group"], groups)
-    learned = {t.name for t in transforms if not t.far and t.unseen_in != rotation}
-    return Task(f"group-{rotation}", groups, truth, samples["transform"].isin(learned).to_numpy())
-
-
-def _content(samples: pd.DataFrame, labels: tuple[str, ...]) -> Task:
-    truth = codes(samples["label"], labels)
-    # One draw of each: the content is the same in all draws.
-    truth[(samples["draw"] > 0) | (samples["repetition"] > 0)] = -1
-    return Task(CONTENT, labels, truth, (samples["transform"] == "identity").to_numpy())
 
 
 def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:

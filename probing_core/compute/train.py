@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.lazy_rows import BLOCK, LazyRows
 from probing_core.compute.live import Noticing, alteration_score, fit_noticing, if_altered, log_of
 from probing_core.compute.model_samples import ModelSamples, draw_photographs, predict, predicted_blocks, whole_images
 from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES
@@ -65,15 +65,23 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
     Raises:
         BadCorpus: a split has no image, or there is only one photograph.
     """
+
+    def fold(name: str, train: np.ndarray, val: np.ndarray, test: np.ndarray, penalties: Sequence[float]) -> Fold:
+        learned, held = (np.flatnonzero(task.takes_part & inside & task.seen) for inside in (train, val))
+        drawn = draw_photographs(data, learned, data.train_samples)
+        note = f"learned from {len(drawn):,} of {len(learned):,} samples" if len(drawn) < len(learned) else ""
+        held = draw_photographs(data, held, data.train_samples)
+        return Fold(name, drawn, held, np.flatnonzero(task.takes_part & test), penalties, note)
+
     if has_splits(data.images):
         train, val, test = (data.split == split for split in ("train", "val", "test"))
-        fold = _fold(data, task, "split", train, val, test, GRID)
-        for split, rows in (("train", fold.train), ("val", fold.val), ("test", fold.test)):
-            if len(rows) == 0:
+        one = fold("split", train, val, test, GRID)
+        for split in ("train", "val", "test"):
+            if len(getattr(one, split)) == 0:
                 raise BadCorpus(
                     f"The corpus has no usable image in the split '{split}', which the task '{task.name}' needs."
                 )
-        return [fold]
+        return [one]
     groups = assign_groups(data.photographs.tolist(), data.seed, MAX_FOLDS)
     if groups.max() == 0:
         raise BadCorpus(
@@ -82,25 +90,9 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
         )
     penalties = (fixed_penalty(data.X.shape[1]),)
     return [
-        _fold(data, task, f"fold-{group + 1}", groups != group, groups == group, groups == group, penalties)
+        fold(f"fold-{group + 1}", groups != group, groups == group, groups == group, penalties)
         for group in range(groups.max() + 1)
     ]
-
-
-def _fold(
-    data: ModelSamples,
-    task: Task,
-    name: str,
-    train: np.ndarray,
-    val: np.ndarray,
-    test: np.ndarray,
-    penalties: Sequence[float],
-) -> Fold:
-    learned, held = (np.flatnonzero(task.takes_part & inside & task.seen) for inside in (train, val))
-    drawn = draw_photographs(data, learned, data.train_samples)
-    note = f"learned from {len(drawn):,} of {len(learned):,} samples" if len(drawn) < len(learned) else ""
-    held = draw_photographs(data, held, data.train_samples)
-    return Fold(name, drawn, held, np.flatnonzero(task.takes_part & test), penalties, note)
 
 
 STEPS_OF_ODDS = 128
@@ -120,8 +112,8 @@ class Trained:
     Attributes:
         probes: name -> a file: a probe or what belongs to live predictions; None where there is nothing to learn it
             from.
-        predictions: name -> table (`prediction_table`).
-        fits: table (`fit_table`).
+        predictions: name -> `prediction_table`.
+        fits: `fit_table`.
     """
 
     probes: Mapping[str, bytes | None]
@@ -130,12 +122,7 @@ class Trained:
 
 
 def fit_table(data: ModelSamples, task: str, fits: Sequence[tuple[str, str, FitFacts]], note: str = "") -> pd.DataFrame:
-    """Return one row per fitted probe.
-
-    Args:
-        fits: (kind of probe, fold, facts).
-        note: what a reader of their scores must know.
-    """
+    """Return one row for each of ``fits``: kind of probe, fold, facts."""
     return pd.DataFrame(
         [
             {"model": data.model, "task": task, "probe": probe, "fold": fold}
@@ -162,7 +149,6 @@ def prediction_table(
     Args:
         rows: (n,) positions of the samples.
         blocks: their probabilities, (m, K) each in order; one is in memory at a time.
-        further: additional columns.
         temperature: at which the column ``p_calibrated`` has the largest probability, if given.
     """
     classes, truth = np.array(task.classes, dtype=object), task.truth[rows]
@@ -204,24 +190,6 @@ def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
     return (1 / (1 + np.exp(-np.rint(odds * STEPS_OF_ODDS) / STEPS_OF_ODDS))).astype(np.float32)
 
 
-BANK, ALTERNATIVE = "bank", "alternative"
-"""Makers of samples: the bank, or another implementation."""
-
-
-@dataclass(frozen=True, eq=False)
-class CrossFitted:
-    """A probe that learned from some photographs, and positions of samples of others.
-
-    Attributes:
-        main: (n,) of samples.
-        rendered: (m,) of renderings.
-    """
-
-    probe: LinearProbe
-    main: np.ndarray
-    rendered: np.ndarray
-
-
 @dataclass(frozen=True, eq=False)
 class Deployment:
     """The parts of live answers, and the answers about samples that the probe did not learn from.
@@ -256,109 +224,107 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
         folds: of the main samples: one for a corpus with splits, or those of cross-validation.
         probes: one for each fold; a run without splits uses them.
     """
-    fitted, cross = _by_splits(data, task, folds[0]) if len(folds) == 1 else _by_folds(data, task, folds, probes)
+    pictures = Pictures.of(data, task)
+    if len(folds) == 1:
+        fitted, cross = _by_splits(data, task, folds[0], pictures)
+    else:
+        fitted = fit_train_and_val(data, task, folds[0], probes)
+        cross = [(probe, fold.test) for probe, fold in zip(probes, folds, strict=True)]
     groups = [resolve(name).group for name in task.classes]
     prior = group_prior(groups)
-    table, rendered = _renderings(data)
-    by_others = codes(table["transform"], task.classes)
-    first = data.samples["repetition"].to_numpy() == 0
-    if len(table):
-        known = [(one.probe.probabilities(rendered[one.rendered]), by_others[one.rendered]) for one in cross]
-    else:
-        rows = [one.main[first[one.main]] for one in cross]
-        known = [(predict(one.probe, data.X.at(mine)), task.truth[mine]) for one, mine in zip(cross, rows, strict=True)]
-    temperature = fit_temperature(*stacked(known))
-
-    def answered(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (n,) scores, and the most probable class of each if it was altered."""
-        expected = at_temperature(probabilities, temperature) * prior
-        expected /= expected.sum(1, keepdims=True)
-        return alteration_score(log_of(expected), groups), if_altered(expected, groups).argmax(1)
-
-    scores, named = np.full(len(data.samples), np.nan), np.full(len(data.samples), -1)
-    of_others = np.empty(len(table))
-    for one in cross:
-        start = 0
-        for block in predicted_blocks(one.probe, data.X.at(one.main)):
-            mine = one.main[start : start + len(block)]
-            scores[mine], named[mine] = answered(block)
-            start += len(block)
-        of_others[one.rendered] = answered(one.probe.probabilities(rendered[one.rendered]))[0]
-    first &= ~np.isnan(scores)
+    calibrating = pictures.rendered if pictures.rendered.any() else pictures.first
+    held_out = [(probe, tested[calibrating[tested]]) for probe, tested in cross]
+    temperature = temperature_of(pictures.X, pictures.truth, held_out)
+    scores, named = np.full(len(pictures.truth), np.nan), np.full(len(pictures.truth), -1)
+    for probe, tested in cross:
+        # Apart, since the last digits of a product of matrices depend on the number of rows.
+        for rows in np.split(tested, [np.searchsorted(tested, len(data.samples))]):
+            for some in np.split(rows, range(BLOCK, len(rows), BLOCK)):
+                expected = at_temperature(probe.probabilities(pictures.X[some]), temperature) * prior
+                expected /= expected.sum(1, keepdims=True)
+                scores[some] = alteration_score(log_of(expected), groups)
+                named[some] = if_altered(expected, groups).argmax(1)
+    known = pictures.first & ~np.isnan(scores)
     noticing = fit_noticing(
-        np.concatenate([scores[first], of_others]),
-        np.array(groups)[np.concatenate([task.truth[first], by_others])],
-        np.repeat([BANK, ALTERNATIVE], [first.sum(), len(table)]),
-        np.concatenate([data.photographs[first], table["base_id"].to_numpy()]).astype(str),
+        scores[known],
+        np.array(groups)[pictures.truth[known]],
+        np.where(pictures.rendered, "alternative", "bank")[known],
+        pictures.photographs[known],
     )
-    probe = fitted.with_temperature(temperature).with_prior(prior)
-    return Deployment(probe, noticing, noticing.altered(scores), named, fitted.facts)
+    probe, samples = fitted.with_temperature(temperature).with_prior(prior), slice(len(data.samples))
+    return Deployment(probe, noticing, noticing.altered(scores[samples]), named[samples], fitted.facts)
 
 
-def _renderings(data: ModelSamples) -> tuple[pd.DataFrame, np.ndarray]:
-    return data.rendered or (data.samples[:0], np.empty((0, data.X.shape[1]), np.float32))
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The samples of a model and, behind them, its renderings.
+
+    Attributes:
+        X: (N, D) embeddings.
+        truth: (N,) classes; -1 for samples that the task leaves out.
+        photographs, split: (N,) names.
+        rendered: (N,) whether it is a rendering.
+        first: (N,) whether it is a rendering, or a sample of the first repetition.
+    """
+
+    X: LazyRows
+    truth: np.ndarray
+    photographs: np.ndarray
+    split: np.ndarray
+    rendered: np.ndarray
+    first: np.ndarray
+
+    @classmethod
+    def of(cls, data: ModelSamples, task: Task) -> Pictures:
+        table, X = data.rendered or (data.samples[:0], np.empty((0, data.X.shape[1]), np.float32))
+        rendered = np.repeat([False, True], [len(data.samples), len(table)])
+        return cls(
+            data.X.then(LazyRows((X,))),
+            np.concatenate([task.truth, codes(table["transform"], task.classes)]),
+            np.concatenate([data.photographs, table["base_id"]]),
+            np.concatenate([data.split, table["split"]]),
+            rendered,
+            rendered | np.concatenate([data.samples["repetition"] == 0, np.ones(len(table), bool)]),
+        )
 
 
-def _by_splits(data: ModelSamples, task: Task, fold: Fold) -> tuple[LinearProbe, list[CrossFitted]]:
-    """Return the probe of all photographs, and five that learned from four fifths of them."""
-    table, rendered = _renderings(data)
-    truth = codes(table["transform"], task.classes)
-    first = data.samples["repetition"].to_numpy() == 0
-    held = (table["split"] == "val").to_numpy()
+def _by_splits(
+    data: ModelSamples, task: Task, fold: Fold, pictures: Pictures
+) -> tuple[LinearProbe, list[tuple[LinearProbe, np.ndarray]]]:
+    """Return the probe of all photographs, and five that learned from four fifths of them, each with the positions of
+    the pictures of the others."""
+    X, truth, split, first, rendered = pictures.X, pictures.truth, pictures.split, pictures.first, pictures.rendered
 
     def learned_from(
-        main: np.ndarray,
-        others: np.ndarray,
-        validation: tuple[np.ndarray, np.ndarray],
-        root: bool = False,
-        penalties: Sequence[float] = GRID,
+        rows: np.ndarray, validation: np.ndarray, root: bool = False, penalties: Sequence[float] = GRID
     ) -> LinearProbe:
-        y = np.concatenate([task.truth[main], truth[others]])
         return fit(
-            data.X.at(main).then(LazyRows((rendered[others],))),
-            y,
+            X.at(rows),
+            truth[rows],
             classes=task.classes,
-            weights=class_weights(y),
-            validation=(
-                data.X.at(validation[0]).then(LazyRows((rendered[validation[1]],))),
-                np.concatenate([task.truth[validation[0]], truth[validation[1]]]),
-            ),
+            weights=class_weights(truth[rows]),
+            validation=(X.at(validation), truth[validation]),
             penalties=penalties,
             root=root,
         )
 
-    nothing = np.empty(0, np.int64)
-    choosing_rows = (nothing if held.any() else fold.val, np.flatnonzero(held))
-    main = np.flatnonzero(task.takes_part & task.seen & first)
-    main = draw_photographs(data, main, data.train_samples)
-    seen = np.concatenate([fold.train, fold.val])
-    rooted = (not len(rendered) or rendered.min() >= 0) and all(X.min() >= 0 for X in data.X.at(seen).blocks())
-    train = fold.train[first[fold.train]]
-    candidates = [
-        learned_from(train, np.flatnonzero((table["split"] == "train").to_numpy()), choosing_rows, root)
-        for root in ((False, True) if rooted else (False,))
-    ]
+    others = np.flatnonzero(rendered)
+    held = others[split[others] == "val"]
+    validation = held if len(held) else fold.val
+    seen = np.concatenate([fold.train, fold.val, others])
+    rooted = all(block.min() >= 0 for block in X.at(seen).blocks())
+    train = np.concatenate([fold.train[first[fold.train]], others[split[others] == "train"]])
+    candidates = [learned_from(train, validation, root) for root in ((False, True) if rooted else (False,))]
     chosen = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
     again = partial(learned_from, root=chosen.root, penalties=(chosen.penalty,))
-    bases = [*data.photographs.astype(str), *table["base_id"].astype(str)]
-    group = assign_groups(bases, data.seed, MAX_FOLDS)
-    of_main, of_others = group[: len(data.samples)], group[len(data.samples) :]
-    cross = []
+    main = np.flatnonzero(task.takes_part & task.seen & first[: len(task.truth)])
+    everything = np.concatenate([draw_photographs(data, main, data.train_samples), others])
+    group, cross = assign_groups(pictures.photographs.tolist(), data.seed, MAX_FOLDS), []
     for held_out in range(group.max() + 1):
-        learned, others = main[of_main[main] != held_out], np.flatnonzero(of_others != held_out)
-        tested = np.flatnonzero(task.takes_part & (of_main == held_out))
-        probe = again(learned, others, (tested[first[tested]], nothing))
-        cross.append(CrossFitted(probe, tested, np.flatnonzero(of_others == held_out)))
-    fitted = again(main, np.arange(len(table)), choosing_rows)
-    return as_chosen(fitted, [chosen]), cross
-
-
-def _by_folds(
-    data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]
-) -> tuple[LinearProbe, list[CrossFitted]]:
-    nothing = np.empty(0, np.int64)
-    cross = [CrossFitted(probe, fold.test, nothing) for probe, fold in zip(probes, folds, strict=True)]
-    return fit_train_and_val(data, task, folds[0], probes), cross
+        tested = np.flatnonzero((truth >= 0) & (group == held_out))
+        probe = again(everything[group[everything] != held_out], tested[(first & ~rendered)[tested]])
+        cross.append((probe, tested))
+    return as_chosen(again(everything, validation), [chosen]), cross
 
 
 def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequence[LinearProbe]) -> LinearProbe:
@@ -375,18 +341,10 @@ def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequen
     return as_chosen(fitted, probes)
 
 
-def predict_held_out(
-    data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for each fold the probabilities (n, K) of its val samples by its probe, and their truth (n,)."""
-    return [
-        (predict(probe, data.X.at(fold.val)), task.truth[fold.val]) for fold, probe in zip(folds, probes, strict=True)
-    ]
-
-
-def stacked(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    probabilities, truths = zip(*held_out, strict=True)
-    return np.concatenate(probabilities), np.concatenate(truths)
+def temperature_of(X: LazyRows, truth: np.ndarray, held_out: Sequence[tuple[LinearProbe, np.ndarray]]) -> float:
+    """Return the temperature of several probes together, each at the positions of rows that it did not learn from."""
+    rows = np.concatenate([rows for _, rows in held_out])
+    return fit_temperature(np.concatenate([predict(probe, X.at(rows)) for probe, rows in held_out]), truth[rows])
 
 
 def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
@@ -442,11 +400,11 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
         answers = {"altered": deployment.altered.astype(np.float32), "named": np.array(task.classes)[deployment.named]}
         fits.append((LINEAR, DEPLOYMENT, deployment.facts))
     if name == "fine":
-        held_out = predict_held_out(data, task, folds, probes)
+        held_out = [(fitted, fold.val) for fitted, fold in zip(probes, folds, strict=True)]
         # With splits, val and test are disjoint. In cross-validation val is part of test: the other folds calibrate.
         others = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
-        temperatures = [fit_temperature(*stacked(known)) for known in others]
-        of_fine[CALIBRATED] = probe.with_temperature(fit_temperature(*stacked(held_out))).to_bytes()
+        temperatures = [temperature_of(data.X, task.truth, known) for known in others]
+        of_fine[CALIBRATED] = probe.with_temperature(temperature_of(data.X, task.truth, held_out)).to_bytes()
     tables = [
         prediction_table(
             data,
@@ -490,7 +448,8 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
     for transform in data.transforms if oracles else ():
         if transform.name == "identity" or transform.far:
             continue  # for untouched pictures the probe itself is the oracle; the far tier is never learned from
-        alike = _only(data, task, transform.name)
+        mine = (data.samples["transform"] == transform.name).to_numpy()
+        alike = replace(task, truth=np.where(mine, task.truth, -1), seen=np.ones(len(mine), bool))
         (fold,) = folds_of(data, alike)
         oracle = fit_fold(data, alike, fold)
         fits.append((LINEAR, f"oracle:{transform.name}", oracle.facts))
@@ -501,11 +460,6 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
         predictions={CONTENT: own} | ({ORACLE: pd.concat(tables, ignore_index=True)} if oracles else {}),
         fits=fit_table(data, CONTENT, fits, note=split.note),
     )
-
-
-def _only(data: ModelSamples, task: Task, transform: str) -> Task:
-    mine = (data.samples["transform"] == transform).to_numpy()
-    return replace(task, truth=np.where(mine, task.truth, -1), seen=np.ones(len(mine), bool))
 
 
 SEEDS = (0, 1, 2)
@@ -530,20 +484,23 @@ def train_others(data: ModelSamples) -> Trained:
     fits: list[tuple[str, str, FitFacts]] = []
     tables: list[pd.DataFrame] = []
 
-    def add(probe: str, facts: FitFacts, probabilities: np.ndarray) -> None:
+    def add(probe: str, facts: FitFacts, blocks: Iterable[np.ndarray]) -> None:
         fits.append((probe, probe, facts))
-        tables.append(prediction_table(data, task, test, [probabilities], {"probe": probe}))
+        tables.append(prediction_table(data, task, test, blocks, {"probe": probe}))
 
     networks = mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=SEEDS)
     for seed, probe in zip(SEEDS, networks, strict=True):
-        add(f"mlp-{seed}", probe.facts, predict(probe, Xt))
+        add(f"mlp-{seed}", probe.facts, predicted_blocks(probe, Xt))
     sizes = [k for k in knn.NEIGHBORS if k <= len(y)]
     held = knn.votes(X, y, validation[0], sizes, len(task.classes))
     blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
-    tested = {k: np.concatenate([block[k] for block in blocks]) for k in sizes}
     for k in sizes:
         # Every k is reported; none is chosen.
-        add(f"knn-{k}", FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1])), tested[k])
+        add(
+            f"knn-{k}",
+            FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1])),
+            [each[k] for each in blocks],
+        )
     notes = [split.note]
     if len(learned) < len(train):
         notes.append(f"learned from {len(np.unique(image_ids[learned]))} images, evenly spaced")

@@ -51,12 +51,9 @@ class WorkerDied(ProbingError):
 
 
 class Workers(Executor):
-    """An executor that computes items in processes; functions take one item.
+    """An executor that computes items in ``count`` processes; functions take one item.
 
     Functions that cannot be sent to another process, such as those of a notebook, run in threads of this one.
-
-    Args:
-        count: number of processes.
     """
 
     def __init__(self, count: int) -> None:
@@ -179,7 +176,7 @@ class _Worker:
         if not sizes:
             return ()
         if memory is None:
-            return [self._connection.recv_bytes() for _ in sizes]
+            return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # arrays that can be written to
         try:
             with open(f"/proc/{self.pid}/fd/{memory}", "r+b") as file:
                 whole = memoryview(mmap.mmap(file.fileno(), sum(sizes)))

@@ -105,11 +105,8 @@ def fit_detector(
     classes: Sequence[str],
     groups: Sequence[str],
 ) -> Detector:
-    """Learn from features ``X`` (n, D) of classes ``y`` (n,).
-
-    Args:
-        validation: features and classes of photographs held out, by which the epoch is chosen.
-    """
+    """Learn from features ``X`` (n, D) of classes ``y`` (n,); the epoch is chosen by ``validation``, features and
+    classes of photographs held out."""
     from probing_core.probes.mlp import fit_seeds
 
     held, held_y = validation

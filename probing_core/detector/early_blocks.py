@@ -63,11 +63,7 @@ class Layer(nn.Module):
 
 
 class EarlyBlocks(nn.Module):
-    """Batch (N, 3, H, W) -> maps of each of `BLOCKS`.
-
-    Args:
-        weights: the tensors of the packaged checkpoint in their order.
-    """
+    """Batch (N, 3, H, W) -> maps of each of `BLOCKS`, by the tensors of the packaged checkpoint in their order."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
         super().__init__()

@@ -119,11 +119,8 @@ class View:
 
 
 def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
-    """Plan the views of one photograph.
-
-    Args:
-        names: of the transforms without identity, all equally likely for the bank and for alternatives.
-    """
+    """Plan the views of one photograph: the transforms ``names``, identity not among them, are equally likely for the
+    bank and for alternatives."""
     rng = generator(seed, image_id, DRAW_MIX)
     views = [View("bank", "identity")]
     views += [View("clean", "identity", draw) for draw in range(CLEAN)]
@@ -192,21 +189,21 @@ def can_learn(photographs: pd.DataFrame) -> bool:
     return all(counts.get(role, 0) >= fewest for role, fewest in MIN_PHOTOGRAPHS.items())
 
 
-def learned_from(photographs: pd.DataFrame) -> list[list[Any]]:
-    rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)].reset_index(drop=True)
-    records = list(rows.itertuples())
+def learned_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
+    """Return the rows of ``photographs`` that are learned from, in units; ``Index`` is their position among these."""
+    rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)]
+    records = rows.assign(Index=np.arange(len(rows))).to_dict("records")
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
 
 
 def measure_units(
-    design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[Any]]
+    design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield for each of ``units`` (`learned_from`) the features (n, 407) of every view of the training mix, positions
     (n,) of their transforms (`learned_transforms`), and of their photographs among all rows."""
     transforms = learned_transforms(design.transforms)
-    rows_of = [[row._asdict() for row in unit] for unit in units]  # named tuples of pandas cannot be sent to processes
     with picture_pool(len(transforms) * sum(map(len, units))) as pool:
-        for unit, found in in_chunks(pool, partial(measure_photograph, corpora, transforms, design), rows_of):
+        for unit, found in in_chunks(pool, partial(measure_photograph, corpora, transforms, design), units):
             yield {
                 "features": np.concatenate([X for X, _ in found]),
                 "classes": np.concatenate([y for _, y in found]),
@@ -217,12 +214,8 @@ def measure_units(
 def measure_photograph(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features of the views of one photograph, and the positions of their transforms.
-
-    Args:
-        transforms: see `learned_transforms`.
-        row: of the photograph, and ``Index``, its position.
-    """
+    """Return the features of the views of the photograph of a ``row`` (`learned_from`), and the positions of their
+    transforms among `learned_transforms`."""
     names = [t.name for t in transforms]
     planned = plan_views(names[1:], row["image_id"], design.seed)
     views: list[Image] = []

@@ -87,11 +87,7 @@ def views_of_row(
 
 
 def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design: Design) -> Iterator[ScoredView]:
-    """Yield the views of one photograph.
-
-    Args:
-        row: of the photograph: ``corpus``, ``image_id``, ``base_id``, ``split``, ``role``, ``first``, ``altered``.
-    """
+    """Yield the views of the photograph of a ``row`` (`scored_from`)."""
     about = {name: row[name] for name in ("corpus", "image_id", "base_id", "role")}
 
     def view(crops: PictureCrops, maker: str, transform: str = "identity", group: str = "identity") -> ScoredView:

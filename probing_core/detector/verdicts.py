@@ -64,12 +64,7 @@ class Calibration:
 
 
 def p_values(scores: np.ndarray, untouched: np.ndarray) -> np.ndarray:
-    """Return the p-values (N,): (1 + photographs that score as high) / (n + 1).
-
-    Args:
-        scores: (N,) of pictures.
-        untouched: (n,) of the photographs.
-    """
+    """Return the p-values (N,) of ``scores`` (N,): (1 + ``untouched`` (n,) that are as high) / (n + 1)."""
     ordered = np.sort(np.asarray(untouched, np.float64))
     as_high = len(ordered) - np.searchsorted(ordered, np.asarray(scores, np.float64), side="left")
     return (1 + as_high) / (len(ordered) + 1)
@@ -171,11 +166,8 @@ def kinds_of(large: np.ndarray, no_color: np.ndarray, calibration: Calibration) 
 
 
 def power_of(rows: pd.DataFrame, calibration: Calibration, level: float, size: str = "view") -> Power | None:
-    """Return the power that a table of scored views shows at ``level``; None if nothing altered was reported on.
-
-    Args:
-        size: of the pictures: ``view``, or ``large`` where whole and tiles give one score.
-    """
+    """Return the power that a table of scored views shows at ``level`` for pictures of a size (``view``, or ``large``
+    where whole and tiles give one score); None if nothing altered was reported on."""
     altered = rows[(rows["role"] == "report") & (rows["transform"] != "identity") & (rows["size"] == size)]
     if altered.empty or not len(calibration.scores(size)):
         return None
@@ -209,12 +201,8 @@ def group_in_words(group: str, probability: float) -> str:
 
 
 def as_altered(p: float, n: int) -> str:
-    """Return how many untouched photographs seem at least as altered as a picture: ``2 of 147 (1.4 %)``.
-
-    Args:
-        p: of a `Verdict`, which is (1 + their number) / (n + 1).
-        n: of the same verdict.
-    """
+    """Return how many untouched photographs seem at least as altered as a picture, from ``p`` and ``n`` of its
+    `Verdict`: ``2 of 147 (1.4 %)``."""
     count = round(p * (n + 1)) - 1
     return f"{count:,} of {n:,} ({in_percent(count / n, 1)})"
 

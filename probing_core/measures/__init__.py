@@ -13,16 +13,6 @@ from probing_core.measures.statistics import Interval, interval
 __all__ = ["MEASURES", "Interval", "Measure", "Predictions", "interval"]
 
 MEASURES: Catalog[Measure] = Catalog(
-    "measure",
-    (
-        *classification.MEASURES,
-        *classification.SELECTIVITY,
-        *classification.DETECTION,
-        *embedding_space.MEASURES,
-        *neighbors.RETRIEVAL,
-        *neighbors.DUPLICATES,
-        *neighbors.CONTENT,
-        *embedding_space.VARIANCE,
-    ),
+    "measure", (*classification.MEASURES, *embedding_space.MEASURES, *neighbors.MEASURES)
 )
 """The catalog of measures. Each family lists its entries in its own file."""

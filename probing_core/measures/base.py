@@ -34,11 +34,6 @@ class Predictions:
     p_calibrated: np.ndarray | None = None
 
 
-def no_chance(classes: int) -> float:
-    """Return NaN: guessing has no known value."""
-    return float("nan")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Measure:
     """A measure as tables, charts and the evaluation need it.
@@ -58,7 +53,7 @@ class Measure:
             table of scores has it for every probe, over the samples whose transforms it learned (subset ``seen``). None
             for measures of particular subsets (`probing_core.compute.scores`) and of studies
             (`probing_core.compute.studies`).
-        chance: number of classes -> the score of guessing.
+        chance: number of classes -> the score of guessing; NaN where it is unknown.
     """
 
     name: str
@@ -72,7 +67,7 @@ class Measure:
     source: str
     has_interval: bool = True
     score: Callable[[Predictions], ClusterSums | None] | None = None
-    chance: Callable[[int], float] = no_chance
+    chance: Callable[[int], float] = lambda classes: float("nan")
 
     @property
     def hint(self) -> str:
@@ -84,3 +79,6 @@ class Measure:
 
 fraction = partial(Measure, unit="fraction", low=0.0, high=1.0)
 """A measure with values between 0 and 1."""
+
+gap = partial(Measure, unit="fraction", low=-1.0, high=1.0)
+"""A measure that is a difference of two fractions."""

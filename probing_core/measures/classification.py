@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.base import Measure, Predictions, fraction
+from probing_core.measures.base import Measure, Predictions, fraction, gap
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_BOOTSTRAP,
     ClusterSums,
@@ -110,19 +110,17 @@ def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray)
 def calibration_error(confidence: np.ndarray, correct: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     """Return the expected calibration error over `ECE_BINS` bins of equal mass (Nixon et al. 2019).
 
-    Args:
-        confidence: (N,) probability of the predicted class.
-        correct: (N,) whether it was right.
+    ``confidence`` is the probability (N,) of the predicted class, ``correct`` (N,) whether it was right.
     """
     edges = np.quantile(confidence, np.linspace(0, 1, ECE_BINS + 1)[1:-1])
     row = np.searchsorted(edges, confidence, side="right")
-    gap = sums_by(clusters, row, ECE_BINS, confidence - correct.astype(np.float64))
+    too_sure = sums_by(clusters, row, ECE_BINS, confidence - correct.astype(np.float64))
     count = sums_by(clusters, row, ECE_BINS, np.ones(len(row)))
 
     def score(totals: np.ndarray) -> np.ndarray:
         return np.abs(totals[..., :ECE_BINS]).sum(-1) / np.maximum(totals[..., ECE_BINS:].sum(-1), 1e-12)
 
-    return ClusterSums(np.hstack([gap, count]), score)
+    return ClusterSums(np.hstack([too_sure, count]), score)
 
 
 def _from_counts(
@@ -155,110 +153,6 @@ def _calibration(predictions: Predictions, confidence: np.ndarray | None) -> Clu
     return calibration_error(confidence, predictions.truth == predictions.predicted, predictions.clusters)
 
 
-MEASURES = (
-    fraction(
-        name="balanced-accuracy",
-        title="balanced accuracy",
-        higher_is_better=True,
-        definition="Mean over classes of the share of a class's images that the probe classifies correctly.",
-        formula="1/K · Σₖ TPₖ / (TPₖ + FNₖ)",
-        source="Brodersen et al. 2010",
-    ),
-    fraction(
-        name="recall",
-        title="recall",
-        higher_is_better=True,
-        definition="Share of a class's images that the probe classifies correctly; for a group its members' mean.",
-        formula="TP / (TP + FN)",
-        source="definition",
-    ),
-    fraction(
-        name="group-hit-rate",
-        title="in-group hit rate",
-        higher_is_better=True,
-        definition="Mean over groups, identity left out, of the share of images whose group the probe gets right.",
-        formula="1/G · Σ_g hits_g / images_g, over the groups but identity",
-        source="the group task of the protocol",
-    ),
-    fraction(
-        name="called-identity",
-        title="called untouched",
-        higher_is_better=False,
-        definition="Share of transformed images that the probe calls identity, that is untouched.",
-        formula="images called identity / transformed images",
-        source="the group task of the protocol",
-    ),
-    Measure(
-        name="generalization-gap",
-        title="gap between seen and unseen",
-        unit="fraction",
-        low=-1.0,
-        high=1.0,
-        higher_is_better=False,
-        definition="In-group hit rate of transformations seen in training, less that of unseen ones.",
-        formula="group-hit-rate(seen) − group-hit-rate(unseen)",
-        source="the group task of the protocol",
-    ),
-    fraction(
-        name="macro-f1",
-        title="macro F1",
-        higher_is_better=True,
-        definition="Mean over classes of the harmonic mean of precision and recall.",
-        formula="1/K · Σₖ 2 TPₖ / (2 TPₖ + FPₖ + FNₖ)",
-        source="definition",
-        score=lambda p: macro_f1(p.truth, p.predicted, p.clusters),
-        chance=lambda classes: 1 / classes,
-    ),
-    Measure(
-        name="informedness",
-        title="informedness",
-        unit="fraction",
-        low=-1.0,
-        high=1.0,
-        higher_is_better=True,
-        definition="Mean over classes of the true-positive rate less the false-positive rate; 0 for any guessing.",
-        formula="1/K · Σₖ (TPRₖ − FPRₖ)",
-        source="Powers 2011; Udandarao et al., arXiv 2310.08577",
-        score=lambda p: informedness(p.truth, p.predicted, p.clusters),
-        chance=lambda classes: 0.0,
-    ),
-    Measure(
-        name="nll",
-        title="negative log-likelihood",
-        unit="nats",
-        low=0.0,
-        high=None,
-        higher_is_better=False,
-        definition="Mean of -log of the probability that the probe gave to the right class.",
-        formula="−1/N · Σᵢ ln p(yᵢ | xᵢ)",
-        source="definition",
-        score=lambda p: mean(-np.log(np.maximum(p.p_truth, MIN_SCORED_PROBABILITY)), p.clusters),
-        chance=lambda classes: float(-np.log(1 / classes)),
-    ),
-    fraction(
-        name="calibration-error",
-        title="expected calibration error",
-        higher_is_better=False,
-        definition="Mean gap between how sure the probe was and how often it was right, over 15 bins of equal mass; "
-        "without an interval, since noise makes it larger in every redrawn sample.",
-        formula="1/N · Σ_b |Σ_{i in bin b} (p(ŷᵢ | xᵢ) − [ŷᵢ = yᵢ])|",
-        source="Nixon et al. 2019",
-        has_interval=False,
-        score=lambda p: _calibration(p, p.p_predicted),
-    ),
-    fraction(
-        name="calibration-error-tempered",
-        title="calibration error, tempered",
-        higher_is_better=False,
-        definition="The same after dividing the logits by a temperature that was fitted on other photographs.",
-        formula="the same with p = softmax(logits / T)",
-        source="Guo et al. 2017",
-        has_interval=False,
-        score=lambda p: _calibration(p, p.p_calibrated),
-    ),
-)
-
-
 def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
     """Return the labels (N,) of a control task: each type has one random class (Hewitt & Liang 2019).
 
@@ -271,23 +165,6 @@ def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray
     ids, row = np.unique(types, return_inverse=True)
     # The numbers of types per class differ by one at most.
     return np.random.default_rng(seed).permutation(np.arange(len(ids)) % classes)[row]
-
-
-SELECTIVITY = (
-    Measure(
-        name="selectivity",
-        title="selectivity",
-        unit="fraction",
-        low=-1.0,
-        high=1.0,
-        higher_is_better=True,
-        definition="Accuracy at the task, less that at a control task whose labels are drawn at random, one for "
-        "each cluster of the model's own embeddings. Clusters are easier to learn in some spaces than in others, so "
-        "compare a model's two accuracies, not models.",
-        formula="accuracy(task) − accuracy(control task)",
-        source="Hewitt & Liang 2019",
-    ),
-)
 
 
 RESAMPLES = 1000
@@ -376,7 +253,111 @@ def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) 
     return found
 
 
-DETECTION = (
+MEASURES = (
+    fraction(
+        name="balanced-accuracy",
+        title="balanced accuracy",
+        higher_is_better=True,
+        definition="Mean over classes of the share of a class's images that the probe classifies correctly.",
+        formula="1/K · Σₖ TPₖ / (TPₖ + FNₖ)",
+        source="Brodersen et al. 2010",
+    ),
+    fraction(
+        name="recall",
+        title="recall",
+        higher_is_better=True,
+        definition="Share of a class's images that the probe classifies correctly; for a group its members' mean.",
+        formula="TP / (TP + FN)",
+        source="definition",
+    ),
+    fraction(
+        name="group-hit-rate",
+        title="in-group hit rate",
+        higher_is_better=True,
+        definition="Mean over groups, identity left out, of the share of images whose group the probe gets right.",
+        formula="1/G · Σ_g hits_g / images_g, over the groups but identity",
+        source="the group task of the protocol",
+    ),
+    fraction(
+        name="called-identity",
+        title="called untouched",
+        higher_is_better=False,
+        definition="Share of transformed images that the probe calls identity, that is untouched.",
+        formula="images called identity / transformed images",
+        source="the group task of the protocol",
+    ),
+    gap(
+        name="generalization-gap",
+        title="gap between seen and unseen",
+        higher_is_better=False,
+        definition="In-group hit rate of transformations seen in training, less that of unseen ones.",
+        formula="group-hit-rate(seen) − group-hit-rate(unseen)",
+        source="the group task of the protocol",
+    ),
+    fraction(
+        name="macro-f1",
+        title="macro F1",
+        higher_is_better=True,
+        definition="Mean over classes of the harmonic mean of precision and recall.",
+        formula="1/K · Σₖ 2 TPₖ / (2 TPₖ + FPₖ + FNₖ)",
+        source="definition",
+        score=lambda p: macro_f1(p.truth, p.predicted, p.clusters),
+        chance=lambda classes: 1 / classes,
+    ),
+    gap(
+        name="informedness",
+        title="informedness",
+        higher_is_better=True,
+        definition="Mean over classes of the true-positive rate less the false-positive rate; 0 for any guessing.",
+        formula="1/K · Σₖ (TPRₖ − FPRₖ)",
+        source="Powers 2011; Udandarao et al., arXiv 2310.08577",
+        score=lambda p: informedness(p.truth, p.predicted, p.clusters),
+        chance=lambda classes: 0.0,
+    ),
+    Measure(
+        name="nll",
+        title="negative log-likelihood",
+        unit="nats",
+        low=0.0,
+        high=None,
+        higher_is_better=False,
+        definition="Mean of -log of the probability that the probe gave to the right class.",
+        formula="−1/N · Σᵢ ln p(yᵢ | xᵢ)",
+        source="definition",
+        score=lambda p: mean(-np.log(np.maximum(p.p_truth, MIN_SCORED_PROBABILITY)), p.clusters),
+        chance=lambda classes: float(-np.log(1 / classes)),
+    ),
+    fraction(
+        name="calibration-error",
+        title="expected calibration error",
+        higher_is_better=False,
+        definition="Mean gap between how sure the probe was and how often it was right, over 15 bins of equal mass; "
+        "without an interval, since noise makes it larger in every redrawn sample.",
+        formula="1/N · Σ_b |Σ_{i in bin b} (p(ŷᵢ | xᵢ) − [ŷᵢ = yᵢ])|",
+        source="Nixon et al. 2019",
+        has_interval=False,
+        score=lambda p: _calibration(p, p.p_predicted),
+    ),
+    fraction(
+        name="calibration-error-tempered",
+        title="calibration error, tempered",
+        higher_is_better=False,
+        definition="The same after dividing the logits by a temperature that was fitted on other photographs.",
+        formula="the same with p = softmax(logits / T)",
+        source="Guo et al. 2017",
+        has_interval=False,
+        score=lambda p: _calibration(p, p.p_calibrated),
+    ),
+    gap(
+        name="selectivity",
+        title="selectivity",
+        higher_is_better=True,
+        definition="Accuracy at the task, less that at a control task whose labels are drawn at random, one for "
+        "each cluster of the model's own embeddings. Clusters are easier to learn in some spaces than in others, so "
+        "compare a model's two accuracies, not models.",
+        formula="accuracy(task) − accuracy(control task)",
+        source="Hewitt & Liang 2019",
+    ),
     Measure(
         name="detection-threshold",
         title="detection threshold",

@@ -21,34 +21,15 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
     Raises:
         BadArray: shapes differ, or fewer than two images.
     """
-    _check_pairs(clean, transformed)
-    z, moved = unit(clean), unit(transformed)
-    n = len(z)
-    between = 1 - ((z.sum(0) ** 2).sum() - n) / (n * (n - 1))
-    return (1 - (z * moved).sum(1)) / between
-
-
-def _check_pairs(clean: np.ndarray, transformed: np.ndarray) -> None:
     if clean.shape != transformed.shape or clean.ndim != 2 or len(clean) < 2:
         raise BadArray(
             f"Untouched and transformed embeddings must pair up, (N, D) each with N of at least 2, but they are "
             f"{clean.shape} and {transformed.shape}."
         )
-
-
-MEASURES = (
-    Measure(
-        name="shift",
-        title="shift",
-        unit="of the distance between images",
-        low=0.0,
-        high=None,
-        higher_is_better=None,
-        definition="Cosine distance from untouched to transformed embedding, over the mean distance between images.",
-        formula="(1 − cos(zᵢ, zᵢ′)) / mean over i ≠ j of (1 − cos(zᵢ, zⱼ)), averaged over images",
-        source="protocol",
-    ),
-)
+    z, moved = unit(clean), unit(transformed)
+    n = len(z)
+    between = 1 - ((z.sum(0) ** 2).sum() - n) / (n * (n - 1))
+    return (1 - (z * moved).sum(1)) / between
 
 
 PARTS = ("content", "look", "both", "rest")
@@ -122,7 +103,18 @@ def _components(X: np.ndarray, taken: np.ndarray) -> np.ndarray:
     return np.stack(found, axis=1)
 
 
-VARIANCE = (
+MEASURES = (
+    Measure(
+        name="shift",
+        title="shift",
+        unit="of the distance between images",
+        low=0.0,
+        high=None,
+        higher_is_better=None,
+        definition="Cosine distance from untouched to transformed embedding, over the mean distance between images.",
+        formula="(1 − cos(zᵢ, zᵢ′)) / mean over i ≠ j of (1 − cos(zᵢ, zⱼ)), averaged over images",
+        source="protocol",
+    ),
     fraction(
         name="variance-share",
         title="share of the variance",

@@ -70,12 +70,8 @@ def nearest(
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-    """Return the mean (..., 2) of neighbors' points, weighted by nearness: the place of a row on a map.
-
-    Args:
-        points: (..., k, 2) of the neighbors.
-        cosines: (..., k) of the row and each neighbor.
-    """
+    """Return the place of a row on a map: the mean of its neighbors' ``points`` (..., k, 2), weighted by nearness, of
+    which ``cosines`` (..., k) tell."""
     weights = np.exp(10 * (cosines - cosines.max(axis=-1, keepdims=True)))
     return (weights[..., None] * points).sum(axis=-2) / weights.sum(axis=-1, keepdims=True)
 
@@ -138,18 +134,6 @@ def ranks(
             nearer &= query_photographs[part, None] != photographs
             ahead[part] += nearer.sum(1)
     return ahead
-
-
-RETRIEVAL = (
-    fraction(
-        name="original-found",
-        title="original found",
-        higher_is_better=True,
-        definition="Share of altered pictures whose original is among the k nearest of the untouched pictures.",
-        formula="share of queries for which fewer than k others have cos(query, other) ≥ cos(query, original)",
-        source="recall at k",
-    ),
-)
 
 
 UNRELATED = 0.001
@@ -230,29 +214,6 @@ def threshold(found: UnrelatedPairs, share: float) -> Interval:
     return interval(sums) if photographs >= MIN_CLUSTERS_FOR_BOOTSTRAP else without_interval(sums)
 
 
-DUPLICATES = (
-    Measure(
-        name="duplicate-threshold",
-        title="threshold for duplicates",
-        unit="cosine",
-        low=-1.0,
-        high=1.0,
-        higher_is_better=None,
-        definition="The cosine above which a stated share of pairs of unrelated photographs lies.",
-        formula="the least t for which the share of pairs i, j of different photographs with cos(zᵢ, zⱼ) > t is ≤ α",
-        source="quantile of a two-sample U-statistic",
-    ),
-    fraction(
-        name="copies-kept",
-        title="copies kept",
-        higher_is_better=True,
-        definition="Share of altered copies whose cosine to their original exceeds the threshold for duplicates.",
-        formula="share of pictures with cos(z, z′) > t",
-        source="true positive rate at a fixed false positive rate",
-    ),
-)
-
-
 NEAREST = 10
 """Number of neighbors, as in PathoROB and Ramos et al."""
 
@@ -261,22 +222,12 @@ RANDOM_DRAWS = 10
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, apart: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
-    """Return (N,) how many of the ``k`` nearest of each picture have its look; ties are in random order.
-
-    Args:
-        X: (N, D) embeddings of length 1.
-        looks: (N,) numbers of transformations.
-        apart: (N,) numbers of photographs; a query has no neighbor of its own photograph.
-    """
+    """Return (N,) how many of the ``k`` nearest of each row of ``X`` (see `nearest`) have its look; ties are in random
+    order, and rows of one group of ``apart`` (N,) are not neighbors."""
     shuffled = np.random.default_rng(seed).permutation(len(X))
     X, looks, apart = X[shuffled], looks[shuffled], apart[shuffled]
-    found = np.empty(len(X), np.int64)
-    size, step = min(k, len(X) - 1), max(1, BLOCK_NUMBERS // len(X))
-    for start in range(0, len(X), step):
-        part = slice(start, start + step)
-        allowed = np.where(apart[part, None] == apart, np.inf, -(X[part] @ X.T))
-        near = np.argpartition(allowed, size - 1, axis=1)[:, :size]
-        found[part] = ((looks[near] == looks[part, None]) & (apart[near] != apart[part, None])).sum(1)
+    near, cosines = nearest(X, X, min(k, len(X) - 1), apart=(apart, apart))
+    found = ((looks[near] == looks[:, None]) & np.isfinite(cosines)).sum(1)
     return found[np.argsort(shuffled)]
 
 
@@ -315,7 +266,34 @@ def _votes(cosines: np.ndarray, labels: np.ndarray, truth: np.ndarray, k: int) -
     return votes.reshape(*near.shape[:2], classes).argmax(2) == truth[:, None]
 
 
-CONTENT = (
+MEASURES = (
+    fraction(
+        name="original-found",
+        title="original found",
+        higher_is_better=True,
+        definition="Share of altered pictures whose original is among the k nearest of the untouched pictures.",
+        formula="share of queries for which fewer than k others have cos(query, other) ≥ cos(query, original)",
+        source="recall at k",
+    ),
+    Measure(
+        name="duplicate-threshold",
+        title="threshold for duplicates",
+        unit="cosine",
+        low=-1.0,
+        high=1.0,
+        higher_is_better=None,
+        definition="The cosine above which a stated share of pairs of unrelated photographs lies.",
+        formula="the least t for which the share of pairs i, j of different photographs with cos(zᵢ, zⱼ) > t is ≤ α",
+        source="quantile of a two-sample U-statistic",
+    ),
+    fraction(
+        name="copies-kept",
+        title="copies kept",
+        higher_is_better=True,
+        definition="Share of altered copies whose cosine to their original exceeds the threshold for duplicates.",
+        formula="share of pictures with cos(z, z′) > t",
+        source="true positive rate at a fixed false positive rate",
+    ),
     fraction(
         name="content-by-neighbors",
         title="content by neighbors",

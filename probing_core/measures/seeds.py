@@ -47,15 +47,8 @@ def pooled_deviation(kinds: Sequence[Sequence[float]]) -> tuple[float, int]:
 def seeds_difference(
     first: Sequence[float], second: Sequence[float], deviation: float, freedom: int
 ) -> tuple[float, float, float]:
-    """Return the 95 % t interval (low, high) of mean(``first``) - mean(``second``) and its two-sided p-value.
-
-    Args:
-        first, second: scores of the trainings of two kinds, one or more each.
-        deviation, freedom: from `pooled_deviation`.
-
-    Returns:
-        (low, high, p); NaN for fewer than `MIN_FREEDOM` degrees of freedom.
-    """
+    """Return the 95 % t interval of mean(``first``) - mean(``second``), scores of the trainings of two kinds, and the
+    two-sided p-value: (low, high, p); NaN for fewer than `MIN_FREEDOM` degrees of freedom (see `pooled_deviation`)."""
     if freedom < MIN_FREEDOM or not (len(first) and len(second)):
         return float("nan"), float("nan"), float("nan")
     effect = float(np.mean(first) - np.mean(second))

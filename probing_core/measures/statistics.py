@@ -209,25 +209,14 @@ EXACT = 16
 CHUNK = 1024
 
 
-def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:
-    """Return the two-sided p-value of the difference between two models' scores.
-
-    If the models were equal, their answers could be exchanged in every photograph. Each flip exchanges them in a
-    random half of the clusters and takes the difference again; for a mean over clusters that flips the signs of
-    their differences (Fisher 1935; Nichols & Holmes 2002). Up to 16 clusters all flips are tried.
-
-    Args:
-        first, second: sums of one score over the same clusters, in the same order.
-
-    Raises:
-        BadArray: the clusters differ in number.
-    """
-    return float(sign_flips(first, [second], seed, flips)[0])
-
-
 def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
-    """Return the p-values (M,) of one model against each of ``others``, as `sign_flip` does, but with shared flips,
-    since drawing them takes longest.
+    """Return the two-sided p-values (M,) of the differences between one model's score and those of ``others``, sums of
+    one score over the same clusters in the same order.
+
+    If two models were equal, their answers could be exchanged in every photograph. Each flip exchanges them in a
+    random half of the clusters and takes the difference again; for a mean over clusters that flips the signs of
+    their differences (Fisher 1935; Nichols & Holmes 2002). Up to 16 clusters all flips are tried. All models share the
+    flips, since drawing them takes longest.
 
     Raises:
         BadArray: the clusters differ in number.

@@ -166,11 +166,17 @@ def shift_finding(points: pd.DataFrame, model: str, shown: Callable[[str], str] 
     hidden, plain = points.iloc[(moved - named).argmax()], points.iloc[(named - moved).argmax()]
     if hidden["transform"] == plain["transform"]:  # both orders are the same
         return words
+
+    def places(row: pd.Series) -> tuple[int, ...]:
+        return tuple(1 + int((points[column] > row[column]).sum()) for column in ("value", "value_recall"))
+
+    (moves, names), (moves_too, names_too) = places(hidden), places(plain)
     return (
-        f"{words} {'The two greatest exceptions: ' if agree else ''}**{shown(hidden['transform'])}** moves it by "
-        f"{in_percent(hidden['value'])} of the distance between two photographs and is recognized in "
-        f"{in_percent(hidden['value_recall'])}; **{shown(plain['transform'])}** moves it by "
-        f"{in_percent(plain['value'])} and is recognized in {in_percent(plain['value_recall'])}."
+        f"{words} {'Farthest from this rule: ' if agree else ''}**{shown(hidden['transform'])}** has place "
+        f"{moves} by how far it moves it ({in_percent(hidden['value'])} of the distance between two "
+        f"photographs) and place {names} by how often it is recognized "
+        f"({in_percent(hidden['value_recall'])}); **{shown(plain['transform'])}** has places {moves_too} "
+        f"({in_percent(plain['value'])}) and {names_too} ({in_percent(plain['value_recall'])})."
     )
 
 

@@ -257,7 +257,7 @@ def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
             by_others |= lacking_units(plan, artifact, len(judged))
     if any(not plan.files.has(layout.model_path(name)) for name in _judging(plan)):
         by_others = set(range(len(judged)))
-    found[LEARNED] = [row._asdict() for unit in sorted(by_detector) for row in learned[unit]]
+    found[LEARNED] = [row for unit in sorted(by_detector) for row in learned[unit]]
     for row in (row for unit in sorted(by_others) for row in judged[unit]):
         found[ALTERED if row["altered"] else UNTOUCHED].append(row)
     return found

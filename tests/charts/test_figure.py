@@ -51,7 +51,10 @@ def test_what_plotly_would_read_as_markup_is_escaped(text, escaped):
 
 
 def test_the_line_of_guessing_crosses_its_own_panel():
-    first, third = figure.chance_line(3.2, Theme()), figure.chance_line(50, Theme(), {"xaxis": "x3", "yaxis": "y3"})
+    first, third = (
+        figure.chance_line(3.2, Theme(), {"xaxis": "x", "yaxis": "y"}),
+        figure.chance_line(50, Theme(), {"xaxis": "x3", "yaxis": "y3"}),
+    )
     assert (first["xref"], first["yref"], first["y0"], first["y1"]) == ("x domain", "y", 3.2, 3.2)
     assert (third["xref"], third["yref"], third["x0"], third["x1"]) == ("x3 domain", "y3", 0, 1)
     assert first["line"] == third["line"]

@@ -15,15 +15,8 @@ from probing_core.compute.scores import joined, note_of_fits
 from probing_core.compute.tasks import classes_of, codes
 from probing_core.corpora import limit_rows
 from probing_core.measures.embedding_space import shift
-from probing_core.measures.neighbors import (
-    UnrelatedPairs,
-    directions,
-    is_hash,
-    ranks,
-    signed,
-    unrelated_pairs,
-)
-from probing_core.measures.statistics import numbered
+from probing_core.measures.neighbors import directions, is_hash, ranks, signed, threshold, unrelated_pairs
+from probing_core.measures.statistics import Interval, numbered
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import GRID, fit
 
@@ -57,11 +50,8 @@ class Crossed:
 
 
 def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return one image of each photograph that has every version, and positions (P, T, R) of the versions in ``rows``.
-
-    Args:
-        rows: samples; their second draws are left out.
-    """
+    """Return one image of each photograph that has every version, and positions (P, T, R) of the versions in ``rows``,
+    whose second draws are left out."""
     first = rows["draw"].to_numpy() == 0 if "draw" in rows else np.ones(len(rows), bool)
     repetition = rows["repetition"].to_numpy() if "repetition" in rows else np.zeros(len(rows), int)
     transform = pd.Index(transforms).get_indexer(pd.Index(rows["transform"]))
@@ -97,24 +87,19 @@ class Copies:
     """Unrelated photographs and altered copies, by one kind of cosine.
 
     Attributes:
-        pairs: the most similar ones of unrelated photographs.
-        thresholds: share of unrelated pairs -> the cosine that it exceeds.
+        pairs: number of pairs of unrelated photographs.
+        thresholds: share of unrelated pairs -> the cosine that it exceeds, with its interval.
         rows: of altered test images, and of their second untouched version.
         cosines: (n,) of each to its original.
         chosen, images: untouched images whose pairs were compared, and all of them.
     """
 
-    pairs: UnrelatedPairs
-    thresholds: dict[float, float]
+    pairs: int
+    thresholds: dict[float, Interval]
     rows: pd.DataFrame
     cosines: np.ndarray
     chosen: int
     images: int
-
-
-def threshold_value(pairs: UnrelatedPairs, share: float) -> float:
-    """Return the least cosine that at most ``share`` of the pairs exceed."""
-    return float(pairs.cosines[int(share * pairs.pairs + 1e-9)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,13 +152,7 @@ PENALTIES = GRID[::2]
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedRows:
-    """Samples and their embeddings.
-
-    Attributes:
-        rows: of ``samples.parquet``.
-        X: (n, D) ``float32``.
-        y: (n,) class of the fine task; -1 for the second draw of identity.
-    """
+    """Samples with their embeddings (n, D) and classes (n,) of the fine task; -1 for the second draw of identity."""
 
     rows: pd.DataFrame
     X: np.ndarray
@@ -301,8 +280,8 @@ class StudiedModel(ModelSamples):
             of_clean = directions(clean - mean)
             pairs = unrelated_pairs(of_clean[known], bases, max(shares, default=0.01))
             cosines = np.einsum("ij,ij->i", directions(X - mean), of_clean[original])
-            of_shares = {share: threshold_value(pairs, share) for share in shares}
-            found[kind] = Copies(pairs, of_shares, rows, cosines, len(known), len(clean))
+            of_shares = {share: threshold(pairs, share) for share in shares}
+            found[kind] = Copies(pairs.pairs, of_shares, rows, cosines, len(known), len(clean))
         return found
 
     @cached_property

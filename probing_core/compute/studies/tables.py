@@ -25,7 +25,7 @@ from probing_core.compute.tasks import CONTENT, codes, content_labels
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.classification import balanced_accuracy, control_labels, detection_threshold
 from probing_core.measures.embedding_space import MIN_PHOTOGRAPHS, shift, variance_parts
-from probing_core.measures.neighbors import NEAREST, UNRELATED, content_accuracy, directions, same_look, threshold
+from probing_core.measures.neighbors import NEAREST, UNRELATED, content_accuracy, directions, same_look
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, ClusterSums, difference, mean
 from probing_core.transforms.base import Transform
 
@@ -314,8 +314,7 @@ def duplicates_table(data: StudiedModel) -> pd.DataFrame:
     table = []
     for kind, copies in data.copies.items():
         some = f"pairs of {copies.chosen} of {copies.images} images" if copies.chosen < copies.images else ""
-        for share, cosine in copies.thresholds.items():
-            found = threshold(copies.pairs, share)
+        for share, found in copies.thresholds.items():
             about = {
                 "model": data.model,
                 "cosine": kind,
@@ -323,11 +322,13 @@ def duplicates_table(data: StudiedModel) -> pd.DataFrame:
                 "threshold": found.value,
                 "threshold_low": found.low,
                 "threshold_high": found.high,
-                "pairs": copies.pairs.pairs,
+                "pairs": copies.pairs,
             }
             few = too_few(found.clusters, MIN_CLUSTERS_FOR_BOOTSTRAP)
             for transform, rows in copies.rows.reset_index(drop=True).groupby("transform", sort=False):
-                kept = measured("copies-kept", mean(copies.cosines[rows.index] > cosine, rows["base_id"].to_numpy()))
+                kept = measured(
+                    "copies-kept", mean(copies.cosines[rows.index] > found.value, rows["base_id"].to_numpy())
+                )
                 ceiling = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
                 note = joined(ceiling, few or too_few(kept["bases"]), some)
                 images = {"images": rows["image_id"].nunique(), "note": note}
@@ -368,7 +369,7 @@ def _copies(data: StudiedModel) -> pd.DataFrame:
     copies = data.copies[RAW]
     if UNRELATED not in copies.thresholds:
         return pd.DataFrame(columns=USE_COLUMNS)
-    return _by_photograph(DUPLICATES, copies.rows, copies.cosines > copies.thresholds[UNRELATED])
+    return _by_photograph(DUPLICATES, copies.rows, copies.cosines > copies.thresholds[UNRELATED].value)
 
 
 def _content(data: StudiedModel) -> pd.DataFrame:

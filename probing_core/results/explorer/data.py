@@ -220,8 +220,8 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
         "classes": [asdict(one) for one in data.classes],
         "groups": [{"name": n, "title": t, "colors": [light, dark]} for n, t, light, dark in data.groups],
         "readings": {name: title for name, title in READINGS.items() if any(name in m.places for m in data.models)},
-        "ramps": [_ramp(Theme(dark).sequential) for dark in (False, True)],
-        "diverging": [_ramp(Theme(dark).diverging) for dark in (False, True)],
+        "ramps": [Theme(dark).sequential for dark in (False, True)],
+        "diverging": [Theme(dark).diverging for dark in (False, True)],
         "tested": data.tested,
         "repetitions": len(data.repetitions),
         "labels": data.labels,
@@ -233,10 +233,6 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 def source(*files: str) -> str:
     return "".join((HERE / file).read_text(encoding="utf-8") for file in files)
-
-
-def _ramp(scale: Sequence[Sequence[float | str]]) -> list[str]:
-    return [str(color) for _, color in scale]
 
 
 def _has_map(run: Run, model: str) -> bool:

@@ -14,7 +14,7 @@ from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 
 FEW = 8
-MOVED = "moved (100 %: another photograph)"
+MOVED = "moved"
 
 
 def test_of_many_networks_the_best_and_no_ablations_are_drawn(open_app):
