@@ -123,6 +123,47 @@ def shown_models(run: Run) -> list[str]:
     return list(dict.fromkeys(chosen[m] for m in "ab" if chosen.get(m) in names)) or names[:2]
 
 
+def choose_class(name: str) -> None:
+    """Choose the class ``name`` in the explorer, in place of what was chosen; its models and what is kept remain."""
+    stays = ("a", "b", "reading", "by", "panel", "kept")
+    before = {key: value for key, value in (_parsed(state.stored_choice(SELECTION)) or {}).items() if key in stays}
+    state.choose(SELECTION, json.dumps({**before, "what": {"rows": [name]}}))
+
+
+def chosen_cell(run: Run) -> tuple[str, str]:
+    """Return the true class and the answer that are chosen in the explorer, at first those of its first cell; empty
+    where there is none, or several.
+
+    The first cell is `chooseFirstCell` of explorer.js: errors of model A of which B names most right.
+    """
+    stored = _parsed(state.stored_choice(SELECTION))
+    if stored is not None:
+        what = stored.get("what")
+        row, column = (_only(what.get(side)) if isinstance(what, dict) else "" for side in ("rows", "columns"))
+        return row, column
+    data = explorer_of(run).data
+    a, b = data.models[0].predicted, data.models[min(1, len(data.models) - 1)].predicted
+    cells = data.truth.astype(int) * len(data.classes) + a
+    counts = np.bincount(cells[(a != data.truth) & (b == data.truth)], minlength=1)
+    row, column = (data.classes[cls].name for cls in divmod(int(counts.argmax()), len(data.classes)))
+    return (row, column) if counts.any() else ("", "")
+
+
+def take_over(under: str, choices: Mapping[str, str]) -> None:
+    """Set ``choices`` (name of a control -> value, as the explorer has it) unless that was done for the same values
+    before, which is kept under the name ``under``: the visitor may have chosen others since."""
+    values = ",".join(choices.values())
+    is_own = state.stored_choice(SELECTION) or not any(map(state.stored_choice, choices))
+    if is_own and state.stored_choice(under) != values:
+        for name, value in choices.items():
+            state.choose(name, value)
+        state.publish(under, values)
+
+
+def _only(names: Any) -> str:
+    return names[0] if isinstance(names, list) and len(names) == 1 and isinstance(names[0], str) else ""
+
+
 def _parsed(text: str) -> Any:
     try:
         found = json.loads(text) if text else None

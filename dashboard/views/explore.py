@@ -28,8 +28,8 @@ def show() -> None:
         messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
         return
     st.caption(
-        "Each dot is a photograph, altered or untouched; dots near each other look alike to the model. Draw a line "
-        f"around some, or choose a class, a cell or a picture. {about_zoo(run.models['name'])}"
+        "Each dot is one version of a photograph, altered or untouched; dots near each other look alike to the model. "
+        f"Draw a line around some, or choose a class, a cell or a picture. {about_zoo(run.models['name'])}"
     )
     explorer(run, _own_picture(run))
     _file_to_send(run)

@@ -21,7 +21,7 @@ from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, banner, messages, pickers
 from probing_core import models as known_models
-from probing_core.corpora import list_corpora
+from probing_core.corpora import KINDS
 from probing_core.errors import BadConfig, BadCorpus, ProbingError
 from probing_core.measures.notation import model_title, model_titles
 from probing_core.paths import runs_dir, user_path
@@ -189,7 +189,7 @@ def _corpus(text: str) -> tuple[str, str]:
     """
     if ":" not in text and ("/" in text or text.startswith(("~", "."))):
         return f"{'parquet' if text.endswith('.parquet') else 'folder'}:{text}", ""
-    kinds = {kind.name: kind for kind in list_corpora()}
+    kinds = {kind.name: kind for kind in KINDS}
     kind, _, argument = text.partition(":")
     if text == cache.PACKAGED or (kind in kinds and bool(kinds[kind].argument) == bool(argument)):
         return text, ""
@@ -271,7 +271,7 @@ def _refuse(problem: str, options: Options) -> None:
 
 
 def _models() -> tuple[list[str], str]:
-    checked = {spec.name: spec.check() for spec in known_models.list_specs()}
+    checked = {spec.name: spec.check() for spec in known_models.CATALOG}
     available = [name for name, found in checked.items() if found.available]
     sets = list(known_models.MODEL_SETS)
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.explorer import choose_class
 from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache
 from dashboard.data.contact_sheet import VIEW, contact_sheet
@@ -106,6 +107,7 @@ def _strips(strips: Mapping[str, bytes], transforms: Sequence[Transform]) -> Non
                 if st.button(
                     _strip_title(transform), key=f"open-{transform.name}", type="tertiary", icon=":material/tune:"
                 ):
+                    choose_class(transform.name)
                     state.choose("transform", transform.name)
                     state.choose("part", "strength")
                     st.switch_page("views/explore.py")

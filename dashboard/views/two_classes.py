@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.explorer import chosen_cell, take_over
 from dashboard.data import cache
 from dashboard.page import fragment
 from dashboard.text import in_bold, named, plain, with_strength
@@ -18,12 +21,16 @@ from probing_core.results.ranking import SIGNIFICANCE, has_place, is_baseline, o
 MAX_NAMED_MODELS = 4
 """Most models that a sentence names; of more it gives the number."""
 
+FROM_CELL = "cell-of-matrix"
+"""Name of the choice that holds the explorer's cell which the two classes began with."""
+
 
 @fragment
 def show(run: Run) -> None:
     columns = [*st.columns(2), *st.columns(2)]
     task = pickers.pick_task(run, where=columns[2])
     classes = run.classes(task)
+    _follow_cell(run, classes)
     default = cache.computed(run, most_mistaken, task)
     names = {name: named(name) for name in classes}
     first = pickers.select("Distinguish", "tell", classes, default[0], names, where=columns[0])
@@ -40,6 +47,13 @@ def show(run: Run) -> None:
     messages.left_out(run.models["name"], board["model"], "they have no predictions of these classes")
     model = _whose(board, first, second)
     _wrong_pictures(run, model, predictions_of(run, model, task, subset), first, second)
+
+
+def _follow_cell(run: Run, classes: Sequence[str]) -> None:
+    """Select the classes of the cell that is chosen in the explorer, whenever the visitor has chosen another there."""
+    first, second = chosen_cell(run)
+    if first != second and {first, second} <= set(classes):
+        take_over(FROM_CELL, {"tell": first, "from": second})
 
 
 def _name_best(board: pd.DataFrame, first: str, second: str) -> None:

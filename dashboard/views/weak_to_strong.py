@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.explorer import SELECTION, shown_models
+from dashboard.components.explorer import SELECTION, chosen_cell, shown_models, take_over
 from dashboard.components.strength_slider import strength_slider, strength_title
 from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture
@@ -26,6 +26,9 @@ from probing_core.transforms import Transform, resolve
 FROM_MAPS = "models-of-maps"
 """Name of the choice that holds the models of the explorer's maps which the selected models began with."""
 
+FROM_CLASS = "class-of-maps"
+"""Name of the choice that holds the explorer's class which the selected transformation began with."""
+
 
 @fragment
 def show(run: Run) -> None:
@@ -35,6 +38,7 @@ def show(run: Run) -> None:
         on_maps = shown_models(run)
         _follow_maps(on_maps)
         models = pickers.pick_models(run, first=on_maps)
+    _follow_class(run)
     transform = resolve(pickers.pick_transform(run, where=right))
     _sentence(run, transform)
     shown, beside = st.columns(2)
@@ -49,6 +53,13 @@ def _follow_maps(models: list[str]) -> None:
     if state.stored_choice(SELECTION) and state.stored_choices(FROM_MAPS, models) != models:
         state.choose("models", models)
         state.publish(FROM_MAPS, models)
+
+
+def _follow_class(run: Run) -> None:
+    """Select the class that is chosen in the explorer, whenever the visitor has chosen another one there."""
+    name, _ = chosen_cell(run)
+    if name in set(run.transforms["transform"]) - {"identity"}:
+        take_over(FROM_CLASS, {"transform": name})
 
 
 def _sentence(run: Run, transform: Transform) -> None:

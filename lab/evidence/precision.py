@@ -26,7 +26,7 @@ from probing_core.corpora import assign_groups, open_corpus
 from probing_core.measures import Interval, interval
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import in_percent
-from probing_core.models import bundled, find_spec, list_specs, load_embedder
+from probing_core.models import CATALOG, bundled, find_spec, load_embedder
 from probing_core.probes.linear import fit, fixed_penalty
 from probing_core.run.recipe import Recipe
 from probing_core.transforms import Image, bank
@@ -50,7 +50,7 @@ def main(names: Sequence[str]) -> None:
 
 def networks() -> list[str]:
     """Return the bundled models that compute in a precision of their own, and every encoder of the zoo that is here."""
-    zoo = [s.name for s in list_specs() if s.name.startswith("zoo/") and s.check().available]
+    zoo = [s.name for s in CATALOG if s.name.startswith("zoo/") and s.check().available]
     names = dict.fromkeys((*bundled(), *zoo))
     return [name for name in names if find_spec(name).family != "baseline" or name == "baseline/random-vit"]
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from lab.devtools.commands import errors_in_a_line, parser_of, publish
+from probing_core.compute.names import VARIANCE
 from probing_core.errors import BadRun
 from probing_core.paths import reference_run
-from probing_core.results import Run, retrieval, summaries
-from probing_core.results.summaries import pick
+from probing_core.results import Run, retrieval
+from probing_core.results.summaries import COLUMNS, pick
 from probing_core.run.layout import table_path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
@@ -68,10 +69,19 @@ def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
     found = {kind: scores.loc[chosen, "value"] for kind, chosen in kinds.items()}
     studies = {
         "linear probes of each block": lambda each: pick(each.table(table_path("layers")), task=("fine", "content")),
-        "parts of the variance in each block": summaries.variance_of_layers,
+        "parts of the variance in each block": variance_of_layers,
         "originals found": retrieval.recall,
     }
     return found | {what: differences(*of(read)) for what, read in studies.items() if not read(run).empty}
+
+
+def variance_of_layers(run: Run) -> pd.DataFrame:
+    """Return the parts of the variance of every block that was studied."""
+    rows = run.table(table_path("layers"))
+    if not rows.empty:
+        rows = rows[rows["task"].str.startswith(VARIANCE)]
+        rows = rows.assign(part=rows["task"].str.removeprefix(VARIANCE))
+    return rows if rows.empty else rows[["model", "layer", "pooling", "part", *COLUMNS, "images"]]
 
 
 def table_of(run: Run, shipped: Run) -> str:

@@ -245,6 +245,15 @@ def ablations_list(run: Store) -> str:
     return "\n".join(["Ablations, each against its twin, with Holm's correction over the six:", "", *lines])
 
 
+def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return from `summaries.layers` the chosen layer of each model and task, and the number of its layers."""
+    depth = rows.groupby("base", sort=False)["layer"].max()
+    best = rows[rows["chosen"].astype(bool)]
+    best = best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *summaries.COLUMNS]]
+    place = {base: i for i, base in enumerate(depth.index)} | {"fine": 0, "content": 1}
+    return best.sort_values(["base", "task"], key=lambda column: column.map(place), ignore_index=True)
+
+
 def layers_list(run: Run) -> str:
     """Return a Markdown table of the layer of each network that tells most, chosen on the val split, and its last
     one."""
@@ -252,7 +261,7 @@ def layers_list(run: Run) -> str:
     every = every[every["base"].isin(with_place(every["base"]))]
     rows = every.set_index(["base", "task", "layer"])
     cells: dict[str, list[str]] = {}
-    for best in summaries.best_layers(every).itertuples():
+    for best in best_layers(every).itertuples():
         last = rows.loc[(best.base, best.task, best.layers)]
         best_score = f"{in_percent(best.value)} ({best.layer} of {best.layers})"
         cells.setdefault(str(best.base), []).extend([best_score, in_percent(last.value)])

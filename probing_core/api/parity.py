@@ -260,7 +260,7 @@ def _opened(pipeline: Any, other: Any, load: Callable[[str], LoadedEmbedder], no
     if text.endswith(onnx.SUFFIX) and not text.startswith("onnx:"):
         text = f"onnx:{text}"
     path = user_path(text.removeprefix("onnx:"))
-    if not text.startswith("onnx:") or not path.is_file() or onnx.states_preprocessing(path):
+    if not text.startswith("onnx:") or not path.is_file() or onnx.facts_of(path).is_file():
         return load(text)
     original = _opened(other, None, load, notes)
     preprocessing = getattr(original, "known_preprocessing", None) or onnx.read_preprocessing(path)

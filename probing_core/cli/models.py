@@ -13,11 +13,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from probing_core.measures.notation import model_title
-    from probing_core.models import CATALOG, bundled, list_specs
+    from probing_core.models import CATALOG, bundled
 
     ours = bundled()
     rows = []
-    for spec in list_specs():
+    for spec in CATALOG:
         state = spec.check()
         rows.append(
             {

@@ -14,17 +14,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from probing_core.transforms import CATALOG
 
+    names = ("name", "group", "parameter", "unit", "weakest", "strongest", "unseen_in")
     rows = [
-        {
-            "name": t.name,
-            "group": t.group,
-            "parameter": t.parameter,
-            "unit": t.unit,
-            "weakest": t.weakest,
-            "strongest": t.strongest,
-            "unseen_in": t.unseen_in,
-            "tier": "far" if t.far else "bank" if t.member or t.group == "identity" else "added",
-        }
+        {name: getattr(t, name) for name in names}
+        | {"tier": "far" if t.far else "bank" if t.member or t.group == "identity" else "added"}
         for t in CATALOG
     ]
     return print_list(CATALOG.problems, rows, options.json)

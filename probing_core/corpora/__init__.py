@@ -23,6 +23,7 @@ from probing_core.errors import BadCorpus, UnknownName
 
 __all__ = [
     "COLUMNS",
+    "KINDS",
     "Corpus",
     "CorpusKind",
     "absolute_name",
@@ -30,7 +31,6 @@ __all__ = [
     "assign_splits",
     "drawn",
     "limit_rows",
-    "list_corpora",
     "open_corpus",
     "shares",
 ]
@@ -40,11 +40,6 @@ KINDS: Catalog[CorpusKind] = Catalog(
     (photos.KIND, parquet.REFERENCE, folder.KIND, parquet.KIND, data_sets.KIND),
     entry_point_group="probing.corpora",
 )
-
-
-def list_corpora() -> tuple[CorpusKind, ...]:
-    """Return every kind of corpus, third parties' last, without opening any."""
-    return KINDS.all
 
 
 def open_corpus(name: str) -> Corpus:

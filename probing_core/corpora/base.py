@@ -164,13 +164,15 @@ class DigestedCorpus(Corpus):
         """A digest of every picture and of ``rows``."""
         return fingerprint(self.rows, self._digests)
 
-    def _take(self, image_id: str, digest: bytes, label: str, split: str = "") -> bool:
+    def _take(self, image_id: str, digest: bytes, label: str, split: str = "", **known: str) -> bool:
+        """Add a picture, with other columns where these are ``known``; return whether it is not left out."""
         base_id, base_split = self._first_with.setdefault(digest, (image_id, split))
         if split != base_split:
             self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
             return False
-        for column, value in zip(self._columns.values(), (image_id, base_id, label, split), strict=True):
-            column.append(value)
+        row = {"image_id": image_id, "base_id": base_id, "label": label, "split": split} | known
+        for column, value in row.items():
+            self._columns.setdefault(column, []).append(value)
         self._digests.append(digest)
         return True
 
@@ -211,9 +213,6 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     """Return ``limit`` of ``rows`` (all, where there are no more), in their order.
 
     Every split keeps its share (rounded by largest remainder); within a split rows are taken in the order of `drawn`.
-
-    Raises:
-        BadConfig: the limit is below 1.
     """
     if limit is None:
         return rows
@@ -227,11 +226,7 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
-    """Return how many of ``limit`` images each split of ``rows`` gets.
-
-    Raises:
-        BadConfig: the limit is below 1.
-    """
+    """Return how many of ``limit`` images each split of ``rows`` gets."""
     if limit < 1:
         raise BadConfig(f"A limit of {limit} leaves no image; expected at least 1.")
     sizes = rows.groupby("split", sort=True).size()

@@ -61,7 +61,12 @@ class ArrayCorpus(DigestedCorpus):
         self._finish()
         self.rows["license"] = "unknown"
         self.description = f"{len(self.rows)} pictures in memory"
-        self._refuse_changing()
+        first = self.rows["image_id"].iloc[0]
+        if not np.array_equal(self.load(first), self.load(first)):
+            raise BadCorpus(
+                "The data set gives another picture at every reading; leave random transforms out of it, since the "
+                "pictures are transformed here."
+            )
 
     def load(self, image_id: str) -> Image:
         return self._read(int(image_id))[0]
@@ -83,14 +88,6 @@ class ArrayCorpus(DigestedCorpus):
             return to_image(item), label
         except BadImage as error:
             raise BadImage(f"{str(error).rstrip('.')} (item {place} of the pictures).") from None
-
-    def _refuse_changing(self) -> None:
-        first = self.rows["image_id"].iloc[0]
-        if not np.array_equal(self.load(first), self.load(first)):
-            raise BadCorpus(
-                "The data set gives another picture at every reading; leave random transforms out of it, since the "
-                "pictures are transformed here."
-            )
 
 
 def _length(items: Any) -> int:
@@ -116,22 +113,19 @@ def _named(label: Any, names: Sequence[str]) -> str:
 def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
     features = getattr(items, "features", None)
     if isinstance(features, Mapping):
-        picture, label = picture_and_label({name: type(each).__name__ for name, each in features.items()})
-        if not picture:
+        kinds = {name: type(each).__name__ for name, each in features.items()}
+        pictures = [name for name, kind in kinds.items() if name == "image" or kind == "Image"]
+        labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
+        if not pictures:
             raise BadCorpus(f"The data set has no column of pictures; it has: {', '.join(features)}.")
+        picture = "image" if "image" in pictures else pictures[0]
+        label = next((name for name in ("label", *labels, "cls") if name in kinds), "")
         return picture, label, getattr(features.get(label), "names", None) or ()
     while items is not None:  # a subset of a data set wraps it
         if names := getattr(items, "classes", None):
             return "image", "label", names
         items = getattr(items, "dataset", None)
     return "image", "label", ()
-
-
-def picture_and_label(kinds: Mapping[str, str]) -> tuple[str, str]:
-    """Return the columns of pictures and of labels, empty where there is none; ``kinds`` is column -> its feature."""
-    pictures, labels = ([name for name, kind in kinds.items() if kind == wanted] for wanted in ("Image", "ClassLabel"))
-    picture = "image" if "image" in kinds else pictures[0] if pictures else ""
-    return picture, next((name for name in ("label", *labels, "cls") if name in kinds), "")
 
 
 HUB_SPLITS = {"train": "train", "validation": "val", "test": "test"}
@@ -168,23 +162,17 @@ class HubCorpus(DigestedCorpus):
             for split, data in splits.items()
         }
         self._places: dict[str, tuple[str, int]] = {}
-        known: dict[str, list[str]] = {column: [] for column in ("base_id", "license") if column in text}
         for split, number, row in self._rows_of_all():
             value = {column: "" if row[column] is None else str(row[column]) for column in text}
             image_id = value.get("image_id", f"{split}/{number:07d}")
             own = value.get("split", HUB_SPLITS[split] if set(splits) == set(HUB_SPLITS) else "")
             digest = content_digest(self._bytes(row[self._picture], image_id))
-            # Where the data set names the photograph of each picture, copies need not be found.
-            digest = digest if "base_id" not in known else content_digest(f"{image_id}".encode() + digest)
-            if self._take(image_id, digest, _named(row.get(label), names), own):
+            known = {column: value[column] for column in ("base_id", "license") if column in text}
+            if "base_id" in known:  # the data set names the photograph of each picture: copies need not be found
+                digest = content_digest(image_id.encode() + digest)
+                known["base_id"] = known["base_id"] or image_id
+            if self._take(image_id, digest, _named(row.get(label), names), own, **known):
                 self._places[image_id] = split, number
-                for column, values in known.items():
-                    values.append(value[column])
-        self._columns.update(known)
-        if "base_id" in known:
-            self._columns["base_id"] = [
-                base or one for base, one in zip(known["base_id"], self._columns["image_id"], strict=True)
-            ]
         if not self._columns["image_id"]:
             raise BadCorpus(f"{name} holds no picture.")
         check_ids(np.array(self._columns["image_id"], dtype=object), name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from probing_core.corpora.base import Corpus, CorpusKind, DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, BadImage, one_line
-from probing_core.images import Image, check, read_bytes, read_image, size_error
+from probing_core.images import Image, check, check_size, read_bytes, read_image
 from probing_core.paths import leads_out, user_path
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0)
@@ -38,79 +38,6 @@ T = TypeVar("T")
 
 def is_address(text: str) -> bool:
     return "://" in text
-
-
-class Storage:
-    """Files under one address.
-
-    Raises:
-        BadCorpus: it contains credentials, no library can read it, or there is no such protocol.
-    """
-
-    def __init__(self, address: str) -> None:
-        _refuse_credentials(address)
-        self.address = address
-        import fsspec
-
-        try:
-            self._files, root = fsspec.core.url_to_fs(address)
-        except ImportError as error:  # fsspec's text names the library
-            raise BadCorpus(f"{address} needs a library that is not installed: {one_line(error)}.") from None
-        except Exception as error:
-            raise BadCorpus(
-                f"{address} cannot be opened ({type(error).__name__}); expected an address such as "
-                f"s3://bucket/folder, of a protocol that fsspec knows."
-            ) from None
-        self.root = str(root).rstrip("/")
-
-    def sizes(self) -> dict[str, int | None]:
-        """Return relative path -> bytes, None if unknown; ``""`` is the address itself, if it is a file.
-
-        Raises:
-            BadCorpus: there is nothing, or it cannot be listed.
-        """
-        found = self._call(lambda: self._files.find(self.root, detail=True), "be listed")
-        if not found:
-            raise BadCorpus(f"{self.address} holds no file; check the bucket and the folder.")
-        return {path[len(self.root) :].lstrip("/"): self._size(path, facts) for path, facts in found.items()}
-
-    def _size(self, path: str, facts: dict[str, Any]) -> int | None:
-        if facts.get("size") is None:  # web servers list no sizes, but state that of each file
-            facts = self._call(lambda: self._files.info(path), f"describe '{path}'")
-        return facts.get("size")
-
-    def read(self, path: str) -> bytes:
-        """Read the file at a relative path; threads may share it.
-
-        Raises:
-            BadCorpus: it is gone, or the storage does not answer.
-        """
-        return self._call(lambda: self._files.cat_file(self._full(path)), f"give '{path}'")
-
-    def read_all(self, paths: Iterable[str]) -> Iterator[bytes]:
-        """Yield the bytes of each file in order; several are read at the same time, and few are in memory."""
-        with ThreadPoolExecutor(READERS) as readers:
-            waiting = iter(paths)
-            while some := list(islice(waiting, 2 * READERS)):
-                yield from readers.map(self.read, some)
-
-    def _full(self, path: str) -> str:
-        return f"{self.root}/{path}" if path else self.root
-
-    def _call(self, attempt: Callable[[], T], what: str) -> T:
-        """Call ``attempt``, again after each of `WAITS_S` if it fails for a reason that may pass."""
-        began = time.monotonic()
-        for wait in (*WAITS_S, None):
-            try:
-                return attempt()
-            except BadCorpus:
-                raise
-            except Exception as error:
-                if wait is None or isinstance(error, LASTING) or type(error).__name__ in NO_CREDENTIALS:
-                    raise BadCorpus(_sentence(self.address, what, error, time.monotonic() - began)) from None
-                self._files.invalidate_cache()
-                time.sleep(wait)
-        raise AssertionError("the last try returns or raises")
 
 
 def _sentence(address: str, what: str, error: Exception, took_s: float) -> str:
@@ -159,13 +86,19 @@ class PictureFiles(DigestedCorpus):
             raise BadCorpus(f"{name} holds no picture that can be read. {self._first_reason()}")
         self.description = f"{len(self.rows)} pictures of a folder, {labels}"
 
+    def load(self, image_id: str) -> Image:
+        return read_image(self._bytes(image_id), image_id)
+
     @abstractmethod
     def _files(self) -> Iterator[PurePosixPath]:
         """Return the relative paths of the files, without hidden ones."""
 
     @abstractmethod
-    def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
-        """Return the bytes of each file, or the reason why it is no picture."""
+    def _bytes(self, image_id: str) -> bytes:
+        """Read a file; raise `BadImage` if it is no picture."""
+
+    def _digests_of(self, image_ids: Iterable[str]) -> Iterable[bytes | BadImage]:
+        return map(self._digest, image_ids)
 
     def _read(self, files: list[PurePosixPath]) -> None:
         has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
@@ -174,10 +107,11 @@ class PictureFiles(DigestedCorpus):
             self.skipped += [(str(file), "lies beside the folders train, val and test") for file in beside]
             files = [file for file in files if len(file.parts) > 1]
         files = [file for file in files if self._is_named(file.as_posix())]
-        for file, content in zip(files, self._contents([file.as_posix() for file in files]), strict=True):
+        for file, digest in zip(files, self._digests_of(map(PurePosixPath.as_posix, files)), strict=True):
             split, *folders = file.parts[:-1] if has_splits else ("", *file.parts[:-1])
-            digest = self._digest(file.as_posix(), content)
-            if digest is not None:
+            if isinstance(digest, BadImage):
+                self.skipped.append((file.as_posix(), str(digest)))
+            else:
                 self._take(file.as_posix(), digest, folders[0] if folders else "", split)
 
     def _is_named(self, image_id: str) -> bool:
@@ -188,14 +122,12 @@ class PictureFiles(DigestedCorpus):
             return False
         return True
 
-    def _digest(self, image_id: str, content: bytes | BadImage) -> bytes | None:
+    def _digest(self, image_id: str) -> bytes | BadImage:
         try:
-            if isinstance(content, BadImage):
-                raise content
+            content = self._bytes(image_id)
             check(content, image_id)
         except BadImage as error:
-            self.skipped.append((image_id, str(error)))
-            return None
+            return error
         return content_digest(content)
 
     def _first_reason(self) -> str:
@@ -212,11 +144,10 @@ class FolderCorpus(PictureFiles):
         self._root = path.resolve()
         super().__init__(f"folder:{path}")
 
-    def load(self, image_id: str) -> Image:
-        return read_image(self._root / image_id, image_id)
+    def _bytes(self, image_id: str) -> bytes:
+        return read_bytes(self._root / image_id, image_id)
 
     def _files(self) -> Iterator[PurePosixPath]:
-
         def skip(error: OSError) -> None:
             self.skipped.append((os.path.relpath(error.filename, self._root), f"cannot be listed ({error.strerror})"))
 
@@ -231,42 +162,68 @@ class FolderCorpus(PictureFiles):
                 elif not name.startswith("."):
                     yield relative
 
-    def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
-        for image_id in image_ids:
-            try:
-                yield read_bytes(self._root / image_id, image_id)
-            except BadImage as error:
-                yield error
-
 
 class StorageCorpus(PictureFiles):
     """The pictures below an address of fsspec, with the rows and fingerprint of the same folder on disk."""
 
     def __init__(self, address: str) -> None:
-        self._storage = Storage(address)
-        self._sizes = self._storage.sizes()
+        _refuse_credentials(address)
+        self._address = address
+        import fsspec
+
+        try:
+            self._storage, root = fsspec.core.url_to_fs(address)
+        except ImportError as error:  # fsspec's text names the library
+            raise BadCorpus(f"{address} needs a library that is not installed: {one_line(error)}.") from None
+        except Exception as error:
+            raise BadCorpus(
+                f"{address} cannot be opened ({type(error).__name__}); expected an address such as "
+                f"s3://bucket/folder, of a protocol that fsspec knows."
+            ) from None
+        self._root = str(root).rstrip("/")
+        found = self._call(lambda: self._storage.find(self._root, detail=True), "be listed")
+        if not found:
+            raise BadCorpus(f"{address} holds no file; check the bucket and the folder.")
+        self._sizes = {path[len(self._root) :].lstrip("/"): self._size(path, facts) for path, facts in found.items()}
         super().__init__(f"folder:{address}")
 
-    def load(self, image_id: str) -> Image:
-        return read_image(self._storage.read(image_id), image_id)
+    def _size(self, path: str, facts: dict[str, Any]) -> int | None:
+        if facts.get("size") is None:  # web servers list no sizes, but state that of each file
+            facts = self._call(lambda: self._storage.info(path), f"describe '{path}'")
+        return facts.get("size")
 
     def _files(self) -> Iterator[PurePosixPath]:
         for path in self._sizes:
             file = PurePosixPath(path)
+            # an empty path is the address itself, if it is a file
             if path and not path.endswith("/") and not any(part.startswith(".") for part in file.parts):
                 yield file
 
-    def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
-        errors = {image_id: self._size_error(image_id) for image_id in image_ids}
-        contents = self._storage.read_all(image_id for image_id in image_ids if errors[image_id] is None)
-        for image_id in image_ids:
-            yield errors[image_id] or next(contents)
-
-    def _size_error(self, image_id: str) -> BadImage | None:
+    def _bytes(self, image_id: str) -> bytes:
         size = self._sizes[image_id]
         if size is None:
-            return BadImage(f"{image_id} has a size that its server does not state; copy the folder to this machine.")
-        return size_error(size, image_id)
+            raise BadImage(f"{image_id} has a size that its server does not state; copy the folder to this machine.")
+        check_size(size, image_id)
+        return self._call(lambda: self._storage.cat_file(f"{self._root}/{image_id}"), f"give '{image_id}'")
+
+    def _digests_of(self, image_ids: Iterable[str]) -> Iterator[bytes | BadImage]:
+        with ThreadPoolExecutor(READERS) as readers:
+            waiting = iter(image_ids)
+            while some := list(islice(waiting, 2 * READERS)):
+                yield from readers.map(self._digest, some)
+
+    def _call(self, attempt: Callable[[], T], what: str) -> T:
+        """Call ``attempt``, again after each of `WAITS_S` if it fails for a reason that may pass."""
+        began = time.monotonic()
+        for wait in (*WAITS_S, None):
+            try:
+                return attempt()
+            except Exception as error:
+                if wait is None or isinstance(error, LASTING) or type(error).__name__ in NO_CREDENTIALS:
+                    raise BadCorpus(_sentence(self._address, what, error, time.monotonic() - began)) from None
+                self._storage.invalidate_cache()
+                time.sleep(wait)
+        raise AssertionError("the last try returns or raises")
 
 
 def _open(argument: str) -> Corpus:

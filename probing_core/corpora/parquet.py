@@ -161,12 +161,11 @@ def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
     style = text.get("style", np.full(len(table), "photo", dtype=object))
     drawn = ~np.isin(style, ("photo", ""))
     gray, flat = flags.get("near_gray", none), flags.get("flat_corners", none)
-    reasons = pd.DataFrame(
-        {
-            "drawn": np.where(drawn, "style " + style, ""),
-            "gray": np.where(gray, "near gray", ""),
-            "flat": np.where(flat, "flat corners", ""),
-        }
+    reasons = zip(
+        np.where(drawn, "style " + style, ""),
+        np.where(gray, "near gray", ""),
+        np.where(flat, "flat corners", ""),
+        strict=True,
     )
     columns = {
         "image_id": image_id,
@@ -176,7 +175,7 @@ def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
         "license": text.get("license", ""),
         "color": ~(drawn | gray),
         "geometry": ~flat,
-        "why_not": ["; ".join(filter(None, row)) for row in reasons.itertuples(index=False)],
+        "why_not": ["; ".join(filter(None, why)) for why in reasons],
     }
     further = {key: column for key, column in (text | flags).items() if key in ("style", "held_out_class")}
     further |= {side: pc.fill_null(table[side], 0).to_numpy() for side in SIZES if side in present}

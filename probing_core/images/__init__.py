@@ -41,13 +41,13 @@ __all__ = [
     "Picture",
     "as_image",
     "check",
+    "check_size",
     "encode_jpeg",
     "encode_png",
     "encode_webp",
     "inspect",
     "read_bytes",
     "read_image",
-    "size_error",
     "to_image",
 ]
 
@@ -188,11 +188,7 @@ def check(data: bytes, name: str) -> None:
 
 
 def read_bytes(path: Path, name: str | None = None) -> bytes:
-    """Read at most `MAX_BYTES` of a picture's file, without checking them.
-
-    Raises:
-        BadImage: there is no such file, it is no file, it is empty or too large.
-    """
+    """Read at most `MAX_BYTES` of a picture's file, without checking them."""
     name = printable(name or path.name or str(path))
     try:
         if path.is_dir():
@@ -200,11 +196,13 @@ def read_bytes(path: Path, name: str | None = None) -> bytes:
         if path.exists() and not path.is_file():  # a pipe or a device could keep its reader waiting forever
             raise BadImage(f"{name} is not a regular file; expected the file of a picture ({READABLE}).")
         with path.open("rb") as file:
-            return _limit(file.read(MAX_BYTES + 1), name)
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise BadImage(f"There is no file {name}; check the spelling and the folder.") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         raise BadImage(f"{name} cannot be opened ({one_line(error)}); check the file and its permissions.") from None
+    check_size(len(data), name)
+    return data
 
 
 def encode_png(image: Image, level: int = 6) -> bytes:
@@ -229,23 +227,19 @@ def _encode(image: Image, format: str, **options: int) -> bytes:
 
 def _read(source: bytes | str | Path, name: str | None) -> tuple[bytes, str]:
     if isinstance(source, bytes):
-        return _limit(source, printable(name or "The picture")), printable(name or "The picture")
+        name = printable(name or "The picture")
+        check_size(len(source), name)
+        return source, name
     source = Path(source)
     return read_bytes(source, name), printable(name or source.name or str(source))
 
 
-def _limit(data: bytes, name: str) -> bytes:
-    if error := size_error(len(data), name):
-        raise error
-    return data
-
-
-def size_error(size: int, name: str) -> BadImage | None:
+def check_size(size: int, name: str) -> None:
+    """Raise `BadImage` for the size of a file, in bytes, that is over the limit or 0."""
     if size > MAX_BYTES:
-        return BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
+        raise BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
     if not size:
-        return BadImage(f"{name} is empty (0 bytes); expected a picture ({READABLE}).")
-    return None
+        raise BadImage(f"{name} is empty (0 bytes); expected a picture ({READABLE}).")
 
 
 def _open_checked(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
@@ -283,11 +277,7 @@ def stored_bits(opened: pillow.Image) -> int:
 
 
 def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pillow.Image:
-    """Convert a decoded picture to 8-bit RGB in sRGB, upright and opaque; add to ``notes`` what was changed.
-
-    Raises:
-        BadImage: it is unknown which of its numbers are black and white.
-    """
+    """Convert a decoded picture to 8-bit RGB in sRGB, upright and opaque; add to ``notes`` what was changed."""
     colors = _to_srgb(_opaque(opened, name, bits), opened.info.get("icc_profile"), notes)
     if bits > 8:
         notes.append(f"{bits} bits a channel were reduced to 8")

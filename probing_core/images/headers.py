@@ -40,11 +40,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def open_header(data: bytes, name: str) -> pillow.Image:
-    """Open a picture and check its header; its pixels are not yet decoded.
-
-    Raises:
-        BadImage: it is none of `FORMATS`, or is over a limit.
-    """
+    """Open a picture and check its header; its pixels are not yet decoded."""
     if next(islice(_parts(data), MAX_PARTS, None), None) is not None:
         raise BadImage(f"{name} is made of more than {MAX_PARTS:,} parts; {SAVE_AGAIN}.")
     try:
@@ -132,11 +128,7 @@ SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
 
 
 def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
-    """Return notes on a file with several pictures, of which only the first is read.
-
-    Raises:
-        BadImage: there are more than `MAX_FRAMES`.
-    """
+    """Return notes on a file with several pictures, of which only the first is read."""
     if opened.format == "TIFF" and _has_page(data, MAX_FRAMES):
         raise BadImage(f"{name} has more than {MAX_FRAMES} pages; save the one that you mean.")
     try:
@@ -233,19 +225,16 @@ LUMINANCE_TABLE = np.array([
 """ITU-T T.81, table K.1, which libjpeg scales by the quality."""
 
 
-def quality_of_table(table: list[int]) -> int:
-    """Return the libjpeg quality, 1 to 100, whose luminance table is closest to ``table`` (64 numbers, row by row).
+def jpeg_quality(opened: pillow.Image) -> int | None:
+    """Return the libjpeg quality, 1 to 100, whose luminance table is closest to that of a JPEG; None for other formats.
 
     libjpeg's rule (jcparam.c): the standard table times ``5000 / q`` percent below 50, ``200 - 2 q`` from there.
     Exact for libjpeg's own files, an estimate for those of other encoders.
     """
+    tables = getattr(opened, "quantization", None) or {}
+    if 0 not in tables:
+        return None
     quality = np.arange(1, 101)
     percent = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
-    tables = np.clip((LUMINANCE_TABLE[None, :] * percent[:, None] + 50) // 100, 1, 255)
-    return int(quality[np.abs(tables - np.asarray(table)).sum(axis=1).argmin()])
-
-
-def jpeg_quality(opened: pillow.Image) -> int | None:
-    """Estimate the quality of a JPEG picture, 1 to 100; None for other formats."""
-    tables = getattr(opened, "quantization", None) or {}
-    return quality_of_table(tables[0]) if 0 in tables else None
+    expected = np.clip((LUMINANCE_TABLE[None, :] * percent[:, None] + 50) // 100, 1, 255)
+    return int(quality[np.abs(expected - np.asarray(tables[0])).sum(axis=1).argmin()])

@@ -38,7 +38,6 @@ __all__ = [
     "from_array",
     "from_callable",
     "from_module",
-    "list_specs",
     "load_embedder",
     "module_function",
     "parse",
@@ -51,11 +50,7 @@ ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "
 CATALOG: Catalog[EmbedderSpec] = Catalog(
     "model", (*zoo.SPECS, *PUBLISHED, *baselines.SPECS), entry_point_group="probing.embedders"
 )
-
-
-def list_specs() -> tuple[EmbedderSpec, ...]:
-    """Return every model of the catalog, including registered ones and those of third parties."""
-    return CATALOG.all
+"""Every model that is known by name, including registered ones and those of third parties."""
 
 
 def register(spec: EmbedderSpec) -> None:
@@ -101,11 +96,7 @@ PUBLISHED_VIEW = 224
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` without duplicates, with `MODEL_SETS` and patterns of weights files expanded.
-
-    Raises:
-        BadConfig: no file matches a pattern.
-    """
+    """Return ``names`` without duplicates, with `MODEL_SETS` and patterns of weights files expanded."""
     several = (MODEL_SETS[name]() if name in MODEL_SETS else checkpoints(name) for name in names)
     return tuple(dict.fromkeys(one for names in several for one in names))
 
@@ -136,40 +127,27 @@ def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
 
 
 def parse_known(name: str) -> ModelName:
-    """Return the parts of ``name``, without reading files or asking a host.
-
-    Raises:
-        BadConfig: an option is invalid.
-        UnknownName: there is no such provider, or without a provider no such model.
-    """
+    """Return the parts of ``name``, without reading files or asking a host."""
     parsed = parse(name)
-    if parsed.provider and parsed.base not in CATALOG and parsed.provider not in spec_makers():
-        raise UnknownName(
+    if parsed.base in CATALOG or parsed.provider in spec_makers():
+        return parsed
+    if parsed.provider:
+        problem = (
             f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, spec_makers())} "
-            + " ".join((f"There are: {', '.join(f'{provider}:' for provider in spec_makers())}.", *CATALOG.problems))
+            f"There are: {', '.join(f'{prefix}:' for prefix in spec_makers())}."
         )
-    if not parsed.provider and parsed.base not in CATALOG:
-        raise UnknownName(" ".join((str(not_in_catalog(parsed.base, CATALOG.names)), *CATALOG.problems)))
-    return parsed
+    else:
+        problem = not_in_catalog(parsed.base, CATALOG.names)
+    raise UnknownName(" ".join((problem, *CATALOG.problems)))
 
 
 def refuse_absent(name: str) -> None:
-    """Refuse a model whose file, folder or library is missing, unless it can be downloaded; no host is asked.
-
-    Raises:
-        BadConfig: an option is invalid, or no file of weights matches.
-        UnknownName: there is no such model.
-        ModelUnavailable: something is missing that no download provides.
-    """
+    """Refuse a model whose file, folder or library is missing, unless it can be downloaded; no host is asked."""
     for one in checkpoints(name):
-        parsed = parse_known(one)
-        spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
-        availability = spec.check()
-        if weights := parsed.options.get("weights"):
-            if not user_path(weights).exists():
-                raise ModelUnavailable(f"'{one}' cannot be used: there is no file or folder '{weights}'.")
-        elif not availability.available and not availability.download_from:
-            raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}.")
+        _locate(one)
+        weights = parse(one).options.get("weights")
+        if weights and not user_path(weights).exists():
+            raise ModelUnavailable(f"'{one}' cannot be used: there is no file or folder '{weights}'.")
 
 
 def find_spec(name: str) -> EmbedderSpec:
@@ -180,14 +158,22 @@ def find_spec(name: str) -> EmbedderSpec:
         UnknownName: there is no such model.
         ModelUnavailable: it cannot be used here and now.
     """
+    spec, download_from = _locate(name)
+    if download_from:
+        hub.require_host(download_from, spec.name)
+    return spec
+
+
+def _locate(name: str) -> tuple[EmbedderSpec, str]:
+    """Return the spec of a model that can be used, and the host of what has to be downloaded first, if anything."""
     parsed = parse_known(name)
     spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
-    availability = spec.check()
-    if not availability.available and "weights" not in parsed.options:
-        if not availability.download_from:
-            raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}.")
-        hub.require_host(availability.download_from, parsed.base)
-    return spec
+    found = spec.check()
+    if found.available or "weights" in parsed.options:
+        return spec, ""
+    if not found.download_from:
+        raise ModelUnavailable(f"'{parsed.base}' cannot be used: {found.why_not}.")
+    return spec, found.download_from
 
 
 def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -> LoadedEmbedder:

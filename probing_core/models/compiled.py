@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from probing_core.models.network import Read
+    from probing_core.models.network import Network, Read
 
 BATCH = 4
 """Default number of pictures per pass; a smaller batch is padded, since each size would be compiled."""
@@ -127,36 +127,34 @@ class CompiledReadout:
 
 
 def compile_readout(
-    module: nn.Module,
+    network: Network,
     read: Read,
     batch: torch.Tensor,
     expected: Sequence[np.ndarray],
     precision: str,
-    exact: Sequence[str],
     threads: int,
-    batch_size: int = BATCH,
+    batch_size: int,
 ) -> CompiledReadout:
-    """Compile ``read`` of the network ``module`` for this processor.
+    """Compile ``read`` of ``network`` for this processor.
 
     Args:
         batch: two pictures (2, 3, H, W), channels last in memory.
         expected: outputs of ``read`` for them in PyTorch and float32, which the compiled network must reproduce.
-        exact: names of modules that are computed in float32 whatever the precision.
         threads: number of simultaneous passes, each on one core; in `for_one_caller`, cores of the only pass.
 
     Raises:
         NotCompiled: OpenVINO is missing or fails, or its results differ from PyTorch's.
     """
     core = _core()
-    if precision not in HINTS or (precision == "bfloat16" and "BF16" not in _capabilities(core)):
+    if precision == "bfloat16" and "BF16" not in _capabilities(core):
         raise NotCompiled(f"OpenVINO does not compute in {precision} on this processor")
     settings = _settings(precision, threads)
     with _COMPILING:
-        model = _convert(module, read, _of_size(batch, batch_size), exact)
+        model = _convert(network, read, batch, batch_size)
         if precision != "float32":  # conversion is checked where nothing is rounded
             full = core.compile_model(model, "CPU", _settings("float32", threads))
             _compare(CompiledReadout(full, 1)(batch), expected, "float32")
-            model = _with_exact_modules(core, model) if exact else model
+            model = _with_exact_modules(core, model) if network.exact else model
         compiled = core.compile_model(model, "CPU", settings)
     readout = CompiledReadout(compiled, AHEAD * settings["NUM_STREAMS"])
     _compare(readout(batch), expected, precision)
@@ -232,15 +230,11 @@ def _compare(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precisi
                 raise NotCompiled(f"OpenVINO's embeddings in {precision} have a cosine of {cosine:.3f} to PyTorch's")
 
 
-def _of_size(batch: torch.Tensor, count: int) -> torch.Tensor:
-    import torch
+def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> Any:
+    """Return OpenVINO's model of ``read`` for ``count`` pictures like those of ``batch``, from (count, H, W, 3).
 
-    repeated = batch.repeat(-(-count // len(batch)), 1, 1, 1)[:count]
-    return repeated.contiguous(memory_format=torch.channels_last)
-
-
-def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequence[str]) -> Any:
-    """Return OpenVINO's model of ``read``, from (N, H, W, 3); operations of the modules ``exact`` are named `EXACT`."""
+    Operations of exact modules are named `EXACT`.
+    """
     import torch
     from openvino import Layout
     from openvino.frontend import FrontEndManager
@@ -251,14 +245,15 @@ def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequen
         # The tracer takes a millisecond for every module that it tracks; of others it records only the operations.
         def __init__(self) -> None:
             super().__init__()
-            for position, name in enumerate(exact):
-                self.add_module(f"{EXACT}{position}", module.get_submodule(name))
+            for position, name in enumerate(network.exact):
+                self.add_module(f"{EXACT}{position}", network.module.get_submodule(name))
 
         def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
             return tuple(output.float() for output in read(pictures))
 
+    example = batch.repeat(-(-count // len(batch)), 1, 1, 1)[:count].contiguous(memory_format=torch.channels_last)
     try:
-        with warnings.catch_warnings(), torch.inference_mode(), _without_gradients(module):
+        with warnings.catch_warnings(), torch.inference_mode(), _without_gradients(network.module):
             warnings.simplefilter("ignore")  # of the tracer: sizes become constants, and they are constant here
             decoder = TorchScriptPythonDecoder(
                 Traced().eval(), example_input=(example,), trace_kwargs={"check_trace": False}

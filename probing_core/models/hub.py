@@ -63,17 +63,13 @@ def no_downloads() -> Iterator[None]:
         _downloads.reset(token)
 
 
-def cached_folder(repo: str) -> Path | None:
-    """Return the snapshot on disk of a Hugging Face repository, or None if its weights are incomplete."""
-    folder = _snapshot(repo)
-    files = _files(folder) if folder else []
+def cached_folder(repo: str, weights: bool = True) -> Path | None:
+    """Return the snapshot on disk of a Hugging Face repository; None if its weights are incomplete, or without
+    ``weights`` its configuration is missing."""
+    if (folder := _snapshot(repo)) is None:
+        return None
+    files = _files(folder) if weights else [folder / "config.json"]
     return folder if files and all(file.is_file() for file in files) else None
-
-
-def cached_url(url: str) -> Path | None:
-    """Return the file of ``url`` where torch.hub stores it, or None; torch is not imported."""
-    path = _checkpoint(url)
-    return path if path.is_file() else None
 
 
 def on_disk(source: str, size_mb: float = 0.0) -> Availability:
@@ -83,7 +79,7 @@ def on_disk(source: str, size_mb: float = 0.0) -> Availability:
         source: a Hugging Face repository, or the address of a file.
         size_mb: megabytes to download; 0 if unknown.
     """
-    if cached_url(source) if _is_url(source) else cached_folder(source):
+    if _checkpoint(source).is_file() if _is_url(source) else cached_folder(source):
         return Availability(True)
     host, what = (_host(source), source.rsplit("/", 1)[-1]) if _is_url(source) else (_host(hub_address()), source)
     size = f"{size_mb:.0f} MB" if size_mb else "its weights"
@@ -117,35 +113,33 @@ def fetch_weights(source: str, model: str) -> Path:
     return fetch_url(source, model) if _is_url(source) else find_weights(fetch_repository(source, model), model)
 
 
-def fetch_repository(repo: str, model: str) -> Path:
-    """Return a folder with configuration and weights of a Hugging Face repository, downloaded if necessary.
+def fetch_repository(repo: str, model: str, weights: bool = True) -> Path:
+    """Return a folder with the configuration of a Hugging Face repository and, if wanted, its weights.
 
-    Raises:
-        ModelUnavailable: the hub does not answer or does not have it.
+    What is missing is downloaded: files of the top folder, weights in one format alone.
     """
-    return cached_folder(repo) or _fetch(repo, model, weights=True)
-
-
-def fetch_configuration(repo: str, model: str) -> Path:
-    """Return a folder with the configuration of a Hugging Face repository, with or without its weights."""
-    folder = _snapshot(repo)
-    if folder and (folder / "config.json").is_file():
+    if folder := cached_folder(repo, weights):
         return folder
-    return _fetch(repo, model, weights=False)
+    require_host(hub_address(), model)
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        files = [file for file in HfApi().list_repo_files(repo) if "/" not in file]
+        formats = (".safetensors",) if any(file.endswith(".safetensors") for file in files) else PICKLES
+        wanted = (".json", ".txt", ".model", *(formats if weights else ()))
+        return Path(snapshot_download(repo, allow_patterns=[file for file in files if file.endswith(wanted)]))
+    except Exception as error:
+        raise ModelUnavailable(f"'{model}' could not be fetched: {_hub_reason(error, repo)}") from error
 
 
 def fetch_url(url: str, model: str) -> Path:
-    """Return the file of ``url``, downloaded if necessary.
-
-    Raises:
-        ModelUnavailable: the host does not answer or has no such file.
-    """
-    if path := cached_url(url):
+    """Return the file of ``url``, downloaded if necessary."""
+    path = _checkpoint(url)
+    if path.is_file():
         return path
     require_host(url, model)
     import torch
 
-    path = _checkpoint(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):  # several processes of one machine may ask for the same file at once
@@ -160,11 +154,7 @@ def fetch_url(url: str, model: str) -> Path:
 
 
 def find_weights(folder: Path, model: str) -> Path:
-    """Return the file of weights in ``folder``.
-
-    Raises:
-        ModelUnavailable: there is none, or there are several and none has a usual name.
-    """
+    """Return the file of weights in ``folder``."""
     files = _files(folder)
     if len(files) == 1 and files[0].parent == folder and files[0].is_file():
         return files[0]
@@ -174,11 +164,7 @@ def find_weights(folder: Path, model: str) -> Path:
 
 
 def weight_files(folder: Path, model: str) -> list[Path]:
-    """Return the file of weights in ``folder``, or the several that its index lists.
-
-    Raises:
-        ModelUnavailable: there is none, a listed one is missing, or the index points elsewhere.
-    """
+    """Return the file of weights in ``folder``, or the several that its index lists."""
     files = _files(folder)
     if any(file.parent != folder for file in files):
         raise ModelUnavailable(f"'{model}': the index of weights in {folder} lists files that are not next to it.")
@@ -207,6 +193,7 @@ def require_host(url: str, model: str) -> None:
 
 
 def _checkpoint(url: str) -> Path:
+    """Return the file in which torch.hub stores ``url``, which may be missing; torch is not imported."""
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     return Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
 
@@ -220,20 +207,6 @@ def _snapshot(repo: str) -> Path | None:
         return Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
-
-
-def _fetch(repo: str, model: str, weights: bool) -> Path:
-    """Download what a model needs of a repository: files of the top folder, weights in one format alone."""
-    require_host(hub_address(), model)
-    from huggingface_hub import HfApi, snapshot_download
-
-    try:
-        files = [file for file in HfApi().list_repo_files(repo) if "/" not in file]
-        formats = (".safetensors",) if any(file.endswith(".safetensors") for file in files) else PICKLES
-        wanted = (".json", ".txt", ".model", *(formats if weights else ()))
-        return Path(snapshot_download(repo, allow_patterns=[file for file in files if file.endswith(wanted)]))
-    except Exception as error:
-        raise ModelUnavailable(f"'{model}' could not be fetched: {_hub_reason(error, repo)}") from error
 
 
 def _is_url(source: str) -> bool:
@@ -304,9 +277,6 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
     Args:
         source: of the tensors, for the message.
         ignore: prefix of tensors that may be left over (a classifier's).
-
-    Raises:
-        ModelUnavailable: tensors are missing, unexpected, or of another shape; they are named.
     """
     wanted = module.state_dict()
     loaded = OrderedDict(
@@ -314,35 +284,39 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
     )
     # A file has lost the versions of modules, which some require.
     loaded._metadata = wanted._metadata  # type: ignore[attr-defined]
-    try:
+    with fitting(source):
         module.load_state_dict(loaded)
-    except RuntimeError as error:
-        raise torch_misfit(source, error) from error
 
 
 def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> None:
-    if error := _misfit(source, missing, unexpected, misshapen):
-        raise error
-
-
-def _misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> ModelUnavailable | None:
     problems = [
         f"{len(names)} {what} ({', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''})"
         for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
         if names
     ]
-    if not problems:
-        return None
-    return ModelUnavailable(
-        f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}. "
-        f"Name the architecture that these weights were trained with."
-    )
+    if problems:
+        raise ModelUnavailable(
+            f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}. "
+            f"Name the architecture that these weights were trained with."
+        )
 
 
-def torch_misfit(source: str, error: Exception) -> ModelUnavailable:
-    """Return the error for weights that a library could not load, with the names of tensors that ``load_state_dict``
-    misses or does not know, else with the library's own text."""
-    text = str(error)
+@contextmanager
+def fitting(source: str) -> Iterator[None]:
+    """Raise `ModelUnavailable` for weights that a library cannot load, with the names of tensors that
+    ``load_state_dict`` misses or does not know, else with the library's own text."""
+    try:
+        yield
+    except ModelUnavailable:
+        raise
+    except Exception as error:  # conversions fail in their own ways on tensors that they do not know
+        refuse_misfit(source, *_misfits(str(error)))
+        reason = one_line(error).rstrip(".!")
+        raise ModelUnavailable(f"The weights of {source} cannot be loaded: {reason}.") from error
+
+
+def _misfits(text: str) -> tuple[list[str], list[str], list[str]]:
+    """Return the tensors that are missing, unexpected and misshapen by an error of ``load_state_dict``."""
 
     def names(heading: str) -> list[str]:
         section = re.search(heading + r"[^:]*: (.*?)\.? *$", text, re.MULTILINE)
@@ -350,8 +324,7 @@ def torch_misfit(source: str, error: Exception) -> ModelUnavailable:
 
     shapes = re.findall(r"size mismatch for ([\w.]+): \D*(\[.*?\])\D*(\[.*?\])", text)
     misshapen = [f"{name} {found} for {wanted}" for name, found, wanted in shapes]
-    named = _misfit(source, names("Missing key"), names("Unexpected key"), misshapen)
-    return named or ModelUnavailable(f"The weights of {source} cannot be loaded: {one_line(error).rstrip('.!')}.")
+    return names("Missing key"), names("Unexpected key"), misshapen
 
 
 def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:

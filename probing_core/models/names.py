@@ -86,9 +86,6 @@ def checkpoints(name: str) -> tuple[str, ...]:
     """Return one name for each file that the pattern in ``@weights=`` matches (``ckpts/step-*.pt``).
 
     They are ordered by the last number in their paths. Without a pattern, ``name`` is returned alone.
-
-    Raises:
-        BadConfig: no file matches.
     """
     parsed = parse(name)
     pattern = parsed.options.get("weights", "")
@@ -121,7 +118,7 @@ def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") ->
     return UnknownName(f"{lacks} '{name}'.{suggest(name, known)} {there_are}")
 
 
-def not_in_catalog(name: str, known: Collection[str]) -> UnknownName:
+def not_in_catalog(name: str, known: Collection[str]) -> str:
     """Return the error for a name without a provider that the catalog ``known`` lacks, with what was probably meant."""
     own = [one for one in known if ":" not in one]
     same = [one for one in known if one.rpartition(":")[2] == name]
@@ -134,7 +131,7 @@ def not_in_catalog(name: str, known: Collection[str]) -> UnknownName:
         hint = f"A model of a library begins with the library's name: 'hf:{name}', if Hugging Face has it."
     else:
         hint = f"A model of a library begins with the library's name: 'timm:{name}' or 'torchvision:{name}'."
-    return UnknownName(f"There is no model called '{name}'. {hint} `probing models` lists the others.")
+    return f"There is no model called '{name}'. {hint} `probing models` lists the others."
 
 
 def local_folder(model: str) -> Path | None:

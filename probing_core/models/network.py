@@ -1,6 +1,6 @@
 """What all networks share: a provider builds a `Network`, and `NetworkEmbedder` does the rest.
 
-`Readouts` decides what is read from a pass, `Forward` whether PyTorch or OpenVINO computes it.
+`Readouts` decides what is read from a pass, which PyTorch or OpenVINO computes.
 """
 
 from __future__ import annotations
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 
     Read = Callable[[torch.Tensor], list[torch.Tensor]]
     """Batch on the device -> (N, D) each."""
-
-    Engine = CompiledReadout | Callable[[torch.Tensor], Pass[list[np.ndarray]]]
-    """Compiled for the processor, or a function that begins a pass in PyTorch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,17 +94,16 @@ class Readouts:
         layers: numbers of the layers that the name asks for, from 1; empty for the model's own embedding.
         first: outputs of `read` for the two pictures, in float32.
         blocks: (layer, pooling) of every block, in every possible way; empty where one of them cannot be pooled.
-
-    Raises:
-        BadConfig: the network has no such layer or pooling.
     """
 
     def __init__(self, name: str, network: Network, options: Mapping[str, str], batch: torch.Tensor) -> None:
         self._network = network
         self._pool = options.get("pool")
-        self.all_layers = options.get("layer") == "all"
         self.layers = _asked_layers(name, options.get("layer"), len(network.blocks))
-        _check_pool(name, self._pool, network, bool(self.layers))
+        if self._pool and network.features is None and not self.layers:
+            raise BadConfig(f"'{name}': this model gives its own embedding only; leave '@pool=' away.")
+        if self._pool == "cls" and not network.class_token:
+            raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
         with _captured(network.blocks) as outputs:
             own = network.embed(batch)
         self._prefixes = _count_prefixes(network, batch, outputs)
@@ -128,35 +124,34 @@ class Readouts:
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
         """Return (N, D) of the own embedding, or of each layer that the name asks for."""
         network = self._network
-        if not self.layers:
-            if self._pool is None:
-                return [network.embed(batch)]
-            assert network.features is not None
-            return [_pooled(network.features(batch), self._pool, network, network.prefix)]
-        with _captured([network.blocks[layer - 1] for layer in self.layers]) as outputs:
-            network.embed(batch)
-        pairs = zip(self.layers, outputs, strict=True)
-        return [self._pooled_block(layer, output, self.pooling(layer)) for layer, output in pairs]
+        if self.layers:
+            return self._read_layers([(layer, self.pooling(layer)) for layer in self.layers], batch)
+        if self._pool is None:
+            return [network.embed(batch)]
+        assert network.features is not None
+        return [_pooled(network.features(batch), self._pool, network, network.prefix)]
 
     def read_blocks(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        network = self._network
-        with _captured(network.blocks) as outputs:
-            network.embed(batch)
-        return [self._pooled_block(layer, outputs[layer - 1], pool) for layer, pool in self.blocks]
+        return self._read_layers(self.blocks, batch)
 
-    def _pooled_block(self, layer: int, output: torch.Tensor, pool: str) -> torch.Tensor:
-        prefix = self._prefixes[layer - 1]
-        return _pooled(output, pool, self._network, self._network.prefix if prefix is None else prefix)
+    def _read_layers(self, poolings: Sequence[tuple[int, str]], batch: torch.Tensor) -> list[torch.Tensor]:
+        network = self._network
+        with _captured([network.blocks[layer - 1] for layer, _ in poolings]) as outputs:
+            network.embed(batch)
+        prefixes = (self._prefixes[layer - 1] for layer, _ in poolings)
+        return [
+            _pooled(output, pool, network, network.prefix if prefix is None else prefix)
+            for (_, pool), output, prefix in zip(poolings, outputs, prefixes, strict=True)
+        ]
 
     def _readable_blocks(self) -> tuple[tuple[int, str], ...]:
-        if self.layers or any(prefix is None for prefix in self._prefixes):
+        if self.layers or None in self._prefixes:
             return ()
-
-        def poolings(prefix: int | None) -> list[str]:
-            there = ["cls", "mean"] if self._network.class_token and prefix else ["mean"]
-            return [pool for pool in there if self._pool in (None, pool)]
-
-        return tuple((layer, pool) for layer, prefix in enumerate(self._prefixes, 1) for pool in poolings(prefix))
+        found = []
+        for layer, prefix in enumerate(self._prefixes, 1):
+            there = ("cls", "mean") if self._network.class_token and prefix else ("mean",)
+            found += [(layer, pool) for pool in there if self._pool in (None, pool)]
+        return tuple(found)
 
 
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
@@ -222,135 +217,10 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
     return [int(layer)]
 
 
-def _check_pool(name: str, pool: str | None, network: Network, layered: bool) -> None:
-    if pool is None:
-        return
-    if network.features is None and not layered:
-        raise BadConfig(f"'{name}': this model gives its own embedding only; leave '@pool=' away.")
-    if pool == "cls" and not network.class_token:
-        raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
-
-
 PYTORCH = "PyTorch"
 """The engine of networks that are not compiled; its version is among the ``libraries``."""
 
 log = logging.getLogger(__name__)
-
-
-class Forward:
-    """Passes through a network in memory, for any number of threads.
-
-    Args:
-        two: a batch of two pictures on which engines are compared; the others as for `NetworkEmbedder`, resolved.
-
-    Attributes:
-        dims: lengths of the outputs of `own`.
-        compiled: whether OpenVINO computes `own`.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        network: Network,
-        preprocessing: Preprocessing,
-        options: Mapping[str, str],
-        two: torch.Tensor,
-        device: torch.device,
-        precision: str,
-        threads: int,
-        batch_size: int = compiled.BATCH,
-    ) -> None:
-        import torch
-
-        self._name, self._network = name, network
-        self._device, self._precision, self._threads = device, precision, threads
-        self._any_size = network.prepare is None and preprocessing.resize == "none"
-        self._two, self._batch_size = two, batch_size
-        self._lock = Lock()
-        self._rounds_all = precision != "float32"
-        with torch.inference_mode():
-            self.readouts = Readouts(name, network, options, two.to(device))
-            first = copied_from(device, self.readouts.first)()
-        self.dims = [array.shape[1] for array in first]
-        self._own = self._choose(self.readouts.read, first)
-        self._blocks: Engine | None = None
-
-    @property
-    def compiled(self) -> bool:
-        return isinstance(self._own, CompiledReadout)
-
-    @property
-    def engine(self) -> str:
-        return f"OpenVINO {compiled.installed_version()}" if self.compiled else PYTORCH
-
-    def own(self, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        """Begin a pass that gives (N, D) ``float32`` for each of `Readouts.read`."""
-        return self._begin(self._own, self.readouts.read, batch)
-
-    def blocks(self, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        """Begin a pass that gives (N, D) ``float32`` for each of the readouts' blocks."""
-        import torch
-
-        with self._lock:
-            if self._blocks is None:  # few visitors need them, so they are compiled at the first call
-                with torch.inference_mode():
-                    first = copied_from(self._device, self.readouts.read_blocks(self._two.to(self._device)))()
-                self._blocks = self._choose(self.readouts.read_blocks, first)
-        return self._begin(self._blocks, self.readouts.read_blocks, batch)
-
-    def run_in_pytorch(self) -> None:
-        self._own = partial(self._in_pytorch, self.readouts.read)
-        self._blocks = partial(self._in_pytorch, self.readouts.read_blocks)
-
-    @contextmanager
-    def inference(self) -> Iterator[None]:
-        import torch
-
-        dtype = getattr(torch, self._precision)
-        with (
-            torch.inference_mode(),
-            torch.autocast(self._device.type, dtype, enabled=dtype != torch.float32),
-        ):
-            yield
-
-    def _choose(self, read: Read, expected: list[np.ndarray]) -> Engine:
-        in_pytorch = partial(self._in_pytorch, read)
-        if self._device.type != "cpu" or self._precision not in compiled.HINTS or self._any_size:
-            return in_pytorch
-        if not compiled.installed_version():
-            _report_missing()
-            return in_pytorch
-        network = self._network
-        try:
-            return compiled.compile_readout(
-                network.module,
-                read,
-                self._two,
-                expected,
-                self._precision,
-                network.exact,
-                self._threads,
-                self._batch_size,
-            )
-        except NotCompiled as reason:
-            log.warning("'%s' runs in PyTorch: %s.", self._name, reason)
-            return in_pytorch
-
-    def _begin(self, engine: Engine, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        if isinstance(engine, CompiledReadout) and engine.fits(batch):
-            arrays = engine(batch)
-            return lambda: arrays
-        return self._in_pytorch(read, batch)
-
-    def _in_pytorch(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        with self._lock:
-            if self._rounds_all:
-                for name in self._network.exact:
-                    _compute_in_float32(self._network.module.get_submodule(name), self._device.type)
-                self._rounds_all = False
-        with self.inference():
-            outputs = read(copied_to(self._device, batch))  # a copy, since a network may write into its input
-            return copied_from(self._device, outputs)
 
 
 @cache  # once per process
@@ -371,7 +241,7 @@ def _compute_in_float32(module: nn.Module, device_type: str) -> None:
 
 
 class NetworkEmbedder(LoadedEmbedder):
-    """Embeds with a `Network`.
+    """Embeds with a `Network`, for any number of threads.
 
     Args:
         name: the full canonical name.
@@ -400,79 +270,83 @@ class NetworkEmbedder(LoadedEmbedder):
         self.name = name
         self.preprocessing = preprocessing
         self.known_preprocessing = preprocessing if network.prepare is None else None
-        target = resolve_device(device)
-        self.device, self.precision = str(target), resolve_precision(precision, target)
+        self._device = resolve_device(device)
+        self.device, self.precision = str(self._device), resolve_precision(precision, self._device)
         self._network = network
         self._weights = network.weights or weights_digest(network.module.state_dict())
         # Channels last: convolutions run faster on CPU, transformers as fast as before.
-        network.module.eval().to(target)
+        network.module.eval().to(self._device)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        threads = threads or torch.get_num_threads()
-        self._threads = BatchThreads(target, threads)
-        two = self.prepare(_two_pictures(preprocessing))
-        self._forward = Forward(
-            name,
-            network,
-            preprocessing,
-            options,
-            two,
-            target,
-            self.precision,
-            threads,
-            batch_size or compiled.BATCH,
-        )
+        self._threads = BatchThreads(self._device, threads or torch.get_num_threads())
+        self._lock, self._rounds_all = Lock(), self.precision != "float32"
+        self._two, self._of_a_pass = self.prepare(_two_pictures(preprocessing)), batch_size or compiled.BATCH
+        with torch.inference_mode():
+            self._readouts = Readouts(name, network, options, self._two.to(self._device))
+            first = copied_from(self._device, self._readouts.first)()
+        read = self._readouts.read
+        self._compiled: dict[Read, CompiledReadout | None] = {read: self._compile(read, first)}
         self._choose_batch_size(batch_size)
-        self._dims = self._forward.dims
-        self.dim = self._dims[-1]
+        layers = self._readouts.layers
+        self._layers: Mapping[str, int | None] = {name: layers[0] if layers else None}
+        if options.get("layer") == "all":
+            self._layers = {with_layer(name, layer): layer for layer in layers}
+        self._dims = dict(zip(self._layers, (array.shape[1] for array in first), strict=True))
+        self.dim = list(self._dims.values())[-1]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        if self._readouts.all_layers:
+        if self.name not in self._layers:
             raise BadConfig(f"'{self.name}' has one embedding for each layer: call embed_layers, or name one layer.")
-        return self.embed_layers([as_image(image) for image in images])[self._names()[0]]
+        return self.embed_layers([as_image(image) for image in images])[self.name]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
         if not images:  # a run without large pictures has no crops: nothing is computed for their shape alone
-            return {name: np.empty((0, dim), np.float32) for name, dim in self.dims().items()}
-        return dict(zip(self._names(), self._in_batches(images, self._forward.own), strict=True))
+            return {name: np.empty((0, dim), np.float32) for name, dim in self._dims.items()}
+        return dict(zip(self._layers, self._in_batches(images, self._readouts.read), strict=True))
 
     @property
     def blocks(self) -> tuple[str, ...]:
         return tuple(f"{layer}.{pool}" for layer, pool in self._readouts.blocks)
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
+        import torch
+
         if not self.blocks:
             return {}
-        return dict(zip(self.blocks, self._in_batches(images, self._forward.blocks), strict=True))
+        read = self._readouts.read_blocks
+        with self._lock:
+            if read not in self._compiled:  # few visitors need them, so they are compiled at the first call
+                with torch.inference_mode():
+                    first = copied_from(self._device, read(self._two.to(self._device)))()
+                self._compiled[read] = self._compile(read, first)
+        return dict(zip(self.blocks, self._in_batches(images, read), strict=True))
 
     def recipe(self) -> dict[str, Any]:
-        layers = self._readouts.layers
-        return self._recipe(layers[-1] if layers else None)
+        return list(self.recipes().values())[-1]
 
     def recipes(self) -> Mapping[str, dict[str, Any]]:
-        layers: Sequence[int | None] = self._readouts.layers or [None]
-        return {name: self._recipe(layer) for name, layer in zip(self._names(), layers, strict=True)}
+        return {name: self._recipe(layer) for name, layer in self._layers.items()}
 
     def keep_embedding(self) -> None:
-        if self._forward.compiled:  # it holds a copy of the weights
+        if self._own:  # it holds a copy of the weights
             self._network.module.to("meta")
         free_memory(self.device)
 
     def close(self) -> None:
-        for held in ("_network", "_forward"):
+        for held in ("_network", "_readouts", "_compiled"):
             self.__dict__.pop(held, None)
         free_memory(self.device)
 
     def dims(self) -> Mapping[str, int]:
-        return dict(zip(self._names(), self._dims, strict=True))
+        return self._dims
 
     @property
     def engine(self) -> str:
         """Engine of the embeddings: "PyTorch", or "OpenVINO" with its version."""
-        return self._forward.engine
+        return f"OpenVINO {compiled.installed_version()}" if self._own else PYTORCH
 
     def run_in_pytorch(self) -> None:
         """Replace a compiled network by PyTorch, to compare the two."""
-        self._forward.run_in_pytorch()
+        self._compiled = {self._readouts.read: None, self._readouts.read_blocks: None}
         self._choose_batch_size()
 
     def prepare(self, images: Sequence[Image]) -> torch.Tensor:
@@ -486,28 +360,66 @@ class NetworkEmbedder(LoadedEmbedder):
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
         """Compute one pass over a batch from `prepare`: (N, D) for each entry of `embed_layers`."""
-        return self._forward.own(batch)()
+        return self._begin(self._readouts.read, batch)()
 
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
         """Compute `forward` of several batches, in parallel where that is faster."""
-        return list(self._threads.feed(lambda batch: batch, self._forward.own, batches, self._of_each_core))
+        begin = partial(self._begin, self._readouts.read)
+        return list(self._threads.feed(lambda batch: batch, begin, batches, self._of_each_core))
+
+    @property
+    def _own(self) -> CompiledReadout | None:
+        return self._compiled[self._readouts.read]
 
     @property
     def _of_each_core(self) -> int:
-        return AHEAD if self._forward.compiled else 1
+        return AHEAD if self._own else 1
 
-    @property
-    def _readouts(self) -> Any:
-        return self._forward.readouts
+    def _compile(self, read: Read, expected: Sequence[np.ndarray]) -> CompiledReadout | None:
+        """Compile what ``read`` gives; None where PyTorch computes it. The two must agree on ``expected``."""
+        any_size = self.known_preprocessing is not None and self.preprocessing.resize == "none"
+        if self._device.type != "cpu" or self.precision not in compiled.HINTS or any_size:
+            return None
+        if not compiled.installed_version():
+            _report_missing()
+            return None
+        threads = self._threads.threads
+        try:
+            return compiled.compile_readout(
+                self._network, read, self._two, expected, self.precision, threads, self._of_a_pass
+            )
+        except NotCompiled as reason:
+            log.warning("'%s' runs in PyTorch: %s.", self.name, reason)
+            return None
+
+    def _begin(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
+        """Begin a pass that gives (N, D) ``float32`` for each output of ``read``, of the readouts."""
+        compiled_readout = self._compiled[read]
+        if compiled_readout and compiled_readout.fits(batch):
+            arrays = compiled_readout(batch)
+            return lambda: arrays
+        return self._in_pytorch(read, batch)
+
+    def _in_pytorch(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
+        import torch
+
+        with self._lock:
+            if self._rounds_all:
+                for name in self._network.exact:
+                    _compute_in_float32(self._network.module.get_submodule(name), self._device.type)
+                self._rounds_all = False
+        dtype = getattr(torch, self.precision)
+        with torch.inference_mode(), torch.autocast(self._device.type, dtype, enabled=dtype != torch.float32):
+            outputs = read(copied_to(self._device, batch))  # a copy, since a network may write into its input
+            return copied_from(self._device, outputs)
 
     def _choose_batch_size(self, asked: int | None = None) -> None:
-        usual = compiled.BATCH if self._forward.compiled else self._threads.batch_size(self._network.module)
+        usual = compiled.BATCH if self._own else self._threads.batch_size(self._network.module)
         self.batch_size = asked or usual
         self._recorded_batch_size = self.batch_size  # running out of memory does not change the recipe
 
-    def _in_batches(
-        self, images: Sequence[Image], begin: Callable[[torch.Tensor], Pass[list[np.ndarray]]]
-    ) -> list[np.ndarray]:
+    def _in_batches(self, images: Sequence[Image], read: Read) -> list[np.ndarray]:
+        begin = partial(self._begin, read)
         if not images:
             return [output[:0] for output in begin(self.prepare(_two_pictures(self.preprocessing)))()]
 
@@ -530,21 +442,11 @@ class NetworkEmbedder(LoadedEmbedder):
                         f"'{self.name}' runs out of memory on {self.device} with a single picture; "
                         f"free some, or take another device or precision."
                     ) from error
-                self._halve_batch()
+                self.batch_size //= 2
+                self.batch_halved = True
+                free_memory(self.device)
         self._threads.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
-
-    def _halve_batch(self) -> None:
-        import torch
-
-        self.batch_size //= 2
-        self.batch_halved = True
-        if self.device.startswith("cuda"):
-            torch.cuda.empty_cache()
-
-    def _names(self) -> list[str]:
-        readouts = self._readouts
-        return [with_layer(self.name, layer) for layer in readouts.layers] if readouts.all_layers else [self.name]
 
     def _recipe(self, layer: int | None) -> dict[str, Any]:
         import torch

@@ -18,8 +18,6 @@ import PIL.Image
 from probing_core.models.base import Preprocessing
 from probing_core.transforms.base import Image
 
-FILTERS = {kind.name.lower(): kind for kind in PIL.Image.Resampling}
-
 
 def crop_fraction(size: int, resized: int) -> float:
     """Return the fraction ``crop`` for which ``size / crop``, rounded down, is exactly ``resized``."""
@@ -43,21 +41,16 @@ def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
         return image
     height, width = preprocessing.size
     scaled = scaled_size(image.shape[:2], preprocessing)
-    top, left = crop_corner(scaled, preprocessing)
+    # Python's round(), half to even, as in torchvision's CenterCrop.
+    top, left = round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
     if scaled != image.shape[:2]:
-        picture, interpolation = PIL.Image.fromarray(image), FILTERS[preprocessing.interpolation]
+        picture, interpolation = PIL.Image.fromarray(image), PIL.Image.Resampling[preprocessing.interpolation.upper()]
         down, right = image.shape[0] / scaled[0], image.shape[1] / scaled[1]
         box = left * right, top * down, (left + width) * right, (top + height) * down
         if min(top, left) >= 0 and all(edge.is_integer() for edge in box):  # the same bits with less computation
             return np.asarray(picture.resize((width, height), interpolation, box))
         image = np.asarray(picture.resize(scaled[::-1], interpolation))
     return image[top : top + height, left : left + width]
-
-
-def crop_corner(scaled: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
-    height, width = preprocessing.size
-    # Python's round(), half to even, as in torchvision's CenterCrop.
-    return round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
 
 
 Map = Callable[[Callable[[int], None], Iterable[int]], Iterable[None]]
@@ -68,9 +61,6 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
 
     Args:
         apply: ``map``, or that of an executor, which takes several pictures at a time.
-
-    Raises:
-        ValueError: ``resize`` is "none" and the pictures differ in size.
     """
     table = value_table(preprocessing.mean, preprocessing.std)
     if preprocessing.resize == "none":

@@ -25,11 +25,7 @@ PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16", "float16")
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """Return the device called ``device``; ``auto`` is CUDA, else MPS, else the CPU.
-
-    Raises:
-        BadConfig: this machine has no such device.
-    """
+    """Return the device called ``device``; ``auto`` is CUDA, else MPS, else the CPU."""
     import torch
 
     present = ["cpu"]
@@ -45,11 +41,7 @@ def resolve_device(device: str = "auto") -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """Return ``precision``, with ``auto`` resolved: bfloat16 where the processor multiplies in it, else float32.
-
-    Raises:
-        BadConfig: not a precision.
-    """
+    """Return ``precision``, with ``auto`` resolved: bfloat16 where the processor multiplies in it, else float32."""
     import torch
 
     if precision not in PRECISIONS:
@@ -109,7 +101,7 @@ class BatchThreads:
 
     def __init__(self, device: torch.device, threads: int) -> None:
         self._on_cpu = device.type == "cpu"
-        self._threads = threads
+        self.threads = threads
         if self._on_cpu:
             reuse_freed()
 
@@ -126,13 +118,13 @@ class BatchThreads:
         start = 0
         while (left := len(images) - start) > 0:
             divided = self._on_cpu and left > min(MAX_UNDIVIDED, most)
-            size = min(most, ceil(left / self._threads)) if divided else most
-            stop = start + size * (self._threads if divided else 1)
+            size = min(most, ceil(left / self.threads)) if divided else most
+            stop = start + size * (self.threads if divided else 1)
             yield from (images[i : i + size] for i in range(start, min(stop, len(images)), size))
             start = stop
 
     def run(self, function: Callable[[S], T], batches: Iterable[S], of_each_core: int = 1) -> Iterator[T]:
-        """Yield ``function`` of every batch, in order.
+        """Yield ``function`` of every batch on a CPU, in order.
 
         Few wait at a time, so that several callers take turns. When the iterator ends, even by an error, none is under
         way.
@@ -140,15 +132,12 @@ class BatchThreads:
         Args:
             of_each_core: threads for each core of a CPU; `AHEAD` where ``function`` waits for others that compute.
         """
-        if not self._on_cpu:
-            yield from map(function, batches)
-            return
         with _STARTING:
-            pool = _shared(of_each_core * self._threads)
+            pool = _shared(of_each_core * self.threads)
         under_way: deque[Future[T]] = deque()
         try:
             for batch in batches:
-                if len(under_way) == WAITING * self._threads:
+                if len(under_way) == WAITING * self.threads:
                     yield under_way.popleft().result()
                 under_way.append(pool.submit(function, batch))
             while under_way:
@@ -173,7 +162,7 @@ class BatchThreads:
         if self._on_cpu:
             yield from self.run(lambda batch: begin(prepare(batch))(), batches, of_each_core)
             return
-        pool, left, begun = _preparing(), iter(batches), deque[Pass[T]]()
+        pool, left, begun = _threads(PREPARING, "batches"), iter(batches), deque[Pass[T]]()
         coming = deque(pool.submit(prepare, batch) for batch in islice(left, 1))
         try:
             while coming:
@@ -197,7 +186,7 @@ class BatchThreads:
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
         """Map ``function`` over the pictures of a batch: in its thread, or on all threads where batches take turns."""
-        return map(function, positions) if self._on_cpu else _threads(self._threads).map(function, positions)
+        return map(function, positions) if self._on_cpu else _threads(self.threads, "pictures").map(function, positions)
 
 
 def pinned(device: str, batch: torch.Tensor) -> torch.Tensor:
@@ -245,22 +234,12 @@ def _copying(device: torch.device) -> torch.cuda.Stream:
 
 
 @cache
-def _preparing() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(PREPARING, thread_name_prefix="preparing")
-
-
-@cache
-def _threads(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count)
+def _threads(count: int, name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix=name)
 
 
 _STARTING = RLock()
 """Threads are started by one caller at a time: PyTorch's common number changes for a moment."""
-
-
-@cache
-def _shared(count: int) -> ThreadPoolExecutor:
-    return start_one_core_threads(count)
 
 
 def start_one_core_threads(count: int) -> ThreadPoolExecutor:
@@ -283,6 +262,9 @@ def start_one_core_threads(count: int) -> ThreadPoolExecutor:
             pass
         torch.set_num_threads(before)
     return pool
+
+
+_shared = cache(start_one_core_threads)
 
 
 MAX_REUSED_BLOCK = 32 * 2**20

@@ -164,14 +164,11 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
             raise ValueError(f"its network is '{architecture}', and that of this version is '{ARCHITECTURE}'")
         with torch.device("meta"):  # no weights are drawn, since the file has all of them
             vit = init_vit(0)
-        vit.load_state_dict(_under("encoder.", weights), assign=True)
+        encoder = {key.removeprefix("encoder."): weights[key] for key in weights if key.startswith("encoder.")}
+        vit.load_state_dict(encoder, assign=True)
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise ModelUnavailable(f"'{path}' holds no encoder of the zoo that can be read: {one_line(error)}.") from error
     return ViTEmbedder(name, vit, options, device, precision, _digest(weights, vit))
-
-
-def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
 
 
 def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:

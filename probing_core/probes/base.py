@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 
@@ -32,24 +32,6 @@ class FitFacts:
     iterations: int
     validation_loss: float
     path: tuple[tuple[float, float], ...] = ()
-
-
-class Probe(Protocol):
-    """A fitted probe: class names and their probabilities."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the K classes, in the order of the probabilities."""
-        ...
-
-    @property
-    def facts(self) -> FitFacts:
-        """How it was fitted."""
-        ...
-
-    def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Return the probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +72,7 @@ class LinearProbe:
         return self.facts.penalty
 
     def logits(self, X: np.ndarray) -> np.ndarray:
-        """Return the logits (N, K) ``float32`` of embeddings ``X`` (N, D), before the temperature.
-
-        Raises:
-            BadArray: the embeddings have another dimension than the probe.
-        """
+        """Return the logits (N, K) ``float32`` of embeddings ``X`` (N, D), before the temperature."""
         X = np.asarray(X, np.float32)
         if X.ndim != 2 or X.shape[1] != self.mean.size:
             raise BadArray(
@@ -163,6 +141,32 @@ def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -
         rows = np.maximum(rows @ weight + bias, 0)
     weight, bias = layers[-1]
     return rows @ weight + bias
+
+
+@dataclass(frozen=True, eq=False)
+class MLPProbe:
+    """A network with ReLUs as plain arrays; predicting needs NumPy alone.
+
+    Attributes:
+        classes: K names.
+        layers: three pairs of weight (in, out) and bias (out,), ``float32``.
+        mean, scale: (D,) of the standardization.
+        facts: ``penalty`` is the weight decay, ``iterations`` the chosen epoch; it converged if that is not the last.
+    """
+
+    classes: tuple[str, ...]
+    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    mean: np.ndarray
+    scale: np.ndarray
+    facts: FitFacts
+
+    def probabilities(self, X: np.ndarray) -> np.ndarray:
+        """Return the probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
+        return softmax(forward((np.asarray(X, np.float32) - self.mean) / self.scale, self.layers))
+
+
+Probe: TypeAlias = LinearProbe | MLPProbe
+"""A fitted probe: its ``classes``, their ``probabilities`` for embeddings, and the ``facts`` of the fit."""
 
 
 def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:

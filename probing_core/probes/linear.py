@@ -16,7 +16,7 @@ from probing_core.probes.rows import Sliceable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from probing_core.probes.optimizer import Block, Solution
+    from probing_core.probes.optimizer import Solution
 
 GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
 """Penalties on the squared weights, added to the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
@@ -103,7 +103,7 @@ def fit(
     """
     import torch
 
-    from probing_core.probes.optimizer import curvature, gram, metric_inverse, minimize
+    from probing_core.probes.optimizer import Block, curvature, gram, metric_inverse, minimize
 
     k = len(classes)
     reading.check(X, y, k)
@@ -112,8 +112,17 @@ def fit(
     learned = reading.Roots(X) if root else X
     weights = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
     mean, scale = reading.moments(learned, weights) if standardize else (np.zeros(d), np.ones(d))
-    blocks = _blocks(learned, y, weights, mean, scale)
-    sample, sample_weight = _sample(blocks)
+    blocks = [
+        Block(
+            reading.block_reader(learned, rows, mean, scale),
+            torch.from_numpy(np.asarray(y[rows], np.int64)),
+            torch.from_numpy(np.float32(weights[rows])),
+        )
+        for rows in reading.slices(len(y))
+    ]
+    stride = -(-len(y) // METRIC_ROWS)
+    sample = torch.cat([block.rows()[::stride] for block in blocks])
+    sample_weight = torch.cat([block.weight[::stride] for block in blocks])
 
     def solve(penalty: float, start: Tensor, near: Tensor, tolerance: float) -> Solution:
         ridge = torch.cat([torch.full((d,), penalty), torch.zeros(1)])  # none on the bias
@@ -136,21 +145,6 @@ def fit(
         path=tuple((penalty, validation_loss) for penalty, validation_loss, _ in path),
     )
     return as_probe(classes, solution.V, mean, scale, facts, root)
-
-
-def _blocks(X: Sliceable, y: np.ndarray, weights: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> list[Block]:
-    import torch
-
-    from probing_core.probes.optimizer import Block
-
-    return [
-        Block(
-            reading.block_reader(X, rows, mean, scale),
-            torch.from_numpy(np.asarray(y[rows], np.int64)),
-            torch.from_numpy(np.float32(weights[rows])),
-        )
-        for rows in reading.slices(len(y))
-    ]
 
 
 def fit_in_span(
@@ -192,13 +186,6 @@ def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> 
         log_sum = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
         total += float((log_sum - logits[np.arange(len(logits)), y[part]]).sum())
     return total / len(y)
-
-
-def _sample(blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
-    import torch
-
-    stride = -(-sum(len(block.truth) for block in blocks) // METRIC_ROWS)
-    return torch.cat([b.rows()[::stride] for b in blocks]), torch.cat([b.weight[::stride] for b in blocks])
 
 
 def as_probe(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -11,36 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from probing_core.measures.classification import softmax
 from probing_core.probes import rows as reading
-from probing_core.probes.base import FitFacts, forward
+from probing_core.probes.base import FitFacts, MLPProbe
 
 WIDTH = 512
 WEIGHT_DECAY = 1e-2
 LEARNING_RATE = 1e-3
 BATCH = 256
 EPOCHS = 20
-
-
-@dataclass(frozen=True, eq=False)
-class MLPProbe:
-    """Layers as plain arrays; predicting needs NumPy alone.
-
-    Attributes:
-        classes: K names.
-        layers: three pairs of weight (in, out) and bias (out,), ``float32``.
-        mean, scale: (D,) of the standardization.
-        facts: ``penalty`` is the weight decay, ``iterations`` the chosen epoch; it converged if that is not the last.
-    """
-
-    classes: tuple[str, ...]
-    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
-    mean: np.ndarray
-    scale: np.ndarray
-    facts: FitFacts
-
-    def probabilities(self, X: np.ndarray) -> np.ndarray:
-        return softmax(forward((np.asarray(X, np.float32) - self.mean) / self.scale, self.layers))
 
 
 def fit_seeds(

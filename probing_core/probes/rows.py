@@ -47,11 +47,7 @@ class Roots:
 
 
 def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
-    """Check that each row has exactly one class.
-
-    Raises:
-        BadArray: shapes do not fit, or a class is out of range.
-    """
+    """Check that each row has exactly one class."""
     if len(X.shape) != 2 or np.shape(y) != (X.shape[0],):
         raise BadArray(
             f"A probe needs embeddings (N, D) and one class for each, (N,), but got {tuple(X.shape)} and {np.shape(y)}."
@@ -68,11 +64,7 @@ def slices(n: int) -> Iterator[slice]:
 
 
 def read(X: Sliceable, part: slice) -> np.ndarray:
-    """Read one slice as ``float32``.
-
-    Raises:
-        BadArray: an embedding holds NaN or infinity.
-    """
+    """Read one slice as ``float32``."""
     rows = np.asarray(X[part], np.float32)
     if not np.isfinite(rows).all():
         bad = part.start + int(np.flatnonzero(~np.isfinite(rows).all(1))[0])

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from probing_core.corpora import list_corpora
+from probing_core.corpora import KINDS
 from probing_core.results.run import Run
 from probing_core.run.layout import VERDICT_PHOTOGRAPHS
 from probing_core.run.options import Options
@@ -26,7 +26,7 @@ def corpus_is_named(recipe: Recipe) -> bool:
 
 
 def _is_named(corpus: str) -> bool:
-    return corpus.partition(":")[0] in {kind.name for kind in list_corpora()}
+    return corpus.partition(":")[0] in KINDS.names
 
 
 def command_of(recipe: Recipe) -> str:

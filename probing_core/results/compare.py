@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from math import isfinite
@@ -22,7 +22,6 @@ from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_T,
     ClusterSums,
-    average,
     bootstrap,
     difference,
     holm,
@@ -30,6 +29,7 @@ from probing_core.measures.statistics import (
 )
 from probing_core.results.ranking import (
     RANKING_FACTS,
+    UNTESTED,
     AccuracySums,
     accuracy,
     accuracy_of,
@@ -40,27 +40,13 @@ from probing_core.results.ranking import (
     paired_p,
     rankable,
     scores_of,
-    sums_over,
 )
 from probing_core.results.run import Run, open_run
+from probing_core.results.summaries import by_group
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import RECIPE, probe_path
 from probing_core.run.store import digest
 from probing_core.transforms.base import GROUPS
-
-COLUMNS = (
-    "model",
-    "seed_of",
-    "place",
-    "value",
-    "low",
-    "high",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "p",
-    "bases",
-)
 
 COMPARED = (
     "model",
@@ -85,26 +71,19 @@ Tested = Callable[[str], pd.DataFrame]
 """Task -> predictions with the columns that `accuracy_of` and `of_subset` read."""
 
 Contrasts = dict[tuple[str, str, str], AccuracySums]
-"""(Task, subset, measure) -> the sums of that score."""
+"""(Task, subset, measure) -> that score."""
 
 
-def unseen_accuracy(run: Run, model: str) -> AccuracySums:
-    """Return the in-group hit rate of a model at members of the bank that its probe has not seen, averaged over
-    rotations."""
-    bases, probes = unseen_by_rotation(_tested(run, model), run.far)
-    return AccuracySums(bases, average(probes) if probes else None)
-
-
-def unseen_by_rotation(tested: Tested, far: Collection[str]) -> tuple[np.ndarray, list[ClusterSums]]:
-    """Return the photographs that every rotation tested on members that its probe has not seen, and for each rotation
-    the sums of the hit rate over them."""
+def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
+    """Return the in-group hit rate at members of the bank that a probe has not seen, averaged over rotations, over the
+    photographs that all of them tested."""
     tables = [tested(f"{GROUP}-{rotation}") for rotation in ROTATIONS]
     parts = [accuracy_of(of_subset(table, "unseen", far)) for table in tables if len(table)]
-    made = [part for part in parts if part.sums is not None]
+    made = [part for part in parts if part.probes]
     if not made:
-        return np.empty(0, str), []
+        return UNTESTED
     bases = reduce(np.intersect1d, [part.bases for part in made])
-    return bases, [sums_over(part, bases) for part in made]
+    return AccuracySums(bases, tuple(part.over(bases).sums for part in made))
 
 
 def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset: str = "all") -> pd.DataFrame:
@@ -138,97 +117,58 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
     theirs = {name: accuracy(of[name], name, task, subset) for name in board["model"] if name != model}
     ranked = [name for name in board.loc[placed, "model"] if name != model]
     p = dict(zip(ranked, holm(paired_p(mine, [theirs[name] for name in ranked])), strict=True))
-    rows = []
-    for row in board.to_dict("records"):
-        about = [row[name] for name in COLUMNS[: COLUMNS.index("difference")]]
-        apart = _difference(mine, theirs[row["model"]]) if row["model"] != model else (np.nan, np.nan, np.nan, 0)
-        rows.append((*about, *apart[:3], p.get(row["model"], np.nan), apart[3]))
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"place": "Int64"})
+    nothing = np.nan, np.nan, np.nan, 0
+    apart = [_difference(mine, theirs[name]) if name in theirs else nothing for name in board["model"]]
+    found = pd.DataFrame(apart, columns=["difference", "difference_low", "difference_high", "bases"])
+    found.insert(3, "p", board["model"].map(p))
+    return pd.concat([board[["model", "seed_of", "place", "value", "low", "high"]], found], axis=1)
 
 
 def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.DataFrame:
     """Return ``group``, the recall of ``model`` in each group of transforms, that of ``other``, and their
     ``difference``, the largest first."""
-    scores = run.scores
-    rows = scores[
-        (scores["task"] == task) & (scores["measure"] == "recall") & scores["subset"].str.startswith(GROUP_SUBSET)
-    ]
-    table = rows.pivot_table(index="subset", columns="model", values="value").reindex(columns=[model, other])
+    rows = by_group(run, [model, other])
+    table = rows.pivot_table(index="group", columns="model", values="value").reindex(columns=[model, other])
     table = table.rename(columns={model: "recall", other: "recall_other"}).reset_index()
-    table = table.assign(
-        group=table["subset"].str.removeprefix(GROUP_SUBSET), difference=table["recall"] - table["recall_other"]
-    )
+    table = table.assign(difference=table["recall"] - table["recall_other"])
     columns = ["group", "recall", "recall_other", "difference"]
     return table.sort_values("difference", ascending=False, ignore_index=True)[columns]
 
 
-def contrasts_of(run: Run, model: str) -> Contrasts:
-    """Return the sums of every contrast that a model has predictions for."""
-    scores = contrasts(_tested(run, model), run.far)
-    return {name: AccuracySums(bases, average(probes)) for name, bases, probes in scores}
-
-
-def _tested(run: Run, model: str) -> Tested:
+def tested_by(run: Run, model: str) -> Tested:
+    """Return the predictions of a model by task."""
     return partial(run.predictions, model, facts=RANKING_FACTS)
 
 
-def contrasts(
-    tested: Tested, far: Collection[str]
-) -> Iterator[tuple[tuple[str, str, str], np.ndarray, list[ClusterSums]]]:
-    """Yield every score by which two models are compared: (task, subset, measure); (C,) photographs, in order; and
-    the sums over them for each probe. The score is the mean over the probes."""
+def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
+    """Return every score by which two models are compared."""
+    found = Contrasts()
     fine, content = tested("fine"), tested(CONTENT)
     if len(fine):
         fine = of_subset(fine, "all")
-        yield _one(("fine", "all", measure_of("all")), fine)
+        found["fine", "all", measure_of("all")] = accuracy_of(fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
             # For a group, every wrong answer outside of it counts alike.
-            yield _one(("fine", GROUP_SUBSET + group, "recall"), fine[fine["group"] == group])
-    bases, probes = unseen_by_rotation(tested, far)
-    if probes:
-        yield (GROUP, "unseen", measure_of("unseen")), bases, probes
+            found["fine", GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
+    if (hidden := unseen_accuracy(tested, far)).probes:
+        found[GROUP, "unseen", measure_of("unseen")] = hidden
     if len(content) and content["seen"].any():
-        yield _one((CONTENT, "seen", measure_of("seen")), of_subset(content, "seen"))
-
-
-def _one(name: tuple[str, str, str], rows: pd.DataFrame) -> tuple[tuple[str, str, str], np.ndarray, list[ClusterSums]]:
-    found = accuracy_of(rows)
-    assert found.sums is not None
-    return name, found.bases, [found.sums]
-
-
-def compared(model: str, mine: Contrasts, other: str, theirs: Contrasts) -> pd.DataFrame:
-    """Return one row for each contrast that two models share, with the columns `COMPARED`; see
-    `probing_core.compare`."""
-    rows = []
-    for contrast, sums in mine.items():
-        if contrast not in theirs:
-            continue
-        one, two = shared(sums, theirs[contrast])
-        if not len(one.bases):
-            continue
-        assert one.sums is not None
-        assert two.sums is not None
-        apart = _difference(one, two)
-        p = paired_p(one, [two])[0]
-        rows.append((model, other, *contrast, one.sums.value, two.sums.value, *apart[:3], p, len(one.bases)))
-    table = pd.DataFrame(rows, columns=list(COMPARED))
-    return table.assign(p=holm(table["p"].to_numpy()))
-
-
-def shared(first: AccuracySums, second: AccuracySums) -> tuple[AccuracySums, AccuracySums]:
-    """Return the sums of two models over the photographs that both were tested on."""
-    bases = np.intersect1d(first.bases, second.bases)
-    one, two = (AccuracySums(bases, sums_over(found, bases)) for found in (first, second))
-    return one, two
+        found[CONTENT, "seen", measure_of("seen")] = accuracy_of(of_subset(content, "seen"))
+    return found
 
 
 def _difference(mine: AccuracySums, other: AccuracySums) -> tuple[float, float, float, int]:
-    if mine.sums is None or other.sums is None:
+    one, two = _shared(mine, other)
+    if not len(one.bases):
         return np.nan, np.nan, np.nan, 0
-    bases = np.intersect1d(mine.bases, other.bases)
-    found = interval(difference(sums_over(mine, bases), sums_over(other, bases)), low=-1, high=1)
-    return found.value, found.low, found.high, len(bases)
+    found = interval(difference(one.sums, two.sums), low=-1, high=1)
+    return found.value, found.low, found.high, len(one.bases)
+
+
+def _shared(first: AccuracySums, second: AccuracySums) -> tuple[AccuracySums, AccuracySums]:
+    """Return the sums of two models over the photographs that both were tested on."""
+    bases = np.intersect1d(first.bases, second.bases)
+    return first.over(bases), second.over(bases)
 
 
 FORMAT = 1
@@ -345,20 +285,32 @@ def compare(
         raise BadConfig(f"Two models of a run are compared, or two runs, or two files of scores; got '{a}' and '{b}'.")
     if max_drop is not None and not 0 <= max_drop <= 1:
         raise BadConfig(f"The drop that is allowed is a fraction from 0 to 1; got {max_drop}.")
+
+    def of(opened: Run, name: str) -> tuple[str, Contrasts]:
+        opened.require_model(name)
+        tested = max_drop is None
+        return name, contrasts(tested_by(opened, name), opened.far) if tested else SavedScores.of(
+            opened, name
+        ).contrasts
+
     if kinds == {"file"}:
-        return _compare_files(SavedScores.read(Path(str(a))), SavedScores.read(Path(str(b))), max_drop)
-    if kinds == {"run"}:
+        first_file, second_file = SavedScores.read(Path(str(a))), SavedScores.read(Path(str(b)))
+        if first_file.measured != second_file.measured:
+            raise BadRun(
+                f"The scores of '{first_file.model}' and '{second_file.model}' are of other photographs, "
+                f"transformations, views or seeds; save both with the same arguments of `score`."
+            )
+        pairs = [((first_file.model, first_file.contrasts), (second_file.model, second_file.contrasts))]
+    elif kinds == {"run"}:
         first, second = open_run(a), open_run(b)
         _require_same_samples(first, second)
-        pairs = [(first, model, second, other) for model, other in _shared_models(first, second)]
+        pairs = [(of(first, model), of(second, other)) for model, other in _shared_models(first, second)]
     else:
         opened = open_run(run)
-        for name in (str(a), str(b)):
-            _require_model(opened, name)
-        pairs = [(opened, str(a), opened, str(b))]
-    of = contrasts_of if max_drop is None else validated
-    tables = [_table(model, of(one, model), other, of(two, other), max_drop) for one, model, two, other in pairs]
-    return Comparison(pd.concat(tables, ignore_index=True), "test" if max_drop is None else VAL, max_drop)
+        pairs = [(of(opened, str(a)), of(opened, str(b)))]
+    tables = [_table(*one, *other, max_drop) for one, other in pairs]
+    split = "test" if max_drop is None and kinds != {"file"} else VAL
+    return Comparison(pd.concat(tables, ignore_index=True), split, max_drop)
 
 
 def _kind(one: str | Path | Run) -> str:
@@ -367,11 +319,6 @@ def _kind(one: str | Path | Run) -> str:
     if str(one).endswith(SUFFIX):
         return "file"
     return "run" if isinstance(one, Path) or (Path(one) / RECIPE).is_file() else "model"
-
-
-def _require_model(run: Run, name: str) -> None:
-    if name not in set(run.models["name"]):
-        raise UnknownName(f"The run has no model '{name}' to compare. It has: {', '.join(run.models['name'])}.")
 
 
 def _require_same_samples(first: Run, second: Run) -> None:
@@ -395,24 +342,20 @@ def _shared_models(first: Run, second: Run) -> list[tuple[str, str]]:
     )
 
 
-def _compare_files(first: SavedScores, second: SavedScores, max_drop: float | None) -> Comparison:
-    if first.measured != second.measured:
-        raise BadRun(
-            f"The scores of '{first.model}' and '{second.model}' are of other photographs, transformations, views or "
-            f"seeds; save both with the same arguments of `score`."
-        )
-    table = _table(first.model, first.contrasts, second.model, second.contrasts, max_drop)
-    return Comparison(table, VAL, max_drop)
-
-
 def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop: float | None) -> pd.DataFrame:
-    table = compared(model, mine, other, theirs)
-    if max_drop is None:
-        return table
-    if missing := [name for name in mine if name not in theirs]:
+    """Return one row for each contrast that two models share, with the columns `COMPARED` and, with ``max_drop``,
+    ``worse``."""
+    if max_drop is not None and (missing := [name for name in mine if name not in theirs]):
         raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, which '{other}' lacks; score both alike.")
-    pairs = [shared(sums, theirs[name]) for name, sums in mine.items()]
-    return table.assign(**_drops(pairs, max_drop))
+    pairs = {name: _shared(sums, theirs[name]) for name, sums in mine.items() if name in theirs}
+    rows = [
+        (model, other, *name, one.sums.value, two.sums.value, *apart[:3], paired_p(one, [two])[0], apart[3])
+        for name, (one, two) in pairs.items()
+        if (apart := _difference(one, two))[3]
+    ]
+    table = pd.DataFrame(rows, columns=list(COMPARED))
+    table = table.assign(p=holm(table["p"].to_numpy()))
+    return table if max_drop is None else table.assign(**_drops(list(pairs.values()), max_drop))
 
 
 def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -> dict[str, np.ndarray]:
@@ -426,8 +369,6 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
             f"{MIN_CLUSTERS_FOR_T}; take a corpus with more."
         )
     for place, (one, two) in enumerate(pairs):
-        assert one.sums is not None
-        assert two.sums is not None
         drops[place] = one.sums.value - two.sums.value
         # Few photographs that all agree have no spread: no test is more certain than all flips of their signs.
         most = float(stdtrit(freedom[place], 1 - 2.0 ** -(freedom[place] + 1)))
@@ -444,55 +385,16 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
 
 
 @dataclass(frozen=True, eq=False)
-class SavedScore:
-    """One score on the split ``val``, as sums by photograph.
-
-    Attributes:
-        name: task, subset and measure.
-        bases: ids of the C photographs, in order.
-        classes: number of classes K of each probe; the score is the mean over the probes.
-        sums: (C, 2 K + ...), for each probe hits of each class, then samples of each.
-    """
-
-    name: tuple[str, str, str]
-    bases: tuple[str, ...]
-    classes: tuple[int, ...]
-    sums: np.ndarray
-
-    def __post_init__(self) -> None:
-        if self.sums.shape != (len(self.bases), 2 * sum(self.classes)) or list(self.bases) != sorted(set(self.bases)):
-            raise ValueError(f"the sums of {', '.join(self.name)} are not one row a photograph, in order")
-
-    @property
-    def accuracy(self) -> AccuracySums:
-        """The sums by which scores are compared."""
-        ends = np.cumsum([2 * classes for classes in self.classes])[:-1]
-        probes = [ClusterSums(part, _balanced) for part in np.split(self.sums, ends, axis=1)]
-        return AccuracySums(np.array(self.bases, str), average(probes))
-
-
-def _balanced(totals: np.ndarray) -> np.ndarray:
-    classes = totals.shape[-1] // 2
-    return mean_ratio(totals[..., :classes], totals[..., classes:])
-
-
-@dataclass(frozen=True, eq=False)
 class SavedScores:
     """The scores of one model on the split ``val``, in a file.
 
     Attributes:
         measured: digest of the photographs and their samples; scores are compared where it is equal.
-        scores: one per contrast.
     """
 
     model: str
     measured: str
-    scores: tuple[SavedScore, ...] = field(repr=False)
-
-    @property
-    def contrasts(self) -> Contrasts:
-        """The sums by (task, subset, measure)."""
-        return {score.name: score.accuracy for score in self.scores}
+    contrasts: Contrasts = field(repr=False)
 
     @classmethod
     def of(cls, run: Run, model: str) -> SavedScores:
@@ -502,38 +404,30 @@ class SavedScores:
             UnknownName: the run has no such model.
             BadRun: the run has no splits, or no embeddings or probes of the model.
         """
-        _require_model(run, model)
+        run.require_model(model)
         if not has_splits(run.images):
             raise BadRun(
                 f"Scores are saved of the split val, and '{run.path}' has none: it has fewer than 30 photographs; "
                 f"take more."
             )
-        scores = [
-            SavedScore(
-                name,
-                tuple(bases.tolist()),
-                tuple(probe.sums.shape[1] // 2 for probe in probes),
-                np.hstack([probe.sums for probe in probes]),
-            )
-            for name, bases, probes in contrasts(partial(_predicted, run, model), run.far)
-        ]
         made = [transform.key for transform in run.recipe.design.transforms]
-        return cls(model, digest([run.recipe.without_models(), made]), tuple(scores))
+        scores = contrasts(partial(_predicted, run, model), run.far)
+        return cls(model, digest([run.recipe.without_models(), made]), scores)
 
     def write(self, path: Path | str) -> None:
         """Write them as JSON, one line per score."""
         rows = [
             {
-                "task": score.name[0],
-                "subset": score.name[1],
-                "measure": score.name[2],
-                "value": round(_value(score), 6),
-                "photographs": len(score.bases),
-                "bases": list(score.bases),
-                "classes": list(score.classes),
-                "sums": score.sums.astype(int).tolist(),
+                "task": task,
+                "subset": subset,
+                "measure": measure,
+                "value": round(found.sums.value, 6),
+                "photographs": len(found.bases),
+                "bases": found.bases.tolist(),
+                "classes": [probe.sums.shape[1] // 2 for probe in found.probes],
+                "sums": found.sums.sums.astype(int).tolist(),
             }
-            for score in self.scores
+            for (task, subset, measure), found in self.contrasts.items()
         ]
         head = json.dumps({"format": FORMAT, "model": self.model, "split": VAL, "measured": self.measured}, indent=1)
         lines = ",\n".join(json.dumps(row) for row in rows)
@@ -550,7 +444,7 @@ class SavedScores:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise ValueError(f"its format is {content['format']!r:.20}, and this version reads {FORMAT}")
-            return cls(str(content["model"]), str(content["measured"]), tuple(_read(content["scores"])))
+            return cls(str(content["model"]), str(content["measured"]), dict(map(_read, content["scores"])))
         except FileNotFoundError:
             raise BadConfig(
                 f"There is no file of scores '{path}'; `probing_core.score(...).save(path)` writes one."
@@ -559,22 +453,20 @@ class SavedScores:
             raise BadConfig(f"'{path}' cannot be read as a file of scores: {one_line(error)[:200]}.") from error
 
 
-def _read(rows: Sequence[dict[str, Any]]) -> Iterator[SavedScore]:
-    for row in rows:
-        name = (str(row["task"]), str(row["subset"]), str(row["measure"]))
-        sums = np.array(row["sums"], np.float64).reshape(len(row["bases"]), -1)
-        yield SavedScore(name, tuple(map(str, row["bases"])), tuple(map(int, row["classes"])), sums)
+def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
+    """Return name and sums of a score. A row of sums has for each probe the hits of each class, then its samples."""
+    name = str(row["task"]), str(row["subset"]), str(row["measure"])
+    bases, classes = [str(base) for base in row["bases"]], [int(count) for count in row["classes"]]
+    sums = np.array(row["sums"], np.float64).reshape(len(bases), -1)
+    if sums.shape[1] != 2 * sum(classes) or bases != sorted(set(bases)):
+        raise ValueError(f"the sums of {', '.join(name)} are not one row a photograph, in order")
+    parts = np.split(sums, np.cumsum([2 * count for count in classes])[:-1], axis=1)
+    return name, AccuracySums(np.array(bases, str), tuple(ClusterSums(part, _balanced) for part in parts))
 
 
-def _value(score: SavedScore) -> float:
-    sums = score.accuracy.sums
-    assert sums is not None
-    return sums.value
-
-
-def validated(run: Run, model: str) -> Contrasts:
-    """Return the sums of every contrast over the photographs of ``val``; errors as of `SavedScores.of`."""
-    return SavedScores.of(run, model).contrasts
+def _balanced(totals: np.ndarray) -> np.ndarray:
+    classes = totals.shape[-1] // 2
+    return mean_ratio(totals[..., :classes], totals[..., classes:])
 
 
 def _predicted(run: Run, model: str, task: str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from probing_core.charts.theme import BASELINE
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.seeds import seed_of
-from probing_core.measures.statistics import ClusterSums, holm, interval, sign_flips
+from probing_core.measures.statistics import ClusterSums, average, holm, interval, sign_flips
 from probing_core.results.run import Run
+from probing_core.results.summaries import pick
 
 GENERALIZING = ("unseen", "far")
 """Subsets without identity, so that their measure is the in-group hit rate."""
@@ -87,17 +89,15 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
     return beside_best(board, accuracies)
 
 
-def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums] | Mapping[str, AccuracySums]) -> pd.DataFrame:
+def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFrame:
     """Return a ranking with ``p`` of the difference to the best model (`against_best`; NaN where none was compared) and
     ``apart`` (bool).
 
     Args:
-        sums: of the models that have a place, in order, or by the name of a model.
+        sums: of the models that have a place, in order.
     """
-    placed = has_place(board)
-    ranked = [sums[model] for model in board.loc[placed, "model"]] if isinstance(sums, Mapping) else sums
     board = board.assign(p=np.nan)
-    board.loc[placed, "p"] = [np.nan, *against_best(ranked)]
+    board.loc[has_place(board), "p"] = [np.nan, *against_best(sums)]
     return board.assign(apart=board["p"] < SIGNIFICANCE)
 
 
@@ -167,10 +167,9 @@ def is_baseline(models: pd.Series) -> pd.Series:
 
 def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
     """Return the scores by which the models of ``run`` are ranked, with what is known of each model."""
-    scores = run.scores
-    if scores.empty:
-        return scores
-    rows = scores[(scores["task"] == task) & (scores["subset"] == subset) & (scores["measure"] == measure_of(subset))]
+    rows = pick(run.scores, task=task, subset=subset, measure=measure_of(subset))
+    if "model" not in rows:
+        return rows
     facts = run.models[["name", "family", "objective", "dim"]].rename(columns={"name": "model"})
     return rows.merge(facts, on="model", how="left").assign(run=run.name)
 
@@ -178,7 +177,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
 def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
     predictions = run.predictions(model, task, RANKING_FACTS)
     if predictions.empty:
-        return AccuracySums(np.empty(0, str), None)
+        return UNTESTED
     return accuracy_of(of_subset(predictions, subset, run.far))
 
 
@@ -207,21 +206,34 @@ class AccuracySums:
 
     Attributes:
         bases: (C,) base photographs, in order.
-        sums: a row for each of them; None where nothing was tested.
+        probes: sums of each probe, with a row for each of them; the score is the mean over the probes. None where
+            nothing was tested.
     """
 
     bases: np.ndarray
-    sums: ClusterSums | None
+    probes: tuple[ClusterSums, ...] = ()
+
+    @cached_property
+    def sums(self) -> ClusterSums:
+        return self.probes[0] if len(self.probes) == 1 else average(self.probes)
+
+    def over(self, bases: np.ndarray) -> AccuracySums:
+        """Return the sums of some of the photographs, in order."""
+        rows = np.searchsorted(self.bases, bases)
+        return AccuracySums(bases, tuple(replace(probe, sums=probe.sums[rows]) for probe in self.probes))
+
+
+UNTESTED = AccuracySums(np.empty(0, str))
 
 
 def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
     """Compute balanced accuracy of predictions, which is also the in-group hit rate where ``truth`` is a group."""
     if rows.empty:
-        return AccuracySums(np.empty(0, str), None)
+        return UNTESTED
     truth = pd.Categorical(rows["truth"]).remove_unused_categories()
     predicted = truth.categories.get_indexer(pd.Index(rows["predicted"]))
     base, bases = pd.factorize(rows["base_id"], sort=True)
-    return AccuracySums(np.asarray(bases, str), balanced_accuracy(truth.codes.astype(np.int64), predicted, base))
+    return AccuracySums(np.asarray(bases, str), (balanced_accuracy(truth.codes.astype(np.int64), predicted, base),))
 
 
 def against_best(accuracies: Sequence[AccuracySums]) -> np.ndarray:
@@ -242,18 +254,12 @@ def paired_p(first: AccuracySums, others: Sequence[AccuracySums]) -> np.ndarray:
     alike: dict[bytes, list[int]] = {}  # models that were tested on the same photographs share their flips
     for i, other in enumerate(others):
         shared = np.isin(first.bases, other.bases)
-        if first.sums is not None and other.sums is not None and shared.sum() > 1:
+        if first.probes and other.probes and shared.sum() > 1:
             alike.setdefault(shared.tobytes(), []).append(i)
     for indices in alike.values():
         bases = first.bases[np.isin(first.bases, others[indices[0]].bases)]
-        p[indices] = sign_flips(sums_over(first, bases), [sums_over(others[i], bases) for i in indices], flips=FLIPS)
+        p[indices] = sign_flips(first.over(bases).sums, [others[i].over(bases).sums for i in indices], flips=FLIPS)
     return p
-
-
-def sums_over(found: AccuracySums, bases: np.ndarray) -> ClusterSums:
-    """Return the sums of some of its photographs, ``bases`` in order."""
-    assert found.sums is not None
-    return replace(found.sums, sums=found.sums.sums[np.searchsorted(found.bases, bases)])
 
 
 TOLD_APART = ["truth", "predicted", "correct", "base_id"]
@@ -282,7 +288,6 @@ def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str)
             continue
         a, b = both[both["truth"] == first], both[both["truth"] == second]
         accuracies[model] = accuracy = accuracy_of(both)
-        assert accuracy.sums is not None
         found = interval(accuracy.sums, low=0, high=1)
         rows.append(
             {
@@ -300,4 +305,5 @@ def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str)
         )
     if not rows:
         return pd.DataFrame()
-    return beside_best(in_order(pd.DataFrame(rows)), accuracies)
+    board = in_order(pd.DataFrame(rows))
+    return beside_best(board, [accuracies[model] for model in board.loc[has_place(board), "model"]])

@@ -13,6 +13,7 @@ from probing_core.measures.statistics import interval, mean
 from probing_core.results.ranking import (
     AccuracySums,
     beside_best,
+    has_place,
     in_order,
     is_baseline,
 )
@@ -84,14 +85,12 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     for model, own in rows.groupby("model", sort=False):
         base, bases = pd.factorize(own["base_id"], sort=True)
         of_model = mean(own["value"].to_numpy(float), base)
-        sums[str(model)] = AccuracySums(np.asarray(bases, str), of_model)
+        sums[str(model)] = AccuracySums(np.asarray(bases, str), (of_model,))
         found.append({"model": model, "value": of_model.value, "low": np.nan, "high": np.nan})
     board = in_order(pd.DataFrame(found))
-    best = sums[board["model"].iloc[0]].sums
-    assert best is not None
-    around = interval(best, low=0.0, high=1.0)
+    around = interval(sums[board["model"].iloc[0]].sums, low=0.0, high=1.0)
     board.loc[0, ["low", "high"]] = around.low, around.high
-    return beside_best(board, sums)
+    return beside_best(board, [sums[model] for model in board.loc[has_place(board), "model"]])
 
 
 def recall(run: Run) -> pd.DataFrame:

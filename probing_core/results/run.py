@@ -125,6 +125,11 @@ class Run:
         """One row per model (or layer, where layers were asked for), in the order of the recipe."""
         return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in self.entries], columns=list(MODEL_COLUMNS))
 
+    def require_model(self, name: str) -> None:
+        """Raise `UnknownName` where the run has no model ``name``."""
+        if name not in set(self.models["name"]):
+            raise UnknownName(f"The run has no model '{name}'. It has: {', '.join(self.models['name'])}.")
+
     @cached_property
     def live_models(self) -> tuple[str, ...]:
         """Names of the models that can be asked about other pictures: the model and its live probe are here."""
@@ -186,9 +191,8 @@ class Run:
     @cached_property
     def table_names(self) -> list[str]:
         """Return the paths of the run's Parquet tables, sorted; `table` reads one."""
-        from probing_core.run.graph import TABLE
-
-        return [name for name in self.store.names() if name.endswith(layout.PARQUET) and TABLE.stage_of(name)]
+        names = (name for name in self.store.names() if name.endswith(layout.PARQUET))
+        return [name for name in names if not name.startswith(layout.UNITS)]
 
     def predictions(
         self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None
@@ -281,8 +285,7 @@ class Run:
         from probing_core.compute.samples import has_splits
         from probing_core.compute.tasks import make_task
 
-        if model not in set(self.models["name"]):
-            raise UnknownName(f"The run has no model '{model}'. It has: {', '.join(self.models['name'])}.")
+        self.require_model(model)
         embeddings = self.lazy_embeddings(model)
         if embeddings is None:
             raise BadRun(
@@ -337,8 +340,7 @@ class Run:
             BadRun: it has no such probe.
         """
         path = layout.probe_path(model, name)
-        if model not in set(self.models["name"]):
-            raise UnknownName(f"The run has no model '{model}'. It has: {', '.join(self.models['name'])}.")
+        self.require_model(model)
         if not self.store.has(path):
             raise BadRun(f"The run has no '{name}' probe of '{model}'; `probing run --out {self.path}` makes it.")
         return LinearProbe.from_bytes(self.store.read_bytes(path))

@@ -13,7 +13,7 @@ from probing_core.compute.tasks import CONTENT
 from probing_core.errors import BadConfig
 from probing_core.measures import interval
 from probing_core.measures.notation import in_percent
-from probing_core.results.compare import GROUP, SUFFIX, SavedScores, unseen_accuracy
+from probing_core.results.compare import GROUP, SUFFIX, SavedScores, tested_by, unseen_accuracy
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
 
@@ -106,9 +106,9 @@ def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:
 
 
 def _unseen(run: Run, model: str, scores: pd.DataFrame) -> pd.DataFrame:
-    found = unseen_accuracy(run, model)
+    found = unseen_accuracy(tested_by(run, model), run.far)
     rotations = scores[scores["task"].str.startswith(f"{GROUP}-") & (scores["subset"] == "unseen")]
-    if found.sums is None or rotations.empty:
+    if not found.probes or rotations.empty:
         return pd.DataFrame()
     about = rotations.iloc[[0]].assign(task=GROUP, measure=measure_of("unseen"), chance=rotations["chance"].mean())
     return about.assign(**interval(found.sums, low=0, high=1).columns)

@@ -198,22 +198,30 @@ def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
     Args:
         shown: how to write the name of a model.
     """
-    board, rows = ordered(run, "original"), retrieval.recall(run)
-    if board.empty or rows.empty:
+    boards, rows = _rankings(run, "original"), retrieval.recall(run)
+    if not boards or rows.empty:
         return ""
+    board = boards[0]
     gallery, best, count = int(rows["gallery"].max()), board.iloc[0], int(has_place(board).sum())
-    first = (
+    words = (
         f"{shown(best['model'])} finds the original of an altered picture{' most often' if count > 1 else ''}"
         f"{_level(board, shown)}: for {_share(best)} of altered pictures it is the nearest of {gallery:,} photographs."
     )
-    learned = ordered(run, "original", learned=True)
-    if not is_baseline(board["model"]).iloc[0] or learned.empty:
-        return first
-    best = learned.iloc[0]
-    return (
-        f"{first} Of the models that learned from pictures, {shown(best['model'])} finds it most often"
-        f"{_level(learned, shown)}, for {_share(best)}."
-    )
+    for learned in boards[1:]:
+        best = learned.iloc[0]
+        words += (
+            f" Of the models that learned from pictures, {shown(best['model'])} finds it most often"
+            f"{_level(learned, shown)}, for {_share(best)}."
+        )
+    return words
+
+
+def _rankings(run: Run, use: str) -> list[pd.DataFrame]:
+    """Return the models ordered by a use and, where a baseline is the best, those that learned from pictures; no empty
+    table."""
+    board = ordered(run, use)
+    leads = not board.empty and is_baseline(board["model"]).iloc[0]
+    return [one for one in (board, *([ordered(run, use, learned=True)] if leads else [])) if not one.empty]
 
 
 def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
@@ -223,16 +231,11 @@ def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
     Args:
         shown: how to write the name of a model.
     """
-    board = ordered(run, use)
-    if board.empty:
-        return ""
-    best = board.iloc[0]
-    words = f"Best: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'])} {USES[use].finds}."
-    learned = ordered(run, use, learned=True) if is_baseline(board["model"]).iloc[0] else board[:0]
-    if learned.empty:
-        return words
-    best = learned.iloc[0]
-    return f"{words} Best encoder: {shown(best['model'])}{_level(learned, shown)}, {in_percent(best['value'])}."
+    words = list[str]()
+    for name, board in zip(("Best", "Best encoder"), _rankings(run, use), strict=False):
+        best, finds = board.iloc[0], "" if words else f" {USES[use].finds}"
+        words.append(f"{name}: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'])}{finds}.")
+    return " ".join(words)
 
 
 def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:

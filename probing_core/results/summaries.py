@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import GROUP_SUBSET, LAYERS, VARIANCE
+from probing_core.compute.names import GROUP_SUBSET, LAYERS
 from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
 from probing_core.results.run import Run
 from probing_core.run import layout
@@ -143,16 +143,6 @@ def layers(run: Run) -> pd.DataFrame:
     return pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(LAYER_COLUMNS))
 
 
-def variance_of_layers(run: Run) -> pd.DataFrame:
-    """Return ``model``, ``layer``, ``pooling``, ``part``, ``value``, ``low``, ``high``, ``images``: the parts of the
-    variance of every block that was studied."""
-    rows = run.table(layout.table_path("layers"))
-    if not rows.empty:
-        rows = rows[rows["task"].str.startswith(VARIANCE)]
-        rows = rows.assign(part=rows["task"].str.removeprefix(VARIANCE))
-    return rows if rows.empty else rows[["model", "layer", "pooling", "part", *COLUMNS, "images"]]
-
-
 def images_of_blocks(run: Run) -> tuple[int, int]:
     """Return how many images the probes of `layers` learned from, where blocks were studied (else 0), and how many the
     run has for learning."""
@@ -178,15 +168,3 @@ def _asked_layers(run: Run, task: str) -> pd.DataFrame:
     best = rows.groupby("base")["validation_loss"].transform("min")
     rows = rows.assign(chosen=rows["validation_loss"] == best).astype({"layer": int})
     return rows.sort_values(["base", "layer"], ignore_index=True)
-
-
-def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return from `layers` the chosen layer of each model and task, and the last one that it was chosen from.
-
-    Columns: ``base``, ``task``, ``layer``, ``layers``, ``value``, ``low``, ``high``.
-    """
-    depth = rows.groupby("base", sort=False)["layer"].max()
-    best = rows[rows["chosen"].astype(bool)]
-    best = best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *COLUMNS]]
-    place = {base: i for i, base in enumerate(depth.index)} | {"fine": 0, "content": 1}
-    return best.sort_values(["base", "task"], key=lambda column: column.map(place), ignore_index=True)

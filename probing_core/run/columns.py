@@ -45,8 +45,11 @@ def read_columns(store: Files, name: str, columns: Sequence[str], where: Where |
             read_dictionary=[text for text in _texts(schema) if text not in (where or {})],
             partitioning=None,
         )
-        table = _categories(table).unify_dictionaries()
-        return _in_order(table.to_pandas(ignore_metadata=True))
+        frame = table.unify_dictionaries().to_pandas(categories=_texts(table.schema), ignore_metadata=True)
+    texts = frame.select_dtypes("category")
+    return frame.assign(
+        **{str(name): text.cat.reorder_categories(sorted(text.cat.categories)) for name, text in texts.items()}
+    )
 
 
 class RowGroups:
@@ -94,11 +97,6 @@ class RowGroups:
             return file.read_row_groups(there, self._columns).to_pandas(ignore_metadata=True)
 
 
-def count_rows(store: Files, name: str) -> int:
-    """Return the number of rows of a table without reading them; 0 where the run has no such table."""
-    return pq.read_metadata(store.path(name)).num_rows if store.has(name) else 0
-
-
 @contextmanager
 def _in_one_sentence(name: str) -> Iterator[None]:
     try:
@@ -109,19 +107,6 @@ def _in_one_sentence(name: str) -> Iterator[None]:
 
 def _texts(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
-
-
-def _categories(table: pa.Table) -> pa.Table:
-    for text in _texts(table.schema):
-        table = table.set_column(table.schema.get_field_index(text), text, table[text].dictionary_encode())
-    return table
-
-
-def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    texts = frame.select_dtypes("category")
-    return frame.assign(
-        **{str(name): text.cat.reorder_categories(sorted(text.cat.categories)) for name, text in texts.items()}
-    )
 
 
 FACTS = (
@@ -142,7 +127,7 @@ class SampleTable:
     @cached_property
     def count(self) -> int:
         """Number of samples; none of them is read."""
-        return count_rows(self._store, SAMPLES)
+        return pq.read_metadata(self._store.path(SAMPLES)).num_rows if self._store.has(SAMPLES) else 0
 
     def columns(self, *names: str) -> pd.DataFrame:
         """Return these columns of all samples; no others are read. Shared: not to be changed."""

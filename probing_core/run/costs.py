@@ -1,25 +1,23 @@
-"""The remaining steps of a run, and how long each of them takes: by formulas over the plan of the run.
+"""The remaining steps of a run: each takes a number of units of one kind of work.
 
-`probing_core.run.estimate` measures the rates of this machine; where nothing was measured, the defaults serve as
-weights of a bar. A formula gives seconds on the machine that its constants were measured on, with which `algebra`
+`GUESSED` has the seconds of a unit, as weights of a bar; `probing_core.run.estimate` measures those of this machine.
+Units of `CALCULATED` are seconds on the machine that the constants below were measured on, with which `slowness`
 compares this one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from probing_core.compute.claims import FINE
 from probing_core.compute.maps import LANDMARKS
-from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING, STRENGTH
-from probing_core.compute.parallel import cores
-from probing_core.compute.studies import STUDIES
+from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING
 from probing_core.compute.studies.data import FIT_IMAGES, STUDY_IMAGES
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train import MAX_TO_LEARN
@@ -38,8 +36,9 @@ from probing_core.models import find_spec
 from probing_core.models.names import parse
 from probing_core.probes.linear import METRIC_ROWS, fit
 from probing_core.run import layout
-from probing_core.run.engine import Artifact, Plan, units_of
+from probing_core.run.engine import Artifact, Plan
 from probing_core.run.graph import build
+from probing_core.run.layout import ANY_MODEL
 from probing_core.run.makers import maps_at_once
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
@@ -49,68 +48,63 @@ from probing_core.run.scope import Scope
 TYPICAL_DIMENSION, TYPICAL_BLOCKS = 768, 12
 """Of a network that was not loaded yet."""
 
-BYTES = 4
-"""Of a number of an embedding."""
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Seconds of a unit of each kind of work on this machine.
-
-    Attributes:
-        made: name of a series (empty: the main samples) -> making one sample, by all workers.
-        load: name as asked for -> loading and compiling a model.
-        embedded: (name as asked for, whether every block is read out) -> embedding one sample.
-        map_start, map_sample: of a UMAP map: importing and compiling, once; one sample.
-        photographs: kind that verdicts need (`VIEWS`) -> measuring one photograph, by all workers.
-        views: kind -> crops of one photograph.
-        featured: the detector's features of one crop, where it judges.
-        overlaps: whether samples are made while an accelerator embeds.
-    """
-
-    made: Mapping[str, float] = field(default_factory=dict)
-    load: Mapping[str, float] = field(default_factory=dict)
-    embedded: Mapping[tuple[str, bool], float] = field(default_factory=dict)
-    map_start: float = 3.0
-    map_sample: float = 0.0015
-    photographs: Mapping[str, float] = field(default_factory=dict)
-    views: Mapping[str, float] = field(default_factory=dict)
-    featured: float = 0.008
-    overlaps: bool = False
-
-
-MADE = 0.0015
-LOAD = 2.0
-EMBEDDED = 0.004
-"""Seconds of a sample and a model, where nothing was measured."""
-
-
 LEARNED, ALTERED, UNTOUCHED = "learned from", "altered", "untouched"
 """Kinds of photographs that verdicts need: the detector learns from their views, or models and the detector judge them,
 altered as well or not."""
 
-VIEWS = {LEARNED: 1 + CLEAN + WIDER_CLEAN + BY_BANK + BY_ALTERNATIVES + 1, ALTERED: VIEWS_OF_PHOTOGRAPH, UNTOUCHED: 2}
+VIEWS = {
+    LEARNED: 1 + CLEAN + WIDER_CLEAN + BY_BANK + BY_ALTERNATIVES + 1,
+    ALTERED: VIEWS_OF_PHOTOGRAPH,
+    UNTOUCHED: 2,
+}
 """Views of a photograph of each kind, where its crops were not counted."""
+
+MADE, EMBEDDED, BLOCKS, FEATURES = "made", "embedded", "blocks", "features"
+LOADED, CALCULATED, MAP_BEGUN, MAPPED = "loaded", "calculated", "map begun", "mapped"
+
+Unit = tuple[str, str]
+"""A kind of work, and of what: a sample that is `MADE` for a series, by all workers; one that is `EMBEDDED` by a model,
+or of which every block is; a model that is `LOADED` and compiled; a crop whose `FEATURES` are computed; a photograph of
+a kind of `VIEWS` that is measured, or whose views are made; a sample on a map."""
+
+GUESSED = {
+    MADE: 0.0015,
+    EMBEDDED: 0.004,
+    BLOCKS: 0.004,
+    LOADED: 2.0,
+    FEATURES: 0.008,
+    MAP_BEGUN: 3.0,
+    MAPPED: 0.0015,
+    LEARNED: VIEWS[LEARNED] * 0.005,
+    ALTERED: VIEWS[ALTERED] * 0.0015,
+    UNTOUCHED: VIEWS[UNTOUCHED] * 0.0015,
+}
+"""Seconds of a unit of each kind, where nothing was measured."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A part of the remaining work.
+    """A part of the remaining work; several may have one name.
 
     Attributes:
         name: of the stage, or path of the artifact.
         stage: see `Report`.
         phase: in words.
         model: empty where it serves all.
-        like: stage whose pace predicts its duration, where that is another.
+        amount: number of units.
     """
 
     name: str
     stage: str
     phase: str
     model: str
-    seconds: float
-    like: str = ""
+    unit: Unit
+    amount: float = 1.0
+
+    def seconds(self, measured: Mapping[Unit, float]) -> float:
+        if self.unit[0] == CALCULATED:
+            return self.amount * slowness()
+        return self.amount * measured.get(self.unit, GUESSED[self.unit[0]])
 
 
 def foreseen(plan: Plan) -> Plan:
@@ -138,88 +132,53 @@ def foreseen(plan: Plan) -> Plan:
     return build(later, plan.table)
 
 
-def steps_left(plan: Plan, rates: Rates = Rates()) -> list[Step]:
-    """Return the remaining steps of a run whose images are chosen, in order; see `foreseen`."""
-    return [
-        *_embedding(plan, rates),
-        *_by_formulas(plan, TRAIN, "Training probes"),
-        *_verdicts(plan, rates),
-        *_others(plan, rates),
-    ]
+def steps_left(plan: Plan, views: Mapping[str, float] = VIEWS) -> list[Step]:
+    """Return the remaining steps of a run whose images are chosen, in order; see `foreseen`.
+
+    Args:
+        views: crops of a photograph of each kind that verdicts need.
+    """
+    return [*_embedding(plan), *_verdicts(plan, views), *_calculating(plan)]
 
 
 def by_name(steps: list[Step]) -> dict[str, Expected]:
-    """Return steps as `Progress.expect` takes them, by rates that were not measured."""
+    """Return steps as `Progress.expect` takes them, by guessed seconds."""
     found: dict[str, Expected] = {}
     for step in steps:
-        before, stage = found.get(step.name), step.like or step.stage
-        seconds = step.seconds + (0.0 if before is None else before.seconds)
-        found[step.name] = Expected(stage, seconds, is_guessed=step.stage == EMBED)
+        # Verdicts embed above all, so that the pace of that stage is theirs.
+        one = Expected(EMBED if step.name == "verdicts" else step.stage, 0.0, is_guessed=step.stage == EMBED)
+        found.setdefault(step.name, one).seconds += step.seconds({})
     return found
 
 
-def lacking_units(plan: Plan, artifact: Artifact, count: int) -> set[int]:
-    key = plan.key(artifact)
-    packed = {path for path, entry in plan.files.entries(artifact.path).items() if entry["key"] == key}
-    there = units_of(packed) if artifact.is_folder else set()
-    single = [path for path, entry in plan.files.entries(artifact.units_folder).items() if entry["key"] == key]
-    there |= {int(PurePosixPath(path).stem.rpartition("-")[2]) for path in single}
-    return set(range(count)) - there
+def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
+    """Return series, model and number of samples that the model still embeds; without a model, those to be made."""
+    found = []
+    for series, one in plan.scope.sample_sets.items():
+        lacking: dict[str, set[int]] = {"": set()}
+        for model in ("", *plan.scope.entries):
+            path = layout.embeddings_folder(model, series) if model else layout.series_table(series)
+            if (artifact := plan.artifacts.get(path)) is not None and plan.left([artifact]):
+                lacking[model] = set(plan.lacking(artifact, len(one.units)))
+        lacking[""] = set().union(*lacking.values())  # a picture is made once for all
+        sizes = [unit.stop - unit.start for unit in one.units]
+        found += [(series, model, sum(sizes[unit] for unit in units)) for model, units in lacking.items() if units]
+    return found
 
 
-def series_of(artifact: Artifact) -> str:
-    """Return the series whose samples, or embeddings of these, an artifact of the stage ``embed`` holds."""
-    for name in (STRENGTH, RENDERING, LAYERS):
-        if artifact.path == layout.series_table(name) or artifact.row.path == layout.embeddings_folder(
-            layout.ANY_MODEL, name
-        ):
-            return name
-    return ""
-
-
-def embedding_left(plan: Plan) -> Iterator[tuple[str, str, int]]:
-    sets = plan.scope.sample_sets
-    left: dict[str, dict[str, set[int]]] = {series: {} for series in sets}
-    for artifact in plan.left(plan.select(EMBED)):
-        if artifact.row.units is not None:
-            series = left[series_of(artifact)]
-            units = lacking_units(plan, artifact, len(sets[series_of(artifact)].units))
-            series[""] = series.get("", set()) | units
-            if model := artifact.binding.get("model", ""):
-                series[model] = units
-    for name, models in left.items():
-        sizes = [unit.stop - unit.start for unit in sets[name].units]
-        for model, units in models.items():
-            if units:
-                yield name, model, sum(sizes[unit] for unit in units)
-
-
-def _embedding(plan: Plan, rates: Rates) -> Iterator[Step]:
-    entries, left = plan.scope.entries, list(embedding_left(plan))
-    requests = dict.fromkeys(entries[model]["request"] for _, model, _ in left if model)
-    for request in requests:
-        yield Step(LOADING, LOADING, "Loading and compiling", request, rates.load.get(request, LOAD))
-    for series in plan.scope.sample_sets:
-        made, steps, seen = 0.0, list[Step](), set()
-        for model, samples in ((model, samples) for name, model, samples in left if name == series):
-            if not model:
-                made = rates.made.get(series, MADE) * samples
-            elif (request := entries[model]["request"]) not in seen and embeds_pictures(entries[model]):
-                seen.add(request)  # all layers of a model come from one pass
-                seconds = rates.embedded.get((request, series == LAYERS), EMBEDDED) * samples
-                steps.append(Step(series or EMBED, EMBED, "Embedding", request, seconds))
-        hidden = sum(step.seconds for step in steps) if rates.overlaps else 0.0
-        if made:
-            yield Step(series or EMBED, EMBED, "Transforming", "", max(0.0, made - hidden))
-        yield from steps
-
-
-def _by_formulas(plan: Plan, stage: str, phase: str) -> Iterator[Step]:
-    facts = Facts(plan.scope)
-    for artifact in plan.left(plan.select(stage)):
-        if artifact.row.units is None:
-            seconds = FORMULAS.get(artifact.row.path, _table)(facts, artifact)
-            yield Step(artifact.path, stage, phase, artifact.binding.get("model", ""), algebra() * seconds)
+def _embedding(plan: Plan) -> Iterator[Step]:
+    left = [(series, plan.scope.entries.get(model), samples) for series, model, samples in embedding_left(plan)]
+    for request in dict.fromkeys(entry["request"] for _, entry, _ in left if entry is not None):
+        yield Step(LOADING, LOADING, "Loading and compiling", request, (LOADED, request))
+    passes = dict[tuple[str, Unit], int]()
+    for series, entry, samples in left:
+        if entry is None:
+            passes[series, (MADE, series)] = samples
+        elif embeds_pictures(entry):  # all layers of a model come from one pass
+            passes.setdefault((series, (BLOCKS if series == LAYERS else EMBEDDED, entry["request"])), samples)
+    for (series, unit), samples in passes.items():
+        phase, model = ("Transforming", "") if unit[0] == MADE else ("Embedding", unit[1])
+        yield Step(series or EMBED, EMBED, phase, model, unit, samples)
 
 
 def _judging(plan: Plan) -> list[str]:
@@ -237,7 +196,8 @@ def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
     """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need; none where they cannot be
     chosen, which is an error only when they are needed."""
     left = [artifact for artifact in plan.left(plan.select(TRAIN)) if artifact.row.units is not None]
-    if not (left or _judging(plan)) or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
+    judging = _judging(plan)
+    if not (left or judging) or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
         return {}
     if plan.left([plan.artifacts[layout.VERDICT_PHOTOGRAPHS]]):
         try:
@@ -247,160 +207,66 @@ def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
             return {}
     else:
         table = plan.files.read_table(layout.VERDICT_PHOTOGRAPHS)
-    learned, judged = learned_from(table) if can_learn(table) else [], scored_from(table)
+    judged, never = scored_from(table), any(not plan.files.has(layout.model_path(name)) for name in judging)
+    units = {layout.DETECTOR_FILE: learned_from(table) if can_learn(table) else []}
+    lacking = {artifact.path: set(plan.lacking(artifact, len(units.get(artifact.path, judged)))) for artifact in left}
+    learning = lacking.pop(layout.DETECTOR_FILE, ())
     found: dict[str, list[dict[Any, Any]]] = {kind: [] for kind in VIEWS}
-    by_detector, by_others = set[int](), set[int]()
-    for artifact in left:
-        if artifact.path == layout.DETECTOR_FILE:
-            by_detector |= lacking_units(plan, artifact, len(learned))
-        else:
-            by_others |= lacking_units(plan, artifact, len(judged))
-    if any(not plan.files.has(layout.model_path(name)) for name in _judging(plan)):
-        by_others = set(range(len(judged)))
-    found[LEARNED] = [row for unit in sorted(by_detector) for row in learned[unit]]
-    for row in (row for unit in sorted(by_others) for row in judged[unit]):
-        found[ALTERED if row["altered"] else UNTOUCHED].append(row)
+    found[LEARNED] = [row for unit in sorted(learning) for row in units[layout.DETECTOR_FILE][unit]]
+    for unit in range(len(judged)) if never else sorted(set().union(*lacking.values())):
+        for row in judged[unit]:
+            found[ALTERED if row["altered"] else UNTOUCHED].append(row)
     return found
 
 
-def _verdicts(plan: Plan, rates: Rates) -> Iterator[Step]:
-    left = photographs_left(plan)
-    made, crops = {}, {}
-    for kind, rows in left.items():
-        view = rates.made.get("", MADE) + (rates.featured / cores() if kind == LEARNED else 0.0)
-        one = rates.photographs.get(kind) or view * VIEWS[kind]
-        made[kind], crops[kind] = one * len(rows), rates.views.get(kind, VIEWS[kind]) * len(rows)
-    if left.get(LEARNED):
-        fitted = algebra() * DETECTOR_S * crops[LEARNED]
-        yield Step("detector", TRAIN, "Detector", "", made[LEARNED] + fitted)
-    if left.get(ALTERED) or left.get(UNTOUCHED):
-        count, seconds = crops[ALTERED] + crops[UNTOUCHED], made[ALTERED] + made[UNTOUCHED]
+def _verdicts(plan: Plan, views: Mapping[str, float]) -> Iterator[Step]:
+    counts = {kind: len(rows) for kind, rows in photographs_left(plan).items() if rows}
+    if LEARNED in counts:
+        learned = counts.pop(LEARNED)
+        yield Step("detector", TRAIN, "Detector", "", (LEARNED, ""), learned)
+        yield Step("detector", TRAIN, "Detector", "", (CALCULATED, ""), DETECTOR_S * VIEWS[LEARNED] * learned)
+    if counts:
+        crops = sum(views[kind] * count for kind, count in counts.items())
+        parts = [*(((kind, ""), float(count)) for kind, count in counts.items()), ((FEATURES, ""), crops)]
         for request in (plan.scope.entries[name]["request"] for name in _judging(plan)):
-            seconds += rates.load.get(request, LOAD) + rates.embedded.get((request, False), EMBEDDED) * count
-        yield Step("verdicts", TRAIN, "Verdicts", "", seconds + rates.featured * count, like=EMBED)
+            parts += [((LOADED, request), 1.0), ((EMBEDDED, request), crops)]
+        yield from (Step("verdicts", TRAIN, "Verdicts", "", unit, amount) for unit, amount in parts)
 
 
-def _others(plan: Plan, rates: Rates) -> Iterator[Step]:
-    facts = Facts(plan.scope)
-    yield from _by_formulas(plan, EVALUATE, "Scores and studies")
-    drawn, start = plan.left(plan.select(PROJECT)), rates.map_start
+def _calculating(plan: Plan) -> Iterator[Step]:
+    work = Calculations(plan.scope)
+    for stage, phase in ((TRAIN, "Training probes"), (EVALUATE, "Scores and studies")):
+        for artifact in plan.left(plan.select(stage)):
+            if artifact.row.units is None:
+                model = artifact.binding.get("model", "")
+                yield Step(artifact.path, stage, phase, model, (CALCULATED, ""), work.seconds(artifact))
+    drawn = plan.left(plan.select(PROJECT))
+    if drawn:
+        yield Step(PROJECT, PROJECT, "Maps", drawn[0].binding["model"], (MAP_BEGUN, ""))
     for artifact in drawn:  # in parallel, each on one core
-        at_once = min(len(drawn), max(1, maps_at_once(facts.mapped, facts.dim(artifact), plan.scope.options.jobs)))
-        seconds = facts.drawing(artifact, rates) / at_once + start
-        yield Step(PROJECT, PROJECT, "Maps", artifact.binding["model"], seconds)
-        start = 0.0
-
-
-class Facts:
-    """Sizes of a run that the formulas read."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.scope, images = scope, scope.images
-        used = images[images["used"]]
-        learned = [t for t in scope.transforms if not t.far]
-        self.classes, self.repetitions = len(learned), scope.recipe.repetitions
-        self.splits = scope.has_splits
-        counts: Mapping[Any, int] = used["split"].value_counts().to_dict() if self.splits else {}
-        self.images = {name: int(counts.get(name, 0)) for name in ("train", "val", "test")}
-        if not self.splits:
-            self.images["train"] = self.images["test"] = len(used)
-        self.samples = len(scope.sample_sets[""])
-        of_image = self.samples / max(1, len(used))
-        self.mapped = round(self.images["test"] * of_image)
-        self.rendered = len(scope.sample_sets[RENDERING]) if RENDERING in scope.sample_sets else 0
-        self.photographs = int(used["base_id"].nunique())
-
-    def rows(self, split: str) -> int:
-        """Return the number of samples of a split that a probe learns from, or predicts."""
-        return self.images[split] * self.classes * self.repetitions
-
-    def dim(self, artifact: Artifact) -> int:
-        return int(self.scope.entries[artifact.binding["model"]]["dim"])
-
-    def drawing(self, artifact: Artifact, rates: Rates) -> float:
-        """Return the seconds of a map, of whose samples UMAP places up to `LANDMARKS`, or of a table of neighbors."""
+        model, mapped = artifact.binding["model"], work.mapped
+        dim = int(plan.scope.entries[model]["dim"])
+        at_once = min(len(drawn), max(1, maps_at_once(mapped, dim, plan.scope.options.jobs)))
+        unit, amount = ((MAPPED, ""), float(min(mapped, LANDMARKS)))
         if artifact.row.path in NEIGHBORS:
-            seconds = TABLE_OF_NEIGHBORS_S + VOTE_S * self.mapped**2 * self.dim(artifact)
-            return algebra() * seconds
-        return rates.map_sample * min(self.mapped, LANDMARKS)
+            unit, amount = (CALCULATED, ""), TABLE_OF_NEIGHBORS_S + VOTE_S * mapped**2 * dim
+        yield Step(PROJECT, PROJECT, "Maps", model, unit, amount / at_once)
 
 
-NEIGHBORS = {layout.neighbors_path(layout.ANY_MODEL, reading) for reading in READINGS}
+NEIGHBORS = {layout.neighbors_path(ANY_MODEL, reading) for reading in READINGS}
 
 TABLE_OF_NEIGHBORS_S = 0.1
 
+FIT_S, SPAN_S, PASS_S, METRIC_S = 0.05, 5e-9, 1.27e-8, 1.2e-10
+"""A fit of a linear probe: its fixed part; the span of rows that are fewer than their numbers, per square of the rows
+and number; and at one penalty the optimizer, per row, number and class, and its metric, per row and square of the
+numbers, and per cube of the numbers."""
 
-PASS_S = 2.3e-10
-"""One iteration of the optimizer of linear probes, per row, number of its embedding and class: two products of
-matrices."""
-
-METRIC_S = 6e-11
-"""The metric of the optimizer at one penalty: per row and square of the dimension, and per cube of the dimension."""
-
-SPAN_S = 5e-9
-"""Finding the span of rows that are fewer than their numbers: per square of the rows and number."""
-
-FIT_S = 0.05
-"""Fixed part of a fit: checks, moments, predictions."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """Size of a fit: iterations of the optimizer in all, and the penalties that it solves."""
-
-    iterations: int
-    penalties: int
-
-
-PATH, FIXED, LABELS, STUDIED = Search(250, 12), Search(55, 2), Search(60, 8), Search(120, 6)
-"""A fit of transformations along the grid of penalties; one at one penalty; one of contents along the grid, which
-learns from fewer rows; one of a study, along every second penalty. From the fits of the reference run and of runs over
-few photographs."""
-
-
-def fits_s(rows: float, dim: float, classes: int, search: Search, fits: float = 1) -> float:
-    span = SPAN_S * rows**2 * dim if rows < dim else 0.0
-    dim = min(rows, dim)
-    passes = PASS_S * rows * dim * classes * search.iterations
-    metric = METRIC_S * dim**2 * (min(rows, METRIC_ROWS) + dim) * search.penalties
-    return fits * (FIT_S + span + passes + metric)
-
+ALONG, CONTENTS, STUDIED = 5.0, 2.0, 2.5
+"""Penalties that are solved along the grid, as multiples of one that is fixed: later ones begin near their solution. Of
+contents, whose probes learn from fewer rows; and of a study, which takes every second penalty."""
 
 LIVE_S = 0.4
-
-
-def _folds(facts: Facts) -> int:
-    return 1 if facts.splits else min(5, facts.photographs)
-
-
-def _fine(facts: Facts, artifact: Artifact) -> float:
-    dim, classes, folds = facts.dim(artifact), facts.classes, _folds(facts)
-    if not facts.splits:  # one fit per fold, one of all photographs, and again for live answers
-        rows = facts.rows("train")
-        learned = rows * (folds - 1) / folds
-        return LIVE_S + fits_s(learned, dim, classes, FIXED, folds) + fits_s(rows, dim, classes, FIXED, 2)
-    first = facts.classes * sum(facts.images.values()) + facts.rendered
-    train, val = facts.rows("train"), facts.rows("val")
-    learned = train / facts.repetitions + facts.rendered * train / max(1, train + val + facts.rows("test"))
-    # Penalties are chosen for the probe, and for that of live answers, which then learns from all and from each
-    # four fifths.
-    path = fits_s(train, dim, classes, PATH) + fits_s(learned, dim, classes, PATH)
-    return LIVE_S + path + fits_s(first * 0.8, dim, classes, FIXED, 5) + fits_s(first, dim, classes, FIXED)
-
-
-def _group(facts: Facts, artifact: Artifact) -> float:
-    groups, seen = len({t.group for t in facts.scope.transforms if not t.far}), 2 / 3
-    rows, dim, folds = facts.rows("train") * seen, facts.dim(artifact), _folds(facts)
-    if facts.splits:
-        return fits_s(rows, dim, groups, PATH)
-    return fits_s(rows * (folds - 1) / folds, dim, groups, FIXED, folds) + fits_s(rows, dim, groups, FIXED)
-
-
-def _contents(facts: Facts, artifact: Artifact) -> float:
-    labels = len(classes_of(CONTENT, facts.scope.transforms, facts.scope.images))
-    rows = facts.images["train"]  # each fit sees one transformation; more numbers than rows are reduced to these
-    return fits_s(rows, min(facts.dim(artifact), rows), labels, LABELS, facts.classes)
-
 
 MLP_S = 3.0e-3
 """Of the three MLPs together, per row that they learn from: their hidden layers are wider than most embeddings."""
@@ -411,66 +277,101 @@ DETECTOR_S = 2.0e-3
 VOTE_S = 2.0e-10
 """Of nearest neighbors, per pair of rows and number of their embeddings."""
 
-
-def _other_probes(facts: Facts, artifact: Artifact) -> float:
-    rows = min(MAX_TO_LEARN, facts.rows("train") / facts.repetitions)
-    tested = (facts.rows("val") + facts.rows("test")) / facts.repetitions
-    return MLP_S * rows + VOTE_S * rows * tested * facts.dim(artifact)
-
-
 TABLE_S, FEW_TABLE_S, PREDICTION_S = 0.2, 0.02, 2.0e-5
 """Scoring one table of predictions, the same where photographs are few and intervals are not drawn, and each of its
 rows."""
 
-
-def _scores(facts: Facts, artifact: Artifact) -> float:
-    tables = len(artifact.reads) / 3  # predictions, fits and probes
-    return tables * ((TABLE_S if facts.splits else FEW_TABLE_S) + PREDICTION_S * facts.rows("test"))
-
-
-@dataclass(frozen=True)
-class StudyCost:
-    """Seconds of a study: in any run, per class, per tested image that it reads under each class; and number of fits of
-    probes, which learn from `FIT_IMAGES`."""
-
-    start: float
-    classes: float = 0.0
-    rows: float = 0.0
-    fits: int = 0
-
-
-STUDY_COSTS: Mapping[str, StudyCost] = {
-    "thresholds": StudyCost(0.1, classes=0.2),
-    "selectivity": StudyCost(0.3, rows=1e-4, fits=2),
-    "layers": StudyCost(0.1, rows=1e-4, fits=6),
-    "retrieval": StudyCost(0.05, rows=2e-4),
-    "duplicates": StudyCost(0.05, rows=1e-4),
-    "strength": StudyCost(0.05, classes=0.01),
+STUDIES_S: Mapping[str, tuple[float, float, float, int]] = {
+    "thresholds": (0.1, 0.2, 0.0, 0),
+    "selectivity": (0.3, 0.0, 1e-4, 2),
+    "layers": (0.1, 0.0, 1e-4, 6),
+    "retrieval": (0.05, 0.0, 2e-4, 0),
+    "duplicates": (0.05, 0.0, 1e-4, 0),
+    "strength": (0.05, 0.01, 0.0, 0),
 }
-"""Measured in small runs; other studies take as long as `_OTHER_STUDY`."""
+"""Name of a study -> its seconds in any run, per class, and per tested image that it reads under each class; and its
+number of fits, which learn from `FIT_IMAGES`. Measured in small runs; others take as long as `OTHER_STUDY_S`."""
 
-_OTHER_STUDY = StudyCost(0.05, rows=5e-5)
-
-
-def _study(facts: Facts, artifact: Artifact) -> float:
-    cost = STUDY_COSTS.get(artifact.path.rpartition("/")[2].partition(".")[0], _OTHER_STUDY)
-    read = min(facts.images["test"], STUDY_IMAGES["test"]) * facts.classes
-    learned = min(facts.images["train"], FIT_IMAGES) * facts.classes
-    fitted = fits_s(learned, facts.dim(artifact), facts.classes, STUDIED, cost.fits)
-    return cost.start + cost.classes * facts.classes + cost.rows * read + fitted
+OTHER_STUDY_S = (0.05, 0.0, 5e-5, 0)
 
 
-def _table(facts: Facts, artifact: Artifact) -> float:
-    return 0.02
+def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: float = 1) -> float:
+    span = SPAN_S * rows**2 * dim if rows < dim else 0.0
+    dim = min(rows, dim)
+    work = PASS_S * rows * dim * classes + METRIC_S * dim**2 * (min(rows, METRIC_ROWS) + dim)
+    return fits * (FIT_S + span + penalties * work)
+
+
+class Calculations:
+    """Seconds of the artifacts of a run that are calculated from its embeddings, without joining and writing.
+
+    Attributes:
+        mapped: number of samples on a map.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        used, learned = scope.images[scope.images["used"]], [t for t in scope.transforms if not t.far]
+        counts: Any = used["split"].value_counts() if scope.has_splits else {"train": len(used), "test": len(used)}
+        self._scope, self._images, self._photographs = scope, len(used), used["base_id"].nunique()
+        self._train, self._test = int(counts.get("train", 0)), int(counts.get("test", 0))
+        self._classes, self._groups = len(learned), len({t.group for t in learned})
+        self.mapped = round(self._test * len(scope.sample_sets[""]) / max(1, len(used)))
+
+    def seconds(self, artifact: Artifact) -> float:
+        folder, _, name = artifact.row.path.removesuffix(layout.PARQUET).rpartition("/")
+        if artifact.row.path == layout.scores_path(ANY_MODEL):
+            tables = len(artifact.reads) / 3  # predictions, fits and probes
+            predicted = self._test * self._classes * self._scope.recipe.repetitions
+            return tables * ((TABLE_S if self._scope.has_splits else FEW_TABLE_S) + PREDICTION_S * predicted)
+        if "model" not in artifact.binding:
+            return 0.02
+        dim = int(self._scope.entries[artifact.binding["model"]]["dim"])
+        return self._study(name, dim) if folder.endswith("/studies") else self._probes(name, dim)
+
+    def _study(self, name: str, dim: int) -> float:
+        start, of_class, of_row, fits = STUDIES_S.get(name, OTHER_STUDY_S)
+        read = min(self._test, STUDY_IMAGES["test"]) * self._classes
+        learned = min(self._train, FIT_IMAGES) * self._classes
+        fitted = fits_s(learned, dim, self._classes, fits, STUDIED)
+        return start + of_class * self._classes + of_row * read + fitted
+
+    def _probes(self, task: str, dim: int) -> float:
+        once = self._train * self._classes
+        if task == OTHER_PROBES:
+            rows, tested = min(MAX_TO_LEARN, once), (self._images - self._train) * self._classes
+            return MLP_S * rows + VOTE_S * rows * tested * dim
+        if task == CONTENT:  # each fit sees one transformation
+            labels = len(classes_of(CONTENT, self._scope.transforms, self._scope.images))
+            return fits_s(self._train, min(self._train, dim), labels, self._classes, CONTENTS)
+        rows, fine = once * self._scope.recipe.repetitions, task == FINE
+        classes = self._classes if fine else self._groups
+        seen, live = (1.0, LIVE_S) if fine else (2 / 3, 0.0)
+        if not self._scope.has_splits:  # a fit for each fold, one of all photographs, and again for live answers
+            return live + fits_s(seen * rows, dim, classes, min(5, self._photographs) + (2 if fine else 1))
+        path = fits_s(seen * rows, dim, classes, penalties=ALONG)
+        if not fine:
+            return path
+        # The probe of live answers has its own penalty, and then learns from all and from each four fifths.
+        rendered = len(self._scope.sample_sets[RENDERING]) if RENDERING in self._scope.sample_sets else 0
+        first = self._classes * self._images + rendered
+        return (
+            live
+            + path
+            + fits_s(first * self._train / self._images, dim, classes, penalties=ALONG)
+            + 5 * fits_s(first, dim, classes)
+        )
 
 
 ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
 """Of the linear probe that is fitted to measure."""
 
+MEASURED_S = 0.102
+"""Its duration where the constants were measured."""
+
 
 @cache
-def algebra() -> float:
-    """Measure the duration of a fit on this machine, relative to the formulas; once per process."""
+def slowness() -> float:
+    """Return how many times as long as there a fit takes here, measured once per process."""
     rng = np.random.default_rng(0)
     y = np.arange(ROWS) % CLASSES
     X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
@@ -478,17 +379,5 @@ def algebra() -> float:
     held = X[: ROWS // 4], y[: ROWS // 4]
     fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates memory
     began = time.perf_counter()
-    probe = fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
-    expected = fits_s(ROWS, DIMENSION, CLASSES, replace(FIXED, iterations=probe.facts.iterations))
-    return (time.perf_counter() - began) / expected
-
-
-FORMULAS: Mapping[str, Callable[[Facts, Artifact], float]] = {
-    layout.predictions_path(layout.ANY_MODEL, "fine"): _fine,
-    layout.predictions_path(layout.ANY_MODEL, layout.ANY_TASK): _group,
-    layout.predictions_path(layout.ANY_MODEL, CONTENT): _contents,
-    layout.predictions_path(layout.ANY_MODEL, OTHER_PROBES): _other_probes,
-    layout.scores_path(layout.ANY_MODEL): _scores,
-    **{layout.study_path(layout.ANY_MODEL, study.name): _study for study in STUDIES},
-}
-"""Path of a row -> seconds of one of its artifacts, without joining and writing, which are fast."""
+    fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
+    return (time.perf_counter() - began) / MEASURED_S

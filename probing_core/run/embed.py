@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -29,7 +29,7 @@ from probing_core.models.base import LoadedEmbedder
 from probing_core.models.processor import free_memory, out_of_memory, resolve_device
 from probing_core.run.engine import Plan
 from probing_core.run.files import write_arrays, write_tables
-from probing_core.run.graph import with_models
+from probing_core.run.graph import build
 from probing_core.run.layout import model_path
 from probing_core.run.manifest import Entry
 from probing_core.run.models import require_joined
@@ -63,7 +63,6 @@ class Worker:
         root: Path,
         recipe: Recipe,
         corpus: Corpus,
-        images: pd.DataFrame,
         sample_sets: Mapping[str, SampleSet],
         device: str,
         precision: str,
@@ -71,7 +70,7 @@ class Worker:
         memory_share: float = parallel.MEMORY_OF_MODELS,
     ) -> None:
         self.root, self._recipe, self._corpus = root, recipe, corpus
-        self._images, self._sample_sets = images, sample_sets
+        self._sample_sets = sample_sets
         self._device, self._precision, self._memory_share = device, precision, memory_share
         self._models: dict[str, LoadedEmbedder] = {}
         self._makers, self._ahead, self._writers = makers, ThreadPoolExecutor(2), ThreadPoolExecutor(2)
@@ -98,7 +97,12 @@ class Worker:
             embedder.close()
         self._models.clear()
 
-    def work(self, jobs: Sequence[Job], upcoming: Sequence[Job] = ()) -> Written:
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
+        """Do what `Executor.work` does."""
+        for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
+            yield self.work_on(jobs, upcoming)
+
+    def work_on(self, jobs: Sequence[Job], upcoming: Sequence[Job] = ()) -> Written:
         """Do the jobs of one unit, and begin to make the pictures of those that come next."""
         pictures, rows = self._made(jobs, upcoming)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
@@ -225,7 +229,7 @@ def embed(plan: Plan) -> Plan:
             loaded = list(_load_some(executor, plan, waiting))
             requests = {entry["name"]: entry["request"] for of_one in loaded for entry in of_one}
             if not requests.keys() <= plan.scope.entries.keys():
-                plan = with_models(plan)
+                plan = build(plan.scope.with_models(), plan.table)
             plan.means.executor, plan.means.requests = executor, requests
             wanted = [one for one in plan.select(EMBED) if one.binding.get("model") in {None, *requests}]
             plan.make([one for one in wanted if one.row.units is not None], lambda artifact, done, total: None)
@@ -246,6 +250,11 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
         scope.progress.update("load", done, len(requests), f"Loading {request}")
         with withdrawn_on_error(files, scope.recipe, request):
             entries = executor.load(request)
+            for entry in entries or ():
+                if (joined := scope.entries.get(entry["name"])) is not None:
+                    require_joined(entry, joined)
+                else:
+                    files.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
         if entries is None and done:
             return  # it is loaded after those before it have been embedded and closed
         if entries is None:
@@ -253,18 +262,7 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
                 f"'{request}' does not fit into the memory of the device '{scope.options.device}'; "
                 f"choose a smaller model, another --precision, or --device cpu."
             )
-        with withdrawn_on_error(files, scope.recipe, request):
-            for entry in entries:
-                _enter_model(plan, entry)
         yield entries
-
-
-def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
-    joined = plan.scope.entries.get(entry["name"])
-    if joined is not None:
-        require_joined(entry, joined)
-    else:
-        plan.files.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
 
 
 def to_load(plan: Plan) -> list[str]:
@@ -287,18 +285,6 @@ class Executor(Protocol):
         """Do the jobs, each element being those of one unit; yield what was written for each, in any order."""
 
 
-class LocalExecutor:
-    """One worker, in this process."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.load, self.unload = worker.load, worker.unload
-        self._worker = worker
-
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
-        for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
-            yield self._worker.work(jobs, upcoming)
-
-
 @contextmanager
 def opened_executor(scope: Scope) -> Iterator[Executor]:
     """Open the executor that the options ask for, with no model loaded yet.
@@ -309,7 +295,7 @@ def opened_executor(scope: Scope) -> Iterator[Executor]:
     Raises:
         ProbingError: it is not installed, the cluster does not answer, or the corpus has changed.
     """
-    options, recipe, corpus = scope.options, scope.recipe, scope.corpora.own
+    options = scope.options
     if options.executor not in EXECUTORS:
         raise BadConfig(f"There is no executor '{options.executor}'. There are: {', '.join(EXECUTORS)}.")
     if options.address is not None and options.executor != RAY:
@@ -320,10 +306,9 @@ def opened_executor(scope: Scope) -> Iterator[Executor]:
         with opened_ray(scope) as executor:
             yield executor
         return
-    planned = scope.images, scope.sample_sets
-    with picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as makers:
-        worker = Worker(scope.files.root, recipe, corpus, *planned, options.device, options.precision, makers)
-        try:
-            yield LocalExecutor(worker)
-        finally:
-            worker.close()
+    asked = scope.recipe, scope.corpora.own, scope.sample_sets, options.device, options.precision
+    with (
+        picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as makers,
+        closing(Worker(scope.files.root, *asked, makers)) as worker,
+    ):
+        yield worker

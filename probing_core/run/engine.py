@@ -153,12 +153,6 @@ class Table:
         known = {path for row in rows for path in row.outputs}
         return self.with_rows([replace(row, reads=tuple(p for p in row.reads if p in known)) for row in rows])
 
-    def stage_of(self, path: str) -> str:
-        for row in self.rows:
-            if any(_pattern(output).match(path) for output in row.outputs):
-                return row.stage
-        return ""
-
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
@@ -187,6 +181,11 @@ class Artifact:
     @property
     def units_folder(self) -> str:
         return f"{UNITS}{self.path.removesuffix('/')}/"
+
+    def unit(self, index: int) -> str:
+        """Return the path of a unit until all are there."""
+        suffix = ".safetensors" if self.is_folder else PurePosixPath(self.path).suffix
+        return f"{self.units_folder}{unit_name(index)}{suffix}"
 
 
 class Plan:
@@ -275,37 +274,31 @@ class Plan:
         assert key is not None, f"'{artifact.path}' lacks something that it is made from."
         return key
 
-    def entries(self, artifact: Artifact) -> list[Entry | None]:
-        """Return the entries of ``artifact`` in the manifest: for each of its outputs, or each file of its folder."""
+    def entries(self, artifact: Artifact) -> Mapping[str, Entry | None]:
+        """Return path -> entry in the manifest, for each output of ``artifact``, or each file of its folder."""
         if artifact.is_folder:
-            return list(self.files.entries(artifact.path).values())
-        return [self.files.entry(path) for path in artifact.outputs.values()]
+            return self.files.entries(artifact.path)
+        return {path: self.files.entry(path) for path in artifact.outputs.values()}
 
     def state(self, artifact: Artifact) -> State:
         """Return the state of ``artifact`` by the manifest; no file is read."""
         if not artifact.row.stage:
             return State.MADE if self.files.has(artifact.path) else State.MISSING
-        state = self._state_of_folder(artifact) if artifact.is_folder else self._state(artifact)
+        state = self._state(artifact)
         if state not in COMPLETE and any(self.cannot_be_read(path) for path in artifact.reads):
             return State.NOT_HERE
         return state
 
     def _state(self, artifact: Artifact) -> State:
-        entries = [entry for entry in self.entries(artifact) if entry is not None]
-        if len(entries) < len(artifact.outputs) or not all(map(self._is_there, artifact.outputs.values())):
-            return State.MISSING
-        key = self.key(artifact)
-        if key is None or any(entry["key"] != key for entry in entries):
-            return State.STALE
-        states = [entry.get("state") for entry in entries]
-        return State.LEFT_OUT if LEFT_OUT in states else State.NOTHING if states[0] == NOTHING else State.MADE
-
-    def _state_of_folder(self, artifact: Artifact) -> State:
-        key, entries = self.key(artifact), self.files.entries(artifact.path)
-        held = {path: entry for path, entry in entries.items() if entry["key"] == key}
-        if units_of(held) >= set(range(artifact.count)) and all(map(self._is_there, held)):
-            return State.LEFT_OUT if any("state" in entry for entry in held.values()) else State.MADE
-        if self.files.base is not None and entries and all(e.get("state") == LEFT_OUT for e in entries.values()):
+        key, entries = self.key(artifact), self.entries(artifact)
+        there = {path: entry for path, entry in entries.items() if entry is not None and self._is_there(path)}
+        held = {path: entry for path, entry in there.items() if entry["key"] == key}
+        if units_of(held) >= set(range(artifact.count)) if artifact.is_folder else len(held) == len(entries):
+            states = [entry.get("state") for entry in held.values()]
+            return State.LEFT_OUT if LEFT_OUT in states else State.NOTHING if NOTHING in states[:1] else State.MADE
+        if not artifact.is_folder:
+            return State.STALE if len(there) == len(entries) else State.MISSING
+        if self.files.base is not None and entries and all(_is_left_out(entry) for entry in entries.values()):
             return State.LEFT_OUT  # of another revision, in a run that is only read
         return State.STALE if entries else State.MISSING
 
@@ -316,12 +309,19 @@ class Plan:
     def cannot_be_read(self, path: str) -> bool:
         """Return whether ``path`` was left out, or cannot be made here."""
         found = self._of_output[path]
-        if not found.is_folder and (entry := self.files.entry(path)) is not None:
-            return entry.get("state") == LEFT_OUT
+        if not found.is_folder and self.files.entry(path) is not None:
+            return _is_left_out(self.files.entry(path))
         return self.state(found) in (State.LEFT_OUT, State.NOT_HERE)
 
     def left(self, artifacts: Iterable[Artifact]) -> list[Artifact]:
         return [artifact for artifact in artifacts if self.state(artifact) in (State.MISSING, State.STALE)]
+
+    def lacking(self, artifact: Artifact, count: int) -> list[int]:
+        """Return which of ``count`` units of an artifact are neither in files of its folder nor files of their own."""
+        key = self.key(artifact) or ""
+        packed = self.files.names(artifact.path) if artifact.is_folder else []
+        there = units_of(name for name in packed if self.files.has(name, key))
+        return [i for i in range(count) if i not in there and not self.files.has(artifact.unit(i), key)]
 
     def lacked(self, artifact: Artifact) -> str:
         """Return the first input of ``artifact`` that is missing or, if it is read by its key, has another key now;
@@ -478,33 +478,27 @@ class Units:
         self.files, self.given = plan.given(artifact)
         self.key, self.count = plan.ready_key(artifact), artifact.count
         self._next, self._packed = 0, dict[int, int]()
-        suffix = ".safetensors" if artifact.is_folder else PurePosixPath(artifact.path).suffix
-        self._name = f"{artifact.units_folder}{{}}{suffix}"
         if artifact.is_folder:
             others = [name for name in self._store.names(artifact.path) if not self._store.has(name, self.key)]
             self._store.remove(*others)
             self._store.hide(*(name for name in others if self._store.has(name)))  # of the base, which is only read
 
-    def path(self, unit: int) -> str:
-        return self._name.format(unit_name(unit))
-
     def lacking(self, count: int) -> list[int]:
         self.count = count
         if self.artifact.is_folder:
             self._packed = dict(map(units_at, self._store.names(self.artifact.path)))
-        packed = {unit for first, last in self._packed.items() for unit in range(first, last + 1)}
-        return [i for i in range(count) if i not in packed and not self._store.has(self.path(i), self.key)]
+        return self._plan.lacking(self.artifact, count)
 
     def write(self, unit: int, content: Content) -> None:
-        self._store.write(self.path(unit), content, self.key)
+        self._store.write(self.artifact.unit(unit), content, self.key)
         self.pack()
 
     def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
-        """Enter units that others wrote to `path`."""
+        """Enter units that others wrote to the paths of `Artifact.unit`."""
         self._store.enter(written)
 
     def finish(self) -> None:
-        artifact, parts = self.artifact, [self.path(i) for i in range(self.count)]
+        artifact, parts = self.artifact, [self.artifact.unit(i) for i in range(self.count)]
         if artifact.is_folder:
             self.pack(whole=True)
         elif artifact.row.make is not None:
@@ -532,7 +526,7 @@ class Units:
             if unit > first and (size >= SHARD_BYTES or unit in self._packed or (whole and unit == self.count)):
                 self._gather(first, unit - 1)
                 first, size = unit, 0
-            entry = self._store.entry(self.path(unit))
+            entry = self._store.entry(self.artifact.unit(unit))
             if unit in self._packed:
                 first = unit = self._packed[unit] + 1
             elif unit < self.count and entry is not None and entry["key"] == self.key:
@@ -543,7 +537,7 @@ class Units:
         self._next = first
 
     def _gather(self, first: int, last: int) -> None:
-        parts, inputs = [self.path(unit) for unit in range(first, last + 1)], self._plan.inputs(self.artifact)
+        parts, inputs = [self.artifact.unit(unit) for unit in range(first, last + 1)], self._plan.inputs(self.artifact)
         shard = f"{self.artifact.path}{units_name(first, last)}"
         if last == first:
             self._store.move(parts[0], shard, inputs)
@@ -559,10 +553,8 @@ def _found(read: str, binding: Binding, of_template: Mapping[str, list[Artifact]
             yield artifact.outputs[read]
 
 
-def _pattern(template: str) -> re.Pattern[str]:
-    parts = PLACEHOLDER.split(template)
-    inside = "".join("[^/]+" if place % 2 else re.escape(part) for place, part in enumerate(parts))
-    return re.compile(inside if template.endswith("/") else f"{inside}$")
+def _is_left_out(entry: Entry | None) -> bool:
+    return entry is not None and entry.get("state") == LEFT_OUT
 
 
 def units_of(paths: Iterable[str]) -> set[int]:

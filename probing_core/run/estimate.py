@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,22 +32,26 @@ from probing_core.detector.scoring import views_of_row
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.images import Image
 from probing_core.measures.notation import model_titles, text_table
-from probing_core.models import load_embedder
-from probing_core.models.base import LoadedEmbedder
 from probing_core.run.costs import (
-    BYTES,
+    BLOCKS,
+    EMBEDDED,
+    FEATURES,
     LEARNED,
+    LOADED,
+    MADE,
+    MAP_BEGUN,
+    MAPPED,
     VIEWS,
-    Rates,
-    Step,
+    Unit,
     embedding_left,
     photographs_left,
     steps_left,
 )
-from probing_core.run.embed import describe, to_load
+from probing_core.run.embed import describe, load_if_it_fits, to_load
 from probing_core.run.engine import Plan
 from probing_core.run.graph import build
 from probing_core.run.layout import IMAGES, RECIPE
+from probing_core.run.models import in_order
 from probing_core.run.options import EMBED, PROJECT, STAGES, TRAIN, Options
 from probing_core.run.progress import LOADING, SILENT, Progress, duration
 from probing_core.run.scope import Scope, plan_sample_sets
@@ -63,7 +67,8 @@ MOST_READ = 2000
 PHOTOGRAPHS = 8
 """Of each kind that verdicts need, to measure."""
 
-IMAGES_STAGE = "images"
+BYTES = 4
+"""Of a number of an embedding."""
 
 POINTS = 400
 """Of the map that is drawn to measure."""
@@ -132,113 +137,105 @@ def estimate(
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "run" if out is None or Store(out).entry(RECIPE) is None else out)
         recipe, corpora = asked_for(store, options)
-        scope = Scope(store, recipe, options, progress, corpora)
+        plan = build(Scope(store, recipe, options, progress, corpora))
         with threads(recipe.threads):
-            return _Estimating(scope, stages, (out or Path()).absolute()).estimate(build(scope))
+            return _estimate(plan, stages, (out or Path()).absolute())
 
 
-class _Estimating:
-    """Measures a run on a scope whose images may not be chosen yet."""
+def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
+    rows, whole = [], True
+    if plan.left([plan.artifacts[IMAGES]]):
+        scope, seconds, whole = _with_images(plan.scope)
+        rows.append(("Reading images", "", seconds))
+        plan = build(scope)
+    images, corpora = plan.scope.images, plan.scope.corpora
+    reasons = images.loc[~images["used"], "why_not"].str.split(":").str[0].value_counts()
+    plan, measured, views, overlaps = _measured(plan, stages)
+    steps = [step for step in steps_left(plan, views) if step.stage in {*stages, LOADING}]
+    rows += [(step.phase, step.model, step.seconds(measured)) for step in steps]
+    if overlaps:  # samples are made while an accelerator embeds
+        for name in {step.name for step in steps if step.stage == EMBED}:
+            made, *embedded = (step.seconds(measured) for step in steps if step.name == name)
+            rows.append(("Transforming", "", -min(made, sum(embedded))))
+    if rows:
+        rows.insert(0, ("Starting", "", _timed(_start)))
+    table = pd.DataFrame(rows, columns=["phase", "model", "seconds"])
+    left = embedding_left(plan)
+    return Estimate(
+        table.groupby(["phase", "model"], sort=False, as_index=False).sum(),
+        {str(why): int(count) for why, count in reasons.items()},
+        int(images["used"].sum()),
+        sum(count for _, model, count in left if not model),
+        sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES / 1e6,
+        shutil.disk_usage(next(place for place in (out, *out.parents) if place.is_dir())).free / 2**20,
+        corpora.skipped_summary,
+        whole,
+    )
 
-    def __init__(self, scope: Scope, stages: Sequence[str], out: Path) -> None:
-        self._scope, self._stages, self._out, self._progress = scope, stages, out, scope.progress
-        self._whole, self._steps = True, list[Step]()
 
-    def estimate(self, plan: Plan) -> Estimate:
-        scope = self._scope
-        if plan.left([plan.artifacts[IMAGES]]):
-            scope = self._with_images()
-            plan = build(scope)
-        images = scope.images
-        reasons = images.loc[~images["used"], "why_not"].str.split(":").str[0].value_counts()
-        rates = self._measure(plan)
-        plan = build(self._scope, plan.table)
-        left = list(embedding_left(plan))
-        steps = [step for step in (*self._steps, *steps_left(plan, rates)) if step.stage in self._reported]
-        if steps:
-            steps.insert(0, Step(LOADING, LOADING, "Starting", "", _timed(_start)))
-        return Estimate(
-            _as_table(steps),
-            {str(why): int(count) for why, count in reasons.items()},
-            int(images["used"].sum()),
-            sum(count for _, model, count in left if not model),
-            sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES / 1e6,
-            shutil.disk_usage(next(place for place in (self._out, *self._out.parents) if place.is_dir())).free / 2**20,
-            scope.corpora.skipped_summary,
-            self._whole,
-        )
+def _with_images(scope: Scope) -> tuple[Scope, float, bool]:
+    """Choose the images of a run that has none, or some that stand for the others.
 
-    @property
-    def _reported(self) -> set[str]:
-        return {*self._stages, IMAGES_STAGE, LOADING}
+    Returns:
+        The scope with images, the seconds that all take, and whether all were chosen.
+    """
+    design, corpus = scope.design, scope.corpora.own
+    times = max(1.0, min(len(corpus.rows), design.limit or len(corpus.rows)) / MOST_READ)
+    report = lambda done, total: scope.progress.update("images", done, total, "Reading images")  # noqa: E731
+    began = time.perf_counter()
+    images = choose_images(design if times == 1 else replace(design, limit=MOST_READ), corpus, report)
+    seconds = (time.perf_counter() - began) * times
+    later = scope.again()
+    later.images = images if times == 1 else _repeated(images, times)
+    later.sample_sets = plan_sample_sets(design, later.images)
+    return later, seconds, times == 1
 
-    def _with_images(self) -> Scope:
-        """Choose the images of a run that has none, or some of them that stand for the others."""
-        scope = self._scope
-        design, corpus, rows = scope.design, scope.corpora.own, scope.corpora.own.rows
-        wanted = min(len(rows), design.limit or len(rows))
-        report = lambda done, total: self._progress.update(IMAGES_STAGE, done, total, "Reading images")  # noqa: E731
+
+def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float], Mapping[str, float], bool]:
+    """Measure the kinds of work of a run.
+
+    Returns:
+        The plan with models as they were loaded, the seconds of each unit, the crops of a photograph of each kind
+        that verdicts need, and whether an accelerator embeds.
+    """
+    scope, options, requests = plan.scope, plan.scope.options, to_load(plan)
+    views: Mapping[str, float] = VIEWS
+    entries, rates, overlaps = dict(scope.entries), dict[Unit, float](), False
+    series = list(scope.sample_sets) if requests or plan.left(plan.select(EMBED)) else []
+    total = len(series) + len(requests) + 2
+    pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
+    with picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as pool:
+        for done, name in enumerate(series):
+            scope.progress.update("measure", done, total, "Measuring")
+            rates[MADE, name], pictures[name] = _making(scope, name, pool)
+    for done, request in enumerate(requests, len(series)):
+        scope.progress.update("measure", done, total, f"Measuring {request}")
         began = time.perf_counter()
-        if wanted <= MOST_READ:
-            images = choose_images(design, corpus, report)
-            seconds = time.perf_counter() - began
-        else:
-            some = choose_images(replace(design, limit=MOST_READ), corpus, report)
-            seconds = (time.perf_counter() - began) * wanted / MOST_READ
-            images = _repeated(some, wanted / MOST_READ)
-            self._whole = False
-        self._steps.append(Step(IMAGES_STAGE, IMAGES_STAGE, "Reading images", "", seconds))
-        later = Scope(scope.files, scope.recipe, scope.options, scope.progress, scope.corpora)
-        later.images = images
-        later.sample_sets = plan_sample_sets(design, images)
-        self._scope = later
-        return later
-
-    def _measure(self, plan: Plan) -> Rates:
-        scope, options = plan.scope, plan.scope.options
-        requests = to_load(plan)
-        made: dict[str, float] = {}
-        load: dict[str, float] = {}
-        embedded: dict[tuple[str, bool], float] = {}
-        overlaps = False
-        entries = dict(scope.entries)
-        series = list(scope.sample_sets) if requests or plan.left(plan.select(EMBED)) else []
-        pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
-        with picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as pool:
-            for name in series:
-                self._progress.update("measure", len(made), len(series) + len(requests) + 2, "Measuring")
-                made[name], pictures[name] = _making(scope, name, pool)
-        for done, request in enumerate(requests, len(series)):
-            self._progress.update("measure", done, len(series) + len(requests) + 2, f"Measuring {request}")
-            with _loaded(request, options) as (embedder, seconds):
-                warm, some = pictures[""][0][:2], pictures[""]
-                compiled = _timed(partial(embedder.embed_layers, warm)) if embedder.embeds_pictures else 0.0
-                load[request] = seconds + compiled
-                entries |= {entry["name"]: entry for entry in describe(request, embedder)}
-                if embedder.embeds_pictures:
-                    embedded[request, False] = _timed(partial(embedder.embed_samples, *some)) / len(some[0])
-                if embedder.blocks and LAYERS in pictures:
-                    some = pictures[LAYERS]
-                    load[request] += _timed(partial(embedder.embed_blocks, some[0][:2]))
-                    embedded[request, True] = _timed(partial(embedder.embed_blocks, some[0])) / len(some[0])
-                overlaps |= embedder.device not in ("cpu", "")
-        later = scope.with_models()
-        later.entries = {name: entries[name] for name in _ordered(entries, scope.recipe.models)}
-        self._scope = later
-        rates = Rates(made, load, embedded, overlaps=overlaps)
-        self._progress.update("measure", len(series) + len(requests), len(series) + len(requests) + 2, "Measuring")
-        plan = build(later, plan.table)
-        if TRAIN in self._stages and (photographs := photographs_left(plan)):
-            rates = replace(rates, **_judging(later, photographs))
-        if PROJECT in self._stages and plan.left(plan.select(PROJECT)):
-            start, each = _map()
-            rates = replace(rates, map_start=start, map_sample=each)
-        return rates
-
-
-def _ordered(entries: Mapping[str, dict[str, Any]], requests: Sequence[str]) -> list[str]:
-    order = {name: i for i, name in enumerate(requests)}
-    return sorted(entries, key=lambda n: (order.get(entries[n]["request"], len(order)), entries[n]["position"]))
+        embedder = load_if_it_fits(request, options.device, options.precision)
+        if embedder is None:
+            raise ModelUnavailable(f"'{request}' does not fit into memory; choose a smaller model.")
+        with closing(embedder):
+            rates[LOADED, request] = time.perf_counter() - began
+            entries |= {entry["name"]: entry for entry in describe(request, embedder)}
+            overlaps |= embedder.device not in ("cpu", "")
+            if embedder.embeds_pictures:
+                some = pictures[""]
+                rates[LOADED, request] += _timed(partial(embedder.embed_layers, some[0][:2]))
+                rates[EMBEDDED, request] = _timed(partial(embedder.embed_samples, *some)) / len(some[0])
+            if embedder.blocks and LAYERS in pictures:
+                blocks = pictures[LAYERS][0]
+                rates[LOADED, request] += _timed(partial(embedder.embed_blocks, blocks[:2]))
+                rates[BLOCKS, request] = _timed(partial(embedder.embed_blocks, blocks)) / len(blocks)
+    scope.progress.update("measure", total - 2, total, "Measuring")
+    later = scope.with_models()
+    later.entries = {entry["name"]: entry for entry in in_order(entries.values(), scope.recipe.models)}
+    plan = build(later, plan.table)
+    if TRAIN in stages and (photographs := photographs_left(plan)):
+        found, views = _judging(later, photographs)
+        rates |= found
+    if PROJECT in stages and plan.left(plan.select(PROJECT)):
+        rates[MAP_BEGUN, ""], rates[MAPPED, ""] = _map()
+    return plan, rates, views, overlaps
 
 
 def _making(scope: Scope, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
@@ -256,19 +253,19 @@ def _making(scope: Scope, series: str, pool: Any) -> tuple[float, tuple[list[Ima
     return (time.perf_counter() - began) / len(some), (made[0][:SAMPLES], made[1][:SAMPLES])
 
 
-def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) -> dict[str, Any]:
-    """Return the rates of `Rates` that verdicts need: the costs of some photographs of each kind, and their crops; none
-    where a corpus has gone, of a run on a base that continues without it."""
+def _judging(
+    scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]
+) -> tuple[dict[Unit, float], Mapping[str, float]]:
+    """Measure some photographs of each kind that verdicts need, and count their crops; none where a corpus has gone, of
+    a run on a base that continues without it."""
+    rates, counts, crops = dict[Unit, float](), dict[str, float](VIEWS), list[Image]()
     try:
         design, corpora = scope.design, scope.corpora.all
     except BadRun:
-        return {}
+        return rates, counts
     there = [set(corpus.rows["image_id"]) for corpus in corpora]
     of_learned = partial(measure_photograph, corpora, learned_transforms(design.transforms), design)
     of_judged = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
-    costs: dict[str, float] = {}
-    counts: dict[str, float] = {}
-    crops: list[Image] = []
     with picture_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
         for kind, all_rows in photographs.items():
             rows = [row for row in all_rows if row["image_id"] in there[row["corpus"]]]  # see `_repeated`
@@ -279,29 +276,14 @@ def _judging(scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]) 
             list(pool.map(make, some[: getattr(pool, "count", 2)]))  # the first call imports and loads
             began = time.perf_counter()
             made = list(pool.map(make, some))
-            costs[kind] = (time.perf_counter() - began) / len(some)
+            rates[kind, ""] = (time.perf_counter() - began) / len(some)
             if kind != LEARNED:
                 found = [crop for views in made for view in views for crop in view.crops.pictures]
                 counts[kind], crops = len(found) / len(some), [*crops, *found]
-    rates: dict[str, Any] = {"photographs": costs, "views": counts}
     if crops:
-        crops = crops[:SAMPLES]
         features(crops[:1])
-        rates["featured"] = _timed(lambda: features(crops)) / len(crops)
-    return rates
-
-
-@contextmanager
-def _loaded(request: str, options: Options) -> Iterator[tuple[LoadedEmbedder, float]]:
-    began = time.perf_counter()
-    try:
-        embedder = load_embedder(request, device=options.device, precision=options.precision)
-    except MemoryError as error:
-        raise ModelUnavailable(f"'{request}' does not fit into memory; choose a smaller model.") from error
-    try:
-        yield embedder, time.perf_counter() - began
-    finally:
-        embedder.close()
+        rates[FEATURES, ""] = _timed(partial(features, crops[:SAMPLES])) / len(crops[:SAMPLES])
+    return rates, counts
 
 
 def _start() -> None:
@@ -331,13 +313,6 @@ def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
 def _numbers(plan: Plan, series: str, model: str) -> int:
     entry = plan.scope.entries[model]
     return int(entry["dim"]) * (len(entry["blocks"]) if series == LAYERS else 1)
-
-
-def _as_table(steps: Sequence[Step]) -> pd.DataFrame:
-    rows = pd.DataFrame(
-        [(step.phase, step.model, step.seconds) for step in steps], columns=["phase", "model", "seconds"]
-    )
-    return rows.groupby(["phase", "model"], sort=False, as_index=False).sum()
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -6,7 +6,7 @@ Another file of a run is a row here and a function in `probing_core.run.makers`;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from probing_core.compute.names import (
     DONE,
     EVERYTHING,
     LAYERS,
+    MAIN,
     ORACLE,
     OTHER_PROBES,
     RENDERING,
@@ -32,7 +33,7 @@ from probing_core.compute.train import train_content, train_others
 from probing_core.measures import MEASURES
 from probing_core.measures.seeds import with_place
 from probing_core.run import layout, revisions
-from probing_core.run.engine import Binding, Option, Plan, Row, Table
+from probing_core.run.engine import Binding, Given, Option, Plan, Reads, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.makers import (
     DETECTOR_VIEWS,
@@ -57,78 +58,50 @@ from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN
 from probing_core.run.scope import Scope
 from probing_core.transforms.base import Transform
 
-
-def _names_of_models(scope: Scope) -> Iterator[Binding]:
-    return ({"model": name} for name in scope.entries)
-
-
-def _models(scope: Scope, series: str = "") -> Iterator[Binding]:
-    return ({"model": name} for name in scope.entries if scope.covers(name, series))
-
-
-def _mapped(scope: Scope) -> Iterator[Binding]:
-    """Yield the models that have maps: all but repeated trainings of another one."""
-    return ({"model": name} for name in with_place(scope.entries) if scope.covers(name, ""))
-
-
-def _embedding_models(scope: Scope) -> Iterator[Binding]:
-    return ({"model": name} for name, entry in scope.entries.items() if scope.sample_sets and embeds_pictures(entry))
-
-
-def _series(scope: Scope, series: str) -> Iterator[Binding]:
-    if series in scope.sample_sets and (series != LAYERS or any(scope.covers(name, series) for name in scope.entries)):
-        yield {}
-
-
-def _units(scope: Scope, binding: Binding, series: str = "") -> int:
-    return len(scope.sample_sets[series].units)
-
-
-def _groups(scope: Scope) -> Iterator[Binding]:
-    models = [binding["model"] for binding in _models(scope)]
-    return ({"model": model, "task": task} for model in models for task in scope.tasks if task in GROUP_TASKS)
-
-
-def _content(scope: Scope) -> Iterator[Binding]:
-    return (binding for binding in _models(scope) if CONTENT in scope.tasks)
-
-
-def _other_probes(scope: Scope) -> Iterator[Binding]:
-    return (binding for binding in _models(scope) if scope.has_splits)
-
-
-def _studied(scope: Scope, study: str) -> Iterator[Binding]:
-    return ({"model": model} for model in scope.studies.get(study, ()))
-
-
 ONE: Sequence[Binding] = ({},)
 
 
-def _planned(scope: Scope) -> Sequence[Binding]:
-    return ONE if scope.sample_sets else ()
+def _models(scope: Scope, series: str = "") -> Sequence[Binding]:
+    return [{"model": name} for name in scope.entries if scope.covers(name, series)]
 
 
-def _any_model(scope: Scope) -> Sequence[Binding]:
-    return ONE if any(True for _ in _models(scope)) else ()
+def _series(scope: Scope, series: str) -> Sequence[Binding]:
+    there = series in scope.sample_sets and (series != LAYERS or _models(scope, series))
+    return ONE if there else ()
+
+
+def _units(scope: Scope, binding: Binding, series: str) -> int:
+    return len(scope.sample_sets[series].units)
+
+
+def _verdict_models(scope: Scope) -> Iterable[Binding]:
+    if not scope.recipe.calibrate_on or not scope.sample_sets:
+        return ()
+    own = set(scope.files.own_names())  # files of a run that is only read are as they are
+    here = (name for name, entry in scope.entries.items() if embeds_pictures(entry))
+    return ({"model": name} for name in here if layout.model_path(name) in own)
+
+
+def _studied(scope: Scope, study: str) -> Sequence[Binding]:
+    return [{"model": model} for model in scope.studies.get(study, ())]
 
 
 def _any_studied(scope: Scope, study: str) -> Sequence[Binding]:
     return ONE if scope.studies.get(study) else ()
 
 
-def _calibrated(scope: Scope) -> Sequence[Binding]:
-    return ONE if scope.recipe.calibrate_on else ()
-
-
-def _claimed(scope: Scope) -> Sequence[Binding]:
-    return ONE if scope.has_splits and models_of_claims(list(scope.entries)) else ()
-
-
-def _verdict_models(scope: Scope) -> Iterable[Binding]:
-    if not scope.recipe.calibrate_on:
-        return ()
-    own = set(scope.files.own_names())  # files of a run that is only read are as they are
-    return (one for one in _embedding_models(scope) if layout.model_path(one["model"]) in own)
+EACH: Mapping[str, Callable[[Scope], Iterable[Binding]]] = {
+    "model": lambda s: [{"model": name} for name in s.entries],
+    # all but repeated trainings of another one
+    "mapped": lambda s: [{"model": name} for name in with_place(s.entries) if s.covers(name, "")],
+    "group": lambda s: [{**one, "task": task} for one in _models(s) for task in s.tasks if task in GROUP_TASKS],
+    "content": lambda s: [one for one in _models(s) if CONTENT in s.tasks],
+    "split": lambda s: [one for one in _models(s) if s.has_splits],
+    "any": lambda s: ONE if _models(s) else (),
+    "calibrated": lambda s: ONE if s.recipe.calibrate_on else (),
+    "claimed": lambda s: ONE if s.has_splits and models_of_claims(list(s.entries)) else (),
+}
+"""Over what a row is repeated, or in which runs it is."""
 
 
 def _transforms(scope: Scope, binding: Binding) -> Sequence[Transform]:
@@ -186,17 +159,11 @@ VERDICT_OPTIONS = (*VERSIONS, "calibrate_on", "alternatives")
 
 
 def _embed_rows() -> Iterator[Row]:
-    images = ("fingerprint", "view", "limit", "seed", "warps")
-    main: dict[str, Any] = {
-        "stage": EMBED,
-        "revision": revisions.SAMPLES,
-        "units": partial(embed_units, series=""),
-    }
     yield Row(
         path=layout.IMAGES,
         holds="one row an image that the run considered",
         stage=EMBED,
-        options=images,
+        options=("fingerprint", "view", "limit", "seed", "warps"),
         revision=revisions.SAMPLES,
         make=choose_images_of,
         doing="Reading images",
@@ -204,57 +171,39 @@ def _embed_rows() -> Iterator[Row]:
     yield Row(
         path=MODEL,
         holds="name, family, objective, dimension and recipe of a model",
-        each=_names_of_models,
+        each=EACH["model"],
         by_key=True,
     )
-    yield Row(
-        path=layout.SAMPLES,
-        holds="one row a transformed image",
-        reads=(layout.IMAGES,),
-        options=(*VERSIONS, "repetitions"),
-        each=_planned,
-        **main,
-    )
-    yield Row(
-        path=EMBEDDINGS,
-        holds="embeddings of the samples, in files of about 64 MiB that are named by their first and last unit",
-        each=_models,
-        reads=(layout.IMAGES, MODEL),
-        options=(*VERSIONS, "repetitions"),
-        count=_units,
-        by_key=True,
-        **main,
-    )
-
-
-def _series_rows() -> Iterator[Row]:
+    of_series = "one row a sample of a series: "
     for name, holds, options in (
-        (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
-        (RENDERING, "images of every split as other programs alter them", ("alternatives",)),
-        (LAYERS, "images of every split, of which every block of a network is embedded", ()),
+        (MAIN, "one row a transformed image", ("repetitions",)),
+        (STRENGTH, f"{of_series}tested images under every transformation at seven strengths", ("strengths",)),
+        (RENDERING, f"{of_series}images of every split as other programs alter them", ("alternatives",)),
+        (LAYERS, f"{of_series}images of every split, of which every block of a network is embedded", ()),
     ):
-        series: dict[str, Any] = {
+        shared: dict[str, Any] = {
             "stage": EMBED,
-            "revision": revisions.SERIES[name],
+            "options": (*VERSIONS, *options),
+            "revision": revisions.SERIES.get(name, revisions.SAMPLES),
             "units": partial(embed_units, series=name),
         }
         yield Row(
             path=layout.series_table(name),
-            holds=f"one row a sample of a series: {holds}",
+            holds=holds,
             each=partial(_series, series=name),
             reads=(layout.IMAGES,),
-            options=(*VERSIONS, *options),
-            **series,
+            **shared,
         )
         yield Row(
             path=_folder(name),
-            holds="embeddings of these samples",
+            holds="embeddings of these samples"
+            if name
+            else "embeddings of the samples, in files of about 64 MiB that are named by their first and last unit",
             each=partial(_models, series=name),
             reads=(layout.IMAGES, MODEL),
-            options=(*VERSIONS, *options),
             count=partial(_units, series=name),
             by_key=True,
-            **series,
+            **shared,
         )
 
 
@@ -265,7 +214,7 @@ def _train_rows() -> Iterator[Row]:
         "doing": "Training probes of {model}",
     }
     rendered = (layout.series_table(RENDERING), _folder(RENDERING))
-    for task, each, live, further in ((FINE, _models, LIVE, rendered), (ANY_TASK, _groups, (), ())):
+    for task, each, live, further in ((FINE, _models, LIVE, rendered), (ANY_TASK, EACH["group"], (), ())):
         yield Row(
             path=_predictions(task),
             holds="predictions of tested samples by a linear probe",
@@ -280,7 +229,7 @@ def _train_rows() -> Iterator[Row]:
         path=_predictions(CONTENT),
         holds="predictions of what is in the picture, by probes that learned from untouched images and from images "
         "that were transformed alike",
-        each=_content,
+        each=EACH["content"],
         reads=PROBED,
         options=LEARNING,
         beside=(_fits(CONTENT), _predictions(ORACLE), _probe(CONTENT)),
@@ -290,7 +239,7 @@ def _train_rows() -> Iterator[Row]:
     yield Row(
         path=_predictions(OTHER_PROBES),
         holds="predictions of the fine task by the other probes",
-        each=_other_probes,
+        each=EACH["split"],
         reads=PROBED,
         options=LEARNING,
         beside=(_fits(OTHER_PROBES),),
@@ -304,7 +253,7 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=layout.VERDICT_PHOTOGRAPHS,
         holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
-        each=_calibrated,
+        each=EACH["calibrated"],
         reads=(layout.IMAGES,),
         options=VERDICT_OPTIONS,
         make=choose_verdict_photographs,
@@ -315,7 +264,7 @@ def _verdict_rows() -> Iterator[Row]:
         path=DETECTOR_FILE,
         holds="the detector of alterations",
         stage=TRAIN,
-        each=_calibrated,
+        each=EACH["calibrated"],
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
         revision=revisions.DETECTOR,
@@ -326,7 +275,7 @@ def _verdict_rows() -> Iterator[Row]:
     yield Row(
         path=DETECTOR_VIEWS,
         holds="scores of the detector on views that calibrate verdicts and report on them",
-        each=_calibrated,
+        each=EACH["calibrated"],
         reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
         options=VERDICT_OPTIONS,
         units=score_views,
@@ -345,7 +294,6 @@ def _verdict_rows() -> Iterator[Row]:
 
 
 def _score_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": EVALUATE}
     tasks = (FINE, ANY_TASK, CONTENT)
     predictions = tuple(_predictions(name) for name in (*tasks, ORACLE, OTHER_PROBES))
     fits = tuple(_fits(name) for name in (*tasks, OTHER_PROBES))
@@ -358,32 +306,24 @@ def _score_rows() -> Iterator[Row]:
         revision=revisions.SCORING,
         make=score,
         doing="Scoring {model}",
-        **shared,
+        stage=EVALUATE,
     )
-    yield Row(
-        path=layout.SCORES,
-        holds="the scores of all models",
-        each=_any_model,
-        reads=(SCORES_OF_MODEL,),
-        options=("models",),
-        make=join,
-        doing="Joining tables",
-        **shared,
-    )
-    yield Row(
-        path=layout.FITS,
-        holds="one row a fitted probe, of all models",
-        each=_any_model,
-        reads=fits,
-        options=("models",),
-        make=join_fits,
-        doing="Joining tables",
-        **shared,
-    )
+    yield _joined(layout.SCORES, "the scores of all models", EACH["any"], (SCORES_OF_MODEL,))
+    yield _joined(layout.FITS, "one row a fitted probe, of all models", EACH["any"], fits, join_fits)
+
+
+def _joined(
+    path: str,
+    holds: str,
+    each: Callable[[Scope], Iterable[Binding]],
+    reads: Sequence[str],
+    make: Callable[[Reads, Given], Any] = join,
+) -> Row:
+    about: dict[str, Any] = {"stage": EVALUATE, "options": ("models",), "doing": "Joining tables"}
+    return Row(path=path, holds=holds, each=each, reads=reads, make=make, **about)
 
 
 def _study_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": EVALUATE}
     for study in STUDIES:
         series = (layout.series_table(study.series), _folder(study.series)) if study.series else ()
         yield Row(
@@ -396,26 +336,19 @@ def _study_rows() -> Iterator[Row]:
             group="studies",
             make=partial(make_study, study=study),
             doing=f"{study.name.capitalize()} of {{model}}",
-            **shared,
+            stage=EVALUATE,
         )
     for study in STUDIES:
-        yield Row(
-            path=layout.table_path(study.name),
-            holds=f"the study of {study.name}, of all models",
-            each=partial(_any_studied, study=study.name),
-            reads=(layout.study_path(ANY_MODEL, study.name),),
-            options=("models",),
-            make=join,
-            doing="Joining tables",
-            **shared,
-        )
+        reads = (layout.study_path(ANY_MODEL, study.name),)
+        each = partial(_any_studied, study=study.name)
+        yield _joined(layout.table_path(study.name), f"the study of {study.name}, of all models", each, reads)
 
 
 def _claim_rows() -> Iterator[Row]:
     yield Row(
         path=layout.CLAIMS,
         holds="what becomes of the claims, with the contrasts that decide them and the ablations beside it",
-        each=_claimed,
+        each=EACH["claimed"],
         reads=(layout.SAMPLES, *map(_predictions, (FINE, ANY_TASK, CONTENT))),
         options=("classes", "claims"),
         revision=revisions.CLAIMS,
@@ -427,7 +360,7 @@ def _claim_rows() -> Iterator[Row]:
 
 
 def _map_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": PROJECT, "each": _mapped, "reads": PROBED, "units": draw}
+    shared: dict[str, Any] = {"stage": PROJECT, "each": EACH["mapped"], "reads": PROBED, "units": draw}
     embeddings = {
         DONE: "what was done to each picture: embeddings less the mean of the versions of each image",
         EVERYTHING: "the embeddings themselves",
@@ -456,7 +389,6 @@ TABLE = Table(
     (
         Row(path=layout.RECIPE, holds="`format` and the recipe"),
         *_embed_rows(),
-        *_series_rows(),
         *_train_rows(),
         *_verdict_rows(),
         *_score_rows(),
@@ -472,11 +404,6 @@ def build(scope: Scope, table: Table = TABLE) -> Plan:
     """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
     them; and what is made with a model after that was loaded."""
     return Plan(table, scope, scope.files, _in_path, scope.means)
-
-
-def with_models(plan: Plan) -> Plan:
-    """Return ``plan`` with what is made by models loaded since."""
-    return build(plan.scope.with_models(), plan.table)
 
 
 def _in_path(name: str, value: str) -> str:

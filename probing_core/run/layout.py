@@ -84,15 +84,12 @@ ABLATIONS = table_path("ablations")
 
 
 def series_table(name: str) -> str:
-    return f"{SERIES}{name}{PARQUET}"
+    """Return the path of the table of samples of a series; without a name, of the main samples."""
+    return f"{SERIES}{name}{PARQUET}" if name else SAMPLES
 
 
 def unit_name(index: int) -> str:
     return f"unit-{index:05d}"
-
-
-def _samples_folder(series: str) -> str:
-    return f"{SERIES}{series}/" if series else "embeddings/"
 
 
 def model_folder(model: str) -> str:
@@ -111,7 +108,7 @@ def is_model_path(path: str) -> bool:
 
 
 def embeddings_folder(model: str, series: str = "") -> str:
-    return f"{model_folder(model)}{_samples_folder(series)}"
+    return f"{model_folder(model)}{f'{SERIES}{series}/' if series else 'embeddings/'}"
 
 
 def units_name(first: int, last: int) -> str:
@@ -120,7 +117,7 @@ def units_name(first: int, last: int) -> str:
 
 
 def units_at(path: str) -> tuple[int, int]:
-    first, *last = path.rpartition("/")[2].removesuffix(".safetensors").split("-")[1:]
+    first, *last = path.rpartition("/")[2].partition(".")[0].split("-")[1:]
     return int(first), int(last[0] if last else first)
 
 

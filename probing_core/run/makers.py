@@ -3,8 +3,8 @@ them to functions of arrays and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,7 @@ from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.live import LoadedModels, read_probe
 from probing_core.run.models import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.options import EMBED, PROJECT
-from probing_core.run.scope import Job, Means
-from probing_core.run.setup import Corpora
+from probing_core.run.scope import Job
 from probing_core.run.store import Content, Files, RunFiles
 from probing_core.transforms import FAR_CONTROL, resolve
 
@@ -82,7 +81,7 @@ def embed_units(made: Sequence[Units], series: str) -> None:
     for units in made:
         model = units.given.binding.get("model", "")
         for unit in units.lacking(total):
-            job = Job(series, unit, model, means.requests.get(model, ""), units.key, units.path(unit))
+            job = Job(series, unit, model, means.requests.get(model, ""), units.key, units.artifact.unit(unit))
             jobs.setdefault(unit, []).append(job)
     stage = series or EMBED
     doing = f"Embedding the {series} series" if series else "Transforming and embedding"
@@ -115,17 +114,14 @@ def _known(files: Reads, given: Given) -> dict[str, Any]:
     }
 
 
-def train(files: Reads, given: Given, name: str, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
-    return _trained(given, name, fit(_model_samples(files, given)))
-
-
 def train_task(files: Reads, given: Given) -> Mapping[str, Content]:
     task = given.binding.get("task", FINE)
-    return _trained(given, task, train_linear(_model_samples(files, given), task))
+    return train(files, given, task, partial(train_linear, name=task))
 
 
-def _trained(given: Given, name: str, trained: Trained) -> Mapping[str, Content]:
-    """Return what was trained by its paths in the row; the fits are called ``name``."""
+def train(files: Reads, given: Given, name: str, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
+    """Return what ``fit`` trains by its paths in the row; the fits are called ``name``."""
+    trained = fit(_model_samples(files, given))
 
     def named(name: str) -> tuple[str, str]:
         return ANY_MODEL, ANY_TASK if name == given.binding.get("task") else name
@@ -245,16 +241,21 @@ def score_views(made: Sequence[Units]) -> None:
     for name, one in asked.items():
         for i in one.lacking(len(units)):
             lacking.setdefault(i, []).append(name)
-    if not lacking or (gone := _missing_corpora(corpora, means)):
-        if lacking:
-            means.progress.note(
-                f"{', '.join(asked)}: no verdicts, since the photographs that calibrate those of this run are not "
-                f"here. {gone}"
-            )
+    if not lacking:
+        return
+    try:
+        photographs = corpora.all
+    except BadRun as error:
+        if not means.stands_on_base:  # it is the run's own corpora that have gone
+            raise
+        means.progress.note(
+            f"{', '.join(asked)}: no verdicts, since the photographs that calibrate those of this run are not here. "
+            f"{error}"
+        )
         return
     models = LoadedModels(means.options.device, means.options.precision)
     predict = {name: _predicts(one.files, name, models) for name, one in asked.items()}
-    views_of = made_views(_design(given), corpora.all, [units[i] for i in sorted(lacking)])
+    views_of = made_views(_design(given), photographs, [units[i] for i in sorted(lacking)])
     for i, views in zip(sorted(lacking), views_of, strict=True):
         for name in lacking[i]:
             table = scored(views, predict[name]([view.crops for view in views]) if views else [])
@@ -275,21 +276,6 @@ def _predicts(files: Reads, name: str, models: LoadedModels) -> Callable[[list[P
     return predict
 
 
-def _missing_corpora(corpora: Corpora, means: Means) -> str:
-    """Return why a corpus that verdicts are calibrated on is not here; empty where all are.
-
-    Raises:
-        BadRun: the run has no base, so that it is its own corpora that have gone.
-    """
-    try:
-        _ = corpora.all
-    except BadRun as error:
-        if not means.stands_on_base:
-            raise
-        return str(error)
-    return ""
-
-
 FEW_SAMPLES = 5000
 """Largest number of samples for which one process draws all maps: another takes seconds to start."""
 
@@ -298,23 +284,6 @@ MEMORY_OF_WORKER = 600 * 2**20
 
 COPIES = 5
 """Copies of the landmarks' embeddings in memory while a map is drawn."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What is made of one model in one reading.
-
-    Attributes:
-        near: whether it is the table of neighbors, and not the map.
-        seed: of UMAP.
-        far: transformations that no probe names: they are on maps, but are no neighbors.
-    """
-
-    model: str
-    reading: str
-    near: bool
-    seed: int = 0
-    far: tuple[str, ...] = ()
 
 
 DRAWN = {
@@ -328,31 +297,49 @@ DRAWN = {
 def draw(made: Sequence[Units]) -> None:
     """Make the missing maps and tables of neighbors, in parallel where cores and memory allow."""
     lacking = [units for units in made if units.lacking(1)]
-    says = [one.artifact.row.doing.format(**one.given.binding) for one in lacking]
-    for done, (units, table) in enumerate(zip(lacking, _tables(lacking), strict=True)):
-        units.write(0, table)
-        units.given.means.progress.update(PROJECT, done + 1, len(lacking), says[min(done + 1, len(lacking) - 1)])
-
-
-def _tables(lacking: Sequence[Units]) -> Iterator[pd.DataFrame]:
     if not lacking:
         return
-    drawings = [_drawing(one) for one in lacking]
-    shapes = [lazy_embeddings(one.files, drawing.model).shape for one, drawing in zip(lacking, drawings, strict=True)]
-    jobs = lacking[0].given.means.options.jobs
-    count = min(maps_at_once(shapes[0][0], max(dim for _, dim in shapes), jobs), len(drawings))
-    if count < 2:
-        for units, drawing in zip(lacking, drawings, strict=True):
-            yield _on_one_core(units.files, drawing)
-        return
-    with Workers(count) as pool:
-        yield from pool.map(partial(_draw_in, lacking[0].files.root), drawings)
+    means, files = lacking[0].given.means, lacking[0].files
+    shapes = [lazy_embeddings(one.files, one.given.binding["model"]).shape for one in lacking]
+    count = min(maps_at_once(shapes[0][0], max(dim for _, dim in shapes), means.options.jobs), len(lacking))
+    says = [one.artifact.row.doing.format(**one.given.binding) for one in lacking]
+    with ExitStack() as stack:
+        each = stack.enter_context(Workers(count)).map if count > 1 else map
+        tables = each(partial(_drawn, files.root), [_drawing(one) for one in lacking])
+        for done, (units, table) in enumerate(zip(lacking, tables, strict=True), 1):
+            units.write(0, table)
+            means.progress.update(PROJECT, done, len(lacking), says[min(done, len(lacking) - 1)])
 
 
-def _drawing(units: Units) -> Drawing:
-    options = units.given.options
-    far = tuple(t.name for t in options.get("classes", ()) if t.far)
-    return Drawing(units.given.binding["model"], *DRAWN[units.artifact.row.path], options.get("seed", 0), far)
+def _drawing(units: Units) -> Callable[[Files], pd.DataFrame]:
+    options, (reading, near) = units.given.options, DRAWN[units.artifact.row.path]
+    model = units.given.binding["model"]
+    if near:  # transformations that no probe names are on maps, but are no neighbors
+        return partial(_neighbors, model, reading, [t.name for t in options["classes"] if t.far])
+    return partial(_map, model, reading, options["seed"])
+
+
+def _drawn(root: Path, drawing: Callable[[Files], pd.DataFrame]) -> pd.DataFrame:
+    with threadpool_limits(1):  # the bytes do not depend on how many are made at once
+        return drawing(RunFiles(root))
+
+
+def _map(model: str, reading: str, seed: int, files: Files) -> pd.DataFrame:
+    return map_table(*_read(model, reading, files), seed)
+
+
+def _neighbors(model: str, reading: str, far: Sequence[str], files: Files) -> pd.DataFrame:
+    X, samples = _read(model, reading, files)
+    named = np.flatnonzero(~samples["transform"].isin(far))
+    return neighbor_table(X.at(named), samples.iloc[named])
+
+
+def _read(model: str, reading: str, files: Files) -> tuple[Any, pd.DataFrame]:
+    columns = ["sample", "image_id", "base_id", "transform", "repetition", "draw"]
+    samples = files.read_table(layout.SAMPLES, columns)
+    rows = samples_on_maps(samples, files.read_table(layout.IMAGES))
+    samples = samples.iloc[rows].reset_index(drop=True)
+    return read_as(lazy_embeddings(files, model).at(rows), samples, reading), samples
 
 
 def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
@@ -366,21 +353,3 @@ def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
         return 1
     memory = MEMORY_OF_WORKER + COPIES * 4 * dim * min(samples, LANDMARKS)
     return min(jobs or cores(), int(psutil.virtual_memory().available // memory))
-
-
-def _draw_in(root: Path, drawing: Drawing) -> pd.DataFrame:
-    return _on_one_core(RunFiles(root), drawing)
-
-
-def _on_one_core(files: Files, drawing: Drawing) -> pd.DataFrame:
-    """Return a table whose bytes do not depend on how many are made at once."""
-    with threadpool_limits(1):
-        columns = ["sample", "image_id", "base_id", "transform", "repetition", "draw"]
-        samples = files.read_table(layout.SAMPLES, columns)
-        rows = samples_on_maps(samples, files.read_table(layout.IMAGES))
-        samples = samples.iloc[rows].reset_index(drop=True)
-        X = read_as(lazy_embeddings(files, drawing.model).at(rows), samples, drawing.reading)
-        if not drawing.near:
-            return map_table(X, samples, drawing.seed)
-        named = np.flatnonzero(~samples["transform"].isin(drawing.far))
-        return neighbor_table(X.at(named), samples.iloc[named])

@@ -3,7 +3,7 @@ larger than memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,10 @@ def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, 
     Raises:
         BadRun: one of them cannot be read, or has invalid entries.
     """
-    entries = [_entry(store, path) for path in store.names(MODELS) if is_model_path(path)]
+    return in_order((_entry(store, path) for path in store.names(MODELS) if is_model_path(path)), requests)
+
+
+def in_order(entries: Iterable[dict[str, Any]], requests: Sequence[str]) -> list[dict[str, Any]]:
     order = {name: i for i, name in enumerate(requests)}
     return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
 

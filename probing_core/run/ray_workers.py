@@ -60,7 +60,7 @@ class RemoteWorker(Worker):
         corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
         planned = plan_sample_sets(recipe.design, images)
         pool = ThreadPoolExecutor(makers)
-        super().__init__(Path(root), recipe, corpus, images, planned, device, precision, pool, memory_share)
+        super().__init__(Path(root), recipe, corpus, planned, device, precision, pool, memory_share)
 
 
 class RayExecutor:
@@ -94,7 +94,7 @@ class RayExecutor:
                 return
             if waiting:
                 reserved[worker] = waiting.popleft()
-            busy[worker.work.remote(jobs, reserved.get(worker, ()))] = worker
+            busy[worker.work_on.remote(jobs, reserved.get(worker, ()))] = worker
 
         for worker in self._workers:
             give(worker)

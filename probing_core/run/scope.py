@@ -150,9 +150,13 @@ class Scope:
         self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
         self.corpora = corpora or Corpora(recipe)
 
+    def again(self) -> Scope:
+        """Return the scope of the same run as its files are now."""
+        return Scope(self.files, self.recipe, self.options, self.progress, self.corpora)
+
     def with_models(self) -> Scope:
         """Return the scope with the models that were loaded since; what was planned of the images stays."""
-        later = Scope(self.files, self.recipe, self.options, self.progress, self.corpora)
+        later = self.again()
         later.images, later.sample_sets = self.images, self.sample_sets
         return later
 

@@ -95,29 +95,26 @@ def _asked_for(store: Store, options: Options) -> tuple[Recipe | None, Recipe, C
         calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
         recipe = _new_recipe(options, corpus, calibrating, models)
         return None, recipe, Corpora(recipe, corpus, calibrating)
-    before = recipe = read_recipe(store)
+    recipe = read_recipe(store)
     elsewhere = next(iter(_named_again([options.corpus] if options.corpus else (), [recipe.corpus])), None)
     calibrating = _named_again(options.calibrate_on or (), recipe.calibrate_on)
     requested = options.entries()
     if options.transforms:
         requested["transforms"] = with_identity(options.transforms)
     if elsewhere:
-        requested["fingerprint"] = elsewhere.fingerprint
+        requested |= {"fingerprint": elsewhere.fingerprint, "corpus": absolute_name(elsewhere.name)}
     if calibrating:
         requested["calibrate_fingerprints"] = tuple(one.fingerprint for one in calibrating)
-    differences = recipe.differences(replace(recipe, **requested))
-    if differences:
+        requested["calibrate_on"] = tuple(absolute_name(one.name) for one in calibrating)
+    asked = replace(recipe, **requested)
+    if differences := recipe.differences(asked):
         differences = [_by_name(one, recipe, elsewhere, calibrating) for one in differences]
         raise BadRun(
             f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
             f"only models may join it. Choose another --out."
         )
-    if elsewhere:
-        recipe = replace(recipe, corpus=absolute_name(elsewhere.name))
-    if calibrating:
-        recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
-    joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
-    return before, joined, Corpora(joined, elsewhere, calibrating)
+    joined = replace(asked, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
+    return recipe, joined, Corpora(joined, elsewhere, calibrating)
 
 
 def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:

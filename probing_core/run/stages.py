@@ -4,8 +4,7 @@ which the table of `probing_core.run.graph` lists."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from probing_core.compute.parallel import threads
@@ -41,8 +40,13 @@ def run(
     store = Store(out)
     if not store.has(RECIPE) and EMBED not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
-    with opened(store, options, progress) as planned:
-        complete(store, progress, planned, stages)
+    refuse_other_folder(store)
+    with store.locked(), cleared_on_error(store, new=RECIPE not in store.own_names()):
+        if RECIPE in store.lost:
+            raise BadRun(f"'{RECIPE}' of the run {store.lost[RECIPE]}: it cannot be made again from anything else.")
+        recipe, corpora = open_or_start(store, options)
+        progress.note(corpora.skipped_summary)
+        _complete(Scope(store, recipe, options, progress, corpora), stages)
 
 
 def make_files(
@@ -61,53 +65,40 @@ def make_files(
     Raises:
         ProbingError: bad input.
     """
-    with store.locked(), threads(recipe.threads):
+    with store.locked():
         if not store.has(RECIPE):
             write_recipe(store, recipe)
-        planned = _planner(store, recipe, options, progress, Corpora(recipe, corpus), table)
-        complete(store, progress, planned, STAGES)
+        _complete(Scope(store, recipe, options, progress, Corpora(recipe, corpus)), STAGES, table)
 
 
-@contextmanager
-def opened(store: Store, options: Options, progress: Progress) -> Iterator[Callable[[], Plan]]:
-    """Yield a function that returns the plan of a run as its files are then; the run is locked for writing."""
-    refuse_other_folder(store)
-    with store.locked(), cleared_on_error(store, new=RECIPE not in store.own_names()):
-        if RECIPE in store.lost:
-            raise BadRun(f"'{RECIPE}' of the run {store.lost[RECIPE]}: it cannot be made again from anything else.")
-        recipe, corpora = open_or_start(store, options)
-        progress.note(corpora.skipped_summary)
-        with threads(recipe.threads):
-            yield _planner(store, recipe, options, progress, corpora)
-
-
-def complete(store: Store, progress: Progress, planned: Callable[[], Plan], stages: Sequence[str]) -> None:
-    """Make what is missing of some stages.
-
-    Args:
-        planned: see `opened`.
+def _complete(scope: Scope, stages: Sequence[str], table: Table = TABLE) -> None:
+    """Make what is missing of some stages of a run that is locked for writing.
 
     Raises:
         ProbingError: something cannot be made, or a damaged file not be made again.
     """
+    store = scope.files
     before = store.state()
     for name in store.lost:
-        progress.note(f"'{name}' is damaged, and is made again where that can be done here.")
-    plan = planned()
-    if EMBED in stages and _lacks_embeddings(plan):
-        note_options(store.root, plan.scope.options)
-        plan = _with_images(plan, planned)
-    _expect(plan, stages)
-    if EMBED in stages:
-        plan = _make_embeddings(plan)
-    if TRAIN in stages and _lacks_embeddings(plan):
-        raise BadRun(
-            f"The run '{plan.files.root}' lacks embeddings that its probes learn from; "
-            f"`probing run --out {plan.files.root}` makes them."
-        )
-    for stage in STAGES[1:]:
-        if stage in stages:
-            _make(plan, stage, plan.select(stage))
+        scope.progress.note(f"'{name}' is damaged, and is made again where that can be done here.")
+    with threads(scope.recipe.threads):
+        plan = build(scope, table)
+        if EMBED in stages and _lacks_embeddings(plan):
+            note_options(store.root, scope.options)
+            if plan.left([plan.artifacts[IMAGES]]):
+                plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
+                plan = build(scope.again(), table)
+        _expect(plan, stages)
+        if EMBED in stages:
+            plan = _make_embeddings(plan)
+        if TRAIN in stages and _lacks_embeddings(plan):
+            raise BadRun(
+                f"The run '{store.root}' lacks embeddings that its probes learn from; "
+                f"`probing run --out {store.root}` makes them."
+            )
+        for stage in STAGES[1:]:
+            if stage in stages:
+                _make(plan, stage)
     _require_mended(plan, stages)
     if store.state() != before:
         note_event(store.root, event=COMPLETED)
@@ -134,9 +125,8 @@ def _require_mended(plan: Plan, stages: Sequence[str]) -> None:
         raise BadRun(" ".join(sentences))
 
 
-def _make(plan: Plan, stage: str, artifacts: Sequence[Artifact]) -> None:
-    progress = plan.scope.progress
-
+def _make(plan: Plan, stage: str) -> None:
+    progress, artifacts = plan.scope.progress, plan.select(stage)
     places = {artifact.path: place for place, artifact in enumerate(plan.left(artifacts))}
 
     def report(artifact: Artifact, done: int, total: int) -> None:
@@ -153,31 +143,7 @@ SAID = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
 
 
 def plan_of(store: Store, recipe: Recipe) -> Plan:
-    return build(Scope(store, recipe), TABLE)
-
-
-def _planner(
-    store: Store,
-    recipe: Recipe,
-    options: Options,
-    progress: Progress,
-    corpora: Corpora,
-    table: Table = TABLE,
-) -> Callable[[], Plan]:
-    """Return a function that returns the plan of a run as its files are then.
-
-    Args:
-        table: what the run can hold.
-    """
-    return lambda: build(Scope(store, recipe, options, progress, corpora), table)
-
-
-def _with_images(plan: Plan, planned: Callable[[], Plan]) -> Plan:
-    """Return the plan of a run whose images are chosen; if they are not, choose them and plan again."""
-    if not plan.left([plan.artifacts[IMAGES]]):
-        return plan
-    plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
-    return planned()
+    return build(Scope(store, recipe))
 
 
 def _lacks_embeddings(plan: Plan) -> bool:

@@ -133,17 +133,10 @@ class Files(ABC):
 
         return load_file(self.path(name))
 
-    def read_array(self, name: str, array: str) -> np.ndarray:
-        """Read one of the arrays in a file; the others are not read."""
-        from safetensors import safe_open
-
-        with safe_open(self.path(name), framework="numpy") as file:
-            return file.get_tensor(array)
-
     def map_array(self, name: str, array: str) -> np.ndarray:
         """Map one of the arrays in a file into memory: only rows that are used are read."""
         mapped = map_array(self.path(name), array)
-        return self.read_array(name, array) if mapped is None else mapped
+        return self.read_arrays(name)[array] if mapped is None else mapped
 
     def array_names(self, name: str) -> list[str]:
         from safetensors import safe_open

@@ -24,7 +24,7 @@ def why(plan: Plan, path: str) -> list[str]:
         return [_why_not(plan, artifact, state)]
     if missing := [one for one in artifact.reads if plan.value(one) is None]:
         return [f"'{name}' waits for '{one}', which is missing." for one in missing]
-    entries = [entry for entry in plan.entries(artifact) if entry is not None]
+    entries = [entry for entry in plan.entries(artifact).values() if entry is not None]
     if state is State.MISSING or not entries:
         return [f"'{name}' is missing: it was not made yet, or it was removed."]
     old = next((entry["inputs"] for entry in entries if "inputs" in entry), None)

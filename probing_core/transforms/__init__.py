@@ -11,7 +11,7 @@ from probing_core.errors import BadImage
 from probing_core.images import read_image, to_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
 from probing_core.transforms.bank.style import arbitrary_style
-from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator
+from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator, of_bank
 from probing_core.transforms.view import cut_pair, cut_view, prepare_source, source_side
 
 __all__ = [
@@ -37,19 +37,12 @@ __all__ = [
 SMALLEST = 8
 """Fewest pixels along a side: in smaller pictures, nothing can be recognized after a transformation."""
 
-IDENTITY = Transform(
-    name="identity",
-    group="identity",
-    parameter="none",
-    unit="none",
-    weakest=0.0,
-    strongest=0.0,
-    revision=1,
-    definition="The picture as it is.",
-    library="NumPy",
-    source="none",
-    pixels=lambda image, strength, rng: image.copy(),
+# fmt: off
+IDENTITY = of_bank(
+    "identity", None, "identity", "none", "none", 0.0, 0.0, "The picture as it is.", "none",
+    library="NumPy", neutral=None, pixels=lambda image, strength, rng: image.copy(),
 )
+# fmt: on
 
 _BANK = (
     IDENTITY,

@@ -200,14 +200,7 @@ class Transform:
         height, width = image.shape[:2]
         x, y = self.warp((height, width), strength, rng)
         reach = max(float(np.abs(x).max()) * 2 / (width - 1), float(np.abs(y).max()) * 2 / (height - 1))
-        zoom = np.float32(1 / max(MARGIN, reach))
-        return cv2.remap(
-            image,
-            x * zoom + np.float32((width - 1) / 2),
-            y * zoom + np.float32((height - 1) / 2),
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
+        return warped(image, (x, y), 1 / max(MARGIN, reach))
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """Send an entry of the catalog to another process by its name: some of its functions cannot be sent."""
@@ -224,7 +217,7 @@ class Transform:
 
 def of_bank(
     group: str,
-    member: Member,
+    member: Member | None,
     name: str,
     parameter: str,
     unit: str,
@@ -234,7 +227,7 @@ def of_bank(
     source: str,
     **more: Any,
 ) -> Transform:
-    """Return an entry of the bank with common defaults: made by OpenCV, neutral at 0, revision 1."""
+    """Return an entry of the catalog with common defaults: made by OpenCV, neutral at 0, revision 1."""
     usual: dict[str, Any] = {"library": "OpenCV", "neutral": 0.0, "revision": 1}
     usual["alternative_revision"] = 1 if "alternative" in more else None
     stated = {"group": group, "member": member, "parameter": parameter, "unit": unit, "definition": definition}
@@ -290,6 +283,14 @@ def grid(shape: tuple[int, int]) -> Coordinates:
     x = np.arange(width, dtype=np.float32) - (width - 1) / 2
     y = np.arange(height, dtype=np.float32) - (height - 1) / 2
     return np.tile(x, (height, 1)), np.tile(y[:, None], (1, width))
+
+
+def warped(image: Image, coordinates: Coordinates, scale: float) -> Image:
+    """Read ``image`` at ``coordinates``, of which one pixel is ``scale`` pixels of the image."""
+    height, width = image.shape[:2]
+    x, y = (values * np.float32(scale) for values in coordinates)
+    x, y = x + np.float32((width - 1) / 2), y + np.float32((height - 1) / 2)
+    return cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def generator(seed: int, image_id: str, transform: str, repetition: int = 0, draw: int = 0) -> np.random.Generator:

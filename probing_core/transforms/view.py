@@ -8,7 +8,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from probing_core.transforms.base import MARGIN, Coordinates, Image, Transform, grid
+from probing_core.transforms.base import MARGIN, Coordinates, Image, Transform, grid, warped
 
 DENSITY = 2
 """Source samples per pixel: interpolation between pixels leaves traces, between twice as many none that the shortcut
@@ -70,21 +70,9 @@ def cut_pair(
     source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator
 ) -> tuple[Image, Image]:
     """Cut the same view without and with the transform, under the same sub-pixel warp."""
-    center, density = np.float32((source.shape[0] - 1) / 2), np.float32(DENSITY)
     nudge = sub_pixel_warp(view, rng)
-
-    def warped(coordinates: Coordinates) -> Image:
-        x, y = nudge(*coordinates)
-        return cv2.remap(
-            source,
-            x * density + center,
-            y * density + center,
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
-
-    before = warped(grid((view, view)))
+    before = warped(source, nudge(*grid((view, view))), DENSITY)
     if transform.warp is not None:
-        return before, warped(transform.warp((view, view), strength, rng))
+        return before, warped(source, nudge(*transform.warp((view, view), strength, rng)), DENSITY)
     assert transform.pixels is not None  # a transform has one of the two
     return before, transform.pixels(before, strength, rng)

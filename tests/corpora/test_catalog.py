@@ -24,7 +24,6 @@ from probing_core.corpora import (
     Corpus,
     CorpusKind,
     absolute_name,
-    list_corpora,
     open_corpus,
 )
 from probing_core.corpora import base as table
@@ -78,11 +77,11 @@ def test_every_corpus_keeps_the_contract(kind: CorpusKind, examples: dict[str, s
 
 
 def test_listing_opens_nothing_and_imports_no_framework() -> None:
-    assert [kind.usage for kind in list_corpora()] == [
+    assert [kind.usage for kind in KINDS] == [
         "photos", "reference", "folder:PATH", "parquet:FILE", "hub:NAME",
     ]  # fmt: skip
     script = (
-        "import sys; from probing_core.corpora import list_corpora; list_corpora()\n"
+        "import sys; from probing_core.corpora import KINDS; list(KINDS)\n"
         "print([m for m in ('torch', 'datasets', 'skimage', 'sklearn', 'matplotlib') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -133,7 +132,7 @@ def test_third_parties_join_through_the_entry_point(monkeypatch: pytest.MonkeyPa
     fresh: Catalog[CorpusKind] = Catalog("corpus", KINDS.own, KINDS.entry_point_group)
     monkeypatch.setattr("probing_core.corpora.KINDS", fresh)
     assert open_corpus("one").rows["base_id"].tolist() == ["only"]
-    assert list_corpora()[-1].name == "one"
+    assert fresh.all[-1].name == "one"
 
 
 def test_a_path_becomes_absolute_and_other_names_stay(tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ def test_a_refusal_names_the_environment_and_shows_nothing_of_it(server, folder,
     def refuse(*args, **kwargs):
         raise PermissionError(f"SignatureDoesNotMatch {SECRET}")
 
-    monkeypatch.setattr(corpus._storage._files, "cat_file", refuse)
+    monkeypatch.setattr(corpus._storage, "cat_file", refuse)
     with pytest.raises(BadCorpus, match="AWS_ACCESS_KEY_ID") as caught:
         corpus.load("lone.png")
     assert SECRET not in str(caught.value)
@@ -159,11 +159,11 @@ def test_a_server_that_stays_away_is_one_sentence_and_no_picture_is_blamed(serve
     def lost(*args, **kwargs):
         raise ConnectionResetError("x")
 
-    monkeypatch.setattr(corpus._storage._files, "cat_file", lost)
+    monkeypatch.setattr(corpus._storage, "cat_file", lost)
     with pytest.raises(BadCorpus, match="goes on from there") as caught:
         corpus.load("lone.png")
     assert not isinstance(caught.value, BadImage)
-    monkeypatch.setattr(corpus._storage._files, "cat_file", _raise(FileNotFoundError))
+    monkeypatch.setattr(corpus._storage, "cat_file", _raise(FileNotFoundError))
     with pytest.raises(BadCorpus, match="no such bucket"):
         corpus.load("lone.png")
 

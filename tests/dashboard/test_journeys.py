@@ -18,7 +18,7 @@ import pytest
 
 from dashboard.components.explorer import MOST_MODELS
 from dashboard.views.try_folder import scans_dir
-from lab.devtools.browser import COUNTS, EXPLORER_READY, IN_BROWSER, SELECTION, WAIT_MS, complaints_of, rest, settle
+from lab.devtools.browser import COUNTS, EXPLORER_READY, IN_BROWSER, SELECTION, WAIT_MS, complaints_of, rest
 from lab.devtools.drawing import lasso
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
@@ -61,9 +61,9 @@ def table(made_run, data) -> pd.DataFrame:
 
 
 def in_address(page) -> dict:
-    """The selection that the page's address holds."""
-    page.wait_for_function("() => location.search.includes('selection=')")
-    settle(page)
+    """The selection that the page's address holds, once it is the one that the page shows."""
+    asked = "new URLSearchParams(location.search).get('selection')"
+    page.wait_for_function(f"() => {asked} === JSON.stringify(({SELECTION})())", timeout=WAIT_MS)
     return json.loads(parse_qs(urlsplit(page.url).query)["selection"][0])
 
 

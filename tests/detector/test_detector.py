@@ -140,7 +140,7 @@ def test_compiled_features_are_those_of_pytorch_from_any_number_of_threads():
     np.testing.assert_array_equal(np.stack(each)[:, -MAPS:], X[:, -MAPS:])
     in_pytorch = network.prepare(views)
     with torch.inference_mode():
-        (expected,) = network._forward.readouts.read(in_pytorch)
+        (expected,) = network._readouts.read(in_pytorch)
     apart = np.abs(X[:, -MAPS:] - expected.numpy()).max(1) / np.linalg.norm(expected.numpy(), axis=1)
     assert apart.max() < 1e-5
 

@@ -9,7 +9,7 @@ import pytest
 
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadImage, ModelUnavailable, UnknownName
-from probing_core.models import CATALOG, bundled, find_spec, from_callable, hub, list_specs, load_embedder, register
+from probing_core.models import CATALOG, bundled, find_spec, from_callable, hub, load_embedder, register
 from probing_core.models.providers.handcrafted import FEATURES, statistics
 from tests.models.made import pictures
 from tests.models.published import put_snapshot
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 HASHES = ("baseline/dhash", "baseline/phash")
 
 
-@pytest.mark.parametrize("spec", list_specs(), ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", CATALOG.all, ids=lambda spec: spec.name)
 def test_every_entry_says_what_it_is(spec):
     assert spec.objective
     assert spec.license
@@ -54,7 +54,7 @@ def test_published_dimensions_follow_from_the_architectures():
     import timm
     import torch
 
-    for spec in list_specs():
+    for spec in CATALOG.all:
         if spec.name.startswith("timm:"):
             with torch.device("meta"):
                 model = timm.create_model(spec.name.removeprefix("timm:"), pretrained=False)

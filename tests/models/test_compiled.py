@@ -88,7 +88,7 @@ def test_a_pass_takes_as_many_pictures_as_asked(size):
     network = Network(module=net, embed=net, pooling="own")
     embedder = NetworkEmbedder("mine/net", network, SMALL, {}, "cpu", "float32", batch_size=size)
     assert (embedder.engine, embedder.recipe()["batch_size"]) == (f"OpenVINO {compiled.installed_version()}", size)
-    assert embedder._forward._own._shape[0] == size
+    assert embedder._own._shape[0] == size
     mine = embedder.embed(images)
     at_once = embedder.forward(embedder.prepare(images))[0]
     embedder.run_in_pytorch()
@@ -101,7 +101,7 @@ def test_a_network_for_one_caller_is_held_once_and_gives_the_same_bytes():
         net = small_net()
         network = Network(module=net, embed=net, pooling="own")
         embedder = NetworkEmbedder("mine/net", network, SMALL, {}, "cpu", "float32", threads=2)
-        free = embedder._forward._own._free
+        free = embedder._own._free
         requests, request = free.qsize(), free.get()
         free.put(request)
         streams = request.get_compiled_model().get_property("NUM_STREAMS")

@@ -102,12 +102,12 @@ def test_weights_are_those_that_the_main_branch_points_to_whatever_was_touched_l
         for name in ("config.json", "model.safetensors"):
             (folder / name).write_text("{}")
     os.utime(tmp_path / "models--org--model/snapshots/of-main", (1, 1))
-    folders = hub.cached_folder("org/model"), hub.fetch_configuration("org/model", "hf:org/model")
+    folders = hub.cached_folder("org/model"), hub.fetch_repository("org/model", "hf:org/model", weights=False)
     assert {folder.name for folder in folders} == {"of-main"}
     assert hub.on_disk("org/model").available
     (folders[0] / "model.safetensors").unlink()  # other commits' weights are another model's
     assert hub.cached_folder("org/model") is None
-    assert hub.fetch_configuration("org/model", "hf:org/model") == folders[1]
+    assert hub.fetch_repository("org/model", "hf:org/model", weights=False) == folders[1]
 
 
 def test_what_was_never_downloaded_of_a_repository_is_not_missed(tmp_path, monkeypatch):

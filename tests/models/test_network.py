@@ -85,7 +85,7 @@ def test_a_compiled_network_has_more_batches_under_way(monkeypatch):
     network = Network(module=net, embed=net, pooling="mean")
     embedder = NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32", threads=2)
     embedder.embed(pictures())
-    assert embedder._forward._own._free.qsize() == AHEAD * 2
+    assert embedder._own._free.qsize() == AHEAD * 2
     embedder.run_in_pytorch()
     embedder.embed(pictures())
     assert asked == [AHEAD, 1]
@@ -182,7 +182,7 @@ def test_a_network_may_write_into_its_input():
     embedder = NetworkEmbedder("x", Network(module=net, embed=net, pooling="own"), SMALL, {}, "cpu", "float32")
     ready = embedder.prepare(pictures())
     before = ready.clone()
-    embedder._forward._in_pytorch(lambda given: [given.mul_(0).flatten(1)], ready)
+    embedder._in_pytorch(lambda given: [given.mul_(0).flatten(1)], ready)
     assert torch.equal(ready, before)
 
 

@@ -8,12 +8,7 @@ import PIL.Image
 import pytest
 
 from probing_core.models.base import Preprocessing
-from probing_core.models.preprocessing import (
-    FILTERS,
-    crop_fraction,
-    make_batch,
-    resize_and_crop,
-)
+from probing_core.models.preprocessing import crop_fraction, make_batch, resize_and_crop
 from tests.models.made import pictures, pillow
 
 
@@ -42,7 +37,7 @@ def test_a_crop_on_whole_pixels_is_that_of_the_whole_picture(side, size, interpo
     preprocessing = Preprocessing((size, size), "shorter", 0.875, interpolation)
     image = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
     scaled, first = round(size / 0.875), round((size / 0.875 - size) / 2)
-    picture = PIL.Image.fromarray(image).resize((scaled, scaled), FILTERS[interpolation])
+    picture = PIL.Image.fromarray(image).resize((scaled, scaled), PIL.Image.Resampling[interpolation.upper()])
     crop = np.asarray(picture)[first : first + size, first : first + size]
     np.testing.assert_array_equal(resize_and_crop(image, preprocessing), crop)
 

@@ -102,7 +102,7 @@ def test_models_that_differ_in_their_seed_alone_have_one_place(models, alone, ex
 def unit(values, names=None):
     values = np.asarray(values, float)
     bases = np.array([f"photo{i:02}" for i in range(len(values))] if names is None else names, str)
-    return AccuracySums(bases, mean(values, np.arange(len(values))))
+    return AccuracySums(bases, (mean(values, np.arange(len(values))),))
 
 
 @pytest.mark.parametrize("n", [6, 11])

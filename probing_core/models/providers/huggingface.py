@@ -78,14 +78,14 @@ def _locate(name: ModelName) -> tuple[Path, Path | None]:
         )
     if named is None and (weights.parent / "config.json").is_file():
         named = weights.parent  # the configuration of these very weights
-    return named or hub.fetch_configuration(name.model, name.base), weights
+    return named or hub.fetch_repository(name.model, name.base, weights=False), weights
 
 
 def _processor_folder(folder: Path, name: ModelName) -> Path:
     # that of the named model, where the weights have none: trainings often save none
     if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
         return folder
-    return local_folder(name.model) or hub.fetch_configuration(name.model, name.base)
+    return local_folder(name.model) or hub.fetch_repository(name.model, name.base, weights=False)
 
 
 def network(model: nn.Module, processor: Any) -> Network:

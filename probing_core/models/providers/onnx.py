@@ -64,7 +64,7 @@ class OnnxEmbedder(LoadedEmbedder):
         if any(isinstance(has, int) and has != got for has, got in zip(fixed, preprocessing.size, strict=True)):
             raise ModelUnavailable(
                 f"'{path}' takes pictures of {fixed[0]} x {fixed[1]} pixels, and its preprocessing makes "
-                f"{preprocessing.size[0]} x {preprocessing.size[1]}; correct the size in {_facts(path).name}."
+                f"{preprocessing.size[0]} x {preprocessing.size[1]}; correct the size in {facts_of(path).name}."
             )
         self._rows = shape[0] if isinstance(shape[0], int) else None
         self.batch_size = self._rows or 16
@@ -113,9 +113,13 @@ def load(name: ModelName, device: str, precision: str) -> OnnxEmbedder:
     return OnnxEmbedder(name.base, path, read_preprocessing(path))
 
 
+def facts_of(path: Path) -> Path:
+    """Return the file next to the ONNX file ``path`` that states its preprocessing; it may be missing."""
+    return path.with_suffix(".json")
+
+
 def read_preprocessing(path: Path) -> Preprocessing:
-    """Return the preprocessing next to the ONNX file ``path``."""
-    facts = _facts(path)
+    facts = facts_of(path)
     if not facts.is_file():
         raise ModelUnavailable(
             f"'{path.name}' does not state how its pictures are preprocessed; write it next to it as {facts.name}, "
@@ -129,10 +133,6 @@ def read_preprocessing(path: Path) -> Preprocessing:
         ) from error
 
 
-def states_preprocessing(path: Path) -> bool:
-    return _facts(path).is_file()
-
-
 def make_spec(name: ModelName) -> EmbedderSpec:
     path = user_path(name.model)
 
@@ -140,7 +140,3 @@ def make_spec(name: ModelName) -> EmbedderSpec:
         return Availability(True) if path.is_file() else Availability(False, f"there is no file '{path}'")
 
     return EmbedderSpec(name=name.base, family="ONNX", weights=f"the file {path.name}", loader=load, check=check)
-
-
-def _facts(path: Path) -> Path:
-    return path.with_suffix(".json")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
-from probing_core.models.hub import read_weights, torch_misfit
+from probing_core.models.hub import fitting, read_weights
 from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
 from probing_core.models.providers import timm
@@ -34,17 +34,10 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     # Weights of this tag were trained with it, but the plain configuration of the same name has another function.
     quick_gelu = bool(tag.get("quick_gelu"))
     arguments: dict[str, Any] = {"force_preprocess_cfg": forced or None, "force_quick_gelu": quick_gelu}
-    with _quiet():
-        try:
-            if path.suffix not in (".npz", ".npy"):
-                read_weights(path)  # executes no code; open_clip retries with torch's default, which may
-            model = open_clip.create_model(
-                architecture, pretrained=None if ":" in architecture else str(path), **arguments
-            )
-        except ModelUnavailable:
-            raise
-        except Exception as error:
-            raise torch_misfit(str(path), error) from error
+    with _quiet(), fitting(str(path)):
+        if path.suffix not in (".npz", ".npy"):
+            read_weights(path)  # executes no code; open_clip retries with torch's default, which may
+        model = open_clip.create_model(architecture, pretrained=None if ":" in architecture else str(path), **arguments)
     return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from probing_core.errors import ModelUnavailable
 from probing_core.models import hub
 from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
-from probing_core.models.hub import read_weights, torch_misfit
+from probing_core.models.hub import fitting, read_weights
 from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import Network, NetworkEmbedder
 
@@ -48,12 +48,10 @@ def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Modu
         head = tensors.get(f"{_classifier(architecture)}.weight")
         classes = 0 if head is None else head.shape[0]
         overlay = {"state_dict": dict(tensors), "num_classes": classes, "label_offset": 0}
-        try:
+        with fitting(source):
             model = timm.create_model(
                 architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes
             )
-        except Exception as error:  # conversions fail in their own ways on tensors that they do not know
-            raise torch_misfit(source, error) from error
     model.pretrained_cfg.pop("state_dict", None)  # type: ignore[union-attr, operator]
     model.reset_classifier(0)  # type: ignore[operator]
     return model

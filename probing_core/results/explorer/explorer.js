@@ -616,12 +616,13 @@ class Explorer {
       const inside = (matrix) => number(sum(matrix.filter((_, i) => inRows[Math.floor(i / k)] && inColumns[i % k])));
       const isRight = rows && String(what.rows) === String(what.columns);
       const [verb, end] = isRight ? ["names", "right"] : ["takes", `for ${this.nameOf(what.columns)}`];
-      const of = `${number(sum(counts.rows.filter((_, cls) => inRows[cls])))} ${rows || "pictures"}`;
+      const all = number(sum(counts.rows.filter((_, cls) => inRows[cls]))), of = `${all} ${rows || "pictures"}`;
       const [a, b] = counts.matrix.map(inside), other = 1 - what.by;
       if (what.by === EITHER) return [`Of ${of}${few}, `, names[0], ` ${verb} ${a} ${end}, `, names[1], ` ${b}.`];
-      const same = !isRight && `, and takes ${inside(counts.chosen[other])} for the same`;
-      return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}; `, names[other],
-        ` names ${number(right[other])} of these right`, same, "."];
+      // The matrix and the list have the second number.
+      const same = ` and takes ${inside(counts.chosen[other])} for the same (of all ${all}: ${[a, b][other]})`;
+      return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}; of these ${number(n)}, `, names[other],
+        ` names ${number(right[other])} right`, !isRight && same, "."];
     }
     if (!n) return ["No picture is chosen: take away a choice below."];
     const [a, b] = right.map((one) => percent(one, n, digits));

@@ -222,15 +222,15 @@ def _json(value: Any) -> str:
 def _lead(run: Run, data: ExplorerData) -> str:
     today, times = date.today(), run.recipe.repetitions
     part = (
-        f" The explorer shows one version of each of {len(data.images):,} photographs in every class; leaderboard and "
-        f"claims are over all {times}."
+        f" The explorer shows one version of each of {len(data.images):,} photographs in every class. The page Explore "
+        f"shows all {times}, so its counts are larger; leaderboard and claims are over all {times}, too."
         if times > 1
         else ""
     )
     return (
         f"Run \N{LEFT DOUBLE QUOTATION MARK}{run.name}\N{RIGHT DOUBLE QUOTATION MARK}, {today.day} {today:%B %Y}. Each "
-        "dot is a photograph, altered or untouched; dots near each other look alike to the model. What is chosen in "
-        f"one view is chosen in all.{part}"
+        "dot is one version of a photograph, altered or untouched; dots near each other look alike to the model. What "
+        f"is chosen in one view is chosen in all.{part}"
     )
 
 

@@ -1,6 +1,7 @@
 // What is next to the maps: the matrix, the largest confusions, curves, who is right, pictures, one picture, the table.
 
 const FEW = 30; // rows of a matrix with fewer pictures show counts instead of percent
+const LEAST_SIZE = 8.8; // of the numbers in a matrix, in pixels
 const OUTCOME_ORDER = [3, 1, 2, 0];
 const MOST_IN_A_BUCKET = 400;
 
@@ -85,14 +86,15 @@ class Matrix {
     if (!this.node.clientWidth) return;
     const { app } = this, { theme, data, counting, state } = app, { counts, total } = counting, { what } = state;
     // Before cells are measured: it takes their room.
-    const hasFew = counts.rows.some((n) => n < FEW), photographs = number(data.labels.length);
+    const hasFew = counts.rows.some((n) => n && n < FEW), photographs = number(data.labels.length);
     const isWhole = counts.rows.every((n) => n === data.labels.length * data.repetitions);
+    const inFrame = what ? ", in the frame or not" : ""; // the matrix counts without its own clause
     this.caption.textContent = state.by === EITHER
       ? `B minus A in percent of a row, from 10 on; blue: B more often, orange, hatched: A.${
-        hasFew ? ` Empty: n below ${FEW}.` : ""}`
-      : `Percent of a row, from 10 on. n: pictures in the row${
-        isWhole ? `, ${photographs} photographs${app.eachTimes()}` : ""}.${
-        hasFew ? ` Bold: their number, where n is below ${FEW}.` : ""}`;
+        hasFew ? ` Rows with n below ${FEW} are empty.` : ""}`
+      : `Percent of a row; below 10 only on the diagonal. n: pictures in the row${
+        isWhole ? `, ${photographs} photographs${app.eachTimes()}` : inFrame}.${
+        hasFew ? ` Rows with n below ${FEW} show counts.` : ""}`;
     if (this.grid.scrollWidth > this.grid.clientWidth + 1) this.caption.prepend("Scroll sideways for all columns. ");
     const k = data.classes.length, [cw, ch] = this.cell, ctx = context(this.canvas);
     const inRows = counting.flags(what?.rows ?? []), inColumns = counting.flags(what?.columns ?? []);
@@ -135,6 +137,7 @@ class Matrix {
     const { app } = this, { theme, counting, state } = app, { counts } = counting;
     const [cw, ch] = this.cell, [left, top, width, height] = [column * cw, row * ch, cw - 0.6, ch - 0.6];
     const n = counts.rows[row], few = n < FEW, differs = state.by === EITHER;
+    const isRight = n > 0 && row === column && !differs; // has its number, however small
     const [a, b] = counts.matrix.map((matrix) => matrix[row * app.data.classes.length + column]);
     const count = differs ? (few ? 0 : b - a) : [a, b][state.by];
     const share = n ? count / n : 0, points = Math.round(100 * share);
@@ -142,10 +145,10 @@ class Matrix {
     let color = differs ? ramp(theme.diverging, (1 + strong) / 2) : ramp(theme.ramp, strong);
     if (!n || (differs && few)) color = theme.empty;
     if (few) color = mix(color, theme.ground, 0.45);
-    if (dim) color = mix(color, theme.ground, row === column ? 0.35 : 0.62);
+    if (dim) color = mix(color, theme.ground, 0.62); // less would leave the diagonal neither dark nor light
     ctx.fillStyle = css(color);
     ctx.fillRect(left, top, width, height);
-    const wanted = few ? count : Math.abs(points) >= 10 ? points : 0;
+    const wanted = few ? count : Math.abs(points) >= 10 || isRight ? points : 0;
     const shown = cw < 9.5 && Math.abs(wanted) > 9 ? 0 : wanted; // narrow cells, as on a phone, have no room
     if (points < 0 && !shown) {
       Object.assign(ctx, { strokeStyle: css(mix(color, theme.wrong, dim ? 0.2 : 0.5)), lineWidth: 0.8 }).beginPath();
@@ -155,16 +158,16 @@ class Matrix {
       }
       ctx.stroke();
     }
-    if (!shown) return;
+    if (!shown && (wanted || !isRight)) return;
     ctx.fillStyle = css(inkOn(color));
     Object.assign(ctx, { textAlign: "center", textBaseline: "middle" });
     const text = differs && (shown < 0 || cw >= 13) ? signed(shown, 0) : String(shown);
-    const size = clamp(Math.min(cw * 0.9, ch * 0.72), 8.8, 11.5);
+    const size = clamp(Math.min(cw * 0.9, ch * 0.72), LEAST_SIZE, 11.5);
     const write = (pixels) => (ctx.font = `${few ? 700 : 600} ${pixels}px ${theme.font}`);
     write(size);
-    const needed = ctx.measureText(text).width;
-    if (needed > width - 1) write((size * (width - 1)) / needed); // three signs in a narrow cell
-    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + 0.4);
+    const fits = width / ctx.measureText(text).width;
+    if (fits < 1) write(Math.max(size * fits, LEAST_SIZE));
+    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + 0.4, width); // condensed where that is still too wide
   }
 }
 
@@ -320,11 +323,12 @@ class Outcomes {
   }
 }
 
-/** Return `points` in an order whose every beginning has about the shares of outcomes of all; each keeps its order. */
-function mixed(points, outcome) {
+/** Return `points` in an order whose every beginning has about the shares of outcomes of all; each keeps its order.
+ * `sizes` are the numbers of these, which may be more than are in `points`. */
+function mixed(points, outcome, sizes) {
   const kinds = OUTCOMES.map(() => []);
   points.forEach((i) => kinds[outcome[i]].push(i));
-  const places = kinds.flatMap((own) => own.map((i, at) => ({ i, place: (at + 0.5) / own.length })));
+  const places = kinds.flatMap((own, code) => own.map((i, at) => ({ i, place: (at + 0.5) / sizes[code] })));
   return places.sort((one, other) => one.place - other.place).map(({ i }) => i);
 }
 
@@ -338,17 +342,18 @@ class Pictures {
   }
 
   /** Return at most `most` points, one of each image, surest errors of both models first; of several classes, one of
-   * each comes before a second of any. Of a cell, who is right is mixed as in the bar of outcomes. */
+   * each comes before a second of any. Of what is chosen, who is right is mixed as in the bar of outcomes. */
   ranked(most) {
     const { counting, data, models, identity } = this.app;
-    const buckets = Array.from({ length: 511 }, () => []);
+    const buckets = Array.from({ length: 511 }, () => []), sizes = OUTCOMES.map(() => 0);
     counting.bits.forEach((passed, i) => {
       if (passed !== ALL || data.truth[i] === identity) return;
+      sizes[counting.outcome[i]]++;
       const [a, b] = models.map((model, slot) => (this.app.isRight(i, slot) ? 0 : model.confidence[i]));
       if (buckets[510 - a - b].length < MOST_IN_A_BUCKET) buckets[510 - a - b].push(i);
     });
-    const images = new Set(), classes = new Set(), found = [], isCell = this.app.state.what?.columns.length;
-    const points = isCell ? mixed(buckets.flat(), counting.outcome) : buckets.flat();
+    const images = new Set(), classes = new Set(), found = [];
+    const points = counting.isEmpty ? buckets.flat() : mixed(buckets.flat(), counting.outcome, sizes);
     for (const first of [true, false]) {
       for (const i of points) {
         if (found.length === most) return found;
@@ -450,7 +455,7 @@ class PictureDialog {
     const [answer, truth] = [title(model.predicted[i]), title(data.truth[i])];
     const right = model.predicted[i] === data.truth[i], slot = models.indexOf(model);
     const sure = percent(model.confidence[i], 255);
-    const instead = `${answer}: ${sure}; ${truth}: ${percent(model.truthProbability[i], 255)}`;
+    const instead = `${answer}: ${sure}; true: ${truth}, ${percent(model.truthProbability[i], 255)}`;
     const words = right ? `\u2713 ${answer}: ${sure}` : instead;
     return el(`div.px-says.px-${right ? "right" : "wrong"}`, el("span", slot >= 0 && badge(slot), ` ${model.title}`),
       el("span.px-track", el("i", { style: { width: `${model.confidence[i] / 2.55}%` } })), el("span", words));

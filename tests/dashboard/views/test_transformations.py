@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from dashboard.widgets import upload
 from probing_core.images import encode_png
+from tests.dashboard.app_reading import address, label
 from tests.dashboard.conftest import PAGES
 
 
@@ -24,3 +27,18 @@ def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypat
     app.switch_page(PAGES["Leaderboard"]).run()
     assert app.session_state["_decoded_before"] == {}
     assert "_decoded" not in app.session_state
+
+
+def test_a_name_under_a_strip_opens_it_in_the_explorer_and_below(open_app):
+    before = {
+        "a": "baseline/pixels",
+        "b": "zoo/mae",
+        "what": {"rows": ["fog"], "columns": ["rain"], "by": "a"},
+        "out": ["b"],
+    }
+    app = open_app("Transformations", selection=json.dumps(before))
+    app.button(key="open-sepia").click().run()
+    app.switch_page(PAGES["Explore"]).run()
+    models = {"a": "baseline/pixels", "b": "zoo/mae"}
+    assert json.loads(address(app, "selection")) == models | {"what": {"rows": ["sepia"]}}
+    assert label(app, "selectbox", "Transformation").value == "sepia"

@@ -55,6 +55,24 @@ def test_it_begins_with_the_models_of_the_maps_above_and_follows_when_others_are
     assert label(changed, "multiselect", "Models").value == [second, third]
 
 
+def test_it_begins_with_the_class_that_is_chosen_above_and_follows_when_another_is_chosen(open_app, made_run):
+    chosen = json.dumps({"what": {"rows": ["sepia"], "columns": ["fog"]}})
+    app = open_app("Explore", part="strength", models="baseline/pixels", selection=chosen)
+    assert label(app, "selectbox", "Transformation").value == "sepia"
+    label(app, "selectbox", "Transformation").set_value("fog").run()
+    assert label(app, "selectbox", "Transformation").value == "fog", "the visitor's own choice stays"
+    kept = {name.replace("-", "_"): address(app, name) for name in ("models", "transform", "class-of-maps")}
+    changed = open_app("Explore", part="strength", selection='{"what": {"rows": ["rain"]}}', **kept)
+    assert label(changed, "selectbox", "Transformation").value == "rain"
+    for several in (
+        '{"what": {"rows": ["rain", "snow"]}}',
+        '{"what": {"rows": 7}}',
+        '{"what": {"rows": ["identity"]}}',
+    ):
+        left = open_app("Explore", part="strength", selection=several, **kept)
+        assert label(left, "selectbox", "Transformation").value == "fog"
+
+
 def test_the_sentence_names_who_sees_it_first(open_app):
     rows = Run.open(REFERENCE).table("tables/thresholds.parquet")
     for name, falling in (("fog", False), ("jpeg", True)):

@@ -101,6 +101,17 @@ def test_an_unknown_model_leaves_no_file(made_run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def _contrast(ground: str, ink: str) -> float:
+    """The contrast of two colors, as WCAG 2 defines it."""
+    light = []
+    for color in (ground, ink):
+        parts = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+        light.append(
+            [0.2126, 0.7152, 0.0722] @ np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        )
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
 class TestInABrowser:
     pytestmark = IN_BROWSER
 
@@ -224,6 +235,39 @@ class TestInABrowser:
         share = page.evaluate("() => explorer.counting.counts.outcomes[2] / explorer.counting.n")
         assert 0 < share < 1
         assert set(outcomes[: max(2, round(1.5 / min(share, 1 - share)))]) == {0, 2}
+        everywhere = [-99999, -99999, 99999, -99999, 99999, 99999, -99999, 99999]
+        page.evaluate("(polygon) => explorer.select({where: {map: 'a', polygon}})", everywhere)
+        first, sizes = page.evaluate("() => [explorer.pictures.ranked(1).map((i) => explorer.counting.outcome[i])[0],"
+                                     "Array.from(explorer.counting.counts.outcomes)]")  # fmt: skip
+        assert first == np.argmax(sizes) != 0
+
+    def test_every_row_has_its_number_on_the_diagonal_in_an_ink_that_can_be_read(self, shared, page):
+        _, written, _, _ = shared
+        page.goto(written.path.as_uri())
+        page.wait_for_selector(".px-chip")
+        for choice in ({}, {"what": {"rows": ["fog"], "columns": ["rain"]}}):
+            found = page.evaluate(
+                """async (choice) => {
+                  await explorer.select(choice);
+                  const {matrix} = explorer, ctx = matrix.canvas.getContext("2d"), written = [];
+                  const {fillText, fillRect} = ctx;
+                  let ground;
+                  ctx.fillRect = (...box) => { ground = ctx.fillStyle; fillRect.apply(ctx, box); };
+                  ctx.fillText = (text, x, y, ...rest) => {
+                    const [column, row] = [x / matrix.cell[0], y / matrix.cell[1]].map(Math.floor);
+                    written.push([row, column, ground, ctx.fillStyle]);
+                    fillText.call(ctx, text, x, y, ...rest);
+                  };
+                  matrix.draw();
+                  return written;
+                }""",
+                choice,
+            )
+            rows = page.evaluate(
+                "() => [...explorer.counts().rows.keys()].filter((row) => explorer.counts().rows[row])"
+            )
+            assert [row for row, column, *_ in found if row == column] == rows
+            assert min(_contrast(ground, ink) for *_, ground, ink in found) >= 4.5
 
     def test_the_list_of_confusions_stays_whole_and_marks_the_one_that_is_chosen(self, shared, page):
         _, written, _, _ = shared
