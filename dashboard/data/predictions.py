@@ -115,12 +115,27 @@ def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
     return () if power is None else power.hardly_detected
 
 
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=cache.MAX_CACHED_RUNS, show_spinner=False)
 def balanced_accuracies(run: Run) -> dict[str, float]:
     """Return the balanced accuracy, altered or not, of each model of ``run`` on pictures that it tested; empty where it
     has no such answers. It is that of Methods and data, without the interval, for which a visitor would wait."""
+    return _measured(run)[0]
+
+
+def shares_found(run: Run) -> dict[str, dict[str, float]]:
+    """Return group -> model -> share of the tested pictures altered by the group that the model calls altered; empty as
+    `balanced_accuracies`."""
+    return _measured(run)[1]
+
+
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=cache.MAX_CACHED_RUNS, show_spinner=False)
+def _measured(run: Run) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     rows = held_out(run, run.live_models)
-    return {str(model): accuracy(mine).value for model, mine in rows.groupby("model")} if len(rows) else {}
+    if rows.empty:
+        return {}, {}
+    by_group: dict[str, dict[str, float]] = {}
+    for (group, model), mine in rows.groupby(["group", "model"]):
+        by_group.setdefault(str(group), {})[str(model)] = float((mine["altered"] > 0.5).mean())
+    return {str(model): accuracy(mine).value for model, mine in rows.groupby("model")}, by_group
 
 
 def most_accurate_first(run: Run) -> list[str]:

@@ -145,7 +145,16 @@ def _work(run: Path, command: Sequence[str]) -> None:
     _lower_priority(begun)
     # The process reports after it has been loaded; until then, nobody must see the report of an earlier one.
     took_s = 0.0 if report is None else report.took_s
-    starting = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born, took_s=took_s)
+    starting = Report(
+        "start",
+        0,
+        1,
+        None,
+        "Starting a process of its own, which takes some seconds",
+        pid=process.pid,
+        born=born,
+        took_s=took_s,
+    )
     write_atomically(run / PROGRESS, json.dumps(asdict(starting)).encode())
 
 

@@ -51,6 +51,14 @@ EXAMPLE = (
     "the network that timm calls resnet18."
 )
 
+PUBLISHED = "timm:resnet50.a1_in1k"
+FORMS = (
+    "A model of the libraries timm, torchvision or open_clip: the name of the library, a colon and the name that the "
+    "library gives to the model. A model of Hugging Face: `hf:` and its repository, as `hf:facebook/dinov2-small`. An "
+    "ONNX file: `onnx:` and its path."
+)
+"""A name of a published model that can be typed as it is, and the forms of all names."""
+
 LIST_HEIGHT = 240
 """Pixels of a list of models, in which a visitor scrolls: what is below it stays visible."""
 CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-further", "new-groups", "new-view")
@@ -85,9 +93,8 @@ def _place_a_model() -> None:
         "A name, a file or a checkpoint",
         "rank-model",
         "",
-        placeholder="timm:NAME, hf:REPO, onnx:PATH",
-        help="`timm:`, `torchvision:`, `open_clip:` or `hf:` and the name that this library gives to the model; "
-        "`onnx:` and the path of a file. Naming a published model is consent to download it.",
+        placeholder=f"for example: {PUBLISHED}",
+        help=f"{FORMS} Naming a published model is consent to download it.",
     ).strip()
     st.caption(EXAMPLE)
     name, problem = _full_name(model)
@@ -137,11 +144,14 @@ def _pictures() -> None:
             "Pictures",
             "new-corpus",
             cache.PACKAGED,
-            placeholder="folder:PATH",
+            placeholder="for example: /home/me/pictures",
             help="`folder:s3://...`: a folder in object storage. `parquet:FILE`: a table with pictures. "
             "`hub:OWNER/NAME`: a data set of Hugging Face, which is downloaded.",
         ).strip()
-        st.caption("The path of a folder, whose subfolders are labels; `photos` are a few that come with it.")
+        st.caption(
+            "`photos` are the photographs that come with this program. For your own, enter the path of their folder; "
+            "its subfolders are their labels."
+        )
         corpus, refused = _corpus(corpus)
         state.remember("new-limit", range(MAX_IMAGES + 1), 0)
         hint = "Before transformations, spread over photographs."
@@ -290,9 +300,8 @@ def _models() -> tuple[list[str], str]:
         "Further models",
         "new-further",
         "",
-        placeholder="timm:NAME, hf:REPO, onnx:PATH",
-        help="Separated by commas. A checkpoint of yours: timm:NAME@weights=PATH, where NAME is the network that it "
-        "was trained as. Naming a published model is consent to download it.",
+        placeholder=f"for example: {PUBLISHED}",
+        help=f"Separated by commas. {FORMS} {EXAMPLE} Naming a published model is consent to download it.",
     )
     for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
@@ -385,7 +394,8 @@ def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
         if st.button("Cancel", key=f"cancel-{place.name}"):
             processes.cancel(place.path)
     elif not begun:
-        access.offer_removal(place.name, "Nothing of it was computed.", lambda: processes.remove(place.path))
+        about = f"The run **{plain(place.name)}** is removed. Nothing of it was computed."
+        access.offer_removal(place.name, about, lambda: processes.remove(place.path))
     elif _unfinished(place.complete, report):
         had = " ".join(last_options(place.path).arguments())
         if st.button("Resume", key=f"resume-{place.name}", help=f"As before: {plain(had)}" if had else None):

@@ -17,11 +17,18 @@ from dashboard.jobs import processes, scans
 from dashboard.page import fragment
 from dashboard.text import plain
 from dashboard.widgets import access, answers, asking, messages, pickers, tables
-from probing_core.api.scan import CHUNKS, TABLE, done_in_words, promise_of, share_as_altered, verdict_in_words
+from probing_core.api.scan import (
+    ABOUT_P,
+    CHUNKS,
+    TABLE,
+    discoveries_in_words,
+    promise_of,
+    said_of_row,
+    verdicts_in_words,
+)
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.images.quality import flatness
-from probing_core.measures.notation import in_percent
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace
 from probing_core.run.layout import DETECTOR_FILE, PROGRESS
@@ -40,7 +47,7 @@ HEIGHT = 800
 
 LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
 
-READ = ["path", "verdict", "group", "group_probability", "class", "p", "n", "q", "flags", "error"]
+READ = ["path", "verdict", "group", "group_probability", "class", "class_probability", "p", "n", "q", "flags", "error"]
 """Columns of a scan's table that are read and downloaded."""
 
 
@@ -133,7 +140,7 @@ def _numbered(words: str, number: int) -> str:
 
 @fragment
 def _sample(able: list[RunPlace]) -> None:
-    st.header("What comes out, for six examples")
+    st.header("What comes out, for six examples", help=ABOUT_P)
     chosen = state.stored_choice("scan-run")
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
     place = st.empty()
@@ -198,7 +205,7 @@ def _control(out: Path, report: Report | None) -> None:
     unfinished = (report is None or report.state != "done") and scans.read_request(out)
     if unfinished and st.button("Resume", key=f"resume-scan-{out.name}"):
         scans.resume(out)
-    about = "What it found is removed. The pictures that it read stay where they are."
+    about = f"What the scan **{plain(out.name)}** found is removed. The pictures that it read stay where they are."
     access.offer_removal(f"scan-{out.name}", about, lambda: scans.remove(out))
 
 
@@ -220,9 +227,10 @@ def _results(out: Path) -> None:
                 f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
                 f"'{out}', and scan again."
             ) from error
+        table["verdict"] = verdicts_in_words(table)
         counts = table["verdict"].value_counts()
         st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
-        st.caption(plain(promise))
+        st.caption(plain(promise), help=ABOUT_P)
         table = table.sort_values("p", na_position="last")
         with st.container(height="content" if len(table) <= WHOLE else HEIGHT, border=len(table) > WHOLE):
             st.html(answers.pictures_table(_lines(out, table.head(SHOWN))))
@@ -240,16 +248,8 @@ def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
     texts = ["group", "class", "flags", "error"]
     rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
     return [
-        answers.Line(
-            thumbnail,
-            row["path"],
-            row["error"] or row["flags"],
-            verdict_in_words(row["verdict"], row["flags"]),
-            done_in_words(row["class"], row["group"], row["group_probability"]),
-            share_as_altered(row["p"], row["n"]),
-            "" if pd.isna(row["q"]) else in_percent(row["q"], 1),
-        )
-        for thumbnail, row in zip(_thumbnails(out, table), rows, strict=True)
+        answers.Line(thumbnail, row["path"], row["error"] or row["flags"], *said, discoveries_in_words(row["q"], said))
+        for thumbnail, row, said in zip(_thumbnails(out, table), rows, map(said_of_row, rows), strict=True)
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -11,6 +13,7 @@ from dashboard.page import fragment
 from dashboard.text import named
 from dashboard.widgets import gallery, messages, tables
 from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.seeds import with_place
 from probing_core.results import PicturesMissing, Run
 
 SIDE = 384
@@ -121,7 +124,7 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
         column_config={
             "player": st.column_config.TextColumn("model"),
             "answer": st.column_config.TextColumn("says"),
-            "right": st.column_config.TextColumn("group right", width="small"),
+            "right": st.column_config.TextColumn("right", width="small", help="Whether it names the group."),
         },
         percent={"probability": ("probability (%)", "How sure the model is of untouched or altered.")},
         height=36 * (min(len(shown), 9) + 1),
@@ -141,6 +144,14 @@ def _more_often(better: int, models: int) -> str:
     if not better:
         return f"None of the {models} models was right more often"
     return f"{better} of the {models} models {'was' if better == 1 else 'were'} right more often"
+
+
+def further_trainings(players: Sequence[str]) -> str:
+    """Return a sentence on how many of the models are others that were trained once more; empty if none is."""
+    again = len(players) - len(with_place(players))
+    return (
+        f" Of the {len(players)} models, {again} are further trainings of others, with another seed." if again else ""
+    )
 
 
 def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str]) -> None:
@@ -165,4 +176,5 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
                 ),
             },
         )
-    st.caption(f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}. {ABOUT}")
+    guessing = f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}."
+    st.caption(f"{guessing} {ABOUT}{further_trainings(game.players(run))}")

@@ -18,10 +18,11 @@ from dashboard.text import hint, named, plain, unbroken, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, gallery, messages, pickers, tables, upload
 from dashboard.widgets.asking import Question
+from probing_core.api.scan import ABOUT_P
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
-from probing_core.images.quality import flatness
+from probing_core.images.quality import FLAT, flatness
 from probing_core.measures.notation import decimal, model_title, model_titles
 from probing_core.results import Run
 from probing_core.transforms import bank
@@ -189,7 +190,7 @@ def _card(
                 hardly = predictions.hardly_detected(
                     asked.run, crops.kind == "combined", decided["verdict"]["no_color"]
                 )
-                answers.show_answer(decided, hardly, _flat(picture), asked.prior)
+                answers.show_answer(decided, hardly, _flat(picture), asked.prior, picture.notes)
             sentence, bars, between = st.empty(), st.empty(), st.empty()
             without = len(asked.run.models) - len(asked.models)
             others = f" {without} more models of the run have no probe for new pictures." if without else ""
@@ -200,11 +201,13 @@ def _card(
         for number, model in enumerate(waiting, 1):
             found += asked.rows([model], {name: crops}, f"Asking {model_title(model)}")
             bars.html(answers.models_table({name: found}, theme, waiting[number:]))
-        accuracies = predictions.balanced_accuracies(asked.run)
-        if found:
+        flat = _flat(picture)
+        measured = predictions.balanced_accuracies(asked.run), predictions.shares_found(asked.run)
+        if found and (decided is None or flat <= FLAT):
             sentence.markdown(answers.noticed(found))
         if found and decided is not None:
-            between.caption(unbroken(answers.which_to_believe(decided, found, _flat(picture), accuracies)))
+            words = answers.which_to_believe(decided, found, flat, *measured)
+            between.caption(unbroken(words), help=ABOUT_P)
         return [*(row for row in rows if row["model"] == DETECTOR), *found]
 
     bars.html(answers.models_table({name: given}, theme, waiting))

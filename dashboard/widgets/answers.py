@@ -12,14 +12,16 @@ import streamlit as st
 from dashboard import state
 from dashboard.data.predictions import Row
 from dashboard.text import plain, unbroken
-from probing_core.api.scan import ABOUT_Q, done_in_words, share_as_altered
+from probing_core.api.scan import ABOUT_P, ABOUT_Q, AS_ALTERED
 from probing_core.charts import Theme
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import as_altered, group_in_words
+from probing_core.detector.verdicts import NOT_CLEAR, as_altered, done_in_words, is_named, said_of, transform_in_words
+from probing_core.images import COMPRESSED
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent, model_title, transform_title
+from probing_core.measures.seeds import networks
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Approximately evenly spaced by their odds, one half in the middle."""
@@ -28,13 +30,6 @@ ALARMS = (ALTERED, RATHER_ALTERED)
 
 THUMBNAIL = 64
 """Side of a thumbnail in pixels."""
-
-AS_ALTERED = "Untouched ones like it"
-ABOUT_AS_ALTERED = (
-    "Of untouched photographs, how many seem at least as altered to the detector as this picture. Where it is 5 % or "
-    "less, the picture is called altered."
-)
-"""Title of a column on how rare a picture would be among untouched photographs, and its explanation."""
 
 
 def pick_prior() -> float:
@@ -60,7 +55,9 @@ def detectors(rows: Sequence[Row]) -> Row | None:
     return next((row for row in rows if row["model"] == DETECTOR and row["verdict"]["p"] is not None), None)
 
 
-def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: float = PRIOR) -> None:
+def show_answer(
+    row: Row, hardly_detected: Sequence[str], flat: float, prior: float = PRIOR, flags: Sequence[str] = ()
+) -> None:
     """Show what was done to a picture, how certain that is, and what cannot be detected.
 
     Args:
@@ -68,29 +65,34 @@ def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: fl
         hardly_detected: groups of which the detector finds less than half.
         flat: share of the picture without detail (`probing_core.images.quality.flatness`).
         prior: share of altered pictures among such pictures.
+        flags: of the picture, to which the sentence refers.
     """
     alarms = row["answer"] in ALARMS and flat <= FLAT
     unsure = row["answer"] == CANNOT_TELL or flat > FLAT
     # Nothing is shown in green: it may be an alteration that the detector misses.
     icon = ":material/edit:" if alarms else ":material/help:" if unsure else ":material/check:"
-    (st.warning if alarms else st.info)(unbroken(answer(row, hardly_detected, flat, prior)), icon=icon)
+    (st.warning if alarms else st.info)(unbroken(answer(row, hardly_detected, flat, prior, flags)), icon=icon)
 
 
-def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: float = PRIOR) -> str:
+def answer(
+    row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: float = PRIOR, flags: Sequence[str] = ()
+) -> str:
     verdict = row["verdict"]
     why = f"{as_altered(verdict['p'], verdict['n'])} untouched photographs seem at least as altered as this picture"
     end = " It has hardly any color, so color was not judged." if verdict["no_color"] else ""
     if flat > FLAT:
         return (
             f"**{PERHAPS_NO_PHOTOGRAPH.capitalize()}**: {in_percent(flat)} of it has no detail, as in screenshots and "
-            f"drawings. The detector knows photographs alone, so the answer means little: {_answer_in_words(row)}.{end}"
+            "drawings. The detector knows photographs alone, so it gives no verdict here."
         )
     words = row["answer"].capitalize()
     if row["answer"] in ALARMS:
-        share = in_percent(verdict["group_probability"])
-        group = plain(group_in_words(verdict["group"], verdict["group_probability"]))
-        named = f"{plain(transform_title(verdict['transform']))} ({in_percent(verdict['transform_probability'])})"
-        return f"**{words}: {group}** ({share}), most like {named}. {why}.{_true_alarms(verdict, prior)}{end}"
+        probabilities = verdict["group_probability"], verdict["transform_probability"]
+        done = done_in_words(verdict["group"], verdict["transform"], *probabilities, numbers=True)
+        what = f"; what was done is {done}" if done == NOT_CLEAR else f": {plain(done)}"
+        if verdict["group"] == "codec" and is_named(probabilities[0]) and any(COMPRESSED in flag for flag in flags):
+            end = f" The file itself says that it was compressed (see its flag).{end}"
+        return f"**{words}{what}**. {why}.{_true_alarms(verdict, prior)}{end}"
     finds = ""
     if verdict["power"] is not None:
         hardly = f" (of {', '.join(hardly_detected)} less than half)" if hardly_detected else ""
@@ -99,13 +101,6 @@ def answer(row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: f
             f"{in_percent(verdict['level'])} of untouched ones alarm."
         )
     return f"**{words}**. {why}.{finds}{end}"
-
-
-def _answer_in_words(row: Row) -> str:
-    if row["answer"] not in ALARMS:
-        return row["answer"]
-    verdict = row["verdict"]
-    return f"{row['answer']}: {group_in_words(verdict['group'], verdict['group_probability'])}"
 
 
 def _true_alarms(verdict: Mapping[str, Any], prior: float) -> str:
@@ -118,7 +113,13 @@ def _true_alarms(verdict: Mapping[str, Any], prior: float) -> str:
     )
 
 
-def which_to_believe(decided: Row, rows: Sequence[Row], flat: float, accuracies: Mapping[str, float]) -> str:
+def which_to_believe(
+    decided: Row,
+    rows: Sequence[Row],
+    flat: float,
+    accuracies: Mapping[str, float],
+    found: Mapping[str, Mapping[str, float]],
+) -> str:
     """Return what the models' answers mean beside the verdict, and that the verdict counts where they differ; neither
     for what is perhaps no photograph.
 
@@ -127,36 +128,51 @@ def which_to_believe(decided: Row, rows: Sequence[Row], flat: float, accuracies:
         rows: of the models.
         flat: as in `show_answer`.
         accuracies: model -> its balanced accuracy on pictures of the run; empty if not measured.
+        found: group -> model -> share of the run's pictures altered by the group that it calls altered.
     """
+    verdict, trained = decided["verdict"], [row["model"] for row in _trained(rows)]
     if flat > FLAT:
         return "The models learned from photographs, too: their answers mean as little."
-    right = [accuracies[row["model"]] for row in _trained(rows) if row["model"] in accuracies]
+    right = [accuracies[model] for model in trained if model in accuracies]
     measured = (
         f" They are right in {in_percent(min(right))} to {in_percent(max(right))} of cases; guessing would be right in "
         "50 % (Methods and data)."
         if right
         else ""
     )
-    differ = "" if decided["answer"] == CANNOT_TELL else "**Where verdict and models differ, go by the verdict.** "
+    is_known = decided["answer"] in ALARMS and is_named(verdict["group_probability"])
+    by_model = found.get(verdict["group"], {}) if is_known else {}
+    if shares := [by_model[model] for model in trained if model in by_model]:
+        measured = (
+            f" Of the pictures of the run that were altered by {verdict['group']}, they call "
+            f"{in_percent(min(shares))} to {in_percent(max(shares))} altered."
+        )
+    differ = (
+        "**The verdict is open, and the models do not decide it**: take the picture for neither altered nor untouched."
+        if decided["answer"] == CANNOT_TELL
+        else "**Where verdict and models differ, go by the verdict.**"
+    )
     return (
-        f"{differ}The detector was trained to find alterations, and alarms at "
-        f"{in_percent(decided['verdict']['level'])} of untouched photographs. The models were trained for something "
-        f"else: their answers show what an embedding holds.{measured}"
+        f"{differ} The detector was trained to find alterations, and alarms at {in_percent(verdict['level'])} of "
+        "untouched photographs. The models were trained for something else: their answers show what an embedding "
+        f"holds.{measured}"
     )
 
 
 def noticed(rows: Sequence[Row]) -> str:
     """Return how many of the trained models notice that a picture was altered, and the alteration that most of these
-    name, if any."""
+    name as more probable than not, if any."""
     told = _trained(rows) or rows
-    named = [transform_title(row["classes"][0]["class"]) for row in told if row["answer"] in ALARMS]
+    altered = [row["classes"][0] for row in told if row["answer"] in ALARMS]
+    named = [transform_title(first["class"]) for first in altered if is_named(first["probability"])]
     untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in told)
     most, count = [*Counter(named).most_common(1), ("", 0)][0]
-    agree = f", {count} of them {most}" if 1 < len(named) < 2 * count else f", {most}" if len(named) == 1 else ""
+    several = f", {count} of them {most}" if 2 * count > len(altered) > 1 else ""
+    agree = f", {most}" if len(altered) == count == 1 else several
     return (
-        f"{len(named)} of {len(told)} {'trained models' if _trained(rows) else 'baselines'} "
-        f"{'calls' if len(named) == 1 else 'call'} the picture altered{agree}; {untouched} untouched, and "
-        f"{len(told) - len(named) - untouched} cannot tell."
+        f"{len(altered)} of {len(told)} {'trained models' if _trained(rows) else 'baselines'} "
+        f"{'calls' if len(altered) == 1 else 'call'} the picture altered{agree}; {untouched} untouched, and "
+        f"{len(told) - len(altered) - untouched} cannot tell."
     )
 
 
@@ -181,13 +197,16 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
     """
     whens = list(answers) if len(answers) > 1 else [""]
     trained: list[str] = []
-    baselines: list[str] = []
+    baselines: dict[str, str] = {}
     for rows in zip(*answers.values(), strict=True):
         model = rows[0]["model"]
         bars = "".join(_bar(row, when) for when, row in zip(whens, rows, strict=True))
         named = "".join(_first(row, theme) for row in rows)
         line = f'<tr><th scope="row">{escape(_who(model))}</th><td>{bars}</td><td>{named}</td></tr>'
-        (baselines if model.startswith(BASELINE) else trained).append(line)
+        if model.startswith(BASELINE):
+            baselines[model] = line
+        else:
+            trained.append(line)
     scale = '<span class="scale"><span>0</span><span>50</span><span>100 %</span></span>'
     before = '<span class="when"></span>' if len(whens) > 1 else ""
     head = (
@@ -195,17 +214,24 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
         f'<th scope="col"><div class="line">{before}{scale}<span class="words">Altered?</span></div></th>'
         '<th scope="col">If so</th></tr></thead>'
     )
-    table = f'<table class="answers">{head}<tbody>{"".join(trained or baselines)}</tbody></table>'
+    table = f'<table class="answers">{head}<tbody>{"".join(trained or baselines.values())}</tbody></table>'
     if trained and baselines:
-        several = f"{len(baselines)} baselines, which learned" if len(baselines) > 1 else "One baseline, which learned"
+        alone = networks(baselines)
+        several = f"{len(alone)} baselines" if len(alone) > 1 else "One baseline"
+        again = further_trainings(len(baselines) - len(alone))
         table += (
-            f"<details><summary>{several} nothing from pictures</summary>"
-            f'<table class="answers">{head}<tbody>{"".join(baselines)}</tbody></table></details>'
+            f"<details><summary>{several}{again}, which learned nothing from pictures</summary>"
+            f'<table class="answers">{head}<tbody>{"".join(baselines.values())}</tbody></table></details>'
         )
     if not waiting:
         return table
     several = f"{len(waiting)} models are" if len(waiting) > 1 else "One model is"
     return f'{table}<p class="awaited">{several} being asked …</p>'
+
+
+def further_trainings(count: int) -> str:
+    """Return how many networks are there once more with another seed, to follow the number of the others."""
+    return f" and {count} further training{'s' if count > 1 else ''} of one of them" if count else ""
 
 
 def _who(model: str) -> str:
@@ -248,19 +274,21 @@ class Line(NamedTuple):
 
 def line_of(row: Row, thumbnail: str, flat: float) -> Line:
     """Return the line of a live answer; ``flat`` as in `show_answer`."""
-    words = f"{PERHAPS_NO_PHOTOGRAPH} ({row['answer']})" if flat > FLAT else row["answer"]
-    line = Line(thumbnail, row["image"], verdict=words)
     if row["model"] != DETECTOR:
-        return line._replace(done=transform_title(row["classes"][0]["class"]) if row["answer"] in ALARMS else "")
+        first = row["classes"][0]
+        done = transform_in_words(first["class"], first["probability"]) or NOT_CLEAR if row["answer"] in ALARMS else ""
+        return Line(thumbnail, row["image"], verdict=row["answer"], done=done[:1].upper() + done[1:])
     verdict = row["verdict"]
-    done = done_in_words(verdict["transform"], verdict["group"], verdict["group_probability"])
-    return line._replace(done=done, like_it=share_as_altered(verdict["p"], verdict["n"]) if verdict["p"] else "")
+    named = verdict["group"], verdict["transform"]
+    probabilities = verdict["group_probability"], verdict["transform_probability"]
+    said = said_of(row["answer"], *named, *probabilities, verdict["p"], verdict["n"], flat > FLAT)
+    return Line(thumbnail, row["image"], "", *said)
 
 
 def pictures_table(lines: Sequence[Line]) -> str:
     """Return HTML: a table of pictures and their verdicts, which wraps on a phone as Streamlit's table does not."""
     heads = ["", "Picture", "Verdict", "What was done"]
-    about = {AS_ALTERED: ABOUT_AS_ALTERED} | ({"False discoveries": ABOUT_Q} if any(line.q for line in lines) else {})
+    about = {AS_ALTERED: ABOUT_P} | ({"False discoveries": ABOUT_Q} if any(line.q for line in lines) else {})
     rows = []
     for line in lines:
         size = f'width="{THUMBNAIL}" height="{THUMBNAIL}"'

@@ -12,7 +12,7 @@ import heapq
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,15 +37,15 @@ from probing_core.detector.verdicts import (
     MIN_BEYOND,
     Calibration,
     Judge,
-    as_altered,
-    group_in_words,
+    Said,
     is_enough,
+    said_of,
     score_of,
 )
 from probing_core.errors import BadConfig, BadImage, one_line
 from probing_core.images import Image, encode_webp, inspect
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, as_measured, flatness, flaws
-from probing_core.measures.notation import in_percent, transform_title
+from probing_core.measures.notation import in_percent
 from probing_core.paths import leads_out
 from probing_core.run import revisions
 from probing_core.run.files import write_atomically, written_atomically
@@ -283,12 +283,18 @@ EMPTY: dict[pa.DataType, Any] = {pa.string(): "", pa.float64(): float("nan"), pa
 
 
 def rows_with_q(chunks: Chunks, q: np.ndarray | None, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-    """Yield the rows of each chunk, with their part of ``q`` (n,), which is for all rows."""
+    """Yield the rows of each chunk for people, with their part of ``q`` (n,), which is for all rows."""
     start = 0
     for rows in chunks.read(columns):
         mine = np.full(len(rows), np.nan) if q is None else q[start : start + len(rows)]
         start += len(rows)
-        yield rows.assign(q=mine)
+        yield rows.assign(q=mine, verdict=verdicts_in_words(rows))
+
+
+def verdicts_in_words(rows: pd.DataFrame) -> list[str]:
+    """Return the verdict on each of ``rows`` for people: of what is perhaps no photograph that alone is said."""
+    flags = rows["flags"].fillna("")
+    return [PERHAPS_NO_PHOTOGRAPH if _is_doubtful(f) else v for v, f in zip(rows["verdict"], flags, strict=True)]
 
 
 def promise_of(out: Path) -> str:
@@ -319,11 +325,15 @@ def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) 
             file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
 
 
+AS_ALTERED = "Untouched at least as altered"
 ABOUT_P = (
-    "How many untouched photographs seem at least as altered as the picture: at most 5 % of them are called altered."
+    "How many of the untouched photographs seem at least as altered to the detector as the picture. Up to 1 %: "
+    "altered; up to 5 %: rather altered. Above 5 %, the probability that it was altered decides: cannot tell from 40 % "
+    "on, rather untouched from 10 % on, untouched below. Pictures as small as a view, larger ones and those without "
+    "color are each compared with photographs of their kind, so that the number of photographs differs."
 )
 ABOUT_Q = "False discovery rate: share of untouched pictures among all that seem at least as altered as this one."
-"""Explanation of the columns ``p`` and ``q``."""
+"""Title of the column ``p``, and what it and ``q`` mean."""
 
 PAGE = "index.html"
 TEMPLATE = Path(__file__).with_name("scan.html")
@@ -354,6 +364,7 @@ def write_page(
         title=f"Scan of {folder.name}",
         notes=notes,
         counts=counts,
+        as_altered=AS_ALTERED,
         about_p=ABOUT_P,
         about_q=ABOUT_Q if any(not np.isnan(row["q"]) for row in worst) else "",
         rows=[_shown(row) for row in worst],
@@ -370,9 +381,15 @@ def _or(value: float, other: float) -> float:
     return other if np.isnan(value) else float(value)
 
 
-def verdict_in_words(verdict: str, flags: str) -> str:
-    """Return a verdict for people, which begins with the doubt whether it is a photograph at all."""
-    return f"{PERHAPS_NO_PHOTOGRAPH} ({verdict})" if _is_doubtful(flags) else verdict
+def said_of_row(row: Mapping[Any, Any]) -> Said:
+    """Return what tables say of a picture, from its row (`COLUMNS`)."""
+    probabilities = row["group_probability"], row["class_probability"]
+    is_doubtful = _is_doubtful(row["flags"])
+    return said_of(row["verdict"], row["group"], row["class"], *probabilities, row["p"], row["n"], is_doubtful)
+
+
+def discoveries_in_words(q: float, said: Said) -> str:
+    return in_percent(q, 1) if said.like_it and not pd.isna(q) else ""
 
 
 def _is_doubtful(flags: str) -> bool:
@@ -380,29 +397,19 @@ def _is_doubtful(flags: str) -> bool:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    said = said_of_row(row)
     return {
         "path": row["path"],
-        "verdict": row["verdict"],
-        "doubt": PERHAPS_NO_PHOTOGRAPH if _is_doubtful(row["flags"]) else "",
-        "kind": "found" if row["verdict"] in ALARMS else "bad" if row["verdict"] == UNREADABLE else "fine",
+        "verdict": said.verdict,
+        "kind": "found" if said.verdict in ALARMS else "bad" if said.verdict == UNREADABLE else "fine",
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
-        "done": done_in_words(row["class"], row["group"], row["group_probability"]),
+        "done": said.done,
         "numbers": [
-            (repr(_or(row["p"], 2.0)), share_as_altered(row["p"], row["n"])),
-            (repr(_or(row["q"], 2.0)), "" if np.isnan(row["q"]) else in_percent(row["q"], 1)),
+            (repr(_or(row["p"], 2.0)), said.like_it),
+            (repr(_or(row["q"], 2.0)), discoveries_in_words(row["q"], said)),
         ],
         "remark": row["error"] or row["flags"],
     }
-
-
-def done_in_words(transform: str, group: str, probability: float) -> str:
-    """Return what was done to a picture, empty where nothing was found: ``Perhaps codec: JPEG``."""
-    return f"{group_in_words(group, probability).capitalize()}: {transform_title(transform)}" if transform else ""
-
-
-def share_as_altered(p: float, n: float) -> str:
-    """Return `as_altered` for a row of `COLUMNS`, empty for a file without a verdict."""
-    return "" if np.isnan(p) or not n > 0 else as_altered(p, int(n))
 
 
 MARK = "scan.txt"
@@ -500,7 +507,7 @@ def remove_results(out: Path) -> None:
 
 
 def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool) -> Scan:
-    found = pd.concat(list(chunks.read(["verdict", "p", "error"])), ignore_index=True)
+    found = pd.concat(list(chunks.read(["verdict", "p", "flags", "error"])), ignore_index=True)
     p = found["p"].to_numpy(np.float64)
     n = 0 if judge.calibration is None else len(judge.calibration.view)
     q = None
@@ -509,7 +516,7 @@ def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool
 
         q = np.full(len(p), np.nan)
         q[~np.isnan(p)] = false_discovery_control(p[~np.isnan(p)])
-    counts = dict(sorted(Counter(found["verdict"]).items()))
+    counts = dict(sorted(Counter(verdicts_in_words(found)).items()))
     promise = _promise(judge, n, trusting)
     write_tables(out, chunks, q, promise)
     write_page(out, folder, rows_with_q(chunks, q), counts, [promise, *_power(judge)])

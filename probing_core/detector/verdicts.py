@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,9 @@ from probing_core.compute.live import (
     noticing_by,
     word,
 )
+from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.notation import in_percent
+from probing_core.measures.notation import in_percent, transform_title
 from probing_core.measures.statistics import Interval, interval
 
 LEVEL = 0.05
@@ -192,12 +194,44 @@ SURE = 5
 """A p up to the level divided by this is called altered, and up to the level rather altered."""
 
 
-PERHAPS = 0.6
-"""A group with a smaller probability is named with *perhaps*."""
+NAMED, PERHAPS, MOST_LIKE = 50, 60, 90
+"""Percent, as shown: what is less probable than `NAMED` is not named, a group below `PERHAPS` is named with *perhaps*,
+and a transformation below `MOST_LIKE` is what the picture is *most like*."""
+
+NOT_CLEAR = "not clear"
+"""What was done, where no group is probable enough to be named."""
 
 
-def group_in_words(group: str, probability: float) -> str:
-    return f"perhaps {group}" if group and probability < PERHAPS else group
+def is_named(probability: float) -> bool:
+    return round(100 * probability) >= NAMED
+
+
+def transform_in_words(transform: str, probability: float, numbers: bool = False) -> str:
+    """Return the name of a transformation as certain as it is, empty below `NAMED`: ``most like Perspective (67 %)``.
+
+    Args:
+        numbers: whether the probability follows.
+    """
+    if not is_named(probability):
+        return ""
+    words = f"{'most like ' if round(100 * probability) < MOST_LIKE else ''}{transform_title(transform)}"
+    return f"{words} ({in_percent(probability)})" if numbers else words
+
+
+def done_in_words(
+    group: str, transform: str, group_probability: float, transform_probability: float, numbers: bool = False
+) -> str:
+    """Return what was done to a picture that alarms: ``perhaps codec, most like JPEG``, or `NOT_CLEAR`.
+
+    Args:
+        group, transform, group_probability, transform_probability: of a `Verdict`.
+        numbers: whether the probabilities follow the names.
+    """
+    if not is_named(group_probability):
+        return NOT_CLEAR
+    words = f"{'perhaps ' if round(100 * group_probability) < PERHAPS else ''}{group}"
+    words = f"{words} ({in_percent(group_probability)})" if numbers else words
+    return ", ".join(filter(None, (words, transform_in_words(transform, transform_probability, numbers))))
 
 
 def as_altered(p: float, n: int) -> str:
@@ -205,6 +239,45 @@ def as_altered(p: float, n: int) -> str:
     `Verdict`: ``2 of 147 (1.4 %)``."""
     count = round(p * (n + 1)) - 1
     return f"{count:,} of {n:,} ({in_percent(count / n, 1)})"
+
+
+class Said(NamedTuple):
+    """What tables say to people of the verdict on one picture; of what is perhaps no photograph nothing else.
+
+    Attributes:
+        verdict: in five words, or why there is none.
+        done: what was done, if it alarms.
+        like_it: `as_altered`, where there is a p.
+    """
+
+    verdict: str
+    done: str = ""
+    like_it: str = ""
+
+
+def said_of(
+    verdict: str,
+    group: str | None,
+    transform: str | None,
+    group_probability: float | None,
+    transform_probability: float | None,
+    p: float | None,
+    n: float,
+    is_doubtful: bool,
+) -> Said:
+    """Return what every table says of a picture.
+
+    Args:
+        verdict: its word; the others are of its `Verdict`, or of the row of a scan, where what is missing is NaN.
+        is_doubtful: whether it is perhaps no photograph.
+    """
+    if is_doubtful:
+        return Said(PERHAPS_NO_PHOTOGRAPH)
+    done = ""
+    if group and transform and group_probability is not None and transform_probability is not None:
+        words = done_in_words(group, transform, group_probability, transform_probability)
+        done = words[0].upper() + words[1:]  # not `capitalize`, which takes the capitals of JPEG
+    return Said(verdict, done, "" if p is None or pd.isna(p) or not n > 0 else as_altered(p, int(n)))
 
 
 @dataclass(frozen=True)

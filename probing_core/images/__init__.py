@@ -32,6 +32,7 @@ from probing_core.images.headers import (
 )
 
 __all__ = [
+    "COMPRESSED",
     "FORMATS",
     "MAX_BYTES",
     "MAX_FRAMES",
@@ -54,6 +55,9 @@ Image: TypeAlias = np.ndarray
 """``uint8`` array (H, W, 3), RGB, sRGB."""
 
 MAX_BYTES = 50_000_000
+
+COMPRESSED = "compression is already visible"
+"""In the note on a file that says of itself that it lost much."""
 
 SMALL_SIDE = 128
 """Pictures whose shorter side is below this are called small: the default view has to magnify them."""
@@ -114,7 +118,7 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
     except Exception as error:  # decoders of hostile bytes fail in many ways, which all mean the same here
         raise BadImage(_damaged(opened, name, one_line(error))) from None
     if quality is not None and quality < LOW_QUALITY:
-        notes.append(f"JPEG of about quality {quality}: compression is already visible")
+        notes.append(f"JPEG of about quality {quality}: {COMPRESSED}")
     if min(image.shape[:2]) < SMALL_SIDE:
         notes.append(f"small: {image.shape[1]} x {image.shape[0]} pixels")
     return Picture(name, image, format_of(opened), quality, tuple(notes))

@@ -195,6 +195,7 @@ def test_the_page_marks_alarms_and_nothing_else(tmp_path):
         "class": "",
         "group": "",
         "group_probability": 1.0,
+        "class_probability": 1.0,
         "error": "",
         "flags": "",
         "thumbnail": b"",
@@ -205,6 +206,19 @@ def test_the_page_marks_alarms_and_nothing_else(tmp_path):
     assert {answer for mark, answer in marks if mark == "bad"} == {"unreadable"}
     assert len(marks) == len(answers)
     assert (tmp_path / "index.html").read_text().count("0 of 199 (0.0 %)") == len(answers)
+
+
+def test_of_what_is_perhaps_no_photograph_the_tables_and_the_page_say_nothing_else(made, tmp_path):
+    folder, out = tmp_path / "mine", tmp_path / "scan"
+    folder.mkdir()
+    (folder / "white.png").write_bytes(encode_png(np.full((200, 200, 3), 250, np.uint8)))
+    assert scan(folder, out, made).counts == {"perhaps no photograph": 1}
+    (row,) = pd.read_csv(out / "verdicts.csv").to_dict("records")
+    assert row["verdict"] == "perhaps no photograph"
+    assert row["n"] > 0, "the numbers stay"
+    line = re.search("<tbody>(.*?)</tbody>", (out / "index.html").read_text(), re.DOTALL)[1]
+    assert ">perhaps no photograph</td><td></td>" in line
+    assert " of " not in line
 
 
 def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):

@@ -134,3 +134,7 @@ def test_how_often_models_are_right_is_what_methods_and_data_says(made_run):
     rows = held_out(run, run.live_models)
     right = {model: noticed(mine).accuracy.value for model, mine in rows.groupby("model")} if len(rows) else {}
     assert predictions.balanced_accuracies(run) == right
+    for group, by_model in predictions.shares_found(run).items():
+        for model, share in by_model.items():
+            mine = rows[(rows["group"] == group) & (rows["model"] == model)]
+            assert share == pytest.approx(sum(mine["altered"] > 0.5) / len(mine))

@@ -29,7 +29,8 @@ def holiday(data_folder: Path) -> Path:
     about = {"stage": "scan", "done": 3, "total": 3, "left_s": 0.0, "message": "done", "state": "done"}
     (out / "log" / "progress.json").write_text(json.dumps(about))
     rows = pd.DataFrame([dict.fromkeys(COLUMNS)] * 3).assign(path=["a.png", "b.png", "c.png"], p=[0.5, 0.01, 0.7], n=99)
-    found = {"class": ["", "gaussian-blur", ""], "group": ["", "blur", ""], "group_probability": [None, 0.9, None]}
+    found = {"class": ["", "gaussian-blur", ""], "group": ["", "blur", ""]}
+    found |= {name: [None, 0.9, None] for name in ("group_probability", "class_probability")}
     rows = rows.assign(verdict=["untouched", "altered", "untouched"], **found)
     table = pa.Table.from_pandas(rows, preserve_index=False)
     pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised"}), out / TABLE)
@@ -51,10 +52,21 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "2 untouched, 1 altered" in unescaped(app)
     assert "no rate is promised" in unescaped(app)
     assert [line[1:] for line in lines_of_pictures(app)] == [
-        ["b.png", "", "altered", "Blur: Gaussian blur", "0 of 99 (0.0 %)"],
+        ["b.png", "", "altered", "Blur, Gaussian blur", "0 of 99 (0.0 %)"],
         ["a.png", "", "untouched", "", "49 of 99 (49.5 %)"],
         ["c.png", "", "untouched", "", "69 of 99 (69.7 %)"],
     ]
+
+
+def test_of_what_is_perhaps_no_photograph_nothing_else_is_said(open_app, holiday):
+    flags = ["", "perhaps no photograph; looks blurred", ""]
+    rows = pd.read_parquet(holiday / TABLE).assign(flags=flags, q=0.03)
+    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), holiday / TABLE)
+    app = open_app("Try your images", part="folder", show_scan_holiday="True")
+    assert "2 untouched, 1 perhaps no photograph" in unescaped(app)
+    first, second, _ = lines_of_pictures(app)
+    assert first[3:] == ["perhaps no photograph", "", "", ""]
+    assert second[3:] == ["untouched", "", "49 of 99 (49.5 %)", "3.0 %"]
 
 
 def test_of_a_large_scan_the_least_likely_are_shown_and_the_files_have_all(open_app, holiday):
@@ -162,7 +174,7 @@ def test_a_scan_is_removed_after_a_question_and_its_pictures_stay(open_app, holi
     report = json.loads((holiday / "log" / "progress.json").read_text())
     (holiday / "log" / "progress.json").write_text(json.dumps(report | {"state": state}))
     app = open_app("Try your images", part="folder")
-    assert "The pictures that it read stay" in texts(app)
+    assert "What the scan **holiday** found is removed. The pictures that it read stay" in texts(app)
     label(app, "button", "Remove it").click().run()
     assert not app.exception
     assert not holiday.exists()
@@ -217,7 +229,8 @@ def test_what_comes_out_is_shown_for_the_examples(open_app, data_folder, detecti
     assert [name for _, name, *_ in shown] == list(NAMES)
     _, _, verdict, done, _ = shown[list(NAMES).index("blur")][1:]
     assert verdict == "altered"
-    assert done.startswith("Blur: ")
+    assert done.startswith("Blur")
+    assert shown[list(NAMES).index("screenshot")][3:] == ["perhaps no photograph", "", ""]
     assert all(address.startswith("data:image/jpeg") for address, *_ in shown)
 
 
