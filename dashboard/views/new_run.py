@@ -71,12 +71,16 @@ def show() -> None:
         "Your own model, or your own pictures. The computation runs in a process of its own: this page may be closed "
         "meanwhile."
     )
-    st.header("Place my model")
-    if access.ask("Starting a run"):
-        _place_a_model()
-        st.header("My pictures")
-        _pictures()
-    _runs()
+    # The list is drawn again at its place every two seconds, however many elements the forms have by then.
+    forms, runs = st.container(), st.container()
+    with forms:
+        st.header("Place my model")
+        if access.ask("Starting a run"):
+            _place_a_model()
+            st.header("My pictures")
+            _pictures()
+    with runs:
+        _runs()
 
 
 def _place_a_model() -> None:

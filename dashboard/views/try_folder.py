@@ -58,12 +58,16 @@ def show() -> None:
     )
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
     allowed = access.ask("Scanning a folder")
-    if not able:
-        messages.empty("No run here has a detector of alterations; runs made with `--calibrate-on CORPUS` have one.")
-    elif allowed:
-        _form(able)
+    # The scans are drawn again at their place every two seconds, however many elements the form has by then.
+    form, scans = st.container(), st.container()
+    with form:
+        if not able:
+            messages.empty("No run here has a detector of alterations; runs made with `--calibrate-on` have one.")
+        elif allowed:
+            _form(able)
     if allowed:
-        _scans()
+        with scans:
+            _scans()
     if able:
         _sample(able)
 

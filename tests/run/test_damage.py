@@ -201,7 +201,7 @@ def test_a_run_that_is_killed_as_it_mends_forgets_nothing_and_nobody_comes_betwe
     flip(copy / EVERY_KIND[5])
     held = content(copy)
 
-    def kill(*given):
+    def kill(*given, **named):
         with pytest.raises(RunBusy), Store(copy).locked():
             pass
         raise KeyboardInterrupt
