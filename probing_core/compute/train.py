@@ -233,8 +233,8 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
     groups = [resolve(name).group for name in task.classes]
     prior = group_prior(groups)
     calibrating = pictures.rendered if pictures.rendered.any() else pictures.first
-    held_out = [(probe, tested[calibrating[tested]]) for probe, tested in cross]
-    temperature = temperature_of(pictures.X, pictures.truth, held_out)
+    known = [(probe, tested[calibrating[tested]]) for probe, tested in cross]
+    temperature = temperature_of([(predict(probe, pictures.X.at(rows)), pictures.truth[rows]) for probe, rows in known])
     scores, named = np.full(len(pictures.truth), np.nan), np.full(len(pictures.truth), -1)
     for probe, tested in cross:
         # Apart, since the last digits of a product of matrices depend on the number of rows.
@@ -341,10 +341,11 @@ def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequen
     return as_chosen(fitted, probes)
 
 
-def temperature_of(X: LazyRows, truth: np.ndarray, held_out: Sequence[tuple[LinearProbe, np.ndarray]]) -> float:
-    """Return the temperature of several probes together, each at the positions of rows that it did not learn from."""
-    rows = np.concatenate([rows for _, rows in held_out])
-    return fit_temperature(np.concatenate([predict(probe, X.at(rows)) for probe, rows in held_out]), truth[rows])
+def temperature_of(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Return the temperature of several probes together, by the predictions and the truth of rows that each did not
+    learn from."""
+    predicted, truth = zip(*held_out, strict=True)
+    return fit_temperature(np.concatenate(predicted), np.concatenate(truth))
 
 
 def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
@@ -400,11 +401,14 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
         answers = {"altered": deployment.altered.astype(np.float32), "named": np.array(task.classes)[deployment.named]}
         fits.append((LINEAR, DEPLOYMENT, deployment.facts))
     if name == "fine":
-        held_out = [(fitted, fold.val) for fitted, fold in zip(probes, folds, strict=True)]
+        held_out = [
+            (predict(fitted, data.X.at(fold.val)), task.truth[fold.val])
+            for fitted, fold in zip(probes, folds, strict=True)
+        ]
         # With splits, val and test are disjoint. In cross-validation val is part of test: the other folds calibrate.
         others = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
-        temperatures = [temperature_of(data.X, task.truth, known) for known in others]
-        of_fine[CALIBRATED] = probe.with_temperature(temperature_of(data.X, task.truth, held_out)).to_bytes()
+        temperatures = [temperature_of(known) for known in others]
+        of_fine[CALIBRATED] = probe.with_temperature(temperature_of(held_out)).to_bytes()
     tables = [
         prediction_table(
             data,
