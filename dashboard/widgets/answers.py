@@ -162,17 +162,17 @@ def which_to_believe(
 def noticed(rows: Sequence[Row]) -> str:
     """Return how many of the trained models notice that a picture was altered, and the alteration that most of these
     name as more probable than not, if any."""
-    told = _trained(rows) or rows
-    altered = [row["classes"][0] for row in told if row["answer"] in ALARMS]
+    counted = _trained(rows) or rows
+    altered = [row["classes"][0] for row in counted if row["answer"] in ALARMS]
     named = [transform_title(first["class"]) for first in altered if is_named(first["probability"])]
-    untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in told)
+    untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in counted)
     most, count = [*Counter(named).most_common(1), ("", 0)][0]
     several = f", {count} of them {most}" if 2 * count > len(altered) > 1 else ""
     agree = f", {most}" if len(altered) == count == 1 else several
     return (
-        f"{len(altered)} of {len(told)} {'trained models' if _trained(rows) else 'baselines'} "
+        f"{len(altered)} of {len(counted)} {'trained models' if _trained(rows) else 'baselines'} "
         f"{'calls' if len(altered) == 1 else 'call'} the picture altered{agree}; {untouched} untouched, and "
-        f"{len(told) - len(altered) - untouched} cannot tell."
+        f"{len(counted) - len(altered) - untouched} cannot tell."
     )
 
 
@@ -295,8 +295,8 @@ def pictures_table(lines: Sequence[Line]) -> str:
         picture = f'<img src="{escape(line.thumbnail)}" alt="" {size}>' if line.thumbnail else ""
         name = f'<th scope="row">{escape(line.name)}<small>{escape(line.remark)}</small></th>'
         cells = [line.verdict, line.done, line.like_it, line.q][: 2 + len(about)]
-        told = "".join(f"<td>{escape(unbroken(cell))}</td>" for cell in cells)
-        rows.append(f"<tr><td>{picture}</td>{name}{told}</tr>")
+        columns = "".join(f"<td>{escape(unbroken(cell))}</td>" for cell in cells)
+        rows.append(f"<tr><td>{picture}</td>{name}{columns}</tr>")
     head = "".join(f'<th scope="col">{head}</th>' for head in heads)
     head += "".join(f'<th scope="col" title="{escape(words)}">{name}</th>' for name, words in about.items())
     return f'<table class="examples"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
