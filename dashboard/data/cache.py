@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -195,19 +194,6 @@ def damage_of(run: Run) -> list[str]:
     """
     rights.require("Verifying every file of a run")
     return run.store.damage()
-
-
-def complete_runs() -> list[tuple[RunPlace, Run]]:
-    found = []
-    for place in places():
-        if place.complete:
-            with suppress(BadRun):
-                found.append((place, open_run(place.path)))
-    return found
-
-
-def other_runs(besides: Run) -> list[tuple[RunPlace, Run]]:
-    return [(place, run) for place, run in complete_runs() if place.path.resolve() != besides.path.resolve()]
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.data import cache, predictions
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.live import PictureCrops
-from probing_core.results import Run, mean_of, nearest, retrieval
+from probing_core.results import Run, retrieval
 
 MAX_EMBEDDED = 1000
 """Largest number of pictures of a gallery that are embedded here, where the run holds no embeddings of them."""
@@ -99,23 +99,9 @@ def searchable(run: Run, models: Sequence[str]) -> list[str]:
 
 
 def gallery_steps(run: Run, model: str) -> Iterator[Step]:
-    """Make what `neighbors` and `search_gallery` need of the gallery, as `Gallery.steps`; nothing where the run holds
+    """Make what `search_gallery` needs of the gallery, as `Gallery.steps`; nothing where the run holds
     embeddings."""
     return iter(()) if run.has_embeddings(model) else _gallery_of(run).steps(model)
-
-
-def neighbors(run: Run, crops: PictureCrops, model: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the samples of the run whose embeddings by ``model`` are most similar to that of a picture; of a run that
-    holds none, of its gallery.
-
-    ``model`` must be `searchable`. Returned are indices and cosine similarities, each (count,).
-    """
-    (query,) = predictions.embed(run, model, [crops])
-    stored = run.lazy_embeddings(model)
-    if stored is not None:
-        return nearest(stored, query, count, cache.computed(run, _mean_embedding, model))
-    found, similarity = nearest(_gallery_of(run).rows(model), query, count)
-    return cache.computed(run, retrieval.gallery)[found], similarity
 
 
 def search_gallery(
@@ -133,9 +119,3 @@ def search_gallery(
     query, clean = predictions.embed(run, model, [PictureCrops(image) for image in (after, before)])
     ids = run.sample_columns("image_id")["image_id"].to_numpy()[samples]
     return retrieval.search(rows, query, count, int(np.flatnonzero(ids == original)[0]) if original else clean)
-
-
-def _mean_embedding(run: Run, model: str) -> np.ndarray:
-    stored = run.lazy_embeddings(model)
-    assert stored is not None
-    return mean_of(stored)

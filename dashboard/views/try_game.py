@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 import streamlit as st
 
@@ -11,10 +9,9 @@ from dashboard import state
 from dashboard.data import cache, game
 from dashboard.page import fragment
 from dashboard.text import named
-from dashboard.widgets import gallery, messages, tables
+from dashboard.widgets import messages, tables
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.seeds import with_place
-from probing_core.results import PicturesMissing, Run
+from probing_core.results import Run
 
 SIDE = 384
 """Side of the picture in pixels, three times that of a view."""
@@ -27,7 +24,7 @@ NAMES = {"identity": "untouched"}
 ABOUT = (
     "The models choose among all transformations, and are right here if their choice is of the right group. "
     "They were tested on these pictures and learned from others. All models of the run play, even those that have no "
-    "probe for new pictures."
+    "probe for new pictures, but for further trainings of others."
 )
 
 
@@ -37,24 +34,17 @@ def show(run: Run) -> None:
         messages.empty("No model of this run has predictions to play with; `probing run --out DIR` makes them.")
         return
     if run.pictures.why_not:
-        gallery.pictures_missing(run, PicturesMissing(run.pictures.why_not), "game")
+        messages.no_pictures(run.pictures.why_not)
         return
     number = _number()
-    asked, given = _game(run, number)
+    asked = cache.computed(run, game.asked, number)
+    given = cache.computed(run, game.answers, tuple(asked))
     guesses: dict[int, str] = st.session_state.setdefault("_guesses", {}).setdefault((run.digest, number), {})
     following = min(len(guesses), game.ROUNDS - 1)
     shown = st.session_state.get("_shown", following)
     _play(run, asked, given, guesses, shown if shown in guesses else following)
     if guesses:
         _standing(run, asked, given, guesses)
-
-
-def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
-    kept = st.session_state.get("_game")
-    if kept is None or kept[0] != (run.digest, number):
-        asked = game.asked(run, number)
-        kept = st.session_state["_game"] = (run.digest, number), asked, game.answers(run, asked)
-    return kept[1], kept[2]
 
 
 def _number() -> int:
@@ -127,7 +117,6 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
             "right": st.column_config.TextColumn("right", width="small", help="Whether it names the group."),
         },
         percent={"probability": ("probability (%)", "How sure the model is of untouched or altered.")},
-        height=36 * (min(len(shown), 9) + 1),
     )
 
 
@@ -140,20 +129,6 @@ def _play_again() -> None:
     state.choose("game", game.new_game())
 
 
-def _more_often(better: int, models: int) -> str:
-    if not better:
-        return f"None of the {models} models was right more often"
-    return f"{better} of the {models} models {'was' if better == 1 else 'were'} right more often"
-
-
-def further_trainings(players: Sequence[str]) -> str:
-    """Return a sentence on how many of the models are others that were trained once more; empty if none is."""
-    again = len(players) - len(with_place(players))
-    return (
-        f" Of the {len(players)} models, {again} are further trainings of others, with another seed." if again else ""
-    )
-
-
 def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str]) -> None:
     truths = {number: game.alteration_of(run, asked[number])[1] for number in guesses}
     table = game.standing(given, guesses, truths)
@@ -161,7 +136,7 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
     better = int((table["right"] > mine).sum())
     st.header("So far" if len(guesses) < game.ROUNDS else "The result")
     st.markdown(
-        f"You were right **{mine} of {len(guesses)}** times. {_more_often(better, len(table) - 1)}."
+        f"You were right **{mine} of {len(guesses)}** times; right more often: {better} of {len(table) - 1} models."
         f"{' The address of this page has the same ten pictures for somebody else.' if len(guesses) > 1 else ''}"
     )
     if len(guesses) == game.ROUNDS:
@@ -177,4 +152,4 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
             },
         )
     guessing = f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}."
-    st.caption(f"{guessing} {ABOUT}{further_trainings(game.players(run))}")
+    st.caption(f"{guessing} {ABOUT}")

@@ -11,15 +11,18 @@ from dashboard import state
 from dashboard.components.explorer import chosen_cell, take_over
 from dashboard.data import cache
 from dashboard.page import fragment
-from dashboard.text import in_bold, named, plain, with_strength
-from dashboard.widgets import gallery, messages, pickers, tables
+from dashboard.text import in_bold, named, plain, unbroken, with_strength
+from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import leaderboard_chart
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import Run, tell_apart
-from probing_core.results.ranking import SIGNIFICANCE, has_place, is_baseline, of_subset
+from probing_core.results.ranking import SIGNIFICANCE, has_place, of_subset
 
 MAX_NAMED_MODELS = 4
 """Most models that a sentence names; of more it gives the number."""
+
+ON_A_PAGE, THUMBNAIL = 24, 128
+"""Number of pictures on a page, and the side of each in pixels."""
 
 FROM_CELL = "cell-of-matrix"
 """Name of the choice that holds the explorer's cell which the two classes began with."""
@@ -57,22 +60,16 @@ def _follow_cell(run: Run, classes: Sequence[str]) -> None:
 
 
 def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
-    best = board.iloc[0]
+    best, level = board.iloc[0], list(board["model"].iloc[1:][board["p"].iloc[1:] >= SIGNIFICANCE])
     interval = (
         "" if pd.isna(best["low"]) else f" (95 % interval {in_percent(best['low'])} to {in_percent(best['high'])})"
     )
-    others = board.iloc[1:]
-    level = [(model, p) for model, p in zip(others["model"], others["p"], strict=True) if p >= SIGNIFICANCE]
-    names = ", ".join(
-        f"{plain(model_title(model))} (p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p:.2g})" for model, p in level
-    )
-    beside = f" Not distinguished from it: {names}." if level else ""
+    others = f" Not distinguished from it: {', '.join(map(in_bold, level))}." if level else ""
     if len(level) > MAX_NAMED_MODELS:
-        compared = has_place(board).sum() - 1
-        beside = f" {len(level)} of the {compared} others are not distinguished from it: those with hollow marks below."
+        others = f" {len(level)} of the {has_place(board).sum() - 1} others are not distinguished from it."
     messages.finding(
         f"{in_bold(best['model'])} is best at distinguishing {plain(named(first))} from {plain(named(second))}: "
-        f"it recognizes **{in_percent(best['value'])}** of them{interval}.{beside}"
+        f"it recognizes **{in_percent(best['value'])}** of them{interval}.{others}"
     )
 
 
@@ -89,28 +86,12 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
         board,
         f"How well each model distinguishes {named(first)} from {named(second)}, best first.",
     )
-    st.caption(key_of(board))
-
-
-def key_of(board: pd.DataFrame) -> str:
-    """Return the legend of the chart, for the kinds of marks that it has."""
-    placed = has_place(board)
-    pairs = placed.sum() * (placed.sum() - 1) // 2
-    words = [
-        "The probe chooses among all classes: a picture that is taken for a third one is not recognized either.",
-        "Bars are 95\N{NO-BREAK SPACE}% intervals, of one model each.",
-    ]
-    if (board["p"] >= SIGNIFICANCE).any():
-        words.append(
-            "A hollow mark: the difference from the best model may be chance, by a paired sign-flip test by photograph "
-            f"with Holm's correction over all {pairs:,} pairs of models. Intervals are not corrected, so that of a "
-            "hollow mark may lie apart from the best one's."
-        )
-    if is_baseline(board["model"]).any():
-        words.append("Gray squares: baselines, which have learned nothing from pictures.")
-    if not placed.all():
-        words.append("Ticks: the same model with another seed.")
-    return " ".join(words)
+    st.caption(
+        "The probe chooses among all classes: a picture that is taken for a third one is not recognized either. Bars "
+        "are 95\N{NO-BREAK SPACE}% intervals, of one model each. A hollow mark: the difference from the best model may "
+        "be chance, by a paired sign-flip test by photograph with Holm's correction over all pairs of models, which "
+        "the intervals do not have. Gray squares: baselines. Ticks: the same model with another seed."
+    )
 
 
 def _whose(board: pd.DataFrame, first: str, second: str) -> str:
@@ -137,14 +118,28 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
     )
     if wrong.empty:
         return
-    order = (~swapped).astype(int).to_frame("else").assign(p=-wrong["p_predicted"]).sort_values(["else", "p"]).index
-    rows = wrong.loc[order]
-    gallery.show(run, rows, "wrong", _caption)
+    rows = wrong.assign(swapped=swapped).sort_values(["swapped", "p_predicted"], ascending=False)
+    if run.pictures.why_not:
+        messages.no_pictures(run.pictures.why_not)
+    else:
+        _pictures(run, rows)
     tables.download(lambda: cache.described(run, rows), "wrong-pictures", "These samples as CSV")
 
 
-def _caption(row) -> str:
-    return f"{with_strength(row.transform, row.strength)} → {named(row.predicted)} {in_percent(row.p_predicted)}"
+def _pictures(run: Run, rows: pd.DataFrame) -> None:
+    """Show pictures of samples, a page at a time."""
+    pages, page = -(-len(rows) // ON_A_PAGE), 1
+    if pages > 1:
+        state.remember("wrong-page", range(1, pages + 1), 1, "Page")
+        page = st.number_input("Page", 1, pages, key="wrong-page", width=160)
+        state.publish("wrong-page", page)
+    first = (page - 1) * ON_A_PAGE
+    shown = cache.described(run, rows.iloc[first : first + ON_A_PAGE])
+    columns = zip(*(shown[name] for name in ("transform", "strength", "predicted", "p_predicted")), strict=True)
+    captions = [f"{with_strength(done, at)} → {named(said)} {in_percent(p)}" for done, at, said, p in columns]
+    st.caption(f"Pictures {first + 1:,} to {first + len(shown):,} of {len(rows):,}.")
+    names = [plain(unbroken(text)) for text in captions]
+    st.image(cache.pictures(run, shown), caption=names, width=THUMBNAIL, alt=captions)
 
 
 def board_of(run: Run, task: str, subset: str, first: str, second: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,21 +18,15 @@ from probing_core.compute.claims import CLAIMS, SIGNIFICANCE
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import seed_of
-from probing_core.results import Run, claims_by_set, result_in_words
+from probing_core.results import Run, claims_by_set, result_in_words, summaries
 from probing_core.run import layout
 
-
-class Badge(NamedTuple):
-    color: Literal["green", "orange", "gray"]
-    icon: str
-
-
 BADGES = {
-    SUPPORTED: Badge("green", ":material/check:"),
-    NOT_SUPPORTED: Badge("orange", ":material/close:"),
-    UNDECIDED: Badge("gray", ":material/help:"),
+    SUPPORTED: "green-badge[:material/check:",
+    NOT_SUPPORTED: "orange-badge[:material/close:",
+    UNDECIDED: "gray-badge[:material/help:",
 }
-
+"""Result -> the beginning of its badge, in Streamlit's Markdown."""
 
 DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
 """Series of contrasts in a chart: Holm's correction runs over all contrasts that were named before the test."""
@@ -78,36 +72,31 @@ def encoders_in_words(encoders: str) -> str:
 
 
 def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
-    badge = BADGES[row["result"]]
-    words = result_in_words(row).removesuffix(".")
-    box = pickers.fold(
-        f"{number}. {plain(row['claim'])} :{badge.color}-badge[{badge.icon} {words}]",
-        f"show-claim-{row['set']}-{number}",
-    )
+    words, key = result_in_words(row).removesuffix("."), f"claim-{row['set']}-{number}"
+    box = pickers.fold(f"{number}. {plain(row['claim'])} :{BADGES[row['result']]} {words}]", f"show-{key}")
     if box is None:
         return
-    mine = contrasts[contrasts["claim"] == number] if len(contrasts) else contrasts
-    if len(mine) and "set" in mine:
-        mine = mine[mine["set"] == row["set"]]
+    mine = summaries.pick(contrasts, set=row["set"])
+    mine = mine[mine["claim"] == number] if len(mine) else mine
     with box:
         st.caption(plain(str(row["evidence"]).split("Differences in points")[0]))
         if len(mine):
-            _differences(mine, f"claim-{row['set']}-{number}")
+            _differences(mine, key)
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
-    several = contrasts["score"].nunique() > 1
-    names = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
-    rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if several else "")})
     # As the test decides: over trainings, where there are several of a role.
     seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
-    low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
-    rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
+    low, high, over = ("seeds_low", "seeds_high", "trainings") if seeds else ("low", "high", "photographs")
+    name = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
+    if contrasts["score"].nunique() > 1:
+        name += ", " + contrasts["score"]
+    values = {"value": contrasts["effect"], "low": contrasts[low], "high": contrasts[high]}
+    rows = tables.as_percent(pd.DataFrame({"name": name, **values}))
     apart = (rows["low"] > 0) | (rows["high"] < 0)
     rows["series"] = np.select(
         [contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], default=NOT_DISTINGUISHED
     )
-    over = "trainings" if seeds else "photographs"
     series = (DIFFERENT, NOT_DISTINGUISHED, ALONE)
     figure = dots_chart(rows, cache.theme(), "difference in points", marks=[0.0], unit="points", series=series)
     tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")

@@ -69,7 +69,7 @@ def further_photographs(run: Run) -> str:
     each = zip(_calibrate_on(recipe), recipe.calibrate_on, recipe.calibrate_fingerprints, strict=True)
     told = [
         f"{word}, {counts.get(number, 0):,} images (a file '{PurePath(name.partition(':')[2]).name}' where the run was "
-        f"made, fingerprint {fingerprint})"
+        f"made, fingerprint {fingerprint[:12]}...)"
         for number, (word, name, fingerprint) in enumerate(each, 1)
         if word != name
     ]

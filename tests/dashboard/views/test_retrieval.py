@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dashboard.data import neighbors, predictions
@@ -14,10 +15,8 @@ from dashboard.text import in_bold, named, unbroken
 from dashboard.widgets import asking
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
-from probing_core.compute.live import PictureCrops
-from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import with_place
-from probing_core.results import Run, nearest, retrieval, sentences
+from probing_core.results import Run, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import figures, label, texts
@@ -51,16 +50,15 @@ def drawn(figure: dict) -> set[str]:
 @pytest.mark.parametrize("share", ["0.01", "0.001"])
 def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share):
     app = open_app("Retrieval", run=studied_run, part="duplicates", unrelated=share)
-    shown = next(t.value for t in app.dataframe if "survives" in t.value)
+    table = next(t for t in app.dataframe if "survives" in t.value)
+    shown, written = table.value, pa.ipc.open_stream(table.proto.arrow_data.styler.display_values).read_pandas()
     expected = retrieval.survivors(Run.open(studied_run), float(share))
     expected = expected[expected["model"].isin(with_place(expected["model"]))]
     assert shown["model"].tolist() == expected["model"].tolist()
     for column in ("survives", "lost"):
-        assert shown[f"{column}-count"].tolist() == [len(each.split(", ")) if each else 0 for each in expected[column]]
-    first = expected.iloc[0]
-    words = texts(app)
-    assert f"of copies are found after {shown['survives-count'].iloc[0]} of the 30 transformations" in words
-    assert f"after {named(first['lost'].split(', ')[0])}, " in words
+        assert shown[column].tolist() == expected[column].tolist()
+        names = list(filter(None, expected[column].iloc[0].split(", ")))
+        assert written[column].iloc[0] == f"{len(names)}: {', '.join(map(named, names))}".removesuffix(": ")
     np.testing.assert_allclose(shown["threshold"], expected["threshold"])
     np.testing.assert_allclose(shown["kept"], 100 * expected["kept"])
 
@@ -89,14 +87,14 @@ def test_the_shipped_run_searches_its_untouched_photographs(open_app):
     tested = len(retrieval.gallery(Run.open(REFERENCE)))
     assert tested > 300
     assert len(label(app, "selectbox", "Photograph of the run").options) == tested
-    assert f"{tested} untouched photographs of the run are embedded here" in texts(app)
+    assert f"Searched are the {tested} untouched photographs" in texts(app)
     assert f"of {tested:,}" in texts(app) or "The original is the nearest" in texts(app)
 
 
 def test_a_run_without_embeddings_and_pictures_says_so(open_app, shipped_run):
     app = open_app("Retrieval", run=shipped_run, part="search")
     assert not app.exception
-    assert "This run ships no embeddings of the chosen models" in texts(app)
+    assert "This run ships no embeddings" in texts(app)
     assert not [one for one in app.selectbox if one.label == "Photograph of the run"]
 
 
@@ -130,19 +128,8 @@ def test_a_search_begins_with_the_encoders_that_find_originals_most_often(open_a
     best, *others = [m for m in ranked if not m.startswith("baseline/")]
     second = next(m for m in others if "@" not in m)
     assert label(app, "multiselect", "Models").value == [best, second], "of two networks"
-
-
-def test_a_search_does_not_begin_with_an_image_hash(open_app, monkeypatch):
-    monkeypatch.setattr(asking, "each", lambda models, search: {})
-    hashes = {"baseline/phash", "baseline/dhash"}
-    for model in ("baseline/phash", "zoo/mae"):
-        app = open_app("Retrieval", run=REFERENCE, part="search", model=model)
-        begun = label(app, "multiselect", "Models").value
-        assert begun
-        assert not hashes & set(begun)
-    assert "zoo/mae" in begun
-    chosen = open_app("Retrieval", run=REFERENCE, part="search", models="baseline/phash")
-    assert label(chosen, "multiselect", "Models").value == ["baseline/phash"], "a visitor may ask one"
+    chosen = open_app("Retrieval", run=REFERENCE, part="search", model="zoo/mae")
+    assert label(chosen, "multiselect", "Models").value == ["zoo/mae", best], "after the model of another page"
 
 
 PIXELS = "baseline/pixels"
@@ -183,24 +170,6 @@ def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(
         assert found.cosines[0] == pytest.approx(1)
         np.testing.assert_array_equal(found.rows, expected.rows)
         np.testing.assert_allclose(found.cosines, expected.cosines, rtol=1e-5)
-        near, cosines = neighbors.neighbors(bare, PictureCrops(view), PIXELS, 3)
-        rows = stored.lazy_embeddings(PIXELS)[samples]
-        places, similar = nearest(rows, rows[position], 3)
-        np.testing.assert_array_equal(near, samples[places])
-        np.testing.assert_allclose(cosines, similar, rtol=1e-4)
-
-
-def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, stored_and_bare):
-    run = Run.open(stored_and_bare[1])
-    address = {"samples": "coffee/00", "show_neighbors": "True", "models": PIXELS}
-    app = open_app("Try your images", run=stored_and_bare[1], **address)
-    assert not app.exception
-    assert "This run ships no embeddings" not in texts(app)
-    assert (
-        f"{model_title(PIXELS)}. When a model is first asked, {len(retrieval.gallery(run)):,} untouched photographs"
-        in texts(app)
-    )
-    assert f"Pictures 1 to {min(8, len(retrieval.gallery(run)))}" in texts(app)
 
 
 def test_a_gallery_is_embedded_once(stored_and_bare, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from dashboard.widgets.answers import (
     Line,
     answer,
-    detectors,
+    is_verdict,
     line_of,
     models_table,
     noticed,
@@ -58,9 +58,10 @@ def test_the_line_begins_with_the_answer_and_names_a_group_where_it_alarms(alter
     assert ("geometry" in text) == (altered < 0.6), "what cannot be seen is said where nothing is found"
 
 
-def test_a_detector_that_cannot_decide_is_not_shown():
-    assert detectors([row("a", 0.3), detector(0.3)]) == detector(0.3)
-    assert detectors([row("a", 0.3), detector(0.5, p=None)]) is None
+def test_a_detector_that_cannot_decide_gives_no_verdict():
+    assert is_verdict(detector(0.3))
+    assert not is_verdict(row("a", 0.3))
+    assert not is_verdict(detector(0.5, p=None))
 
 
 def test_the_photographs_that_seem_as_altered_are_counted():
@@ -121,11 +122,10 @@ def test_a_line_of_a_picture_names_what_was_done_where_it_alarms():
 
 
 def test_a_table_of_pictures_shows_names_and_flags_as_text_and_false_discoveries_if_there_are_any():
-    line = Line('"><script>', "<b>.png", "<i>flag")
-    html = pictures_table([line, Line("", "none.jpg")])
+    line = Line('"><script>', "<b>.png", "<i>flag", "untouched")
+    html = pictures_table([line, Line("", "none.jpg", "", "altered")])
     assert not re.search("<(b|i|script)>", html)
     assert html.count("<img") == 1
-    assert "…" in html
     assert "False discoveries" not in html
     assert "False discoveries" in pictures_table([line, line._replace(q="3.0 %")])
 
