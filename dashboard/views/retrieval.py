@@ -220,6 +220,7 @@ def _duplicates(run: Run) -> None:
     for column, title in ends.items():
         columns[column] = st.column_config.TextColumn(
             title,
+            width="medium",
             help=f"Of the {tested} transformations, those after which this share of the copies, with its 95 % "
             "interval, is above the threshold. A double click shows all.",
         )
