@@ -52,9 +52,9 @@ _ZOO = {
     "can": "CAN",
     "clip": "CLIP",
     "align": "ALIGN",
-    "simclr-matched": "SimCLR, crops alone",
-    "clip-plain": "CLIP, plain captions",
-    "align-plain": "ALIGN, plain captions",
+    "simclr-matched": "SimCLR with crops alone",
+    "clip-plain": "CLIP with plain captions",
+    "align-plain": "ALIGN with plain captions",
 }
 _KNOWN = {
     "baseline/handcrafted": "Handcrafted statistics",

@@ -80,7 +80,7 @@ def test_negative_numbers_have_a_minus_sign_and_zero_has_none():
     ("name", "title"),
     [
         ("zoo/simclr", "SimCLR (zoo)"),
-        ("zoo/clip-plain", "CLIP, plain captions (zoo)"),
+        ("zoo/clip-plain", "CLIP with plain captions (zoo)"),
         ("timm:tf_efficientnet_lite0@layer=4", "EfficientNet-Lite0, block 4"),
         ("baseline/random-vit@seed=1", "Untrained network, training 2"),
         ("timm:resnet50", "resnet50 (timm)"),
