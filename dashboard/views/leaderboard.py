@@ -21,13 +21,16 @@ from probing_core.measures.notation import in_percent, model_title, transform_ti
 from probing_core.measures.seeds import with_place
 from probing_core.results import PicturesMissing, Run, summaries
 from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, smallest_p, standings
-from probing_core.results.sentences import beside_baselines, finding
+from probing_core.results.sentences import about_trainings, beside_baselines, finding
 
 MOST_ROWS = 12
 """Models that the chart shows; all others are in the table below it."""
 
 RARELY = 0.5
 """Share of the untouched pictures that are named so, below which the page says why."""
+
+RIGHT = ":material/check: right"
+"""What the strip says of an answer that is what was done."""
 
 STRIP_WIDTH = 107
 """Pixels of a picture of the strip: seven are a row of a window of 1,280, and three of a phone."""
@@ -71,10 +74,10 @@ def _baseline(run: Run, board: pd.DataFrame) -> str:
     return beside_baselines(board, baselines, in_bold)
 
 
-def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
+def board_of(run: Run) -> pd.DataFrame:
     """Return the ranking of the models of ``run``, without baselines where there are other models."""
-    board = cache.board((run,), task, subset, False)
-    return cache.board((run,), task, subset, True) if board.empty else board
+    board = cache.board((run,), "fine", "seen", False)
+    return cache.board((run,), "fine", "seen", True) if board.empty else board
 
 
 def _strip(run: Run, models: list[str]) -> None:
@@ -82,37 +85,29 @@ def _strip(run: Run, models: list[str]) -> None:
     if chosen is None:
         return
     samples, by_model = chosen
-    models_asked, answers = list(by_model), list(by_model.values())
-    signs = {True: ":material/check: ", False: ""}
     try:
         pictures = cache.pictures(run, cache.described(run, samples))
     except PicturesMissing:
         return
+    letters = dict(zip("AB", by_model, strict=False))
+    whose = " and ".join(f"**{letter}** from the embedding of {plain(model_title(m))}" for letter, m in letters.items())
+    st.caption(
+        f"In bold, what was done to a photograph. Below it, what a probe answers: {whose}. A probe sees nothing but "
+        "the embedding. This photograph is a test picture where A is mostly right and B about half of the time."
+    )
     rows = zip(pictures, samples["truth"].astype(str), samples["sample"], strict=True)
     with st.container(horizontal=True, gap="xsmall", key="strip"):
         for picture, truth, sample in rows:
             with st.container(width=STRIP_WIDTH, gap="xxsmall"):
                 st.image(picture, width=STRIP_WIDTH, alt=f"a photograph, {transform_title(truth)}")
-                said = [f"{signs[named[sample] == truth]}{plain(transform_title(named[sample]))}" for named in answers]
+                named = {letter: by_model[model][sample] for letter, model in letters.items()}
+                said = [f"{a} {RIGHT if name == truth else plain(transform_title(name))}" for a, name in named.items()]
                 st.caption("  \n".join([f"**{plain(transform_title(truth))}**", *said]))
-    lines = zip(("that of", "then that of"), models_asked, strict=False)
-    st.caption(
-        "Below each picture: what was done to it, and what two probes answer, "
-        f"{', '.join(f'{line} {plain(model_title(model))}' for line, model in lines)}. "
-        "A probe sees nothing but the embedding, and had not learned from this photograph, which is one where the "
-        "first names most and the second about half."
-    )
 
 
 @fragment
 def _ranking(run: Run) -> None:
-    task_column, subset_column, model_column = st.columns(3)
-    task = pickers.pick_task(run, where=task_column)
-    subset = pickers.pick_subset(run, task, where=subset_column)
-    board, scored = board_of(run, task, subset), scores_of(run, task, subset)
-    if scored.empty:
-        messages.empty("No model has a score for this task yet; `probing run --out DIR` goes on with it.")
-        return
+    board, scored = board_of(run), scores_of(run, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     shown = board
     if len(baselines) and not is_baseline(board["model"]).any():
@@ -121,11 +116,11 @@ def _ranking(run: Run) -> None:
     lines = shown[has_place(shown)].head(MOST_ROWS)
     left_out = [model for model in with_place(scored["model"]) if model not in set(lines["model"])]
     shown = shown[shown["model"].isin(lines["model"]) | shown["seed_of"].isin(lines["model"])]
-    measure = MEASURES.get(measure_of(subset))
-    # Before the first chart, which writes the address: each time that it changes is a step of the back button.
+    measure = MEASURES.get(measure_of("seen"))
     models = list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]]))
-    model = pickers.pick_model(run, models, where=model_column)
     left, right = st.columns([3, 2])
+    with right:  # before the first chart, which writes the address: each change of it is a step of the back button
+        model = pickers.pick_model(run, models)
     with left:
         tables.chart(
             leaderboard_chart(shown, cache.theme(), f"{measure.title} (%)"),
@@ -136,14 +131,15 @@ def _ranking(run: Run) -> None:
         )
         out = f" Not drawn: {plain(', '.join(map(model_title, left_out)))}." if left_out else ""
         st.caption(
-            f"{measure.definition} {ABOUT_MARKS}{out} Choose a mark to see its groups. {about_zoo(shown['model'])}"
+            f"{measure.definition} {ABOUT_MARKS} {about_trainings(shown)}{out} Choose a mark to see its groups. "
+            f"{about_zoo(shown['model'])}"
         )
     with right:
         _model(run, model)
     words = f"All {len(scored)} as a table: encoders, baselines and further trainings"
     if box := pickers.fold(words, "show-table"):
         with box:
-            _table(scored, board, measure.definition)
+            _table(run, scored, board, measure.definition)
 
 
 def _choose(mark: Any) -> None:
@@ -184,14 +180,16 @@ def _model(run: Run, model: str) -> None:
         )
 
 
-def _table(scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
+def _table(run: Run, scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
     every = in_order(scored)
+    visible = scores_of(run, "fine", "visible").set_index("model")["value"]
     table = pd.DataFrame(
         {
             "title": [model_title(model) for model in every["model"]],
             "score": every["value"],
             "low": every["low"],
             "high": every["high"],
+            "visible": every["model"].map(visible),
             "against": standings(every, board),
             "objective": every["objective"],
             "model": every["model"],
@@ -201,17 +199,18 @@ def _table(scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
         table,
         "leaderboard-table",
         column_config={
-            "title": st.column_config.TextColumn("name"),
+            "title": st.column_config.TextColumn("name", width=220),
             "against": st.column_config.TextColumn(
-                "against the best", help=hint("not distinguished") + smallest_p(board)
+                "against the best", width=190, help=hint("not distinguished") + smallest_p(board)
             ),
-            "objective": st.column_config.TextColumn(help=hint("objective")),
-            "model": st.column_config.TextColumn("exact name"),
+            "objective": st.column_config.TextColumn(width=240, help=hint("objective")),
+            "model": None,
         },
         percent={
             "score": ("score (%)", definition),
             "low": ("from (%)", hint("interval")),
             "high": ("to (%)", hint("interval")),
+            "visible": ("visible (%)", f"The same over fewer samples. {hint('visible')}"),
         },
     )
 

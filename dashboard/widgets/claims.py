@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.text import hint, plain
+from dashboard.text import plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import dots_chart
 from probing_core.compute.claims import CLAIMS, SIGNIFICANCE
@@ -19,6 +19,7 @@ from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import seed_of
 from probing_core.results import Run, claims_by_set, result_in_words, summaries
+from probing_core.results.sentences import evidence_in_words
 from probing_core.run import layout
 
 BADGES = {
@@ -34,9 +35,11 @@ DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "differe
 
 def show_claims(run: Run) -> None:
     st.markdown(
-        f"{hint('claim')} These are from *Substance or Style: What Does Your Image Embedding Know?* "
-        "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction. One or two "
-        "encoders of a kind cannot speak for their objective: a result is about these encoders."
+        "The abstract of *Substance or Style: What Does Your Image Embedding Know?* "
+        "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)) makes five claims. Each is tested here by comparisons "
+        "of encoders that were named before any result was seen. Not supported: a part of the claim is significantly "
+        "the other way round. Undecided: the data do not decide. The protocol is a reconstruction, and a result is "
+        "about these encoders: one or two of a kind cannot speak for their objective."
     )
     claims = cache.table(run, layout.CLAIMS)
     if claims.empty:
@@ -79,7 +82,7 @@ def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
     mine = summaries.pick(contrasts, set=row["set"])
     mine = mine[mine["claim"] == number] if len(mine) else mine
     with box:
-        st.caption(plain(str(row["evidence"]).split("Differences in points")[0]))
+        st.caption(plain(evidence_in_words(row["evidence"])))
         if len(mine):
             _differences(mine, key)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.data import cache
 from dashboard.text import in_bold, unbroken
-from dashboard.widgets import messages
-from probing_core.results import Run, sentences
+from dashboard.widgets import messages, tables
+from probing_core.measures.notation import model_title
+from probing_core.measures.seeds import with_place
+from probing_core.results import Run, retrieval, sentences
 from probing_core.results.retrieval import USES
 
 
@@ -23,6 +26,14 @@ def show_cards(run: Run) -> None:
         with column, st.container(border=True, height="stretch", gap="small"):
             st.markdown(f"**{about.title}**")
             st.markdown(unbroken(words[use]) or "Not measured in this run.")
+    rows = cache.computed(run, retrieval.by_use)
+    rows = rows[rows["model"].isin(with_place(rows["model"]))]
+    rows.insert(0, "name", rows["model"].map(model_title))
+    shares = {use: (f"{about.title} (%)", about.finds) for use, about in USES.items() if use in rows}
+    tables.show_table(rows, "by-use", {"model": None}, percent=shares)
+    if st.button("Duplicates by transformation, on Retrieval", type="tertiary", icon=":material/search:"):
+        state.choose("part", "duplicates")
+        st.switch_page("views/retrieval.py")
 
 
 def best_for(run: Run, use: str) -> str:

@@ -93,6 +93,14 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     return beside_best(board, [sums[model] for model in board.loc[has_place(board), "model"]])
 
 
+def by_use(run: Run) -> pd.DataFrame:
+    """Return ``model`` and its value at each of the `USES` that was measured, the best for the first use first."""
+    rows = pick(table(run, "uses"), use=list(USES))
+    values = rows.groupby(["model", "use"])["value"].mean().unstack()
+    values = values[[use for use in USES if use in values]]
+    return values.sort_values(list(values)[0], ascending=False).reset_index()
+
+
 def recall(run: Run) -> pd.DataFrame:
     """Return the table of retrieval: how often the original is found, by ``model``, ``transform`` (`ALL` for every
     altered picture), ``k`` and ``strength``, which is NaN for the strengths of the main samples."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,25 @@ def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callab
     name = shown(str(best["model"]))
     reaches = f"{name}, a baseline that has learned nothing from pictures, reaches {in_percent(best['value'], 1)}"
     return f"{reaches}, more than any of them." if best["value"] > value else f"{reaches}."
+
+
+def about_trainings(board: pd.DataFrame) -> str:
+    """Return a sentence on the further trainings whose score is outside the interval of their model; empty where none
+    is.
+
+    Args:
+        board: of `leaderboard`.
+    """
+    again = board[~has_place(board)]
+    first = board.set_index("model").loc[again["seed_of"]]
+    values = again["value"].to_numpy()
+    outside = int(((values < first["low"].to_numpy()) | (values > first["high"].to_numpy())).sum())
+    if not outside:
+        return ""
+    return (
+        f"{outside} of {len(again)} ticks {'is' if outside == 1 else 'are'} outside the bar: there, training the same "
+        "model again moves its score more than testing it on other photographs would."
+    )
 
 
 def seen_from(
@@ -235,7 +255,7 @@ def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
     words = list[str]()
     for name, board in zip(("Best", "Best encoder"), _rankings(run, use), strict=False):
         best, finds = board.iloc[0], "" if words else f" {USES[use].finds}"
-        words.append(f"{name}: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'])}{finds}.")
+        words.append(f"{name}: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'], 1)}{finds}.")
     return " ".join(words)
 
 
@@ -289,6 +309,22 @@ def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
     """Return ``Supported here, tested without CAN.``"""
     without = f", tested without {row['missing']}" if row["missing"] else ""
     return f"{WORDS[row['result']]}{without}."
+
+
+COUNTED = re.compile(r"Transformations \(of (\d+)\) whose recall .*?, two dozens asked: ([^;.]*)")
+"""The count that decides the first claim, in the table of claims."""
+
+
+def evidence_in_words(evidence: str) -> str:
+    """Return what the result of a claim rests on, apart from single differences, for a page: of counts the one that
+    decides, and minus signs."""
+    if counted := COUNTED.match(evidence):
+        least = min(map(int, re.findall(r" (\d+)", counted[2])))
+        return (
+            f"Each kind of encoder recognizes at least {least} of {counted[1]} transformations more often than chance, "
+            "by the whole 95 % interval of its recall. The claim asks for two dozen."
+        )
+    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", evidence.split("Differences in points")[0].strip())
 
 
 ORIGIN = (

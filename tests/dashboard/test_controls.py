@@ -96,7 +96,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
 
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Leaderboard", exact=True).click()
     page.get_by_role("heading", name="Leaderboard", exact=True, level=1).wait_for()
-    page.wait_for_url("**/leaderboard?**task=**")
+    page.wait_for_url("**/leaderboard?**part=**")
     rest(page)
     found = downloaded(page, page.locator(".st-key-chart-leaderboard").get_by_role("button", name="Data as CSV"))
     expected = pd.read_csv(StringIO(leaderboard((run,), "fine", "seen", False).to_csv(index=False)))

@@ -105,9 +105,9 @@ def test_what_a_page_begins_with_stays_its_own(open_app):
 
 
 def test_an_address_opens_what_it_holds_and_nonsense_in_it_does_no_harm(open_app):
-    app = open_app("Leaderboard", model="baseline/pixels", task="group-1", run_="made")
+    app = open_app("Leaderboard", model="baseline/pixels", run_="made")
     assert label(app, "selectbox", "Model").value == "baseline/pixels"
-    assert label(app, "selectbox", "Task").value == "group-1"
+    assert label(open_app("Explore", part="two", task="group-1"), "selectbox", "Task").value == "group-1"
     for page in PAGES:
         app = open_app(
             page, model="<b>none", models="no,such", task="fine,", selection="{]", part="x", strength="x",
@@ -121,11 +121,11 @@ def test_a_link_to_a_run_that_is_not_here_is_answered(open_app):
 
 
 def test_a_link_that_asks_for_what_is_not_here_gets_one_line(open_app):
-    app = open_app("Leaderboard", model="nonsense", task="group-1")
+    app = open_app("Leaderboard", model="nonsense")
     (warned,) = [warning.value.replace("\\", "") for warning in app.warning]
     shown = label(app, "selectbox", "Model").value
     assert warned == f"The link asks for Model 'nonsense', which is not here. The page opened with '{shown}'."
-    app.selectbox(key="task").set_value("fine").run()
+    app.selectbox(key="model").set_value("baseline/pixels").run()
     assert app.warning, "as long as the page is open"
     assert not app.switch_page(PAGES["Methods and data"]).run().warning, "another page does not speak of it"
     assert not open_app("Leaderboard", model="baseline/pixels").warning

@@ -75,6 +75,14 @@ def test_a_use_that_was_not_measured_has_no_order(store):
     assert len(retrieval.ordered(run, "duplicates")) == 1
 
 
+def test_all_models_are_listed_by_use(store):
+    tables = [used({"one": np.full(30, 0.2), "two": np.full(30, 0.6)}), used({"one": np.full(30, 0.4)}, "content")]
+    listed = retrieval.by_use(put(store, "uses", pd.concat([*tables, used({"two": np.ones(30)}, "original")])))
+    assert list(listed) == ["model", "duplicates", "content"]
+    assert listed["model"].tolist() == ["two", "one"]
+    np.testing.assert_allclose(listed[["duplicates", "content"]], [[0.6, np.nan], [0.2, 0.4]])
+
+
 def test_a_sentence_names_the_best_of_a_use_what_is_level_with_it_and_the_best_encoder_behind_a_baseline(store):
     noise = np.random.default_rng(0).normal(0, 0.02, 40)
     values = {
@@ -86,11 +94,11 @@ def test_a_sentence_names_the_best_of_a_use_what_is_level_with_it_and_the_best_e
     run = put(store, "uses", used(values))
     best, level = retrieval.ordered(run, "duplicates", learned=True)["model"]
     words = sentences.best_for(run, "duplicates", lambda name: f"<{name}>")
-    encoder = f"Best encoder: <{best}> (<{level}> not distinguished from it), 50 %."
-    assert words == f"Best: <baseline/x>, 90 % {finds}. {encoder}"
+    encoder = f"Best encoder: <{best}> (<{level}> not distinguished from it), {100 * (0.5 + noise.mean()):.1f} %."
+    assert words == f"Best: <baseline/x>, 90.0 % {finds}. {encoder}"
     assert sentences.best_for(run, "content") == ""
     run = put(store, "uses", used({"zoo/a": np.full(40, 0.4), "baseline/x": np.full(40, 0.1)}))
-    assert sentences.best_for(run, "duplicates") == f"Best: zoo/a, 40 % {finds}."
+    assert sentences.best_for(run, "duplicates") == f"Best: zoo/a, 40.0 % {finds}."
 
 
 def test_a_copy_survives_or_is_lost_where_the_whole_interval_says_so(store):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from probing_core.results import Run, leaderboard
-from probing_core.results.sentences import finding, layers_finding, shift_finding
+from probing_core.results.sentences import about_trainings, finding, layers_finding, shift_finding
 
 CLASSES = 31
 
@@ -74,6 +74,14 @@ def test_other_seeds_are_no_further_models():
     rows = board(FOUR, {"b": False})
     rows.loc[rows["model"] == "b", "seed_of"] = "a"
     assert finding(rows, CLASSES).startswith("Of 3 encoders, a knows most about how a picture was changed: from its")
+
+
+def test_trainings_that_move_a_score_beyond_its_interval_are_counted():
+    rows = board({"a": 0.5, "a@seed=1": 0.49, "b": 0.4, "b@seed=1": 0.45})
+    assert about_trainings(rows) == ""
+    rows.loc[rows["model"].str.contains("@"), "seed_of"] = ["a", "b"]
+    assert about_trainings(rows).startswith("1 of 2 ticks is outside the bar")
+    assert about_trainings(rows[rows["model"].str.startswith("a")]) == ""
 
 
 def test_of_many_the_number_is_given():

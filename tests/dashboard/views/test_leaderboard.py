@@ -8,7 +8,7 @@ import pytest
 
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import with_place
-from probing_core.results import Run, sentences, summaries
+from probing_core.results import Run, retrieval, sentences, summaries
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, figures, label, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
@@ -38,6 +38,9 @@ def test_every_model_is_in_the_table_and_the_best_first(open_app):
     assert set(table["model"]) == set(run.models["name"])
     assert table["score"].iloc[0] == table["score"].max()
     assert (table["title"] == table["model"].map(model_title)).all()
+    visible = summaries.pick(run.scores, task="fine", subset="visible", measure="balanced-accuracy")
+    expected = 100 * visible.set_index("model")["value"].loc[table["model"]]
+    assert table["visible"].tolist() == pytest.approx(expected.tolist())
     rows = {y for trace in figures(app)[0]["data"] for y in trace.get("y", [])}
     assert 1 < len(rows) <= 12 < len(with_place(run.models["name"])), "twelve rows at most"
 
@@ -47,7 +50,8 @@ def test_the_strip_shows_what_two_models_answer(open_app):
     assert len(app.get("image")) == 7
     captions = [one.value.split("  \n") for one in app.caption if one.value.startswith("**")]
     assert {"**Untouched**", "**JPEG**"} <= {done for done, *_ in captions}
-    right = [said.startswith(":material/check:") for _, *answers in captions for said in answers]
+    assert {said[0] for _, *answers in captions for said in answers} == {"A", "B"}
+    right = [":material/check:" in said for _, *answers in captions for said in answers]
     assert len(right) == 14
     assert 0 < sum(right) < 14, "some are right and some are wrong"
 
@@ -70,6 +74,9 @@ def test_a_card_names_the_best_model_for_a_use(open_app, studied_run, use):
     words = sentences.best_for(run, use, lambda model: f"**{model_title(model)}**")
     assert words
     assert words in unescaped(app).replace("\N{NO-BREAK SPACE}", " ")
+    (table,) = (t.value for t in app.dataframe)
+    best = retrieval.ordered(run, use).iloc[0]
+    assert table.set_index("model").loc[best["model"], use] == pytest.approx(100 * best["value"])
 
 
 def test_a_use_that_is_not_measured_says_so(open_app, studied_run, tmp_path):
