@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 
@@ -15,15 +17,19 @@ from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run, sentences, summaries
 
-PARTS = {"blocks": "Blocks", "unseen": "Never seen", "shift": "How far"}
+PARTS = {"blocks": "By block", "unseen": "Unseen transformations", "shift": "How far they move"}
 
 FEW = 8
 """Most networks in one chart: more lines are not distinguished. Ablations are left out first, then the worst."""
 
 
-@page("Inside", "Where a network knows what was done, what it recognizes unseen, and how far its embedding moves.")
+@page("Inside")
 def show() -> None:
     run = messages.run_with_models()
+    st.markdown(
+        "Which block of a network knows what was done to a picture, whether that holds for transformations that no "
+        "probe has seen, and how far each transformation moves an embedding."
+    )
     part, place = pickers.tab(PARTS)
     with place:
         {"blocks": _blocks, "unseen": _unseen, "shift": _shift}[part](run)
@@ -45,8 +51,9 @@ def _blocks(run: Run) -> None:
     tables.chart(layers_chart(first, cache.theme()), "layers", rows, "Balanced accuracy by block and task.")
     learned, every = cache.computed(run, summaries.images_of_blocks)
     fewer = (
-        f" These scores are not comparable with those of the Leaderboard: its probes learn from {every:,} images and "
-        f"these from {learned:,}, and a network may make its embedding by layers after its last block."
+        f" Leaderboard and Against content have other scores for two reasons. Here a probe learns what was done from "
+        f"{learned:,} images, there from {every:,}. There an embedding has passed what a network does after its last "
+        "block: in the zoo's and the untrained network a normalization."
         if 0 < learned < every
         else ""
     )
@@ -102,24 +109,35 @@ def _unseen(run: Run) -> None:
         tables.chart(figure, "members", points, "Share of each transformation's samples whose group is recognized.")
         st.caption(
             "Each transformation is unseen in one of three divisions of the bank. The largest loss first. Filled: "
-            "seen. Hollow: unseen, with its 95\N{NO-BREAK SPACE}% interval. Left of the dotted line guessing would do "
-            "as well. A color is a group."
+            "seen. Hollow: unseen, with its 95\N{NO-BREAK SPACE}% interval. Dotted: chance. A color is a group."
         )
     left, right = st.columns(2)
     with left:
         st.subheader("Every model", help=MEASURES.get("group-hit-rate").definition)
         _seen_against(both, ("seen", "unseen"), chance, "models")
         st.caption(
-            "Filled: seen in training. Hollow: members of the same groups that were not. Means of the divisions."
+            "Filled: seen in training. Hollow: members of the same groups that were not. Means of the divisions. "
+            "Dotted: chance."
         )
     with right:
         st.subheader("Far styles", help="Styles of other networks and pictures, none like those in training.")
         if (rows["subset"] == "far").any():
             far = rows[rows["subset"].isin(["seen", "far"])]
             _seen_against(far, ("seen", "far"), chance, "far")
-            st.caption("Hollow: pictures in styles of networks and paintings that no probe has seen.")
+            st.caption(
+                "Filled: seen in training. Hollow: pictures in styles of networks and paintings that no probe has seen."
+                f"{_guesses(cache.computed(run, summaries.far_guesses))}"
+            )
         else:
             messages.empty("This run has no far styles; `probing run --transforms bank,far-styles` makes one that has.")
+
+
+def _guesses(shares: Mapping[str, float]) -> str:
+    if not shares:
+        return ""
+    models = plain(" and ".join(map(model_title, shares)))
+    also = " and ".join(map(in_percent, shares.values()))
+    return f" {models} call {also} of untouched pictures style as well: their hollow marks are guesses."
 
 
 def _members(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
@@ -132,7 +150,7 @@ def _members(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
     return dots_chart(
         dots,
         cache.theme(),
-        "group recognized (%); dotted: chance",
+        "group recognized (%)",
         dict(zip(dots["name"], dots["group"], strict=True)),
         marks=[100 * chance],
         ends=PERCENT,
@@ -149,7 +167,7 @@ def _seen_against(rows: pd.DataFrame, subsets: tuple[str, str], chance: float, k
     )
     dots = means.assign(name=means["model"].map(model_title), series=means["subset"])
     figure = dots_chart(
-        dots, cache.theme(), "recognized (%); dotted: chance", marks=[100 * chance], ends=PERCENT, series=subsets
+        dots, cache.theme(), "group recognized (%)", marks=[100 * chance], ends=PERCENT, series=subsets
     )
     tables.chart(figure, key, rows, "Group recognized by model.")
 
@@ -161,7 +179,7 @@ def _moved(points: pd.DataFrame, model: str) -> None:
     figure = dots_chart(
         dots.drop(columns=["low", "high"], errors="ignore"),
         cache.theme(),
-        "recognized (%); moved (% of the distance to another photograph)",
+        "recognized, moved (%)",
         dict(zip(dots["name"], dots["group"], strict=True)),
         ends=(PERCENT[0], max(PERCENT[1], 105 * points["value"].max())),
     )
@@ -183,8 +201,8 @@ def _shift(run: Run) -> None:
         _moved(points, model)
         st.caption(
             "Filled: how often the probe names the transformation. Hollow, the farthest first: how far it moves the "
-            "embedding; at 100\N{NO-BREAK SPACE}% the altered picture is as far away as another photograph. A color is "
-            "a group. Untouched pictures move, too: each version of a photograph is cut a fraction of a pixel apart."
+            "embedding, in percent of the distance to another photograph. A color is a group. Untouched pictures move, "
+            "too: each version of a photograph is cut a fraction of a pixel apart."
         )
     rows = cache.study(run, "variance")
     if rows.empty:

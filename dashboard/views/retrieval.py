@@ -47,7 +47,7 @@ PARTS = {
 }
 
 
-@page("Retrieval", "What an embedding is worth for finding pictures: originals, duplicates, content, altered pictures.")
+@page("Retrieval", "What an embedding is worth for finding the original of an altered picture, and duplicates.")
 def show() -> None:
     run = messages.run_with_models()
     if sentence := cache.computed(run, uses.finds_originals):
@@ -202,10 +202,10 @@ def _duplicates(run: Run) -> None:
         messages.empty(tables.why_none(run))
         return
     st.markdown(
-        "A model takes two pictures for copies where their cosine is above its threshold, which "
-        f"{names[chosen]} of {int(copies['pairs'].max()):,} pairs of unrelated photographs exceed: in a collection of "
-        f"10,000, about {10_000 * float(chosen):,.0f} unrelated pictures for each. Copies here are neither cropped nor "
-        "mirrored."
+        "Two pictures are taken for copies where their cosine is above the model's threshold. It is set so that "
+        f"{names[chosen]} of {int(copies['pairs'].max()):,} pairs of unrelated photographs are above it, too: about "
+        f"{10_000 * float(chosen):,.0f} wrong hits for a picture in a collection of 10,000. The table counts how many "
+        "altered copies are found. None is cropped or mirrored."
     )
     rows = rows[rows["model"].isin(with_place(rows["model"]))]
     table = rows[["model", "threshold", "kept", "survives", "lost"]]

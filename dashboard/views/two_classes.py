@@ -70,7 +70,7 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
     figure = leaderboard_chart(
         board.assign(chance=1 / classes, note=""),
         cache.theme(),
-        f"{named(first)} and {named(second)} recognized (%)",
+        "both recognized (%)",
         f"among all {classes} classes",
     )
     tables.chart(

@@ -146,18 +146,18 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
         )
     name = str((best["value"] - last["value"])[forgets].idxmax())
     inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
+    block = f"block {inner['layer']:.0f}"
     words = (
         f"In {int(forgets.sum())} of {among} an inner block knows better than the last one what was done to a picture "
         f"(the intervals of the two do not overlap). {'Most of all in' if forgets.sum() > 1 else 'In'} {shown(name)}, "
-        f"block "
-        f"{inner['layer']:.0f} of {end['layer']:.0f} names it in {in_percent(inner['value'])}, the last in "
-        f"{in_percent(end['value'])}"
+        f"{block} of {end['layer']:.0f} names it in {in_percent(inner['value'])} of pictures, the last block in "
+        f"{in_percent(end['value'])}."
     )
     content = rows[(rows["task"] == "content") & (rows["base"] == name)].set_index("layer")["value"]
     if inner["layer"] not in content or end["layer"] not in content:
-        return f"{words}."
+        return words
     first, final = content[inner["layer"]], content[end["layer"]]
-    return f"{words}; what is shown, in {in_percent(first)} and {in_percent(final)}."
+    return f"{words} What is shown, {block} names in {in_percent(first)}, the last block in {in_percent(final)}."
 
 
 GOING_TOGETHER = 0.3
@@ -187,17 +187,11 @@ def shift_finding(points: pd.DataFrame, model: str, shown: Callable[[str], str] 
     hidden, plain = points.iloc[(moved - named).argmax()], points.iloc[(named - moved).argmax()]
     if hidden["transform"] == plain["transform"]:  # both orders are the same
         return words
-
-    def places(row: pd.Series) -> tuple[int, ...]:
-        return tuple(1 + int((points[column] > row[column]).sum()) for column in ("value", "value_recall"))
-
-    (moves, names), (moves_too, names_too) = places(hidden), places(plain)
     return (
-        f"{words} {'Farthest from this rule: ' if agree else ''}**{shown(hidden['transform'])}** has place "
-        f"{moves} by how far it moves it ({in_percent(hidden['value'])} of the distance between two "
-        f"photographs) and place {names} by how often it is recognized "
-        f"({in_percent(hidden['value_recall'])}); **{shown(plain['transform'])}** has places {moves_too} "
-        f"({in_percent(plain['value'])}) and {names_too} ({in_percent(plain['value_recall'])})."
+        f"{words} {'The largest exceptions' if agree else 'Two examples'}: **{shown(hidden['transform'])}** moves it "
+        f"by {in_percent(hidden['value'])} of the distance between two photographs and is recognized in "
+        f"{in_percent(hidden['value_recall'])}; **{shown(plain['transform'])}** moves it by "
+        f"{in_percent(plain['value'])} and is recognized in {in_percent(plain['value_recall'])}."
     )
 
 
@@ -226,13 +220,14 @@ def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
     gallery, best, count = int(rows["gallery"].max()), board.iloc[0], int(has_place(board).sum())
     words = (
         f"{shown(best['model'])} finds the original of an altered picture{' most often' if count > 1 else ''}"
-        f"{_level(board, shown)}: for {_share(best)} of altered pictures it is the nearest of {gallery:,} photographs."
+        f"{_level(board, shown)}: for {in_percent(best['value'])} of altered pictures it is the nearest of "
+        f"{gallery:,} photographs."
     )
     for learned in boards[1:]:
         best = learned.iloc[0]
         words += (
-            f" Of the models that learned from pictures, {shown(best['model'])} finds it most often"
-            f"{_level(learned, shown)}, for {_share(best)}."
+            f" The best encoder, {shown(best['model'])}{_level(learned, shown)}, finds it for "
+            f"{in_percent(best['value'])}."
         )
     return words
 
@@ -266,12 +261,6 @@ def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
         return ""
     names = f"{len(level)} others" if len(level) > MAX_LEVEL else " and ".join(map(shown, level))
     return f" ({names} not distinguished from it)"
-
-
-def _share(row: pd.Series) -> str:
-    if not np.isfinite(row["low"]):
-        return f"{in_percent(row['value'])} (no interval: too few photographs)"
-    return f"{in_percent(row['value'])} (95 % interval {100 * row['low']:.0f} to {100 * row['high']:.0f})"
 
 
 TITLES = {

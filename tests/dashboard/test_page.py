@@ -70,7 +70,7 @@ def test_a_change_leaves_what_is_around_the_page(server, tab):
         page.get_by_role("heading", level=1).first.wait_for()
         rest(page)
         kinds.clear()
-        page.get_by_role("tab", name="How far").click()
+        page.get_by_role("tab", name="How far they move").click()
         page.wait_for_url("**part=shift**")
         rest(page)
         page.remove_listener("websocket", listen)

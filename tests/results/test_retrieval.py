@@ -134,7 +134,7 @@ def test_where_a_baseline_is_first_the_sentences_name_the_first_that_learned_fro
     run = put(store, "uses", used({"baseline/phash": base + 0.4, "zoo/mae": base + 0.1, "zoo/clip": base}, "original"))
     words = sentences.originals_finding(run)
     assert words.startswith("baseline/phash finds the original of an altered picture most often: ")
-    assert "Of the models that learned from pictures, zoo/mae finds it most often, for " in words
+    assert "The best encoder, zoo/mae, finds it for " in words
 
 
 def test_a_run_without_the_tables_has_no_sentence(made, tmp_path):

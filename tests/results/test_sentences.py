@@ -131,12 +131,12 @@ def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is
     )
     assert layers_finding(rows, str.upper) == (
         "In 2 of 3 networks an inner block knows better than the last one what was done to a picture (the intervals of "
-        "the two do not overlap). Most of all in C, block 1 of 2 names it in 90 %, the last in 50 %; what is shown, in "
-        "10 % and 20 %."
+        "the two do not overlap). Most of all in C, block 1 of 2 names it in 90 % of pictures, the last block in 50 %. "
+        "What is shown, block 1 names in 10 %, the last block in 20 %."
     )
     alone = layers_finding(rows[(rows["base"] == "a") & (rows["task"] == "fine")])
     assert alone.startswith("In 1 of 1 network ")
-    assert alone.endswith("do not overlap). In a, block 2 of 3 names it in 85 %, the last in 71 %.")
+    assert alone.endswith("do not overlap). In a, block 2 of 3 names it in 85 % of pictures, the last block in 71 %.")
 
 
 def test_a_network_with_another_seed_is_not_counted_among_those_that_forget():
@@ -167,8 +167,8 @@ def shifted(moves: list[float], recalls: list[float]) -> pd.DataFrame:
 def test_moves_and_recognition_that_go_together_are_said_to_with_what_stands_out():
     assert shift_finding(shifted([0.1, 0.2, 0.3, 0.4], [0.2, 0.1, 0.6, 0.7]), "m") == (
         "In m the transformations that move an embedding further are recognized more often (rank correlation 0.80 "
-        "over 4). Farthest from this rule: **b** has place 3 by how far it moves it (20 % of the distance between two "
-        "photographs) and place 4 by how often it is recognized (10 %); **a** has places 4 (10 %) and 3 (20 %)."
+        "over 4). The largest exceptions: **b** moves it by 20 % of the distance between two photographs and is "
+        "recognized in 10 %; **a** moves it by 10 % and is recognized in 20 %."
     )
 
 
@@ -179,5 +179,5 @@ def test_an_order_without_an_exception_names_none():
 def test_moves_that_tell_nothing_are_not_said_to():
     words = shift_finding(shifted([0.1, 0.2, 0.3, 0.4], [0.9, 0.6, 0.5, 0.1]), "m")
     assert "are not recognized more often (rank correlation \u22121.00 over 4)" in words
-    assert "**d** has place 1 by how far it moves it (40 %" in words
+    assert "Two examples: **d** moves it by 40 %" in words
     assert shift_finding(shifted([0.1] * 4, [0.1] * 4).iloc[3:], "m") == ""

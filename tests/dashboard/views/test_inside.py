@@ -10,7 +10,7 @@ import pytest
 from dashboard.text import named
 from probing_core.measures.notation import model_title
 from probing_core.results import Run, leaderboard, summaries
-from tests.dashboard.app_reading import figures, label, texts
+from tests.dashboard.app_reading import figures, label, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
 
 FEW = 8
@@ -64,6 +64,17 @@ def test_the_first_chart_follows_the_model(open_app):
     assert not app.exception
     changed = [one["data"] != other["data"] for one, other in zip(before, figures(app), strict=True)]
     assert changed == [True, False, False], "one chart is of the model, two of all models"
+
+
+def test_models_that_call_untouched_pictures_style_as_well_are_told(open_app):
+    shown = unescaped(open_app("Inside", run=REFERENCE, part="unseen"))
+    model = "baseline/phash"
+    parts = [Run.open(REFERENCE).predictions(model, f"group-{rotation}", ["transform"]) for rotation in range(3)]
+    called = [part[part["transform"] == "identity"]["predicted"].eq("style").mean() for part in parts]
+    found = re.search(r"(Image hash .*) call (\d+ % and \d+ %) of untouched pictures style", shown)
+    assert dict(zip(found[1].split(" and "), found[2].split(" and "), strict=True))[model_title(model)] == (
+        f"{100 * np.mean(called):.0f} %"
+    )
 
 
 def test_it_begins_with_the_best_encoder(open_app):
