@@ -61,9 +61,14 @@ def test_what_cannot_be_placed_is_said_at_the_press(open_app, monkeypatch, made_
 def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(open_app, monkeypatch):
     asked = []
     words = "Together 42 s, 7 left out"
-    monkeypatch.setattr(
-        "dashboard.jobs.processes.measured", lambda run, arguments, said: asked.append(arguments) or words
-    )
+
+    def measured(run, arguments, said):
+        asked.append(arguments)
+        if "--limit" in arguments:
+            raise BadRun("The folder 'x' has no pictures.")
+        return words
+
+    monkeypatch.setattr("dashboard.jobs.processes.measured", measured)
     app = open_app("New run", new_name="mine", new_models="baseline/pixels")
     assert asked == []
     app.button(key="measure-Start").click().run()
@@ -71,14 +76,6 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
     assert run_options(parse(["run", "--out", "x", *asked[0]])).models == ["baseline/pixels"]
     app.number_input(key="new-limit").set_value(12).run()
     assert words not in [code.value for code in app.code]
-
-
-def test_what_cannot_be_measured_is_one_sentence(open_app, monkeypatch):
-    def refuse(run, arguments, said):
-        raise BadRun("The folder 'x' has no pictures.")
-
-    monkeypatch.setattr("dashboard.jobs.processes.measured", refuse)
-    app = open_app("New run", new_name="mine")
     app.button(key="measure-Start").click().run()
     assert not app.exception
     assert [error.value for error in app.error] == ["The folder 'x' has no pictures."]
@@ -127,28 +124,17 @@ def test_what_a_run_will_take_is_measured_by_a_process_of_its_own(many_scenes, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data_folder):
-    lost = data_folder / "runs" / "lost"
-    (lost / "log").mkdir(parents=True)
-    (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
-    app = open_app("New run")
-    assert "stopped: No such folder." in unescaped(app)
-    assert "Nothing of it was computed." in texts(app), "it says first what is lost"
-    next(b for b in app.button if b.key == "remove-now-lost").click().run()
-    assert not lost.exists()
-
-
-def test_a_start_that_came_to_nothing_may_share_its_name_with_a_run_elsewhere(open_app, data_folder, made_run):
-    lost = data_folder / "runs" / made_run.name
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data_folder, made_run, shared):
+    """It may share its name with a run elsewhere, which stays."""
+    lost = data_folder / "runs" / (made_run.name if shared else "lost")
     (lost / "log").mkdir(parents=True)
     (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
     app = open_app("New run", run=made_run)
     assert not app.exception
-    assert [b.key for b in app.button if b.key and b.key.startswith(("open-run-", "remove-"))] == [
-        f"open-run-{made_run.name}",
-        f"remove-now-{made_run.name}-2",
-    ]
-    next(b for b in app.button if b.key == f"remove-now-{made_run.name}-2").click().run()
+    assert "stopped: No such folder." in unescaped(app)
+    assert "Nothing of it was computed." in texts(app), "it says first what is lost"
+    app.button(key=f"remove-now-{lost.name}{'-2' * shared}").click().run()
     assert not lost.exists()
     assert made_run.exists()
 
