@@ -13,6 +13,10 @@ STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "s
 """Transformations of the strip, of which it shows the first six that the run has."""
 
 
+RIGHT = ":material/check: right"
+"""What a page says of an answer that is what was done, in Markdown."""
+
+
 def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[str, Mapping[int, str]]] | None:
     """Return the samples of one photograph, untouched and altered, and by model what it answers for each.
 

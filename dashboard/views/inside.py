@@ -166,9 +166,7 @@ def _seen_against(rows: pd.DataFrame, subsets: tuple[str, str], chance: float, k
         "model", key=lambda names: names.map(order.index), kind="stable"
     )
     dots = means.assign(name=means["model"].map(model_title), series=means["subset"])
-    figure = dots_chart(
-        dots, cache.theme(), "group recognized (%)", marks=[100 * chance], ends=PERCENT, series=subsets
-    )
+    figure = dots_chart(dots, cache.theme(), "group recognized (%)", marks=[100 * chance], ends=PERCENT, series=subsets)
     tables.chart(figure, key, rows, "Group recognized by model.")
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.data.strip import strip_of
+from dashboard.data.strip import RIGHT, strip_of
 from dashboard.page import fragment, page
 from dashboard.text import about_zoo, hint, in_bold, plain
 from dashboard.widgets import claims, messages, pickers, tables, uses
@@ -28,9 +28,6 @@ MOST_ROWS = 12
 
 RARELY = 0.5
 """Share of the untouched pictures that are named so, below which the page says why."""
-
-RIGHT = ":material/check: right"
-"""What the strip says of an answer that is what was done."""
 
 STRIP_WIDTH = 107
 """Pixels of a picture of the strip: seven are a row of a window of 1,280, and three of a phone."""

@@ -12,14 +12,17 @@ import streamlit as st
 
 from dashboard import rights
 from dashboard.data import cache
+from dashboard.data.strip import RIGHT, strip_of
 from dashboard.page import page
-from dashboard.text import GLOSSARY, TERMS, plain
+from dashboard.text import GLOSSARY, TERMS, plain, unbroken
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import reliability_chart
+from probing_core.compute.samples import has_splits
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import model_title, model_titles
+from probing_core.measures.notation import in_percent, model_title, model_titles, transform_title
+from probing_core.measures.seeds import with_place
 from probing_core.probes import DEFINITIONS
-from probing_core.results import Run, command_of, corpus_is_named, further_photographs
+from probing_core.results import PicturesMissing, Run, command_of, corpus_is_named, further_photographs
 from probing_core.results.sentences import (
     ORIGIN,
     PROTOCOL,
@@ -64,6 +67,9 @@ TRUST = {
     ),
 }
 
+VERSIONS = 3
+"""Altered versions of a photograph in the picture of the way to a score."""
+
 SHORT = 12
 """Digits of a fingerprint in a sentence."""
 
@@ -74,19 +80,16 @@ SHOWN = 200
 @page("Methods and data")
 def show() -> None:
     run = cache.current_run()
-    if box := pickers.fold("Words: a glossary", "show-words"):
-        with box:
-            _define(GLOSSARY)
-    st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
-    st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
-    st.markdown(f"**In this run:** {how_trained(run)}")
-    _recipe(run)
+    _way(run)
+    st.markdown(in_short(run))
     parts = {
-        "Every entry of the recipe": ("show-recipe", lambda run: tables.show_table(recipe_table(run), "recipe")),
+        "How far to trust the answers": ("show-trust", _trust),
+        "Words: a glossary": ("show-words", lambda _: _define(GLOSSARY)),
+        "Where the idea comes from, and the rules of the test": ("show-rules", _rules),
         "Measures and probes, and how to read them": ("show-measures", lambda _: _measures()),
         f"Models: {len(run.models):,}": ("show-models", _models),
-        "How far to trust the answers": ("show-trust", _trust),
         "Photographs and licenses": ("show-photographs", _data),
+        "Recipe: the command that made this run, and every entry": ("show-recipe", _recipe),
         "Checks of this run": ("show-checks", _checks),
         "Every table, to look at and to download": ("show-tables", _export),
     }
@@ -96,18 +99,77 @@ def show() -> None:
                 show_part(run)
 
 
+def _way(run: Run) -> None:
+    """Show the way from a photograph to a score, with pictures of the run and the answers of its best model."""
+    board = cache.board((run,), "fine", "seen", False)
+    found = cache.computed(run, strip_of, tuple(with_place(board["model"]))) if len(board) else None
+    if found is None:
+        return
+    samples, answers = found
+    samples = samples.iloc[[0, *range(-VERSIONS, 0)]]
+    try:
+        photograph, *altered = cache.pictures(run, cache.described(run, samples))
+    except PicturesMissing:
+        return
+    done = [transform_title(str(truth)) for truth in samples["truth"].iloc[1:]]
+    model, said = next(iter(answers.items()))
+    said = [transform_title(said[sample]) for sample in samples["sample"].iloc[1:]]
+    count, numbers = len(run.classes("fine")) - 1, int(board["dim"].iloc[0])
+    first, second, third, fourth = st.columns([3, 6, 4, 4], border=True)
+    with first:
+        st.markdown("**1. A photograph**")
+        st.image(photograph, width=96, alt="a photograph, untouched")
+    with second:
+        st.markdown(f"**2. Altered in {count} ways**, three of them here")
+        st.image(altered, width=72, alt=[f"the same, {title}" for title in done])
+    with third:
+        st.markdown("**3. A model** makes an embedding")
+        st.markdown(f"{plain(model_title(model))} turns each picture into {numbers:,} numbers.")
+    with fourth:
+        st.markdown("**4. A probe** reads these numbers alone")
+        lines = zip(done, said, strict=True)
+        st.markdown("  \n".join(f"{plain(it)}: {RIGHT if it == name else plain(name)}" for it, name in lines))
+        st.markdown(f"Right in {unbroken(in_percent(float(board['value'].iloc[0]), 1))} of all pictures.")
+
+
+def in_short(run: Run) -> str:
+    """Return what was tested, on what, and how sure the numbers are, in three sentences."""
+    photographs = run.images[run.images["used"]].groupby("split")["base_id"].nunique()
+    tested = (
+        f"Probes learn from {photographs['train']:,} of them and are scored on {photographs['test']:,} others."
+        if has_splits(run.images)
+        else "Each part of them is scored by probes that learned from the other parts."
+    )
+    return (
+        f"- **What was tested:** whether a probe, which reads nothing but a model's embedding, names which of "
+        f"{len(run.classes('fine')) - 1} transformations was applied to a picture, if any.\n"
+        f"- **On what:** {photographs.sum():,} photographs, altered by each transformation. {tested}\n"
+        "- **How sure:** a score has a 95\N{NO-BREAK SPACE}% interval for the choice of photographs. Training the same "
+        "model again can move its score more."
+    )
+
+
+def _rules(run: Run) -> None:
+    st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
+    st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
+    st.markdown(f"**In this run:** {how_trained(run)}")
+
+
 def _recipe(run: Run) -> None:
-    st.header("Recipe", help="Everything that decides what the run computes; the same recipe gives the same bytes.")
     further = further_photographs(run)
-    st.markdown("The command that made this run:" if further else "The command that makes this run again:")
+    st.markdown(
+        f"The command that {'made this run' if further else 'makes this run again'}, with the exact names of its "
+        "models; the part Models has their names for people."
+    )
     st.code(command_of(run.recipe), language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
             "The recipe describes its pictures and not where they are: for CORPUS give a corpus with the "
-            f"fingerprint {run.recipe.fingerprint[:SHORT]}..., which the recipe below has whole."
+            f"fingerprint {run.recipe.fingerprint[:SHORT]}..., which the table below has whole."
         )
     if further:
         st.caption(plain(further))
+    tables.show_table(recipe_table(run), "recipe")
 
 
 def _models(run: Run) -> None:
@@ -116,7 +178,11 @@ def _models(run: Run) -> None:
         return
     table = run.models.drop(columns="recipe")
     titles = model_titles(table["name"])
+    table.insert(1, "exact name", table["name"])
     columns = {
+        "name": st.column_config.TextColumn(width=210),
+        "family": st.column_config.TextColumn(width=90),
+        "objective": st.column_config.TextColumn(width=235),
         "request": None,
         "dim": st.column_config.NumberColumn("dimensions", help="Numbers in an embedding."),
         "input_size": st.column_config.NumberColumn("input (pixels)", help="Side of the square that a model receives."),
@@ -198,7 +264,9 @@ def _define(words: Mapping[str, str]) -> None:
 
 
 def _export(run: Run) -> None:
-    st.caption("Parquet as in the run directory; with exact names; docs/run-format.md describes every column.")
+    st.caption(
+        "Parquet as in the run directory; with exact names; the documentation, page Run format, describes every column."
+    )
     names = run.table_names
     label = f"All {len(names)} tables as one ZIP"
     tables.download_file(lambda: _zip(run, names), "all", label, f"{run.name}-tables.zip", "application/zip")

@@ -98,7 +98,7 @@ def by_use(run: Run) -> pd.DataFrame:
     rows = pick(table(run, "uses"), use=list(USES))
     values = rows.groupby(["model", "use"])["value"].mean().unstack()
     values = values[[use for use in USES if use in values]]
-    return values.sort_values(list(values)[0], ascending=False).reset_index()
+    return values.sort_values(next(iter(values)), ascending=False).reset_index()
 
 
 def recall(run: Run) -> pd.DataFrame:

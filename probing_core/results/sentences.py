@@ -313,7 +313,7 @@ def evidence_in_words(evidence: str) -> str:
             f"Each kind of encoder recognizes at least {least} of {counted[1]} transformations more often than chance, "
             "by the whole 95 % interval of its recall. The claim asks for two dozen."
         )
-    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", evidence.split("Differences in points")[0].strip())
+    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", evidence.split("Differences in points", maxsplit=1)[0].strip())
 
 
 ORIGIN = (

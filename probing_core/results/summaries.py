@@ -62,7 +62,9 @@ def far_guesses(run: Run) -> dict[str, float]:
     models = means.index[means["far"] > means["seen"]] if "far" in means else ()
     shares = {}
     for model in with_place(models):
-        rows = pd.concat([run.predictions(model, task, ["transform"]) for task in run.tasks if task.startswith("group-")])
+        rows = pd.concat(
+            [run.predictions(model, task, ["transform"]) for task in run.tasks if task.startswith("group-")]
+        )
         shares[model] = float((rows.loc[rows["transform"] == "identity", "predicted"] == "style").mean())
     return shares
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from probing_core.compute.names import UNDECIDED
 from probing_core.compute.claims import Identified, by_counts
+from probing_core.compute.names import UNDECIDED
 from probing_core.results import claims_by_set, result_in_words
 from probing_core.results.sentences import evidence_in_words
 

@@ -12,7 +12,7 @@ import pytest
 from dashboard.data import cache
 from probing_core.api.trust import noticed
 from probing_core.measures.notation import model_title
-from probing_core.results import Run
+from probing_core.results import Run, leaderboard
 from probing_core.results.explorer import explorer_data
 from probing_core.results.explorer.data import default_models
 from probing_core.run import layout
@@ -21,7 +21,10 @@ from tests.api.test_trust import made
 from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import REFERENCE
 
-OPEN = {f"show-{part}": "True" for part in ("recipe", "words", "measures", "models", "photographs", "checks", "tables")}
+OPEN = {
+    f"show-{part}": "True"
+    for part in ("recipe", "rules", "words", "measures", "models", "photographs", "checks", "tables")
+}
 
 
 def test_the_parts_of_the_page_open_one_by_one(open_app, made_run, tmp_path):
@@ -42,6 +45,20 @@ def test_the_parts_of_the_page_open_one_by_one(open_app, made_run, tmp_path):
     left_out = run.images.loc[~run.images["used"], "why_not"]
     assert counts.to_dict() == left_out.value_counts().to_dict()
     assert f"{len(left_out):,} images are left out" in texts(app)
+
+
+def test_it_begins_with_the_way_from_a_photograph_to_a_score(open_app):
+    run = Run.open(REFERENCE)
+    app = open_app("Methods and data", run=REFERENCE)
+    assert [len(image.proto.imgs) for image in app.get("image")] == [1, 3]
+    best = leaderboard([run], "fine", "seen", baselines=False).iloc[0]
+    shown = texts(app).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
+    assert f"{model_title(best['model'])} turns each picture into {best['dim']:,} numbers" in shown
+    assert f"Right in {100 * best['value']:.1f} % of all" in shown
+    counts = run.images.query("used").groupby("split")["base_id"].nunique()
+    assert f"{counts.sum():,} photographs" in shown
+    assert f"learn from {counts['train']:,} of them and are scored on {counts['test']:,} others" in shown
+    assert not app.code, "the command is folded away"
 
 
 def test_counts_of_photographs_images_and_samples_are_reconciled_in_a_sentence(open_app):
