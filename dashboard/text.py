@@ -175,7 +175,7 @@ FORMER = {
 STYLES = {
     "style-3": "bold strokes",
     "style-16": "colored hatching",
-    "style-19": "blue and yellow brushwork",
+    "style-19": "blue and yellow",
 }
 """Name of a style, a number in the network that paints it -> how it looks."""
 

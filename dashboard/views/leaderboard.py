@@ -196,11 +196,11 @@ def _table(run: Run, scored: pd.DataFrame, board: pd.DataFrame, definition: str)
         table,
         "leaderboard-table",
         column_config={
-            "title": st.column_config.TextColumn("name", width=220),
+            "title": st.column_config.TextColumn("name", width=290),
             "against": st.column_config.TextColumn(
                 "against the best", width=190, help=hint("not distinguished") + smallest_p(board)
             ),
-            "objective": st.column_config.TextColumn(width=240, help=hint("objective")),
+            "objective": None,
             "model": None,
         },
         percent={

@@ -180,7 +180,9 @@ def _models(run: Run) -> None:
     titles = model_titles(table["name"])
     table.insert(1, "exact name", table["name"])
     columns = {
-        "name": st.column_config.TextColumn(width=210),
+        "name": st.column_config.TextColumn(width=290),
+        "exact name": st.column_config.TextColumn(width=230),
+        "license": st.column_config.TextColumn(width=600),
         "family": st.column_config.TextColumn(width=90),
         "objective": st.column_config.TextColumn(width=235),
         "request": None,

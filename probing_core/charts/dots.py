@@ -23,7 +23,7 @@ SERIES = ("circle", "circle-open", "diamond-open")
 
 ROW = 24
 
-LONGEST = 28
+LONGEST = 31
 """Letters of a name from which what it has in brackets is on a second line, so that a phone has room for the marks."""
 
 
