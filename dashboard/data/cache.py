@@ -181,7 +181,7 @@ def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PICTURES)
 def _pair(run: Run, sample: int, _row: Mapping[Any, Any] | None) -> tuple[bytes, bytes]:
-    before, after = run.picture(sample) if _row is None else run.pictures.pair_of(_row)[:2]
+    before, after = run.picture(sample) if _row is None else run.pictures.pair(_row)
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 

@@ -226,12 +226,12 @@ def claims_list(run: Store) -> str:
     """Return the claims with the results of their tests and their evidence, as a numbered list for each set of
     encoders; single contrasts are on the page Leaderboard."""
     parts = []
-    for tested in claims_by_set(run.read_table(layout.CLAIMS)):
+    for title, rows in claims_by_set(run.read_table(layout.CLAIMS)).items():
         lines = [
             f"{n}. {row['claim']} **{result_in_words(row)}** {row['evidence'].split(DIFFERENCES)[0]}"
-            for n, row in enumerate(tested.claims.to_dict("records"), 1)
+            for n, row in enumerate(rows.to_dict("records"), 1)
         ]
-        parts.append("\n".join([f"{tested.title} ({tested.encoders}):", "", *lines]))
+        parts.append("\n".join([f"{title} ({rows['encoders'].iloc[0]}):", "", *lines]))
     return "\n\n".join(parts)
 
 

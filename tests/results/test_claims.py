@@ -10,6 +10,6 @@ from probing_core.results import claims_by_set, result_in_words
 
 def test_a_table_of_claims_reads_as_it_was_written():
     table = pd.DataFrame({"claim": ["A claim."], "result": [UNDECIDED], "set": "zoo", "encoders": "", "missing": "CAN"})
-    (tested,) = claims_by_set(table)
-    pd.testing.assert_frame_equal(tested.claims, table)
-    assert result_in_words(tested.claims.iloc[0]) == "Undecided here, tested without CAN."
+    (tested,) = claims_by_set(table).values()
+    pd.testing.assert_frame_equal(tested, table)
+    assert result_in_words(tested.iloc[0]) == "Undecided here, tested without CAN."

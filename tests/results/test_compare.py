@@ -34,6 +34,8 @@ def test_every_model_has_a_place_and_its_difference_to_the_one_that_is_asked_for
     assert board["value"].is_monotonic_decreasing
     mine = board.loc[MODEL]
     assert np.isnan(mine["difference"])
+    assert board.loc["baseline/pixels", "difference_low"] > 0, "the invented models are far apart"
+    assert board.loc["baseline/pixels", "p"] < 0.05
     for name, row in board.drop(MODEL).iterrows():
         assert row["difference"] == pytest.approx(mine["value"] - row["value"]), name
         assert row["difference_low"] <= row["difference"] <= row["difference_high"]
@@ -60,23 +62,13 @@ def test_other_seeds_have_no_place_but_the_one_that_is_asked_for(made_run, seeds
     assert of_seed.loc["zoo/mae", "place"] > 1
 
 
-def test_the_interval_holds_the_mean_difference_by_photograph(made_run):
-    run = Run.open(made_run)
-    row = place_among(run, MODEL).set_index("model").loc["baseline/pixels"]
-    assert row["difference_low"] > 0, "the invented models are far apart"
-    assert row["p"] < 0.05
-
-
 def test_groups_are_compared_by_their_recall(made_run):
     run = Run.open(made_run)
     table = recall_beside(run, "zoo/mae", "baseline/pixels")
     assert table["difference"].is_monotonic_decreasing
-    scores = run.scores
-    blur = scores[(scores["task"] == "fine") & (scores["subset"] == "group:blur") & (scores["measure"] == "recall")]
-    by_model = blur.set_index("model")["value"]
-    mine = table.set_index("group").loc["blur"]
-    assert mine["recall"] == by_model["zoo/mae"]
-    assert mine["difference"] == pytest.approx(by_model["zoo/mae"] - by_model["baseline/pixels"])
+    blur = run.scores.query("task == 'fine' and subset == 'group:blur' and measure == 'recall'")
+    mine, other = blur.set_index("model")["value"][["zoo/mae", "baseline/pixels"]]
+    assert table.set_index("group").loc["blur"].tolist() == pytest.approx([mine, other, mine - other])
 
 
 def test_two_models_are_compared_by_the_scores_that_the_run_has_of_them(made_run):
@@ -296,18 +288,15 @@ def test_false_alarms_are_rare_over_all_scores():
     assert alarms <= 6  # 5 % of 60 are 3
 
 
-def test_two_models_and_two_runs_are_recognized(made_run, capsys):
-    command = ["compare", "zoo/mae", "baseline/pixels", "--run", str(made_run)]
-    assert main([*command, "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    table = probing_core.compare("zoo/mae", "baseline/pixels", made_run).table
-    assert [row["difference"] for row in rows] == pytest.approx(table["difference"].tolist())
-    assert main(command) == 0
-    assert f"{100 * table['difference'].iloc[0]:+.1f}" in capsys.readouterr().out
-    assert main(["compare", str(made_run), str(made_run), "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert {row["model"] for row in rows} == {row["other"] for row in rows}
-    assert "<table" in probing_core.compare("zoo/mae", "baseline/pixels", made_run)._repr_html_()
+def test_the_command_prints_what_the_function_returns(made_run, capsys):
+    for pair, options in ((("zoo/mae", "baseline/pixels"), ["--run", str(made_run)]), ([str(made_run)] * 2, [])):
+        found = probing_core.compare(*pair, *options[1:])
+        assert main(["compare", *pair, *options, "--json"]) == 0
+        rows = json.loads(capsys.readouterr().out)
+        assert [row["difference"] for row in rows] == pytest.approx(found.table["difference"].tolist())
+        assert main(["compare", *pair, *options]) == 0
+        assert capsys.readouterr().out == f"{found}\n"
+        assert "<table" in found._repr_html_()
 
 
 @pytest.mark.parametrize(
