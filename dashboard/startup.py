@@ -57,7 +57,7 @@ def other_pages() -> None:
     first = cache.corpus(cache.PACKAGED).rows["image_id"].iloc[0]
     picture = VisitorPicture.from_array(first, cache.corpus_image(cache.PACKAGED, first))
     if run := _first_run():
-        board = cache.board((run,), "fine", "seen", False)
+        board = cache.board(run, "fine", "seen", False)
         if len(board):
             cache.computed(run, strip_of, tuple(with_place(board["model"])))
         cache.computed(run, finds_originals)

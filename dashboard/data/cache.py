@@ -155,10 +155,10 @@ def _computed(run: Run, name: str, _compute: Callable[..., Any], arguments: tupl
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
-def board(runs: tuple[Run, ...], task: str, subset: str, baselines: bool) -> pd.DataFrame:
+def board(run: Run, task: str, subset: str, baselines: bool) -> pd.DataFrame:
     from probing_core.results import leaderboard
 
-    return leaderboard(runs, task, subset, baselines)
+    return leaderboard(run, task, subset, baselines)
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:

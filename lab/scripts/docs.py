@@ -146,11 +146,11 @@ def headline(run: Store) -> str:
 
 def takeaways(run: Run) -> str:
     """Return the main findings of a run as a list in Markdown, in the sentences of the pages."""
-    board = leaderboard([run])
+    board = leaderboard(run)
     learned, baselines = board[~is_baseline(board["model"])], board[is_baseline(board["model"])]
     duplicates = retrieval.ordered(run, "duplicates", learned=True).iloc[0]
-    content = leaderboard([run], "content", "seen").iloc[0]
-    far = leaderboard([run], "group-0", "far")
+    content = leaderboard(run, "content", "seen").iloc[0]
+    far = leaderboard(run, "group-0", "far")
     lines = [
         f"**What was done to the picture.** {finding(learned, len(run.classes('fine')), code)} "
         f"{beside_baselines(learned, baselines, code)}",

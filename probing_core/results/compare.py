@@ -30,14 +30,14 @@ from probing_core.results.ranking import (
     RANKING_FACTS,
     UNTESTED,
     AccuracySums,
-    accuracies,
+    accuracy,
     accuracy_of,
     has_place,
     in_order,
     measure_of,
     of_subset,
     paired_p,
-    scores_together,
+    scores_of,
 )
 from probing_core.results.run import Run, open_run
 from probing_core.results.summaries import by_group
@@ -45,6 +45,8 @@ from probing_core.run.files import write_atomically
 from probing_core.run.layout import RECIPE, probe_path
 from probing_core.run.store import digest
 from probing_core.transforms.base import GROUPS
+
+FINE = "fine"
 
 GROUP = "group"
 """The group task over its three rotations: every group is tested on members that its probe has not seen."""
@@ -74,9 +76,9 @@ def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
     return AccuracySums(bases, tuple(part.over(bases).sums for part in made))
 
 
-def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset: str = "all") -> pd.DataFrame:
-    """Return every model of a run, or of several that differ in their models alone, best first, and how far ``model``
-    is from each.
+def place_among(runs: Sequence[Run], model: str) -> pd.DataFrame:
+    """Return every model of ``runs``, which differ in their models alone, by the fine task, best first, and how far
+    ``model`` is from each.
 
     Models that differ in their seed alone have one place, as in `leaderboard`; ``model`` has its own in any case.
 
@@ -87,18 +89,20 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
     ``bases``, the number of these photographs. NaN in the row of ``model``.
 
     Raises:
-        UnknownName: the run has no score of ``model``.
+        UnknownName: the runs have no score of ``model``.
         BadRun: the runs differ in more than their models.
     """
-    runs = [run] if isinstance(run, Run) else list(run)
-    board = scores_together(runs, task, subset)
+    if differs := rankable(runs):
+        raise BadRun(f"Runs that differ in more than their models are not ranked together: {'; '.join(differs)}.")
+    board = pd.concat([scores_of(run, FINE, "all") for run in runs], ignore_index=True)
     if board.empty or model not in set(board["model"]):
         there = ", ".join(board["model"]) if not board.empty else "none"
-        raise UnknownName(f"The run has no score of '{model}' at the task '{task}' ({subset}). It has: {there}.")
+        raise UnknownName(f"The run has no score of '{model}' at the task {FINE}. It has: {there}.")
     board = in_order(board, alone=(model,))
     placed = has_place(board)
     board["place"] = placed.cumsum().astype("Int64").where(placed)
-    sums = accuracies(runs, board, task, subset)
+    of = {name: run for run in runs for name in run.models["name"]}
+    sums = [accuracy(of[name], name, FINE, "all") for name in board["model"]]
     itself = int((board["model"] == model).argmax())
     mine, compared = sums[itself], [at for at in np.flatnonzero(placed) if at != itself]
     apart = pd.DataFrame([mine.minus(one).columns for one in sums]).drop(columns="interval")
@@ -106,6 +110,27 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
     apart.loc[itself, ["difference", "difference_low", "difference_high"]] = np.nan
     apart["p"] = pd.Series(holm(paired_p(mine, [sums[at] for at in compared])), compared)
     return pd.concat([board[["model", "seed_of", "place", "value", "low", "high"]], apart], axis=1)
+
+
+def rankable(runs: Sequence[Run]) -> list[str]:
+    """Return what, apart from the models, differs between ``runs``; empty if they may share a table.
+
+    Equal recipes may still have drawn other images, by other versions of the project.
+    """
+    first, *others = runs
+    found = [d for other in others for d in first.recipe.differences(other.recipe)]
+    for other in others if not found else ():
+        mine, theirs = _images_of(first), _images_of(other)
+        if mine != theirs:
+            found += [f"images drawn: {len(mine)} / {len(theirs)}, {len(mine & theirs)} of them the same"]
+    return list(dict.fromkeys(found))
+
+
+def _images_of(run: Run) -> frozenset[tuple]:
+    images = run.images
+    if images.empty:
+        return frozenset()
+    return frozenset(images.loc[images["used"], ["image_id", "split"]].itertuples(index=False, name=None))
 
 
 def recall_beside(run: Run, model: str, other: str) -> pd.DataFrame:
@@ -125,13 +150,13 @@ def tested_by(run: Run, model: str) -> Tested:
 def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
     """Return every score by which two models are compared."""
     found = Contrasts()
-    fine, content = tested("fine"), tested(CONTENT)
+    fine, content = tested(FINE), tested(CONTENT)
     if len(fine):
         fine = of_subset(fine, "all")
-        found["fine", "all", measure_of("all")] = accuracy_of(fine)
+        found[FINE, "all", measure_of("all")] = accuracy_of(fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
             # For a group, every wrong answer outside of it counts alike.
-            found["fine", GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
+            found[FINE, GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
     if (hidden := unseen_accuracy(tested, far)).probes:
         found[GROUP, "unseen", measure_of("unseen")] = hidden
     if len(content) and content["seen"].any():

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.theme import BASELINE
-from probing_core.errors import BadRun, UnknownName
+from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.seeds import seed_of
 from probing_core.measures.statistics import (
@@ -41,72 +41,25 @@ FLIPS = 10_000
 """Sign flips for a table on a page: a tenth of those that test a claim, so that no visitor waits."""
 
 
-def rankable(runs: Sequence[Run]) -> list[str]:
-    """Return what, apart from the models, differs between ``runs``; empty if they may share a table.
-
-    Equal recipes may still have drawn other images, by other versions of the project.
-    """
-    first, *others = runs
-    found = [d for other in others for d in first.recipe.differences(other.recipe)]
-    for other in others if not found else ():
-        mine, theirs = _images_of(first), _images_of(other)
-        if mine != theirs:
-            found += [f"images drawn: {len(mine)} / {len(theirs)}, {len(mine & theirs)} of them the same"]
-    return list(dict.fromkeys(found))
-
-
-def _images_of(run: Run) -> frozenset[tuple]:
-    images = run.images
-    if images.empty:
-        return frozenset()
-    return frozenset(images.loc[images["used"], ["image_id", "split"]].itertuples(index=False, name=None))
-
-
-def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
-    """Rank every model of ``runs`` by score, best first; without ``baselines``, only those that learned from pictures.
+def leaderboard(run: Run, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
+    """Rank every model of ``run`` by score, best first; without ``baselines``, only those that learned from pictures.
 
     Models that differ in their seed alone (``zoo/mae``, ``zoo/mae@seed=1``) have one place, that of the first seed; the
     others are directly below it, are compared with no model and do not change the ranking.
 
-    Columns: ``run``, ``model``, ``seed_of`` (the model that this one is with another seed; empty for one that has a
-    place), ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``,
-    ``chance``, ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where it cannot be
-    computed) and ``apart`` (bool).
-
-    Raises:
-        BadRun: the runs differ in more than their models; the message names what differs.
+    Columns: ``model``, ``seed_of`` (the model that this one is with another seed; empty for one that has a place),
+    ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``, ``chance``,
+    ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where it cannot be computed) and
+    ``apart`` (bool).
     """
-    board = scores_together(runs, task, subset)
+    board = scores_of(run, task, subset)
     if not (baselines or board.empty):
         board = board[~is_baseline(board["model"])]
     if board.empty:
         return board
     board = in_order(board)
-    sums = accuracies(runs, board[has_place(board)], task, subset)
-    board = board.drop(columns="of_run").assign(difference=board["value"].iloc[0] - board["value"])
-    return beside_best(board, sums)
-
-
-def scores_together(runs: Sequence[Run], task: str, subset: str) -> pd.DataFrame:
-    """Return `scores_of` all ``runs``, and ``of_run``, the position of the run: two folders may have the same name.
-
-    Raises:
-        BadRun: the runs differ in more than their models; the message names what differs.
-    """
-    if differs := rankable(runs):
-        raise BadRun(
-            f"These runs differ in more than their models, so they are not ranked together: {'; '.join(differs)}."
-        )
-    parts = [scores_of(run, task, subset).assign(of_run=number) for number, run in enumerate(runs)]
-    return pd.concat(parts, ignore_index=True)
-
-
-def accuracies(runs: Sequence[Run], board: pd.DataFrame, task: str, subset: str) -> list[AccuracySums]:
-    """Return the sums of each model of a ranking from `scores_together`."""
-    return [
-        accuracy(runs[number], model, task, subset)
-        for number, model in zip(board["of_run"], board["model"].astype(str), strict=True)
-    ]
+    sums = [accuracy(run, model, task, subset) for model in board.loc[has_place(board), "model"]]
+    return beside_best(board.assign(difference=board["value"].iloc[0] - board["value"]), sums)
 
 
 def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFrame:
@@ -191,7 +144,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
     if "model" not in rows:
         return rows
     facts = run.models[["name", "family", "objective", "dim"]].rename(columns={"name": "model"})
-    return rows.merge(facts, on="model", how="left").assign(run=run.name)
+    return rows.merge(facts, on="model", how="left")
 
 
 def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:

@@ -15,6 +15,7 @@ from probing_core import charts
 from probing_core.charts.theme import SYMBOLS
 from probing_core.measures.notation import model_title
 from probing_core.transforms import GROUPS
+from tests.contrast import contrast
 
 THEMES = [charts.Theme(False), charts.Theme(True)]
 
@@ -26,18 +27,6 @@ def _checked(chart):
 
 drawn = SimpleNamespace(**{name: _checked(getattr(charts, name)) for name in charts.__all__ if name.endswith("_chart")})
 HOSTILE = "<a href='javascript:x'>&model</a>"
-
-
-def luminance(color: str) -> float:
-    """Relative luminance of WCAG 2.2."""
-    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
-    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
-
-
-def contrast(a: str, b: str) -> float:
-    lighter, darker = sorted((luminance(a), luminance(b)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
 
 
 def board() -> pd.DataFrame:

@@ -11,7 +11,8 @@ from scipy.stats import permutation_test
 
 from probing_core.errors import BadRun
 from probing_core.measures.statistics import mean
-from probing_core.results import Run, leaderboard, rankable, ranking
+from probing_core.results import Run, leaderboard, ranking
+from probing_core.results.compare import place_among, rankable
 from probing_core.results.ranking import (
     BELOW,
     SIGNIFICANCE,
@@ -30,7 +31,7 @@ from probing_core.run.store import Store
 @pytest.mark.parametrize(("task", "subset"), [*itertools.product(("fine", "group-0"), ("seen", "visible"))])
 def test_leaderboard(made_run, task, subset):
     run = Run.open(made_run)
-    board = leaderboard([run], task, subset)
+    board = leaderboard(run, task, subset)
     assert set(board["model"]) == set(run.models["name"])
     assert board["value"].is_monotonic_decreasing
     assert (board["chance"] == 1 / len(run.classes(task if task == "fine" else "group"))).all()
@@ -46,7 +47,7 @@ def test_a_p_that_cannot_be_smaller_is_said_to_be_so():
 
 def test_the_unseen_are_ranked_by_the_hit_rate_and_without_identity(made_run):
     run = Run.open(made_run)
-    board = leaderboard([run], "group-2", "unseen")
+    board = leaderboard(run, "group-2", "unseen")
     assert (board["measure"] == "group-hit-rate").all()
     told = of_subset(run.predictions("zoo/mae", "group-2"), "unseen")
     assert "identity" not in set(told["transform"])
@@ -56,7 +57,7 @@ def test_the_unseen_are_ranked_by_the_hit_rate_and_without_identity(made_run):
 @pytest.mark.parametrize(("task", "subset"), [("fine", "seen"), ("fine", "without-style"), ("group-1", "unseen")])
 def test_what_is_tested_is_what_is_shown(made_run, task, subset):
     run = Run.open(made_run)
-    board = leaderboard([run], task, subset).set_index("model")
+    board = leaderboard(run, task, subset).set_index("model")
     for model, row in board.iterrows():
         unit = accuracy_of(of_subset(run.predictions(model, task), subset))
         assert unit.sums is not None
@@ -65,7 +66,7 @@ def test_what_is_tested_is_what_is_shown(made_run, task, subset):
 
 
 def test_other_seeds_stand_below_their_model_and_change_nothing_of_the_ranking(made_run, seeds_run):
-    board, without = leaderboard([Run.open(seeds_run)]), leaderboard([Run.open(made_run)])
+    board, without = leaderboard(Run.open(seeds_run)), leaderboard(Run.open(made_run))
     below = board[board["model"].str.startswith("zoo/mae")]
     assert list(below["model"]) == ["zoo/mae", "zoo/mae@seed=1", "zoo/mae@seed=2"], "the better one first, below"
     assert list(below.index - below.index[0]) == [0, 1, 2]
@@ -73,8 +74,7 @@ def test_other_seeds_stand_below_their_model_and_change_nothing_of_the_ranking(m
     assert list(below["seed_of"]) == ["", "zoo/mae", "zoo/mae"]
     assert below["p"].iloc[1:].isna().all()
     assert not below["apart"].iloc[1:].any()
-    ranked = board[board["seed_of"] == ""].reset_index(drop=True).drop(columns="run")
-    pd.testing.assert_frame_equal(ranked, without.drop(columns="run"))
+    pd.testing.assert_frame_equal(board[board["seed_of"] == ""].reset_index(drop=True), without)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_runs_that_differ_in_more_than_models_are_refused(made_run, tmp_path):
     runs = [Run.open(made_run), Run.open(store.root)]
     assert rankable(runs) == ["seed: 0 / 5"]
     with pytest.raises(BadRun, match="seed: 0 / 5"):
-        leaderboard(runs)
+        place_among(runs, "zoo/mae")
     assert rankable([runs[0], runs[0]]) == []
 
 

@@ -69,9 +69,9 @@ def test_a_sentence_says_no_more_than_is_decided(rows, words):
 
 def test_it_is_that_of_the_run(made_run):
     run = Run.open(made_run)
-    models = leaderboard([run], "fine", "seen", baselines=False)
+    models = leaderboard(run, "fine", "seen", baselines=False)
     assert set(models["model"]) == {"zoo/mae", "timm:tf_efficientnet_lite0"}
-    everything = leaderboard([run], "fine", "seen")
+    everything = leaderboard(run, "fine", "seen")
     assert set(everything["model"]) == set(run.models["name"])
     best = models.iloc[0]
     sentence = finding(models, len(run.classes("fine")))

@@ -202,7 +202,7 @@ def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
 
     The second best comes first: it is model A, and the best one is B, so that B minus A is positive.
     """
-    board = leaderboard([run], TASK, "seen")
+    board = leaderboard(run, TASK, "seen")
     ranked = list(board["model"]) if not board.empty else list(run.models["name"])
     placed = [m for m in with_place(ranked) if any(run.has_map(m, reading) for reading in READINGS)]
     shown = [m for m in placed if not run.predictions(m, TASK, ()).empty]

@@ -330,10 +330,10 @@ def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
 
 def _leaderboard(run: Run) -> str:
     # As the page Leaderboard has it: encoders are compared with the best encoder, baselines with none.
-    board = leaderboard([run], "fine", "seen", baselines=False)
+    board = leaderboard(run, "fine", "seen", baselines=False)
     tested = "Encoders are compared with the best of them, baselines, which learned nothing from pictures, with none."
     if board.empty:
-        board, tested = leaderboard([run], "fine", "seen"), "Baselines are compared with the best of them."
+        board, tested = leaderboard(run, "fine", "seen"), "Baselines are compared with the best of them."
     if board.empty:
         return ""
     every = in_order(scores_of(run, "fine", "seen"))

@@ -17,6 +17,7 @@ from probing_core.results import Run, leaderboard
 from probing_core.results.explorer import explorer_data, shared_file, write_shared_file
 from probing_core.results.explorer.shared_file import leaving
 from probing_core.results.ranking import standing
+from tests.contrast import contrast
 from tests.results.explorer.counting import assert_same, counts, points, random_selection
 
 MODELS = ["zoo/mae", "timm:tf_efficientnet_lite0", "baseline/pixels"]
@@ -45,7 +46,7 @@ def test_the_licenses_are_said_before_the_file_is_there(shared):
 def test_its_table_says_of_every_model_what_the_leaderboard_says(shared):
     run, _, text, _ = shared
     shown = dict(re.findall(r'<tr[^>]*><th scope="row" title="([^"]*)">.*?</td>.*?</svg></td><td>([^<]*)</td>', text))
-    board = leaderboard([run], "fine", "seen", baselines=False)
+    board = leaderboard(run, "fine", "seen", baselines=False)
     assert set(shown) == set(run.models["name"])
     assert shown[board["model"].iloc[0]] == "best"
     assert {shown[row.model] == standing(row) for row in board.iloc[1:].itertuples()} == {True}
@@ -107,17 +108,6 @@ def first_visit(page, written):
     page.goto(written.path.as_uri())
     page.wait_for_selector(".px-chip")
     return page
-
-
-def _contrast(ground: str, ink: str) -> float:
-    """The contrast of two colors, as WCAG 2 defines it."""
-    light = []
-    for color in (ground, ink):
-        parts = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)]) / 255
-        light.append(
-            [0.2126, 0.7152, 0.0722] @ np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-        )
-    return (max(light) + 0.05) / (min(light) + 0.05)
 
 
 class TestInABrowser:
@@ -241,7 +231,7 @@ class TestInABrowser:
                 "() => [...explorer.counts().rows.keys()].filter((row) => explorer.counts().rows[row])"
             )
             assert [row for row, column, *_ in found if row == column] == rows
-            assert min(_contrast(ground, ink) for *_, ground, ink in found) >= 4.5
+            assert min(contrast(ground, ink) for *_, ground, ink in found) >= 4.5
 
     def test_the_list_of_confusions_stays_whole_and_marks_the_one_that_is_chosen(self, opened):
         page = opened
@@ -320,12 +310,9 @@ class TestInABrowser:
         assert page.evaluate("() => explorer.selection()") == before
         context.close()
 
-    def test_what_b_takes_less_often_is_marked_without_color(self, shared, page):
+    def test_what_b_takes_less_often_is_marked_without_color(self, opened):
         """In gray, with both ends of the scale in one color, cells of more and of less are not alike."""
-        _, written, _, _ = shared
-        page.goto(written.path.as_uri())
-        page.wait_for_selector(".px-chip")
-        alike = page.evaluate(
+        alike = opened.evaluate(
             """async () => {
               await explorer.select({by: "difference"});
               explorer.theme.diverging = [explorer.theme.muted, explorer.theme.ground, explorer.theme.muted];
