@@ -496,12 +496,6 @@ class Explorer {
     return what?.rows.length === 1 && !what.columns.length ? what.rows[0] : null;
   }
 
-  /** Return how often each photograph is in each class, if more than once. */
-  eachTimes() {
-    const { repetitions } = this.data;
-    return repetitions > 1 ? ` ${repetitions} times each` : "";
-  }
-
   nameOf(classes) {
     const titles = classes.map((cls) => this.data.classes[cls].title);
     const group = this.members.findIndex((members) => classes.length > 1 && String(members) === String(classes));
@@ -628,7 +622,7 @@ class Explorer {
     });
     const other = state.panel === "list" ? "confusion" : "cell";
     const scope = `${plural(data.tested, "tested picture")}: ${plural(data.labels.length, "photograph")} in every ` +
-      `class${this.eachTimes()}.`;
+      `class${data.repetitions > 1 ? ` ${data.repetitions} times each` : ""}.`;
     const next = `draw around dots, or choose another ${other}.`;
     fill(this.chips, chips, chips.length > 1 && el("button.px-clear", { onclick: () => this.set(NONE) }, "Clear all"),
       what?.unasked && el("span.px-hint", `Try next: ${next}`),

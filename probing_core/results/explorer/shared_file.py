@@ -281,6 +281,7 @@ def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[
                 found.append(one)
                 room -= _base64_size(one.small)
                 if room < 0:
+                    threads.shutdown(cancel_futures=True)
                     return []
                 progress(done, len(data.images))
     except PicturesMissing:

@@ -86,14 +86,12 @@ class Matrix {
     if (!this.node.clientWidth) return;
     const { app } = this, { theme, data, counting, state } = app, { counts, total } = counting, { what } = state;
     // Before cells are measured: it takes their room.
-    const hasFew = counts.rows.some((n) => n && n < FEW), photographs = number(data.labels.length);
-    const isWhole = counts.rows.every((n) => n === data.labels.length * data.repetitions);
+    const hasFew = counts.rows.some((n) => n && n < FEW);
     const inFrame = what ? ", in the frame or not" : ""; // the matrix counts without its own clause
     this.caption.textContent = state.by === EITHER
       ? `B minus A in percent of a row, from 10 on; blue: B more often, orange, hatched: A.${
         hasFew ? ` Rows with n below ${FEW} are empty.` : ""}`
-      : `Percent of a row; below 10 only on the diagonal. n: pictures in the row${
-        isWhole ? `, ${photographs} photographs${app.eachTimes()}` : inFrame}.${
+      : `Percent of a row; below 10 only on the diagonal. n: pictures in the row${inFrame}.${
         hasFew ? ` Rows with n below ${FEW} show counts.` : ""}`;
     if (this.grid.scrollWidth > this.grid.clientWidth + 1) this.caption.prepend("Scroll sideways for all columns. ");
     const k = data.classes.length, [cw, ch] = this.cell, ctx = context(this.canvas);

@@ -95,6 +95,9 @@ def test_pictures_have_no_metadata_and_stay_within_the_limit(shared, tmp_path):
     none = write_shared_file(run, tmp_path / "none.html", MODELS, pictures="none")
     assert (none.photographs, none.licenses) == (0, {})
     assert '"pictures":null' in none.path.read_text()
+    tight = write_shared_file(run, tmp_path / "tight.html", MODELS, most_bytes=none.bytes + 10_000)
+    assert (tight.photographs, tight.why_not) == (0, "they do not fit into the file")
+    assert tight.bytes <= none.bytes + 10_000
 
 
 def test_an_unknown_model_leaves_no_file(made_run, tmp_path):
