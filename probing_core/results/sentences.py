@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.claims import SIGNIFICANCE
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.samples import has_splits
 from probing_core.measures.notation import in_percent, minus
@@ -235,6 +237,40 @@ WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDEC
 def claims_by_set(claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the table of claims by set of encoders, under the title of each."""
     return {TITLES.get(str(name), str(name)): rows for name, rows in claims.groupby("set", sort=False)}
+
+
+ABOUT_CLAIMS = (
+    "The claims are sentences of the abstract of “Substance or Style: What Does Your Image Embedding Know?” (arXiv "
+    "2307.05610); the protocol here is a reconstruction. A kind of model is the mean of its encoders here, so a result "
+    "is about these encoders."
+)
+DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
+
+
+def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
+    """Return what the test of a claim found, without the differences (see `differences`)."""
+    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", str(row["evidence"]).split("Differences in points")[0]).strip()
+
+
+def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the differences that the test of a claim rests on, and over what their intervals are.
+
+    Args:
+        contrasts: rows of the table of contrasts, of one claim and one set of encoders.
+
+    Returns:
+        One row a contrast, ``name``, ``value``, ``low``, ``high`` in points, and ``series``: after Holm's correction
+        `DIFFERENT`, `NOT_DISTINGUISHED`, or `ALONE`; and "trainings" where there are several of each kind, as the test
+        decides, else "photographs".
+    """
+    seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
+    low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
+    names = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
+    rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if contrasts["score"].nunique() > 1 else "")})
+    rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
+    apart = (rows["low"] > 0) | (rows["high"] < 0)
+    rows["series"] = np.select([contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], NOT_DISTINGUISHED)
+    return rows, "trainings" if seeds else "photographs"
 
 
 def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:

@@ -20,6 +20,11 @@ from probing_core.results.run import Run
 from probing_core.transforms import Transform, resolve
 
 HERE = Path(__file__).parent
+ABOUT_EXPLORER = (
+    "A small classifier, the probe, sees only a model's embedding of a picture and names what was done to it. Here are "
+    "two models: each dot is a picture, near to those that the model finds alike."
+)
+
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
 
 TASK = "fine"

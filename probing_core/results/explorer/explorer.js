@@ -106,10 +106,10 @@ class Explorer {
 
   apply(patch) {
     const before = this.state, { what } = before;
-    // What nobody asked for would leave next to nothing of a first lasso, and gives way to it. An outcome or a strength
-    // is chosen from the numbers of that cell, which is thereby the visitor's own.
+    // What nobody asked for would leave next to nothing of a first lasso or of other models, and gives way to them. An
+    // outcome or a strength is chosen from the numbers of that cell, which is thereby the visitor's own.
     const asked = what?.unasked && (patch.out || patch.how) ? { ...what, unasked: false } : what;
-    const state = { ...before, what: what?.unasked && patch.where ? null : asked, ...patch };
+    const state = { ...before, what: what?.unasked && (patch.where || patch.models) ? null : asked, ...patch };
     const moved = (slot) => state.reading !== before.reading || state.models[slot] !== before.models[slot];
     if (state.where && !patch.where && moved(state.where.slot)) state.where = null;
     this.maps.filter((map) => moved(map.slot)).forEach((map) => (map.zoom = HOME));
@@ -571,13 +571,12 @@ class Explorer {
       const inside = (matrix) => number(sum(matrix.filter((_, i) => inRows[Math.floor(i / k)] && inColumns[i % k])));
       const isRight = rows && String(what.rows) === String(what.columns);
       const [verb, end] = isRight ? ["names", "right"] : ["takes", `for ${this.nameOf(what.columns)}`];
-      const all = number(sum(counts.rows.filter((_, cls) => inRows[cls]))), of = `${all} ${rows || "pictures"}`;
+      const all = number(sum(counts.rows.filter((_, cls) => inRows[cls]))), are = String(what.rows) === String(this.identity);
+      const of = rows ? (are ? `${all} untouched pictures` : `${all} pictures with ${rows}`) : `${all} pictures`;
       const [a, b] = counts.matrix.map(inside), other = 1 - what.by;
       if (what.by === EITHER) return [`Of ${of}${few}, `, names[0], ` ${verb} ${a} ${end}, `, names[1], ` ${b}.`];
-      // The matrix and the list have the second number.
-      const same = ` and takes ${inside(counts.chosen[other])} for the same (of all ${all}: ${[a, b][other]})`;
-      return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}; of these ${number(n)}, `, names[other],
-        ` names ${number(right[other])} right`, !isRight && same, "."];
+      return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}`,
+        models[0] !== models[1] && [". ", names[other], ` names ${number(right[other])} of these ${number(n)} right`], "."];
     }
     if (!n) return ["No picture is chosen: take away a choice below."];
     const [a, b] = right.map((one) => percent(one, n, digits));

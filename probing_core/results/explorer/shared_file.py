@@ -19,15 +19,23 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from probing_core import __version__
 from probing_core.images import encode_webp
-from probing_core.measures.notation import model_titles
-from probing_core.results.explorer.data import SCRIPTS, ExplorerData, explorer_data, packed, source
+from probing_core.measures.notation import in_points, minus, model_titles
+from probing_core.results.explorer.data import ABOUT_EXPLORER, SCRIPTS, ExplorerData, explorer_data, packed, source
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, smallest_p, standings
 from probing_core.results.run import Run
-from probing_core.results.sentences import claims_by_set, result_in_words
+from probing_core.results.sentences import (
+    ABOUT_CLAIMS,
+    claims_by_set,
+    differences,
+    evidence_in_words,
+    result_in_words,
+)
+from probing_core.results.summaries import pick
 from probing_core.run import layout
 from probing_core.run.files import write_atomically
 from probing_core.run.progress import in_one_line
@@ -224,15 +232,14 @@ def _json(value: Any) -> str:
 def _lead(run: Run, data: ExplorerData) -> str:
     today, times = date.today(), run.recipe.repetitions
     part = (
-        f" The explorer shows one version of each of {len(data.images):,} photographs in every class. The page Explore "
-        f"shows all {times}, so its counts are larger; leaderboard and claims are over all {times}, too."
+        f" The explorer holds one of {times} repetitions, {len(data.images):,} photographs in every class; leaderboard "
+        f"and claims are over all {times}."
         if times > 1
         else ""
     )
     return (
-        f"Run \N{LEFT DOUBLE QUOTATION MARK}{run.name}\N{RIGHT DOUBLE QUOTATION MARK}, {today.day} {today:%B %Y}. Each "
-        "dot is one version of a photograph, altered or untouched; dots near each other look alike to the model. What "
-        f"is chosen in one view is chosen in all.{part}"
+        f"Run \N{LEFT DOUBLE QUOTATION MARK}{run.name}\N{RIGHT DOUBLE QUOTATION MARK}, {today.day} {today:%B %Y}. "
+        f"{ABOUT_EXPLORER} What is chosen in one view is chosen in all.{part}"
     )
 
 
@@ -382,12 +389,30 @@ def _claims(run: Run) -> str:
     table = run.table(layout.CLAIMS)
     if table.empty:
         return ""
-    parts = []
+    parts, contrasts = [], run.table(layout.CONTRASTS)
     for title, rows in claims_by_set(table).items():
         details = "".join(
             f'<details class="claim"><summary>{escape(str(row["claim"]))} '
-            f"<b>{escape(result_in_words(row))}</b></summary><p>{escape(str(row['evidence']))}</p></details>"
-            for row in rows.to_dict("records")
+            f"<b>{escape(result_in_words(row))}</b></summary><p>{escape(evidence_in_words(row))}</p>"
+            f"{_differences(pick(contrasts, set=row['set'], claim=number))}</details>"
+            for number, row in enumerate(rows.to_dict("records"), 1)
         )
-        parts.append(f"<section><h2>{escape(title)}</h2>{details}</section>")
+        parts.append(f"<section><h2>{escape(title)}</h2><p class='quiet'>{escape(ABOUT_CLAIMS)}</p>{details}</section>")
     return "".join(parts)
+
+
+def _differences(contrasts: pd.DataFrame) -> str:
+    if contrasts.empty:
+        return ""
+    rows, over = differences(contrasts)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row["name"])}</th><td class="n">{in_points(row["value"] / 100)}</td>'
+        f'<td class="n">{" to ".join(minus(f"{row[end]:.1f}") for end in ("low", "high"))}</td>'
+        f"<td>{row['series']}</td></tr>"
+        for row in rows.to_dict("records")
+    )
+    return (
+        '<div class="wide"><table class="board"><thead><tr><th scope="col">difference</th><th scope="col" class="n">'
+        f'points</th><th scope="col" class="n">95{NBSP}% interval over {over}</th><th scope="col">after '
+        f"correction</th></tr></thead><tbody>{body}</tbody></table></div>"
+    )
