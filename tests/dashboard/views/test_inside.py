@@ -57,7 +57,7 @@ def test_a_transformation_is_drawn_where_it_was_seen_and_where_not_by_the_chosen
 
 def test_every_transformation_has_its_move_and_its_recall_at_first_of_the_best_encoder(open_app):
     app = open_app("Inside", run=REFERENCE, part="shift")
-    model = leaderboard([Run.open(REFERENCE)], "fine", "seen", baselines=False)["model"].iloc[0]
+    model = leaderboard(Run.open(REFERENCE), "fine", "seen", baselines=False)["model"].iloc[0]
     assert label(app, "selectbox", "Model").value == model
     points = summaries.shifts(Run.open(REFERENCE), model).set_index("transform")
     figure = figures(app)[0]
