@@ -24,14 +24,6 @@ def write_units(store, folder: str, **arrays) -> None:
         store.write(f"models/zoo-mae/{folder}/unit-{start // 3:05d}.safetensors", unit, "key")
 
 
-@pytest.mark.parametrize("rows", [[0], [2, 3], [1, 4, 7], [6, 7], [], list(range(8))])
-def test_rows_are_those_of_the_whole_wherever_units_end(store, rows):
-    whole = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
-    write_units(store, "embeddings", embeddings=whole)
-    assert np.array_equal(read_embeddings(store, MODEL), whole)
-    assert np.array_equal(read_embeddings(store, MODEL, np.array(rows, dtype=int)), whole[rows])
-
-
 def test_a_series_has_embeddings_of_its_own(store):
     main, other = np.zeros((4, 2), np.float32), np.ones((5, 2), np.float32)
     write_units(store, "embeddings", embeddings=main)

@@ -10,21 +10,22 @@ import pytest
 
 from probing_core.cli import main
 from probing_core.images import encode_png
-from probing_core.run import costs
 from probing_core.run import estimate as module
-from probing_core.run.costs import (
+from probing_core.run.estimate import (
     ALTERED,
     EMBEDDED,
+    GUESSED,
     LEARNED,
+    LOADED,
     MADE,
     UNTOUCHED,
     by_name,
+    estimate,
     fits_s,
     foreseen,
     photographs_left,
     steps_left,
 )
-from probing_core.run.estimate import estimate
 from probing_core.run.graph import build
 from probing_core.run.layout import IMAGES, VERDICT_PHOTOGRAPHS, scored_views_path
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN, Options
@@ -69,12 +70,12 @@ def test_what_is_embedded_costs_what_was_measured_for_each_sample(few_scenes, tm
     steps = [step for step in steps_left(plan) if step.stage in (EMBED, "load")]
     samples = len(plan.scope.sample_sets[""])
     assert {(step.phase, step.model): step.seconds(measured) for step in steps} == {
-        ("Loading and compiling", "baseline/dhash"): costs.GUESSED[costs.LOADED],
+        ("Loading and compiling", "baseline/dhash"): GUESSED[LOADED],
         ("Transforming", ""): 0.5 * samples,
         ("Embedding", "baseline/dhash"): 2.0 * samples,
     }, "what is complete costs nothing"
     expected = by_name(steps)[EMBED]
-    guessed = costs.GUESSED[MADE] + costs.GUESSED[EMBEDDED]
+    guessed = GUESSED[MADE] + GUESSED[EMBEDDED]
     assert (expected.stage, expected.seconds) == (EMBED, pytest.approx(guessed * samples))
 
 
@@ -136,15 +137,6 @@ def test_what_will_be_left_out_is_what_the_run_leaves_out(few_scenes, tmp_path, 
     assert announced.images == images["used"].sum()
     for reason, count in reasons.items():
         assert f"{count} {reason}" in printed
-
-
-def test_some_images_of_a_large_corpus_stand_for_the_others(few_scenes, monkeypatch):
-    options = few_transforms(few_scenes, "baseline/pixels")
-    whole = estimate(options, None, (EMBED,))
-    monkeypatch.setattr(module, "MOST_READ", max(2, whole.images // 2))
-    some = estimate(options, None, (EMBED,))
-    assert (some.whole, whole.whole) == (False, True)
-    assert some.samples == pytest.approx(whole.samples, rel=0.3)
 
 
 def test_a_bar_knows_every_step_that_is_left_and_none_that_is_complete(trained_run):

@@ -116,11 +116,6 @@ def test_lines_are_rare_but_the_last_is_always_told(clock):
     assert lines[-1].startswith("Training: 100 of 100")
 
 
-def test_a_single_unit_of_work_is_not_counted():
-    assert Report("start", 0, 1, None, "Starting").so_far == "Starting"
-    assert Report("scan", 0, 5, 3.0, "Scanning pictures").so_far == "Scanning pictures: 0 of 5, 3.0 s left"
-
-
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
@@ -149,21 +144,6 @@ def test_what_a_reader_should_know_is_a_line_of_its_own():
     told.update("embed", 1, 2)
     assert stream.getvalue().splitlines()[0] == "2 files are left out."
     SILENT.note("nobody hears it")
-
-
-def test_on_a_terminal_a_note_takes_the_place_of_the_line_of_progress():
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    stream = Terminal()
-    told = Progress(stream)
-    told.update("embed", 0, 2, "Embedding")
-    told.note("A file was damaged.")
-    told.update("embed", 2, 2, "Embedding")
-    first, second = (line.rpartition("\x1b[K")[2] for line in stream.getvalue().split("\n"))
-    assert first == "A file was damaged."
-    assert second.startswith("Embedding: 2 of 2")
 
 
 def test_the_line_of_a_notebook_is_overwritten_and_removed():

@@ -90,14 +90,6 @@ def test_a_command_knows_what_a_plugin_registers(tmp_path, capsys):
     assert "mine/mean" in {row["name"] for row in json.loads(capsys.readouterr().out)}
 
 
-def test_plugins_may_stand_before_the_command_and_behind_it(tmp_path, capsys):
-    paths = [tmp_path / f"{name}.py" for name in ("before", "behind")]
-    for path in paths:
-        path.write_text(PLUGIN.replace("mine/mean", f"mine/{path.stem}"))
-    assert main(["--plugin", str(paths[0]), "models", "--json", "--plugin", str(paths[1])]) == 0
-    assert {"mine/before", "mine/behind"} <= {row["name"] for row in json.loads(capsys.readouterr().out)}
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "There is no file"), ("1 / 0", "could not be run: ZeroDivisionError: division by zero")],

@@ -21,7 +21,7 @@ from probing_core.detector.learning import choose_photographs
 from probing_core.detector.verdicts import calibration_of, p_values
 from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
-from probing_core.run import graph, makers, setup, stages
+from probing_core.run import graph, makers, stages
 from probing_core.run.engine import COMPLETE
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import (
@@ -288,33 +288,6 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     assert after.checksum(scored_views_path(DETECTOR)) != made.checksum(scored_views_path(DETECTOR))
     assert scored_views_path(MODEL) not in written
     assert not [name for name in written if name.startswith(f"{UNITS}{scored_views_path(MODEL)}")]
-
-
-def test_a_damaged_detector_is_learned_again_and_calibrated_as_it_was(made, options, tmp_path):
-    out = shutil.copytree(made.root, tmp_path / "run")
-    flip(out / DETECTOR_FILE)
-    run(out, options, ("train",))
-    assert {name: Store(out).checksum(name) for name in made.names()} == {n: made.checksum(n) for n in made.names()}
-    views = [Predictor(root).judge().calibration.view for root in (out, made.root)]
-    assert np.array_equal(*views)
-
-
-def test_a_detector_that_cannot_be_learned_again_stays(made, options, tmp_path, monkeypatch):
-    out = shutil.copytree(made.root, tmp_path / "run")
-    flip(out / DETECTOR_FILE)
-    held = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    plain = setup._open_same
-
-    def away(name, fingerprint, option):
-        if option == "--calibrate-on":
-            raise BadRun("The photographs are away.")
-        return plain(name, fingerprint, option)
-
-    monkeypatch.setattr(setup, "_open_same", away)
-    with pytest.raises(BadRun, match="The photographs are away"):
-        run(out, Options(device="cpu", precision="float32"), ("train",))
-    assert {path: path.read_bytes() for path in held} == held
-    assert main(["verify", "--run", str(out)]) == 2
 
 
 def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, tmp_path, monkeypatch):
