@@ -197,23 +197,16 @@ def _embedding(plan: Plan) -> Iterator[Step]:
         yield Step(series or EMBED, EMBED, phase, model, unit, samples)
 
 
-def _judging(plan: Plan) -> list[str]:
-    left = {artifact.path for artifact in plan.left(plan.select(TRAIN))}
-    return [
-        name
-        for name, entry in plan.scope.entries.items()
-        if plan.scope.recipe.calibrate_on
-        and embeds_pictures(entry)
-        and (layout.scored_views_path(name) in left or not plan.files.has(layout.model_path(name)))
-    ]
+def _verdicts_left(plan: Plan) -> list[Artifact]:
+    """Return what is left of the detector, of its scored views, and of those of models: all that is made in units."""
+    return [artifact for artifact in plan.left(plan.select(TRAIN)) if artifact.row.units is not None]
 
 
 def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
     """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need; none where they cannot be
     chosen, which is an error only when they are needed."""
-    left = [artifact for artifact in plan.left(plan.select(TRAIN)) if artifact.row.units is not None]
-    judging = _judging(plan)
-    if not (left or judging) or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
+    left = _verdicts_left(plan)
+    if not left or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
         return {}
     if plan.left([plan.artifacts[layout.VERDICT_PHOTOGRAPHS]]):
         try:
@@ -223,15 +216,15 @@ def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
             return {}
     else:
         table = plan.files.read_table(layout.VERDICT_PHOTOGRAPHS)
-    judged, never = scored_from(table), any(not plan.files.has(layout.model_path(name)) for name in judging)
-    units = {layout.DETECTOR_FILE: learned_from(table) if can_learn(table) else []}
-    lacking = {artifact.path: set(plan.lacking(artifact, len(units.get(artifact.path, judged)))) for artifact in left}
-    learning = lacking.pop(layout.DETECTOR_FILE, ())
+    judged, learned = scored_from(table), learned_from(table) if can_learn(table) else []
+    lacking: dict[bool, set[int]] = {True: set(), False: set()}
+    for artifact in left:
+        learns = artifact.path == layout.DETECTOR_FILE
+        lacking[learns].update(plan.lacking(artifact, len(learned if learns else judged)))
     found: dict[str, list[dict[Any, Any]]] = {kind: [] for kind in VIEWS}
-    found[LEARNED] = [row for unit in sorted(learning) for row in units[layout.DETECTOR_FILE][unit]]
-    for unit in range(len(judged)) if never else sorted(set().union(*lacking.values())):
-        for row in judged[unit]:
-            found[ALTERED if row["altered"] else UNTOUCHED].append(row)
+    found[LEARNED] = [row for unit in sorted(lacking[True]) for row in learned[unit]]
+    for row in (row for unit in sorted(lacking[False]) for row in judged[unit]):
+        found[ALTERED if row["altered"] else UNTOUCHED].append(row)
     return found
 
 
@@ -244,7 +237,8 @@ def _verdicts(plan: Plan, views: Mapping[str, float]) -> Iterator[Step]:
     if counts:
         crops = sum(views[kind] * count for kind, count in counts.items())
         parts = [*(((kind, ""), float(count)) for kind, count in counts.items()), ((FEATURES, ""), crops)]
-        for request in (plan.scope.entries[name]["request"] for name in _judging(plan)):
+        models = [one.binding["model"] for one in _verdicts_left(plan) if "model" in one.binding]
+        for request in (plan.scope.entries[model]["request"] for model in models):
             parts += [((LOADED, request), 1.0), ((EMBEDDED, request), crops)]
         yield from (Step("verdicts", TRAIN, "Verdicts", "", unit, amount) for unit, amount in parts)
 

@@ -79,9 +79,10 @@ def _units(scope: Scope, binding: Binding, series: str) -> int:
 def _verdict_models(scope: Scope) -> Iterable[Binding]:
     if not scope.recipe.calibrate_on or not scope.sample_sets:
         return ()
-    own = set(scope.files.own_names())  # files of a run that is only read are as they are
-    here = (name for name, entry in scope.entries.items() if embeds_pictures(entry))
-    return ({"model": name} for name in here if layout.model_path(name) in own)
+    own = set(scope.files.own_names())
+    paths = {name: layout.model_path(name) for name, entry in scope.entries.items() if embeds_pictures(entry)}
+    # Files of a run that is only read are as they are; what is in none yet, is foreseen.
+    return ({"model": name} for name, path in paths.items() if path in own or not scope.files.has(path))
 
 
 def _studied(scope: Scope, study: str) -> Sequence[Binding]:

@@ -96,9 +96,6 @@ class Files(ABC):
         except OSError:
             return False
 
-    def size(self, name: str) -> int:
-        return self._known(name)["bytes"]
-
     def checksum(self, name: str) -> str:
         return self._known(name)["sha256"]
 

@@ -91,7 +91,7 @@ def test_an_empty_table_has_no_rows(tmp_path, table, written):
 
 @pytest.mark.skipif(not COUNTED.exists(), reason="bytes are counted by Linux")
 def test_of_a_row_its_row_group_alone_is_read(store):
-    size = store.size("samples.parquet")
+    size = store.entry("samples.parquet")["bytes"]
     samples = SampleTable(store)
     assert bytes_read(lambda: samples.rows(np.array([70_000]))) < size / 10
     assert bytes_read(lambda: samples.rows(np.arange(0, ROWS, ROWS // GROUPS))) > size / 2
@@ -104,7 +104,7 @@ def test_of_an_image_its_row_groups_are_read(store, table):
     def read() -> None:
         found.append(read_columns(store, "samples.parquet", ["sample"], {"image_id": images})["sample"].tolist())
 
-    assert bytes_read(read) < store.size("samples.parquet") / 10
+    assert bytes_read(read) < store.entry("samples.parquet")["bytes"] / 10
     assert sorted(found[0]) == np.flatnonzero(table["image_id"].isin(images)).tolist()
 
 

@@ -18,7 +18,6 @@ from probing_core.run.options import Options, last_options
 from probing_core.run.recipe import Recipe
 from probing_core.run.stages import STAGES, run
 from probing_core.run.store import Files, Store
-from probing_core.transforms import resolve
 from tests.conftest import on_two_threads
 from tests.run.test_embed import files
 
@@ -194,35 +193,3 @@ def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_sce
     next((tmp_path / "moved").rglob("*.png")).unlink()
     with pytest.raises(BadRun, match="no longer the one that the run was begun with"):
         run(tmp_path / "run", Options(models=("baseline/random-vit@seed=1",)), ("embed",))
-
-
-def test_a_changed_plug_in_makes_its_samples_again(few_scenes, tmp_path, monkeypatch):
-    """A transform of another package that states no revision is keyed by what it answers, not by its prose."""
-    made = []
-
-    def entry(pixels, definition):
-        mine = replace(brighten, name="mine", member=None, revision=None, pixels=pixels)
-        return replace(mine, alternative=None, alternative_revision=None, definition=definition)
-
-    def run_with(transform):
-        monkeypatch.setattr(
-            "probing_core.transforms.CATALOG.get", lambda name: {"mine": transform}.get(name) or known[name]
-        )
-        made.clear()
-        run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", **asked), ("embed",))
-        return Store(tmp_path / "run").checksum("samples.parquet"), len(made)
-
-    known, brighten = {"identity": resolve("identity")}, resolve("brighten")
-    asked = {"transforms": ("mine",), "models": ("baseline/pixels",), "view": 32}
-    plain = embedding.Worker.work
-    monkeypatch.setattr(embedding.Worker, "work", lambda self, *tasks: (made.append(tasks), plain(self, *tasks))[1])
-
-    def half(image, strength, rng):
-        return image // 2
-
-    first, units = run_with(entry(half, "Half as bright."))
-    assert units
-    assert run_with(entry(half, "Half as bright, in other words.")) == (first, 0)
-    second, units = run_with(entry(lambda image, strength, rng: image // 3, "Half as bright."))
-    assert units
-    assert second != first
