@@ -204,9 +204,6 @@ def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndar
     return arrays
 
 
-Entries = Sequence[dict[str, Any]]
-
-
 def embed(plan: Plan) -> Plan:
     """Make what is missing of the stage ``embed``, of a run whose images are chosen.
 
@@ -229,7 +226,7 @@ def embed(plan: Plan) -> Plan:
                 return plan
 
 
-def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Entries]:
+def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Sequence[dict[str, Any]]]:
     """Load models until memory runs short, at least one; yield what describes the layers of each."""
     scope, files = plan.scope, plan.files
     for done, request in enumerate(requests):

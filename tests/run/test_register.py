@@ -123,16 +123,8 @@ def test_a_background_process_knows_what_the_plugins_of_its_server_register(tmp_
     assert processes._plugins() == ["--plugin", str(path)]
     asked = ["--corpus", f"folder:{few_scenes}", "--view", "32", "--models", "mine/mean", "--transforms", "invert,jpeg"]
     out = tmp_path / "run"
-    command = [
-        sys.executable,
-        "-m",
-        "probing_core.cli.background",
-        *processes._plugins(),
-        "run",
-        "--out",
-        str(out),
-        *asked,
-    ]
+    arguments = [*processes._plugins(), "run", "--out", str(out), *asked]
+    command = [sys.executable, "-m", "probing_core.cli.background", *arguments]
     subprocess.run(command, check=True, timeout=300)
     assert list(Run.open(out).models["name"]) == ["mine/mean"]
     assert set(Run.open(out).transforms["transform"]) == {"identity", "invert", "jpeg"}
