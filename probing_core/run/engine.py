@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
+from cachetools import LRUCache
 
 from probing_core.errors import BadRun, UnknownName
 from probing_core.run.layout import UNITS, unit_name, units_at, units_name
@@ -197,7 +198,7 @@ class Plan:
     ) -> None:
         self.table, self.scope, self.files, self.means, self._slug = table, scope, files, means, slug
         self.artifacts: dict[str, Artifact] = {}
-        self.tables: dict[tuple[str, str], pd.DataFrame] = {}
+        self.tables: LRUCache[tuple[str, str], pd.DataFrame] = LRUCache(MAX_TABLES)
         self._kept: tuple[Binding, dict[Hashable, Any]] = {}, {}
         self._of_output: dict[str, Artifact] = {}
         of_template: dict[str, list[Artifact]] = {}
@@ -432,8 +433,6 @@ class Reads(Files):
         """Return a whole table; the last few stay in memory. Shared: not to be changed."""
         known, tables = (name, self.checksum(name)), self._plan.tables
         if known not in tables:
-            while len(tables) >= MAX_TABLES:
-                tables.pop(next(iter(tables)))
             tables[known] = self.read_table(name)
         return tables[known]
 

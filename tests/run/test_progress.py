@@ -25,9 +25,12 @@ def test_time_left_counts_only_what_this_process_did(tmp_path, clock):
     told.update("embed", 10, 30)  # ten were done by an earlier run
     clock[0] += 20
     told.update("embed", 20, 30)
+    assert json.loads((tmp_path / "progress.json").read_text())["left_s"] is None, "the first unit loads and compiles"
+    clock[0] += 20
+    told.update("embed", 25, 30)
     report = json.loads((tmp_path / "progress.json").read_text())
     assert report["left_s"] == pytest.approx(20)
-    assert (report["stage"], report["done"], report["total"], report["state"]) == ("embed", 20, 30, "running")
+    assert (report["stage"], report["done"], report["total"], report["state"]) == ("embed", 25, 30, "running")
     assert (report["pid"], report["born"]) == (os.getpid(), psutil.Process().create_time())
     told.finish("failed", "no space")
     report = json.loads((tmp_path / "progress.json").read_text())
