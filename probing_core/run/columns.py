@@ -103,12 +103,13 @@ class SampleTable:
         return pd.DataFrame({name: self._columns[name] for name in names if name in self._columns}, copy=False)
 
     def rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return the samples at these positions with every column; no row group without any of them is read."""
-        if not self._store.has(SAMPLES):
-            return pd.DataFrame()
-        found = read_columns(self._store, SAMPLES, ["sample", *FACTS], {"sample": np.unique(rows)})
-        found = found.astype(dict.fromkeys(found.select_dtypes("category"), "str"))
-        return found.iloc[np.searchsorted(found["sample"], rows)].reset_index(drop=True)
+        """Return the samples at these positions with every column."""
+        known = self.columns("sample", *FACTS)
+        if known.empty:
+            return known
+        found = known.take(rows).reset_index(drop=True)
+        texts = found.select_dtypes("category")
+        return found.assign(**{str(name): pd.Series(np.asarray(text), dtype="str") for name, text in texts.items()})
 
     def joined(
         self,

@@ -90,14 +90,6 @@ def test_an_empty_table_has_no_rows(tmp_path, table, written):
 
 
 @pytest.mark.skipif(not COUNTED.exists(), reason="bytes are counted by Linux")
-def test_of_a_row_its_row_group_alone_is_read(store):
-    size = store.entry("samples.parquet")["bytes"]
-    samples = SampleTable(store)
-    assert bytes_read(lambda: samples.rows(np.array([70_000]))) < size / 10
-    assert bytes_read(lambda: samples.rows(np.arange(0, ROWS, ROWS // GROUPS))) > size / 2
-
-
-@pytest.mark.skipif(not COUNTED.exists(), reason="bytes are counted by Linux")
 def test_of_an_image_its_row_groups_are_read(store, table):
     images, found = ["image-00007", "image-04000"], []
 
