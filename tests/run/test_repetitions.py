@@ -44,14 +44,6 @@ def test_transformations_are_told_in_every_repetition_and_the_rest_once(run, tas
     assert joined["repetition"].value_counts().nunique() == 1
 
 
-def test_the_score_of_all_is_the_mean_of_the_repetitions(run):
-    rows = run.scores.query("task == 'fine' and measure == 'balanced-accuracy'").set_index("subset")
-    each = rows.loc[[f"repetition:{n}" for n in range(REPETITIONS)]]
-    assert rows.at["all", "value"] == pytest.approx(each["value"].mean())
-    assert set(each["bases"]) == {rows.at["all", "bases"]}  # photographs, not their versions
-    assert not run.scores["subset"].str.startswith("repetition:3").any()
-
-
 def test_series_are_made_once_and_untouched_views_of_all_repetitions_raise_alarms(run):
     series = run.table("series/strength.parquet")
     assert not series.duplicated(["image_id", "transform", "strength"]).any()
