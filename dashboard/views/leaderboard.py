@@ -73,8 +73,8 @@ def _baseline(run: Run, board: pd.DataFrame) -> str:
 
 def board_of(run: Run) -> pd.DataFrame:
     """Return the ranking of the models of ``run``, without baselines where there are other models."""
-    board = cache.board((run,), "fine", "seen", False)
-    return cache.board((run,), "fine", "seen", True) if board.empty else board
+    board = cache.board(run, "fine", "seen", False)
+    return cache.board(run, "fine", "seen", True) if board.empty else board
 
 
 def _strip(run: Run, models: list[str]) -> None:

@@ -6,7 +6,6 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -22,21 +21,20 @@ from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, model_titles, transform_title
 from probing_core.measures.seeds import with_place
 from probing_core.probes import DEFINITIONS
-from probing_core.results import PicturesMissing, Run, command_of, corpus_is_named, further_photographs
+from probing_core.results import FURTHER, PicturesMissing, Run, command_of, corpus_is_named
 from probing_core.results.sentences import (
     ORIGIN,
+    PAPER,
     PROTOCOL,
     about_fits,
     about_images,
     about_visibility,
     entries_of,
     how_trained,
-    recipe_table,
 )
 from probing_core.run import layout
-from probing_core.run.columns import RowGroups
+from probing_core.run.columns import first_rows
 
-PAPER = "arXiv 2307.05610"
 ABOUT_TRUST = (
     "A model's answer is a probability that the picture was altered. Untouched pictures have half of the weight here, "
     "and each group of transformations has an equal part of the other half. In the diagram, answers on the line are "
@@ -101,7 +99,7 @@ def show() -> None:
 
 def _way(run: Run) -> None:
     """Show the way from a photograph to a score, with pictures of the run and the answers of its best model."""
-    board = cache.board((run,), "fine", "seen", False)
+    board = cache.board(run, "fine", "seen", False)
     found = cache.computed(run, strip_of, tuple(with_place(board["model"]))) if len(board) else None
     if found is None:
         return
@@ -112,8 +110,8 @@ def _way(run: Run) -> None:
     except PicturesMissing:
         return
     done = [transform_title(str(truth)) for truth in samples["truth"].iloc[1:]]
-    model, said = next(iter(answers.items()))
-    said = [transform_title(said[sample]) for sample in samples["sample"].iloc[1:]]
+    model, answer_of = next(iter(answers.items()))
+    said = [transform_title(answer_of[sample]) for sample in samples["sample"].iloc[1:]]
     count, numbers = len(run.classes("fine")) - 1, int(board["dim"].iloc[0])
     first, second, third, fourth = st.columns([3, 6, 4, 4], border=True)
     with first:
@@ -156,20 +154,24 @@ def _rules(run: Run) -> None:
 
 
 def _recipe(run: Run) -> None:
-    further = further_photographs(run)
+    command = command_of(run.recipe)
+    further = FURTHER in command
     st.markdown(
         f"The command that {'made this run' if further else 'makes this run again'}, with the exact names of its "
         "models; the part Models has their names for people."
     )
-    st.code(command_of(run.recipe), language=None, wrap_lines=True)
+    st.code(command, language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
             "The recipe describes its pictures and not where they are: for CORPUS give a corpus with the "
             f"fingerprint {run.recipe.fingerprint[:SHORT]}..., which the table below has whole."
         )
     if further:
-        st.caption(plain(further))
-    tables.show_table(recipe_table(run), "recipe")
+        st.caption(
+            f"{FURTHER} stands for photographs that calibrate the answers and are not on this machine; the table below "
+            f"has the name and the fingerprint of each collection, and `{layout.VERDICT_PHOTOGRAPHS}` its photographs."
+        )
+    tables.show_table(entries_of(run.recipe.to_toml()), "recipe")
 
 
 def _models(run: Run) -> None:
@@ -273,9 +275,8 @@ def _export(run: Run) -> None:
     label = f"All {len(names)} tables as one ZIP"
     tables.download_file(lambda: _zip(run, names), "all", label, f"{run.name}-tables.zip", "application/zip")
     name = pickers.select("Show a table", "table", names)
-    rows = RowGroups(run.store, name)
-    shown = rows.take(np.arange(min(SHOWN, len(rows))))
-    st.caption(f"{len(shown):,} of {len(rows):,} rows shown; the download has all.")
+    shown, count = first_rows(run.store, name, SHOWN)
+    st.caption(f"{len(shown):,} of {count:,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
     tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))
 

@@ -202,7 +202,8 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
         model = rows[0]["model"]
         bars = "".join(_bar(row, when) for when, row in zip(compared, rows, strict=True))
         named = "".join(_first(row, theme) for row in rows)
-        line = f'<tr><th scope="row">{escape(_who(model))}</th><td>{bars}</td><td>{named}</td></tr>'
+        who = "Detector" if model == DETECTOR else escape(model_title(model))
+        line = f'<tr><th scope="row">{who}</th><td>{bars}</td><td>{named}</td></tr>'
         if model.startswith(BASELINE):
             baselines[model] = line
         else:
@@ -228,10 +229,6 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
         return table
     several = f"{len(waiting)} models are" if len(waiting) > 1 else "One model is"
     return f'{table}<p class="awaited">{several} being asked …</p>'
-
-
-def _who(model: str) -> str:
-    return "Detector" if model == DETECTOR else model_title(model)
 
 
 def _bar(row: Row, when: str) -> str:

@@ -11,7 +11,13 @@ from dashboard.widgets import messages, tables
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run, retrieval, sentences
-from probing_core.results.retrieval import USES
+
+USES = {
+    "duplicates": "Finding duplicates",
+    "content": "Retrieval by content",
+    "altered": "Finding pictures altered alike",
+}
+"""Use, as in the table of uses -> the title of its card."""
 
 
 def show_cards(run: Run) -> None:
@@ -22,14 +28,14 @@ def show_cards(run: Run) -> None:
             "No use is measured in this run: that takes 30 photographs, and the embeddings; the reference run has it."
         )
         return
-    for column, (use, about) in zip(st.columns(len(USES)), USES.items(), strict=True):
+    for column, (use, title) in zip(st.columns(len(USES)), USES.items(), strict=True):
         with column, st.container(border=True, height="stretch", gap="small"):
-            st.markdown(f"**{about.title}**")
+            st.markdown(f"**{title}**")
             st.markdown(unbroken(words[use]) or "Not measured in this run.")
-    rows = cache.computed(run, retrieval.by_use)
+    rows = cache.computed(run, retrieval.by_use, tuple(USES))
     rows = rows[rows["model"].isin(with_place(rows["model"]))]
     rows.insert(0, "name", rows["model"].map(model_title))
-    shares = {use: (f"{about.title} (%)", about.finds) for use, about in USES.items() if use in rows}
+    shares = {use: (f"{title} (%)", sentences.FINDS[use]) for use, title in USES.items() if use in rows}
     tables.show_table(rows, "by-use", {"model": None}, percent=shares)
     if st.button("Duplicates by transformation, on Retrieval", type="tertiary", icon=":material/search:"):
         state.choose("part", "duplicates")

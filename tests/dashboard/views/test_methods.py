@@ -51,7 +51,7 @@ def test_it_begins_with_the_way_from_a_photograph_to_a_score(open_app):
     run = Run.open(REFERENCE)
     app = open_app("Methods and data", run=REFERENCE)
     assert [len(image.proto.imgs) for image in app.get("image")] == [1, 3]
-    best = leaderboard([run], "fine", "seen", baselines=False).iloc[0]
+    best = leaderboard(run, "fine", "seen", baselines=False).iloc[0]
     shown = texts(app).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
     assert f"{model_title(best['model'])} turns each picture into {best['dim']:,} numbers" in shown
     assert f"Right in {100 * best['value']:.1f} % of all" in shown

@@ -178,9 +178,10 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
 
 @pytest.mark.parametrize("corpus", ["hub:owner/name", " hub:owner/name", "folder:/", "theirs:x"])
 def test_a_link_opens_no_corpus_and_looks_up_no_model(open_app, monkeypatch, corpus):
-    for name in ("probing_core.corpora.open_corpus", "probing_core.models.find_spec", "subprocess.Popen"):
-        monkeypatch.setattr(name, lambda *a, **k: pytest.fail("it was opened"))
-    app = open_app("New run", new_corpus=corpus, new_models="hf:some/repo", new_limit="-5")
+    for name in ("corpora.open_corpus", "models.find_spec", "models.names.glob"):
+        monkeypatch.setattr(f"probing_core.{name}", lambda *a, **k: pytest.fail("it was opened"))
+    monkeypatch.setattr("subprocess.Popen", lambda *a, **k: pytest.fail("it was begun"))
+    app = open_app("New run", new_corpus=corpus, new_models="hf:some/repo,timm:x@weights=/x/*.pt", new_limit="-5")
     assert not app.exception
     assert app.number_input(key="new-limit").value == 0
 
@@ -208,30 +209,23 @@ def test_bad_names_are_refused_and_a_started_run_leaves_an_empty_form(open_app, 
 
 
 @pytest.mark.parametrize(("state", "offered"), [("cancelled", True), ("failed", True), ("done", False)])
-def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, made_run, state, offered):
-    run = data_folder / "runs" / "mine"
-    shutil.copytree(made_run, run)
-    (run / "log").mkdir(exist_ok=True)
-    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
-    app = open_app("New run")
-    assert not app.exception
-    assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
-
-
-def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, made_run, monkeypatch):
+def test_a_run_that_was_cut_off_is_resumed_with_the_options_that_it_had(
+    open_app, data_folder, made_run, monkeypatch, state, offered
+):
     started = []
     monkeypatch.setattr("dashboard.jobs.processes._work", lambda run, command: started.append(command))
     run = data_folder / "runs" / "mine"
     shutil.copytree(made_run, run)
     (run / "log").mkdir(exist_ok=True)
-    (run / PROGRESS).write_text(json.dumps(asdict(Report("embed", 1, 9, None, "", state="cancelled"))))
+    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
     for options, had in (
         (Options(executor="ray", address="10.0.0.7:6379"), ["--executor", "ray", "--address", "10.0.0.7:6379"]),
-        (Options(precision="float32"), ["--precision", "float32"]),
         (Options(), []),
     ):
         note_options(run, options)
         app = open_app("New run")
-        label(app, "button", "Resume").click().run()
+        assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
+        if offered:
+            label(app, "button", "Resume").click().run()
+            assert started.pop() == ["run", "--out", str(run), *had]
         assert not app.exception
-        assert started.pop() == ["run", "--out", str(run), *had]
