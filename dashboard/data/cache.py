@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 PACKAGED = "photos"
 
-HELD_OUT, OTHERS = "photographs that the run tested", "photographs and alterations of others"
+HELD_OUT, OTHERS = "photographs of the run", "pictures of others"
 """Sets of pictures on which answers are judged."""
 
 MAX_CACHED_RUNS = 4

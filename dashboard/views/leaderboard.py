@@ -170,10 +170,9 @@ def _model(run: Run, model: str) -> None:
     if "control" in selectivity and len(selectivity):
         task, control = (in_percent(float(selectivity[name].iloc[0])) for name in ("accuracy", "control"))
         st.caption(
-            f"Selectivity: on {int(selectivity['images'].iloc[0])} of the images, fewer than the scores on this page "
-            f"are from, a probe that learns what was done is right in {task}, one of the same size that learns "
-            f"arbitrary labels in {control}. The difference is what the embedding makes easy, and not the probe's own "
-            "memory."
+            f"Selectivity: a probe that learns what was done is right in {task}, one of the same size that learns "
+            f"arbitrary labels in {control}. The difference is due to the embedding and not to the probe's own memory. "
+            f"Both are tested on {int(selectivity['images'].iloc[0])} images, fewer than the scores on this page."
         )
 
 

@@ -182,8 +182,8 @@ def _models(run: Run) -> None:
     titles = model_titles(table["name"])
     table.insert(1, "exact name", table["name"])
     columns = {
-        "name": st.column_config.TextColumn(width=290),
-        "exact name": st.column_config.TextColumn(width=230),
+        "name": st.column_config.TextColumn(width=280),
+        "exact name": st.column_config.TextColumn(width=200),
         "license": st.column_config.TextColumn(width=600),
         "family": st.column_config.TextColumn(width=90),
         "objective": st.column_config.TextColumn(width=235),

@@ -53,7 +53,7 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         theme,
         [LAYER_TASKS[task] for task in tasks],
         400 + 10 * rows["base"].nunique(),
-        0.08,
+        0.12,
         traces,
         {"title": "block"} | ({"dtick": 1} if rows["layer"].max() <= MOST_TICKS else {}),
         [{"range": PERCENT, "title": "" if panel else "balanced accuracy (%)"} for panel in range(len(tasks))],
