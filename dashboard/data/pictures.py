@@ -56,9 +56,14 @@ class VisitorPicture:
     @cached_property
     def shown(self) -> np.ndarray:
         """Return the picture at the size of a page: a camera's photograph in full size takes long to send."""
-        small = Image.fromarray(self.image)
-        small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        return np.asarray(small)
+        return reduced(self.image, SHOWN)
+
+
+def reduced(image: np.ndarray, side: int) -> np.ndarray:
+    """Return ``image`` with a longer side of at most ``side`` pixels."""
+    small = Image.fromarray(image)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return np.asarray(small)
 
 
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
@@ -66,5 +71,8 @@ def data_url(image: np.ndarray, lossless: bool = True) -> str:
 
     An address on the server derived from the picture's bytes could be found by anybody who has the same picture.
     """
-    kind, data = ("png", encode_png(image, level=1)) if lossless else ("jpeg", encode_jpeg(image, quality=92))
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return address_of(encode_png(image, level=1), "png") if lossless else address_of(encode_jpeg(image, 92), "jpeg")
+
+
+def address_of(encoded: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"

@@ -1,7 +1,7 @@
-"""Scans that the page Scan starts, resumes and removes.
+"""Scans that the tab A folder starts, resumes and removes.
 
-The request of a scan is stored in its folder, as `REQUEST`. All functions but `read_request` raise `NotAllowed` where
-the visitor has no rights.
+The request of a scan is stored in its folder, as `REQUEST`. All functions but `read_request` and `thumbnails` raise
+`NotAllowed` where the visitor has no rights.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import streamlit as st
+
 from dashboard import rights
+from dashboard.data.pictures import address_of
 from dashboard.jobs import processes
 from probing_core.errors import BadRun
 from probing_core.run.files import write_atomically
@@ -35,11 +38,11 @@ class ScanRequest:
 
 
 def start(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
-    """Start a scan of ``folder`` into ``out`` as `processes.scan` does, and store its request for `resume`."""
+    """Start a process that scans ``folder`` into ``out``, and store its request for `resume`."""
     rights.require("Scanning a folder")
     request = ScanRequest(str(folder.absolute()), str(run.absolute()), str(clean.absolute()) if clean else None)
     write_atomically(out / REQUEST, json.dumps(asdict(request)).encode())
-    _work(out, request)
+    _begin(out, request)
 
 
 def read_request(out: Path) -> ScanRequest | None:
@@ -62,7 +65,7 @@ def resume(out: Path) -> None:
     request = read_request(out)
     if request is None:
         raise BadRun(f"What '{out}' was to scan is not known; `probing scan FOLDER --out {out}` goes on with it.")
-    _work(out, request)
+    _begin(out, request)
 
 
 def remove(out: Path) -> None:
@@ -81,5 +84,19 @@ def remove(out: Path) -> None:
     remove_results(out)
 
 
-def _work(out: Path, request: ScanRequest) -> None:
-    processes.scan(out, Path(request.folder), Path(request.run), Path(request.clean) if request.clean else None)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def thumbnails(out: Path, written: int, rows: tuple[int, ...]) -> list[str]:
+    """Return the thumbnails of some rows of a scan's table as addresses; empty where there is none.
+
+    Args:
+        written: when the table was; the folder may have been scanned again since.
+    """
+    from probing_core.api.scan import thumbnails_of
+
+    return [address_of(found, "webp") if found else "" for found in thumbnails_of(out, rows)]
+
+
+def _begin(out: Path, request: ScanRequest) -> None:
+    trusted = ["--clean", request.clean] if request.clean else []
+    command = ["scan", request.folder, "--out", str(out), "--run", request.run, *trusted]
+    processes.begin("Scanning a folder", out, command)

@@ -101,7 +101,6 @@ ACTS = [
     ("Starting a run", lambda folder: processes.start(folder / "run", [])),
     ("Starting a run", lambda folder: processes.measured(folder / "run", [], print)),
     ("Starting a run", processes.resume),
-    ("Scanning a folder", lambda folder: processes.scan(folder / "scan", folder, folder, None)),
     ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
     ("Scanning a folder", scans.resume),
     ("Removing a scan", scans.remove),
