@@ -13,12 +13,11 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
 from google.protobuf.message import DecodeError
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,8 +45,6 @@ POLICY = "; ".join(
     )
 )
 """Content security policy: nothing is loaded from or sent to another server, and no other page may frame this one."""
-
-STYLE = Path(__file__).with_name("style.css")
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -137,48 +134,6 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, with_headers)
-
-
-class Styled:
-    """Middleware that puts the dashboard's stylesheet into Streamlit's page: ``st.html`` would send it after the first
-    elements, which would then move."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.style = f"<style>{STYLE.read_text('utf-8')}</style></head>".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] != "http"
-            or scope["method"] != "GET"
-            or "text/html" not in Headers(scope=scope).get("accept", "")
-        ):
-            await self.app(scope, receive, send)
-            return
-        started: list[Message] = []
-        content = bytearray()
-
-        async def styled(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if headers.get("content-type", "").startswith("text/html"):
-                    started.append(message)
-                    return
-            elif started:
-                content.extend(message.get("body", b""))
-                if message.get("more_body"):
-                    return
-                body = bytes(content).replace(b"</head>", self.style, 1)
-                headers = MutableHeaders(scope=started[0])
-                headers["content-length"] = str(len(body))
-                await send(started[0])
-                message = {"type": "http.response.body", "body": body}
-            await send(message)
-
-        # A page that is compressed, or that the browser has cached, cannot be changed.
-        unasked = (b"accept-encoding", b"if-none-match", b"if-modified-since")
-        asked = [(name, value) for name, value in scope["headers"] if name not in unasked]
-        await self.app({**scope, "headers": asked}, receive, styled)
 
 
 class UploadLimits:
@@ -289,4 +244,4 @@ async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: S
 
 
 def middleware() -> list[Middleware]:
-    return [Middleware(SecurityHeaders), Middleware(Styled), Middleware(UploadLimits), Middleware(SharedCaches)]
+    return [Middleware(SecurityHeaders), Middleware(UploadLimits), Middleware(SharedCaches)]

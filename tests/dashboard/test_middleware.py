@@ -1,4 +1,4 @@
-"""Limits on uploads, and the stylesheet of the page, without a server."""
+"""Limits on uploads, without a server."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.testclient import TestClient
 
 from dashboard import middleware
-from dashboard.middleware import VISITOR_LIMITS, Limits, Styled, Tally, UploadLimits
+from dashboard.middleware import VISITOR_LIMITS, Limits, UploadLimits
 from tests.dashboard.serving import completed
 
 MEGABYTE = 10**6
@@ -132,31 +126,3 @@ def test_a_slow_client_loses_its_place(server, monkeypatch):
 def test_other_requests_pass(server):
     assert completed(one_after_the_other(server, *("a/1",) * 200, method="OPTIONS")) == [204] * 200
     assert len(server.taken) == 200
-
-
-def test_a_tally_forgets_what_it_has_lost():
-    tally = Tally()
-    tally.begin(("a", "1"), 5, 0.0)
-    tally.drop([("a", "1"), ("a", "2")])
-    assert not tally.sizes
-    assert not tally.arriving
-
-
-@pytest.mark.parametrize(
-    ("kind", "accept", "styled"),
-    [
-        ("text/html; charset=utf-8", "text/html,*/*", True),
-        ("text/css", "text/html", False),
-        ("text/html", "*/*", False),
-    ],
-)
-def test_the_page_alone_has_the_stylesheet(kind, accept, styled):
-    async def page(request: Request) -> Response:
-        assert ("accept-encoding" in request.headers) == (accept == "*/*")
-        return Response(f"<head>{'x' * 1000}</head><body>ü</body>", media_type=kind)
-
-    app = GZipMiddleware(Styled(Starlette(routes=[Route("/", page)])))
-    answer = TestClient(app).get("/", headers={"accept": accept, "if-none-match": "x"})
-    assert ("<style>" in answer.text) == styled
-    assert answer.text.startswith("<head>")
-    assert answer.text.endswith("</head><body>ü</body>")
