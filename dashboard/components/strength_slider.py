@@ -17,7 +17,7 @@ from starlette.routing import Route
 from dashboard import state
 from dashboard.components.serving import route, source
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import FOLDER, Step, find_preview, preview
+from dashboard.data.previews import FOLDER, Step, in_memory, preview
 from dashboard.text import hint
 from probing_core.charts import to_json
 from probing_core.transforms import Transform
@@ -27,8 +27,6 @@ STRENGTH = "strength"
 
 HINTS = {
     "SSIM": hint("ssim"),
-    "PSNR": hint("psnr"),
-    "Color difference": hint("color difference"),
     "Mean difference": hint("difference"),
     "Perceptual distance": hint("distance"),
     "Counts as visible": hint("visible"),
@@ -152,7 +150,7 @@ def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:
 
 def routes() -> list[Route]:
     async def serve(request: Request) -> Response:
-        shown = find_preview(request.path_params["name"])
+        shown = in_memory.get(request.path_params["name"])
         if shown is None:
             return Response("This preview is not in memory any more.", 404)
         steps = await run_in_threadpool(shown.message, range(len(shown.strengths)))
