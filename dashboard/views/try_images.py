@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache, examples, neighbors, own_picture, predictions
-from dashboard.data.pictures import VisitorPicture, data_url
+from dashboard.data.pictures import VisitorPicture, data_url, reduced
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, named, plain, unbroken, with_strength
@@ -98,8 +98,7 @@ def _choose_pictures() -> list[VisitorPicture]:
     with left:
         found += upload.upload("Your pictures", "try-upload", keep=True)
     with right:
-        corpus = cache.corpus(cache.PACKAGED)
-        ids = list(corpus.rows["image_id"])
+        ids = list(cache.packaged().rows["image_id"])
         names = state.choice(
             st.multiselect,
             "Or packaged photographs",
@@ -152,8 +151,7 @@ def _models(run: Run) -> list[str]:
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
     thumbnails = {
-        name: data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
-        for name, picture in pictures.items()
+        name: data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False) for name, picture in pictures.items()
     }
     # The detector's, where it could decide, else that of the first model.
     found = {name: [row for row in rows if row["image"] == name] for name in pictures}
@@ -202,11 +200,10 @@ def _card(
             found += asked.rows([model], {name: crops}, f"Asking {model_title(model)}")
             bars.html(answers.models_table({name: found}, theme, waiting[number:]))
         flat = _flat(picture)
-        measured = predictions.balanced_accuracies(asked.run), predictions.shares_found(asked.run)
         if found and (decided is None or flat <= FLAT):
             sentence.markdown(answers.noticed(found))
         if found and decided is not None:
-            words = answers.which_to_believe(decided, found, flat, *measured)
+            words = answers.which_to_believe(decided, found, flat, *predictions.measured(asked.run))
             between.caption(unbroken(words), help=ABOUT_P)
         return [*(row for row in rows if row["model"] == DETECTOR), *found]
 
@@ -280,7 +277,7 @@ def _found(run: Run, crops: PictureCrops, name: str, models: list[str]) -> None:
         "By the model", "neighbors-model", able, encoders[0] if encoders else None, model_titles(able)
     )
     gallery.embedded_here(run, [model])
-    asking.embed_gallery(run, model)
+    asking.embed_gallery(run, model, neighbors.gallery(run))
     found, similarity = neighbors.neighbors(run, crops, model, NEIGHBORS)
     rows = run.sample_rows(found).assign(similarity=similarity)
     gallery.show(

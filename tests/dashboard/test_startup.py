@@ -8,7 +8,7 @@ import pytest
 
 from dashboard import startup
 from dashboard.components import explorer
-from dashboard.data import contact_sheet
+from dashboard.data import previews
 from probing_core.errors import BadRun
 from tests.dashboard.conftest import REFERENCE
 from tests.dashboard.serving import completed
@@ -56,11 +56,11 @@ def test_what_fails_here_is_logged_and_left_to_the_page(monkeypatch, caplog):
 
 def test_other_pages_find_what_takes_long_ready(monkeypatch, caplog):
     monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(REFERENCE)])
-    contact_sheet.contact_sheet.clear()
+    previews.contact_sheet.clear()
     startup._prepare("Other pages", startup.other_pages)
     assert not caplog.text
     strips = []
-    monkeypatch.setattr(contact_sheet, "_strip", lambda *a: strips.append(a))
+    monkeypatch.setattr(previews, "_strip", lambda *a: strips.append(a))
     startup.other_pages()
     assert not strips
 
