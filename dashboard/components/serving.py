@@ -17,23 +17,14 @@ def route(path: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
     return Route(f"/{base}/{path}" if base else f"/{path}", serve)
 
 
-STREAMLIT = Path(st.__file__).parent / "static"
-"""Folder of Streamlit's own page."""
-
-
-def page(address: str, *scripts: str) -> Route:
-    """Return the route of a page: Streamlit's HTML with the dashboard's stylesheet, and scripts to fetch at once.
+def page(address: str) -> Route:
+    """Return the route of a page: Streamlit's HTML with the dashboard's stylesheet.
 
     ``st.html`` would send the stylesheet after the first elements, which would then move.
-
-    Args:
-        scripts: names of scripts of Streamlit that the browser would fetch only when the first element needs them.
     """
+    html = (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
     style = (Path(__file__).parents[1] / "style.css").read_text("utf-8")
-    files = [file for script in scripts for file in (STREAMLIT / "static" / "js").glob(f"{script}.*.js")]
-    early = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{file.name}">' for file in files)
-    html = (STREAMLIT / "index.html").read_text("utf-8")
-    styled = html.replace("</head>", f"{early}<style>{style}</style></head>", 1)
+    styled = html.replace("</head>", f"<style>{style}</style></head>", 1)
 
     async def serve(_: Request) -> Response:
         return HTMLResponse(styled, headers={"Cache-Control": "no-cache"})
