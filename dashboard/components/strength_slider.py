@@ -45,9 +45,7 @@ _HTML = """
     <output aria-live="polite"></output>
     <p class="invite" hidden>The picture is untouched, or as good as: move the slider to change it.</p>
     <p class="legend"></p>
-    <details><summary>How much the picture differs</summary><dl></dl>
-      <figure class="difference"><canvas role="img" aria-label="absolute difference, four times amplified"></canvas>
-        <figcaption>difference of the pixels, 4 times amplified</figcaption></figure></details></div>
+    <details><summary>How much the picture differs</summary><dl></dl></details></div>
 </div>
 """
 _CSS = """
@@ -55,7 +53,7 @@ _CSS = """
   font-size: 14px; padding: 4px; }
 figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
 .stage { position: relative; width: 256px; height: 256px; }
-.stage img, canvas { width: 256px; height: 256px; display: block; image-rendering: auto; border-radius: 4px; }
+.stage img { width: 256px; height: 256px; display: block; image-rendering: auto; border-radius: 4px; }
 .waiting figure { opacity: .4; }
 .stage .after { position: absolute; inset: 0; }
 .divider { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--st-primary-color); }

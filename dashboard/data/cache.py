@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import rights, state
+from dashboard import state
 from probing_core.api.trust import Noticed, elsewhere, held_out, noticed, reliability
 from probing_core.catalog import load_plugin
 from probing_core.charts import Theme
@@ -186,18 +186,6 @@ def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
 def _pair(run: Run, sample: int, _row: Mapping[Any, Any] | None) -> tuple[bytes, bytes]:
     before, after = run.picture(sample) if _row is None else run.pictures.pair_of(_row)[:2]
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
-
-
-def damage_of(run: Run) -> list[str]:
-    """Return a sentence for each file of the run that differs from its manifest.
-
-    Every file is read, which takes long for large runs.
-
-    Raises:
-        NotAllowed: the visitor has no rights.
-    """
-    rights.require("Verifying every file of a run")
-    return run.store.damage()
 
 
 def other_runs(besides: Run) -> list[tuple[RunPlace, Run]]:

@@ -1,4 +1,4 @@
-"""Nearest neighbors of a picture in a run, by embeddings that the run holds, or that are made here of a gallery."""
+"""A picture among those of a run, by embeddings that the run holds, or that are made here of a gallery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.data import cache, predictions
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.live import PictureCrops
-from probing_core.results import Run, mean_of, nearest, retrieval
+from probing_core.results import Run, retrieval
 
 MAX_EMBEDDED = 1000
 """Largest number of pictures of a gallery that are embedded here, where the run holds no embeddings of them."""
@@ -93,20 +93,6 @@ def searchable(run: Run, models: Sequence[str]) -> list[str]:
     return [model for model in models if model in run.live_models and (makes or run.has_embeddings(model))]
 
 
-def neighbors(run: Run, crops: PictureCrops, model: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the samples of the run whose embeddings by ``model`` are most similar to that of a picture; of a run that
-    holds none, of its gallery.
-
-    ``model`` must be `searchable`. Returned are indices and cosine similarities, each (count,).
-    """
-    (query,) = predictions.embed(run, model, [crops])
-    stored = run.lazy_embeddings(model)
-    if stored is not None:
-        return nearest(stored, query, count, cache.computed(run, _mean_embedding, model))
-    found, similarity = nearest(embeddings(run, model, gallery(run)), query, count)
-    return gallery(run)[found], similarity
-
-
 def search_gallery(
     run: Run, before: np.ndarray, after: np.ndarray, model: str, original: str, count: int
 ) -> retrieval.Near:
@@ -120,9 +106,3 @@ def search_gallery(
     query, clean = predictions.embed(run, model, [PictureCrops(image) for image in (after, before)])
     ids = run.sample_columns("image_id")["image_id"].to_numpy()[gallery(run)]
     return retrieval.search(rows, query, count, int(np.flatnonzero(ids == original)[0]) if original else clean)
-
-
-def _mean_embedding(run: Run, model: str) -> np.ndarray:
-    stored = run.lazy_embeddings(model)
-    assert stored is not None
-    return mean_of(stored)
