@@ -101,7 +101,7 @@ def test_what_the_server_refuses_itself_does_not_count(monkeypatch):
     monkeypatch.setattr(middleware, "VISITOR_LIMITS", Limits(files=1, megabytes=100, at_once=1, per_minute=99))
     assert completed(one_after_the_other(server, "a/1", "a/2", "a/3")) == [413] * 3
     assert completed(one_after_the_other(server, "none/1", "none/2")) == [413] * 2
-    assert not server.limits.visitors.get("none")
+    assert not server.limits.uploads
 
 
 def test_some_arrive_at_once(server):
@@ -119,8 +119,7 @@ def test_a_slow_client_loses_its_place(server, monkeypatch):
     status, text = completed(server.ask("a/1", wait_s=5.0))
     assert (status, text) == (408, "The picture took too long to arrive; try again.")
     assert not server.taken
-    assert not server.limits.everybody.sizes
-    assert not server.limits.everybody.arriving
+    assert not server.limits.uploads
 
 
 def test_other_requests_pass(server):
