@@ -19,9 +19,11 @@ from probing_core.run.layout import PROGRESS
 from probing_core.run.progress import Report
 
 
-def write(run, **changed):
-    me = psutil.Process()
-    report = Report("embed", 3, 10, 20.0, "Transforming", pid=me.pid, born=me.create_time(), **changed)
+def write(run, by=None, **changed):
+    """Write the report of a process, by default of this one."""
+    by = by or psutil.Process()
+    about = {"stage": "embed", "done": 3, "total": 10, "left_s": 20.0, "message": "Transforming"}
+    report = Report(**(about | {"pid": by.pid, "born": by.create_time()} | changed))
     (run / "log").mkdir(exist_ok=True)
     (run / PROGRESS).write_text(json.dumps(asdict(report)))
     return report
@@ -35,9 +37,10 @@ def state_of(run) -> str:
 
 def test_report(tmp_path):
     assert processes.report_of(tmp_path) is None
-    assert processes.report_of(write_garbage(tmp_path)) is None
     report = write(tmp_path)
     assert processes.report_of(tmp_path) == report
+    (tmp_path / PROGRESS).write_text('{"stage": ')
+    assert processes.report_of(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -48,22 +51,13 @@ def test_report(tmp_path):
     ],
 )
 def test_a_report_with_which_pages_cannot_compute_is_none(tmp_path, wrong):
-    report = write(tmp_path)
-    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | wrong))
+    write(tmp_path, **wrong)
     assert processes.report_of(tmp_path) is None
-
-
-def write_garbage(run):
-    (run / "log").mkdir()
-    (run / PROGRESS).write_text('{"stage": ')
-    return run
 
 
 def test_a_process_that_was_killed_is_cancelled_and_can_be_cancelled_only_while_it_lives(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    report = write(tmp_path)
-    born = psutil.Process(process.pid).create_time()
-    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
+    write(tmp_path, psutil.Process(process.pid))
     assert state_of(tmp_path) == "running"
     assert processes.cancel(tmp_path)
     deadline = time.monotonic() + 20
@@ -82,9 +76,7 @@ def test_a_process_that_is_stopped_writes_no_more(tmp_path, monkeypatch, ends):
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
-    report = write(tmp_path)
-    born = psutil.Process(process.pid).create_time()
-    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
+    write(tmp_path, psutil.Process(process.pid))
     processes.stop(tmp_path)
     assert (tmp_path / "last").exists(), "it had the time to finish"
     assert not psutil.pid_exists(process.pid) or state_of(tmp_path) == "cancelled"
@@ -93,8 +85,7 @@ def test_a_process_that_is_stopped_writes_no_more(tmp_path, monkeypatch, ends):
 
 def test_another_process_that_has_the_number_by_now_is_left_alone(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    report = write(tmp_path)
-    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": 1.0}))
+    write(tmp_path, psutil.Process(process.pid), born=1.0)
     assert state_of(tmp_path) == "cancelled"
     assert not processes.cancel(tmp_path)
     assert process.poll() is None
