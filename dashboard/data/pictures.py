@@ -1,4 +1,4 @@
-"""Pictures that a visitor uploads or picks from the packaged photographs."""
+"""Pictures that a visitor uploads or picks from the packaged photographs, and pictures as addresses."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import threading
 import weakref
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+import streamlit as st
 from PIL import Image
 
+from probing_core.api.scan import thumbnails_of
 from probing_core.images import encode_jpeg, encode_png
 
 SHOWN = 800
@@ -76,3 +79,13 @@ def data_url(image: np.ndarray, lossless: bool = True) -> str:
 
 def address_of(encoded: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def scan_thumbnails(out: Path, written: int, rows: tuple[int, ...]) -> list[str]:
+    """Return the thumbnails of some rows of a scan's table as addresses; empty where there is none.
+
+    Args:
+        written: when the table was; the folder may have been scanned again since.
+    """
+    return [address_of(found, "webp") if found else "" for found in thumbnails_of(out, rows)]

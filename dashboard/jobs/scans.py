@@ -1,7 +1,7 @@
 """Scans that the tab A folder starts, resumes and removes.
 
-The request of a scan is stored in its folder, as `REQUEST`. All functions but `read_request` and `thumbnails` raise
-`NotAllowed` where the visitor has no rights.
+The request of a scan is stored in its folder, as `REQUEST`. All functions but `read_request` raise `NotAllowed` where
+the visitor has no rights.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import streamlit as st
-
 from dashboard import rights
-from dashboard.data.pictures import address_of
 from dashboard.jobs import processes
 from probing_core.errors import BadRun
 from probing_core.run.files import write_atomically
@@ -82,18 +79,6 @@ def remove(out: Path) -> None:
     from probing_core.api.scan import remove_results
 
     remove_results(out)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def thumbnails(out: Path, written: int, rows: tuple[int, ...]) -> list[str]:
-    """Return the thumbnails of some rows of a scan's table as addresses; empty where there is none.
-
-    Args:
-        written: when the table was; the folder may have been scanned again since.
-    """
-    from probing_core.api.scan import thumbnails_of
-
-    return [address_of(found, "webp") if found else "" for found in thumbnails_of(out, rows)]
 
 
 def _begin(out: Path, request: ScanRequest) -> None:

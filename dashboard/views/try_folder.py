@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard import rights, state
 from dashboard.data import cache, examples, predictions
+from dashboard.data.pictures import scan_thumbnails
 from dashboard.jobs import processes, scans
 from dashboard.page import fragment
 from dashboard.text import plain
@@ -248,10 +249,10 @@ def _results(out: Path) -> None:
 def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
     texts = ["group", "class", "flags", "error"]
     rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
-    thumbnails = scans.thumbnails(out, (out / TABLE).stat().st_mtime_ns, tuple(table.index))
+    found = scan_thumbnails(out, (out / TABLE).stat().st_mtime_ns, tuple(table.index))
     return [
         answers.Line(thumbnail, row["path"], row["error"] or row["flags"], *said, discoveries_in_words(row["q"], said))
-        for thumbnail, row, said in zip(thumbnails, rows, map(said_of_row, rows), strict=True)
+        for thumbnail, row, said in zip(found, rows, map(said_of_row, rows), strict=True)
     ]
 
 
