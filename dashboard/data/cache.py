@@ -160,8 +160,8 @@ def board(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
 
 
 def _board(run: Run, task: str, subset: str) -> pd.DataFrame:
-    encoders = leaderboard((run,), task, subset, False)
-    return leaderboard((run,), task, subset, True) if encoders.empty else encoders
+    encoders = leaderboard(run, task, subset, False)
+    return leaderboard(run, task, subset, True) if encoders.empty else encoders
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:
@@ -184,7 +184,7 @@ def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PICTURES)
 def _pair(run: Run, sample: int, _row: Mapping[Any, Any] | None) -> tuple[bytes, bytes]:
-    before, after = run.picture(sample) if _row is None else run.pictures.pair_of(_row)[:2]
+    before, after = run.picture(sample) if _row is None else run.pictures.pair(_row)
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 
