@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -28,7 +27,7 @@ from probing_core.results.sentences import (
     how_trained,
 )
 from probing_core.run import layout
-from probing_core.run.columns import RowGroups
+from probing_core.run.columns import first_rows
 
 PAPER = "arXiv 2307.05610"
 ABOUT_TRUST = (
@@ -232,9 +231,8 @@ def _export(run: Run) -> None:
         on_click="ignore",
     )
     name = pickers.select("Show a table", "table", names)
-    rows = RowGroups(run.store, name)
-    shown = rows.take(np.arange(min(SHOWN, len(rows))))
-    st.caption(f"{len(shown):,} of {len(rows):,} rows shown; the download has all.")
+    shown, count = first_rows(run.store, name, SHOWN)
+    st.caption(f"{len(shown):,} of {count:,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
     tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))
 
