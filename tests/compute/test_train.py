@@ -378,16 +378,6 @@ def test_probes_learn_from_the_drawn_ones_alone(limited):
     np.testing.assert_allclose(read_probe(limited, MODEL, "fine").weight, expected.weight, atol=1e-6)
 
 
-def test_everything_is_tested(limited, trained_run):
-    """By each kind of probe; 50 neighbors are not sought among fewer samples."""
-    for task in ("fine", "content", "fine-mlp-knn", "group-1"):
-        before, after = (s.read_table(predictions_path(MODEL, task)) for s in (Store(trained_run), limited))
-        probes = set(after["probe"]) if "probe" in after else {""}
-        assert after["sample"].tolist() == before["sample"].tolist()[: len(after)]
-        assert set(after["sample"]) == set(before["sample"])
-        assert {""} == probes or {"mlp-0", "mlp-1", "mlp-2", "knn-5", "knn-20"} <= probes
-
-
 def test_the_number_stands_beside_each_score(limited, trained_run):
     data = samples_of(limited, MODEL)
     note = folds_of(data, data.task("fine"))[0].note

@@ -137,10 +137,6 @@ def axes(transforms, d: int) -> np.ndarray:
     )
 
 
-def joined_by(recipe: Recipe, model: str) -> Recipe:
-    return replace(recipe, models=(*recipe.models, model))
-
-
 def _images() -> pd.DataFrame:
     split = [name for name, count in SPLITS.items() for _ in range(count)]
     ids = [f"{i:03d}" for i in range(len(split))]
