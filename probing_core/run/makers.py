@@ -196,8 +196,8 @@ def decide_claims(files: Reads, given: Given) -> Mapping[str, Content]:
             if files.has(path)
         }
         results[model] = model_results(predictions, far)
-    tables = claim_tables(models, results)
-    return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
+    tables = layout.CLAIMS, layout.CONTRASTS, layout.ABLATIONS
+    return dict(zip(tables, claim_tables(models, results), strict=True))
 
 
 def choose_verdict_photographs(files: Reads, given: Given) -> pd.DataFrame:
