@@ -31,7 +31,6 @@ from probing_core.models.processor import (
     copied_to,
     free_memory,
     out_of_memory,
-    pinned,
     resolve_device,
     resolve_precision,
 )
@@ -147,11 +146,12 @@ class Readouts:
     def _readable_blocks(self) -> tuple[tuple[int, str], ...]:
         if self.layers or None in self._prefixes:
             return ()
-        found = []
-        for layer, prefix in enumerate(self._prefixes, 1):
-            there = ("cls", "mean") if self._network.class_token and prefix else ("mean",)
-            found += [(layer, pool) for pool in there if self._pool in (None, pool)]
-        return tuple(found)
+        return tuple(
+            (layer, pool)
+            for layer, prefix in enumerate(self._prefixes, 1)
+            for pool in (("cls", "mean") if self._network.class_token and prefix else ("mean",))
+            if self._pool in (None, pool)
+        )
 
 
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
@@ -217,9 +217,6 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
     return [int(layer)]
 
 
-PYTORCH = "PyTorch"
-"""The engine of networks that are not compiled; its version is among the ``libraries``."""
-
 log = logging.getLogger(__name__)
 
 
@@ -278,13 +275,16 @@ class NetworkEmbedder(LoadedEmbedder):
         network.module.eval().to(self._device)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._threads = BatchThreads(self._device, threads or torch.get_num_threads())
-        self._lock, self._rounds_all = Lock(), self.precision != "float32"
         self._two, self._of_a_pass = self.prepare(_two_pictures(preprocessing)), batch_size or compiled.BATCH
         with torch.inference_mode():
             self._readouts = Readouts(name, network, options, self._two.to(self._device))
             first = copied_from(self._device, self._readouts.first)()
         read = self._readouts.read
+        self._lock = Lock()
         self._compiled: dict[Read, CompiledReadout | None] = {read: self._compile(read, first)}
+        if self.precision != "float32":
+            for exact in network.exact:
+                _compute_in_float32(network.module.get_submodule(exact), self._device.type)
         self._choose_batch_size(batch_size)
         layers = self._readouts.layers
         self._layers: Mapping[str, int | None] = {name: layers[0] if layers else None}
@@ -341,8 +341,8 @@ class NetworkEmbedder(LoadedEmbedder):
 
     @property
     def engine(self) -> str:
-        """Engine of the embeddings: "PyTorch", or "OpenVINO" with its version."""
-        return f"OpenVINO {compiled.installed_version()}" if self._own else PYTORCH
+        """ "PyTorch", whose version is among the ``libraries``, or "OpenVINO" with its version."""
+        return f"OpenVINO {compiled.installed_version()}" if self._own else "PyTorch"
 
     def run_in_pytorch(self) -> None:
         """Replace a compiled network by PyTorch, to compare the two."""
@@ -365,15 +365,11 @@ class NetworkEmbedder(LoadedEmbedder):
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
         """Compute `forward` of several batches, in parallel where that is faster."""
         begin = partial(self._begin, self._readouts.read)
-        return list(self._threads.feed(lambda batch: batch, begin, batches, self._of_each_core))
+        return list(self._threads.feed(lambda batch: batch, begin, batches, AHEAD if self._own else 1))
 
     @property
     def _own(self) -> CompiledReadout | None:
         return self._compiled[self._readouts.read]
-
-    @property
-    def _of_each_core(self) -> int:
-        return AHEAD if self._own else 1
 
     def _compile(self, read: Read, expected: Sequence[np.ndarray]) -> CompiledReadout | None:
         """Compile what ``read`` gives; None where PyTorch computes it. The two must agree on ``expected``."""
@@ -383,31 +379,21 @@ class NetworkEmbedder(LoadedEmbedder):
         if not compiled.installed_version():
             _report_missing()
             return None
-        threads = self._threads.threads
+        passes = self._threads.threads, self._of_a_pass
         try:
-            return compiled.compile_readout(
-                self._network, read, self._two, expected, self.precision, threads, self._of_a_pass
-            )
+            return compiled.compile_readout(self._network, read, self._two, expected, self.precision, *passes)
         except NotCompiled as reason:
             log.warning("'%s' runs in PyTorch: %s.", self.name, reason)
             return None
 
     def _begin(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
         """Begin a pass that gives (N, D) ``float32`` for each output of ``read``, of the readouts."""
+        import torch
+
         compiled_readout = self._compiled[read]
         if compiled_readout and compiled_readout.fits(batch):
             arrays = compiled_readout(batch)
             return lambda: arrays
-        return self._in_pytorch(read, batch)
-
-    def _in_pytorch(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        import torch
-
-        with self._lock:
-            if self._rounds_all:
-                for name in self._network.exact:
-                    _compute_in_float32(self._network.module.get_submodule(name), self._device.type)
-                self._rounds_all = False
         dtype = getattr(torch, self.precision)
         with torch.inference_mode(), torch.autocast(self._device.type, dtype, enabled=dtype != torch.float32):
             outputs = read(copied_to(self._device, batch))  # a copy, since a network may write into its input
@@ -424,14 +410,17 @@ class NetworkEmbedder(LoadedEmbedder):
             return [output[:0] for output in begin(self.prepare(_two_pictures(self.preprocessing)))()]
 
         def prepare(batch: range) -> torch.Tensor:
-            return pinned(self.device, self.prepare(images[batch.start : batch.stop]))
+            prepared = self.prepare(images[batch.start : batch.stop])
+            return (
+                prepared.pin_memory() if self._device.type == "cuda" else prepared
+            )  # copied asynchronously from there
 
         done: list[list[np.ndarray]] = []
         position = 0
         while position < len(images):
             batches = self._threads.batches(range(position, len(images)), self.batch_size)
             try:
-                for outputs in self._threads.feed(prepare, begin, batches, self._of_each_core):
+                for outputs in self._threads.feed(prepare, begin, batches, AHEAD if self._own else 1):
                     done.append(outputs)
                     position += len(outputs[0])
             except (MemoryError, RuntimeError) as error:

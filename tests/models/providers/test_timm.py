@@ -41,24 +41,19 @@ def as_folder(module, path, **further):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_equals_timms_call_bit_for_bit(model, tmp_path):
+def test_embeddings_are_timms_bit_for_bit_and_layers_its_intermediates_from_one_pass(model, tmp_path):
     module, path, batch = make(model, tmp_path)
     module.reset_classifier(0)
     expected = call(module.to(memory_format=torch.channels_last), batch)
     embedder = in_pytorch(load_embedder(f"timm:{model}@weights={path}", precision="float32"))
     np.testing.assert_array_equal(embedder.embed(pictures()), expected)
     assert embedder.dim == expected.shape[1]
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_layers_equal_timms_intermediates_from_one_pass(model, tmp_path):
-    module, path, batch = make(model, tmp_path)
     embedder = in_pytorch(load_embedder(f"timm:{model}@weights={path}@layer=all@pool=mean", precision="float32"))
     layers = embedder.embed_layers(pictures())
     assert list(layers) == list(embedder.recipes())
     fmt = "NLC" if "vit" in model else "NCHW"
     with torch.inference_mode():
-        maps = module.to(memory_format=torch.channels_last).forward_intermediates(
+        maps = module.forward_intermediates(
             batch.contiguous(memory_format=torch.channels_last), intermediates_only=True, output_fmt=fmt
         )
     expected = [m.mean(1) if fmt == "NLC" else m.mean((2, 3)) for m in maps]
