@@ -163,7 +163,7 @@ def make_study(files: Reads, given: Given, study: Study) -> pd.DataFrame:
 
 
 def studied(files: Reads, given: Given, study: Study) -> StudiedModel | SeriesData:
-    """Return the input of ``study``; that of the last model is kept, with the fits that studies share."""
+    """Return the input of ``study``; that of the last model is kept, with what studies share."""
     if "samples" not in given.kept:
         given.kept["samples"] = StudiedModel(**_known(files, given))
     data = given.kept["samples"]
