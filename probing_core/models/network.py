@@ -90,41 +90,38 @@ class Readouts:
         batch: two pictures as the network receives them; a pass shows how many tokens each block gives.
 
     Attributes:
-        layers: numbers of the layers that the name asks for, from 1; empty for the model's own embedding.
+        asked: (layer, pooling) of everything that the name asks for; the layer is None for the model's own embedding.
         first: outputs of `read` for the two pictures, in float32.
         blocks: (layer, pooling) of every block, in every possible way; empty where one of them cannot be pooled.
     """
 
     def __init__(self, name: str, network: Network, options: Mapping[str, str], batch: torch.Tensor) -> None:
-        self._network = network
-        self._pool = options.get("pool")
-        self.layers = _asked_layers(name, options.get("layer"), len(network.blocks))
-        if self._pool and network.features is None and not self.layers:
+        self._network, self._pool = network, options.get("pool")
+        layers = _asked_layers(name, options.get("layer"), len(network.blocks))
+        if self._pool and network.features is None and not layers:
             raise BadConfig(f"'{name}': this model gives its own embedding only; leave '@pool=' away.")
         if self._pool == "cls" and not network.class_token:
             raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
         with _captured(network.blocks) as outputs:
             own = network.embed(batch)
         self._prefixes = _count_prefixes(network, batch, outputs)
-        for layer in self.layers:
+        for layer in layers:
             if self._pool == "cls" and self._prefixes[layer - 1] == 0:
                 raise BadConfig(
                     f"'{name}': the class token of this model joins after layer {layer}; its poolings there are: mean."
                 )
-        self.blocks = self._readable_blocks()
-        self.first = self.read(batch) if self.layers or self._pool else [own]
-
-    def pooling(self, layer: int | None) -> str:
-        if layer is None:
-            return self._pool or self._network.pooling
         # as asked, else the network's default if the layer allows it
-        return self._pool or (self._network.pool if self._prefixes[layer - 1] != 0 else "mean")
+        defaults = (network.pool if self._prefixes[layer - 1] != 0 else "mean" for layer in layers)
+        self._layers = [(layer, self._pool or default) for layer, default in zip(layers, defaults, strict=True)]
+        self.asked: Sequence[tuple[int | None, str]] = self._layers or [(None, self._pool or network.pooling)]
+        self.blocks = () if layers or None in self._prefixes else tuple(self._readable_blocks())
+        self.first = self.read(batch) if layers or self._pool else [own]
 
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        """Return (N, D) of the own embedding, or of each layer that the name asks for."""
+        """Return (N, D) for each of `asked`."""
         network = self._network
-        if self.layers:
-            return self._read_layers([(layer, self.pooling(layer)) for layer in self.layers], batch)
+        if self._layers:
+            return self._read_layers(self._layers, batch)
         if self._pool is None:
             return [network.embed(batch)]
         assert network.features is not None
@@ -143,15 +140,10 @@ class Readouts:
             for (_, pool), output, prefix in zip(poolings, outputs, prefixes, strict=True)
         ]
 
-    def _readable_blocks(self) -> tuple[tuple[int, str], ...]:
-        if self.layers or None in self._prefixes:
-            return ()
-        return tuple(
-            (layer, pool)
-            for layer, prefix in enumerate(self._prefixes, 1)
-            for pool in (("cls", "mean") if self._network.class_token and prefix else ("mean",))
-            if self._pool in (None, pool)
-        )
+    def _readable_blocks(self) -> Iterator[tuple[int, str]]:
+        for layer, prefix in enumerate(self._prefixes, 1):
+            there = ("cls", "mean") if self._network.class_token and prefix else ("mean",)
+            yield from ((layer, pool) for pool in there if self._pool in (None, pool))
 
 
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
@@ -286,22 +278,22 @@ class NetworkEmbedder(LoadedEmbedder):
             for exact in network.exact:
                 _compute_in_float32(network.module.get_submodule(exact), self._device.type)
         self._choose_batch_size(batch_size)
-        layers = self._readouts.layers
-        self._layers: Mapping[str, int | None] = {name: layers[0] if layers else None}
+        names = [name]
         if options.get("layer") == "all":
-            self._layers = {with_layer(name, layer): layer for layer in layers}
-        self._dims = dict(zip(self._layers, (array.shape[1] for array in first), strict=True))
-        self.dim = list(self._dims.values())[-1]
+            names = [with_layer(name, layer) for layer in range(1, len(network.blocks) + 1)]
+        self._asked = dict(zip(names, self._readouts.asked, strict=True))
+        self._dims = dict(zip(names, (array.shape[1] for array in first), strict=True))
+        self.dim = self._dims[names[-1]]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        if self.name not in self._layers:
+        if self.name not in self._asked:
             raise BadConfig(f"'{self.name}' has one embedding for each layer: call embed_layers, or name one layer.")
         return self.embed_layers([as_image(image) for image in images])[self.name]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
         if not images:  # a run without large pictures has no crops: nothing is computed for their shape alone
             return {name: np.empty((0, dim), np.float32) for name, dim in self._dims.items()}
-        return dict(zip(self._layers, self._in_batches(images, self._readouts.read), strict=True))
+        return dict(zip(self._asked, self._in_batches(images, self._readouts.read), strict=True))
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -324,7 +316,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return list(self.recipes().values())[-1]
 
     def recipes(self) -> Mapping[str, dict[str, Any]]:
-        return {name: self._recipe(layer) for name, layer in self._layers.items()}
+        return {name: self._recipe(layer, pooling) for name, (layer, pooling) in self._asked.items()}
 
     def keep_embedding(self) -> None:
         if self._own:  # it holds a copy of the weights
@@ -437,14 +429,14 @@ class NetworkEmbedder(LoadedEmbedder):
         self._threads.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
 
-    def _recipe(self, layer: int | None) -> dict[str, Any]:
+    def _recipe(self, layer: int | None, pooling: str) -> dict[str, Any]:
         import torch
 
         network = self._network
         return {
             "weights": self._weights,
             "preprocessing": self.preprocessing.to_json(),
-            "pooling": self._readouts.pooling(layer),
+            "pooling": pooling,
             "layer": layer,
             "layers": len(network.blocks),
             "precision": self.precision,

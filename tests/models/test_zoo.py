@@ -27,12 +27,12 @@ from probing_core.models.hub import signs_digest, weights_digest
 from probing_core.models.names import parse
 from probing_core.models.zoo import SPECS, WIDTH, weights_path
 from probing_core.models.zoo_network import DEPTH, DESCRIPTION, ViTEmbedder, init_vit, load_zoo
-from tests.models.made import in_pytorch
+from tests.models.made import in_pytorch, pictures
 
 pytestmark = pytest.mark.slow
 
 ROWS = pd.DataFrame({"label": ["horse", "dog"] * 4, "style": ["photo", "sketch"] * 4})
-IMAGES = [np.full((140, 160, 3), value, np.uint8) for value in (10, 200)]
+IMAGES = pictures()
 
 
 def save(name: str, path: Path) -> Objective:
@@ -76,7 +76,7 @@ def test_half_precision_is_all_that_is_lost(name: str, tmp_path: Path) -> None:
     embedder = load_zoo(tmp_path / "x", f"zoo/{name}", {}, "cpu", "float32")
     assert embedder.recipe()["weights"] == weights_digest(counted.half().float().state_dict())
     embeddings = embedder.embed(IMAGES)
-    assert embeddings.shape == (2, 192)
+    assert embeddings.shape == (3, 192)
     assert np.isfinite(embeddings).all()
 
 
@@ -86,7 +86,7 @@ def test_a_file_of_ones_own_can_be_named(tmp_path: Path) -> None:
     name = f"zoo/mae@layer=2@weights={tmp_path}/mine.safetensors"
     embedder = spec.loader(parse(name), "cpu", "float32")
     assert embedder.name == name
-    assert embedder.embed(IMAGES).shape == (2, 192)
+    assert embedder.embed(IMAGES).shape == (3, 192)
     with pytest.raises(BadConfig, match="'@weights=' or '@seed=', not both"):
         spec.loader(parse(f"zoo/mae@seed=1@weights={tmp_path}/mine.safetensors"), "cpu", "float32")
 
@@ -145,19 +145,8 @@ def test_what_ships_is_whole(spec) -> None:
     assert dtypes == {torch.float16}
     embedder = spec.loader(parse(spec.name), "cpu", "auto")
     embeddings = embedder.embed(IMAGES)
-    assert embeddings.shape == (2, 192)
+    assert embeddings.shape == (3, 192)
     assert np.isfinite(embeddings).all()
-
-
-@pytest.fixture(scope="module")
-def images() -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    shapes = [(128, 128), (150, 200), (301, 128), (90, 70), (128, 128)]
-    small = [rng.integers(0, 256, (9, 9, 3), dtype=np.uint8) for _ in shapes]
-    return [
-        np.asarray(Pillow.fromarray(s).resize(shape[::-1], Pillow.Resampling.BICUBIC))
-        for s, shape in zip(small, shapes, strict=True)
-    ]
 
 
 def test_a_seed_names_the_same_network_on_every_processor(monkeypatch) -> None:
@@ -185,7 +174,7 @@ def test_a_seed_names_the_same_network_on_every_processor(monkeypatch) -> None:
     assert signs_digest(one_bit_off) == signs_digest(init_vit(0)) != signs_digest(init_vit(1))
 
 
-def test_the_untrained_baseline_gives_the_mean_token_of_the_usual_preprocessing(images) -> None:
+def test_the_untrained_baseline_gives_the_mean_token_of_the_usual_preprocessing() -> None:
     vit, embedder = init_vit(2), load_embedder("baseline/random-vit@seed=2", precision="float32")
     assert embedder.recipe()["architecture"] == DESCRIPTION == load_embedder("zoo/mae").recipe()["architecture"]
     usual = tv.Compose(
@@ -197,37 +186,37 @@ def test_the_untrained_baseline_gives_the_mean_token_of_the_usual_preprocessing(
         ]
     )
     with torch.no_grad():
-        batch = torch.stack([usual(Pillow.fromarray(image)) for image in images])
+        batch = torch.stack([usual(Pillow.fromarray(image)) for image in IMAGES])
         expected = vit.forward_features(batch).mean(1).numpy()
-    assert np.allclose(embedder.embed(images), expected, atol=1e-4)
+    assert np.allclose(embedder.embed(IMAGES), expected, atol=1e-4)
 
 
-def test_normalize_agrees_with_what_embedding_does(images) -> None:
+def test_normalize_agrees_with_what_embedding_does() -> None:
     """Training and embedding must feed the network alike."""
     vit = init_vit(0)
-    pixels = torch.from_numpy(images[0].copy()).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(IMAGES[1].copy()).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         trained_like = vit(normalize(pixels)).numpy()
-    assert np.allclose(ViTEmbedder("x", vit).embed(images[:1]), trained_like, atol=1e-4)
+    assert np.allclose(ViTEmbedder("x", vit).embed(IMAGES[1:2]), trained_like, atol=1e-4)
 
 
-def test_layers_are_the_outputs_of_blocks(images) -> None:
+def test_layers_are_the_outputs_of_blocks() -> None:
     vit, seen = init_vit(0), []
     for block in vit.blocks:
         block.register_forward_hook(lambda _m, _i, output: seen.append(output.mean(1).numpy()))
     embedder = ViTEmbedder("zoo/x", vit)
-    in_pytorch(embedder).forward(embedder.prepare(images))  # as one batch
+    in_pytorch(embedder).forward(embedder.prepare(IMAGES))  # as one batch
     outputs = seen[-DEPTH:]
-    layers = in_pytorch(ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"})).embed_layers(images)
+    layers = in_pytorch(ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"})).embed_layers(IMAGES)
     assert list(layers) == [f"zoo/x@layer={number}" for number in range(1, DEPTH + 1)]
     for number, (name, embedding) in enumerate(layers.items(), start=1):
         assert np.allclose(embedding, outputs[number - 1], atol=1e-5)
         alone = ViTEmbedder(name, vit, {"layer": str(number)})
-        assert list(alone.embed_layers(images)) == [name]
-        assert np.allclose(alone.embed(images), embedding, atol=1e-5)
+        assert list(alone.embed_layers(IMAGES)) == [name]
+        assert np.allclose(alone.embed(IMAGES), embedding, atol=1e-5)
         assert alone.blocks == ()
-        assert alone.embed_blocks(images) == {}
-    blocks = embedder.embed_blocks(images)
+        assert alone.embed_blocks(IMAGES) == {}
+    blocks = embedder.embed_blocks(IMAGES)
     assert list(blocks) == list(embedder.blocks) == [f"{number}.mean" for number in range(1, DEPTH + 1)]
     for block, embedding in zip(blocks.values(), layers.values(), strict=True):
         assert np.array_equal(block, embedding)

@@ -12,7 +12,7 @@ from timm.data import create_transform, resolve_model_data_config
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from probing_core.models import compiled, load_embedder
 from probing_core.models.providers import timm as provider
-from tests.models.made import call, in_pytorch, loaded_in_pytorch, outputs_of, pictures, pillow
+from tests.models.made import call, in_pytorch, loaded_in_pytorch, pictures, pillow
 
 pytestmark = pytest.mark.slow
 
@@ -177,15 +177,3 @@ def test_bfloat16_agrees_with_float32_on_the_packaged_network(packaged):
     one, other = (embedder.embed(photos) for embedder in (packaged, load_embedder(packaged.name, precision="bfloat16")))
     cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
     assert cosine.mean() >= 0.999
-
-
-def test_the_fourth_stage_of_the_packaged_network_is_a_model(packaged):
-    model = timm.create_model("tf_efficientnet_lite0")
-    model.load_state_dict(provider.packaged_weights())
-    transform = create_transform(**resolve_model_data_config(model))
-    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
-    (maps,) = outputs_of(model.eval(), [model.blocks[3]], batch)
-    layer = load_embedder(f"{packaged.name}@layer=4", precision="float32")
-    assert layer.dim == maps.shape[1] == 80
-    np.testing.assert_allclose(layer.embed(pictures()), maps.mean((2, 3)).numpy(), atol=1e-4)
-    assert layer.recipe()["pooling"] == "mean"
