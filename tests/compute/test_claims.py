@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab.scripts.reference import is_second_training
 from probing_core.compute import claims
 from probing_core.compute.claims import (
     ABLATIONS,
@@ -40,11 +39,12 @@ from probing_core.models.providers.checkpoints import PUBLISHED
 from probing_core.paths import reference_run
 from probing_core.results import claims_by_set, result_in_words
 from probing_core.results.sentences import WORDS
-from probing_core.run import layout
+from probing_core.run import layout, makers
 from probing_core.run.columns import SampleTable
 from probing_core.run.recipe import load_transforms, read_recipe
 from probing_core.run.store import Store
 from probing_core.transforms import FAR_CONTROL
+from tests.plans import plan_of
 
 MODELS = sorted({m for c in ABLATIONS for m in (c.first, c.second)})
 
@@ -262,19 +262,10 @@ def shipped_predictions_of(names: Mapping[str, str]) -> Callable[[str, str], pd.
 
 @pytest.fixture(scope="module")
 def tested() -> tuple[pd.DataFrame, ...]:
-    """Models of the reference run but second trainings, and once more under the names of published encoders."""
-    return tables_of_reference(published_too=True)
-
-
-def tables_of_reference(published_too: bool) -> tuple[pd.DataFrame, ...]:
-    """The reference run's own models, or its first trainings and the same once more as published encoders."""
+    """The reference run's own models but second trainings, and once more under the names of published encoders."""
     zoo, published = encoders_of("zoo"), encoders_of("published")
     names = {name: name for name in (*(n for each in zoo.values() for n in each), "zoo/clip", "zoo/align")}
-    if published_too:
-        names |= {published[role][0]: zoo[role][0] for role in published} | {"zoo/simclr-matched": "zoo/simclr-matched"}
-    else:
-        names |= {name: name for name in read_recipe(Store(reference_run())).models if is_second_training(name)}
-        names |= {"zoo/simclr-matched": "zoo/simclr-matched"}
+    names |= {published[role][0]: zoo[role][0] for role in published} | {"zoo/simclr-matched": "zoo/simclr-matched"}
     far = {t.name for t in load_transforms(read_recipe(Store(reference_run()))) if t.far}
     predictions, tasks = shipped_predictions_of(names), (FINE, *GROUP_TASKS, CONTENT)
     results = {m: model_results({t: predictions(m, t) for t in tasks}, far - {FAR_CONTROL}) for m in names}
@@ -288,12 +279,15 @@ def tables(tested: tuple[pd.DataFrame, ...], role_set: str) -> dict[str, pd.Data
 
 @pytest.mark.slow
 def test_the_shipped_results_are_those_of_the_shipped_predictions():
-    again = tables(tables_of_reference(published_too=False), "zoo")
-    for name in SHIPPED:
-        pd.testing.assert_frame_equal(again[name], Store(reference_run()).read_table(layout.table_path(name)))
+    store = Store(reference_run())
+    plan = plan_of(store)
+    again = makers.decide_claims(*plan.given(plan.artifacts[layout.CLAIMS]))
+    assert set(again) == {layout.table_path(name) for name in SHIPPED}
+    for path, table in again.items():
+        pd.testing.assert_frame_equal(table, store.read_table(path))
     both = "CLIP: zoo/clip-plain, zoo/clip-plain@seed=1; ALIGN: zoo/align-plain, zoo/align-plain@seed=1"
-    assert again["claims"]["encoders"][0].endswith(both)
-    assert set(again["claims"]["missing"]) == {""}
+    assert again[layout.CLAIMS]["encoders"][0].endswith(both)
+    assert set(again[layout.CLAIMS]["missing"]) == {""}
 
 
 @pytest.mark.slow
