@@ -66,7 +66,13 @@ def no_downloads() -> Iterator[None]:
 def cached_folder(repo: str, weights: bool = True) -> Path | None:
     """Return the snapshot on disk of a Hugging Face repository; None if its weights are incomplete, or without
     ``weights`` its configuration is missing."""
-    if (folder := _snapshot(repo)) is None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        # No pattern: the library would then miss files that are never downloaded; `_files` knows what a model needs.
+        folder = Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
+    except (LocalEntryNotFoundError, HFValidationError):
         return None
     files = _files(folder) if weights else [folder / "config.json"]
     return folder if files and all(file.is_file() for file in files) else None
@@ -183,17 +189,6 @@ def _checkpoint(url: str) -> Path:
     """Return the file in which torch.hub stores ``url``, which may be missing; torch is not imported."""
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     return Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
-
-
-def _snapshot(repo: str) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        # No pattern: the library would then miss files that are never downloaded; `_files` knows what a model needs.
-        return Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
-    except (LocalEntryNotFoundError, HFValidationError):
-        return None
 
 
 def _is_url(source: str) -> bool:

@@ -299,11 +299,6 @@ class SeriesData:
         untouched = np.flatnonzero((samples["transform"] == "identity") & same)
         return sweep_of(self.rows, self.X, samples.iloc[untouched], self.main.X[untouched], self.probe)
 
-    @cached_property
-    def retrieved(self) -> Retrieved:
-        """The rows, searched among all untouched test images."""
-        return self.main.retrieve(self.rows, self.X)
-
 
 def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str]) -> LinearProbe:
     return fit(X, y, classes=classes, validation=(Xv, yv), penalties=PENALTIES)

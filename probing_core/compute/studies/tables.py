@@ -282,7 +282,7 @@ def retrieval_table(series: SeriesData) -> pd.DataFrame:
     Identity's is that of its second draw: what the sub-pixel warp of every view costs, and the upper bound of the
     others.
     """
-    data, found, swept = series.main, series.main.retrieved, series.retrieved
+    data, found, swept = series.main, series.main.retrieved, series.main.retrieve(series.rows, series.X)
     table, altered = [], found.rows["transform"].to_numpy()
     for transform in (*data.classes, ALL):
         chosen = np.flatnonzero(altered != "identity" if transform == ALL else altered == transform)
