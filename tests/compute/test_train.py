@@ -295,16 +295,13 @@ def test_no_answer_that_calibrates_comes_from_a_probe_that_saw_its_photograph(
     assert frozenset.union(*(everybody - one for one in five)) == everybody
 
 
-def test_the_probe_that_is_stored_is_the_one_with_its_calibration(made, store):
+def test_what_is_stored_are_the_probe_its_calibration_and_the_answers_about_tested_samples(made, work, store):
     stored = read_probe(store, MODEL, DEPLOYMENT)
     np.testing.assert_allclose(stored.weight, made.probe.weight, atol=1e-5)
     assert stored.temperature == pytest.approx(made.probe.temperature)
     assert store.has(probe_path(MODEL, NOTICING))
     found = read_noticing(store, MODEL)["direct"]
     assert found.temperature == pytest.approx(made.noticing.temperature, rel=1e-3)
-
-
-def test_tested_samples_have_the_answers_of_probes_that_had_not_seen_them(made, work, store):
     table = store.read_table(predictions_path(MODEL, "fine"))
     np.testing.assert_allclose(table["altered"], made.altered[table["sample"]], atol=1e-3)
     classes = np.array(work.task("fine").classes)
