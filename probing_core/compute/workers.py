@@ -1,13 +1,16 @@
 """Processes that decode and transform pictures: threads would share the lock of one interpreter.
 
 A worker is a fresh interpreter that runs `serve`, connected to its parent by a pair of sockets. It imports only what
-the functions that it receives need. It ends when the socket closes, so none survives a killed parent.
+the functions that it receives need. It ends when the socket closes, so none survives a killed parent. Results are not
+copied: the worker writes arrays into memory without a name (memfd), and the parent maps it until the last array is
+freed.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import mmap
 import os
 import pickle
 import reprlib
@@ -15,7 +18,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -150,9 +153,27 @@ class _Worker:
     def call(self, name: bytes, code: bytes, item: Any) -> tuple[str, Any]:
         """Return `DONE` and the result, `FAILED` and the exception, or `NOT_HERE` and what it cannot import."""
         self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
-        kind, answer = pickle.loads(self._connection.recv_bytes())
+        kind, answer, sizes, memory = pickle.loads(self._connection.recv_bytes())
         self._known = b"" if kind == NOT_HERE else name
-        return kind, answer
+        return kind, pickle.loads(answer, buffers=self._mapped(sizes, memory)) if kind == DONE else answer
+
+    def _mapped(self, sizes: Sequence[int], memory: int | None) -> Iterable[Any]:
+        """Return the buffers that the worker wrote: mapped, or received where memory without a name is not
+        supported."""
+        if not sizes:
+            return ()
+        if memory is None:
+            return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # arrays that can be written to
+        try:
+            with open(f"/proc/{self._process.pid}/fd/{memory}", "r+b") as file:
+                whole = memoryview(mmap.mmap(file.fileno(), sum(sizes)))
+        finally:
+            self._connection.send_bytes(b"mapped")
+        ends, start = [], 0
+        for size in sizes:
+            ends.append(whole[start : start + size])
+            start += size
+        return ends
 
     def close(self) -> int | str:
         with suppress(OSError):
@@ -192,19 +213,46 @@ def serve(descriptor: int) -> None:
                     raise RuntimeError("a function was expected")
             except Exception as error:  # whatever a missing module raises
                 function, known = None, b""
-                connection.send_bytes(pickle.dumps((NOT_HERE, f"{type(error).__name__}: {error}"), 5))
+                connection.send_bytes(_message(NOT_HERE, f"{type(error).__name__}: {error}"))
                 continue
-            try:
-                answer = pickle.dumps((DONE, function(item)), 5)
-            except Exception as error:  # it is raised in the parent
-                answer = _error(error)
-            connection.send_bytes(answer)
+            _answer(connection, function, item)
+
+
+def _answer(connection: Connection, function: Callable[[Any], Any], item: Any) -> None:
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        answer = pickle.dumps(function(item), 5, buffer_callback=buffers.append)
+    except Exception as error:  # it is raised in the parent
+        connection.send_bytes(_error(error))
+        return
+    parts = [buffer.raw() for buffer in buffers]
+    sizes = [part.nbytes for part in parts]
+    if not sum(sizes) or not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
+        connection.send_bytes(_message(DONE, answer, sizes))
+        for part in parts:
+            connection.send_bytes(part)
+        return
+    memory = os.memfd_create("pictures")
+    try:
+        with open(memory, "wb", buffering=0, closefd=False) as file:
+            for part in parts:
+                left = part
+                while left.nbytes:
+                    left = left[file.write(left) :]
+        connection.send_bytes(_message(DONE, answer, sizes, memory))
+        connection.recv_bytes()  # it is mapped there
+    finally:
+        os.close(memory)
+
+
+def _message(kind: str, answer: Any, sizes: Sequence[int] = (), memory: int | None = None) -> bytes:
+    return pickle.dumps((kind, answer, sizes, memory), 5)
 
 
 def _error(error: Exception) -> bytes:
     try:
-        packed = pickle.dumps((FAILED, error), 5)
+        packed = _message(FAILED, error)
         pickle.loads(packed)  # some exceptions cannot be made again
         return packed
     except Exception:
-        return pickle.dumps((FAILED, RuntimeError(f"{type(error).__name__}: {error}")), 5)
+        return _message(FAILED, RuntimeError(f"{type(error).__name__}: {error}"))
