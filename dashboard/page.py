@@ -29,8 +29,8 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
     def decorate(show: Callable[[], None]) -> Callable[[], None]:
         @st.fragment
         def shown() -> None:
-            upload.begin_page()
-            state.begin_page(title)
+            if state.begin_page(title):
+                upload.drop_decoded()
             st.title(title, help=help)
             unmet = st.empty()
             token = _is_whole.set(True)

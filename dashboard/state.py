@@ -154,12 +154,14 @@ def unmet() -> dict[str, Unmet]:
     return st.session_state.setdefault("_unmet", {})
 
 
-def begin_page(title: str) -> None:
-    """Drop the unmet values of another page."""
-    if st.session_state.get("_page") != title:
-        st.session_state["_page"] = title
-        for name in [name for name in unmet() if name != RUN]:
-            del unmet()[name]
+def begin_page(title: str) -> bool:
+    """Drop the unmet values of another page, and return whether another one was shown before."""
+    if st.session_state.get("_page") == title:
+        return False
+    st.session_state["_page"] = title
+    for name in [name for name in unmet() if name != RUN]:
+        del unmet()[name]
+    return True
 
 
 def publish(name: str, value: Any) -> None:

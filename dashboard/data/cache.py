@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -186,15 +185,6 @@ def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
 def _pair(run: Run, sample: int, _row: Mapping[Any, Any] | None) -> tuple[bytes, bytes]:
     before, after = run.picture(sample) if _row is None else run.pictures.pair(_row)
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
-
-
-def other_runs(besides: Run) -> list[tuple[RunPlace, Run]]:
-    found = []
-    for place in places():
-        if place.complete and place.path.resolve() != besides.path.resolve():
-            with suppress(BadRun):
-                found.append((place, open_run(place.path)))
-    return found
 
 
 @st.cache_resource(show_spinner=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from dashboard.data import cache
 from dashboard.text import strength_in_words
 from probing_core.api.trust import as_asked
+from probing_core.measures.seeds import with_place
 from probing_core.results import Run
 
 ROUNDS = 10
@@ -20,8 +21,9 @@ YOU = "you"
 
 
 def players(run: Run) -> list[str]:
-    """Return the models of ``run`` with predictions of the tested samples, so that a game loads no model."""
-    return [model for model in run.models["name"] if not cache.predictions(run, model, "fine").empty]
+    """Return the models of ``run`` with predictions of the tested samples, so that a game loads no model; no further
+    trainings of others."""
+    return [model for model in with_place(run.models["name"]) if not cache.predictions(run, model, "fine").empty]
 
 
 def groups_of(run: Run) -> dict[str, str]:
@@ -50,7 +52,7 @@ def asked(run: Run, game: int) -> list[int]:
     return found
 
 
-def answers(run: Run, samples: list[int]) -> pd.DataFrame:
+def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
     """Return what every model takes each of ``samples`` for, by probes that had not seen their photographs: untouched
     where that is more probable, else what was done if it was altered.
 
@@ -62,7 +64,7 @@ def answers(run: Run, samples: list[int]) -> pd.DataFrame:
     parts = []
     for model in players(run):
         tested = cache.predictions(run, model, "fine")
-        rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[samples].reset_index()
+        rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[list(samples)].reset_index()
         answer, sure = rows["predicted"].astype(str), rows["p_predicted"]
         if "altered" in rows:  # missing for precomputed embeddings, which cannot answer about pictures
             altered = pd.Series(as_asked(run, model, rows["altered"]))

@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -25,7 +24,7 @@ from probing_core.catalog import loaded_plugins
 from probing_core.errors import BadRun
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import BACKGROUND_OUTPUT, LOG, PROGRESS
-from probing_core.run.options import EXECUTORS, LOCAL, last_options
+from probing_core.run.options import last_options
 from probing_core.run.progress import Report
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -58,10 +57,6 @@ def report_of(run: Path) -> Report | None:
     if report.state == "running" and _process(report) is None:
         return replace(report, state="cancelled")
     return report
-
-
-def executors() -> tuple[str, ...]:
-    return EXECUTORS if find_spec("ray") else (LOCAL,)
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:

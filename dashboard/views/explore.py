@@ -7,11 +7,11 @@ from typing import Any
 import streamlit as st
 
 from dashboard.components.explorer import explorer, explorer_of, shown_models
-from dashboard.data import cache, own_picture, shared_files
+from dashboard.data import own_picture, shared_files
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.views import two_classes, weak_to_strong
-from dashboard.widgets import asking, messages, pickers
+from dashboard.widgets import asking, messages, pickers, tables
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import Run
@@ -28,10 +28,7 @@ PARTS = {"strength": "Weak to strong", "two": "Two classes"}
     "encoders that come with the project: one network, trained alike but for the objective.",
 )
 def show() -> None:
-    run = cache.current_run()
-    if run.models.empty:
-        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
-        return
+    run = messages.run_with_models()
     st.caption(f"{ABOUT_EXPLORER} Choose a cell or a class, or draw around dots.")
     explorer(run, _own_picture(run))
     _file_to_send(run)
@@ -76,14 +73,8 @@ def _make_and_download(run: Run, file: shared_files.FileToSend, waited: bool) ->
         st.markdown("Leaderboard, claims and the explorer of six models in one HTML file, which needs no network.")
         st.caption(plain(leaving(*licenses_of(run, explorer_of(run).data))))
         if file.path.exists():
-            st.download_button(
-                f"Download, {file.path.stat().st_size / 1e6:.0f} MB",
-                file.path.read_bytes,
-                file_name=f"{run.name}.html",
-                mime="text/html",
-                icon=":material/download:",
-                on_click="ignore",
-            )
+            label = f"Download, {file.path.stat().st_size / 1e6:.0f} MB"
+            tables.download_file(file.path.read_bytes, "shared-file", label, f"{run.name}.html", "text/html")
         elif file.is_being_made:
             st.progress(file.share, f"Photographs: {in_percent(file.share)}" if file.share else "Reading the run")
         else:

@@ -14,11 +14,8 @@ from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.seeds import with_place
 from probing_core.results import Run, sentences, summaries
-from probing_core.results.ranking import in_order, is_baseline, scores_of
 
 PARTS = {"blocks": "Blocks", "unseen": "Never seen", "shift": "How far"}
-
-MOVED = "moved"
 
 FEW = 8
 """Most networks in one chart: more lines are not distinguished. Ablations are left out first, then the worst."""
@@ -26,22 +23,16 @@ FEW = 8
 
 @page("Inside", "Where a network knows what was done, what it recognizes unseen, and how far its embedding moves.")
 def show() -> None:
-    run = cache.current_run()
-    if run.models.empty:
-        messages.empty("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
-        return
+    run = messages.run_with_models()
     part, place = pickers.tab(PARTS)
     with place:
         {"blocks": _blocks, "unseen": _unseen, "shift": _shift}[part](run)
 
 
-def _default(run: Run) -> str:
+def _best(run: Run) -> str:
     """Return the best encoder; empty where there is none."""
-    scored = scores_of(run, "fine", "seen")
-    if scored.empty:
-        return ""
-    ranked = in_order(scored[~is_baseline(scored["model"])])["model"]
-    return str(ranked.iloc[0]) if len(ranked) else ""
+    board = cache.board(run)
+    return str(board["model"].iloc[0]) if len(board) else ""
 
 
 def _blocks(run: Run) -> None:
@@ -96,7 +87,7 @@ def _unseen(run: Run) -> None:
         return
     both = rows[rows["subset"].isin(["seen", "unseen"])]
     chance = float(both["chance"].median())
-    chosen = pickers.pick_model(run, list(dict.fromkeys(both["model"])), default=_default(run))
+    chosen = pickers.pick_model(run, list(dict.fromkeys(both["model"])), default=_best(run))
     points = cache.computed(run, summaries.members, chosen)
     if len(points):
         gaps = summaries.gaps(points)
@@ -126,10 +117,7 @@ def _unseen(run: Run) -> None:
         if (rows["subset"] == "far").any():
             far = rows[rows["subset"].isin(["seen", "far"])]
             _seen_against(far, ("seen", "far"), chance, "far")
-            st.caption(
-                "Hollow: pictures in styles of networks and paintings that no probe has seen. "
-                f"{_far_in_words(far, chance)}"
-            )
+            st.caption("Hollow: pictures in styles of networks and paintings that no probe has seen.")
         else:
             messages.empty("This run has no far styles; `probing run --transforms bank,far-styles` makes one that has.")
 
@@ -152,18 +140,6 @@ def _members(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
     )
 
 
-def _far_in_words(rows: pd.DataFrame, chance: float) -> str:
-    far = rows[(rows["subset"] == "far") & rows["model"].isin(with_place(rows["model"]))]
-    means = far.groupby("model")["value"].mean()
-    below = int((means <= chance).sum())
-    if not below:
-        return ""
-    return (
-        f"{below} of the {len(means)} models recognize their group no more often than guessing would: their probes "
-        "take most of these pictures for another group."
-    )
-
-
 def _seen_against(rows: pd.DataFrame, subsets: tuple[str, str], chance: float, key: str) -> None:
     shown = rows[rows["model"].isin(with_place(rows["model"]))]
     means = (shown.groupby(["model", "subset"], sort=False)["value"].mean() * 100).reset_index()
@@ -181,7 +157,7 @@ def _seen_against(rows: pd.DataFrame, subsets: tuple[str, str], chance: float, k
 def _moved(points: pd.DataFrame, model: str) -> None:
     """Show for each transformation how far it moves the embeddings of ``model``, and how often it is recognized."""
     ordered = points.sort_values("value", ascending=False, kind="stable")
-    dots = pd.concat([_dots(ordered.assign(value=ordered["value_recall"]), "recognized"), _dots(ordered, MOVED)])
+    dots = pd.concat([_dots(ordered.assign(value=ordered["value_recall"]), "recognized"), _dots(ordered, "moved")])
     figure = dots_chart(
         dots.drop(columns=["low", "high"], errors="ignore"),
         cache.theme(),
@@ -193,13 +169,12 @@ def _moved(points: pd.DataFrame, model: str) -> None:
 
 
 def _dots(points: pd.DataFrame, series: str) -> pd.DataFrame:
-    """Return shares of transformations as `dots_chart` takes them, in percent."""
-    shares = {column: 100 * points[column] for column in ("value", "low", "high") if column in points}
-    return points.assign(name=points["transform"].map(named), series=series, **shares)
+    """Return shares of transformations as `dots_chart` takes them."""
+    return tables.as_percent(points).assign(name=points["transform"].map(named), series=series)
 
 
 def _shift(run: Run) -> None:
-    model = pickers.pick_model(run, default=_default(run))
+    model = pickers.pick_model(run, default=_best(run))
     points = cache.computed(run, summaries.shifts, model)
     if points.empty:
         messages.empty(tables.why_none(run))

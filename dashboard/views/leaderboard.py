@@ -32,8 +32,10 @@ RARELY = 0.5
 STRIP_WIDTH = 107
 """Pixels of a picture of the strip: seven are a row of a window of 1,280, and three of a phone."""
 
-BARS = "Bars are 95\N{NO-BREAK SPACE}% intervals; one that is narrower than its mark is hidden by it."
-HOLLOW = " Hollow: the data do not distinguish the model from the best one."
+ABOUT_MARKS = (
+    "Bars are 95\N{NO-BREAK SPACE}% intervals; one that is narrower than its mark is hidden by it. Hollow: the data do "
+    "not distinguish the model from the best one. Ticks: further trainings of the same model."
+)
 
 PARTS = {
     "models": "Models",
@@ -53,19 +55,12 @@ def show() -> None:
     messages.finding(f"{finding(board, len(run.classes('fine')), in_bold)} {_baseline(run, board)}".rstrip())
     part, place = pickers.tab(PARTS)
     with place:
-        {"models": _models, "content": _substance, "claims": claims.show_claims, "uses": _uses}[part](run)
+        {"models": _models, "content": _substance, "claims": claims.show_claims, "uses": uses.show_cards}[part](run)
 
 
 def _models(run: Run) -> None:
     _strip(run, list(cache.board(run)["model"]))
     _ranking(run)
-
-
-def _uses(run: Run) -> None:
-    if not uses.show_cards(run):
-        messages.empty(
-            "No use is measured in this run: that takes 30 photographs, and the embeddings; the reference run has it."
-        )
 
 
 def _baseline(run: Run, board: pd.DataFrame) -> str:
@@ -133,12 +128,9 @@ def _ranking(run: Run) -> None:
             f"{measure.title.capitalize()} of {len(lines)} models with intervals.",
             on_pick=_choose,
         )
-        ticks = " Ticks: further trainings of the same model." if (shown["seed_of"] != "").any() else ""
-        hollow = HOLLOW if (np.isfinite(lines["p"]) & ~lines["apart"].astype(bool)).any() else ""
         out = f" Not drawn: {plain(', '.join(map(model_title, left_out)))}." if left_out else ""
         st.caption(
-            f"{measure.definition} {BARS}{hollow}{ticks}{out} Choose a mark to see its groups. "
-            f"{about_zoo(shown['model'])}"
+            f"{measure.definition} {ABOUT_MARKS}{out} Choose a mark to see its groups. {about_zoo(shown['model'])}"
         )
     with right:
         _model(run, model)
@@ -160,10 +152,8 @@ def _model(run: Run, model: str) -> None:
         return
     rows = rows.sort_values("value", ascending=False)
     groups = rows["group"].replace("identity", "untouched")
-    dots = pd.DataFrame({"name": groups, "series": "recognized"})
-    dots = dots.assign(**{c: rows[c] * 100 for c in ("value", "low", "high")})
     figure = dots_chart(
-        dots,
+        tables.as_percent(rows).assign(name=groups, series="recognized"),
         cache.theme(),
         "exact transformation named (%); dotted: chance",
         dict(zip(groups, rows["group"], strict=True)),
@@ -181,9 +171,10 @@ def _model(run: Run, model: str) -> None:
     if "control" in selectivity and len(selectivity):
         task, control = (in_percent(float(selectivity[name].iloc[0])) for name in ("accuracy", "control"))
         st.caption(
-            f"Selectivity, on {int(selectivity['images'].iloc[0])} of the images: a probe that learns what was done is "
-            f"right in {task}, one of the same size that learns arbitrary labels in {control}. The difference is what "
-            "the embedding makes easy, and not the probe's own memory."
+            f"Selectivity: on {int(selectivity['images'].iloc[0])} of the images, fewer than the scores on this page "
+            f"are from, a probe that learns what was done is right in {task}, one of the same size that learns "
+            f"arbitrary labels in {control}. The difference is what the embedding makes easy, and not the probe's own "
+            "memory."
         )
 
 
@@ -225,16 +216,12 @@ def _substance(run: Run) -> None:
         messages.empty("This run scores no content: that takes photographs with labels; the reference run has them.")
         return
     shown = points[points["model"].isin(with_place(points["model"]))].sort_values("style", ascending=False)
-    ends = {"value": "", "low": "_low", "high": "_high"}
-    dots = pd.concat(
-        [
-            pd.DataFrame({to: 100 * shown[f"{what}{end}"] for to, end in ends.items()}).assign(
-                name=shown["model"].map(model_title), series=series
-            )
-            for what, series in (("style", "what was done"), ("content", "what is shown"))
-        ]
-    )
-    figure = dots_chart(dots, cache.theme(), "balanced accuracy (%)", ends=PERCENT)
+    shown = shown.assign(name=shown["model"].map(model_title))
+    dots = [
+        shown.rename(columns={what: "value", f"{what}_low": "low", f"{what}_high": "high"}).assign(series=series)
+        for what, series in (("style", "what was done"), ("content", "what is shown"))
+    ]
+    figure = dots_chart(tables.as_percent(pd.concat(dots)), cache.theme(), "balanced accuracy (%)", ends=PERCENT)
     tables.chart(figure, "substance", points, "Content accuracy and transformation accuracy, by model.")
     levels = summaries.pick(run.scores, subset="seen", measure="balanced-accuracy").groupby("task")["chance"].first()
     st.caption(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import GLOSSARY, TERMS, named, plain
+from dashboard.text import GLOSSARY, TERMS, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import reliability_chart
 from probing_core.measures import MEASURES
@@ -60,6 +61,9 @@ TRUST = {
     ),
 }
 
+SHORT = 12
+"""Digits of a fingerprint in a sentence."""
+
 SHOWN = 200
 """Largest number of rows that the page shows of a table."""
 
@@ -69,7 +73,7 @@ def show() -> None:
     run = cache.current_run()
     if box := pickers.fold("Words: a glossary", "show-words"):
         with box:
-            _words()
+            _define(GLOSSARY)
     st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
     st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
     st.markdown(f"**In this run:** {how_trained(run)}")
@@ -101,7 +105,7 @@ def _recipe(run: Run) -> None:
     if not corpus_is_named(run.recipe):
         st.caption(
             "The recipe describes its pictures and not where they are: for CORPUS give a corpus with the "
-            f"fingerprint {run.recipe.fingerprint}."
+            f"fingerprint {run.recipe.fingerprint[:SHORT]}..., which the recipe below has whole."
         )
     if further:
         st.caption(
@@ -115,15 +119,17 @@ def _models(run: Run) -> None:
         messages.empty("No model has been embedded yet; `probing run --out DIR` does it.")
         return
     table = run.models.drop(columns="recipe")
-    tables.show_table(table, "models", {"request": None}, written={"name": model_titles(table["name"]).__getitem__})
+    titles = model_titles(table["name"])
+    columns = {
+        "request": None,
+        "dim": st.column_config.NumberColumn("dimensions", help="Numbers in an embedding."),
+        "input_size": st.column_config.NumberColumn("input (pixels)", help="Side of the square that a model receives."),
+    }
+    tables.show_table(table, "models", columns, written={"name": titles.__getitem__})
     if box := pickers.fold("Preprocessing, pooling and weights of each, as recorded", "show-recipes"):
-        names = list(run.models["name"])
         with box:
-            name = pickers.select("Recorded of", "recorded-of", names, names=model_titles(names))
-            recipe = run.models.loc[run.models["name"] == name, "recipe"].iloc[0]
-            tables.show_table(
-                entries_of(recipe), "recorded", {"entry": {"width": "medium"}, "value": {"width": "large"}}
-            )
+            name = pickers.select("Recorded of", "recorded-of", list(titles), names=titles)
+            tables.show_table(entries_of(dict(zip(titles, run.models["recipe"], strict=True))[name]), "recorded")
 
 
 def _trust(run: Run) -> None:
@@ -156,17 +162,13 @@ def _trust(run: Run) -> None:
 def _data(run: Run) -> None:
     st.markdown(plain(about_images(run)))
     used = run.images["used"]
-    by_base = run.images[used].groupby(["base_id", "license", "split"]).size().rename("images").reset_index()
-    labels = dict(zip(run.images["base_id"], run.images["label"], strict=True))
-    tables.show_table(
-        by_base,
-        "photographs",
-        written={"base_id": lambda base: ", ".join(filter(None, (labels[base], base.rsplit("/", 1)[-1])))},
-    )
+    counts = run.images[used].groupby("license")["base_id"].agg(photographs="nunique", images="size").reset_index()
+    tables.show_table(counts, "licenses")
     if not used.all():
         left_out = run.images.loc[~used, ["image_id", "why_not"]]
         st.markdown(f"{len(left_out):,} images are left out:")
-        tables.show_table(left_out["why_not"].value_counts().rename("images").reset_index(), "why-left-out")
+        why = {"why_not": st.column_config.TextColumn("why")}
+        tables.show_table(left_out["why_not"].value_counts().rename("images").reset_index(), "why-left-out", why)
         tables.download(left_out, "left-out", "Each of them, as CSV")
 
 
@@ -176,60 +178,24 @@ def _checks(run: Run) -> None:
     if run.fits.empty:
         messages.empty("This run has no probes yet; `probing run --out DIR` makes them.")
     else:
-        st.markdown(about_fits(run))
-        tables.show_table(
-            run.fits,
-            "fits",
-            {"fold": st.column_config.TextColumn("learned from and for")},
-            written={"model": model_title, "task": _task_in_words, "probe": _probe_in_words, "fold": _fold_in_words},
-        )
-
-
-def _task_in_words(task: str) -> str:
-    return pickers.TASK_NAMES.get(task, task)
-
-
-def _probe_in_words(probe: str) -> str:
-    kind, _, number = probe.partition("-")
-    if not number:
-        return probe
-    return f"{number} nearest neighbors" if kind == "knn" else f"{kind.upper()}, training {int(number) + 1}"
-
-
-def _fold_in_words(fold: str) -> str:
-    """Return for which samples a probe was fitted, as `tables/fits.parquet` names them."""
-    kind, _, name = fold.partition(":")
-    if kind == "oracle":
-        return f"content under {named(name)} alone"
-    if kind == "deployment":
-        return "answers about new pictures"
-    return f"group {fold.removeprefix('fold-')} of photographs" if fold.startswith("fold-") else "the splits"
-
-
-def _words() -> None:
-    st.markdown("\n\n".join(f"**{term}** — {sentence}" for term, sentence in GLOSSARY.items()))
+        st.markdown(f"{about_fits(run)} The table `{layout.FITS}` below has each.")
 
 
 def _measures() -> None:
-    entries = [
-        *((term, sentence) for term, sentence in TERMS.items() if term not in GLOSSARY),
-        *((m.title, m.definition) for m in MEASURES if m.name.replace("-", " ") not in TERMS),
-        *DEFINITIONS.items(),
-    ]
-    st.markdown("\n\n".join(f"**{term}** — {sentence}" for term, sentence in entries))
+    terms = {term: sentence for term, sentence in TERMS.items() if term not in GLOSSARY}
+    measures = {m.title: m.definition for m in MEASURES if m.name.replace("-", " ") not in TERMS}
+    _define(terms | measures | DEFINITIONS)
+
+
+def _define(words: Mapping[str, str]) -> None:
+    st.markdown("\n\n".join(f"**{term}** — {sentence}" for term, sentence in words.items()))
 
 
 def _export(run: Run) -> None:
     st.caption("Parquet as in the run directory; with exact names; docs/run-format.md describes every column.")
     names = run.table_names
-    st.download_button(
-        f"All {len(names)} tables as one ZIP",
-        lambda: _zip(run, names),
-        file_name=f"{run.name}-tables.zip",
-        mime="application/zip",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    label = f"All {len(names)} tables as one ZIP"
+    tables.download_file(lambda: _zip(run, names), "all", label, f"{run.name}-tables.zip", "application/zip")
     name = pickers.select("Show a table", "table", names)
     shown, count = first_rows(run.store, name, SHOWN)
     st.caption(f"{len(shown):,} of {count:,} rows shown; the download has all.")

@@ -6,9 +6,9 @@ button is pressed; then all of it is checked before anything is written.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Container, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +19,7 @@ from dashboard.data import cache
 from dashboard.jobs import processes
 from dashboard.page import page
 from dashboard.text import plain
-from dashboard.widgets import access, banner, messages, pickers
+from dashboard.widgets import access, banner, computations, messages
 from probing_core import models as known_models
 from probing_core.corpora import KINDS
 from probing_core.errors import BadConfig, BadCorpus, ProbingError
@@ -27,9 +27,8 @@ from probing_core.measures.notation import model_title, model_titles
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace, unused_name
 from probing_core.run import layout
-from probing_core.run.options import LOCAL, RAY, Options, last_options
+from probing_core.run.options import Options, last_options
 from probing_core.run.progress import Report
-from probing_core.run.recipe import VIEW
 from probing_core.transforms import GROUPS, bank
 
 SETS = {
@@ -39,46 +38,43 @@ SETS = {
     "baselines": "all baselines",
 }
 
-VIEWS = (96, 128, 160, 224)
 MAX_IMAGES = 1_000_000
 
-PLACES = {LOCAL: "this computer", RAY: "a Ray cluster"}
-
-ABOUT_RAY = "Ray is a library that shares work among several computers: each of them embeds some of the pictures."
-
-EXAMPLE = (
-    "A checkpoint of yours, for example: `timm:resnet18@weights=/home/me/resnet18.pth`, the weights of that file in "
-    "the network that timm calls resnet18."
-)
+MAX_LETTERS = 40
+"""Most letters of a model's name in the name of the run that places it."""
 
 PUBLISHED = "timm:resnet50.a1_in1k"
+"""Name of a published model that can be typed as it is."""
+
 FORMS = (
     "A model of the libraries timm, torchvision or open_clip: the name of the library, a colon and the name that the "
     "library gives to the model. A model of Hugging Face: `hf:` and its repository, as `hf:facebook/dinov2-small`. An "
-    "ONNX file: `onnx:` and its path."
+    "ONNX file: `onnx:` and its path. A checkpoint of yours: `timm:resnet18@weights=/home/me/resnet18.pth`, the "
+    "weights of that file in the network that timm calls resnet18. Naming a published model is consent to download it."
 )
-"""A name of a published model that can be typed as it is, and the forms of all names."""
 
-LIST_HEIGHT = 240
-"""Pixels of a list of models, in which a visitor scrolls: what is below it stays visible."""
-CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-further", "new-groups", "new-view")
+CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-groups")
 """Fields that are cleared after a run was started."""
 
 
 @page("New run")
 def show() -> None:
     st.markdown(
-        "Your own model, or your own pictures. The computation runs in a process of its own: this page may be closed "
-        "meanwhile."
+        "Your own model, or your own pictures. Either way a new run is made, a folder in "
+        f"`{_from_here(runs_dir())}` that all pages open; no other run is changed. A process of its own computes it: "
+        "this page may be closed meanwhile."
     )
     # The list is drawn again at its place every two seconds, however many elements the forms have by then.
     forms, runs = st.container(), st.container()
     with forms:
-        st.header("Place my model")
         if access.ask("Starting a run"):
-            _place_a_model()
-            st.header("My pictures")
-            _pictures()
+            model, pictures = st.columns(2, border=True)
+            with model:
+                st.header("Place my model")
+                _place_a_model()
+            with pictures:
+                st.header("My pictures")
+                _pictures()
     with runs:
         _runs()
 
@@ -89,8 +85,8 @@ def _place_a_model() -> None:
         return
     base = cache.current_run()
     st.markdown(
-        f"Your model is measured on the photographs of **{plain(base.name)}** and ranked among its models. The result "
-        f"is a new run with all of them; {plain(base.name)} itself stays as it is."
+        f"Your model is measured on the photographs of **{plain(base.name)}** and ranked among its "
+        f"{len(base.models)} models."
     )
     model = state.choice(
         st.text_input,
@@ -98,11 +94,14 @@ def _place_a_model() -> None:
         "rank-model",
         "",
         placeholder=f"for example: {PUBLISHED}",
-        help=f"{FORMS} Naming a published model is consent to download it.",
+        help=FORMS,
     ).strip()
-    st.caption(EXAMPLE)
+    st.caption(
+        "A model of timm, torchvision, open_clip or Hugging Face, an ONNX file, or a checkpoint of yours: "
+        "`timm:resnet18@weights=/home/me/resnet18.pth`"
+    )
     name, problem = _full_name(model)
-    out = runs_dir() / _folder_of(name)
+    out = runs_dir() / f"rank-{layout.slug(name)[-MAX_LETTERS:].lstrip('-._')}"
     if not problem and not name:
         problem = "Name a model to place it."
     elif not problem and out.exists():
@@ -113,15 +112,6 @@ def _place_a_model() -> None:
     options = Options(models=(name,), base=base.path)
     command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)]
     _start("Place it", out, options, command, problem)
-
-
-def _folder_of(name: str) -> str:
-    """Return the name of the run that places the model ``name``: short, and different for each file of a name."""
-    whole, parsed = layout.slug(name), known_models.parse(name) if name else None
-    if parsed is None or not (parsed.options or ("/" in parsed.model and parsed.provider)):
-        return f"rank-{whole}"
-    stem = Path(parsed.options.get("weights", parsed.model)).stem
-    return f"rank-{re.sub(r'[^A-Za-z0-9._-]+', '-', stem)[:40]}-{whole[-4:]}"
 
 
 def _from_here(path: Path) -> str:
@@ -138,48 +128,40 @@ def _full_name(model: str) -> tuple[str, str]:
 
 
 def _pictures() -> None:
+    st.markdown("Models are measured on pictures of yours, and compared.")
+    name = state.choice(
+        st.text_input, "Name of the run", "new-name", "", placeholder="for example: my-photos", max_chars=60
+    )
+    corpus = state.choice(
+        st.text_input,
+        "Pictures",
+        "new-corpus",
+        cache.PACKAGED,
+        help="`folder:s3://...`: a folder in object storage. `parquet:FILE`: a table with pictures. "
+        "`hub:OWNER/NAME`: a data set of Hugging Face, which is downloaded.",
+    ).strip()
+    st.caption(
+        "The path of a folder, as /home/me/pictures, whose subfolders are the labels of its pictures; `photos` are the "
+        "photographs that come with this program."
+    )
+    corpus, refused = _corpus(corpus)
+    models, problem = _models()
     left, right = st.columns(2)
-    with left:
-        name = state.choice(
-            st.text_input, "Name of the run", "new-name", "", placeholder="for example: my-photos", max_chars=60
-        )
-        corpus = state.choice(
-            st.text_input,
-            "Pictures",
-            "new-corpus",
-            cache.PACKAGED,
-            placeholder="for example: /home/me/pictures",
-            help="`folder:s3://...`: a folder in object storage. `parquet:FILE`: a table with pictures. "
-            "`hub:OWNER/NAME`: a data set of Hugging Face, which is downloaded.",
-        ).strip()
-        st.caption(
-            "`photos` are the photographs that come with this program. For your own, enter the path of their folder; "
-            "its subfolders are their labels."
-        )
-        corpus, refused = _corpus(corpus)
-        state.remember("new-limit", range(MAX_IMAGES + 1), 0)
-        hint = "Before transformations, spread over photographs."
-        limit = st.number_input("Images at most (0: all)", 0, MAX_IMAGES, key="new-limit", help=hint)
-        state.publish("new-limit", limit)
-    with right:
-        models, problem = _models()
-    with left:
-        changing = [group for group in GROUPS if group != "identity"]
-        groups = state.choice(
-            st.multiselect, "Groups of transformations", "new-groups", [], changing, placeholder="all groups"
-        )
-        hint = "The square that models receive."
-        view = state.choice(st.select_slider, "View (pixels)", "new-view", _view_of(models), VIEWS, help=hint)
-    executor, address = _executor()
+    state.remember("new-limit", range(MAX_IMAGES + 1), 0)
+    hint = "Before transformations, spread over photographs."
+    limit = left.number_input("Images at most (0: all)", 0, MAX_IMAGES, key="new-limit", help=hint)
+    state.publish("new-limit", limit)
+    changing = [group for group in GROUPS if group != "identity"]
+    groups = state.choice(
+        right.multiselect, "Groups of transformations", "new-groups", [], changing, placeholder="all groups"
+    )
     members = ["identity", *(transform.name for transform in bank() if transform.group in groups)]
     options = Options(
         corpus=corpus,
         models=models,
-        view=view,
+        view=known_models.PUBLISHED_VIEW if "published" in models else None,
         limit=int(limit) or None,
         transforms=members if groups else None,
-        executor=executor,
-        address=address,
     )
     out = runs_dir() / name
     command = ["run", "--out", _from_here(out), *options.arguments()]
@@ -201,12 +183,45 @@ def _corpus(text: str) -> tuple[str, str]:
     return text, f"'{text}' is no corpus; expected is the path of a folder, or one of: {forms}."
 
 
+def _models() -> tuple[list[str], str]:
+    """Show the field of the models, and return what is chosen or typed there, and what is wrong with it."""
+    available = [spec.name for spec in known_models.CATALOG if spec.check().available]
+    titles = SETS | dict(model_titles(available))
+    chosen = state.choice(
+        partial(st.multiselect, options=list(titles), accept_new_options=True),
+        "Models",
+        "new-models",
+        list(known_models.bundled()),
+        format_func=lambda name: titles.get(name, name),
+        wrap=True,
+        help="Those on this machine, sets of them, and others that you type. `probing models` lists all. To choose "
+        f"the published encoders is consent to download them. {FORMS}",
+    )
+    for problem in known_models.CATALOG.problems:
+        st.warning(plain(problem), icon=":material/error:")
+    offered = [name for name in chosen if name in titles]  # what was typed is not looked up yet
+    if downloads := known_models.download_summary(known_models.expand(offered)):
+        st.caption(f":material/download: {plain(downloads)}")
+    return chosen, next((why for name in chosen if name not in titles and (why := _full_name(name)[1])), "")
+
+
+def _problem(name: str, models: list[str]) -> str:
+    if not name:
+        return "Give the run a name."
+    if not processes.NAME.fullmatch(name):
+        return "A name has letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
+    if (runs_dir() / name).exists() or name in {place.name for place in cache.places()}:
+        return f"There is a run '{name}' already; choose another name, or resume or remove that one below."
+    return "" if models else "Choose at least one model."
+
+
 def _start(label: str, out: Path, options: Options, command: Sequence[str], problem: str) -> None:
-    """Show how long a run takes after measuring it, its command, and the button that starts it.
+    """Show the button that starts a run, and once the form is complete where the run will be, how long it takes if that
+    was measured, and its command.
 
     Args:
         command: for a terminal.
-        problem: what is wrong with the form, which is shown when a button is pressed; no command is shown with it.
+        problem: what is wrong with the form, which is shown when a button is pressed.
     """
     arguments, measured = options.arguments(), f"_measured-{label}"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -232,26 +247,8 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
     known, words = st.session_state.get(measured, ([], ""))
     if known == arguments:
         st.code(words, language=None, wrap_lines=True)
-    st.caption("The same from a terminal, in the folder where this dashboard was started:")
+    st.caption(f"Makes `{_from_here(out)}`. The same from a terminal, in the folder where this dashboard was started:")
     st.code(shlex.join(["probing", *command]), language=None, wrap_lines=True)
-
-
-def _measure(out: Path, arguments: Sequence[str]) -> str:
-    with st.spinner("Measuring some of each kind of work", show_time=True):
-        line = st.empty()
-        words = processes.measured(out, arguments, lambda said: line.caption(plain(said)))
-        line.empty()
-    return words
-
-
-def _started(name: str) -> NoReturn:
-    """Clear the form, and show the page with the run called ``name``."""
-    banner.watch(name)
-    for field in CLEARED:
-        state.forget(field)
-        st.session_state.pop(field, None)
-    st.session_state["_started"] = name
-    st.rerun(scope="app")
 
 
 def _refuse(problem: str, options: Options) -> None:
@@ -274,106 +271,27 @@ def _refuse(problem: str, options: Options) -> None:
         raise BadCorpus(f"There is nothing at '{path}', where the pictures should be; check the path.")
 
 
-def _models() -> tuple[list[str], str]:
-    checked = {spec.name: spec.check() for spec in known_models.CATALOG}
-    available = [name for name, found in checked.items() if found.available]
-    sets = list(known_models.MODEL_SETS)
-
-    titles = model_titles(available)
-
-    def fit_view() -> None:
-        if st.session_state.get("new-view") == VIEW:
-            state.choose("new-view", _view_of(st.session_state["new-models"]))
-
-    chosen = state.choice(
-        st.multiselect,
-        "Models",
-        "new-models",
-        list(known_models.bundled()),
-        [*sets, *available],
-        format_func=lambda name: titles.get(name) or SETS.get(name, name),
-        on_change=fit_view,
-        wrap=True,
-        help="Those on this machine, and sets of them. The command below has their exact names. To choose the "
-        "published encoders is consent to download them.",
-    )
-    if downloads := known_models.download_summary(known_models.expand(chosen)):
-        st.caption(f":material/download: {plain(downloads)}")
-    further = state.choice(
-        st.text_input,
-        "Further models",
-        "new-further",
-        "",
-        placeholder=f"for example: {PUBLISHED}",
-        help=f"Separated by commas. {FORMS} {EXAMPLE} Naming a published model is consent to download it.",
-    )
-    for problem in known_models.CATALOG.problems:
-        st.warning(plain(problem), icon=":material/error:")
-    absent = [known_models.CATALOG.get(name) for name, found in checked.items() if not found.available]
-    label = f"{len(absent)} more models: what naming one downloads, or why it cannot be used here"
-    if absent and (box := pickers.fold(label, "show-missing")):
-        needs = {
-            spec.name: f"{spec.download_mb:,.0f} MB from {found.download_from}"
-            if found.download_from
-            else found.why_not
-            for spec, found in ((spec, checked[spec.name]) for spec in absent)
-        }
-        lines = [f"- `{name}`: {plain(what)}" for name, what in needs.items()]
-        box.container(height=LIST_HEIGHT, border=False).markdown("\n".join(lines))
-    named = [name.strip() for name in further.split(",") if name.strip()]
-    problems = [problem for _, problem in map(_full_name, named) if problem]
-    return [*chosen, *named], "".join(problems[:1])
+def _measure(out: Path, arguments: Sequence[str]) -> str:
+    with st.spinner("Measuring some of each kind of work", show_time=True):
+        line = st.empty()
+        words = processes.measured(out, arguments, lambda said: line.caption(plain(said)))
+        line.empty()
+    return words
 
 
-def _executor() -> tuple[str, str | None]:
-    """Show the fields of the executor, and return the executor and the address of a cluster.
-
-    The address is not part of a link, so that only this visitor decides where pictures are sent.
-    """
-    executors = processes.executors()
-    state.forget("new-address")
-    if RAY not in executors:
-        return LOCAL, None
-    left, right = st.columns(2)
-    executor = pickers.segments("Computed on", "new-executor", executors, PLACES, ABOUT_RAY, left)
-    if executor != RAY:
-        return executor, None
-    address = right.text_input(
-        "Address of the Ray cluster",
-        key="new-address",
-        placeholder="HOST:PORT, or auto",
-        help="Of a cluster that runs already; auto finds the one that this computer belongs to. Empty: one is started "
-        "on this computer alone.",
-    )
-    st.caption("Pictures, models and the folder of runs must have the same addresses on every machine of the cluster.")
-    return executor, address.strip() or None
-
-
-def _view_of(models: list[str]) -> int:
-    """Return the view to offer for ``models``: published encoders were trained on larger views."""
-    return known_models.PUBLISHED_VIEW if "published" in models else VIEW
-
-
-def _problem(name: str, models: list[str]) -> str:
-    if not name:
-        return "Give the run a name."
-    if not processes.NAME.fullmatch(name):
-        return "A name has letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
-    if (runs_dir() / name).exists() or name in {place.name for place in cache.places()}:
-        return f"There is a run '{name}' already; choose another name, or resume or remove that one below."
-    return "" if models else "Choose at least one model."
+def _started(name: str) -> NoReturn:
+    """Clear the form, and show the page with the run called ``name`` in its list."""
+    banner.watch(name)
+    for field in CLEARED:
+        state.forget(field)
+        st.session_state.pop(field, None)
+    st.rerun(scope="app")
 
 
 @st.fragment(run_every=2.0)
 @messages.guarded
 def _runs() -> None:
     st.header("Runs on this computer")
-    if started := st.session_state.get("_started"):
-        report = processes.report_of(runs_dir() / started)
-        if report and report.state != "running":
-            del st.session_state["_started"]  # its line says how it ended
-        else:
-            st.caption(f":material/play_arrow: The run '{plain(started)}' was started.")
     places = cache.places()
     places = [*places, *_only_begun({place.name for place in places})]
     if not places:
@@ -381,30 +299,37 @@ def _runs() -> None:
     for place in places:
         report = processes.report_of(place.path)
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
-            begun = (place.path / layout.RECIPE).is_file()
-            if report and report.state == "running":
+            if report and computations.is_running(report):
                 st.progress(report.share, text=plain(f"{place.name}: {report.so_far}"))
             else:
-                st.markdown(f"**{plain(place.name)}** — {_status(place.complete, report, begun)}", width="stretch")
+                otherwise = "complete" if place.complete else "begun, not complete"
+                st.markdown(f"**{plain(place.name)}** — {computations.status(report, otherwise)}", width="stretch")
             if rights.allowed():
-                _control(place, report, begun)
+                _controls(place, report)
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
                 st.switch_page("views/explore.py")
 
 
-def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
-    if report and report.state == "running":
-        if st.button("Cancel", key=f"cancel-{place.name}"):
-            processes.cancel(place.path)
-    elif not begun:
-        about = f"The run **{plain(place.name)}** is removed. Nothing of it was computed."
-        access.offer_removal(place.name, about, lambda: processes.remove(place.path))
-    elif _unfinished(place.complete, report):
-        had = " ".join(last_options(place.path).arguments())
-        if st.button("Resume", key=f"resume-{place.name}", help=f"As before: {plain(had)}" if had else None):
-            processes.resume(place.path)
-            banner.watch(place.name)
+def _controls(place: RunPlace, report: Report | None) -> None:
+    begun = (place.path / layout.RECIPE).is_file()
+    # Studies and maps come after the scores that make a run complete.
+    unfinished = not place.complete or (report is not None and report.state in ("cancelled", "failed"))
+    had = " ".join(last_options(place.path).arguments())
+
+    def resume() -> None:
+        processes.resume(place.path)
+        banner.watch(place.name)
+
+    computations.controls(
+        place.name,
+        place.path,
+        report,
+        resume if begun and unfinished else None,
+        None if begun else lambda: processes.remove(place.path),
+        loss=f"The run **{plain(place.name)}** is removed. Nothing of it was computed.",
+        hint=f"As before: {plain(had)}" if had else None,
+    )
 
 
 def _only_begun(taken: Container[str]) -> list[RunPlace]:
@@ -420,22 +345,6 @@ def _only_begun(taken: Container[str]) -> list[RunPlace]:
         for path in found
         if (path / layout.PROGRESS).is_file() and not (path / layout.RECIPE).is_file()
     ]
-
-
-def _unfinished(complete: bool, report: Report | None) -> bool:
-    """Return whether a run can be resumed; studies and maps come after the scores that make a run complete."""
-    return not complete or (report is not None and report.state in ("cancelled", "failed"))
-
-
-def _status(complete: bool, report: Report | None, begun: bool) -> str:
-    if report is None:
-        return "complete" if complete else "begun, not complete"
-    if report.state == "failed":
-        return f"stopped: {plain(report.error)}"
-    if report.state == "cancelled":
-        resumable = "what is complete stays, and resuming goes on from there"
-        return f"cancelled; {resumable}" if begun else "cancelled before anything was computed"
-    return "complete" if complete else report.state
 
 
 show()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import streamlit as st
@@ -89,32 +88,26 @@ def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
         first = entries[0]
         before, _ = versions(prepare_source(picture.image, VIEW), VIEW, first, first.strength_at(0))
         st.image(before, width=VIEW, alt="the picture, untouched")
-        _strips(strips, [transform for transform in entries if transform.group != "identity"])
+        for group in GROUPS:
+            members = [t for t in entries if t.group == group != "identity"]
+            if members:
+                st.markdown(f"**{group}**")
+                columns = st.columns(IN_A_ROW)
+                for i, transform in enumerate(members):
+                    with columns[i % IN_A_ROW]:
+                        _strip(transform, strips[transform.name])
 
 
-def _strips(strips: Mapping[str, bytes], transforms: Sequence[Transform]) -> None:
-    for group in GROUPS:
-        members = [t for t in transforms if t.group == group]
-        if not members:
-            continue
-        st.markdown(f"**{group}**")
-        columns = st.columns(IN_A_ROW)
-        for i, transform in enumerate(members):
-            with columns[i % IN_A_ROW]:
-                with st.container(key=f"strip-{transform.name}"):  # has its height before the picture arrives
-                    st.image(strips[transform.name], width="stretch", alt=f"{transform.name} at three strengths")
-                if st.button(
-                    _strip_title(transform), key=f"open-{transform.name}", type="tertiary", icon=":material/tune:"
-                ):
-                    choose_class(transform.name)
-                    state.choose("transform", transform.name)
-                    state.choose("part", "strength")
-                    st.switch_page("views/explore.py")
-
-
-def _strip_title(transform: Transform) -> str:
+def _strip(transform: Transform, strip: bytes) -> None:
+    with st.container(key=f"strip-{transform.name}"):  # has its height before the picture arrives
+        st.image(strip, width="stretch", alt=f"{transform.name} at three strengths")
     strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
-    return unbroken(f"{named(transform.name)}: {strengths}")
+    title = unbroken(f"{named(transform.name)}: {strengths}")
+    if st.button(title, key=f"open-{transform.name}", type="tertiary", icon=":material/tune:"):
+        choose_class(transform.name)
+        state.choose("transform", transform.name)
+        state.choose("part", "strength")
+        st.switch_page("views/explore.py")
 
 
 show()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -12,10 +11,9 @@ from dashboard import state
 from dashboard.data import cache, game
 from dashboard.page import fragment
 from dashboard.text import named
-from dashboard.widgets import gallery, messages, tables
+from dashboard.widgets import messages, tables
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.seeds import with_place
-from probing_core.results import PicturesMissing, Run
+from probing_core.results import Run
 
 SIDE = 384
 """Side of the picture in pixels, three times that of a view."""
@@ -28,7 +26,7 @@ NAMES = {"identity": "untouched"}
 ABOUT = (
     "The models choose among all transformations, and are right here if their choice is of the right group. "
     "They were tested on these pictures and learned from others. All models of the run play, even those that have no "
-    "probe for new pictures."
+    "probe for new pictures, but for further trainings of others."
 )
 
 
@@ -38,24 +36,17 @@ def show(run: Run) -> None:
         messages.empty("No model of this run has predictions to play with; `probing run --out DIR` makes them.")
         return
     if run.pictures.why_not:
-        gallery.pictures_missing(run, PicturesMissing(run.pictures.why_not), "game")
+        messages.no_pictures(run.pictures.why_not)
         return
     number = _number()
-    asked, given = _game(run, number)
+    asked = cache.computed(run, game.asked, number)
+    given = cache.computed(run, game.answers, tuple(asked))
     guesses: dict[int, str] = st.session_state.setdefault("_guesses", {}).setdefault((run.digest, number), {})
     following = min(len(guesses), game.ROUNDS - 1)
     shown = st.session_state.get("_shown", following)
     _play(run, asked, given, guesses, shown if shown in guesses else following)
     if guesses:
         _standing(run, asked, given, guesses)
-
-
-def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
-    kept = st.session_state.get("_game")
-    if kept is None or kept[0] != (run.digest, number):
-        asked = game.asked(run, number)
-        kept = st.session_state["_game"] = (run.digest, number), asked, game.answers(run, asked)
-    return kept[1], kept[2]
 
 
 def _number() -> int:
@@ -112,9 +103,10 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
     box = st.success if guess == group else st.warning
     box(f"{'Right' if guess == group else f'You said {NAMES.get(guess, guess)}'}: {what}.")
     if len(guesses) < game.ROUNDS:
-        st.button("Next picture", type="primary", key="next-picture", on_click=_go_on)
+        st.button("Next picture", type="primary", key="next", on_click=st.session_state.pop, args=("_shown", None))
     else:
-        st.button("Play again", type="primary", key="new-game", on_click=_play_again)
+        another = "game", secrets.randbelow(game.GAMES)
+        st.button("Play again", type="primary", key="new-game", on_click=state.choose, args=another)
     here = given[given["round"] == number].sort_values(["right", "probability"], ascending=False, kind="stable")
     st.markdown(f"**{int(here['right'].sum())} of {len(here)}** models name the group.")
     shown = here.assign(right=["✓" if right else "" for right in here["right"]])
@@ -128,30 +120,6 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
             "right": st.column_config.TextColumn("right", width="small", help="Whether it names the group."),
         },
         percent={"probability": ("probability (%)", "How sure the model is of untouched or altered.")},
-        height=36 * (min(len(shown), 9) + 1),
-    )
-
-
-def _go_on() -> None:
-    st.session_state.pop("_shown", None)
-
-
-def _play_again() -> None:
-    _go_on()
-    state.choose("game", secrets.randbelow(game.GAMES))
-
-
-def _more_often(better: int, models: int) -> str:
-    if not better:
-        return f"None of the {models} models was right more often"
-    return f"{better} of the {models} models {'was' if better == 1 else 'were'} right more often"
-
-
-def further_trainings(players: Sequence[str]) -> str:
-    """Return a sentence on how many of the models are others that were trained once more; empty if none is."""
-    again = len(players) - len(with_place(players))
-    return (
-        f" Of the {len(players)} models, {again} are further trainings of others, with another seed." if again else ""
     )
 
 
@@ -162,7 +130,7 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
     better = int((table["right"] > mine).sum())
     st.header("So far" if len(guesses) < game.ROUNDS else "The result")
     st.markdown(
-        f"You were right **{mine} of {len(guesses)}** times. {_more_often(better, len(table) - 1)}."
+        f"You were right **{mine} of {len(guesses)}** times; right more often: {better} of {len(table) - 1} models."
         f"{' The address of this page has the same ten pictures for somebody else.' if len(guesses) > 1 else ''}"
     )
     if len(guesses) == game.ROUNDS:
@@ -178,4 +146,4 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
             },
         )
     guessing = f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}."
-    st.caption(f"{guessing} {ABOUT}{further_trainings(game.players(run))}")
+    st.caption(f"{guessing} {ABOUT}")

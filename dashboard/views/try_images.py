@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import streamlit as st
@@ -14,20 +13,18 @@ from dashboard.data import cache, examples, own_picture, predictions
 from dashboard.data.pictures import VisitorPicture, data_url, reduced
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
-from dashboard.text import hint, named, plain, unbroken, with_strength
+from dashboard.text import hint, plain, unbroken, with_strength
 from dashboard.views import try_folder, try_game
-from dashboard.widgets import answers, messages, pickers, tables, upload
-from dashboard.widgets.asking import Question
+from dashboard.widgets import answers, asking, messages, pickers, tables, upload
 from probing_core.api.scan import ABOUT_P
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.images.quality import FLAT, flatness
-from probing_core.measures.notation import model_title
 from probing_core.results import Run
-from probing_core.transforms import bank
+from probing_core.transforms import resolve
 
-AT_ONCE = 3
-"""Models that the page waits for; the others answer one after the other while it can be read."""
+CHANGE_ASKS = 3
+"""Models that answer about the picture while it is changed."""
 
 SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
 """How the detector and the models look at a picture -> the same for people."""
@@ -66,24 +63,26 @@ def _pictures(run: Run) -> None:
         predictions.prepare(run, models)
         return
     pictures = _named(chosen)
-    names = list(pictures)
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
-    asked = Question(run, models, prior)
-    rows = _first_rows(asked, crops)
+    first = [*_detector(run), *models]
+    rows = next(filter(None, (asking.rows(run, [model], crops, prior) for model in first)), [])
     if not rows:
-        messages.empty("None of the first models could be asked.")
+        messages.empty("None of the models could be asked; choose another run.")
         return
-    opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else names[0]
-    mine = [row for row in rows if row["image"] == opened]
-    fill = _card(asked, opened, pictures[opened], crops[opened], mine)
+    opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
+    picture, (row,) = pictures[opened], (row for row in rows if row["image"] == opened)
+    fill = _card(run, opened, picture, crops[opened], row, models, prior)
     below = st.container()
     with below:
-        first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
-        _change(replace(asked, models=first), pictures[opened])
-    mine = fill()
-    others = [row for row in rows if row["image"] != opened]
+        _change(run, picture, models[:CHANGE_ASKS], prior)
+    found = fill()
+    shown = [row for row in rows if row["model"] == DETECTOR or row["image"] != opened]
     with below:
-        tables.download(predictions.class_table([*mine, *others]), "predictions", "These predictions as CSV")
+        tables.download(predictions.class_table([*shown, *found]), "predictions", "These predictions as CSV")
+
+
+def _detector(run: Run) -> list[str]:
+    return [DETECTOR] if predictions.predictor_of(run).has_detector else []
 
 
 def _choose_pictures() -> list[VisitorPicture]:
@@ -144,29 +143,36 @@ def _models(run: Run) -> list[str]:
 
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
-    thumbnails = {
-        name: data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False) for name, picture in pictures.items()
-    }
-    # The detector's, where it could decide, else that of the first model.
-    found = {name: [row for row in rows if row["image"] == name] for name in pictures}
-    decided = {name: answers.detectors(mine) for name, mine in found.items()}
-    flat = {name: _flat(picture) if decided[name] else 0.0 for name, picture in pictures.items()}
-    shown = [decided[name] or found[name][0] for name in pictures]
-    lines = [answers.line_of(row, thumbnails[row["image"]], flat[row["image"]]) for row in shown]
+    """Show the first answer about each picture, and return the name of the picture whose card is open."""
+    lines = []
+    for row in rows:
+        picture = pictures[row["image"]]
+        thumbnail = data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
+        lines.append(answers.line_of(row, thumbnail, _flat(picture)))
     st.html(answers.pictures_table(lines))
+    st.caption("A verdict compares a picture with untouched photographs of its kind.", help=ABOUT_P)
     return pickers.select("Card of", "card", list(pictures))
 
 
 def _card(
-    asked: Question, name: str, picture: VisitorPicture, crops: PictureCrops, rows: Sequence[Row]
+    run: Run,
+    name: str,
+    picture: VisitorPicture,
+    crops: PictureCrops,
+    row: Row,
+    models: Sequence[str],
+    prior: float,
 ) -> Callable[[], list[Row]]:
-    """Show the verdict on one picture and the answers that exist already, its ``rows``.
+    """Show a picture and the verdict on it.
+
+    Args:
+        row: the first answer about it, of the detector if there is one.
 
     Returns:
-        A function that asks the other models and shows each answer as it comes; it returns all rows.
+        A function that asks the models and shows each answer as it comes; it returns all rows.
     """
-    waiting, theme = asked.models[AT_ONCE:], cache.theme()
-    decided, given = answers.detectors(rows), [row for row in rows if row["model"] != DETECTOR]
+    flat, theme = _flat(picture), cache.theme()
+    decided = row if answers.is_verdict(row) else None
     with st.container(border=True, key="answer"):
         left, right = st.columns([1, 4])
         with left:
@@ -178,36 +184,28 @@ def _card(
                 own_picture.pin(picture)
                 st.switch_page("views/explore.py")
         with right:
-            if decided is not None:
-                hardly = predictions.hardly_detected(
-                    asked.run, crops.kind == "combined", decided["verdict"]["no_color"]
-                )
-                answers.show_answer(decided, hardly, _flat(picture), asked.prior, picture.notes)
+            if decided:
+                hardly = predictions.hardly_detected(run, crops.kind == "combined", decided["verdict"]["no_color"])
+                answers.show_answer(decided, hardly, flat, prior, picture.notes)
             sentence, bars, between = st.empty(), st.empty(), st.empty()
-            without = len(asked.run.models) - len(asked.models)
+            without = len(run.models) - len(models)
             others = f" {without} more models of the run have no probe for new pictures." if without else ""
             st.caption(f"{answers.ABOUT_ROWS}{others}")
 
+    def draw(rows: Sequence[Row], waiting: Sequence[str]) -> None:
+        bars.html(answers.models_table({name: rows}, theme, waiting))
+
     def fill() -> list[Row]:
-        found = list(given)
-        for number, model in enumerate(waiting, 1):
-            found += asked.rows([model], {name: crops}, f"Asking {model_title(model)}")
-            bars.html(answers.models_table({name: found}, theme, waiting[number:]))
-        flat = _flat(picture)
+        found = asking.one_by_one(run, models, {name: crops}, prior, draw)
         if found and (decided is None or flat <= FLAT):
             sentence.markdown(answers.noticed(found))
-        if found and decided is not None:
-            words = answers.which_to_believe(decided, found, flat, *predictions.measured(asked.run))
+        if found and decided:
+            words = answers.which_to_believe(decided, found, flat, *predictions.measured(run))
             between.caption(unbroken(words), help=ABOUT_P)
-        return [*(row for row in rows if row["model"] == DETECTOR), *found]
+        return found
 
-    bars.html(answers.models_table({name: given}, theme, waiting))
+    draw([], models)
     return fill
-
-
-def _first_rows(asked: Question, crops: Mapping[str, PictureCrops]) -> list[Row]:
-    detector = [DETECTOR] if predictions.predictor_of(asked.run).has_detector else []
-    return asked.rows([*detector, *asked.models[:AT_ONCE]], crops)
 
 
 def _flat(picture: VisitorPicture) -> float:
@@ -220,36 +218,24 @@ def _flatness(key: str, _image: np.ndarray) -> float:
 
 
 @fragment
-def _change(asked: Question, picture: VisitorPicture) -> None:
-    if box := pickers.fold("Change this picture and watch", "show-change"):
-        with box:
-            _changed(asked, picture)
-
-
-def _changed(asked: Question, picture: VisitorPicture) -> None:
-    entries = {t.name: t for t in bank() if t.group != "identity"}
-    labels = {t.name: f"{t.group} · {named(t.name)}" for t in entries.values()}
-    transform = entries[
-        pickers.select("Transformation", "transform", list(entries), names=labels, help=hint("strength"))
-    ]
-    run = asked.run
-    step = strength_slider(picture, run.recipe.view, transform)
-    # Untouched it is the picture of the card, and has the card's answers.
-    before = predictions.crops_of(run, picture)
-    after = before if step.strength == transform.neutral else PictureCrops(step.after)
-    rows = _first_rows(asked, {"before": before, "after": after})
-    if not rows:
-        return  # the page shows why
-    done = with_strength(transform.name, step.strength, 3)
-    st.markdown(f"First answers **before**, and **after {done}**, about the part that models see:")
-    seen = "a square of" if before.kind == "direct" else "a square, and parts at their own scale, of"
-    st.caption(
-        f"Before: {seen} {run.recipe.view} pixels, as on the card. After: one square of {run.recipe.view} pixels, "
-        "reduced and cut as the pictures of the run are."
-    )
-    both = {when: [row for row in rows if row["image"] == when] for when in ("before", "after")}
-    st.html(answers.models_table(both, cache.theme()))
-    tables.download(predictions.class_table(rows), "change", "Predictions before and after as CSV")
+def _change(run: Run, picture: VisitorPicture, models: Sequence[str], prior: float) -> None:
+    if not (box := pickers.fold("Change this picture and watch", "show-change")):
+        return
+    with box:
+        transform = resolve(pickers.pick_transform(run, help=hint("strength")))
+        step = strength_slider(picture, run.recipe.view, transform)
+        # Untouched it is the picture of the card, and has the card's answers.
+        before = predictions.crops_of(run, picture)
+        after = before if step.strength == transform.neutral else PictureCrops(step.after)
+        rows = asking.rows(run, [*_detector(run), *models], {"before": before, "after": after}, prior)
+        done = with_strength(transform.name, step.strength, 3)
+        st.markdown(f"First answers **before**, and **after {done}**, about the part that models see:")
+        seen = "a square of" if before.kind == "direct" else "a square, and parts at their own scale, of"
+        st.caption(
+            f"Before: {seen} {run.recipe.view} pixels, as on the card. After: one square of {run.recipe.view} pixels, "
+            "reduced and cut as the pictures of the run are."
+        )
+        st.html(answers.models_table({"before": rows[::2], "after": rows[1::2]}, cache.theme()))
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

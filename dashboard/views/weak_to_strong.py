@@ -82,6 +82,7 @@ def _sentence(run: Run, transform: Transform) -> None:
 
 @messages.guarded
 def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], beside: Any) -> None:
+    """Show in the container ``beside`` what the models answer about the picture of the slider."""
     able = [m for m in models if m in predictions.models_of(run)]
     if not able:
         messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
@@ -89,31 +90,23 @@ def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, m
     messages.left_out(models, able, "the run has no probe of theirs for new pictures")
     with beside:
         prior = answers.pick_prior()
-    _answers(run, picture, transform, step, able, prior, beside)
-
-
-def _answers(
-    run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], prior: float, beside: Any
-) -> None:
-    untouched = step.strength == transform.neutral
-    crops = predictions.crops_of(run, picture) if untouched else PictureCrops(step.after)
-    theme, rows, bars = cache.theme(), list[predictions.Row](), beside.empty()
-    for number, model in enumerate(models):
-        for _ in predictions.loading(run, model):
-            bars.html(answers.models_table({"after": rows}, theme, models[number:]))
-        rows += asking.rows(run, [model], {"after": crops}, "fine", prior)
-        bars.html(answers.models_table({"after": rows}, theme, models[number + 1 :]))
-    if rows:
+    crops = predictions.crops_of(run, picture) if step.strength == transform.neutral else PictureCrops(step.after)
+    theme, bars = cache.theme(), beside.empty()
+    found = asking.one_by_one(
+        run, able, {"": crops}, prior, lambda rows, waiting: bars.html(answers.models_table({"": rows}, theme, waiting))
+    )
+    if found:
         beside.caption(answers.ABOUT_ROWS)
     else:
-        bars.empty()  # the run has models, and none of them answered
+        bars.empty()  # the page shows why
 
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
     about = " ".join(hint(word) for word in ("recall", "shift", "detection threshold"))
     st.subheader("Measured over many pictures", help=about)
-    table = tables.study(run, "strength")
+    table = cache.study(run, "strength")
     if table.empty:
+        messages.empty(tables.why_none(run))
         st.caption("The explorer's curve shows how often its two models recognize the tested pictures of a row.")
         return
     rows = summaries.pick(table, transform=transform.name, model=models)

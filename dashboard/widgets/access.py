@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from dashboard import rights
@@ -21,12 +19,3 @@ def ask(what: rights.Guarded) -> bool:
     if not allowed:
         st.info(rights.refusal(what), icon=":material/lock:")
     return allowed
-
-
-def offer_removal(name: str, about: str, remove: Callable[[], None]) -> None:
-    """Show a button that says what is lost and what stays before a second one calls ``remove``."""
-    with st.popover("Remove", key=f"remove-{name}"):
-        st.markdown(about)
-        if st.button("Remove it", key=f"remove-now-{name}", type="primary"):
-            remove()
-            st.rerun()

@@ -33,7 +33,7 @@ THUMBNAIL = 64
 
 
 def pick_prior() -> float:
-    """Return the share of altered pictures before any is looked at, which the visitor selects."""
+    """Return the selected share of altered pictures among such pictures."""
     prior = state.choice(
         st.select_slider,
         "Share of such pictures that are altered",
@@ -51,22 +51,13 @@ def pick_prior() -> float:
     return prior
 
 
-def detectors(rows: Sequence[Row]) -> Row | None:
-    return next((row for row in rows if row["model"] == DETECTOR and row["verdict"]["p"] is not None), None)
+def is_verdict(row: Row) -> bool:
+    """Return whether the row is the detector's, and it could decide."""
+    return row["model"] == DETECTOR and row["verdict"]["p"] is not None
 
 
-def show_answer(
-    row: Row, hardly_detected: Sequence[str], flat: float, prior: float = PRIOR, flags: Sequence[str] = ()
-) -> None:
-    """Show what was done to a picture, how certain that is, and what cannot be detected.
-
-    Args:
-        row: of the detector.
-        hardly_detected: groups of which the detector finds less than half.
-        flat: share of the picture without detail (`probing_core.images.quality.flatness`).
-        prior: share of altered pictures among such pictures.
-        flags: of the picture, to which the sentence refers.
-    """
+def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: float, flags: Sequence[str]) -> None:
+    """Show `answer`, marked as an alarm, as open, or as neither."""
     alarms = row["answer"] in ALARMS and flat <= FLAT
     unsure = row["answer"] == CANNOT_TELL or flat > FLAT
     # Nothing is shown in green: it may be an alteration that the detector misses.
@@ -77,6 +68,15 @@ def show_answer(
 def answer(
     row: Row, hardly_detected: Sequence[str], flat: float = 0.0, prior: float = PRIOR, flags: Sequence[str] = ()
 ) -> str:
+    """Return what was done to a picture, how certain that is, and what cannot be detected.
+
+    Args:
+        row: of the detector.
+        hardly_detected: groups of which the detector finds less than half.
+        flat: share of the picture without detail (`probing_core.images.quality.flatness`).
+        prior: share of altered pictures among such pictures.
+        flags: of the picture, to which the sentence refers.
+    """
     verdict = row["verdict"]
     why = f"{as_altered(verdict['p'], verdict['n'])} untouched photographs seem at least as altered as this picture"
     end = " It has hardly any color, so color was not judged." if verdict["no_color"] else ""
@@ -126,7 +126,7 @@ def which_to_believe(
     Args:
         decided: row of the detector.
         rows: of the models.
-        flat: as in `show_answer`.
+        flat: as in `answer`.
         accuracies: model -> its balanced accuracy on pictures of the run; empty if not measured.
         found: group -> model -> share of the run's pictures altered by the group that it calls altered.
     """
@@ -191,24 +191,25 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
     Baselines are folded below the trained models.
 
     Args:
-        answers: name of a picture -> the rows of all models about it, in the same order; one picture, or two that are
-            compared, with one bar below the other under their names.
+        answers: the rows of all models about one picture, or about two that are compared, by their names, with one bar
+            below the other.
         waiting: models that have not answered yet.
     """
-    whens = list(answers) if len(answers) > 1 else [""]
+    compared = list(answers) if len(answers) > 1 else [""]
     trained: list[str] = []
     baselines: dict[str, str] = {}
     for rows in zip(*answers.values(), strict=True):
         model = rows[0]["model"]
-        bars = "".join(_bar(row, when) for when, row in zip(whens, rows, strict=True))
+        bars = "".join(_bar(row, when) for when, row in zip(compared, rows, strict=True))
         named = "".join(_first(row, theme) for row in rows)
-        line = f'<tr><th scope="row">{escape(_who(model))}</th><td>{bars}</td><td>{named}</td></tr>'
+        who = "Detector" if model == DETECTOR else escape(model_title(model))
+        line = f'<tr><th scope="row">{who}</th><td>{bars}</td><td>{named}</td></tr>'
         if model.startswith(BASELINE):
             baselines[model] = line
         else:
             trained.append(line)
     scale = '<span class="scale"><span>0</span><span>50</span><span>100 %</span></span>'
-    before = '<span class="when"></span>' if len(whens) > 1 else ""
+    before = '<span class="when"></span>' if len(compared) > 1 else ""
     head = (
         '<thead><tr><th scope="col">Model</th>'
         f'<th scope="col"><div class="line">{before}{scale}<span class="words">Altered?</span></div></th>'
@@ -216,26 +217,18 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
     )
     table = f'<table class="answers">{head}<tbody>{"".join(trained or baselines.values())}</tbody></table>'
     if trained and baselines:
-        alone = networks(baselines)
-        several = f"{len(alone)} baselines" if len(alone) > 1 else "One baseline"
-        again = further_trainings(len(baselines) - len(alone))
+        alone = len(networks(baselines))
+        several = f"{alone} baselines" if alone > 1 else "One baseline"
+        if again := len(baselines) - alone:
+            several += f" and {again} further training{'s' if again > 1 else ''} of one of them"
         table += (
-            f"<details><summary>{several}{again}, which learned nothing from pictures</summary>"
+            f"<details><summary>{several}, which learned nothing from pictures</summary>"
             f'<table class="answers">{head}<tbody>{"".join(baselines.values())}</tbody></table></details>'
         )
     if not waiting:
         return table
     several = f"{len(waiting)} models are" if len(waiting) > 1 else "One model is"
     return f'{table}<p class="awaited">{several} being asked …</p>'
-
-
-def further_trainings(count: int) -> str:
-    """Return how many networks are there once more with another seed, to follow the number of the others."""
-    return f" and {count} further training{'s' if count > 1 else ''} of one of them" if count else ""
-
-
-def _who(model: str) -> str:
-    return "Detector" if model == DETECTOR else model_title(model)
 
 
 def _bar(row: Row, when: str) -> str:
@@ -265,19 +258,19 @@ class Line(NamedTuple):
 
     thumbnail: str
     name: str
-    remark: str = ""
-    verdict: str = "…"
+    remark: str
+    verdict: str
     done: str = ""
     like_it: str = ""
     q: str = ""
 
 
 def line_of(row: Row, thumbnail: str, flat: float) -> Line:
-    """Return the line of a live answer; ``flat`` as in `show_answer`."""
+    """Return the line of a live answer; ``flat`` as in `answer`."""
     if row["model"] != DETECTOR:
         first = row["classes"][0]
         done = transform_in_words(first["class"], first["probability"]) or NOT_CLEAR if row["answer"] in ALARMS else ""
-        return Line(thumbnail, row["image"], verdict=row["answer"], done=done[:1].upper() + done[1:])
+        return Line(thumbnail, row["image"], "", row["answer"], done[:1].upper() + done[1:])
     verdict = row["verdict"]
     named = verdict["group"], verdict["transform"]
     probabilities = verdict["group_probability"], verdict["transform_probability"]

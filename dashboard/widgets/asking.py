@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -12,23 +11,21 @@ import streamlit as st
 from dashboard.data import neighbors, predictions
 from dashboard.data.predictions import Row
 from dashboard.text import plain
-from probing_core.compute.live import PRIOR, PictureCrops
+from probing_core.compute.live import PictureCrops
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import model_title
 from probing_core.results import Run
 
-ASKING = "Asking the models"
-
 Found = TypeVar("Found")
 
 
-def each(models: Sequence[str], ask: Callable[[str], Found], meanwhile: str = ASKING) -> dict[str, Found]:
-    """Return the result of ``ask`` for each model, and show progress meanwhile, since one may have to be loaded first.
+def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
+    """Return the result of ``ask`` for each model, and show meanwhile that it takes a while.
 
     A model that cannot be asked is left out, and the page states why.
     """
     found = {}
-    with st.spinner(meanwhile, show_time=True):
+    with st.spinner("Asking the models", show_time=True):
         for model in models:
             try:
                 found[model] = ask(model)
@@ -39,35 +36,34 @@ def each(models: Sequence[str], ask: Callable[[str], Found], meanwhile: str = AS
     return found
 
 
-def rows(
-    run: Run,
-    models: Sequence[str],
-    crops: Mapping[str, PictureCrops],
-    task: str = "fine",
-    prior: float = PRIOR,
-    meanwhile: str = ASKING,
-) -> list[Row]:
-    found = each(models, lambda model: predictions.ask(run, model, list(crops.values())), meanwhile)
+def rows(run: Run, models: Sequence[str], crops: Mapping[str, PictureCrops], prior: float) -> list[Row]:
+    """Return the answer of each model about each picture, by model; errors as in `each`."""
+    found = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
     return [
-        answer.row(name, task, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)
+        answer.row(name, prior=prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)
     ]
 
 
-@dataclass(frozen=True)
-class Question:
-    """A visitor's question about pictures.
+def one_by_one(
+    run: Run,
+    models: Sequence[str],
+    crops: Mapping[str, PictureCrops],
+    prior: float,
+    show: Callable[[Sequence[Row], Sequence[str]], object],
+) -> list[Row]:
+    """Return what `rows` does, and show each answer as it comes.
 
-    Attributes:
-        run: whose models answer.
-        prior: share of altered pictures among such pictures.
+    Args:
+        show: draws the rows that are there and the models that have not answered; called again and again while a model
+            is loaded, since Streamlit handles what the visitor does next only when something is written.
     """
-
-    run: Run
-    models: Sequence[str]
-    prior: float
-
-    def rows(self, models: Sequence[str], crops: Mapping[str, PictureCrops], meanwhile: str = ASKING) -> list[Row]:
-        return rows(self.run, models, crops, prior=self.prior, meanwhile=meanwhile)
+    found: list[Row] = []
+    for number, model in enumerate(models):
+        for _ in predictions.loading(run, model):
+            show(found, models[number:])
+        found += rows(run, [model], crops, prior)
+        show(found, models[number + 1 :])
+    return found
 
 
 def embed_gallery(run: Run, model: str, samples: np.ndarray) -> None:

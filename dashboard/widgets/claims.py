@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -17,28 +17,27 @@ from probing_core.compute.claims import CLAIMS
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import seed_of
-from probing_core.results import Run, claims_by_set, result_in_words, sentences
+from probing_core.results import Run, claims_by_set, result_in_words, summaries
+from probing_core.results.sentences import (
+    ABOUT_CLAIMS,
+    ALONE,
+    DIFFERENT,
+    NOT_DISTINGUISHED,
+    differences,
+    evidence_in_words,
+)
 from probing_core.run import layout
 
-
-class Badge(NamedTuple):
-    color: Literal["green", "orange", "gray"]
-    icon: str
-
-
 BADGES = {
-    SUPPORTED: Badge("green", ":material/check:"),
-    NOT_SUPPORTED: Badge("orange", ":material/close:"),
-    UNDECIDED: Badge("gray", ":material/help:"),
+    SUPPORTED: "green-badge[:material/check:",
+    NOT_SUPPORTED: "orange-badge[:material/close:",
+    UNDECIDED: "gray-badge[:material/help:",
 }
+"""Result -> the beginning of its badge, in Streamlit's Markdown."""
 
 
 def show_claims(run: Run) -> None:
-    st.markdown(
-        f"{hint('claim')} These are from *Substance or Style: What Does Your Image Embedding Know?* "
-        "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction. One or two "
-        "encoders of a kind cannot speak for their objective: a result is about these encoders."
-    )
+    st.markdown(f"{hint('claim')} {plain(ABOUT_CLAIMS)}")
     claims = cache.table(run, layout.CLAIMS)
     if claims.empty:
         for number, claim in enumerate(CLAIMS, 1):
@@ -54,7 +53,7 @@ def show_claims(run: Run) -> None:
         if len(sets) > 1:
             st.markdown(f"**{plain(title)}**")
         encoders = encoders_in_words(str(tested["encoders"].iloc[0]))
-        st.caption(f"A kind of model is here the mean of its encoders ({plain(encoders)}).")
+        st.caption(f"The encoders of each kind: {plain(encoders)}.")
         for number, row in enumerate(tested.to_dict("records"), 1):
             _line(number, row, contrasts)
     tables.download(claims, "claims", "Data as CSV")
@@ -74,26 +73,20 @@ def encoders_in_words(encoders: str) -> str:
 
 
 def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
-    badge = BADGES[row["result"]]
-    words = result_in_words(row).removesuffix(".")
-    box = pickers.fold(
-        f"{number}. {plain(row['claim'])} :{badge.color}-badge[{badge.icon} {words}]",
-        f"show-claim-{row['set']}-{number}",
-    )
+    words, key = result_in_words(row).removesuffix("."), f"claim-{row['set']}-{number}"
+    box = pickers.fold(f"{number}. {plain(row['claim'])} :{BADGES[row['result']]} {words}]", f"show-{key}")
     if box is None:
         return
-    mine = contrasts[contrasts["claim"] == number] if len(contrasts) else contrasts
-    if len(mine) and "set" in mine:
-        mine = mine[mine["set"] == row["set"]]
+    mine = summaries.pick(contrasts, set=row["set"], claim=number)
     with box:
-        st.caption(plain(sentences.evidence_in_words(row)))
+        st.caption(plain(evidence_in_words(row)))
         if len(mine):
-            _differences(mine, f"claim-{row['set']}-{number}")
+            _differences(mine, key)
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
-    rows, over = sentences.differences(contrasts)
-    series = (sentences.DIFFERENT, sentences.NOT_DISTINGUISHED, sentences.ALONE)
+    rows, over = differences(contrasts)
+    series = (DIFFERENT, NOT_DISTINGUISHED, ALONE)
     figure = dots_chart(rows, cache.theme(), "difference in points", marks=[0.0], unit="points", series=series)
     tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")
     st.caption(

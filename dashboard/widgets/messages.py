@@ -13,6 +13,7 @@ from dashboard.text import plain, unbroken
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import with_place
+from probing_core.results import Run
 
 MAX_NAMED = 4
 """Most models that a line on those left out names; of more it also gives the number."""
@@ -33,6 +34,18 @@ def guarded(show: Callable[..., None]) -> Callable[..., None]:
     return shown
 
 
+def run_with_models() -> Run:
+    """Return the run that the visitor has selected.
+
+    Raises:
+        NoRun: there is no run, or none of its models has been embedded.
+    """
+    run = cache.current_run()
+    if run.models.empty:
+        raise cache.NoRun("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
+    return run
+
+
 def left_out(models: Iterable[str], shown: Iterable[str], why: str) -> None:
     """Show which of the ``models``, except repeated trainings, are not among those ``shown``, and why; nothing if all
     are.
@@ -51,6 +64,11 @@ def finding(sentence: str) -> None:
     """Show what a run found, in Markdown, as the sentence that a page begins with."""
     with st.container(key="finding"):
         st.markdown(unbroken(sentence))
+
+
+def no_pictures(why: str) -> None:
+    """Show why there are no pictures of a run, and what to do."""
+    empty(f"{plain(why)} `probing demo` computes a run that has pictures; New run computes one of your own pictures.")
 
 
 def empty(sentence: str) -> None:

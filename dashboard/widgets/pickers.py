@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -28,6 +28,8 @@ SUBSETS = {
     "unseen": "unseen transformations",
     "far": "far styles",
 }
+SUBSET_TERMS = {"seen": "seen", "visible": "visible", "unseen": "unseen", "far": "far style"}
+"""Subset -> the term of the glossary that explains it."""
 
 
 def select(
@@ -47,31 +49,6 @@ def select(
     )
 
 
-def segments(
-    label: str,
-    name: str,
-    options: Sequence[str],
-    names: dict | None = None,
-    help: str | None = None,
-    where: Any = st,
-) -> str:
-    return state.choice(
-        where.segmented_control,
-        label,
-        name,
-        options[0],
-        options,
-        help=help,
-        required=True,
-        format_func=lambda o: (names or {}).get(o, o),
-        wrap=True,
-    )
-
-
-def toggle(label: str, name: str, help: str | None = None) -> bool:
-    return state.choice(st.toggle, label, name, False, help=help)
-
-
 def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: str = "") -> str:
     """Return the selected model of ``models``, by default all of the run.
 
@@ -89,35 +66,20 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
     return value
 
 
-def pick_models(
-    run: Run,
-    limit: int | None = None,
-    default: int = 2,
-    prefer: Callable[[str], bool] = lambda model: True,
-    first: Sequence[str] = (),
-) -> list[str]:
-    """Return the selected models; at least one, unless the run has none.
+def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -> list[str]:
+    """Return the selected models, at first two; at least one, unless the run has none.
 
     Where more models were selected on another page than this one can show, the first are shown, and the choice stays.
 
     Args:
+        first: models to begin with, after the one that another page selected.
         limit: number of models that the page can show.
-        default: number of models selected at first, of those that ``prefer`` accepts.
-        first: models that come before the others in that.
     """
     models = list(run.models["name"])
-    known = [m for m in (*state.stored_choices("model", models), *first, *models) if prefer(m)]
-    proposed = list(dict.fromkeys(known))[:default] or models[:1]
+    begin = dict.fromkeys([*state.stored_choices("model", models), *first, *models])
+    titles = model_titles(models).__getitem__
     value = state.choice(
-        st.multiselect,
-        "Models",
-        "models",
-        proposed,
-        models,
-        own_default=True,
-        max_selections=None if limit is None else max(limit, len(state.stored_choices("models", models))),
-        wrap=True,
-        format_func=model_titles(models).__getitem__,
+        st.multiselect, "Models", "models", list(begin)[:2], models, own_default=True, wrap=True, format_func=titles
     )
     if state.is_chosen("models", value) and state.stored_choice("model") not in value:
         state.choose("model", value[0])
@@ -133,19 +95,15 @@ def pick_task(run: Run, where: Any = st) -> str:
 def pick_subset(run: Run, task: str, where: Any = st) -> str:
     """Return the subset of the task's samples to score, among those that the run has scores for."""
     scored = cache.computed(run, summaries.scored, task)
-    there = [s for s in SUBSETS if (s, measure_of(s)) in scored]
-    return select("Samples", "subset", there or ["seen"], "seen", SUBSETS, help=_about_subsets(there), where=where)
+    there = [s for s in SUBSETS if (s, measure_of(s)) in scored] or ["seen"]
+    about = "\n\n".join(f"{SUBSETS[one]}: {hint(term)}" for one, term in SUBSET_TERMS.items() if one in there)
+    return select("Samples", "subset", there, "seen", SUBSETS, help=about, where=where)
 
 
-def _about_subsets(subsets: Sequence[str]) -> str:
-    terms = {"seen": "seen", "visible": "visible", "unseen": "unseen", "far": "far style"}
-    return "\n\n".join(f"{SUBSETS[one]}: {hint(terms[one])}" for one in subsets or ["seen"] if one in terms)
-
-
-def pick_transform(run: Run, where: Any) -> str:
+def pick_transform(run: Run, where: Any = st, help: str | None = None) -> str:
     table = run.transforms[run.transforms["group"] != "identity"]
     names = {t: f"{g} · {named(t)}" for t, g in zip(table["transform"], table["group"], strict=True)}
-    return select("Transformation", "transform", list(table["transform"]), names=names, where=where)
+    return select("Transformation", "transform", list(table["transform"]), names=names, help=help, where=where)
 
 
 def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:

@@ -1,23 +1,17 @@
-"""Tables and charts with their data to download, and explanations of the columns of a run's tables."""
+"""Tables and charts with their data to download."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.data import cache
-from dashboard.text import hint
-from dashboard.widgets.messages import empty
 from probing_core.charts import Figure
 from probing_core.compute.samples import FEW_PHOTOGRAPHS, has_splits
-from probing_core.measures.notation import minus
 from probing_core.results import Run
-from probing_core.run import layout
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
 """A table, or a function that makes it when it is downloaded; the function must not call Streamlit."""
@@ -27,27 +21,6 @@ WHOLE_TABLE = 16
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 """Settings of the menu of every chart; a picture can be downloaded from it."""
-
-_number, _text = st.column_config.NumberColumn, st.column_config.TextColumn
-
-COLUMNS: dict[str, Any] = {
-    "low": _number("from", help="Lower end of the 95 % interval.", format="%.3g"),
-    "high": _number("to", help="Upper end of the 95 % interval.", format="%.3g"),
-    "images": _number(help="Images that were measured."),
-    "base_id": _text("photograph"),
-    "fold": _text(help="With fewer than 30 photographs, which of the groups of photographs was tested."),
-    "penalty": _number(help=hint("penalty"), format="%.2g"),
-    "at_edge": st.column_config.CheckboxColumn("at the edge", help="The penalty is the first or last of its grid."),
-    "converged": st.column_config.CheckboxColumn(help="The fit ended by itself, not by its limit of steps."),
-    "iterations": _number("steps", help="Steps of the optimizer."),
-    "validation_loss": _number(
-        "validation loss", help="Mean of -log of the probability of the right class, on validation photographs.",
-        format="%.3f",
-    ),
-    "dim": _number("dimensions", help="Numbers in an embedding."),
-    "input_size": _number("input (pixels)", help="Side of the square that the model receives."),
-    "why_not": _text("why"),
-}  # fmt: skip
 
 
 def chart(
@@ -114,61 +87,35 @@ def show_table(
     column_config: Mapping[str, Any] | None = None,
     percent: Mapping[str, tuple[str, str]] | None = None,
     written: Mapping[str, Callable[[Any], str]] | None = None,
-    height: int | None = None,
 ) -> None:
     """Show a table with its data to download.
 
-    A table of up to `WHOLE_TABLE` rows is shown whole; a column of empty notes is left out.
+    A table of up to `WHOLE_TABLE` rows is shown whole.
 
     Args:
-        column_config: Streamlit's settings of columns that `COLUMNS` lacks or that mean something else here.
+        column_config: Streamlit's settings of columns.
         percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
         written: functions that write columns for people, on the page alone: downloads keep exact names.
-        height: in pixels.
     """
     percent = percent or {}
     table = table.assign(**{column: table[column] * 100 for column in percent})
-    shown = table.drop(columns="note") if "note" in table and not table["note"].any() else table
-    settings = {name: COLUMNS[name] for name in shown.columns if name in COLUMNS}
-    for column, (title, about) in percent.items():
-        settings[column] = _number(title, help=about, format="%.1f")
-    settings |= column_config or {}
-    whole: Literal["content", "auto"] = "content" if len(shown) <= WHOLE_TABLE else "auto"
+    shares = {
+        column: st.column_config.NumberColumn(title, help=about, format="%.1f")
+        for column, (title, about) in percent.items()
+    }
     st.dataframe(
-        _written(shown, settings, written or {}),
+        table.style.format(dict(written), na_rep="None") if written else table,
         hide_index=True,
         key=key,
-        column_config=settings,
-        height=height or whole,
+        column_config={**shares, **(column_config or {})},
+        height="content" if len(table) <= WHOLE_TABLE else "auto",
     )
     download(table, key)
 
 
-def _written(shown: pd.DataFrame, settings: dict[str, Any], words: Mapping[str, Callable[[Any], str]]) -> Any:
-    """Return the table with columns written by ``words``, and negative numbers with a minus sign instead of Streamlit's
-    hyphen.
-
-    Streamlit shows what pandas writes where ``settings``, which are changed, state no format.
-    """
-    formats: dict[Any, Any] = {column: write for column, write in words.items() if column in shown}
-    for column in map(str, shown.select_dtypes("number")):
-        if (shown[column] < 0).any() and (found := settings.get(column, {})) is not None:
-            kind = dict(found.get("type_config") or {"type": "number"})
-            formats[column] = partial(_number_written, kind.pop("format", None) or "%.3g")
-            settings[column] = {**found, "type_config": kind}
-    return shown.style.format(formats, na_rep="None") if formats else shown
-
-
-def _number_written(form: str, value: float) -> str:
-    return minus(form % value)
-
-
-def study(run: Run, name: str) -> pd.DataFrame:
-    """Return the table of the study called ``name``; where the run has none, return an empty one and show why."""
-    table = cache.table(run, layout.table_path(name))
-    if table.empty:
-        empty(why_none(run))
-    return table
+def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return ``rows`` with their values, and the ends of their intervals, in percent."""
+    return rows.assign(**{column: 100 * rows[column] for column in ("value", "low", "high") if column in rows})
 
 
 def why_none(run: Run) -> str:

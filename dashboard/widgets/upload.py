@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,11 +47,10 @@ DECODE_TIMEOUT_S = 30.0
 def read_uploads(files: list[Any]) -> list[VisitorPicture]:
     """Decode uploads, and show one sentence for each that cannot be read.
 
-    A page reruns at every click, so the session caches the pictures that the page has decoded, up to
-    `MAX_CACHED_BYTES`, until another page is shown that does not need them.
+    A page reruns at every click, so the session caches the decoded pictures, up to `MAX_CACHED_BYTES`, until another
+    page is shown.
     """
-    before: dict[str, VisitorPicture] = st.session_state.get("_decoded_before", {})
-    now: dict[str, VisitorPicture] = st.session_state.setdefault("_decoded", {})
+    decoded: dict[str, VisitorPicture] = st.session_state.setdefault("_decoded", {})
     found: list[VisitorPicture] = []
     if len(files) > MAX_UPLOADS:
         st.error(f"At most {MAX_UPLOADS} pictures are evaluated together; the first {MAX_UPLOADS} are shown.")
@@ -58,19 +58,19 @@ def read_uploads(files: list[Any]) -> list[VisitorPicture]:
         try:
             if sum(picture.image.nbytes for picture in found) > MAX_BYTES_ON_A_PAGE:
                 raise BadImage(f"{printable(file.name)} is left out, since the others fill the memory; remove some.")
-            picture = before.get(file.file_id) or _read(file)
+            picture = decoded.get(file.file_id) or _read(file)
         except BadImage as error:
             st.error(plain(str(error)), icon=":material/broken_image:")
             continue
         found.append(picture)
-        if picture.image.nbytes + sum(cached.image.nbytes for cached in now.values()) <= MAX_CACHED_BYTES:
-            now[file.file_id] = picture
+        if sum(each.image.nbytes for each in {**decoded, file.file_id: picture}.values()) <= MAX_CACHED_BYTES:
+            decoded[file.file_id] = picture
     return found
 
 
-def begin_page() -> None:
-    """Keep the pictures that the last page has decoded for this page, and drop those of the page before."""
-    st.session_state["_decoded_before"] = st.session_state.pop("_decoded", {})
+def drop_decoded() -> None:
+    """Drop the decoded pictures of the session."""
+    st.session_state.pop("_decoded", None)
 
 
 def _read(file: Any) -> VisitorPicture:
@@ -102,6 +102,9 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
     Args:
         keep: whether the files stay for the visit when another page is shown, up to `MAX_KEPT_BYTES`.
     """
+    before: list[Any]  # files, encoded as they came, which were in the field when another page was shown
+    now: list[Any]  # those in the field
+    before, now = st.session_state.setdefault(f"_brought-{key}", ([], []))
     files = st.file_uploader(
         label,
         accept_multiple_files=several,
@@ -110,49 +113,21 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
         help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Pictures are never saved: they are gone when the "
         "visit ends. One that the server refuses (status 429) came with too many others: drop it in again a minute "
         "later.",
-        on_change=_brought(key).changed if keep else None,
+        on_change=now.clear,
     )
     chosen = files if isinstance(files, list) else [files] if files else []
-    return read_uploads([*_kept(key, chosen), *chosen] if keep else chosen)
-
-
-@dataclass
-class _Brought:
-    """Files of a visitor, encoded as they came, which take little memory.
-
-    Attributes:
-        before: those that were in the field when another page was shown.
-        now: those in the field.
-    """
-
-    before: list[Any] = field(default_factory=list)
-    now: list[Any] = field(default_factory=list)
-
-    def changed(self) -> None:
-        self.now = []
-
-
-def _brought(key: str) -> _Brought:
-    return st.session_state.setdefault(f"_brought-{key}", _Brought())
-
-
-def _kept(key: str, chosen: list[Any]) -> list[Any]:
-    """Return the files that the field ``key`` has lost because another page was shown, and offer to remove them.
-
-    Streamlit empties a field that is not on the page. Where the visitor empties it, `changed` is called first.
-    """
-    brought = _brought(key)
-    if brought.now and not chosen:
-        brought.before += brought.now
-        while sum(file.size for file in brought.before) > MAX_KEPT_BYTES:
-            brought.before.pop(0)
-    brought.now = chosen
-    if brought.before:
+    if not keep:
+        return read_uploads(chosen)
+    if now and not chosen:  # Streamlit has emptied the field; where the visitor does, `now` is cleared first
+        before += now
+        while sum(file.size for file in before) > MAX_KEPT_BYTES:
+            before.pop(0)
+    now[:] = chosen
+    if before:
         with st.container(horizontal=True, vertical_alignment="center"):
-            names = ", ".join(plain(printable(file.name)) for file in brought.before)
-            st.caption(f"From before: {names}", width="stretch")
-            st.button("Remove", key=f"remove-{key}", on_click=brought.before.clear)
-    return brought.before
+            st.caption(f"From before: {', '.join(plain(printable(file.name)) for file in before)}", width="stretch")
+            st.button("Remove", key=f"remove-{key}", on_click=before.clear)
+    return read_uploads([*before, *chosen])
 
 
 def flags(picture: VisitorPicture) -> None:
@@ -174,15 +149,19 @@ def packaged(image_id: str) -> VisitorPicture:
 
 
 def pick_one() -> VisitorPicture:
-    """Show the packaged photographs and an upload field, and return the selected picture."""
-    ids = list(cache.packaged().rows["image_id"])
+    """Return the selected one of the packaged photographs, or the visitor's own picture."""
+    return pick_of("Picture", "picture", list(cache.packaged().rows["image_id"]), title_of, packaged)[0]
+
+
+def pick_of(
+    label: str, name: str, ids: Sequence[str], title: Callable[[str], str], read: Callable[[str], VisitorPicture]
+) -> tuple[VisitorPicture, str]:
+    """Show a list of pictures and an upload field, and return the selected picture and its id, which is empty for the
+    visitor's own."""
     left, right = st.container(key="pick-one").columns(2)
     with right:
-        uploads = upload("Or your own picture", "picture-upload", several=False)
+        uploads = upload("Or your own picture", f"{name}-upload", several=False)
         if uploads:
             flags(uploads[0])
-    with left:
-        image_id = state.choice(
-            st.selectbox, "Picture", "picture", ids[0], ids, disabled=bool(uploads), format_func=title_of
-        )
-    return uploads[0] if uploads else packaged(image_id)
+    chosen = state.choice(left.selectbox, label, name, ids[0], ids, disabled=bool(uploads), format_func=title)
+    return (uploads[0], "") if uploads else (read(chosen), chosen)

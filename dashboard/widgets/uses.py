@@ -5,34 +5,30 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.text import PAGES, in_bold, unbroken
+from dashboard.text import in_bold, unbroken
+from dashboard.widgets import messages
 from probing_core.results import Run, sentences
 
 USES = {
-    "duplicates": ("Finding duplicates", "Retrieval"),
-    "content": ("Retrieval by content", "Retrieval"),
-    "altered": ("Finding pictures altered alike", "Try your images"),
+    "duplicates": "Finding duplicates",
+    "content": "Retrieval by content",
+    "altered": "Finding pictures altered alike",
 }
-"""Use, as in the table of uses -> the title of its card, and of the page that it leads to."""
+"""Use, as in the table of uses -> the title of its card."""
 
 
-def show_cards(run: Run) -> bool:
-    """Show a card for each use, with the best model of ``run`` and those that are not distinguished from it.
-
-    Returns:
-        Whether the run has measured any use; else nothing is shown.
-    """
+def show_cards(run: Run) -> None:
+    """Show a card for each use, with the best model of ``run`` and those that are not distinguished from it."""
     words = {use: cache.computed(run, best_for, use) for use in USES}
     if not any(words.values()):
-        return False
-    files = {page.title: page for under in PAGES.values() for page in under}
-    for column, (use, (title, leads_to)) in zip(st.columns(len(USES)), USES.items(), strict=True):
+        messages.empty(
+            "No use is measured in this run: that takes 30 photographs, and the embeddings; the reference run has it."
+        )
+        return
+    for column, (use, title) in zip(st.columns(len(USES)), USES.items(), strict=True):
         with column, st.container(border=True, height="stretch", gap="small"):
             st.markdown(f"**{title}**")
             st.markdown(unbroken(words[use]) or "Not measured in this run.")
-            page = files[leads_to]
-            st.page_link(page.file, label=page.title, icon=f":material/{page.icon}:")
-    return True
 
 
 def best_for(run: Run, use: str) -> str:

@@ -91,8 +91,9 @@ def seen_from(
     (first, least), (last, most) = (
         (str(row["model"]), strength(row["threshold"])) for _, row in ordered.iloc[[0, -1]].iterrows()
     )
-    never = int((rows["censored"] == "above").sum())
-    unseen = f"; {never} {'model does' if never == 1 else 'models do'} not see it at any strength" if never else ""
+    never = [shown(str(model)) for model in rows.loc[rows["censored"] == "above", "model"]]
+    do = "does" if len(never) == 1 else "do"
+    unseen = f"; {' and '.join(never)} {do} not see it at any strength" if never else ""
     return f"{shown(first)} sees it first, from {least} on, and {shown(last)} last, from {most} on{unseen}."
 
 
@@ -336,7 +337,7 @@ def about_images(run: Run) -> str:
     who = ", and those of the test split" if tested else " and"
     far = f"{who} under each of {len(run.far)} far styles" if run.far else ""
     words = (
-        f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images (squares "
+        f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint[:12]}...: {len(used):,} images (squares "
         f"cut from {used['base_id'].nunique():,} photographs) are used, {len(run.images) - len(used):,} are left out. "
         f"Each is there twice untouched and once under each of {learned} transformations, in {times} "
         f"repetition{'' if times == 1 else 's'}{far}: {run.sample_count:,} samples."

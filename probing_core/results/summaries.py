@@ -15,12 +15,12 @@ from probing_core.run import layout
 COLUMNS = ["value", "low", "high"]
 
 
-def pick(scores: pd.DataFrame, **wanted: str | Sequence[str]) -> pd.DataFrame:
+def pick(scores: pd.DataFrame, **wanted: str | int | Sequence[str]) -> pd.DataFrame:
     """Return the rows whose columns have the ``wanted`` value, or one of several; an empty table is returned
     unchanged."""
     for column, values in wanted.items():
         if not scores.empty:
-            scores = scores[scores[column].isin([values] if isinstance(values, str) else values)]
+            scores = scores[scores[column].isin([values] if isinstance(values, str | int) else values)]
     return scores
 
 

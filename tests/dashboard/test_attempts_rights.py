@@ -129,7 +129,7 @@ def test_a_forged_click(address):
     "nothing is read: the page has no form for a visitor without rights",
 )
 def test_a_path_in_a_link(address):
-    query = "new-name=x&new-corpus=folder:/etc&new-further=hf:../../etc/passwd,file:/etc/passwd&run=../../etc"
+    query = "new-name=x&new-corpus=folder:/etc&new-models=hf:../../etc/passwd,file:/etc/passwd&run=../../etc"
     with visiting(address, PROXIED, query=query) as visitor:
         words = visitor.visit("new-run")
         assert "is not open to visitors" in words
@@ -145,7 +145,7 @@ def test_a_path_in_a_link(address):
 def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
     with visiting(address) as owner:
         owner.visit("new-run")
-        words = owner.visit("new-run", typed(owner.widgets["Further models"], name))
+        words = owner.visit("new-run", typed(owner.widgets["A name, a file or a checkpoint"], name))
         assert not owner.exceptions
         assert "root:" not in words
     assert main(["run", "--out", str(tmp_path / "run"), "--models", name, "--estimate"]) == 2, "as its button measures"

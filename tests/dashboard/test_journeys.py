@@ -126,7 +126,7 @@ def test_counts_of_random_selections_are_those_of_pandas(explorer, data, table):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A photograph, the same blurred, and a file that is none."""
-    folder = tmp_path_factory.mktemp("photographs")
+    folder = tmp_path_factory.mktemp(f"journey-{os.getpid()}", numbered=False)
     photograph = cv2.resize(open_corpus("photos").load("chelsea/05"), (150, 150), interpolation=cv2.INTER_AREA)
     blurred = resolve("gaussian-blur").apply(photograph, 3.0, np.random.default_rng(0))
     for name, picture in ((UNTOUCHED, photograph), (BLURRED, blurred)):
@@ -158,19 +158,17 @@ def test_an_upload_has_a_verdict_and_every_models_answer(page, server, detecting
 
 
 @pytest.fixture
-def scan_name() -> Iterator[str]:
+def scan_name(folder) -> Iterator[str]:
     """Scans started on the page are in the data folder of the server; what the test makes there is removed."""
-    name = f"journey-{os.getpid()}"
-    yield name
-    shutil.rmtree(scans_dir() / name, ignore_errors=True)
+    yield folder.name
+    shutil.rmtree(scans_dir() / folder.name, ignore_errors=True)
 
 
 def test_a_folder_is_scanned_and_its_table_downloaded(page, server, detecting_run, folder, scan_name):
     page.goto(f"{server}/try?part=folder&run={detecting_run.name}&scan-run={detecting_run.name}")
     rest(page)
     page.get_by_label("Folder", exact=True).fill(str(folder))
-    page.get_by_role("textbox", name="Name of the scan").fill(scan_name)
-    page.get_by_role("textbox", name="Name of the scan").press("Enter")
+    page.get_by_label("Folder", exact=True).press("Enter")
     page.get_by_role("button", name="Start").click()
     scan = page.locator(f".st-key-scan-of-{scan_name}")
     scan.get_by_text("complete").wait_for()

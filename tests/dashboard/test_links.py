@@ -13,7 +13,6 @@ NOT_IN_ADDRESSES = {
     "use-camera": "what the camera shows is nobody else's",
     "scan-folder": "a folder of the visitor's computer",
     "scan-clean": "likewise",
-    "scan-name": "of a scan that is not started yet",
 }
 """Controls that an address does not hold, and why."""
 

@@ -72,16 +72,6 @@ def test_a_model_that_was_changed_by_hand_is_one_sentence(open_app, made_run, tm
         assert "its 'name' must be text; got ['baseline/pixels']. Bring back the file" in unescaped(app)
 
 
-def test_a_run_that_ships_no_pictures_opens_and_offers_one_that_has_them(open_app, shipped_run, made_run, data_folder):
-    shutil.copytree(made_run, data_folder / "runs" / "demo")
-    app = open_app("Try your images", run=shipped_run, part="game")
-    assert not app.exception
-    label(app, "button", "Open the run 'demo', which has pictures").click().run()
-    assert not app.exception
-    assert address(app, "run") == "demo"
-    assert "Picture 1 of 10" in texts(app)
-
-
 def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
     app = open_app("Leaderboard")
     label(app, "selectbox", "Model").select("baseline/handcrafted").run()

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dashboard.data import neighbors, predictions
@@ -22,17 +23,13 @@ from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 
 
-def test_it_begins_with_a_sentence_from_the_run(open_app, studied_run):
-    app = open_app("Retrieval", run=studied_run)
-    assert not app.exception
-    words = sentences.originals_finding(Run.open(studied_run), in_bold)
-    assert words
-    assert any(one.value == unbroken(words) for one in app.markdown)
-
-
-def test_the_charts_show_every_model_and_every_transformation_of_one(open_app, studied_run):
+def test_it_begins_with_a_sentence_from_the_run_and_charts_every_model_and_transformation(open_app, studied_run):
     run = Run.open(studied_run)
     app = open_app("Retrieval", run=studied_run, model="zoo/mae")
+    assert not app.exception
+    words = sentences.originals_finding(run, in_bold)
+    assert words
+    assert any(one.value == unbroken(words) for one in app.markdown)
     by_model, by_transform = figures(app)
     assert len(drawn(by_model)) == len(run.models)
     rows = retrieval.originals(run)
@@ -49,16 +46,15 @@ def drawn(figure: dict) -> set[str]:
 @pytest.mark.parametrize("share", ["0.01", "0.001"])
 def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share):
     app = open_app("Retrieval", run=studied_run, part="duplicates", unrelated=share)
-    shown = next(t.value for t in app.dataframe if "survives" in t.value)
+    table = next(t for t in app.dataframe if "survives" in t.value)
+    shown, written = table.value, pa.ipc.open_stream(table.proto.arrow_data.styler.display_values).read_pandas()
     expected = retrieval.survivors(Run.open(studied_run), float(share))
     expected = expected[expected["model"].isin(with_place(expected["model"]))]
     assert shown["model"].tolist() == expected["model"].tolist()
     for column in ("survives", "lost"):
-        assert shown[f"{column}-count"].tolist() == [len(each.split(", ")) if each else 0 for each in expected[column]]
-    first = expected.iloc[0]
-    words = texts(app)
-    assert f"of copies are found after {shown['survives-count'].iloc[0]} of the 30 transformations" in words
-    assert f"after {named(first['lost'].split(', ')[0])}, " in words
+        assert shown[column].tolist() == expected[column].tolist()
+        names = list(filter(None, expected[column].iloc[0].split(", ")))
+        assert written[column].iloc[0] == f"{len(names)}: {', '.join(map(named, names))}".removesuffix(": ")
     np.testing.assert_allclose(shown["threshold"], expected["threshold"])
     np.testing.assert_allclose(shown["kept"], 100 * expected["kept"])
 
@@ -87,15 +83,8 @@ def test_the_shipped_run_searches_its_untouched_photographs(open_app):
     tested = len(retrieval.gallery(Run.open(REFERENCE)))
     assert tested > 300
     assert len(label(app, "selectbox", "Photograph of the run").options) == tested
-    assert f"{tested} untouched photographs of the run are embedded here" in texts(app)
+    assert f"Searched are the {tested} untouched photographs" in texts(app)
     assert f"of {tested:,}" in texts(app) or "The original is the nearest" in texts(app)
-
-
-def test_a_run_without_embeddings_and_pictures_says_so(open_app, shipped_run):
-    app = open_app("Retrieval", run=shipped_run, part="search")
-    assert not app.exception
-    assert "This run ships no embeddings of the chosen models" in texts(app)
-    assert not [one for one in app.selectbox if one.label == "Photograph of the run"]
 
 
 def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, studied_run):
@@ -128,19 +117,8 @@ def test_a_search_begins_with_the_encoders_that_find_originals_most_often(open_a
     best, *others = [m for m in ranked if not m.startswith("baseline/")]
     second = next(m for m in others if "@" not in m)
     assert label(app, "multiselect", "Models").value == [best, second], "of two networks"
-
-
-def test_a_search_does_not_begin_with_an_image_hash(open_app, monkeypatch):
-    monkeypatch.setattr(asking, "each", lambda models, search: {})
-    hashes = {"baseline/phash", "baseline/dhash"}
-    for model in ("baseline/phash", "zoo/mae"):
-        app = open_app("Retrieval", run=REFERENCE, part="search", model=model)
-        begun = label(app, "multiselect", "Models").value
-        assert begun
-        assert not hashes & set(begun)
-    assert "zoo/mae" in begun
-    chosen = open_app("Retrieval", run=REFERENCE, part="search", models="baseline/phash")
-    assert label(chosen, "multiselect", "Models").value == ["baseline/phash"], "a visitor may ask one"
+    chosen = open_app("Retrieval", run=REFERENCE, part="search", model="zoo/mae")
+    assert label(chosen, "multiselect", "Models").value == ["zoo/mae", best], "after the model of another page"
 
 
 PIXELS = "baseline/pixels"

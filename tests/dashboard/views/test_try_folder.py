@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dashboard.data.examples import NAMES
 from dashboard.data.pictures import address_of
 from dashboard.jobs import scans
 from dashboard.views import try_folder
@@ -183,9 +182,7 @@ def test_a_scan_is_removed_after_a_question_and_its_pictures_stay(open_app, holi
     assert "holiday" not in unescaped(app)
 
 
-def test_a_scan_is_named_after_its_folder_unless_it_is_named(
-    open_app, data_folder, detecting_run, tmp_path, monkeypatch
-):
+def test_a_scan_is_named_after_its_folder(open_app, data_folder, detecting_run, tmp_path, monkeypatch):
     begun = []
     monkeypatch.setattr("dashboard.jobs.scans.start", lambda out, *asked: begun.append(out.name))
     pictures = tmp_path / "my holiday, 2024"
@@ -196,43 +193,27 @@ def test_a_scan_is_named_after_its_folder_unless_it_is_named(
     assert not app.exception
     (data_folder / "scans" / "my-holiday-2024").mkdir(parents=True)
     app.button(key="scan-start").click().run()
-    app.text_input(key="scan-name").set_value("mine").run()
+    app.text_input(key="scan-folder").set_value("/").run()
     app.button(key="scan-start").click().run()
-    assert begun == ["my-holiday-2024", "my-holiday-2024-2", "mine"]
+    assert begun == ["my-holiday-2024", "my-holiday-2024-2", "scan"]
 
 
 def test_a_scan_that_cannot_be_is_refused_at_the_press_and_nothing_is_written(
-    open_app, data_folder, detecting_run, tmp_path, monkeypatch
+    open_app, detecting_run, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("dashboard.jobs.scans.start", lambda *asked: pytest.fail("it was started"))
-    (data_folder / "scans" / "mine").mkdir(parents=True)
-    pictures = str(tmp_path)
-    for folder, clean, name, why in (
-        ("", "", "", "Enter the folder"),
-        ("/no/such/folder", "", "", "There is no folder '/no/such/folder'"),
-        (pictures, "/no/such/folder", "", "There is no folder '/no/such/folder'"),
-        (pictures, "", "../up", "Give the scan a name"),
-        (pictures, "", "mine", "There is a scan 'mine' already"),
+    for folder, clean, why in (
+        ("", "", "Enter the folder"),
+        ("/no/such/folder", "", "There is no folder '/no/such/folder'"),
+        (str(tmp_path), "/no/such/folder", "There is no folder '/no/such/folder'"),
     ):
         app = open_app("Try your images", part="folder", run=detecting_run)
-        for key, text in (("scan-folder", folder), ("scan-clean", clean), ("scan-name", name)):
+        for key, text in (("scan-folder", folder), ("scan-clean", clean)):
             app.text_input(key=key).set_value(text)
         assert why not in unescaped(app.run()), "not while one types"
         app.button(key="scan-start").click().run()
         assert not app.exception
         assert why in unescaped(app)
-
-
-def test_what_comes_out_is_shown_for_the_examples(open_app, data_folder, detecting_run):
-    app = open_app("Try your images", part="folder", run=detecting_run)
-    assert not app.exception
-    shown = lines_of_pictures(app)
-    assert [name for _, name, *_ in shown] == list(NAMES)
-    _, _, verdict, done, _ = shown[list(NAMES).index("blur")][1:]
-    assert verdict == "altered"
-    assert done.startswith("Blur")
-    assert shown[list(NAMES).index("screenshot")][3:] == ["perhaps no photograph", "", ""]
-    assert all(address.startswith("data:image/jpeg") for address, *_ in shown)
 
 
 def test_a_scan_under_way_is_not_removed(holiday):

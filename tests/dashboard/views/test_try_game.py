@@ -6,7 +6,6 @@ import pytest
 
 from dashboard.data import game
 from dashboard.text import named, plain
-from dashboard.views.try_game import further_trainings
 from probing_core.results import Run
 from tests.dashboard.app_reading import texts
 
@@ -52,12 +51,6 @@ def test_an_address_that_names_no_game_gets_a_new_one(open_app, text):
     app = open_app("Try your images", part="game", game=text)
     assert not app.exception
     assert "Picture 1 of 10" in texts(app)
-
-
-def test_further_trainings_among_the_models_are_counted():
-    models = ["zoo/mae", "zoo/mae@seed=1", "zoo/mae@seed=2", "baseline/pixels"]
-    assert "Of the 4 models, 2 are further trainings" in further_trainings(models)
-    assert further_trainings(models[2:]) == ""
 
 
 def test_a_run_without_pictures_says_why(open_app, shipped_run):
