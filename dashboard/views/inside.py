@@ -37,7 +37,7 @@ def show() -> None:
 
 def _best(run: Run) -> str:
     """Return the best encoder; empty where there is none."""
-    board = cache.board(run, "fine", "seen", False)
+    board = cache.board(run)
     return str(board["model"].iloc[0]) if len(board) else ""
 
 

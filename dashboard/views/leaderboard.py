@@ -48,7 +48,7 @@ PARTS = {
 @page("Leaderboard", "Which model knows most of what was done to a picture?")
 def show() -> None:
     run = cache.current_run()
-    board = board_of(run)
+    board = cache.board(run)
     if board.empty:
         messages.empty("No model has a score in this run yet; `probing run --out DIR` goes on with it.")
         return
@@ -59,7 +59,7 @@ def show() -> None:
 
 
 def _models(run: Run) -> None:
-    _strip(run, list(board_of(run)["model"]))
+    _strip(run, list(cache.board(run)["model"]))
     _ranking(run)
 
 
@@ -69,12 +69,6 @@ def _baseline(run: Run, board: pd.DataFrame) -> str:
     if baselines.empty or is_baseline(board["model"]).any():
         return ""
     return beside_baselines(board, baselines, in_bold)
-
-
-def board_of(run: Run) -> pd.DataFrame:
-    """Return the ranking of the models of ``run``, without baselines where there are other models."""
-    board = cache.board(run, "fine", "seen", False)
-    return cache.board(run, "fine", "seen", True) if board.empty else board
 
 
 def _strip(run: Run, models: list[str]) -> None:
@@ -104,7 +98,7 @@ def _strip(run: Run, models: list[str]) -> None:
 
 @fragment
 def _ranking(run: Run) -> None:
-    board, scored = board_of(run), scores_of(run, "fine", "seen")
+    board, scored = cache.board(run), scores_of(run, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
     shown = board
     if len(baselines) and not is_baseline(board["model"]).any():

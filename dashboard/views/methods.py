@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.strip import RIGHT, strip_of
 from dashboard.page import page
@@ -99,7 +98,7 @@ def show() -> None:
 
 def _way(run: Run) -> None:
     """Show the way from a photograph to a score, with pictures of the run and the answers of its best model."""
-    board = cache.board(run, "fine", "seen", False)
+    board = cache.board(run)
     found = cache.computed(run, strip_of, tuple(with_place(board["model"]))) if len(board) else None
     if found is None:
         return
@@ -245,16 +244,6 @@ def _checks(run: Run) -> None:
         messages.empty("This run has no probes yet; `probing run --out DIR` makes them.")
     else:
         st.markdown(f"{about_fits(run)} The table `{layout.FITS}` below has each.")
-    if not rights.allowed():
-        st.caption(f":material/lock: {rights.refusal('Verifying every file of a run')}")
-    elif st.button("Verify every file against its checksum", help="As `probing verify`."):
-        damage = cache.damage_of(run)
-        for sentence in damage:
-            st.error(plain(sentence))
-        if not damage:
-            st.success(
-                f"All {len(run.store.names()):,} files have the checksums of the manifest, and there are no others."
-            )
 
 
 def _measures() -> None:

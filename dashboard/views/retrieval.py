@@ -79,7 +79,7 @@ def _search(run: Run) -> None:
     step = strength_slider(picture, run.recipe.view, transform)
 
     def search(model: str) -> Near:
-        asking.progress(neighbors.gallery_steps(run, model), model)
+        asking.embed_gallery(run, model, neighbors.gallery(run))
         return neighbors.search_gallery(run, step.before, step.after, model, original, NEIGHBORS)
 
     near = asking.each(models, search)
