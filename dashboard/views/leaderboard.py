@@ -82,9 +82,10 @@ def _strip(run: Run, models: list[str]) -> None:
         return
     letters = dict(zip("AB", by_model, strict=False))
     whose = " and ".join(f"**{letter}** from the embedding of {plain(model_title(m))}" for letter, m in letters.items())
+    half = " and B about half of the time" if "B" in letters else ""
     st.caption(
         f"In bold, what was done to a photograph. Below it, what a probe answers: {whose}. A probe sees nothing but "
-        "the embedding. This photograph is a test picture where A is mostly right and B about half of the time."
+        f"the embedding. This is a test picture where A is mostly right{half}."
     )
     rows = zip(pictures, samples["truth"].astype(str), samples["sample"], strict=True)
     with st.container(horizontal=True, gap="xsmall", key="strip"):
