@@ -12,14 +12,9 @@ from probing_core.compute.live import Noticing
 from tests.api.test_trust import made
 
 
-def test_the_tables_have_a_row_a_model_and_the_alarm_where_it_was_asked():
-    both = pd.concat([made(), made().assign(model="other", altered=0.5)])
-    text = answers.markdown(both)
+def test_the_tables_have_a_row_a_model():
+    text = answers.markdown(pd.concat([made(), made().assign(model="other", altered=0.5)]))
     assert text.count("| `m` |") == text.count("| `other` |") == 2
-    assert "alarm" not in text
-    never = answers.markdown(both.assign(alarm=False)).splitlines()
-    assert "sum by the alarm" in never[0]
-    assert never[2].split(" | ")[4] == "1"  # all that is untouched, and nothing that is altered
 
 
 def test_the_diagram_has_a_line_a_model_and_a_panel_a_set():
@@ -58,13 +53,12 @@ def test_a_source_is_answered_by_numbers_of_the_others(monkeypatch):
     of_a, of_b = (answers.noticing_of(views[views["image_id"].str.startswith(one)])["direct"] for one in "ab")
     np.testing.assert_allclose(found["altered"][:2], [of_b.altered([4.0])[0], of_a.altered([4.0])[0]])
     assert found["altered"][0] < 0.5 < found["altered"][1]
-    assert found["alarm"].tolist() == [False, True, False]
 
 
 def test_what_was_asked_is_kept(tmp_path, monkeypatch):
     calls = []
 
-    def altered(library, how, given):
+    def altered(library, given):
         calls.append(library)
         return {f"{name}|blur|blur": image for name, image in given.items()}
 
