@@ -16,7 +16,7 @@ from dashboard.data.pictures import VisitorPicture
 from dashboard.data.strip import strip_of
 from dashboard.widgets.uses import best_for, finds_originals
 from probing_core.errors import ProbingError, one_line
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, retrieval
 from probing_core.results.retrieval import USES
 from probing_core.transforms import bank

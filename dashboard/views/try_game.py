@@ -13,7 +13,7 @@ from dashboard.page import fragment
 from dashboard.text import named
 from dashboard.widgets import gallery, messages, tables
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import PicturesMissing, Run
 
 SIDE = 384

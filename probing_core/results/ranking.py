@@ -13,8 +13,7 @@ import pandas as pd
 from probing_core.charts.theme import BASELINE
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.seeds import seed_of
-from probing_core.measures.statistics import ClusterSums, average, holm, interval, sign_flips
+from probing_core.measures.statistics import ClusterSums, average, holm, interval, seed_of, sign_flips
 from probing_core.results.run import Run
 from probing_core.results.summaries import pick
 

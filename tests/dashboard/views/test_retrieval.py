@@ -16,7 +16,7 @@ from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.compute.live import PictureCrops
 from probing_core.measures.notation import model_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, nearest, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store
