@@ -22,9 +22,6 @@ TERMS = {
     "at least 2 of 255.",
     "recall": "Of the samples of this class, the share that the probe calls by its name.",
     "ssim": "Structural similarity to the same picture untouched: 1 is identical.",
-    "psnr": "Peak signal-to-noise ratio in decibels: higher is more alike, and above 40 dB hardly "
-    "anyone sees a difference.",
-    "color difference": "Mean CIEDE2000 between the two pictures: below 1 invisible, 2 to 3 just noticeable.",
     "difference": "Mean absolute difference of the pixel values, 0 to 255.",
     "distance": "The perceptual distance by which the strengths of the classes are balanced.",
     "flag": "What reading changed in the picture, and what degrades it before anything is done to it. Found in its "
@@ -209,8 +206,8 @@ def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
         digits: significant digits.
     """
     number = decimal(strength, digits)
-    if not number or transform.startswith("style:"):  # a file
-        return number
+    if not number:
+        return ""
     try:
         entry = resolve(transform)
     except UnknownName:  # of a plug-in that is not loaded

@@ -27,8 +27,6 @@ STRENGTH = "strength"
 
 HINTS = {
     "SSIM": hint("ssim"),
-    "PSNR": hint("psnr"),
-    "Color difference": hint("color difference"),
     "Mean difference": hint("difference"),
     "Perceptual distance": hint("distance"),
     "Counts as visible": hint("visible"),

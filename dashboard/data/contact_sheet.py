@@ -12,10 +12,11 @@ from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import versions
 from probing_core.images import encode_jpeg
 from probing_core.transforms import Transform, prepare_source
-from probing_core.transforms.contact_sheet import STRENGTHS
 
 VIEW = 128
 GAP = 4
+STRENGTHS = (0.0, 0.5, 1.0)
+"""Fractions of the documented range: weakest, middle, strongest."""
 
 _KEYS: dict[str | type, Callable[[Any], str]] = {
     VisitorPicture: lambda picture: picture.key,

@@ -111,7 +111,7 @@ def models_of(run: Run) -> tuple[str, ...]:
 
 
 def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
-    power = predictor_of(run).judge().power_at(large, no_color)
+    power = predictor_of(run).judge.power_at(large, no_color)
     return () if power is None else power.hardly_detected
 
 

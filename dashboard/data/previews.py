@@ -15,13 +15,10 @@ import streamlit as st
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.text import strength_in_words
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
-from probing_core.transforms.distance import color_difference, describe, psnr
+from probing_core.transforms.distance import describe
 
 THREADS = 2
 """Threads that draw a preview; most of their work is done outside of Python."""
-
-EVERY = 2
-"""Side in pixels of the squares from each of which one pixel has its color compared; comparing all pixels is slow."""
 
 STEPS = 13
 """Number of strengths along the documented range, including both ends."""
@@ -132,20 +129,10 @@ def preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview
     return Preview(picture, view, transform)
 
 
-def _sampled(image: np.ndarray) -> np.ndarray:
-    """Return one pixel, drawn at random, of each square of `EVERY`, (h, w, 3), at the same places of every picture."""
-    height, width = (side // EVERY for side in image.shape[:2])
-    down, across = np.random.default_rng(0).integers(0, EVERY, (2, height, width))
-    return image[EVERY * np.arange(height)[:, None] + down, EVERY * np.arange(width) + across]
-
-
 def _numbers(before: np.ndarray, after: np.ndarray) -> dict[str, str]:
     facts = describe(before, after)
-    ratio = psnr(before, after)
     return {
         "SSIM": f"{facts.ssim:.3f}",
-        "PSNR": "identical" if np.isinf(ratio) else f"{ratio:.1f} dB",
-        "Color difference": f"{color_difference(_sampled(before), _sampled(after)):.1f} ΔE00",
         "Mean difference": f"{facts.difference:.1f} of 255",
         "Perceptual distance": f"{facts.distance:.3f}",
         "Counts as visible": "yes" if facts.visible else "no",

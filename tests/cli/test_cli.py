@@ -104,14 +104,6 @@ def test_one_picture_is_transformed(capsys, tmp_path):
     assert after.mean() > before.mean()
 
 
-def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
-    (tmp_path / "a.png").write_bytes(encode_png(scene(0, 200)))
-    assert call(capsys, "transform", tmp_path / "a.png", "--sheet", "--out", tmp_path / "s.png")[0] == 0
-    sheet = read_image(tmp_path / "s.png")
-    assert min(sheet.shape[:2]) > 300
-    assert sheet.std() > 10
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
