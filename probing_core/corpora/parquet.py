@@ -153,10 +153,10 @@ def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
     text = {column: _strings(table[column]) for column in TEXT if column in present}
     flags = {flag: pc.fill_null(table[flag], False).to_numpy() for flag in FLAGS if flag in present}
     image_id = text.get("image_id", np.array([f"{number:06d}" for number in range(len(table))], dtype=object))
-    check_ids(image_id, name)
+    _check_ids(image_id, name)
     base_id = text.get("base_id", image_id)
     base_id = np.where(base_id == "", image_id, base_id)
-    check_splits(text.get("split", np.full(len(table), "")), base_id, name)
+    _check_splits(text.get("split", np.full(len(table), "")), base_id, name)
     none = np.zeros(len(table), dtype=bool)
     style = text.get("style", np.full(len(table), "photo", dtype=object))
     drawn = ~np.isin(style, ("photo", ""))
@@ -186,7 +186,7 @@ def _strings(column: pa.ChunkedArray) -> np.ndarray:
     return np.array(["" if value is None else value for value in column.to_pylist()], dtype=object)
 
 
-def check_ids(image_id: np.ndarray, name: str) -> None:
+def _check_ids(image_id: np.ndarray, name: str) -> None:
     ids, counts = np.unique(image_id.astype(str), return_counts=True)
     if (counts > 1).any():
         raise BadCorpus(
@@ -199,7 +199,7 @@ def check_ids(image_id: np.ndarray, name: str) -> None:
         raise BadCorpus(f"{name} has an image_id with a NUL character; write it without.")
 
 
-def check_splits(split: np.ndarray, base_id: np.ndarray, name: str) -> None:
+def _check_splits(split: np.ndarray, base_id: np.ndarray, name: str) -> None:
     unknown = sorted(set(split) - {*SPLITS, ""})
     if unknown:
         raise BadCorpus(
