@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from cachetools import LRUCache, cached
 from PIL import Image as pillow
 
 from probing_core.compute.live import (
@@ -32,7 +33,6 @@ from probing_core.detector.features import prepare
 from probing_core.detector.verdicts import LEVEL, Judge, Verdict
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import as_image, to_image
-from probing_core.probes.base import LinearProbe
 from probing_core.results.run import Run, open_run
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.live import LoadedModels, has_scored_views, read_noticing, read_probe
@@ -129,10 +129,7 @@ class Predictor:
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
         self._loaded = LoadedModels(device, precision)
-        self._probes: dict[str, tuple[LinearProbe, Mapping[str, Noticing]]] = {}
-        self._reading = threading.Lock()
-        self._detector: Detector | None = None
-        self._judge: Judge | None = None
+        self._probe = cache(lambda model: (read_probe(self.store, model, DEPLOYMENT), read_noticing(self.store, model)))
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -193,8 +190,10 @@ class Predictor:
             BadRun: the run has no detector, or the model has changed since its probe was trained.
         """
         if model == DETECTOR:
-            judge, found = self.judge(), detect(self.detector(), crops)
-            verdicts = [judge.verdict(one, has_no_color(each.whole)) for one, each in zip(found, crops, strict=True)]
+            found = detect(self.detector, crops)
+            verdicts = [
+                self.judge.verdict(one, has_no_color(each.whole)) for one, each in zip(found, crops, strict=True)
+            ]
             return [Answer(one, Noticing(), verdict) for one, verdict in zip(found, verdicts, strict=True)]
         probe, noticing = self._probe(model)
         embeddings = self._loaded.embed(self._entries[model], [crop for each in crops for crop in each.pictures])
@@ -202,46 +201,34 @@ class Predictor:
         found = predictions_of(model, probe.classes, groups, crops, probe.probabilities(embeddings), embeddings)
         return [Answer(one, noticing_at(noticing, one.kind)) for one in found]
 
+    @cached_property
     def detector(self) -> Detector:
         """Return the run's detector of alterations.
 
         Raises:
             BadRun: it has none.
         """
-        with self._reading:
-            if self._detector is None:
-                if not self.has_detector:
-                    raise BadRun(
-                        f"The run '{self.store.root}' has no detector of alterations; runs that are made with "
-                        f"--calibrate-on CORPUS have one."
-                    )
-                self._detector = Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
-            return self._detector
+        if not self.has_detector:
+            raise BadRun(
+                f"The run '{self.store.root}' has no detector of alterations; runs that are made with --calibrate-on "
+                f"CORPUS have one."
+            )
+        return Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
 
+    @cached_property
     def judge(self) -> Judge:
         """Return the judge that turns predictions of the detector into verdicts."""
-        with self._reading:
-            if self._judge is None:
-                has = has_scored_views(self.store, DETECTOR)
-                rows = self.store.read_table(scored_views_path(DETECTOR)) if has else None
-                self._judge = Judge.from_rows(rows, self.level)
-            return self._judge
+        has = has_scored_views(self.store, DETECTOR)
+        return Judge.from_rows(self.store.read_table(scored_views_path(DETECTOR)) if has else None, self.level)
 
     def prepare(self, model: str) -> None:
         """Load what the first answer of ``model`` needs."""
         if model == DETECTOR:
-            self.judge()
-            self.detector()
+            _ = self.detector, self.judge
             prepare(self.recipe.view, self.recipe.view)
         else:
             self._probe(model)
             self._loaded.load(self._entries[model])
-
-    def _probe(self, model: str) -> tuple[LinearProbe, Mapping[str, Noticing]]:
-        with self._reading:
-            if model not in self._probes:
-                self._probes[model] = read_probe(self.store, model, DEPLOYMENT), read_noticing(self.store, model)
-            return self._probes[model]
 
     def _chosen(self, models: Sequence[str] | str | None) -> tuple[str, ...]:
         if not models:
@@ -293,15 +280,6 @@ def predict(
     return pd.DataFrame(predictor.predict(pictures, task=task, models=models, names=names, prior=prior))
 
 
-_last: dict[tuple[Path, str, str], Predictor] = {}
-"""The predictor of the last call of `predict`, by the run as it was then, and the device."""
-
-
+@cached(LRUCache(maxsize=1), key=lambda run, device: (run.path.resolve(), run.digest, device))
 def _predictor(run: Run, device: str) -> Predictor:
-    key = run.path.resolve(), run.digest, device
-    found = _last.get(key)
-    if found is None:
-        found = Predictor(run, device)
-        _last.clear()
-        _last[key] = found
-    return found
+    return Predictor(run, device)

@@ -273,7 +273,7 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     def watched(self, files, inputs=None):
         plain(self, files, inputs)
         written.extend(name for name, _ in files)
-        calibrated.append((written[-1], Predictor(copy.root).judge().calibration is not None))
+        calibrated.append((written[-1], Predictor(copy.root).judge.calibration is not None))
 
     monkeypatch.setattr(Store, "enter", watched)
     run(copy.root, options, ("train",))
@@ -295,7 +295,7 @@ def test_a_damaged_detector_is_learned_again_and_calibrated_as_it_was(made, opti
     flip(out / DETECTOR_FILE)
     run(out, options, ("train",))
     assert {name: Store(out).checksum(name) for name in made.names()} == {n: made.checksum(n) for n in made.names()}
-    views = [Predictor(root).judge().calibration.view for root in (out, made.root)]
+    views = [Predictor(root).judge.calibration.view for root in (out, made.root)]
     assert np.array_equal(*views)
 
 
