@@ -227,17 +227,6 @@ def test_the_example_of_a_transformation_is_the_tested_one():
     assert len(shown.strip().splitlines()) < 20
 
 
-def test_the_python_examples_give_what_they_say(folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    code = next(b.code for b in blocks("docs/how-to/model.md") if "load_embedder(" in b.code)
-    names: dict = {}
-    exec(code, names)
-    assert names["embedder"].dim == 1280
-    code = next(b.code for b in blocks("docs/reference/python.md") if "bank()" in b.code)
-    exec(code, names)
-    assert len(names["bank"]) == 31
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_links_to_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -201,11 +201,6 @@ class Tab:
             self.context.set_storage_state({"cookies": [], "origins": []})
 
 
-def settle(page: Any) -> None:
-    """Wait until the script has run to its end."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=WAIT_MS)
-
-
 AT_REST = """() => {
   const find = (selector) => [...document.querySelectorAll(selector)];
   return document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
@@ -254,6 +249,23 @@ EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
 COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
 SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
 """Counts of the explorer, and its selection."""
+
+LASSO = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
+"""Corners of a lasso, as fractions of the width and height of the map."""
+
+
+def lasso(page: Any, slot: str) -> None:
+    """Draw a lasso around the middle of the map ``slot`` ("a" or "b") with the pointer, and release it."""
+    plane = page.locator(f".px-map-{slot} .px-plane")
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in LASSO]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for place in at[1:]:
+        page.mouse.move(*place, steps=4)
+    page.mouse.up()
+
 
 JUMPS = """
 if (!window.jumps) {

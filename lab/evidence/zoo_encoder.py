@@ -33,10 +33,9 @@ from lab.pretraining.loop import (
     step_generator,
     take_step,
 )
-from lab.pretraining.objectives import normalize
+from lab.pretraining.objectives import build, normalize
 from lab.pretraining.pictures import Pictures, gather
 from lab.pretraining.recipe import PretrainingRecipe, load_recipe
-from lab.pretraining.run import build
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.models.zoo_network import ViTEmbedder
