@@ -101,7 +101,7 @@ def _answers(
     for number, model in enumerate(models):
         for _ in predictions.loading(run, model):
             bars.html(answers.models_table({"after": rows}, theme, models[number:]))
-        rows += asking.rows(run, [model], {"after": crops}, "fine", prior)
+        rows += asking.rows(run, [model], {"after": crops}, prior)
         bars.html(answers.models_table({"after": rows}, theme, models[number + 1 :]))
     if rows:
         beside.caption(answers.ABOUT_ROWS)

@@ -42,14 +42,11 @@ def rows(
     run: Run,
     models: Sequence[str],
     crops: Mapping[str, PictureCrops],
-    task: str = "fine",
     prior: float = PRIOR,
     meanwhile: str = ASKING,
 ) -> list[Row]:
     found = each(models, lambda model: predictions.ask(run, model, list(crops.values())), meanwhile)
-    return [
-        answer.row(name, task, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)
-    ]
+    return [answer.row(name, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def asked(predictor: Predictor, model: str, made: dict[str, Image], keep: Path |
         scores = alteration_score(logs, answers[0].prediction.groups)
         for name, answer, score in zip(mine, answers, scores, strict=True):
             photograph, operation, group = name.split("|")
-            named = answer.classes("group")[0]["class"]
+            named = str(pd.DataFrame(answer.classes()).groupby("group")["probability"].sum().idxmax())
             rows.append((model, photograph, photograph.partition("/")[0], operation, group, score, named))
     print(f"{model} has answered", file=sys.stderr, flush=True)
     table = pd.DataFrame(rows, columns=["model", "photograph", "source", "operation", "group", "score", "named"])

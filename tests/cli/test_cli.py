@@ -193,13 +193,13 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
     rows = json.loads(out)
     assert len(rows) == 4, "one row a picture and model"
     for row in rows:
-        assert set(row) == {"image", "model", "task", "crops", "altered", "answer", "classes"}
+        assert set(row) == {"image", "model", "crops", "altered", "answer", "classes"}
         assert 0 <= row["altered"] <= 1
         probabilities = [one["probability"] for one in row["classes"]]
         assert abs(sum(probabilities) - 1) < 1e-5
         assert probabilities == sorted(probabilities, reverse=True)
         assert row["crops"] == {"good.png": "direct", "large.png": "combined"}[Path(row["image"]).name]
-    code, out, _ = call(capsys, "predict", paths[0], "--run", trained, "--task", "group")
+    code, out, _ = call(capsys, "predict", paths[0], "--run", trained)
     assert code == 0
     assert "identity" not in out
     head, *lines = out.splitlines()

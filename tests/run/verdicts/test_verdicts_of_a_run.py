@@ -181,7 +181,7 @@ def test_the_detectors_row_has_its_verdict_and_comes_first(made):
         assert len(row["classes"]) == 3
         assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
     assert [row["model"] for row in predictor.predict([clean], models=[MODEL])] == [MODEL]
-    assert [row["model"] for row in predictor.predict([clean], models=[DETECTOR], task="group")] == [DETECTOR]
+    assert [row["model"] for row in predictor.predict([clean], models=[DETECTOR])] == [DETECTOR]
 
 
 def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
