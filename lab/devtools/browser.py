@@ -146,11 +146,9 @@ def playwright_of_process() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def browser(flags: Sequence[str] = ()) -> Iterator[Any]:
-    """Yield headless Chromium, with ``flags`` in addition to `FLAGS`; those about the graphics card replace ours."""
-    kept = [flag for flag in FLAGS if not (flags and "gpu" in flag)]
+def browser() -> Iterator[Any]:
     with playwright_of_process() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=[*kept, *flags], timeout=WAIT_MS)
+        started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=FLAGS, timeout=WAIT_MS)
         yield started
         started.close()
 

@@ -139,14 +139,14 @@ def forward_gflop(vit: VisionTransformer) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def speed(vit: VisionTransformer, repeats: int = 5) -> float:
+def speed(vit: VisionTransformer) -> float:
     """Return the pictures embedded per second of processor time, which other work of the machine changes less than
     the clock."""
     batch = torch.zeros(64, 3, 128, 128).contiguous(memory_format=torch.channels_last)
     vit.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     taken = []
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        for _ in range(repeats):
+        for _ in range(5):
             began = time.process_time()
             vit.forward_features(batch)
             taken.append(time.process_time() - began)

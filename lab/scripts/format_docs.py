@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.devtools.commands import markdown_table, put
-from probing_core.run.engine import Row
 from probing_core.run.graph import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,8 +12,7 @@ PAGE = ROOT / "docs" / "run-format.md"
 BEGIN = "<!-- generated: make docs, what each file is made from -->"
 
 
-def file_table(rows: tuple[Row, ...] = TABLE.rows) -> str:
-    """Return a Markdown table of ``rows``."""
+def file_table() -> str:
     lines = [
         [
             ", ".join(map(shown, (row.path, *row.beside))),
@@ -23,7 +21,7 @@ def file_table(rows: tuple[Row, ...] = TABLE.rows) -> str:
             ", ".join(map(shown, row.reads)),
             ", ".join(f"`{name}`" for name in row.options),
         ]
-        for row in rows
+        for row in TABLE.rows
     ]
     return markdown_table(["file", "holds", "stage", "made from", "depends on"], lines)
 
