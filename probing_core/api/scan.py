@@ -342,7 +342,8 @@ def write_page(
     """
     from jinja2 import Environment
 
-    worst = _least_likely(chunks)
+    records = (record for rows in chunks for record in rows.to_dict("records"))
+    worst = heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or_last(row["p"]), row["path"]))
     total = sum(counts.values())
     notes = [*about, f"{total:,} files; {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."]
     if len(worst) < total:
@@ -358,11 +359,6 @@ def write_page(
         rows=[_shown(row) for row in worst],
     )
     write_atomically(out / PAGE, page.encode(errors="replace"))
-
-
-def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
-    records = (record for rows in chunks for record in rows.to_dict("records"))
-    return heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or_last(row["p"]), row["path"]))
 
 
 def _or_last(share: float) -> float:
