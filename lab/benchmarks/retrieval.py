@@ -29,10 +29,9 @@ SMALL = Size(600, 1200)
 
 
 def run(size: Size) -> dict[str, float]:
-    """- ``retrieval_gallery_s``, ``retrieval_gallery_mb``: seconds that 500 pictures take in a gallery of 100,000, and
-      the peak memory of the process; ``retrieval_gallery_memory_ratio``: the peak with a million over it, at most 1.1
-      being the aim.
-    """  # fmt: skip
+    """``retrieval_gallery_s`` and ``retrieval_gallery_mb``: seconds that 500 pictures take in a gallery of 100,000, and
+    the peak memory of the process; ``retrieval_gallery_memory_ratio``: the peak with a million over it, at most 1.1
+    being the aim."""
     few, many = (in_process("lab.benchmarks.retrieval", count) for count in (size.few, size.many))
     return {
         "retrieval_gallery_s": round(few["s"], 2),

@@ -22,25 +22,23 @@ def test_the_diagram_has_a_line_a_model_and_a_panel_a_set():
     assert answers.picture({"one": made()}) == answers.picture({"one": made()})
 
 
-class Views:
-    """A store with scored views of two sources; those of ``b`` score higher by 5."""
-
-    def __init__(self) -> None:
-        rng, parts = np.random.default_rng(0), []
-        for source, shift in (("a", 0.0), ("b", 5.0)):
-            for group, mean in (("identity", 0.0), ("blur", 3.0)):
-                ids = [f"{source}/{i}" for i in range(60)]
-                scores = rng.normal(mean + shift, 1, len(ids))
-                parts.append(pd.DataFrame({"image_id": ids, "base_id": ids, "group": group, "whole_score": scores}))
-        rows = pd.concat(parts, ignore_index=True)
-        self.rows = rows.assign(
-            corpus=1, no_color=False, size="view", role="calibrate", score=rows["whole_score"],
-            maker=np.where(rows["group"] == "identity", "as it is", "bank"),
-        )  # fmt: skip
+def scored_views() -> pd.DataFrame:
+    """Those of two sources; the pictures of ``b`` score higher by 5."""
+    rng, parts = np.random.default_rng(0), []
+    for source, shift in (("a", 0.0), ("b", 5.0)):
+        for group, mean in (("identity", 0.0), ("blur", 3.0)):
+            ids = [f"{source}/{i}" for i in range(60)]
+            scores = rng.normal(mean + shift, 1, len(ids))
+            parts.append(pd.DataFrame({"image_id": ids, "base_id": ids, "group": group, "whole_score": scores}))
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.assign(
+        corpus=1, no_color=False, size="view", role="calibrate", score=rows["whole_score"],
+        maker=np.where(rows["group"] == "identity", "as it is", "bank"),
+    )  # fmt: skip
 
 
 def test_a_source_is_answered_by_numbers_of_the_others(monkeypatch):
-    views = Views().rows
+    views = scored_views()
     monkeypatch.setattr(answers, "has_scored_views", lambda store, model: True)
     monkeypatch.setattr(answers, "read_noticing", lambda store, model: {"direct": Noticing(1.0, 100.0)})
 
