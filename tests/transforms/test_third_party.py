@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,24 +12,13 @@ import pytest
 from probing_core.transforms import CATALOG, Transform, generator
 from tests.transforms.pictures import photograph
 
-EXAMPLE = """
-from probing_core.transforms import Transform
-
-
-def invert(image, strength, rng):
-    return (image * (1 - strength) + (255 - image) * strength).round().astype("uint8")
-
-
-INVERT = Transform(
-    name="invert", group="tone", parameter="blend", unit="share", weakest=0.6, strongest=1.0,
-    definition="Blended with its own negative.", library="NumPy", source="own", pixels=invert,
-)
-"""
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "transformation.md"
 
 
 def test_the_example_is_a_transformation() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
-    exec(EXAMPLE, names)
+    exec(next(block for block in blocks if "INVERT = " in block), names)
     image = photograph()[:64, :64]
     inverted = names["INVERT"].apply(image, 1.0, generator(0, "x", "invert"))
     assert (inverted == 255 - image).all()
