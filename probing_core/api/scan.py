@@ -380,7 +380,7 @@ def _is_doubtful(flags: str) -> bool:
     return PERHAPS_NO_PHOTOGRAPH in flags.split("; ")
 
 
-def _shown(row: Row) -> dict[str, Any]:
+def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
     said = said_of_row(row)
     return {
         "path": row["path"],

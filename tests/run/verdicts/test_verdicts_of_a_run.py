@@ -190,7 +190,7 @@ def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
     assert main(["predict", str(file), "--run", str(made.root), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in rows] == [DETECTOR, MODEL]
-    assert set(rows[1]) == {"image", "model", "task", "crops", "altered", "answer", "classes"}
+    assert set(rows[1]) == {"image", "model", "crops", "altered", "answer", "classes"}
     assert set(rows[0]) == set(rows[1]) | {"verdict"}
     parts = {"group", "transform", "group_probability", "transform_probability"}
     assert set(rows[0]["verdict"]) == parts | {"alarms", "p", "n", "level", "no_color", "power", "odds"}
