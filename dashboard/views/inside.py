@@ -204,7 +204,7 @@ def _shift(run: Run) -> None:
     if points.empty:
         messages.empty(tables.why_none(run))
     else:
-        messages.finding(sentences.shift_finding(points, in_bold(model), named))
+        messages.finding(sentences.shift_finding(points, in_bold(model)))
         _moved(points, model)
         st.caption(
             "Filled: how often the probe names the transformation. Hollow, the farthest first: how far it moves the "

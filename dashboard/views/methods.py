@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,7 +17,7 @@ from probing_core.charts import reliability_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import model_title, model_titles
 from probing_core.probes import DEFINITIONS
-from probing_core.results import Run, command_of, corpus_is_named, further_photographs
+from probing_core.results import FURTHER, Run, command_of, corpus_is_named
 from probing_core.results.sentences import (
     ORIGIN,
     PROTOCOL,
@@ -27,10 +26,9 @@ from probing_core.results.sentences import (
     about_visibility,
     entries_of,
     how_trained,
-    recipe_table,
 )
 from probing_core.run import layout
-from probing_core.run.columns import RowGroups
+from probing_core.run.columns import first_rows
 
 PAPER = "arXiv 2307.05610"
 ABOUT_TRUST = (
@@ -74,7 +72,10 @@ def show() -> None:
     st.markdown(f"**In this run:** {how_trained(run)}")
     _recipe(run)
     parts = {
-        "Every entry of the recipe": ("show-recipe", lambda run: tables.show_table(recipe_table(run), "recipe")),
+        "Every entry of the recipe": (
+            "show-recipe",
+            lambda run: tables.show_table(entries_of(run.recipe.to_toml()), "recipe"),
+        ),
         "Measures and probes, and how to read them": ("show-measures", lambda _: _measures()),
         f"Models: {len(run.models):,}": ("show-models", _models),
         "How far to trust the answers": ("show-trust", _trust),
@@ -90,16 +91,20 @@ def show() -> None:
 
 def _recipe(run: Run) -> None:
     st.header("Recipe", help="Everything that decides what the run computes; the same recipe gives the same bytes.")
-    further = further_photographs(run)
+    command = command_of(run.recipe)
+    further = FURTHER in command
     st.markdown("The command that made this run:" if further else "The command that makes this run again:")
-    st.code(command_of(run.recipe), language=None, wrap_lines=True)
+    st.code(command, language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
             "The recipe describes its pictures and not where they are: for CORPUS give a corpus with the "
             f"fingerprint {run.recipe.fingerprint}."
         )
     if further:
-        st.caption(plain(further))
+        st.caption(
+            f"{FURTHER} stands for photographs that calibrate the answers and are not on this machine; the recipe has "
+            f"the name and the fingerprint of each collection, and `{layout.VERDICT_PHOTOGRAPHS}` its photographs."
+        )
 
 
 def _models(run: Run) -> None:
@@ -233,9 +238,8 @@ def _export(run: Run) -> None:
         on_click="ignore",
     )
     name = pickers.select("Show a table", "table", names)
-    rows = RowGroups(run.store, name)
-    shown = rows.take(np.arange(min(SHOWN, len(rows))))
-    st.caption(f"{len(shown):,} of {len(rows):,} rows shown; the download has all.")
+    shown, count = first_rows(run.store, name, SHOWN)
+    st.caption(f"{len(shown):,} of {count:,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
     tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))
 

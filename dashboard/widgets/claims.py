@@ -55,11 +55,12 @@ def show_claims(run: Run) -> None:
         return
     contrasts = cache.table(run, layout.CONTRASTS)
     sets = claims_by_set(claims)
-    for tested in sets:
+    for title, tested in sets.items():
         if len(sets) > 1:
-            st.markdown(f"**{plain(tested.title)}**")
-        st.caption(f"A kind of model is here the mean of its encoders ({plain(encoders_in_words(tested.encoders))}).")
-        for number, row in enumerate(tested.claims.to_dict("records"), 1):
+            st.markdown(f"**{plain(title)}**")
+        encoders = encoders_in_words(str(tested["encoders"].iloc[0]))
+        st.caption(f"A kind of model is here the mean of its encoders ({plain(encoders)}).")
+        for number, row in enumerate(tested.to_dict("records"), 1):
             _line(number, row, contrasts)
     tables.download(claims, "claims", "Data as CSV")
 

@@ -7,9 +7,13 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.text import PAGES, in_bold, unbroken
 from probing_core.results import Run, sentences
-from probing_core.results.retrieval import USES
 
-LEADS_TO = {"duplicates": "Retrieval", "content": "Retrieval", "altered": "Try your images"}
+USES = {
+    "duplicates": ("Finding duplicates", "Retrieval"),
+    "content": ("Retrieval by content", "Retrieval"),
+    "altered": ("Finding pictures altered alike", "Try your images"),
+}
+"""Use, as in the table of uses -> the title of its card, and of the page that it leads to."""
 
 
 def show_cards(run: Run) -> bool:
@@ -22,11 +26,11 @@ def show_cards(run: Run) -> bool:
     if not any(words.values()):
         return False
     files = {page.title: page for under in PAGES.values() for page in under}
-    for column, (use, about) in zip(st.columns(len(USES)), USES.items(), strict=True):
+    for column, (use, (title, leads_to)) in zip(st.columns(len(USES)), USES.items(), strict=True):
         with column, st.container(border=True, height="stretch", gap="small"):
-            st.markdown(f"**{about.title}**")
+            st.markdown(f"**{title}**")
             st.markdown(unbroken(words[use]) or "Not measured in this run.")
-            page = files[LEADS_TO[use]]
+            page = files[leads_to]
             st.page_link(page.file, label=page.title, icon=f":material/{page.icon}:")
     return True
 

@@ -66,15 +66,6 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert "2 of your models were ranked on these test photographs so far" in capsys.readouterr().out
 
 
-def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
-    assert main(["rank", "no/such", "--base", str(base)]) == 2
-    assert "error: " in capsys.readouterr().err
-    assert main(["rank", "baseline/dhash", "--base", str(tmp_path / "nowhere")]) == 2
-    assert "holds no run: a run directory has a run.toml" in capsys.readouterr().err
-    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/run.toml"))
-
-
 def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkeypatch, capsys):
     import timm
     from safetensors.torch import save_file
@@ -91,3 +82,14 @@ def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkey
     found = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in found] == [pattern.replace("*", step) for step in ("2", "10")]
     assert [row["models"] for row in found] == [4, 4]
+
+
+def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
+    for arguments, sentence in (
+        (["no/such", "--base", base], "no/such"),
+        (["baseline/dhash", "--base", tmp_path / "nowhere"], "holds no run: a run directory has a run.toml"),
+    ):
+        assert main(["rank", *map(str, arguments)]) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/run.toml"))

@@ -68,7 +68,7 @@ def test_the_first_chart_follows_the_model(open_app):
 
 def test_it_begins_with_the_best_encoder(open_app):
     app = open_app("Inside", run=REFERENCE, part="shift")
-    board = leaderboard([Run.open(REFERENCE)], "fine", "seen", baselines=False)
+    board = leaderboard(Run.open(REFERENCE), "fine", "seen", baselines=False)
     assert label(app, "selectbox", "Model").value == board["model"].iloc[0]
 
 
