@@ -173,7 +173,7 @@ def rank(
     ranked = ranked_on(opened.path, out)
     rankings = []
     for name in made.models.loc[made.models["request"].isin(names), "name"]:
-        board = place_among([made], name)
+        board = place_among(made, name)
         best = str(board.loc[has_place(board) & (board["model"] != name), "model"].iloc[0])
         rankings.append(Ranking(name, board, best, recall_beside(made, name, best), ranked, out))
     return rankings
