@@ -99,28 +99,6 @@ GLOSSARY = {
 }
 """The words of the project, each with one meaning, as pages, commands, tables and documentation use them."""
 
-REPLACES = {
-    "transformation": ("transform", "transforms"),
-    "identity": ("clean", "unaltered", "untransformed"),
-    "group": ("category", "categories"),
-    "strength": ("intensity", "magnitude"),
-    "photograph": ("base photograph", "base photographs", "base image", "base images"),
-    "sample": ("transformed sample", "transformed samples"),
-    "corpus": ("dataset", "datasets"),
-    "content": ("substance", "semantics"),
-    "encoder": ("embedder", "embedders"),
-    "embedding": ("feature vector", "feature vectors", "latent", "latents"),
-    "probe": ("classification head", "classification heads"),
-    "far style": ("far-unseen",),
-    "recognized": ("named rightly", "rightly named"),
-    "chance": ("random guessing", "random level"),
-    "verdict": ("judgment", "judgement"),
-    "prior": ("base rate", "prevalence"),
-    "power": ("detection rate",),
-    "threshold": ("detection limit", "detection limits"),
-}
-"""Word of the glossary -> words that it replaces; for identity, its other name, untouched, replaces them."""
-
 
 @dataclass(frozen=True)
 class Page:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from dashboard import state
 from dashboard.components.serving import route, source
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import FOLDER, Step, find_preview, preview
+from dashboard.data.previews import FOLDER, Step, in_memory, preview
 from dashboard.text import hint
 from probing_core.transforms import Transform
 
@@ -44,9 +44,7 @@ _HTML = """
     <output aria-live="polite"></output>
     <p class="invite" hidden>The picture is untouched, or as good as: move the slider to change it.</p>
     <p class="legend"></p>
-    <details><summary>How much the picture differs</summary><dl></dl>
-      <figure class="difference"><canvas role="img" aria-label="absolute difference, four times amplified"></canvas>
-        <figcaption>difference of the pixels, 4 times amplified</figcaption></figure></details></div>
+    <details><summary>How much the picture differs</summary><dl></dl></details></div>
 </div>
 """
 _CSS = """
@@ -54,7 +52,7 @@ _CSS = """
   font-size: 14px; padding: 4px; }
 figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
 .stage { position: relative; width: 256px; height: 256px; }
-.stage img, canvas { width: 256px; height: 256px; display: block; image-rendering: auto; border-radius: 4px; }
+.stage img { width: 256px; height: 256px; display: block; image-rendering: auto; border-radius: 4px; }
 .waiting figure { opacity: .4; }
 .stage .after { position: absolute; inset: 0; }
 .divider { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--st-primary-color); }
@@ -149,7 +147,7 @@ def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:
 
 def routes() -> list[Route]:
     async def serve(request: Request) -> Response:
-        shown = find_preview(request.path_params["name"])
+        shown = in_memory.get(request.path_params["name"])
         if shown is None:
             return Response("This preview is not in memory any more.", 404)
         steps = await run_in_threadpool(shown.message, range(len(shown.strengths)))

@@ -9,7 +9,6 @@ import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,19 +114,17 @@ def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
     return () if power is None else power.hardly_detected
 
 
-def balanced_accuracies(run: Run) -> dict[str, float]:
-    """Return the balanced accuracy, altered or not, of each model of ``run`` on pictures that it tested; empty where it
-    has no such answers. It is that of Methods and data, without the interval, for which a visitor would wait."""
-    return _measured(run)[0]
+def measured(run: Run) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return how often the models of ``run`` were right about the pictures that it tested; empty where it has no such
+    answers.
+
+    Returns:
+        model -> balanced accuracy, altered or not, as on Methods and data, without the interval, for which a visitor
+        would wait; group -> model -> share of the pictures altered by the group that the model calls altered.
+    """
+    return cache.computed(run, _measured)
 
 
-def shares_found(run: Run) -> dict[str, dict[str, float]]:
-    """Return group -> model -> share of the tested pictures altered by the group that the model calls altered; empty as
-    `balanced_accuracies`."""
-    return _measured(run)[1]
-
-
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=cache.MAX_CACHED_RUNS, show_spinner=False)
 def _measured(run: Run) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     rows = held_out(run, run.live_models)
     if rows.empty:
@@ -140,7 +137,7 @@ def _measured(run: Run) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
 
 def most_accurate_first(run: Run) -> list[str]:
     """Return the models that can predict: the encoders before the baselines, each the most accurate first."""
-    accuracies = balanced_accuracies(run)
+    accuracies, _ = measured(run)
     return sorted(models_of(run), key=lambda m: (m.startswith(BASELINE), -accuracies.get(m, 0.0)))
 
 
@@ -157,11 +154,7 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
         predictor = predictor_of(run)
     except ProbingError:
         return None
-    asked = [*([DETECTOR] if predictor.has_detector else []), *models]
-    # Not a daemon: a process that ends while PyTorch is being imported would be aborted.
-    thread = threading.Thread(target=_prepare, args=(predictor, asked), name="prepare")
-    thread.start()
-    return thread
+    return _begin_to_load(predictor, [*([DETECTOR] if predictor.has_detector else []), *models], downloads=False)
 
 
 def loading(run: Run, model: str) -> Iterator[None]:
@@ -169,21 +162,24 @@ def loading(run: Run, model: str) -> Iterator[None]:
 
     Streamlit handles what the visitor does next when something is written, so the page writes at every step.
     """
-    prepare_model = partial(_prepare, predictor_of(run), [model], downloads=rights.allowed())
-    thread = threading.Thread(target=prepare_model, name="load")
-    thread.start()
+    thread = _begin_to_load(predictor_of(run), [model], rights.allowed())
     thread.join(HEARD_EVERY_S)
     while thread.is_alive():
         yield
         thread.join(HEARD_EVERY_S)
 
 
-def _prepare(predictor: Predictor, models: Sequence[str], downloads: bool = False) -> None:
-    """Load ``models`` in a thread without a visitor: nothing here may ask Streamlit for one."""
-    for model in models:
-        # The page shows the error, too; the others are prepared.
-        with suppress(ProbingError), nullcontext() if downloads else no_downloads():
-            predictor.prepare(model)
+def _begin_to_load(predictor: Predictor, models: Sequence[str], downloads: bool) -> threading.Thread:
+    def load() -> None:  # without a visitor: nothing here may ask Streamlit for one
+        for model in models:
+            # The page shows the error, too; the others are loaded.
+            with suppress(ProbingError), nullcontext() if downloads else no_downloads():
+                predictor.prepare(model)
+
+    # Not a daemon: a process that ends while PyTorch is being imported would be aborted.
+    thread = threading.Thread(target=load, name="load")
+    thread.start()
+    return thread
 
 
 def crops_of(run: Run, picture: VisitorPicture) -> PictureCrops:

@@ -46,7 +46,7 @@ PARTS = {
 @page("Leaderboard", "Which model knows most of what was done to a picture?")
 def show() -> None:
     run = cache.current_run()
-    board = board_of(run)
+    board = cache.board(run)
     if board.empty:
         messages.empty("No model has a score in this run yet; `probing run --out DIR` goes on with it.")
         return
@@ -57,7 +57,7 @@ def show() -> None:
 
 
 def _models(run: Run) -> None:
-    _strip(run, list(board_of(run)["model"]))
+    _strip(run, list(cache.board(run)["model"]))
     _ranking(run)
 
 
@@ -74,12 +74,6 @@ def _baseline(run: Run, board: pd.DataFrame) -> str:
     if baselines.empty or is_baseline(board["model"]).any():
         return ""
     return beside_baselines(board, baselines, in_bold)
-
-
-def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
-    """Return the ranking of the models of ``run``, without baselines where there are other models."""
-    board = cache.board(run, task, subset, False)
-    return cache.board(run, task, subset, True) if board.empty else board
 
 
 def _strip(run: Run, models: list[str]) -> None:
@@ -114,7 +108,7 @@ def _ranking(run: Run) -> None:
     task_column, subset_column, model_column = st.columns(3)
     task = pickers.pick_task(run, where=task_column)
     subset = pickers.pick_subset(run, task, where=subset_column)
-    board, scored = board_of(run, task, subset), scores_of(run, task, subset)
+    board, scored = cache.board(run, task, subset), scores_of(run, task, subset)
     if scored.empty:
         messages.empty("No model has a score for this task yet; `probing run --out DIR` goes on with it.")
         return

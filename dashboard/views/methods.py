@@ -8,7 +8,6 @@ import zipfile
 import pandas as pd
 import streamlit as st
 
-from dashboard import rights
 from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import GLOSSARY, TERMS, named, plain
@@ -180,16 +179,6 @@ def _checks(run: Run) -> None:
             {"fold": st.column_config.TextColumn("learned from and for")},
             written={"model": model_title, "task": _task_in_words, "probe": _probe_in_words, "fold": _fold_in_words},
         )
-    if not rights.allowed():
-        st.caption(f":material/lock: {rights.refusal('Verifying every file of a run')}")
-    elif st.button("Verify every file against its checksum", help="As `probing verify`."):
-        damage = cache.damage_of(run)
-        for sentence in damage:
-            st.error(plain(sentence))
-        if not damage:
-            st.success(
-                f"All {len(run.store.names()):,} files have the checksums of the manifest, and there are no others."
-            )
 
 
 def _task_in_words(task: str) -> str:

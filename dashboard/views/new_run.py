@@ -331,7 +331,7 @@ def _executor() -> tuple[str, str | None]:
     The address is not part of a link, so that only this visitor decides where pictures are sent.
     """
     executors = processes.executors()
-    state.withdraw("new-address")
+    state.forget("new-address")
     if RAY not in executors:
         return LOCAL, None
     left, right = st.columns(2)

@@ -87,7 +87,7 @@ def _search(run: Run) -> None:
         return
 
     def search(model: str) -> Near:
-        asking.embed_gallery(run, model)
+        asking.embed_gallery(run, model, neighbors.gallery(run))
         return neighbors.search_gallery(run, step.before, step.after, model, original, NEIGHBORS)
 
     near = asking.each(models, search)

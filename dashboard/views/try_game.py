@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 import pandas as pd
@@ -60,7 +61,7 @@ def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
 def _number() -> int:
     text = state.stored_choice("game")
     is_one = text.isascii() and text.isdecimal() and len(text) < len(str(game.GAMES))
-    number = int(text) if is_one else game.new_game()
+    number = int(text) if is_one else secrets.randbelow(game.GAMES)
     state.publish("game", number)
     return number
 
@@ -137,7 +138,7 @@ def _go_on() -> None:
 
 def _play_again() -> None:
     _go_on()
-    state.choose("game", game.new_game())
+    state.choose("game", secrets.randbelow(game.GAMES))
 
 
 def _more_often(better: int, models: int) -> str:

@@ -10,29 +10,24 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.strength_slider import strength_slider
-from dashboard.data import cache, examples, neighbors, own_picture, predictions
-from dashboard.data.pictures import VisitorPicture, data_url
+from dashboard.data import cache, examples, own_picture, predictions
+from dashboard.data.pictures import VisitorPicture, data_url, reduced
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, named, plain, unbroken, with_strength
 from dashboard.views import try_folder, try_game
-from dashboard.widgets import answers, asking, gallery, messages, pickers, tables, upload
+from dashboard.widgets import answers, messages, pickers, tables, upload
 from dashboard.widgets.asking import Question
 from probing_core.api.scan import ABOUT_P
-from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.images.quality import FLAT, flatness
-from probing_core.measures.notation import decimal, model_title, model_titles
+from probing_core.measures.notation import model_title
 from probing_core.results import Run
 from probing_core.transforms import bank
 
 AT_ONCE = 3
 """Models that the page waits for; the others answer one after the other while it can be read."""
-
-NEIGHBORS = 8
-HASHES = ("baseline/dhash", "baseline/phash")
-"""They recognize copies; all other pictures are near to a picture by chance."""
 
 SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
 """How the detector and the models look at a picture -> the same for people."""
@@ -85,7 +80,6 @@ def _pictures(run: Run) -> None:
     with below:
         first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
         _change(replace(asked, models=first), pictures[opened])
-        _neighbors(run, crops[opened], opened, [*first, *models[AT_ONCE:]])
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
     with below:
@@ -98,8 +92,7 @@ def _choose_pictures() -> list[VisitorPicture]:
     with left:
         found += upload.upload("Your pictures", "try-upload", keep=True)
     with right:
-        corpus = cache.corpus(cache.PACKAGED)
-        ids = list(corpus.rows["image_id"])
+        ids = list(cache.packaged().rows["image_id"])
         names = state.choice(
             st.multiselect,
             "Or packaged photographs",
@@ -152,8 +145,7 @@ def _models(run: Run) -> list[str]:
 
 def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
     thumbnails = {
-        name: data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
-        for name, picture in pictures.items()
+        name: data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False) for name, picture in pictures.items()
     }
     # The detector's, where it could decide, else that of the first model.
     found = {name: [row for row in rows if row["image"] == name] for name in pictures}
@@ -202,11 +194,10 @@ def _card(
             found += asked.rows([model], {name: crops}, f"Asking {model_title(model)}")
             bars.html(answers.models_table({name: found}, theme, waiting[number:]))
         flat = _flat(picture)
-        measured = predictions.balanced_accuracies(asked.run), predictions.shares_found(asked.run)
         if found and (decided is None or flat <= FLAT):
             sentence.markdown(answers.noticed(found))
         if found and decided is not None:
-            words = answers.which_to_believe(decided, found, flat, *measured)
+            words = answers.which_to_believe(decided, found, flat, *predictions.measured(asked.run))
             between.caption(unbroken(words), help=ABOUT_P)
         return [*(row for row in rows if row["model"] == DETECTOR), *found]
 
@@ -259,42 +250,6 @@ def _changed(asked: Question, picture: VisitorPicture) -> None:
     both = {when: [row for row in rows if row["image"] == when] for when in ("before", "after")}
     st.html(answers.models_table(both, cache.theme()))
     tables.download(predictions.class_table(rows), "change", "Predictions before and after as CSV")
-
-
-@fragment
-def _neighbors(run: Run, crops: PictureCrops, name: str, models: list[str]) -> None:
-    if box := pickers.fold("Neighbors in the run", "show-neighbors"):
-        with box:
-            _found(run, crops, name, models)
-
-
-def _found(run: Run, crops: PictureCrops, name: str, models: list[str]) -> None:
-    """Show the neighbors of the picture of the open card; image hashes find none but by chance, and are not offered."""
-    st.caption(f"The pictures of the run whose embeddings are nearest to that of {plain(name)}.")
-    able = [model for model in neighbors.searchable(run, models) if model not in HASHES]
-    if not able:
-        gallery.embeddings_missing(run, "neighbors")
-        return
-    encoders = [model for model in able if not model.startswith(BASELINE)]
-    model = pickers.select(
-        "By the model", "neighbors-model", able, encoders[0] if encoders else None, model_titles(able)
-    )
-    gallery.embedded_here(run, [model])
-    asking.embed_gallery(run, model)
-    found, similarity = neighbors.neighbors(run, crops, model, NEIGHBORS)
-    rows = run.sample_rows(found).assign(similarity=similarity)
-    gallery.show(
-        run,
-        rows,
-        "neighbors-gallery",
-        lambda r: f"{named(r.transform)}, {_for_people(r.label)}, cosine {decimal(r.similarity, 2)}",
-    )
-    tables.download(rows, "neighbors", "Neighbors as CSV")
-
-
-def _for_people(label: str) -> str:
-    """Return a label as words: ``cougar body`` for ``cougar_body``."""
-    return label.replace("_", " ")
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import streamlit as st
 
 from dashboard.data import neighbors, predictions
@@ -66,19 +67,14 @@ class Question:
         return rows(self.run, models, crops, prior=self.prior, meanwhile=meanwhile)
 
 
-def embed_gallery(run: Run, model: str) -> None:
-    """Embed the run's gallery by ``model``, where the run holds no embeddings, and show the progress.
+def embed_gallery(run: Run, model: str, samples: np.ndarray) -> None:
+    """Embed some samples of ``run`` by ``model``, where the run holds no embeddings, and show the progress.
 
     Raises:
         ProbingError: a picture cannot be made, or the model cannot be asked.
     """
-    progress(neighbors.gallery_steps(run, model), model)
-
-
-def progress(steps: Iterable[neighbors.Step], model: str) -> None:
-    """Show how many photographs of the run ``model`` has embedded; errors as of `embed_gallery`."""
     place = st.empty()
-    for step in steps:
-        doing = f"Embedding them by {plain(model_title(model))}" if step.cut else "Cutting photographs of the run"
-        place.progress(step.done / step.total, f"{doing}: {step.done:,} of {step.total:,}")
+    for done, total in neighbors.gallery_steps(run, model, samples):
+        doing = f"Embedding photographs of the run by {plain(model_title(model))}"
+        place.progress(done / total, f"{doing}: {done:,} of {total:,}")
     place.empty()

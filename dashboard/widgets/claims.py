@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -14,11 +13,11 @@ from dashboard.data import cache
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import dots_chart
-from probing_core.compute.claims import CLAIMS, SIGNIFICANCE
+from probing_core.compute.claims import CLAIMS
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import model_title
 from probing_core.measures.statistics import seed_of
-from probing_core.results import Run, claims_by_set, result_in_words
+from probing_core.results import Run, claims_by_set, result_in_words, sentences
 from probing_core.run import layout
 
 
@@ -32,10 +31,6 @@ BADGES = {
     NOT_SUPPORTED: Badge("orange", ":material/close:"),
     UNDECIDED: Badge("gray", ":material/help:"),
 }
-
-
-DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
-"""Series of contrasts in a chart: Holm's correction runs over all contrasts that were named before the test."""
 
 
 def show_claims(run: Run) -> None:
@@ -91,25 +86,14 @@ def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
     if len(mine) and "set" in mine:
         mine = mine[mine["set"] == row["set"]]
     with box:
-        st.caption(plain(str(row["evidence"]).split("Differences in points")[0]))
+        st.caption(plain(sentences.evidence_in_words(row)))
         if len(mine):
             _differences(mine, f"claim-{row['set']}-{number}")
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
-    several = contrasts["score"].nunique() > 1
-    names = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
-    rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if several else "")})
-    # As the test decides: over trainings, where there are several of a role.
-    seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
-    low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
-    rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
-    apart = (rows["low"] > 0) | (rows["high"] < 0)
-    rows["series"] = np.select(
-        [contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], default=NOT_DISTINGUISHED
-    )
-    over = "trainings" if seeds else "photographs"
-    series = (DIFFERENT, NOT_DISTINGUISHED, ALONE)
+    rows, over = sentences.differences(contrasts)
+    series = (sentences.DIFFERENT, sentences.NOT_DISTINGUISHED, sentences.ALONE)
     figure = dots_chart(rows, cache.theme(), "difference in points", marks=[0.0], unit="points", series=series)
     tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")
     st.caption(

@@ -82,9 +82,9 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
     models = list(models or run.models["name"])
     others = state.stored_choices("models", models)
     first = next(model for model in (*others, default, *models) if model in models)
-    state.propose("model", models, first, "Model")
-    value = where.selectbox("Model", models, key="model", format_func=model_titles(models).__getitem__)
-    if state.publish_chosen("model", value) and others and value not in others:
+    titles = model_titles(models).__getitem__
+    value = state.choice(where.selectbox, "Model", "model", first, models, own_default=True, format_func=titles)
+    if others and value not in others:
         state.choose("models", [value, *others[:-1]])
     return value
 
@@ -108,12 +108,18 @@ def pick_models(
     models = list(run.models["name"])
     known = [m for m in (*state.stored_choices("model", models), *first, *models) if prefer(m)]
     proposed = list(dict.fromkeys(known))[:default] or models[:1]
-    state.propose("models", models, proposed, "Models")
-    most = None if limit is None else max(limit, len(st.session_state["models"]))
-    value = st.multiselect(
-        "Models", models, key="models", max_selections=most, wrap=True, format_func=model_titles(models).__getitem__
+    value = state.choice(
+        st.multiselect,
+        "Models",
+        "models",
+        proposed,
+        models,
+        own_default=True,
+        max_selections=None if limit is None else max(limit, len(state.stored_choices("models", models))),
+        wrap=True,
+        format_func=model_titles(models).__getitem__,
     )
-    if state.publish_chosen("models", value) and value and state.stored_choice("model") not in value:
+    if state.is_chosen("models", value) and state.stored_choice("model") not in value:
         state.choose("model", value[0])
     if limit is not None and len(value) > limit:
         st.caption(f"Shown are the first {limit} of the {len(value)} models chosen.")

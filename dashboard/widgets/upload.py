@@ -170,12 +170,12 @@ def title_of(image_id: str) -> str:
 
 
 def packaged(image_id: str) -> VisitorPicture:
-    return VisitorPicture.from_array(title_of(image_id), cache.corpus_image(cache.PACKAGED, image_id))
+    return VisitorPicture.from_array(title_of(image_id), cache.packaged_image(image_id))
 
 
 def pick_one() -> VisitorPicture:
     """Show the packaged photographs and an upload field, and return the selected picture."""
-    ids = list(cache.corpus(cache.PACKAGED).rows["image_id"])
+    ids = list(cache.packaged().rows["image_id"])
     left, right = st.container(key="pick-one").columns(2)
     with right:
         uploads = upload("Or your own picture", "picture-upload", several=False)

@@ -296,6 +296,17 @@ def promise_of(out: Path) -> str:
     return (pq.read_schema(out / TABLE).metadata or {}).get(PROMISE, b"").decode()
 
 
+def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
+    """Return the thumbnails (WebP) of some rows of the table of the scan in ``out``; empty where there is none."""
+    chunks: dict[int, list[bytes | None]] = {}
+    for index in {row // CHUNK for row in rows}:
+        with suppress(OSError, pa.ArrowException):  # gone or damaged, though the table is there
+            chunk = pq.read_table(out / CHUNKS / _name_of_chunk(index), columns=["thumbnail"], use_threads=False)
+            chunks[index] = chunk["thumbnail"].to_pylist()
+    there = {row: row % CHUNK < len(chunks.get(row // CHUNK, ())) for row in rows}
+    return [(there[row] and chunks[row // CHUNK][row % CHUNK]) or b"" for row in rows]
+
+
 def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) -> None:
     """Write `CSV` and `TABLE`, with ``promise`` in the metadata of the latter.
 

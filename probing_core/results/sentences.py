@@ -244,6 +244,7 @@ ABOUT_CLAIMS = (
     "is about these encoders."
 )
 DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
+"""Of a difference: Holm's correction runs over all contrasts, which were named before the test."""
 
 
 def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from probing_core.api import scan as scanning
 from probing_core.api.predictor import Predictor
-from probing_core.api.scan import Chunks, find_files, promise_of, scan, write_page
+from probing_core.api.scan import Chunks, find_files, promise_of, scan, thumbnails_of, write_page
 from probing_core.cli import main
 from probing_core.compute.live import ANSWERS, cut
 from probing_core.detector.detector import turned_gray
@@ -207,6 +207,14 @@ def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):
     assert all(address.startswith("data:image/webp;base64,") for address in pictures)
     assert "http" not in text.replace("http-equiv", "")
     assert "<a " not in text, "links would be dead for whoever is sent the page"
+
+
+def test_thumbnails_are_found_by_their_rows(scanned, tmp_path):
+    out, _ = scanned
+    chunks = pd.concat([pd.read_parquet(path) for path in sorted((out / "chunks").glob("*.parquet"))])
+    rows = [CHUNK, 3, 101, CHUNK - 1, 0]
+    assert thumbnails_of(out, [*rows, 102, 10_000]) == [*chunks["thumbnail"].iloc[rows], b"", b""]
+    assert thumbnails_of(tmp_path, [0]) == [b""]
 
 
 def test_a_second_scan_measures_nothing(scanned, folder, made, monkeypatch):

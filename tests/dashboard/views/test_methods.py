@@ -110,20 +110,10 @@ def test_a_run_without_answers_says_so(open_app, made_run):
     assert "no answers about pictures that it tested" in texts(app)
 
 
-def test_methods_verifies_and_exports(open_app):
+def test_methods_exports(open_app):
     app = open_app("Methods and data", **OPEN)
-    label(app, "button", "Verify every file against its checksum").click().run()
-    assert len(app.success) == 1
     label(app, "selectbox", "Show a table").select("tables/fits.parquet").run()
     assert not app.exception
-
-
-def test_a_visitor_without_rights_verifies_nothing(open_app, monkeypatch):
-    monkeypatch.setattr("dashboard.rights.allowed", lambda: False)
-    app = open_app("Methods and data", **OPEN)
-    assert not app.exception
-    assert not [button for button in app.button if "Verify" in button.label]
-    assert "Verifying every file of a run is not open to visitors" in texts(app)
 
 
 def test_of_a_table_the_first_rows_are_shown(open_app, made_run):

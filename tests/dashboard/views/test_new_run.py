@@ -278,7 +278,7 @@ def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, 
 
 def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, made_run, monkeypatch):
     started = []
-    monkeypatch.setattr("dashboard.jobs.processes._work", lambda run, command: started.append(command))
+    monkeypatch.setattr("dashboard.jobs.processes.begin", lambda what, run, command: started.append(command))
     run = data_folder / "runs" / "mine"
     shutil.copytree(made_run, run)
     (run / "log").mkdir(exist_ok=True)

@@ -14,10 +14,8 @@ from dashboard.text import in_bold, named, unbroken
 from dashboard.widgets import asking
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
-from probing_core.compute.live import PictureCrops
-from probing_core.measures.notation import model_title
 from probing_core.measures.statistics import with_place
-from probing_core.results import Run, nearest, retrieval, sentences
+from probing_core.results import Run, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import figures, label, texts
@@ -183,24 +181,6 @@ def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(
         assert found.cosines[0] == pytest.approx(1)
         np.testing.assert_array_equal(found.rows, expected.rows)
         np.testing.assert_allclose(found.cosines, expected.cosines, rtol=1e-5)
-        near, cosines = neighbors.neighbors(bare, PictureCrops(view), PIXELS, 3)
-        rows = stored.lazy_embeddings(PIXELS)[samples]
-        places, similar = nearest(rows, rows[position], 3)
-        np.testing.assert_array_equal(near, samples[places])
-        np.testing.assert_allclose(cosines, similar, rtol=1e-4)
-
-
-def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, stored_and_bare):
-    run = Run.open(stored_and_bare[1])
-    address = {"samples": "coffee/00", "show_neighbors": "True", "models": PIXELS}
-    app = open_app("Try your images", run=stored_and_bare[1], **address)
-    assert not app.exception
-    assert "This run ships no embeddings" not in texts(app)
-    assert (
-        f"{model_title(PIXELS)}. When a model is first asked, {len(retrieval.gallery(run)):,} untouched photographs"
-        in texts(app)
-    )
-    assert f"Pictures 1 to {min(8, len(retrieval.gallery(run)))}" in texts(app)
 
 
 def test_a_gallery_is_embedded_once(stored_and_bare, monkeypatch):

@@ -77,9 +77,6 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert card[PIXELS] == ["50 % cannot tell"], "its random probe is no better than the prior"
     assert len(change[PIXELS]) == 2
     assert "after JPEG" in texts(app)
-    app = open_app("Try your images", samples="coffee/00,chelsea/01", show_neighbors="True")
-    assert not app.exception
-    assert "Pictures 1 to 8 of 8" in texts(app)
 
 
 def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_path):
@@ -118,20 +115,6 @@ def _add_models(run, names):
     for position, name in enumerate(names, 10):
         store.write_toml(model_path(name), store.read_toml(entry) | {"name": name, "position": position}, "made")
         store.write_bytes(probe_path(name, DEPLOYMENT), probe, "made")
-
-
-def test_neighbors_are_of_the_open_card_and_by_an_encoder_and_never_by_a_hash(open_app, wide_run):
-    _add_models(wide_run, ["baseline/phash", "timm:resnet18"])
-    chosen = {"samples": "coffee/00,chelsea/01", "show_neighbors": "True", "models": "baseline/phash"}
-    app = open_app("Try your images", run=wide_run, card="Chelsea, cut 2", **chosen)
-    assert not app.exception
-    assert "nearest to that of Chelsea, cut 2" in unescaped(app)
-    offered = app.selectbox(key="neighbors-model")
-    assert offered.value == "timm:resnet18"
-    assert model_title("baseline/pixels") in offered.options
-    assert model_title("baseline/phash") not in offered.options
-    app.selectbox(key="card").select("Coffee, cut 1").run()
-    assert "nearest to that of Coffee, cut 1" in unescaped(app)
 
 
 def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wide_run, monkeypatch):
