@@ -55,10 +55,6 @@ TRUST = {
         "off by (%)",
         "Mean difference between the stated probability and the share of pictures that are altered.",
     ),
-    "by_chance": (
-        "by chance (%)",
-        "The same for answers that are exactly as right as they say, about as many pictures.",
-    ),
 }
 
 SHORT = 12
