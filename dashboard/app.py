@@ -30,7 +30,7 @@ except ModuleNotFoundError as error:
 
 from dashboard.text import FORMER, PAGES, plain
 from probing_core.errors import BadRun
-from probing_core.measures.seeds import networks, with_place
+from probing_core.measures.statistics import networks, with_place
 from probing_core.results import Run
 from probing_core.results.ranking import BASELINE
 

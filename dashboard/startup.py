@@ -16,7 +16,7 @@ from dashboard.data.previews import contact_sheet
 from dashboard.data.strip import strip_of
 from dashboard.widgets.uses import finds_originals
 from probing_core.errors import ProbingError, one_line
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, retrieval
 from probing_core.transforms import bank
 

@@ -184,8 +184,8 @@ def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
         digits: significant digits.
     """
     number = decimal(strength, digits)
-    if not number or transform.startswith("style:"):  # a file
-        return number
+    if not number:
+        return ""
     try:
         entry = resolve(transform)
     except UnknownName:  # of a plug-in that is not loaded

@@ -10,7 +10,7 @@ import pandas as pd
 from dashboard.data import cache
 from dashboard.text import strength_in_words
 from probing_core.api.trust import as_asked
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run
 
 ROUNDS = 10

@@ -110,7 +110,7 @@ def models_of(run: Run) -> tuple[str, ...]:
 
 
 def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
-    power = predictor_of(run).judge().power_at(large, no_color)
+    power = predictor_of(run).judge.power_at(large, no_color)
     return () if power is None else power.hardly_detected
 
 
@@ -196,7 +196,7 @@ def _crops_of(key: str, view: int, _image: np.ndarray) -> PictureCrops:
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Return a table of all classes of each of the ``rows`` of `Predictor.predict`, most probable first by image and
     model."""
-    columns = ("image", "model", "task", "crops", "altered", "answer")
+    columns = ("image", "model", "crops", "altered", "answer")
     return pd.DataFrame(
         [{name: row[name] for name in columns} | one for row in rows for one in row["classes"]],
         columns=[*columns, "class", "group", "probability"],

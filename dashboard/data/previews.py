@@ -17,8 +17,10 @@ from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.text import strength_in_words
 from probing_core.images import encode_jpeg
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
-from probing_core.transforms.contact_sheet import STRENGTHS
 from probing_core.transforms.distance import describe
+
+STRENGTHS = (0.0, 0.5, 1.0)
+"""Fractions of the documented range: weakest, middle, strongest."""
 
 VIEW, GAP = 128, 4
 """Side of a picture of the contact sheet and space between two, in pixels."""

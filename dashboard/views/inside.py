@@ -14,7 +14,7 @@ from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import PERCENT, Figure, dots_chart, layers_chart, variance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, sentences, summaries
 
 PARTS = {"blocks": "By block", "unseen": "Unseen transformations", "shift": "How far they move"}

@@ -18,7 +18,7 @@ from dashboard.widgets import claims, messages, pickers, tables, uses
 from probing_core.charts import PERCENT, dots_chart, leaderboard_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, transform_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import PicturesMissing, Run, summaries
 from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, smallest_p, standings
 from probing_core.results.sentences import about_trainings, beside_baselines, finding

@@ -18,7 +18,7 @@ from probing_core.charts import reliability_chart
 from probing_core.compute.samples import has_splits
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, model_titles, transform_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.probes import DEFINITIONS
 from probing_core.results import FURTHER, PicturesMissing, Run, command_of, corpus_is_named
 from probing_core.results.sentences import (
@@ -57,10 +57,6 @@ TRUST = {
     "error": (
         "off by (%)",
         "Mean difference between the stated probability and the share of pictures that are altered.",
-    ),
-    "by_chance": (
-        "by chance (%)",
-        "The same for answers that are exactly as right as they say, about as many pictures.",
     ),
 }
 

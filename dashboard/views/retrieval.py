@@ -20,7 +20,7 @@ from probing_core.charts.theme import BASELINE
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.seeds import networks, seed_of, with_place
+from probing_core.measures.statistics import networks, seed_of, with_place
 from probing_core.results import Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
 from probing_core.transforms import resolve

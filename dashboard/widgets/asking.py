@@ -39,9 +39,7 @@ def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]
 def rows(run: Run, models: Sequence[str], crops: Mapping[str, PictureCrops], prior: float) -> list[Row]:
     """Return the answer of each model about each picture, by model; errors as in `each`."""
     found = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
-    return [
-        answer.row(name, prior=prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)
-    ]
+    return [answer.row(name, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)]
 
 
 def one_by_one(

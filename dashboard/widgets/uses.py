@@ -9,7 +9,7 @@ from dashboard.data import cache
 from dashboard.text import in_bold, unbroken
 from dashboard.widgets import messages, tables
 from probing_core.measures.notation import model_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, retrieval, sentences
 
 USES = {

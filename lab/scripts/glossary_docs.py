@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from dashboard.text import GLOSSARY
-from lab.devtools.commands import put
+from lab.devtools.commands import markdown_table, put
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
 BEGIN = "<!-- generated: python -m lab.scripts.glossary_docs -->"
 
 
 def glossary_table() -> str:
-    return "\n".join(
-        ["| word | meaning |", "| --- | --- |", *(f"| {word} | {text} |" for word, text in GLOSSARY.items())]
-    )
+    return markdown_table(["word", "meaning"], [list(row) for row in GLOSSARY.items()])
 
 
 def main() -> None:

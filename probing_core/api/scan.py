@@ -111,19 +111,10 @@ UNREADABLE = "unreadable"
 """In place of a verdict, for files that are no picture, or damaged."""
 
 
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """A file as a process returns it to the detector, which judges it.
-
-    Attributes:
-        row: `COLUMNS` except ``q``, and ``thumbnail``, for now as those of a file that cannot be judged.
-        notes: flags: notes from reading the picture, and its flaws.
-        crops: None where the file cannot be read.
-    """
-
-    row: dict[str, Any]
-    notes: tuple[str, ...] = ()
-    crops: PictureCrops | None = None
+Row = dict[str, Any]
+Decoded = tuple[Row, PictureCrops | None]
+"""A file as a process returns it to the detector, which judges it: its row, with `COLUMNS` except ``q`` and with
+``thumbnail``, as that of a file that cannot be judged; and its crops, None where it cannot be read."""
 
 
 def decode(file: File, view: int) -> Decoded:
@@ -132,16 +123,17 @@ def decode(file: File, view: int) -> Decoded:
     try:
         picture = inspect(Path(file.path), file.name)
     except BadImage as error:
-        return Decoded(row | {"error": str(error)})
+        return row | {"error": str(error)}, None
     crops = cut(picture.image, view)
     no_color = has_no_color(crops.whole)
     found = {
         "no_color": no_color,
         "width": picture.width,
         "height": picture.height,
+        "flags": "; ".join(flags_of(picture.image, picture.notes, crops, no_color)),
         "thumbnail": encode_webp(small(picture.image), 60),
     }
-    return Decoded(row | found, tuple(flags_of(picture.image, picture.notes, crops, no_color)), crops)
+    return row | found, crops
 
 
 def flags_of(image: Image, notes: Sequence[str], crops: PictureCrops, no_color: bool) -> list[str]:
@@ -156,12 +148,9 @@ def flags_of(image: Image, notes: Sequence[str], crops: PictureCrops, no_color: 
     return [*(kind for kind, there in kinds.items() if there), *notes, *flawed]
 
 
-def examine(
-    file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector, judge: Judge
-) -> dict[str, Any]:
+def examine(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector, judge: Judge) -> Row:
     """Have one file decoded by ``decoding``, which starts `decode`, and judge it; return its row (see `Decoded`)."""
-    decoded = decoding(file).result()
-    row, crops = decoded.row, decoded.crops
+    row, crops = decoding(file).result()
     if crops is None:
         return row
     verdict = judge.verdict(detect(detector, [crops])[0], row["no_color"])
@@ -173,7 +162,6 @@ def examine(
         "group_probability": _number(verdict.group_probability),
         "class_probability": _number(verdict.transform_probability),
         "n": verdict.n,
-        "flags": "; ".join(decoded.notes),
     }
 
 
@@ -181,13 +169,13 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def score_untouched(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector) -> dict[str, Any]:
+def score_untouched(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector) -> Row:
     """Score one file that calibrates, also turned gray; empty where it cannot be read, since it then calibrates
     nothing."""
-    decoded = decoding(file).result()
-    crops, no_color = decoded.crops, decoded.row["no_color"]
+    row, crops = decoding(file).result()
     if crops is None:
         return {}
+    no_color = row["no_color"]
     found, gray = detect(detector, [crops, PictureCrops(turned_gray(crops.whole))])
     whole, fused = (score_of(found, no_color, fused=fused) for fused in (False, True))
     numbers = (file.name, crops.kind == "combined", no_color, whole, fused, score_of(gray, True, fused=False))
@@ -367,7 +355,8 @@ def write_page(
     """
     from jinja2 import Environment
 
-    worst = _least_likely(chunks)
+    records = (record for rows in chunks for record in rows.to_dict("records"))
+    worst = heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or_last(row["p"]), row["path"]))
     total = sum(counts.values())
     notes = [*about, f"{total:,} files; {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."]
     if len(worst) < total:
@@ -385,13 +374,8 @@ def write_page(
     write_atomically(out / PAGE, page.encode(errors="replace"))
 
 
-def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
-    records = (record for rows in chunks for record in rows.to_dict("records"))
-    return heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or(row["p"], 2.0), row["path"]))
-
-
-def _or(value: float, other: float) -> float:
-    return other if np.isnan(value) else float(value)
+def _or_last(share: float) -> float:
+    return 2.0 if np.isnan(share) else float(share)
 
 
 def said_of_row(row: Mapping[Any, Any]) -> Said:
@@ -409,7 +393,7 @@ def _is_doubtful(flags: str) -> bool:
     return PERHAPS_NO_PHOTOGRAPH in flags.split("; ")
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
     said = said_of_row(row)
     return {
         "path": row["path"],
@@ -418,8 +402,8 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
         "done": said.done,
         "numbers": [
-            (repr(_or(row["p"], 2.0)), said.like_it),
-            (repr(_or(row["q"], 2.0)), discoveries_in_words(row["q"], said)),
+            (repr(_or_last(row["p"])), said.like_it),
+            (repr(_or_last(row["q"])), discoveries_in_words(row["q"], said)),
         ],
         "remark": row["error"] or row["flags"],
     }
@@ -476,12 +460,12 @@ def scan(
     if not 0 < level < 1:
         raise BadConfig(f"The level is a share between 0 and 1, as 0.05; got {level}.")
     predictor = Predictor(run, device="cpu", level=level)
-    detector, view = predictor.detector(), predictor.recipe.view
+    detector, view = predictor.detector, predictor.recipe.view
     _refuse_other_folder(out)
     write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
     files = find_files(folder, apart=out)
     settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), view])
-    judge = predictor.judge()
+    judge = predictor.judge
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)
     count = len(files) + (0 if trusted is None else sum(map(len, trusted.files)))
     with picture_pool(VIEWS_OF_FILE * count, threads) as decoders, one_core_threads(threads or cores()) as pool:
@@ -573,7 +557,7 @@ def _power(judge: Judge) -> list[str]:
 def _fill(
     pool: ThreadPoolExecutor,
     chunks: Chunks,
-    row_of: Callable[[File], dict[str, Any]],
+    row_of: Callable[[File], Row],
     progress: Progress,
     doing: str,
     stage: str,

@@ -21,8 +21,19 @@ from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.tasks import CONTENT, ROTATIONS, codes
 from probing_core.measures import interval
 from probing_core.measures.classification import balanced_accuracy, informedness
-from probing_core.measures.seeds import MIN_SEEDS, pooled_deviation, seeds_difference, seeds_interval
-from probing_core.measures.statistics import ClusterSums, bootstrap, difference, holm, mean, numbered, sign_flips
+from probing_core.measures.statistics import (
+    MIN_SEEDS,
+    ClusterSums,
+    bootstrap,
+    difference,
+    holm,
+    mean,
+    numbered,
+    pooled_deviation,
+    seeds_difference,
+    seeds_interval,
+    sign_flips,
+)
 from probing_core.models import ROLE_SETS, encoders_of, parse
 from probing_core.models.base import ROLES
 

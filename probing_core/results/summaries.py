@@ -9,7 +9,7 @@ import pandas as pd
 
 from probing_core.compute.names import GROUP_SUBSET, LAYERS
 from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results.run import Run
 from probing_core.run import layout
 

@@ -1,4 +1,4 @@
-"""Distance of a transformed picture from the original, for every sample of every run, so with OpenCV alone."""
+"""Distance of a transformed picture from the original; it is measured of every sample of every run."""
 
 from __future__ import annotations
 

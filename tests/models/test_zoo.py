@@ -17,10 +17,9 @@ from safetensors.torch import save as to_bytes
 from torchvision import transforms as tv
 
 from lab.pretraining.loop import Facts, export
-from lab.pretraining.objectives import Objective, normalize
+from lab.pretraining.objectives import Objective, build, normalize
 from lab.pretraining.publish import MAX_BYTES, MAX_BYTES_WITH_TEXT, WITH_TEXT
 from lab.pretraining.recipe import load_recipe, recipe_names
-from lab.pretraining.run import build
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import compiled, load_embedder, zoo
 from probing_core.models.hub import signs_digest, weights_digest

@@ -99,7 +99,7 @@ def test_how_far_to_trust_the_answers_is_what_the_tables_say(open_app, made_run,
     app = open_app("Methods and data", run=made_run, show_trust="True")
     cache.trust.clear()
     assert not app.exception
-    table = next(t.value for t in app.dataframe if "by_chance" in t.value)
+    table = next(t.value for t in app.dataframe if "kept" in t.value)
     assert table["pictures"].tolist() == [cache.HELD_OUT, cache.OTHERS]
     first = noticed(rows)
     assert table.loc[0, ["kept", "found", "error"]].tolist() == [
