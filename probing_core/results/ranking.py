@@ -92,7 +92,8 @@ def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
         every: ``model``; those that ``board`` leaves out are baselines, which it does not rank.
         board: of `leaderboard`, not empty.
     """
-    ranked = {row.model: standing(row) for row in board.itertuples()} | {board["model"].iloc[0]: "best"}
+    first = "best" if is_baseline(board["model"]).any() else "best encoder"
+    ranked = {row.model: standing(row) for row in board.itertuples()} | {board["model"].iloc[0]: first}
     return [ranked.get(model, "baseline") for model in every["model"]]
 
 

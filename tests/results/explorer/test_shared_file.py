@@ -47,7 +47,7 @@ def test_its_table_says_of_every_model_what_the_leaderboard_says(shared):
     shown = dict(re.findall(r'<tr[^>]*><th scope="row" title="([^"]*)">.*?</td>.*?</svg></td><td>([^<]*)</td>', text))
     board = leaderboard(run, "fine", "seen", baselines=False)
     assert set(shown) == set(run.models["name"])
-    assert shown[board["model"].iloc[0]] == "best"
+    assert shown[board["model"].iloc[0]] == "best encoder"
     assert {shown[row.model] == standing(row) for row in board.iloc[1:].itertuples()} == {True}
     assert {words for model, words in shown.items() if model.startswith("baseline/")} == {"baseline"}
 
