@@ -66,7 +66,7 @@ def other_pages() -> None:
         for use in USES:
             cache.computed(run, best_for, use)
         _ = run.pictures.why_not  # reads the corpus
-        predictions.balanced_accuracies(run)
+        predictions.measured(run)
     contact_sheet(picture, bank())
 
 
