@@ -39,8 +39,8 @@ _HTML = """
 <div class="room"><div class="strength">
   <figure class="compare"><div class="stage"><img class="before" alt="before"><img class="after" alt="after">
     <div class="divider" aria-hidden="true"></div></div>
-    <figcaption><label>before <input class="split" type="range" min="0" max="100" value="50"
-      aria-label="Divider between before (left) and after (right)"> after</label></figcaption></figure>
+    <figcaption><label><span>before</span> <input class="split" type="range" min="0" max="100" value="50"
+      aria-label="Divider between before (left) and after (right)"> <span>after</span></label></figcaption></figure>
   <div class="facts"><label class="name"></label>
     <div class="slide"><input class="amount" type="range" min="0" step="1" aria-label="Strength">
       <div class="learned" aria-hidden="true"></div></div>
@@ -89,7 +89,7 @@ dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
   .stage .after { position: static; clip-path: none !important; }
   .divider, .split { display: none; }
   figcaption label { display: flex; justify-content: space-around; }
-  .facts { order: 1; flex-basis: 100%; } .difference { display: block; }
+  .facts { order: -1; flex-basis: 100%; } .difference { display: block; }
 }
 """
 

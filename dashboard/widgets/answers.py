@@ -98,7 +98,8 @@ def answer(
             f"{in_percent(altered)}."
         )
         if _is_probably_false(row, prior):
-            return f"**Unusual for an untouched picture, but most likely a false alarm**. {rare} If it was{what}. {why}.{end}"
+            what = "" if done == NOT_CLEAR else f" If it was: {plain(done)}."
+            return f"**Unusual for an untouched picture, but most likely a false alarm**. {rare}{what} {why}.{end}"
         return f"**{words}{what}**. {why}. {rare}{end}"
     finds = ""
     if verdict["power"] is not None:

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probing_core.api.predictor import Predictor
-from probing_core.compute.live import PictureCrops, cut
+from probing_core.compute.live import ANSWERS, PictureCrops, cut
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads, picture_pool
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
@@ -110,6 +110,9 @@ def find_files(folder: Path, apart: Path) -> list[File]:
 
 UNREADABLE = "unreadable"
 """In place of a verdict, for files that are no picture, or damaged."""
+
+VERDICTS = (*ANSWERS, PERHAPS_NO_PHOTOGRAPH, UNREADABLE)
+"""What is said of files, in the order in which counts and rows are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -374,7 +377,9 @@ def write_page(
 
 def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
     records = (record for rows in chunks for record in rows.to_dict("records"))
-    return heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or(row["p"], 2.0), row["path"]))
+    return heapq.nsmallest(
+        MAX_ROWS, records, key=lambda row: (VERDICTS.index(row["verdict"]), _or(row["p"], 2.0), row["path"])
+    )
 
 
 def _or(value: float, other: float) -> float:
@@ -386,6 +391,12 @@ def said_of_row(row: Mapping[Any, Any]) -> Said:
     probabilities = row["group_probability"], row["class_probability"]
     is_doubtful = _is_doubtful(row["flags"])
     return said_of(row["verdict"], row["group"], row["class"], *probabilities, row["p"], row["n"], is_doubtful)
+
+
+def remark_of(row: Mapping[Any, Any]) -> str:
+    """Return why a file cannot be read, or the flags of the picture but for what its verdict and numbers say."""
+    said = (PERHAPS_NO_PHOTOGRAPH, "large")
+    return row["error"] or "; ".join(flag for flag in row["flags"].split("; ") if flag not in said)
 
 
 def discoveries_in_words(q: float, said: Said) -> str:
@@ -408,7 +419,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
             (repr(_or(row["p"], 2.0)), said.like_it),
             (repr(_or(row["q"], 2.0)), discoveries_in_words(row["q"], said)),
         ],
-        "remark": row["error"] or row["flags"],
+        "remark": remark_of(row),
     }
 
 
@@ -516,7 +527,8 @@ def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool
 
         q = np.full(len(p), np.nan)
         q[~np.isnan(p)] = false_discovery_control(p[~np.isnan(p)])
-    counts = dict(sorted(Counter(verdicts_in_words(found)).items()))
+    verdicts = Counter(verdicts_in_words(found))
+    counts = {verdict: verdicts[verdict] for verdict in VERDICTS if verdict in verdicts}
     promise = _promise(judge, n, trusting)
     write_tables(out, chunks, q, promise)
     write_page(out, folder, rows_with_q(chunks, q), counts, [promise, *_power(judge)])
@@ -527,9 +539,8 @@ def _promise(judge: Judge, n: int, trusting: bool) -> str:
     if not trusting:
         enough = f"{MIN_BEYOND / judge.level:.0f} or more"
         return (
-            f"Calibrated on untouched photographs of the run{_numbers(judge)}, not on pictures of your source: no "
-            f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (the "
-            f"field Pictures that you trust, or --clean FOLDER)."
+            f"Compared with untouched photographs of the run{_numbers(judge)}. Yours may come from another source, so "
+            f"no error rate is promised. To have one, add a folder of {enough} untouched pictures that you trust."
         )
     rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
     more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."
@@ -540,8 +551,8 @@ def _numbers(judge: Judge) -> str:
     if judge.calibration is None:
         return ""
     counts = {
-        "as small as a view": len(judge.calibration.view),
-        "larger": len(judge.calibration.large),
+        "small": len(judge.calibration.view),
+        "large": len(judge.calibration.large),
         "without color": len(judge.calibration.gray),
     }
     return f" ({', '.join(f'{count:,} {words}' for words, count in counts.items() if count)})"

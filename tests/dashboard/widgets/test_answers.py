@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html import unescape
 
 import pytest
 
+from dashboard.data.predictions import Measured
 from dashboard.widgets.answers import (
     Line,
     answer,
@@ -18,7 +20,7 @@ from dashboard.widgets.answers import (
     which_to_believe,
 )
 from probing_core.charts import Theme
-from probing_core.compute.live import ANSWERS, word
+from probing_core.compute.live import ANSWERS, PRIOR, word
 from probing_core.detector.verdicts import as_altered
 from probing_core.images import COMPRESSED
 from probing_core.images.quality import FLAT
@@ -146,18 +148,32 @@ def test_what_was_done_is_said_as_certain_as_it_is_on_the_card_and_in_the_table(
     assert line_of(found, "", 0.0).done == table
 
 
-def test_where_the_file_says_that_it_was_compressed_the_sentence_refers_to_its_flag():
+def test_where_the_file_says_that_it_was_compressed_so_does_the_sentence():
     flag = f"JPEG of about quality 10: {COMPRESSED}"
     codec = detector(0.95, group="codec", transform="jpeg", group_probability=0.59)
-    assert "The file itself says that it was compressed" in answer(codec, (), flags=[flag])
+    assert "The file itself says JPEG of about quality 10. " in answer(codec, (), flags=[flag])
     assert "itself" not in answer(codec, ()) + answer(detector(0.95), (), flags=[flag])
+    assert "blurs it" in answer(detector(0.95), (), flags=["looks blurred"])
+    assert "blurs it" not in answer(detector(0.95), ())
     assert "itself" not in answer(codec | {"verdict": codec["verdict"] | {"group_probability": 0.3}}, (), flags=[flag])
 
 
-def test_where_few_pictures_are_altered_few_alarms_are_right():
-    """Against counting: of 10,000 pictures 100 are altered, 80 of which alarm, and 495 of the others."""
-    assert in_percent(80 / (80 + 495)) in answer(detector(0.95), (), prior=0.01)
-    assert "of all alarms" not in answer(detector(0.95), ()) + answer(detector(0.05), (), prior=0.01)
+def test_where_few_pictures_are_altered_a_weak_alarm_is_most_likely_false():
+    """Against counting: of 10,000 pictures 100 are altered, and an altered one is 9 or 999 times as likely to look like
+    this as an untouched one."""
+    weak, strong = (detector(0.95, odds=math.log(times)) | {"image": "x"} for times in (9, 999))
+    for one, times in ((weak, 9), (strong, 999)):
+        share = in_percent(100 * times / (100 * times + 9900))
+        text = answer(one, (), prior=0.01)
+        assert f"Where 1 % of such pictures are altered, the probability that this one was altered is {share}" in text
+        assert text.startswith("**Unusual for an untouched picture" if one is weak else "**Altered: blur")
+        assert ("false alarm" in line_of(one, "", 0.0, 0.01).remark) == (one is weak)
+        assert answer(one, ()).startswith("**Altered: blur")
+        assert not line_of(one, "", 0.0).remark
+    unclear = detector(0.95, odds=0.0, group_probability=0.3)
+    assert "If it was" in answer(weak, (), prior=0.01)
+    assert "If it was" not in answer(unclear, (), prior=0.01)
+    assert "Where 1 %" not in answer(detector(0.05), (), prior=0.01)
 
 
 @pytest.mark.parametrize(
@@ -175,42 +191,49 @@ def test_a_word_is_that_of_the_number_that_is_shown(altered, words):
 
 
 RIGHT = {"a": 0.6, "b": 0.7, "baseline/x": 0.81}
+FOUND = {"blur": {"a": 0.1, "b": 0.32, "baseline/x": 0.9}}
 
 
 def test_where_verdict_and_models_differ_the_verdict_counts_unless_it_cannot_tell():
     rows = [row("a", 0.9), row("b", 0.2), row("baseline/x", 0.2)]
+    measured = Measured("pictures of others", RIGHT, {})
     for altered, said in ((0.95, True), (0.2, True), (0.45, False)):
-        text = which_to_believe(detector(altered), rows, 0.0, RIGHT, {})
+        text = which_to_believe(detector(altered), rows, 0.0, PRIOR, measured)
         assert ("go by the verdict" in text) == said
         assert ("the models do not decide it" in text) != said
-        assert "60 % to 70 %" in text
-    assert "guessing" not in which_to_believe(detector(0.95), rows, 0.0, {}, {})
-    assert "as little" in which_to_believe(detector(0.95), rows, FLAT + 0.1, {}, {})
+        assert "Measured on pictures of others: where half" in text
+        assert "they are right in 60 % to 70 %" in text
+    assert "guessing" not in which_to_believe(detector(0.95), rows, 0.0, PRIOR)
+    assert "as little" in which_to_believe(detector(0.95), rows, FLAT + 0.1, PRIOR, measured)
+    assert "go by" not in which_to_believe(detector(0.95), rows[:1], 0.0, PRIOR), "all agree"
+    assert "go by" not in which_to_believe(detector(0.95, odds=0.0), rows[1:], 0.0, 0.01), "a false alarm, most likely"
+    text = which_to_believe(detector(0.2), [*rows, row("c", 0.5)], 0.0, PRIOR, measured)
+    assert "2 of them are right" in text, "of c nothing was measured"
 
 
 def test_how_often_the_models_find_what_was_found_is_said_in_place_of_how_often_they_are_right():
     rows = [row("a", 0.9), row("b", 0.2), row("baseline/x", 0.2)]
-    found = {"blur": {"a": 0.1, "b": 0.32, "baseline/x": 0.9}}
-    text = which_to_believe(detector(0.95), rows, 0.0, RIGHT, found)
+    measured = Measured("pictures of others", RIGHT, FOUND)
+    text = which_to_believe(detector(0.95), rows, 0.0, PRIOR, measured)
     assert "altered by blur, they call 10 % to 32 % altered" in text
     assert "60 % to 70 %" not in text
     for other in (detector(0.2), detector(0.95, group_probability=0.3), detector(0.95, group="geometry")):
-        assert "60 % to 70 %" in which_to_believe(other, rows, 0.0, RIGHT, found)
+        assert "60 % to 70 %" in which_to_believe(other, rows, 0.0, PRIOR, measured)
 
 
 def test_of_the_models_that_notice_what_most_of_them_name_is_told_and_no_minority():
     sepia, fog = row("a", 0.9), row("b", 0.9, named="fog")
-    assert "altered, 2 of them Sepia" in noticed([sepia, fog, sepia])
-    assert noticed([sepia, fog]).startswith("2 of 2 trained models call the picture altered; 0 untouched")
-    assert "altered; 0 untouched" in noticed([sepia, sepia, fog, row("c", 0.9, "rain"), row("c", 0.9, "snow")])
-    assert "calls the picture altered, Fog;" in noticed([fog, row("c", 0.2)])
+    assert noticed([sepia, fog, sepia]) == "Of 3 trained models, 3 say altered (2 of them Sepia)."
+    assert noticed([sepia, fog]) == "Of 2 trained models, 2 say altered."
+    most = [sepia, sepia, fog, row("c", 0.9, "rain"), row("c", 0.9, "snow")]
+    assert noticed(most) == "Of 5 trained models, 5 say altered."
+    assert noticed([fog, row("c", 0.2)]) == "Of 2 trained models, 1 says altered (Fog), 1 says untouched."
     unclear = row("a", 0.9, share=0.3)
-    assert "2 of 2 trained models call the picture altered; 0 untouched" in noticed([unclear, unclear])
-    assert "2 of 2 trained models call the picture altered; 0 untouched" in noticed([sepia, unclear])
+    assert noticed([unclear, unclear]) == noticed([sepia, unclear]) == "Of 2 trained models, 2 say altered."
 
 
 def test_baselines_are_counted_only_where_there_is_no_trained_model():
     rows = [row("a", 0.9), row("b", 0.2), row("c", 0.5), row("baseline/x", 0.9)]
-    told = "1 of 3 trained models calls the picture altered, Sepia; 1 untouched, and 1 cannot tell."
+    told = "Of 3 trained models, 1 says altered (Sepia), 1 says untouched, 1 cannot tell."
     assert noticed(rows) == told
-    assert noticed(rows[3:]).startswith("1 of 1 baselines")
+    assert noticed(rows[3:]) == "Of 1 baselines, 1 says altered (Sepia)."
