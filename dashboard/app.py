@@ -37,6 +37,9 @@ from probing_core.measures.seeds import networks, with_place
 from probing_core.results import Run
 from probing_core.results.ranking import BASELINE
 
+SIDEBAR_PX = 240
+"""Width of the sidebar: names of pages and runs fit, and the explorer has more room than by default."""
+
 ABOUT_RUN = (
     "One computation: its corpus, models and settings. Its models are encoders, inner blocks of these (an embedding "
     "that is read before the last block), baselines, and further trainings (the same network with another seed)."
@@ -69,7 +72,8 @@ def icon() -> Image.Image:
 
 
 def main() -> None:
-    st.set_page_config(page_icon=icon(), layout="wide")  # first: else a page's own icon is fetched for the tab
+    # First: else a page's own icon is fetched for the tab.
+    st.set_page_config(page_icon=icon(), layout="wide", initial_sidebar_state=SIDEBAR_PX)
     page = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
     state.adopt_address()

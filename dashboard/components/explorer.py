@@ -124,29 +124,23 @@ def shown_models(run: Run) -> list[str]:
 
 
 def choose_class(name: str) -> None:
-    """Choose the class ``name`` in the explorer, in place of what was chosen; its models and what is kept remain."""
-    stays = ("a", "b", "reading", "by", "panel", "kept")
+    """Choose the class ``name`` in the explorer, in place of what was chosen; its models remain."""
+    stays = ("a", "b", "reading", "by", "panel")
     before = {key: value for key, value in (_parsed(state.stored_choice(SELECTION)) or {}).items() if key in stays}
     state.choose(SELECTION, json.dumps({**before, "what": {"rows": [name]}}))
 
 
 def chosen_cell(run: Run) -> tuple[str, str]:
     """Return the true class and the answer that are chosen in the explorer, at first those of its first cell; empty
-    where there is none, or several.
-
-    The first cell is `chooseFirstCell` of explorer.js: errors of model A of which B names most right.
-    """
+    where there is none, or several."""
     stored = _parsed(state.stored_choice(SELECTION))
     if stored is not None:
         what = stored.get("what")
         row, column = (_only(what.get(side)) if isinstance(what, dict) else "" for side in ("rows", "columns"))
         return row, column
     data = explorer_of(run).data
-    a, b = data.models[0].predicted, data.models[min(1, len(data.models) - 1)].predicted
-    cells = data.truth.astype(int) * len(data.classes) + a
-    counts = np.bincount(cells[(a != data.truth) & (b == data.truth)], minlength=1)
-    row, column = (data.classes[cls].name for cls in divmod(int(counts.argmax()), len(data.classes)))
-    return (row, column) if counts.any() else ("", "")
+    row, column = (data.classes[cls].name for cls in data.first_cell) if data.first_cell else ("", "")
+    return row, column
 
 
 def take_over(under: str, choices: Mapping[str, str]) -> None:

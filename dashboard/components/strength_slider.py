@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dashboard import state
@@ -19,7 +19,6 @@ from dashboard.components.serving import route, source
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import FOLDER, Step, find_preview, preview
 from dashboard.text import hint
-from probing_core.charts import to_json
 from probing_core.transforms import Transform
 
 STRENGTH = "strength"
@@ -161,6 +160,6 @@ def routes() -> list[Route]:
             return Response("This preview is not in memory any more.", 404)
         steps = await run_in_threadpool(shown.message, range(len(shown.strengths)))
         # It may be an upload, so it must not be stored on any disk, not even the browser's.
-        return Response(to_json(steps), media_type="application/json", headers={"Cache-Control": "no-store"})
+        return JSONResponse(steps, headers={"Cache-Control": "no-store"})
 
     return [route(f"{FOLDER}/{{name}}", serve)]

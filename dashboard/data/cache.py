@@ -154,10 +154,10 @@ def _computed(run: Run, name: str, _compute: Callable[..., Any], arguments: tupl
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
-def board(runs: tuple[Run, ...], task: str, subset: str, baselines: bool) -> pd.DataFrame:
+def board(run: Run, task: str, subset: str, baselines: bool) -> pd.DataFrame:
     from probing_core.results import leaderboard
 
-    return leaderboard(runs, task, subset, baselines)
+    return leaderboard(run, task, subset, baselines)
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:
@@ -180,7 +180,7 @@ def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PICTURES)
 def _pair(run: Run, sample: int, _row: Mapping[Any, Any] | None) -> tuple[bytes, bytes]:
-    before, after = run.picture(sample) if _row is None else run.pictures.pair_of(_row)[:2]
+    before, after = run.picture(sample) if _row is None else run.pictures.pair(_row)
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 

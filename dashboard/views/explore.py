@@ -9,25 +9,27 @@ import streamlit as st
 from dashboard.components.explorer import explorer, explorer_of, shown_models
 from dashboard.data import own_picture, shared_files
 from dashboard.page import page
-from dashboard.text import about_zoo, plain
+from dashboard.text import plain
 from dashboard.views import two_classes, weak_to_strong
 from dashboard.widgets import asking, messages, pickers, tables
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import Run
+from probing_core.results.explorer.data import ABOUT_EXPLORER
 from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 PARTS = {"strength": "Weak to strong", "two": "Two classes"}
 """Names of the parts below the explorer -> their titles."""
 
 
-@page("Explore", "How two models see the same pictures. What you choose in one view is chosen in all.")
+@page(
+    "Explore",
+    "How two models see the same pictures. What you choose in one view is chosen in all. Models marked (zoo) are the "
+    "encoders that come with the project: one network, trained alike but for the objective.",
+)
 def show() -> None:
     run = messages.run_with_models()
-    st.caption(
-        "Each dot is one version of a photograph, altered or untouched; dots near each other look alike to the model. "
-        f"Draw a line around some, or choose a class, a cell or a picture. {about_zoo(run.models['name'])}"
-    )
+    st.caption(f"{ABOUT_EXPLORER} Choose a cell or a class, or draw around dots.")
     explorer(run, _own_picture(run))
     _file_to_send(run)
     # Made only when asked for: its models and charts take longer than the rest of the page.
@@ -53,7 +55,7 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
             st.warning(plain(str(error)), icon=":material/error:")
         if why_not:
             lacking.append(f"{plain(picture.name)} has no place on the map of {plain(model_title(model))}: {why_not}.")
-    star = f"The star is **{plain(picture.name)}**, on the maps by everything, between the pictures nearest to it."
+    star = f"The star is **{plain(picture.name)}**, amid the pictures that the model finds most like it."
     left.markdown(" ".join([star] * bool(places) + lacking))
     if right.button("Take it away", key="unpin"):
         own_picture.pin(None)

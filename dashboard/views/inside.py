@@ -31,7 +31,7 @@ def show() -> None:
 
 def _best(run: Run) -> str:
     """Return the best encoder; empty where there is none."""
-    board = cache.board((run,), "fine", "seen", False)
+    board = cache.board(run, "fine", "seen", False)
     return str(board["model"].iloc[0]) if len(board) else ""
 
 
@@ -179,7 +179,7 @@ def _shift(run: Run) -> None:
     if points.empty:
         messages.empty(tables.why_none(run))
     else:
-        messages.finding(sentences.shift_finding(points, in_bold(model), named))
+        messages.finding(sentences.shift_finding(points, in_bold(model)))
         _moved(points, model)
         st.caption(
             "Filled: how often the probe names the transformation. Hollow, the farthest first: how far it moves the "

@@ -73,8 +73,8 @@ def _baseline(run: Run, board: pd.DataFrame) -> str:
 
 def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
     """Return the ranking of the models of ``run``, without baselines where there are other models."""
-    board = cache.board((run,), task, subset, False)
-    return cache.board((run,), task, subset, True) if board.empty else board
+    board = cache.board(run, task, subset, False)
+    return cache.board(run, task, subset, True) if board.empty else board
 
 
 def _strip(run: Run, models: list[str]) -> None:

@@ -19,7 +19,7 @@ from probing_core.charts import reliability_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import model_title, model_titles
 from probing_core.probes import DEFINITIONS
-from probing_core.results import Run, command_of, corpus_is_named, further_photographs
+from probing_core.results import FURTHER, Run, command_of, corpus_is_named
 from probing_core.results.sentences import (
     ORIGIN,
     PROTOCOL,
@@ -28,7 +28,6 @@ from probing_core.results.sentences import (
     about_visibility,
     entries_of,
     how_trained,
-    recipe_table,
 )
 from probing_core.run import layout
 from probing_core.run.columns import RowGroups
@@ -82,7 +81,10 @@ def show() -> None:
     st.markdown(f"**In this run:** {how_trained(run)}")
     _recipe(run)
     parts = {
-        "Every entry of the recipe": ("show-recipe", lambda run: tables.show_table(recipe_table(run), "recipe")),
+        "Every entry of the recipe": (
+            "show-recipe",
+            lambda run: tables.show_table(entries_of(run.recipe.to_toml()), "recipe"),
+        ),
         "Measures and probes, and how to read them": ("show-measures", lambda _: _measures()),
         f"Models: {len(run.models):,}": ("show-models", _models),
         "How far to trust the answers": ("show-trust", _trust),
@@ -98,16 +100,20 @@ def show() -> None:
 
 def _recipe(run: Run) -> None:
     st.header("Recipe", help="Everything that decides what the run computes; the same recipe gives the same bytes.")
-    further = further_photographs(run)
+    command = command_of(run.recipe)
+    further = FURTHER in command
     st.markdown("The command that made this run:" if further else "The command that makes this run again:")
-    st.code(command_of(run.recipe), language=None, wrap_lines=True)
+    st.code(command, language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
             "The recipe describes its pictures and not where they are: for CORPUS give a corpus with the "
             f"fingerprint {run.recipe.fingerprint[:SHORT]}..., which the recipe below has whole."
         )
     if further:
-        st.caption(plain(further))
+        st.caption(
+            f"{FURTHER} stands for photographs that calibrate the answers and are not on this machine; the recipe has "
+            f"the name and the fingerprint of each collection, and `{layout.VERDICT_PHOTOGRAPHS}` its photographs."
+        )
 
 
 def _models(run: Run) -> None:

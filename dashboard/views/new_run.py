@@ -199,10 +199,10 @@ def _models() -> tuple[list[str], str]:
     )
     for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
-    wrong = next((why for name in chosen if name not in SETS and (why := _full_name(name)[1])), "")
-    if not wrong and (downloads := known_models.download_summary(known_models.expand(chosen))):
+    offered = [name for name in chosen if name in titles]  # what was typed is not looked up yet
+    if downloads := known_models.download_summary(known_models.expand(offered)):
         st.caption(f":material/download: {plain(downloads)}")
-    return chosen, wrong
+    return chosen, next((why for name in chosen if name not in titles and (why := _full_name(name)[1])), "")
 
 
 def _problem(name: str, models: list[str]) -> str:

@@ -151,7 +151,7 @@ def _originals(run: Run) -> None:
     if rows.empty:
         messages.empty(tables.why_none(run))
         return
-    recall = cache.computed(run, retrieval.recall)
+    recall = cache.study(run, "retrieval")
     all_together = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
     models, gallery = with_place(rows["model"]), int(rows["gallery"].max())
     left, right = st.columns(2)
@@ -182,7 +182,7 @@ def _originals(run: Run) -> None:
 
 @fragment
 def _duplicates(run: Run) -> None:
-    copies = cache.computed(run, retrieval.copies)
+    copies = cache.study(run, "duplicates")
     if copies.empty:
         messages.empty(tables.why_none(run))
         return

@@ -22,8 +22,8 @@ ANSWER_WIDTH = 140
 NAMES = {"identity": "untouched"}
 
 KINDS = (
-    "Tone: brightness and contrast. Codec: saved with loss. Overlay: something is drawn on it. Artistic: a filter makes "
-    "it a drawing. Style: a network repaints it. All others are what their names say."
+    "Tone: brightness and contrast. Codec: saved with loss. Overlay: something is drawn on it. Artistic: turned into a "
+    "drawing. Style: repainted by a network."
 )
 ABOUT = (
     "An answer is right if it names the right group, or untouched. The models expect every second picture to be "
@@ -105,9 +105,10 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
     box = st.success if guess == group else st.warning
     box(f"{'Right' if guess == group else f'You said {NAMES.get(guess, guess)}'}: {what}.")
     if len(guesses) < game.ROUNDS:
-        st.button("Next picture", type="primary", key="next-picture", on_click=_go_on)
+        st.button("Next picture", type="primary", key="next", on_click=st.session_state.pop, args=("_shown", None))
     else:
-        st.button("Play again", type="primary", key="new-game", on_click=_play_again)
+        another = "game", game.new_game()
+        st.button("Play again", type="primary", key="new-game", on_click=state.choose, args=another)
     here = given[given["round"] == number].sort_values(["right", "probability"], ascending=False, kind="stable")
     what = "call it untouched" if group == "identity" else "name the group"
     st.markdown(f"**{int(here['right'].sum())} of {len(here)}** models {what}.")
@@ -126,15 +127,6 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
         },
         percent={"probability": ("probability (%)", "How sure the model is of untouched or altered.")},
     )
-
-
-def _go_on() -> None:
-    st.session_state.pop("_shown", None)
-
-
-def _play_again() -> None:
-    _go_on()
-    state.choose("game", game.new_game())
 
 
 def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -17,7 +17,15 @@ from probing_core.charts import Theme
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import NOT_CLEAR, as_altered, by_odds, done_in_words, is_named, said_of, transform_in_words
+from probing_core.detector.verdicts import (
+    NOT_CLEAR,
+    as_altered,
+    by_odds,
+    done_in_words,
+    is_named,
+    said_of,
+    transform_in_words,
+)
 from probing_core.images import COMPRESSED
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent, model_title, transform_title
@@ -202,7 +210,8 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
         model = rows[0]["model"]
         bars = "".join(_bar(row, when) for when, row in zip(compared, rows, strict=True))
         named = "".join(_first(row, theme) for row in rows)
-        line = f'<tr><th scope="row">{escape(_who(model))}</th><td>{bars}</td><td>{named}</td></tr>'
+        who = "Detector" if model == DETECTOR else escape(model_title(model))
+        line = f'<tr><th scope="row">{who}</th><td>{bars}</td><td>{named}</td></tr>'
         if model.startswith(BASELINE):
             baselines[model] = line
         else:
@@ -228,10 +237,6 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
         return table
     several = f"{len(waiting)} models are" if len(waiting) > 1 else "One model is"
     return f'{table}<p class="awaited">{several} being asked …</p>'
-
-
-def _who(model: str) -> str:
-    return "Detector" if model == DETECTOR else model_title(model)
 
 
 def _bar(row: Row, when: str) -> str:
@@ -278,7 +283,9 @@ def line_of(row: Row, thumbnail: str, flat: float, prior: float = PRIOR) -> Line
     named = verdict["group"], verdict["transform"]
     probabilities = verdict["group_probability"], verdict["transform_probability"]
     said = said_of(row["answer"], *named, *probabilities, verdict["p"], verdict["n"], flat > FLAT)
-    doubt = "most likely a false alarm, since few are altered" if flat <= FLAT and _is_probably_false(row, prior) else ""
+    doubt = (
+        "most likely a false alarm, since few are altered" if flat <= FLAT and _is_probably_false(row, prior) else ""
+    )
     return Line(thumbnail, row["image"], doubt, *said)
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -14,11 +13,19 @@ from dashboard.data import cache
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import dots_chart
-from probing_core.compute.claims import CLAIMS, SIGNIFICANCE
+from probing_core.compute.claims import CLAIMS
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import model_title
 from probing_core.measures.seeds import seed_of
 from probing_core.results import Run, claims_by_set, result_in_words, summaries
+from probing_core.results.sentences import (
+    ABOUT_CLAIMS,
+    ALONE,
+    DIFFERENT,
+    NOT_DISTINGUISHED,
+    differences,
+    evidence_in_words,
+)
 from probing_core.run import layout
 
 BADGES = {
@@ -28,16 +35,9 @@ BADGES = {
 }
 """Result -> the beginning of its badge, in Streamlit's Markdown."""
 
-DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
-"""Series of contrasts in a chart: Holm's correction runs over all contrasts that were named before the test."""
-
 
 def show_claims(run: Run) -> None:
-    st.markdown(
-        f"{hint('claim')} These are from *Substance or Style: What Does Your Image Embedding Know?* "
-        "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction. One or two "
-        "encoders of a kind cannot speak for their objective: a result is about these encoders."
-    )
+    st.markdown(f"{hint('claim')} {plain(ABOUT_CLAIMS)}")
     claims = cache.table(run, layout.CLAIMS)
     if claims.empty:
         for number, claim in enumerate(CLAIMS, 1):
@@ -49,11 +49,12 @@ def show_claims(run: Run) -> None:
         return
     contrasts = cache.table(run, layout.CONTRASTS)
     sets = claims_by_set(claims)
-    for tested in sets:
+    for title, tested in sets.items():
         if len(sets) > 1:
-            st.markdown(f"**{plain(tested.title)}**")
-        st.caption(f"A kind of model is here the mean of its encoders ({plain(encoders_in_words(tested.encoders))}).")
-        for number, row in enumerate(tested.claims.to_dict("records"), 1):
+            st.markdown(f"**{plain(title)}**")
+        encoders = encoders_in_words(str(tested["encoders"].iloc[0]))
+        st.caption(f"The encoders of each kind: {plain(encoders)}.")
+        for number, row in enumerate(tested.to_dict("records"), 1):
             _line(number, row, contrasts)
     tables.download(claims, "claims", "Data as CSV")
 
@@ -76,27 +77,15 @@ def _line(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
     box = pickers.fold(f"{number}. {plain(row['claim'])} :{BADGES[row['result']]} {words}]", f"show-{key}")
     if box is None:
         return
-    mine = summaries.pick(contrasts, set=row["set"])
-    mine = mine[mine["claim"] == number] if len(mine) else mine
+    mine = summaries.pick(contrasts, set=row["set"], claim=number)
     with box:
-        st.caption(plain(str(row["evidence"]).split("Differences in points")[0]))
+        st.caption(plain(evidence_in_words(row)))
         if len(mine):
             _differences(mine, key)
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
-    # As the test decides: over trainings, where there are several of a role.
-    seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
-    low, high, over = ("seeds_low", "seeds_high", "trainings") if seeds else ("low", "high", "photographs")
-    name = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
-    if contrasts["score"].nunique() > 1:
-        name += ", " + contrasts["score"]
-    values = {"value": contrasts["effect"], "low": contrasts[low], "high": contrasts[high]}
-    rows = tables.as_percent(pd.DataFrame({"name": name, **values}))
-    apart = (rows["low"] > 0) | (rows["high"] < 0)
-    rows["series"] = np.select(
-        [contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], default=NOT_DISTINGUISHED
-    )
+    rows, over = differences(contrasts)
     series = (DIFFERENT, NOT_DISTINGUISHED, ALONE)
     figure = dots_chart(rows, cache.theme(), "difference in points", marks=[0.0], unit="points", series=series)
     tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")

@@ -8,7 +8,13 @@ from dashboard.data import cache
 from dashboard.text import in_bold, unbroken
 from dashboard.widgets import messages
 from probing_core.results import Run, sentences
-from probing_core.results.retrieval import USES
+
+USES = {
+    "duplicates": "Finding duplicates",
+    "content": "Retrieval by content",
+    "altered": "Finding pictures altered alike",
+}
+"""Use, as in the table of uses -> the title of its card."""
 
 
 def show_cards(run: Run) -> None:
@@ -19,9 +25,9 @@ def show_cards(run: Run) -> None:
             "No use is measured in this run: that takes 30 photographs, and the embeddings; the reference run has it."
         )
         return
-    for column, (use, about) in zip(st.columns(len(USES)), USES.items(), strict=True):
+    for column, (use, title) in zip(st.columns(len(USES)), USES.items(), strict=True):
         with column, st.container(border=True, height="stretch", gap="small"):
-            st.markdown(f"**{about.title}**")
+            st.markdown(f"**{title}**")
             st.markdown(unbroken(words[use]) or "Not measured in this run.")
 
 

@@ -57,7 +57,7 @@ const data = {
 };
 const made = document.createElement("div");
 document.body.append(made);
-window.explorer = await explore(made, data, { hint: false });
+window.explorer = await explore(made, data);
 window.paints = [];
 const afterPaint = (since, name) => requestAnimationFrame(() => {
   const channel = new MessageChannel();

@@ -8,8 +8,8 @@ CORNERS = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
 """Corners of a lasso, as fractions of the width and height of the map."""
 
 
-def lasso(page: Any, slot: str) -> None:
-    """Draw a lasso around the middle of the map ``slot`` ("a" or "b") with the pointer, and release it."""
+def lasso(page: Any, slot: str, release: bool = True) -> None:
+    """Draw a lasso around the middle of the map ``slot`` ("a" or "b") with the pointer."""
     plane = page.locator(f".px-map-{slot} .px-plane")
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()
@@ -18,4 +18,5 @@ def lasso(page: Any, slot: str) -> None:
     page.mouse.down()
     for place in at[1:]:
         page.mouse.move(*place, steps=4)
-    page.mouse.up()
+    if release:
+        page.mouse.up()

@@ -97,7 +97,7 @@ def scores_over(training: Path, run: Run) -> pd.DataFrame:
     content = (run.scores["task"] == CONTENT) & (run.scores["subset"] == "seen")
     rows = run.scores[(fine | content) & (run.scores["measure"] == measure)]
     rows = rows.assign(name=rows["subset"].where(of_group, rows["task"]))
-    found = retrieval.recall(run)
+    found = run.table(layout.table_path("retrieval"))
     first = found[(found["transform"] == retrieval.ALL) & (found["k"] == 1)].assign(name="retrieval")
     rows = pd.concat([rows, first], ignore_index=True).rename(columns={"bases": "photographs"})
     rows = rows.assign(step=rows["model"].map(_step), training=read_facts(training).recipe["name"])

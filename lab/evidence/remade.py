@@ -16,7 +16,7 @@ from lab.devtools.commands import errors_in_a_line, parser_of, publish
 from probing_core.compute.names import VARIANCE
 from probing_core.errors import BadRun
 from probing_core.paths import reference_run
-from probing_core.results import Run, retrieval
+from probing_core.results import Run
 from probing_core.results.summaries import COLUMNS, pick
 from probing_core.run.layout import table_path
 
@@ -70,7 +70,7 @@ def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
     studies = {
         "linear probes of each block": lambda each: pick(each.table(table_path("layers")), task=("fine", "content")),
         "parts of the variance in each block": variance_of_layers,
-        "originals found": retrieval.recall,
+        "originals found": lambda each: each.table(table_path("retrieval")),
     }
     return found | {what: differences(*of(read)) for what, read in studies.items() if not read(run).empty}
 

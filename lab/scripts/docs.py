@@ -146,11 +146,11 @@ def headline(run: Store) -> str:
 
 def takeaways(run: Run) -> str:
     """Return the main findings of a run as a list in Markdown, in the sentences of the pages."""
-    board = leaderboard([run])
+    board = leaderboard(run)
     learned, baselines = board[~is_baseline(board["model"])], board[is_baseline(board["model"])]
     duplicates = retrieval.ordered(run, "duplicates", learned=True).iloc[0]
-    content = leaderboard([run], "content", "seen").iloc[0]
-    far = leaderboard([run], "group-0", "far")
+    content = leaderboard(run, "content", "seen").iloc[0]
+    far = leaderboard(run, "group-0", "far")
     lines = [
         f"**What was done to the picture.** {finding(learned, len(run.classes('fine')), code)} "
         f"{beside_baselines(learned, baselines, code)}",
@@ -226,12 +226,12 @@ def claims_list(run: Store) -> str:
     """Return the claims with the results of their tests and their evidence, as a numbered list for each set of
     encoders; single contrasts are on the page Leaderboard."""
     parts = []
-    for tested in claims_by_set(run.read_table(layout.CLAIMS)):
+    for title, rows in claims_by_set(run.read_table(layout.CLAIMS)).items():
         lines = [
             f"{n}. {row['claim']} **{result_in_words(row)}** {row['evidence'].split(DIFFERENCES)[0]}"
-            for n, row in enumerate(tested.claims.to_dict("records"), 1)
+            for n, row in enumerate(rows.to_dict("records"), 1)
         ]
-        parts.append("\n".join([f"{tested.title} ({tested.encoders}):", "", *lines]))
+        parts.append("\n".join([f"{title} ({rows['encoders'].iloc[0]}):", "", *lines]))
     return "\n\n".join(parts)
 
 

@@ -210,7 +210,7 @@ def rank(
     ranked = ranked_on(opened.path, out)
     rankings = []
     for name in made.models.loc[made.models["request"].isin(names), "name"]:
-        one = Ranking(name, place_among(made, name), pd.DataFrame(), ranked, out)
+        one = Ranking(name, place_among([made], name), pd.DataFrame(), ranked, out)
         rankings.append(replace(one, groups=recall_beside(made, name, one.best_other)))
     return rankings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probing_core.charts.dots import dots_chart
-from probing_core.charts.figure import PERCENT, Figure, escape, to_json
+from probing_core.charts.figure import PERCENT, Figure, escape
 from probing_core.charts.inside import LAYER_TASKS, layers_chart, variance_chart
 from probing_core.charts.predictions import StrengthAxis, reliability_chart, strength_chart
 from probing_core.charts.scores import leaderboard_chart
@@ -22,7 +22,6 @@ __all__ = [
     "leaderboard_chart",
     "reliability_chart",
     "strength_chart",
-    "to_json",
     "training_chart",
     "variance_chart",
 ]

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 import pandas as pd
 
 from probing_core.charts.theme import Theme
@@ -134,19 +133,3 @@ def escape(text: object) -> str:
 
 def model_label(model: str) -> str:
     return escape(model_title(model))
-
-
-def to_json(figure: Any) -> bytes:
-    """Serialize a figure, or a structure that holds one, as JSON; NaN and infinity become null.
-
-    Raises:
-        TypeError: it holds something that is neither JSON nor an array.
-    """
-    return orjson.dumps(figure, _arrays, orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _arrays(value: Any) -> Any:
-    """Convert arrays that orjson does not know: texts, and arrays that are not contiguous."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise TypeError

@@ -21,9 +21,6 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.theme import BASELINE, Theme
 
-HOVER = ("low", "high", "p", "apart", "note", "model")
-"""Columns in the hover text of the leaderboard, in addition to the score, and the model that a click chooses."""
-
 
 def leaderboard_chart(
     board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)", among: str = ""
@@ -60,9 +57,14 @@ def leaderboard_chart(
             "line": {"width": 2, "color": color},
         },
         "error_x": error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), theme.text),
-        "customdata": [
-            [_interval(low, high), _standing(p, apart), escape(note), escape(model)]
-            for low, high, p, apart, note, model in zip(*(rows[c] for c in HOVER), strict=True)
+        "customdata": [  # the last is the model that a click chooses
+            [
+                _interval(row["low"], row["high"]),
+                _standing(row["p"], row["apart"]),
+                escape(row["note"]),
+                escape(row["model"]),
+            ]
+            for row in rows.to_dict("records")
         ],
         "hovertemplate": "%{y}<br><b>%{x:.1f} %</b> %{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}"
         "<extra></extra>",

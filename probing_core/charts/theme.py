@@ -1,12 +1,13 @@
 """Colors and symbols, in light and in dark, that people with any color vision can distinguish.
 
-Each group has a color; its members have shades of it and a symbol each. Nobody distinguishes eleven hues by color
-alone, so every chart also has symbols, hover text and a legend that isolates.
+Each group has a color, and its members have shades of it. Nobody distinguishes eleven hues by color alone, so every
+chart also has names or symbols, and hover text.
 """
 
 from __future__ import annotations
 
 import colorsys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
@@ -125,19 +126,14 @@ class Theme:
                 foreign += 1
         return styles
 
-    def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Return transform -> (color, symbol): a shade of the group's color, and the symbol by its place in the
-        group."""
-        place: dict[str, int] = {}
-        styles = {}
+    def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, str]:
+        """Return transform -> a shade of its group's color, by its place in the group."""
+        place = Counter[str]()
+        shades = {}
         for transform, group in zip(transforms, groups, strict=True):
-            index = place.get(group, 0)
-            place[group] = index + 1
-            styles[transform] = (
-                shade(self.group(group), MEMBER_SHADES[index % len(MEMBER_SHADES)]),
-                SYMBOLS[index % len(SYMBOLS)],
-            )
-        return styles
+            shades[transform] = shade(self.group(group), MEMBER_SHADES[place[group] % len(MEMBER_SHADES)])
+            place[group] += 1
+        return shades
 
 
 def shade(color: str, amount: float) -> str:

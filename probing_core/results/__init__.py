@@ -5,16 +5,16 @@ Nothing here trains or embeds, and nothing imports a deep-learning framework.
 
 from __future__ import annotations
 
-from probing_core.results.command import command_of, corpus_is_named, further_photographs
+from probing_core.results.command import FURTHER, command_of, corpus_is_named
 from probing_core.results.neighbors import mean_of, nearest, place
 from probing_core.results.pictures import PicturesMissing
-from probing_core.results.ranking import leaderboard, rankable, tell_apart
+from probing_core.results.ranking import leaderboard, tell_apart
 from probing_core.results.run import Run
 from probing_core.results.run_places import RunPlace, find_runs, unused_name
-from probing_core.results.sentences import ClaimsOfSet, claims_by_set, result_in_words
+from probing_core.results.sentences import claims_by_set, result_in_words
 
 __all__ = [
-    "ClaimsOfSet",
+    "FURTHER",
     "PicturesMissing",
     "Run",
     "RunPlace",
@@ -22,12 +22,10 @@ __all__ = [
     "command_of",
     "corpus_is_named",
     "find_runs",
-    "further_photographs",
     "leaderboard",
     "mean_of",
     "nearest",
     "place",
-    "rankable",
     "result_in_words",
     "tell_apart",
     "unused_name",

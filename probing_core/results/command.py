@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from probing_core.corpora import KINDS
-from probing_core.results.run import Run
-from probing_core.run.layout import VERDICT_PHOTOGRAPHS
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe
 from probing_core.transforms import TIERS
@@ -33,8 +31,9 @@ def command_of(recipe: Recipe) -> str:
     """Return ``probing run`` with every option that the recipe decides.
 
     ``CORPUS`` replaces pictures that the recipe describes without naming their place, ``FURTHER-1`` and so on
-    collections that are not here (`further_photographs`).
+    collections that are not here.
     """
+    further = [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
     options = Options(
         corpus=recipe.corpus if corpus_is_named(recipe) else "CORPUS",
         view=recipe.view,
@@ -43,38 +42,15 @@ def command_of(recipe: Recipe) -> str:
         limit=recipe.limit,
         seed=recipe.seed,
         repetitions=recipe.repetitions,
-        calibrate_on=_calibrate_on(recipe) or None,
+        calibrate_on=further or None,
     )
     return shlex.join(["probing", "run", "--out", "DIR", *options.arguments()])
-
-
-def _calibrate_on(recipe: Recipe) -> list[str]:
-    """Return the argument for each collection that verdicts are calibrated on: its name where that can be opened
-    here."""
-    return [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
 
 
 def _leads_there(corpus: str) -> bool:
     kind, _, path = corpus.partition(":")
     elsewhere = not (kind in LOCAL or Path(path).is_absolute()) or "://" in path
     return _is_named(corpus) and (elsewhere or Path(path).exists())
-
-
-def further_photographs(run: Run) -> str:
-    """Return a sentence on the photographs that calibrate the verdicts of ``run`` and are not here, with their
-    numbers and fingerprints; empty where all are."""
-    recipe = run.recipe
-    rows = run.table(VERDICT_PHOTOGRAPHS)
-    counts = {} if rows.empty else rows["corpus"].value_counts().to_dict()  # 0 is the run's own
-    each = zip(_calibrate_on(recipe), recipe.calibrate_on, recipe.calibrate_fingerprints, strict=True)
-    told = [
-        f"{word}, {counts.get(number, 0):,} images (a file '{PurePath(name.partition(':')[2]).name}' where the run was "
-        f"made, fingerprint {fingerprint[:12]}...)"
-        for number, (word, name, fingerprint) in enumerate(each, 1)
-        if word != name
-    ]
-    about = "Verdicts are also learned from, and calibrated on, further photographs, which are not here"
-    return f"{about}: {'; '.join(told)}." if told else ""
 
 
 def _tiers(transforms: Sequence[str]) -> list[str]:

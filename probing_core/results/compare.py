@@ -17,7 +17,6 @@ from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.samples import has_splits
 from probing_core.compute.tasks import CONTENT, ROTATIONS, make_task
 from probing_core.errors import BadConfig, BadRun, UnknownName, one_line
-from probing_core.measures import interval
 from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_T,
@@ -38,7 +37,6 @@ from probing_core.results.ranking import (
     measure_of,
     of_subset,
     paired_p,
-    rankable,
     scores_of,
 )
 from probing_core.results.run import Run, open_run
@@ -48,20 +46,7 @@ from probing_core.run.layout import RECIPE, probe_path
 from probing_core.run.store import digest
 from probing_core.transforms.base import GROUPS
 
-COMPARED = (
-    "model",
-    "other",
-    "task",
-    "subset",
-    "measure",
-    "value",
-    "other_value",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "photographs",
-)
+FINE = "fine"
 
 GROUP = "group"
 """The group task over its three rotations: every group is tested on members that its probe has not seen."""
@@ -72,6 +57,11 @@ Tested = Callable[[str], pd.DataFrame]
 
 Contrasts = dict[tuple[str, str, str], AccuracySums]
 """(Task, subset, measure) -> that score."""
+
+COMPARED = (
+    "model", "other", "task", "subset", "measure", "value", "other_value", "difference", "low", "high", "p",
+    "photographs",
+)  # fmt: skip
 
 
 def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
@@ -86,9 +76,9 @@ def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
     return AccuracySums(bases, tuple(part.over(bases).sums for part in made))
 
 
-def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset: str = "all") -> pd.DataFrame:
-    """Return every model of a run, or of several that differ in their models alone, best first, and how far ``model``
-    is from each.
+def place_among(runs: Sequence[Run], model: str) -> pd.DataFrame:
+    """Return every model of ``runs``, which differ in their models alone, by the fine task, best first, and how far
+    ``model`` is from each.
 
     Models that differ in their seed alone have one place, as in `leaderboard`; ``model`` has its own in any case.
 
@@ -99,40 +89,57 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
     ``bases``, the number of these photographs. NaN in the row of ``model``.
 
     Raises:
-        UnknownName: the run has no score of ``model``.
+        UnknownName: the runs have no score of ``model``.
         BadRun: the runs differ in more than their models.
     """
-    runs = [run] if isinstance(run, Run) else list(run)
     if differs := rankable(runs):
         raise BadRun(f"Runs that differ in more than their models are not ranked together: {'; '.join(differs)}.")
-    of = {name: one for one in runs for name in one.models["name"]}
-    board = pd.concat([scores_of(one, task, subset) for one in runs], ignore_index=True)
+    board = pd.concat([scores_of(run, FINE, "all") for run in runs], ignore_index=True)
     if board.empty or model not in set(board["model"]):
         there = ", ".join(board["model"]) if not board.empty else "none"
-        raise UnknownName(f"The run has no score of '{model}' at the task '{task}' ({subset}). It has: {there}.")
+        raise UnknownName(f"The run has no score of '{model}' at the task {FINE}. It has: {there}.")
     board = in_order(board, alone=(model,))
     placed = has_place(board)
     board["place"] = placed.cumsum().astype("Int64").where(placed)
-    mine = accuracy(of[model], model, task, subset)
-    theirs = {name: accuracy(of[name], name, task, subset) for name in board["model"] if name != model}
-    ranked = [name for name in board.loc[placed, "model"] if name != model]
-    p = dict(zip(ranked, holm(paired_p(mine, [theirs[name] for name in ranked])), strict=True))
-    nothing = np.nan, np.nan, np.nan, 0
-    apart = [_difference(mine, theirs[name]) if name in theirs else nothing for name in board["model"]]
-    found = pd.DataFrame(apart, columns=["difference", "difference_low", "difference_high", "bases"])
-    found.insert(3, "p", board["model"].map(p))
-    return pd.concat([board[["model", "seed_of", "place", "value", "low", "high"]], found], axis=1)
+    of = {name: run for run in runs for name in run.models["name"]}
+    sums = [accuracy(of[name], name, FINE, "all") for name in board["model"]]
+    itself = int((board["model"] == model).argmax())
+    mine, compared = sums[itself], [at for at in np.flatnonzero(placed) if at != itself]
+    apart = pd.DataFrame([mine.minus(one).columns for one in sums]).drop(columns="interval")
+    apart = apart.rename(columns={"value": "difference", "low": "difference_low", "high": "difference_high"})
+    apart.loc[itself, ["difference", "difference_low", "difference_high"]] = np.nan
+    apart["p"] = pd.Series(holm(paired_p(mine, [sums[at] for at in compared])), compared)
+    return pd.concat([board[["model", "seed_of", "place", "value", "low", "high"]], apart], axis=1)
 
 
-def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.DataFrame:
-    """Return ``group``, the recall of ``model`` in each group of transforms, that of ``other``, and their
+def rankable(runs: Sequence[Run]) -> list[str]:
+    """Return what, apart from the models, differs between ``runs``; empty if they may share a table.
+
+    Equal recipes may still have drawn other images, by other versions of the project.
+    """
+    first, *others = runs
+    found = [d for other in others for d in first.recipe.differences(other.recipe)]
+    for other in others if not found else ():
+        mine, theirs = _images_of(first), _images_of(other)
+        if mine != theirs:
+            found += [f"images drawn: {len(mine)} / {len(theirs)}, {len(mine & theirs)} of them the same"]
+    return list(dict.fromkeys(found))
+
+
+def _images_of(run: Run) -> frozenset[tuple]:
+    images = run.images
+    if images.empty:
+        return frozenset()
+    return frozenset(images.loc[images["used"], ["image_id", "split"]].itertuples(index=False, name=None))
+
+
+def recall_beside(run: Run, model: str, other: str) -> pd.DataFrame:
+    """Return ``group``, the ``recall`` of ``model`` in each group of transforms, ``recall_other``, and their
     ``difference``, the largest first."""
-    rows = by_group(run, [model, other])
-    table = rows.pivot_table(index="group", columns="model", values="value").reindex(columns=[model, other])
-    table = table.rename(columns={model: "recall", other: "recall_other"}).reset_index()
-    table = table.assign(difference=table["recall"] - table["recall_other"])
-    columns = ["group", "recall", "recall_other", "difference"]
-    return table.sort_values("difference", ascending=False, ignore_index=True)[columns]
+    recall = by_group(run, [model, other]).pivot(index="group", columns="model", values="value")
+    table = recall.reindex(columns=[model, other]).set_axis(["recall", "recall_other"], axis=1)
+    table["difference"] = table["recall"] - table["recall_other"]
+    return table.sort_values("difference", ascending=False).reset_index()
 
 
 def tested_by(run: Run, model: str) -> Tested:
@@ -143,32 +150,18 @@ def tested_by(run: Run, model: str) -> Tested:
 def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
     """Return every score by which two models are compared."""
     found = Contrasts()
-    fine, content = tested("fine"), tested(CONTENT)
+    fine, content = tested(FINE), tested(CONTENT)
     if len(fine):
         fine = of_subset(fine, "all")
-        found["fine", "all", measure_of("all")] = accuracy_of(fine)
+        found[FINE, "all", measure_of("all")] = accuracy_of(fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
             # For a group, every wrong answer outside of it counts alike.
-            found["fine", GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
+            found[FINE, GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
     if (hidden := unseen_accuracy(tested, far)).probes:
         found[GROUP, "unseen", measure_of("unseen")] = hidden
     if len(content) and content["seen"].any():
         found[CONTENT, "seen", measure_of("seen")] = accuracy_of(of_subset(content, "seen"))
     return found
-
-
-def _difference(mine: AccuracySums, other: AccuracySums) -> tuple[float, float, float, int]:
-    one, two = _shared(mine, other)
-    if not len(one.bases):
-        return np.nan, np.nan, np.nan, 0
-    found = interval(difference(one.sums, two.sums), low=-1, high=1)
-    return found.value, found.low, found.high, len(one.bases)
-
-
-def _shared(first: AccuracySums, second: AccuracySums) -> tuple[AccuracySums, AccuracySums]:
-    """Return the sums of two models over the photographs that both were tested on."""
-    bases = np.intersect1d(first.bases, second.bases)
-    return first.over(bases), second.over(bases)
 
 
 FORMAT = 1
@@ -233,23 +226,15 @@ class Comparison:
 
 
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:
-    shown = pd.DataFrame(
-        {
-            "task": rows["task"],
-            "subset": rows["subset"],
-            "measure": rows["measure"],
-            "A": [in_percent(value, 1) for value in rows["value"]],
-            "B": [in_percent(value, 1) for value in rows["other_value"]],
-            "difference": [in_points(value) for value in rows["difference"]],
-            "interval": [
-                f"{in_points(low)} to {in_points(high)}" if isfinite(low) else "none"
-                for low, high in zip(rows["low"], rows["high"], strict=True)
-            ],
-            "p": rows["p"],
-            "photographs": rows["photographs"],
-        }
+    spans = zip(rows["low"], rows["high"], strict=True)
+    shown = rows.assign(
+        A=[in_percent(value, 1) for value in rows["value"]],
+        B=[in_percent(value, 1) for value in rows["other_value"]],
+        difference=rows["difference"].map(in_points),
+        interval=[f"{in_points(low)} to {in_points(high)}" if isfinite(low) else "none" for low, high in spans],
     )
-    return shown.assign(worse=rows["worse"]) if "worse" in rows else shown
+    columns = ("task", "subset", "measure", "A", "B", "difference", "interval", "p", "photographs", "worse")
+    return shown[[column for column in columns if column in shown]]
 
 
 def compare(
@@ -287,11 +272,10 @@ def compare(
         raise BadConfig(f"The drop that is allowed is a fraction from 0 to 1; got {max_drop}.")
 
     def of(opened: Run, name: str) -> tuple[str, Contrasts]:
+        if max_drop is not None:
+            return name, SavedScores.of(opened, name).contrasts
         opened.require_model(name)
-        tested = max_drop is None
-        return name, contrasts(tested_by(opened, name), opened.far) if tested else SavedScores.of(
-            opened, name
-        ).contrasts
+        return name, contrasts(tested_by(opened, name), opened.far)
 
     if kinds == {"file"}:
         first_file, second_file = SavedScores.read(Path(str(a))), SavedScores.read(Path(str(b)))
@@ -347,15 +331,15 @@ def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop:
     ``worse``."""
     if max_drop is not None and (missing := [name for name in mine if name not in theirs]):
         raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, which '{other}' lacks; score both alike.")
-    pairs = {name: _shared(sums, theirs[name]) for name, sums in mine.items() if name in theirs}
+    shared = {name: sums.shared_with(theirs[name]) for name, sums in mine.items() if name in theirs}
     rows = [
-        (model, other, *name, one.sums.value, two.sums.value, *apart[:3], paired_p(one, [two])[0], apart[3])
-        for name, (one, two) in pairs.items()
-        if (apart := _difference(one, two))[3]
+        (*name, one.sums.value, two.sums.value, gap.value, gap.low, gap.high, paired_p(one, [two])[0], gap.clusters)
+        for name, (one, two) in shared.items()
+        if (gap := one.minus(two)).clusters
     ]
-    table = pd.DataFrame(rows, columns=list(COMPARED))
+    table = pd.DataFrame([(model, other, *row) for row in rows], columns=list(COMPARED))
     table = table.assign(p=holm(table["p"].to_numpy()))
-    return table if max_drop is None else table.assign(**_drops(list(pairs.values()), max_drop))
+    return table if max_drop is None else table.assign(**_drops(list(shared.values()), max_drop))
 
 
 def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -> dict[str, np.ndarray]:

@@ -16,23 +16,17 @@ def nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the rows of ``embeddings`` (N, D) most similar to ``query`` (D,): indices (k,) and similarities (k,).
 
-    By the cosine after the mean embedding is subtracted, as on the maps. Memory holds one block of lazy rows.
+    By the cosine after the mean embedding is subtracted, as on the maps. Of lazy rows, memory holds one block.
 
     Args:
         mean: (D,) from `mean_of`, where it is known.
     """
     if mean is None:
         mean = mean_of(embeddings)
-    indices, cosines = np.empty(0, np.int64), np.empty(0, mean.dtype)
-    centered = search.unit(query[None] - mean, mean.dtype)
-    start = 0
-    for block in _blocks(embeddings):
-        near, cosine = search.nearest(search.unit(block - mean, mean.dtype), centered, k)
-        indices, cosines = np.append(indices, near[0] + start), np.append(cosines, cosine[0])
-        best = np.argsort(-cosines, kind="stable")[:k]
-        indices, cosines = indices[best], cosines[best]
-        start += len(block)
-    return indices, cosines
+    (wanted,) = search.unit(query[None] - mean, mean.dtype)
+    cosines = np.concatenate([search.unit(block - mean, mean.dtype) @ wanted for block in _blocks(embeddings)])
+    best = np.argsort(-cosines, kind="stable")[:k]
+    return best, cosines[best]
 
 
 def mean_of(embeddings: np.ndarray | LazyRows) -> np.ndarray:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from probing_core.corpora.base import Corpus
@@ -22,15 +21,13 @@ class PicturesMissing(ProbingError):
 
 
 class Pictures:
-    """Makes the samples of one run again.
+    """Makes the pictures of one run again.
 
-    Args:
-        recipe: of the run.
-        rows: numbers of samples -> their rows, with ``image_id``, ``split``, ``transform``, ``repetition``, ``draw``.
+    Every method that returns some raises `PicturesMissing` (see `why_not`), or if the picture itself is gone.
     """
 
-    def __init__(self, recipe: Recipe, rows: Callable[[np.ndarray], pd.DataFrame]) -> None:
-        self.recipe, self._rows = recipe, rows
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
         self._source = lru_cache(SOURCES_KEPT)(self._prepare)
 
     @cached_property
@@ -49,60 +46,37 @@ class Pictures:
             )
         return ""
 
-    def pair(self, sample: int) -> tuple[Image, Image, float]:
-        """Return the view of ``sample`` without and with its transform, and the strength.
+    def pair(self, row: Mapping[Any, Any] | pd.Series) -> tuple[Image, Image]:
+        """Return the view of a sample without and with its transform.
 
-        Raises:
-            PicturesMissing: see `why_not`.
-        """
-        return self.pair_of(self._rows(np.array([sample])).iloc[0].to_dict())
-
-    def pair_of(self, row: Mapping[Any, Any]) -> tuple[Image, Image, float]:
-        """Return the same for a sample whose ``row`` is known.
-
-        Raises:
-            PicturesMissing: see `why_not`.
+        Args:
+            row: ``image_id``, ``split``, ``transform``, ``repetition`` and ``draw`` of the sample.
         """
         from probing_core.compute.samples import make_pair
         from probing_core.transforms import resolve
 
         transform = resolve(row["transform"]).for_split(row["split"])
-        source = self.source(row["image_id"])
-        return make_pair(
-            source, self.recipe.design, transform, row["image_id"], int(row["repetition"]), int(row["draw"])
-        )
+        where = row["image_id"], int(row["repetition"]), int(row["draw"])
+        before, after, _ = make_pair(self.source(row["image_id"]), self.recipe.design, transform, *where)
+        return before, after
 
     def photograph(self, image_id: str) -> Image:
-        """Return a whole image, from whose middle its views are cut.
-
-        Raises:
-            PicturesMissing: see `why_not`, or the picture itself is gone.
-        """
-        return self._opened(self._corpus_image, image_id)
-
-    def source(self, image_id: str) -> Image:
-        """Return the source of one image, from which every version of it is cut.
-
-        Raises:
-            PicturesMissing: see `why_not`, or the picture itself is gone.
-        """
-        return self._opened(self._source, image_id)
-
-    def _opened(self, read: Callable[[str], Image], image_id: str) -> Image:
+        """Return a whole image, from whose middle its views are cut."""
         if self.why_not:
             raise PicturesMissing(self.why_not)
         try:
-            return read(image_id)
+            return self._corpus.load(image_id)
         except BadImage as error:
             raise PicturesMissing(f"The picture '{image_id}' of the run can no longer be read: {error}") from error
 
-    def _corpus_image(self, image_id: str) -> Image:
-        return self._corpus.load(image_id)
+    def source(self, image_id: str) -> Image:
+        """Return the source of one image, from which every version of it is cut."""
+        return self._source(image_id)
 
     def _prepare(self, image_id: str) -> Image:
         from probing_core.transforms.view import prepare_source
 
-        return prepare_source(self._corpus.load(image_id), self.recipe.view)
+        return prepare_source(self.photograph(image_id), self.recipe.view)
 
     @cached_property
     def _corpus(self) -> Corpus:

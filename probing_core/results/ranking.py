@@ -11,10 +11,18 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.theme import BASELINE
-from probing_core.errors import BadRun, UnknownName
+from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.seeds import seed_of
-from probing_core.measures.statistics import ClusterSums, average, holm, interval, sign_flips
+from probing_core.measures.statistics import (
+    ClusterSums,
+    Interval,
+    average,
+    difference,
+    holm,
+    interval,
+    sign_flips,
+)
 from probing_core.results.run import Run
 from probing_core.results.summaries import pick
 
@@ -33,60 +41,25 @@ FLIPS = 10_000
 """Sign flips for a table on a page: a tenth of those that test a claim, so that no visitor waits."""
 
 
-def rankable(runs: Sequence[Run]) -> list[str]:
-    """Return what, apart from the models, differs between ``runs``; empty if they may share a table.
-
-    Equal recipes may still have drawn other images, by other versions of the project.
-    """
-    first, *others = runs
-    found = [d for other in others for d in first.recipe.differences(other.recipe)]
-    for other in others if not found else ():
-        mine, theirs = _images_of(first), _images_of(other)
-        if mine != theirs:
-            found += [f"images drawn: {len(mine)} / {len(theirs)}, {len(mine & theirs)} of them the same"]
-    return list(dict.fromkeys(found))
-
-
-def _images_of(run: Run) -> frozenset[tuple]:
-    images = run.images
-    if images.empty:
-        return frozenset()
-    return frozenset(images.loc[images["used"], ["image_id", "split"]].itertuples(index=False, name=None))
-
-
-def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
-    """Rank every model of ``runs`` by score, best first; without ``baselines``, only those that learned from pictures.
+def leaderboard(run: Run, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
+    """Rank every model of ``run`` by score, best first; without ``baselines``, only those that learned from pictures.
 
     Models that differ in their seed alone (``zoo/mae``, ``zoo/mae@seed=1``) have one place, that of the first seed; the
     others are directly below it, are compared with no model and do not change the ranking.
 
-    Columns: ``run``, ``model``, ``seed_of`` (the model that this one is with another seed; empty for one that has a
-    place), ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``,
-    ``chance``, ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where it cannot be
-    computed) and ``apart`` (bool).
-
-    Raises:
-        BadRun: the runs differ in more than their models; the message names what differs.
+    Columns: ``model``, ``seed_of`` (the model that this one is with another seed; empty for one that has a place),
+    ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``, ``chance``,
+    ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where it cannot be computed) and
+    ``apart`` (bool).
     """
-    if differs := rankable(runs):
-        raise BadRun(
-            f"These runs differ in more than their models, so they are not ranked together: {'; '.join(differs)}."
-        )
-    parts = [scores_of(run, task, subset).assign(place=place) for place, run in enumerate(runs)]
-    board = pd.concat(parts, ignore_index=True)
+    board = scores_of(run, task, subset)
     if not (baselines or board.empty):
         board = board[~is_baseline(board["model"])]
     if board.empty:
         return board
     board = in_order(board)
-    placed = board[has_place(board)]
-    # By position and not by name: two folders may have the same name.
-    accuracies = [
-        accuracy(runs[place], model, task, subset)
-        for place, model in zip(placed["place"].tolist(), placed["model"].tolist(), strict=True)
-    ]
-    board = board.drop(columns="place").assign(difference=board["value"].iloc[0] - board["value"])
-    return beside_best(board, accuracies)
+    sums = [accuracy(run, model, task, subset) for model in board.loc[has_place(board), "model"]]
+    return beside_best(board.assign(difference=board["value"].iloc[0] - board["value"]), sums)
 
 
 def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFrame:
@@ -171,7 +144,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
     if "model" not in rows:
         return rows
     facts = run.models[["name", "family", "objective", "dim"]].rename(columns={"name": "model"})
-    return rows.merge(facts, on="model", how="left").assign(run=run.name)
+    return rows.merge(facts, on="model", how="left")
 
 
 def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
@@ -222,6 +195,19 @@ class AccuracySums:
         rows = np.searchsorted(self.bases, bases)
         return AccuracySums(bases, tuple(replace(probe, sums=probe.sums[rows]) for probe in self.probes))
 
+    def shared_with(self, other: AccuracySums) -> tuple[AccuracySums, AccuracySums]:
+        """Return the sums of both models over the photographs that both were tested on."""
+        bases = np.intersect1d(self.bases, other.bases)
+        return self.over(bases), other.over(bases)
+
+    def minus(self, other: AccuracySums) -> Interval:
+        """Return the difference of two scores with its 95 % interval, over the photographs that both were tested on;
+        NaN where there are none."""
+        mine, theirs = self.shared_with(other)
+        if not len(mine.bases):
+            return Interval(np.nan, np.nan, np.nan, "none", 0)
+        return interval(difference(mine.sums, theirs.sums), low=-1, high=1)
+
 
 UNTESTED = AccuracySums(np.empty(0, str))
 
@@ -236,13 +222,13 @@ def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
     return AccuracySums(np.asarray(bases, str), (balanced_accuracy(truth.codes.astype(np.int64), predicted, base),))
 
 
-def against_best(accuracies: Sequence[AccuracySums]) -> np.ndarray:
+def against_best(sums: Sequence[AccuracySums]) -> np.ndarray:
     """Return two-sided p (M - 1,) of the difference of the first of M models, the best, to each other one, paired by
     base photograph.
 
     Corrected as if all pairs had been compared: which model is the best was seen before it was compared.
     """
-    return holm(paired_p(accuracies[0], accuracies[1:]), among=len(accuracies) * (len(accuracies) - 1) // 2)
+    return holm(paired_p(sums[0], sums[1:]), among=len(sums) * (len(sums) - 1) // 2)
 
 
 def paired_p(first: AccuracySums, others: Sequence[AccuracySums]) -> np.ndarray:
@@ -281,14 +267,14 @@ def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str)
         the other), ``samples``, ``bases``, ``p`` against the best and ``apart``. Models without such samples are left
         out.
     """
-    rows, accuracies = [], dict[str, AccuracySums]()
+    rows, sums = [], dict[str, AccuracySums]()
     for model, table in predictions.items():
         both = table.loc[table["truth"].isin((first, second)), TOLD_APART] if len(table) else table
         if both.empty:
             continue
         a, b = both[both["truth"] == first], both[both["truth"] == second]
-        accuracies[model] = accuracy = accuracy_of(both)
-        found = interval(accuracy.sums, low=0, high=1)
+        sums[model] = accuracy_of(both)
+        found = interval(sums[model].sums, low=0, high=1)
         rows.append(
             {
                 "model": model,
@@ -306,4 +292,4 @@ def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str)
     if not rows:
         return pd.DataFrame()
     board = in_order(pd.DataFrame(rows))
-    return beside_best(board, [accuracies[model] for model in board.loc[has_place(board), "model"]])
+    return beside_best(board, [sums[model] for model in board.loc[has_place(board), "model"]])

@@ -29,39 +29,6 @@ SURVIVES, LOST = 0.9, 0.5
 lost where it is below the second."""
 
 
-@dataclass(frozen=True)
-class Use:
-    """One use of an embedding.
-
-    Attributes:
-        finds: that number after a share, for a sentence.
-    """
-
-    title: str
-    finds: str
-
-
-USES = {
-    "duplicates": Use(
-        "Finding duplicates",
-        "of altered copies, none of them cropped, are distinguished from unrelated pictures",
-    ),
-    "content": Use(
-        "Retrieval by content",
-        "of altered pictures have neighbors of the same label",
-    ),
-    "altered": Use(
-        "Finding pictures altered alike",
-        "of the nearest other photographs are altered alike",
-    ),
-}
-"""Uses by their names in the table of uses. There is no total: the first two have other needs than the third."""
-
-
-def table(run: Run, name: str) -> pd.DataFrame:
-    return run.table(layout.table_path(name))
-
-
 def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     """Order the models by what a use needs, best first.
 
@@ -76,7 +43,7 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     Args:
         learned: whether baselines, which learned nothing from pictures, are left out.
     """
-    rows = pick(table(run, "uses"), use=use)
+    rows = pick(run.table(layout.table_path("uses")), use=use)
     if learned and not rows.empty:
         rows = rows[~is_baseline(rows["model"])]
     if rows.empty:
@@ -93,16 +60,10 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     return beside_best(board, [sums[model] for model in board.loc[has_place(board), "model"]])
 
 
-def recall(run: Run) -> pd.DataFrame:
-    """Return the table of retrieval: how often the original is found, by ``model``, ``transform`` (`ALL` for every
-    altered picture), ``k`` and ``strength``, which is NaN for the strengths of the main samples."""
-    return table(run, "retrieval")
-
-
 def originals(run: Run) -> pd.DataFrame:
     """Return how often the original is the nearest, by model, best first, and ``transform``, the least harmful first;
     identity is the upper bound, and all together are left out."""
-    rows = recall(run)
+    rows = run.table(layout.table_path("retrieval"))
     if rows.empty:
         return rows
     rows = rows[(rows["k"] == 1) & rows["strength"].isna() & (rows["transform"] != ALL)]
@@ -112,18 +73,13 @@ def originals(run: Run) -> pd.DataFrame:
     return place.sort_values(["of_model", "of_transform", "model"], ascending=[False, False, True])
 
 
-def copies(run: Run) -> pd.DataFrame:
-    """Return the table of duplicates: the threshold of each model, and by ``transform`` the share of copies above."""
-    return table(run, "duplicates")
-
-
 def survivors(run: Run, unrelated: float) -> pd.DataFrame:
     """Return the threshold of each model, and which transformations a copy survives there.
 
     Columns: ``model``, ``threshold`` (a cosine), ``survives`` and ``lost`` (names of transformations by commas), and
     ``kept``, the mean share of copies above the threshold; most first. Without an interval the share itself decides.
     """
-    rows = copies(run)
+    rows = run.table(layout.table_path("duplicates"))
     if rows.empty:
         return rows
     rows = rows[(rows["cosine"] == "raw") & (rows["unrelated"] == unrelated) & (rows["transform"] != "identity")]
@@ -135,11 +91,8 @@ def survivors(run: Run, unrelated: float) -> pd.DataFrame:
         | {"kept": own["value"].mean()}
         for _, own in rows.groupby("model", sort=False)
     ]
-    return (
-        pd.DataFrame(found).sort_values("kept", ascending=False, kind="stable", ignore_index=True)
-        if found
-        else pd.DataFrame()
-    )
+    columns = ["model", "threshold", "survives", "lost", "kept"]
+    return pd.DataFrame(found, columns=columns).sort_values("kept", ascending=False, kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False)

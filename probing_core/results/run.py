@@ -22,7 +22,7 @@ from probing_core.run.columns import FACTS, SampleTable, Where
 from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries
 from probing_core.run.recipe import Recipe, read_recipe
-from probing_core.run.store import Store, completed_on
+from probing_core.run.store import Store
 from probing_core.transforms.base import GROUPS, Image
 
 if TYPE_CHECKING:
@@ -100,11 +100,6 @@ class Run:
     def name(self) -> str:
         """Name of the run directory."""
         return self.path.resolve().name
-
-    @cached_property
-    def completed_on(self) -> str:
-        """The day (UTC, as 2026-11-29) of its last computation; empty where its log holds none."""
-        return completed_on(self.path)
 
     @cached_property
     def digest(self) -> str:
@@ -391,7 +386,7 @@ class Run:
     @cached_property
     def pictures(self) -> Pictures:
         """Views of samples, made again from the corpus where it is on this machine."""
-        return Pictures(self.recipe, self.sample_rows)
+        return Pictures(self.recipe)
 
     def picture(self, sample: int) -> tuple[Image, Image]:
         """Make again, from the corpus, the view of one sample before and after its transform.
@@ -399,7 +394,7 @@ class Run:
         Raises:
             PicturesMissing: the corpus is not on this machine, or is not the one that the run was made from.
         """
-        return self.pictures.pair(sample)[:2]
+        return self.pictures.pair(self.sample_rows(np.array([sample])).iloc[0])
 
 
 def open_run(run: Path | str | Run | None = None) -> Run:

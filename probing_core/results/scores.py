@@ -12,7 +12,7 @@ from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.tasks import CONTENT
 from probing_core.errors import BadConfig
 from probing_core.measures import interval
-from probing_core.measures.notation import in_percent
+from probing_core.measures.notation import in_percent, text_table
 from probing_core.results.compare import GROUP, SUFFIX, SavedScores, tested_by, unseen_accuracy
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
@@ -62,15 +62,13 @@ class Scores:
         SavedScores.of(self.run, self.model).write(path)
 
     def __str__(self) -> str:
-        rows = self._shown()
-        left = rows.assign(what=rows["what"].str.ljust(rows["what"].str.len().max())).rename(columns={"what": ""})
-        return f"{self._title}\n{left.to_string(index=False)}{self._notes('')}"
+        return "\n".join([self._title, text_table(self._shown()), *self._notes])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         table = self._shown().to_html(index=False, border=0)
-        return f"<p>{html.escape(self._title)}</p>{table}{self._notes('<br>')}"
+        return "<br>".join([f"<p>{html.escape(self._title)}</p>{table}", *map(html.escape, self._notes)])
 
     @property
     def _title(self) -> str:
@@ -88,9 +86,9 @@ class Scores:
             }
         )
 
-    def _notes(self, line: str) -> str:
-        notes = dict.fromkeys(note for note in self.table["note"] if note)
-        return "".join(f"{line or chr(10)}{html.escape(note) if line else note}" for note in notes)
+    @property
+    def _notes(self) -> list[str]:
+        return list(dict.fromkeys(note for note in self.table["note"] if note))
 
 
 def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:

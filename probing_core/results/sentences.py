@@ -1,28 +1,34 @@
-"""What a run found and how its numbers were made, in sentences."""
+"""What a run found and how its numbers were made, in sentences; an argument ``shown`` writes the name of a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.claims import SIGNIFICANCE
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.samples import has_splits
 from probing_core.measures.notation import in_percent, minus
 from probing_core.measures.seeds import networks
-from probing_core.results import retrieval
 from probing_core.results.ranking import has_place, is_baseline
-from probing_core.results.retrieval import USES, ordered
+from probing_core.results.retrieval import ordered
 from probing_core.results.run import Run
+from probing_core.run import layout
 
 MAX_NAMED = 3
-"""Most models that the sentence names in addition to the first; of more it gives the number."""
+"""Most models that a sentence names as not distinguished from the best; of more it gives the number."""
 
-MAX_LEVEL = 2
-"""Most models that sentences on retrieval name as not distinguished; of more they give the number."""
+FINDS = {
+    "duplicates": "of altered copies, none of them cropped, are distinguished from unrelated pictures",
+    "content": "of altered pictures have neighbors of the same label",
+    "altered": "of the nearest other photographs are altered alike",
+}
+"""Use of an embedding, as in the table of uses -> what its share counts. There is no total of them: the first two have
+other needs than the third."""
 
 
 def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str) -> str:
@@ -31,34 +37,32 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     Args:
         board: of `leaderboard`, without baselines unless there is nothing else; empty: nothing was scored.
         classes: number of transformations that a probe chooses from, including identity.
-        shown: how to write the name of a model.
     """
     if board.empty:
         return "No model of this run has been scored yet."
     board = board[has_place(board)]
-    best, level = board.iloc[0], list(board.loc[board.index[1:], "model"][~board["apart"].iloc[1:].astype(bool)])
-    name, count = shown(str(best["model"])), len(board)
+    best, count = board.iloc[0], len(board)
+    name = shown(str(best["model"]))
     kind = "baselines" if is_baseline(board["model"]).all() else "encoders"
     apart = len(networks(board["model"]))
     if apart < count:  # a network whose inner block is a model, too
         kind = f"embeddings of {apart} {kind}"
     chance = f"where guessing gives {in_percent(best['chance'], 1)}"
-    score = f"{in_percent(best['value'], 1)} of the test images ({_interval(best)}), {chance}"
+    score = f"{in_percent(best['value'], 1)} of the test images ({_interval(best, 1)}), {chance}"
     naming = f"names which of {classes - 1} transformations was applied, if any, in {score}"
     if not best["low"] > best["chance"]:
         among = f" of {name}" if count == 1 else f" of {name}, the first of {count} {kind},"
         return f"No knowledge of how a picture was changed is established: from the embedding{among} a probe {naming}."
     if count == 1:
         return f"From the embedding of {name} a probe {naming}."
-    if len(level) == count - 1:
+    if not board["apart"].any():
         return (
             f"Which of {count} {kind} knows most about how a picture was changed is not decided: from the embedding "
             f"of {name}, the first of them, a probe {naming}."
         )
-    beside = f" ({_named(level, count, shown)} not distinguished from it)" if level else ""
     return (
-        f"Of {count} {kind}, {name} knows most about how a picture was changed{beside}: from its embedding a probe "
-        f"{naming}."
+        f"Of {count} {kind}, {name} knows most about how a picture was changed{_level(board, shown)}: from its "
+        f"embedding a probe {naming}."
     )
 
 
@@ -80,7 +84,6 @@ def seen_from(
         rows: detection thresholds of one transformation: ``model``, ``threshold``, ``censored``.
         strength: how to write a strength.
         falling: whether smaller numbers are stronger, as for a quality.
-        shown: how to write the name of a model.
     """
     known = rows if rows.empty else rows[rows["censored"] == ""]
     if len(known) < 2:
@@ -110,7 +113,6 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
 
     Args:
         rows: of `probing_core.results.summaries.layers`.
-        shown: how to write the name of a model.
     """
     rows = rows[rows["base"].isin(networks_of(rows["base"]))]
     fine = rows[rows["task"] == "fine"]
@@ -144,62 +146,51 @@ GOING_TOGETHER = 0.3
 """Smallest rank correlation of two quantities that are said to go together."""
 
 
-def shift_finding(points: pd.DataFrame, model: str, shown: Callable[[str], str] = str) -> str:
-    """Return sentences on whether ``model`` recognizes the transformations that move its embeddings further, and on the
-    two that fit that least; empty for fewer than three.
+def shift_finding(points: pd.DataFrame, model: str) -> str:
+    """Return one sentence on whether ``model`` recognizes the transformations that move its embeddings further; empty
+    for fewer than three.
 
     Args:
         points: of `summaries.shifts`.
-        model: name of the model as it is to be written.
-        shown: how to write the name of a transformation.
+        model: its name as it is to be written.
     """
     points = points[points["group"] != "identity"]
     if len(points) < 3:
         return ""
-    moved, named = points["value"].rank(), points["value_recall"].rank()
-    together = float(moved.corr(named))
-    agree = together >= GOING_TOGETHER
-    more = "are recognized more often" if agree else "are not recognized more often"
-    words = (
+    together = float(points["value"].rank().corr(points["value_recall"].rank()))
+    more = "are recognized more often" if together >= GOING_TOGETHER else "are not recognized more often"
+    return (
         f"In {model} the transformations that move an embedding further {more} (rank correlation "
         f"{minus(f'{together:.2f}')} over {len(points)})."
     )
-    hidden, plain = points.iloc[(moved - named).argmax()], points.iloc[(named - moved).argmax()]
-    if hidden["transform"] == plain["transform"]:  # both orders are the same
-        return words
-
-    def places(row: pd.Series) -> tuple[int, ...]:
-        return tuple(1 + int((points[column] > row[column]).sum()) for column in ("value", "value_recall"))
-
-    (moves, names), (moves_too, names_too) = places(hidden), places(plain)
-    return (
-        f"{words} {'Farthest from this rule: ' if agree else ''}**{shown(hidden['transform'])}** has place "
-        f"{moves} by how far it moves it ({in_percent(hidden['value'])} of the distance between two "
-        f"photographs) and place {names} by how often it is recognized "
-        f"({in_percent(hidden['value_recall'])}); **{shown(plain['transform'])}** has places {moves_too} "
-        f"({in_percent(plain['value'])}) and {names_too} ({in_percent(plain['value_recall'])})."
-    )
 
 
-def _interval(row: pd.Series) -> str:
+def _interval(row: pd.Series, digits: int = 0) -> str:
     if not np.isfinite(row["low"]):
         return "no interval: too few photographs"
-    return f"95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f}"
+    return f"95 % interval {100 * row['low']:.{digits}f} to {100 * row['high']:.{digits}f}"
 
 
-def _named(level: Sequence[str], count: int, shown: Callable[[str], str]) -> str:
+def _share(row: pd.Series) -> str:
+    return f"{in_percent(row['value'])} ({_interval(row)})"
+
+
+def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
+    """Return in brackets, after a space, the models that are not distinguished from the best; else nothing."""
+    others = board.iloc[1:]
+    others = others[has_place(others)]
+    level = others.loc[~others["apart"].astype(bool), "model"].map(shown).tolist()
+    if not level:
+        return ""
+    names = " and ".join(filter(None, (", ".join(level[:-1]), level[-1])))
     if len(level) > MAX_NAMED:
-        return f"{len(level)} of the {count - 1} others are"
-    return f"{' and '.join(', '.join(map(shown, level)).rsplit(', ', 1))} {'is' if len(level) == 1 else 'are'}"
+        names = f"{len(level)} of the {len(others)} others"
+    return f" ({names} not distinguished from it)"
 
 
 def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
-    """Return one or two sentences on who finds originals most often; empty where it was not measured.
-
-    Args:
-        shown: how to write the name of a model.
-    """
-    boards, rows = _rankings(run, "original"), retrieval.recall(run)
+    """Return one or two sentences on who finds originals most often; empty where it was not measured."""
+    boards, rows = _rankings(run, "original"), run.table(layout.table_path("retrieval"))
     if not boards or rows.empty:
         return ""
     board = boards[0]
@@ -227,31 +218,12 @@ def _rankings(run: Run, use: str) -> list[pd.DataFrame]:
 
 def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
     """Return one or two sentences on the best models for a use, with those that are not distinguished from the best,
-    and the best encoder where that is a baseline; empty where it was not measured.
-
-    Args:
-        shown: how to write the name of a model.
-    """
+    and the best encoder where that is a baseline; empty where it was not measured."""
     words = list[str]()
     for name, board in zip(("Best", "Best encoder"), _rankings(run, use), strict=False):
-        best, finds = board.iloc[0], "" if words else f" {USES[use].finds}"
+        best, finds = board.iloc[0], "" if words else f" {FINDS[use]}"
         words.append(f"{name}: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'])}{finds}.")
     return " ".join(words)
-
-
-def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
-    others = board.iloc[1:]
-    level = others.loc[has_place(others) & ~others["apart"].astype(bool), "model"].tolist()
-    if not level:
-        return ""
-    names = f"{len(level)} others" if len(level) > MAX_LEVEL else " and ".join(map(shown, level))
-    return f" ({names} not distinguished from it)"
-
-
-def _share(row: pd.Series) -> str:
-    if not np.isfinite(row["low"]):
-        return f"{in_percent(row['value'])} (no interval: too few photographs)"
-    return f"{in_percent(row['value'])} (95 % interval {100 * row['low']:.0f} to {100 * row['high']:.0f})"
 
 
 TITLES = {
@@ -263,26 +235,43 @@ WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDEC
 """Result in the table of claims -> its text."""
 
 
-@dataclass(frozen=True)
-class ClaimsOfSet:
-    """The five claims, tested on one set of encoders.
+def claims_by_set(claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the table of claims by set of encoders, under the title of each."""
+    return {TITLES.get(str(name), str(name)): rows for name, rows in claims.groupby("set", sort=False)}
 
-    Attributes:
-        title: of the set.
-        encoders: role: encoders, for each role.
-        claims: ``claim``, ``result``, ``evidence``, ``missing`` (roles that it is tested without), a row per claim.
+
+ABOUT_CLAIMS = (
+    "The claims are sentences of the abstract of “Substance or Style: What Does Your Image Embedding Know?” (arXiv "
+    "2307.05610); the protocol here is a reconstruction. A kind of model is the mean of its encoders here, so a result "
+    "is about these encoders."
+)
+DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
+
+
+def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
+    """Return what the test of a claim found, without the differences (see `differences`)."""
+    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", str(row["evidence"]).split("Differences in points")[0]).strip()
+
+
+def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the differences that the test of a claim rests on, and over what their intervals are.
+
+    Args:
+        contrasts: rows of the table of contrasts, of one claim and one set of encoders.
+
+    Returns:
+        One row a contrast, ``name``, ``value``, ``low``, ``high`` in points, and ``series``: after Holm's correction
+        `DIFFERENT`, `NOT_DISTINGUISHED`, or `ALONE`; and "trainings" where there are several of each kind, as the test
+        decides, else "photographs".
     """
-
-    title: str
-    encoders: str
-    claims: pd.DataFrame
-
-
-def claims_by_set(claims: pd.DataFrame) -> list[ClaimsOfSet]:
-    return [
-        ClaimsOfSet(TITLES.get(str(role_set), str(role_set)), str(rows["encoders"].iloc[0]), rows)
-        for role_set, rows in claims.groupby("set", sort=False)
-    ]
+    seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
+    low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
+    names = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
+    rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if contrasts["score"].nunique() > 1 else "")})
+    rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
+    apart = (rows["low"] > 0) | (rows["high"] < 0)
+    rows["series"] = np.select([contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], NOT_DISTINGUISHED)
+    return rows, "trainings" if seeds else "photographs"
 
 
 def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
@@ -360,21 +349,8 @@ def about_images(run: Run) -> str:
     )
 
 
-def recipe_table(run: Run) -> pd.DataFrame:
-    """Return ``entry`` and ``value`` of the recipe."""
-    return entries_of(run.recipe.to_toml())
-
-
 def entries_of(recipe: Mapping[str, Any]) -> pd.DataFrame:
     """Return ``entry`` and ``value`` of what was recorded, with ``preprocessing, crop`` for an entry of an entry."""
-    return pd.DataFrame(_entries(recipe), columns=["entry", "value"])
-
-
-def _entries(recipe: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for name, value in recipe.items():
-        if isinstance(value, Mapping):
-            rows += _entries(value, f"{before}{name}, ")
-        else:
-            rows.append((f"{before}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
-    return rows
+    (flat,) = pd.json_normalize(dict(recipe), sep=", ").to_dict("records")
+    values = [", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in flat.values()]
+    return pd.DataFrame({"entry": list(flat), "value": values})

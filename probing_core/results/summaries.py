@@ -15,12 +15,12 @@ from probing_core.run import layout
 COLUMNS = ["value", "low", "high"]
 
 
-def pick(scores: pd.DataFrame, **wanted: str | Sequence[str]) -> pd.DataFrame:
+def pick(scores: pd.DataFrame, **wanted: str | int | Sequence[str]) -> pd.DataFrame:
     """Return the rows whose columns have the ``wanted`` value, or one of several; an empty table is returned
     unchanged."""
     for column, values in wanted.items():
         if not scores.empty:
-            scores = scores[scores[column].isin([values] if isinstance(values, str) else values)]
+            scores = scores[scores[column].isin([values] if isinstance(values, str | int) else values)]
     return scores
 
 
@@ -117,30 +117,18 @@ def content_classes(run: Run) -> str:
     return f"{words}."
 
 
-LAYER_COLUMNS = ("base", "task", "layer", *COLUMNS, "chance", "validation_loss", "chosen", "note")
-
-
 def layers(run: Run) -> pd.DataFrame:
-    """Return the scores of every layer at the fine and the content task, first to last.
+    """Return the scores of every block at the fine and the content task, first to last.
 
-    Models are those whose blocks were studied (``tables/layers.parquet``), and those whose layers are models by
-    ``@layer=`` and have whole scores.
-
-    Columns: ``base`` (the model; with its pooling where blocks were pooled in several ways), ``task``, ``layer``,
-    ``value``, ``low``, ``high``, ``chance``, ``validation_loss`` (nats, of photographs that were not tested) and
-    ``chosen`` (bool), the layer of a model with the lowest of these: "the best layer" always means this one, never the
-    one with the highest score on the test split.
+    The columns are those of ``tables/layers.parquet``, and ``base``: the model, with its pooling where its blocks were
+    pooled in several ways. "The best block" always means the one that is ``chosen``, by its loss on photographs that
+    were not tested, never the one with the highest score on the test split.
     """
-    studied = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
-    if not studied.empty:
-        several = studied.groupby("model")["pooling"].transform("nunique") > 1
-        studied = studied.assign(base=studied["model"] + np.where(several, "@pool=" + studied["pooling"], ""))
-    asked = [_asked_layers(run, task) for task in ("fine", "content")]
-    if not studied.empty:
-        known = {*studied["base"], *studied["model"]}
-        asked = [rows if rows.empty else rows[~rows["base"].isin(known)] for rows in asked]
-    there = [rows[list(LAYER_COLUMNS)] for rows in (studied, *asked) if not rows.empty]
-    return pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(LAYER_COLUMNS))
+    rows = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
+    if rows.empty:
+        return rows
+    several = rows.groupby("model")["pooling"].transform("nunique") > 1
+    return rows.assign(base=rows["model"] + np.where(several, "@pool=" + rows["pooling"], ""))
 
 
 def images_of_blocks(run: Run) -> tuple[int, int]:
@@ -152,19 +140,3 @@ def images_of_blocks(run: Run) -> tuple[int, int]:
         return 0, every
     versions = rows.groupby("image_id")["transform"].transform("size")  # others serve the content alone
     return rows.loc[(versions > 1) & (rows["split"] == "train"), "image_id"].nunique(), every
-
-
-def _asked_layers(run: Run, task: str) -> pd.DataFrame:
-    rows = pick(run.scores, task=task, subset="seen", measure="balanced-accuracy")
-    if rows.empty:
-        return rows
-    name = rows["model"].str.extract(r"^(?P<start>.*)@layer=(?P<layer>\d+)(?P<rest>.*)$")
-    rows = rows.assign(base=name["start"] + name["rest"], layer=pd.to_numeric(name["layer"])).dropna(subset=["layer"])
-    fits = pick(run.fits, task=task)
-    fits = fits if fits.empty else fits[~fits["fold"].str.startswith("oracle:")]
-    fits = fits if "probe" not in fits else pick(fits, probe="linear")
-    losses = pd.Series(dtype=float) if fits.empty else fits.groupby("model")["validation_loss"].mean()
-    rows = rows.assign(validation_loss=rows["model"].map(losses).astype(np.float64))
-    best = rows.groupby("base")["validation_loss"].transform("min")
-    rows = rows.assign(chosen=rows["validation_loss"] == best).astype({"layer": int})
-    return rows.sort_values(["base", "layer"], ignore_index=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -16,29 +15,18 @@ from probing_core import charts
 from probing_core.charts.theme import SYMBOLS
 from probing_core.measures.notation import model_title
 from probing_core.transforms import GROUPS
+from tests.contrast import contrast
 
 THEMES = [charts.Theme(False), charts.Theme(True)]
 
 
 def _checked(chart):
     """The same chart as Plotly reads it, which refuses what it does not know."""
-    return lambda *arguments, **named: go.Figure(json.loads(charts.to_json(chart(*arguments, **named))))
+    return lambda *arguments, **named: go.Figure(chart(*arguments, **named))
 
 
 drawn = SimpleNamespace(**{name: _checked(getattr(charts, name)) for name in charts.__all__ if name.endswith("_chart")})
 HOSTILE = "<a href='javascript:x'>&model</a>"
-
-
-def luminance(color: str) -> float:
-    """Relative luminance of WCAG 2.2."""
-    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
-    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
-
-
-def contrast(a: str, b: str) -> float:
-    lighter, darker = sorted((luminance(a), luminance(b)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
 
 
 def board() -> pd.DataFrame:
@@ -71,9 +59,7 @@ def test_groups_and_members_look_different(theme):
     assert len({theme.group(g) for g in GROUPS}) == len(GROUPS)
     names = [f"{g}-{i}" for g in GROUPS for i in range(5)]
     styles = theme.members(names, [n.split("-")[0] for n in names])
-    assert len(set(styles.values())) == len({color for color, _ in styles.values()}) == len(names)
-    for group in GROUPS:
-        assert [styles[f"{group}-{i}"][1] for i in range(3)] == list(SYMBOLS[:3])
+    assert len(set(styles.values())) == len(names)
 
 
 THIRTEEN = (
@@ -273,3 +259,18 @@ def test_answers_that_are_right_as_often_as_they_say_are_drawn_on_the_diagonal(t
     assert one.marker.size[0] > one.marker.size[1]
     assert (one.name, two.name) == ("one", "two")
     assert one.line.color != two.line.color
+
+
+@pytest.mark.parametrize("parts", [{"content": 0.5, "look": 0.2, "rest": 0.3},
+                                   {"content": 0.5, "look": 0.2, "both": 0.1, "rest": 0.2}])  # fmt: skip
+def test_parts_of_the_variance_are_stacked_from_the_first_bar_on_top(parts):
+    models = ("zoo/mae", "zoo/clip", "baseline/dhash")
+    rows = pd.DataFrame([(m, p, v) for m in models for p, v in parts.items()], columns=["model", "part", "value"])
+    rows = rows.assign(low=rows["value"] - 0.05, high=rows["value"] + 0.05)
+    figure = drawn.variance_chart(rows, THEMES[0])
+    assert figure.layout.barmode == "stack"
+    names = ["both together", "rest"] if "both" in parts else ["both together and rest"]  # of one repetition
+    assert [t.name for t in figure.data] == ["content", "look", *names]
+    assert list(figure.data[0].y) == [model_title(model) for model in models[::-1]]
+    np.testing.assert_allclose(np.sum([t.x for t in figure.data], axis=0), 100)
+    assert len({t.marker.color for t in figure.data}) == len(figure.data)

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from probing_core.charts import Theme, figure
-
-
-def test_arrays_are_written_as_lists_and_what_is_no_number_as_null():
-    trace = {
-        "x": np.arange(3, dtype=np.float32),
-        "y": np.array([1.0, np.nan, np.inf]),
-        "customdata": np.arange(3, dtype=np.int32)[::-1],
-        "text": np.array(["a", "<b>", "é"], dtype=object),
-    }
-    told = json.loads(figure.to_json({"alt": "what", "figure": {"data": [trace], "layout": {"height": 100}}}))
-    expected = {"x": [0, 1, 2], "y": [1, None, None], "customdata": [2, 1, 0], "text": ["a", "<b>", "é"]}
-    assert told == {"alt": "what", "figure": {"data": [expected], "layout": {"height": 100}}}
-
-
-def test_what_is_no_figure_is_refused():
-    with pytest.raises(TypeError, match="not JSON serializable: set"):
-        figure.to_json({"data": [{"x": {1, 2}}], "layout": {}})
 
 
 def test_axes_say_all_there_is_to_their_look_and_keep_what_a_chart_says():

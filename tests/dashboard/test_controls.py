@@ -99,7 +99,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     page.wait_for_url("**/leaderboard?**task=**")
     rest(page)
     found = downloaded(page, page.locator(".st-key-chart-leaderboard").get_by_role("button", name="Data as CSV"))
-    expected = pd.read_csv(StringIO(leaderboard((run,), "fine", "seen", False).to_csv(index=False)))
+    expected = pd.read_csv(StringIO(leaderboard(run, "fine", "seen", False).to_csv(index=False)))
     pd.testing.assert_frame_equal(found, expected)
 
     for _ in range(MOST_STEPS):

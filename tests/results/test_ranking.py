@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import permutation_test
+from sklearn.metrics import recall_score
 
 from probing_core.errors import BadRun
 from probing_core.measures.statistics import mean
-from probing_core.results import Run, leaderboard, rankable, ranking
+from probing_core.results import Run, leaderboard, ranking, tell_apart
+from probing_core.results.compare import place_among, rankable
 from probing_core.results.ranking import (
     BELOW,
     SIGNIFICANCE,
@@ -30,7 +32,7 @@ from probing_core.run.store import Store
 @pytest.mark.parametrize(("task", "subset"), [*itertools.product(("fine", "group-0"), ("seen", "visible"))])
 def test_leaderboard(made_run, task, subset):
     run = Run.open(made_run)
-    board = leaderboard([run], task, subset)
+    board = leaderboard(run, task, subset)
     assert set(board["model"]) == set(run.models["name"])
     assert board["value"].is_monotonic_decreasing
     assert (board["chance"] == 1 / len(run.classes(task if task == "fine" else "group"))).all()
@@ -46,7 +48,7 @@ def test_a_p_that_cannot_be_smaller_is_said_to_be_so():
 
 def test_the_unseen_are_ranked_by_the_hit_rate_and_without_identity(made_run):
     run = Run.open(made_run)
-    board = leaderboard([run], "group-2", "unseen")
+    board = leaderboard(run, "group-2", "unseen")
     assert (board["measure"] == "group-hit-rate").all()
     told = of_subset(run.predictions("zoo/mae", "group-2"), "unseen")
     assert "identity" not in set(told["transform"])
@@ -56,7 +58,7 @@ def test_the_unseen_are_ranked_by_the_hit_rate_and_without_identity(made_run):
 @pytest.mark.parametrize(("task", "subset"), [("fine", "seen"), ("fine", "without-style"), ("group-1", "unseen")])
 def test_what_is_tested_is_what_is_shown(made_run, task, subset):
     run = Run.open(made_run)
-    board = leaderboard([run], task, subset).set_index("model")
+    board = leaderboard(run, task, subset).set_index("model")
     for model, row in board.iterrows():
         unit = accuracy_of(of_subset(run.predictions(model, task), subset))
         assert unit.sums is not None
@@ -65,7 +67,7 @@ def test_what_is_tested_is_what_is_shown(made_run, task, subset):
 
 
 def test_other_seeds_stand_below_their_model_and_change_nothing_of_the_ranking(made_run, seeds_run):
-    board, without = leaderboard([Run.open(seeds_run)]), leaderboard([Run.open(made_run)])
+    board, without = leaderboard(Run.open(seeds_run)), leaderboard(Run.open(made_run))
     below = board[board["model"].str.startswith("zoo/mae")]
     assert list(below["model"]) == ["zoo/mae", "zoo/mae@seed=1", "zoo/mae@seed=2"], "the better one first, below"
     assert list(below.index - below.index[0]) == [0, 1, 2]
@@ -73,8 +75,7 @@ def test_other_seeds_stand_below_their_model_and_change_nothing_of_the_ranking(m
     assert list(below["seed_of"]) == ["", "zoo/mae", "zoo/mae"]
     assert below["p"].iloc[1:].isna().all()
     assert not below["apart"].iloc[1:].any()
-    ranked = board[board["seed_of"] == ""].reset_index(drop=True).drop(columns="run")
-    pd.testing.assert_frame_equal(ranked, without.drop(columns="run"))
+    pd.testing.assert_frame_equal(board[board["seed_of"] == ""].reset_index(drop=True), without)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_runs_that_differ_in_more_than_models_are_refused(made_run, tmp_path):
     runs = [Run.open(made_run), Run.open(store.root)]
     assert rankable(runs) == ["seed: 0 / 5"]
     with pytest.raises(BadRun, match="seed: 0 / 5"):
-        leaderboard(runs)
+        place_among(runs, "zoo/mae")
     assert rankable([runs[0], runs[0]]) == []
 
 
@@ -163,3 +164,41 @@ def test_runs_of_other_images_are_refused_though_their_recipes_agree(made_run, t
     store.write_table("images.parquet", run.images.assign(split="test"), "key")
     (other,) = rankable([run, Run.open(store.root)])
     assert other.startswith(f"images drawn: {count} / {count}, ")
+
+
+def answers(skill: float, seed: int, bases: int = 8) -> pd.DataFrame:
+    """Six samples of three classes for each photograph, right with the probability ``skill``."""
+    rng = np.random.default_rng(seed)
+    truth = np.tile(["jpeg", "pixelate", "fog"], 2 * bases)
+    wrong = np.array([rng.choice([c for c in ("jpeg", "pixelate", "fog") if c != t]) for t in truth])
+    predicted = np.where(rng.random(len(truth)) < skill, truth, wrong)
+    base = np.repeat([f"photo{i}" for i in range(bases)], 6)
+    return pd.DataFrame({"truth": truth, "predicted": predicted, "base_id": base, "correct": truth == predicted})
+
+
+def test_models_are_ranked_by_the_mean_of_both_recalls():
+    tables = {"weak": answers(0.3, 0), "strong": answers(0.95, 1), "empty": pd.DataFrame()}
+    board = tell_apart(tables, "jpeg", "pixelate")
+    assert list(board["model"]) == ["strong", "weak"]
+    for row in board.itertuples():
+        table = tables[row.model]
+        recalls = recall_score(table["truth"], table["predicted"], labels=["jpeg", "pixelate"], average=None)
+        assert (row.first, row.second) == pytest.approx(tuple(recalls))
+        assert row.value == pytest.approx(recalls.mean())
+        assert row.low <= row.value <= row.high
+        jpeg = table[table["truth"] == "jpeg"]
+        assert row.first_as_second == pytest.approx((jpeg["predicted"] == "pixelate").mean())
+        assert row.samples == 32
+        assert row.bases == 8
+    assert np.isnan(board["p"][0])
+    assert board["apart"].tolist() == [False, True]
+
+
+def test_alike_models_cannot_be_told_apart_and_few_photographs_have_no_interval():
+    board = tell_apart({"a": answers(0.8, 0), "b": answers(0.8, 1)}, "jpeg", "fog")
+    assert not board["apart"].any()
+    assert tell_apart({"a": answers(0.8, 0, bases=4)}, "jpeg", "fog")["low"].isna().all()
+
+
+def test_classes_without_samples_give_an_empty_table():
+    assert tell_apart({"a": answers(0.8, 0)}, "snow", "rain").empty

@@ -44,10 +44,7 @@ def test_an_installed_package_keeps_a_users_runs_where_the_system_does(tmp_path,
     mine = begin(paths.runs_dir() / "mine", True)
     assert not mine.is_relative_to(tmp_path / "site-packages")
     assert [p.path for p in find_runs()] == [shipped, mine]
-
-
-def test_a_checkout_keeps_runs_in_its_data_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "probing_core")
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "probing_core")  # a clone
     assert paths.runs_dir() == tmp_path / "data" / "runs"
 
 

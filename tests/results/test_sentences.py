@@ -1,4 +1,4 @@
-"""The first sentence of Overview: what it names, and its words where nothing is decided."""
+"""The sentences of pages: what they name, and what they say where nothing is decided."""
 
 from __future__ import annotations
 
@@ -25,23 +25,11 @@ def layers_of(**values: tuple[tuple[float, ...], tuple[float, ...]]) -> pd.DataF
     )
 
 
-def board(values: dict[str, float], apart: dict[str, bool] | None = None, half: float = 0.02) -> pd.DataFrame:
-    """As `leaderboard` gives it; ``apart`` tells which of them differ from the first."""
-    rows = [
-        {
-            "model": m,
-            "seed_of": "",
-            "value": v,
-            "low": v - half,
-            "high": v + half,
-            "chance": 1 / CLASSES,
-            "apart": bool(i),
-        }
-        for i, (m, v) in enumerate(values.items())
-    ]
-    table = pd.DataFrame(rows)
-    table["apart"] = [(apart or {}).get(m, decided) for m, decided in zip(table["model"], table["apart"], strict=True)]
-    return table
+def board(values: dict[str, float], level: str = "", half: float = 0.02) -> pd.DataFrame:
+    """As `leaderboard` gives it; models in ``level`` are not distinguished from the first."""
+    table = pd.DataFrame({"model": list(values), "value": list(values.values())})
+    table = table.assign(seed_of="", low=table["value"] - half, high=table["value"] + half, chance=1 / CLASSES)
+    return table.assign(apart=[i > 0 and model not in level for i, model in enumerate(values)])
 
 
 FOUR = {"a": 0.5, "b": 0.49, "c": 0.48, "d": 0.2}
@@ -55,59 +43,35 @@ def test_a_leader_is_named_with_its_interval_and_what_guessing_gives():
     )
 
 
+MANY = {letter: 0.5 - i / 100 for i, letter in enumerate("abcdefghi")}
+SEED = board(FOUR, "b").assign(seed_of=["", "a", "", ""])
+
+
 @pytest.mark.parametrize(
-    ("level", "words"),
+    ("rows", "words"),
     [
-        ("b", "<a> knows most about how a picture was changed (<b> is not distinguished from it): from its"),
-        ("bc", "(<b> and <c> are not distinguished from it)"),
-        (
-            "bcd",
-            "Which of 4 encoders knows most about how a picture was changed is not decided: from the embedding",
-        ),
+        (board(FOUR, "b"), "<a> knows most about how a picture was changed (<b> not distinguished from it): from its"),
+        (board(FOUR, "bc"), "(<b> and <c> not distinguished from it)"),
+        (board(FOUR, "bcd"), "Which of 4 encoders knows most about how a picture was changed is not decided: from the"),
+        (board(MANY, "bcdef"), "(5 of the 8 others not distinguished from it)"),
+        (SEED, "Of 3 encoders, <a> knows most about how a picture was changed: from its"),
+        (board({"a": 0.04, "b": 0.03}), "No knowledge of how a picture was changed is established: from the embedding"),
+        (board({"a": 0.04, "b": 0.03}), "(95 % interval 2.0 to 6.0), where guessing gives 3.2 %"),
+        (board({"a": 0.5}).assign(low=np.nan, high=np.nan), "No knowledge"),
+        (board({"a": 0.5}).assign(low=np.nan, high=np.nan), "(no interval: too few photographs)"),
+        (board({"a": 0.5}), "From the embedding of <a> a probe names which of 30"),
+        (pd.DataFrame(), "No model of this run has been scored yet."),
     ],
 )
-def test_models_that_are_not_distinguished_are_named(level, words):
-    assert words in finding(board(FOUR, dict.fromkeys(level, False)), CLASSES, lambda name: f"<{name}>")
-
-
-def test_other_seeds_are_no_further_models():
-    rows = board(FOUR, {"b": False})
-    rows.loc[rows["model"] == "b", "seed_of"] = "a"
-    assert finding(rows, CLASSES).startswith("Of 3 encoders, a knows most about how a picture was changed: from its")
-
-
-def test_of_many_the_number_is_given():
-    models = {f"m{i}": 0.5 - i / 100 for i in range(9)}
-    assert "(5 of the 8 others are not distinguished from it)" in finding(
-        board(models, {f"m{i}": False for i in range(1, 6)}), CLASSES
-    )
-
-
-def test_what_is_not_above_chance_is_no_knowledge():
-    found = finding(board({"a": 0.04, "b": 0.03}), CLASSES)
-    assert found.startswith("No knowledge of how a picture was changed is established: from the embedding of a, the")
-    assert "(95 % interval 2.0 to 6.0), where guessing gives 3.2 %" in found
-
-
-def test_without_an_interval_nothing_is_established():
-    found = finding(board({"a": 0.5}).assign(low=np.nan, high=np.nan), CLASSES)
-    assert "No knowledge" in found
-    assert "(no interval: too few photographs)" in found
-
-
-def test_one_model_is_compared_with_guessing_alone():
-    assert finding(board({"a": 0.5}), CLASSES).startswith("From the embedding of a a probe names which of 30")
-
-
-def test_nothing_scored():
-    assert finding(pd.DataFrame(), CLASSES) == "No model of this run has been scored yet."
+def test_a_sentence_says_no_more_than_is_decided(rows, words):
+    assert words in finding(rows, CLASSES, lambda name: f"<{name}>")
 
 
 def test_it_is_that_of_the_run(made_run):
     run = Run.open(made_run)
-    models = leaderboard([run], "fine", "seen", baselines=False)
+    models = leaderboard(run, "fine", "seen", baselines=False)
     assert set(models["model"]) == {"zoo/mae", "timm:tf_efficientnet_lite0"}
-    everything = leaderboard([run], "fine", "seen")
+    everything = leaderboard(run, "fine", "seen")
     assert set(everything["model"]) == set(run.models["name"])
     best = models.iloc[0]
     sentence = finding(models, len(run.classes("fine")))
@@ -131,16 +95,11 @@ def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is
     assert alone.endswith("do not overlap). In a, block 2 of 3 names it in 85 %, the last in 71 %.")
 
 
-def test_a_network_with_another_seed_is_not_counted_among_those_that_forget():
+def test_only_networks_that_learned_are_counted_and_each_once():
     heights = ((0.4, 0.85, 0.71), (0.12, 0.5, 0.92))
-    rows = layers_of(**{"a": heights, "a@seed=1": heights, "b": ((0.5, 0.6, 0.58), (0.1, 0.2, 0.3))})
-    assert layers_finding(rows) == layers_finding(rows[rows["base"] != "a@seed=1"])
-    assert layers_finding(rows).startswith("In 1 of 2 networks ")
-
-
-def test_a_network_that_learned_nothing_is_counted_only_where_no_other_is():
-    heights = ((0.4, 0.85, 0.71), (0.12, 0.5, 0.92))
-    rows = layers_of(**{"a": heights, "baseline/random-vit": heights, "b": ((0.5, 0.6, 0.58), (0.1, 0.2, 0.3))})
+    others = {"a@seed=1": heights, "baseline/random-vit": heights}
+    rows = layers_of(a=heights, **others, b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)))
+    assert layers_finding(rows) == layers_finding(rows[~rows["base"].isin(others)])
     assert layers_finding(rows).startswith("In 1 of 2 networks ")
     assert layers_finding(rows[rows["base"] == "baseline/random-vit"]).startswith("In 1 of 1 network ")
 
@@ -150,26 +109,16 @@ def test_a_fall_within_the_intervals_is_none():
     assert layers_finding(rows).startswith("In none of 2 networks")
 
 
-def shifted(moves: list[float], recalls: list[float]) -> pd.DataFrame:
-    rows = {"transform": list("abcd"), "value": moves, "value_recall": recalls, "group": "blur"}
-    own = {"transform": ["identity"], "value": [9.0], "value_recall": [0.0], "group": "identity"}
-    return pd.concat([pd.DataFrame(rows), pd.DataFrame(own)], ignore_index=True)
-
-
-def test_moves_and_recognition_that_go_together_are_said_to_with_what_stands_out():
-    assert shift_finding(shifted([0.1, 0.2, 0.3, 0.4], [0.2, 0.1, 0.6, 0.7]), "m") == (
-        "In m the transformations that move an embedding further are recognized more often (rank correlation 0.80 "
-        "over 4). Farthest from this rule: **b** has place 3 by how far it moves it (20 % of the distance between two "
-        "photographs) and place 4 by how often it is recognized (10 %); **a** has places 4 (10 %) and 3 (20 %)."
+@pytest.mark.parametrize(
+    ("recalls", "words"),
+    [
+        ([0.2, 0.1, 0.6, 0.7, 0], "are recognized more often (rank correlation 0.80 over 4)."),
+        ([0.9, 0.6, 0.5, 0.1, 1], "are not recognized more often (rank correlation \u22121.00 over 4)."),
+    ],
+)
+def test_whether_moves_and_recognition_go_together_is_said_without_identity(recalls, words):
+    rows = pd.DataFrame(
+        {"value": [0.1, 0.2, 0.3, 0.4, 9], "value_recall": recalls, "group": [*["blur"] * 4, "identity"]}
     )
-
-
-def test_an_order_without_an_exception_names_none():
-    assert shift_finding(shifted([0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.6, 0.7]), "m").endswith("1.00 over 4).")
-
-
-def test_moves_that_tell_nothing_are_not_said_to():
-    words = shift_finding(shifted([0.1, 0.2, 0.3, 0.4], [0.9, 0.6, 0.5, 0.1]), "m")
-    assert "are not recognized more often (rank correlation \u22121.00 over 4)" in words
-    assert "**d** has place 1 by how far it moves it (40 %" in words
-    assert shift_finding(shifted([0.1] * 4, [0.1] * 4).iloc[3:], "m") == ""
+    assert shift_finding(rows, "m") == f"In m the transformations that move an embedding further {words}"
+    assert shift_finding(rows.iloc[2:], "m") == ""

@@ -13,7 +13,6 @@ from probing_core.paths import data_dir
 from probing_core.results import Run, summaries
 from probing_core.results.ranking import of_subset
 from probing_core.run import layout
-from probing_core.run.recipe import Recipe
 from probing_core.run.store import Store
 from tests.made_studies import add_studies
 
@@ -84,57 +83,21 @@ def test_classes_that_fall_out_of_the_content_task_are_told(tmp_path):
     assert "; 3 more have fewer than 5 photographs to learn from" in told
 
 
-def test_the_layer_is_chosen_on_validation_and_not_on_its_score(tmp_path):
-    store = Store(tmp_path)
-    recipe = Recipe(corpus="photos", fingerprint="x", transforms=("identity", "fog"), models=("zoo/mae@layer=all",))
-    store.write_toml("run.toml", recipe.to_toml(), "k")
-    names = ["zoo/mae@layer=2@pool=mean", "zoo/mae@layer=10@pool=mean", "zoo/mae@layer=1@pool=mean", "baseline/pixels"]
-    common = {"task": "fine", "probe": "linear"}
-    scores = pd.DataFrame({"model": names, "value": [0.7, 0.9, 0.2, 0.1]}).assign(
-        subset="seen", measure="balanced-accuracy", low=0.0, high=1.0, chance=0.1, note="", **common
-    )
-    fits = pd.DataFrame({"model": names, "validation_loss": [0.8, 1.1, 2.0, 0.1]}).assign(fold="split", **common)
-    oracle = fits.assign(fold="oracle:fog", validation_loss=0.0)
-    other = fits.assign(fold="mlp-0", probe="mlp-0", validation_loss=[9.0, 0.0, 0.0, 0.0])
-    store.write_table("tables/scores.parquet", scores, "k")
-    store.write_table("tables/fits.parquet", pd.concat([fits, oracle, other]), "k")
-    rows = summaries.layers(Run.open(tmp_path))
-    assert rows["layer"].tolist() == [1, 2, 10]
-    assert set(rows["base"]) == {"zoo/mae@pool=mean"}
-    assert set(rows["task"]) == {"fine"}
-    assert rows.loc[rows["chosen"], "layer"].tolist() == [2]
-    assert rows["validation_loss"].tolist() == [2.0, 0.8, 1.1]
-    (best,) = best_layers(rows).itertuples()
-    assert (best.layer, best.layers, best.value) == (2, 10, 0.7)
-
-
-def test_a_model_whose_blocks_were_studied_is_there_once_and_each_pooling_for_itself(tmp_path):
-    store = Store(tmp_path)
-    recipe = Recipe(corpus="photos", fingerprint="x", transforms=("identity", "fog"), models=("a", "a@layer=all", "b"))
-    store.write_toml("run.toml", recipe.to_toml(), "k")
-    names = ["a@layer=1", "a@layer=2", "c@layer=2"]
-    scores = pd.DataFrame({"model": names, "task": "fine", "probe": "linear", "value": 0.5}).assign(
-        subset="seen", measure="balanced-accuracy", low=0.0, high=1.0, chance=0.1, note=""
-    )
-    store.write_table("tables/scores.parquet", scores, "k")
-    studied = pd.DataFrame(
-        [("a", layer, "mean") for layer in (1, 2)] + [("b", layer, p) for layer in (1, 2) for p in ("cls", "mean")],
-        columns=["model", "layer", "pooling"],
-    ).assign(task="fine", value=0.6, low=0.5, high=0.7, chance=0.1, validation_loss=1.0, chosen=False, note="some")
-    store.write_table("tables/layers.parquet", studied, "k")
-    rows = summaries.layers(Run.open(tmp_path))
-    layers = rows.groupby("base")["layer"].apply(list).to_dict()
-    assert layers == {"a": [1, 2], "b@pool=cls": [1, 2], "b@pool=mean": [1, 2], "c": [2]}
-    assert set(rows.loc[rows["base"] == "a", "note"]) == {"some"}
-
-
-def test_layers_that_were_studied_join_those_that_were_asked_for(made_run, tmp_path):
-    made = Run.open(add_studies(Path(shutil.copytree(made_run, tmp_path / "studied"))))
+def test_layers_are_named_by_their_model_and_by_the_pooling_where_there_are_several(made_run, tmp_path):
+    store = Store(add_studies(Path(shutil.copytree(made_run, tmp_path / "studied"))))
+    made = Run.open(store.root)
     rows = summaries.layers(made)
     assert set(rows["base"]) == set(made.models["name"])
     assert set(rows["task"]) == {"fine", "content"}
     assert rows.groupby(["base", "task"])["chosen"].sum().eq(1).all()
     assert len(best_layers(rows)) == 2 * len(made.models)
+    studied = store.read_table("tables/layers.parquet")
+    more = studied[studied["model"] == "zoo/mae"].assign(pooling="other")
+    store.write_table("tables/layers.parquet", pd.concat([studied, more]), "k")
+    bases = set(summaries.layers(Run.open(store.root))["base"]) - set(rows["base"])
+    assert bases == {
+        f"zoo/mae@pool={pooling}" for pooling in {*rows.loc[rows["model"] == "zoo/mae", "pooling"], "other"}
+    }
 
 
 def test_gaps_are_those_between_seen_and_unseen_and_the_largest_is_first(made):

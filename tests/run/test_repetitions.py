@@ -93,7 +93,7 @@ def test_readers_of_a_run_take_all_repetitions(repeated_run):
     run = Run.open(repeated_run)
     told = {model: run.predictions(model, "fine") for model in run.models["name"]}
     assert all(set(rows["repetition"]) == {0, 1, 2} for rows in told.values())
-    board = leaderboard([run])
+    board = leaderboard(run)
     for model, value in zip(board["model"], board["value"], strict=True):
         rows = told[model]
         assert value == pytest.approx(rows.groupby("truth")["correct"].mean().mean())

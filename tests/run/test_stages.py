@@ -18,7 +18,7 @@ from probing_core.run.models import read_embeddings
 from probing_core.run.options import Options, last_options
 from probing_core.run.recipe import Recipe
 from probing_core.run.stages import STAGES, run
-from probing_core.run.store import Files, Store
+from probing_core.run.store import Files, Store, completed_on
 from probing_core.transforms import resolve
 from tests.conftest import on_two_threads
 from tests.run.test_embed import files
@@ -105,7 +105,7 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     run(out, options)
     run(out)
     assert files(out) == before
-    assert Run.open(out).completed_on
+    assert completed_on(out)
 
 
 def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, tmp_path, monkeypatch):

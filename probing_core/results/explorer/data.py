@@ -20,6 +20,11 @@ from probing_core.results.run import Run
 from probing_core.transforms import Transform, resolve
 
 HERE = Path(__file__).parent
+ABOUT_EXPLORER = (
+    "A small classifier, the probe, sees only a model's embedding of a picture and names what was done to it. Here are "
+    "two models: each dot is a picture, near to those that the model finds alike."
+)
+
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
 
 TASK = "fine"
@@ -83,7 +88,8 @@ class ExplorerData:
     """Tested samples that are on the maps of all models, as points in an order that all models share.
 
     Attributes:
-        classes, groups: classes of the task, and (name, title, color in light, color in dark) of their groups.
+        classes: of the task.
+        groups: ``name``, ``title`` and ``colors`` (in light and in dark) of the groups of classes.
         models: at least one.
         sample: (tested,) ``int32`` numbers of the samples.
         truth: (tested,) ``uint8`` true class.
@@ -98,7 +104,7 @@ class ExplorerData:
     """
 
     classes: tuple[Class, ...]
-    groups: tuple[tuple[str, str, str, str], ...]
+    groups: tuple[dict[str, Any], ...]
     models: tuple[ModelPoints, ...]
     sample: np.ndarray
     truth: np.ndarray
@@ -115,6 +121,16 @@ class ExplorerData:
     def tested(self) -> int:
         return len(self.truth)
 
+    @property
+    def first_cell(self) -> tuple[int, int] | None:
+        """True class and answer of the errors of the first model of which the second names most right, which are chosen
+        at first; None where it names none of them right."""
+        a, b = self.models[0].predicted, self.models[min(1, len(self.models) - 1)].predicted
+        cells = self.truth.astype(int) * len(self.classes) + a
+        counts = np.bincount(cells[(a != self.truth) & (b == self.truth)], minlength=1)
+        row, column = divmod(int(counts.argmax()), len(self.classes))
+        return (row, column) if counts.any() else None
+
 
 def explorer_data(run: Run, models: Sequence[str] | None = None, repetition: int | None = None) -> ExplorerData:
     """Read what the explorer shows of ``run``.
@@ -128,23 +144,43 @@ def explorer_data(run: Run, models: Sequence[str] | None = None, repetition: int
         BadRun: a model has no map or no predictions, or no sample has both.
     """
     names = list(models) if models is not None else default_models(run)
-    if unknown := set(names) - set(run.models["name"]):
-        raise UnknownName(f"The run has no model '{min(unknown)}'. It has: {', '.join(run.models['name'])}.")
+    for name in names:
+        run.require_model(name)
     if not names:
         raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
-    maps = {name: _maps(run, name) for name in names}
+    maps = {name: {r: table for r in READINGS if (table := run.map(name, r)) is not None} for name in names}
     answers = {name: run.predictions(name, TASK, ()) for name in names}
     for name in names:
         if not maps[name] or answers[name].empty:
             raise BadRun(
                 f"The explorer needs a map and predictions of '{name}', and the run has not both: leave it out."
             )
-    order = _points(run, maps, answers, repetition)
-    if not len(order):
+    samples = np.arange(run.sample_count)
+    if repetition is not None:
+        samples = samples[(run.sample_columns("repetition")["repetition"] == repetition).to_numpy()]
+    for table in (*answers.values(), *(table for readings in maps.values() for table in readings.values())):
+        samples = samples[np.isin(samples, table["sample"])]
+    if not len(samples):
         raise BadRun(f"No tested sample of the run '{run.name}' has a place on the maps of all of: {', '.join(names)}.")
-    rows = run.sample_columns("image_id", "base_id", "label", "transform", "strength", "repetition").iloc[order]
+    # At random: points are drawn one by one, and the last class would hide the others.
+    samples = np.random.default_rng(0).permutation(samples)
+    rows = run.sample_columns("image_id", "base_id", "label", "transform", "strength", "repetition").iloc[samples]
     classes, groups = _classes(run)
     codes = {one.name: i for i, one in enumerate(classes)}
+
+    def as_seen_by(name: str, title: str) -> ModelPoints:
+        answered = answers[name].set_index("sample").loc[samples]
+        tables = {reading: run.neighbors(name, reading, repetition) for reading in maps[name]}
+        return ModelPoints(
+            name,
+            title,
+            {reading: _places(table, samples) for reading, table in maps[name].items()},
+            _coded(answered["predicted"], codes),
+            _byte(answered["p_predicted"]),
+            _byte(answered["p_truth"]),
+            {reading: _nearest(table, samples) for reading, table in tables.items() if table is not None},
+        )
+
     truth = _coded(rows["transform"], codes)
     images, photo = np.unique(rows["image_id"].to_numpy(str), return_inverse=True)
     first = rows.iloc[np.unique(photo, return_index=True)[1]]
@@ -152,11 +188,8 @@ def explorer_data(run: Run, models: Sequence[str] | None = None, repetition: int
     return ExplorerData(
         classes=classes,
         groups=groups,
-        models=tuple(
-            _model(run, name, title, maps[name], answers[name], order, codes, repetition)
-            for name, title in model_titles(names).items()
-        ),
-        sample=order.astype(np.int32),
+        models=tuple(as_seen_by(name, title) for name, title in model_titles(names).items()),
+        sample=samples.astype(np.int32),
         truth=truth,
         strength=_ranks(truth, rows["strength"].to_numpy(np.float64), classes),
         value=rows["strength"].to_numpy(np.float32),
@@ -174,20 +207,16 @@ def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
 
     The second best comes first: it is model A, and the best one is B, so that B minus A is positive.
     """
-    board = leaderboard([run], TASK, "seen")
+    board = leaderboard(run, TASK, "seen")
     ranked = list(board["model"]) if not board.empty else list(run.models["name"])
-    shown = [m for m in with_place(ranked) if _has_map(run, m) and not run.predictions(m, TASK, ()).empty]
-    facts = run.models.set_index("name")["objective"].fillna("").astype(str)
-    baseline = dict(zip(shown, is_baseline(pd.Series(shown, dtype=str)), strict=True))
-    seen: set[str] = set()
-    place = {}
-    for i, model in enumerate(shown):
-        objective = facts[model].split(",")[0]
-        again = objective in seen or "@" in model
-        if not again and not baseline[model]:
-            seen.add(objective)
-        place[model] = (bool(baseline[model]), again, i)
-    chosen = sorted(shown, key=lambda model: place[model])[:most]
+    placed = [m for m in with_place(ranked) if any(run.has_map(m, reading) for reading in READINGS)]
+    shown = [m for m in placed if not run.predictions(m, TASK, ()).empty]
+    objectives = run.models.set_index("name")["objective"].fillna("").astype(str).str.split(",").str[0]
+    names = pd.Series(shown, dtype=str)
+    table = pd.DataFrame({"model": names, "baseline": is_baseline(names)})
+    plain = ~table["baseline"] & ~table["model"].str.contains("@")
+    table["again"] = ~plain | table["model"].map(objectives).where(plain).duplicated()
+    chosen = table.sort_values(["baseline", "again"], kind="stable")["model"].tolist()[:most]
     return [*chosen[1:2], *chosen[:1], *chosen[2:]]
 
 
@@ -218,11 +247,12 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
     shared = ("sample", "truth", "strength", "value", "photo", "photographs")
     header = {
         "classes": [asdict(one) for one in data.classes],
-        "groups": [{"name": n, "title": t, "colors": [light, dark]} for n, t, light, dark in data.groups],
+        "groups": data.groups,
         "readings": {name: title for name, title in READINGS.items() if any(name in m.places for m in data.models)},
         "ramps": [Theme(dark).sequential for dark in (False, True)],
         "diverging": [Theme(dark).diverging for dark in (False, True)],
         "tested": data.tested,
+        "firstCell": data.first_cell,
         "repetitions": len(data.repetitions),
         "labels": data.labels,
         "points": {name: put("points", getattr(data, name)) for name in shared},
@@ -235,76 +265,16 @@ def source(*files: str) -> str:
     return "".join((HERE / file).read_text(encoding="utf-8") for file in files)
 
 
-def _has_map(run: Run, model: str) -> bool:
-    return any(run.has_map(model, reading) for reading in READINGS)
-
-
-def _maps(run: Run, model: str) -> dict[str, pd.DataFrame]:
-    found = {reading: run.map(model, reading) for reading in READINGS}
-    return {reading: table for reading, table in found.items() if table is not None}
-
-
-def _points(
-    run: Run,
-    maps: Mapping[str, Mapping[str, pd.DataFrame]],
-    answers: Mapping[str, pd.DataFrame],
-    repetition: int | None,
-) -> np.ndarray:
-    """Return the samples that every model has on its maps and has answered.
-
-    Their order is random: points are drawn one by one, and the last class would hide the others.
-    """
-    tested = np.ones(run.sample_count, bool)
-    for table in (*answers.values(), *(table for readings in maps.values() for table in readings.values())):
-        marks = np.zeros(run.sample_count, bool)
-        marks[table["sample"].to_numpy()] = True
-        tested &= marks
-    if repetition is not None:
-        tested &= (run.sample_columns("repetition")["repetition"] == repetition).to_numpy()
-    return np.random.default_rng(0).permutation(np.flatnonzero(tested))
-
-
-def _model(
-    run: Run,
-    name: str,
-    title: str,
-    maps: Mapping[str, pd.DataFrame],
-    answers: pd.DataFrame,
-    order: np.ndarray,
-    codes: Mapping[str, int],
-    repetition: int | None,
-) -> ModelPoints:
-    answers = answers.iloc[_rows_of(answers["sample"], order, run.sample_count)]
-    tables = {reading: run.neighbors(name, reading, repetition) for reading in maps}
-    return ModelPoints(
-        name,
-        title,
-        {reading: _places(table, order, run.sample_count) for reading, table in maps.items()},
-        _coded(answers["predicted"], codes),
-        _byte(answers["p_predicted"]),
-        _byte(answers["p_truth"]),
-        {r: _nearest(t, order, run.sample_count) for r, t in tables.items() if t is not None},
-    )
-
-
-def _rows_of(samples: pd.Series, wanted: np.ndarray, count: int) -> np.ndarray:
-    row = np.full(count, -1)
-    row[samples.to_numpy()] = np.arange(len(samples))
-    return row[wanted]
-
-
-def _places(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
-    points = table[["x", "y"]].to_numpy(np.float64)[_rows_of(table["sample"], order, count)]
+def _places(table: pd.DataFrame, samples: np.ndarray) -> np.ndarray:
+    points = table.set_index("sample")[["x", "y"]].loc[samples].to_numpy(np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
     half = max(float((high - low).max()) / 2, 1e-9)
     return np.rint((points - (low + high) / 2) / half * FAR).astype(np.int16)
 
 
-def _nearest(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
-    point = np.full(count, -1, np.int32)
-    point[order] = np.arange(len(order))
-    found = table[list(NEAR)].to_numpy(np.int64)[_rows_of(table["sample"], order, count)]
-    return np.where(found >= 0, point[found], -1).astype(np.int32)
+def _nearest(table: pd.DataFrame, samples: np.ndarray) -> np.ndarray:
+    near = table.set_index("sample")[list(NEAR)].loc[samples].to_numpy()
+    return pd.Index(samples).get_indexer(near.ravel()).reshape(near.shape).astype(np.int32)
 
 
 def _coded(names: pd.Series, codes: Mapping[str, int]) -> np.ndarray:
@@ -320,16 +290,10 @@ def _byte(probabilities: pd.Series) -> np.ndarray:
 
 
 def _ranks(truth: np.ndarray, strengths: np.ndarray, classes: Sequence[Class]) -> np.ndarray:
-    ranks = np.full(len(truth), NO_STRENGTH, np.uint8)
-    for code, one in enumerate(classes):
-        at = np.flatnonzero((truth == code) & np.isfinite(strengths))
-        if not len(at):
-            continue
-        entry = _entry(one.name)
-        upward = -strengths[at] if entry is not None and entry.falling else strengths[at]
-        place = (pd.Series(upward).rank() - 1).to_numpy()
-        ranks[at] = np.rint(STRONGEST * place / max(len(at) - 1, 1))
-    return ranks
+    falling = np.array([entry is not None and entry.falling for entry in map(_entry, (one.name for one in classes))])
+    of_class = pd.Series(np.where(falling[truth], -strengths, strengths)).groupby(truth)
+    place, most = of_class.rank() - 1, of_class.transform("count") - 1
+    return (STRONGEST * place / most.clip(lower=1)).round().fillna(NO_STRENGTH).to_numpy(np.uint8)
 
 
 def _entry(name: str) -> Transform | None:
@@ -339,18 +303,20 @@ def _entry(name: str) -> Transform | None:
         return None
 
 
-def _classes(run: Run) -> tuple[tuple[Class, ...], tuple[tuple[str, str, str, str], ...]]:
+def _classes(run: Run) -> tuple[tuple[Class, ...], tuple[dict[str, Any], ...]]:
     table = run.transforms[run.transforms["transform"].isin(run.classes(TASK))]
     names, of = list(table["transform"].astype(str)), list(table["group"].astype(str))
     groups = list(dict.fromkeys(of))
     light, dark = Theme(), Theme(dark=True)
     shades = light.members(names, of), dark.members(names, of)
     classes = tuple(
-        Class(name, transform_title(name), groups.index(group), *_words(name), (shades[0][name][0], shades[1][name][0]))
+        Class(name, transform_title(name), groups.index(group), *_words(name), (shades[0][name], shades[1][name]))
         for name, group in zip(names, of, strict=True)
     )
     titles = {"identity": "untouched"}
-    return classes, tuple((g, titles.get(g, g), light.group(g), dark.group(g)) for g in groups)
+    return classes, tuple(
+        {"name": g, "title": titles.get(g, g), "colors": (light.group(g), dark.group(g))} for g in groups
+    )
 
 
 def _words(name: str) -> tuple[str, str, float]:

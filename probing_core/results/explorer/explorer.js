@@ -1,7 +1,6 @@
 // The explorer: linked views of what models make of altered pictures, over one selection.
 
 const NARROW = 600; // of the explorer: a phone, where the list says more than the matrix
-const MOST_KEPT = 8; // selections with a name: all of them stand in the address
 const OWN_READING = "everything"; // of a single picture nobody knows what was done: that is what its versions differ by
 const SLOTS = ["a", "b"];
 const BY = ["a", "b", "difference"];
@@ -14,8 +13,7 @@ const CLAUSES = ["models", "where", "what", "out", "how"];
  * `data` comes from `open`. Options: `selection` (restores one; JSON), `isDark()` (as the system, if not given),
  * `onSelection(selection)` after every change that is at rest, `picture(photo, cls, {sample, large})` -> `{url,
  * columns, rows, tile, box}` or `{url}` or null (`cls` -1: the whole photograph, with `cut: [left, top, width, height]`
- * in shares of it), `own` (`{title, places: {model: [x, y]}}`: a picture of the visitor on the maps by everything),
- * `hint` (false: nothing is chosen at first).
+ * in shares of it), `own` (`{title, places: {model: [x, y]}}`: a picture of the visitor on the maps by everything).
  *
  * Of what it promises, `update(options)`, `destroy()`, `counts()`, `selection()`, `select(selection)` and, for
  * measurements, `apply(patch)` and `draw(live)` are for others.
@@ -40,14 +38,16 @@ class Explorer {
   }
 
   async start() {
-    const { options } = this;
-    const first = this.parsed(options.selection ?? {});
+    const { data, options } = this, first = this.parsed(options.selection ?? {});
     await this.loaded(first.models);
     this.build();
     this.setTheme();
     if (!options.selection?.panel && this.isNarrow) first.panel = "list";
     this.apply(first);
-    if (!options.selection && options.hint !== false && !options.own) this.chooseFirstCell();
+    if (!options.selection && data.firstCell && !options.own) {
+      const [row, column] = data.firstCell;
+      this.apply({ what: { rows: [row], columns: [column], by: 0, unasked: true } });
+    }
     if (options.own) this.giveWay();
     this.draw();
     this.watch();
@@ -106,10 +106,10 @@ class Explorer {
 
   apply(patch) {
     const before = this.state, { what } = before;
-    // What nobody asked for would leave next to nothing of a first lasso, and gives way to it. An outcome or a strength
-    // is chosen from the numbers of that cell, which is thereby the visitor's own.
+    // What nobody asked for would leave next to nothing of a first lasso or of other models, and gives way to them. An
+    // outcome or a strength is chosen from the numbers of that cell, which is thereby the visitor's own.
     const asked = what?.unasked && (patch.out || patch.how) ? { ...what, unasked: false } : what;
-    const state = { ...before, what: what?.unasked && patch.where ? null : asked, ...patch };
+    const state = { ...before, what: what?.unasked && (patch.where || patch.models) ? null : asked, ...patch };
     const moved = (slot) => state.reading !== before.reading || state.models[slot] !== before.models[slot];
     if (state.where && !patch.where && moved(state.where.slot)) state.where = null;
     this.maps.filter((map) => moved(map.slot)).forEach((map) => (map.zoom = HOME));
@@ -148,13 +148,12 @@ class Explorer {
   }
 
   escape() {
-    if (this.keep.open) this.keep.open = false;
-    else if (!this.cancel() && !this.counting.isEmpty) this.set(NONE);
+    if (!this.cancel() && !this.counting.isEmpty) this.set(NONE);
   }
 
   /** Return the state as JSON that fits into an address. */
   selection() {
-    const { data, state } = this, { models, where, what, out, how, by, panel, pin, kept } = state;
+    const { data, state } = this, { models, where, what, out, how, by, panel, pin } = state;
     const names = (classes) => (classes.length ? classes.map((cls) => data.classes[cls].name) : undefined);
     const outcomes = OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code) => OUTCOMES[code]);
     return JSON.parse(JSON.stringify({
@@ -169,13 +168,12 @@ class Explorer {
       by: by ? BY[by] : undefined,
       panel: panel === "matrix" ? undefined : panel,
       pin: pin === null ? undefined : data.sample[pin],
-      kept: kept.length ? kept : undefined,
     }));
   }
 
   /** Return the state of a selection, as far as this data knows it: it may come from an address, and be anything. */
   parsed(selection) {
-    const { data } = this, { where, what, out, how, kept } = Object(selection);
+    const { data } = this, { where, what, out, how } = Object(selection);
     const list = (value) => (Array.isArray(value) ? value : []);
     const place = (names, name) => Math.max(names.indexOf(name), 0);
     const find = (name) => data.classes.findIndex((one) => one.name === name);
@@ -197,17 +195,7 @@ class Explorer {
       by: place(BY, selection.by),
       panel: selection.panel === "list" ? "list" : "matrix",
       pin: pin < 0 ? null : pin,
-      kept: list(kept).filter((one) => typeof one?.name === "string" && one.selection).slice(0, MOST_KEPT),
     };
-  }
-
-  /** Choose the cell of errors of A of which B names most right. */
-  chooseFirstCell() {
-    const { data, counting } = this, k = data.classes.length, counts = new Uint32Array(k * k);
-    counting.outcome.forEach((code, i) => (counts[data.truth[i] * k + this.models[0].predicted[i]] += code === 2));
-    const cell = counts.indexOf(Math.max(...counts));
-    if (!counts[cell]) return;
-    this.apply({ what: { rows: [Math.floor(cell / k)], columns: [cell % k], by: 0, unasked: true } });
   }
 
   /** Take away what was chosen by itself. */
@@ -310,23 +298,6 @@ class Explorer {
     this.live.textContent = text;
   }
 
-  keepSelection(event) {
-    event.preventDefault();
-    const name = this.keepName.value.trim();
-    if (!name) return;
-    const { kept, ...selection } = this.selection();
-    delete selection.what?.unasked;
-    this.keepName.value = "";
-    const others = this.state.kept.filter((one) => one.name !== name);
-    this.set({ kept: [...others, { name, selection }].slice(-MOST_KEPT) }, `Kept as ${name}`);
-  }
-
-  async restoreKept({ selection }) {
-    this.keep.open = false;
-    await this.select({ ...selection, kept: this.state.kept });
-    this.set({});
-  }
-
   async download() {
     const { data, counting } = this;
     await this.loaded(data.models);
@@ -355,15 +326,8 @@ class Explorer {
     const { data } = this;
     this.sentence = el("p.px-sentence");
     this.chips = el("div.px-chips");
-    const naming = { "aria-label": "Name of this selection", placeholder: "Name this selection" };
-    this.keepName = el("input", { type: "text", maxlength: 60, ...naming });
-    this.keptList = el("ul");
-    this.keepTitle = el("summary");
-    const form = { onsubmit: (event) => this.keepSelection(event) };
-    this.keep = el("details.px-keep", this.keepTitle,
-      el("form", form, this.keepName, el("button", "Keep"), this.keptList));
     const downloading = { onclick: () => this.download(), title: "What is chosen, as a table (CSV)" };
-    const download = el("button", downloading, "Download");
+    const download = el("button.px-download", downloading, "Download");
     this.live = el("div.px-hidden", { role: "status", "aria-live": "polite" });
     this.tooltip = el("div.px-tip", { hidden: true });
     this.maps = [new PointMap(this, 0), new PointMap(this, 1)];
@@ -397,7 +361,7 @@ class Explorer {
     this.main = el("div.px-main", { "data-map": "a" }, switching, this.maps.map((map) => map.node),
       el("section.px-under", legend, this.curves.node),
       el("section.px-panel", tabs, this.matrix.node, this.list.node));
-    const second = el("div.px-second", this.chips, el("div.px-tools", this.keep, download));
+    const second = el("div.px-second", this.chips, download);
     this.frameNode = el("div.px-frame", el("header.px-head", this.sentence, second), this.main,
       this.outcomes.node, this.pictures.node, this.numbers.node, this.dialog.node, this.tooltip, this.live);
     this.root.classList.add("px");
@@ -420,9 +384,6 @@ class Explorer {
     document.addEventListener("keydown", (event) => {
       const here = event.target === document.body || event.composedPath().includes(this.root);
       if (event.key === "Escape" && here) this.escape();
-    }, { signal });
-    document.addEventListener("pointerdown", (event) => {
-      if (!event.composedPath().includes(this.keep)) this.keep.open = false;
     }, { signal });
     window.addEventListener("scroll", () => (this.scrolled = performance.now()), { signal, capture: true });
     this.unwatch = () => {
@@ -535,12 +496,6 @@ class Explorer {
     return what?.rows.length === 1 && !what.columns.length ? what.rows[0] : null;
   }
 
-  /** Return how often each photograph is in each class, if more than once. */
-  eachTimes() {
-    const { repetitions } = this.data;
-    return repetitions > 1 ? ` ${repetitions} times each` : "";
-  }
-
   nameOf(classes) {
     const titles = classes.map((cls) => this.data.classes[cls].title);
     const group = this.members.findIndex((members) => classes.length > 1 && String(members) === String(classes));
@@ -616,13 +571,12 @@ class Explorer {
       const inside = (matrix) => number(sum(matrix.filter((_, i) => inRows[Math.floor(i / k)] && inColumns[i % k])));
       const isRight = rows && String(what.rows) === String(what.columns);
       const [verb, end] = isRight ? ["names", "right"] : ["takes", `for ${this.nameOf(what.columns)}`];
-      const all = number(sum(counts.rows.filter((_, cls) => inRows[cls]))), of = `${all} ${rows || "pictures"}`;
+      const all = number(sum(counts.rows.filter((_, cls) => inRows[cls]))), are = String(what.rows) === String(this.identity);
+      const of = rows ? (are ? `${all} untouched pictures` : `${all} pictures with ${rows}`) : `${all} pictures`;
       const [a, b] = counts.matrix.map(inside), other = 1 - what.by;
       if (what.by === EITHER) return [`Of ${of}${few}, `, names[0], ` ${verb} ${a} ${end}, `, names[1], ` ${b}.`];
-      // The matrix and the list have the second number.
-      const same = ` and takes ${inside(counts.chosen[other])} for the same (of all ${all}: ${[a, b][other]})`;
-      return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}; of these ${number(n)}, `, names[other],
-        ` names ${number(right[other])} right`, !isRight && same, "."];
+      return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}`,
+        models[0] !== models[1] && [". ", names[other], ` names ${number(right[other])} of these ${number(n)} right`], "."];
     }
     if (!n) return ["No picture is chosen: take away a choice below."];
     const [a, b] = right.map((one) => percent(one, n, digits));
@@ -653,7 +607,7 @@ class Explorer {
   }
 
   drawChips() {
-    const { data, state, models, counting } = this, { where, what, out, how, kept } = state;
+    const { data, state, models, counting } = this, { where, what, out, how } = state;
     const alone = ["both wrong", `only ${models[0].title} right`, `only ${models[1].title} right`, "both right"];
     const clauses = {
       where: where && `enclosed on ${models[where.slot].title}`,
@@ -667,18 +621,11 @@ class Explorer {
     });
     const other = state.panel === "list" ? "confusion" : "cell";
     const scope = `${plural(data.tested, "tested picture")}: ${plural(data.labels.length, "photograph")} in every ` +
-      `class${this.eachTimes()}.`;
+      `class${data.repetitions > 1 ? ` ${data.repetitions} times each` : ""}.`;
     const next = `draw around dots, or choose another ${other}.`;
     fill(this.chips, chips, chips.length > 1 && el("button.px-clear", { onclick: () => this.set(NONE) }, "Clear all"),
       what?.unasked && el("span.px-hint", `Try next: ${next}`),
       counting.isEmpty && el("span.px-hint", scope));
-    this.keepTitle.textContent = kept.length ? `Kept (${kept.length})` : "Keep";
-    fill(this.keptList, kept.map((one) => {
-      const restoring = { type: "button", onclick: () => this.restoreKept(one) };
-      const forget = () => this.set({ kept: kept.filter((other) => other !== one) });
-      const forgetting = { type: "button", "aria-label": `Forget ${one.name}`, onclick: forget };
-      return el("li", el("button", restoring, one.name), el("button", forgetting, "\u00d7"));
-    }));
   }
 }
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,15 +19,23 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from probing_core import __version__
 from probing_core.images import encode_webp
-from probing_core.measures.notation import model_titles
-from probing_core.results.explorer.data import SCRIPTS, ExplorerData, explorer_data, packed, source
+from probing_core.measures.notation import in_points, minus, model_titles
+from probing_core.results.explorer.data import ABOUT_EXPLORER, SCRIPTS, ExplorerData, explorer_data, packed, source
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, smallest_p, standings
 from probing_core.results.run import Run
-from probing_core.results.sentences import claims_by_set, result_in_words
+from probing_core.results.sentences import (
+    ABOUT_CLAIMS,
+    claims_by_set,
+    differences,
+    evidence_in_words,
+    result_in_words,
+)
+from probing_core.results.summaries import pick
 from probing_core.run import layout
 from probing_core.run.files import write_atomically
 from probing_core.run.progress import in_one_line
@@ -102,29 +109,32 @@ def write_shared_file(
         UnknownName: the run has no such model.
         BadRun: a model has no map or no predictions.
     """
-    data = explorer_data(run, models)
-    if len(data.repetitions) > 1:
-        data = explorer_data(run, models, repetition=data.repetitions[0])
+    data = explorer_data(run, models, repetition=0)
     licenses, why_not = licenses_of(run, data) if pictures == "all" else ({}, "they were left out")
     announce(leaving(licenses, why_not))
     described, parts = packed(_anonymous(data))
     blob = _Blob()
     places = {name: blob.put(part) for name, part in parts.items()}
-    header: dict[str, Any] = {"data": described, "parts": places}
+    header: dict[str, Any] = {"data": described, "parts": places, "pictures": None}
     lead, tables = _lead(run, data), _leaderboard(run) + _claims(run)
-    sheets: _Sheets | None = None
+    sheets: list[_Sheets] = []
     if not why_not:
         room = most_bytes - len(_page(header, blob, lead, tables, licenses, why_not).encode()) - 120 * len(data.images)
         sheets = _fitting_sheets(run, data, room, progress)
-        if sheets is None:
+        if sheets:
+            header["pictures"] = {
+                "columns": COLUMNS,
+                "small": [blob.put(one.small) for one in sheets],
+                "large": {photo: blob.put(one.large) for photo, one in enumerate(sheets) if one.large},
+                "whole": [one.whole for one in sheets],
+            }
+        else:
             why_not, licenses = "they do not fit into the file", {}
-    header["pictures"] = sheets.placed(blob) if sheets else None
-    text = _page(header, blob, lead, tables, licenses, why_not)
     path = Path(out)
-    write_atomically(path, text.encode())
+    write_atomically(path, _page(header, blob, lead, tables, licenses, why_not).encode())
     names = tuple(model.name for model in data.models)
-    small, large = (len(sheets.small), len(sheets.large)) if sheets else (0, 0)
-    return SharedFile(path, path.stat().st_size, names, small, large, licenses, why_not)
+    large = sum(bool(one.large) for one in sheets)
+    return SharedFile(path, path.stat().st_size, names, len(sheets), large, licenses, why_not)
 
 
 @dataclass(frozen=True)
@@ -222,15 +232,14 @@ def _json(value: Any) -> str:
 def _lead(run: Run, data: ExplorerData) -> str:
     today, times = date.today(), run.recipe.repetitions
     part = (
-        f" The explorer shows one version of each of {len(data.images):,} photographs in every class. The page Explore "
-        f"shows all {times}, so its counts are larger; leaderboard and claims are over all {times}, too."
+        f" The explorer holds one of {times} repetitions, {len(data.images):,} photographs in every class; leaderboard "
+        f"and claims are over all {times}."
         if times > 1
         else ""
     )
     return (
-        f"Run \N{LEFT DOUBLE QUOTATION MARK}{run.name}\N{RIGHT DOUBLE QUOTATION MARK}, {today.day} {today:%B %Y}. Each "
-        "dot is one version of a photograph, altered or untouched; dots near each other look alike to the model. What "
-        f"is chosen in one view is chosen in all.{part}"
+        f"Run \N{LEFT DOUBLE QUOTATION MARK}{run.name}\N{RIGHT DOUBLE QUOTATION MARK}, {today.day} {today:%B %Y}. "
+        f"{ABOUT_EXPLORER} What is chosen in one view is chosen in all.{part}"
     )
 
 
@@ -242,71 +251,53 @@ def _taken(licenses: Mapping[str, int], why_not: str) -> str:
 
 @dataclass(frozen=True)
 class _Sheets:
-    """Sheets of pictures: for each image all its versions, and itself.
+    """Pictures of one image: all its versions, and itself.
 
     Attributes:
-        small: of each image.
-        large: image -> the same, larger, as far as they fit.
-        whole: of each image the second result of `_whole`.
+        small: at `SMALL` pixels each.
+        large: the same at `LARGE` pixels; empty where it does not fit.
+        whole: the second result of `_whole`.
     """
 
-    small: list[bytes]
-    large: dict[int, bytes]
-    whole: list[dict[str, list[float]]]
-
-    def placed(self, blob: _Blob) -> dict[str, Any]:
-        return {
-            "columns": COLUMNS,
-            "small": [blob.put(one) for one in self.small],
-            "large": {str(photo): blob.put(one) for photo, one in self.large.items()},
-            "whole": self.whole,
-        }
+    small: bytes
+    large: bytes
+    whole: dict[str, list[float]]
 
 
-def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]) -> _Sheets | None:
-    """Return the sheets, with as many large ones as fit into ``room`` bytes of base64; None if not even small ones do.
+def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]) -> list[_Sheets]:
+    """Return the sheets of each image, with as many large ones as fit into ``room`` bytes of base64; none if the small
+    ones do not fit, or a picture is missing.
 
-    Large ones are made first of the images that both first models name wrong with the most confidence: the explorer
-    shows these first.
+    Large ones are first of the images that both first models name wrong with the most confidence: the explorer shows
+    these first.
     """
-    rows = run.sample_rows(data.sample)
-    versions: list[dict[int, dict[Any, Any]]] = [{} for _ in data.images]
-    for row, photo, cls in zip(rows.to_dict("records"), data.photo.tolist(), data.truth.tolist(), strict=True):
-        versions[photo][cls] = row
-    order = np.argsort(-_surest_errors(data), kind="stable").tolist()
-    has_room = threading.Event()
-    has_room.set()
+    rows = run.sample_rows(data.sample).to_dict("records")
+    versions = dict(zip(zip(data.photo.tolist(), data.truth.tolist(), strict=True), rows, strict=True))
 
-    def sheets(photo: int) -> tuple[bytes, bytes | None, dict[str, list[float]]]:
+    def sheets(photo: int) -> _Sheets:
         square, about = _whole(run, data.images[photo])
-        tiles = [run.pictures.pair_of(versions[photo][cls])[1] if cls in versions[photo] else None for cls in classes]
-        sheet = _sheet([*tiles, square])
-        return encode_webp(_reduced(sheet), QUALITY), encode_webp(sheet, QUALITY) if has_room.is_set() else None, about
+        of_class = [versions.get((photo, cls)) for cls in range(len(data.classes))]
+        sheet = _sheet([*(run.pictures.pair(row)[1] if row else None for row in of_class), square])
+        reduced = cv2.resize(sheet, None, fx=SMALL / LARGE, fy=SMALL / LARGE, interpolation=cv2.INTER_AREA)
+        return _Sheets(encode_webp(reduced, QUALITY), encode_webp(sheet, QUALITY), about)
 
-    classes = range(len(data.classes))
-    small: dict[int, bytes] = {}
-    large: dict[int, bytes] = {}
-    wholes: dict[int, dict[str, list[float]]] = {}
-    size_small = size_large = 0
+    found = []
     try:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for done, (photo, found) in enumerate(zip(order, threads.map(sheets, order), strict=True), 1):
-                small[photo], fine, wholes[photo] = found
-                size_small += _base64_size(small[photo])
-                progress(done, len(order))
-                # Estimated for all small sheets from those so far, and a bit more.
-                expected = 1.03 * size_small / done * len(order)
-                if not has_room.is_set() or fine is None or size_large + _base64_size(fine) + expected > room:
-                    has_room.clear()
-                else:
-                    large[photo] = fine
-                    size_large += _base64_size(fine)
+            for done, one in enumerate(threads.map(sheets, range(len(data.images))), 1):
+                found.append(one)
+                room -= _base64_size(one.small)
+                if room < 0:
+                    threads.shutdown(cancel_futures=True)
+                    return []
+                progress(done, len(data.images))
     except PicturesMissing:
-        return None
-    while large and size_small + size_large > room:
-        size_large -= _base64_size(large.popitem()[1])
-    images = range(len(order))
-    return None if size_small > room else _Sheets([small[i] for i in images], large, [wholes[i] for i in images])
+        return []
+    for photo in np.argsort(-_surest_errors(data), kind="stable"):
+        room -= _base64_size(found[photo].large)
+        if room < 0:
+            found[photo] = replace(found[photo], large=b"")
+    return found
 
 
 def _base64_size(data: bytes) -> int:
@@ -323,19 +314,11 @@ def _surest_errors(data: ExplorerData) -> np.ndarray:
 
 
 def _sheet(tiles: Sequence[Image | None]) -> Image:
-    rows = -(-len(tiles) // COLUMNS)
-    sheet = np.full((rows * LARGE, COLUMNS * LARGE, 3), GROUND, np.uint8)
-    for place, tile in enumerate(tiles):
-        if tile is not None:
-            top, left = place // COLUMNS * LARGE, place % COLUMNS * LARGE
-            small = cv2.resize(tile, (LARGE, LARGE), interpolation=cv2.INTER_AREA)
-            sheet[top : top + LARGE, left : left + LARGE] = small
-    return sheet
-
-
-def _reduced(sheet: Image) -> Image:
-    height, width = sheet.shape[:2]
-    return cv2.resize(sheet, (width * SMALL // LARGE, height * SMALL // LARGE), interpolation=cv2.INTER_AREA)
+    empty = np.full((LARGE, LARGE, 3), GROUND, np.uint8)
+    resized = [empty if one is None else cv2.resize(one, (LARGE, LARGE), interpolation=cv2.INTER_AREA) for one in tiles]
+    resized += [empty] * (-len(resized) % COLUMNS)
+    rows = [np.hstack(resized[at : at + COLUMNS]) for at in range(0, len(resized), COLUMNS)]
+    return np.vstack(rows)
 
 
 def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
@@ -344,9 +327,9 @@ def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
     image = run.pictures.photograph(image_id)
     height, width = image.shape[:2]
     side = max(height, width)
-    square = np.full((side, side, 3), GROUND, np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = image
+    edges = top, side - height - top, left, side - width - left
+    square = cv2.copyMakeBorder(image, *edges, cv2.BORDER_CONSTANT, value=(GROUND, GROUND, GROUND))
     seen = min(height, width) * run.recipe.view / source_side(run.recipe.view)
     box = [left / side, top / side, width / side, height / side]
     cut = [(1 - seen / width) / 2, (1 - seen / height) / 2, seen / width, seen / height]
@@ -355,10 +338,10 @@ def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
 
 def _leaderboard(run: Run) -> str:
     # As the page Leaderboard has it: encoders are compared with the best encoder, baselines with none.
-    board = leaderboard([run], "fine", "seen", baselines=False)
+    board = leaderboard(run, "fine", "seen", baselines=False)
     tested = "Encoders are compared with the best of them, baselines, which learned nothing from pictures, with none."
     if board.empty:
-        board, tested = leaderboard([run], "fine", "seen"), "Baselines are compared with the best of them."
+        board, tested = leaderboard(run, "fine", "seen"), "Baselines are compared with the best of them."
     if board.empty:
         return ""
     every = in_order(scores_of(run, "fine", "seen"))
@@ -406,12 +389,30 @@ def _claims(run: Run) -> str:
     table = run.table(layout.CLAIMS)
     if table.empty:
         return ""
-    parts = []
-    for one in claims_by_set(table):
+    parts, contrasts = [], run.table(layout.CONTRASTS)
+    for title, rows in claims_by_set(table).items():
         details = "".join(
             f'<details class="claim"><summary>{escape(str(row["claim"]))} '
-            f"<b>{escape(result_in_words(row))}</b></summary><p>{escape(str(row['evidence']))}</p></details>"
-            for row in one.claims.to_dict("records")
+            f"<b>{escape(result_in_words(row))}</b></summary><p>{escape(evidence_in_words(row))}</p>"
+            f"{_differences(pick(contrasts, set=row['set'], claim=number))}</details>"
+            for number, row in enumerate(rows.to_dict("records"), 1)
         )
-        parts.append(f"<section><h2>{escape(one.title)}</h2>{details}</section>")
+        parts.append(f"<section><h2>{escape(title)}</h2><p class='quiet'>{escape(ABOUT_CLAIMS)}</p>{details}</section>")
     return "".join(parts)
+
+
+def _differences(contrasts: pd.DataFrame) -> str:
+    if contrasts.empty:
+        return ""
+    rows, over = differences(contrasts)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row["name"])}</th><td class="n">{in_points(row["value"] / 100)}</td>'
+        f'<td class="n">{" to ".join(minus(f"{row[end]:.1f}") for end in ("low", "high"))}</td>'
+        f"<td>{row['series']}</td></tr>"
+        for row in rows.to_dict("records")
+    )
+    return (
+        '<div class="wide"><table class="board"><thead><tr><th scope="col">difference</th><th scope="col" class="n">'
+        f'points</th><th scope="col" class="n">95{NBSP}% interval over {over}</th><th scope="col">after '
+        f"correction</th></tr></thead><tbody>{body}</tbody></table></div>"
+    )

@@ -86,17 +86,18 @@ class Matrix {
     if (!this.node.clientWidth) return;
     const { app } = this, { theme, data, counting, state } = app, { counts, total } = counting, { what } = state;
     // Before cells are measured: it takes their room.
-    const hasFew = counts.rows.some((n) => n && n < FEW), photographs = number(data.labels.length);
-    const isWhole = counts.rows.every((n) => n === data.labels.length * data.repetitions);
+    const hasFew = counts.rows.some((n) => n && n < FEW);
     const inFrame = what ? ", in the frame or not" : ""; // the matrix counts without its own clause
+    const k = data.classes.length, none = app.identity;
+    const isRare = none >= 0 && !hasFew && counts.matrix[state.by]?.[none * (k + 1)] < counts.rows[none] / 2;
     this.caption.textContent = state.by === EITHER
       ? `B minus A in percent of a row, from 10 on; blue: B more often, orange, hatched: A.${
         hasFew ? ` Rows with n below ${FEW} are empty.` : ""}`
-      : `Percent of a row; below 10 only on the diagonal. n: pictures in the row${
-        isWhole ? `, ${photographs} photographs${app.eachTimes()}` : inFrame}.${
-        hasFew ? ` Rows with n below ${FEW} show counts.` : ""}`;
+      : `Percent of a row; below 10 only on the diagonal. n: pictures in the row${inFrame}.${
+        hasFew ? ` Rows with n below ${FEW} show counts, in italics.` : ""}${
+        isRare ? ` Untouched is rarely named: one class of ${k}, and many alterations are weak.` : ""}`;
     if (this.grid.scrollWidth > this.grid.clientWidth + 1) this.caption.prepend("Scroll sideways for all columns. ");
-    const k = data.classes.length, [cw, ch] = this.cell, ctx = context(this.canvas);
+    const [cw, ch] = this.cell, ctx = context(this.canvas);
     const inRows = counting.flags(what?.rows ?? []), inColumns = counting.flags(what?.columns ?? []);
     const chosen = (list, cls) => String(Boolean(list?.includes(cls)));
     this.node.classList.toggle("px-dense", cw < 9.5);
@@ -163,7 +164,7 @@ class Matrix {
     Object.assign(ctx, { textAlign: "center", textBaseline: "middle" });
     const text = differs && (shown < 0 || cw >= 13) ? signed(shown, 0) : String(shown);
     const size = clamp(Math.min(cw * 0.9, ch * 0.72), LEAST_SIZE, 11.5);
-    const write = (pixels) => (ctx.font = `${few ? 700 : 600} ${pixels}px ${theme.font}`);
+    const write = (pixels) => (ctx.font = `${few ? "italic 400" : 600} ${pixels}px ${theme.font}`);
     write(size);
     const fits = width / ctx.measureText(text).width;
     if (fits < 1) write(Math.max(size * fits, LEAST_SIZE));
@@ -190,7 +191,7 @@ class List {
     const isCell = what?.rows.length && what.columns.length; // it is marked among the others, as in the matrix
     const [inRows, inColumns] = ["rows", "columns"].map((side) => counting.flags(isCell ? [] : what?.[side] ?? []));
     const n = rows.reduce((sum, one, row) => sum + one * inRows[row], 0);
-    const head = cls === null ? `Most frequent errors among ${plural(n, "picture")}, by number`
+    const head = cls === null ? `Most frequent errors among ${plural(n, "picture")}, by the longer bar`
       : `What ${plural(total, "picture")} of ${data.classes[cls].title} are taken for`;
     const cells = Array.from({ length: k * k }, (_, cell) => {
       const both = matrix.map((one) => one[cell]);
@@ -270,7 +271,8 @@ class Curves {
       [ends[upper], ends[1 - upper]] = [middle - 5.5, middle + 5.5];
     }
     const shares = columns.length ? `Taken for ${app.nameOf(columns)}` : "Right";
-    this.title.textContent = `${shares}, by strength${narrowed ? " (dashed: all)" : ""}`;
+    const notes = [state.out && "whoever is right", narrowed && "dashed: all"].filter(Boolean).join("; ");
+    this.title.textContent = `${shares}, by strength${notes && ` (${notes})`}`;
     const share = (slot, bin) => percent(counts.curve[slot + 1][bin], counts.curve[0][bin]);
     const words = [0, 1].map((slot) => `${"AB"[slot]} ${share(slot, 0)} weakest, ${share(slot, BINS - 1)} strongest`);
     this.plot.setAttribute("viewBox", `0 0 ${size.join(" ")}`);
@@ -311,7 +313,7 @@ class Outcomes {
     const words = ["both wrong", "only A right", "only B right", "both right"];
     OUTCOME_ORDER.forEach((code, i) => {
       const count = outcomes[code], chosen = Boolean((state.out >> code) & 1), off = state.out !== 0 && !chosen;
-      const ofAll = n < all ? ` \u00b7 of all ${percent(counting.total.outcomes[code], all)}` : "";
+      const ofAll = n < all ? ` here, ${percent(counting.total.outcomes[code], all)} of all` : "";
       this.bars[i].style.width = `${n ? (100 * count) / n : 0}%`; // nothing chosen: no bar
       fill(this.buttons[i], this.marks[i], el("b", number(count)), el("span", ` ${words[code]} `),
         n > 0 && el("small", percent(count, n) + ofAll));

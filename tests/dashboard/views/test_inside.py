@@ -14,40 +14,35 @@ from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 
 FEW = 8
-MOVED = "moved"
 
 
-def test_of_many_networks_the_best_and_no_ablations_are_drawn(open_app):
+def test_of_many_networks_the_best_and_no_ablations_are_drawn_and_counted_as_in_the_sidebar(open_app):
     app = open_app("Inside", run=REFERENCE)
     assert not app.exception
     (figure,) = figures(app)
     drawn = {trace["name"] for trace in figure["data"]}
-    rows = summaries.layers(Run.open(REFERENCE))
+    run = Run.open(REFERENCE)
+    rows = summaries.layers(run)
     best = rows[rows["task"] == "fine"].groupby("base")["value"].max().idxmax()
     assert len(drawn) <= FEW < rows["base"].nunique()
     assert model_title(best) in drawn
     assert not [name for name in drawn if "plain captions" in name or "crops alone" in name]
-
-
-def test_encoders_are_counted_alike_on_the_page_and_in_the_sidebar(open_app):
-    app = open_app("Inside", run=REFERENCE)
-    assert not app.exception
     shown = texts(app)
     count = int(re.search(r"In \w+ of (\d+) networks", shown)[1])
+    assert f"of the {count} encoders" in shown
     assert f"· {count} encoders ·" in shown
-    counts = re.findall(
+    kinds = re.findall(
         r"(\d+) (?:encoder|inner block|baseline|further training)s?\b", shown.split("samples · ")[1][:99]
     )
-    assert sum(map(int, counts)) == len(Run.open(REFERENCE).models)
-    assert f"of the {count} encoders" in shown
+    assert sum(map(int, kinds)) == len(run.models)
 
 
-def test_a_transformation_is_drawn_where_it_was_seen_and_where_not(open_app):
+def test_a_transformation_is_drawn_where_it_was_seen_and_where_not_by_the_chosen_model(open_app):
     app = open_app("Inside", run=REFERENCE, part="unseen", model="zoo/mae")
     assert not app.exception
-    run = Run.open(REFERENCE)
-    gaps = summaries.gaps(summaries.members(run, "zoo/mae")).set_index("transform")
-    axis, traces = figures(app)[0]["layout"]["yaxis"], figures(app)[0]["data"]
+    before = figures(app)
+    gaps = summaries.gaps(summaries.members(Run.open(REFERENCE), "zoo/mae")).set_index("transform")
+    axis, traces = before[0]["layout"]["yaxis"], before[0]["data"]
     assert [name.replace("<br>", " ") for name in axis["ticktext"][::-1]] == list(map(named, gaps.index)), (
         "the largest loss first"
     )
@@ -55,30 +50,20 @@ def test_a_transformation_is_drawn_where_it_was_seen_and_where_not(open_app):
         shown = next(trace for trace in traces if trace.get("name") == series)
         values = dict(zip(shown["customdata"], shown["x"], strict=True))
         np.testing.assert_allclose([values[named(name)] for name in gaps.index], 100 * gaps[series])
-
-
-def test_the_first_chart_follows_the_model(open_app):
-    app = open_app("Inside", run=REFERENCE, part="unseen")
-    before = figures(app)
     label(app, "selectbox", "Model").select("zoo/clip").run()
-    assert not app.exception
     changed = [one["data"] != other["data"] for one, other in zip(before, figures(app), strict=True)]
     assert changed == [True, False, False], "one chart is of the model, two of all models"
 
 
-def test_it_begins_with_the_best_encoder(open_app):
+def test_every_transformation_has_its_move_and_its_recall_at_first_of_the_best_encoder(open_app):
     app = open_app("Inside", run=REFERENCE, part="shift")
-    board = leaderboard([Run.open(REFERENCE)], "fine", "seen", baselines=False)
-    assert label(app, "selectbox", "Model").value == board["model"].iloc[0]
-
-
-def test_every_transformation_has_its_move_and_its_recall(open_app):
-    app = open_app("Inside", run=REFERENCE, part="shift", model="baseline/handcrafted")
-    points = summaries.shifts(Run.open(REFERENCE), "baseline/handcrafted").set_index("transform")
+    model = leaderboard(Run.open(REFERENCE), "fine", "seen", baselines=False)["model"].iloc[0]
+    assert label(app, "selectbox", "Model").value == model
+    points = summaries.shifts(Run.open(REFERENCE), model).set_index("transform")
     figure = figures(app)[0]
     names = {name.replace("<br>", " ") for name in figure["layout"]["yaxis"]["ticktext"]}
     assert names == set(map(named, points.index))
-    for series, column in ((MOVED, "value"), ("recognized", "value_recall")):
+    for series, column in (("moved", "value"), ("recognized", "value_recall")):
         shown = next(trace for trace in figure["data"] if trace.get("name") == series)
         values = dict(zip(shown["customdata"], shown["x"], strict=True))
         np.testing.assert_allclose([values[named(name)] for name in points.index], 100 * points[column])

@@ -63,21 +63,16 @@ def test_content_is_drawn_beside_what_was_done(open_app):
         assert values == pytest.approx({model: 100 * points.at[model, column] for model in names.values()})
 
 
-@pytest.mark.parametrize("use", ["duplicates", "content", "altered"])
-def test_a_card_names_the_best_model_for_a_use(open_app, studied_run, use):
-    run = Run.open(studied_run)
-    app = open_app("Leaderboard", run=studied_run, part="uses")
-    words = sentences.best_for(run, use, lambda model: f"**{model_title(model)}**")
-    assert words
-    assert words in unescaped(app).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def test_a_use_that_is_not_measured_says_so(open_app, studied_run, tmp_path):
+def test_a_card_names_the_best_model_for_a_use_and_says_what_is_not_measured(open_app, studied_run, tmp_path):
     run = shutil.copytree(studied_run, tmp_path / "unlabeled")
     store = Store(run)
     store.write_table("tables/uses.parquet", store.read_table("tables/uses.parquet").query("use != 'content'"), "made")
     app = open_app("Leaderboard", run=run, part="uses")
     assert not app.exception
+    for use in ("duplicates", "altered"):
+        words = sentences.best_for(Run.open(run), use, lambda model: f"**{model_title(model)}**")
+        assert words
+        assert words in unescaped(app).replace("\N{NO-BREAK SPACE}", " ")
     assert texts(app).count("Not measured in this run.") == 1
 
 

@@ -61,9 +61,14 @@ def test_what_cannot_be_placed_is_said_at_the_press(open_app, monkeypatch, made_
 def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(open_app, monkeypatch):
     asked = []
     words = "Together 42 s, 7 left out"
-    monkeypatch.setattr(
-        "dashboard.jobs.processes.measured", lambda run, arguments, said: asked.append(arguments) or words
-    )
+
+    def measured(run, arguments, said):
+        asked.append(arguments)
+        if "--limit" in arguments:
+            raise BadRun("The folder 'x' has no pictures.")
+        return words
+
+    monkeypatch.setattr("dashboard.jobs.processes.measured", measured)
     app = open_app("New run", new_name="mine", new_models="baseline/pixels")
     assert asked == []
     app.button(key="measure-Start").click().run()
@@ -71,14 +76,6 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
     assert run_options(parse(["run", "--out", "x", *asked[0]])).models == ["baseline/pixels"]
     app.number_input(key="new-limit").set_value(12).run()
     assert words not in [code.value for code in app.code]
-
-
-def test_what_cannot_be_measured_is_one_sentence(open_app, monkeypatch):
-    def refuse(run, arguments, said):
-        raise BadRun("The folder 'x' has no pictures.")
-
-    monkeypatch.setattr("dashboard.jobs.processes.measured", refuse)
-    app = open_app("New run", new_name="mine")
     app.button(key="measure-Start").click().run()
     assert not app.exception
     assert [error.value for error in app.error] == ["The folder 'x' has no pictures."]
@@ -127,28 +124,17 @@ def test_what_a_run_will_take_is_measured_by_a_process_of_its_own(many_scenes, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data_folder):
-    lost = data_folder / "runs" / "lost"
-    (lost / "log").mkdir(parents=True)
-    (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
-    app = open_app("New run")
-    assert "stopped: No such folder." in unescaped(app)
-    assert "Nothing of it was computed." in texts(app), "it says first what is lost"
-    next(b for b in app.button if b.key == "remove-now-lost").click().run()
-    assert not lost.exists()
-
-
-def test_a_start_that_came_to_nothing_may_share_its_name_with_a_run_elsewhere(open_app, data_folder, made_run):
-    lost = data_folder / "runs" / made_run.name
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data_folder, made_run, shared):
+    """It may share its name with a run elsewhere, which stays."""
+    lost = data_folder / "runs" / (made_run.name if shared else "lost")
     (lost / "log").mkdir(parents=True)
     (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
     app = open_app("New run", run=made_run)
     assert not app.exception
-    assert [b.key for b in app.button if b.key and b.key.startswith(("open-run-", "remove-"))] == [
-        f"open-run-{made_run.name}",
-        f"remove-now-{made_run.name}-2",
-    ]
-    next(b for b in app.button if b.key == f"remove-now-{made_run.name}-2").click().run()
+    assert "stopped: No such folder." in unescaped(app)
+    assert "Nothing of it was computed." in texts(app), "it says first what is lost"
+    app.button(key=f"remove-now-{lost.name}{'-2' * shared}").click().run()
     assert not lost.exists()
     assert made_run.exists()
 
@@ -192,9 +178,10 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
 
 @pytest.mark.parametrize("corpus", ["hub:owner/name", " hub:owner/name", "folder:/", "theirs:x"])
 def test_a_link_opens_no_corpus_and_looks_up_no_model(open_app, monkeypatch, corpus):
-    for name in ("probing_core.corpora.open_corpus", "probing_core.models.find_spec", "subprocess.Popen"):
-        monkeypatch.setattr(name, lambda *a, **k: pytest.fail("it was opened"))
-    app = open_app("New run", new_corpus=corpus, new_models="hf:some/repo", new_limit="-5")
+    for name in ("corpora.open_corpus", "models.find_spec", "models.names.glob"):
+        monkeypatch.setattr(f"probing_core.{name}", lambda *a, **k: pytest.fail("it was opened"))
+    monkeypatch.setattr("subprocess.Popen", lambda *a, **k: pytest.fail("it was begun"))
+    app = open_app("New run", new_corpus=corpus, new_models="hf:some/repo,timm:x@weights=/x/*.pt", new_limit="-5")
     assert not app.exception
     assert app.number_input(key="new-limit").value == 0
 
@@ -222,30 +209,23 @@ def test_bad_names_are_refused_and_a_started_run_leaves_an_empty_form(open_app, 
 
 
 @pytest.mark.parametrize(("state", "offered"), [("cancelled", True), ("failed", True), ("done", False)])
-def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, made_run, state, offered):
-    run = data_folder / "runs" / "mine"
-    shutil.copytree(made_run, run)
-    (run / "log").mkdir(exist_ok=True)
-    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
-    app = open_app("New run")
-    assert not app.exception
-    assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
-
-
-def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, made_run, monkeypatch):
+def test_a_run_that_was_cut_off_is_resumed_with_the_options_that_it_had(
+    open_app, data_folder, made_run, monkeypatch, state, offered
+):
     started = []
     monkeypatch.setattr("dashboard.jobs.processes._work", lambda run, command: started.append(command))
     run = data_folder / "runs" / "mine"
     shutil.copytree(made_run, run)
     (run / "log").mkdir(exist_ok=True)
-    (run / PROGRESS).write_text(json.dumps(asdict(Report("embed", 1, 9, None, "", state="cancelled"))))
+    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
     for options, had in (
         (Options(executor="ray", address="10.0.0.7:6379"), ["--executor", "ray", "--address", "10.0.0.7:6379"]),
-        (Options(precision="float32"), ["--precision", "float32"]),
         (Options(), []),
     ):
         note_options(run, options)
         app = open_app("New run")
-        label(app, "button", "Resume").click().run()
+        assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
+        if offered:
+            label(app, "button", "Resume").click().run()
+            assert started.pop() == ["run", "--out", str(run), *had]
         assert not app.exception
-        assert started.pop() == ["run", "--out", str(run), *had]

@@ -23,17 +23,13 @@ from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 
 
-def test_it_begins_with_a_sentence_from_the_run(open_app, studied_run):
-    app = open_app("Retrieval", run=studied_run)
-    assert not app.exception
-    words = sentences.originals_finding(Run.open(studied_run), in_bold)
-    assert words
-    assert any(one.value == unbroken(words) for one in app.markdown)
-
-
-def test_the_charts_show_every_model_and_every_transformation_of_one(open_app, studied_run):
+def test_it_begins_with_a_sentence_from_the_run_and_charts_every_model_and_transformation(open_app, studied_run):
     run = Run.open(studied_run)
     app = open_app("Retrieval", run=studied_run, model="zoo/mae")
+    assert not app.exception
+    words = sentences.originals_finding(run, in_bold)
+    assert words
+    assert any(one.value == unbroken(words) for one in app.markdown)
     by_model, by_transform = figures(app)
     assert len(drawn(by_model)) == len(run.models)
     rows = retrieval.originals(run)
@@ -89,13 +85,6 @@ def test_the_shipped_run_searches_its_untouched_photographs(open_app):
     assert len(label(app, "selectbox", "Photograph of the run").options) == tested
     assert f"Searched are the {tested} untouched photographs" in texts(app)
     assert f"of {tested:,}" in texts(app) or "The original is the nearest" in texts(app)
-
-
-def test_a_run_without_embeddings_and_pictures_says_so(open_app, shipped_run):
-    app = open_app("Retrieval", run=shipped_run, part="search")
-    assert not app.exception
-    assert "This run ships no embeddings" in texts(app)
-    assert not [one for one in app.selectbox if one.label == "Photograph of the run"]
 
 
 def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, studied_run):

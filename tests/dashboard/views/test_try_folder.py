@@ -80,6 +80,7 @@ def test_of_a_large_scan_the_least_likely_are_shown_and_the_files_have_all(open_
 def test_why_a_file_cannot_be_read_stands_where_flags_do_as_on_the_page_of_the_scan(open_app, holiday):
     rows = pd.read_parquet(holiday / TABLE)
     rows = rows.assign(p=[0.5, None, 0.7], error=["", "b.png is text", ""], flags=["looks blurred", "", ""])
+    rows["verdict"] = ["untouched", "unreadable", "untouched"]
     table = pa.Table.from_pandas(rows, preserve_index=False)
     pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised"}), holiday / TABLE)
     shown = lines_of_pictures(open_app("Try your images", part="folder", show_scan_holiday="True"))

@@ -82,6 +82,8 @@ def test_the_sentence_names_who_sees_it_first(open_app):
         words = unescaped(open_app("Explore", part="strength", run=REFERENCE, transform=name, models="baseline/pixels"))
         assert f"**{model_title(first)}** sees it first" in words
         assert f"**{model_title(last)}** last" in words
+        for model in with_place(rows[(rows["transform"] == name) & (rows["censored"] == "above")]["model"]):
+            assert f"**{model_title(model)}**" in words.partition(" last, from ")[2]
         assert ("quality" if falling else "thickness") in words.split("sees it first, from ")[1].split()[0]
 
 

@@ -20,7 +20,4 @@ def test_models_that_are_left_out_are_named_with_the_reason():
     assert told(["zoo/mae", "c", "d", "zoo/mae@seed=1"], ["c"]) == [
         "Not here, since they have no blocks: MAE (zoo), d."
     ]
-
-
-def test_nothing_is_said_where_all_are_here():
     assert told(["a", "b"], ["b", "a", "a"]) == []

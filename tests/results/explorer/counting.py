@@ -93,6 +93,12 @@ def counts(data: ExplorerData, table: pd.DataFrame, chosen: dict[str, Any]) -> d
     }
 
 
+def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    ours, theirs = ([np.nan if n is None else n for n in one.pop("difference")] for one in (found, expected))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-9)
+    assert found == expected
+
+
 def difference(better: pd.Series, photographs: pd.Series) -> list[float | None]:
     """The mean in points, and half its 95 % interval by photograph: the standard error of a ratio of sums."""
     if better.empty:

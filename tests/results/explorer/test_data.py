@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from probing_core.compute.names import DONE, READINGS
-from probing_core.errors import BadRun, UnknownName
 from probing_core.results import Run
 from probing_core.results.explorer.data import (
     FAR,
@@ -126,13 +125,6 @@ def test_packed_arrays_are_where_the_header_says(data):
         read = np.frombuffer(parts[part], entry["type"], entry["length"], entry["offset"])
         np.testing.assert_array_equal(read, array.ravel())
         assert entry["offset"] % 4 == 0
-
-
-def test_what_is_missing_is_named(run):
-    with pytest.raises(UnknownName, match="zoo/none"):
-        explorer_data(run, ["zoo/none"])
-    with pytest.raises(BadRun):
-        explorer_data(run, [])
 
 
 def test_models_that_learned_come_first(run):
