@@ -81,7 +81,10 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
 
 
 def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
-    st.caption("Weakest, middle and strongest of each range. The name under a strip opens it on Explore.")
+    st.caption(
+        "Weakest, middle and strongest of each range. The name under a strip opens it below the maps of Explore, with "
+        "what models answer."
+    )
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, entries)
     with st.container(key="sheet"):

@@ -129,7 +129,8 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
         tables.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95\N{NO-BREAK SPACE}% intervals. "
-        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds. Measured with "
+        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds. Where a curve falls, a "
+        "model takes the stronger picture for something else: the matrix above shows for what. Measured with "
         "the leaderboard's probe, which names one of all transformations. The answers about the picture above are from "
         "another probe, which says first whether it was altered."
     )

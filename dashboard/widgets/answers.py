@@ -157,7 +157,7 @@ def which_to_believe(
     right = shares or [measured.accuracies[model] for model in trained if model in measured.accuracies]
     if not right:
         return words
-    who = "they" if len(right) == len(trained) else f"{len(right)} of them"
+    who = "the models" if len(right) == len(trained) else f"{len(right)} of these models"
     between = f"{in_percent(min(right))} to {in_percent(max(right))}"
     how = (
         f"of pictures altered by {verdict['group']}, {who} call {between} altered."

@@ -31,7 +31,7 @@ from probing_core.detector.learning import learned_transforms, measure_photograp
 from probing_core.detector.scoring import views_of_row
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.images import Image
-from probing_core.measures.notation import model_titles, text_table
+from probing_core.measures.notation import model_title, text_table
 from probing_core.run.costs import (
     BLOCKS,
     EMBEDDED,
@@ -105,9 +105,10 @@ class Estimate:
     def __str__(self) -> str:
         if self.table.empty:
             return "Nothing is left to be made."
-        titles = model_titles(self.table["model"].unique())
-        times = self.table["seconds"].map(duration)
-        rows = self.table[["phase"]].assign(model=self.table["model"].map(titles), time=times)
+        rows = [
+            {"phase": phase, "time": duration(one["seconds"].sum()), "models": _whose(one["model"])}
+            for phase, one in self.table.groupby("phase", sort=False)
+        ]
         about = "" if self.whole else "about "
         left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
         sentences = [
@@ -120,6 +121,11 @@ class Estimate:
             else f"The disk has {self.free:,.0f} MB left: choose fewer images or models.",
         ]
         return "\n".join([*filter(None, sentences), "", text_table(rows)])
+
+
+def _whose(models: pd.Series) -> str:
+    named = models[models != ""].unique()
+    return f"{len(named)} models" if len(named) > 1 else "".join(map(model_title, named))
 
 
 def estimate(
