@@ -24,7 +24,7 @@ def plan_of(
 def make(store: Store, *stages: str, recipe: Recipe | None = None, **scope: Any) -> Plan:
     """Make what is missing of some stages of a run; return the plan."""
     plan = plan_of(store, recipe, **scope)
-    plan.make(plan.select(*stages), lambda artifact, done, total: None)
+    plan.make(plan.select(*stages))
     return plan
 
 

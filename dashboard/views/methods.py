@@ -6,7 +6,6 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -30,7 +29,7 @@ from probing_core.results.sentences import (
     how_trained,
 )
 from probing_core.run import layout
-from probing_core.run.columns import RowGroups
+from probing_core.run.columns import first_rows
 
 PAPER = "arXiv 2307.05610"
 ABOUT_TRUST = (
@@ -209,9 +208,8 @@ def _export(run: Run) -> None:
     label = f"All {len(names)} tables as one ZIP"
     tables.download_file(lambda: _zip(run, names), "all", label, f"{run.name}-tables.zip", "application/zip")
     name = pickers.select("Show a table", "table", names)
-    rows = RowGroups(run.store, name)
-    shown = rows.take(np.arange(min(SHOWN, len(rows))))
-    st.caption(f"{len(shown):,} of {len(rows):,} rows shown; the download has all.")
+    shown, count = first_rows(run.store, name, SHOWN)
+    st.caption(f"{len(shown):,} of {count:,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
     tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))
 

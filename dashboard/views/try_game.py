@@ -22,7 +22,7 @@ ANSWER_WIDTH = 140
 NAMES = {"identity": "untouched"}
 
 KINDS = (
-    "Tone: brightness and contrast. Codec: saved with loss. Overlay: something is drawn on it. Artistic: turned into a "
+    "Tone: brightness and contrast. Codec: compressed, pixelated or with few colors. Overlay: something is drawn on it. Artistic: turned into a "
     "drawing. Style: repainted by a network."
 )
 ABOUT = (

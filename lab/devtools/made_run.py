@@ -102,7 +102,7 @@ def make_run(
             store.write(layout.probe_path(name, names.DEPLOYMENT), probe, plan.ready_key(fine), plan.inputs(fine))
             embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
             _embed(plan, name, embeddings)
-    plan.make(plan.select("evaluate"), lambda artifact, done, total: None)
+    plan.make(plan.select("evaluate"))
     store.fold()
     return root
 

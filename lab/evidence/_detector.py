@@ -21,7 +21,7 @@ from probing_core.detector.features import features
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import Interval, interval
 from probing_core.paths import reference_run
-from probing_core.run import revisions
+from probing_core.run.graph import TABLE
 from probing_core.run.layout import VERDICT_PHOTOGRAPHS
 from probing_core.run.store import digest
 from probing_core.transforms.base import Image
@@ -31,6 +31,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "detector.md"
 DOES = {"learn": "", "choose": "chose on", "calibrate": "was calibrated on", "report": "and is reported on"}
 
 PHOTOGRAPHS = 16
+
+REVISION = next(row.revision for row in TABLE.rows if row.path == VERDICT_PHOTOGRAPHS)
 
 Measured = tuple[np.ndarray, pd.DataFrame]
 """(P, D) features of crops; and one row a picture, whose crops are ``start`` (the whole) to ``stop``."""
@@ -58,7 +60,7 @@ def measured(
         settings: everything that decides the result of ``views_of``.
     """
     ids = digest(rows["image_id"].tolist())
-    name = digest([corpus.fingerprint, ids, list(map(str, settings)), revisions.VERDICTS])[:16]
+    name = digest([corpus.fingerprint, ids, list(map(str, settings)), REVISION])[:16]
     if cache is not None and (cache / f"{name}.parquet").exists():
         return np.load(cache / f"{name}.npy"), pd.read_parquet(cache / f"{name}.parquet")
 

@@ -30,7 +30,7 @@ from probing_core.run import layout
 from probing_core.run.engine import COMPLETE
 from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.stages import plan_of
-from probing_core.run.store import COMPLETED, Store, completed_on, note_event
+from probing_core.run.store import Store, completed_on, note_completed
 
 MAX_BYTES = 47_000_000
 
@@ -110,7 +110,7 @@ def ship(run: Store, out: Path) -> int:
     )
     shipped.fold()
     if date := completed_on(run.root):  # of its log, which stays behind
-        note_event(beside, date=date, event=COMPLETED)
+        note_completed(beside, date)
     total = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
     if total > MAX_BYTES:
         raise ProbingError(f"'{beside}' has {total:,} bytes; {MAX_BYTES:,} are allowed.")

@@ -47,7 +47,6 @@ from probing_core.images import Image, encode_webp, inspect
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, as_measured, flatness, flaws
 from probing_core.measures.notation import in_percent
 from probing_core.paths import leads_out
-from probing_core.run import revisions
 from probing_core.run.files import write_atomically, written_atomically
 from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY, scored_views_path
 from probing_core.run.progress import SILENT, Progress
@@ -206,6 +205,9 @@ def small(image: Image) -> Image:
     height, width = (max(1, round(length * share)) for length in image.shape[:2])
     return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
+
+REVISION = 3
+"""Of what a scan finds in a file, in the key of each of its chunks."""
 
 CHUNK = 64
 
@@ -478,7 +480,7 @@ def scan(
     _refuse_other_folder(out)
     write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
     files = find_files(folder, apart=out)
-    settings = digest([revisions.SCAN, predictor.store.checksum(DETECTOR_FILE), view])
+    settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), view])
     judge = predictor.judge()
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)
     count = len(files) + (0 if trusted is None else sum(map(len, trusted.files)))

@@ -102,11 +102,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 
 def load_plugins(options: argparse.Namespace) -> None:
-    """Run the files that ``--plugin`` names.
-
-    Raises:
-        BadConfig: one of them cannot be run.
-    """
+    """Run the files that ``--plugin`` names; `BadConfig` where one of them cannot be run."""
     for path in options.plugin:
         load_plugin(path)
 

@@ -1,29 +1,26 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from probing_core.catalog import run_file
 from probing_core.cli.shared import add_shared, print_json
-from probing_core.errors import BadConfig, one_line
+from probing_core.errors import BadConfig
 from probing_core.paths import user_path
 
 DIFFERS, FAILED = 1, 3
 """Exit codes, in addition to 0 and 2."""
 
 IN_A_FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[A-Za-z_]\w*)")
-IN_A_MODULE = re.compile(r"(?P<place>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 
 EXAMPLE = "probing parity zoo/mae my_pipeline.py:embed"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    what = "name of a model, onnx:PATH, FILE.py:FUNCTION or MODULE:FUNCTION, or a file of vectors"
+    what = "name of a model, onnx:PATH, FILE.py:FUNCTION, or a file of vectors"
     parser.add_argument("a", metavar="A", nargs="?", help=what)
     parser.add_argument("b", metavar="B", nargs="?", help="likewise")
     parser.add_argument("--write", type=Path, metavar="DIR", help="write the golden pictures, to embed them elsewhere")
@@ -64,29 +61,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def function_or_name(text: str) -> str | Callable[..., Any]:
-    """Return the function that ``FILE.py:NAME`` or ``MODULE:NAME`` names, whose file or module is run; any other text
-    unchanged.
+    """Return the function that ``FILE.py:NAME`` names, whose file is run; any other text unchanged.
 
     Raises:
-        BadConfig: there is no such file, module or function, or it cannot be imported.
+        BadConfig: there is no such file or function, or the file fails.
     """
-    from probing_core.models import spec_makers
-
-    found = IN_A_FILE.fullmatch(text) or IN_A_MODULE.fullmatch(text)
-    if found is None or found["place"] in spec_makers():
+    found = IN_A_FILE.fullmatch(text)
+    if found is None:
         return text
-    function = getattr(_imported(found["place"]), found["name"], None)
+    path = user_path(found["place"])
+    # A name that hides no module.
+    function = getattr(run_file(path, f"probing_function_{path.stem}"), found["name"], None)
     if not callable(function):
-        raise BadConfig(f"'{found['place']}' has no function '{found['name']}'.")
+        raise BadConfig(f"'{path}' has no function '{found['name']}'.")
     return function
-
-
-def _imported(place: str) -> Any:
-    if place.endswith(".py"):
-        path = user_path(place)
-        return run_file(path, f"probing_function_{path.stem}")  # a name that hides no module
-    sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
-    try:
-        return importlib.import_module(place)
-    except Exception as error:  # a module may raise anything
-        raise BadConfig(f"'{place}' cannot be imported: {type(error).__name__}: {one_line(error)[:300]}.") from error

@@ -168,8 +168,8 @@ def kinds_of(large: np.ndarray, no_color: np.ndarray, calibration: Calibration) 
 
 
 def power_of(rows: pd.DataFrame, calibration: Calibration, level: float, size: str = "view") -> Power | None:
-    """Return the power that a table of scored views shows at ``level`` for pictures of a size (``view``, or ``large``
-    where whole and tiles give one score); None if nothing altered was reported on."""
+    """Return the power at ``level`` for pictures of a size (``view``, or ``large`` where whole and tiles give one
+    score) in a table of scored views; None if nothing altered was reported on."""
     altered = rows[(rows["role"] == "report") & (rows["transform"] != "identity") & (rows["size"] == size)]
     if altered.empty or not len(calibration.scores(size)):
         return None
@@ -207,11 +207,8 @@ def is_named(probability: float) -> bool:
 
 
 def transform_in_words(transform: str, probability: float, numbers: bool = False) -> str:
-    """Return the name of a transformation as certain as it is, empty below `NAMED`: ``most like Perspective (67 %)``.
-
-    Args:
-        numbers: whether the probability follows.
-    """
+    """Return the name of a transformation as certain as it is, empty below `NAMED`: ``most like Perspective``, with
+    ``numbers`` followed by ``(67 %)``."""
     if not is_named(probability):
         return ""
     words = f"{'most like ' if round(100 * probability) < MOST_LIKE else ''}{transform_title(transform)}"
@@ -221,12 +218,8 @@ def transform_in_words(transform: str, probability: float, numbers: bool = False
 def done_in_words(
     group: str, transform: str, group_probability: float, transform_probability: float, numbers: bool = False
 ) -> str:
-    """Return what was done to a picture that alarms: ``perhaps codec, most like JPEG``, or `NOT_CLEAR`.
-
-    Args:
-        group, transform, group_probability, transform_probability: of a `Verdict`.
-        numbers: whether the probabilities follow the names.
-    """
+    """Return what was done to a picture that alarms, by its `Verdict`: ``perhaps codec, most like JPEG``, or
+    `NOT_CLEAR`. With ``numbers``, the probabilities follow the names."""
     if not is_named(group_probability):
         return NOT_CLEAR
     words = f"{'perhaps ' if round(100 * group_probability) < PERHAPS else ''}{group}"
@@ -242,7 +235,7 @@ def as_altered(p: float, n: int) -> str:
 
 
 class Said(NamedTuple):
-    """What tables say to people of the verdict on one picture; of what is perhaps no photograph nothing else.
+    """What tables say to people of the verdict on one picture; of what is perhaps no photograph the verdict alone.
 
     Attributes:
         verdict: in five words, or why there is none.
@@ -390,7 +383,7 @@ def score_of(prediction: Prediction, no_color: bool, fused: bool) -> float:
 
 
 def what_was_done(prediction: Prediction, no_color: bool) -> tuple[str, str, float, float]:
-    """Return (group, class, their probabilities) given that the picture was altered; the class is of that group."""
+    """Return group, class and their probabilities given that the picture was altered; the class is of that group."""
     group = np.asarray(prediction.groups)
     possible = (group != "identity") & ~(no_color & (group == "color"))
     share = np.where(possible, prediction.probabilities, 0)

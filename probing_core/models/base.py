@@ -104,7 +104,6 @@ class LoadedEmbedder(ABC):
         name: the full name, including options.
         device, precision: where and in which precision it runs ("cpu", "bfloat16").
         batch_size: images of one forward pass.
-        batch_halved: whether memory ran out and the batch size was halved; the last bits of embeddings may then differ.
         embeds_pictures: whether it embeds any picture; precomputed embeddings cover the samples of a run alone.
         on_one_thread: whether it computes on the caller's thread alone, which may be another than the loader's.
         known_preprocessing: steps before the network, where there are no others.
@@ -115,7 +114,6 @@ class LoadedEmbedder(ABC):
     device: str = "cpu"
     precision: str = "float32"
     batch_size: int = 64
-    batch_halved: bool = False
     embeds_pictures: bool = True
     on_one_thread: bool = False
     known_preprocessing: Preprocessing | None = None

@@ -443,7 +443,6 @@ class NetworkEmbedder(LoadedEmbedder):
                         f"free some, or take another device or precision."
                     ) from error
                 self.batch_size //= 2
-                self.batch_halved = True
                 free_memory(self.device)
         self._threads.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]

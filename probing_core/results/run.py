@@ -156,7 +156,7 @@ class Run:
         return self._samples.columns(*names)
 
     def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return those rows of `samples`, with every column; no row group without any of them is read."""
+        """Return those rows of `samples`, with every column."""
         return self._samples.rows(rows)
 
     @cached_property

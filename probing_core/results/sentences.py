@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.claims import SIGNIFICANCE
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.samples import has_splits
 from probing_core.measures.notation import in_percent, minus
 from probing_core.measures.seeds import networks
-from probing_core.results.ranking import has_place, is_baseline
+from probing_core.results.ranking import SIGNIFICANCE, has_place, is_baseline
 from probing_core.results.retrieval import ordered
 from probing_core.results.run import Run
 from probing_core.run import layout

@@ -37,7 +37,7 @@ from probing_core.run.options import EMBED, EXECUTORS, RAY
 from probing_core.run.recipe import Recipe
 from probing_core.run.scope import Arrays, Job, SampleSet, Scope
 from probing_core.run.setup import withdrawn_on_error
-from probing_core.run.store import Store, digest, note_event, without_none, write_file
+from probing_core.run.store import Store, digest, without_none, write_file
 
 Written = list[tuple[str, Entry]]
 """Files that were written, to be entered."""
@@ -74,7 +74,6 @@ class Worker:
         self._device, self._precision, self._memory_share = device, precision, memory_share
         self._models: dict[str, LoadedEmbedder] = {}
         self._makers, self._ahead, self._writers = makers, ThreadPoolExecutor(2), ThreadPoolExecutor(2)
-        self._noted: dict[str, int] = {}
         self._begun: deque[tuple[Sequence[Job], Future[Made]]] = deque()
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
@@ -119,15 +118,7 @@ class Worker:
                 made[job.request] = embed[job.request]() if own is None or own.cancel() else own.result()
             arrays = _finite(job.model, made[job.request][job.model])
             written.append(self._write(job, partial(write_arrays, arrays)))
-        for request in requests:
-            self._note_halved(request)
         return [file.result() for file in written]
-
-    def _note_halved(self, request: str) -> None:
-        model = self._model(request)
-        if model.batch_halved and self._noted.get(request) != model.batch_size:
-            self._noted[request] = model.batch_size
-            note_event(self.root, event="batch halved", model=request, batch_size=model.batch_size)
 
     def close(self) -> None:
         self._makers.shutdown(cancel_futures=True)  # first: who is interrupted does not wait for whole units
@@ -157,7 +148,6 @@ class Worker:
         return self._begun.popleft()[1].result()
 
     def _make(self, jobs: Sequence[Job], pictures: bool) -> Made:
-        """Make pictures and completed rows of a unit, or its planned rows alone."""
         sample_set = self._sample_sets[jobs[0].series]
         rows = sample_set.rows(sample_set.units[jobs[0].unit])
         return sample_set.make(self._recipe.design, self._corpus, rows, self._makers) if pictures else ([], rows)
@@ -214,9 +204,6 @@ def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndar
     return arrays
 
 
-Entries = Sequence[dict[str, Any]]
-
-
 def embed(plan: Plan) -> Plan:
     """Make what is missing of the stage ``embed``, of a run whose images are chosen.
 
@@ -232,19 +219,15 @@ def embed(plan: Plan) -> Plan:
                 plan = build(plan.scope.with_models(), plan.table)
             plan.means.executor, plan.means.requests = executor, requests
             wanted = [one for one in plan.select(EMBED) if one.binding.get("model") in {None, *requests}]
-            plan.make([one for one in wanted if one.row.units is not None], lambda artifact, done, total: None)
+            plan.make([one for one in wanted if one.row.units is not None])
             executor.unload()
             waiting = waiting[len(loaded) :]
             if not waiting:
                 return plan
 
 
-def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Entries]:
-    """Load models until memory runs short, at least one; yield what describes the layers of each.
-
-    Raises:
-        ModelUnavailable: the device's memory does not hold the first of them.
-    """
+def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Sequence[dict[str, Any]]]:
+    """Load models until memory runs short, at least one; yield what describes the layers of each."""
     scope, files = plan.scope, plan.files
     for done, request in enumerate(requests):
         scope.progress.update("load", done, len(requests), f"Loading {request}")
@@ -287,10 +270,7 @@ class Executor(Protocol):
 
 @contextmanager
 def opened_executor(scope: Scope) -> Iterator[Executor]:
-    """Open the executor that the options ask for, with no model loaded yet.
-
-    Args:
-        scope: of a run whose images are chosen.
+    """Open the executor that the options ask for, with no model loaded yet, over a run whose images are chosen.
 
     Raises:
         ProbingError: it is not installed, the cluster does not answer, or the corpus has changed.

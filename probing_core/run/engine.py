@@ -9,9 +9,6 @@ manifest say why (`probing_core.run.why`).
 A maker is a function of the files that its row reads and of the options that it names, and gets nothing else. Long work
 is made in units, which survive a kill (`Units`). Artifacts are made in the order of the table, so that a row comes
 after those that it reads.
-
-Existing libraries lack what a run needs: several models that share the pictures of a unit, files that were left out,
-and a run based on another.
 """
 
 from __future__ import annotations
@@ -25,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
+from cachetools import LRUCache
 
 from probing_core.errors import BadRun, UnknownName
 from probing_core.run.layout import UNITS, unit_name, units_at, units_name
@@ -124,11 +122,7 @@ class Option:
 
 
 class Table:
-    """The rows of a run, in order, and the options that they depend on.
-
-    Args:
-        rows: each after those that it reads.
-        options: by name.
+    """The rows of a run, each after those that it reads, and the options that they depend on.
 
     Raises:
         ValueError: a row reads what no row before it writes, or depends on an unknown option.
@@ -156,13 +150,10 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """One file of a run, or several that are written together.
+    """One file of a run, or several that are written together; named by ``path``, of a file or a folder.
 
     Attributes:
-        path: of the file, or the folder, by which it is named.
         outputs: path in the row -> path in the run.
-        reads: paths of what it reads.
-        options: name -> value.
         count: number of units of a folder.
     """
 
@@ -192,9 +183,7 @@ class Plan:
     """The artifacts of one run.
 
     Args:
-        table: what there can be.
         scope: argument of ``each``, ``count`` and options; the engine does not look at it.
-        files: of the run.
         slug: placeholder, its value -> the value within a path.
         means: what makers get that changes no bytes, such as an object for progress.
     """
@@ -209,7 +198,7 @@ class Plan:
     ) -> None:
         self.table, self.scope, self.files, self.means, self._slug = table, scope, files, means, slug
         self.artifacts: dict[str, Artifact] = {}
-        self.tables: dict[tuple[str, str], pd.DataFrame] = {}
+        self.tables: LRUCache[tuple[str, str], pd.DataFrame] = LRUCache(MAX_TABLES)
         self._kept: tuple[Binding, dict[Hashable, Any]] = {}, {}
         self._of_output: dict[str, Artifact] = {}
         of_template: dict[str, list[Artifact]] = {}
@@ -332,11 +321,8 @@ class Plan:
                 return path
         return ""
 
-    def make(self, artifacts: Sequence[Artifact], report: Callable[[Artifact, int, int], None]) -> None:
-        """Make those of ``artifacts`` that are missing or stale.
-
-        Args:
-            report: called with an artifact that is to be made, its position and the number of all.
+    def make(self, artifacts: Sequence[Artifact], report: Callable[[Artifact], None] = lambda artifact: None) -> None:
+        """Make those of ``artifacts`` that are missing or stale; ``report`` is called with each before.
 
         Raises:
             BadRun: what one of them reads is missing.
@@ -345,7 +331,7 @@ class Plan:
         for done, artifact in enumerate(artifacts):
             if artifact.path in tried or not self.left([artifact]):
                 continue
-            report(artifact, done, len(artifacts))
+            report(artifact)
             if lacked := self.lacked(artifact):
                 root = self.files.root
                 raise BadRun(
@@ -362,11 +348,7 @@ class Plan:
         self.clean()
 
     def given(self, artifact: Artifact, parts: Sequence[str] = ()) -> tuple[Reads, Given]:
-        """Return the arguments of the maker of ``artifact``.
-
-        Args:
-            parts: paths of its units, where it is made from these.
-        """
+        """Return the arguments of the maker of ``artifact``, which may be made from ``parts``, its units."""
         if artifact.binding != self._kept[0]:
             self._kept = artifact.binding, {}
         options = dict(artifact.options)
@@ -427,11 +409,7 @@ class Given:
 
 
 class Reads(Files):
-    """The files of a run that a row reads; the maker can read no others.
-
-    Args:
-        paths: of the files and folders.
-    """
+    """The files of a run that a row reads; the maker can read no others."""
 
     def __init__(self, plan: Plan, paths: Sequence[str]) -> None:
         self.root, self.paths, self._plan = plan.files.root, tuple(paths), plan
@@ -455,8 +433,6 @@ class Reads(Files):
         """Return a whole table; the last few stay in memory. Shared: not to be changed."""
         known, tables = (name, self.checksum(name)), self._plan.tables
         if known not in tables:
-            while len(tables) >= MAX_TABLES:
-                tables.pop(next(iter(tables)))
             tables[known] = self.read_table(name)
         return tables[known]
 
@@ -469,7 +445,6 @@ class Units:
 
     Attributes:
         files, given: as for a maker.
-        key: of the artifact.
         count: number of its units, from the last call of `lacking`.
     """
 
@@ -513,10 +488,7 @@ class Units:
         """Gather units of a folder, as far as they are consecutive, into files of about `SHARD_BYTES`.
 
         Their limits depend on the sizes of the units and on files that exist already, so that the same run has the same
-        files.
-
-        Args:
-            whole: whether the last file may be smaller.
+        files. The last file may be smaller where all units are there (``whole``).
         """
         if not self.artifact.is_folder:
             return

@@ -1,9 +1,10 @@
-"""How long a run will take, and what it will leave out, before it starts: each kind of work is measured on a part of
-it.
+"""How long a run will take, and what it will leave out.
 
-The workers of the run make some samples of every series, every model is loaded and embeds them, and some of the
-photographs that verdicts need are measured; one linear probe and one map of synthetic data compare this machine with
-that of `probing_core.run.costs`, whose formulas give the rest. Nothing is written.
+What is left to be made is a list of steps, each of a number of units of one kind of work. For the bar of a run, their
+seconds are `GUESSED`. For `estimate`, each kind is measured on a part of it: the workers of the run make some samples
+of every series, every model is loaded and embeds them, and some of the photographs that verdicts need are measured; one
+linear probe and one map of synthetic data compare this machine with the one that the constants of the formulas below
+were measured on. Nothing is written.
 """
 
 from __future__ import annotations
@@ -13,56 +14,387 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import LAYERS
+from probing_core.compute.claims import FINE
+from probing_core.compute.maps import LANDMARKS
+from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING
 from probing_core.compute.parallel import picture_pool, threads
 from probing_core.compute.samples import choose_images
+from probing_core.compute.studies.data import FIT_IMAGES, STUDY_IMAGES
+from probing_core.compute.tasks import CONTENT, classes_of
+from probing_core.compute.train import MAX_TO_LEARN
 from probing_core.detector.features import features
-from probing_core.detector.learning import learned_transforms, measure_photograph
-from probing_core.detector.scoring import views_of_row
-from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.detector.learning import (
+    BY_ALTERNATIVES,
+    BY_BANK,
+    CLEAN,
+    WIDER_CLEAN,
+    can_learn,
+    choose_photographs,
+    learned_from,
+    learned_transforms,
+    measure_photograph,
+)
+from probing_core.detector.scoring import VIEWS_OF_PHOTOGRAPH, scored_from, views_of_row
+from probing_core.errors import BadCorpus, BadRun, ModelUnavailable
 from probing_core.images import Image
 from probing_core.measures.notation import model_title, text_table
-from probing_core.run.costs import (
-    BLOCKS,
-    EMBEDDED,
-    FEATURES,
-    LEARNED,
-    LOADED,
-    MADE,
-    MAP_BEGUN,
-    MAPPED,
-    VIEWS,
-    Unit,
-    embedding_left,
-    photographs_left,
-    steps_left,
-)
+from probing_core.models import find_spec
+from probing_core.models.names import parse
+from probing_core.probes.linear import METRIC_ROWS, fit
+from probing_core.run import layout
 from probing_core.run.embed import describe, load_if_it_fits, to_load
-from probing_core.run.engine import Plan
+from probing_core.run.engine import Artifact, Plan
 from probing_core.run.graph import build
-from probing_core.run.layout import IMAGES, RECIPE
-from probing_core.run.models import in_order
-from probing_core.run.options import EMBED, PROJECT, STAGES, TRAIN, Options
-from probing_core.run.progress import LOADING, SILENT, Progress, duration
+from probing_core.run.layout import ANY_MODEL, IMAGES, RECIPE
+from probing_core.run.makers import maps_at_once
+from probing_core.run.models import embeds_pictures, in_order
+from probing_core.run.options import EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options
+from probing_core.run.progress import LOADING, SILENT, Expected, Progress, duration
 from probing_core.run.scope import Scope, plan_sample_sets
 from probing_core.run.setup import asked_for
 from probing_core.run.store import Store
 
+TYPICAL_DIMENSION, TYPICAL_BLOCKS = 768, 12
+"""Of a network that was not loaded yet."""
+
+LEARNED, ALTERED, UNTOUCHED = "learned from", "altered", "untouched"
+"""Kinds of photographs that verdicts need: the detector learns from their views, or models and the detector judge them,
+altered as well or not."""
+
+VIEWS = {
+    LEARNED: 1 + CLEAN + WIDER_CLEAN + BY_BANK + BY_ALTERNATIVES + 1,
+    ALTERED: VIEWS_OF_PHOTOGRAPH,
+    UNTOUCHED: 2,
+}
+"""Views of a photograph of each kind, where its crops were not counted."""
+
+MADE, EMBEDDED, BLOCKS, FEATURES = "made", "embedded", "blocks", "features"
+LOADED, CALCULATED, MAP_BEGUN, MAPPED = "loaded", "calculated", "map begun", "mapped"
+
+Unit = tuple[str, str]
+"""A kind of work, and of what: a sample that is `MADE` for a series, by all workers; one that is `EMBEDDED` by a model,
+or of which every block is; a model that is `LOADED` and compiled; a crop whose `FEATURES` are computed; a photograph of
+a kind of `VIEWS` that is measured, or whose views are made; a sample on a map."""
+
+GUESSED = {
+    MADE: 0.0015,
+    EMBEDDED: 0.004,
+    BLOCKS: 0.004,
+    LOADED: 2.0,
+    FEATURES: 0.008,
+    MAP_BEGUN: 3.0,
+    MAPPED: 0.0015,
+    LEARNED: VIEWS[LEARNED] * 0.005,
+    ALTERED: VIEWS[ALTERED] * 0.0015,
+    UNTOUCHED: VIEWS[UNTOUCHED] * 0.0015,
+}
+"""Seconds of a unit of each kind, where nothing was measured."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the remaining work; several may have one name.
+
+    Attributes:
+        name: of the stage, or path of the artifact.
+        stage: see `Report`.
+        phase: in words.
+        model: empty where it serves all.
+        amount: number of units.
+    """
+
+    name: str
+    stage: str
+    phase: str
+    model: str
+    unit: Unit
+    amount: float = 1.0
+
+    def seconds(self, measured: Mapping[Unit, float]) -> float:
+        if self.unit[0] == CALCULATED:
+            return self.amount * slowness()
+        return self.amount * measured.get(self.unit, GUESSED[self.unit[0]])
+
+
+def foreseen(plan: Plan) -> Plan:
+    """Return the plan of a run whose images are chosen, including what will be made by models that were not loaded
+    yet."""
+    scope = plan.scope
+    if not scope.unloaded:
+        return plan
+    later = scope.with_models()
+    later.entries = dict(scope.entries)
+    for request in scope.unloaded:
+        spec = find_spec(request)
+        blocks = [] if spec.family in ("baseline", "precomputed") else [f"{i}.mean" for i in range(TYPICAL_BLOCKS)]
+        name = parse(request).full
+        later.entries[name] = {
+            "name": name,
+            "request": request,
+            "position": 0,
+            "family": spec.family,
+            "objective": spec.objective,
+            "dim": spec.dim or TYPICAL_DIMENSION,
+            "blocks": blocks,
+            "recipe": {},
+        }
+    return build(later, plan.table)
+
+
+def steps_left(plan: Plan, views: Mapping[str, float] = VIEWS) -> list[Step]:
+    """Return the remaining steps of a run whose images are chosen, in order; see `foreseen`. ``views`` are the crops
+    of a photograph of each kind that verdicts need."""
+    return [*_embedding(plan), *_verdicts(plan, views), *_calculating(plan)]
+
+
+def by_name(steps: list[Step]) -> dict[str, Expected]:
+    """Return steps as `Progress.expect` takes them, by guessed seconds."""
+    found: dict[str, Expected] = {}
+    for step in steps:
+        # Verdicts embed above all, so that the pace of that stage is theirs.
+        one = Expected(EMBED if step.name == "verdicts" else step.stage, 0.0, is_guessed=step.stage == EMBED)
+        found.setdefault(step.name, one).seconds += step.seconds({})
+    return found
+
+
+def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
+    """Return series, model and number of samples that the model still embeds; without a model, those to be made."""
+    found = []
+    for series, one in plan.scope.sample_sets.items():
+        lacking: dict[str, set[int]] = {"": set()}
+        for model in ("", *plan.scope.entries):
+            path = layout.embeddings_folder(model, series) if model else layout.series_table(series)
+            if (artifact := plan.artifacts.get(path)) is not None and plan.left([artifact]):
+                lacking[model] = set(plan.lacking(artifact, len(one.units)))
+        lacking[""] = set().union(*lacking.values())  # a picture is made once for all
+        sizes = [unit.stop - unit.start for unit in one.units]
+        found += [(series, model, sum(sizes[unit] for unit in units)) for model, units in lacking.items() if units]
+    return found
+
+
+def _embedding(plan: Plan) -> Iterator[Step]:
+    left = [(series, plan.scope.entries.get(model), samples) for series, model, samples in embedding_left(plan)]
+    for request in dict.fromkeys(entry["request"] for _, entry, _ in left if entry is not None):
+        yield Step(LOADING, LOADING, "Loading and compiling", request, (LOADED, request))
+    passes = dict[tuple[str, Unit], int]()
+    for series, entry, samples in left:
+        if entry is None:
+            passes[series, (MADE, series)] = samples
+        elif embeds_pictures(entry):  # all layers of a model come from one pass
+            passes.setdefault((series, (BLOCKS if series == LAYERS else EMBEDDED, entry["request"])), samples)
+    for (series, unit), samples in passes.items():
+        phase, model = ("Transforming", "") if unit[0] == MADE else ("Embedding", unit[1])
+        yield Step(series or EMBED, EMBED, phase, model, unit, samples)
+
+
+def _verdicts_left(plan: Plan) -> list[Artifact]:
+    """Return what is left of the detector, of its scored views, and of those of models: all that is made in units."""
+    return [artifact for artifact in plan.left(plan.select(TRAIN)) if artifact.row.units is not None]
+
+
+def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
+    """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need; none where they cannot be
+    chosen, which is an error only when they are needed."""
+    left = _verdicts_left(plan)
+    if not left or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
+        return {}
+    if plan.left([plan.artifacts[layout.VERDICT_PHOTOGRAPHS]]):
+        try:
+            corpus, *others = plan.scope.corpora.all
+            table = choose_photographs(plan.scope.design, plan.scope.images, corpus, others)
+        except (BadCorpus, BadRun):
+            return {}
+    else:
+        table = plan.files.read_table(layout.VERDICT_PHOTOGRAPHS)
+    judged, learned = scored_from(table), learned_from(table) if can_learn(table) else []
+    lacking: dict[bool, set[int]] = {True: set(), False: set()}
+    for artifact in left:
+        learns = artifact.path == layout.DETECTOR_FILE
+        lacking[learns].update(plan.lacking(artifact, len(learned if learns else judged)))
+    found: dict[str, list[dict[Any, Any]]] = {kind: [] for kind in VIEWS}
+    found[LEARNED] = [row for unit in sorted(lacking[True]) for row in learned[unit]]
+    for row in (row for unit in sorted(lacking[False]) for row in judged[unit]):
+        found[ALTERED if row["altered"] else UNTOUCHED].append(row)
+    return found
+
+
+def _verdicts(plan: Plan, views: Mapping[str, float]) -> Iterator[Step]:
+    counts = {kind: len(rows) for kind, rows in photographs_left(plan).items() if rows}
+    if LEARNED in counts:
+        learned = counts.pop(LEARNED)
+        yield Step("detector", TRAIN, "Detector", "", (LEARNED, ""), learned)
+        yield Step("detector", TRAIN, "Detector", "", (CALCULATED, ""), DETECTOR_S * VIEWS[LEARNED] * learned)
+    if counts:
+        crops = sum(views[kind] * count for kind, count in counts.items())
+        parts = [*(((kind, ""), float(count)) for kind, count in counts.items()), ((FEATURES, ""), crops)]
+        models = [one.binding["model"] for one in _verdicts_left(plan) if "model" in one.binding]
+        for request in (plan.scope.entries[model]["request"] for model in models):
+            parts += [((LOADED, request), 1.0), ((EMBEDDED, request), crops)]
+        yield from (Step("verdicts", TRAIN, "Verdicts", "", unit, amount) for unit, amount in parts)
+
+
+def _calculating(plan: Plan) -> Iterator[Step]:
+    work = Calculations(plan.scope)
+    for stage, phase in ((TRAIN, "Training probes"), (EVALUATE, "Scores and studies")):
+        for artifact in plan.left(plan.select(stage)):
+            if artifact.row.units is None:
+                model = artifact.binding.get("model", "")
+                yield Step(artifact.path, stage, phase, model, (CALCULATED, ""), work.seconds(artifact))
+    drawn = plan.left(plan.select(PROJECT))
+    if drawn:
+        yield Step(PROJECT, PROJECT, "Maps", drawn[0].binding["model"], (MAP_BEGUN, ""))
+    for artifact in drawn:  # in parallel, each on one core
+        model, mapped = artifact.binding["model"], work.mapped
+        dim = int(plan.scope.entries[model]["dim"])
+        at_once = min(len(drawn), max(1, maps_at_once(mapped, dim, plan.scope.options.jobs)))
+        unit, amount = ((MAPPED, ""), float(min(mapped, LANDMARKS)))
+        if artifact.row.path in NEIGHBORS:
+            unit, amount = (CALCULATED, ""), TABLE_OF_NEIGHBORS_S + VOTE_S * mapped**2 * dim
+        yield Step(PROJECT, PROJECT, "Maps", model, unit, amount / at_once)
+
+
+NEIGHBORS = {layout.neighbors_path(ANY_MODEL, reading) for reading in READINGS}
+
+TABLE_OF_NEIGHBORS_S = 0.1
+
+FIT_S, SPAN_S, PASS_S, METRIC_S = 0.05, 3e-10, 1.27e-8, 1.2e-10
+"""A fit of a linear probe: its fixed part; the span of rows that are fewer than their numbers, per square of the rows
+and number; and at one penalty the optimizer, per row, number and class, and its metric, per row and square of the
+numbers, and per cube of the numbers."""
+
+ALONG, CONTENTS, STUDIED = 5.0, 2.0, 2.5
+"""Penalties that are solved along the grid, as multiples of one that is fixed: later ones begin near their solution. Of
+contents, whose probes learn from fewer rows; and of a study, which takes every second penalty."""
+
+LIVE_S = 0.4
+
+MLP_S = 3.0e-3
+"""Of the three MLPs together, per row that they learn from: their hidden layers are wider than most embeddings."""
+
+DETECTOR_S = 2.0e-3
+"""Of the two MLPs of the detector, per view that they learn from."""
+
+VOTE_S = 2.0e-10
+"""Of nearest neighbors, per pair of rows and number of their embeddings."""
+
+TABLE_S, FEW_TABLE_S, PREDICTION_S = 0.2, 0.02, 2.0e-5
+"""Scoring one table of predictions, the same where photographs are few and intervals are not drawn, and each of its
+rows."""
+
+STUDIES_S: Mapping[str, tuple[float, float, float, int]] = {
+    "thresholds": (0.1, 0.2, 0.0, 0),
+    "selectivity": (0.3, 0.0, 1e-4, 2),
+    "layers": (0.1, 0.0, 1e-4, 6),
+    "retrieval": (0.05, 0.0, 2e-4, 0),
+    "duplicates": (0.05, 0.0, 1e-4, 0),
+    "strength": (0.05, 0.01, 0.0, 0),
+}
+"""Name of a study -> its seconds in any run, per class, and per tested image that it reads under each class; and its
+number of fits, which learn from `FIT_IMAGES`. Measured in small runs; others take as long as `OTHER_STUDY_S`."""
+
+OTHER_STUDY_S = (0.05, 0.0, 5e-5, 0)
+
+
+def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: float = 1) -> float:
+    span = SPAN_S * rows**2 * dim if rows < dim else 0.0
+    dim = min(rows, dim)
+    work = PASS_S * rows * dim * classes + METRIC_S * dim**2 * (min(rows, METRIC_ROWS) + dim)
+    return fits * (FIT_S + span + penalties * work)
+
+
+class Calculations:
+    """Seconds of the artifacts of a run that are calculated from its embeddings, without joining and writing.
+
+    Attributes:
+        mapped: number of samples on a map.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        used, learned = scope.images[scope.images["used"]], [t for t in scope.transforms if not t.far]
+        counts: Any = used["split"].value_counts() if scope.has_splits else {"train": len(used), "test": len(used)}
+        self._scope, self._images, self._photographs = scope, len(used), used["base_id"].nunique()
+        self._train, self._test = int(counts.get("train", 0)), int(counts.get("test", 0))
+        self._classes, self._groups = len(learned), len({t.group for t in learned})
+        self.mapped = round(self._test * len(scope.sample_sets[""]) / max(1, len(used)))
+
+    def seconds(self, artifact: Artifact) -> float:
+        folder, _, name = artifact.row.path.removesuffix(layout.PARQUET).rpartition("/")
+        if artifact.row.path == layout.scores_path(ANY_MODEL):
+            tables = len(artifact.reads) / 3  # predictions, fits and probes
+            predicted = self._test * self._classes * self._scope.recipe.repetitions
+            return tables * ((TABLE_S if self._scope.has_splits else FEW_TABLE_S) + PREDICTION_S * predicted)
+        if "model" not in artifact.binding:
+            return 0.02
+        dim = int(self._scope.entries[artifact.binding["model"]]["dim"])
+        return self._study(name, dim) if folder.endswith("/studies") else self._probes(name, dim)
+
+    def _study(self, name: str, dim: int) -> float:
+        start, of_class, of_row, fits = STUDIES_S.get(name, OTHER_STUDY_S)
+        read = min(self._test, STUDY_IMAGES["test"]) * self._classes
+        learned = min(self._train, FIT_IMAGES) * self._classes
+        fitted = fits_s(learned, dim, self._classes, fits, STUDIED)
+        return start + of_class * self._classes + of_row * read + fitted
+
+    def _probes(self, task: str, dim: int) -> float:
+        once = self._train * self._classes
+        if task == OTHER_PROBES:
+            rows, tested = min(MAX_TO_LEARN, once), (self._images - self._train) * self._classes
+            return MLP_S * rows + VOTE_S * rows * tested * dim
+        if task == CONTENT:  # each fit sees one transformation
+            labels = len(classes_of(CONTENT, self._scope.transforms, self._scope.images))
+            return fits_s(self._train, min(self._train, dim), labels, self._classes, CONTENTS)
+        rows, fine = once * self._scope.recipe.repetitions, task == FINE
+        classes = self._classes if fine else self._groups
+        seen, live = (1.0, LIVE_S) if fine else (2 / 3, 0.0)
+        if not self._scope.has_splits:  # a fit for each fold, one of all photographs, and again for live answers
+            return live + fits_s(seen * rows, dim, classes, min(5, self._photographs) + (2 if fine else 1))
+        path = fits_s(seen * rows, dim, classes, penalties=ALONG)
+        if not fine:
+            return path
+        # The probe of live answers has its own penalty, and then learns from all and from each four fifths.
+        rendered = len(self._scope.sample_sets[RENDERING]) if RENDERING in self._scope.sample_sets else 0
+        first = self._classes * self._images + rendered
+        return (
+            live
+            + path
+            + fits_s(first * self._train / self._images, dim, classes, penalties=ALONG)
+            + 5 * fits_s(first, dim, classes)
+        )
+
+
+ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
+"""Of the linear probe that is fitted to measure."""
+
+MEASURED_S = 0.048
+"""Its duration where the constants were measured, on a machine that did nothing else."""
+
+
+@cache
+def slowness() -> float:
+    """Return how many times as long as there a fit takes here, measured once per process."""
+    rng = np.random.default_rng(0)
+    y = np.arange(ROWS) % CLASSES
+    X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
+    names = [str(i) for i in range(CLASSES)]
+    held = X[: ROWS // 4], y[: ROWS // 4]
+    fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates memory
+    began = time.perf_counter()
+    fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
+    return (time.perf_counter() - began) / MEASURED_S
+
+
 SAMPLES = 60
 """Samples of each series that are made and embedded to measure; whole images, at least one for each worker."""
-
-MOST_READ = 2000
-"""Images that are read to find unusable ones; in a larger corpus they stand for the others."""
 
 PHOTOGRAPHS = 8
 """Of each kind that verdicts need, to measure."""
@@ -86,7 +418,6 @@ class Estimate:
         megabytes: of disk, for the embeddings still to be made.
         free: megabytes that the disk has left.
         skipped: what the corpus says of files that are no pictures.
-        whole: whether all images were read, or only some that stand for the others.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -96,7 +427,6 @@ class Estimate:
     megabytes: float
     free: float
     skipped: str = ""
-    whole: bool = True
 
     @property
     def seconds(self) -> float:
@@ -109,11 +439,10 @@ class Estimate:
             {"phase": phase, "time": duration(one["seconds"].sum()), "models": _whose(one["model"])}
             for phase, one in self.table.groupby("phase", sort=False)
         ]
-        about = "" if self.whole else "about "
-        left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
+        left_out = ", ".join(f"{count:,} {why}" for why, count in self.left_out.items())
         sentences = [
             f"Together {duration(self.seconds)}, by measuring some of each here: {self.samples:,} samples of "
-            f"{about}{self.images:,} images; the embeddings take {self.megabytes:,.0f} MB.",
+            f"{self.images:,} images; the embeddings take {self.megabytes:,.0f} MB.",
             f"Images that are left out: {left_out}." if left_out else "No image is left out.",
             self.skipped,
             ""
@@ -135,7 +464,6 @@ def estimate(
 
     Args:
         out: folder of the run; if it exists, only what is left counts.
-        stages: to be done.
 
     Raises:
         ProbingError: as in `probing_core.run.stages.run`.
@@ -149,9 +477,9 @@ def estimate(
 
 
 def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
-    rows, whole = [], True
+    rows = []
     if plan.left([plan.artifacts[IMAGES]]):
-        scope, seconds, whole = _with_images(plan.scope)
+        scope, seconds = _with_images(plan.scope)
         rows.append(("Reading images", "", seconds))
         plan = build(scope)
     images, corpora = plan.scope.images, plan.scope.corpora
@@ -164,7 +492,9 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
             made, *embedded = (step.seconds(measured) for step in steps if step.name == name)
             rows.append(("Transforming", "", -min(made, sum(embedded))))
     if rows:
-        rows.insert(0, ("Starting", "", _timed(_start)))
+        start = [sys.executable, "-c", "import probing_core.run.stages"]
+        begun = partial(subprocess.run, start, check=False, stdin=subprocess.DEVNULL)
+        rows.insert(0, ("Starting", "", _timed(begun)))
     table = pd.DataFrame(rows, columns=["phase", "model", "seconds"])
     left = embedding_left(plan)
     return Estimate(
@@ -175,26 +505,17 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
         sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES / 1e6,
         shutil.disk_usage(next(place for place in (out, *out.parents) if place.is_dir())).free / 2**20,
         corpora.skipped_summary,
-        whole,
     )
 
 
-def _with_images(scope: Scope) -> tuple[Scope, float, bool]:
-    """Choose the images of a run that has none, or some that stand for the others.
-
-    Returns:
-        The scope with images, the seconds that all take, and whether all were chosen.
-    """
-    design, corpus = scope.design, scope.corpora.own
-    times = max(1.0, min(len(corpus.rows), design.limit or len(corpus.rows)) / MOST_READ)
+def _with_images(scope: Scope) -> tuple[Scope, float]:
+    """Choose the images of a run that has none; return the scope with them, and the seconds that it took."""
     report = lambda done, total: scope.progress.update("images", done, total, "Reading images")  # noqa: E731
     began = time.perf_counter()
-    images = choose_images(design if times == 1 else replace(design, limit=MOST_READ), corpus, report)
-    seconds = (time.perf_counter() - began) * times
     later = scope.again()
-    later.images = images if times == 1 else _repeated(images, times)
-    later.sample_sets = plan_sample_sets(design, later.images)
-    return later, seconds, times == 1
+    later.images = choose_images(scope.design, scope.corpora.own, report)
+    later.sample_sets = plan_sample_sets(scope.design, later.images)
+    return later, time.perf_counter() - began
 
 
 def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float], Mapping[str, float], bool]:
@@ -237,7 +558,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     later.entries = {entry["name"]: entry for entry in in_order(entries.values(), scope.recipe.models)}
     plan = build(later, plan.table)
     if TRAIN in stages and (photographs := photographs_left(plan)):
-        found, views = _judging(later, photographs)
+        found, views = _measured_verdicts(later, photographs)
         rates |= found
     if PROJECT in stages and plan.left(plan.select(PROJECT)):
         rates[MAP_BEGUN, ""], rates[MAPPED, ""] = _map()
@@ -247,7 +568,6 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
 def _making(scope: Scope, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
     one, corpus = scope.sample_sets[series], scope.corpora.own
     rows = one.rows()
-    rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may stand for others, see `_repeated`
     names = rows["image_id"].unique()
     count = max(2 * getattr(pool, "count", 2), SAMPLES * len(names) // len(rows))
     # The first image starts the workers and their imports, which takes the same time for a run of any size.
@@ -259,22 +579,20 @@ def _making(scope: Scope, series: str, pool: Any) -> tuple[float, tuple[list[Ima
     return (time.perf_counter() - began) / len(some), (made[0][:SAMPLES], made[1][:SAMPLES])
 
 
-def _judging(
+def _measured_verdicts(
     scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]
 ) -> tuple[dict[Unit, float], Mapping[str, float]]:
-    """Measure some photographs of each kind that verdicts need, and count their crops; none where a corpus has gone, of
-    a run on a base that continues without it."""
+    """Measure some photographs of each kind that verdicts need, and count their crops; none where a corpus of the base
+    has gone."""
     rates, counts, crops = dict[Unit, float](), dict[str, float](VIEWS), list[Image]()
     try:
         design, corpora = scope.design, scope.corpora.all
     except BadRun:
         return rates, counts
-    there = [set(corpus.rows["image_id"]) for corpus in corpora]
     of_learned = partial(measure_photograph, corpora, learned_transforms(design.transforms), design)
     of_judged = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     with picture_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
-        for kind, all_rows in photographs.items():
-            rows = [row for row in all_rows if row["image_id"] in there[row["corpus"]]]  # see `_repeated`
+        for kind, rows in photographs.items():
             if not rows:
                 continue
             make: Callable[[dict[Any, Any]], Any] = of_learned if kind == LEARNED else of_judged
@@ -292,10 +610,6 @@ def _judging(
     return rates, counts
 
 
-def _start() -> None:
-    subprocess.run([sys.executable, "-c", "import probing_core.run.stages"], check=False, stdin=subprocess.DEVNULL)
-
-
 def _map() -> tuple[float, float]:
     from probing_core.compute.maps import umap_points
 
@@ -303,17 +617,6 @@ def _map() -> tuple[float, float]:
     first = _timed(lambda: umap_points(X, 0))
     again = _timed(lambda: umap_points(X, 0))
     return max(0.0, first - again), again / POINTS
-
-
-def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
-    """Return images as many times, as if others of the corpus were like these."""
-    copies = [
-        images.assign(**{name: images[name].astype(str) + f" {i}" for name in ("image_id", "base_id")} if i else {})
-        for i in range(int(times))
-    ]
-    rest = copies[0].sample(frac=times % 1, random_state=0)
-    rest = rest.assign(**{name: rest[name].astype(str) + " rest" for name in ("image_id", "base_id")})
-    return pd.concat([*copies, rest], ignore_index=True)
 
 
 def _numbers(plan: Plan, series: str, model: str) -> int:

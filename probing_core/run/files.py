@@ -3,14 +3,13 @@ same content gives the same bytes."""
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -107,42 +106,9 @@ def write_arrays(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
 
 def map_array(path: Path, array: str) -> np.ndarray | None:
     """Map an array in a file of safetensors into memory; None where it is empty or of a type that NumPy cannot map."""
-    header, start = _header(path)
+    with path.open("rb") as file:
+        header, start = read_header(file)
     entry = header[array]
     if entry["dtype"] not in MAPPED or 0 in entry["shape"]:
         return None
     return np.memmap(path, MAPPED[entry["dtype"]], "r", start + entry["data_offsets"][0], tuple(entry["shape"]))
-
-
-def write_joined_arrays(paths: Sequence[Path], file: IO[bytes]) -> None:
-    """Write the arrays of the files ``paths``, rows after rows, as one file of safetensors.
-
-    The library writes only what is in memory whole, so the header is put together here; one array of one file is in
-    memory at a time.
-    """
-    headers = [_header(path) for path in paths]
-    names = sorted(name for name in headers[0][0] if name != "__metadata__")
-    joined, end = {}, 0
-    for name in names:
-        shapes = [header[name]["shape"] for header, _ in headers]
-        shape = [sum(rows for rows, *_ in shapes), *shapes[0][1:]]
-        begin, end = end, end + sum(_size(header[name]) for header, _ in headers)
-        joined[name] = {"dtype": headers[0][0][name]["dtype"], "shape": shape, "data_offsets": [begin, end]}
-    text = json.dumps(joined, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # data begin at a multiple of 8 bytes, as the format recommends
-    file.write(len(text).to_bytes(8, "little") + text)
-    for name in names:
-        for path, (header, start) in zip(paths, headers, strict=True):
-            with path.open("rb") as part:
-                part.seek(start + header[name]["data_offsets"][0])
-                file.write(part.read(_size(header[name])))
-
-
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    with path.open("rb") as file:
-        return read_header(file)
-
-
-def _size(entry: dict) -> int:
-    begin, end = entry["data_offsets"]
-    return end - begin

@@ -1,7 +1,9 @@
 """One row for each kind of file that a run can hold: its path, over what it is repeated (models, tasks), what it is
 made from, and its maker; and the values of the options that rows name.
 
-Another file of a run is a row here and a function in `probing_core.run.makers`; studies bring their own rows.
+Another file of a run is a row here and a function in `probing_core.run.makers`; studies bring their own rows. Raise
+the revision of a row where its bytes change though its inputs do not: it enters the key, as the package's version does
+not.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from probing_core.compute.tasks import CONTENT
 from probing_core.compute.train import train_content, train_others
 from probing_core.measures import MEASURES
 from probing_core.measures.seeds import with_place
-from probing_core.run import layout, revisions
+from probing_core.run import layout
 from probing_core.run.engine import Binding, Given, Option, Plan, Reads, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.makers import (
@@ -77,9 +79,10 @@ def _units(scope: Scope, binding: Binding, series: str) -> int:
 def _verdict_models(scope: Scope) -> Iterable[Binding]:
     if not scope.recipe.calibrate_on or not scope.sample_sets:
         return ()
-    own = set(scope.files.own_names())  # files of a run that is only read are as they are
-    here = (name for name, entry in scope.entries.items() if embeds_pictures(entry))
-    return ({"model": name} for name in here if layout.model_path(name) in own)
+    own = set(scope.files.own_names())
+    paths = {name: layout.model_path(name) for name, entry in scope.entries.items() if embeds_pictures(entry)}
+    # Files of a run that is only read are as they are; what is in none yet, is foreseen.
+    return ({"model": name} for name, path in paths.items() if path in own or not scope.files.has(path))
 
 
 def _studied(scope: Scope, study: str) -> Sequence[Binding]:
@@ -164,7 +167,7 @@ def _embed_rows() -> Iterator[Row]:
         holds="one row an image that the run considered",
         stage=EMBED,
         options=("fingerprint", "view", "limit", "seed", "warps"),
-        revision=revisions.SAMPLES,
+        revision=2,
         make=choose_images_of,
         doing="Reading images",
     )
@@ -175,16 +178,16 @@ def _embed_rows() -> Iterator[Row]:
         by_key=True,
     )
     of_series = "one row a sample of a series: "
-    for name, holds, options in (
-        (MAIN, "one row a transformed image", ("repetitions",)),
-        (STRENGTH, f"{of_series}tested images under every transformation at seven strengths", ("strengths",)),
-        (RENDERING, f"{of_series}images of every split as other programs alter them", ("alternatives",)),
-        (LAYERS, f"{of_series}images of every split, of which every block of a network is embedded", ()),
+    for name, holds, options, revision in (
+        (MAIN, "one row a transformed image", ("repetitions",), 2),
+        (STRENGTH, f"{of_series}tested images under every transformation at seven strengths", ("strengths",), 2),
+        (RENDERING, f"{of_series}images of every split as other programs alter them", ("alternatives",), 4),
+        (LAYERS, f"{of_series}images of every split, of which every block of a network is embedded", (), 1),
     ):
         shared: dict[str, Any] = {
             "stage": EMBED,
             "options": (*VERSIONS, *options),
-            "revision": revisions.SERIES.get(name, revisions.SAMPLES),
+            "revision": revision,
             "units": partial(embed_units, series=name),
         }
         yield Row(
@@ -210,7 +213,7 @@ def _embed_rows() -> Iterator[Row]:
 def _train_rows() -> Iterator[Row]:
     shared: dict[str, Any] = {
         "stage": TRAIN,
-        "revision": revisions.TRAINING,
+        "revision": 8,
         "doing": "Training probes of {model}",
     }
     rendered = (layout.series_table(RENDERING), _folder(RENDERING))
@@ -249,7 +252,7 @@ def _train_rows() -> Iterator[Row]:
 
 
 def _verdict_rows() -> Iterator[Row]:
-    shared: dict[str, Any] = {"stage": TRAIN, "revision": revisions.VERDICTS}
+    shared: dict[str, Any] = {"stage": TRAIN, "revision": 4}
     yield Row(
         path=layout.VERDICT_PHOTOGRAPHS,
         holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
@@ -267,7 +270,7 @@ def _verdict_rows() -> Iterator[Row]:
         each=EACH["calibrated"],
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=VERDICT_OPTIONS,
-        revision=revisions.DETECTOR,
+        revision=3,
         units=measure_for_detector,
         make=learn_detector_of,
         doing="Measuring views for the detector of alterations",
@@ -303,7 +306,7 @@ def _score_rows() -> Iterator[Row]:
         each=_models,
         reads=(layout.SAMPLES, layout.IMAGES, *predictions, *fits, *(_probe(name) for name in (FINE, ANY_TASK))),
         options=("classes", "measures", "unscored"),
-        revision=revisions.SCORING,
+        revision=7,
         make=score,
         doing="Scoring {model}",
         stage=EVALUATE,
@@ -332,7 +335,7 @@ def _study_rows() -> Iterator[Row]:
             each=partial(_studied, study=study.name),
             reads=(*PROBED, *series, *((_probe(FINE),) if study.probe else ())),
             options=("classes", "seed", "studies"),
-            revision=revisions.STUDIES + study.revision,
+            revision=4 + study.revision,  # of all studies, and of this one
             group="studies",
             make=partial(make_study, study=study),
             doing=f"{study.name.capitalize()} of {{model}}",
@@ -351,7 +354,7 @@ def _claim_rows() -> Iterator[Row]:
         each=EACH["claimed"],
         reads=(layout.SAMPLES, *map(_predictions, (FINE, ANY_TASK, CONTENT))),
         options=("classes", "claims"),
-        revision=revisions.CLAIMS,
+        revision=9,
         beside=(layout.CONTRASTS, layout.ABLATIONS),
         make=decide_claims,
         doing="Testing claims",
@@ -370,7 +373,7 @@ def _map_rows() -> Iterator[Row]:
             path=layout.map_path(ANY_MODEL, reading),
             holds=f"`sample`, `x`, `y`: UMAP coordinates of the tested samples, by {of}",
             options=("seed", "map"),
-            revision=revisions.MAP,
+            revision=3,
             doing="Drawing the map of {model}",
             **shared,
         )

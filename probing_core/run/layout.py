@@ -1,4 +1,4 @@
-"""Every path and file name of a run, written here alone.
+"""The format of a run on disk, and every path and file name in it, written here alone.
 
 It needs neither NumPy nor torch. Paths are relative to the run's directory, with forward slashes, as in
 ``manifest.json``.
@@ -11,6 +11,9 @@ import re
 
 from probing_core.compute.names import DETECTOR, EVERYTHING
 from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE
+
+FORMAT = 2
+"""Of a run on disk: ``run.toml`` states it, and it is in every key. A run of another format is refused."""
 
 RECIPE = "run.toml"
 MANIFEST = "manifest.json"
@@ -28,14 +31,14 @@ LOG = "log"
 """The only folder whose files may differ between two equal runs."""
 
 EVENTS = f"{LOG}/events.jsonl"
-"""What happened while the run was made and may explain its last bits, one JSON object per line."""
+"""When work on the run was completed, one JSON object per line."""
 
 LOCK = f"{LOG}/lock"
 PROGRESS = f"{LOG}/progress.json"
 """The latest report of whoever works on the run."""
 
 LAST_OPTIONS = f"{LOG}/options.json"
-"""Device, precision, executor, address and maps of the last work on the run."""
+"""Device, precision, executor and address of the last work on the run."""
 
 BACKGROUND_OUTPUT = f"{LOG}/worker.txt"
 
@@ -72,7 +75,6 @@ def slug(name: str) -> str:
 
 
 def table_path(name: str) -> str:
-    """Return the path of a table over all models: ``scores``, ``fits``, ``claims``, or a study's."""
     return f"{TABLES}{name}{PARQUET}"
 
 

@@ -73,9 +73,6 @@ class LoadedModels:
     """Loads each model when it is first needed, and closes the one that was used longest ago where memory is short.
 
     Threads may share it: each model has its own lock, so that loading one does not delay others.
-
-    Args:
-        device, precision: as in `load_embedder`.
     """
 
     def __init__(self, device: str = "auto", precision: str = "auto") -> None:

@@ -48,7 +48,7 @@ from probing_core.run.live import LoadedModels, read_probe
 from probing_core.run.models import has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.options import EMBED, PROJECT
 from probing_core.run.scope import Job
-from probing_core.run.store import Content, Files, RunFiles
+from probing_core.run.store import Content, RunFiles
 from probing_core.transforms import FAR_CONTROL, resolve
 
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
@@ -171,17 +171,13 @@ def studied(files: Reads, given: Given, study: Study) -> StudiedModel | SeriesDa
         return data
     name = study.series, study.probe
     if name not in given.kept:
-        given.kept[name] = _series_data(files, study, data)
+        given.kept[name] = SeriesData(
+            data,
+            files.read_table(layout.series_table(study.series)),
+            lazy_blocks(files, data.model, study.series),
+            read_probe(files, data.model, FINE) if study.probe else None,
+        )
     return given.kept[name]
-
-
-def _series_data(files: Reads, study: Study, data: StudiedModel) -> SeriesData:
-    return SeriesData(
-        data,
-        files.read_table(layout.series_table(study.series)),
-        lazy_blocks(files, data.model, study.series),
-        read_probe(files, data.model, FINE) if study.probe else None,
-    )
 
 
 def decide_claims(files: Reads, given: Given) -> Mapping[str, Content]:
@@ -305,50 +301,38 @@ def draw(made: Sequence[Units]) -> None:
     says = [one.artifact.row.doing.format(**one.given.binding) for one in lacking]
     with ExitStack() as stack:
         each = stack.enter_context(Workers(count)).map if count > 1 else map
-        tables = each(partial(_drawn, files.root), [_drawing(one) for one in lacking])
+        tables = each(partial(_drawn, files.root), map(_asked, lacking))
         for done, (units, table) in enumerate(zip(lacking, tables, strict=True), 1):
             units.write(0, table)
             means.progress.update(PROJECT, done, len(lacking), says[min(done, len(lacking) - 1)])
 
 
-def _drawing(units: Units) -> Callable[[Files], pd.DataFrame]:
-    options, (reading, near) = units.given.options, DRAWN[units.artifact.row.path]
-    model = units.given.binding["model"]
-    if near:  # transformations that no probe names are on maps, but are no neighbors
-        return partial(_neighbors, model, reading, [t.name for t in options["classes"] if t.far])
-    return partial(_map, model, reading, options["seed"])
+def _asked(units: Units) -> tuple[str, str, Any, list[str]]:
+    """Return what `_drawn` needs: the row's path, the model, the seed of a map, and the transformations of the far
+    tier, which are on maps but are no neighbors."""
+    options = units.given.options
+    far = [t.name for t in options.get("classes", ()) if t.far]
+    return units.artifact.row.path, units.given.binding["model"], options.get("seed"), far
 
 
-def _drawn(root: Path, drawing: Callable[[Files], pd.DataFrame]) -> pd.DataFrame:
+def _drawn(root: Path, asked: tuple[str, str, Any, list[str]]) -> pd.DataFrame:
+    path, model, seed, far = asked
+    files, (reading, near) = RunFiles(root), DRAWN[path]
     with threadpool_limits(1):  # the bytes do not depend on how many are made at once
-        return drawing(RunFiles(root))
-
-
-def _map(model: str, reading: str, seed: int, files: Files) -> pd.DataFrame:
-    return map_table(*_read(model, reading, files), seed)
-
-
-def _neighbors(model: str, reading: str, far: Sequence[str], files: Files) -> pd.DataFrame:
-    X, samples = _read(model, reading, files)
-    named = np.flatnonzero(~samples["transform"].isin(far))
-    return neighbor_table(X.at(named), samples.iloc[named])
-
-
-def _read(model: str, reading: str, files: Files) -> tuple[Any, pd.DataFrame]:
-    columns = ["sample", "image_id", "base_id", "transform", "repetition", "draw"]
-    samples = files.read_table(layout.SAMPLES, columns)
-    rows = samples_on_maps(samples, files.read_table(layout.IMAGES))
-    samples = samples.iloc[rows].reset_index(drop=True)
-    return read_as(lazy_embeddings(files, model).at(rows), samples, reading), samples
+        columns = ["sample", "image_id", "base_id", "transform", "repetition", "draw"]
+        samples = files.read_table(layout.SAMPLES, columns)
+        rows = samples_on_maps(samples, files.read_table(layout.IMAGES))
+        samples = samples.iloc[rows].reset_index(drop=True)
+        X = read_as(lazy_embeddings(files, model).at(rows), samples, reading)
+        if not near:
+            return map_table(X, samples, seed)
+        named = np.flatnonzero(~samples["transform"].isin(far))
+        return neighbor_table(X.at(named), samples.iloc[named])
 
 
 def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
-    """Return how many processes draw at once; fewer than two means this process.
-
-    Args:
-        samples, dim: of embeddings.
-        jobs: largest number; by default one per core.
-    """
+    """Return how many processes draw maps of embeddings at once, up to ``jobs``, by default one per core; fewer than
+    two mean this process."""
     if samples <= FEW_SAMPLES:
         return 1
     memory = MEMORY_OF_WORKER + COPIES * 4 * dim * min(samples, LANDMARKS)

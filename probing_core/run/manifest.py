@@ -22,8 +22,7 @@ from typing import Any
 
 from probing_core.errors import BadRun, one_line
 from probing_core.run.files import not_written, write_atomically
-from probing_core.run.layout import JOURNAL, MANIFEST
-from probing_core.run.revisions import FORMAT
+from probing_core.run.layout import FORMAT, JOURNAL, MANIFEST
 
 Entry = dict[str, Any]
 """What is known of one file; the module's docstring lists its keys."""

@@ -99,7 +99,6 @@ def read_embeddings(store: Files, model: str, rows: np.ndarray | None = None, se
 
     Args:
         rows: which of them; by default all. No others are read.
-        series: by default the main samples.
     """
     lazy = lazy_embeddings(store, model, series)
     return lazy[slice(None) if rows is None else rows]

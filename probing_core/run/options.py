@@ -29,12 +29,7 @@ Kind = Literal["text", "number", "names", "folder"]
 
 
 def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False, default: Any = None) -> Any:
-    """Make a field of `Options`.
-
-    Args:
-        metavar, help: on the command line.
-        entry: whether the value enters a recipe unchanged.
-    """
+    """Make a field of `Options`; ``entry``: whether the value enters a recipe unchanged."""
     return field(default=default, metadata={"metavar": metavar, "help": help, "kind": kind, "entry": entry})
 
 

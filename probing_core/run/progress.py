@@ -154,16 +154,13 @@ class Progress:
         self._report(Report(stage, done, total, left, message or stage, whole=whole, **self._me))
 
     def _left_of_step(self, done: int, total: int, now: float) -> float | None:
-        """Return the remaining seconds by the pace since the step was entered, without its first unit if others
-        followed; None while there is no pace."""
-        if self._first is None or done >= total:
-            return 0.0 if done >= total else None
-        first, since = self._first
-        if done > first:
-            return (now - since) / (done - first) * (total - done)
-        if done <= self._before:  # reports of several processes arrive in any order
+        """Return the remaining seconds by the pace since the first unit; None before others followed it."""
+        if done >= total:
+            return 0.0
+        if self._first is None or done <= self._first[0]:
             return None
-        return None if self._expected else (now - self._entered) / (done - self._before) * (total - done)
+        first, since = self._first
+        return (now - since) / (done - first) * (total - done)
 
     def _leave(self, step: str, now: float) -> None:
         """Record how long the step took that is left, and count those before ``step`` as done."""

@@ -64,12 +64,7 @@ class RemoteWorker(Worker):
 
 
 class RayExecutor:
-    """Hands units to workers as they ask for more.
-
-    Args:
-        ray: the module, connected to a cluster.
-        workers: actors of `RemoteWorker`.
-    """
+    """Hands units to ``workers``, actors of `RemoteWorker`, as they ask for more."""
 
     def __init__(self, ray: Any, workers: Sequence[Any]) -> None:
         self._ray, self._workers = ray, workers

@@ -7,8 +7,7 @@ from typing import Any, get_type_hints
 
 from probing_core.compute.samples import Design
 from probing_core.errors import BadConfig, BadRun
-from probing_core.run.layout import RECIPE
-from probing_core.run.revisions import FORMAT
+from probing_core.run.layout import FORMAT, RECIPE
 from probing_core.run.store import Files, Store, digest
 from probing_core.transforms import resolve
 from probing_core.transforms.base import Transform
@@ -139,10 +138,7 @@ def require_view(view: int) -> None:
 
 
 def require_type(what: str, value: Any, hint: Any) -> None:
-    """Check that ``value`` is of the type ``hint``.
-
-    Args:
-        hint: one of `KINDS`, or one of them or None.
+    """Check that ``value`` is of the type ``hint``, one of `KINDS`, or one of them or None.
 
     Raises:
         BadConfig: ``value``, from a TOML file or a caller, is of another type.

@@ -132,12 +132,7 @@ class Means:
 
 class Scope:
     """Recipe, images and models of a run as its files are at one time, each read once; rows of the table are expanded
-    by it.
-
-    Args:
-        options: where and with what it is computed.
-        progress: for long makers.
-    """
+    by it."""
 
     def __init__(
         self,
@@ -213,14 +208,10 @@ class Scope:
         return series in self.sample_sets and self.sample_sets[series].covers(self.entries[model])
 
     @cached_property
-    def studied_models(self) -> list[str]:
-        """Models that are studied: of one with all its layers, the last."""
-        return list({entry["request"]: name for name, entry in self.entries.items()}.values())
-
-    @cached_property
     def studies(self) -> dict[str, list[str]]:
-        """Name of a study -> the models that have it."""
+        """Name of a study -> the models that have it: of one with all its layers, the last."""
+        studied = {entry["request"]: name for name, entry in self.entries.items()}.values()
         return {
-            study.name: [m for m in self.studied_models if self.covers(m, study.series)]
+            study.name: [model for model in studied if self.covers(model, study.series)]
             for study in (studies_of(self.images) if self.has_splits else ())
         }

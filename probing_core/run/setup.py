@@ -21,18 +21,14 @@ from probing_core.run.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY, i
 from probing_core.run.models import model_entries
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe, read_recipe, write_recipe
-from probing_core.run.store import RunFiles, Store
+from probing_core.run.store import RunFiles, Store, digest
 from probing_core.transforms import CATALOG as TRANSFORMS
 from probing_core.transforms import expand, resolve
 from probing_core.transforms.base import Transform
 
 
 class Corpora:
-    """The corpora of a run, each opened when it is first needed.
-
-    Args:
-        own, calibrating: the corpus of the run, and those that verdicts are calibrated on, if they are open already.
-    """
+    """The corpora of a run, each opened when it is first needed, unless it is given."""
 
     def __init__(self, recipe: Recipe, own: Corpus | None = None, calibrating: Sequence[Corpus] = ()) -> None:
         self._recipe, self._own, self._calibrating = recipe, own, calibrating
@@ -61,8 +57,9 @@ class Corpora:
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
     """Return what `asked_for` does, and write the recipe if it has changed."""
-    before, recipe, corpora = _asked_for(store, options)
-    if RECIPE not in store.own_names() or recipe != before:  # a run on a base has its own recipe
+    recipe, corpora = asked_for(store, options)
+    changed = not store.has(RECIPE, digest(recipe.to_toml()))
+    if changed or RECIPE not in store.own_names():  # a run on a base has its own recipe
         write_recipe(store, recipe)
     return recipe, corpora
 
@@ -77,11 +74,6 @@ def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
         BadRun: the run was made by another recipe; the sentence names what differs.
         UnknownName: there is no such model or transform.
     """
-    return _asked_for(store, options)[1:]
-
-
-def _asked_for(store: Store, options: Options) -> tuple[Recipe | None, Recipe, Corpora]:
-    """Return the recipe that the run has, if any, before what `asked_for` does."""
     named = expand_models(options.models or ())
     for name in named:
         find_spec(name)  # a wrong name is refused before anything is written
@@ -94,7 +86,7 @@ def _asked_for(store: Store, options: Options) -> tuple[Recipe | None, Recipe, C
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
         recipe = _new_recipe(options, corpus, calibrating, models)
-        return None, recipe, Corpora(recipe, corpus, calibrating)
+        return recipe, Corpora(recipe, corpus, calibrating)
     recipe = read_recipe(store)
     elsewhere = next(iter(_named_again([options.corpus] if options.corpus else (), [recipe.corpus])), None)
     calibrating = _named_again(options.calibrate_on or (), recipe.calibrate_on)
@@ -114,7 +106,7 @@ def _asked_for(store: Store, options: Options) -> tuple[Recipe | None, Recipe, C
             f"only models may join it. Choose another --out."
         )
     joined = replace(asked, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
-    return recipe, joined, Corpora(joined, elsewhere, calibrating)
+    return joined, Corpora(joined, elsewhere, calibrating)
 
 
 def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:

@@ -11,9 +11,9 @@ from probing_core.compute.parallel import threads
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig, BadRun
 from probing_core.models import download_summary
-from probing_core.run.costs import by_name, foreseen, steps_left
 from probing_core.run.embed import embed, to_load
 from probing_core.run.engine import COMPLETE, Artifact, Plan, Table
+from probing_core.run.estimate import by_name, foreseen, steps_left
 from probing_core.run.graph import TABLE, build
 from probing_core.run.layout import IMAGES, RECIPE, UNITS
 from probing_core.run.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options, note_options
@@ -21,7 +21,7 @@ from probing_core.run.progress import LOADING, SILENT, Progress
 from probing_core.run.recipe import Recipe, write_recipe
 from probing_core.run.scope import Scope
 from probing_core.run.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
-from probing_core.run.store import COMPLETED, Store, note_event
+from probing_core.run.store import Store, note_completed
 
 
 def run(
@@ -57,10 +57,7 @@ def make_files(
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
 ) -> None:
-    """Make the files of ``table``, in a run that no command began.
-
-    Args:
-        recipe: written where there is none.
+    """Make the files of ``table``, in a run that no command began; ``recipe`` is written where there is none.
 
     Raises:
         ProbingError: bad input.
@@ -86,7 +83,7 @@ def _complete(scope: Scope, stages: Sequence[str], table: Table = TABLE) -> None
         if EMBED in stages and _lacks_embeddings(plan):
             note_options(store.root, scope.options)
             if plan.left([plan.artifacts[IMAGES]]):
-                plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
+                plan.make([plan.artifacts[IMAGES]])
                 plan = build(scope.again(), table)
         _expect(plan, stages)
         if EMBED in stages:
@@ -101,7 +98,7 @@ def _complete(scope: Scope, stages: Sequence[str], table: Table = TABLE) -> None
                 _make(plan, stage)
     _require_mended(plan, stages)
     if store.state() != before:
-        note_event(store.root, event=COMPLETED)
+        note_completed(store.root)
 
 
 def _expect(plan: Plan, stages: Sequence[str]) -> None:
@@ -129,7 +126,7 @@ def _make(plan: Plan, stage: str) -> None:
     progress, artifacts = plan.scope.progress, plan.select(stage)
     places = {artifact.path: place for place, artifact in enumerate(plan.left(artifacts))}
 
-    def report(artifact: Artifact, done: int, total: int) -> None:
+    def report(artifact: Artifact) -> None:
         doing = artifact.row.doing.format(**artifact.binding)
         progress.update(stage, places.get(artifact.path, 0), len(places), doing, artifact.path)
 
@@ -151,11 +148,7 @@ def _lacks_embeddings(plan: Plan) -> bool:
 
 
 def _make_embeddings(plan: Plan) -> Plan:
-    """Make what is missing of the stage ``embed``, of a run whose images are chosen.
-
-    Returns:
-        The plan of the run, with the models that were loaded.
-    """
+    """Make what is missing of the stage ``embed``; return the plan with the models that were loaded."""
     store, scope = plan.files, plan.scope
     if _lacks_embeddings(plan):
         scope.progress.note(download_summary(to_load(plan)))

@@ -25,16 +25,9 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from probing_core.errors import BadRun, RunBusy, one_line
-from probing_core.run.files import (
-    map_array,
-    write_arrays,
-    write_joined_arrays,
-    write_tables,
-    written_atomically,
-)
-from probing_core.run.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, UNITS
+from probing_core.run.files import map_array, write_arrays, write_tables, written_atomically
+from probing_core.run.layout import BESIDE, EVENTS, FORMAT, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, UNITS
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
-from probing_core.run.revisions import FORMAT
 
 Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
 """Content of a file: a table, bytes, arrays by name, or None for nothing."""
@@ -47,9 +40,10 @@ COMPLETED = "completed"
 """Event: files were made, and none that was asked for is missing."""
 
 
-def note_event(root: Path, **event: Any) -> None:
-    """Append ``event`` (JSON types) with its date to the log of the run ``root``; failing to write it stops no run."""
-    line = json.dumps({"date": datetime.now(UTC).isoformat(timespec="seconds"), **event})
+def note_completed(root: Path, date: str = "") -> None:
+    """Append the event `COMPLETED`, by default of now, to the log of the run ``root``; failing to write it stops no
+    run."""
+    line = json.dumps({"date": date or datetime.now(UTC).isoformat(timespec="seconds"), "event": COMPLETED})
     with suppress(OSError):
         (root / LOG).mkdir(exist_ok=True)
         with (root / EVENTS).open("a", encoding="utf-8") as file:
@@ -101,9 +95,6 @@ class Files(ABC):
             return self.path(name).stat().st_size == entry["bytes"]
         except OSError:
             return False
-
-    def size(self, name: str) -> int:
-        return self._known(name)["bytes"]
 
     def checksum(self, name: str) -> str:
         return self._known(name)["sha256"]
@@ -237,9 +228,9 @@ class Store(RunFiles):
         self._write(name, partial(write_tables, tables), key, inputs)
 
     def join_arrays(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
-        """Write the arrays of ``parts``, rows after rows, as one file; it is never in memory whole."""
-        paths = [self.path(part) for part in parts]
-        self._write(name, partial(write_joined_arrays, paths), key, inputs)
+        """Write the arrays of ``parts``, rows after rows, as one file."""
+        read = [self.read_arrays(part) for part in parts]
+        self.write(name, {array: np.concatenate([one[array] for one in read]) for array in read[0]}, key, inputs)
 
     def _write(self, name: str, write: Callable[[IO[bytes]], object], key: str, inputs: Inputs | None) -> None:
         self.enter([write_file(self.root, name, write, key)], inputs)
@@ -398,12 +389,7 @@ def _base_of(root: Path, base: Path) -> RunFiles:
 
 
 def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key: str) -> tuple[str, Entry]:
-    """Write a file of the run in ``root``; it belongs to the run after the returned entry has been entered.
-
-    Args:
-        write: writes its content.
-        key: of its recipe.
-    """
+    """Write a file of the run in ``root``; it belongs to the run after the returned entry has been entered."""
     with written_atomically(root / name) as file:
         write(file)
         file.seek(0)

@@ -8,6 +8,7 @@ from typing import Any
 from probing_core.run.engine import Artifact, Plan, State
 
 MAX_SHOWN = 60
+"""Letters of a value; of longer ones only the name is said."""
 
 
 def why(plan: Plan, path: str) -> list[str]:
@@ -59,8 +60,9 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     before, now = _flat(old["options"]), _flat(new["options"])
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
-            was, now_is = _apart(before.get(name), now.get(name))
-            yield f"{name} was {was} and is {now_is}"
+            was, now_is = ("not there" if one is None else str(one) for one in (before.get(name), now.get(name)))
+            fit = max(len(was), len(now_is)) <= MAX_SHOWN
+            yield f"{name} was {was} and is {now_is}" if fit else f"{name} changed"
     apart = {"revision", "options"}
     for path in sorted((old.keys() | new.keys()) - apart):
         if path not in old or path not in new:
@@ -78,18 +80,3 @@ def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
-
-
-def _apart(old: Any, new: Any) -> tuple[str, str]:
-    """Return two values as words, long ones cut around the first letter at which they differ."""
-    first, second = ("not there" if value is None else str(value) for value in (old, new))
-    if max(len(first), len(second)) <= MAX_SHOWN:
-        return first, second
-    differ = (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
-    start = max(0, next(differ, min(len(first), len(second))) - MAX_SHOWN // 3)
-    return _cut(first, start), _cut(second, start)
-
-
-def _cut(text: str, start: int) -> str:
-    end = start + MAX_SHOWN
-    return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"

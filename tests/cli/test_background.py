@@ -11,19 +11,9 @@ from probing_core.run.store import Store
 RECIPE = ("--view", "32", "--models", "baseline/handcrafted", "--transforms", "brighten,contrast")
 
 
-def start(out, folder, *extra):
-    command = [
-        sys.executable,
-        "-m",
-        "probing_core.cli.background",
-        "run",
-        "--out",
-        str(out),
-        "--corpus",
-        f"folder:{folder}",
-        *RECIPE,
-        *extra,
-    ]
+def start(out, folder):
+    arguments = ["run", "--out", str(out), "--corpus", f"folder:{folder}", *RECIPE]
+    command = [sys.executable, "-m", "probing_core.cli.background", *arguments]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 

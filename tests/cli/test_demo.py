@@ -53,34 +53,7 @@ def test_nothing_is_served_where_the_demo_run_cannot_be_prepared(monkeypatch):
     assert len(calls) == 1
 
 
-def test_two_addresses_are_refused(started, capsys):
-    assert cli.main(["demo", "--share", "--host", "localhost"]) == 2
-    assert "give one of them" in capsys.readouterr().err
-    assert not started
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["--share"], True),
-        (["--host", "192.0.2.7"], True),
-        (["--host", "localhost"], False),
-        ([], False),
-    ],
-)
-def test_who_opens_the_dashboard_to_others_reads_what_they_may_do(started, capsys, options, told):
-    assert cli.main(["demo", *options]) == 0
-    words = "Everybody may look and drop pictures in"
-    assert (words in capsys.readouterr().err) is told
-
-
 @pytest.mark.parametrize(("arguments", "code"), [(("version",), 0), (("no-such-command",), 2)])
 def test_a_program_runs_in_this_process_and_its_exit_code_is_returned(monkeypatch, capsys, arguments, code):
     monkeypatch.setattr("sys.argv", ["probing"])
     assert demo._run("streamlit", *arguments) == code
-
-
-def test_a_port_is_a_number(capsys):
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["demo", "--port", "http"])
-    assert stop.value.code == 2

@@ -56,7 +56,7 @@ def test_a_pipeline_that_lives_elsewhere(file, tmp_path, capsys):
         (["baseline/pixels"], "Two pipelines"),
         (["baseline/pixels", "no/such"], "no/such"),
         (["baseline/pixels", "{file}:none"], "no function"),
-        (["baseline/pixels", "no_such_module:embed"], "imported"),
+        (["baseline/pixels", "no_such_module:embed"], "no_such_module"),
         (["baseline/pixels", "nowhere.py:embed"], "no file"),
         (["baseline/pixels", "x.npy", "--write", "here"], "second call"),
     ],

@@ -67,15 +67,6 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert "2 of your models were ranked on these test photographs so far" in capsys.readouterr().out
 
 
-def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
-    assert main(["rank", "no/such", "--base", str(base)]) == 2
-    assert "error: " in capsys.readouterr().err
-    assert main(["rank", "baseline/dhash", "--base", str(tmp_path / "nowhere")]) == 2
-    assert "holds no run: a run directory has a run.toml" in capsys.readouterr().err
-    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/run.toml"))
-
-
 def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkeypatch, capsys):
     import timm
     from safetensors.torch import save_file
@@ -114,8 +105,14 @@ def test_a_quick_look_sees_no_test_photograph(trained_run, tmp_path, monkeypatch
     assert found["others"][0]["difference"] == pytest.approx(found["value"] - found["others"][0]["value"])
 
 
-def test_a_quick_look_that_cannot_be_is_refused_in_one_sentence(base, trained_run, tmp_path, capsys):
-    assert main(["rank", "baseline/dhash", "--base", str(base), "--quick"]) == 2
-    assert "too few photographs for splits" in capsys.readouterr().err
-    assert main(["rank", "baseline/dhash", "--base", str(trained_run), "--quick", "--out", str(tmp_path / "x")]) == 2
-    assert "leave --out out" in capsys.readouterr().err
+def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, trained_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
+    for arguments, sentence in (
+        (["no/such", "--base", base], "no/such"),
+        (["baseline/dhash", "--base", tmp_path / "nowhere"], "holds no run: a run directory has a run.toml"),
+        (["baseline/dhash", "--base", base, "--quick"], "too few photographs for splits"),
+        (["baseline/dhash", "--base", trained_run, "--quick", "--out", tmp_path / "x"], "leave --out out"),
+    ):
+        assert main(["rank", *map(str, arguments)]) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/run.toml"))

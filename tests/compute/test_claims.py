@@ -386,4 +386,4 @@ def tested_seeds(tmp_path_factory) -> Store:
 
 def decide_claims(store: Store) -> None:
     plan = plan_of(store)
-    plan.make([plan.artifacts[layout.CLAIMS]], lambda artifact, done, total: None)
+    plan.make([plan.artifacts[layout.CLAIMS]])

@@ -158,7 +158,6 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
     assert sorted(sizes[-5:]) == [1, 2, 2, 2, 2]
     assert {4} < set(sizes[:-5]) <= {1, 4, 5, 8}
     assert embedder.batch_size == 2
-    assert embedder.batch_halved
     assert embedder.recipe() == asked, "else the embeddings of a run would have two keys"
     np.testing.assert_allclose(result, np.tile(call(net, batch()), (3, 1)), atol=1e-6)
     full = False

@@ -80,15 +80,6 @@ def test_predictions_of_other_samples_are_refused(made_run, tmp_path, damage):
         Run.open(tmp_path / "run").predictions("baseline/pixels", "fine")
 
 
-def test_samples_may_stand_in_any_order(made_run, tmp_path):
-    shutil.copytree(made_run, tmp_path / "run")
-    store = Store(tmp_path / "run")
-    store.write_table("samples.parquet", store.read_table("samples.parquet").iloc[::-1].reset_index(drop=True), "key")
-    facts = ("base_id", "strength")
-    mine, theirs = (Run.open(p).predictions("baseline/pixels", "fine", facts) for p in (tmp_path / "run", made_run))
-    pd.testing.assert_frame_equal(mine, theirs)
-
-
 def test_a_table_that_is_not_there_is_empty(made_run):
     run = Run.open(made_run)
     assert run.table("tables/thresholds.parquet").empty

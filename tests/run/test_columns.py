@@ -14,7 +14,7 @@ import pytest
 
 from probing_core.errors import BadRun
 from probing_core.run import files
-from probing_core.run.columns import RowGroups, SampleTable, read_columns
+from probing_core.run.columns import SampleTable, first_rows, read_columns
 from probing_core.run.store import Store
 
 ROWS, GROUPS = 200_000, 40
@@ -66,8 +66,14 @@ def test_tables_are_written_in_row_groups_whose_values_are_in_order(store):
 
 @pytest.mark.parametrize("rows", [[], [5], [199_999, 3, 3, 70_000, 2], list(range(0, ROWS, 777))])
 def test_rows_at_positions_are_those_of_the_table(store, table, rows):
-    found = RowGroups(store, "samples.parquet", [*table, "no such column"]).take(np.array(rows, int))
-    pd.testing.assert_frame_equal(found, table.iloc[rows].reset_index(drop=True))
+    found = SampleTable(store).rows(np.array(rows, int))
+    pd.testing.assert_frame_equal(found[list(table)], table.iloc[rows].reset_index(drop=True))
+
+
+def test_the_first_rows_are_shown_with_the_number_of_all(store, table):
+    first, count = first_rows(store, "samples.parquet", 500)
+    pd.testing.assert_frame_equal(first, table[:500])
+    assert count == ROWS
 
 
 @pytest.mark.parametrize("written", [1, 0])
@@ -78,19 +84,9 @@ def test_an_empty_table_has_no_rows(tmp_path, table, written):
         store.write_table("samples.parquet", table[:0], "k")
     else:
         pq.ParquetWriter(tmp_path / "samples.parquet", pa.Table.from_pandas(table[:0]).schema).close()
-    rows = RowGroups(store, "samples.parquet")
-    assert len(rows) == 0
-    assert list(rows.take(np.arange(0))) == list(table)
+    first, count = first_rows(store, "samples.parquet", 500)
+    assert (list(first), len(first), count) == (list(table), 0, 0)
     assert read_columns(store, "samples.parquet", ["sample"], {"transform": ["fog"]}).empty
-
-
-@pytest.mark.skipif(not COUNTED.exists(), reason="bytes are counted by Linux")
-def test_of_a_row_its_row_group_is_read_and_once(store):
-    size = store.size("samples.parquet")
-    samples = SampleTable(store)
-    assert bytes_read(lambda: samples.rows(np.array([70_000]))) < size / 10
-    assert bytes_read(lambda: samples.rows(np.array([70_001, 70_002]))) < 1000
-    assert bytes_read(lambda: samples.rows(np.arange(0, ROWS, ROWS // GROUPS))) > size / 2
 
 
 @pytest.mark.skipif(not COUNTED.exists(), reason="bytes are counted by Linux")
@@ -100,7 +96,7 @@ def test_of_an_image_its_row_groups_are_read(store, table):
     def read() -> None:
         found.append(read_columns(store, "samples.parquet", ["sample"], {"image_id": images})["sample"].tolist())
 
-    assert bytes_read(read) < store.size("samples.parquet") / 10
+    assert bytes_read(read) < store.entry("samples.parquet")["bytes"] / 10
     assert sorted(found[0]) == np.flatnonzero(table["image_id"].isin(images)).tolist()
 
 
@@ -115,24 +111,11 @@ def test_rows_are_chosen_by_their_values(store, table, where):
     assert isinstance(found["transform"].dtype, pd.CategoricalDtype)
 
 
-def test_a_table_of_one_row_group_is_read_alike(tmp_path, table):
-    """As older versions wrote large ones."""
-    (tmp_path / "samples.parquet").write_bytes(table.to_parquet(index=False, row_group_size=ROWS))
-    store = Store(tmp_path)
-    pd.testing.assert_frame_equal(
-        RowGroups(store, "samples.parquet", list(table)).take(np.array([9, 150_000])),
-        table.iloc[[9, 150_000]].reset_index(drop=True),
-    )
-    assert read_columns(store, "samples.parquet", ["sample"], {"image_id": ["image-00001"]})["sample"].tolist() == [
-        *range(40, 80)
-    ]
-
-
 def test_a_damaged_table_is_one_sentence(tmp_path, table):
     (tmp_path / "samples.parquet").write_bytes(table.to_parquet(index=False)[:-100])
     for read in (
         lambda: read_columns(Store(tmp_path), "samples.parquet", ["sample"]),
-        lambda: RowGroups(Store(tmp_path), "samples.parquet", ["sample"]),
+        lambda: first_rows(Store(tmp_path), "samples.parquet", 1),
     ):
         with pytest.raises(BadRun, match="cannot be read"):
             read()

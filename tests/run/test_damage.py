@@ -66,12 +66,6 @@ def test_damage_of_every_kind_of_file_is_found_and_made_again(copy, capsys):
     assert "all whole" in capsys.readouterr().out
 
 
-def test_a_whole_run_is_left_as_it_is(copy):
-    before = content(copy)
-    again(copy)
-    assert content(copy) == before
-
-
 def test_scores_are_made_again_without_the_corpus(copy, monkeypatch):
     before = content(copy)
     flip(copy / EVERY_KIND[-1])
@@ -107,17 +101,6 @@ def test_a_layer_that_was_asked_for_by_its_own_name_too_is_missed_by_neither_req
     run(out, few_transforms(few_scenes, *(f"baseline/random-vit@layer={layer}" for layer in layers)), ("embed",))
     before = content(out)
     assert not plan_of(Store(out)).scope.unloaded
-    run(out, AS_MADE, ("embed",))
-    assert content(out) == before
-
-
-def test_one_layer_of_a_model_is_described_again(few_scenes, tmp_path):
-    out = tmp_path / "run"
-    run(out, few_transforms(few_scenes, "baseline/random-vit@layer=all"), ("embed",))
-    before = content(out)
-    described = sorted(name for name in before if name.endswith("model.toml"))
-    assert len(described) > 2
-    flip(out / described[1])
     run(out, AS_MADE, ("embed",))
     assert content(out) == before
 
@@ -181,19 +164,6 @@ def test_what_was_made_from_files_that_did_not_ship_stays_and_the_rest_is_made_a
     flip(copy / EVERY_KIND[5])
     flip(copy / EVERY_KIND[6])
     assert content(copy) == shipped
-
-
-def test_what_was_cut_off_and_cannot_be_made_again_stays(copy, monkeypatch):
-    whole = content(copy)
-    (copy / EVERY_KIND[3]).write_bytes(whole[EVERY_KIND[3]][:-9])
-    held = content(copy)
-    with monkeypatch.context() as patch:
-        patch.setattr("probing_core.run.embed.Worker.work", lambda *given: refuse())
-        with pytest.raises(BadRun, match="the corpus is gone"):
-            run(copy, stages=("embed",))
-    assert content(copy) == held
-    run(copy, stages=("embed",))
-    assert content(copy) == whole
 
 
 def test_a_run_that_is_killed_as_it_mends_forgets_nothing_and_nobody_comes_between(copy, monkeypatch):

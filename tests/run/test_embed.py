@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import random
 from dataclasses import replace
@@ -31,7 +30,7 @@ from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store, digest, without_none
 from tests.compute.test_samples import make_all, recipe_of
 from tests.models.made import assert_alike
-from tests.plans import keys, left, plan_of
+from tests.plans import keys, plan_of
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +49,7 @@ def start(root: Path, folder: Path, **changes):
 def embed(store: Store, recipe: Recipe, corpus: Corpus, options: Options = CPU) -> None:
     """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
     plan = plan_of(store, recipe, options=options, corpus=corpus)
-    plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
+    plan.make([plan.artifacts[layout.IMAGES]])
     embed_missing(plan_of(store, recipe, options=options, corpus=corpus))
     store.fold()
 
@@ -125,21 +124,6 @@ def test_statistics_are_computed_while_a_network_is(tmp_path, few_scenes, small_
         assert_alike(read_embeddings(store, model), load_embedder(model, precision="float32").embed(pictures))
 
 
-def test_without_a_network_statistics_are_computed_here_while_pictures_are_made(run, monkeypatch):
-    store, recipe, corpus = run
-    threads, plain = set(), baselines.Plain.embed
-
-    def noted(self, images):
-        threads.add(current_thread())
-        return plain(self, images)
-
-    monkeypatch.setattr(baselines.Plain, "embed", noted)
-    for name in store.names("models/baseline-handcrafted/embeddings/"):
-        store.remove(name)
-    embed(store, recipe, corpus)
-    assert threads == {main_thread()}
-
-
 def test_a_worker_of_a_cluster_keeps_the_threads_of_the_recipe(run):
     store, recipe, _ = run
     before = torch.get_num_threads()
@@ -148,25 +132,6 @@ def test_a_worker_of_a_cluster_keeps_the_threads_of_the_recipe(run):
     assert torch.get_num_threads() == before + 1
     remote._limits.close()
     assert torch.get_num_threads() == before
-
-
-def test_samples_are_gathered_and_units_cleaned_away(run):
-    store, _, _ = run
-    table = store.read_table("samples.parquet")
-    assert table["sample"].tolist() == list(range(len(table)))
-    assert {"strength", "ssim", "difference", "distance", "visible"} <= set(table)
-    assert store.names("units/") == []
-    assert len(store.names("models/baseline-pixels/embeddings/")) == 4
-    assert [e["name"] for e in model_entries(store, MODELS)] == list(MODELS)
-
-
-def test_a_second_call_loads_nothing(run, monkeypatch):
-    store, recipe, corpus = run
-    before = files(store.root)
-    monkeypatch.setattr(embedding, "load_embedder", lambda *a, **k: pytest.fail("a model was loaded"))
-    monkeypatch.setattr(scope, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
-    embed(store, recipe, corpus)
-    assert files(store.root) == before
 
 
 def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(run, monkeypatch):
@@ -194,14 +159,6 @@ def test_a_model_that_joins_changes_nothing_of_the_others(run):
     after = files(store.root)
     assert all(after[name] == content for name, content in before.items() if name not in ("manifest.json", "run.toml"))
     assert read_embeddings(store, "baseline/random-vit").shape[1] == 192
-
-
-def test_another_recipe_makes_everything_be_embedded_again(run):
-    store, recipe, _ = run
-    assert left(store, "embed") == []
-    folders = {layout.embeddings_folder(model) for model in MODELS}
-    for change in ({"seed": 1}, {"view": 40}, {"fingerprint": "x"}, {"transforms": ("identity", "brighten")}):
-        assert folders < set(left(store, "embed", recipe=replace(recipe, **change))), change
 
 
 def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
@@ -273,28 +230,6 @@ def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch
         embed(nothing, recipe, corpus)
 
 
-def test_a_halved_batch_is_noted_in_the_log_once(run, few_scenes, monkeypatch, tmp_path):
-    store, _, _ = run
-
-    def hungry(name, **_):
-        embedder = load_embedder(name)
-        monkeypatch.setattr(embedder, "batch_size", 32, raising=False)
-        monkeypatch.setattr(embedder, "batch_halved", True, raising=False)
-        return embedder
-
-    monkeypatch.setattr(embedding, "load_embedder", hungry)
-    other, recipe, corpus = start(tmp_path / "small", few_scenes, models=("baseline/pixels",))
-    embed(other, recipe, corpus)
-    (event,) = map(json.loads, (other.root / layout.EVENTS).read_text().splitlines())
-    assert {k: v for k, v in event.items() if k != "date"} == {
-        "event": "batch halved",
-        "model": "baseline/pixels",
-        "batch_size": 32,
-    }
-    assert not (store.root / layout.EVENTS).exists()
-    assert other.damage() == []
-
-
 def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
     store, recipe, _ = run
     before = keys(store)
@@ -304,15 +239,3 @@ def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
     for path in (layout.SAMPLES, *folders):
         assert before[path] != after[path], path
     assert before[layout.IMAGES] == after[layout.IMAGES]
-
-
-def test_units_gathered_into_fewer_files_hold_the_same(run, tmp_path, few_scenes, monkeypatch):
-    store, recipe, corpus = run
-    monkeypatch.setattr(engine, "SHARD_BYTES", 2**20)
-    gathered, recipe, corpus = start(tmp_path / "gathered", few_scenes)
-    embed(gathered, recipe, corpus)
-    for name in MODELS:
-        assert np.array_equal(read_embeddings(gathered, name), read_embeddings(store, name))
-    there = gathered.names("models/baseline-pixels/embeddings/")
-    assert there == ["models/baseline-pixels/embeddings/unit-00000-00003.safetensors"]
-    assert gathered.damage() == []

@@ -10,30 +10,30 @@ import pytest
 
 from probing_core.cli import main
 from probing_core.images import encode_png
-from probing_core.run import costs
 from probing_core.run import estimate as module
-from probing_core.run.costs import (
+from probing_core.run.estimate import (
     ALTERED,
     EMBEDDED,
+    GUESSED,
     LEARNED,
+    LOADED,
     MADE,
     UNTOUCHED,
     by_name,
+    estimate,
     fits_s,
     foreseen,
     photographs_left,
     steps_left,
 )
-from probing_core.run.estimate import estimate
-from probing_core.run.graph import build
 from probing_core.run.layout import IMAGES, VERDICT_PHOTOGRAPHS, scored_views_path
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN, Options
 from probing_core.run.progress import Progress
 from probing_core.run.recipe import read_recipe
-from probing_core.run.scope import Scope
 from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.conftest import few_transforms, scene
+from tests.plans import plan_of
 
 pytestmark = pytest.mark.usefixtures("few_pixels")
 
@@ -42,11 +42,6 @@ pytestmark = pytest.mark.usefixtures("few_pixels")
 def quick(monkeypatch):
     """Nothing of a map is measured, which imports what takes seconds."""
     monkeypatch.setattr(module, "_map", lambda: (1.0, 0.001))
-
-
-def plan_of(out):
-    store = Store(out)
-    return build(Scope(store, read_recipe(store)))
 
 
 def test_a_fit_takes_longer_by_rows_numbers_classes_and_penalties():
@@ -64,17 +59,17 @@ def test_what_is_embedded_costs_what_was_measured_for_each_sample(few_scenes, tm
     joined = Options(models=("baseline/dhash",))
     store = Store(tmp_path / "run")
     recipe = module.asked_for(store, joined)[0]
-    plan = foreseen(build(Scope(store, recipe)))
+    plan = foreseen(plan_of(store, recipe))
     measured = {(MADE, ""): 0.5, (EMBEDDED, "baseline/dhash"): 2.0}
     steps = [step for step in steps_left(plan) if step.stage in (EMBED, "load")]
     samples = len(plan.scope.sample_sets[""])
     assert {(step.phase, step.model): step.seconds(measured) for step in steps} == {
-        ("Loading and compiling", "baseline/dhash"): costs.GUESSED[costs.LOADED],
+        ("Loading and compiling", "baseline/dhash"): GUESSED[LOADED],
         ("Transforming", ""): 0.5 * samples,
         ("Embedding", "baseline/dhash"): 2.0 * samples,
     }, "what is complete costs nothing"
     expected = by_name(steps)[EMBED]
-    guessed = costs.GUESSED[MADE] + costs.GUESSED[EMBEDDED]
+    guessed = GUESSED[MADE] + GUESSED[EMBEDDED]
     assert (expected.stage, expected.seconds) == (EMBED, pytest.approx(guessed * samples))
 
 
@@ -138,17 +133,8 @@ def test_what_will_be_left_out_is_what_the_run_leaves_out(few_scenes, tmp_path, 
         assert f"{count} {reason}" in printed
 
 
-def test_some_images_of_a_large_corpus_stand_for_the_others(few_scenes, monkeypatch):
-    options = few_transforms(few_scenes, "baseline/pixels")
-    whole = estimate(options, None, (EMBED,))
-    monkeypatch.setattr(module, "MOST_READ", max(2, whole.images // 2))
-    some = estimate(options, None, (EMBED,))
-    assert (some.whole, whole.whole) == (False, True)
-    assert some.samples == pytest.approx(whole.samples, rel=0.3)
-
-
 def test_a_bar_knows_every_step_that_is_left_and_none_that_is_complete(trained_run):
-    plan = plan_of(trained_run)
+    plan = plan_of(Store(trained_run))
     steps = by_name(steps_left(plan))
     assert {step.stage for step in steps.values()} == {PROJECT}
     assert all(step.seconds > 0 for step in steps.values())
@@ -182,14 +168,14 @@ def test_the_photographs_that_calibrate_answers_are_announced_and_counted_as_the
     assert {"detector", "verdicts"} <= told.expected
     assert told.seen <= told.expected | {"images", TRAIN}, "no work is outside the bar"
     rows = Store(out).read_table(VERDICT_PHOTOGRAPHS)
-    assert not photographs_left(plan_of(out))
+    assert not photographs_left(plan_of(Store(out)))
     assert estimate(options, out, stages).table.empty
 
     Store(out).remove(scored_views_path("baseline/pixels"))
-    left = photographs_left(plan_of(out))
+    left = photographs_left(plan_of(Store(out)))
     assert not left[LEARNED]
     assert len(left[ALTERED]) + len(left[UNTOUCHED]) == rows["role"].isin(("calibrate", "report")).sum()
-    joined = foreseen(build(Scope(Store(out), replace(read_recipe(Store(out)), models=("baseline/pixels", DHASH)))))
+    joined = foreseen(plan_of(Store(out), replace(read_recipe(Store(out)), models=("baseline/pixels", DHASH))))
     assert {kind: len(rows) for kind, rows in photographs_left(joined).items()} == {
         kind: len(rows) for kind, rows in left.items()
     }, "a model that was never loaded judges all of them"

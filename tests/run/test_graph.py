@@ -18,7 +18,7 @@ from probing_core.detector import detector, learning
 from probing_core.images import encode_png
 from probing_core.measures import classification, statistics
 from probing_core.probes import mlp, optimizer
-from probing_core.run import graph, layout, revisions, stages
+from probing_core.run import graph, layout, stages
 from probing_core.run.engine import Given, Plan, Reads, Row, State
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
@@ -177,7 +177,7 @@ COUNTS = Row(
 def make(plan: Plan) -> list[str]:
     """Make what is missing of a plan; return its paths."""
     written: list[str] = []
-    plan.make(list(plan.artifacts.values()), lambda artifact, done, total: written.append(artifact.path))
+    plan.make(list(plan.artifacts.values()), lambda artifact: written.append(artifact.path))
     return written
 
 
@@ -219,30 +219,27 @@ SCORED_VIEWS = {layout.scored_views_path(name) for name in (DETECTOR, ANY_MODEL)
 STUDIED = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series != LAYERS}
 OF_STRENGTH = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series == STRENGTH}
 
-REVISIONS: Mapping[str, tuple[int, set[str], set[str]]] = {
-    "training": (revisions.TRAINING, LEARNED, set()),
-    "verdicts": (revisions.VERDICTS, {layout.VERDICT_PHOTOGRAPHS, *SCORED_VIEWS}, set()),
+REVISIONS: Mapping[str, tuple[set[str], set[str]]] = {
+    "training": (LEARNED, set()),
+    "verdicts": ({layout.VERDICT_PHOTOGRAPHS, *SCORED_VIEWS}, set()),
     # The same detector comes out, so that its scores calibrate it as before.
-    "detector": (revisions.DETECTOR, {DETECTOR_FILE}, set()),
-    "scoring": (revisions.SCORING, {layout.scores_path(ANY_MODEL)}, set()),
-    "studies": (revisions.STUDIES, STUDIED, set()),
+    "detector": ({DETECTOR_FILE}, set()),
+    "scoring": ({layout.scores_path(ANY_MODEL)}, set()),
+    "studies": (STUDIED, set()),
     # Embeddings are known by their keys, so that what reads them is made again too.
     "strengths": (
-        revisions.SERIES[STRENGTH],
         {layout.series_table(STRENGTH), layout.embeddings_folder(ANY_MODEL, STRENGTH)},
         OF_STRENGTH,
     ),
 }
-"""Name -> what the revision is (a study adds its own), paths of the rows that it stands for, and of those that are made
-again with them."""
+"""Name -> paths of the rows that share the revision, and of those that are made again with them."""
 
 
 @pytest.mark.parametrize("name", REVISIONS)
 def test_a_raised_revision_makes_again_what_it_stands_for_and_only_that(made, copy, monkeypatch, name):
-    revision, stands_for, beside = REVISIONS[name]
+    stands_for, beside = REVISIONS[name]
     before = {path: copy.checksum(path) for path in copy.names()}
-    of_revision = {id(row) for row in TABLE.rows if row.path in stands_for and row.revision >= revision}
-    rows = [replace(row, revision=row.revision + 1) if id(row) in of_revision else row for row in TABLE.rows]
+    rows = [replace(row, revision=row.revision + 1) if row.path in stands_for else row for row in TABLE.rows]
     raised = TABLE.with_rows(rows)
     plan = plan_of(copy, table=raised)
     assert {one.row.path for one in plan.left(plan.artifacts.values())} >= stands_for

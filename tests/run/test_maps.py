@@ -1,4 +1,4 @@
-"""Maps and neighbors of a run that is really made, and the explorer over it."""
+"""Maps and neighbors of a run that is really made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from probing_core.compute.names import DONE, NEAR, READINGS
 from probing_core.results import Run
-from probing_core.results.explorer.data import explorer_data
 from probing_core.run import makers
 from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.options import PROJECT
@@ -56,18 +55,6 @@ def test_every_tested_sample_has_a_place_and_the_neighbors_of_scikit_learn(run, 
         mine = X[np.searchsorted(rows, near)]
         cosines = mine @ X[place] / np.linalg.norm(mine, axis=1) / np.linalg.norm(X[place])
         np.testing.assert_allclose(1 - cosines, distances[0], atol=2e-6)  # equal ones may change places
-
-
-def test_the_explorer_links_every_tested_point(run):
-    data = explorer_data(run, list(MODELS))
-    tested = set(run.predictions(MODELS[0], "fine")["sample"])
-    assert set(data.sample) == tested
-    for model in data.models:
-        assert set(model.places) == set(model.neighbors) == set(READINGS)
-        for near in model.neighbors.values():
-            assert (near >= 0).all()
-            of = data.photographs[data.photo]
-            assert (of[near] != of[:, None]).all()
 
 
 def test_maps_drawn_side_by_side_have_the_same_bytes(split_run, tmp_path, monkeypatch):

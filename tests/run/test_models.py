@@ -1,14 +1,15 @@
-"""The entries of a run's models, in order; what was changed by hand is named."""
+"""The entries of a run's models, in order, and their embeddings; what was changed by hand is named."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from probing_core.errors import BadRun
 from probing_core.run.layout import model_path
-from probing_core.run.models import model_entries, require_joined
+from probing_core.run.models import has_embeddings, lazy_blocks, model_entries, read_embeddings, require_joined
 from probing_core.run.recipe import write_recipe
 from probing_core.run.store import Store
 from tests.run.test_recipe import RECIPE
@@ -59,3 +60,34 @@ def test_a_model_that_joined_goes_on_after_an_update_and_not_with_other_weights(
     for other, differs in ((joined | {"weights": "b"}, "weights"), (joined | {"layer": 2}, "layer")):
         with pytest.raises(BadRun, match=rf"not what it was when it joined the run \({differs} differ\)"):
             require_joined({"name": "zoo/mae", "recipe": other}, {"recipe": joined})
+
+
+MODEL = "zoo/mae"
+
+
+def write_units(store, folder: str, **arrays) -> None:
+    """Each array is cut into units of three rows."""
+    for start in range(0, len(next(iter(arrays.values()))), 3):
+        unit = {name: array[start : start + 3] for name, array in arrays.items()}
+        store.write(f"models/zoo-mae/{folder}/unit-{start // 3:05d}.safetensors", unit, "key")
+
+
+def test_a_series_has_embeddings_of_its_own(store):
+    main, other = np.zeros((4, 2), np.float32), np.ones((5, 2), np.float32)
+    write_units(store, "embeddings", embeddings=main)
+    assert not has_embeddings(store, MODEL, "sweep")
+    with pytest.raises(BadRun, match=r"no embeddings of 'zoo/mae'.*probing run"):
+        read_embeddings(store, MODEL, series="sweep")
+    write_units(store, "series/sweep", embeddings=other)
+    assert has_embeddings(store, MODEL)
+    assert has_embeddings(store, MODEL, "sweep")
+    assert np.array_equal(read_embeddings(store, MODEL, series="sweep"), other)
+
+
+def test_blocks_come_first_to_last_by_number(store):
+    """The tenth stands after the ninth, though its name sorts before the second."""
+    blocks = {f"{layer}.mean": np.full((4, 2), layer, np.float32) for layer in (10, 2, 9, 1)}
+    write_units(store, "series/layers", **blocks)
+    read = lazy_blocks(store, MODEL, "layers")
+    assert list(read) == ["1.mean", "2.mean", "9.mean", "10.mean"]
+    assert all(np.array_equal(embeddings[:], blocks[name]) for name, embeddings in read.items())

@@ -25,9 +25,12 @@ def test_time_left_counts_only_what_this_process_did(tmp_path, clock):
     told.update("embed", 10, 30)  # ten were done by an earlier run
     clock[0] += 20
     told.update("embed", 20, 30)
+    assert json.loads((tmp_path / "progress.json").read_text())["left_s"] is None, "the first unit loads and compiles"
+    clock[0] += 20
+    told.update("embed", 25, 30)
     report = json.loads((tmp_path / "progress.json").read_text())
     assert report["left_s"] == pytest.approx(20)
-    assert (report["stage"], report["done"], report["total"], report["state"]) == ("embed", 20, 30, "running")
+    assert (report["stage"], report["done"], report["total"], report["state"]) == ("embed", 25, 30, "running")
     assert (report["pid"], report["born"]) == (os.getpid(), psutil.Process().create_time())
     told.finish("failed", "no space")
     report = json.loads((tmp_path / "progress.json").read_text())
@@ -116,11 +119,6 @@ def test_lines_are_rare_but_the_last_is_always_told(clock):
     assert lines[-1].startswith("Training: 100 of 100")
 
 
-def test_a_single_unit_of_work_is_not_counted():
-    assert Report("start", 0, 1, None, "Starting").so_far == "Starting"
-    assert Report("scan", 0, 5, 3.0, "Scanning pictures").so_far == "Scanning pictures: 0 of 5, 3.0 s left"
-
-
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
@@ -149,21 +147,6 @@ def test_what_a_reader_should_know_is_a_line_of_its_own():
     told.update("embed", 1, 2)
     assert stream.getvalue().splitlines()[0] == "2 files are left out."
     SILENT.note("nobody hears it")
-
-
-def test_on_a_terminal_a_note_takes_the_place_of_the_line_of_progress():
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    stream = Terminal()
-    told = Progress(stream)
-    told.update("embed", 0, 2, "Embedding")
-    told.note("A file was damaged.")
-    told.update("embed", 2, 2, "Embedding")
-    first, second = (line.rpartition("\x1b[K")[2] for line in stream.getvalue().split("\n"))
-    assert first == "A file was damaged."
-    assert second.startswith("Embedding: 2 of 2")
 
 
 def test_the_line_of_a_notebook_is_overwritten_and_removed():

@@ -90,14 +90,6 @@ def test_a_command_knows_what_a_plugin_registers(tmp_path, capsys):
     assert "mine/mean" in {row["name"] for row in json.loads(capsys.readouterr().out)}
 
 
-def test_plugins_may_stand_before_the_command_and_behind_it(tmp_path, capsys):
-    paths = [tmp_path / f"{name}.py" for name in ("before", "behind")]
-    for path in paths:
-        path.write_text(PLUGIN.replace("mine/mean", f"mine/{path.stem}"))
-    assert main(["--plugin", str(paths[0]), "models", "--json", "--plugin", str(paths[1])]) == 0
-    assert {"mine/before", "mine/behind"} <= {row["name"] for row in json.loads(capsys.readouterr().out)}
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "There is no file"), ("1 / 0", "could not be run: ZeroDivisionError: division by zero")],
@@ -131,16 +123,8 @@ def test_a_background_process_knows_what_the_plugins_of_its_server_register(tmp_
     assert processes._plugins() == ["--plugin", str(path)]
     asked = ["--corpus", f"folder:{few_scenes}", "--view", "32", "--models", "mine/mean", "--transforms", "invert,jpeg"]
     out = tmp_path / "run"
-    command = [
-        sys.executable,
-        "-m",
-        "probing_core.cli.background",
-        *processes._plugins(),
-        "run",
-        "--out",
-        str(out),
-        *asked,
-    ]
+    arguments = [*processes._plugins(), "run", "--out", str(out), *asked]
+    command = [sys.executable, "-m", "probing_core.cli.background", *arguments]
     subprocess.run(command, check=True, timeout=300)
     assert list(Run.open(out).models["name"]) == ["mine/mean"]
     assert set(Run.open(out).transforms["transform"]) == {"identity", "invert", "jpeg"}

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
-import pandas as pd
 import pytest
 
-from probing_core.compute import maps
 from probing_core.compute.samples import make_pair
-from probing_core.results import Run, leaderboard, tell_apart
-from probing_core.run.stages import run as compute
-from probing_core.run.store import Store
+from probing_core.results import Run
 from probing_core.transforms import resolve
 
 MODEL = "baseline/handcrafted"
@@ -50,56 +44,12 @@ def test_transformations_are_told_in_every_repetition_and_the_rest_once(run, tas
     assert joined["repetition"].value_counts().nunique() == 1
 
 
-def test_the_score_of_all_is_the_mean_of_the_repetitions(run):
-    rows = run.scores.query("task == 'fine' and measure == 'balanced-accuracy'").set_index("subset")
-    each = rows.loc[[f"repetition:{n}" for n in range(REPETITIONS)]]
-    assert rows.at["all", "value"] == pytest.approx(each["value"].mean())
-    assert set(each["bases"]) == {rows.at["all", "bases"]}  # photographs, not their versions
-    assert not run.scores["subset"].str.startswith("repetition:3").any()
-
-
 def test_series_are_made_once_and_untouched_views_of_all_repetitions_raise_alarms(run):
     series = run.table("series/strength.parquet")
     assert not series.duplicated(["image_id", "transform", "strength"]).any()
     thresholds = run.table("tables/thresholds.parquet")
     alarms = thresholds["false_alarms"] * thresholds["images"] * 2 * REPETITIONS
     np.testing.assert_allclose(alarms, alarms.round(), atol=1e-6)
-
-
-def test_what_is_stored_gives_the_same_scores_again(trained_run, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(trained_run, copy)
-    Store(copy).remove("tables/scores.parquet")
-    compute(copy, stages=("evaluate",))
-    assert (copy / "tables/scores.parquet").read_bytes() == (trained_run / "tables/scores.parquet").read_bytes()
-
-
-def test_the_map_shows_what_is_tested_of_every_repetition(trained_run, tmp_path, monkeypatch):
-    copy = tmp_path / "copy"
-    shutil.copytree(trained_run, copy)
-    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
-    compute(copy, stages=("project",))
-    run = Run.open(copy)
-    points = run.map(MODEL)
-    assert points is not None
-    tested = run.predictions(MODEL, "fine")
-    assert points["sample"].tolist() == tested["sample"].tolist()
-    assert set(tested["repetition"]) == {0, 1, 2}
-    X = run.embeddings(MODEL)[points["sample"]]
-    np.testing.assert_allclose(points[["x", "y"]], X[:, :2], atol=float(maps.STEP))
-
-
-def test_readers_of_a_run_take_all_repetitions(repeated_run):
-    run = Run.open(repeated_run)
-    told = {model: run.predictions(model, "fine") for model in run.models["name"]}
-    assert all(set(rows["repetition"]) == {0, 1, 2} for rows in told.values())
-    board = leaderboard(run)
-    for model, value in zip(board["model"], board["value"], strict=True):
-        rows = told[model]
-        assert value == pytest.approx(rows.groupby("truth")["correct"].mean().mean())
-    pair = tell_apart(told, "fog", "rain")
-    assert set(pair["samples"]) == {2 * REPETITIONS * run.images["used"].sum()}
-    assert (pd.concat(told.values())["base_id"].nunique() == pair["bases"]).all()
 
 
 def test_a_picture_of_a_later_repetition_is_made_again(repeated_run):

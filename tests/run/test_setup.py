@@ -7,27 +7,27 @@ from dataclasses import replace
 
 import pytest
 
-from probing_core.errors import BadConfig, BadRun, ModelUnavailable, ProbingError, UnknownName
+from probing_core.errors import BadConfig, BadRun, ProbingError, UnknownName
 from probing_core.results import Run
 from probing_core.run import setup
 from probing_core.run.options import Options
-from probing_core.run.recipe import Recipe, read_recipe, write_recipe
+from probing_core.run.recipe import Recipe
 from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.conftest import few_transforms
 
 
-def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
-    options = few_transforms(few_scenes, "baseline/pixel")
-    with pytest.raises(UnknownName, match="Did you mean 'baseline/pixels'"):
-        run(tmp_path / "run", options)
-    assert not (tmp_path / "run" / "run.toml").exists()
-
-
-def test_a_wrong_transform_is_told_before_the_corpus_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(setup, "open_corpus", lambda name: pytest.fail(f"{name} was opened"))
-    with pytest.raises(UnknownName, match="noise"):
-        run(tmp_path / "run", Options(transforms=("identity", "brighten", "noise")))
+@pytest.mark.parametrize(
+    ("asked", "error", "sentence"),
+    [
+        ({"models": ("baseline/pixel",)}, UnknownName, "Did you mean 'baseline/pixels'"),
+        ({"transforms": ("identity", "brighten", "noise")}, UnknownName, "noise"),
+        ({"transforms": ("style-8",)}, BadConfig, "try --transforms bank,far-styles"),
+    ],
+)
+def test_what_is_refused_leaves_no_trace(few_scenes, tmp_path, asked, error, sentence):
+    with pytest.raises(error, match=sentence):
+        run(tmp_path / "run", replace(few_transforms(few_scenes, "baseline/pixels"), **asked))
     assert Store(tmp_path / "run").names() == []
 
 
@@ -51,12 +51,6 @@ def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_pat
     assert Store(tmp_path / "run").names() == ["run.toml"]
 
 
-def test_what_no_probe_learns_is_no_run_by_itself(few_scenes, tmp_path):
-    with pytest.raises(BadConfig, match="try --transforms bank,far-styles"):
-        run(tmp_path / "run", replace(few_transforms(few_scenes), transforms=("style-8",)))
-    assert not (tmp_path / "run" / "run.toml").exists()
-
-
 def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
@@ -74,37 +68,9 @@ def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
         run(tmp_path / "run", stages=("train",))
 
 
-def test_a_changed_corpus_is_noticed(tmp_path, few_scenes, monkeypatch):
-    copy = tmp_path / "copy"
-    shutil.copytree(few_scenes, copy)
-    options = few_transforms(copy, "baseline/pixels")
-    run(tmp_path / "run", options, ("embed",))
-    next(copy.rglob("*.png")).unlink()
-    run(tmp_path / "run", options, ("embed",))  # nothing is missing, so nobody needs the pictures
-    with pytest.raises(BadRun, match="no longer the one"):
-        run(tmp_path / "run", replace(options, models=("baseline/handcrafted",)), ("embed",))
-
-
 def test_a_stage_without_a_run_says_how_to_begin(tmp_path):
     with pytest.raises(ProbingError, match="is not a run yet"):
         run(tmp_path / "none", stages=("train",))
-
-
-@pytest.mark.parametrize("error", [BadRun("The model is odd."), ModelUnavailable("The model is odd.")])
-def test_a_model_that_fails_leaves_the_run_and_its_error_says_so(tmp_path, error):
-    store, recipe = two_models(tmp_path)
-    told = r"^The model is odd\. It has left the run, which can go on without it\.$"
-    with pytest.raises(type(error), match=told), setup.withdrawn_on_error(store, recipe, "zoo/mae"):
-        raise error
-    assert read_recipe(store).models == ("zoo/can",)
-
-
-def two_models(folder):
-    recipe = Recipe(
-        corpus="photos", fingerprint="f", transforms=("identity", "brighten"), models=("zoo/mae", "zoo/can")
-    )
-    write_recipe(store := Store(folder), recipe)
-    return store, recipe
 
 
 def test_a_model_joins_a_run_that_is_only_read(few_scenes, tmp_path):

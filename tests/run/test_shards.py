@@ -9,8 +9,8 @@ import pytest
 
 from probing_core.run import engine
 from probing_core.run.engine import Option, Plan, Row, Table, Units
-from probing_core.run.layout import embeddings_folder, units_at, units_name
-from probing_core.run.models import embeddings_files, lazy_blocks, read_embeddings
+from probing_core.run.layout import units_at
+from probing_core.run.models import embeddings_files, read_embeddings
 from probing_core.run.store import Store
 from tests.run.test_embed import files
 
@@ -41,17 +41,6 @@ def plan_of(store: Store, order=range(UNITS), seed: int = 0) -> Plan:
     return Plan(Table((row,), {"seed": Option(lambda scope, binding: seed)}), None, store)
 
 
-def unit_path(index: int) -> str:
-    return f"{embeddings_folder(MODEL)}{units_name(index, index)}"
-
-
-def write(store: Store, index: int) -> None:
-    """Write a unit as a file of its own."""
-    plan = plan_of(store)
-    artifact = plan.artifacts["models/zoo-mae/embeddings/"]
-    store.write(unit_path(index), unit(index), plan.ready_key(artifact), plan.inputs(artifact))
-
-
 def lacking(store: Store) -> list[int]:
     plan = plan_of(store)
     return Units(plan, plan.artifacts["models/zoo-mae/embeddings/"]).lacking(UNITS)
@@ -67,7 +56,7 @@ def unit(index: int) -> dict[str, np.ndarray]:
 
 def make(store: Store, order=range(UNITS), seed: int = 0) -> Store:
     plan = plan_of(store, order, seed)
-    plan.make(list(plan.artifacts.values()), lambda artifact, done, total: None)
+    plan.make(list(plan.artifacts.values()))
     store.fold()
     return store
 
@@ -85,15 +74,6 @@ def test_units_are_gathered_and_read_as_they_were(tmp_path):
     assert np.array_equal(read_embeddings(store, MODEL), whole())
     assert np.array_equal(read_embeddings(store, MODEL, np.array([2, 20, 36])), whole()[[2, 20, 36]])
     assert store.damage() == []
-
-
-def test_a_shard_is_what_the_library_of_the_format_reads(tmp_path):
-    from safetensors.numpy import load_file
-
-    store = make(Store(tmp_path), range(UNITS))
-    parts = [load_file(store.path(name)) for name in embeddings_files(store, MODEL)]
-    for array in ("embeddings", "10.mean"):
-        assert np.array_equal(np.concatenate([part[array] for part in parts]), whole(array))
 
 
 def test_every_order_gives_the_same_files(tmp_path):
@@ -146,21 +126,6 @@ def test_a_damaged_shard_alone_is_made_again(tmp_path):
     assert files(store.root) == before
 
 
-def test_files_of_single_units_as_earlier_versions_wrote_them_stay(tmp_path):
-    store = Store(tmp_path / "old")
-    for index in range(UNITS):
-        write(store, index)
-    store.fold()
-    before = files(store.root)
-    assert lacking(store) == []
-    assert files(store.root) == before
-    store.remove(unit_path(4))
-    assert lacking(store) == [4]
-    make(store)
-    assert files(store.root) == before
-    assert np.array_equal(read_embeddings(store, MODEL), whole())
-
-
 def test_files_of_another_recipe_go(tmp_path):
     store = make(Store(tmp_path / "run"), range(UNITS))
     expected = files(Store(shutil.copytree(store.root, tmp_path / "copy")).root)
@@ -179,22 +144,3 @@ def test_what_embeddings_are_made_from_is_noted_with_every_file_of_one_unit_or_m
     for name in embeddings_files(store, MODEL):
         noted = store.entry(name)["inputs"]
         assert noted | {"options": store.options(noted["options"])} == {"revision": 1, "options": {"seed": 3}}
-
-
-def test_half_precision_is_read_as_single(tmp_path):
-    store = make(Store(tmp_path), range(UNITS))
-    block = blocks_of(store)["10.mean"][:]
-    assert block.dtype == np.float32
-    assert np.array_equal(block, whole("10.mean").astype(np.float32))
-
-
-def blocks_of(store: Store):
-    """As of the series of layers, whose blocks begin with a number."""
-    other = Store(store.root.parent / "layers")
-    for index in range(UNITS):
-        other.write(
-            f"{embeddings_folder(MODEL, 'layers')}{units_name(index, index)}",
-            {"10.mean": unit(index)["10.mean"]},
-            "key",
-        )
-    return lazy_blocks(other, MODEL, "layers")

@@ -8,7 +8,6 @@ import pytest
 
 from probing_core.compute import train
 from probing_core.errors import BadRun, ProbingError
-from probing_core.measures import MEASURES
 from probing_core.probes import mlp
 from probing_core.results import Run
 from probing_core.run import embed as embedding
@@ -19,7 +18,6 @@ from probing_core.run.options import Options, last_options
 from probing_core.run.recipe import Recipe
 from probing_core.run.stages import STAGES, run
 from probing_core.run.store import Files, Store, completed_on
-from probing_core.transforms import resolve
 from tests.conftest import on_two_threads
 from tests.run.test_embed import files
 
@@ -42,16 +40,6 @@ def test_a_run_is_whole_and_holds_what_its_format_says(split_run):
         assert np.array_equal(points[["x", "y"]], np.round(embeddings * 1024) / 1024)
 
 
-def test_only_the_test_split_is_predicted(split_run):
-    store = Store(split_run[0])
-    samples = store.read_table("samples.parquet").set_index("sample")
-    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
-    assert set(samples.loc[predictions["sample"], "split"]) == {"test"}
-    assert set(predictions["truth"]) == set(split_run[1].transforms)
-    assert predictions["p_truth"].between(0, 1).all()
-    assert (predictions["p_predicted"] >= predictions["p_truth"] - 1e-6).all()
-
-
 def test_every_photograph_is_predicted_where_they_are_few(few_run):
     store = Store(few_run[0])
     samples = store.read_table("samples.parquet")
@@ -61,26 +49,6 @@ def test_every_photograph_is_predicted_where_they_are_few(few_run):
     folds = [f"fold-{i}" for i in range(1, 6)]
     assert fits.loc[fits["task"] == "fine", "fold"].tolist() == [*folds, "deployment"]
     assert fits.loc[fits["task"] == "group-1", "fold"].tolist() == folds
-
-
-@pytest.mark.parametrize(("fixture", "method"), [("split_run", "t"), ("few_run", "t")])
-def test_scores_agree_with_the_predictions_and_lie_in_their_intervals(fixture, method, request):
-    store = Store(request.getfixturevalue(fixture)[0])
-    scores = store.read_table("tables/scores.parquet")
-    known = scores.dropna(subset=["low"])
-    assert (known["low"] <= known["value"] + 1e-9).all()
-    assert (known["value"] <= known["high"] + 1e-9).all()
-    without = {m.name for m in MEASURES if not m.has_interval}
-    assert set(scores.loc[~scores["measure"].isin(without), "interval"]) == {method, "wilson"}
-    assert set(scores.loc[scores["measure"].isin(without), "interval"]) == {"none"}
-    row = scores.query(
-        "model == 'baseline/handcrafted' and task == 'fine' and subset == 'all' and measure == 'balanced-accuracy'"
-    ).iloc[0]
-    predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
-    right = predictions["truth"] == predictions["predicted"]
-    assert row["value"] == pytest.approx(right.groupby(predictions["truth"]).mean().mean())
-    assert row["chance"] == pytest.approx(1 / 5)
-    assert row["value"] > row["chance"]
 
 
 def test_unseen_members_are_scored_apart(split_run):
@@ -108,19 +76,6 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     assert completed_on(out)
 
 
-def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, tmp_path, monkeypatch):
-    out, options = few_run
-    read, plain = [], Files.read_toml
-    monkeypatch.setattr(Files, "read_toml", lambda self, name: (read.append(name), plain(self, name))[1])
-    run(out, options, COMPUTING)
-    models = [name for name in Store(out).names("models/") if name.endswith("model.toml")]
-    assert sorted(read) == sorted([*models, "run.toml"])
-    assert models
-    read.clear()
-    run(tmp_path / "first", options, ("embed",))
-    assert sorted(read) == sorted(models), "the first command reads back what it wrote of each"
-
-
 def test_the_samples_of_a_run_are_planned_once_in_a_command(few_run, tmp_path, monkeypatch):
     options, read, plain = few_run[1], [], Files.read_table
     planned, plan_sample_sets = [], scope.plan_sample_sets
@@ -140,41 +95,6 @@ def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):
     ours, theirs = files(out), files(tmp_path / "again")
     assert {n for n in ours if not n.startswith("log/")} == {n for n in theirs if not n.startswith("log/")}
     assert [n for n in ours if not n.startswith("log/") and ours[n] != theirs[n]] == []
-
-
-def test_units_that_a_kill_left_are_removed_and_nothing_else_is_made(few_run, monkeypatch):
-    out, options = few_run
-    before = files(out)
-    store = Store(out)
-    with store.locked():
-        store.write_table("units/samples.parquet/unit-00000.parquet", store.read_table("samples.parquet"), "left")
-    monkeypatch.setattr(embedding, "load_embedder", None)
-    run(out, options, ("embed",))
-    told = "log/events.jsonl"  # that the run is complete
-    assert files(out) | {told: b""} == before | {told: b""}
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [({"seed": 1}, "seed: 0 / 1"), ({"view": 40}, "view: 32 / 40"), ({"limit": 3}, "limit: None / 3")],
-)
-def test_only_models_may_join(few_run, change, told):
-    out, options = few_run
-    before = files(out)
-    with pytest.raises(BadRun, match=told):
-        run(out, replace(options, **change))
-    assert files(out) == before
-
-
-@pytest.mark.parametrize("lost", ["deployment", "fine", "noticing", "group-1"])
-def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
-    shutil.copytree(split_run[0], tmp_path / "run")
-    path = tmp_path / "run" / f"models/baseline-pixels/probes/{lost}.safetensors"
-    before = path.read_bytes()
-    path.unlink()
-    run(tmp_path / "run", split_run[1], ("train",))
-    assert path.read_bytes() == before
-    assert Store(tmp_path / "run").damage() == []
 
 
 def test_the_fit_of_live_predictions_is_told(split_run):
@@ -273,35 +193,3 @@ def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_sce
     next((tmp_path / "moved").rglob("*.png")).unlink()
     with pytest.raises(BadRun, match="no longer the one that the run was begun with"):
         run(tmp_path / "run", Options(models=("baseline/random-vit@seed=1",)), ("embed",))
-
-
-def test_a_changed_plug_in_makes_its_samples_again(few_scenes, tmp_path, monkeypatch):
-    """A transform of another package that states no revision is keyed by what it answers, not by its prose."""
-    made = []
-
-    def entry(pixels, definition):
-        mine = replace(brighten, name="mine", member=None, revision=None, pixels=pixels)
-        return replace(mine, alternative=None, alternative_revision=None, definition=definition)
-
-    def run_with(transform):
-        monkeypatch.setattr(
-            "probing_core.transforms.CATALOG.get", lambda name: {"mine": transform}.get(name) or known[name]
-        )
-        made.clear()
-        run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", **asked), ("embed",))
-        return Store(tmp_path / "run").checksum("samples.parquet"), len(made)
-
-    known, brighten = {"identity": resolve("identity")}, resolve("brighten")
-    asked = {"transforms": ("mine",), "models": ("baseline/pixels",), "view": 32}
-    plain = embedding.Worker.work
-    monkeypatch.setattr(embedding.Worker, "work", lambda self, *tasks: (made.append(tasks), plain(self, *tasks))[1])
-
-    def half(image, strength, rng):
-        return image // 2
-
-    first, units = run_with(entry(half, "Half as bright."))
-    assert units
-    assert run_with(entry(half, "Half as bright, in other words.")) == (first, 0)
-    second, units = run_with(entry(lambda image, strength, rng: image // 3, "Half as bright."))
-    assert units
-    assert second != first

@@ -16,7 +16,7 @@ from probing_core.run import files, layout
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import TEMPORARY, slug
 from probing_core.run.manifest import Manifest
-from probing_core.run.store import COMPLETED, Store, completed_on, digest, note_event
+from probing_core.run.store import Store, completed_on, digest, note_completed
 
 
 @pytest.fixture
@@ -95,20 +95,6 @@ def test_tables_that_are_joined_are_the_table_of_their_rows(store, monkeypatch, 
     pd.testing.assert_frame_equal(store.read_table("joined.parquet"), whole)
     store.write_table("whole.parquet", whole, "k")
     assert (store.checksum("joined.parquet") == store.checksum("whole.parquet")) == (rows != 1000)
-
-
-def test_arrays_that_are_joined_are_what_the_library_writes_of_all_rows(store):
-    rng = np.random.default_rng(0)
-    whole = {"b": rng.normal(size=(9, 5)).astype(np.float16), "a": rng.normal(size=(9, 3)).astype(np.float32)}
-    cuts = [0, 4, 5, 9]
-    parts = [f"units/{i}.safetensors" for i in range(len(cuts) - 1)]
-    for name, start, stop in zip(parts, cuts, cuts[1:], strict=False):
-        store.write(name, {array: rows[start:stop] for array, rows in whole.items()}, "k")
-    store.join_arrays("joined.safetensors", parts, "k")
-    read = store.read_arrays("joined.safetensors")
-    assert {name: rows.tolist() for name, rows in read.items()} == {n: rows.tolist() for n, rows in whole.items()}
-    assert store.map_array("joined.safetensors", "a").tolist() == whole["a"].tolist()
-    assert store.damage() == []
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path):
@@ -291,9 +277,8 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
 
 def test_a_run_has_the_day_on_which_work_on_it_was_completed_last(tmp_path):
     assert completed_on(tmp_path) == ""
-    note_event(tmp_path, date="2026-01-02T10:00:00+00:00", event=COMPLETED)
-    note_event(tmp_path, date="2026-01-05T10:00:00+00:00", event=COMPLETED)
-    note_event(tmp_path, date="2026-01-09T10:00:00+00:00", event="batch halved")
+    note_completed(tmp_path, "2026-01-02T10:00:00+00:00")
+    note_completed(tmp_path, "2026-01-05T10:00:00+00:00")
     assert completed_on(tmp_path) == "2026-01-05"
     (tmp_path / layout.EVENTS).write_text("cut o")
     assert completed_on(tmp_path) == ""

@@ -29,7 +29,7 @@ class Study:
         make: `StudiedModel` -> its rows; `SeriesData` -> its rows, where it reads a series.
         series: the series that it reads in addition to the main samples.
         probe: whether it reads the fine probe of the run.
-        revision: raised where the bytes of this study alone change; `run.revisions.STUDIES` is for all studies.
+        revision: raised where the bytes of this study alone change; `run.graph` has that of all studies.
     """
 
     name: str

@@ -111,7 +111,7 @@ def of_studies(plan: Plan, *tables: str) -> list[Artifact]:
 def study(store: Store, *tables: str) -> None:
     """Make what is missing of some tables of studies, or of all."""
     plan = plan_of(store, table=_table())
-    plan.make(of_studies(plan, *tables), lambda artifact, done, total: None)
+    plan.make(of_studies(plan, *tables))
 
 
 def _table() -> Table:

@@ -187,7 +187,9 @@ def test_where_verdict_and_models_differ_the_verdict_counts_unless_it_cannot_tel
     assert "verdict" not in which_to_believe(detector(0.95), rows, FLAT + 0.1, PRIOR, measured)
     assert "go by" not in which_to_believe(detector(0.95), rows[:1], 0.0, PRIOR), "all agree"
     assert "go by" not in which_to_believe(detector(0.95, odds=0.0), rows[1:], 0.0, 0.01), "a false alarm, most likely"
-    assert "2 of these models are right" in which_to_believe(detector(0.2), [*rows, row("c", 0.5)], 0.0, PRIOR, measured)
+    assert "2 of these models are right" in which_to_believe(
+        detector(0.2), [*rows, row("c", 0.5)], 0.0, PRIOR, measured
+    )
     measured = measured._replace(found={"blur": {"a": 0.1, "b": 0.32, "baseline/x": 0.9}})
     text = which_to_believe(detector(0.95), rows, 0.0, PRIOR, measured)
     assert "altered by blur, the models call 10 % to 32 % altered" in text

@@ -10,30 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.scripts.reference import SCORED_ALONE, ship
+from lab.scripts.reference import ship
 from probing_core.api.predictor import Predictor
 from probing_core.cli import main
-from probing_core.compute import maps
 from probing_core.compute.live import alteration_score, cut, log_of
-from probing_core.compute.names import DETECTOR, READINGS
+from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.learning import choose_photographs
 from probing_core.detector.verdicts import calibration_of, p_values
 from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
-from probing_core.run import graph, makers, setup, stages
-from probing_core.run.engine import COMPLETE
+from probing_core.run import graph, makers, stages
 from probing_core.run.graph import TABLE
 from probing_core.run.layout import (
-    BESIDE,
     DETECTOR_FILE,
-    RECIPE,
     UNITS,
-    embeddings_folder,
-    is_embeddings_path,
-    map_path,
-    neighbors_path,
-    predictions_path,
     scored_views_path,
 )
 from probing_core.run.options import Options
@@ -290,69 +281,6 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     assert not [name for name in written if name.startswith(f"{UNITS}{scored_views_path(MODEL)}")]
 
 
-def test_a_damaged_detector_is_learned_again_and_calibrated_as_it_was(made, options, tmp_path):
-    out = shutil.copytree(made.root, tmp_path / "run")
-    flip(out / DETECTOR_FILE)
-    run(out, options, ("train",))
-    assert {name: Store(out).checksum(name) for name in made.names()} == {n: made.checksum(n) for n in made.names()}
-    views = [Predictor(root).judge().calibration.view for root in (out, made.root)]
-    assert np.array_equal(*views)
-
-
-def test_a_detector_that_cannot_be_learned_again_stays(made, options, tmp_path, monkeypatch):
-    out = shutil.copytree(made.root, tmp_path / "run")
-    flip(out / DETECTOR_FILE)
-    held = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    plain = setup._open_same
-
-    def away(name, fingerprint, option):
-        if option == "--calibrate-on":
-            raise BadRun("The photographs are away.")
-        return plain(name, fingerprint, option)
-
-    monkeypatch.setattr(setup, "_open_same", away)
-    with pytest.raises(BadRun, match="The photographs are away"):
-        run(out, Options(device="cpu", precision="float32"), ("train",))
-    assert {path: path.read_bytes() for path in held} == held
-    assert main(["verify", "--run", str(out)]) == 2
-
-
-def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, tmp_path, monkeypatch):
-    whole, out = Store(shutil.copytree(made.root, tmp_path / "run")), tmp_path / "reference"
-    with pytest.raises(ProbingError, match=r"lacks .*scores.parquet; `probing run --out .*/run` completes it"):
-        ship(whole, out)
-    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
-    run(whole.root, options, ("evaluate", "project"))
-    whole = Store(whole.root)
-    out.mkdir()
-    (out / BESIDE[0]).write_bytes(b"photographs")
-    (out / "of-an-earlier-run").write_bytes(b"?")
-    ship(whole, out)
-    shipped = Store(out)
-    assert shipped.path(BESIDE[0]).read_bytes() == b"photographs"
-    assert not (out / "of-an-earlier-run").exists()
-    assert shipped.damage() == []
-    left_out = set(whole.names()) - set(shipped.names())
-    scored = {predictions_path(MODEL, name) for name in SCORED_ALONE}
-    nearest = {neighbors_path(MODEL, reading) for reading in READINGS}
-    assert left_out == {name for name in whole.names() if is_embeddings_path(name) or name in scored | nearest}
-    assert left_out >= set(whole.names(embeddings_folder(MODEL)))
-    others = [name for name in shipped.names() if name != RECIPE]
-    assert all(shipped.read_bytes(name) == whole.read_bytes(name) for name in others)
-    assert "/" not in shipped.read_toml(RECIPE)["corpus"], "where it lies on this machine concerns nobody"
-    plan = plan_of(shipped)
-    assert {plan.state(artifact) for artifact in plan.artifacts.values()} <= set(COMPLETE), "nothing is to be made"
-    dark = resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
-    first, second = (Predictor(root).ask(DETECTOR, [cut(dark, 32)])[0].verdict for root in (made.root, shipped.root))
-    assert first == second
-    assert first.n == 110
-    with whole.locked():
-        whole.remove(scored_views_path(DETECTOR))
-    with pytest.raises(ProbingError, match=f"lacks {scored_views_path(DETECTOR)}"):
-        ship(whole, out)
-    assert Store(out).has(map_path(MODEL)), "what had shipped stays"
-
-
 def test_a_changed_corpus_and_another_one_are_refused(made, options, many_scenes, tmp_path):
     other = write_scenes(tmp_path / "other", 3, 40)
     with pytest.raises(BadRun, match="calibrate_on"):
@@ -362,3 +290,8 @@ def test_a_changed_corpus_and_another_one_are_refused(made, options, many_scenes
     next(other.rglob("*.png")).unlink()
     with pytest.raises(BadRun, match="no longer the one"):
         run(out, Options(), ("train",))
+
+
+def test_what_is_not_complete_does_not_ship(made, tmp_path):
+    with pytest.raises(ProbingError, match=r"lacks .*scores.parquet; `probing run --out .*/run` completes it"):
+        ship(made, tmp_path / "reference")
