@@ -22,8 +22,8 @@ ANSWER_WIDTH = 140
 NAMES = {"identity": "untouched"}
 
 KINDS = (
-    "Tone: brightness and contrast. Codec: compressed, pixelated or with few colors. Overlay: something is drawn on it. Artistic: turned into a "
-    "drawing. Style: repainted by a network."
+    "Tone: brightness and contrast. Codec: compressed, pixelated or with few colors. Overlay: something is drawn on "
+    "it. Artistic: turned into a drawing. Style: repainted by a network."
 )
 ABOUT = (
     "An answer is right if it names the right group, or untouched. The models expect every second picture to be "
