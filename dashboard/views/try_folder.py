@@ -183,9 +183,7 @@ def _results(out: Path) -> None:
         with st.container(height="content" if len(table) <= WHOLE else HEIGHT, border=len(table) > WHOLE):
             st.html(answers.pictures_table(_lines(out, table.head(SHOWN))))
         if len(table) > SHOWN:
-            st.caption(
-                f"The {SHOWN} that are least like untouched photographs; the files below have all {len(table):,}."
-            )
+            st.caption(f"The first {SHOWN}, from altered to untouched; the files below have all {len(table):,}.")
         tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
         label, name = "The page with thumbnails", f"{out.name}.html"

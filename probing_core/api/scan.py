@@ -344,7 +344,7 @@ PAGE = "index.html"
 TEMPLATE = Path(__file__).with_name("scan.html")
 
 MAX_ROWS = 5000
-"""Largest number of pictures on the page, the least likely to be untouched first; the tables hold all."""
+"""Largest number of pictures on the page, from altered to untouched; the tables hold all."""
 
 
 def write_page(
@@ -359,11 +359,13 @@ def write_page(
     """
     from jinja2 import Environment
 
-    worst = _least_likely(chunks)
+    worst = _first(chunks)
     total = sum(counts.values())
     notes = [*about, f"{total:,} files; {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."]
     if len(worst) < total:
-        notes.append(f"The page shows the {len(worst):,} that are least likely to be untouched; the tables hold all.")
+        notes.append(
+            f"The page shows the {len(worst):,} that come first, from altered to untouched; the tables hold all."
+        )
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=f"Scan of {folder.name}",
@@ -377,7 +379,7 @@ def write_page(
     write_atomically(out / PAGE, page.encode(errors="replace"))
 
 
-def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
+def _first(chunks: Iterable[pd.DataFrame]) -> list[dict]:
     records = (record for rows in chunks for record in rows.to_dict("records"))
     return heapq.nsmallest(
         MAX_ROWS, records, key=lambda row: (VERDICTS.index(row["verdict"]), _or(row["p"], 2.0), row["path"])
