@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -396,6 +396,9 @@ def slowness() -> float:
 SAMPLES = 60
 """Samples of each series that are made and embedded to measure; whole images, at least one for each worker."""
 
+MOST_READ = 2000
+"""Images that are read to find unusable ones; in a larger corpus they stand for the others."""
+
 PHOTOGRAPHS = 8
 """Of each kind that verdicts need, to measure."""
 
@@ -418,6 +421,7 @@ class Estimate:
         megabytes: of disk, for the embeddings still to be made.
         free: megabytes that the disk has left.
         skipped: what the corpus says of files that are no pictures.
+        whole: whether all images were read, or only some that stand for the others.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -427,6 +431,7 @@ class Estimate:
     megabytes: float
     free: float
     skipped: str = ""
+    whole: bool = True
 
     @property
     def seconds(self) -> float:
@@ -439,10 +444,11 @@ class Estimate:
             {"phase": phase, "time": duration(one["seconds"].sum()), "models": _whose(one["model"])}
             for phase, one in self.table.groupby("phase", sort=False)
         ]
-        left_out = ", ".join(f"{count:,} {why}" for why, count in self.left_out.items())
+        about = "" if self.whole else "about "
+        left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
         sentences = [
             f"Together {duration(self.seconds)}, by measuring some of each here: {self.samples:,} samples of "
-            f"{self.images:,} images; the embeddings take {self.megabytes:,.0f} MB.",
+            f"{about}{self.images:,} images; the embeddings take {self.megabytes:,.0f} MB.",
             f"Images that are left out: {left_out}." if left_out else "No image is left out.",
             self.skipped,
             ""
@@ -477,9 +483,9 @@ def estimate(
 
 
 def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
-    rows = []
+    rows, whole = [], True
     if plan.left([plan.artifacts[IMAGES]]):
-        scope, seconds = _with_images(plan.scope)
+        scope, seconds, whole = _with_images(plan.scope)
         rows.append(("Reading images", "", seconds))
         plan = build(scope)
     images, corpora = plan.scope.images, plan.scope.corpora
@@ -505,17 +511,37 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
         sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES / 1e6,
         shutil.disk_usage(next(place for place in (out, *out.parents) if place.is_dir())).free / 2**20,
         corpora.skipped_summary,
+        whole,
     )
 
 
-def _with_images(scope: Scope) -> tuple[Scope, float]:
-    """Choose the images of a run that has none; return the scope with them, and the seconds that it took."""
+def _with_images(scope: Scope) -> tuple[Scope, float, bool]:
+    """Choose the images of a run that has none, or some that stand for the others.
+
+    Returns:
+        The scope with images, the seconds that all take, and whether all were chosen.
+    """
+    design, corpus = scope.design, scope.corpora.own
+    times = max(1.0, min(len(corpus.rows), design.limit or len(corpus.rows)) / MOST_READ)
     report = lambda done, total: scope.progress.update("images", done, total, "Reading images")  # noqa: E731
     began = time.perf_counter()
+    images = choose_images(design if times == 1 else replace(design, limit=MOST_READ), corpus, report)
+    seconds = (time.perf_counter() - began) * times
     later = scope.again()
-    later.images = choose_images(scope.design, scope.corpora.own, report)
-    later.sample_sets = plan_sample_sets(scope.design, later.images)
-    return later, time.perf_counter() - began
+    later.images = images if times == 1 else _repeated(images, times)
+    later.sample_sets = plan_sample_sets(design, later.images)
+    return later, seconds, times == 1
+
+
+def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
+    """Return images as many times, as if others of the corpus were like these."""
+    copies = [
+        images.assign(**{name: images[name].astype(str) + f" {i}" for name in ("image_id", "base_id")} if i else {})
+        for i in range(int(times))
+    ]
+    rest = copies[0].sample(frac=times % 1, random_state=0)
+    rest = rest.assign(**{name: rest[name].astype(str) + " rest" for name in ("image_id", "base_id")})
+    return pd.concat([*copies, rest], ignore_index=True)
 
 
 def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float], Mapping[str, float], bool]:
@@ -568,6 +594,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
 def _making(scope: Scope, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
     one, corpus = scope.sample_sets[series], scope.corpora.own
     rows = one.rows()
+    rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may stand for others, see `_repeated`
     names = rows["image_id"].unique()
     count = max(2 * getattr(pool, "count", 2), SAMPLES * len(names) // len(rows))
     # The first image starts the workers and their imports, which takes the same time for a run of any size.
@@ -589,10 +616,12 @@ def _measured_verdicts(
         design, corpora = scope.design, scope.corpora.all
     except BadRun:
         return rates, counts
+    there = [set(corpus.rows["image_id"]) for corpus in corpora]
     of_learned = partial(measure_photograph, corpora, learned_transforms(design.transforms), design)
     of_judged = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     with picture_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
-        for kind, rows in photographs.items():
+        for kind, all_rows in photographs.items():
+            rows = [row for row in all_rows if row["image_id"] in there[row["corpus"]]]  # see `_repeated`
             if not rows:
                 continue
             make: Callable[[dict[Any, Any]], Any] = of_learned if kind == LEARNED else of_judged

@@ -198,3 +198,12 @@ class Watched(Progress):
     def update(self, stage, done, total, message="", step=""):
         super().update(stage, done, total, message, step)
         self.seen.add(stage)
+
+
+def test_some_images_of_a_large_corpus_stand_for_the_others(few_scenes, monkeypatch):
+    options = few_transforms(few_scenes, "baseline/pixels")
+    whole = estimate(options, None, (EMBED,))
+    monkeypatch.setattr(module, "MOST_READ", max(2, whole.images // 2))
+    some = estimate(options, None, (EMBED,))
+    assert (some.whole, whole.whole) == (False, True)
+    assert some.samples == pytest.approx(whole.samples, rel=0.3)
