@@ -11,15 +11,12 @@ from contextlib import suppress
 import numpy as np
 import streamlit as st
 from PIL import Image
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 from streamlit.navigation.page import StreamlitPage
 
 try:
     from dashboard import startup, state
-    from dashboard.components import explorer, scan_thumbnails, strength_slider
-    from dashboard.components.serving import route
+    from dashboard.components import explorer, strength_slider
+    from dashboard.components.serving import former, page
     from dashboard.data import cache
     from dashboard.middleware import middleware
     from dashboard.widgets import access, banner, pickers
@@ -33,7 +30,7 @@ except ModuleNotFoundError as error:
 
 from dashboard.text import FORMER, PAGES, plain
 from probing_core.errors import BadRun
-from probing_core.measures.seeds import networks, with_place
+from probing_core.measures.statistics import networks, with_place
 from probing_core.results import Run
 from probing_core.results.ranking import BASELINE
 
@@ -74,26 +71,15 @@ def icon() -> Image.Image:
 def main() -> None:
     # First: else a page's own icon is fetched for the tab.
     st.set_page_config(page_icon=icon(), layout="wide", initial_sidebar_state=SIDEBAR_PX)
-    page = st.navigation(pages(), expanded=True)
-    st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
+    shown = st.navigation(pages(), expanded=True)
+    st.set_page_config(page_title=f"{shown.title} · Probing image embeddings")
     state.adopt_address()
     with st.sidebar:
         pick_run()
         banner.show()
         access.show_status()
-    page.run()
+    shown.run()
     startup.after_first_page()
-
-
-def former(address: str, now: str) -> Route:
-    """Redirect the address of a former page, with its choices, to the page that replaced it."""
-
-    async def moved(request: Request) -> Response:
-        path, _, part = now.partition("?")
-        query = "&".join(filter(None, [part, request.url.query]))
-        return RedirectResponse(f"./{path}{'?' if query else ''}{query}", 307)
-
-    return route(address, moved)
 
 
 def pick_run() -> None:
@@ -137,8 +123,9 @@ else:
         __file__,
         lifespan=startup.before_serving,
         routes=[
+            *(page(one.address) for under in PAGES.values() for one in under),
             *(former(address, now) for address, now in FORMER.items()),
-            *(route for module in (explorer, strength_slider, scan_thumbnails) for route in module.routes()),
+            *(route for module in (explorer, strength_slider) for route in module.routes()),
         ],
         middleware=middleware(),
     )

@@ -11,14 +11,14 @@ import asyncio
 import re
 import time
 from collections import deque
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import streamlit as st
 from google.protobuf.message import DecodeError
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,8 +47,6 @@ POLICY = "; ".join(
 )
 """Content security policy: nothing is loaded from or sent to another server, and no other page may frame this one."""
 
-STYLE = Path(__file__).with_name("style.css")
-
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -73,6 +71,23 @@ class Limits(NamedTuple):
     at_once: int
     per_minute: int
 
+    def exceeded(self, uploads: Collection[Upload], begun: int, size: int) -> str:
+        """Return, in words, which limit another upload of ``size`` bytes would exceed; empty if none.
+
+        Args:
+            uploads: those in memory.
+            begun: number of those that began in the last minute.
+        """
+        if sum(upload.arriving for upload in uploads) >= self.at_once:
+            return f"{self.at_once} uploads arrive at once"
+        if begun >= self.per_minute:
+            return f"{self.per_minute} uploads have begun in a minute"
+        if len(uploads) >= self.files:
+            return f"{self.files} uploads are in memory"
+        if sum(upload.size for upload in uploads) + size > self.megabytes * 1e6:
+            return f"uploads of {self.megabytes} MB are in memory"
+        return ""
+
 
 VISITOR_LIMITS = Limits(files=100, megabytes=400, at_once=8, per_minute=60)
 SERVER_LIMITS = Limits(files=2_000, megabytes=2_000, at_once=32, per_minute=600)
@@ -86,37 +101,9 @@ UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
 
 
 @dataclass
-class Tally:
-    """Uploads of one visitor, or of all: bytes by file, files that are arriving, and times at which recent ones
-    began."""
-
-    sizes: dict[tuple[str, str], int] = field(default_factory=dict)
-    arriving: set[tuple[str, str]] = field(default_factory=set)
-    begun: deque[float] = field(default_factory=deque)
-
-    def exceeds(self, limits: Limits, size: int, now: float) -> str:
-        """Return, in words, which of ``limits`` another upload of ``size`` bytes would exceed; empty if none."""
-        while self.begun and self.begun[0] < now - 60:
-            self.begun.popleft()
-        if len(self.arriving) >= limits.at_once:
-            return f"{limits.at_once} uploads arrive at once"
-        if len(self.begun) >= limits.per_minute:
-            return f"{limits.per_minute} uploads have begun in a minute"
-        if len(self.sizes) >= limits.files:
-            return f"{limits.files} uploads are in memory"
-        if sum(self.sizes.values()) + size > limits.megabytes * 1e6:
-            return f"uploads of {limits.megabytes} MB are in memory"
-        return ""
-
-    def begin(self, key: tuple[str, str], size: int, now: float) -> None:
-        self.sizes[key] = size
-        self.arriving.add(key)
-        self.begun.append(now)
-
-    def drop(self, keys: list[tuple[str, str]]) -> None:
-        for key in keys:
-            self.sizes.pop(key, None)
-            self.arriving.discard(key)
+class Upload:
+    size: int
+    arriving: bool = True
 
 
 class SecurityHeaders:
@@ -139,73 +126,38 @@ class SecurityHeaders:
         await self.app(scope, receive, with_headers)
 
 
-class Styled:
-    """Middleware that puts the dashboard's stylesheet into Streamlit's page: ``st.html`` would send it after the first
-    elements, which would then move."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.style = f"<style>{STYLE.read_text('utf-8')}</style></head>".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] != "http"
-            or scope["method"] != "GET"
-            or "text/html" not in Headers(scope=scope).get("accept", "")
-        ):
-            await self.app(scope, receive, send)
-            return
-        started: list[Message] = []
-        content = bytearray()
-
-        async def styled(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if headers.get("content-type", "").startswith("text/html"):
-                    started.append(message)
-                    return
-            elif started:
-                content.extend(message.get("body", b""))
-                if message.get("more_body"):
-                    return
-                body = bytes(content).replace(b"</head>", self.style, 1)
-                headers = MutableHeaders(scope=started[0])
-                headers["content-length"] = str(len(body))
-                await send(started[0])
-                message = {"type": "http.response.body", "body": body}
-            await send(message)
-
-        # A page that is compressed, or that the browser has cached, cannot be changed.
-        unasked = (b"accept-encoding", b"if-none-match", b"if-modified-since")
-        asked = [(name, value) for name, value in scope["headers"] if name not in unasked]
-        await self.app({**scope, "headers": asked}, receive, styled)
-
-
 class UploadLimits:
+    """Middleware that refuses uploads beyond `VISITOR_LIMITS` and `SERVER_LIMITS`.
+
+    Attributes:
+        uploads: those in memory, by session and file.
+        begun: when the uploads of the last minute began, with their sessions.
+    """
+
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.everybody = Tally()
-        self.visitors: dict[str, Tally] = {}
+        self.uploads: dict[tuple[str, str], Upload] = {}
+        self.begun: deque[tuple[float, str]] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upload = UPLOAD_PATH.search(scope["path"]) if scope["type"] == "http" else None
         if upload is None or not get_instance().is_active_session(upload[1]):
             await self.app(scope, receive, send)  # Streamlit itself refuses an upload without a session
             return
-        visitor, file = upload.groups()
+        key = upload[1], upload[2]
         if scope["method"] == "PUT":
-            await self._put(visitor, (visitor, file), scope, receive, send)
+            await self._put(key, scope, receive, send)
             return
         await self.app(scope, receive, send)
         if scope["method"] == "DELETE":
-            self._drop(visitor, [(visitor, file)])
+            self.uploads.pop(key, None)
 
-    async def _put(self, visitor: str, key: tuple[str, str], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _put(self, key: tuple[str, str], scope: Scope, receive: Receive, send: Send) -> None:
         largest = st.get_option("server.maxUploadSize") * 2**20
         stated = dict(scope["headers"]).get(b"content-length", b"")
         size = min(int(stated), largest) if stated.isdigit() else largest
         timeout_s = UPLOAD_TIMEOUT_S + size / MIN_UPLOAD_BYTES_PER_S
-        if why := self._refused(visitor, key, size):
+        if why := self._refused(key, size):
             sentence = f"The picture is refused, since {why}; try again later."
             await _refuse(429, sentence, scope, receive, send, UPLOAD_TIMEOUT_S)
             return
@@ -222,34 +174,28 @@ class UploadLimits:
             if not status:
                 await _refuse(408, "The picture took too long to arrive; try again.", scope, receive, send, 0)
         finally:
-            if 200 <= status < 300:
-                for tally in (self.everybody, self.visitors.get(visitor, self.everybody)):
-                    tally.arriving.discard(key)
-            else:
-                self._drop(visitor, [key])
+            if not 200 <= status < 300:
+                self.uploads.pop(key, None)
+            elif key in self.uploads:  # else the visitor has left meanwhile
+                self.uploads[key].arriving = False
 
-    def _refused(self, visitor: str, key: tuple[str, str], size: int) -> str:
+    def _refused(self, key: tuple[str, str], size: int) -> str:
         """Count the upload and return ``""``, or return why it is refused."""
-        for gone in [each for each in self.visitors if not get_instance().is_active_session(each)]:
-            self._drop(gone, list(self.visitors[gone].sizes))
-        tally, now = self.visitors.get(visitor, Tally()), time.monotonic()
-        if key in tally.arriving:
+        for gone in [each for each in self.uploads if not get_instance().is_active_session(each[0])]:
+            del self.uploads[gone]
+        now, visitor = time.monotonic(), key[0]
+        while self.begun and self.begun[0][0] < now - 60:
+            self.begun.popleft()
+        if key in self.uploads and self.uploads[key].arriving:
             return "it is arriving already"
-        if mine := tally.exceeds(VISITOR_LIMITS, size, now):
-            return f"{mine} in this visit"
-        if all_of_them := self.everybody.exceeds(SERVER_LIMITS, size, now):
-            return f"{all_of_them} on this server"
-        self.visitors[visitor] = tally
-        for each in (tally, self.everybody):
-            each.begin(key, size, now)
+        mine = [upload for (session, _), upload in self.uploads.items() if session == visitor]
+        if why := VISITOR_LIMITS.exceeded(mine, sum(session == visitor for _, session in self.begun), size):
+            return f"{why} in this visit"
+        if why := SERVER_LIMITS.exceeded(self.uploads.values(), len(self.begun), size):
+            return f"{why} on this server"
+        self.uploads[key] = Upload(size)
+        self.begun.append((now, visitor))
         return ""
-
-    def _drop(self, visitor: str, keys: list[tuple[str, str]]) -> None:
-        self.everybody.drop(keys)
-        if tally := self.visitors.get(visitor):
-            tally.drop(keys)
-            if not tally.sizes and not get_instance().is_active_session(visitor):
-                del self.visitors[visitor]
 
 
 class SharedCaches:
@@ -289,4 +235,4 @@ async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: S
 
 
 def middleware() -> list[Middleware]:
-    return [Middleware(SecurityHeaders), Middleware(Styled), Middleware(UploadLimits), Middleware(SharedCaches)]
+    return [Middleware(SecurityHeaders), Middleware(UploadLimits), Middleware(SharedCaches)]

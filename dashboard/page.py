@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec
 
@@ -14,6 +15,9 @@ from dashboard.widgets import upload
 from dashboard.widgets.messages import guarded
 
 Arguments = ParamSpec("Arguments")
+
+_is_whole: ContextVar[bool] = ContextVar("is_whole", default=False)
+"""Whether the whole page is being drawn and not a fragment alone."""
 
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
@@ -29,8 +33,11 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
                 upload.drop_decoded()
             st.title(title, help=help)
             unmet = st.empty()
-            with state.whole_page():
+            token = _is_whole.set(True)
+            try:
                 guarded(show)()
+            finally:
+                _is_whole.reset(token)
             if found := [each for name, each in state.unmet().items() if name != state.RUN]:
                 unmet.warning(" ".join(map(in_words, found)), icon=":material/link_off:")
             state.write_address()
@@ -52,7 +59,7 @@ def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
     @wraps(show)
     def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         guarded(show)(*arguments, **named)
-        if not state.is_whole_page():  # else the page writes it, as one step of the browser's back button
+        if not _is_whole.get():  # else the page writes it, as one step of the browser's back button
             state.write_address()
 
     return shown

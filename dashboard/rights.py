@@ -23,7 +23,6 @@ Guarded = Literal[
     "Starting a run",
     "Removing a run",
     "Canceling a computation",
-    "Verifying every file of a run",
     "Scanning a folder",
     "Reading what a scan has found",
     "Removing a scan",

@@ -11,12 +11,12 @@ import streamlit as st
 
 from dashboard.components.explorer import explorer_of
 from dashboard.data import cache, predictions
-from dashboard.data.contact_sheet import contact_sheet
 from dashboard.data.pictures import VisitorPicture
+from dashboard.data.previews import contact_sheet
 from dashboard.data.strip import strip_of
-from dashboard.widgets.uses import USES, best_for, finds_originals
+from dashboard.widgets.uses import finds_originals
 from probing_core.errors import ProbingError, one_line
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, retrieval
 from probing_core.transforms import bank
 
@@ -54,20 +54,15 @@ def first_page() -> None:
 
 
 def other_pages() -> None:
-    first = cache.corpus(cache.PACKAGED).rows["image_id"].iloc[0]
-    picture = VisitorPicture.from_array(first, cache.corpus_image(cache.PACKAGED, first))
     if run := _first_run():
-        board = cache.board(run, "fine", "seen", False)
+        board = cache.board(run)
         if len(board):
             cache.computed(run, strip_of, tuple(with_place(board["model"])))
-        cache.computed(run, finds_originals)
-        cache.computed(run, retrieval.originals)
-        cache.study(run, "duplicates")
-        for use in USES:
-            cache.computed(run, best_for, use)
-        _ = run.pictures.why_not  # reads the corpus
+        for compute in (finds_originals, retrieval.originals):
+            cache.computed(run, compute)
         predictions.measured(run)
-    contact_sheet(picture, bank())
+    first = cache.packaged().rows["image_id"].iloc[0]
+    contact_sheet(VisitorPicture.from_array(first, cache.packaged_image(first)), bank())
 
 
 def _first_run() -> Run | None:

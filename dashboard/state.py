@@ -9,9 +9,7 @@ page loses the choice, a list in the address (``models=a,b``) is dropped, and a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +43,6 @@ class Unmet:
     shown: str
 
 
-_whole_page: ContextVar[bool] = ContextVar("whole_page", default=False)
-
-
 def adopt_address() -> None:
     """Store the choices of the address in the session, when the visitor arrives or goes back or forth.
 
@@ -55,10 +50,7 @@ def adopt_address() -> None:
     values.
     """
     _published().clear()  # of a page that was interrupted
-    context = get_script_run_ctx()
-    arrived = "_choices" not in st.session_state
-    _absent().clear()
-    if not arrived and not getattr(context, "is_history_navigation", False):
+    if "_choices" in st.session_state and not _goes_back():
         return
     st.session_state["_visits"] = visits() + 1
     address = st.query_params.to_dict()
@@ -66,7 +58,6 @@ def adopt_address() -> None:
     for name in [name for name in _choices() if name.startswith(FOLD) and name not in address]:
         del _choices()[name]
         st.session_state.pop(name, None)
-    _absent().update(name for name in _choices() if name not in address)
     for name, text in address.items():
         _choices()[name] = text
         st.session_state.pop(name, None)  # its widget starts again from the choice
@@ -76,12 +67,18 @@ def visits() -> int:
     return st.session_state.get("_visits", 0)
 
 
+def _goes_back() -> bool:
+    """Return whether the script runs because the visitor went back or forth to the address."""
+    return getattr(get_script_run_ctx(), "is_history_navigation", False)
+
+
 def choice(
     widget: Callable[..., Any],
     label: str,
     name: str,
     default: Any,
     options: Sequence[Any] | None = None,
+    own_default: bool = False,
     **settings: Any,
 ) -> Any:
     """Show a Streamlit widget that begins with the choice ``name``, write its value into the address, and return it.
@@ -89,12 +86,35 @@ def choice(
     Args:
         widget: such as ``st.selectbox``.
         default: the value where none of ``options`` was chosen.
+        own_default: whether other pages have other defaults. What the visitor has not chosen is then neither stored
+            for them nor in the address.
     """
+    if own_default:
+        if _goes_back() and name not in st.query_params:  # to the page as it was before the choice
+            _choices().pop(name, None)
+        st.session_state.pop(name, None)  # it may be another page's default
+        settings |= {"on_change": _keep, "args": (name,)}
     remember(name, options, default, label)
+    if own_default:
+        st.session_state[name] = st.session_state[name] or default  # of several, none may be here
     given = {} if options is None else {"options": options}
     value = widget(label, **given, key=name, **settings)
-    publish(name, value)
+    if own_default and not is_chosen(name, value):
+        _published()[name] = None
+    else:
+        publish(name, value)
     return value
+
+
+def _keep(name: str) -> None:
+    _choices()[name] = _encode(st.session_state[name])
+
+
+def is_chosen(name: str, value: Any) -> bool:
+    """Return whether the visitor has chosen ``value``, or some of a list, on any page as the choice ``name``."""
+    if isinstance(value, list):
+        return bool(stored_choices(name, value))
+    return stored_choice(name) == value
 
 
 def remember(name: str, options: Sequence[Any] | None, default: Any, label: str = "") -> None:
@@ -112,35 +132,6 @@ def remember(name: str, options: Sequence[Any] | None, default: Any, label: str 
         st.session_state[name] = value
     if options is not None:
         check(name, label or name, options, value)
-
-
-def propose(name: str, options: Sequence[str], default: Any, label: str) -> None:
-    """Set the widget called ``name`` to what the visitor chose of ``options``, on this page or another, else to
-    ``default``, which stays this page's own: `publish_chosen` stores no more than what was chosen."""
-    if name in _absent():  # back at a page as it was before the choice
-        _absent().discard(name)
-        _choices().pop(name, None)
-    # The visitor left it alone since, or comes from a page without it: the default may be another one now.
-    anew = name not in st.session_state or st.session_state[name] == _proposed().get(name)
-    if anew:
-        st.session_state.pop(name, None)
-    remember(name, options, default, label)
-    st.session_state[name] = st.session_state[name] or default
-    if anew:
-        _proposed()[name] = st.session_state[name]
-
-
-def publish_chosen(name: str, value: Any) -> bool:
-    """Publish the value of a widget that `propose` has set, if the visitor chose it, and return whether so."""
-    held = _split(stored_choice(name)) if isinstance(value, list) else [stored_choice(name)]
-    several = value if isinstance(value, list) else [value]
-    chosen = value != _proposed()[name] or any(each in held for each in several)
-    _proposed()[name] = value
-    if chosen:
-        publish(name, value)
-    else:
-        withdraw(name)
-    return chosen
 
 
 def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
@@ -178,13 +169,9 @@ def publish(name: str, value: Any) -> None:
     _choices()[name] = _published()[name] = _encode(value)
 
 
-def withdraw(name: str) -> None:
-    _published()[name] = None
-
-
 def forget(name: str) -> None:
     _choices().pop(name, None)
-    withdraw(name)
+    _published()[name] = None
 
 
 def write_address() -> None:
@@ -205,9 +192,9 @@ def choose(name: str, value: Any) -> None:
     st.session_state.pop(name, None)
 
 
-def stored_choice(name: str, default: str = "") -> str:
-    """Return the stored text of the choice ``name``, which need not have a widget on this page."""
-    return _choices().get(name, default)
+def stored_choice(name: str) -> str:
+    """Return the stored text of the choice ``name``, which need not have a widget on this page; empty if none is."""
+    return _choices().get(name, "")
 
 
 def stored_choices(name: str, options: Sequence[str]) -> list[str]:
@@ -215,32 +202,8 @@ def stored_choices(name: str, options: Sequence[str]) -> list[str]:
     return [each for each in _split(stored_choice(name)) if each in options]
 
 
-@contextmanager
-def whole_page() -> Iterator[None]:
-    """Mark that the whole page is being drawn and not a fragment alone."""
-    token = _whole_page.set(True)
-    try:
-        yield
-    finally:
-        _whole_page.reset(token)
-
-
-def is_whole_page() -> bool:
-    return _whole_page.get()
-
-
 def _choices() -> dict[str, str]:
     return st.session_state.setdefault("_choices", {})
-
-
-def _absent() -> set[str]:
-    """Return the names of stored choices that the address lacks to which the visitor went back or forth."""
-    return st.session_state.setdefault("_absent", set())
-
-
-def _proposed() -> dict[str, Any]:
-    """Return the value that each widget of `propose` had when it was last drawn."""
-    return st.session_state.setdefault("_proposed", {})
 
 
 def _asked() -> dict[str, str]:

@@ -22,9 +22,6 @@ TERMS = {
     "at least 2 of 255.",
     "recall": "Of the samples of this class, the share that the probe calls by its name.",
     "ssim": "Structural similarity to the same picture untouched: 1 is identical.",
-    "psnr": "Peak signal-to-noise ratio in decibels: higher is more alike, and above 40 dB hardly "
-    "anyone sees a difference.",
-    "color difference": "Mean CIEDE2000 between the two pictures: below 1 invisible, 2 to 3 just noticeable.",
     "difference": "Mean absolute difference of the pixel values, 0 to 255.",
     "distance": "The perceptual distance by which the strengths of the classes are balanced.",
     "flag": "What reading changed in the picture, and what degrades it before anything is done to it. Found in its "
@@ -101,28 +98,6 @@ GLOSSARY = {
     "threshold": "The strength from which on a model tells a transformed picture from the untouched one.",
 }
 """The words of the project, each with one meaning, as pages, commands, tables and documentation use them."""
-
-REPLACES = {
-    "transformation": ("transform", "transforms"),
-    "identity": ("clean", "unaltered", "untransformed"),
-    "group": ("category", "categories"),
-    "strength": ("intensity", "magnitude"),
-    "photograph": ("base photograph", "base photographs", "base image", "base images"),
-    "sample": ("transformed sample", "transformed samples"),
-    "corpus": ("dataset", "datasets"),
-    "content": ("substance", "semantics"),
-    "encoder": ("embedder", "embedders"),
-    "embedding": ("feature vector", "feature vectors", "latent", "latents"),
-    "probe": ("classification head", "classification heads"),
-    "far style": ("far-unseen",),
-    "recognized": ("named rightly", "rightly named"),
-    "chance": ("random guessing", "random level"),
-    "verdict": ("judgment", "judgement"),
-    "prior": ("base rate", "prevalence"),
-    "power": ("detection rate",),
-    "threshold": ("detection limit", "detection limits"),
-}
-"""Word of the glossary -> words that it replaces; for identity, its other name, untouched, replaces them."""
 
 
 @dataclass(frozen=True)
@@ -209,8 +184,8 @@ def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
         digits: significant digits.
     """
     number = decimal(strength, digits)
-    if not number or transform.startswith("style:"):  # a file
-        return number
+    if not number:
+        return ""
     try:
         entry = resolve(transform)
     except UnknownName:  # of a plug-in that is not loaded

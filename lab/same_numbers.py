@@ -146,27 +146,17 @@ def _tables(run: Path) -> set[str]:
 
 def make_runs(tree: Path, out: Path) -> None:
     """Make the three runs in the folder ``out`` by the commands of the work tree ``tree``."""
-    until = "--until" in _probing(tree, "run", "--help")
     for name, options in RUNS.items():
         arguments = [*COMMON, *options]
         if name == JOINED:
             arguments = ["--base", str(out / SPLIT), *options, *("--device", "cpu", "--precision", "float32")]
         print(f"{tree}: {name} ...", file=sys.stderr, flush=True)
-        if until:
-            _probing(tree, "run", "--out", str(out / name), "--until", "evaluate", *arguments)
-            continue
-        _probing(tree, "embed", "--run", str(out / name), *arguments)
-        _probing(tree, "train", "--run", str(out / name))
-        _probing(tree, "evaluate", "--run", str(out / name))
-
-
-def _probing(tree: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "probing_core.cli", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"error: `probing {' '.join(arguments)}` failed in {tree}:\n{done.stderr}")
-    return done.stdout
+        arguments = ["run", "--out", str(out / name), "--until", "evaluate", *arguments]
+        command = [sys.executable, "-m", "probing_core.cli", *arguments]
+        environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
+        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"error: `probing {' '.join(arguments)}` failed in {tree}:\n{done.stderr}")
 
 
 def report(found: dict[str, Difference | str]) -> bool:

@@ -116,7 +116,7 @@ OF_RUNS: list[tuple[Callable[[Runs], object], type[ProbingError], str]] = [
     (lambda r: r.of_trained.data("zoo/none"), UnknownName, "baseline/handcrafted"),
     (lambda r: r.of_trained.data("baseline/handcrafted", "coarse"), UnknownName, "coarse"),
     (lambda r: r.of_trained.data("baseline/handcrafted", split="dev"), BadRun, "'dev'"),
-    (lambda r: place_among([r.of_made], "zoo/none"), UnknownName, "zoo/mae"),
+    (lambda r: place_among(r.of_made, "zoo/none"), UnknownName, "zoo/mae"),
     (lambda r: probing_core.compare("zoo/mae", "zoo/none", r.made), UnknownName, "zoo/none"),
     (lambda r: probing_core.compare("zoo/mae", r.made), BadConfig, "two runs"),
     (lambda r: probing_core.compare(r.made, r.made, r.made), BadConfig, "two runs"),

@@ -67,11 +67,6 @@ def test_paths_of_a_run_are_spelled_in_one_file():
     assert not found, "`probing_core.run.layout` has a name for each of these:\n" + "\n".join(found)
 
 
-def test_a_spelled_path_would_be_found():
-    tree = ast.parse('"""models/x"""\npath = f"models/{name}/probes.safetensors"\nother = "run.toml"\n')
-    assert [bool(OF_A_RUN.search(node.value)) for node in strings(tree)].count(True) == 2
-
-
 def test_paths_of_a_run_need_no_framework():
     modules = "numpy", "pandas", "torch", "streamlit"
     code = f"import sys, probing_core.run.layout; print([m for m in {modules} if m in sys.modules])"

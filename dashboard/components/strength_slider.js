@@ -76,7 +76,6 @@ class Slider {
       detail.textContent = value;
       return [term, detail];
     }));
-    this.subtract(frame);
   }
 
   divide() {
@@ -84,23 +83,6 @@ class Slider {
     this.after.style.clipPath = `inset(0 0 0 ${value}%)`;
     this.get('.divider').style.left = `${value}%`;
     this.get('.split').style.setProperty('--at', value / 100);
-  }
-
-  async subtract(frame) {
-    const { before, after } = this;
-    await Promise.all([before.decode(), after.decode()]).catch(() => {});
-    if (frame !== this.shown) return;
-    const canvas = this.get('canvas');
-    const side = (canvas.width = canvas.height = before.naturalWidth || 1);
-    const context = canvas.getContext('2d', { willReadFrequently: true });
-    const [a, b] = [before, after].map((picture) => {
-      context.drawImage(picture, 0, 0);
-      return context.getImageData(0, 0, side, side);
-    });
-    for (let i = 0; i < a.data.length; i += 1) {
-      if (i % 4 < 3) a.data[i] = Math.min(255, 4 * Math.abs(a.data[i] - b.data[i]));
-    }
-    context.putImageData(a, 0, 0);
   }
 }
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from dashboard import state
 from dashboard.components.serving import route, source
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import FOLDER, Step, find_preview, preview
+from dashboard.data.previews import FOLDER, Step, in_memory, preview
 from dashboard.text import hint
 from probing_core.transforms import Transform
 
@@ -26,8 +26,6 @@ STRENGTH = "strength"
 
 HINTS = {
     "SSIM": hint("ssim"),
-    "PSNR": hint("psnr"),
-    "Color difference": hint("color difference"),
     "Mean difference": hint("difference"),
     "Perceptual distance": hint("distance"),
     "Counts as visible": hint("visible"),
@@ -47,8 +45,6 @@ _HTML = """
     <p class="invite" hidden>The picture is untouched, or as good as: move the slider to change it.</p>
     <p class="legend"></p>
     <details><summary>How much the picture differs</summary><dl></dl></details></div>
-  <figure class="difference"><canvas role="img" aria-label="absolute difference, four times amplified"></canvas>
-    <figcaption>difference of the pixels, 4 times amplified</figcaption></figure>
 </div></div>
 """
 _CSS = """
@@ -57,8 +53,7 @@ _CSS = """
 .room { container-type: inline-size; --side: 256px; }
 figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
 .stage { position: relative; width: var(--side); height: var(--side); }
-.stage img, canvas { width: var(--side); height: var(--side); display: block; border-radius: 4px; }
-.difference { display: none; } .strength:has(details[open]) .difference { display: block; }
+.stage img { width: var(--side); height: var(--side); display: block; border-radius: 4px; }
 .waiting figure { opacity: .4; }
 .stage .after { position: absolute; inset: 0; }
 .divider { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--st-primary-color); }
@@ -82,13 +77,13 @@ output { display: block; margin: 2px 0 12px; font-size: 16px; }
 dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; }
 dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
 dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
-@container (min-width: 800px) {  /* before, after and their difference, each whole */
-  .strength { --side: min(320px, (100cqw - 48px) / 3); }
+@container (min-width: 800px) {  /* before and after, each whole */
+  .strength { --side: min(400px, (100cqw - 28px) / 2); }
   .stage { display: flex; gap: 20px; width: auto; }
   .stage .after { position: static; clip-path: none !important; }
   .divider, .split { display: none; }
   figcaption label { display: flex; justify-content: space-around; }
-  .facts { order: -1; flex-basis: 100%; } .difference { display: block; }
+  .facts { order: -1; flex-basis: 100%; }
 }
 """
 
@@ -155,7 +150,7 @@ def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:
 
 def routes() -> list[Route]:
     async def serve(request: Request) -> Response:
-        shown = find_preview(request.path_params["name"])
+        shown = in_memory.get(request.path_params["name"])
         if shown is None:
             return Response("This preview is not in memory any more.", 404)
         steps = await run_in_threadpool(shown.message, range(len(shown.strengths)))

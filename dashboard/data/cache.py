@@ -16,14 +16,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import rights, state
+from dashboard import state
 from probing_core.api.trust import Noticed, elsewhere, held_out, noticed, reliability
 from probing_core.catalog import load_plugin
 from probing_core.charts import Theme
+from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
-from probing_core.results import Run, RunPlace, find_runs
+from probing_core.results import Run, RunPlace, find_runs, leaderboard
 from probing_core.results.ranking import RANKING_FACTS
 from probing_core.run import layout
 from probing_core.run.manifest import stamp
@@ -37,7 +38,7 @@ HELD_OUT, OTHERS = "photographs that the run tested", "photographs and alteratio
 """Sets of pictures on which answers are judged."""
 
 MAX_CACHED_RUNS = 4
-MAX_CACHED_TABLES = 64
+MAX_CACHED_RESULTS = 256
 MAX_CACHED_PREDICTIONS = 24
 MAX_CACHED_PICTURES = 4096
 
@@ -106,11 +107,6 @@ def _open_run(path: str, stamp: str) -> Run:
     return Run.open(path)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
-def table(run: Run, name: str) -> pd.DataFrame:
-    return run.table(name)
-
-
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
     """Return `Run.predictions` with the columns that scores need; `described` adds the others to rows shown."""
@@ -129,10 +125,6 @@ def trust(run: Run) -> dict[str, dict[str, tuple[Noticed, pd.DataFrame]]]:
     }
 
 
-def study(run: Run, name: str) -> pd.DataFrame:
-    return table(run, layout.table_path(name))
-
-
 def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     facts = run.sample_rows(rows["sample"].to_numpy()).drop(columns="sample").set_axis(rows.index)
     return pd.concat([rows.drop(columns=[c for c in rows if c in facts]), facts], axis=1)
@@ -148,16 +140,27 @@ def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments:
     return _computed(run, f"{compute.__module__}.{compute.__qualname__}", compute, arguments, named)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=4 * MAX_CACHED_TABLES)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RESULTS)
 def _computed(run: Run, name: str, _compute: Callable[..., Any], arguments: tuple, named: dict) -> Any:
     return _compute(run, *arguments, **named)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
-def board(run: Run, task: str, subset: str, baselines: bool) -> pd.DataFrame:
-    from probing_core.results import leaderboard
+def table(run: Run, name: str) -> pd.DataFrame:
+    return computed(run, Run.table, name)
 
-    return leaderboard(run, task, subset, baselines)
+
+def study(run: Run, name: str) -> pd.DataFrame:
+    return table(run, layout.table_path(name))
+
+
+def board(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
+    """Return the ranking of the models of ``run``, without baselines where there are other models."""
+    return computed(run, _board, task, subset)
+
+
+def _board(run: Run, task: str, subset: str) -> pd.DataFrame:
+    encoders = leaderboard(run, task, subset, False)
+    return leaderboard(run, task, subset, True) if encoders.empty else encoders
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:
@@ -184,25 +187,12 @@ def _pair(run: Run, sample: int, _row: Mapping[Any, Any] | None) -> tuple[bytes,
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 
-def damage_of(run: Run) -> list[str]:
-    """Return a sentence for each file of the run that differs from its manifest.
-
-    Every file is read, which takes long for large runs.
-
-    Raises:
-        NotAllowed: the visitor has no rights.
-    """
-    rights.require("Verifying every file of a run")
-    return run.store.damage()
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def corpus(name: str) -> Corpus:
-    from probing_core.corpora import open_corpus
-
-    return open_corpus(name)
+@st.cache_resource(show_spinner=False)
+def packaged() -> Corpus:
+    """Return the packaged photographs."""
+    return open_corpus(PACKAGED)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def corpus_image(name: str, image_id: str) -> np.ndarray:
-    return corpus(name).load(image_id)
+def packaged_image(image_id: str) -> np.ndarray:
+    return packaged().load(image_id)

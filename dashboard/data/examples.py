@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture, data_url
@@ -34,7 +34,7 @@ def example(name: str) -> VisitorPicture:
     image_id, transform_name, place = CHANGED[name]
     transform = resolve(transform_name)
     rng = generator(0, "example", transform_name)
-    image = cache.corpus_image(cache.PACKAGED, image_id)
+    image = cache.packaged_image(image_id)
     changed = transform.for_split("test").apply(image, transform.strength_at(place), rng)
     return VisitorPicture.from_array(f"example: {name}", changed)
 
@@ -65,13 +65,5 @@ def _screenshot() -> np.ndarray:
 @st.cache_resource(show_spinner=False, max_entries=4 * len(NAMES))
 def thumbnail(name: str, side: int) -> str:
     """Return the middle of the example called ``name`` as a square, as an address."""
-    image = example(name).image
-    square = min(image.shape[:2])
-    top, left = ((length - square) // 2 for length in image.shape[:2])
-    return data_url(reduced(image[top : top + square, left : left + square], side), lossless=False)
-
-
-def reduced(image: np.ndarray, side: int) -> np.ndarray:
-    small = Image.fromarray(image)
-    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return np.asarray(small)
+    square = ImageOps.fit(Image.fromarray(example(name).image), (side, side), Image.Resampling.LANCZOS)
+    return data_url(np.asarray(square), lossless=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from dashboard.data import cache
 from dashboard.text import strength_in_words
 from probing_core.api.trust import as_asked
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run
 
 ROUNDS = 10
@@ -19,10 +18,6 @@ GAMES = 10**6
 """Number of different games; the address names which one it is."""
 
 YOU = "you"
-
-
-def new_game() -> int:
-    return secrets.randbelow(GAMES)
 
 
 def players(run: Run) -> list[str]:
@@ -69,27 +64,16 @@ def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
     parts = []
     for model in players(run):
         tested = cache.predictions(run, model, "fine")
-        rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[list(samples)]
+        rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[list(samples)].reset_index()
         answer, sure = rows["predicted"].astype(str), rows["p_predicted"]
         if "altered" in rows:  # missing for precomputed embeddings, which cannot answer about pictures
-            altered = pd.Series(as_asked(run, model, rows["altered"]), rows.index)
+            altered = pd.Series(as_asked(run, model, rows["altered"]))
             untouched = altered <= 0.5
             answer = rows["named"].astype(str).mask(untouched, "identity")
             sure = altered.mask(untouched, 1 - altered)
+        found = pd.DataFrame({"round": rows.index, "sample": samples, "player": model, "answer": answer})
         group = answer.map(groups)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "round": np.arange(len(samples)),
-                    "sample": samples,
-                    "player": model,
-                    "answer": answer.to_numpy(),
-                    "probability": sure.to_numpy(),
-                    "group": group.to_numpy(),
-                    "right": (group == rows["group"].astype(str)).to_numpy(),
-                }
-            )
-        )
+        parts.append(found.assign(probability=sure, group=group, right=group == rows["group"].astype(str)))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -1,10 +1,9 @@
-"""Nearest neighbors of a picture in a run, by embeddings that the run holds, or that are made here of its gallery."""
+"""A picture among those of a run, by embeddings that the run holds, or that are made here of a gallery."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -19,19 +18,6 @@ MAX_EMBEDDED = 1000
 
 EMBEDDED_AT_ONCE = 32
 """Pictures embedded between two steps."""
-
-
-class Step(NamedTuple):
-    """How far a gallery is.
-
-    Attributes:
-        cut: whether all its pictures are cut, and ``done`` counts those that are embedded.
-        done, total: numbers of pictures.
-    """
-
-    cut: bool
-    done: int
-    total: int
 
 
 class Gallery:
@@ -50,23 +36,20 @@ class Gallery:
         self._crops: list[PictureCrops] = []
         self._blocks: dict[str, list[np.ndarray]] = {}
 
-    def steps(self, model: str) -> Iterator[Step]:
-        """Make the missing embeddings by ``model``, and yield before each part of them.
+    def steps(self, model: str) -> Iterator[tuple[int, int]]:
+        """Make the missing embeddings by ``model``, and yield before each part of them how many of all there are.
 
         Raises:
             PicturesMissing: a picture cannot be made.
         """
-        total = len(self.samples)
-        while (done := len(self._crops)) < total:
-            yield Step(False, done, total)
+        while (done := self._embedded(model)) < len(self.samples):
+            yield done, len(self.samples)
             with self._turn:
-                for sample in self.samples[len(self._crops) :][:EMBEDDED_AT_ONCE]:
+                start = self._embedded(model)  # another visitor may have made some meanwhile
+                stop = start + EMBEDDED_AT_ONCE
+                for sample in self.samples[len(self._crops) : stop]:
                     self._crops.append(PictureCrops(self.run.picture(int(sample))[1]))
-        while (done := self._embedded(model)) < total:
-            yield Step(True, done, total)
-            with self._turn:
-                some = self._crops[self._embedded(model) :][:EMBEDDED_AT_ONCE]
-                if some:  # else another visitor has made the rest meanwhile
+                if some := self._crops[start:stop]:
                     found = predictions.predictor_of(self.run).ask(model, some)
                     self._blocks[model].append(np.stack([each.prediction.embedding for each in found]))
 
@@ -81,27 +64,33 @@ class Gallery:
         return sum(map(len, self._blocks.setdefault(model, [])))
 
 
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
-def _gallery_of(run: Run) -> Gallery:
-    return Gallery(run, cache.computed(run, retrieval.gallery))
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=4, show_spinner=False)
+def _gallery_of(run: Run, samples: np.ndarray) -> Gallery:
+    return Gallery(run, samples)
 
 
-def embeds_gallery(run: Run) -> bool:
-    """Return whether the run's gallery can be embedded here: its pictures can be made, and are not too many."""
-    return len(cache.computed(run, retrieval.gallery)) <= MAX_EMBEDDED and not run.pictures.why_not
+def embeddings(run: Run, model: str, samples: np.ndarray) -> LazyRows:
+    """Return the embeddings of some samples, those that the run holds or else those made here; errors as of
+    `Gallery.steps`."""
+    stored = run.lazy_embeddings(model)
+    return _gallery_of(run, samples).rows(model) if stored is None else stored.at(samples)
+
+
+def gallery_steps(run: Run, model: str, samples: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Make what `embeddings` needs, as `Gallery.steps`; nothing where the run holds embeddings."""
+    return iter(()) if run.has_embeddings(model) else _gallery_of(run, samples).steps(model)
+
+
+def gallery(run: Run) -> np.ndarray:
+    """Return the samples among which pictures are searched, see `retrieval.gallery`."""
+    return cache.computed(run, retrieval.gallery)
 
 
 def searchable(run: Run, models: Sequence[str]) -> list[str]:
     """Return those of ``models`` that can search the run's gallery for a further picture: by embeddings that the run
-    holds, or by such as are made here."""
-    live = [model for model in models if model in run.live_models]
-    return [model for model in live if run.has_embeddings(model) or embeds_gallery(run)]
-
-
-def gallery_steps(run: Run, model: str) -> Iterator[Step]:
-    """Make what `search_gallery` needs of the gallery, as `Gallery.steps`; nothing where the run holds
-    embeddings."""
-    return iter(()) if run.has_embeddings(model) else _gallery_of(run).steps(model)
+    holds, or that can be made here, since its pictures are there and are not too many."""
+    makes = len(gallery(run)) <= MAX_EMBEDDED and not run.pictures.why_not
+    return [model for model in models if model in run.live_models and (makes or run.has_embeddings(model))]
 
 
 def search_gallery(
@@ -113,9 +102,7 @@ def search_gallery(
         original: id of the image that ``after`` was made from; empty if it is none of the run's, so that ``before``
             joins the gallery.
     """
-    samples = cache.computed(run, retrieval.gallery)
-    stored = run.lazy_embeddings(model)
-    rows = _gallery_of(run).rows(model) if stored is None else stored.at(samples)
+    rows = embeddings(run, model, gallery(run))
     query, clean = predictions.embed(run, model, [PictureCrops(image) for image in (after, before)])
-    ids = run.sample_columns("image_id")["image_id"].to_numpy()[samples]
+    ids = run.sample_columns("image_id")["image_id"].to_numpy()[gallery(run)]
     return retrieval.search(rows, query, count, int(np.flatnonzero(ids == original)[0]) if original else clean)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.data import cache, predictions
-from dashboard.data.neighbors import Gallery, Step
+from dashboard.data import neighbors, predictions
 from dashboard.data.pictures import VisitorPicture
 from probing_core.compute.names import EVERYTHING
 from probing_core.results import Run, nearest, place
 from probing_core.results.explorer.data import ExplorerData
 
 PHOTOGRAPHS = 20
-"""Tested photographs whose pictures, one of each class, are embedded here."""
+"""Tested photographs whose pictures, one of each class, are compared with it."""
 
 NEAREST = 15
 
@@ -35,7 +32,7 @@ def pinned() -> VisitorPicture | None:
 
 def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
     """Return why no other picture can be placed on the map of ``model``; empty where one can."""
-    if run.pictures.why_not:
+    if run.pictures.why_not and not run.has_embeddings(model):
         return "the pictures of this run, which it would be compared with, are not on this machine"
     if not any(one.name == model and EVERYTHING in one.places for one in data.models):
         return "the run has no map by everything of this model; choose another one above a map"
@@ -44,24 +41,18 @@ def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
     return ""
 
 
-def steps(run: Run, data: ExplorerData, model: str) -> Iterator[Step]:
-    """Embed what `place_of` needs, and yield before each part of it.
+def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) -> tuple[float, float]:
+    """Return the place of ``picture`` on the map of ``model`` by everything, in the units of ``data``.
 
     Raises:
-        ProbingError: a picture cannot be made, or the model cannot be asked.
+        ProbingError: a picture of `gallery_samples` cannot be made, or the model cannot be asked.
     """
-    return _gallery_of(run, data).steps(model)
-
-
-def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) -> tuple[float, float]:
-    """Return the place of ``picture`` on the map of ``model`` by everything, in the units of ``data``; errors as of
-    `steps`."""
-    gallery = _gallery_of(run, data)
+    samples = gallery_samples(data)
     (query,) = predictions.embed(run, model, [predictions.crops_of(run, picture)])
-    found, cosines = nearest(gallery.rows(model), query, NEAREST)
+    found, cosines = nearest(neighbors.embeddings(run, model, samples), query, NEAREST)
     (points,) = (one.places[EVERYTHING] for one in data.models if one.name == model)
     table = pd.DataFrame({"sample": data.sample, "x": points[:, 0], "y": points[:, 1]})
-    placed = place(table, gallery.samples[found], cosines)
+    placed = place(table, samples[found], cosines)
     assert placed is not None
     return placed
 
@@ -75,8 +66,3 @@ def gallery_samples(data: ExplorerData) -> np.ndarray:
     points = points[np.isin(photograph, chosen)]
     pairs = np.stack([photograph[points], data.truth[points]], axis=1)
     return np.sort(data.sample[points[np.unique(pairs, axis=0, return_index=True)[1]]])
-
-
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
-def _gallery_of(run: Run, _data: ExplorerData) -> Gallery:
-    return Gallery(run, gallery_samples(_data))

@@ -1,4 +1,4 @@
-"""Pictures that a visitor uploads or picks from the packaged photographs."""
+"""Pictures that a visitor uploads or picks from the packaged photographs, and pictures as addresses."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import threading
 import weakref
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+import streamlit as st
 from PIL import Image
 
+from probing_core.api.scan import thumbnails_of
 from probing_core.images import encode_jpeg, encode_png
 
 SHOWN = 800
@@ -56,9 +59,14 @@ class VisitorPicture:
     @cached_property
     def shown(self) -> np.ndarray:
         """Return the picture at the size of a page: a camera's photograph in full size takes long to send."""
-        small = Image.fromarray(self.image)
-        small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        return np.asarray(small)
+        return reduced(self.image, SHOWN)
+
+
+def reduced(image: np.ndarray, side: int) -> np.ndarray:
+    """Return ``image`` with a longer side of at most ``side`` pixels."""
+    small = Image.fromarray(image)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return np.asarray(small)
 
 
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
@@ -66,5 +74,18 @@ def data_url(image: np.ndarray, lossless: bool = True) -> str:
 
     An address on the server derived from the picture's bytes could be found by anybody who has the same picture.
     """
-    kind, data = ("png", encode_png(image, level=1)) if lossless else ("jpeg", encode_jpeg(image, quality=92))
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return address_of(encode_png(image, level=1), "png") if lossless else address_of(encode_jpeg(image, 92), "jpeg")
+
+
+def address_of(encoded: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def scan_thumbnails(out: Path, written: int, rows: tuple[int, ...]) -> list[str]:
+    """Return the thumbnails of some rows of a scan's table as addresses; empty where there is none.
+
+    Args:
+        written: when the table was; the folder may have been scanned again since.
+    """
+    return [address_of(found, "webp") if found else "" for found in thumbnails_of(out, rows)]

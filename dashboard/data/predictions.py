@@ -9,7 +9,6 @@ import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,7 +110,7 @@ def models_of(run: Run) -> tuple[str, ...]:
 
 
 def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
-    power = predictor_of(run).judge().power_at(large, no_color)
+    power = predictor_of(run).judge.power_at(large, no_color)
     return () if power is None else power.hardly_detected
 
 
@@ -130,9 +129,12 @@ class Measured(NamedTuple):
     found: dict[str, dict[str, float]]
 
 
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=cache.MAX_CACHED_RUNS, show_spinner=False)
 def measured(run: Run) -> list[Measured]:
     """Return what was measured on pictures that ``run`` tested, and then on those of others, as far as it was."""
+    return cache.computed(run, _measured)
+
+
+def _measured(run: Run) -> list[Measured]:
     return [
         Measured(
             about,
@@ -166,11 +168,7 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
         predictor = predictor_of(run)
     except ProbingError:
         return None
-    asked = [*([DETECTOR] if predictor.has_detector else []), *models]
-    # Not a daemon: a process that ends while PyTorch is being imported would be aborted.
-    thread = threading.Thread(target=_prepare, args=(predictor, asked), name="prepare")
-    thread.start()
-    return thread
+    return _begin_to_load(predictor, [*([DETECTOR] if predictor.has_detector else []), *models], downloads=False)
 
 
 def loading(run: Run, model: str) -> Iterator[None]:
@@ -178,21 +176,24 @@ def loading(run: Run, model: str) -> Iterator[None]:
 
     Streamlit handles what the visitor does next when something is written, so the page writes at every step.
     """
-    prepare_model = partial(_prepare, predictor_of(run), [model], downloads=rights.allowed())
-    thread = threading.Thread(target=prepare_model, name="load")
-    thread.start()
+    thread = _begin_to_load(predictor_of(run), [model], rights.allowed())
     thread.join(HEARD_EVERY_S)
     while thread.is_alive():
         yield
         thread.join(HEARD_EVERY_S)
 
 
-def _prepare(predictor: Predictor, models: Sequence[str], downloads: bool = False) -> None:
-    """Load ``models`` in a thread without a visitor: nothing here may ask Streamlit for one."""
-    for model in models:
-        # The page shows the error, too; the others are prepared.
-        with suppress(ProbingError), nullcontext() if downloads else no_downloads():
-            predictor.prepare(model)
+def _begin_to_load(predictor: Predictor, models: Sequence[str], downloads: bool) -> threading.Thread:
+    def load() -> None:  # without a visitor: nothing here may ask Streamlit for one
+        for model in models:
+            # The page shows the error, too; the others are loaded.
+            with suppress(ProbingError), nullcontext() if downloads else no_downloads():
+                predictor.prepare(model)
+
+    # Not a daemon: a process that ends while PyTorch is being imported would be aborted.
+    thread = threading.Thread(target=load, name="load")
+    thread.start()
+    return thread
 
 
 def crops_of(run: Run, picture: VisitorPicture) -> PictureCrops:
@@ -209,7 +210,7 @@ def _crops_of(key: str, view: int, _image: np.ndarray) -> PictureCrops:
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Return a table of all classes of each of the ``rows`` of `Predictor.predict`, most probable first by image and
     model."""
-    columns = ("image", "model", "task", "crops", "altered", "answer")
+    columns = ("image", "model", "crops", "altered", "answer")
     return pd.DataFrame(
         [{name: row[name] for name in columns} | one for row in rows for one in row["classes"]],
         columns=[*columns, "class", "group", "probability"],

@@ -1,11 +1,12 @@
-"""A picture under one transform along its range, for the strength slider and the pages of transforms."""
+"""A picture under one transform along its range, for the strength slider, and under all of them."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -14,14 +15,18 @@ import streamlit as st
 
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.text import strength_in_words
+from probing_core.images import encode_jpeg
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
-from probing_core.transforms.distance import color_difference, describe, psnr
+from probing_core.transforms.distance import describe
+
+STRENGTHS = (0.0, 0.5, 1.0)
+"""Fractions of the documented range: weakest, middle, strongest."""
+
+VIEW, GAP = 128, 4
+"""Side of a picture of the contact sheet and space between two, in pixels."""
 
 THREADS = 2
 """Threads that draw a preview; most of their work is done outside of Python."""
-
-EVERY = 2
-"""Side in pixels of the squares from each of which one pixel has its color compared; comparing all pixels is slow."""
 
 STEPS = 13
 """Number of strengths along the documented range, including both ends."""
@@ -34,8 +39,8 @@ SHARED_SPLIT = "test"
 
 FOLDER = "previews"
 
-_previews: WeakValueDictionary[str, Preview] = WeakValueDictionary()
-"""Previews in memory, by the last part of their address."""
+in_memory: WeakValueDictionary[str, Preview] = WeakValueDictionary()
+"""Previews, by the last part of their address."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +50,11 @@ class Step:
     strength: float
     before: np.ndarray
     after: np.ndarray
+
+    @cached_property
+    def frame(self) -> dict[str, Any]:
+        numbers = _numbers(self.before, self.after)
+        return {"before": data_url(self.before), "after": data_url(self.after), "numbers": numbers}
 
 
 class Preview:
@@ -63,9 +73,8 @@ class Preview:
         self.strengths, self.first_learned = (*faint, *learned), len(faint)
         self._source, self._view = prepare_source(picture.image, view), view  # the picture itself may be large
         self._steps: dict[int, Step] = {}
-        self._frames: dict[int, dict[str, Any]] = {}
         self._name = secrets.token_urlsafe(16)
-        _previews[self._name] = self
+        in_memory[self._name] = self
 
     @property
     def address(self) -> str:
@@ -89,28 +98,9 @@ class Preview:
     def message(self, indices: Sequence[int]) -> dict[str, Any]:
         """Return some steps for the browser, with each clean picture once, since most strengths share it."""
         with ThreadPoolExecutor(THREADS) as threads:
-            steps = list(threads.map(self.step, indices))
-            frames = list(threads.map(self._frame, indices))
-        clean = {step.before.tobytes(): step.before for step in steps}
-        number = {pixels: i for i, pixels in enumerate(clean)}
-        befores = [number[step.before.tobytes()] for step in steps]
-        return {
-            "clean": [data_url(image) for image in clean.values()],
-            "frames": [
-                {"step": index, "before": before, **frame}
-                for index, before, frame in zip(indices, befores, frames, strict=True)
-            ],
-        }
-
-    def _frame(self, index: int) -> dict[str, Any]:
-        if index not in self._frames:
-            step = self.step(index)
-            self._frames[index] = {"after": data_url(step.after), "numbers": _numbers(step.before, step.after)}
-        return self._frames[index]
-
-
-def find_preview(name: str) -> Preview | None:
-    return _previews.get(name)
+            frames = list(threads.map(lambda index: {"step": index, **self.step(index).frame}, indices))
+        clean = list(dict.fromkeys(frame["before"] for frame in frames))
+        return {"clean": clean, "frames": [frame | {"before": clean.index(frame["before"])} for frame in frames]}
 
 
 def versions(source: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
@@ -123,29 +113,34 @@ def versions(source: np.ndarray, view: int, transform: Transform, strength: floa
     return cut_pair(source, view, transform.for_split(SHARED_SPLIT), strength, rng)
 
 
-@st.cache_resource(
-    max_entries=24,
-    show_spinner=False,
-    hash_funcs={VisitorPicture: lambda picture: picture.key, Transform: lambda transform: transform.name},
-)
+_KEYS: dict[str | type, Callable[[Any], str]] = {
+    VisitorPicture: lambda picture: picture.key,
+    Transform: lambda transform: transform.name,
+}
+
+
+@st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=_KEYS)
 def preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
     return Preview(picture, view, transform)
 
 
-def _sampled(image: np.ndarray) -> np.ndarray:
-    """Return one pixel, drawn at random, of each square of `EVERY`, (h, w, 3), at the same places of every picture."""
-    height, width = (side // EVERY for side in image.shape[:2])
-    down, across = np.random.default_rng(0).integers(0, EVERY, (2, height, width))
-    return image[EVERY * np.arange(height)[:, None] + down, EVERY * np.arange(width) + across]
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def contact_sheet(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
+    """Return name of a transform -> JPEG of the picture at three strengths, side by side."""
+    source = prepare_source(picture.image, VIEW)
+    return {t.name: encode_jpeg(_strip(source, t), quality=92) for t in transforms}
+
+
+def _strip(source: np.ndarray, transform: Transform) -> np.ndarray:
+    weak, middle, strong = (versions(source, VIEW, transform, transform.strength_at(s))[1] for s in STRENGTHS)
+    gap = np.full((VIEW, GAP, 3), 128, np.uint8)
+    return np.hstack([weak, gap, middle, gap, strong])
 
 
 def _numbers(before: np.ndarray, after: np.ndarray) -> dict[str, str]:
     facts = describe(before, after)
-    ratio = psnr(before, after)
     return {
         "SSIM": f"{facts.ssim:.3f}",
-        "PSNR": "identical" if np.isinf(ratio) else f"{ratio:.1f} dB",
-        "Color difference": f"{color_difference(_sampled(before), _sampled(after)):.1f} ΔE00",
         "Mean difference": f"{facts.difference:.1f} of 255",
         "Perceptual distance": f"{facts.distance:.3f}",
         "Counts as visible": "yes" if facts.visible else "no",

@@ -20,27 +20,20 @@ def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[s
     one that the best model names well and the other half of the time, so that the strip shows right and wrong answers.
     """
     two = list(dict.fromkeys([models[0], models[len(models) // 2]]))
-    there = [transform for transform in STRIP if transform in set(run.transforms["transform"])][:6]
-    tested = [cache.predictions(run, model, "fine") for model in two]
-    if not there or any(rows.empty for rows in tested):
+    there = ["identity", *[transform for transform in STRIP if transform in set(run.transforms["transform"])][:6]]
+    tested = {model: cache.predictions(run, model, "fine") for model in two}
+    if len(there) == 1 or any(rows.empty for rows in tested.values()):
         return None
-    first = tested[0][tested[0]["truth"].isin(["identity", *there])].drop_duplicates(["base_id", "truth"])
-    whole = first.groupby("base_id", observed=True)["truth"].nunique()
-    first = first[first["base_id"].isin(whole.index[whole == len(there) + 1])]
-    if first.empty:
+    best = tested[two[0]]
+    rows = best[best["truth"].isin(there)].drop_duplicates(["base_id", "truth"])
+    rows = rows[rows.groupby("base_id", observed=True)["truth"].transform("nunique") == len(there)]
+    if rows.empty:
         return None
-    truth = first["truth"].astype(str).to_numpy()
-    right = pd.DataFrame({"base": first["base_id"].to_numpy()})
-    for i, rows in enumerate(tested):
-        answers_of = rows.drop_duplicates("sample").set_index("sample")["predicted"].astype(str)
-        right[i] = answers_of.reindex(first["sample"]).to_numpy() == truth
-    counts = right.groupby("base").sum()
-    half = (counts.iloc[:, -1] - len(there) / 2).abs()
-    rows = first[first["base_id"] == (counts[0] - half).idxmax()].copy()
-    order = {name: i for i, name in enumerate(["identity", *there])}
-    rows = rows.sort_values("truth", key=lambda truths: truths.astype(str).map(order))
-    answers = {
-        model: dict(zip(found["sample"], found["predicted"].astype(str), strict=True))
-        for model, found in ((m, t[t["sample"].isin(rows["sample"])]) for m, t in zip(two, tested, strict=True))
-    }
-    return rows, answers
+    truth, base = (rows[column].astype(str).to_numpy() for column in ("truth", "base_id"))
+    by_sample = {model: table.drop_duplicates("sample").set_index("sample") for model, table in tested.items()}
+    answers = {model: table["predicted"].astype(str).reindex(rows["sample"]) for model, table in by_sample.items()}
+    right = pd.DataFrame({model: given.to_numpy() == truth for model, given in answers.items()}).groupby(base).sum()
+    half = (right[two[-1]] - (len(there) - 1) / 2).abs()
+    shown = rows[base == (right[two[0]] - half).idxmax()]
+    shown = shown.sort_values("truth", key=lambda truths: truths.astype(str).map(there.index))
+    return shown, {model: given[shown["sample"]].to_dict() for model, given in answers.items()}

@@ -60,8 +60,7 @@ def report_of(run: Path) -> Report | None:
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:
-    rights.require("Starting a run")
-    _work(run, ["run", "--out", str(run), *arguments])
+    begin("Starting a run", run, ["run", "--out", str(run), *arguments])
 
 
 def measured(run: Path, arguments: Sequence[str], said: Callable[[str], object]) -> str:
@@ -103,19 +102,10 @@ def resume(run: Path) -> None:
     start(run, last_options(run).arguments())
 
 
-def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
-    """Start a process that scans ``folder`` into ``out``.
-
-    Args:
-        run: whose detector is used.
-        clean: a folder of untouched pictures, if there is one.
-    """
-    rights.require("Scanning a folder")
-    trusted = ["--clean", str(clean)] if clean else []
-    _work(out, ["scan", str(folder), "--out", str(out), "--run", str(run), *trusted])
-
-
-def _work(run: Path, command: Sequence[str]) -> None:
+def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
+    """Start a process that computes in ``run`` what the arguments ``command`` of the command line say, unless one
+    does."""
+    rights.require(what)
     report = report_of(run)
     if report is not None and report.state == "running":
         return  # it runs already, and its progress is shown

@@ -1,4 +1,4 @@
-"""Scans that the page Scan starts, resumes and removes.
+"""Scans that the tab A folder starts, resumes and removes.
 
 The request of a scan is stored in its folder, as `REQUEST`. All functions but `read_request` raise `NotAllowed` where
 the visitor has no rights.
@@ -35,11 +35,11 @@ class ScanRequest:
 
 
 def start(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
-    """Start a scan of ``folder`` into ``out`` as `processes.scan` does, and store its request for `resume`."""
+    """Start a process that scans ``folder`` into ``out``, and store its request for `resume`."""
     rights.require("Scanning a folder")
     request = ScanRequest(str(folder.absolute()), str(run.absolute()), str(clean.absolute()) if clean else None)
     write_atomically(out / REQUEST, json.dumps(asdict(request)).encode())
-    _work(out, request)
+    _begin(out, request)
 
 
 def read_request(out: Path) -> ScanRequest | None:
@@ -62,7 +62,7 @@ def resume(out: Path) -> None:
     request = read_request(out)
     if request is None:
         raise BadRun(f"What '{out}' was to scan is not known; `probing scan FOLDER --out {out}` goes on with it.")
-    _work(out, request)
+    _begin(out, request)
 
 
 def remove(out: Path) -> None:
@@ -81,5 +81,7 @@ def remove(out: Path) -> None:
     remove_results(out)
 
 
-def _work(out: Path, request: ScanRequest) -> None:
-    processes.scan(out, Path(request.folder), Path(request.run), Path(request.clean) if request.clean else None)
+def _begin(out: Path, request: ScanRequest) -> None:
+    trusted = ["--clean", request.clean] if request.clean else []
+    command = ["scan", request.folder, "--out", str(out), "--run", request.run, *trusted]
+    processes.begin("Scanning a folder", out, command)

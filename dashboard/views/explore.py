@@ -48,7 +48,7 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
         why_not = own_picture.why_no_place(run, data, model)
         try:
             if not why_not:
-                asking.progress(own_picture.steps(run, data, model), model)
+                asking.embed_gallery(run, model, own_picture.gallery_samples(data))
                 places[model] = own_picture.place_of(run, data, model, picture)
         except ProbingError as error:
             why_not = "it could not be embedded"

@@ -12,7 +12,7 @@ from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import PERCENT, Figure, dots_chart, layers_chart, variance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, sentences, summaries
 
 PARTS = {"blocks": "Blocks", "unseen": "Never seen", "shift": "How far"}
@@ -31,7 +31,7 @@ def show() -> None:
 
 def _best(run: Run) -> str:
     """Return the best encoder; empty where there is none."""
-    board = cache.board(run, "fine", "seen", False)
+    board = cache.board(run)
     return str(board["model"].iloc[0]) if len(board) else ""
 
 

@@ -18,7 +18,7 @@ from dashboard.widgets import claims, messages, pickers, tables, uses
 from probing_core.charts import PERCENT, dots_chart, leaderboard_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, transform_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import PicturesMissing, Run, summaries
 from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, smallest_p, standings
 from probing_core.results.sentences import beside_baselines, finding
@@ -48,7 +48,7 @@ PARTS = {
 @page("Leaderboard", "Which model knows most of what was done to a picture?")
 def show() -> None:
     run = cache.current_run()
-    board = board_of(run)
+    board = cache.board(run)
     if board.empty:
         messages.empty("No model has a score in this run yet; `probing run --out DIR` goes on with it.")
         return
@@ -59,7 +59,7 @@ def show() -> None:
 
 
 def _models(run: Run) -> None:
-    _strip(run, list(board_of(run)["model"]))
+    _strip(run, list(cache.board(run)["model"]))
     _ranking(run)
 
 
@@ -69,12 +69,6 @@ def _baseline(run: Run, board: pd.DataFrame) -> str:
     if baselines.empty or is_baseline(board["model"]).any():
         return ""
     return beside_baselines(board, baselines, in_bold)
-
-
-def board_of(run: Run, task: str = "fine", subset: str = "seen") -> pd.DataFrame:
-    """Return the ranking of the models of ``run``, without baselines where there are other models."""
-    board = cache.board(run, task, subset, False)
-    return cache.board(run, task, subset, True) if board.empty else board
 
 
 def _strip(run: Run, models: list[str]) -> None:
@@ -109,7 +103,7 @@ def _ranking(run: Run) -> None:
     task_column, subset_column, model_column = st.columns(3)
     task = pickers.pick_task(run, where=task_column)
     subset = pickers.pick_subset(run, task, where=subset_column)
-    board, scored = board_of(run, task, subset), scores_of(run, task, subset)
+    board, scored = cache.board(run, task, subset), scores_of(run, task, subset)
     if scored.empty:
         messages.empty("No model has a score for this task yet; `probing run --out DIR` goes on with it.")
         return

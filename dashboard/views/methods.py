@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from dashboard import rights
 from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import GLOSSARY, TERMS, plain
@@ -55,10 +54,6 @@ TRUST = {
     "error": (
         "off by (%)",
         "Mean difference between the stated probability and the share of pictures that are altered.",
-    ),
-    "by_chance": (
-        "by chance (%)",
-        "The same for answers that are exactly as right as they say, about as many pictures.",
     ),
 }
 
@@ -180,16 +175,6 @@ def _checks(run: Run) -> None:
         messages.empty("This run has no probes yet; `probing run --out DIR` makes them.")
     else:
         st.markdown(f"{about_fits(run)} The table `{layout.FITS}` below has each.")
-    if not rights.allowed():
-        st.caption(f":material/lock: {rights.refusal('Verifying every file of a run')}")
-    elif st.button("Verify every file against its checksum", help="As `probing verify`."):
-        damage = cache.damage_of(run)
-        for sentence in damage:
-            st.error(plain(sentence))
-        if not damage:
-            st.success(
-                f"All {len(run.store.names()):,} files have the checksums of the manifest, and there are no others."
-            )
 
 
 def _measures() -> None:

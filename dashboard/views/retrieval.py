@@ -20,7 +20,7 @@ from probing_core.charts.theme import BASELINE
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.seeds import networks, seed_of, with_place
+from probing_core.measures.statistics import networks, seed_of, with_place
 from probing_core.results import Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
 from probing_core.transforms import resolve
@@ -79,7 +79,7 @@ def _search(run: Run) -> None:
     step = strength_slider(picture, run.recipe.view, transform)
 
     def search(model: str) -> Near:
-        asking.progress(neighbors.gallery_steps(run, model), model)
+        asking.embed_gallery(run, model, neighbors.gallery(run))
         return neighbors.search_gallery(run, step.before, step.after, model, original, NEIGHBORS)
 
     near = asking.each(models, search)

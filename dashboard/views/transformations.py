@@ -10,9 +10,8 @@ from dashboard import state
 from dashboard.components.explorer import choose_class
 from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache
-from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import versions
+from dashboard.data.previews import VIEW, contact_sheet, versions
 from dashboard.page import fragment, page
 from dashboard.text import hint, named, strengths_in_words, unbroken
 from dashboard.widgets import messages, pickers, upload

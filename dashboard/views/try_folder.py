@@ -7,18 +7,16 @@ from itertools import count
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import streamlit as st
 
 from dashboard import rights, state
-from dashboard.components.scan_thumbnails import thumbnails_of
 from dashboard.data import cache
+from dashboard.data.pictures import scan_thumbnails
 from dashboard.jobs import processes, scans
 from dashboard.text import plain
 from dashboard.widgets import access, answers, computations, messages, pickers, tables
 from probing_core.api.scan import (
     ABOUT_P,
-    CHUNKS,
     TABLE,
     VERDICTS,
     discoveries_in_words,
@@ -193,20 +191,11 @@ def _results(out: Path) -> None:
 def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
     texts = ["group", "class", "flags", "error"]
     rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
+    found = scan_thumbnails(out, (out / TABLE).stat().st_mtime_ns, tuple(table.index))
     return [
         answers.Line(thumbnail, row["path"], remark_of(row), *said, discoveries_in_words(row["q"], said))
-        for thumbnail, row, said in zip(_thumbnails(out, table), rows, map(said_of_row, rows), strict=True)
+        for thumbnail, row, said in zip(found, rows, map(said_of_row, rows), strict=True)
     ]
-
-
-def _thumbnails(out: Path, table: pd.DataFrame) -> list[str]:
-    """Return the address of the thumbnail of each row, whose label is its place in the scan; empty if it has none."""
-    try:
-        found = thumbnails_of(out / CHUNKS, (out / TABLE).stat().st_mtime_ns)
-    except (OSError, pa.ArrowException):  # the table exists and has no pictures
-        return [""] * len(table)
-    rows = zip(table.index, table["error"], strict=True)
-    return [found.address(row) if not error and row < len(found) else "" for row, error in rows]
 
 
 def _status(report: Report | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pandas as pd
 import streamlit as st
 
@@ -54,7 +56,7 @@ def show(run: Run) -> None:
 def _number() -> int:
     text = state.stored_choice("game")
     is_one = text.isascii() and text.isdecimal() and len(text) < len(str(game.GAMES))
-    number = int(text) if is_one else game.new_game()
+    number = int(text) if is_one else secrets.randbelow(game.GAMES)
     state.publish("game", number)
     return number
 
@@ -107,7 +109,7 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
     if len(guesses) < game.ROUNDS:
         st.button("Next picture", type="primary", key="next", on_click=st.session_state.pop, args=("_shown", None))
     else:
-        another = "game", game.new_game()
+        another = "game", secrets.randbelow(game.GAMES)
         st.button("Play again", type="primary", key="new-game", on_click=state.choose, args=another)
     here = given[given["round"] == number].sort_values(["right", "probability"], ascending=False, kind="stable")
     what = "call it untouched" if group == "identity" else "name the group"

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache, examples, own_picture, predictions
-from dashboard.data.pictures import VisitorPicture, data_url
+from dashboard.data.pictures import VisitorPicture, data_url, reduced
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, unbroken, with_strength
@@ -92,8 +92,7 @@ def _choose_pictures() -> list[VisitorPicture]:
     with left:
         found += upload.upload("Your pictures", "try-upload", keep=True)
     with right:
-        corpus = cache.corpus(cache.PACKAGED)
-        ids = list(corpus.rows["image_id"])
+        ids = list(cache.packaged().rows["image_id"])
         names = state.choice(
             st.multiselect,
             "Or packaged photographs",
@@ -149,7 +148,7 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row], pri
     lines = []
     for row in rows:
         picture = pictures[row["image"]]
-        thumbnail = data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
+        thumbnail = data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
         lines.append(answers.line_of(row, thumbnail, _flat(picture), prior))
     st.html(answers.pictures_table(lines))
     st.caption("A verdict compares a picture with untouched photographs of its kind.", help=ABOUT_P)

@@ -17,7 +17,7 @@ from dashboard.text import hint, in_bold, named, plain, strength_in_words
 from dashboard.widgets import answers, asking, messages, pickers, tables, upload
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.compute.live import PictureCrops
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, summaries
 from probing_core.results.sentences import seen_from
 from probing_core.transforms import Transform, resolve

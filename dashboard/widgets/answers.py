@@ -29,7 +29,7 @@ from probing_core.detector.verdicts import (
 from probing_core.images import COMPRESSED
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent, model_title, transform_title
-from probing_core.measures.seeds import networks
+from probing_core.measures.statistics import networks
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Approximately evenly spaced by their odds, one half in the middle."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+import numpy as np
 import streamlit as st
 
 from dashboard.data import neighbors, predictions
@@ -38,9 +39,7 @@ def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]
 def rows(run: Run, models: Sequence[str], crops: Mapping[str, PictureCrops], prior: float) -> list[Row]:
     """Return the answer of each model about each picture, by model; errors as in `each`."""
     found = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
-    return [
-        answer.row(name, prior=prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)
-    ]
+    return [answer.row(name, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)]
 
 
 def one_by_one(
@@ -65,14 +64,14 @@ def one_by_one(
     return found
 
 
-def progress(steps: Iterable[neighbors.Step], model: str) -> None:
-    """Show how many photographs of the run ``model`` has embedded.
+def embed_gallery(run: Run, model: str, samples: np.ndarray) -> None:
+    """Embed some samples of ``run`` by ``model``, where the run holds no embeddings, and show the progress.
 
     Raises:
         ProbingError: a picture cannot be made, or the model cannot be asked.
     """
     place = st.empty()
-    for step in steps:
-        doing = f"Embedding them by {plain(model_title(model))}" if step.cut else "Cutting photographs of the run"
-        place.progress(step.done / step.total, f"{doing}: {step.done:,} of {step.total:,}")
+    for done, total in neighbors.gallery_steps(run, model, samples):
+        doing = f"Embedding photographs of the run by {plain(model_title(model))}"
+        place.progress(done / total, f"{doing}: {done:,} of {total:,}")
     place.empty()

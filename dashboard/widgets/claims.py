@@ -16,7 +16,7 @@ from probing_core.charts import dots_chart
 from probing_core.compute.claims import CLAIMS
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import model_title
-from probing_core.measures.seeds import seed_of
+from probing_core.measures.statistics import seed_of
 from probing_core.results import Run, claims_by_set, result_in_words, summaries
 from probing_core.results.sentences import (
     ABOUT_CLAIMS,

@@ -12,7 +12,7 @@ from dashboard.data import cache
 from dashboard.text import plain, unbroken
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import model_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run
 
 MAX_NAMED = 4

@@ -59,9 +59,9 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
     models = list(models or run.models["name"])
     others = state.stored_choices("models", models)
     first = next(model for model in (*others, default, *models) if model in models)
-    state.propose("model", models, first, "Model")
-    value = where.selectbox("Model", models, key="model", format_func=model_titles(models).__getitem__)
-    if state.publish_chosen("model", value) and others and value not in others:
+    titles = model_titles(models).__getitem__
+    value = state.choice(where.selectbox, "Model", "model", first, models, own_default=True, format_func=titles)
+    if others and value not in others:
         state.choose("models", [value, *others[:-1]])
     return value
 
@@ -77,9 +77,11 @@ def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -
     """
     models = list(run.models["name"])
     begin = dict.fromkeys([*state.stored_choices("model", models), *first, *models])
-    state.propose("models", models, list(begin)[:2], "Models")
-    value = st.multiselect("Models", models, key="models", wrap=True, format_func=model_titles(models).__getitem__)
-    if state.publish_chosen("models", value) and value and state.stored_choice("model") not in value:
+    titles = model_titles(models).__getitem__
+    value = state.choice(
+        st.multiselect, "Models", "models", list(begin)[:2], models, own_default=True, wrap=True, format_func=titles
+    )
+    if state.is_chosen("models", value) and state.stored_choice("model") not in value:
         state.choose("model", value[0])
     if limit is not None and len(value) > limit:
         st.caption(f"Shown are the first {limit} of the {len(value)} models chosen.")

@@ -145,12 +145,12 @@ def title_of(image_id: str) -> str:
 
 
 def packaged(image_id: str) -> VisitorPicture:
-    return VisitorPicture.from_array(title_of(image_id), cache.corpus_image(cache.PACKAGED, image_id))
+    return VisitorPicture.from_array(title_of(image_id), cache.packaged_image(image_id))
 
 
 def pick_one() -> VisitorPicture:
     """Return the selected one of the packaged photographs, or the visitor's own picture."""
-    return pick_of("Picture", "picture", list(cache.corpus(cache.PACKAGED).rows["image_id"]), title_of, packaged)[0]
+    return pick_of("Picture", "picture", list(cache.packaged().rows["image_id"]), title_of, packaged)[0]
 
 
 def pick_of(

@@ -16,14 +16,7 @@ from collections.abc import Sequence
 from lab import benchmarks
 from lab.devtools.commands import parser_of
 
-PEERS = "_peer"
-"""Modules that run inside another virtual environment are not benchmarks."""
-
-PARTS = tuple(
-    module.name
-    for module in pkgutil.iter_modules(benchmarks.__path__)
-    if not module.name.startswith("_") and not module.name.endswith(PEERS)
-)
+PARTS = tuple(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith("_"))
 
 
 def measure(parts: Sequence[str], small: bool = False) -> tuple[dict, list[str]]:

@@ -1,17 +1,40 @@
-"""Helpers of the benchmarks: peak memory of this process, processor seconds, and a network."""
+"""Helpers of the benchmarks: clocks, peak memory, measurements in a process of their own, and a network."""
 
 from __future__ import annotations
 
-import os
+import json
 import resource
+import subprocess
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Callable
 from pathlib import Path
-
-import psutil
 
 STATUS = Path("/proc/self/status")
 VIT = "vit_base_patch16_224"
+
+Clock = Callable[[], float]
+
+
+def seconds_of(function: Callable[[], object], clock: Clock = time.perf_counter) -> float:
+    start = clock()
+    function()
+    return clock() - start
+
+
+def fastest(rounds: int, *functions: Callable[[], object], clock: Clock = time.perf_counter) -> list[float]:
+    """Return the seconds of the fastest of ``rounds`` calls of each function, after one that does not count.
+
+    They are called in turn, so that other work on the machine slows all alike.
+    """
+    taken = [[seconds_of(function, clock) for function in functions] for _ in range(rounds + 1)]
+    return [min(column) for column in zip(*taken[1:], strict=True)]
+
+
+def in_process(module: str, *arguments: object) -> dict[str, float]:
+    """Return the JSON object that ``python -m MODULE ARGUMENTS`` prints last."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
 def peak_mb() -> float:
@@ -24,16 +47,6 @@ def peak_mb() -> float:
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def processor_s() -> float:
-    ended = os.times()
-    total = ended.user + ended.system + ended.children_user + ended.children_system
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            times = child.cpu_times()
-            total += times.user + times.system
-    return total
 
 
 def random_vit(folder: Path, name: str = VIT) -> str:

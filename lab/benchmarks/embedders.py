@@ -4,14 +4,13 @@ precision."""
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from lab.benchmarks._common import VIT, random_vit
+from lab.benchmarks._common import VIT, fastest, random_vit
 from probing_core.models import bundled, load_embedder
 from probing_core.models.network import NetworkEmbedder
 
@@ -47,12 +46,11 @@ def _row(name: str, images: list[np.ndarray], rounds: int) -> dict:
     embedder = load_embedder(name, device="cpu")
     row: dict = {"precision": embedder.precision}
     if not isinstance(embedder, NetworkEmbedder):
-        return row | {"images_per_s": len(images) / _fastest(rounds, lambda: embedder.embed(images))[0]}
+        return row | {"images_per_s": len(images) / fastest(rounds, lambda: embedder.embed(images))[0]}
     eager = load_embedder(name, device="cpu")
     assert isinstance(eager, NetworkEmbedder)
     eager.run_in_pytorch()
-    # interleaved, so that other work on the machine slows all alike
-    whole, bare, torch = _fastest(rounds, lambda: embedder.embed(images), _bare(embedder, images), _bare(eager, images))
+    whole, bare, torch = fastest(rounds, lambda: embedder.embed(images), _bare(embedder, images), _bare(eager, images))
     row |= {"engine": embedder.engine, "images_per_s": len(images) / whole, "bare_images_per_s": len(images) / bare}
     for loaded in (embedder, eager):
         loaded.close()
@@ -63,14 +61,3 @@ def _bare(embedder: NetworkEmbedder, images: list[np.ndarray]) -> Callable[[], o
     size = embedder.batch_size
     batches = [embedder.prepare(images[i : i + size]) for i in range(0, len(images), size)]
     return lambda: embedder.forward_all(batches)
-
-
-def _fastest(rounds: int, *functions: Callable[[], object]) -> list[float]:
-    """Return the seconds of the fastest of ``rounds`` calls of each function, called in turn."""
-    best = [float("inf")] * len(functions)
-    for _ in range(rounds + 1):
-        for position, function in enumerate(functions):
-            start = time.perf_counter()
-            function()
-            best[position] = min(best[position], time.perf_counter() - start)
-    return best

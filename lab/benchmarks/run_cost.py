@@ -6,12 +6,10 @@ larger pictures that are cut into crops, and no series.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from lab.benchmarks._common import VIT, peak_mb, random_vit
+from lab.benchmarks._common import VIT, random_vit, seconds_of
 from probing_core.compute.names import MAIN
 from probing_core.compute.parallel import one_core_threads
 from probing_core.compute.samples import cut_units, plan_samples
@@ -34,7 +32,7 @@ from probing_core.models import bundled, load_embedder
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.network import NetworkEmbedder
 from probing_core.run import embed as embedding
-from probing_core.run.layout import IMAGES, RECIPE, SAMPLES
+from probing_core.run.layout import IMAGES, RECIPE
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe
 from probing_core.run.stages import run as make_run
@@ -54,9 +52,6 @@ class Size:
         vit_images: images before transforms; each gives 32 samples, of which ViT-B/16 takes a tenth of a second each.
         models: by default all bundled ones; together they take a hundredth of a second for a sample.
         images: images for them: of fewer the start, a third of a second, would weigh more than in any run.
-        few: images that give about 500 samples.
-        many: images that give about 5,000 samples.
-        grown: the model of the two runs of ``few`` and ``many``, in processes of their own.
         rounds: the fastest counts: a machine that is busy for some seconds slows one of them.
     """
 
@@ -64,34 +59,23 @@ class Size:
     vit_images: int = 6
     models: tuple[str, ...] = ()
     images: int = 96
-    few: int = 16
-    many: int = 157
-    grown: str = "baseline/random-vit"
     rounds: int = 3
 
 
-SMALL = Size("test_vit", 1, ("baseline/pixels",), 1, 1, 2, "baseline/pixels", 1)
+SMALL = Size("test_vit", 1, ("baseline/pixels",), 1, 1)
 
 
 def run(size: Size) -> dict[str, dict[str, float]]:
-    """``run_cost``, by what it is:
-
-    - ``ratio_vit_b_16``, ``ratio_bundled``: seconds of the stage ``embed``, models loaded, over those of its parts:
-      each transformed image made and measured once by as many threads, each model's batches made by as many threads,
-      and its forward passes over them, of the same size and precision; at most 1.05 is the aim.
-    - ``growth_s``, ``growth_mb``: by what share the seconds a transformed image and the peak memory grow from about 500
-      to about 5,000 transformed images, with baseline/random-vit in processes of their own.
-    """
+    """``run_cost``: ``ratio_vit_b_16`` and ``ratio_bundled``, the seconds of the stage ``embed``, models loaded, over
+    those of its parts: each transformed image made and measured once by as many threads, each model's batches made by
+    as many threads, and its forward passes over them, of the same size and precision; at most 1.05 is the aim."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = _corpus(Path(folder))
         vit = random_vit(Path(folder), size.vit)
-        few, many = (_process(corpus, images, size.grown) for images in (size.few, size.many))
         return {
             "run_cost": {
                 "ratio_vit_b_16": _ratio(corpus, [vit], size.vit_images, rounds=1),
                 "ratio_bundled": _ratio(corpus, size.models or bundled(), size.images, size.rounds),
-                "growth_s": round(many["s"] / few["s"] - 1, 3),
-                "growth_mb": round(many["mb"] / few["mb"] - 1, 3),
             }
         }
 
@@ -117,9 +101,9 @@ def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float
     whole, parts_of = [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as out:
-            whole.append(_seconds(partial(_embed, Path(out), corpus, loaded, images)))
+            whole.append(seconds_of(partial(_embed, Path(out), corpus, loaded, images)))
             parts = _Parts(Store(Path(out)), open_corpus(corpus))
-            making = _seconds(parts.make)
+            making = seconds_of(parts.make)
             preparing, forward = np.sum([parts.embed(embedder) for embedder in loaded.values()], axis=0)
             parts_of.append((making, preparing, forward))
     for embedder in loaded.values():
@@ -177,32 +161,7 @@ class _Parts:
                     start = time.perf_counter()
                     batches = list(pool.map(embedder.prepare, cut))
                     preparing += time.perf_counter() - start
-                forward += _seconds(partial(embedder.forward_all, batches))
+                forward += seconds_of(partial(embedder.forward_all, batches))
             else:
-                forward += _seconds(partial(embedder.embed, pictures))
+                forward += seconds_of(partial(embedder.embed, pictures))
         return preparing, forward
-
-
-def _process(corpus: str, images: int, model: str) -> dict[str, float]:
-    """Return seconds per transformed image, and MB at the peak, of a run in another process."""
-    command = [sys.executable, "-m", "lab.benchmarks.run_cost", corpus, str(images), model]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-
-
-def _measure(corpus: str, images: int, name: str) -> dict[str, float]:
-    loaded = {name: load_embedder(name, device="cpu")}
-    loaded[name].embed([np.zeros((VIEW, VIEW, 3), np.uint8)] * 64)
-    with tempfile.TemporaryDirectory() as out:
-        seconds = _seconds(lambda: _embed(Path(out), corpus, loaded, images))
-        samples = len(Store(Path(out)).read_table(SAMPLES))
-    return {"s": seconds / samples, "mb": peak_mb()}
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    print(json.dumps(_measure(sys.argv[1], int(sys.argv[2]), sys.argv[3])))

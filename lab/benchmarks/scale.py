@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from lab.benchmarks._common import peak_mb
+from lab.benchmarks._common import in_process, peak_mb, seconds_of
 from probing_core.images import encode_png
 from probing_core.run.layout import embeddings_folder, units_name
 from probing_core.run.manifest import Manifest
@@ -44,6 +44,9 @@ ROW_GROUP = 100
 """Pictures in a row group: a reader holds two whole, and the smallest corpus has several, too."""
 
 POLL_S = 0.1
+
+MEASURE = ("lab.benchmarks.scale", "--measure")
+"""With what is measured and a corpus, the command of a measurement in a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +113,16 @@ def _filled(root: Path, count: int) -> Store:
 
 
 def _enter(store: Store, entered: int) -> float:
-    start = time.process_time()
-    for i in range(entered):
-        store.write_bytes(f"{embeddings_folder('zoo/can')}{units_name(i, i)}", b"x" * 1024, "key")
-    return time.process_time() - start
+    names = [f"{embeddings_folder('zoo/can')}{units_name(i, i)}" for i in range(entered)]
+    return seconds_of(lambda: [store.write_bytes(name, b"x" * 1024, "key") for name in names], time.process_time)
 
 
 def _growth(folder: Path, size: Size) -> dict[str, float]:
     few_corpus, many_corpus = (_corpus(folder, count) for count in (size.few, size.many))
     few, more = [], []
     for _ in range(size.blocks):
-        few.append(_process("growth", few_corpus))
-        more.append(_process("growth", many_corpus))
+        few.append(in_process(*MEASURE, "growth", few_corpus))
+        more.append(in_process(*MEASURE, "growth", many_corpus))
         print(f"  {size.few:,} samples: {few[-1]}; {size.many:,}: {more[-1]}", file=sys.stderr, flush=True)
 
     def ratio(what: str) -> float:
@@ -133,7 +134,8 @@ def _growth(folder: Path, size: Size) -> dict[str, float]:
 
 def _ray(folder: Path, size: Size) -> dict[str, float]:
     sizes = [_corpus(folder, count) for count in size.ray]
-    tasks = [lambda e=e, c=c: _tree_seconds(_command(e, c)) for e in ("local", "ray") for c in sizes]
+    command = [sys.executable, "-m", *MEASURE]
+    tasks = [lambda e=e, c=c: _tree_seconds([*command, e, c]) for e in ("local", "ray") for c in sizes]
     local_few, local_many, ray_few, ray_many = _in_turn(size.blocks, *tasks)
     further = (ray_many - ray_few) / (local_many - local_few)
     return {"scale_ray_overhead": round(further, 3), "scale_ray_start_s": round(ray_few - local_few, 1)}
@@ -165,15 +167,6 @@ def _corpus(folder: Path, samples: int) -> str:
         }
         pd.DataFrame(columns).to_parquet(path, row_group_size=ROW_GROUP)
     return f"parquet:{path}"
-
-
-def _command(executor: str, corpus: str) -> list[str]:
-    return [sys.executable, "-m", "lab.benchmarks.scale", "--measure", executor, corpus]
-
-
-def _process(what: str, corpus: str) -> dict[str, float]:
-    done = subprocess.run(_command(what, corpus), check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _tree_seconds(command: Sequence[str]) -> float:
@@ -216,9 +209,7 @@ def _measure(what: str, corpus: str) -> None:
     import probing_core.run.embed  # noqa: F401 - so that the clock does not count imports
 
     samples = len(pd.read_parquet(corpus.removeprefix("parquet:"), columns=["image_id"])) * PER_IMAGE
-    start = time.process_time()
-    _embed(corpus, "local")
-    seconds = time.process_time() - start
+    seconds = seconds_of(lambda: _embed(corpus, "local"), time.process_time)
     print(json.dumps({"s": seconds / samples, "mb": round(peak_mb())}))
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.made_run import KEY, make_run
-from probing_core.api.scan import File, decode, find_files, flags_of, scan, small
+from probing_core.api.scan import flags_of, scan, small
 from probing_core.compute.live import cut
 from probing_core.compute.names import DETECTOR
-from probing_core.compute.parallel import cores, one_core_threads, opencv_on_one_thread
-from probing_core.compute.workers import Workers
+from probing_core.compute.parallel import cores, opencv_on_one_thread
 from probing_core.corpora import open_corpus
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import features, prepare
@@ -51,8 +49,6 @@ def run(size: Size) -> dict[str, dict[str, object]]:
     - ``processor_ratio``: the scan's processor seconds over those of its parts; a busy machine hardly changes it.
     - ``pictures_per_s``, and ``bound_by``: the part that takes the most.
     - ``ms``: processor milliseconds a picture of each part.
-    - ``processes_over_threads``: seconds in which processes decode the pictures, as of larger folders, over those in
-      which threads do.
     """
     with tempfile.TemporaryDirectory() as place:
         here = Path(place)
@@ -67,7 +63,6 @@ def run(size: Size) -> dict[str, dict[str, object]]:
             best["processor"] = min(best["processor"], time.process_time() - used)
             for name, seconds in _parts(folder, detector).items():
                 parts[name] = min(parts.get(name, np.inf), seconds)
-        decoding = _decoding(find_files(folder, here / "scan-0"), size.rounds)
     total = sum(parts.values())
     return {
         "scan": {
@@ -76,7 +71,6 @@ def run(size: Size) -> dict[str, dict[str, object]]:
             "pictures_per_s": round(size.pictures / best["scan"], 2),
             "bound_by": max(parts, key=parts.__getitem__),
             "ms": {name: round(1000 * seconds / size.pictures, 2) for name, seconds in parts.items()},
-            "processes_over_threads": round(decoding, 3),
         }
     }
 
@@ -99,18 +93,6 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
             timed("judge", lambda X=X: detector.log_probabilities(X))
             timed("thumbnail", lambda picture=picture: encode_webp(small(picture), 60))
     return seconds
-
-
-def _decoding(files: Sequence[File], rounds: int) -> float:
-    """Return the fastest of ``rounds`` in which processes decode files over that of threads, in turn."""
-    best = [np.inf, np.inf]
-    with Workers(cores()) as processes, one_core_threads(cores()) as threads:
-        for _ in range(rounds + 1):  # the first call starts the workers
-            for i, pool in enumerate((processes, threads)):
-                begun = time.perf_counter()
-                list(pool.map(partial(decode, view=VIEW), files))
-                best[i] = min(best[i], time.perf_counter() - begun)
-    return best[0] / best[1]
 
 
 def _folder(folder: Path, size: Size) -> Path:

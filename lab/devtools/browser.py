@@ -146,11 +146,9 @@ def playwright_of_process() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def browser(flags: Sequence[str] = ()) -> Iterator[Any]:
-    """Yield headless Chromium, with ``flags`` in addition to `FLAGS`; those about the graphics card replace ours."""
-    kept = [flag for flag in FLAGS if not (flags and "gpu" in flag)]
+def browser() -> Iterator[Any]:
     with playwright_of_process() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=[*kept, *flags], timeout=WAIT_MS)
+        started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=FLAGS, timeout=WAIT_MS)
         yield started
         started.close()
 
@@ -201,11 +199,6 @@ class Tab:
             self.context.set_storage_state({"cookies": [], "origins": []})
 
 
-def settle(page: Any) -> None:
-    """Wait until the script has run to its end."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=WAIT_MS)
-
-
 AT_REST = """() => {
   const find = (selector) => [...document.querySelectorAll(selector)];
   return document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
@@ -254,6 +247,24 @@ EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
 COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
 SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
 """Counts of the explorer, and its selection."""
+
+LASSO = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
+"""Corners of a lasso, as fractions of the width and height of the map."""
+
+
+def lasso(page: Any, slot: str, release: bool = True) -> None:
+    """Draw a lasso around the middle of the map ``slot`` ("a" or "b") with the pointer."""
+    plane = page.locator(f".px-map-{slot} .px-plane")
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in LASSO]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for place in at[1:]:
+        page.mouse.move(*place, steps=4)
+    if release:
+        page.mouse.up()
+
 
 JUMPS = """
 if (!window.jumps) {

@@ -1,21 +1,25 @@
-"""Helpers of the commands of `lab`: errors as sentences, separate environments, and output files."""
+"""Helpers of the commands of `lab`: errors as sentences, separate environments, tables, pictures and output files."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import numpy as np
 import pandas as pd
 
 from probing_core.errors import ProbingError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 P = ParamSpec("P")
 
@@ -45,6 +49,22 @@ def parser_of(description: str | None, write: str = "") -> argparse.ArgumentPars
     if write:
         parser.add_argument("--write", action="store_true", help=f"into {write}")
     return parser
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
+
+
+def svg_of(figure: Figure, salt: str) -> str:
+    """Return a figure of Matplotlib as an SVG, which has the same bytes every time; the figure is closed."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    text = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": salt}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    return text.getvalue()
 
 
 def publish(page: Path, mark: str, text: str, write: bool) -> None:

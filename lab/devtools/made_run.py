@@ -21,7 +21,7 @@ from probing_core.compute.maps import neighbor_table
 from probing_core.compute.samples import choose_images, plan_samples, samples_on_maps
 from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.run import layout
 from probing_core.run.engine import Plan

@@ -49,11 +49,11 @@ class Kind:
     until: str = ""
 
 
-def kinds(images: int = 60, few: int = 40, encoder: str = ENCODER, transforms: Sequence[str] = FEW) -> dict[str, Kind]:
+def kinds(images: int = 60, encoder: str = ENCODER) -> dict[str, Kind]:
     """Return the kinds of runs by name."""
-    splits = {"corpus": "reference", "limit": images, "transforms": list(transforms), "models": [encoder]}
+    splits = {"corpus": "reference", "limit": images, "transforms": list(FEW), "models": [encoder]}
     return {
-        "few photographs, the whole bank": Kind({"corpus": "photos", "limit": few, "models": [encoder]}),
+        "few photographs, the whole bank": Kind({"corpus": "photos", "limit": 40, "models": [encoder]}),
         "splits": Kind(splits),
         "two models": Kind(splits | {"models": [encoder, BASELINE]}),
         "answers calibrated by `--calibrate-on`": Kind(splits | {"calibrate_on": ["photos"]}),

@@ -6,9 +6,8 @@ in an environment of its own; every model of RUN (the reference run if none is g
 source that RUN calibrates on is answered by numbers that are fitted without it, so that every photograph is of a source
 that calibrated nothing.
 
-Prints, as Markdown: how many untouched pictures are called untouched, how many altered ones are found, the same by an
-alarm that 5 % of untouched photographs set off, and `probing_core.api.trust`. The same for the photographs that RUN
-tested, where its tables have the answers. ``--write`` puts the tables into docs/results.md, the diagram into
+Prints, as Markdown, how far the answers can be trusted (`probing_core.api.trust`); the same for the photographs that
+RUN tested, where its tables have the answers. ``--write`` puts the tables into docs/results.md, the diagram into
 docs/pictures/answers.svg, and the answers into data/answers.parquet, which the page Methods and data reads.
 
 ``--keep FOLDER`` keeps the altered pictures and the answers of each model: a command that was stopped goes on there.
@@ -16,7 +15,6 @@ docs/pictures/answers.svg, and the answers into data/answers.parquet, which the 
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,25 +27,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, parser_of, put
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, put, svg_of
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
 from probing_core.api.trust import BINS, ELSEWHERE, held_out, noticed, reliability
 from probing_core.charts import Theme
 from probing_core.compute.live import (
-    Noticing,
     PictureCrops,
     alteration_score,
     cut,
     log_of,
     noticing_at,
     noticing_of,
-    weights,
 )
 from probing_core.compute.names import DEPLOYMENT
 from probing_core.corpora import open_corpus
 from probing_core.corpora.photos import PhotosCorpus
-from probing_core.detector.verdicts import AS_IT_IS, LEVEL
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.results.run import open_run
 from probing_core.run.layout import probe_path, scored_views_path
@@ -77,10 +72,10 @@ def given(view: int, corpus: str | None = None, most: int | None = None) -> dict
 def pictures(library: str, photographs: dict[str, Image], keep: Path | None) -> dict[str, Image]:
     """Return name -> picture, altered by ``library``; kept in ``keep``."""
     if keep is None:
-        return altered(library, "pictures", photographs)
+        return altered(library, photographs)
     path = keep / f"{library}-{digest([sorted(photographs), [int(x.sum()) for x in photographs.values()]])[:16]}.npz"
     if not path.exists():
-        made = altered(library, "pictures", photographs)
+        made = altered(library, photographs)
         np.savez(path, names=np.array(list(made)), pictures=np.stack(list(made.values())))
     with np.load(path) as kept:
         return dict(zip(kept["names"].tolist(), kept["pictures"], strict=True))
@@ -102,7 +97,7 @@ def asked(predictor: Predictor, model: str, made: dict[str, Image], keep: Path |
         scores = alteration_score(logs, answers[0].prediction.groups)
         for name, answer, score in zip(mine, answers, scores, strict=True):
             photograph, operation, group = name.split("|")
-            named = answer.classes("group")[0]["class"]
+            named = str(pd.DataFrame(answer.classes()).groupby("group")["probability"].sum().idxmax())
             rows.append((model, photograph, photograph.partition("/")[0], operation, group, score, named))
     print(f"{model} has answered", file=sys.stderr, flush=True)
     table = pd.DataFrame(rows, columns=["model", "photograph", "source", "operation", "group", "score", "named"])
@@ -112,95 +107,65 @@ def asked(predictor: Predictor, model: str, made: dict[str, Image], keep: Path |
 
 
 def judged(predictor: Predictor, model: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` of `asked` with ``altered``, the probability, and ``alarm``: whether fewer than 5 % of untouched
-    photographs seem as altered. Both are set by photographs of other sources than the picture's."""
+    """Return ``rows`` of `asked` with ``altered``, the probability by photographs of other sources."""
     store = predictor.store
     views = store.read_table(scored_views_path(model)) if has_scored_views(store, model) else None
     parts = []
     for source, mine in rows.groupby("source", sort=False):
-        numbers, limit = noticing_at(read_noticing(store, model), "direct"), np.inf
+        numbers = read_noticing(store, model)
         if views is not None:
-            others = views[views["image_id"].str.partition("/")[0] != source]
-            numbers, limit = noticing_at(noticing_of(others), "direct"), alarm_limit(others)
-        parts.append(_with_answers(mine, numbers, limit))
+            numbers = noticing_of(views[views["image_id"].str.partition("/")[0] != source])
+        parts.append(mine.assign(altered=noticing_at(numbers, "direct").altered(mine["score"].to_numpy())))
     return pd.concat(parts).sort_index()
-
-
-def _with_answers(rows: pd.DataFrame, numbers: Noticing, limit: float) -> pd.DataFrame:
-    return rows.assign(altered=numbers.altered(rows["score"].to_numpy()), alarm=rows["score"] > limit)
-
-
-def alarm_limit(views: pd.DataFrame) -> float:
-    """Return the score that 5 % of the untouched photographs exceed that calibrate a run."""
-    mine = (views["role"] == "calibrate") & (views["maker"] == AS_IT_IS) & (views["size"] == "view")
-    untouched = views.loc[mine & ~views["no_color"] & (views["corpus"] > 0), "whole_score"]
-    return float(np.quantile(untouched, 1 - LEVEL)) if len(untouched) else np.inf
-
-
-def by_alarm(rows: pd.DataFrame) -> float:
-    """Return the share of untouched pictures without an alarm, and of altered ones with one, added."""
-    right = rows["alarm"] == (rows["group"] != "identity")
-    return float(2 * weights(rows["group"])[right.to_numpy()].sum())
 
 
 COLUMNS = (
     "untouched called so",
     "altered found",
     "sum",
-    "sum by the alarm",
     "balanced accuracy",
     "group right",
     "calibration error",
-    "of it by chance",
 )
 
 
 def markdown(answers: pd.DataFrame) -> str:
     """Return the two tables as Markdown."""
-    columns = [name for name in COLUMNS if "alarm" in answers or name != "sum by the alarm"]
-    lines = [f"| model | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
+    judged, bins = [], []
     for model, rows in answers.groupby("model", sort=False):
         one = noticed(rows)
         both = one.accuracy
-        cells = [in_percent(one.kept), in_percent(one.found), decimal(one.kept + one.found)]
-        cells += [decimal(by_alarm(rows))] if "alarm" in rows else []
-        cells.append(f"{in_percent(both.value)} ({in_percent(both.low)} to {in_percent(both.high)})")
-        cells += [in_percent(one.named), decimal(one.error, 2), decimal(one.by_chance, 2)]
-        lines.append(f"| `{model}` | {' | '.join(cells)} |")
-    bins = [f"{100 * i // BINS} to {100 * (i + 1) // BINS} %" for i in range(BINS)]
-    lines += ["", "Of what a model calls altered with a probability, the share that is:", ""]
-    lines += [f"| model | {' | '.join(bins)} |", "| --- |" + " --- |" * BINS]
-    for model, rows in answers.groupby("model", sort=False):
+        cells = [f"`{model}`", in_percent(one.kept), in_percent(one.found), decimal(one.kept + one.found)]
+        cells += [f"{in_percent(both.value)} ({in_percent(both.low)} to {in_percent(both.high)})"]
+        judged.append([*cells, in_percent(one.named), decimal(one.error, 2)])
         shares = reliability(rows).set_index("bin")["share"]
-        cells = [in_percent(shares[i]) if i in shares else "" for i in range(BINS)]
-        lines.append(f"| `{model}` | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        bins.append([f"`{model}`", *(in_percent(shares[i]) if i in shares else "" for i in range(BINS))])
+    names = [f"{100 * i // BINS} to {100 * (i + 1) // BINS} %" for i in range(BINS)]
+    words = "Of what a model calls altered with a probability, the share that is:"
+    tables = markdown_table(["model", *COLUMNS], judged), markdown_table(["model", *names], bins)
+    return f"{tables[0]}\n\n{words}\n\n{tables[1]}"
 
 
 def picture(parts: dict[str, pd.DataFrame]) -> str:
     """Draw the reliability of each set of answers side by side, a line a model, as an SVG."""
     models = list(dict.fromkeys(model for rows in parts.values() for model in rows["model"]))
     theme = Theme(dark=False, models=tuple(models))
-    with mpl.rc_context({"svg.hashsalt": "answers"}):  # the same bytes every time
-        figure, axes = plt.subplots(
-            1, len(parts), figsize=(3.6 * len(parts) + 2.6, 3.8), sharey=True, squeeze=False, layout="constrained"
-        )
-        for axis, (title, rows) in zip(axes[0], parts.items(), strict=True):
-            axis.plot([0, 100], [0, 100], color=theme.muted, linewidth=1)
-            for i, model in enumerate(models):
-                mine = rows[rows["model"] == model]
-                if len(mine):
-                    bins = reliability(mine)
-                    called, share = 100 * bins["called"], 100 * bins["share"]
-                    axis.plot(called, share, color=theme.series(i), label=model, marker=".", linewidth=1)
-            axis.set(title=title, xlabel="called altered, %", xlim=(0, 100), ylim=(0, 100))
-            axis.spines[["top", "right"]].set_visible(False)
-        axes[0, 0].set_ylabel("are altered, %")
-        axes[0, -1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
-        plt.close(figure)
-    return text.getvalue()
+    figure, axes = plt.subplots(
+        1, len(parts), figsize=(3.6 * len(parts) + 2.6, 3.8), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, (title, rows) in zip(axes[0], parts.items(), strict=True):
+        axis.plot([0, 100], [0, 100], color=theme.muted, linewidth=1)
+        for i, model in enumerate(models):
+            mine = rows[rows["model"] == model]
+            if len(mine):
+                bins = reliability(mine)
+                called, share = 100 * bins["called"], 100 * bins["share"]
+                axis.plot(called, share, color=theme.series(i), label=model, marker=".", linewidth=1)
+        axis.set(title=title, xlabel="called altered, %", xlim=(0, 100), ylim=(0, 100))
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0, 0].set_ylabel("are altered, %")
+    axes[0, -1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return svg_of(figure, "answers")
 
 
 def publish(parts: dict[str, pd.DataFrame], library: str, write: bool) -> None:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, parser_of, uv_run
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, uv_run
 from lab.evidence._detector import publish_about
 from probing_core import Predictor
 from probing_core.api.scan import scan
@@ -77,11 +77,9 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
     """Return the shares of the files of each alteration and strength."""
     parts = verdicts["path"].str.split("-", expand=True)
     rows = verdicts.assign(way=parts[0], strength=parts[1], issues=verdicts["path"].map(issues))
-    lines = ["| alteration | strength | CleanVision: that issue | detector: altered | of these, group right |"]
-    lines.append("| --- | --- | --- | --- | --- |")
     untouched = rows[rows["way"] == "untouched"]
     flagged, altered = untouched["issues"].map(len) > 0, untouched["verdict"].isin(ALARMS)
-    lines.append(f"| none | | {in_percent(flagged.mean())} (any of the four) | {in_percent(altered.mean())} | |")
+    lines = [["none", "", f"{in_percent(flagged.mean())} (any of the four)", in_percent(altered.mean()), ""]]
     for way, (_, strengths, unit, issue, group) in WAYS.items():
         for strength in strengths:
             mine = rows[(rows["way"] == way) & (rows["strength"] == str(strength))]
@@ -89,10 +87,9 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
             named = mine[mine["verdict"].isin(ALARMS)]
             right = in_percent((named["group"] == group).mean()) if len(named) else ""
             share = mine["verdict"].isin(ALARMS).mean()
-            lines.append(
-                f"| {way} | {unit.format(strength)} | {in_percent(found.mean())} | {in_percent(share)} | {right} |"
-            )
-    return "\n".join(lines)
+            lines.append([way, unit.format(strength), in_percent(found.mean()), in_percent(share), right])
+    head = ["alteration", "strength", "CleanVision: that issue", "detector: altered", "of these, group right"]
+    return markdown_table(head, lines)
 
 
 @errors_in_a_line

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about, share
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
@@ -39,7 +39,10 @@ MIN_FOR_INTERVAL = 6
 POOLED = "other sources"
 
 
-def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]:
+Line = list[str]
+
+
+def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[Line]:
     """Return the lines of the table of realized errors."""
     untouched = _as_they_are(rows[rows["role"] == "report"], size)
     if untouched.empty:
@@ -52,12 +55,13 @@ def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]
     for name, mine in sets:
         if mine["base_id"].nunique() < MIN_FOR_INTERVAL:
             continue
-        cells = [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}", *_realized(mine)]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(
+            [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}", *_realized(mine)]
+        )
     return lines
 
 
-def errors_by_own(rows: pd.DataFrame) -> list[str]:
+def errors_by_own(rows: pd.DataFrame) -> list[Line]:
     """Return the lines of the table of realized errors at 5 % where a source's own photographs calibrate, as with
     ``--clean``."""
     color = _as_they_are(rows[~rows["no_color"]], "view")
@@ -66,8 +70,7 @@ def errors_by_own(rows: pd.DataFrame) -> list[str]:
         calibrating, reported = mine[mine["role"] == "calibrate"], mine[mine["role"] == "report"]
         if len(reported) >= MIN_PHOTOGRAPHS and is_enough(len(calibrating), LEVELS[0]):
             p = p_values(reported["score"].to_numpy(), calibrating["score"].to_numpy())
-            cells = [str(name), f"{len(calibrating):,}", f"{len(reported):,}", _realized(reported.assign(p=p))[0]]
-            lines.append(f"| {' | '.join(cells)} |")
+            lines.append([str(name), f"{len(calibrating):,}", f"{len(reported):,}", _realized(reported.assign(p=p))[0]])
     return lines
 
 
@@ -86,18 +89,15 @@ def _realized(rows: pd.DataFrame) -> list[str]:
     return [_percent(share(alarms(rows["p"].to_numpy(), level), photographs)) for level in LEVELS]
 
 
-def powers(rows: pd.DataFrame, calibration: Calibration) -> list[str]:
-    """Return the lines of the table of power by group."""
+def powers(rows: pd.DataFrame, calibration: Calibration) -> str:
+    """Return the table of power by group."""
     by_size = {size: power_of(rows, calibration, LEVELS[0], size) for size in ("view", "large")}
     shown = {size: power for size, power in by_size.items() if power is not None}
     groups = list(dict.fromkeys(group for power in shown.values() for group in power.by_group))
-    lines = [
-        f"| {group} | {' | '.join(_percent(power.by_group[group]) for power in shown.values())} |" for group in groups
-    ]
-    lines.append(f"| **all groups** | {' | '.join(_percent(power.overall) for power in shown.values())} |")
+    lines = [[group, *(_percent(power.by_group[group]) for power in shown.values())] for group in groups]
+    lines.append(["**all groups**", *(_percent(power.overall) for power in shown.values())])
     titles = {"view": "at the view's size", "large": "at their own size"}
-    head = f"| group | {' | '.join(titles[size] for size in shown)} |"
-    return [head, "| --- |" + " --- |" * len(shown), *lines]
+    return markdown_table(["group", *(titles[size] for size in shown)], lines)
 
 
 def _percent(share: Interval) -> str:
@@ -120,15 +120,12 @@ def tables(rows: pd.DataFrame) -> str:
     by_tiles = f"{counts['large']:,} large ones, by whole and tiles"
     large = by_tiles if counts["large"] else "large ones are judged by their whole alone"
     calibrated = f"Calibrated on {counts['view']:,} photographs; on {counts['gray']:,} turned gray; {large}."
-    head = "| photographs | size | number | " + " | ".join(f"{in_percent(level)} meant" for level in LEVELS) + " |"
+    meant = [f"{in_percent(level)} meant" for level in LEVELS]
     by_size = [line for size in ("view", "large") for line in errors(rows, calibration, size)]
-    realized = [head, "| --- |" + " --- |" * (2 + len(LEVELS)), *by_size]
-    own_head = [
-        f"| source | calibrated on | reported on | {in_percent(LEVELS[0])} meant |",
-        "| --- |" + " --- |" * 3,
-    ]
-    own = ["The same, where each source's own photographs calibrate:", "", *own_head, *errors_by_own(rows)]
-    return "\n".join([calibrated, "", *realized, "", *own, "", *powers(rows, calibration)])
+    realized = markdown_table(["photographs", "size", "number", *meant], by_size)
+    own = markdown_table(["source", "calibrated on", "reported on", meant[0]], errors_by_own(rows))
+    words = "The same, where each source's own photographs calibrate:"
+    return "\n\n".join([calibrated, realized, words, own, powers(rows, calibration)])
 
 
 if __name__ == "__main__":

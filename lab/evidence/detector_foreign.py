@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about, share
 from lab.evidence.foreign import altered
 from probing_core import Predictor
@@ -65,12 +65,12 @@ def verdicts_on(predictor: Predictor, made: dict[str, Image], size: str) -> pd.D
 def judged(predictor: Predictor, library: str, batch: dict[str, Image], size: str, keep: Path | None) -> pd.DataFrame:
     """Return `verdicts_on` pictures that ``library`` makes of ``batch``, kept in ``keep``."""
     if keep is None:
-        return verdicts_on(predictor, altered(library, "pictures", batch), size)
+        return verdicts_on(predictor, altered(library, batch), size)
     made_by = [predictor.store.entry(name) for name in (DETECTOR_FILE, scored_views_path(DETECTOR))]
     path = keep / f"{digest([made_by, library, size, *batch])[:16]}.parquet"
     if not path.exists():
         keep.mkdir(parents=True, exist_ok=True)
-        verdicts_on(predictor, altered(library, "pictures", batch), size).to_parquet(path, index=False)
+        verdicts_on(predictor, altered(library, batch), size).to_parquet(path, index=False)
     return pd.read_parquet(path)
 
 
@@ -85,7 +85,7 @@ def photographs(name: str, view: int | None, count: int | None) -> Iterator[dict
 
 def table(rows: pd.DataFrame) -> str:
     """Return the table by operation, as Markdown; groups and operations weigh the same in the means."""
-    lines = ["| operation | group | called altered | group right among those |", "| --- | --- | --- | --- |"]
+    lines = []
     untouched = rows[(rows["group"] == "identity") & ~rows["no_color"]]
     right = (~untouched["alarms"]).to_numpy()
     clean = share(right, untouched["photograph"].to_numpy())
@@ -96,16 +96,17 @@ def table(rows: pd.DataFrame) -> str:
         named = mine[found]
         shares[operation] = float(found.mean())
         right_group = in_percent((named["found"] == group).mean()) if len(named) else ""
-        lines.append(f"| {operation} | {group} | {in_percent(found.mean())} | {right_group} |")
+        lines.append([operation, group, in_percent(found.mean()), right_group])
     named = changed[changed["alarms"]]
     right_of_named = in_percent((named["found"] == named["group"]).mean())
-    lines.append(f"| **mean** | | **{in_percent(np.mean(list(shares.values())))}** | **{right_of_named}** |")
+    lines.append(["**mean**", "", f"**{in_percent(np.mean(list(shares.values())))}**", f"**{right_of_named}**"])
     if GRAY in shares:
         without = np.mean([value for operation, value in shares.items() if operation != GRAY])
-        lines.append(f"| **mean without {GRAY}** | | **{in_percent(without)}** | |")
+        lines.append([f"**mean without {GRAY}**", "", f"**{in_percent(without)}**", ""])
     interval = f"{in_percent(clean.value)} ({in_percent(clean.low)} to {in_percent(clean.high)})"
     head = f"Untouched called untouched: {right.sum()} of {len(right)}, {interval}."
-    return "\n".join([head, "", *lines])
+    columns = ["operation", "group", "called altered", "group right among those"]
+    return f"{head}\n\n{markdown_table(columns, lines)}"
 
 
 @errors_in_a_line

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lab.benchmarks._common import random_vit
+from lab.benchmarks._common import fastest, random_vit
 from lab.devtools.commands import put_row
 from probing_core.measures.notation import decimal
 from probing_core.models import compiled, load_embedder
@@ -68,19 +68,18 @@ def _row(name: str, precision: str, count: int) -> str:
 
     small = batches(compiled.BATCH)
     in_torch = batches(eager.batch_size)
-    passes: list[Pass | None] = [
-        lambda: eager.forward_all(in_torch),
-        lambda: ours.forward_all(small),
-        _onnx_runtime(eager, small) if precision == "float32" else None,
-        _torch_compile(eager, small, precision),
+    passes: dict[str, Pass] = {
+        "eager": lambda: eager.forward_all(in_torch),
+        "OpenVINO": lambda: ours.forward_all(small),
+        "compile": _torch_compile(eager, small, precision),
+    }
+    if precision == "float32":
+        passes["ONNX"] = _onnx_runtime(eager, small)
+    best = dict(zip(passes, fastest(ROUNDS, *passes.values(), clock=time.process_time), strict=True))
+    cells = [
+        f"{decimal(CORES * count / best[name])} ({best['eager'] / best[name]:.2f})" if name in best else "not in it"
+        for name in ("eager", "OpenVINO", "ONNX", "compile")
     ]
-    best = [float("inf")] * len(passes)
-    for _ in range(ROUNDS + 1):
-        for position, run in enumerate(passes):
-            if run is not None:
-                best[position] = min(best[position], _processor_seconds(run))
-    speeds = [CORES * count / seconds for seconds in best]
-    cells = [f"{decimal(speed)} ({speed / speeds[0]:.2f})" if speed else "not in it" for speed in speeds]
     return " | ".join(cells)
 
 
@@ -114,12 +113,6 @@ def _torch_compile(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor], p
 
     run(batches[0])
     return lambda: list(embedder._threads.run(run, batches))
-
-
-def _processor_seconds(run: Pass) -> float:
-    start = time.process_time()
-    run()
-    return time.process_time() - start
 
 
 if __name__ == "__main__":

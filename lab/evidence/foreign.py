@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -15,12 +14,11 @@ LIBRARIES = ("albumentations", "imgaug")
 """The renderings were written with the first in view, not with the second."""
 
 
-def altered(library: str, how: Literal["views", "pictures"], given: dict[str, Image]) -> dict[str, Image]:
-    """Return name -> picture as ``library`` alters ``given``; `lab.evidence.foreign_pictures` says which names ``how``
-    gives."""
+def altered(library: str, given: dict[str, Image]) -> dict[str, Image]:
+    """Return ``picture|operation|group`` -> picture, as ``library`` alters ``given``."""
     script = Path(__file__).with_name(f"foreign_{library}.py")
     with tempfile.TemporaryDirectory() as place:
         source, made = Path(place) / "given.npz", Path(place) / "made.npz"
         np.savez(source, **given)  # type: ignore[arg-type]
-        uv_run(script, how, source, made)
+        uv_run(script, source, made)
         return dict(np.load(made))

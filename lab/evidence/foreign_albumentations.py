@@ -48,13 +48,6 @@ def operations(rng: np.random.Generator) -> dict[tuple[str, str], list]:
         ],
         ("emboss", "artistic"): [A.Emboss(alpha=(0.5, 0.9), strength=(0.8, 1.2), p=1)] * 2,
         ("untouched", "identity"): [A.NoOp(p=1)],
-        **more(),
-    }
-
-
-def more() -> dict[tuple[str, str], list]:
-    """Operations that the detector of alterations is tried on as well."""
-    return {
         ("gray", "color"): [A.ToGray(p=1)],
         ("brightness", "tone"): [
             A.RandomBrightnessContrast(brightness_limit=limit, contrast_limit=(0, 0), p=1)

@@ -16,7 +16,7 @@ import numpy as np
 import skimage
 from PIL import Image as Pillow
 
-from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
@@ -40,19 +40,16 @@ def main() -> None:
 
 def table(predictor: Predictor) -> str:
     """Return a table of p, and of what is named where a picture alarms, as Markdown."""
-    lines = [
-        f"| photograph | as it is | tiles that name identity | JPEG of quality {QUALITY} | half its size | "
-        "quarters that alarm |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    head = ["photograph", "as it is", "tiles that name identity", f"JPEG of quality {QUALITY}", "half its size"]
+    lines = []
     for name in FILES:
         image = read_image(FOLDER / name)
         quarters = _verdicts(predictor, quarters_of(image))
         alarms = sum(each.alarms for each in quarters)
         cells = [_in_words(each) for each in _verdicts(predictor, [image, stored(image), halved(image)])]
         cells.insert(1, _tiles_untouched(predictor, image))
-        lines.append(f"| `{name}` | {' | '.join(cells)} | {alarms} of {len(quarters)} |")
-    return "\n".join(lines)
+        lines.append([f"`{name}`", *cells, f"{alarms} of {len(quarters)}"])
+    return markdown_table([*head, "quarters that alarm"], lines)
 
 
 def _verdicts(predictor: Predictor, images: list[Image]) -> list[Verdict]:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import Measured, measured, publish_about
 from probing_core import Predictor
 from probing_core.compute.live import PictureCrops, join
@@ -95,7 +95,7 @@ def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataF
     by_view = calibration_of(at_view)
     calibrating = ((table["split"] == "calibrate") & ~table["no_color"]).to_numpy()
     untouched = ((table["split"] == "test") & (table["group"] == "identity") & ~table["no_color"]).to_numpy()
-    lines = ["| score | untouched that alarm | n | error at 5 % | detected | by group |", "| --- |" + " --- |" * 5]
+    lines = []
     for name, score, calibrated in (
         ("whole alone, by pictures of the view's size", scores["whole alone"], by_view.view),
         (f"{way}, by large pictures", scores[way], scores[way][calibrating]),
@@ -108,9 +108,8 @@ def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataF
         groups = ", ".join(f"{group} {in_percent(share.value)}" for group, share in power.by_group.items())
         value, low, high = (in_percent(x, 1) for x in (power.overall.value, power.overall.low, power.overall.high))
         overall = f"{value} ({low} to {high})"
-        cells = [name, f"{alarms(p).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([name, f"{alarms(p).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups])
+    return markdown_table(["score", "untouched that alarm", "n", "error at 5 %", "detected", "by group"], lines)
 
 
 @errors_in_a_line
@@ -123,15 +122,14 @@ def main() -> None:
     options = parser.parse_args()
     predictor = Predictor(options.run)
     X, table = crops_of(predictor.recipe, open_corpus(options.corpus), options.cache)
-    scores = dict(ways(predictor.detector(), X, table))
+    scores = dict(ways(predictor.detector, X, table))
     at_view = predictor.store.read_table(scored_views_path(DETECTOR))
     val = pd.DataFrame({way: separation(table, score) for way, score in scores.items()}).T
     val.insert(0, "mean", val.mean(axis=1))
     val = val.sort_values("mean", ascending=False)
-    lines = [f"| score | {' | '.join(val)} |", "| --- |" + " --- |" * len(val.columns)]
-    for way, areas in val.iterrows():
-        lines.append(f"| {way} | {' | '.join(f'{area:.3f}' for area in areas)} |")
-    text = f"Area under the curve, by {(table['split'] == 'val').sum()} pictures of val:\n\n" + "\n".join(lines)
+    lines = [[str(way), *(f"{area:.3f}" for area in areas)] for way, areas in val.iterrows()]
+    areas = markdown_table(["score", *val], lines)
+    text = f"Area under the curve, by {(table['split'] == 'val').sum()} pictures of val:\n\n{areas}"
     if options.report:
         text += f"\n\nOn test:\n\n{report(table, scores, at_view, options.report)}"
     publish_about(predictor, "large_pictures", text, options.write)

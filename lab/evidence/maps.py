@@ -46,7 +46,8 @@ def table_of(run: Run, queries: int = QUERIES) -> str:
     samples = run.samples.iloc[samples_on_maps(run.samples, run.images)]
     chosen = np.random.default_rng(0).choice(len(samples), min(queries, len(samples)), replace=False)
     labels = {name: samples[name].to_numpy() for name in LABELS}
-    guessed = shares_among(_anything(len(samples), chosen), chosen, labels)
+    drawn = np.random.default_rng(1).integers(0, len(samples) - 1, (len(chosen), NEIGHBORS))
+    guessed = shares_among(drawn + (drawn >= chosen[:, None]), chosen, labels)  # none is the query itself
     photographs = samples["base_id"].nunique()
     words = ", ".join(f"{in_percent(guessed[name], 1)} {what}" for name, what in LABELS.items())
     lines = [
@@ -60,12 +61,6 @@ def table_of(run: Run, queries: int = QUERIES) -> str:
         cells = [in_percent(near[name]) + (f" ({in_percent(on_map[name])})" if on_map else "") for name in LABELS]
         lines.append(f"| `{model}` | {NAMES[reading]} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _anything(count: int, queries: np.ndarray) -> np.ndarray:
-    """Return neighbors drawn at random, none of which is the query itself: (Q, 15)."""
-    drawn = np.random.default_rng(1).integers(0, count - 1, (len(queries), NEIGHBORS))
-    return drawn + (drawn >= queries[:, None])
 
 
 def nearest_embeddings(X: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:

@@ -10,7 +10,6 @@ docs/results.md and docs/pictures/over-training.svg.
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 from dataclasses import replace
@@ -24,7 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, parser_of, put, replace_rows
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, put, replace_rows, svg_of
 from lab.pretraining.loop import kept_path, read_facts
 from probing_core import samples
 from probing_core.api.score import without_live, without_oracles
@@ -111,8 +110,7 @@ def _step(model: str) -> int:
 
 def in_markdown(table: pd.DataFrame) -> str:
     """Return what each training holds untrained, after a part of its steps and at its end, in percent."""
-    head = ["training", "steps", *(NAMES[name] for name in STYLES)]
-    lines = [f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
+    lines = []
     for training, rows in table.groupby("training", sort=False):
         values = rows.set_index(["step", "name"])
         for step in _some(np.unique(rows["step"])):
@@ -120,8 +118,8 @@ def in_markdown(table: pd.DataFrame) -> str:
                 f"{in_percent(row['value'], 1)} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
                 for row in (values.loc[(step, name)] for name in STYLES)
             ]
-            lines.append(f"| `{training}` | {step:,} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+            lines.append([f"`{training}`", f"{step:,}", *cells])
+    return markdown_table(["training", "steps", *(NAMES[name] for name in STYLES)], lines)
 
 
 def _some(steps: np.ndarray) -> list[int]:
@@ -133,37 +131,33 @@ def _some(steps: np.ndarray) -> list[int]:
 def picture(table: pd.DataFrame) -> str:
     """Draw the trainings side by side, tasks above and groups of transformations below, as an SVG."""
     theme, names = Theme(dark=False), list(dict.fromkeys(table["training"]))
-    with mpl.rc_context({"svg.hashsalt": "over-training"}):  # the same bytes every time
-        figure, axes = plt.subplots(
-            2, len(names), figsize=(3.1 * len(names) + 1.6, 6), sharey="row", sharex="col", layout="constrained"
-        )
-        for (above, below), (training, rows) in zip(
-            np.reshape(axes, (2, -1)).T, table.groupby("training", sort=False), strict=True
-        ):
-            steps = np.unique(rows["step"])
-            for name, mine in rows.groupby("name", sort=False):
-                group = name.removeprefix(GROUP_SUBSET)
-                at = np.searchsorted(steps, mine["step"])  # steps grow by factors, and 0 has no logarithm
-                color, style = (theme.group(group), "-") if group != name else (theme.text, STYLES[name])
-                axis = above if group == name else below
-                axis.plot(at, 100 * mine["value"], style, color=color, label=NAMES.get(name, group), marker=".")
-                if group == name:
-                    axis.fill_between(at, 100 * mine["low"], 100 * mine["high"], color=color, alpha=0.12, linewidth=0)
-            above.set_title(training, fontsize=11)
-            below.set_xlabel("step")
-            below.set_xticks(range(0, len(steps), 2), [f"{step:,}" for step in steps[::2]])
-            for axis in (above, below):
-                axis.set_ylim(0, 100)
-                axis.spines[["top", "right"]].set_visible(False)
-        first = np.reshape(axes, (2, -1))
-        first[0, 0].set_ylabel("score, %")
-        first[1, 0].set_ylabel("recall, %")
-        for axis in first[:, -1]:
-            axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
-        plt.close(figure)
-    return text.getvalue()
+    figure, axes = plt.subplots(
+        2, len(names), figsize=(3.1 * len(names) + 1.6, 6), sharey="row", sharex="col", layout="constrained"
+    )
+    for (above, below), (training, rows) in zip(
+        np.reshape(axes, (2, -1)).T, table.groupby("training", sort=False), strict=True
+    ):
+        steps = np.unique(rows["step"])
+        for name, mine in rows.groupby("name", sort=False):
+            group = name.removeprefix(GROUP_SUBSET)
+            at = np.searchsorted(steps, mine["step"])  # steps grow by factors, and 0 has no logarithm
+            color, style = (theme.group(group), "-") if group != name else (theme.text, STYLES[name])
+            axis = above if group == name else below
+            axis.plot(at, 100 * mine["value"], style, color=color, label=NAMES.get(name, group), marker=".")
+            if group == name:
+                axis.fill_between(at, 100 * mine["low"], 100 * mine["high"], color=color, alpha=0.12, linewidth=0)
+        above.set_title(training, fontsize=11)
+        below.set_xlabel("step")
+        below.set_xticks(range(0, len(steps), 2), [f"{step:,}" for step in steps[::2]])
+        for axis in (above, below):
+            axis.set_ylim(0, 100)
+            axis.spines[["top", "right"]].set_visible(False)
+    first = np.reshape(axes, (2, -1))
+    first[0, 0].set_ylabel("score, %")
+    first[1, 0].set_ylabel("recall, %")
+    for axis in first[:, -1]:
+        axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return svg_of(figure, "over-training")
 
 
 @errors_in_a_line

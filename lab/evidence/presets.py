@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lab.devtools.commands import errors_in_a_line, uv_run
+from lab.devtools.commands import errors_in_a_line, markdown_table, uv_run
 from lab.protocols.imagenet_c import TRANSFORMS
 from probing_core.corpora.photos import PhotosCorpus
 from probing_core.transforms import Image, Transform, generator
@@ -67,10 +67,7 @@ def theirs(pictures: dict[str, Image], operations: list[str]) -> dict[str, Image
 def table() -> str:
     pictures, transforms = squares(), TRANSFORMS
     found = theirs(pictures, [name_of_theirs(t) for t in transforms])
-    lines = [
-        "| operation | severity 1 | 2 | 3 | 4 | 5 | apart |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    lines = []
     for transform in transforms:
         cells, apart = [], []
         for severity in range(1, 6):
@@ -80,8 +77,8 @@ def table() -> str:
             cells.append(" / ".join(f"{mean:.1f}" for mean in both))
             apart.append(np.mean([difference(other[name], mine[name]) for name in pictures]))
         distance = "–" if transform.draws else f"{np.mean(apart):.1f}"
-        lines.append(f"| {transform.name.removeprefix('imagenet-c/')} | {' | '.join(cells)} | {distance} |")
-    return "\n".join(lines)
+        lines.append([transform.name.removeprefix("imagenet-c/"), *cells, distance])
+    return markdown_table(["operation", "severity 1", "2", "3", "4", "5", "apart"], lines)
 
 
 @errors_in_a_line

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, parser_of, put, replace_rows
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, put, replace_rows
 from lab.evidence._detector import share
 from lab.protocols import imagenet_c, traces
 from lab.protocols.traces import PARTS
@@ -118,36 +118,34 @@ def table_of_traces(scores: pd.DataFrame) -> str:
     chance = mine.groupby("part")["chance"].first()
     head = [f"{part.partition('/')[2]} (chance {in_percent(chance[part])})" for part in TRACES]
     order = mine[mine["part"] == TRACES[0]].sort_values("value", ascending=False)["model"]
-    lines = [f"| model | {' | '.join(head)} |", "| --- |" + " --- |" * len(TRACES)]
     cells = {(row.model, row.part): _cell(row.value, row.low, row.high) for row in mine.itertuples()}
-    return "\n".join([*lines, *(f"| {m} | {' | '.join(cells[m, part] for part in TRACES)} |" for m in order)])
+    return markdown_table(["model", *head], [[m, *(cells[m, part] for part in TRACES)] for m in order])
 
 
 def table_of_corruptions(scores: pd.DataFrame, recalls: pd.DataFrame) -> str:
     """Return accuracy over all corruptions, and recall at each severity, in percent, as Markdown."""
     mine = scores[scores["part"] == CORRUPTIONS].sort_values("value", ascending=False)
     at = recalls.set_index(["model", "severity"])["recall"]
-    head = f"| model | all (chance {in_percent(mine['chance'].iloc[0])}) | {' | '.join(map(str, SEVERITIES))} |"
-    lines = [head, "| --- | --- |" + " --- |" * len(SEVERITIES)]
-    for row in mine.itertuples():
-        recall = " | ".join(in_percent(at[row.model, severity]) for severity in SEVERITIES)
-        lines.append(f"| {row.model} | {_cell(row.value, row.low, row.high)} | {recall} |")
-    return "\n".join(lines)
+    head = ["model", f"all (chance {in_percent(mine['chance'].iloc[0])})", *map(str, SEVERITIES)]
+    lines = [
+        [row.model, _cell(row.value, row.low, row.high), *(in_percent(at[row.model, s]) for s in SEVERITIES)]
+        for row in mine.itertuples()
+    ]
+    return markdown_table(head, lines)
 
 
 def table_of_detected(shares: pd.DataFrame) -> str:
     """Return the share of pictures called altered, in percent, as Markdown."""
     untouched = shares[shares["severity"] == 0].iloc[0]
-    head = [f"| operation | {' | '.join(f'severity {s}' if s == 1 else str(s) for s in SEVERITIES)} |"]
-    lines = [*head, "| --- |" + " --- |" * len(SEVERITIES)]
     changed = shares[shares["severity"] > 0].pivot_table(index="operation", columns="severity", values="share")
-    for name in dict.fromkeys(shares.loc[shares["severity"] > 0, "operation"]):
-        cells = " | ".join(in_percent(changed.at[name, severity]) for severity in SEVERITIES)
-        lines.append(f"| {name.partition('/')[2]} | {cells} |")
-    mean = " | ".join(f"**{in_percent(changed[severity].mean())}**" for severity in SEVERITIES)
-    lines.append(f"| **mean** | {mean} |")
+    lines = [
+        [name.partition("/")[2], *(in_percent(changed.at[name, severity]) for severity in SEVERITIES)]
+        for name in dict.fromkeys(shares.loc[shares["severity"] > 0, "operation"])
+    ]
+    lines.append(["**mean**", *(f"**{in_percent(changed[severity].mean())}**" for severity in SEVERITIES)])
     wrong = _cell(untouched["share"], untouched["low"], untouched["high"])
-    return "\n".join([*lines, "", f"Of the same views untouched it calls {wrong} altered."])
+    table = markdown_table(["operation", "severity 1", *map(str, SEVERITIES[1:])], lines)
+    return f"{table}\n\nOf the same views untouched it calls {wrong} altered."
 
 
 def _cell(value: float, low: float, high: float) -> str:

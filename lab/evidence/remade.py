@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lab.devtools.commands import errors_in_a_line, parser_of, publish
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
 from probing_core.compute.names import VARIANCE
 from probing_core.errors import BadRun
 from probing_core.paths import reference_run
@@ -31,10 +31,7 @@ SAME = 1e-10
 KEYS = ("model", "task", "probe", "subset", "measure", "layer", "part", "transform", "strength", "k", "gallery")
 """Columns of tables that name a score."""
 
-HEAD = (
-    f"| model | scores | how many | the same | largest difference (points) | beyond {LIMIT} points |\n"
-    "| --- | --- | --- | --- | --- | --- |"
-)
+HEAD = ("model", "scores", "how many", "the same", "largest difference (points)", f"beyond {LIMIT} points")
 
 
 def differences(here: pd.DataFrame, there: pd.DataFrame) -> pd.Series:
@@ -90,14 +87,14 @@ def table_of(run: Run, shipped: Run) -> str:
     Raises:
         BadRun: the shipped run lacks one of them.
     """
-    lines = [HEAD]
+    lines = []
     for model in run.models["name"]:
         if model not in set(shipped.models["name"]):
             raise BadRun(f"The reference run has no '{model}' to compare with.")
         for what, points in parts(run, shipped, model).items():
             same, beyond = int((points <= SAME).sum()), int((points > LIMIT).sum())
-            lines.append(f"| `{model}` | {what} | {len(points)} | {same} | {points.max():.2f} | {beyond} |")
-    return "\n".join(lines)
+            lines.append([f"`{model}`", what, str(len(points)), str(same), f"{points.max():.2f}", str(beyond)])
+    return markdown_table(HEAD, lines)
 
 
 @errors_in_a_line

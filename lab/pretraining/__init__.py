@@ -1,8 +1,8 @@
 """Pretraining of the zoo: six objectives, one encoder, one loop, everything else equal.
 
-`pretrain` is all that a caller needs. An *objective* (one file each) is a loss and the modules thrown away
-after training; a *recipe* (``recipes/*.toml``) is one objective with its settings; *views* are what is drawn from a
-picture at each step. Trainings get the same floating-point operations, not the same number of pictures.
+`pretrain` is all that a caller needs. An *objective* is a loss and the modules thrown away after training; a *recipe*
+(``recipes/*.toml``) is one objective with its settings; *views* are what is drawn from a picture at each step.
+Trainings get the same floating-point operations, not the same number of pictures.
 
 Importing this package is cheap; `pretrain` imports PyTorch, timm and lightly.
 """
@@ -13,7 +13,9 @@ from pathlib import Path
 
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
+from probing_core.run.files import write_atomically
 from probing_core.run.progress import SILENT, Progress
+from probing_core.run.store import Store
 
 
 def pretrain(
@@ -46,9 +48,26 @@ def pretrain(
         BadRun: another process trains in ``out``, or the disk is full.
     """
     try:
-        from lab.pretraining.run import run
+        from lab.pretraining.loop import ENCODER_FILE, export, train
+        from lab.pretraining.objectives import build
+        from lab.pretraining.pictures import gather
+        from lab.pretraining.recipe import load_recipe
+        from probing_core.models.processor import resolve_device
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "lightly":
             raise
         raise BadConfig("Pretraining needs lightly, which is not installed; `pip install lightly`.") from error
-    return run(recipe, corpus, Path(out), seed=seed, steps=steps, keep=keep, device=device, progress=progress)
+    loaded = load_recipe(recipe)
+    if steps is not None and steps < 1:
+        raise BadConfig(f"The number of steps must be 1 or more; got {steps}.")
+    if keep < 0:
+        raise BadConfig(f"The number of kept encoders must be 0 or more; got {keep}.")
+    where = resolve_device(device)
+    with Store(out).locked():
+        pictures = gather(corpus, out, progress)
+        objective = build(loaded, pictures.rows, seed)
+        facts = train(
+            loaded, objective, pictures, out, seed=seed, steps=steps, keep=keep, device=where, progress=progress
+        )
+        write_atomically(out / ENCODER_FILE, export(objective, facts))
+    return out / ENCODER_FILE

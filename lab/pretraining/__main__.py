@@ -6,14 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from lab.devtools.commands import errors_in_a_line
 from lab.pretraining import pretrain
 from probing_core.cli.shared import natural
 from probing_core.corpora import open_corpus
-from probing_core.errors import ProbingError
 from probing_core.run.progress import terminal
 
 
-def main(arguments: list[str] | None = None) -> int:
+@errors_in_a_line
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.pretraining", description=__doc__)
     parser.add_argument("recipe", metavar="RECIPE", help="supervised, simclr, mae, can, clip, align, ...")
     parser.add_argument("--corpus", required=True, metavar="C", help="its `pretrain` split is used, or all of it")
@@ -28,23 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
         help="keep the encoder of N steps, each half of the next, in DIR/kept; default 0",
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda")
-    options = parser.parse_args(arguments)
-    try:
-        weights = pretrain(
-            options.recipe,
-            open_corpus(options.corpus),
-            options.out,
-            seed=options.seed,
-            steps=options.steps,
-            keep=options.keep,
-            device=options.device,
-            progress=terminal(),
-        )
-    except ProbingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    options = parser.parse_args()
+    weights = pretrain(
+        options.recipe,
+        open_corpus(options.corpus),
+        options.out,
+        seed=options.seed,
+        steps=options.steps,
+        keep=options.keep,
+        device=options.device,
+        progress=terminal(),
+    )
     print(f"{weights} is complete.", file=sys.stderr)
-    return 0
 
 
 if __name__ == "__main__":

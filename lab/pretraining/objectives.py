@@ -16,8 +16,10 @@ from timm.layers import build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
+from lab.pretraining.recipe import PretrainingRecipe
 from lab.pretraining.text_tower import PADDING, TextTower, Vocabulary
 from lab.pretraining.views import Views
+from probing_core.errors import BadConfig
 from probing_core.models.zoo import GRID, PATCH, PREPROCESSING, TOKENS, WIDTH
 from probing_core.models.zoo_network import KERNELS, PatchStem, init_vit
 
@@ -128,11 +130,9 @@ def normalize(pixels: Tensor) -> Tensor:
 def visible_tokens(stem: nn.Module, images: Tensor, visible: Tensor) -> Tensor:
     """Return the tokens (N, K, D) of the patches at the positions ``visible`` (N, K); only they are computed.
 
-    The output of a `PatchStem`'s convolutions is computed from the cells of these patches by matrix products; any other
-    stem takes the positions itself.
+    The output of a `PatchStem`'s convolutions is computed from the cells of these patches by matrix products.
     """
-    if not isinstance(stem, PatchStem):
-        return stem(images, visible)
+    assert isinstance(stem, PatchStem)
     x = cut_cells(images)
     x = x.gather(1, visible.view(*visible.shape, 1, 1, 1).expand(-1, -1, *x.shape[2:]))
     for position, layer in enumerate(stem.maps):
@@ -447,3 +447,24 @@ class ALIGN(CLIP):
 
 def _rand(*shape: int, generator: torch.Generator) -> Tensor:
     return torch.rand(shape, generator=generator, device=generator.device)
+
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "supervised": Supervised,
+    "simclr": SimCLR,
+    "mae": MAE,
+    "can": CAN,
+    "clip": CLIP,
+    "align": ALIGN,
+}
+
+
+def build(recipe: PretrainingRecipe, rows: pd.DataFrame, seed: int) -> Objective:
+    """Build the objective of ``recipe`` with fresh weights; the global random state is restored."""
+    if recipe.objective not in OBJECTIVES:
+        raise BadConfig(
+            f"The recipe '{recipe.name}' names the objective '{recipe.objective}'; there are: {', '.join(OBJECTIVES)}."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return OBJECTIVES[recipe.objective](rows, recipe.views, seed, **recipe.options)

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.devtools.commands import parser_of
+from lab.devtools.commands import errors_in_a_line, parser_of
 from lab.pretraining.gate import NEIGHBORS, UNTRAINED, Gate, measure, measure_fine
 from lab.pretraining.loop import ENCODER_FILE, FLOP_BUDGET, Facts, read_facts, read_log
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadRun, ProbingError
+from probing_core.errors import BadRun
 from probing_core.measures.notation import in_percent
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.zoo import LICENSE, weights_path
@@ -266,18 +266,14 @@ def _line(gate: Gate) -> str:
     )
 
 
-def main() -> int:
+@errors_in_a_line
+def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("training", nargs="+", type=Path, help="a folder of `python -m lab.pretraining`")
     parser.add_argument("--corpus", required=True, help="as for `python -m lab.pretraining`")
     arguments = parser.parse_args()
-    try:
-        for name, gate in publish(arguments.training, open_corpus(arguments.corpus)).items():
-            print(f"{name}: {_line(gate)}")
-    except ProbingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    for name, gate in publish(arguments.training, open_corpus(arguments.corpus)).items():
+        print(f"{name}: {_line(gate)}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 """``make docs``: writes what is generated in the documentation.
 
-The table of transforms comes from the catalog; the tables and results of docs/results.md, and the
-result that the README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes
-it). The pictures of docs/ideas.md and docs/protocols.md and the outputs of the notebooks are made again, too.
+The table of transforms comes from the catalog; the tables and results of docs/results.md, and the result that the
+README names, come from the reference run. Pictures of docs/ideas.md and the outputs of the notebooks are made again,
+too.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -18,11 +17,11 @@ import pandas as pd
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from lab.devtools.commands import put
+from lab.devtools.commands import markdown_table, put
 from lab.scripts import format_docs, idea_pictures, transform_docs
 from probing_core.charts import LAYER_TASKS
 from probing_core.measures.notation import in_percent
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.models import encoders_of
 from probing_core.results import (
     Run,
@@ -73,26 +72,16 @@ BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline
 def main() -> None:
     transform_docs.main()
     format_docs.main()
-    runs = [Store(ROOT / "data" / name) for name in ("reference", "runs/demo")]
-    run = next((run for run in runs if run.has(layout.SCORES)), None)
-    if run is None:
-        sys.exit("error: the table of scores needs a run; `make demo` makes data/runs/demo.")
-    parts = [score_table(run), *([claims_list(run)] if run.has(layout.CLAIMS) else [])]
-    if run.has(layout.ABLATIONS):
-        parts.append(ablations_list(run))
-    if run.has(layout.table_path("layers")):
-        parts.append(layers_list(Run.open(run.root)))
-    results = (ROOT / RESULTS).read_text(encoding="utf-8")
-    results = put(results, BEGIN, "\n\n".join(parts))
-    reference = runs[0]
-    if reference.has(layout.SCORES):
-        results = put(results, REPEAT, takeaways(Run.open(reference.root)))
-        results = put(results, STYLES_MARK, style_table(reference))
-    (ROOT / RESULTS).write_text(results, encoding="utf-8")
-    readme = (ROOT / README).read_text(encoding="utf-8")
+    run = Store(ROOT / "data" / "reference")
+    opened = Run.open(run.root)
+    parts = [score_table(run), claims_list(run), ablations_list(run), layers_list(opened)]
+    results = put((ROOT / RESULTS).read_text(encoding="utf-8"), BEGIN, "\n\n".join(parts))
+    results = put(results, REPEAT, takeaways(opened))
+    (ROOT / RESULTS).write_text(put(results, STYLES_MARK, style_table(run)), encoding="utf-8")
     idea_pictures.main()
     for path in NOTEBOOKS:
         path.write_text(json.dumps(executed(path), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    readme = (ROOT / README).read_text(encoding="utf-8")
     (ROOT / README).write_text(put(readme, BEGIN, headline(run)), encoding="utf-8")
 
 
@@ -181,7 +170,7 @@ def style_table(run: Store) -> str:
     rotations, as `STYLES` divides them."""
     transforms = run.read_table(layout.SAMPLES, columns=["sample", "transform"]).set_index("sample")["transform"]
     six = [name for names in encoders_of("zoo").values() for name in names]
-    lines = [f"| model | {' | '.join(STYLES)} |", "| --- |" + " --- |" * len(STYLES)]
+    lines = []
     shown = {"the six": six} | {f"`{name}`": [name] for name in BESIDE_THE_SIX}
     for title, models in shown.items():
         paths = [layout.predictions_path(model, f"group-{rotation}") for model in models for rotation in range(3)]
@@ -190,8 +179,8 @@ def style_table(run: Store) -> str:
         for pattern, seen in STYLES.values():
             called = rows[rows["transform"].str.fullmatch(pattern) & (rows["seen"] == seen)]["predicted"]
             cells.append(f"{100 * (called == 'style').mean():.0f} / {in_percent((called == 'noise').mean())}")
-        lines.append(f"| {title} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([title, *cells])
+    return markdown_table(["model", *STYLES], lines)
 
 
 def score_table(run: Store) -> str:
@@ -210,14 +199,12 @@ def score_table(run: Store) -> str:
             mark = marks.setdefault(str(row.note), f"<sup>{len(marks) + 1}</sup>") if row.note else ""
             cells.setdefault(str(row.model), {})[title] = interval + mark
             chances[title] = in_percent(row.chance)
-    head = f"| model | {' | '.join(chances)} |\n|{' --- |' * (len(chances) + 1)}"
     board = in_order(pd.DataFrame({"model": order.keys(), "value": order.values()}))
     lines = [
-        f"| {BELOW if row.seed_of else ''}`{row.model}` | "
-        f"{' | '.join(cells[row.model].get(title, '') for title in chances)} |"
+        [f"{BELOW if row.seed_of else ''}`{row.model}`", *(cells[row.model].get(title, "") for title in chances)]
         for row in board.itertuples()
     ]
-    table = "\n".join([head, *lines, f"| chance | {' | '.join(chances.values())} |"])
+    table = markdown_table(["model", *chances], [*lines, ["chance", *chances.values()]])
     notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in marks.items()]
     return "\n\n".join([table, *notes])
 
@@ -266,13 +253,12 @@ def layers_list(run: Run) -> str:
         best_score = f"{in_percent(best.value)} ({best.layer} of {best.layers})"
         cells.setdefault(str(best.base), []).extend([best_score, in_percent(last.value)])
     titles = [title for name in LAYER_TASKS.values() for title in (f"{name}, chosen block", "last block")]
-    lines = [f"| `{base}` | {' | '.join(scores)} |" for base, scores in cells.items()]
-    head = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
     said = (
         "What the blocks of each network tell, by probes of 200 photographs; the block is chosen by its loss on val "
         "(all blocks, with intervals: the page Inside):"
     )
-    return "\n".join([said, "", *head, *lines])
+    table = markdown_table(["model", *titles], [[f"`{base}`", *scores] for base, scores in cells.items()])
+    return f"{said}\n\n{table}"
 
 
 if __name__ == "__main__":

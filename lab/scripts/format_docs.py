@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.devtools.commands import put
-from probing_core.run.engine import Row
+from lab.devtools.commands import markdown_table, put
 from probing_core.run.graph import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,16 +12,18 @@ PAGE = ROOT / "docs" / "run-format.md"
 BEGIN = "<!-- generated: make docs, what each file is made from -->"
 
 
-def file_table(rows: tuple[Row, ...] = TABLE.rows) -> str:
-    """Return a Markdown table of ``rows``."""
-    lines = ["| file | holds | stage | made from | depends on |", "| --- | --- | --- | --- | --- |"]
-    for row in rows:
-        beside = "".join(f", {shown(path)}" for path in row.beside)
-        lines.append(
-            f"| {shown(row.path)}{beside} | {row.holds} | {row.stage or 'none'} | {', '.join(map(shown, row.reads))} "
-            f"| {', '.join(f'`{name}`' for name in row.options)} |"
-        )
-    return "\n".join(lines)
+def file_table() -> str:
+    lines = [
+        [
+            ", ".join(map(shown, (row.path, *row.beside))),
+            row.holds,
+            row.stage or "none",
+            ", ".join(map(shown, row.reads)),
+            ", ".join(f"`{name}`" for name in row.options),
+        ]
+        for row in TABLE.rows
+    ]
+    return markdown_table(["file", "holds", "stage", "made from", "depends on"], lines)
 
 
 def shown(path: str) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboard.text import GLOSSARY, REPLACES
-from lab.devtools.commands import put
+from dashboard.text import GLOSSARY
+from lab.devtools.commands import markdown_table, put
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
 BEGIN = "<!-- generated: python -m lab.scripts.glossary_docs -->"
 
 
 def glossary_table() -> str:
-    rows = [f"| {word} | {text} | {', '.join(REPLACES.get(word, ()))} |" for word, text in GLOSSARY.items()]
-    return "\n".join(["| word | meaning | in place of |", "| --- | --- | --- |", *rows])
+    return markdown_table(["word", "meaning"], [list(row) for row in GLOSSARY.items()])
 
 
 def main() -> None:

@@ -14,9 +14,8 @@ from typing import Any
 
 from PIL import Image
 
-from lab.devtools.browser import browser, rest, served
+from lab.devtools.browser import browser, lasso, rest, served
 from lab.devtools.commands import parser_of
-from lab.devtools.drawing import lasso
 from lab.scripts.screenshots import opened
 from probing_core.paths import reference_run
 

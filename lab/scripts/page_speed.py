@@ -2,7 +2,7 @@
 
 Times are seconds in headless Chromium on this machine, as median and 95th percentile over the tries:
 
-- ``first_page``: from the moment that a fresh server answers until its first page is at rest, in a fresh browser.
+- ``opening``: from an address until its page is at rest, by a visitor who has nothing cached; the pages in turn.
 - ``page_change``: from the click on a link of the navigation until the other page is at rest; the pages in turn.
 - ``upload``: from handing a picture to the first page that takes one until the page is at rest with its answers.
 
@@ -22,7 +22,7 @@ from typing import Any
 from lab.devtools.browser import WAIT_MS, WINDOW, browser, rest, served
 from lab.devtools.commands import median_and_p95, parser_of
 from lab.devtools.visitor import visiting
-from lab.scripts.sessions import give_pictures
+from lab.scripts.sessions import give_pictures, open_page
 
 Times = Iterator[tuple[str, float]]
 FIELD = "[data-testid=stFileUploader] input[type=file]"
@@ -49,22 +49,22 @@ def measure(arguments: Sequence[str], tries: int, kinds: Sequence[str]) -> dict[
     return result
 
 
-def _first_pages(arguments: Sequence[str]) -> Times:
-    while True:
-        with browser() as chromium, served(arguments) as address:
-            page = chromium.new_page(viewport=WINDOW)
+def _openings(arguments: Sequence[str]) -> Times:
+    with served(arguments) as address, browser() as chromium:
+        for name in itertools.cycle(_pages(address)):
+            page = chromium.new_page(viewport=WINDOW)  # in a context of its own, without a cache
             started = time.perf_counter()
-            _open(page, address)
-            yield "first page", time.perf_counter() - started
+            open_page(page, f"{address}/{name}")
+            yield name or "first page", time.perf_counter() - started
+            page.close()
 
 
 def _page_changes(arguments: Sequence[str]) -> Times:
     with served(arguments) as address, browser() as chromium:
         page = chromium.new_page(viewport=WINDOW)
-        _open(page, address)
-        with visiting(address) as visitor:
-            names = list(visitor.scripts)
-        for name in itertools.cycle([*names[1:], names[0]]):
+        open_page(page, address)
+        first, *others = _pages(address)
+        for name in itertools.cycle([*others, first]):
             page.wait_for_timeout(1000)  # a visitor looks at the page first
             link = page.locator(f'a[href="{address}/{name}"], a[href="/{name}"]').first
             link.hover()
@@ -81,7 +81,7 @@ def _uploads(arguments: Sequence[str]) -> Times:
             path = next(name for name in list(visitor.scripts) if visitor.visit(name) is not None and visitor.uploaders)
         for i in itertools.count():
             page = chromium.new_page(viewport=WINDOW)
-            _open(page, f"{address}/{path}")
+            open_page(page, f"{address}/{path}")
             started = time.perf_counter()
             give_pictures(page, page.locator(FIELD).first, [i])
             seconds = time.perf_counter() - started
@@ -90,14 +90,13 @@ def _uploads(arguments: Sequence[str]) -> Times:
                 yield path, seconds
 
 
-def _open(page: Any, address: str) -> None:
-    page.goto(address, timeout=WAIT_MS)
-    page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-    rest(page)
+def _pages(address: str) -> list[str]:
+    with visiting(address) as visitor:
+        return list(visitor.scripts)
 
 
 KINDS: dict[str, Callable[[Sequence[str]], Times]] = {
-    "first_page": _first_pages,
+    "opening": _openings,
     "page_change": _page_changes,
     "upload": _uploads,
 }

@@ -20,7 +20,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from lab.devtools.commands import parser_of
+from lab.devtools.commands import errors_in_a_line, parser_of
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.names import DONE, EVERYTHING, ORACLE, OTHER_PROBES
 from probing_core.errors import ProbingError
@@ -134,18 +134,13 @@ def _at_home(corpus: str) -> str:
     return f"{kind}{colon}{place.rpartition('/')[2]}"
 
 
-def main() -> int:
+@errors_in_a_line
+def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("run", type=Path)
     options = parser.parse_args()
     out = reference_run()
-    try:
-        total = ship(Store(options.run), out)
-    except ProbingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{out}: {total / 1e6:.1f} MB")
-    return 0
+    print(f"{out}: {ship(Store(options.run), out) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -161,9 +161,7 @@ def _browse(address: str, tally: Tally, uploads: int) -> None:
             page.on("pageerror", lambda error: tally.errors.append(f"browser: {error}"))
             for name in visitor.scripts:
                 started = time.perf_counter()
-                page.goto(f"{address}/{name}", timeout=WAIT_MS)
-                page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-                rest(page)
+                open_page(page, f"{address}/{name}")
                 tally.changes.append(time.perf_counter() - started)
                 field = page.locator("[data-testid=stFileUploader] input[type=file]")
                 if field.count():
@@ -174,6 +172,12 @@ def _browse(address: str, tally: Tally, uploads: int) -> None:
                     tally.errors.append(f"browser: an exception on /{name}")
     except Exception as error:  # the boundary of a session, as above
         tally.errors.append(f"browser: {type(error).__name__}: {error}")
+
+
+def open_page(page: Any, address: str) -> None:
+    page.goto(address, timeout=WAIT_MS)
+    page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
+    rest(page)
 
 
 def give_pictures(page: Any, field: Any, seeds: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.devtools.commands import put
+from lab.devtools.commands import markdown_table, put
 from probing_core.corpora import open_corpus
 from probing_core.measures.notation import in_percent
 from probing_core.transforms import Image, Transform, bank, cut_pair, far_style, generator, prepare_source
@@ -23,6 +23,10 @@ EVERY = 5
 """Every fifth packaged image: four of each of ten photographs."""
 
 BEGIN = "<!-- generated: python -m lab.scripts.transform_docs -->"
+HEAD = (
+    *("group", "name", "definition", "parameter", "weakest", "strongest", "unit", "distribution", "library", "source"),
+    *("unseen in rotation", "median distance", "visible"),
+)
 
 
 def main() -> None:
@@ -31,15 +35,11 @@ def main() -> None:
 
 
 def _table(transforms: tuple[Transform, ...]) -> str:
-    header = (
-        "| group | name | definition | parameter | weakest | strongest | unit | distribution | library | source "
-        "| unseen in rotation | median distance | visible |"
-    )
-    rows = [header, "|" + " --- |" * (header.count("|") - 1)]
+    rows = []
     for transform in transforms:
         distance, visible = measured(transform)
-        rows.append("| " + " | ".join([*cells(transform), f"{distance:.2f}", in_percent(visible)]) + " |")
-    return "\n".join(rows)
+        rows.append([*cells(transform), f"{distance:.2f}", in_percent(visible)])
+    return markdown_table(HEAD, rows)
 
 
 def cells(transform: Transform) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from cachetools import LRUCache, cached
 from PIL import Image as pillow
 
 from probing_core.compute.live import (
@@ -30,16 +31,13 @@ from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.detector.detector import Detector, detect, has_no_color
 from probing_core.detector.features import prepare
 from probing_core.detector.verdicts import LEVEL, Judge, Verdict
-from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.errors import BadRun, UnknownName
 from probing_core.images import as_image, to_image
-from probing_core.probes.base import LinearProbe
 from probing_core.results.run import Run, open_run
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.live import LoadedModels, has_scored_views, read_noticing, read_probe
 from probing_core.transforms import resolve
-from probing_core.transforms.base import GROUPS, Image
-
-TASKS = ("fine", "group")
+from probing_core.transforms.base import Image
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +68,7 @@ class Answer:
         """Return one of the five words: altered, rather altered, cannot tell, rather untouched, untouched."""
         return word(self.altered(prior)) if self.verdict is None else self.verdict.answer(prior)
 
-    def classes(self, task: str = "fine") -> list[dict[str, Any]]:
+    def classes(self) -> list[dict[str, Any]]:
         """Return what was done if the picture was altered: ``class``, ``group``, ``probability``, most probable first.
 
         The probabilities sum to 1; identity is left out.
@@ -79,26 +77,22 @@ class Answer:
         probabilities = found.probabilities
         if self.verdict is not None and self.verdict.no_color:
             probabilities = np.where(np.asarray(found.groups) == "color", 0, probabilities)
-        shares = list(zip(found.classes, found.groups, if_altered(probabilities, found.groups), strict=True))
-        if task == "group":
-            sums = {group: sum(p for _, g, p in shares if g == group) for group in GROUPS if group in found.groups}
-            shares = [(group, group, p) for group, p in sums.items()]
+        shares = zip(found.classes, found.groups, if_altered(probabilities, found.groups), strict=True)
         return [
             {"class": name, "group": group, "probability": float(p)}
             for name, group, p in sorted(shares, key=lambda one: -one[2])
             if group != "identity"
         ]
 
-    def row(self, image: str, task: str = "fine", prior: float = PRIOR) -> dict[str, Any]:
+    def row(self, image: str, prior: float = PRIOR) -> dict[str, Any]:
         """Return a row of `Predictor.predict`."""
         row = {
             "image": image,
             "model": self.prediction.model,
-            "task": task,
             "crops": self.prediction.kind,
             "altered": self.altered(prior),
             "answer": self.answer(prior),
-            "classes": self.classes(task),
+            "classes": self.classes(),
         }
         return row if self.verdict is None else row | {"verdict": asdict(self.verdict)}
 
@@ -129,10 +123,7 @@ class Predictor:
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
         self._loaded = LoadedModels(device, precision)
-        self._probes: dict[str, tuple[LinearProbe, Mapping[str, Noticing]]] = {}
-        self._reading = threading.Lock()
-        self._detector: Detector | None = None
-        self._judge: Judge | None = None
+        self._probe = cache(lambda model: (read_probe(self.store, model, DEPLOYMENT), read_noticing(self.store, model)))
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -148,14 +139,13 @@ class Predictor:
         self,
         images: Sequence[Image],
         *,
-        task: str = "fine",
         models: Sequence[str] | str | None = None,
         names: Sequence[str] | None = None,
         prior: float = PRIOR,
     ) -> list[dict[str, Any]]:
         """Return one row for each image and model, as ``probing predict --json`` prints them.
 
-        A row has ``image``, ``model``, ``task``, ``crops`` (``direct``: the picture unchanged; ``combined``: reduced,
+        A row has ``image``, ``model``, ``crops`` (``direct``: the picture unchanged; ``combined``: reduced,
         and as tiles), ``altered`` (the probability that it was), ``answer`` (altered, rather altered, cannot tell,
         rather untouched, untouched) and ``classes``: a list of ``class``, ``group`` and ``probability`` given that the
         picture was altered, most probable first, which sum to 1. The detector's row also has ``verdict``, the fields
@@ -163,24 +153,19 @@ class Predictor:
 
         Args:
             images: of any sizes, (H, W, 3) ``uint8``, or (H, W) if they are gray.
-            task: ``fine`` or ``group``.
             models: names; by default the detector and all models of the run.
             names: of the images; by default their positions.
             prior: share of altered pictures among such pictures.
 
         Raises:
-            BadConfig: there is no such task, or the prior is not between 0 and 1.
+            BadConfig: the prior is not between 0 and 1.
             UnknownName: the run has no such model.
         """
-        if task not in TASKS:
-            raise BadConfig(f"Live predictions answer the task 'fine' or 'group'; got '{task}'.")
         require_prior(prior)
         crops = self.cut(images)
         names = [str(i) for i in range(len(crops))] if names is None else names
         answers = [self.ask(model, crops) for model in self._chosen(models)]
-        return [
-            of_model[i].row(name, task, prior) for i, name in enumerate(names[: len(crops)]) for of_model in answers
-        ]
+        return [of_model[i].row(name, prior) for i, name in enumerate(names[: len(crops)]) for of_model in answers]
 
     def cut(self, images: Sequence[Image]) -> list[PictureCrops]:
         """Return what models receive for each image: the whole as a view of the run, and the tiles of a large one."""
@@ -193,8 +178,10 @@ class Predictor:
             BadRun: the run has no detector, or the model has changed since its probe was trained.
         """
         if model == DETECTOR:
-            judge, found = self.judge(), detect(self.detector(), crops)
-            verdicts = [judge.verdict(one, has_no_color(each.whole)) for one, each in zip(found, crops, strict=True)]
+            found = detect(self.detector, crops)
+            verdicts = [
+                self.judge.verdict(one, has_no_color(each.whole)) for one, each in zip(found, crops, strict=True)
+            ]
             return [Answer(one, Noticing(), verdict) for one, verdict in zip(found, verdicts, strict=True)]
         probe, noticing = self._probe(model)
         embeddings = self._loaded.embed(self._entries[model], [crop for each in crops for crop in each.pictures])
@@ -202,46 +189,34 @@ class Predictor:
         found = predictions_of(model, probe.classes, groups, crops, probe.probabilities(embeddings), embeddings)
         return [Answer(one, noticing_at(noticing, one.kind)) for one in found]
 
+    @cached_property
     def detector(self) -> Detector:
         """Return the run's detector of alterations.
 
         Raises:
             BadRun: it has none.
         """
-        with self._reading:
-            if self._detector is None:
-                if not self.has_detector:
-                    raise BadRun(
-                        f"The run '{self.store.root}' has no detector of alterations; runs that are made with "
-                        f"--calibrate-on CORPUS have one."
-                    )
-                self._detector = Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
-            return self._detector
+        if not self.has_detector:
+            raise BadRun(
+                f"The run '{self.store.root}' has no detector of alterations; runs that are made with --calibrate-on "
+                f"CORPUS have one."
+            )
+        return Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
 
+    @cached_property
     def judge(self) -> Judge:
         """Return the judge that turns predictions of the detector into verdicts."""
-        with self._reading:
-            if self._judge is None:
-                has = has_scored_views(self.store, DETECTOR)
-                rows = self.store.read_table(scored_views_path(DETECTOR)) if has else None
-                self._judge = Judge.from_rows(rows, self.level)
-            return self._judge
+        has = has_scored_views(self.store, DETECTOR)
+        return Judge.from_rows(self.store.read_table(scored_views_path(DETECTOR)) if has else None, self.level)
 
     def prepare(self, model: str) -> None:
         """Load what the first answer of ``model`` needs."""
         if model == DETECTOR:
-            self.judge()
-            self.detector()
+            _ = self.detector, self.judge
             prepare(self.recipe.view, self.recipe.view)
         else:
             self._probe(model)
             self._loaded.load(self._entries[model])
-
-    def _probe(self, model: str) -> tuple[LinearProbe, Mapping[str, Noticing]]:
-        with self._reading:
-            if model not in self._probes:
-                self._probes[model] = read_probe(self.store, model, DEPLOYMENT), read_noticing(self.store, model)
-            return self._probes[model]
 
     def _chosen(self, models: Sequence[str] | str | None) -> tuple[str, ...]:
         if not models:
@@ -257,7 +232,6 @@ def predict(
     images: Any,
     run: Path | str | Run | None = None,
     *,
-    task: str = "fine",
     models: Sequence[str] | str | None = None,
     names: Sequence[str] | None = None,
     prior: float = PRIOR,
@@ -270,7 +244,6 @@ def predict(
     Args:
         images: one picture or several: arrays (H, W, 3) ``uint8``, pictures of Pillow, tensors (C, H, W) or paths.
         run: an opened run, or the directory of one; by default the reference run.
-        task: ``fine`` or ``group``.
         models: names; by default the detector and all models of the run.
         names: of the images, in the column ``image``; by default paths, or positions.
         prior: share of altered pictures among such pictures.
@@ -290,18 +263,9 @@ def predict(
         names = [str(one) if isinstance(one, str | Path) else str(i) for i, one in enumerate(several)]
     pictures = [to_image(one) for one in several]
     predictor = _predictor(open_run(run), device)
-    return pd.DataFrame(predictor.predict(pictures, task=task, models=models, names=names, prior=prior))
+    return pd.DataFrame(predictor.predict(pictures, models=models, names=names, prior=prior))
 
 
-_last: dict[tuple[Path, str, str], Predictor] = {}
-"""The predictor of the last call of `predict`, by the run as it was then, and the device."""
-
-
+@cached(LRUCache(maxsize=1), key=lambda run, device: (run.path.resolve(), run.digest, device))
 def _predictor(run: Run, device: str) -> Predictor:
-    key = run.path.resolve(), run.digest, device
-    found = _last.get(key)
-    if found is None:
-        found = Predictor(run, device)
-        _last.clear()
-        _last[key] = found
-    return found
+    return Predictor(run, device)

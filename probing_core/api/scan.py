@@ -114,19 +114,10 @@ VERDICTS = (*ANSWERS, PERHAPS_NO_PHOTOGRAPH, UNREADABLE)
 """What is said of files, in the order in which counts and rows are shown."""
 
 
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """A file as a process returns it to the detector, which judges it.
-
-    Attributes:
-        row: `COLUMNS` except ``q``, and ``thumbnail``, for now as those of a file that cannot be judged.
-        notes: flags: notes from reading the picture, and its flaws.
-        crops: None where the file cannot be read.
-    """
-
-    row: dict[str, Any]
-    notes: tuple[str, ...] = ()
-    crops: PictureCrops | None = None
+Row = dict[str, Any]
+Decoded = tuple[Row, PictureCrops | None]
+"""A file as a process returns it to the detector, which judges it: its row, with `COLUMNS` except ``q`` and with
+``thumbnail``, as that of a file that cannot be judged; and its crops, None where it cannot be read."""
 
 
 def decode(file: File, view: int) -> Decoded:
@@ -135,16 +126,17 @@ def decode(file: File, view: int) -> Decoded:
     try:
         picture = inspect(Path(file.path), file.name)
     except BadImage as error:
-        return Decoded(row | {"error": str(error)})
+        return row | {"error": str(error)}, None
     crops = cut(picture.image, view)
     no_color = has_no_color(crops.whole)
     found = {
         "no_color": no_color,
         "width": picture.width,
         "height": picture.height,
+        "flags": "; ".join(flags_of(picture.image, picture.notes, crops, no_color)),
         "thumbnail": encode_webp(small(picture.image), 60),
     }
-    return Decoded(row | found, tuple(flags_of(picture.image, picture.notes, crops, no_color)), crops)
+    return row | found, crops
 
 
 def flags_of(image: Image, notes: Sequence[str], crops: PictureCrops, no_color: bool) -> list[str]:
@@ -159,12 +151,9 @@ def flags_of(image: Image, notes: Sequence[str], crops: PictureCrops, no_color: 
     return [*(kind for kind, there in kinds.items() if there), *notes, *flawed]
 
 
-def examine(
-    file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector, judge: Judge
-) -> dict[str, Any]:
+def examine(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector, judge: Judge) -> Row:
     """Have one file decoded by ``decoding``, which starts `decode`, and judge it; return its row (see `Decoded`)."""
-    decoded = decoding(file).result()
-    row, crops = decoded.row, decoded.crops
+    row, crops = decoding(file).result()
     if crops is None:
         return row
     verdict = judge.verdict(detect(detector, [crops])[0], row["no_color"])
@@ -176,7 +165,6 @@ def examine(
         "group_probability": _number(verdict.group_probability),
         "class_probability": _number(verdict.transform_probability),
         "n": verdict.n,
-        "flags": "; ".join(decoded.notes),
     }
 
 
@@ -184,13 +172,13 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def score_untouched(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector) -> dict[str, Any]:
+def score_untouched(file: File, decoding: Callable[[File], Future[Decoded]], detector: Detector) -> Row:
     """Score one file that calibrates, also turned gray; empty where it cannot be read, since it then calibrates
     nothing."""
-    decoded = decoding(file).result()
-    crops, no_color = decoded.crops, decoded.row["no_color"]
+    row, crops = decoding(file).result()
     if crops is None:
         return {}
+    no_color = row["no_color"]
     found, gray = detect(detector, [crops, PictureCrops(turned_gray(crops.whole))])
     whole, fused = (score_of(found, no_color, fused=fused) for fused in (False, True))
     numbers = (file.name, crops.kind == "combined", no_color, whole, fused, score_of(gray, True, fused=False))
@@ -311,6 +299,17 @@ def promise_of(out: Path) -> str:
     return (pq.read_schema(out / TABLE).metadata or {}).get(PROMISE, b"").decode()
 
 
+def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
+    """Return the thumbnails (WebP) of some rows of the table of the scan in ``out``; empty where there is none."""
+    chunks: dict[int, list[bytes | None]] = {}
+    for index in {row // CHUNK for row in rows}:
+        with suppress(OSError, pa.ArrowException):  # gone or damaged, though the table is there
+            chunk = pq.read_table(out / CHUNKS / _name_of_chunk(index), columns=["thumbnail"], use_threads=False)
+            chunks[index] = chunk["thumbnail"].to_pylist()
+    there = {row: row % CHUNK < len(chunks.get(row // CHUNK, ())) for row in rows}
+    return [(there[row] and chunks[row // CHUNK][row % CHUNK]) or b"" for row in rows]
+
+
 def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) -> None:
     """Write `CSV` and `TABLE`, with ``promise`` in the metadata of the latter.
 
@@ -359,7 +358,10 @@ def write_page(
     """
     from jinja2 import Environment
 
-    worst = _first(chunks)
+    records = (record for rows in chunks for record in rows.to_dict("records"))
+    worst = heapq.nsmallest(
+        MAX_ROWS, records, key=lambda row: (VERDICTS.index(row["verdict"]), _or_last(row["p"]), row["path"])
+    )
     total = sum(counts.values())
     notes = [*about, f"{total:,} files; {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."]
     if len(worst) < total:
@@ -379,15 +381,8 @@ def write_page(
     write_atomically(out / PAGE, page.encode(errors="replace"))
 
 
-def _first(chunks: Iterable[pd.DataFrame]) -> list[dict]:
-    records = (record for rows in chunks for record in rows.to_dict("records"))
-    return heapq.nsmallest(
-        MAX_ROWS, records, key=lambda row: (VERDICTS.index(row["verdict"]), _or(row["p"], 2.0), row["path"])
-    )
-
-
-def _or(value: float, other: float) -> float:
-    return other if np.isnan(value) else float(value)
+def _or_last(share: float) -> float:
+    return 2.0 if np.isnan(share) else float(share)
 
 
 def said_of_row(row: Mapping[Any, Any]) -> Said:
@@ -411,7 +406,7 @@ def _is_doubtful(flags: str) -> bool:
     return PERHAPS_NO_PHOTOGRAPH in flags.split("; ")
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
     said = said_of_row(row)
     return {
         "path": row["path"],
@@ -420,8 +415,8 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
         "done": said.done,
         "numbers": [
-            (repr(_or(row["p"], 2.0)), said.like_it),
-            (repr(_or(row["q"], 2.0)), discoveries_in_words(row["q"], said)),
+            (repr(_or_last(row["p"])), said.like_it),
+            (repr(_or_last(row["q"])), discoveries_in_words(row["q"], said)),
         ],
         "remark": remark_of(row),
     }
@@ -478,12 +473,12 @@ def scan(
     if not 0 < level < 1:
         raise BadConfig(f"The level is a share between 0 and 1, as 0.05; got {level}.")
     predictor = Predictor(run, device="cpu", level=level)
-    detector, view = predictor.detector(), predictor.recipe.view
+    detector, view = predictor.detector, predictor.recipe.view
     _refuse_other_folder(out)
     write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
     files = find_files(folder, apart=out)
     settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), view])
-    judge = predictor.judge()
+    judge = predictor.judge
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)
     count = len(files) + (0 if trusted is None else sum(map(len, trusted.files)))
     with picture_pool(VIEWS_OF_FILE * count, threads) as decoders, one_core_threads(threads or cores()) as pool:
@@ -575,7 +570,7 @@ def _power(judge: Judge) -> list[str]:
 def _fill(
     pool: ThreadPoolExecutor,
     chunks: Chunks,
-    row_of: Callable[[File], dict[str, Any]],
+    row_of: Callable[[File], Row],
     progress: Progress,
     doing: str,
     stage: str,

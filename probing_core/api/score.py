@@ -279,7 +279,7 @@ def _scores(
                 print(f"What is computed is kept in {root} (no picture; 2 GB at most).", file=sys.stderr)
             make_files(Store(root), recipe, scored.corpus, table, options, progress)
             found = scores_of_model(Run.open(root), model, root)
-            with suppress(OSError):
+            with suppress(OSError):  # the next call tries again
                 _forget_oldest(place, root)
             return found
     finally:
@@ -381,23 +381,16 @@ def _used(root: Path, timeout: float = -1) -> FileLock:
 def _forget_oldest(place: Path, newest: Path) -> None:
     """Remove the results that were used longest ago, until the rest is small enough; those in use stay.
 
-    Other processes write and remove results at the same time: what disappears meanwhile is ignored.
+    Raises:
+        OSError: another process removed something meanwhile.
     """
     newest.touch()
-    kept = [path for path in place.iterdir() if path != newest]
-    sizes = {path: sum(_status(file)[0] for file in path.rglob("*")) for path in [*kept, newest]}
+    oldest_first = sorted(place.iterdir(), key=lambda path: path.stat().st_mtime)
+    sizes = {path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for path in oldest_first}
     total = sum(sizes.values())
-    for path in sorted(kept, key=lambda path: _status(path)[1]):
-        if total <= MAX_CACHE_BYTES:
+    for path in oldest_first:
+        if path == newest or total <= MAX_CACHE_BYTES:
             return
         with suppress(Timeout), _used(path, timeout=0):
             shutil.rmtree(path, ignore_errors=True)
             total -= sizes[path]
-
-
-def _status(path: Path) -> tuple[int, float]:
-    """Return the bytes of a file (0 for a folder), and when it was last changed; zeros where it has disappeared."""
-    with suppress(OSError):
-        status = path.stat()
-        return status.st_size if path.is_file() else 0, status.st_mtime
-    return 0, 0.0

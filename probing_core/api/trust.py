@@ -24,8 +24,6 @@ ELSEWHERE = "answers.parquet"
 """Answers of the reference run's models about photographs and alterations of others, in the shipped data."""
 
 BINS = 10
-DRAWS = 20
-"""Simulated tables of answers that are exactly calibrated."""
 
 
 class Noticed(NamedTuple):
@@ -37,7 +35,6 @@ class Noticed(NamedTuple):
         accuracy: balanced accuracy, the mean of the two, with its interval over photographs.
         named: share of the found altered pictures whose group is right.
         error: mean distance between the stated probability and the true share.
-        by_chance: this distance for exactly calibrated answers about as many pictures.
     """
 
     kept: float
@@ -45,7 +42,6 @@ class Noticed(NamedTuple):
     accuracy: Interval
     named: float
     error: float
-    by_chance: float
 
 
 def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
@@ -77,8 +73,8 @@ def as_asked(run: Run, model: str, altered: pd.Series) -> np.ndarray:
 
 
 def elsewhere(run: Run) -> pd.DataFrame:
-    """Return the answers about photographs and alterations of others, as `held_out`, with ``source`` and ``alarm``; no
-    rows unless ``run`` is the one that gave them."""
+    """Return the answers about photographs and alterations of others, as `held_out`, with ``source``; no rows unless
+    ``run`` is the one that gave them."""
     path = data_dir() / ELSEWHERE
     asked = run.path.resolve() == reference_run().resolve()
     return pd.read_parquet(path) if asked and path.exists() else pd.DataFrame()
@@ -97,51 +93,26 @@ def _altered_and_found(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 def noticed(rows: pd.DataFrame) -> Noticed:
     is_altered, found = _altered_and_found(rows)
     weight = weights(rows["group"])
-    both: Interval = interval(accuracy(rows), low=0, high=1)
     right = (rows["named"] == rows["group"])[is_altered & found]
+    bins = reliability(rows)
     return Noticed(
         kept=float(weight[~is_altered & ~found].sum() / (1 - PRIOR)),
         found=float(weight[is_altered & found].sum() / PRIOR),
-        accuracy=both,
+        accuracy=interval(accuracy(rows), low=0, high=1),
         named=float(right.mean()) if len(right) else np.nan,
-        error=_error(reliability(rows)),
-        by_chance=_error_by_chance(rows),
+        error=float((bins["weight"] * (bins["share"] - bins["called"]).abs()).sum()),
     )
 
 
 def reliability(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row a bin of the answers of one model: ``bin``, ``called`` (mean probability), ``share`` (that is
     altered) and ``weight``, under the prior."""
-    return _binned(rows["altered"].to_numpy(), (rows["group"] != "identity").to_numpy(), weights(rows["group"]))
-
-
-def _binned(called: np.ndarray, is_altered: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
+    called, weight = rows["altered"].to_numpy(), weights(rows["group"])
     table = pd.DataFrame({
         "bin": np.minimum((called * BINS).astype(int), BINS - 1),
         "weight": weight,
         "called": weight * called,
-        "share": weight * is_altered,
+        "share": weight * (rows["group"] != "identity").to_numpy(),
     })  # fmt: skip
     sums = table.groupby("bin").sum()
     return sums.assign(called=sums["called"] / sums["weight"], share=sums["share"] / sums["weight"]).reset_index()
-
-
-def _error(bins: pd.DataFrame) -> float:
-    return float((bins["weight"] * (bins["share"] - bins["called"]).abs()).sum())
-
-
-def _error_by_chance(rows: pd.DataFrame) -> float:
-    """Return the error of exactly calibrated answers: as many untouched and altered ones are drawn from ``rows``,
-    each with the probability that its answer states."""
-    called, weight = rows["altered"].to_numpy(), weights(rows["group"])
-    sides = ((1 - called) * weight, called * weight)
-    counts = [int((rows["group"] == "identity").sum()), int((rows["group"] != "identity").sum())]
-    if not all(side.sum() > 0 for side in sides) or not all(counts):
-        return np.nan
-    rng, errors = np.random.default_rng(0), []
-    is_altered = np.repeat([False, True], counts)
-    weight = np.where(is_altered, PRIOR / counts[1], (1 - PRIOR) / counts[0])
-    for _ in range(DRAWS):
-        drawn = [rng.choice(called, n, p=side / side.sum()) for side, n in zip(sides, counts, strict=True)]
-        errors.append(_error(_binned(np.concatenate(drawn), is_altered, weight)))
-    return float(np.mean(errors))

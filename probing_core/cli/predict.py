@@ -18,7 +18,6 @@ EXAMPLE = "probing predict cat.jpg dog.png --json"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
-    parser.add_argument("--task", choices=("fine", "group"), default="fine")
     parser.add_argument("--models", type=name_list, metavar="a,b", help="default: all of the run")
     parser.add_argument(
         "--prior", type=float, default=0.5, metavar="P", help="share of such pictures that are altered (default 0.5)"
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         except ProbingError as error:
             bad = fail(error)
     names, images = [n for n, _ in readable], [i for _, i in readable]
-    rows = predictor.predict(images, task=options.task, models=options.models, names=names, prior=options.prior)
+    rows = predictor.predict(images, models=options.models, names=names, prior=options.prior)
     print_json(rows) if options.json else print(text_table(_for_people(rows)))
     return bad
 

@@ -14,24 +14,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", type=Path, metavar="RUN", help="default: the reference run, which ships")
     parser.add_argument("--corpus", metavar="C", help="the photographs of the base, where they lie elsewhere now")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: rank-MODEL beside your other runs")
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="300 photographs, one repetition, no far styles: beside three models of the base that are embedded again, "
-        "tested on val, so that no test photograph is looked at",
-    )
     add_shared(parser, "--device", "--precision", "--json")
 
 
 def run(options: argparse.Namespace) -> int:
     from probing_core.api.rank import rank
 
-    asked = {name: getattr(options, name) for name in ("base", "corpus", "out", "quick", "device", "precision")}
+    asked = {name: getattr(options, name) for name in ("base", "corpus", "out", "device", "precision")}
     found = rank(options.model, **asked)
     if options.json:
         print_json([one.row for one in found])
     else:
         print("\n\n".join(map(str, found)))
-    if found[0].path is not None:
-        print(f"All pages show it beside the others: probing demo --run {found[0].path}", file=sys.stderr)
+    print(f"All pages show it beside the others: probing demo --run {found[0].path}", file=sys.stderr)
     return 0

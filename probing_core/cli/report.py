@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from probing_core.cli.shared import name_list
+from probing_core.errors import BadConfig
 
 EXAMPLE = "probing report --run data/runs/demo --out demo.html"
 
@@ -20,10 +21,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from probing_core.api.report import write_report
+    from probing_core.results.explorer import write_shared_file
+    from probing_core.results.run import open_run
     from probing_core.run.progress import final_report, terminal
 
-    progress = terminal()
+    out, progress = options.out, terminal()
+    if out.suffix.lower() not in {".html", ".htm"}:
+        raise BadConfig(f"A report is an HTML page, but '{out}' ends in '{out.suffix}'; call it {out.stem}.html.")
+
+    def made(done: int, total: int) -> None:
+        progress.update("report", done, total, "Pictures")
+
     with final_report(progress):
-        print(write_report(options.run, options.out, options.models, options.pictures, progress))
+        print(write_shared_file(open_run(options.run), out, options.models, options.pictures, progress.note, made))
     return 0

@@ -12,27 +12,16 @@ EXAMPLE = "probing transform cat.jpg --name fog --strength 1.2 --out foggy.png"
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE")
-    parser.add_argument("--name", metavar="X", help="which transformation (see `probing transforms`)")
+    parser.add_argument("--name", required=True, metavar="X", help="which transformation (see `probing transforms`)")
     parser.add_argument("--strength", type=float, metavar="S", help="in its own unit; default: the middle of its range")
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of what it draws (default 0)")
-    parser.add_argument("--sheet", action="store_true", help="all transformations at three strengths")
     parser.add_argument("--out", required=True, metavar="FILE", help="where the picture is written (.png, .jpg, .webp)")
 
 
 def run(options: argparse.Namespace) -> int:
-    from probing_core import transforms
-    from probing_core.images import read_image
+    from probing_core.transforms import transform
 
-    if options.sheet == (options.name is not None):
-        raise BadConfig("Give either --name with the transformation you want, or --sheet for all of them.")
-    image = read_image(Path(options.image))
-    if options.sheet:
-        from probing_core.transforms.contact_sheet import contact_sheet
-
-        result = contact_sheet(image, seed=options.seed)
-    else:
-        result = transforms.transform(image, options.name, options.strength, options.seed)
-    _write_picture(Path(options.out), result)
+    _write_picture(Path(options.out), transform(options.image, options.name, options.strength, options.seed))
     return 0
 
 

@@ -21,8 +21,19 @@ from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.tasks import CONTENT, ROTATIONS, codes
 from probing_core.measures import interval
 from probing_core.measures.classification import balanced_accuracy, informedness
-from probing_core.measures.seeds import MIN_SEEDS, pooled_deviation, seeds_difference, seeds_interval
-from probing_core.measures.statistics import ClusterSums, bootstrap, difference, holm, mean, numbered, sign_flips
+from probing_core.measures.statistics import (
+    MIN_SEEDS,
+    ClusterSums,
+    bootstrap,
+    difference,
+    holm,
+    mean,
+    numbered,
+    pooled_deviation,
+    seeds_difference,
+    seeds_interval,
+    sign_flips,
+)
 from probing_core.models import ROLE_SETS, encoders_of, parse
 from probing_core.models.base import ROLES
 
@@ -288,13 +299,6 @@ GROUP_TASKS = tuple(f"group-{r}" for r in ROTATIONS)
 OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
 
 
-@dataclass(frozen=True)
-class ClaimTables:
-    claims: pd.DataFrame
-    contrasts: pd.DataFrame
-    ablations: pd.DataFrame
-
-
 def roles_by_set(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     """Return set of encoders -> role -> the ``models`` that have it; sets without a model are left out."""
     return {role_set: roles for role_set in ROLE_SETS if (roles := models_by_role(role_set, models))}
@@ -344,15 +348,16 @@ def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Res
     return results
 
 
-def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> ClaimTables:
-    """Test the claims on the models of a run, by the results of those that `models_of_claims` returns."""
+def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple[pd.DataFrame, ...]:
+    """Test the claims on the models of a run, by the results of those that `models_of_claims` returns.
+
+    Returns:
+        The tables of claims, contrasts and ablations.
+    """
     tables = [_tables_of_set(role_set, roles, results) for role_set, roles in roles_by_set(models).items()]
     alone = {score: _by_role({model: [model] for model in results}, results, score) for score in (FINE, FAR)}
-    return ClaimTables(
-        claims=pd.concat([claims for claims, _ in tables], ignore_index=True),
-        contrasts=pd.concat([contrasts for _, contrasts in tables], ignore_index=True),
-        ablations=contrast_table(alone, ABLATIONS).drop(columns=["claim", *OF_TRAININGS]),
-    )
+    claims, contrasts = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
+    return claims, contrasts, contrast_table(alone, ABLATIONS).drop(columns=["claim", *OF_TRAININGS])
 
 
 def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]:

@@ -150,7 +150,10 @@ def predictions_of(
 
 ALTERED, RATHER_ALTERED, CANNOT_TELL = "altered", "rather altered", "cannot tell"
 RATHER_UNTOUCHED, UNTOUCHED = "rather untouched", "untouched"
-ANSWERS = (ALTERED, RATHER_ALTERED, CANNOT_TELL, RATHER_UNTOUCHED, UNTOUCHED)
+LOWEST_PERCENT = {ALTERED: 91, RATHER_ALTERED: 61, CANNOT_TELL: 40, RATHER_UNTOUCHED: 10, UNTOUCHED: 0}
+"""Answer -> the lowest percent that a probability of having been altered, rounded as it is shown, has with it."""
+
+ANSWERS = tuple(LOWEST_PERCENT)
 
 PRIOR = 0.5
 """Share of pictures that are altered, before any is looked at."""
@@ -165,15 +168,9 @@ MIN_PHOTOGRAPHS = 30
 
 
 def word(altered: float) -> str:
-    """Return the one of `ANSWERS` for a probability of having been altered, rounded to the percent that is shown."""
+    """Return the one of `ANSWERS` for a probability of having been altered."""
     percent = round(100 * altered)
-    if percent > 90:
-        return ALTERED
-    if percent > 60:
-        return RATHER_ALTERED
-    if percent < 10:
-        return UNTOUCHED
-    return RATHER_UNTOUCHED if percent < 40 else CANNOT_TELL
+    return next(answer for answer, lowest in LOWEST_PERCENT.items() if percent >= lowest)
 
 
 def require_prior(prior: float) -> None:

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -37,6 +37,9 @@ MAX_FUNCTION_BYTES = 64 * 2**20
 
 TRIES = 3
 """Number of workers that may die at one item."""
+
+DONE, FAILED, NOT_HERE = "done", "failed", "not here"
+"""Answers of a worker."""
 
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
@@ -67,17 +70,14 @@ class Workers(Executor):
         self._closed = threading.Event()
 
     def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
-        return self._submit(function, self._packed(function), item)
+        """Begin to compute ``function(item)``.
 
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:  # type: ignore[override]
-        """Yield ``function`` of every item, in order; all items are submitted at once.
-
-        Raises:
-            WorkerDied: an item ended several workers, for example because memory ran out.
+        Its future raises `WorkerDied` if the item ended several workers, for example because memory ran out.
         """
         packed = self._packed(function)
-        futures = [self._submit(function, packed, item) for item in items]
-        return (future.result() for future in futures)
+        if packed is None or packed[0] in self._here:
+            return self._threads.submit(function, item)
+        return self._threads.submit(partial(self._send, function, *packed), item)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._closed.set()
@@ -101,21 +101,12 @@ class Workers(Executor):
             if (worker := self._idle.get()) is not None:
                 worker.close()
 
-    def _submit(self, function: Callable[[T], R], packed: tuple[bytes, bytes] | None, item: T) -> Future[R]:
-        if packed is None or packed[0] in self._here:
-            return self._threads.submit(function, item)
-        return self._threads.submit(partial(self._send, function, *packed), item)
-
     def _send(self, function: Callable[[T], R], name: bytes, code: bytes, item: T) -> R:
         for attempt in range(TRIES):
             worker = self._idle.get()
             try:
                 worker = worker or _Worker()
-                return worker.call(name, code, item)
-            except _NotHere as error:
-                log.info("%s: runs in threads", error)
-                self._here.add(name)
-                return function(item)
+                kind, answer = worker.call(name, code, item)
             except (EOFError, OSError) as error:
                 code_of = worker.close() if worker else "not started"
                 worker = None
@@ -128,13 +119,17 @@ class Workers(Executor):
                         f"{TRIES} worker processes ended while they worked on {shown} (the last with {code_of}); "
                         "memory may have run out: try --jobs 1."
                     ) from error
+            else:
+                if kind == DONE:
+                    return answer
+                if kind == FAILED:
+                    raise answer
+                log.info("%s: runs in threads", answer)
+                self._here.add(name)
+                return function(item)
             finally:
                 self._idle.put(worker)
         raise AssertionError
-
-
-class _NotHere(Exception):
-    """The worker cannot import what it was sent."""
 
 
 class _Worker:
@@ -155,22 +150,14 @@ class _Worker:
         self._connection = Connection(ours.detach())
         self._known = b""
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def call(self, name: bytes, code: bytes, item: Any) -> Any:
+    def call(self, name: bytes, code: bytes, item: Any) -> tuple[str, Any]:
+        """Return `DONE` and the result, `FAILED` and the exception, or `NOT_HERE` and what it cannot import."""
         self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
         kind, answer, sizes, memory = pickle.loads(self._connection.recv_bytes())
-        self._known = name
-        if kind == "not here":
-            self._known = b""
-            raise _NotHere(answer)
-        if kind == "error":
-            raise answer
-        return pickle.loads(answer, buffers=self._mapped(sizes, memory))
+        self._known = b"" if kind == NOT_HERE else name
+        return kind, pickle.loads(answer, buffers=self._mapped(sizes, memory)) if kind == DONE else answer
 
-    def _mapped(self, sizes: list[int], memory: int | None) -> Iterable[Any]:
+    def _mapped(self, sizes: Sequence[int], memory: int | None) -> Iterable[Any]:
         """Return the buffers that the worker wrote: mapped, or received where memory without a name is not
         supported."""
         if not sizes:
@@ -178,7 +165,7 @@ class _Worker:
         if memory is None:
             return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # arrays that can be written to
         try:
-            with open(f"/proc/{self.pid}/fd/{memory}", "r+b") as file:
+            with open(f"/proc/{self._process.pid}/fd/{memory}", "r+b") as file:
                 whole = memoryview(mmap.mmap(file.fileno(), sum(sizes)))
         finally:
             self._connection.send_bytes(b"mapped")
@@ -226,7 +213,7 @@ def serve(descriptor: int) -> None:
                     raise RuntimeError("a function was expected")
             except Exception as error:  # whatever a missing module raises
                 function, known = None, b""
-                connection.send_bytes(pickle.dumps(("not here", f"{type(error).__name__}: {error}", [], None), 5))
+                connection.send_bytes(_message(NOT_HERE, f"{type(error).__name__}: {error}"))
                 continue
             _answer(connection, function, item)
 
@@ -241,7 +228,7 @@ def _answer(connection: Connection, function: Callable[[Any], Any], item: Any) -
     parts = [buffer.raw() for buffer in buffers]
     sizes = [part.nbytes for part in parts]
     if not sum(sizes) or not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
-        connection.send_bytes(pickle.dumps(("done", answer, sizes, None), 5))
+        connection.send_bytes(_message(DONE, answer, sizes))
         for part in parts:
             connection.send_bytes(part)
         return
@@ -252,16 +239,20 @@ def _answer(connection: Connection, function: Callable[[Any], Any], item: Any) -
                 left = part
                 while left.nbytes:
                     left = left[file.write(left) :]
-        connection.send_bytes(pickle.dumps(("done", answer, sizes, memory), 5))
+        connection.send_bytes(_message(DONE, answer, sizes, memory))
         connection.recv_bytes()  # it is mapped there
     finally:
         os.close(memory)
 
 
+def _message(kind: str, answer: Any, sizes: Sequence[int] = (), memory: int | None = None) -> bytes:
+    return pickle.dumps((kind, answer, sizes, memory), 5)
+
+
 def _error(error: Exception) -> bytes:
     try:
-        packed = pickle.dumps(("error", error, [], None), 5)
+        packed = _message(FAILED, error)
         pickle.loads(packed)  # some exceptions cannot be made again
         return packed
     except Exception:
-        return pickle.dumps(("error", RuntimeError(f"{type(error).__name__}: {error}"), [], None), 5)
+        return _message(FAILED, RuntimeError(f"{type(error).__name__}: {error}"))

@@ -164,17 +164,16 @@ class DigestedCorpus(Corpus):
         """A digest of every picture and of ``rows``."""
         return fingerprint(self.rows, self._digests)
 
-    def _take(self, image_id: str, digest: bytes, label: str, split: str = "", **known: str) -> bool:
-        """Add a picture, with other columns where these are ``known``; return whether it is not left out."""
+    def _take(self, image_id: str, digest: bytes, label: str, split: str = "") -> None:
+        """Add a picture, or leave it out where it is a copy of one in another split."""
         base_id, base_split = self._first_with.setdefault(digest, (image_id, split))
         if split != base_split:
             self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
-            return False
-        row = {"image_id": image_id, "base_id": base_id, "label": label, "split": split} | known
+            return
+        row = {"image_id": image_id, "base_id": base_id, "label": label, "split": split}
         for column, value in row.items():
-            self._columns.setdefault(column, []).append(value)
+            self._columns[column].append(value)
         self._digests.append(digest)
-        return True
 
     def _finish(self) -> str:
         self.rows = make_rows(self._columns)

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from probing_core.corpora.base import CorpusKind, DigestedCorpus, content_digest
-from probing_core.corpora.parquet import check_ids, check_splits
 from probing_core.errors import BadCorpus, BadImage, one_line
 from probing_core.images import Image, read_bytes, read_image, to_image
 from probing_core.online import answers, hub_address, hub_is_forbidden
@@ -129,7 +128,7 @@ def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
 
 
 HUB_SPLITS = {"train": "train", "validation": "val", "test": "test"}
-"""Splits of the hub -> ours, where a data set has all three and no column ``split``."""
+"""Splits of the hub -> ours, where a data set has all three."""
 
 ROWS_AT_ONCE = 64
 """Rows whose pictures are in memory together while all of them are digested."""
@@ -138,8 +137,7 @@ ROWS_AT_ONCE = 64
 class HubCorpus(DigestedCorpus):
     """The pictures of a data set that ``datasets`` has loaded, split by split; read by index, decoded by us.
 
-    Columns: pictures, ``label``, and where present ``image_id``, ``base_id``, ``split`` and ``license``. Without ids,
-    an image's id is its split and its number there.
+    An image's id is its split and its number there.
 
     Args:
         splits: name of a split -> its ``datasets.Dataset``.
@@ -154,34 +152,23 @@ class HubCorpus(DigestedCorpus):
         roots = (root, Path(datasets.config.HF_DATASETS_CACHE), Path(HF_HUB_CACHE))
         self._roots = [folder.resolve() for folder in roots if folder is not None]
         self._picture, label, names = _columns(next(iter(splits.values())))
-        features = list(next(iter(splits.values())).features)
-        text = [column for column in ("image_id", "base_id", "split", "license") if column in features]
-        kept = [self._picture, *([label] if label in features else []), *(one for one in text if one != label)]
+        kept = [self._picture, *([label] if label in next(iter(splits.values())).features else [])]
         self._splits = {
             split: data.select_columns(kept).cast_column(self._picture, datasets.Image(decode=False))
             for split, data in splits.items()
         }
-        self._places: dict[str, tuple[str, int]] = {}
+        own = HUB_SPLITS if set(splits) == set(HUB_SPLITS) else {}
         for split, number, row in self._rows_of_all():
-            value = {column: "" if row[column] is None else str(row[column]) for column in text}
-            image_id = value.get("image_id", f"{split}/{number:07d}")
-            own = value.get("split", HUB_SPLITS[split] if set(splits) == set(HUB_SPLITS) else "")
+            image_id = f"{split}/{number:07d}"
             digest = content_digest(self._bytes(row[self._picture], image_id))
-            known = {column: value[column] for column in ("base_id", "license") if column in text}
-            if "base_id" in known:  # the data set names the photograph of each picture: copies need not be found
-                digest = content_digest(image_id.encode() + digest)
-                known["base_id"] = known["base_id"] or image_id
-            if self._take(image_id, digest, _named(row.get(label), names), own, **known):
-                self._places[image_id] = split, number
+            self._take(image_id, digest, _named(row.get(label), names), own.get(split, ""))
         if not self._columns["image_id"]:
             raise BadCorpus(f"{name} holds no picture.")
-        check_ids(np.array(self._columns["image_id"], dtype=object), name)
-        check_splits(np.array(self._columns["split"]), np.array(self._columns["base_id"]), name)
         self.description = f"{len(self._digests)} pictures of a data set, {self._finish()}"
 
     def load(self, image_id: str) -> Image:
-        split, number = self._places[image_id]
-        return read_image(self._bytes(self._splits[split][number][self._picture], image_id), image_id)
+        split, _, number = image_id.rpartition("/")
+        return read_image(self._bytes(self._splits[split][int(number)][self._picture], image_id), image_id)
 
     def _rows_of_all(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
         for split, data in self._splits.items():

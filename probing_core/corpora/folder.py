@@ -36,10 +36,6 @@ NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFo
 T = TypeVar("T")
 
 
-def is_address(text: str) -> bool:
-    return "://" in text
-
-
 def _sentence(address: str, what: str, error: Exception, took_s: float) -> str:
     kind = type(error).__name__
     if isinstance(error, FileNotFoundError):
@@ -83,7 +79,10 @@ class PictureFiles(DigestedCorpus):
         self._read(sorted(self._files(), key=PurePosixPath.as_posix))
         labels = self._finish()
         if self.rows.empty:
-            raise BadCorpus(f"{name} holds no picture that can be read. {self._first_reason()}")
+            why = "It is empty; put pictures there, or name another folder."
+            if self.skipped:
+                why = f"Of {len(self.skipped)} files that were skipped, the first: {self.skipped[0][1]}"
+            raise BadCorpus(f"{name} holds no picture that can be read. {why}")
         self.description = f"{len(self.rows)} pictures of a folder, {labels}"
 
     def load(self, image_id: str) -> Image:
@@ -129,11 +128,6 @@ class PictureFiles(DigestedCorpus):
         except BadImage as error:
             return error
         return content_digest(content)
-
-    def _first_reason(self) -> str:
-        if not self.skipped:
-            return "It is empty; put pictures there, or name another folder."
-        return f"Of {len(self.skipped)} files that were skipped, the first: {self.skipped[0][1]}"
 
 
 class FolderCorpus(PictureFiles):
@@ -227,7 +221,7 @@ class StorageCorpus(PictureFiles):
 
 
 def _open(argument: str) -> Corpus:
-    return StorageCorpus(argument) if is_address(argument) else FolderCorpus(user_path(argument))
+    return StorageCorpus(argument) if "://" in argument else FolderCorpus(user_path(argument))
 
 
 KIND = CorpusKind(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,8 @@ class ParquetCorpus(Corpus):
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint(self.rows, map(content_digest, self._all_bytes()))
+        groups = map(self._pictures, range(self._file.num_row_groups))
+        return fingerprint(self.rows, (content_digest(picture.as_py() or b"") for group in groups for picture in group))
 
     def load(self, image_id: str) -> Image:
         return read_image(self.read_bytes(image_id), image_id)
@@ -85,11 +85,6 @@ class ParquetCorpus(Corpus):
     def _pictures(self, group: int) -> pa.ChunkedArray:
         with self._lock:  # one of several threads that ask at once reads
             return self._last_read(group).column(0)
-
-    def _all_bytes(self) -> Iterator[bytes]:
-        for group in range(self._file.num_row_groups):
-            for picture in self._pictures(group):
-                yield picture.as_py() or b""
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -150,13 +145,17 @@ def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
     table = _read(file, name, present)
     if not len(table):
         raise BadCorpus(f"{name} has no rows; expected at least one picture.")
-    text = {column: _strings(table[column]) for column in TEXT if column in present}
+    text = {
+        column: np.array([value or "" for value in table[column].to_pylist()], dtype=object)
+        for column in TEXT
+        if column in present
+    }
     flags = {flag: pc.fill_null(table[flag], False).to_numpy() for flag in FLAGS if flag in present}
     image_id = text.get("image_id", np.array([f"{number:06d}" for number in range(len(table))], dtype=object))
-    check_ids(image_id, name)
+    _check_ids(image_id, name)
     base_id = text.get("base_id", image_id)
     base_id = np.where(base_id == "", image_id, base_id)
-    check_splits(text.get("split", np.full(len(table), "")), base_id, name)
+    _check_splits(text.get("split", np.full(len(table), "")), base_id, name)
     none = np.zeros(len(table), dtype=bool)
     style = text.get("style", np.full(len(table), "photo", dtype=object))
     drawn = ~np.isin(style, ("photo", ""))
@@ -182,11 +181,7 @@ def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
     return make_rows(columns | further)
 
 
-def _strings(column: pa.ChunkedArray) -> np.ndarray:
-    return np.array(["" if value is None else value for value in column.to_pylist()], dtype=object)
-
-
-def check_ids(image_id: np.ndarray, name: str) -> None:
+def _check_ids(image_id: np.ndarray, name: str) -> None:
     ids, counts = np.unique(image_id.astype(str), return_counts=True)
     if (counts > 1).any():
         raise BadCorpus(
@@ -199,7 +194,7 @@ def check_ids(image_id: np.ndarray, name: str) -> None:
         raise BadCorpus(f"{name} has an image_id with a NUL character; write it without.")
 
 
-def check_splits(split: np.ndarray, base_id: np.ndarray, name: str) -> None:
+def _check_splits(split: np.ndarray, base_id: np.ndarray, name: str) -> None:
     unknown = sorted(set(split) - {*SPLITS, ""})
     if unknown:
         raise BadCorpus(

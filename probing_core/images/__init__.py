@@ -72,15 +72,11 @@ class Picture:
 
     Attributes:
         name: for messages; a file's name without its folder.
-        format: one of `FORMATS`.
-        jpeg_quality: estimated from the quantization table, 1 to 100; None unless a JPEG.
         notes: one phrase for each change in reading, and for each flaw of the picture.
     """
 
     name: str
     image: Image = field(repr=False, compare=False)
-    format: str
-    jpeg_quality: int | None
     notes: tuple[str, ...]
 
     @property
@@ -121,7 +117,7 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
         notes.append(f"JPEG of about quality {quality}: {COMPRESSED}")
     if min(image.shape[:2]) < SMALL_SIDE:
         notes.append(f"small: {image.shape[1]} x {image.shape[0]} pixels")
-    return Picture(name, image, format_of(opened), quality, tuple(notes))
+    return Picture(name, image, tuple(notes))
 
 
 def as_image(array: object) -> Image:

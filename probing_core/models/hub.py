@@ -66,7 +66,13 @@ def no_downloads() -> Iterator[None]:
 def cached_folder(repo: str, weights: bool = True) -> Path | None:
     """Return the snapshot on disk of a Hugging Face repository; None if its weights are incomplete, or without
     ``weights`` its configuration is missing."""
-    if (folder := _snapshot(repo)) is None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        # No pattern: the library would then miss files that are never downloaded; `_files` knows what a model needs.
+        folder = Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
+    except (LocalEntryNotFoundError, HFValidationError):
         return None
     files = _files(folder) if weights else [folder / "config.json"]
     return folder if files and all(file.is_file() for file in files) else None
@@ -163,19 +169,6 @@ def find_weights(folder: Path, model: str) -> Path:
     )
 
 
-def weight_files(folder: Path, model: str) -> list[Path]:
-    """Return the file of weights in ``folder``, or the several that its index lists."""
-    files = _files(folder)
-    if any(file.parent != folder for file in files):
-        raise ModelUnavailable(f"'{model}': the index of weights in {folder} lists files that are not next to it.")
-    if lost := [file.name for file in files if not file.is_file()]:
-        raise ModelUnavailable(
-            f"'{model}': the folder {folder} lacks {', '.join(lost)}, which its index of weights lists; "
-            f"fetch the repository again."
-        )
-    return files or [find_weights(folder, model)]
-
-
 def require_host(url: str, model: str) -> None:
     """Raise `ModelUnavailable` if the user forbade the network, or after `TIMEOUT_S` without an answer.
 
@@ -196,17 +189,6 @@ def _checkpoint(url: str) -> Path:
     """Return the file in which torch.hub stores ``url``, which may be missing; torch is not imported."""
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     return Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
-
-
-def _snapshot(repo: str) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        # No pattern: the library would then miss files that are never downloaded; `_files` knows what a model needs.
-        return Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
-    except (LocalEntryNotFoundError, HFValidationError):
-        return None
 
 
 def _is_url(source: str) -> bool:
@@ -259,8 +241,9 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     try:
         content = _read(path)
     except Exception as error:  # a corrupt file fails in as many ways as there are readers
+        reason = one_line(error).split(". ")[0][:200]  # torch continues with advice to execute the file
         raise ModelUnavailable(
-            f"'{path}' could not be read as weights without executing code ({_reason(error)}); "
+            f"'{path}' could not be read as weights without executing code ({reason}); "
             f"save its state dict as .safetensors."
         ) from error
     tensors = _unwrap(content)
@@ -376,7 +359,3 @@ def _unwrap(content: Any) -> dict[str, torch.Tensor] | None:
         if tensors and all(name.startswith(prefix) for name in tensors):
             tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return tensors or None
-
-
-def _reason(error: Exception) -> str:
-    return one_line(error).split(". ")[0][:200]  # torch continues with advice to execute the file

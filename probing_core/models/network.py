@@ -31,7 +31,6 @@ from probing_core.models.processor import (
     copied_to,
     free_memory,
     out_of_memory,
-    pinned,
     resolve_device,
     resolve_precision,
 )
@@ -91,41 +90,38 @@ class Readouts:
         batch: two pictures as the network receives them; a pass shows how many tokens each block gives.
 
     Attributes:
-        layers: numbers of the layers that the name asks for, from 1; empty for the model's own embedding.
+        asked: (layer, pooling) of everything that the name asks for; the layer is None for the model's own embedding.
         first: outputs of `read` for the two pictures, in float32.
         blocks: (layer, pooling) of every block, in every possible way; empty where one of them cannot be pooled.
     """
 
     def __init__(self, name: str, network: Network, options: Mapping[str, str], batch: torch.Tensor) -> None:
-        self._network = network
-        self._pool = options.get("pool")
-        self.layers = _asked_layers(name, options.get("layer"), len(network.blocks))
-        if self._pool and network.features is None and not self.layers:
+        self._network, self._pool = network, options.get("pool")
+        layers = _asked_layers(name, options.get("layer"), len(network.blocks))
+        if self._pool and network.features is None and not layers:
             raise BadConfig(f"'{name}': this model gives its own embedding only; leave '@pool=' away.")
         if self._pool == "cls" and not network.class_token:
             raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
         with _captured(network.blocks) as outputs:
             own = network.embed(batch)
         self._prefixes = _count_prefixes(network, batch, outputs)
-        for layer in self.layers:
+        for layer in layers:
             if self._pool == "cls" and self._prefixes[layer - 1] == 0:
                 raise BadConfig(
                     f"'{name}': the class token of this model joins after layer {layer}; its poolings there are: mean."
                 )
-        self.blocks = self._readable_blocks()
-        self.first = self.read(batch) if self.layers or self._pool else [own]
-
-    def pooling(self, layer: int | None) -> str:
-        if layer is None:
-            return self._pool or self._network.pooling
         # as asked, else the network's default if the layer allows it
-        return self._pool or (self._network.pool if self._prefixes[layer - 1] != 0 else "mean")
+        defaults = (network.pool if self._prefixes[layer - 1] != 0 else "mean" for layer in layers)
+        self._layers = [(layer, self._pool or default) for layer, default in zip(layers, defaults, strict=True)]
+        self.asked: Sequence[tuple[int | None, str]] = self._layers or [(None, self._pool or network.pooling)]
+        self.blocks = () if layers or None in self._prefixes else tuple(self._readable_blocks())
+        self.first = self.read(batch) if layers or self._pool else [own]
 
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        """Return (N, D) of the own embedding, or of each layer that the name asks for."""
+        """Return (N, D) for each of `asked`."""
         network = self._network
-        if self.layers:
-            return self._read_layers([(layer, self.pooling(layer)) for layer in self.layers], batch)
+        if self._layers:
+            return self._read_layers(self._layers, batch)
         if self._pool is None:
             return [network.embed(batch)]
         assert network.features is not None
@@ -144,14 +140,10 @@ class Readouts:
             for (_, pool), output, prefix in zip(poolings, outputs, prefixes, strict=True)
         ]
 
-    def _readable_blocks(self) -> tuple[tuple[int, str], ...]:
-        if self.layers or None in self._prefixes:
-            return ()
-        found = []
+    def _readable_blocks(self) -> Iterator[tuple[int, str]]:
         for layer, prefix in enumerate(self._prefixes, 1):
             there = ("cls", "mean") if self._network.class_token and prefix else ("mean",)
-            found += [(layer, pool) for pool in there if self._pool in (None, pool)]
-        return tuple(found)
+            yield from ((layer, pool) for pool in there if self._pool in (None, pool))
 
 
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
@@ -217,9 +209,6 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
     return [int(layer)]
 
 
-PYTORCH = "PyTorch"
-"""The engine of networks that are not compiled; its version is among the ``libraries``."""
-
 log = logging.getLogger(__name__)
 
 
@@ -278,30 +267,33 @@ class NetworkEmbedder(LoadedEmbedder):
         network.module.eval().to(self._device)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._threads = BatchThreads(self._device, threads or torch.get_num_threads())
-        self._lock, self._rounds_all = Lock(), self.precision != "float32"
         self._two, self._of_a_pass = self.prepare(_two_pictures(preprocessing)), batch_size or compiled.BATCH
         with torch.inference_mode():
             self._readouts = Readouts(name, network, options, self._two.to(self._device))
             first = copied_from(self._device, self._readouts.first)()
         read = self._readouts.read
+        self._lock = Lock()
         self._compiled: dict[Read, CompiledReadout | None] = {read: self._compile(read, first)}
+        if self.precision != "float32":
+            for exact in network.exact:
+                _compute_in_float32(network.module.get_submodule(exact), self._device.type)
         self._choose_batch_size(batch_size)
-        layers = self._readouts.layers
-        self._layers: Mapping[str, int | None] = {name: layers[0] if layers else None}
+        names = [name]
         if options.get("layer") == "all":
-            self._layers = {with_layer(name, layer): layer for layer in layers}
-        self._dims = dict(zip(self._layers, (array.shape[1] for array in first), strict=True))
-        self.dim = list(self._dims.values())[-1]
+            names = [with_layer(name, layer) for layer in range(1, len(network.blocks) + 1)]
+        self._asked = dict(zip(names, self._readouts.asked, strict=True))
+        self._dims = dict(zip(names, (array.shape[1] for array in first), strict=True))
+        self.dim = self._dims[names[-1]]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        if self.name not in self._layers:
+        if self.name not in self._asked:
             raise BadConfig(f"'{self.name}' has one embedding for each layer: call embed_layers, or name one layer.")
         return self.embed_layers([as_image(image) for image in images])[self.name]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
         if not images:  # a run without large pictures has no crops: nothing is computed for their shape alone
             return {name: np.empty((0, dim), np.float32) for name, dim in self._dims.items()}
-        return dict(zip(self._layers, self._in_batches(images, self._readouts.read), strict=True))
+        return dict(zip(self._asked, self._in_batches(images, self._readouts.read), strict=True))
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -324,7 +316,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return list(self.recipes().values())[-1]
 
     def recipes(self) -> Mapping[str, dict[str, Any]]:
-        return {name: self._recipe(layer) for name, layer in self._layers.items()}
+        return {name: self._recipe(layer, pooling) for name, (layer, pooling) in self._asked.items()}
 
     def keep_embedding(self) -> None:
         if self._own:  # it holds a copy of the weights
@@ -341,8 +333,8 @@ class NetworkEmbedder(LoadedEmbedder):
 
     @property
     def engine(self) -> str:
-        """Engine of the embeddings: "PyTorch", or "OpenVINO" with its version."""
-        return f"OpenVINO {compiled.installed_version()}" if self._own else PYTORCH
+        """ "PyTorch", whose version is among the ``libraries``, or "OpenVINO" with its version."""
+        return f"OpenVINO {compiled.installed_version()}" if self._own else "PyTorch"
 
     def run_in_pytorch(self) -> None:
         """Replace a compiled network by PyTorch, to compare the two."""
@@ -365,15 +357,11 @@ class NetworkEmbedder(LoadedEmbedder):
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
         """Compute `forward` of several batches, in parallel where that is faster."""
         begin = partial(self._begin, self._readouts.read)
-        return list(self._threads.feed(lambda batch: batch, begin, batches, self._of_each_core))
+        return list(self._threads.feed(lambda batch: batch, begin, batches, AHEAD if self._own else 1))
 
     @property
     def _own(self) -> CompiledReadout | None:
         return self._compiled[self._readouts.read]
-
-    @property
-    def _of_each_core(self) -> int:
-        return AHEAD if self._own else 1
 
     def _compile(self, read: Read, expected: Sequence[np.ndarray]) -> CompiledReadout | None:
         """Compile what ``read`` gives; None where PyTorch computes it. The two must agree on ``expected``."""
@@ -383,31 +371,21 @@ class NetworkEmbedder(LoadedEmbedder):
         if not compiled.installed_version():
             _report_missing()
             return None
-        threads = self._threads.threads
+        passes = self._threads.threads, self._of_a_pass
         try:
-            return compiled.compile_readout(
-                self._network, read, self._two, expected, self.precision, threads, self._of_a_pass
-            )
+            return compiled.compile_readout(self._network, read, self._two, expected, self.precision, *passes)
         except NotCompiled as reason:
             log.warning("'%s' runs in PyTorch: %s.", self.name, reason)
             return None
 
     def _begin(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
         """Begin a pass that gives (N, D) ``float32`` for each output of ``read``, of the readouts."""
+        import torch
+
         compiled_readout = self._compiled[read]
         if compiled_readout and compiled_readout.fits(batch):
             arrays = compiled_readout(batch)
             return lambda: arrays
-        return self._in_pytorch(read, batch)
-
-    def _in_pytorch(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        import torch
-
-        with self._lock:
-            if self._rounds_all:
-                for name in self._network.exact:
-                    _compute_in_float32(self._network.module.get_submodule(name), self._device.type)
-                self._rounds_all = False
         dtype = getattr(torch, self.precision)
         with torch.inference_mode(), torch.autocast(self._device.type, dtype, enabled=dtype != torch.float32):
             outputs = read(copied_to(self._device, batch))  # a copy, since a network may write into its input
@@ -424,14 +402,17 @@ class NetworkEmbedder(LoadedEmbedder):
             return [output[:0] for output in begin(self.prepare(_two_pictures(self.preprocessing)))()]
 
         def prepare(batch: range) -> torch.Tensor:
-            return pinned(self.device, self.prepare(images[batch.start : batch.stop]))
+            prepared = self.prepare(images[batch.start : batch.stop])
+            return (
+                prepared.pin_memory() if self._device.type == "cuda" else prepared
+            )  # copied asynchronously from there
 
         done: list[list[np.ndarray]] = []
         position = 0
         while position < len(images):
             batches = self._threads.batches(range(position, len(images)), self.batch_size)
             try:
-                for outputs in self._threads.feed(prepare, begin, batches, self._of_each_core):
+                for outputs in self._threads.feed(prepare, begin, batches, AHEAD if self._own else 1):
                     done.append(outputs)
                     position += len(outputs[0])
             except (MemoryError, RuntimeError) as error:
@@ -447,14 +428,14 @@ class NetworkEmbedder(LoadedEmbedder):
         self._threads.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
 
-    def _recipe(self, layer: int | None) -> dict[str, Any]:
+    def _recipe(self, layer: int | None, pooling: str) -> dict[str, Any]:
         import torch
 
         network = self._network
         return {
             "weights": self._weights,
             "preprocessing": self.preprocessing.to_json(),
-            "pooling": self._readouts.pooling(layer),
+            "pooling": pooling,
             "layer": layer,
             "layers": len(network.blocks),
             "precision": self.precision,

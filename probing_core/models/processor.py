@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from functools import cache
-from itertools import islice
 from math import ceil
 from threading import Barrier, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -82,7 +82,8 @@ Pass = Callable[[], T]
 """Waits for a pass that was begun, and returns what it computes."""
 
 BEGUN, PREPARING = 2, 2
-"""Batches of a caller that an accelerator has at a time; batches being prepared for accelerators, by all callers."""
+"""Batches of a caller that an accelerator has at a time, and that are prepared for it; so many threads prepare those of
+all callers."""
 
 AHEAD = 2
 """Batches of a compiled network under way for each core, at most `WAITING`: OpenVINO has its own threads, and a core
@@ -124,33 +125,19 @@ class BatchThreads:
             start = stop
 
     def run(self, function: Callable[[S], T], batches: Iterable[S], of_each_core: int = 1) -> Iterator[T]:
-        """Yield ``function`` of every batch on a CPU, in order.
-
-        Few wait at a time, so that several callers take turns. When the iterator ends, even by an error, none is under
-        way.
+        """Yield ``function`` of every batch on a CPU, in order; few wait at a time, so that several callers take turns.
 
         Args:
             of_each_core: threads for each core of a CPU; `AHEAD` where ``function`` waits for others that compute.
         """
         with _STARTING:
             pool = _shared(of_each_core * self.threads)
-        under_way: deque[Future[T]] = deque()
-        try:
-            for batch in batches:
-                if len(under_way) == WAITING * self.threads:
-                    yield under_way.popleft().result()
-                under_way.append(pool.submit(function, batch))
-            while under_way:
-                yield under_way.popleft().result()
-        finally:
-            for one in under_way:
-                one.cancel()
-            wait(under_way)
+        return _in_order(pool, function, batches, WAITING * self.threads)
 
     def feed(
         self, prepare: Callable[[S], B], begin: Callable[[B], Pass[T]], batches: Iterable[S], of_each_core: int = 1
     ) -> Iterator[T]:
-        """Yield the result for every batch, in order, as `run` does.
+        """Yield the result for every batch, in order.
 
         An accelerator always has work: while it computes one batch, the next is begun, and the one after that is
         prepared in another thread.
@@ -158,26 +145,19 @@ class BatchThreads:
         Args:
             prepare: batch -> what ``begin`` takes.
             begin: begins a pass; on an accelerator, it returns before the pass is computed.
+            of_each_core: as in `run`.
         """
         if self._on_cpu:
             yield from self.run(lambda batch: begin(prepare(batch))(), batches, of_each_core)
             return
-        pool, left, begun = _threads(PREPARING, "batches"), iter(batches), deque[Pass[T]]()
-        coming = deque(pool.submit(prepare, batch) for batch in islice(left, 1))
-        try:
-            while coming:
-                ready = coming[0].result()
-                coming.popleft()
-                coming.extend(pool.submit(prepare, batch) for batch in islice(left, 1))
+        begun = deque[Pass[T]]()
+        with closing(_in_order(_threads(PREPARING, "batches"), prepare, batches, PREPARING)) as prepared:
+            for ready in prepared:
                 begun.append(begin(ready))
                 if len(begun) == BEGUN:
                     yield begun.popleft()()
-            while begun:
-                yield begun.popleft()()
-        finally:
-            for one in coming:
-                one.cancel()
-            wait(coming)
+        while begun:
+            yield begun.popleft()()
 
     def release(self) -> None:
         """Release the memory that the threads reuse from batch to batch."""
@@ -189,9 +169,23 @@ class BatchThreads:
         return map(function, positions) if self._on_cpu else _threads(self.threads, "pictures").map(function, positions)
 
 
-def pinned(device: str, batch: torch.Tensor) -> torch.Tensor:
-    """Return a batch in memory from which ``device`` copies asynchronously, if it is CUDA."""
-    return batch.pin_memory() if device.startswith("cuda") else batch
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[S], T], batches: Iterable[S], most: int
+) -> Generator[T, None, None]:
+    """Yield ``function`` of every batch; at most ``most`` are under way, and none when the iterator ends, even by an
+    error."""
+    under_way: deque[Future[T]] = deque()
+    try:
+        for batch in batches:
+            if len(under_way) == most:
+                yield under_way.popleft().result()
+            under_way.append(pool.submit(function, batch))
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        for one in under_way:
+            one.cancel()
+        wait(under_way)
 
 
 def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
@@ -313,5 +307,5 @@ def free_memory(device: str) -> None:
 
 
 def _glibc(function: str) -> Any:
-    """Return a function of glibc's own; None elsewhere (musl returns pages by itself)."""
+    """Return a function of glibc; None elsewhere (musl returns pages by itself)."""
     return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,33 +42,6 @@ def fixed_penalty(dims: int) -> float:
     return PENALTY_PER_DIMENSION * dims
 
 
-def choose_penalty(
-    penalties: Sequence[float],
-    start: Tensor,
-    solve: Callable[[float, Tensor, Tensor, float], Solution],
-    loss: Callable[[Tensor, float], float],
-) -> tuple[int, list[tuple[float, float, Solution]]]:
-    """Return the (penalty, validation loss, solution) of the path where the loss is lowest, and the path, strongest
-    first.
-
-    It ends at the first penalty that is worse than the one before: weaker ones take longest and would be worse still.
-
-    Args:
-        start: (D + 1, K).
-        solve: (penalty, start, point of the metric, tolerance) -> solution.
-        loss: (V, penalty) -> validation loss.
-    """
-    V, path = start, []
-    for penalty in sorted(penalties, reverse=True):
-        solution = solve(penalty, start, V, PATH_TOLERANCE)
-        # The next start extrapolates the last two solutions.
-        V, start = solution.V, 2 * solution.V - V
-        path.append((penalty, loss(V, penalty), solution))
-        if path[-1][1] > (1 + WORSE) * min(validation_loss for _, validation_loss, _ in path):
-            break
-    return int(np.argmin([validation_loss for _, validation_loss, _ in path])), path
-
-
 METRIC_ROWS = 4096
 
 FINAL_TOLERANCE = 1e-7
@@ -94,7 +67,8 @@ def fit(
         classes: K names.
         validation: (Xv, yv) of the same kinds, of photographs that are not in ``X``.
         weights: (N,) of rows in the mean loss and in standardization; by default 1.
-        penalties: the grid, searched as in `choose_penalty`.
+        penalties: the grid. It is searched from the strongest on, up to the first that is worse than the best before:
+            weaker ones take longest and would be worse still.
         standardize: to mean 0 and deviation 1 on ``X``.
         root: whether the probe takes the square root of embeddings, which must not be negative.
 
@@ -103,7 +77,7 @@ def fit(
     """
     import torch
 
-    from probing_core.probes.optimizer import Block, curvature, gram, metric_inverse, minimize
+    from probing_core.probes.optimizer import Block, metric_inverse, minimize
 
     k = len(classes)
     reading.check(X, y, k)
@@ -126,14 +100,23 @@ def fit(
 
     def solve(penalty: float, start: Tensor, near: Tensor, tolerance: float) -> Solution:
         ridge = torch.cat([torch.full((d,), penalty), torch.zeros(1)])  # none on the bias
-        curved = gram(sample, curvature(sample @ near, sample_weight))
-        return minimize(blocks, start, ridge, metric_inverse(curved, ridge), tolerance=tolerance)
+        inverse = metric_inverse(sample, sample @ near, sample_weight, ridge)
+        return minimize(blocks, start, ridge, inverse, tolerance=tolerance)
 
     def loss(V: Tensor, penalty: float) -> float:
         facts = FitFacts(penalty, False, False, 0, np.nan)
         return negative_log_likelihood(as_probe(classes, V, mean, scale, facts, root), *validation)
 
-    best, path = choose_penalty(penalties, torch.zeros(d + 1, k), solve, loss)
+    V = start = torch.zeros(d + 1, k)
+    path: list[tuple[float, float, Solution]] = []
+    for penalty in sorted(penalties, reverse=True):
+        solution = solve(penalty, start, V, PATH_TOLERANCE)
+        # The next start extrapolates the last two solutions.
+        V, start = solution.V, 2 * solution.V - V
+        path.append((penalty, loss(V, penalty), solution))
+        if path[-1][1] > (1 + WORSE) * min(validation_loss for _, validation_loss, _ in path):
+            break
+    best = int(np.argmin([validation_loss for _, validation_loss, _ in path]))
     penalty, _, walked = path[best]
     solution = solve(penalty, walked.V, walked.V, FINAL_TOLERANCE)
     facts = FitFacts(
@@ -178,10 +161,10 @@ def fit_in_span(
 
 
 def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> float:
-    """Return the mean of -log p(truth) in nats; ``X`` is read in blocks."""
+    """Return the mean of -log p(truth) in nats, before the temperature; ``X`` is read in blocks."""
     total = 0.0
     for part in reading.slices(len(y)):
-        logits = probe.logits(reading.read(X, part)).astype(np.float64) / probe.temperature
+        logits = probe.logits(reading.read(X, part)).astype(np.float64)
         top = logits.max(axis=1, keepdims=True)
         log_sum = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
         total += float((log_sum - logits[np.arange(len(logits)), y[part]]).sum())

@@ -61,13 +61,11 @@ class Solution:
     iterations: int
 
 
-def gram(rows: Tensor, curvature: Tensor) -> Tensor:
-    return rows.T @ (rows * curvature[:, None])
-
-
-def metric_inverse(gram: Tensor, ridge: Tensor) -> Tensor:
-    """Return the inverse (D, D) of ``gram + diag(ridge)``, the metric of the optimizer."""
-    metric = gram + torch.diag(ridge)
+def metric_inverse(rows: Tensor, logits: Tensor, weight: Tensor, ridge: Tensor) -> Tensor:
+    """Return the inverse (D, D) of the metric from ``rows`` (n, D) with ``logits`` (n, K) and ``weight`` (n,)."""
+    p = torch.softmax(logits, -1)
+    curvature = (p * (1 - p)).mean(-1) * weight / weight.sum()
+    metric = rows.T @ (rows * curvature[:, None]) + torch.diag(ridge)
     # Rounding may make the matrix indefinite where rows are fewer than dimensions: little if the penalty is strong.
     share, failed = 1e-6, True
     while failed:
@@ -75,12 +73,6 @@ def metric_inverse(gram: Tensor, ridge: Tensor) -> Tensor:
         factor, info = torch.linalg.cholesky_ex(lifted)
         share, failed = 10 * share, bool(info)
     return torch.cholesky_inverse(factor)
-
-
-def curvature(logits: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean over classes of p (1 - p) of rows with ``logits`` (n, K), times their share of the weight."""
-    p = torch.softmax(logits, -1)
-    return (p * (1 - p)).mean(-1) * weight / weight.sum()
 
 
 def minimize(

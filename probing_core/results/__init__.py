@@ -1,4 +1,4 @@
-"""The read side: a run directory as tidy tables, its pictures made again, and which models may be ranked together.
+"""The read side: a run directory as tidy tables, its pictures made again, and comparisons of its models.
 
 Nothing here trains or embeds, and nothing imports a deep-learning framework.
 """

@@ -76,9 +76,8 @@ def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
     return AccuracySums(bases, tuple(part.over(bases).sums for part in made))
 
 
-def place_among(runs: Sequence[Run], model: str) -> pd.DataFrame:
-    """Return every model of ``runs``, which differ in their models alone, by the fine task, best first, and how far
-    ``model`` is from each.
+def place_among(run: Run, model: str) -> pd.DataFrame:
+    """Return every model of ``run`` by the fine task, best first, and how far ``model`` is from each.
 
     Models that differ in their seed alone have one place, as in `leaderboard`; ``model`` has its own in any case.
 
@@ -89,20 +88,16 @@ def place_among(runs: Sequence[Run], model: str) -> pd.DataFrame:
     ``bases``, the number of these photographs. NaN in the row of ``model``.
 
     Raises:
-        UnknownName: the runs have no score of ``model``.
-        BadRun: the runs differ in more than their models.
+        UnknownName: the run has no score of ``model``.
     """
-    if differs := rankable(runs):
-        raise BadRun(f"Runs that differ in more than their models are not ranked together: {'; '.join(differs)}.")
-    board = pd.concat([scores_of(run, FINE, "all") for run in runs], ignore_index=True)
+    board = scores_of(run, FINE, "all")
     if board.empty or model not in set(board["model"]):
         there = ", ".join(board["model"]) if not board.empty else "none"
         raise UnknownName(f"The run has no score of '{model}' at the task {FINE}. It has: {there}.")
     board = in_order(board, alone=(model,))
     placed = has_place(board)
     board["place"] = placed.cumsum().astype("Int64").where(placed)
-    of = {name: run for run in runs for name in run.models["name"]}
-    sums = [accuracy(of[name], name, FINE, "all") for name in board["model"]]
+    sums = [accuracy(run, name, FINE, "all") for name in board["model"]]
     itself = int((board["model"] == model).argmax())
     mine, compared = sums[itself], [at for at in np.flatnonzero(placed) if at != itself]
     apart = pd.DataFrame([mine.minus(one).columns for one in sums]).drop(columns="interval")
@@ -110,27 +105,6 @@ def place_among(runs: Sequence[Run], model: str) -> pd.DataFrame:
     apart.loc[itself, ["difference", "difference_low", "difference_high"]] = np.nan
     apart["p"] = pd.Series(holm(paired_p(mine, [sums[at] for at in compared])), compared)
     return pd.concat([board[["model", "seed_of", "place", "value", "low", "high"]], apart], axis=1)
-
-
-def rankable(runs: Sequence[Run]) -> list[str]:
-    """Return what, apart from the models, differs between ``runs``; empty if they may share a table.
-
-    Equal recipes may still have drawn other images, by other versions of the project.
-    """
-    first, *others = runs
-    found = [d for other in others for d in first.recipe.differences(other.recipe)]
-    for other in others if not found else ():
-        mine, theirs = _images_of(first), _images_of(other)
-        if mine != theirs:
-            found += [f"images drawn: {len(mine)} / {len(theirs)}, {len(mine & theirs)} of them the same"]
-    return list(dict.fromkeys(found))
-
-
-def _images_of(run: Run) -> frozenset[tuple]:
-    images = run.images
-    if images.empty:
-        return frozenset()
-    return frozenset(images.loc[images["used"], ["image_id", "split"]].itertuples(index=False, name=None))
 
 
 def recall_beside(run: Run, model: str, other: str) -> pd.DataFrame:

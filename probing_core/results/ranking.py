@@ -13,7 +13,6 @@ import pandas as pd
 from probing_core.charts.theme import BASELINE
 from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.seeds import seed_of
 from probing_core.measures.statistics import (
     ClusterSums,
     Interval,
@@ -21,6 +20,7 @@ from probing_core.measures.statistics import (
     difference,
     holm,
     interval,
+    seed_of,
     sign_flips,
 )
 from probing_core.results.run import Run

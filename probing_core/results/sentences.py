@@ -12,7 +12,7 @@ import pandas as pd
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.samples import has_splits
 from probing_core.measures.notation import in_percent, minus
-from probing_core.measures.seeds import networks
+from probing_core.measures.statistics import networks
 from probing_core.results.ranking import SIGNIFICANCE, has_place, is_baseline
 from probing_core.results.retrieval import ordered
 from probing_core.results.run import Run
@@ -245,6 +245,7 @@ ABOUT_CLAIMS = (
     "is about these encoders."
 )
 DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
+"""Of a difference: Holm's correction runs over all contrasts, which were named before the test."""
 
 
 def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:

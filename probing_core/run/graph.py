@@ -33,7 +33,7 @@ from probing_core.compute.studies.data import FIT_IMAGES, PENALTIES, STUDY_IMAGE
 from probing_core.compute.tasks import CONTENT
 from probing_core.compute.train import train_content, train_others
 from probing_core.measures import MEASURES
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.run import layout
 from probing_core.run.engine import Binding, Given, Option, Plan, Reads, Row, Table
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE

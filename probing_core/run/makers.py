@@ -163,7 +163,7 @@ def make_study(files: Reads, given: Given, study: Study) -> pd.DataFrame:
 
 
 def studied(files: Reads, given: Given, study: Study) -> StudiedModel | SeriesData:
-    """Return the input of ``study``; that of the last model is kept, with the fits that studies share."""
+    """Return the input of ``study``; that of the last model is kept, with what studies share."""
     if "samples" not in given.kept:
         given.kept["samples"] = StudiedModel(**_known(files, given))
     data = given.kept["samples"]
@@ -192,8 +192,8 @@ def decide_claims(files: Reads, given: Given) -> Mapping[str, Content]:
             if files.has(path)
         }
         results[model] = model_results(predictions, far)
-    tables = claim_tables(models, results)
-    return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
+    tables = layout.CLAIMS, layout.CONTRASTS, layout.ABLATIONS
+    return dict(zip(tables, claim_tables(models, results), strict=True))
 
 
 def choose_verdict_photographs(files: Reads, given: Given) -> pd.DataFrame:

@@ -23,7 +23,7 @@ SMALLEST_VIEW, LARGEST_VIEW = 32, 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides what a run computes; runs are ranked together only if they differ in models alone.
+    """Everything that decides what a run computes; `Recipe.differences` leaves the models out.
 
     Attributes:
         corpus: as in commands, ``photos``, with paths made absolute: where the corpus was last seen. ``--corpus``

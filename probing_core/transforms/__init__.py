@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from probing_core.catalog import Catalog
 from probing_core.errors import BadImage
-from probing_core.images import read_image, to_image
+from probing_core.images import to_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
-from probing_core.transforms.bank.style import arbitrary_style
 from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator, of_bank
 from probing_core.transforms.view import cut_pair, cut_view, prepare_source, source_side
 
@@ -21,7 +19,6 @@ __all__ = [
     "SPLITS",
     "Image",
     "Transform",
-    "arbitrary_style",
     "bank",
     "cut_pair",
     "cut_view",
@@ -87,14 +84,11 @@ def _selected(name: str) -> list[str]:
 
 
 def resolve(name: str) -> Transform:
-    """Return the catalog's entry of that name, or for ``style:PATH`` a style made from that picture.
+    """Return the catalog's entry of that name.
 
     Raises:
         UnknownName: there is no such transform.
-        BadImage: the style picture cannot be read.
     """
-    if name.startswith("style:"):
-        return arbitrary_style(name, read_image(Path(name.removeprefix("style:"))))
     return CATALOG.get(name)
 
 

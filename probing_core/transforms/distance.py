@@ -1,7 +1,4 @@
-"""Distance of a transformed picture from the original.
-
-`describe` runs for every sample of every run and uses OpenCV alone; the rest is for single pictures.
-"""
+"""Distance of a transformed picture from the original; it is measured of every sample of every run."""
 
 from __future__ import annotations
 
@@ -53,21 +50,6 @@ def describe(reference: Image, image: Image) -> Description:
         distance=max(0.0, float(1 - scales.mean())),  # rounding may give a tiny negative number
         visible=bool(scales[0] <= SAME_SSIM and difference >= SAME_DIFFERENCE),
     )
-
-
-def psnr(reference: Image, image: Image) -> float:
-    """Return peak signal-to-noise ratio in dB; infinite for equal pictures."""
-    error = float(np.mean((reference.astype(np.float64) - image) ** 2))
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
-
-
-def color_difference(reference: Image, image: Image) -> float:
-    """Return the mean CIEDE2000 difference of pixels (Luo, Cui & Rigg 2001); 1 is just visible, 100 black to white."""
-    from skimage.color import deltaE_ciede2000, rgb2lab
-
-    # Single precision: double precision, the default for integers, takes one and a half times as long.
-    one, other = (rgb2lab(picture.astype(np.float32) / np.float32(255)) for picture in (reference, image))
-    return float(deltaE_ciede2000(one, other).mean(dtype=np.float64))
 
 
 def _ssim_by_octave(x: np.ndarray, y: np.ndarray) -> list[float]:

@@ -117,17 +117,6 @@ def test_an_opened_run_is_not_opened_again(split_run, monkeypatch):
     assert probing_core.predict([scene(0, 32)], run, models=MODEL).equals(first)
 
 
-def test_groups_are_sums_of_their_members(predictor):
-    images = [scene(1, 32), scene(2, 100)]
-    fine = predictor.predict(images, models=[MODEL])
-    group = predictor.predict(images, task="group", models=[MODEL])
-    for row, of_group in zip(fine, group, strict=True):
-        for one in of_group["classes"]:
-            members = [member["probability"] for member in row["classes"] if member["group"] == one["class"]]
-            assert one["probability"] == pytest.approx(sum(members))
-        assert sum(one["probability"] for one in of_group["classes"]) == pytest.approx(1)
-
-
 def test_the_order_and_company_of_pictures_do_not_matter(predictor):
     images = [scene(i, side) for i, side in enumerate((32, 100, 70))]
     together = predictor.predict(images, names=["a", "b", "c"])
@@ -143,8 +132,6 @@ def test_the_order_and_company_of_pictures_do_not_matter(predictor):
 def test_what_cannot_be_asked_is_told(predictor, tmp_path):
     with pytest.raises(UnknownName, match="It has: baseline/pixels, baseline/handcrafted"):
         predictor.predict([scene(0, 32)], models=["zoo/mae"])
-    with pytest.raises(BadConfig, match="'fine' or 'group'"):
-        predictor.predict([scene(0, 32)], task="content")
     with pytest.raises(BadRun, match="holds no run"):
         Predictor(tmp_path)
 

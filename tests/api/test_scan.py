@@ -6,17 +6,15 @@ import errno
 import re
 import shutil
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import false_discovery_control
 
 from probing_core.api import scan as scanning
 from probing_core.api.predictor import Predictor
-from probing_core.api.scan import Chunks, find_files, promise_of, scan, write_page
+from probing_core.api.scan import Chunks, find_files, promise_of, scan, thumbnails_of, write_page
 from probing_core.cli import main
 from probing_core.compute.live import ANSWERS, cut
 from probing_core.detector.detector import turned_gray
@@ -146,8 +144,8 @@ def test_every_file_has_its_verdict(scanned, folder, made):
     assert table.loc[table["path"].str.contains("/012|/062"), "no_color"].all()
 
 
-def test_csv_and_parquet_agree(scanned):
-    out, _ = scanned
+def test_the_tables_and_the_page_agree_and_bad_files_get_one_sentence_each(scanned):
+    out, found = scanned
     csv = pd.read_csv(out / "verdicts.csv", keep_default_na=False, na_values={"p": "", "q": ""})
     table = pd.read_parquet(out / "verdicts.parquet")
     assert list(csv["path"]) == list(table["path"])
@@ -156,35 +154,10 @@ def test_csv_and_parquet_agree(scanned):
     page = re.findall('<td class="[a-z]+">(.*?)</td>', (out / "index.html").read_text())
     assert Counter(page) == Counter(table["verdict"])
     assert set(page) <= {*ANSWERS, "unreadable"}
-
-
-def test_bad_files_get_one_sentence_each_and_nothing_stops(scanned):
-    out, found = scanned
-    table = pd.read_parquet(out / "verdicts.parquet")
     assert found.counts["unreadable"] == len(found.errors) == 2
     bad = table[table["verdict"] == "unreadable"].set_index("path")["error"]
     assert set(bad.index) == {"a/broken.png", "a/cut.png"}
     assert all("\n" not in error and error for error in bad)
-
-
-class Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.links: list[str] = []
-        self.fetched: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag, attributes):
-        self.tags[tag] += 1
-        values = dict(attributes)
-        if tag == "a":
-            self.links.append(values["href"])
-        self.fetched += [values[k] for k in ("src", "srcset", "poster") if k in values]
-        assert not any(name.startswith("on") for name in values)
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def test_the_page_marks_alarms_and_nothing_else(tmp_path):
@@ -223,24 +196,31 @@ def test_of_what_is_perhaps_no_photograph_the_tables_and_the_page_say_nothing_el
 
 def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):
     out, found = scanned
-    page = Page()
     text = (out / "index.html").read_text()
-    page.feed(text)
-    assert page.tags["tr"] == 1 + 102
-    assert not re.search("%[A-Z]{4,}%", text)  # every mark has its text
+    assert text.count("<tr") == 1 + 102
     assert text.count("Scan of mine") == 2
     assert promise_of(out) == found.promise in text
-    assert page.tags["i"] == 0  # the folder is called "b <i>&"
-    assert "b <i>&/099.png" in page.text
-    assert page.tags["img"] == 100
-    assert all(address.startswith("data:image/webp;base64,") for address in page.fetched)
-    assert "http" not in re.sub(r"http-equiv", "", text)
-    assert not page.links, "they would be dead for whoever is sent the page"
+    assert "b &lt;i&gt;&amp;/099.png" in text
+    assert "<i>" not in text
+    pictures = re.findall(r'<img [^>]*src="([^"]*)"', text)
+    assert len(pictures) == text.count("<img") == 100
+    assert all(address.startswith("data:image/webp;base64,") for address in pictures)
+    assert "http" not in text.replace("http-equiv", "")
+    assert "<a " not in text, "links would be dead for whoever is sent the page"
+
+
+def test_thumbnails_are_found_by_their_rows(scanned, tmp_path):
+    out, _ = scanned
+    chunks = pd.concat([pd.read_parquet(path) for path in sorted((out / "chunks").glob("*.parquet"))])
+    rows = [CHUNK, 3, 101, CHUNK - 1, 0]
+    assert thumbnails_of(out, [*rows, 102, 10_000]) == [*chunks["thumbnail"].iloc[rows], b"", b""]
+    assert thumbnails_of(tmp_path, [0]) == [b""]
 
 
 def test_a_second_scan_measures_nothing(scanned, folder, made, monkeypatch):
     out, found = scanned
     before = contents(out)
+    assert {path.name for path in out.iterdir()} <= set(scanning.WRITTEN)
     monkeypatch.setattr(scanning, "examine", lambda *a, **k: pytest.fail("measured again"))
     assert scan(folder, out, made) == found
     assert contents(out) == before
@@ -269,12 +249,7 @@ def test_killed_five_times_it_ends_with_the_same_bytes(scanned, folder, made, tm
             scan(folder, other, made, threads=2)
     scan(folder, other, made, threads=2)
     assert len(kills) == 5
-    assert {k: v for k, v in contents(other).items() if k not in RESULTS} == {
-        k: v for k, v in contents(out).items() if k not in RESULTS
-    }
-    for name in RESULTS[:2]:
-        assert (other / name).read_bytes() == (out / name).read_bytes()
-    assert (out / "index.html").read_bytes() == (other / "index.html").read_bytes()
+    assert contents(other) == contents(out)
 
 
 def test_a_changed_file_is_scanned_again_and_others_are_not(made, folder, tmp_path, monkeypatch):
@@ -323,21 +298,6 @@ def test_trusted_pictures_calibrate(made, folder, tmp_path, monkeypatch):
         path.unlink()
     with pytest.raises(BadConfig, match="give 100 or more"):
         scan(folder, tmp_path / "other", made, clean=clean)
-
-
-def test_false_discoveries_stay_below_the_rate_meant():
-    """Folders of 2,000 clean and 100 altered, 500 clean ones given; 200 redraws of both."""
-    from probing_core.detector.verdicts import p_values
-
-    rates, powers = [], []
-    for seed in range(200):
-        rng = np.random.default_rng(seed)
-        scores = np.concatenate([rng.normal(size=2000), rng.normal(4, 1, 100)])
-        found = false_discovery_control(p_values(scores, rng.normal(size=500))) <= 0.1
-        rates.append(found[:2000].sum() / max(found.sum(), 1))
-        powers.append(found[2000:].mean())
-    assert np.mean(rates) <= 0.1
-    assert np.mean(powers) > 0.5
 
 
 def test_folders_that_cannot_be_used_are_refused(made, folder, tmp_path, many_scenes):
@@ -432,7 +392,3 @@ def test_removing_a_scan_removes_what_it_wrote_and_nothing_else(tmp_path):
         scanning.remove_results(out)
     assert mine.read_bytes() == b"mine"
     assert (out / "holiday.png").is_file()
-
-
-def test_all_that_a_scan_writes_is_known(scanned):
-    assert {path.name for path in scanned[0].iterdir()} <= set(scanning.WRITTEN)

@@ -90,14 +90,6 @@ def test_one_picture_is_transformed(capsys, tmp_path):
     assert after.mean() > before.mean()
 
 
-def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
-    (tmp_path / "a.png").write_bytes(encode_png(scene(0, 200)))
-    assert call(capsys, "transform", tmp_path / "a.png", "--sheet", "--out", tmp_path / "s.png")[0] == 0
-    sheet = read_image(tmp_path / "s.png")
-    assert min(sheet.shape[:2]) > 300
-    assert sheet.std() > 10
-
-
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -187,13 +179,13 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
     rows = json.loads(out)
     assert len(rows) == 4, "one row a picture and model"
     for row in rows:
-        assert set(row) == {"image", "model", "task", "crops", "altered", "answer", "classes"}
+        assert set(row) == {"image", "model", "crops", "altered", "answer", "classes"}
         assert 0 <= row["altered"] <= 1
         probabilities = [one["probability"] for one in row["classes"]]
         assert abs(sum(probabilities) - 1) < 1e-5
         assert probabilities == sorted(probabilities, reverse=True)
         assert row["crops"] == {"good.png": "direct", "large.png": "combined"}[Path(row["image"]).name]
-    code, out, _ = call(capsys, "predict", paths[0], "--run", trained, "--task", "group")
+    code, out, _ = call(capsys, "predict", paths[0], "--run", trained)
     assert code == 0
     assert "identity" not in out
     head, *lines = out.splitlines()

@@ -31,10 +31,9 @@ def test_a_base_whose_photographs_do_not_ship_is_refused_with_what_to_do(base, t
     shipped = Store(shutil.copytree(base, tmp_path / "shipped"))
     write_recipe(shipped, replace(read_recipe(shipped), corpus="photographs of elsewhere"))
     shipped.fold()
-    for further in ([], ["--quick"]):
-        assert main(["rank", "baseline/dhash", "--base", str(shipped.root), *further]) == 2
-        told = capsys.readouterr().err
-        assert "made over photographs of elsewhere, which do not ship; name a run of yours with --base" in told
+    assert main(["rank", "baseline/dhash", "--base", str(shipped.root)]) == 2
+    told = capsys.readouterr().err
+    assert "made over photographs of elsewhere, which do not ship; name a run of yours with --base" in told
 
 
 def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monkeypatch, capsys):
@@ -85,33 +84,11 @@ def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkey
     assert [row["models"] for row in found] == [4, 4]
 
 
-def test_a_quick_look_sees_no_test_photograph(trained_run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("probing_core.api.score.user_cache_path", lambda *a, **k: tmp_path / "cache")
-    command = ["rank", "baseline/dhash", "--base", str(trained_run), "--quick", "--device", "cpu"]
-    assert main(command) == 0
-    printed = capsys.readouterr().out
-    assert "baseline/dhash is at place 2 of 2" in printed
-    assert "no test photograph was looked at" in printed
-    split = Run.open(trained_run).images.set_index("image_id")["split"]
-    made = [Run.open(path) for path in (tmp_path / "cache" / "scores").iterdir()]
-    assert {name for one in made for name in one.models["name"]} == {"baseline/dhash", "baseline/handcrafted"}
-    for one in made:
-        images = one.images[one.images["used"]]
-        assert set(images["image_id"].map(split)) == {"train", "val"}
-        assert set(images.loc[images["split"] == "test", "image_id"]) == set(split.index[split == "val"])
-        assert one.recipe.repetitions == 1
-    assert main([*command, "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    assert found["others"][0]["difference"] == pytest.approx(found["value"] - found["others"][0]["value"])
-
-
-def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, trained_run, tmp_path, monkeypatch, capsys):
+def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
     for arguments, sentence in (
         (["no/such", "--base", base], "no/such"),
         (["baseline/dhash", "--base", tmp_path / "nowhere"], "holds no run: a run directory has a run.toml"),
-        (["baseline/dhash", "--base", base, "--quick"], "too few photographs for splits"),
-        (["baseline/dhash", "--base", trained_run, "--quick", "--out", tmp_path / "x"], "leave --out out"),
     ):
         assert main(["rank", *map(str, arguments)]) == 2
         assert sentence in capsys.readouterr().err

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lab.scripts.reference import is_second_training
 from probing_core.compute import claims
 from probing_core.compute.claims import (
     ABLATIONS,
@@ -23,7 +21,6 @@ from probing_core.compute.claims import (
     MAE,
     SIMCLR,
     SUPERVISED,
-    ClaimTables,
     Identified,
     _among,
     claim_tables,
@@ -264,39 +261,33 @@ def shipped_predictions_of(names: Mapping[str, str]) -> Callable[[str, str], pd.
 
 
 @pytest.fixture(scope="module")
-def tested() -> ClaimTables:
-    """Models of the reference run but second trainings, and once more under the names of published encoders."""
-    return tables_of_reference(published_too=True)
-
-
-def tables_of_reference(published_too: bool) -> ClaimTables:
-    """The reference run's own models, or its first trainings and the same once more as published encoders."""
+def tested() -> tuple[pd.DataFrame, ...]:
+    """The reference run's own models but second trainings, and once more under the names of published encoders."""
     zoo, published = encoders_of("zoo"), encoders_of("published")
     names = {name: name for name in (*(n for each in zoo.values() for n in each), "zoo/clip", "zoo/align")}
-    if published_too:
-        names |= {published[role][0]: zoo[role][0] for role in published} | {"zoo/simclr-matched": "zoo/simclr-matched"}
-    else:
-        names |= {name: name for name in read_recipe(Store(reference_run())).models if is_second_training(name)}
-        names |= {"zoo/simclr-matched": "zoo/simclr-matched"}
+    names |= {published[role][0]: zoo[role][0] for role in published} | {"zoo/simclr-matched": "zoo/simclr-matched"}
     far = {t.name for t in load_transforms(read_recipe(Store(reference_run()))) if t.far}
     predictions, tasks = shipped_predictions_of(names), (FINE, *GROUP_TASKS, CONTENT)
     results = {m: model_results({t: predictions(m, t) for t in tasks}, far - {FAR_CONTROL}) for m in names}
     return claim_tables(list(names), results)
 
 
-def tables(tested: ClaimTables, role_set: str) -> dict[str, pd.DataFrame]:
-    found = {name: getattr(tested, name) for name in SHIPPED}
+def tables(tested: tuple[pd.DataFrame, ...], role_set: str) -> dict[str, pd.DataFrame]:
+    found = dict(zip(SHIPPED, tested, strict=True))
     return {n: t[t["set"] == role_set].reset_index(drop=True) if "set" in t else t for n, t in found.items()}
 
 
 @pytest.mark.slow
 def test_the_shipped_results_are_those_of_the_shipped_predictions():
-    again = tables(tables_of_reference(published_too=False), "zoo")
-    for name in SHIPPED:
-        pd.testing.assert_frame_equal(again[name], Store(reference_run()).read_table(layout.table_path(name)))
+    store = Store(reference_run())
+    plan = plan_of(store)
+    again = makers.decide_claims(*plan.given(plan.artifacts[layout.CLAIMS]))
+    assert set(again) == {layout.table_path(name) for name in SHIPPED}
+    for path, table in again.items():
+        pd.testing.assert_frame_equal(table, store.read_table(path))
     both = "CLIP: zoo/clip-plain, zoo/clip-plain@seed=1; ALIGN: zoo/align-plain, zoo/align-plain@seed=1"
-    assert again["claims"]["encoders"][0].endswith(both)
-    assert set(again["claims"]["missing"]) == {""}
+    assert again[layout.CLAIMS]["encoders"][0].endswith(both)
+    assert set(again[layout.CLAIMS]["missing"]) == {""}
 
 
 @pytest.mark.slow
@@ -313,7 +304,7 @@ def test_published_encoders_are_tested_apart_and_without_what_is_missing(tested)
     assert published["claims"]["result"][0] == zoo["claims"]["result"][0] != UNDECIDED
     assert result_in_words(published["claims"].iloc[0]) == "Supported here, tested without CAN."
     assert result_in_words(zoo["claims"].iloc[0]) == "Supported here."
-    titles = list(claims_by_set(tested.claims))
+    titles = list(claims_by_set(tested[0]))
     assert [title.split(",")[0] for title in titles] == ["Tested on the zoo", "Tested on published encoders"]
     for of_zoo, of_published in zip(zoo["claims"].itertuples(), published["claims"].itertuples(), strict=True):
         assert result_in_words(of_zoo._asdict()) == f"{WORDS[of_zoo.result]}."
@@ -332,58 +323,3 @@ def test_a_further_training_plays_the_role_and_another_layer_does_not():
     published = ["timm:vit_base_patch16_224.mae@weights=/a.pth", "timm:vit_large_patch16_224.mae"]
     assert models_by_role("zoo", names + published) == {"MAE": names[:2]}
     assert models_by_role("published", names + published) == {"MAE": published[:1]}
-
-
-def test_trainings_of_one_role_share_its_rows(tested_seeds):
-    contrasts = tested_seeds.read_table(layout.CONTRASTS)
-    row = contrasts[(contrasts["first_role"] == "MAE") & (contrasts["second_role"] == "SimCLR")].iloc[0]
-    assert row["first"].split(", ") == ["zoo/mae", "zoo/mae@weights=/1", "zoo/mae@weights=/2"]
-    assert row["seeds_low"] <= row["effect"] <= row["seeds_high"]
-    assert np.isfinite(row["p_seeds"])
-    assert (
-        "MAE: zoo/mae, zoo/mae@weights=/1, zoo/mae@weights=/2" in tested_seeds.read_table(layout.CLAIMS)["encoders"][0]
-    )
-
-
-def test_what_is_tested_already_is_not_tested_again_until_predictions_differ(tested_seeds, tmp_path, monkeypatch):
-    store, tested = Store(shutil.copytree(tested_seeds.root, tmp_path / "run")), []
-    monkeypatch.setattr(
-        makers,
-        "claim_tables",
-        lambda models, *_: (tested.append(models), ClaimTables(*[pd.DataFrame({"n": [1]})] * 3))[1],
-    )
-    decide_claims(store)
-    assert tested == []
-    path = layout.predictions_path("zoo/mae", "fine")
-    rows = store.read_table(path)
-    store.write_table(path, rows.assign(predicted=rows["truth"]), "other")
-    decide_claims(store)
-    assert [len(models) for models in tested] == [6]
-
-
-@pytest.fixture(scope="module")
-def tested_seeds(tmp_path_factory) -> Store:
-    """Three trainings each of two roles, over the first photographs of the reference run alone."""
-    shipped, store = Store(reference_run()), Store(tmp_path_factory.mktemp("seeds") / "run")
-    for path in (layout.RECIPE, layout.IMAGES, layout.SAMPLES):
-        store.write_bytes(path, shipped.read_bytes(path), "copied")
-    samples = store.read_table(layout.SAMPLES, ["sample", "base_id"])
-    for name in ("mae", "simclr"):
-        entry = shipped.read_toml(layout.model_path(f"zoo/{name}"))
-        rows = shipped.read_table(layout.predictions_path(f"zoo/{name}", "fine")).merge(samples)
-        rows = rows[rows["base_id"].isin(rows["base_id"].unique()[:30])].drop(columns="base_id")
-        for seed, option in enumerate(("", "@weights=/1", "@weights=/2")):
-            full = f"zoo/{name}{option}"
-            store.write_toml(layout.model_path(full), entry | {"name": full, "request": full}, "made")
-            wrong = np.random.default_rng(seed).random(len(rows)) < 0.05 * seed
-            predicted = rows["predicted"].mask(wrong, "identity")
-            store.write_table(layout.predictions_path(full, "fine"), rows.assign(predicted=predicted), "made")
-            for task in ("content", *GROUP_TASKS):
-                store.write(layout.predictions_path(full, task), None, "made")
-    decide_claims(store)
-    return store
-
-
-def decide_claims(store: Store) -> None:
-    plan = plan_of(store)
-    plan.make([plan.artifacts[layout.CLAIMS]])

@@ -1,26 +1,16 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from lab.devtools.made_run import MODELS
 from probing_core.compute import maps
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.maps import map_table, neighbor_table, place_others, read_as, umap_points
 from probing_core.compute.model_samples import whole_images
-from probing_core.compute.names import DONE, EVERYTHING, NEAR, READINGS
+from probing_core.compute.names import DONE, EVERYTHING, NEAR
 from probing_core.measures.neighbors import nearest, unit
-from probing_core.run import layout
-from probing_core.run.layout import map_path
-from probing_core.run.options import DEFAULTS
-from probing_core.run.stages import run
-from probing_core.run.store import Store
-from tests.conftest import copy_of_made_run
-from tests.plans import plan_of
 
 
 @pytest.fixture(scope="module")
@@ -64,35 +54,6 @@ def test_thinning_keeps_whole_images_and_says_no_more_than_asked():
     kept = whole_images(ids, 250)
     assert len(kept) == 250
     assert set(np.unique(ids[kept], return_counts=True)[1]) == {10}
-
-
-@pytest.fixture
-def mapless(tmp_path) -> Path:
-    """A made run without maps, in which every model has embeddings."""
-    store = Store(copy_of_made_run(tmp_path / "run", views=1))
-    plan, count = plan_of(store), len(store.read_table(layout.SAMPLES))
-    for position, name in enumerate(MODELS):
-        store.remove(*(map_path(name, reading) for reading in READINGS))
-        artifact = plan.artifacts[layout.embeddings_folder(name)]
-        embeddings = np.random.default_rng(position).normal(size=(count, 4)).astype(np.float32)
-        (path,) = store.entries(artifact.path)  # left out, or there
-        store.write(path, {"embeddings": embeddings}, plan.key(artifact), plan.inputs(artifact))
-    return store.root
-
-
-def test_every_model_gets_a_map_in_every_reading(mapless, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(
-        maps, "umap_points", lambda embeddings, seed: (drawn.append(seed), embeddings[:, :2].astype(np.float32))[1]
-    )
-    run(mapless, DEFAULTS, ("project",))
-    for reading in READINGS:
-        assert all(Store(mapless).has(map_path(name, reading)) for name in MODELS)
-    assert len(drawn) == len(READINGS) * len(MODELS), "each is drawn once"
-    table = Store(mapless).read_table(map_path(list(MODELS)[1]))
-    assert list(table.columns) == ["sample", "x", "y"]
-    samples = Store(mapless).read_table(layout.SAMPLES)
-    assert table["sample"].tolist() == samples.loc[samples["draw"] == 0, "sample"].tolist()
 
 
 def brute_neighbors(X, samples, row, count=5):

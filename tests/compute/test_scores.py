@@ -11,8 +11,6 @@ import pytest
 from probing_core.measures import MEASURES, Measure
 from probing_core.measures.statistics import mean
 from probing_core.results import Run
-from probing_core.run import layout
-from probing_core.run.columns import SampleTable
 from probing_core.run.store import Store
 from tests.plans import left, make
 
@@ -31,21 +29,6 @@ def test_readers_see_linear_probes_unless_they_ask(run):
     assert not run.scores.duplicated(["model", "task", "subset", "measure"]).any()
 
 
-def test_scores_are_those_of_whole_tables(run, tmp_path, monkeypatch):
-    """As versions read them that did not read by column: to the last byte."""
-
-    def whole(self, predictions, columns, facts, **settings):
-        return store.read_table(predictions).merge(store.read_table(layout.SAMPLES), on="sample")
-
-    shutil.copytree(run.path, tmp_path / "run")
-    store = Store(tmp_path / "run")
-    before = [store.checksum(name) for name in (layout.SCORES, layout.FITS)]
-    store.remove(SCORES_OF_MODEL, layout.SCORES)
-    monkeypatch.setattr(SampleTable, "joined", whole)
-    make(store, "evaluate")
-    assert [store.checksum(name) for name in (layout.SCORES, layout.FITS)] == before
-
-
 def test_the_mlp_is_the_mean_of_its_seeds(run):
     rows = run.probe_scores.query("subset == 'seen' and measure == 'balanced-accuracy'").set_index("probe")["value"]
     assert rows["mlp"] == pytest.approx(np.mean([rows[f"mlp-{seed}"] for seed in range(3)]))
@@ -60,13 +43,6 @@ def test_each_score_rests_on_the_photographs_of_the_test_split(run):
 def test_the_spread_over_repetitions_is_there(run):
     subsets = set(run.scores.query("task == 'fine'")["subset"])
     assert {"repetition:0", "repetition:1", "repetition:2"} <= subsets
-
-
-def test_no_value_lies_outside_of_its_interval(run):
-    rows = run.probe_scores
-    known = rows.dropna(subset=["low", "high"])
-    assert ((known["low"] <= known["value"]) & (known["value"] <= known["high"])).all()
-    assert set(rows.loc[rows["low"].isna(), "measure"]) <= {"calibration-error", "calibration-error-tempered"}
 
 
 def test_content_stands_beside_its_oracles(run):

@@ -16,8 +16,7 @@ from probing_core.models import find_spec, load_embedder
 from probing_core.run import embed as embedding
 from probing_core.run import engine
 from probing_core.run import scope as planning
-from probing_core.run.graph import TABLE
-from probing_core.run.layout import ANY_MODEL, IMAGES, embeddings_folder, model_path, series_table
+from probing_core.run.layout import IMAGES, embeddings_folder, model_path, series_table
 from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store
@@ -25,7 +24,7 @@ from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import generator
 from tests.compute.test_samples import recipe_of, silent
-from tests.plans import keys, left, plan_of
+from tests.plans import keys, left
 from tests.run.test_embed import embed, files, start
 
 pytestmark = pytest.mark.slow
@@ -260,15 +259,6 @@ def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
     inside = slice(recipe.view // 4, -recipe.view // 4)
     assert np.array_equal(pictures[i][inside, inside], before[inside, inside])
     assert not np.array_equal(pictures[i], before)
-
-
-def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(loaded):
-    store, recipe = loaded
-    of_rendering = {series_table(RENDERING), embeddings_folder(ANY_MODEL, RENDERING)}
-    rows = [replace(row, revision=row.revision + 1) if row.path in of_rendering else row for row in TABLE.rows]
-    now, raised = plan_of(store, recipe), plan_of(store, recipe, TABLE.with_rows(rows))
-    made_again = [one.path for one in now.select("embed") if now.key(one) != raised.key(raised.artifacts[one.path])]
-    assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]
 
 
 def test_layers_are_of_main_samples_and_of_more_images_untouched(planned):

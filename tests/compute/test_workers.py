@@ -37,7 +37,7 @@ def mine(x):  # a worker cannot import it: the module is this script
 pool = Workers(2)
 print(list(pool.map(mine, [1, 2])) == [(2, os.getpid()), (3, os.getpid())], flush=True)
 print(sum(len(a) for a in pool.map(np.zeros, [3, 4])), flush=True)
-print(*[worker.pid for worker in (pool._idle.get(), pool._idle.get()) if worker], flush=True)
+print(*[worker._process.pid for worker in (pool._idle.get(), pool._idle.get()) if worker], flush=True)
 time.sleep(60)
 """
 
@@ -49,6 +49,8 @@ def squares(n: int) -> tuple[np.ndarray, list[np.ndarray], int]:
 def fails(n: int) -> int:
     if n == 2:
         raise BadCorpus("the second cannot be read")
+    if n == 4:
+        raise FileNotFoundError("there is no fourth")  # as the end of a worker is an OSError, too
     return n
 
 
@@ -95,6 +97,8 @@ def test_an_error_is_raised_here():
         assert pool.submit(fails, 1).result() == 1
         with pytest.raises(BadCorpus, match="second"):
             list(pool.map(fails, [1, 2, 3]))
+        with pytest.raises(FileNotFoundError, match="fourth"):
+            pool.submit(fails, 4).result()
         assert pool.submit(fails, 3).result() == 3
 
 

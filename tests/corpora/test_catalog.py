@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from probing_core import catalog
-from probing_core.catalog import Catalog
 from probing_core.corpora import (
     COLUMNS,
     KINDS,
-    Corpus,
     CorpusKind,
     absolute_name,
     open_corpus,
@@ -77,6 +73,7 @@ def test_every_corpus_keeps_the_contract(kind: CorpusKind, examples: dict[str, s
 
 
 def test_listing_opens_nothing_and_imports_no_framework() -> None:
+    assert KINDS.entry_point_group == "probing.corpora"
     assert [kind.usage for kind in KINDS] == [
         "photos", "reference", "folder:PATH", "parquet:FILE", "hub:NAME",
     ]  # fmt: skip
@@ -102,37 +99,6 @@ def test_listing_opens_nothing_and_imports_no_framework() -> None:
 def test_a_wrong_name_gets_one_sentence(name: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         open_corpus(name)
-
-
-class OnePicture(Corpus):
-    """A third party's corpus, in ten lines."""
-
-    name = "one"
-    description = "one picture"
-    rows = make_rows({"image_id": ["only"], "label": ["x"]})
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(self.rows, [b"only"])
-
-    def load(self, image_id: str) -> np.ndarray:
-        return np.zeros((9, 9, 3), np.uint8)
-
-
-def one_picture() -> CorpusKind:
-    return CorpusKind(name="one", description="One picture.", license="CC0-1.0", open=lambda argument: OnePicture())
-
-
-def test_third_parties_join_through_the_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    def entry_points(group: str) -> list[EntryPoint]:
-        assert group == "probing.corpora"
-        return [EntryPoint("one", "tests.corpora.test_catalog:one_picture", group)]
-
-    monkeypatch.setattr(catalog, "entry_points", entry_points)
-    fresh: Catalog[CorpusKind] = Catalog("corpus", KINDS.own, KINDS.entry_point_group)
-    monkeypatch.setattr("probing_core.corpora.KINDS", fresh)
-    assert open_corpus("one").rows["base_id"].tolist() == ["only"]
-    assert fresh.all[-1].name == "one"
 
 
 def test_a_path_becomes_absolute_and_other_names_stay(tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ import io
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import datasets
 import numpy as np
@@ -24,12 +23,10 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
-def write(path: Path, numbers: list[int], features: datasets.Features | None = FEATURES, **more: list[Any]) -> None:
+def write(path: Path, numbers: list[int]) -> None:
     columns = {"image": [{"bytes": made_png(n), "path": None} for n in numbers], "label": [n % 2 for n in numbers]}
-    if features is not None and more:
-        features = datasets.Features({**features, **dict.fromkeys(more, datasets.Value("string"))})
     path.parent.mkdir(parents=True, exist_ok=True)
-    datasets.Dataset.from_dict(columns | more, features=features).to_parquet(path)
+    datasets.Dataset.from_dict(columns, features=FEATURES).to_parquet(path)
 
 
 def test_pictures_labels_and_splits_are_those_of_the_data_set(tmp_path):
@@ -46,33 +43,6 @@ def test_pictures_labels_and_splits_are_those_of_the_data_set(tmp_path):
         for found, number in zip(threads.map(corpus.load, ids), [2, 4, 5] * 8, strict=True):
             assert np.array_equal(found, made(number))
     assert open_corpus(f"hub:{tmp_path}/mine").fingerprint == corpus.fingerprint
-
-
-def test_columns_that_say_more_are_used(tmp_path):
-    write(
-        tmp_path / "mine/train.parquet", [0, 1, 2],
-        image_id=["a", "b", "c"], base_id=["x", "x", ""], split=["train", "train", "test"], license=["CC0", None, "BY"],
-    )  # fmt: skip
-    corpus = open_corpus(f"hub:{tmp_path}/mine")
-    assert corpus.rows["image_id"].tolist() == ["a", "b", "c"]
-    assert corpus.rows["base_id"].tolist() == ["x", "x", "c"]
-    assert corpus.rows["split"].tolist() == ["train", "train", "test"]
-    assert corpus.rows["license"].tolist() == ["CC0", "", "BY"]
-    assert np.array_equal(corpus.load("c"), made(2))
-
-
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
-        ({"image_id": ["a", "a"]}, "share an image_id"),
-        ({"split": ["train", "dev"]}, "has the split 'dev'"),
-        ({"base_id": ["a", "a"], "split": ["train", "test"]}, "in more than one split"),
-    ],
-)
-def test_columns_that_contradict_are_one_sentence(tmp_path, column, message):
-    write(tmp_path / "mine/train.parquet", [0, 1], **column)
-    with pytest.raises(BadCorpus, match=message):
-        open_corpus(f"hub:{tmp_path}/mine")
 
 
 def test_a_folder_of_pictures_is_a_data_set_and_is_decoded_by_us(tmp_path):

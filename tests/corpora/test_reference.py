@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from lab.scripts import shipped_photographs
@@ -97,12 +96,6 @@ def test_two_openings_are_one_corpus_wherever_the_file_lies(corpus, tmp_path, mo
     moved = ReferenceCorpus()
     assert moved.fingerprint == corpus.fingerprint
     assert np.array_equal(moved.load(moved.rows["image_id"][7]), corpus.load(corpus.rows["image_id"][7]))
-
-
-def test_it_is_read_at_once(corpus):
-    file = pq.ParquetFile(reference_run() / PHOTOGRAPHS)
-    assert file.num_row_groups == 1
-    assert file.metadata.row_group(0).total_byte_size < 20e6
 
 
 def test_a_missing_file_is_one_sentence(tmp_path, monkeypatch, capsys):

@@ -62,7 +62,7 @@ def test_reading_an_upload(server):
     with visiting(server) as a:
         assert upload(server, a.session, PICTURE, file).status == 204
         answer = request(server, f"/_stcore/upload_file/{a.session}/{file}")
-        assert answer.text == request(server, "/").text
+        assert answer.text == request(server, "/no-page").text
 
 
 @attempt(

@@ -18,8 +18,7 @@ import pytest
 
 from dashboard.components.explorer import MOST_MODELS
 from dashboard.views.try_folder import scans_dir
-from lab.devtools.browser import COUNTS, EXPLORER_READY, IN_BROWSER, SELECTION, WAIT_MS, complaints_of, rest
-from lab.devtools.drawing import lasso
+from lab.devtools.browser import COUNTS, EXPLORER_READY, IN_BROWSER, SELECTION, WAIT_MS, complaints_of, lasso, rest
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title

@@ -1,4 +1,4 @@
-"""Limits on uploads, and the stylesheet of the page, without a server."""
+"""Limits on uploads, without a server."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.testclient import TestClient
 
 from dashboard import middleware
-from dashboard.middleware import VISITOR_LIMITS, Limits, Styled, Tally, UploadLimits
+from dashboard.middleware import VISITOR_LIMITS, Limits, UploadLimits
 from tests.dashboard.serving import completed
 
 MEGABYTE = 10**6
@@ -107,7 +101,7 @@ def test_what_the_server_refuses_itself_does_not_count(monkeypatch):
     monkeypatch.setattr(middleware, "VISITOR_LIMITS", Limits(files=1, megabytes=100, at_once=1, per_minute=99))
     assert completed(one_after_the_other(server, "a/1", "a/2", "a/3")) == [413] * 3
     assert completed(one_after_the_other(server, "none/1", "none/2")) == [413] * 2
-    assert not server.limits.visitors.get("none")
+    assert not server.limits.uploads
 
 
 def test_some_arrive_at_once(server):
@@ -125,38 +119,9 @@ def test_a_slow_client_loses_its_place(server, monkeypatch):
     status, text = completed(server.ask("a/1", wait_s=5.0))
     assert (status, text) == (408, "The picture took too long to arrive; try again.")
     assert not server.taken
-    assert not server.limits.everybody.sizes
-    assert not server.limits.everybody.arriving
+    assert not server.limits.uploads
 
 
 def test_other_requests_pass(server):
     assert completed(one_after_the_other(server, *("a/1",) * 200, method="OPTIONS")) == [204] * 200
     assert len(server.taken) == 200
-
-
-def test_a_tally_forgets_what_it_has_lost():
-    tally = Tally()
-    tally.begin(("a", "1"), 5, 0.0)
-    tally.drop([("a", "1"), ("a", "2")])
-    assert not tally.sizes
-    assert not tally.arriving
-
-
-@pytest.mark.parametrize(
-    ("kind", "accept", "styled"),
-    [
-        ("text/html; charset=utf-8", "text/html,*/*", True),
-        ("text/css", "text/html", False),
-        ("text/html", "*/*", False),
-    ],
-)
-def test_the_page_alone_has_the_stylesheet(kind, accept, styled):
-    async def page(request: Request) -> Response:
-        assert ("accept-encoding" in request.headers) == (accept == "*/*")
-        return Response(f"<head>{'x' * 1000}</head><body>ü</body>", media_type=kind)
-
-    app = GZipMiddleware(Styled(Starlette(routes=[Route("/", page)])))
-    answer = TestClient(app).get("/", headers={"accept": accept, "if-none-match": "x"})
-    assert ("<style>" in answer.text) == styled
-    assert answer.text.startswith("<head>")
-    assert answer.text.endswith("</head><body>ü</body>")

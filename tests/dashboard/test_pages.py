@@ -44,24 +44,17 @@ def test_shows_what_to_do_without_a_run(open_app, page):
     assert ("make demo" in texts(app)) == (page not in WITHOUT_A_RUN)
 
 
+@pytest.mark.parametrize("begun", [False, True])
 @every_view
-def test_tables_that_are_missing_are_explained(open_app, made_run, tmp_path, page, tab):
-    """A run with samples and scores, but no predictions, maps, embeddings or probes, of a corpus that is not here."""
+def test_what_a_run_lacks_is_explained(open_app, made_run, tmp_path, page, tab, begun):
+    """A run that has hardly begun, and one with samples and scores, but no predictions, maps, embeddings or probes, of
+    a corpus that is not here."""
     store, whole = Store(tmp_path / "bare"), Store(made_run)
-    for name in whole.names():
+    recipe = whole.read_toml("run.toml")
+    store.write_toml("run.toml", recipe if begun else recipe | {"corpus": "folder:/no/such/folder"}, "key")
+    for name in [] if begun else whole.names():
         if name in ("images.parquet", "samples.parquet", "tables/scores.parquet") or name.endswith("model.toml"):
             store.write_bytes(name, whole.read_bytes(name), "key")
-    store.write_toml("run.toml", whole.read_toml("run.toml") | {"corpus": "folder:/no/such/folder"}, "key")
-    app = open_app(page, run=store.root, **tab)
-    assert not app.exception
-    assert len(app.title) == 1
-    assert not [box.value for box in app.info if not NEXT.search(box.value)]
-
-
-@every_view
-def test_a_run_that_has_hardly_begun_is_explained(open_app, made_run, tmp_path, page, tab):
-    store, whole = Store(tmp_path / "begun"), Store(made_run)
-    store.write_toml("run.toml", whole.read_toml("run.toml"), "key")
     app = open_app(page, run=store.root, **tab)
     assert not app.exception
     assert len(app.title) == 1

@@ -14,13 +14,11 @@ import streamlit as st
 from streamlit.runtime.context import StreamlitHeaders
 
 from dashboard import rights
-from dashboard.data import cache
 from dashboard.jobs import processes, scans
 from dashboard.rights import NotAllowed
 from dashboard.views import try_folder as scan_page
 from probing_core.errors import ModelUnavailable
 from probing_core.models import hub
-from probing_core.run.store import Store
 
 LOCAL = [("Host", "127.0.0.1:8501"), ("Origin", "http://127.0.0.1:8501"), ("User-Agent", "a browser")]
 ELSEWHERE = [*LOCAL, ("X-Forwarded-For", "127.0.0.1")]
@@ -101,14 +99,12 @@ ACTS = [
     ("Starting a run", lambda folder: processes.start(folder / "run", [])),
     ("Starting a run", lambda folder: processes.measured(folder / "run", [], print)),
     ("Starting a run", processes.resume),
-    ("Scanning a folder", lambda folder: processes.scan(folder / "scan", folder, folder, None)),
     ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
     ("Scanning a folder", scans.resume),
     ("Removing a scan", scans.remove),
     ("Canceling a computation", processes.cancel),
     ("Canceling a computation", processes.stop),
     ("Removing a run", processes.remove),
-    ("Verifying every file of a run", lambda folder: cache.damage_of(SimpleNamespace(store=Store(folder)))),
     ("Naming a folder", lambda folder: scan_page._existing(str(folder))),
     ("Reading what a scan has found", scan_page._results),
 ]

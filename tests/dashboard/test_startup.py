@@ -8,8 +8,9 @@ import pytest
 
 from dashboard import startup
 from dashboard.components import explorer
-from dashboard.data import contact_sheet
+from dashboard.data import previews
 from probing_core.errors import BadRun
+from probing_core.transforms import bank
 from tests.dashboard.conftest import REFERENCE
 from tests.dashboard.serving import completed
 
@@ -54,23 +55,16 @@ def test_what_fails_here_is_logged_and_left_to_the_page(monkeypatch, caplog):
     assert "The first page: not prepared, because of division by zero" in caplog.text
 
 
-def test_other_pages_find_what_takes_long_ready(monkeypatch, caplog):
+def test_other_pages_find_what_takes_long_ready_once_for_the_server(monkeypatch, caplog):
+    made = []
+    strip = previews._strip
+    monkeypatch.setattr(previews, "_strip", lambda *asked: made.append(asked) or strip(*asked))
     monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(REFERENCE)])
-    contact_sheet.contact_sheet.clear()
-    startup._prepare("Other pages", startup.other_pages)
-    assert not caplog.text
-    strips = []
-    monkeypatch.setattr(contact_sheet, "_strip", lambda *a: strips.append(a))
-    startup.other_pages()
-    assert not strips
-
-
-def test_other_pages_are_prepared_once_for_the_server(monkeypatch):
-    prepared = []
     monkeypatch.setattr(startup, "PAUSE_S", 0.01)
-    monkeypatch.setattr(startup, "other_pages", lambda: prepared.append(True))
-    startup.after_first_page.clear()
+    for prepared in (previews.contact_sheet, startup.after_first_page):
+        prepared.clear()
     for _ in range(2):
         startup.after_first_page().join()
     startup.after_first_page.clear()
-    assert prepared == [True]
+    assert not caplog.text
+    assert len(made) == len(bank()), "each strip of the sheet once"

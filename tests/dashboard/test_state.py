@@ -72,9 +72,8 @@ def two_pages() -> None:
     if st.toggle("neither", key="neither"):
         return
     options = ["fog", "rain"] if st.toggle("second", key="second") else ["snow", "fog", "hail"]
-    state.propose("model", options, options[0], "One")
-    value = st.selectbox("One", options, key="model")
-    st.session_state["chosen"] = state.publish_chosen("model", value)
+    value = state.choice(st.selectbox, "One", "model", options[0], options, own_default=True)
+    st.session_state["chosen"] = state.is_chosen("model", value)
     state.write_address()
 
 

@@ -1,8 +1,11 @@
-"""Whatever lies in `lab/` can be imported and says what it needs; `tests/lab/benchmarks` runs what measures, small."""
+"""What is in `lab/` can be imported, says what it needs and has its places in the documentation; `tests/lab/benchmarks`
+runs what measures, small.
+"""
 
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -31,3 +34,10 @@ def test_a_module_is_imported_and_states_its_options(name, monkeypatch, capsys):
         module.main()
     assert ended.value.code in (0, None)
     assert capsys.readouterr().out.startswith("usage:")
+
+
+def test_what_is_generated_has_its_place_in_the_documentation():
+    pages = "\n".join(path.read_text("utf-8") for path in (LAB.parent / "docs").rglob("*.md"))
+    marks = [mark for source in SOURCES.values() for mark in re.findall(r"<!-- generated: [^>{]+ -->", source)]
+    assert len(marks) > 5
+    assert not [mark for mark in marks if mark not in pages]

@@ -102,8 +102,5 @@ def test_models_that_would_be_called_alike_keep_their_names():
 
 
 def test_transformations_have_names_for_people():
-    assert [transform_title(name) for name in ("identity", "jpeg", "salt-and-pepper")] == [
-        "Untouched",
-        "JPEG",
-        "Salt and pepper",
-    ]
+    names = {"identity": "Untouched", "jpeg": "JPEG", "salt-and-pepper": "Salt and pepper"}
+    assert {name: transform_title(name) for name in names} == names

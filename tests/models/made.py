@@ -74,6 +74,26 @@ def few_blocks(patch) -> None:
     patch.setattr(vision_transformer, "VisionTransformer", small_vit)
 
 
+def put_clip(folder, width=64, layers=3) -> None:
+    """Save a small model of open_clip with random weights, and its configuration, in ``folder``."""
+    import json
+
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    config = {
+        "embed_dim": 32,
+        "vision_cfg": {"image_size": 64, "layers": layers, "width": width, "patch_size": 16, "head_width": 32},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+    }
+    preprocess = {"mean": [0.4] * 3, "std": [0.3] * 3, "interpolation": "bicubic", "resize_mode": "squash"}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
+    torch.manual_seed(0)
+    tensors = {name: tensor.contiguous() for name, tensor in open_clip.CLIP(**config).state_dict().items()}
+    save_file(tensors, folder / "open_clip_model.safetensors")
+
+
 def call(function, batch) -> np.ndarray:
     """``function`` on ``batch`` (N, 3, H, W) as `NetworkEmbedder` calls it: channels last, no gradients, one core."""
     import torch

@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import time
 
-import imagehash
 import numpy as np
-import PIL.Image
 import pytest
 
-from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadImage, ModelUnavailable, UnknownName
 from probing_core.models import CATALOG, bundled, find_spec, from_callable, hub, load_embedder, register
 from probing_core.models.providers.handcrafted import FEATURES, statistics
@@ -133,22 +130,3 @@ def test_arrays_that_are_no_pictures_are_refused_and_gray_ones_become_rgb(name):
         embedder.embed([image, image / 255])
     gray = image[..., 0]
     np.testing.assert_array_equal(embedder.embed([gray]), embedder.embed([np.dstack([gray] * 3)]))
-
-
-THEIRS = {"baseline/dhash": imagehash.dhash, "baseline/phash": imagehash.phash}
-
-
-@pytest.fixture(scope="module")
-def photographs() -> list[np.ndarray]:
-    corpus = open_corpus("photos")
-    return [corpus.load(name) for name in corpus.rows["image_id"].iloc[::5]]
-
-
-@pytest.mark.parametrize("name", THEIRS)
-def test_bits_are_those_of_the_package(name, photographs):
-    flat = [np.full((40, 60, 3), value, np.uint8) for value in (0, 17, 255)]
-    images = [*photographs, *pictures(), *flat]
-    expected = [THEIRS[name](PIL.Image.fromarray(image)).hash.ravel() for image in images]
-    embeddings = load_embedder(name).embed(images)
-    np.testing.assert_array_equal(embeddings, np.array(expected, np.float32))
-    assert len(np.unique(embeddings, axis=0)) > len(photographs) / 2

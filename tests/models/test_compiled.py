@@ -82,15 +82,12 @@ def test_a_batch_of_another_size_or_height_is_embedded_too():
         assert_alike(one, embedder.forward(batch)[0])
 
 
-@pytest.mark.parametrize("size", [1, 3])
-def test_a_pass_takes_as_many_pictures_as_asked(size):
+def test_a_pass_takes_as_many_pictures_as_asked():
     net, images = small_net(), pictures() * 4
     network = Network(module=net, embed=net, pooling="own")
-    embedder = NetworkEmbedder("mine/net", network, SMALL, {}, "cpu", "float32", batch_size=size)
-    assert (embedder.engine, embedder.recipe()["batch_size"]) == (f"OpenVINO {compiled.installed_version()}", size)
-    assert embedder._own._shape[0] == size
-    mine = embedder.embed(images)
-    at_once = embedder.forward(embedder.prepare(images))[0]
+    embedder = NetworkEmbedder("mine/net", network, SMALL, {}, "cpu", "float32", batch_size=3)
+    assert (embedder.recipe()["batch_size"], embedder._own._shape[0]) == (3, 3)
+    mine, at_once = embedder.embed(images), embedder.forward(embedder.prepare(images))[0]
     embedder.run_in_pytorch()
     assert_alike(mine, embedder.embed(images))
     assert_alike(at_once, mine)

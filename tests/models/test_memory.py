@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.models.made import put_clip
+
 TIMM = (
     *("mixer_s32_224", "test_vit", "test_vit2", "test_convnext"),
     *("test_resnet", "test_mambaout", "test_byobnet", "test_efficientnet"),
@@ -82,7 +84,10 @@ def names(tmp_path_factory):
         torch.save(torchvision.models.get_model(name, weights=None).state_dict(), folder / f"{name}.pth")
         made.append(f"torchvision:{name}@weights={folder}/{name}.pth")
     made += [f"hf:{_transformers(folder / f'hf-{width}', width)}" for width in WIDTHS[:2]]
-    made += [f"open_clip:{_open_clip(folder / f'clip-{width}', width)}" for width in WIDTHS[2:]]
+    for width in WIDTHS[2:]:
+        (clip := folder / f"clip-{width}").mkdir()
+        put_clip(clip, width, layers=2)
+        made.append(f"open_clip:{clip}")
     return made
 
 
@@ -95,21 +100,6 @@ def _transformers(folder, width):
     )
     t.ViTModel(config).save_pretrained(folder)
     t.ViTImageProcessor(size=size).save_pretrained(folder)
-    return folder
-
-
-def _open_clip(folder, width):
-    import open_clip
-
-    folder.mkdir()
-    config = {
-        "embed_dim": 64,
-        "vision_cfg": {"image_size": 64, "layers": 2, "width": width, "patch_size": 16, "head_width": 64},
-        "text_cfg": {"context_length": 16, "vocab_size": 1000, "width": 64, "heads": 2, "layers": 1},
-    }
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
-    tensors = {name: tensor.contiguous() for name, tensor in open_clip.CLIP(**config).state_dict().items()}
-    save_file(tensors, folder / "open_clip_model.safetensors")
     return folder
 
 

@@ -10,10 +10,9 @@ import torch
 from torch import nn
 
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
-from probing_core.models import compiled, from_callable, from_module, load_embedder, register
+from probing_core.models import from_callable, from_module, load_embedder, register
 from probing_core.models.base import Preprocessing
 from probing_core.models.network import Network, NetworkEmbedder
-from probing_core.models.processor import AHEAD, BatchThreads
 from probing_core.models.providers.callables import UNSTEADY, CallableEmbedder
 from tests.models.made import call, in_pytorch, pictures
 
@@ -56,46 +55,21 @@ class Odd(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "give",
+    ("give", "never", "there"),
     [
-        lambda x: [x, x],  # scales of one block
-        lambda x: x.flatten(2).transpose(1, 2).flatten(0, 1)[:, None],  # pixels as if they were pictures
-        lambda x: x.mean((2, 3)),  # pooled already
+        (lambda x: [x, x], False, ()),  # scales of one block
+        (lambda x: x.flatten(2).transpose(1, 2).flatten(0, 1)[:, None], False, ()),  # pixels as if they were pictures
+        (lambda x: x.mean((2, 3)), False, ()),  # pooled already
+        (lambda x: x, False, ("1.mean",)),
+        (lambda x: x, True, ()),  # one of two blocks is never called
     ],
 )
-def test_blocks_that_cannot_be_pooled_are_left_out_and_harm_nobody(give):
+def test_blocks_that_cannot_be_pooled_are_left_out_and_harm_nobody(give, never, there):
     net = Odd(give)
-    network = Network(module=net, embed=net, pooling="mean", blocks=[net.block])
+    network = Network(module=net, embed=net, pooling="mean", blocks=[net.block, *[net.never] * never])
     embedder = NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32")
-    assert embedder.blocks == ()
-    assert embedder.embed_blocks(pictures()) == {}
+    assert tuple(embedder.embed_blocks(pictures())) == embedder.blocks == there
     assert embedder.embed(pictures()).shape == (3, 3)
-
-
-@pytest.mark.skipif(not compiled.installed_version(), reason="only OpenVINO computes in threads of its own")
-def test_a_compiled_network_has_more_batches_under_way(monkeypatch):
-    asked, plain = [], BatchThreads.run
-
-    def run(self, function, batches, of_each_core=1):
-        asked.append(of_each_core)
-        return plain(self, function, batches, of_each_core)
-
-    monkeypatch.setattr(BatchThreads, "run", run)
-    net = small_net()
-    network = Network(module=net, embed=net, pooling="mean")
-    embedder = NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32", threads=2)
-    embedder.embed(pictures())
-    assert embedder._own._free.qsize() == AHEAD * 2
-    embedder.run_in_pytorch()
-    embedder.embed(pictures())
-    assert asked == [AHEAD, 1]
-
-
-def test_a_block_that_is_never_called_leaves_all_out():
-    net = Odd(lambda x: x)
-    for blocks, there in (([net.block], ("1.mean",)), ([net.block, net.never], ())):
-        network = Network(module=net, embed=net, pooling="mean", blocks=blocks)
-        assert NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32").blocks == there
 
 
 def test_blocks_without_the_class_token_that_the_network_ends_with_give_their_patches_and_others_are_left_out():
@@ -138,12 +112,12 @@ def test_a_function_is_an_embedder_with_a_key_of_its_own():
         register(from_callable("baseline/pixels", mean, 3))
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on():
-    net, sizes = small_net(), []
+def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
+    net, sizes, full = small_net(), [], []
 
     def hungry(x):
         sizes.append(len(x))
-        if len(x) > 2:
+        if len(x) > 2 or full:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return net(x)
 
@@ -160,28 +134,22 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
     assert embedder.batch_size == 2
     assert embedder.recipe() == asked, "else the embeddings of a run would have two keys"
     np.testing.assert_allclose(result, np.tile(call(net, batch()), (3, 1)), atol=1e-6)
-    full = False
-
-    def never(x):
-        if full:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return net(x)
-
-    embedder = NetworkEmbedder("x", Network(module=net, embed=never, pooling="own"), SMALL, {}, precision="float32")
-    embedder.run_in_pytorch()
-    full = True
+    monkeypatch.setattr(net, "forward", _fail)
+    with pytest.raises(RuntimeError, match="other"):
+        embedder.embed(images)
+    full.append(True)
     with pytest.raises(ModelUnavailable, match="'x' runs out of memory on .* with a single picture"):
         embedder.embed(images)
-    with pytest.raises(RuntimeError, match="other"):
-        NetworkEmbedder("x", Network(module=net, embed=_fail, pooling="own"), SMALL, {}, precision="float32")
 
 
 def test_a_network_may_write_into_its_input():
     net = small_net()
-    embedder = NetworkEmbedder("x", Network(module=net, embed=net, pooling="own"), SMALL, {}, "cpu", "float32")
+    network = Network(module=net, embed=lambda given: net(given.mul_(0)), pooling="own")
+    embedder = NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32")
+    embedder.run_in_pytorch()
     ready = embedder.prepare(pictures())
     before = ready.clone()
-    embedder._in_pytorch(lambda given: [given.mul_(0).flatten(1)], ready)
+    embedder.forward(ready)
     assert torch.equal(ready, before)
 
 
@@ -218,13 +186,9 @@ def test_functions_that_differ_on_some_sizes_or_on_photographs_alone_have_other_
     recipes = [CallableEmbedder("mine/f", function, 3).recipe() for function in functions]
     assert recipes[0] == CallableEmbedder("mine/f", mean_color, 3).recipe()
     assert len({recipe["answers"] for recipe in recipes}) == len(functions)
-
-
-def test_a_function_that_answers_differently_twice_has_no_key():
     rng = np.random.default_rng(0)
-    assert (
-        CallableEmbedder("mine/f", lambda images: rng.normal(size=(len(images), 3)), 3).recipe()["answers"] == UNSTEADY
-    )
+    unsteady = CallableEmbedder("mine/f", lambda images: rng.normal(size=(len(images), 3)), 3)
+    assert unsteady.recipe()["answers"] == UNSTEADY
 
 
 def test_devices_and_precisions_are_checked():

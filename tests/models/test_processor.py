@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
 from threading import Barrier, Event, get_ident
 from time import sleep
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from probing_core.models import processor
 from probing_core.models.processor import (
     AHEAD,
     CPU_BATCH,
@@ -20,7 +17,6 @@ from probing_core.models.processor import (
     BatchThreads,
     copied_from,
     copied_to,
-    pinned,
 )
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
@@ -167,62 +163,9 @@ def test_no_batch_for_an_accelerator_is_prepared_any_more_after_an_error():
     assert list(batches.feed(lambda batch: batch, lambda batch: lambda: batch, range(3))) == [0, 1, 2]
 
 
-class _Cuda:
-    """Stands for ``torch.cuda``, and notes what it is asked for in order."""
-
-    def __init__(self, monkeypatch):
-        self.asked, self._current = [], "computing"
-        for name in ("Stream", "Event", "stream", "current_stream"):
-            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
-
-    def Stream(self, device):
-        return SimpleNamespace(name="copying")
-
-    def current_stream(self, device):
-        return SimpleNamespace(name="computing", wait_stream=lambda other: self.asked.append(f"waits for {other.name}"))
-
-    @contextmanager
-    def stream(self, stream):
-        self._current = stream.name
-        yield
-        self._current = "computing"
-
-    def Event(self):
-        return SimpleNamespace(
-            record=lambda stream: self.asked.append(f"mark on {stream.name}"),
-            synchronize=lambda: self.asked.append("wait for the mark"),
-        )
-
-    def tensor(self, values=None):
-        def to(device, non_blocking=False):
-            self.asked.append(f"to {device} on {self._current}, {non_blocking}")
-            return tensor
-
-        tensor = SimpleNamespace(
-            to=to,
-            float=lambda: tensor,
-            numpy=lambda: values,
-            record_stream=lambda stream: self.asked.append(f"held for {stream.name}"),
-        )
-        return tensor
-
-
-def test_cuda_copies_beside_its_passes_and_reads_nothing_before_it_is_there(monkeypatch):
-    cuda, device = _Cuda(monkeypatch), torch.device("cuda")
-    processor._copying.cache_clear()
-    copied_to(device, cuda.tensor())
-    assert cuda.asked == ["to cuda on copying, True", "waits for copying", "held for computing"]
-    cuda.asked.clear()
-    computed = copied_from(device, [cuda.tensor([1]), cuda.tensor([2])])
-    assert cuda.asked == ["to cpu on computing, True"] * 2 + ["mark on computing"]
-    assert computed() == [[1], [2]]
-    assert cuda.asked[-1] == "wait for the mark"
-    processor._copying.cache_clear()
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_on_cuda_a_batch_comes_back_as_it_went():
     device, batch = torch.device("cuda"), torch.rand(64, 3, 224, 224)
-    passes = [copied_from(device, [copied_to(device, pinned("cuda", batch + i)).mul(2)]) for i in range(8)]
+    passes = [copied_from(device, [copied_to(device, (batch + i).pin_memory()).mul(2)]) for i in range(8)]
     for i, one in enumerate(passes):
         assert torch.equal(torch.from_numpy(one()[0]), (batch + i) * 2)

@@ -13,26 +13,25 @@ import pytest
 import torch
 from PIL import Image as Pillow
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torchvision import transforms as tv
 
 from lab.pretraining.loop import Facts, export
-from lab.pretraining.objectives import Objective, normalize
+from lab.pretraining.objectives import Objective, build, normalize
 from lab.pretraining.publish import MAX_BYTES, MAX_BYTES_WITH_TEXT, WITH_TEXT
 from lab.pretraining.recipe import load_recipe, recipe_names
-from lab.pretraining.run import build
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import compiled, load_embedder, zoo
 from probing_core.models.hub import signs_digest, weights_digest
 from probing_core.models.names import parse
 from probing_core.models.zoo import SPECS, WIDTH, weights_path
 from probing_core.models.zoo_network import DEPTH, DESCRIPTION, ViTEmbedder, init_vit, load_zoo
-from tests.models.made import in_pytorch
+from tests.models.made import in_pytorch, pictures
 
 pytestmark = pytest.mark.slow
 
 ROWS = pd.DataFrame({"label": ["horse", "dog"] * 4, "style": ["photo", "sketch"] * 4})
-IMAGES = [np.full((140, 160, 3), value, np.uint8) for value in (10, 200)]
+IMAGES = pictures()
 
 
 def save(name: str, path: Path) -> Objective:
@@ -57,14 +56,6 @@ def save(name: str, path: Path) -> Objective:
     return objective
 
 
-def test_there_are_nine_one_for_each_recipe() -> None:
-    assert {spec.name for spec in SPECS} == {f"zoo/{name}" for name in recipe_names()}
-    assert len(SPECS) == 9
-    for spec in SPECS:
-        assert spec.dim == 192
-        assert spec.license
-
-
 def test_what_is_missing_says_why(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(zoo, "data_dir", lambda: tmp_path)
     (tmp_path / "zoo").mkdir()
@@ -74,22 +65,18 @@ def test_what_is_missing_says_why(tmp_path: Path, monkeypatch) -> None:
     assert "python -m lab.pretraining can" in availability["zoo/can"].why_not
 
 
-def test_half_precision_is_all_that_is_lost(tmp_path: Path) -> None:
-    objective = save("can", tmp_path / "x")
-    embedder = load_zoo(tmp_path / "x", "zoo/can", {}, "cpu", "float32")
-    halved = objective.encoder.half().float()
-    assert embedder.recipe()["weights"] == weights_digest(halved.state_dict())
+@pytest.mark.parametrize("name", ["can", "clip"])
+def test_half_precision_is_all_that_is_lost(name: str, tmp_path: Path) -> None:
+    """The words of a training count in the digest, as two networks in one module list their tensors."""
+    objective = save(name, tmp_path / "x")
+    counted = objective.encoder
+    if name == "clip":
+        counted = torch.nn.ModuleDict({"encoder": objective.encoder, "text": objective.text})
+    embedder = load_zoo(tmp_path / "x", f"zoo/{name}", {}, "cpu", "float32")
+    assert embedder.recipe()["weights"] == weights_digest(counted.half().float().state_dict())
     embeddings = embedder.embed(IMAGES)
-    assert embeddings.shape == (2, 192)
+    assert embeddings.shape == (3, 192)
     assert np.isfinite(embeddings).all()
-
-
-def test_the_words_of_a_training_count_in_the_digest_and_nowhere_else(tmp_path: Path) -> None:
-    """As two networks in one module list their tensors, which is what runs of before have recorded."""
-    objective = save("clip", tmp_path / "x")
-    both = torch.nn.ModuleDict({"encoder": objective.encoder, "text": objective.text}).half().float()
-    embedder = load_zoo(tmp_path / "x", "zoo/clip", {}, "cpu", "float32")
-    assert embedder.recipe()["weights"] == weights_digest(both.state_dict())
 
 
 def test_a_file_of_ones_own_can_be_named(tmp_path: Path) -> None:
@@ -98,7 +85,7 @@ def test_a_file_of_ones_own_can_be_named(tmp_path: Path) -> None:
     name = f"zoo/mae@layer=2@weights={tmp_path}/mine.safetensors"
     embedder = spec.loader(parse(name), "cpu", "float32")
     assert embedder.name == name
-    assert embedder.embed(IMAGES).shape == (2, 192)
+    assert embedder.embed(IMAGES).shape == (3, 192)
     with pytest.raises(BadConfig, match="'@weights=' or '@seed=', not both"):
         spec.loader(parse(f"zoo/mae@seed=1@weights={tmp_path}/mine.safetensors"), "cpu", "float32")
 
@@ -118,26 +105,35 @@ def test_a_further_training_is_named_by_its_seed(tmp_path: Path, monkeypatch) ->
     assert np.array_equal(first.embed(IMAGES), second.embed(IMAGES)), "both were saved from the same start"
 
 
-@pytest.mark.parametrize("content", [b"", b"junk" * 100])
-def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(content)
-    with pytest.raises(ModelUnavailable, match="no encoder of the zoo"):
+def of_network(facts: str, **tensors: torch.Tensor) -> bytes:
+    return to_bytes({f"encoder.{name}": tensor for name, tensor in tensors.items()}, {"facts": facts})
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (lambda: None, "no encoder of the zoo"),
+        (lambda: b"", "no encoder of the zoo"),
+        (lambda: b"junk" * 100, "no encoder of the zoo"),
+        (lambda: of_network('{"architecture": "patch-stem"}', head=torch.zeros(3)), "Missing key"),
+        (lambda: of_network("{}", **init_vit(3).half().state_dict()), "and that of this version is 'patch-stem'"),
+        (
+            lambda: of_network('{"architecture": "perceiver"}', **init_vit(3).half().state_dict()),
+            "its network is 'perceiver', and that of this version is 'patch-stem'",
+        ),
+    ],
+)
+def test_what_is_no_encoder_of_the_zoo_is_refused(content, told: str, tmp_path: Path) -> None:
+    if (written := content()) is not None:
+        (tmp_path / "x").write_bytes(written)
+    with pytest.raises(ModelUnavailable, match=told):
         load_zoo(tmp_path / "x", "zoo/mae", {}, "cpu", "float32")
-
-
-def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    save_file({"encoder.head": torch.zeros(3)}, tmp_path / "x", {"facts": '{"architecture": "patch-stem"}'})
-    with pytest.raises(ModelUnavailable, match="Missing key"):
-        load_zoo(tmp_path / "x", "zoo/mae", {}, "cpu", "float32")
-    with pytest.raises(ModelUnavailable, match="no encoder of the zoo"):
-        load_zoo(tmp_path / "absent", "zoo/mae", {}, "cpu", "float32")
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_what_ships_is_whole(spec) -> None:
     name = spec.name.removeprefix("zoo/")
+    assert name in recipe_names()
     content = weights_path(name).read_bytes()
     assert len(content) <= (MAX_BYTES_WITH_TEXT if name in WITH_TEXT else MAX_BYTES)
     card = weights_path(name).with_suffix(".md").read_text()
@@ -148,35 +144,8 @@ def test_what_ships_is_whole(spec) -> None:
     assert dtypes == {torch.float16}
     embedder = spec.loader(parse(spec.name), "cpu", "auto")
     embeddings = embedder.embed(IMAGES)
-    assert embeddings.shape == (2, 192)
+    assert embeddings.shape == (3, 192)
     assert np.isfinite(embeddings).all()
-
-
-@pytest.mark.parametrize("facts", ["{}", '{"architecture": "perceiver"}'])
-def test_weights_of_another_network_are_refused(facts: str, tmp_path: Path) -> None:
-    weights = {f"encoder.{name}": tensor.half() for name, tensor in init_vit(3).state_dict().items()}
-    save_file(weights, tmp_path / "x", {"facts": facts})
-    with pytest.raises(ModelUnavailable, match="and that of this version is 'patch-stem'"):
-        load_zoo(tmp_path / "x", "zoo/mae", {}, "cpu", "float32")
-
-
-def test_the_untrained_baseline_is_of_the_shipped_network() -> None:
-    embedder = load_embedder("baseline/random-vit@seed=2", precision="float32")
-    assert embedder.recipe()["architecture"] == DESCRIPTION == load_embedder("zoo/mae").recipe()["architecture"]
-    with torch.no_grad():
-        expected = init_vit(2).eval().forward_features(embedder.prepare(IMAGES)).mean(1).numpy()
-    assert np.allclose(embedder.embed(IMAGES), expected, atol=1e-4)
-
-
-@pytest.fixture(scope="module")
-def images() -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    shapes = [(128, 128), (150, 200), (301, 128), (90, 70), (128, 128)]
-    small = [rng.integers(0, 256, (9, 9, 3), dtype=np.uint8) for _ in shapes]
-    return [
-        np.asarray(Pillow.fromarray(s).resize(shape[::-1], Pillow.Resampling.BICUBIC))
-        for s, shape in zip(small, shapes, strict=True)
-    ]
 
 
 def test_a_seed_names_the_same_network_on_every_processor(monkeypatch) -> None:
@@ -204,8 +173,9 @@ def test_a_seed_names_the_same_network_on_every_processor(monkeypatch) -> None:
     assert signs_digest(one_bit_off) == signs_digest(init_vit(0)) != signs_digest(init_vit(1))
 
 
-def test_embedding_is_the_mean_token_of_the_usual_preprocessing(images) -> None:
-    vit = init_vit(0)
+def test_the_untrained_baseline_gives_the_mean_token_of_the_usual_preprocessing() -> None:
+    vit, embedder = init_vit(2), load_embedder("baseline/random-vit@seed=2", precision="float32")
+    assert embedder.recipe()["architecture"] == DESCRIPTION == load_embedder("zoo/mae").recipe()["architecture"]
     usual = tv.Compose(
         [
             tv.Resize(128, tv.InterpolationMode.BICUBIC),
@@ -215,37 +185,37 @@ def test_embedding_is_the_mean_token_of_the_usual_preprocessing(images) -> None:
         ]
     )
     with torch.no_grad():
-        batch = torch.stack([usual(Pillow.fromarray(image)) for image in images])
+        batch = torch.stack([usual(Pillow.fromarray(image)) for image in IMAGES])
         expected = vit.forward_features(batch).mean(1).numpy()
-    assert np.allclose(ViTEmbedder("x", vit).embed(images), expected, atol=1e-4)
+    assert np.allclose(embedder.embed(IMAGES), expected, atol=1e-4)
 
 
-def test_normalize_agrees_with_what_embedding_does(images) -> None:
+def test_normalize_agrees_with_what_embedding_does() -> None:
     """Training and embedding must feed the network alike."""
     vit = init_vit(0)
-    pixels = torch.from_numpy(images[0].copy()).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(IMAGES[1].copy()).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         trained_like = vit(normalize(pixels)).numpy()
-    assert np.allclose(ViTEmbedder("x", vit).embed(images[:1]), trained_like, atol=1e-4)
+    assert np.allclose(ViTEmbedder("x", vit).embed(IMAGES[1:2]), trained_like, atol=1e-4)
 
 
-def test_layers_are_the_outputs_of_blocks(images) -> None:
+def test_layers_are_the_outputs_of_blocks() -> None:
     vit, seen = init_vit(0), []
     for block in vit.blocks:
         block.register_forward_hook(lambda _m, _i, output: seen.append(output.mean(1).numpy()))
     embedder = ViTEmbedder("zoo/x", vit)
-    in_pytorch(embedder).forward(embedder.prepare(images))  # as one batch
+    in_pytorch(embedder).forward(embedder.prepare(IMAGES))  # as one batch
     outputs = seen[-DEPTH:]
-    layers = in_pytorch(ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"})).embed_layers(images)
+    layers = in_pytorch(ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"})).embed_layers(IMAGES)
     assert list(layers) == [f"zoo/x@layer={number}" for number in range(1, DEPTH + 1)]
     for number, (name, embedding) in enumerate(layers.items(), start=1):
         assert np.allclose(embedding, outputs[number - 1], atol=1e-5)
         alone = ViTEmbedder(name, vit, {"layer": str(number)})
-        assert list(alone.embed_layers(images)) == [name]
-        assert np.allclose(alone.embed(images), embedding, atol=1e-5)
+        assert list(alone.embed_layers(IMAGES)) == [name]
+        assert np.allclose(alone.embed(IMAGES), embedding, atol=1e-5)
         assert alone.blocks == ()
-        assert alone.embed_blocks(images) == {}
-    blocks = embedder.embed_blocks(images)
+        assert alone.embed_blocks(IMAGES) == {}
+    blocks = embedder.embed_blocks(IMAGES)
     assert list(blocks) == list(embedder.blocks) == [f"{number}.mean" for number in range(1, DEPTH + 1)]
     for block, embedding in zip(blocks.values(), layers.values(), strict=True):
         assert np.array_equal(block, embedding)

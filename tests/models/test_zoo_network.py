@@ -7,6 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lab.pretraining.objectives import normalize
+from probing_core.models import compiled
 from probing_core.models.hub import signs_digest, weights_digest
 from probing_core.models.zoo import PATCH, SIZE, WIDTH
 from probing_core.models.zoo_network import (
@@ -95,16 +96,7 @@ def test_activations_keep_their_scale(photographs) -> None:
     assert 0.1 < tokens.std() < 3
 
 
-def test_bfloat16_is_close(photographs) -> None:
-    vit = init_vit(0)
-    images = [(255 * (p.permute(1, 2, 0).numpy() * 0.2 + 0.5)).clip(0, 255).astype(np.uint8) for p in photographs]
-    full, half = (ViTEmbedder("x", vit, precision=p).embed(images) for p in ("float32", "bfloat16"))
-    cosine = (full * half).sum(1) / np.linalg.norm(full, axis=1) / np.linalg.norm(half, axis=1)
-    assert cosine.min() > 0.999
-
-
-def test_it_is_compiled_where_others_are(caplog) -> None:
+@pytest.mark.skipif(not compiled.installed_version(), reason="there is no OpenVINO for this platform")
+def test_it_is_compiled_where_others_are() -> None:
     """An operation that cannot be converted would leave the encoder to PyTorch, at two thirds of the speed."""
-    embedder = ViTEmbedder("x", init_vit(0))
-    embedder.embed([np.zeros((SIZE, SIZE, 3), np.uint8)])
-    assert not [record for record in caplog.records if "No conversion rule" in record.getMessage()]
+    assert ViTEmbedder("x", init_vit(0)).engine.startswith("OpenVINO")

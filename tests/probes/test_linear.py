@@ -155,17 +155,6 @@ def test_it_predicts_as_scikit_learn_does_with_the_same_covariance():
     )
 
 
-def test_probabilities_are_those_of_gaussians_with_the_shrunk_covariance():
-    X, y = drawn(d=4, k=3)
-    probe = fit_discriminant(X, y, classes="abc")
-    Z = (X - X.mean(0)) / X.std(0)
-    means = np.stack([Z[y == c].mean(0) for c in range(3)])
-    inverse = np.linalg.inv(LedoitWolf(assume_centered=True).fit(Z - means[y]).covariance_)
-    away = Z[:, None] - means
-    density = np.exp(-0.5 * np.einsum("nkd,de,nke->nk", away, inverse, away))
-    np.testing.assert_allclose(probe.probabilities(X), density / density.sum(1, keepdims=True), atol=2e-5)
-
-
 def test_more_dimensions_than_rows_and_constant_ones_are_no_trouble():
     X, y = drawn(n=60, d=200, k=3)
     X = np.hstack([X, np.full((60, 5), 7.0)])

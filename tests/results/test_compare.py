@@ -29,7 +29,7 @@ MODEL = "baseline/handcrafted"
 
 def test_every_model_has_a_place_and_its_difference_to_the_one_that_is_asked_for(made_run):
     run = Run.open(made_run)
-    board = place_among([run], MODEL).set_index("model")
+    board = place_among(run, MODEL).set_index("model")
     assert sorted(board["place"]) == [1, 2, 3, 4]
     assert board["value"].is_monotonic_decreasing
     mine = board.loc[MODEL]
@@ -48,15 +48,15 @@ def test_every_model_has_a_place_and_its_difference_to_the_one_that_is_asked_for
 
 def test_other_seeds_have_no_place_but_the_one_that_is_asked_for(made_run, seeds_run):
     run = Run.open(seeds_run)
-    board = place_among([run], MODEL).set_index("model")
+    board = place_among(run, MODEL).set_index("model")
     further = board[board["seed_of"] == "zoo/mae"]
     assert list(further.index) == ["zoo/mae@seed=1", "zoo/mae@seed=2"]
     assert further[["place", "p"]].isna().all(axis=None)
     assert further["difference_low"].notna().all(), "how far it is apart is told of them, too"
-    ranked, without = board.drop(further.index), place_among([Run.open(made_run)], MODEL).set_index("model")
+    ranked, without = board.drop(further.index), place_among(Run.open(made_run), MODEL).set_index("model")
     pd.testing.assert_frame_equal(ranked, without)
 
-    of_seed = place_among([run], "zoo/mae@seed=1").set_index("model")
+    of_seed = place_among(run, "zoo/mae@seed=1").set_index("model")
     assert of_seed.loc["zoo/mae@seed=1", ["seed_of", "place"]].tolist() == ["", 1]
     assert of_seed.loc["zoo/mae@seed=2", "seed_of"] == "zoo/mae"
     assert of_seed.loc["zoo/mae", "place"] > 1

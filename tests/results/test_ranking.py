@@ -10,10 +10,8 @@ import pytest
 from scipy.stats import permutation_test
 from sklearn.metrics import recall_score
 
-from probing_core.errors import BadRun
 from probing_core.measures.statistics import mean
 from probing_core.results import Run, leaderboard, ranking, tell_apart
-from probing_core.results.compare import place_among, rankable
 from probing_core.results.ranking import (
     BELOW,
     SIGNIFICANCE,
@@ -26,7 +24,6 @@ from probing_core.results.ranking import (
     paired_p,
     smallest_p,
 )
-from probing_core.run.store import Store
 
 
 @pytest.mark.parametrize(("task", "subset"), [*itertools.product(("fine", "group-0"), ("seen", "visible"))])
@@ -138,32 +135,6 @@ def test_equal_models_are_seldom_told_from_the_best_of_them(monkeypatch):
         models.sort(key=lambda one: -one.sums.value)
         wrong += (against_best(models) < SIGNIFICANCE).any()
     assert wrong / worlds <= 0.06
-
-
-def test_runs_that_differ_in_more_than_models_are_refused(made_run, tmp_path):
-    store = Store(tmp_path / "other")
-    store.write_toml("run.toml", Store(made_run).read_toml("run.toml") | {"seed": 5}, "key")
-    runs = [Run.open(made_run), Run.open(store.root)]
-    assert rankable(runs) == ["seed: 0 / 5"]
-    with pytest.raises(BadRun, match="seed: 0 / 5"):
-        place_among(runs, "zoo/mae")
-    assert rankable([runs[0], runs[0]]) == []
-
-
-def test_runs_of_other_images_are_refused_though_their_recipes_agree(made_run, tmp_path):
-    run = Run.open(made_run)
-    store = Store(tmp_path / "other")
-    store.write_toml("run.toml", Store(made_run).read_toml("run.toml"), "key")
-    used = run.images["used"].to_numpy().copy()
-    used[np.flatnonzero(used)[0]] = False
-    store.write_table("images.parquet", run.images.assign(used=used), "key")
-    count = int(run.images["used"].sum())
-    assert rankable([run, Run.open(store.root)]) == [
-        f"images drawn: {count} / {count - 1}, {count - 1} of them the same"
-    ]
-    store.write_table("images.parquet", run.images.assign(split="test"), "key")
-    (other,) = rankable([run, Run.open(store.root)])
-    assert other.startswith(f"images drawn: {count} / {count}, ")
 
 
 def answers(skill: float, seed: int, bases: int = 8) -> pd.DataFrame:

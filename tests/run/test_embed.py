@@ -89,7 +89,7 @@ def test_processes_give_the_bytes_of_threads_also_where_some_are_killed(run, few
     def fatal_calls(self, name, code, item):
         if next(calls) in fatal:
             Timer(random.uniform(0, 0.05), self._process.kill).start()
-            killed.append(self.pid)
+            killed.append(self._process.pid)
         return call(self, name, code, item)
 
     monkeypatch.setattr(workers._Worker, "call", fatal_calls)

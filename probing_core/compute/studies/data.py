@@ -11,13 +11,13 @@ import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.model_samples import ModelSamples
-from probing_core.compute.scores import joined, note_of_fits
+from probing_core.compute.scores import note_of_fits
 from probing_core.compute.tasks import classes_of, codes
 from probing_core.corpora import limit_rows
 from probing_core.measures.embedding_space import shift
 from probing_core.measures.neighbors import directions, is_hash, ranks, signed, threshold, unrelated_pairs
 from probing_core.measures.statistics import Interval, numbered
-from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import GRID, fit
 
 SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
@@ -36,12 +36,10 @@ class Crossed:
 
     Attributes:
         images: one row a photograph, of one of its images: ``image_id``, ``base_id``, ``label``.
-        transforms: T names, identity first.
-        X: (P, T, R, D) embeddings, in R repetitions.
+        X: (P, T, R, D) embeddings under T transformations, identity first, in R repetitions.
     """
 
     images: pd.DataFrame
-    transforms: tuple[str, ...]
     X: np.ndarray
 
     @property
@@ -145,7 +143,7 @@ STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}
 """Images of each split that are read under every transformation."""
 
 FIT_IMAGES = 200
-"""Images of the train split that probes of the studies learn from: each study fits several."""
+"""Images of the train split that the probes of selectivity learn from."""
 
 PENALTIES = GRID[::2]
 
@@ -195,33 +193,20 @@ class StudiedModel(ModelSamples):
 
     def _images(self, split: str, most: int) -> list[str]:
         there = self.images[self.images["used"] & (self.images["split"] == split)].reset_index(drop=True)
-        return limit_rows(there, min(most, len(there)))["image_id"].tolist()
+        return limit_rows(there, most)["image_id"].tolist()
 
     @cached_property
     def clean(self) -> EmbeddedRows:
         """Every used image once, untransformed."""
         return self._read.of("identity")
 
-    def of_split(self, split: str) -> EmbeddedRows:
-        """Return `STUDY_IMAGES` of a split under every transformation."""
-        return self._read.where(self._read.rows["image_id"].isin(self._images(split, STUDY_IMAGES[split])))
+    def of_split(self, split: str, most: int | None = None) -> EmbeddedRows:
+        """Return `STUDY_IMAGES` of a split, or ``most`` of them, under every transformation."""
+        return self._read.where(self._read.rows["image_id"].isin(self._images(split, most or STUDY_IMAGES[split])))
 
-    @cached_property
-    def learned(self) -> EmbeddedRows:
-        """The fine task's samples of `FIT_IMAGES` of the train split."""
-        whole = self._fine_task("train")
-        return whole.where(whole.rows["image_id"].isin(self._images("train", FIT_IMAGES)))
-
-    @cached_property
-    def validated(self) -> EmbeddedRows:
-        return self._fine_task("val")
-
-    @cached_property
-    def tested(self) -> EmbeddedRows:
-        return self._fine_task("test")
-
-    def _fine_task(self, split: str) -> EmbeddedRows:
-        whole = self.of_split(split)
+    def of_fine_task(self, split: str, most: int | None = None) -> EmbeddedRows:
+        """Return the samples of `of_split` that take part in the fine task."""
+        whole = self.of_split(split, most)
         return whole.where(whole.y >= 0)
 
     @cached_property
@@ -238,7 +223,7 @@ class StudiedModel(ModelSamples):
         chosen = self.samples["image_id"].isin(self._images(split, STUDY_IMAGES[split]))
         there = np.flatnonzero(chosen & among)
         images, at = crossed_rows(self.samples.iloc[there], self.classes)
-        return Crossed(images, self.classes, self.X[there[at].ravel()].reshape(*at.shape, -1))
+        return Crossed(images, self.X[there[at].ravel()].reshape(*at.shape, -1))
 
     @cached_property
     def _altered(self) -> EmbeddedRows:
@@ -269,7 +254,7 @@ class StudiedModel(ModelSamples):
         """Pairs of unrelated photographs, and altered copies, by kind of cosine."""
         rows, X, clean = self._altered.rows, self._altered.X, self.clean.X
         untouched = self.clean.rows.reset_index(drop=True)
-        known = limit_rows(untouched, min(MAX_PHOTOGRAPHS, len(untouched))).index.to_numpy()
+        known = limit_rows(untouched, MAX_PHOTOGRAPHS).index.to_numpy()
         bases = self.clean.bases[known]
         shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
         original = pd.Index(untouched["image_id"]).get_indexer(pd.Index(rows["image_id"]))
@@ -283,17 +268,6 @@ class StudiedModel(ModelSamples):
             of_shares = {share: threshold(pairs, share) for share in shares}
             found[kind] = Copies(pairs.pairs, of_shares, rows, cosines, len(known), len(clean))
         return found
-
-    @cached_property
-    def fine(self) -> LinearProbe:
-        """A probe of the fine task that learned from as few images as the others of the studies do."""
-        return fit_probe(self.learned.X, self.learned.y, self.validated.X, self.validated.y, self.classes)
-
-    def note(self, *facts: FitFacts) -> str:
-        """Return the note of fits of the fine task: how many images they learned from, and whether they converged."""
-        there = self.images[self.images["used"] & (self.images["split"] == "train")]
-        some = "" if len(there) == self.learned.images else f"learned from {self.learned.images} of {len(there)} images"
-        return joined(some, note_of_fits(facts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,11 +298,6 @@ class SeriesData:
         same = samples["image_id"].isin(self.rows["image_id"].unique())
         untouched = np.flatnonzero((samples["transform"] == "identity") & same)
         return sweep_of(self.rows, self.X, samples.iloc[untouched], self.main.X[untouched], self.probe)
-
-    @cached_property
-    def retrieved(self) -> Retrieved:
-        """The rows, searched among all untouched test images."""
-        return self.main.retrieve(self.rows, self.X)
 
 
 def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str]) -> LinearProbe:

@@ -12,6 +12,7 @@ from probing_core.compute.names import VARIANCE
 from probing_core.compute.scores import joined, note_of_fits, too_few
 from probing_core.compute.series import position_of
 from probing_core.compute.studies.data import (
+    FIT_IMAGES,
     RAW,
     Retrieved,
     SeriesData,
@@ -139,27 +140,28 @@ def selectivity_table(data: StudiedModel) -> pd.DataFrame:
     The control's types are k-means clusters of the training embeddings; each has one class at random, as many classes
     as the fine task has.
     """
-    learned, validated, tested = data.learned, data.validated, data.tested
+    learned, validated, tested = data.of_fine_task("train", FIT_IMAGES), *map(data.of_fine_task, ("val", "test"))
+    fine = fit_probe(learned.X, learned.y, validated.X, validated.y, data.classes)
     k = len(data.classes)
     types = max(k, min(TYPES_PER_CLASS * k, len(learned.X) // MIN_PER_TYPE))
     assigned = clusters([learned.X, validated.X, tested.X], types, data.seed)
     labels = control_labels(np.concatenate(assigned), k, data.seed)
     y, yv, yt = np.split(labels, np.cumsum([len(clusters_of) for clusters_of in assigned])[:-1])
     control = fit_probe(learned.X, y, validated.X, yv, data.classes)
-    task_sums = balanced_accuracy(tested.y, predict(data.fine, tested.X), tested.bases)
+    task_sums = balanced_accuracy(tested.y, predict(fine, tested.X), tested.bases)
     control_sums = balanced_accuracy(yt, predict(control, tested.X), tested.bases)
     found = measured("selectivity", difference(task_sums, control_sums))
-    row = (
-        {"model": data.model}
-        | found
-        | {
-            "accuracy": task_sums.value,
-            "control": control_sums.value,
-            "types": types,
-            "images": tested.images,
-            "note": joined(too_few(found["bases"]), data.note(data.fine.facts, control.facts)),
-        }
-    )
+    there = (data.images["used"] & (data.images["split"] == "train")).sum()
+    some = "" if there == learned.images else f"learned from {learned.images} of {there} images"
+    row = {
+        "model": data.model,
+        **found,
+        "accuracy": task_sums.value,
+        "control": control_sums.value,
+        "types": types,
+        "images": tested.images,
+        "note": joined(too_few(found["bases"]), some, note_of_fits((fine.facts, control.facts))),
+    }
     return pd.DataFrame([row])
 
 
@@ -280,7 +282,7 @@ def retrieval_table(series: SeriesData) -> pd.DataFrame:
     Identity's is that of its second draw: what the sub-pixel warp of every view costs, and the upper bound of the
     others.
     """
-    data, found, swept = series.main, series.main.retrieved, series.retrieved
+    data, found, swept = series.main, series.main.retrieved, series.main.retrieve(series.rows, series.X)
     table, altered = [], found.rows["transform"].to_numpy()
     for transform in (*data.classes, ALL):
         chosen = np.flatnonzero(altered != "identity" if transform == ALL else altered == transform)

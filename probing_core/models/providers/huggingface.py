@@ -199,9 +199,7 @@ def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Modul
                 with torch.device("meta"):
                     kind = type(kind.from_config(config))
         else:
-            for file in hub.weight_files(folder, name.base):
-                read_weights(file)  # refuses pickles, whatever release of transformers reads them afterwards
-            arguments |= {"pretrained_model_name_or_path": folder}
+            arguments |= {"pretrained_model_name_or_path": folder, "weights_only": True}
         model, info = kind.from_pretrained(**arguments)
         if info["missing_keys"] and all(key.startswith("pooler.") for key in info["missing_keys"]):
             # pretrained without a pooler: the class would add a random one

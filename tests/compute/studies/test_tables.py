@@ -1,4 +1,4 @@
-"""The tables of the studies, on made embeddings and on embeddings of a small run."""
+"""The numbers of the tables of the studies, on made embeddings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from probing_core.measures.embedding_space import shift, variance_parts
 from probing_core.measures.neighbors import unit
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.transforms import resolve
-from tests.compute.studies.made import SPLITS, series_of
+from tests.compute.studies.made import SPLITS
 
 
 def test_values_are_those_of_the_measure(data):
@@ -54,8 +54,8 @@ def test_identity_shifts_less_than_any_transformation(data):
     assert (shift.drop("identity") > shift["identity"] + 0.05).all()
 
 
-def test_selectivity_is_the_gap_between_task_and_control(studied):
-    table = studied.read_table("tables/selectivity.parquet")
+def test_selectivity_is_the_gap_between_task_and_control(tables):
+    table = tables["selectivity"]
     np.testing.assert_allclose(table["value"], table["accuracy"] - table["control"])
     assert (table["accuracy"] > 0.8).all()
     assert (table["types"] >= 6).all()
@@ -70,8 +70,8 @@ def test_clusters_recur_in_every_part():
     assert len(names) == len({f for _, f in names})  # a cluster is of one center, in both parts
 
 
-def test_where_the_look_is_known_and_where_the_content(studied, data):
-    table = studied.read_table("tables/layers.parquet")
+def test_where_the_look_is_known_and_where_the_content(tables, data):
+    table = tables["layers"]
     mine = table[(table["model"] == data.model) & table["task"].isin(["fine", "content"])]
     assert mine["layer"].tolist() == [1] * 4 + [2] * 4 + [10] * 4  # by number, and not by name
     value = mine.set_index(["layer", "pooling", "task"])["value"]
@@ -85,14 +85,14 @@ def test_where_the_look_is_known_and_where_the_content(studied, data):
     assert mine.groupby("task")["chance"].first().round(4).to_dict() == {"content": 0.3333, "fine": 0.1667}
 
 
-def test_the_layer_is_chosen_by_its_validation_loss(studied):
-    table = studied.read_table("tables/layers.parquet")
+def test_the_layer_is_chosen_by_its_validation_loss(tables):
+    table = tables["layers"]
     for _, rows in table[~table["task"].str.startswith(VARIANCE)].groupby(["model", "task"]):
         assert rows.loc[rows["chosen"], "validation_loss"].tolist() == [rows["validation_loss"].min()]
 
 
-def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task(studied):
-    table = studied.read_table("tables/layers.parquet")
+def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task(tables):
+    table = tables["layers"]
     table = table[~table["task"].str.startswith(VARIANCE)]
     assert table.groupby("task")["images"].unique().map(list).to_dict() == {"content": [25], "fine": [20]}
     fine, content = (table[table["task"] == task]["note"].iloc[0] for task in ("fine", "content"))
@@ -100,15 +100,15 @@ def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task
     assert content.startswith("learned from 60 images")
 
 
-def test_without_labels_there_is_no_content(studied, monkeypatch):
+def test_without_labels_there_is_no_content(series, monkeypatch):
     monkeypatch.setattr("probing_core.compute.studies.tables.content_labels", lambda images: ())
-    table = layers_table(series_of(studied, "layers"))
+    table = layers_table(series["layers"])
     assert {task for task in table["task"] if not task.startswith(VARIANCE)} == {"fine"}
     assert np.isfinite(table["value"]).all()
 
 
-def test_blocks_that_know_the_look_alone_have_no_variance_of_content(studied, data):
-    table = studied.read_table("tables/layers.parquet")
+def test_blocks_that_know_the_look_alone_have_no_variance_of_content(tables, data):
+    table = tables["layers"]
     mine = table[(table["model"] == data.model) & (table["pooling"] == "mean") & table["task"].str.startswith(VARIANCE)]
     parts = mine.pivot(index="layer", columns="task", values="value")
     assert parts.loc[1, f"{VARIANCE}look"] > 0.3
@@ -220,14 +220,14 @@ def test_a_probe_is_asked_what_it_sees_and_whether_it_sees_more_than_nothing():
 
 
 @pytest.mark.slow
-def test_stronger_is_told_more_often_in_a_whole_run(studied):
-    table = studied.read_table("tables/strength.parquet")
+def test_stronger_is_told_more_often_in_a_whole_run(tables):
+    table = tables["strength"]
     ends = table.groupby(["model", "transform"])["hit_rate"].agg(["first", "last"])
     assert (ends["last"] > 0.9).all()
     assert (ends["first"] < 0.6).all()
     moved = table.groupby(["model", "transform"])["shift"].agg(["first", "last"])
     assert (moved["last"] > moved["first"] + 0.05).all()
-    thresholds = studied.read_table("tables/thresholds.parquet")
+    thresholds = tables["thresholds"]
     assert set(thresholds["transform"]) == {"contrast", "gaussian-blur", "gaussian-noise", "posterize", "rotate"}
 
 
@@ -244,8 +244,8 @@ def found_first(gallery: np.ndarray, ids: np.ndarray, X: np.ndarray, wanted: np.
 
 
 @pytest.fixture
-def searched(studied) -> SeriesData:
-    return series_of(studied, "retrieval")
+def searched(series) -> SeriesData:
+    return series["strength"]
 
 
 def test_recall_is_that_of_scikit_learn(data, searched, untouched):

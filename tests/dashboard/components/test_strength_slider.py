@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 
 import numpy as np
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from dashboard.components import strength_slider
 from dashboard.data import previews
@@ -14,7 +15,6 @@ from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Preview, versions
 from probing_core.images import read_image
 from probing_core.transforms import CATALOG, bank, prepare_source
-from tests.dashboard.serving import answer
 from tests.transforms.pictures import photograph
 
 VIEW = 96
@@ -52,25 +52,18 @@ def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
     assert np.array_equal(shown.step(3).after, again[1])
 
 
-def fetched(address: str):
-    (route,) = strength_slider.routes()
-    folder, _, name = address.partition("/")
-    assert route.path == f"/{folder}/{{name}}"
-    return answer(route, {"name": name})
-
-
 def test_a_browser_fetches_all_steps_as_long_as_they_are_in_memory():
+    client = TestClient(Starlette(routes=strength_slider.routes()))
     picture = VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
     shown, other = (Preview(picture, VIEW, CATALOG.get("fog")) for _ in range(2))
     assert shown.address != other.address, "nobody can guess where another's picture is"
-    found = fetched(shown.address)
-    assert found.status_code == 200
+    found = client.get(shown.address)
     assert found.headers["cache-control"] == "no-store"
-    assert json.loads(found.body) == shown.message(range(len(shown.strengths)))
+    assert found.json() == shown.message(range(len(shown.strengths)))
     address = shown.address
     del shown
-    assert fetched(address).status_code == 404
-    assert fetched(other.address).status_code == 200
+    assert client.get(address).status_code == 404
+    assert client.get(other.address).status_code == 200
 
 
 @pytest.mark.parametrize(

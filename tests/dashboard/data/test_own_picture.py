@@ -28,9 +28,6 @@ def data(run):
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     monkeypatch.setattr(own_picture, "PHOTOGRAPHS", 2)
-    own_picture._gallery_of.clear()
-    yield
-    own_picture._gallery_of.clear()
 
 
 def test_the_gallery_has_photographs_under_every_class(run, data):
@@ -41,8 +38,10 @@ def test_the_gallery_has_photographs_under_every_class(run, data):
 
 
 def test_a_picture_of_the_run_comes_to_its_own_place(run, data, monkeypatch):
-    """By its nearest one alone."""
+    """By its nearest one alone, embedded here: the embeddings of the made run are invented."""
     monkeypatch.setattr(own_picture, "NEAREST", 1)
+    monkeypatch.setattr(Run, "has_embeddings", lambda *_: False)
+    monkeypatch.setattr(Run, "lazy_embeddings", lambda *_: None)
     # Crops are kept by visit, and here is none.
     monkeypatch.setattr(predictions, "crops_of", lambda run, picture: PictureCrops(picture.image))
     assert not own_picture.why_no_place(run, data, MODEL)

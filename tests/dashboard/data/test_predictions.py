@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 
 import numpy as np
@@ -55,26 +54,11 @@ def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run,
         np.testing.assert_allclose(cached.prediction.embedding, known.prediction.embedding, rtol=1e-5)
 
 
-def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run, crops, monkeypatch):
-    logged: list[str] = []
-    factory = logging.getLogRecordFactory()
-
-    def counting(*args, **kwargs):
-        record = factory(*args, **kwargs)
-        if record.threadName == "prepare":
-            logged.append(record.getMessage())
-        return record
-
+def test_models_are_prepared_in_a_thread(made_run, crops, monkeypatch):
     run = Run.open(made_run)
-    logging.setLogRecordFactory(counting)
-    try:
-        predictions.prepare(run, [MODEL])
-        for thread in threading.enumerate():
-            if thread.name == "prepare":
-                thread.join(120)
-    finally:
-        logging.setLogRecordFactory(factory)
-    assert logged == []  # Streamlit warns where it is asked for the visitor of a thread that has none
+    thread = predictions.prepare(run, [MODEL])
+    assert thread is not None
+    thread.join(120)
     monkeypatch.setattr("probing_core.run.live.load_embedder", lambda *_, **__: pytest.fail("loaded again"))
     assert predictions.ask(run, MODEL, crops[:1])
 
@@ -84,22 +68,13 @@ def test_while_a_model_is_loaded_the_page_writes_again_and_again_and_else_not_at
     predictions.predictor_of(run).prepare(MODEL)
     assert not list(predictions.loading(run, MODEL)), "it was loaded before"
     heard = threading.Event()
-    monkeypatch.setattr(predictions, "_prepare", lambda *_, **__: heard.wait(60))
+    monkeypatch.setattr(Predictor, "prepare", lambda *_: heard.wait(60))
     written = 0
     for _ in predictions.loading(run, MODEL):
         written += 1
         if written == 3:
             heard.set()
     assert written >= 3
-
-
-@pytest.mark.parametrize("allowed", [True, False])
-def test_a_model_is_downloaded_while_the_page_writes_for_a_visitor_with_rights_alone(made_run, monkeypatch, allowed):
-    may = []
-    monkeypatch.setattr(rights, "allowed", lambda: allowed)
-    monkeypatch.setattr(Predictor, "prepare", lambda self, model: may.append(hub._downloads.get()))
-    list(predictions.loading(Run.open(made_run), MODEL))
-    assert may == [allowed]
 
 
 def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
@@ -112,20 +87,18 @@ def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_only_a_visitor_with_rights_has_models_downloaded(made_run, crops, monkeypatch, allowed):
-    asked = []
-
-    def ask(self, model, pictures):
-        asked.append(hub._downloads.get())
-        return [None for _ in pictures]
-
-    monkeypatch.setattr(Predictor, "ask", ask)
+    may = []
+    monkeypatch.setattr(Predictor, "ask", lambda self, model, pictures: may.append(hub._downloads.get()) or pictures)
+    monkeypatch.setattr(Predictor, "prepare", lambda self, model: may.append(hub._downloads.get()))
     monkeypatch.setattr(rights, "allowed", lambda: allowed)
     run = Run.open(made_run)
     monkeypatch.setattr(predictions, "predictor_of", CachedPredictor)
     predictions.ask(run, MODEL, crops[:1])
-    monkeypatch.setattr(Predictor, "prepare", lambda self, model: asked.append(hub._downloads.get()))
-    predictions._prepare(Predictor(run), [MODEL])
-    assert asked == [allowed, False]
+    list(predictions.loading(run, MODEL))
+    thread = predictions.prepare(run, [MODEL])
+    assert thread is not None
+    thread.join()
+    assert may == [allowed, allowed, False]
     assert hub._downloads.get()
 
 

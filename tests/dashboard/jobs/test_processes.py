@@ -15,14 +15,15 @@ import pytest
 
 from dashboard.jobs import processes
 from dashboard.text import plain
-from dashboard.widgets import banner
 from probing_core.run.layout import PROGRESS
 from probing_core.run.progress import Report
 
 
-def write(run, **changed):
-    me = psutil.Process()
-    report = Report("embed", 3, 10, 20.0, "Transforming", pid=me.pid, born=me.create_time(), **changed)
+def write(run, by=None, **changed):
+    """Write the report of a process, by default of this one."""
+    by = by or psutil.Process()
+    about = {"stage": "embed", "done": 3, "total": 10, "left_s": 20.0, "message": "Transforming"}
+    report = Report(**(about | {"pid": by.pid, "born": by.create_time()} | changed))
     (run / "log").mkdir(exist_ok=True)
     (run / PROGRESS).write_text(json.dumps(asdict(report)))
     return report
@@ -36,9 +37,10 @@ def state_of(run) -> str:
 
 def test_report(tmp_path):
     assert processes.report_of(tmp_path) is None
-    assert processes.report_of(write_garbage(tmp_path)) is None
     report = write(tmp_path)
     assert processes.report_of(tmp_path) == report
+    (tmp_path / PROGRESS).write_text('{"stage": ')
+    assert processes.report_of(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -49,22 +51,13 @@ def test_report(tmp_path):
     ],
 )
 def test_a_report_with_which_pages_cannot_compute_is_none(tmp_path, wrong):
-    report = write(tmp_path)
-    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | wrong))
+    write(tmp_path, **wrong)
     assert processes.report_of(tmp_path) is None
-
-
-def write_garbage(run):
-    (run / "log").mkdir()
-    (run / PROGRESS).write_text('{"stage": ')
-    return run
 
 
 def test_a_process_that_was_killed_is_cancelled_and_can_be_cancelled_only_while_it_lives(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    report = write(tmp_path)
-    born = psutil.Process(process.pid).create_time()
-    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
+    write(tmp_path, psutil.Process(process.pid))
     assert state_of(tmp_path) == "running"
     assert processes.cancel(tmp_path)
     deadline = time.monotonic() + 20
@@ -83,9 +76,7 @@ def test_a_process_that_is_stopped_writes_no_more(tmp_path, monkeypatch, ends):
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
-    report = write(tmp_path)
-    born = psutil.Process(process.pid).create_time()
-    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
+    write(tmp_path, psutil.Process(process.pid))
     processes.stop(tmp_path)
     assert (tmp_path / "last").exists(), "it had the time to finish"
     assert not psutil.pid_exists(process.pid) or state_of(tmp_path) == "cancelled"
@@ -94,8 +85,7 @@ def test_a_process_that_is_stopped_writes_no_more(tmp_path, monkeypatch, ends):
 
 def test_another_process_that_has_the_number_by_now_is_left_alone(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    report = write(tmp_path)
-    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": 1.0}))
+    write(tmp_path, psutil.Process(process.pid), born=1.0)
     assert state_of(tmp_path) == "cancelled"
     assert not processes.cancel(tmp_path)
     assert process.poll() is None
@@ -110,20 +100,7 @@ def test_what_is_under_way_is_not_started_twice(tmp_path):
     assert not (tmp_path / "log" / "worker.txt").exists()
 
 
-def test_start_runs_the_process_and_its_failure_is_one_sentence(tmp_path):
-    processes.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        report = processes.report_of(tmp_path / "new")
-        if report is not None and report.state == "failed":
-            break
-        time.sleep(0.2)
-    assert report is not None
-    assert report.state == "failed"
-    assert "/no/such/folder" in report.error
-
-
-def test_a_process_leaves_the_processor_to_the_server_where_both_want_it(tmp_path):
+def test_a_process_leaves_the_processor_to_the_server_and_its_failure_is_one_sentence(tmp_path):
     processes.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
     report = processes.report_of(tmp_path / "new")
     assert report is not None
@@ -135,8 +112,11 @@ def test_a_process_leaves_the_processor_to_the_server_where_both_want_it(tmp_pat
     autogroup = Path(f"/proc/{report.pid}/autogroup")
     if autogroup.exists():
         assert autogroup.read_text().split()[-1] == str(processes.NICENESS)
-    assert processes.cancel(tmp_path / "new")
     process.wait(60)
+    report = processes.report_of(tmp_path / "new")
+    assert report is not None
+    assert report.state == "failed"
+    assert "/no/such/folder" in report.error
 
 
 @pytest.mark.parametrize("state", ["running", "done", "failed"])
@@ -154,27 +134,6 @@ def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
         app.run()
         shown = app.success if state == "done" else app.warning
         assert "demo" in shown[0].value
-
-
-@pytest.mark.parametrize("computing", [True, False])
-def test_the_banner_reads_more_often_while_something_is_computed(open_app, data_folder, monkeypatch, computing):
-    asked = []
-    fragment = banner.st.fragment
-
-    def spied(*functions, **how):
-        if functions == (banner._show_progress,):
-            asked.append(how["run_every"])
-            return fragment(*functions)
-        return fragment(*functions, **how)
-
-    monkeypatch.setattr(banner.st, "fragment", spied)
-    run = data_folder / "runs" / "demo"
-    run.mkdir(parents=True)
-    (run / "run.toml").write_text("")
-    write(run, state="running" if computing else "done")
-    app = open_app("Methods and data")
-    assert not app.exception
-    assert set(asked) == {banner.BUSY_S if computing else banner.IDLE_S}
 
 
 def test_a_run_that_this_visitor_started_is_shown_however_soon_it_ends(open_app, data_folder):

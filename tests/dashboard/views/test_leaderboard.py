@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from probing_core.measures.notation import model_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, sentences, summaries
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, figures, label, texts, unescaped

@@ -82,7 +82,7 @@ def test_how_far_to_trust_the_answers_is_what_the_tables_say(open_app, made_run,
     app = open_app("Methods and data", run=made_run, show_trust="True")
     cache.trust.clear()
     assert not app.exception
-    table = next(t.value for t in app.dataframe if "by_chance" in t.value)
+    table = next(t.value for t in app.dataframe if "kept" in t.value)
     assert table["pictures"].tolist() == [cache.HELD_OUT, cache.OTHERS]
     first = noticed(rows)
     assert table.loc[0, ["kept", "found", "error"]].tolist() == [
@@ -116,20 +116,10 @@ def test_a_run_without_answers_says_so(open_app, made_run):
     assert "no answers about pictures that it tested" in texts(app)
 
 
-def test_methods_verifies_and_exports(open_app):
+def test_methods_exports(open_app):
     app = open_app("Methods and data", **OPEN)
-    label(app, "button", "Verify every file against its checksum").click().run()
-    assert len(app.success) == 1
     label(app, "selectbox", "Show a table").select("tables/fits.parquet").run()
     assert not app.exception
-
-
-def test_a_visitor_without_rights_verifies_nothing(open_app, monkeypatch):
-    monkeypatch.setattr("dashboard.rights.allowed", lambda: False)
-    app = open_app("Methods and data", **OPEN)
-    assert not app.exception
-    assert not [button for button in app.button if "Verify" in button.label]
-    assert "Verifying every file of a run is not open to visitors" in texts(app)
 
 
 def test_of_a_table_the_first_rows_are_shown(open_app, made_run):

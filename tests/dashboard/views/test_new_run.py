@@ -218,7 +218,7 @@ def test_a_run_that_was_cut_off_is_resumed_with_the_options_that_it_had(
     open_app, data_folder, made_run, monkeypatch, state, offered
 ):
     started = []
-    monkeypatch.setattr("dashboard.jobs.processes._work", lambda run, command: started.append(command))
+    monkeypatch.setattr("dashboard.jobs.processes.begin", lambda what, run, command: started.append(command))
     run = data_folder / "runs" / "mine"
     shutil.copytree(made_run, run)
     (run / "log").mkdir(exist_ok=True)

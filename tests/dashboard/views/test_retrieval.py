@@ -15,7 +15,7 @@ from dashboard.text import in_bold, named, unbroken
 from dashboard.widgets import asking
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store

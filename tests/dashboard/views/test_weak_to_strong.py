@@ -7,7 +7,7 @@ import re
 
 from dashboard.data.previews import FAINTER, STEPS
 from probing_core.measures.notation import model_title
-from probing_core.measures.seeds import with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run
 from tests.dashboard.app_reading import address, figures, first_answers, label, unescaped
 from tests.dashboard.conftest import REFERENCE

@@ -43,7 +43,7 @@ ALARM = {"group": "blur", "transform": "gaussian-blur", "group_probability": 0.9
 
 def row(model: str, altered: float, named: str = "sepia", share: float = 0.7) -> dict:
     classes = [{"class": named, "group": "color", "probability": share}, {"class": "fog", "group": "weather"}]
-    return {"model": model, "task": "fine", "altered": altered, "answer": word(altered), "classes": classes}
+    return {"model": model, "altered": altered, "answer": word(altered), "classes": classes}
 
 
 def detector(altered: float, **changes: object) -> dict:

@@ -15,7 +15,7 @@ def numbers(found: object) -> list[float]:
     return [found] if isinstance(found, int | float) else []
 
 
-QUICK = ("probes", "score", "transforms")
+QUICK = ("probes", "score")
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def test_each_part_measures_next_to_nothing(part):
 
 
 def test_a_part_that_fails_is_named_and_the_others_go_on(monkeypatch, capsys):
-    from lab.benchmarks import probes, transforms
+    from lab.benchmarks import bank, probes
 
     def fail(size: object) -> dict:
         raise ValueError("no strength of 0.18")
 
     monkeypatch.setattr(probes, "run", fail)
-    monkeypatch.setattr(transforms, "run", lambda size: {"measured": 1.5})
-    assert bench.main(["probes", "transforms"]) == 1
+    monkeypatch.setattr(bank, "run", lambda size: {"measured": 1.5})
+    assert bench.main(["probes", "bank"]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out) == {"measured": 1.5}
     assert "no strength of 0.18" in err

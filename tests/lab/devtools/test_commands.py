@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -14,14 +12,6 @@ import pytest
 from lab.devtools import commands
 from lab.devtools.commands import END, errors_in_a_line, generated, put_row, replace_rows, uv_run
 
-ROOT = Path(__file__).resolve().parents[3]
-HEADER = re.compile(r"^# /// script\n((?:#.*\n)+?)# ///$", re.M)
-SCRIPTS = sorted(
-    path
-    for folder in ("evidence", "benchmarks")
-    for path in (ROOT / "lab" / folder).glob("*.py")
-    if HEADER.search(path.read_text())
-)
 OWN = """
 # /// script
 # dependencies = []
@@ -31,21 +21,6 @@ import sys
 print(*sys.argv[1:])
 sys.exit(len(sys.argv) - 2)
 """
-
-
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_the_header_of_a_script_states_its_environment(path):
-    header = HEADER.search(path.read_text())
-    assert header is not None
-    stated = tomllib.loads("\n".join(line.removeprefix("#").strip() for line in header[1].splitlines()))
-    assert stated["requires-python"]
-    assert stated["dependencies"]
-
-
-def test_every_other_library_has_its_script():
-    named = {path.stem for path in SCRIPTS}
-    assert {"foreign_albumentations", "foreign_imagecorruptions", "foreign_imgaug"} <= named
-    assert {"cleanvision_issues", "imagecorruptions_peer"} <= named
 
 
 @pytest.mark.skipif(not shutil.which("uv", path=commands.places()), reason="no uv on this machine")

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.devtools import kept as module
-from lab.devtools.kept import copy_of, kept
-from tests import conftest
+from lab.devtools.kept import kept
 
 
 class Maker:
@@ -78,16 +77,3 @@ def test_a_file_of_the_core_changes_the_hash_and_a_chart_does_not(tmp_path, monk
         found.append(module.sources())
     assert found[0] == found[1] == found[2]
     assert len(set(found[2:])) == 3
-
-
-def test_a_copy_may_be_written_to(tmp_path):
-    make = Maker()
-    for out in (tmp_path / "a", tmp_path / "b"):
-        assert (copy_of("run", make, out) / "calls.txt").read_text() == "1"
-        (out / "calls.txt").write_text("mine")
-
-
-def test_files_that_drive_a_browser_run_in_one_process():
-    browser = conftest._group("tests/dashboard/test_browser.py")
-    assert conftest._group("tests/dashboard/test_journeys.py") == browser != "tests/dashboard/test_journeys.py"
-    assert conftest._group("tests/test_paths.py") == "tests/test_paths.py"

@@ -41,7 +41,7 @@ def test_errors_are_shown_by_source_and_small_sources_pooled():
         role="report", transform="identity", group="identity", maker="as it is", size="view", no_color=False
     )
     calibration = Calibration(np.linspace(-1, 1, 199), np.linspace(-1, 1, 199), np.array([]))
-    lines = cells("\n".join(detector.errors(table, calibration, "view")))
+    lines = detector.errors(table, calibration, "view")
     found = {line[0]: (line[2], line[3].split(" (")[0]) for line in lines}
     assert found["large"] == ("100", "20.0 %")
     assert found["other sources"] == ("80", "5.0 %")
@@ -59,7 +59,7 @@ def test_errors_are_shown_where_a_source_calibrates_itself():
     parts += [rows("too few calibrate", "calibrate", 99, 0.0), rows("too few calibrate", "report", 200, 0.0)]
     parts += [rows("too few reported", "calibrate", 200, 0.0), rows("too few reported", "report", 89, 0.0)]
     table = pd.concat(parts).assign(transform="identity", maker="as it is", size="view", no_color=False)
-    lines = {line[0]: line[1:] for line in cells("\n".join(detector.errors_by_own(table)))}
+    lines = {line[0]: line[1:] for line in detector.errors_by_own(table)}
     assert {name: line[:2] for name, line in lines.items()} == {
         "harmless": ["200", "200"],
         "alarming": ["200", "200"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lab.devtools.commands import put
 from lab.evidence import over_training
 
 STEPS = (0, 5, 10, 20, 40, 80, 100)
@@ -33,8 +32,3 @@ def test_the_picture_is_the_same_every_time_and_names_every_line():
     drawn = over_training.picture(made_scores())
     assert drawn == over_training.picture(made_scores())
     assert drawn.startswith("<?xml")
-
-
-def test_the_page_has_a_place_for_the_table():
-    page = over_training.PAGE.read_text(encoding="utf-8")
-    assert "a made table" in put(page, over_training.MARK, "a made table")

@@ -11,9 +11,17 @@ from scipy.fft import dctn
 
 from lab.pretraining import objectives
 from lab.pretraining.loop import make_optimizer
-from lab.pretraining.objectives import captions, image_text_loss, normalize, patches
+from lab.pretraining.objectives import (
+    build,
+    captions,
+    encode_visible,
+    image_text_loss,
+    normalize,
+    nt_xent,
+    patches,
+    random_masks,
+)
 from lab.pretraining.recipe import load_recipe, recipe_names
-from lab.pretraining.run import build
 from lab.pretraining.text_tower import PADDING
 
 pytestmark = pytest.mark.slow
@@ -88,106 +96,45 @@ def test_supervised_learns_labels(sixteen, pictures) -> None:
     assert abs(loss - float(-0.9 * right - 0.1 * log_p.mean())) < 1e-4
 
 
-def test_mae_targets_are_normalized_patches_at_masked_positions(sixteen, pictures, monkeypatch) -> None:
+def test_mae_is_its_definition(sixteen, pictures) -> None:
     objective = build(load_recipe("mae"), sixteen.rows, 0)
-    calls = {}
-    real_encode, real_error = objectives.encode_visible, objectives.error_at
-    monkeypatch.setattr(
-        objectives, "encode_visible", lambda e, x, v: calls.update(x=x, visible=v) or real_encode(e, x, v)
-    )
-    monkeypatch.setattr(objectives, "error_at", lambda p, t, at: calls.update(target=t, at=at) or real_error(p, t, at))
-    objective(pictures, INDICES, generator())
-    assert calls["visible"].shape == (16, 16)
-    assert torch.equal(torch.cat([calls["visible"], calls["at"]], 1).sort().values, torch.arange(64).expand(16, 64))
-    patch = patches(calls["x"])[3, 7]
-    expected = (patch - patch.mean()) / (patch.var() + 1e-6).sqrt()
-    assert torch.allclose(calls["target"][3, 7], expected, atol=1e-5)
-    assert not calls["target"].requires_grad
-
-
-@pytest.fixture
-def can_step(sixteen, pictures, monkeypatch):
-    """One step of CAN with everything that passed through its parts."""
-    objective = build(load_recipe("can"), sixteen.rows, 0)
-    seen: dict = {"errors": [], "pictures": pictures}
-    encode, error, contrast, band = (
-        objectives.encode_visible,
-        objectives.error_at,
-        objectives.nt_xent,
-        objectives.highest_band,
-    )
-
-    def spy_encode(encoder, images, visible):
-        seen.update(images=images, visible=visible)
-        seen["latents"] = encode(encoder, images, visible)
-        return seen["latents"]
-
-    def spy_error(prediction, target, positions):
-        seen["errors"].append((prediction, target, positions))
-        return error(prediction, target, positions)
-
-    def spy_contrast(first, second, temperature):
-        seen.update(first=first, second=second, temperature=temperature)
-        return contrast(first, second, temperature)
-
-    def spy_band(noise):
-        seen.update(noise=noise, band=band(noise))
-        return seen["band"]
-
-    monkeypatch.setattr(objectives, "highest_band", spy_band)
-    monkeypatch.setattr(objectives, "encode_visible", spy_encode)
-    monkeypatch.setattr(objectives, "error_at", spy_error)
-    monkeypatch.setattr(objectives, "nt_xent", spy_contrast)
-    seen["terms"] = objective(pictures, INDICES, generator())
     draws = generator()
-    seen["clean"] = torch.cat([objective.views(pictures, draws), objective.views(pictures, draws)])
-    return objective, seen
-
-
-def test_can_masks_half_of_both_views_apart(can_step) -> None:
-    _, seen = can_step
-    assert seen["visible"].shape == (32, 32)
-    first, second = seen["visible"].sort().values.chunk(2)
-    assert not torch.equal(first, second)
-    assert seen["latents"].shape == (32, 32, 192)
-
-
-def test_can_adds_noise_of_its_own_level_to_both_views(can_step) -> None:
-    objective, seen = can_step
-    noise = patches(seen["noise"])
-    added = patches(seen["images"] - normalize(seen["clean"]))
-    level = (added * noise).sum((1, 2)) / (noise * noise).sum((1, 2))
-    sigma = level * 0.225 / objective.sigma  # about the mean std by which inputs are divided
-    assert sigma.min() >= 0
-    assert sigma.max() < 1.02
-    for view in sigma.chunk(2):
-        assert view.std() > 0.1  # one level for each picture of each view
-    assert (sigma.chunk(2)[0] - sigma.chunk(2)[1]).abs().max() > 0.2
-    assert abs(noise.mean()) < 0.01
-    assert abs(noise.std() - 1) < 0.01
-
-
-def test_can_targets_are_clean_pixels_where_masked_and_noise_where_visible(can_step) -> None:
-    objective, seen = can_step
-    [(_, pixels, at_masked)] = seen["errors"]
-    assert torch.equal(pixels, patches(normalize(seen["clean"])))
-    everything = torch.cat([at_masked, seen["visible"]], 1).sort().values
-    assert torch.equal(everything, torch.arange(64).expand(32, 64))
-    assert not pixels.requires_grad
-    assert not seen["band"].requires_grad
     with torch.no_grad():
-        level = objective.level(objectives.sinusoid(levels(objective, seen)))
-        predicted = objective.noise(seen["latents"], level)
-        target = seen["band"].gather(1, seen["visible"][..., None].expand(-1, -1, 48))
-    assert torch.allclose(((predicted - target) ** 2).mean(), seen["terms"]["noise"], atol=1e-4)
+        loss = objective(pictures, INDICES, generator())["loss"]
+        images = normalize(objective.views(pictures, draws))
+        visible, masked = random_masks(16, 0.75, draws)
+        predicted = objective.decoder(encode_visible(objective.encoder, images, visible), visible)
+    target = patches(images)
+    target = (target - target.mean(-1, keepdim=True)) / (target.var(-1, keepdim=True) + 1e-6).sqrt()
+    assert torch.allclose(loss, (predicted - target).square().mean(-1).gather(1, masked).mean(), atol=1e-4)
 
 
-def levels(objective, seen) -> torch.Tensor:
-    """Levels (N,) of the noise as fractions of the largest, drawn as the step drew them."""
+def test_can_is_its_definition(sixteen, pictures) -> None:
+    """Both views have masks and noise levels of their own; clean pixels are the target where patches are masked, one
+    band of the noise where they are visible."""
+    objective = build(load_recipe("can"), sixteen.rows, 0)
     draws = generator()
-    for _ in range(2):
-        objective.views(seen["pictures"], draws)
-    return torch.rand(32, generator=draws)
+    with torch.no_grad():
+        terms = objective(pictures, INDICES, generator())
+        clean = torch.cat([objective.views(pictures, draws), objective.views(pictures, draws)])
+        level = torch.rand(32, generator=draws)
+        noise = torch.randn(clean.shape, generator=draws)
+        visible, masked = random_masks(32, 0.5, draws)
+        noisy = clean + objective.sigma * level.view(-1, 1, 1, 1) * noise
+        latents = encode_visible(objective.encoder, normalize(noisy), visible)
+        code = objective.level(objectives.sinusoid(level))
+        wrong = objective.decoder(latents, visible, code) - patches(normalize(clean))
+        band = objectives.highest_band(noise).gather(1, visible[..., None].expand(-1, -1, 48))
+        expected = {
+            "contrast": nt_xent(*objective.projector(latents.mean(1)).chunk(2), 0.1),
+            "reconstruction": wrong.square().mean(-1).gather(1, masked).mean(),
+            "noise": (objective.noise(latents, code) - band).square().mean(),
+        }
+    assert not torch.equal(*visible.sort().values.chunk(2))
+    for name, value in expected.items():
+        assert torch.allclose(terms[name], value, atol=1e-3), name
+    total = 0.03 * terms["contrast"] + 0.67 * terms["reconstruction"] + 0.30 * terms["noise"]
+    assert torch.allclose(terms["loss"], total)
 
 
 def test_can_predicts_one_band_of_the_noise() -> None:
@@ -201,62 +148,11 @@ def test_can_predicts_one_band_of_the_noise() -> None:
     assert objectives.highest_band(torch.ones(1, 3, 128, 128)).abs().max() < 1e-5
 
 
-def test_can_learns_the_noise_of_visible_patches(sixteen) -> None:
-    """The head can do it: its tokens hold the noise, and gradients of the noise term reach the encoder."""
+def test_can_noise_term_trains_the_encoder(sixteen, pictures) -> None:
     objective = build(load_recipe("can"), sixteen.rows, 0)
-    tokens = torch.randn(8, 32, 192, generator=generator())
-    target = tokens[..., :48]
-    optimizer = torch.optim.Adam(objective.noise.parameters(), lr=1e-2)
-    for _ in range(60):
-        error = (objective.noise(tokens, torch.zeros(8, 128)) - target).square().mean()
-        optimizer.zero_grad()
-        error.backward()
-        optimizer.step()
-    assert error < 0.5
-
-
-def test_can_noise_term_trains_the_encoder(can_step) -> None:
-    objective, seen = can_step
-    seen["terms"]["noise"].backward()
-    first = objective.encoder.patch_embed.maps[0].weight.grad
-    assert first.abs().max() > 0
+    objective(pictures, INDICES, generator())["noise"].backward()
+    assert objective.encoder.patch_embed.maps[0].weight.grad.abs().max() > 0
     assert all(p.grad is None or p.grad.abs().max() == 0 for p in objective.decoder.parameters())
-
-
-def test_can_contrasts_the_mean_of_visible_tokens(can_step) -> None:
-    objective, seen = can_step
-    first, second = objective.projector(seen["latents"].mean(1)).chunk(2)
-    assert torch.allclose(first, seen["first"], atol=1e-4)
-    assert torch.allclose(second, seen["second"], atol=1e-4)
-    assert seen["temperature"] == 0.1
-
-
-def test_can_weighs_its_terms(can_step) -> None:
-    _, seen = can_step
-    terms = seen["terms"]
-    expected = 0.03 * terms["contrast"] + 0.67 * terms["reconstruction"] + 0.30 * terms["noise"]
-    assert torch.allclose(terms["loss"], expected)
-
-
-def test_can_tells_the_decoder_the_noise_level(can_step) -> None:
-    objective, seen = can_step
-    with torch.no_grad():
-        low, high = (
-            objective.decoder(
-                seen["latents"], seen["visible"], objective.level(objectives.sinusoid(torch.full((32,), s)))
-            )
-            for s in (0.1, 0.9)
-        )
-    assert (low - high).abs().max() > 1e-3
-    seen["terms"]["loss"].backward()
-    assert all(p.grad.abs().max() > 0 for p in objective.level.parameters())
-
-
-def test_sinusoid_tells_levels_apart() -> None:
-    codes = objectives.sinusoid(torch.linspace(0, 1, 50))
-    assert codes.shape == (50, 128)
-    distance = torch.cdist(codes, codes) + 100 * torch.eye(50)
-    assert distance.min() > 0.1
 
 
 @pytest.mark.parametrize("name", ["clip", "align"])

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from lab.pretraining.objectives import OBJECTIVES
 from lab.pretraining.recipe import FOLDER, load_recipe, parse_recipe, recipe_names
-from lab.pretraining.run import OBJECTIVES
 from probing_core.errors import BadConfig, UnknownName
 
 TEXT = (FOLDER / "mae.toml").read_text()

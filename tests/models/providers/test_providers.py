@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from probing_core.models import load_embedder
-from tests.models.made import call, in_pytorch, pictures, pillow
+from tests.models.made import call, in_pytorch, pictures, pillow, put_clip
 from tests.models.published import put_snapshot
 
 pytestmark = pytest.mark.slow
@@ -25,18 +25,7 @@ SIZE = {"height": 32, "width": 32}
 
 @pytest.fixture
 def clip_folder(tmp_path):
-    import open_clip
-
-    config = {
-        "embed_dim": 32,
-        "vision_cfg": {"image_size": 64, "layers": 3, "width": 64, "patch_size": 16, "head_width": 32},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
-    }
-    preprocess = {"mean": [0.4] * 3, "std": [0.3] * 3, "interpolation": "bicubic", "resize_mode": "squash"}
-    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
-    torch.manual_seed(0)
-    tensors = {name: tensor.contiguous() for name, tensor in open_clip.CLIP(**config).state_dict().items()}
-    save_file(tensors, tmp_path / "open_clip_model.safetensors")
+    put_clip(tmp_path)
     return tmp_path
 
 
@@ -232,18 +221,40 @@ def test_weights_in_several_files_are_one_model(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     for name in (f"hf:{snapshot}", "hf:org/large"):
         np.testing.assert_array_equal(load_embedder(name, precision="float32").embed(pictures()), expected)
-    parts[1].unlink()
-    with pytest.raises(ModelUnavailable, match=f"lacks {parts[1].name}, which its index"):
-        load_embedder(f"hf:{snapshot}")
-    for part in parts[2:]:
+    for part in parts[1:]:
         part.unlink()  # the one that is left is not the model
+    with pytest.raises(ModelUnavailable, match=parts[1].name):
+        load_embedder(f"hf:{snapshot}")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelUnavailable, match="not on disk"):
         load_embedder("hf:org/large")
-    index = snapshot / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"layer": "../../elsewhere.bin"}}))
-    with pytest.raises(ModelUnavailable, match="lists files that are not next to it"):
-        load_embedder(f"hf:{snapshot}")
+
+
+class Evil:
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return open, (str(self.mark), "w")
+
+
+@pytest.mark.parametrize("index", [False, True])
+def test_pickles_of_a_repository_are_never_executed(tmp_path, index):
+    model, processor = transformers_cases()["vit"]
+    folder, mark = tmp_path / "model", tmp_path / "executed"
+    for part in (model, processor):
+        part.save_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    evil = folder / "pytorch_model.bin"
+    if index:  # of a file that is not next to it
+        evil = tmp_path / "elsewhere.bin"
+        listed = {"metadata": {}, "weight_map": {"layer": "../elsewhere.bin"}}
+        (folder / "pytorch_model.bin.index.json").write_text(json.dumps(listed))
+    torch.save({"layer": Evil(mark)}, evil)
+    mark.unlink(missing_ok=True)
+    with pytest.raises(ModelUnavailable, match="could not be loaded with transformers"):
+        load_embedder(f"hf:{folder}")
+    assert not mark.exists()
 
 
 def test_transformers_neither_asks_nor_runs_code_of_a_repository(tmp_path, monkeypatch):

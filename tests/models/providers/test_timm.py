@@ -12,7 +12,7 @@ from timm.data import create_transform, resolve_model_data_config
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from probing_core.models import compiled, load_embedder
 from probing_core.models.providers import timm as provider
-from tests.models.made import call, in_pytorch, loaded_in_pytorch, outputs_of, pictures, pillow
+from tests.models.made import call, in_pytorch, loaded_in_pytorch, pictures, pillow
 
 pytestmark = pytest.mark.slow
 
@@ -41,24 +41,19 @@ def as_folder(module, path, **further):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_equals_timms_call_bit_for_bit(model, tmp_path):
+def test_embeddings_are_timms_bit_for_bit_and_layers_its_intermediates_from_one_pass(model, tmp_path):
     module, path, batch = make(model, tmp_path)
     module.reset_classifier(0)
     expected = call(module.to(memory_format=torch.channels_last), batch)
     embedder = in_pytorch(load_embedder(f"timm:{model}@weights={path}", precision="float32"))
     np.testing.assert_array_equal(embedder.embed(pictures()), expected)
     assert embedder.dim == expected.shape[1]
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_layers_equal_timms_intermediates_from_one_pass(model, tmp_path):
-    module, path, batch = make(model, tmp_path)
     embedder = in_pytorch(load_embedder(f"timm:{model}@weights={path}@layer=all@pool=mean", precision="float32"))
     layers = embedder.embed_layers(pictures())
     assert list(layers) == list(embedder.recipes())
     fmt = "NLC" if "vit" in model else "NCHW"
     with torch.inference_mode():
-        maps = module.to(memory_format=torch.channels_last).forward_intermediates(
+        maps = module.forward_intermediates(
             batch.contiguous(memory_format=torch.channels_last), intermediates_only=True, output_fmt=fmt
         )
     expected = [m.mean(1) if fmt == "NLC" else m.mean((2, 3)) for m in maps]
@@ -182,15 +177,3 @@ def test_bfloat16_agrees_with_float32_on_the_packaged_network(packaged):
     one, other = (embedder.embed(photos) for embedder in (packaged, load_embedder(packaged.name, precision="bfloat16")))
     cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
     assert cosine.mean() >= 0.999
-
-
-def test_the_fourth_stage_of_the_packaged_network_is_a_model(packaged):
-    model = timm.create_model("tf_efficientnet_lite0")
-    model.load_state_dict(provider.packaged_weights())
-    transform = create_transform(**resolve_model_data_config(model))
-    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
-    (maps,) = outputs_of(model.eval(), [model.blocks[3]], batch)
-    layer = load_embedder(f"{packaged.name}@layer=4", precision="float32")
-    assert layer.dim == maps.shape[1] == 80
-    np.testing.assert_allclose(layer.embed(pictures()), maps.mean((2, 3)).numpy(), atol=1e-4)
-    assert layer.recipe()["pooling"] == "mean"

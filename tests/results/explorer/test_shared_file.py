@@ -10,8 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lab.devtools.browser import IN_BROWSER, complaints_of
-from lab.devtools.drawing import lasso
+from lab.devtools.browser import IN_BROWSER, complaints_of, lasso
 from probing_core.errors import UnknownName
 from probing_core.results import Run, leaderboard
 from probing_core.results.explorer import explorer_data, shared_file, write_shared_file

@@ -1,19 +1,22 @@
-"""What is said of nine files is the same everywhere, and contradicts itself nowhere."""
+"""Nine files that a visitor may bring: command, scan and pages say the same, and no word contradicts its number."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from dashboard.widgets import answers
-from lab.scripts.nine_files import NO_PICTURE, make
 from probing_core import Predictor
 from probing_core.api.scan import scan
 from probing_core.cli import main
 from probing_core.compute.live import ALTERED, RATHER_ALTERED, word
 from probing_core.compute.names import DETECTOR
+from probing_core.corpora import open_corpus
 from probing_core.images import read_image
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.paths import reference_run
@@ -22,6 +25,44 @@ pytestmark = pytest.mark.slow
 
 MODELS = (DETECTOR, "baseline/handcrafted", "zoo/mae")
 FOUND = (ALTERED, RATHER_ALTERED)
+NO_PICTURE = "text.jpg"
+
+
+def make(folder: Path) -> list[Path]:
+    """A photograph untouched, blurred, as a JPEG of quality 10, turned by 15 degrees, with a caption, with an alpha
+    channel and in 12 megapixels; a drawn screenshot; and a text that is called .jpg."""
+    folder.mkdir(parents=True)
+    photograph = Image.fromarray(open_corpus("photos").load("chelsea/15"))
+    captioned = photograph.copy()
+    width, height = captioned.size
+    ImageDraw.Draw(captioned).text(
+        (width // 10, height * 3 // 4), "SUMMER", "white", ImageFont.load_default(height // 6)
+    )
+    transparent = photograph.convert("RGBA")
+    transparent.putalpha(Image.linear_gradient("L").resize(photograph.size))
+    pictures = {
+        "untouched.png": photograph,
+        "blurred.png": photograph.filter(ImageFilter.GaussianBlur(3)),
+        "turned.png": photograph.rotate(15, Image.Resampling.BICUBIC),
+        "caption.png": captioned,
+        "screenshot.png": screenshot(),
+        "alpha.png": transparent,
+    }
+    for name, picture in pictures.items():
+        picture.save(folder / name)
+    photograph.save(folder / "jpeg.jpg", quality=10)
+    photograph.resize((4000, 3000), Image.Resampling.LANCZOS).save(folder / "large.jpg", quality=95)
+    (folder / NO_PICTURE).write_text("This is no picture.")
+    return sorted(folder.iterdir())
+
+
+def screenshot() -> Image.Image:
+    picture = Image.fromarray(np.full((600, 800, 3), 250, np.uint8))
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(18)
+    draw.rectangle((0, 0, 800, 40), fill="#2b5c8a")
+    for line in range(16):
+        draw.text((40, 70 + 32 * line), "Every second evening, and not on the leaves.", fill="#334", font=font)
+    return picture
 
 
 @pytest.fixture(scope="module")
