@@ -77,13 +77,12 @@ output { display: block; margin: 2px 0 12px; font-size: 16px; }
 dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; }
 dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
 dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
-@container (min-width: 800px) {  /* before and after, each whole */
-  .strength { --side: min(400px, (100cqw - 28px) / 2); }
+@container (min-width: 860px) {  /* before and after, each whole, next to the slider */
+  .strength { --side: min(340px, (100cqw - 300px) / 2); }
   .stage { display: flex; gap: 20px; width: auto; }
   .stage .after { position: static; clip-path: none !important; }
   .divider, .split { display: none; }
   figcaption label { display: flex; justify-content: space-around; }
-  .facts { order: -1; flex-basis: 100%; }
 }
 """
 
