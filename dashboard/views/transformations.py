@@ -26,7 +26,7 @@ DRAWN = {"linear": "evenly", "log": "evenly in the logarithm", "integer": "evenl
 PARTS = {"sheet": "All of them", "one": "One at any strength"}
 
 
-@page("Transformations", "What is done to pictures: thirty transformations and identity, in ten groups.")
+@page("Transformations", "What is done to pictures: thirty transformations, in ten groups.")
 def show() -> None:
     entries = _entries()
     changes = [t for t in entries if t.group != "identity"]
