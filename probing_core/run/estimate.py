@@ -447,8 +447,8 @@ class Estimate:
         about = "" if self.whole else "about "
         left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
         sentences = [
-            f"It takes about {duration(self.seconds)} here, as some of each kind of work shows: {self.samples:,} samples "
-            f"of {about}{self.images:,} images, whose embeddings take {self.megabytes:,.0f} MB.",
+            f"It takes about {duration(self.seconds)} here, as a part of each kind of work shows: {self.samples:,} "
+            f"samples of {about}{self.images:,} images, whose embeddings take {self.megabytes:,.0f} MB.",
             f"Images that are left out: {left_out}." if left_out else "No image is left out.",
             self.skipped,
             ""
