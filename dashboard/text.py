@@ -36,8 +36,8 @@ TERMS = {
     "result was seen: supported; not supported, since a part of it is significantly the other way round; or undecided.",
     "objective": "What the model was trained to do: name labels (supervised), fill in hidden parts (MAE, CAN), "
     "recognize two views of one picture (SimCLR, CAN), or match pictures with words (CLIP, ALIGN).",
-    "crops": "direct: the picture as it is. combined: a large picture evaluated whole (reduced) and as tiles at its "
-    "own scale, since reduction would erase blur, noise and compression.",
+    "crops": "The models receive a square from the middle, reduced to the size of a view. Of a large picture they also "
+    "receive squares at its own scale, called tiles, since reducing it would erase blur, noise and compression.",
     "map": "UMAP of the embeddings: near points are alike to this model; distances between far clusters mean little.",
     "penalty": "Weight of the probe's L2 regularization, chosen on validation photographs from a grid; with "
     "fewer than 30 photographs fixed, in proportion to the embedding's dimensions.",

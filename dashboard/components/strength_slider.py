@@ -33,11 +33,11 @@ HINTS = {
 
 
 _HTML = """
-<div class="strength">
+<div class="room"><div class="strength">
   <figure class="compare"><div class="stage"><img class="before" alt="before"><img class="after" alt="after">
     <div class="divider" aria-hidden="true"></div></div>
-    <figcaption><label>before <input class="split" type="range" min="0" max="100" value="50"
-      aria-label="Divider between before (left) and after (right)"> after</label></figcaption></figure>
+    <figcaption><label><span>before</span> <input class="split" type="range" min="0" max="100" value="50"
+      aria-label="Divider between before (left) and after (right)"> <span>after</span></label></figcaption></figure>
   <div class="facts"><label class="name"></label>
     <div class="slide"><input class="amount" type="range" min="0" step="1" aria-label="Strength">
       <div class="learned" aria-hidden="true"></div></div>
@@ -45,14 +45,15 @@ _HTML = """
     <p class="invite" hidden>The picture is untouched, or as good as: move the slider to change it.</p>
     <p class="legend"></p>
     <details><summary>How much the picture differs</summary><dl></dl></details></div>
-</div>
+</div></div>
 """
 _CSS = """
 .strength { display: flex; flex-wrap: wrap; gap: 20px; color: var(--st-text-color); font-family: var(--st-font);
   font-size: 14px; padding: 4px; }
+.room { container-type: inline-size; --side: 256px; }
 figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
-.stage { position: relative; width: 256px; height: 256px; }
-.stage img { width: 256px; height: 256px; display: block; image-rendering: auto; border-radius: 4px; }
+.stage { position: relative; width: var(--side); height: var(--side); }
+.stage img { width: var(--side); height: var(--side); display: block; border-radius: 4px; }
 .waiting figure { opacity: .4; }
 .stage .after { position: absolute; inset: 0; }
 .divider { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--st-primary-color); }
@@ -76,6 +77,13 @@ output { display: block; margin: 2px 0 12px; font-size: 16px; }
 dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; }
 dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
 dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
+@container (min-width: 860px) {  /* before and after, each whole, next to the slider */
+  .strength { --side: min(340px, (100cqw - 300px) / 2); }
+  .stage { display: flex; gap: 20px; width: auto; }
+  .stage .after { position: static; clip-path: none !important; }
+  .divider, .split { display: none; }
+  figcaption label { display: flex; justify-content: space-around; }
+}
 """
 
 
@@ -109,7 +117,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform) ->
             "hints": HINTS,
             "begins_untouched": shown.is_untouched(0),
             "learned": faint / max(1, len(shown.strengths) - 1),
-            "legend": _legend(faint, steps - faint),
+            "legend": f"Shaded: strengths that probes learn from.{' Left of it: weaker ones.' if faint else ''}",
         },
         on_index_change=lambda: None,
         height="content",
@@ -123,12 +131,6 @@ def strength_title(transform: Transform) -> str:
     """Return what the strength of a transform is, with the unit in which it is written: ``blend (%)``."""
     unit = transform.unit
     return f"{transform.parameter} ({'%' + unit.removeprefix('share') if unit.startswith('share') else unit})"
-
-
-def _legend(faint: int, learned: int) -> str:
-    """Return what the shade below the slider says; a step has the same length everywhere, and not the same strength."""
-    words = f"Shaded: what probes learn from, in {learned} steps."
-    return f"{words} Before it, {faint} steps of another size, from no change on." if faint else words
 
 
 def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:

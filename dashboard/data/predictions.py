@@ -9,7 +9,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
 from probing_core.api.predictor import Answer, Predictor
-from probing_core.api.trust import accuracy, held_out
+from probing_core.api.trust import accuracy, elsewhere, held_out
 from probing_core.charts.theme import BASELINE
 from probing_core.compute import live
 from probing_core.compute.live import PictureCrops
@@ -114,30 +114,44 @@ def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
     return () if power is None else power.hardly_detected
 
 
-def measured(run: Run) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Return how often the models of ``run`` were right about the pictures that it tested; empty where it has no such
-    answers.
+class Measured(NamedTuple):
+    """How right the answers of models are, altered or not, by Methods and data; without the interval, for which a
+    visitor would wait.
 
-    Returns:
-        model -> balanced accuracy, altered or not, as on Methods and data, without the interval, for which a visitor
-        would wait; group -> model -> share of the pictures altered by the group that the model calls altered.
+    Attributes:
+        about: the pictures that were asked about, in words.
+        accuracies: model -> its balanced accuracy.
+        found: group -> model -> share of the pictures altered by the group that it calls altered.
     """
+
+    about: str
+    accuracies: dict[str, float]
+    found: dict[str, dict[str, float]]
+
+
+def measured(run: Run) -> list[Measured]:
+    """Return what was measured on pictures that ``run`` tested, and then on those of others, as far as it was."""
     return cache.computed(run, _measured)
 
 
-def _measured(run: Run) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    rows = held_out(run, run.live_models)
-    if rows.empty:
-        return {}, {}
-    by_group: dict[str, dict[str, float]] = {}
-    for (group, model), mine in rows.groupby(["group", "model"]):
-        by_group.setdefault(str(group), {})[str(model)] = float((mine["altered"] > 0.5).mean())
-    return {str(model): accuracy(mine).value for model, mine in rows.groupby("model")}, by_group
+def _measured(run: Run) -> list[Measured]:
+    return [
+        Measured(
+            about,
+            {str(model): accuracy(mine).value for model, mine in rows.groupby("model")},
+            {
+                str(group): {str(model): float((mine > 0.5).mean()) for model, mine in some.groupby("model")["altered"]}
+                for group, some in rows.groupby("group")
+            },
+        )
+        for about, rows in ((cache.HELD_OUT, held_out(run, run.live_models)), (cache.OTHERS, elsewhere(run)))
+        if len(rows)
+    ]
 
 
 def most_accurate_first(run: Run) -> list[str]:
     """Return the models that can predict: the encoders before the baselines, each the most accurate first."""
-    accuracies, _ = measured(run)
+    accuracies = next((found.accuracies for found in measured(run)), {})
     return sorted(models_of(run), key=lambda m: (m.startswith(BASELINE), -accuracies.get(m, 0.0)))
 
 

@@ -6,12 +6,15 @@ button is pressed; then all of it is checked before anything is written.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Container, Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import NoReturn
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import rights, state
@@ -53,6 +56,12 @@ FORMS = (
     "weights of that file in the network that timm calls resnet18. Naming a published model is consent to download it."
 )
 
+GUIDE = (
+    "As a guide: 60 images under all transformations, about 1,900 samples for each of three small models, took 65 s on "
+    "two cores."
+)
+"""The demo run, as docs/how-to/large.md has it."""
+
 CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-groups")
 """Fields that are cleared after a run was started."""
 
@@ -85,9 +94,10 @@ def _place_a_model() -> None:
         return
     base = cache.current_run()
     st.markdown(
-        f"Your model is measured on the photographs of **{plain(base.name)}** and ranked among its "
-        f"{len(base.models)} models."
+        f"Your model is measured on the photographs of **{plain(base.name)}**, and joins its {len(base.models)} models "
+        "on every page: its place on the Leaderboard, its maps, its confusions."
     )
+    st.caption(f"It embeds {base.sample_count:,} samples. {GUIDE}")
     model = state.choice(
         st.text_input,
         "A name, a file or a checkpoint",
@@ -128,7 +138,8 @@ def _full_name(model: str) -> tuple[str, str]:
 
 
 def _pictures() -> None:
-    st.markdown("Models are measured on pictures of yours, and compared.")
+    st.markdown("Models are compared on pictures of yours: every page then shows them in place of ours.")
+    st.caption(GUIDE)
     name = state.choice(
         st.text_input, "Name of the run", "new-name", "", placeholder="for example: my-photos", max_chars=60
     )
@@ -230,8 +241,8 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
             "Measure how long it takes",
             key=f"measure-{label}",
             icon=":material/timer:",
-            help="Makes and embeds some samples with every model, which takes about a minute or more; what will be "
-            "left out is counted.",
+            help="Tries every model on some of the pictures, which takes about a minute, and says how long the whole "
+            "takes, and which images will be left out.",
         )
     if started or asked:
         try:
@@ -246,7 +257,12 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
         return
     known, words = st.session_state.get(measured, ([], ""))
     if known == arguments:
-        st.code(words, language=None, wrap_lines=True)
+        about, _, lines = words.partition("\n\n")
+        st.markdown(plain(about))
+        if lines:
+            head, *phases = (re.split(" {2,}", line) for line in lines.splitlines())
+            rows = [dict(zip_longest(head, phase, fillvalue="")) for phase in phases]
+            st.table(pd.DataFrame(rows).set_index(head[0]), border="horizontal")
     st.caption(f"Makes `{_from_here(out)}`. The same from a terminal, in the folder where this dashboard was started:")
     st.code(shlex.join(["probing", *command]), language=None, wrap_lines=True)
 

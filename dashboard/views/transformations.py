@@ -26,7 +26,7 @@ DRAWN = {"linear": "evenly", "log": "evenly in the logarithm", "integer": "evenl
 PARTS = {"sheet": "All of them", "one": "One at any strength"}
 
 
-@page("Transformations", "What is done to pictures: thirty transformations and identity, in ten groups.")
+@page("Transformations", "What is done to pictures: thirty transformations, in ten groups.")
 def show() -> None:
     entries = _entries()
     changes = [t for t in entries if t.group != "identity"]
@@ -80,7 +80,10 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
 
 
 def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
-    st.caption("Weakest, middle and strongest of each range. The name under a strip opens it on Explore.")
+    st.caption(
+        "Weakest, middle and strongest of each range. The name under a strip opens it below the maps of Explore, with "
+        "what models answer."
+    )
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, entries)
     with st.container(key="sheet"):

@@ -18,8 +18,10 @@ from dashboard.widgets import access, answers, computations, messages, pickers, 
 from probing_core.api.scan import (
     ABOUT_P,
     TABLE,
+    VERDICTS,
     discoveries_in_words,
     promise_of,
+    remark_of,
     said_of_row,
     verdicts_in_words,
 )
@@ -75,7 +77,7 @@ def _form(able: list[RunPlace]) -> None:
         key="scan-clean",
         placeholder="a folder of untouched pictures of the same source",
         help="They calibrate the verdicts: 100 or more for a rate of false alarms of 5 %, 500 or more for a false "
-        "discovery rate. Without them no rate is promised.",
+        "discovery rate. Without them the rate of false alarms is not known.",
     ).strip()
     runs = {place.name: place.path for place in able}
     run = runs[pickers.select("Detector of the run", "scan-run", list(runs), where=left)]
@@ -171,16 +173,15 @@ def _results(out: Path) -> None:
                 f"'{out}', and scan again."
             ) from error
         table["verdict"] = verdicts_in_words(table)
-        counts = table["verdict"].value_counts()
-        st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
+        table["verdict"] = pd.Categorical(table["verdict"], VERDICTS)
+        counts = table["verdict"].value_counts(sort=False)
+        st.markdown(", ".join(f"{count:,} {verdict}" for verdict, count in counts.items() if count))
         st.caption(plain(promise), help=ABOUT_P)
-        table = table.sort_values("p", na_position="last")
+        table = table.sort_values(["verdict", "p"], na_position="last")
         with st.container(height="content" if len(table) <= WHOLE else HEIGHT, border=len(table) > WHOLE):
             st.html(answers.pictures_table(_lines(out, table.head(SHOWN))))
         if len(table) > SHOWN:
-            st.caption(
-                f"The {SHOWN} that are least like untouched photographs; the files below have all {len(table):,}."
-            )
+            st.caption(f"The first {SHOWN}, from altered to untouched; the files below have all {len(table):,}.")
         tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
         label, name = "The page with thumbnails", f"{out.name}.html"
@@ -192,7 +193,7 @@ def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
     rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
     found = scan_thumbnails(out, (out / TABLE).stat().st_mtime_ns, tuple(table.index))
     return [
-        answers.Line(thumbnail, row["path"], row["error"] or row["flags"], *said, discoveries_in_words(row["q"], said))
+        answers.Line(thumbnail, row["path"], remark_of(row), *said, discoveries_in_words(row["q"], said))
         for thumbnail, row, said in zip(found, rows, map(said_of_row, rows), strict=True)
     ]
 

@@ -23,10 +23,14 @@ ANSWER_WIDTH = 140
 
 NAMES = {"identity": "untouched"}
 
+KINDS = (
+    "Tone: brightness and contrast. Codec: compressed, pixelated or with few colors. Overlay: something is drawn on "
+    "it. Artistic: turned into a drawing. Style: repainted by a network."
+)
 ABOUT = (
-    "The models choose among all transformations, and are right here if their choice is of the right group. "
-    "They were tested on these pictures and learned from others. All models of the run play, even those that have no "
-    "probe for new pictures, but for further trainings of others."
+    "An answer is right if it names the right group, or untouched. The models expect every second picture to be "
+    "untouched; on Explore untouched is one of {classes} classes, so it is recognized far more rarely there. They "
+    "learned from other photographs."
 )
 
 
@@ -90,7 +94,7 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
             label = NAMES.get(group, group)
             about = "Nothing at all." if group == "identity" else f"{', '.join(names)}."
             st.button(label, key=f"guess-{group}", help=about, width=ANSWER_WIDTH, on_click=guess, args=(group,))
-    st.caption("Some changes are faint, and some pictures are untouched. The models see what you see, at this size.")
+    st.caption(f"{KINDS} Some changes are faint. The models see what you see, at this size.")
 
 
 def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str], number: int) -> None:
@@ -108,12 +112,16 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
         another = "game", secrets.randbelow(game.GAMES)
         st.button("Play again", type="primary", key="new-game", on_click=state.choose, args=another)
     here = given[given["round"] == number].sort_values(["right", "probability"], ascending=False, kind="stable")
-    st.markdown(f"**{int(here['right'].sum())} of {len(here)}** models name the group.")
-    shown = here.assign(right=["✓" if right else "" for right in here["right"]])
+    what = "call it untouched" if group == "identity" else "name the group"
+    st.markdown(f"**{int(here['right'].sum())} of {len(here)}** models {what}.")
+    shown = here.assign(
+        player=here["player"].map(model_title),
+        answer=here["answer"].map(named),
+        right=["✓" if right else "" for right in here["right"]],
+    )
     tables.show_table(
         shown[["player", "answer", "right", "probability"]],
         "answers",
-        written={"player": model_title, "answer": named},
         column_config={
             "player": st.column_config.TextColumn("model"),
             "answer": st.column_config.TextColumn("says"),
@@ -135,9 +143,8 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
     )
     if len(guesses) == game.ROUNDS:
         tables.show_table(
-            table,
+            table.assign(player=table["player"].map(model_title)),
             "standing",
-            written={"player": model_title},
             column_config={
                 "player": st.column_config.TextColumn("who"),
                 "right": st.column_config.ProgressColumn(
@@ -146,4 +153,4 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
             },
         )
     guessing = f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}."
-    st.caption(f"{guessing} {ABOUT}")
+    st.caption(f"{guessing} {ABOUT.format(classes=len(run.classes('fine')))}")

@@ -58,6 +58,7 @@ def _pictures(run: Run) -> None:
     models = _models(run)
     with st.expander("How many pictures are expected to be altered"):
         prior = answers.pick_prior()
+        st.caption("The probabilities depend on this share. Which pictures raise an alarm does not.")
     if not chosen:
         messages.empty("No picture yet: click an example, upload some, or choose packaged photographs.")
         predictions.prepare(run, models)
@@ -69,7 +70,7 @@ def _pictures(run: Run) -> None:
     if not rows:
         messages.empty("None of the models could be asked; choose another run.")
         return
-    opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
+    opened = _table_of_pictures(pictures, rows, prior) if len(pictures) > 1 else next(iter(pictures))
     picture, (row,) = pictures[opened], (row for row in rows if row["image"] == opened)
     fill = _card(run, opened, picture, crops[opened], row, models, prior)
     below = st.container()
@@ -142,13 +143,13 @@ def _models(run: Run) -> list[str]:
     return [*first, *(m for m in able if m not in first)]
 
 
-def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
+def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row], prior: float) -> str:
     """Show the first answer about each picture, and return the name of the picture whose card is open."""
     lines = []
     for row in rows:
         picture = pictures[row["image"]]
         thumbnail = data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
-        lines.append(answers.line_of(row, thumbnail, _flat(picture)))
+        lines.append(answers.line_of(row, thumbnail, _flat(picture), prior))
     st.html(answers.pictures_table(lines))
     st.caption("A verdict compares a picture with untouched photographs of its kind.", help=ABOUT_P)
     return pickers.select("Card of", "card", list(pictures))
@@ -200,8 +201,9 @@ def _card(
         if found and (decided is None or flat <= FLAT):
             sentence.markdown(answers.noticed(found))
         if found and decided:
-            words = answers.which_to_believe(decided, found, flat, *predictions.measured(run))
-            between.caption(unbroken(words), help=ABOUT_P)
+            # A visitor's pictures are others than those that the run tested.
+            measured = next(reversed(predictions.measured(run)), None)
+            between.caption(unbroken(answers.which_to_believe(decided, found, flat, prior, measured)), help=ABOUT_P)
         return found
 
     draw([], models)
@@ -224,16 +226,13 @@ def _change(run: Run, picture: VisitorPicture, models: Sequence[str], prior: flo
     with box:
         transform = resolve(pickers.pick_transform(run, help=hint("strength")))
         step = strength_slider(picture, run.recipe.view, transform)
-        # Untouched it is the picture of the card, and has the card's answers.
-        before = predictions.crops_of(run, picture)
-        after = before if step.strength == transform.neutral else PictureCrops(step.after)
-        rows = asking.rows(run, [*_detector(run), *models], {"before": before, "after": after}, prior)
+        crops = {"before": PictureCrops(step.before), "after": PictureCrops(step.after)}
+        rows = asking.rows(run, [*_detector(run), *models], crops, prior)
         done = with_strength(transform.name, step.strength, 3)
-        st.markdown(f"First answers **before**, and **after {done}**, about the part that models see:")
-        seen = "a square of" if before.kind == "direct" else "a square, and parts at their own scale, of"
+        st.markdown(f"Answers about the square shown above, **before** and **after {done}**:")
         st.caption(
-            f"Before: {seen} {run.recipe.view} pixels, as on the card. After: one square of {run.recipe.view} pixels, "
-            "reduced and cut as the pictures of the run are."
+            f"It is {run.recipe.view} pixels wide, from the middle of the picture. The card is about more of the "
+            "picture, so *before* may differ from it."
         )
         st.html(answers.models_table({"before": rows[::2], "after": rows[1::2]}, cache.theme()))
 

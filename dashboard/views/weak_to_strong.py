@@ -11,7 +11,6 @@ from dashboard import state
 from dashboard.components.explorer import SELECTION, chosen_cell, shown_models, take_over
 from dashboard.components.strength_slider import strength_slider, strength_title
 from dashboard.data import cache, predictions
-from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Step
 from dashboard.page import fragment
 from dashboard.text import hint, in_bold, named, plain, strength_in_words
@@ -45,7 +44,7 @@ def show(run: Run) -> None:
     with shown:
         step = strength_slider(picture, run.recipe.view, transform)
     _measured(run, transform, step.strength, models)
-    _live(run, picture, transform, step, models, beside)
+    _live(run, step, models, beside)
 
 
 def _follow_maps(models: list[str]) -> None:
@@ -81,7 +80,7 @@ def _sentence(run: Run, transform: Transform) -> None:
 
 
 @messages.guarded
-def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], beside: Any) -> None:
+def _live(run: Run, step: Step, models: list[str], beside: Any) -> None:
     """Show in the container ``beside`` what the models answer about the picture of the slider."""
     able = [m for m in models if m in predictions.models_of(run)]
     if not able:
@@ -90,7 +89,7 @@ def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, m
     messages.left_out(models, able, "the run has no probe of theirs for new pictures")
     with beside:
         prior = answers.pick_prior()
-    crops = predictions.crops_of(run, picture) if step.strength == transform.neutral else PictureCrops(step.after)
+    crops = PictureCrops(step.after)
     theme, bars = cache.theme(), beside.empty()
     found = asking.one_by_one(
         run, able, {"": crops}, prior, lambda rows, waiting: bars.html(answers.models_table({"": rows}, theme, waiting))
@@ -130,7 +129,8 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
         tables.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95\N{NO-BREAK SPACE}% intervals. "
-        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds. Measured with "
+        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds. Where a curve falls, a "
+        "model takes the stronger picture for something else: the matrix above shows for what. Measured with "
         "the leaderboard's probe, which names one of all transformations. The answers about the picture above are from "
         "another probe, which says first whether it was altered."
     )

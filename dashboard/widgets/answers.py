@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 
 from dashboard import state
-from dashboard.data.predictions import Row
+from dashboard.data.predictions import Measured, Row
 from dashboard.text import plain, unbroken
 from probing_core.api.scan import ABOUT_P, ABOUT_Q, AS_ALTERED
 from probing_core.charts import Theme
 from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import NOT_CLEAR, as_altered, done_in_words, is_named, said_of, transform_in_words
+from probing_core.detector.verdicts import (
+    NOT_CLEAR,
+    as_altered,
+    by_odds,
+    done_in_words,
+    is_named,
+    said_of,
+    transform_in_words,
+)
 from probing_core.images import COMPRESSED
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent, model_title, transform_title
@@ -34,7 +42,7 @@ THUMBNAIL = 64
 
 def pick_prior() -> float:
     """Return the selected share of altered pictures among such pictures."""
-    prior = state.choice(
+    return state.choice(
         st.select_slider,
         "Share of such pictures that are altered",
         "prior",
@@ -44,11 +52,6 @@ def pick_prior() -> float:
         help="What you expect before looking. Few pictures from a camera are altered: a low share makes every "
         "probability lower.",
     )
-    st.caption(
-        "The models' answers depend on this share, and so does how sure the detector is of *untouched*. Its alarms do "
-        "not: they compare the picture with untouched photographs only."
-    )
-    return prior
 
 
 def is_verdict(row: Row) -> bool:
@@ -58,8 +61,8 @@ def is_verdict(row: Row) -> bool:
 
 def show_answer(row: Row, hardly_detected: Sequence[str], flat: float, prior: float, flags: Sequence[str]) -> None:
     """Show `answer`, marked as an alarm, as open, or as neither."""
-    alarms = row["answer"] in ALARMS and flat <= FLAT
-    unsure = row["answer"] == CANNOT_TELL or flat > FLAT
+    unsure = row["answer"] == CANNOT_TELL or flat > FLAT or _is_probably_false(row, prior)
+    alarms = row["answer"] in ALARMS and not unsure
     # Nothing is shown in green: it may be an alteration that the detector misses.
     icon = ":material/edit:" if alarms else ":material/help:" if unsure else ":material/check:"
     (st.warning if alarms else st.info)(unbroken(answer(row, hardly_detected, flat, prior, flags)), icon=icon)
@@ -90,9 +93,22 @@ def answer(
         probabilities = verdict["group_probability"], verdict["transform_probability"]
         done = done_in_words(verdict["group"], verdict["transform"], *probabilities, numbers=True)
         what = f"; what was done is {done}" if done == NOT_CLEAR else f": {plain(done)}"
-        if verdict["group"] == "codec" and is_named(probabilities[0]) and any(COMPRESSED in flag for flag in flags):
-            end = f" The file itself says that it was compressed (see its flag).{end}"
-        return f"**{words}{what}**. {why}.{_true_alarms(verdict, prior)}{end}"
+        flag = next((flag for flag in flags if COMPRESSED in flag), "")
+        if flag and verdict["group"] == "codec" and is_named(probabilities[0]):
+            why = f"The file itself says {flag.partition(':')[0]}. {why}"
+        if any("blurred" in flag for flag in flags):
+            end = f" Enlarging a picture blurs it, too.{end}"
+        if prior >= PRIOR:
+            return f"**{words}{what}**. {why}.{end}"
+        altered = by_odds(verdict["odds"], prior)
+        rare = (
+            f"Where {in_percent(prior)} of such pictures are altered, the probability that this one was altered is "
+            f"{in_percent(altered)}."
+        )
+        if _is_probably_false(row, prior):
+            what = "" if done == NOT_CLEAR else f" If it was: {plain(done)}."
+            return f"**Unusual for an untouched picture, but most likely a false alarm**. {rare}{what} {why}.{end}"
+        return f"**{words}{what}**. {why}. {rare}{end}"
     finds = ""
     if verdict["power"] is not None:
         hardly = f" (of {', '.join(hardly_detected)} less than half)" if hardly_detected else ""
@@ -103,22 +119,13 @@ def answer(
     return f"**{words}**. {why}.{finds}{end}"
 
 
-def _true_alarms(verdict: Mapping[str, Any], prior: float) -> str:
-    if prior >= PRIOR or verdict["power"] is None:
-        return ""
-    right, wrong = prior * verdict["power"], (1 - prior) * verdict["level"]
-    return (
-        f" Where {in_percent(prior)} of such pictures are altered, about {in_percent(right / (right + wrong))} of all "
-        "alarms are right."
-    )
+def _is_probably_false(row: Row, prior: float) -> bool:
+    """Return whether a detector's alarm is more probably false than right, since few pictures are altered."""
+    return row["answer"] in ALARMS and prior < PRIOR and by_odds(row["verdict"]["odds"], prior) < 0.5
 
 
 def which_to_believe(
-    decided: Row,
-    rows: Sequence[Row],
-    flat: float,
-    accuracies: Mapping[str, float],
-    found: Mapping[str, Mapping[str, float]],
+    decided: Row, rows: Sequence[Row], flat: float, prior: float, measured: Measured | None = None
 ) -> str:
     """Return what the models' answers mean beside the verdict, and that the verdict counts where they differ; neither
     for what is perhaps no photograph.
@@ -126,37 +133,38 @@ def which_to_believe(
     Args:
         decided: row of the detector.
         rows: of the models.
-        flat: as in `answer`.
-        accuracies: model -> its balanced accuracy on pictures of the run; empty if not measured.
-        found: group -> model -> share of the run's pictures altered by the group that it calls altered.
+        flat, prior: as in `answer`.
+        measured: how right the models are, if that is known.
     """
     verdict, trained = decided["verdict"], [row["model"] for row in _trained(rows)]
     if flat > FLAT:
         return "The models learned from photographs, too: their answers mean as little."
-    right = [accuracies[model] for model in trained if model in accuracies]
-    measured = (
-        f" They are right in {in_percent(min(right))} to {in_percent(max(right))} of cases; guessing would be right in "
-        "50 % (Methods and data)."
-        if right
-        else ""
+    alarms = decided["answer"] in ALARMS and not _is_probably_false(decided, prior)
+    differ = ""
+    if decided["answer"] == CANNOT_TELL:
+        differ = "**The verdict is open, and the models do not decide it**. "
+    elif any((row["answer"] in ALARMS) != alarms for row in _trained(rows)):
+        differ = "**Where a model disagrees, go by the verdict**. "
+    words = (
+        f"{differ}The detector was trained to find alterations. The models were trained for something else: their "
+        "answers show what an embedding holds."
     )
+    if measured is None:
+        return words
     is_known = decided["answer"] in ALARMS and is_named(verdict["group_probability"])
-    by_model = found.get(verdict["group"], {}) if is_known else {}
-    if shares := [by_model[model] for model in trained if model in by_model]:
-        measured = (
-            f" Of the pictures of the run that were altered by {verdict['group']}, they call "
-            f"{in_percent(min(shares))} to {in_percent(max(shares))} altered."
-        )
-    differ = (
-        "**The verdict is open, and the models do not decide it**: take the picture for neither altered nor untouched."
-        if decided["answer"] == CANNOT_TELL
-        else "**Where verdict and models differ, go by the verdict.**"
+    by_model = measured.found.get(verdict["group"], {}) if is_known else {}
+    shares = [by_model[model] for model in trained if model in by_model]
+    right = shares or [measured.accuracies[model] for model in trained if model in measured.accuracies]
+    if not right:
+        return words
+    who = "the models" if len(right) == len(trained) else f"{len(right)} of these models"
+    between = f"{in_percent(min(right))} to {in_percent(max(right))}"
+    how = (
+        f"of pictures altered by {verdict['group']}, {who} call {between} altered."
+        if shares
+        else f"where half of the pictures are altered, {who} are right in {between} of cases, and guessing in 50 %."
     )
-    return (
-        f"{differ} The detector was trained to find alterations, and alarms at {in_percent(verdict['level'])} of "
-        "untouched photographs. The models were trained for something else: their answers show what an embedding "
-        f"holds.{measured}"
-    )
+    return f"{words} Measured on {measured.about}: {how}"
 
 
 def noticed(rows: Sequence[Row]) -> str:
@@ -167,13 +175,13 @@ def noticed(rows: Sequence[Row]) -> str:
     named = [transform_title(first["class"]) for first in altered if is_named(first["probability"])]
     untouched = sum(row["answer"] in (UNTOUCHED, RATHER_UNTOUCHED) for row in counted)
     most, count = [*Counter(named).most_common(1), ("", 0)][0]
-    several = f", {count} of them {most}" if 2 * count > len(altered) > 1 else ""
-    agree = f", {most}" if len(altered) == count == 1 else several
-    return (
-        f"{len(altered)} of {len(counted)} {'trained models' if _trained(rows) else 'baselines'} "
-        f"{'calls' if len(altered) == 1 else 'call'} the picture altered{agree}; {untouched} untouched, and "
-        f"{len(counted) - len(altered) - untouched} cannot tell."
-    )
+    several = f" ({count} of them {most})" if 2 * count > len(altered) > 1 else ""
+    agree = f" ({most})" if len(altered) == count == 1 else several
+    said = {f"altered{agree}": len(altered), "untouched": untouched}
+    words = [f"{number} say{'s' * (number == 1)} {what}" for what, number in said.items() if number]
+    if open_ := len(counted) - len(altered) - untouched:
+        words.append(f"{open_} cannot tell")
+    return f"Of {len(counted)} {'trained models' if _trained(rows) else 'baselines'}, {', '.join(words)}."
 
 
 def _trained(rows: Sequence[Row]) -> list[Row]:
@@ -181,8 +189,8 @@ def _trained(rows: Sequence[Row]) -> list[Row]:
 
 
 ABOUT_ROWS = (
-    "Bars: how probable it is that the picture was altered. *If so*: what was done to it, if it was altered. This is "
-    "the easier question, since weak alterations look like other photographs."
+    "Bars: how probable it is that the picture was altered. *If altered*: what was then most probably done to it, and "
+    "how probable that is."
 )
 
 
@@ -213,7 +221,7 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
     head = (
         '<thead><tr><th scope="col">Model</th>'
         f'<th scope="col"><div class="line">{before}{scale}<span class="words">Altered?</span></div></th>'
-        '<th scope="col">If so</th></tr></thead>'
+        '<th scope="col">If altered</th></tr></thead>'
     )
     table = f'<table class="answers">{head}<tbody>{"".join(trained or baselines.values())}</tbody></table>'
     if trained and baselines:
@@ -241,7 +249,7 @@ def _bar(row: Row, when: str) -> str:
 def _first(row: Row, theme: Theme) -> str:
     first = row["classes"][0]
     mark = f'<i style="background:{theme.group(first["group"])}"></i>'
-    named = f"{escape(transform_title(first['class']))} {unbroken(in_percent(first['probability']))}"
+    named = f"{escape(transform_title(first['class']))}: {unbroken(in_percent(first['probability']))}"
     return f'<div class="line first">{mark}<span class="named">{named}</span></div>'
 
 
@@ -265,8 +273,8 @@ class Line(NamedTuple):
     q: str = ""
 
 
-def line_of(row: Row, thumbnail: str, flat: float) -> Line:
-    """Return the line of a live answer; ``flat`` as in `answer`."""
+def line_of(row: Row, thumbnail: str, flat: float, prior: float = PRIOR) -> Line:
+    """Return the line of a live answer; ``flat`` and ``prior`` as in `answer`."""
     if row["model"] != DETECTOR:
         first = row["classes"][0]
         done = transform_in_words(first["class"], first["probability"]) or NOT_CLEAR if row["answer"] in ALARMS else ""
@@ -275,7 +283,10 @@ def line_of(row: Row, thumbnail: str, flat: float) -> Line:
     named = verdict["group"], verdict["transform"]
     probabilities = verdict["group_probability"], verdict["transform_probability"]
     said = said_of(row["answer"], *named, *probabilities, verdict["p"], verdict["n"], flat > FLAT)
-    return Line(thumbnail, row["image"], "", *said)
+    doubt = (
+        "most likely a false alarm, since few are altered" if flat <= FLAT and _is_probably_false(row, prior) else ""
+    )
+    return Line(thumbnail, row["image"], doubt, *said)
 
 
 def pictures_table(lines: Sequence[Line]) -> str:

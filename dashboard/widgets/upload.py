@@ -111,8 +111,7 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
         key=key,
         max_upload_size=MAX_UPLOAD_MEGABYTES,
         help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Pictures are never saved: they are gone when the "
-        "visit ends. One that the server refuses (status 429) came with too many others: drop it in again a minute "
-        "later.",
+        "visit ends. One at which *429* is shown came with too many others: drop it in again a minute later.",
         on_change=now.clear,
     )
     chosen = files if isinstance(files, list) else [files] if files else []

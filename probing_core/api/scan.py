@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probing_core.api.predictor import Predictor
-from probing_core.compute.live import PictureCrops, cut
+from probing_core.compute.live import ANSWERS, PictureCrops, cut
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads, picture_pool
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
@@ -109,6 +109,9 @@ def find_files(folder: Path, apart: Path) -> list[File]:
 
 UNREADABLE = "unreadable"
 """In place of a verdict, for files that are no picture, or damaged."""
+
+VERDICTS = (*ANSWERS, PERHAPS_NO_PHOTOGRAPH, UNREADABLE)
+"""What is said of files, in the order in which counts and rows are shown."""
 
 
 Row = dict[str, Any]
@@ -340,7 +343,7 @@ PAGE = "index.html"
 TEMPLATE = Path(__file__).with_name("scan.html")
 
 MAX_ROWS = 5000
-"""Largest number of pictures on the page, the least likely to be untouched first; the tables hold all."""
+"""Largest number of pictures on the page, from altered to untouched; the tables hold all."""
 
 
 def write_page(
@@ -356,11 +359,15 @@ def write_page(
     from jinja2 import Environment
 
     records = (record for rows in chunks for record in rows.to_dict("records"))
-    worst = heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or_last(row["p"]), row["path"]))
+    worst = heapq.nsmallest(
+        MAX_ROWS, records, key=lambda row: (VERDICTS.index(row["verdict"]), _or_last(row["p"]), row["path"])
+    )
     total = sum(counts.values())
     notes = [*about, f"{total:,} files; {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."]
     if len(worst) < total:
-        notes.append(f"The page shows the {len(worst):,} that are least likely to be untouched; the tables hold all.")
+        notes.append(
+            f"The page shows the {len(worst):,} that come first, from altered to untouched; the tables hold all."
+        )
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=f"Scan of {folder.name}",
@@ -385,6 +392,12 @@ def said_of_row(row: Mapping[Any, Any]) -> Said:
     return said_of(row["verdict"], row["group"], row["class"], *probabilities, row["p"], row["n"], is_doubtful)
 
 
+def remark_of(row: Mapping[Any, Any]) -> str:
+    """Return why a file cannot be read, or the flags of the picture but for what its verdict and numbers say."""
+    said = (PERHAPS_NO_PHOTOGRAPH, "large")
+    return row["error"] or "; ".join(flag for flag in row["flags"].split("; ") if flag not in said)
+
+
 def discoveries_in_words(q: float, said: Said) -> str:
     return in_percent(q, 1) if said.like_it and not pd.isna(q) else ""
 
@@ -405,7 +418,7 @@ def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
             (repr(_or_last(row["p"])), said.like_it),
             (repr(_or_last(row["q"])), discoveries_in_words(row["q"], said)),
         ],
-        "remark": row["error"] or row["flags"],
+        "remark": remark_of(row),
     }
 
 
@@ -513,7 +526,8 @@ def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool
 
         q = np.full(len(p), np.nan)
         q[~np.isnan(p)] = false_discovery_control(p[~np.isnan(p)])
-    counts = dict(sorted(Counter(verdicts_in_words(found)).items()))
+    verdicts = Counter(verdicts_in_words(found))
+    counts = {verdict: verdicts[verdict] for verdict in VERDICTS if verdict in verdicts}
     promise = _promise(judge, n, trusting)
     write_tables(out, chunks, q, promise)
     write_page(out, folder, rows_with_q(chunks, q), counts, [promise, *_power(judge)])
@@ -524,9 +538,8 @@ def _promise(judge: Judge, n: int, trusting: bool) -> str:
     if not trusting:
         enough = f"{MIN_BEYOND / judge.level:.0f} or more"
         return (
-            f"Calibrated on untouched photographs of the run{_numbers(judge)}, not on pictures of your source: no "
-            f"error rate is promised. One is with a folder of untouched pictures that you trust, {enough} (the "
-            f"field Pictures that you trust, or --clean FOLDER)."
+            f"Compared with untouched photographs of the run{_numbers(judge)}. Yours may come from another source, so "
+            f"no error rate is promised. To have one, add a folder of {enough} untouched pictures that you trust."
         )
     rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
     more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."
@@ -537,8 +550,8 @@ def _numbers(judge: Judge) -> str:
     if judge.calibration is None:
         return ""
     counts = {
-        "as small as a view": len(judge.calibration.view),
-        "larger": len(judge.calibration.large),
+        "small": len(judge.calibration.view),
+        "large": len(judge.calibration.large),
         "without color": len(judge.calibration.gray),
     }
     return f" ({', '.join(f'{count:,} {words}' for words, count in counts.items() if count)})"

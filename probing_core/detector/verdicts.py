@@ -273,6 +273,11 @@ def said_of(
     return Said(verdict, done, "" if p is None or pd.isna(p) or not n > 0 else as_altered(p, int(n)))
 
 
+def by_odds(odds: float, prior: float) -> float:
+    """Return the probability that a picture was altered, whether it alarms or not, from ``odds`` of its `Verdict`."""
+    return float(Noticing(1.0).altered(np.array([odds]), prior)[0])
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the detector finds in one picture: ``verdict`` in its row of ``probing predict --json``.
@@ -314,7 +319,7 @@ class Verdict:
         if self.p is None:
             return prior
         low, high = {ALTERED: (0.91, 1.0), RATHER_ALTERED: (0.61, 0.9)}[self.answer(prior)] if self.alarms else (0, 0.5)
-        return float(np.clip(Noticing(1.0).altered(np.array([self.odds]), prior)[0], low, high))
+        return float(np.clip(by_odds(self.odds, prior), low, high))
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,7 +47,7 @@ from probing_core.detector.learning import (
 from probing_core.detector.scoring import VIEWS_OF_PHOTOGRAPH, scored_from, views_of_row
 from probing_core.errors import BadCorpus, BadRun, ModelUnavailable
 from probing_core.images import Image
-from probing_core.measures.notation import model_titles, text_table
+from probing_core.measures.notation import model_title, text_table
 from probing_core.models import find_spec
 from probing_core.models.names import parse
 from probing_core.probes.linear import METRIC_ROWS, fit
@@ -440,14 +440,15 @@ class Estimate:
     def __str__(self) -> str:
         if self.table.empty:
             return "Nothing is left to be made."
-        titles = model_titles(self.table["model"].unique())
-        times = self.table["seconds"].map(duration)
-        rows = self.table[["phase"]].assign(model=self.table["model"].map(titles), time=times)
+        rows = [
+            {"phase": phase, "time": duration(one["seconds"].sum()), "models": _whose(one["model"])}
+            for phase, one in self.table.groupby("phase", sort=False)
+        ]
         about = "" if self.whole else "about "
         left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
         sentences = [
-            f"Together {duration(self.seconds)}, by measuring some of each here: {self.samples:,} samples of "
-            f"{about}{self.images:,} images; the embeddings take {self.megabytes:,.0f} MB.",
+            f"It takes about {duration(self.seconds)} here, as a part of each kind of work shows: {self.samples:,} "
+            f"samples of {about}{self.images:,} images, whose embeddings take {self.megabytes:,.0f} MB.",
             f"Images that are left out: {left_out}." if left_out else "No image is left out.",
             self.skipped,
             ""
@@ -455,6 +456,11 @@ class Estimate:
             else f"The disk has {self.free:,.0f} MB left: choose fewer images or models.",
         ]
         return "\n".join([*filter(None, sentences), "", text_table(rows)])
+
+
+def _whose(models: pd.Series) -> str:
+    named = models[models != ""].unique()
+    return f"{len(named)} models" if len(named) > 1 else "".join(map(model_title, named))
 
 
 def estimate(

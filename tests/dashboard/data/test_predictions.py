@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dashboard import rights
-from dashboard.data import predictions
+from dashboard.data import cache, predictions
 from dashboard.data.predictions import CachedPredictor
 from probing_core.api.predictor import Predictor
 from probing_core.api.trust import held_out, noticed
@@ -106,9 +106,9 @@ def test_how_often_models_are_right_is_what_methods_and_data_says(made_run):
     run = Run.open(made_run)
     rows = held_out(run, run.live_models)
     right = {model: noticed(mine).accuracy.value for model, mine in rows.groupby("model")} if len(rows) else {}
-    accuracies, shares = predictions.measured(run)
-    assert accuracies == right
-    for group, by_model in shares.items():
+    measured = predictions.measured(run)
+    assert [(one.about, one.accuracies) for one in measured] == ([(cache.HELD_OUT, right)] if right else [])
+    for group, by_model in (pair for one in measured for pair in one.found.items()):
         for model, share in by_model.items():
             mine = rows[(rows["group"] == group) & (rows["model"] == model)]
             assert share == pytest.approx(sum(mine["altered"] > 0.5) / len(mine))

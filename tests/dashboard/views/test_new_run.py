@@ -60,7 +60,7 @@ def test_what_cannot_be_placed_is_said_at_the_press(open_app, monkeypatch, made_
 
 def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(open_app, monkeypatch):
     asked = []
-    words = "Together 42 s, 7 left out"
+    words = "Together 42 s, 7 left out\n\nphase       time  models\nReading     2 s\nEmbedding   40 s  3 models"
 
     def measured(run, arguments, said):
         asked.append(arguments)
@@ -72,10 +72,15 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
     app = open_app("New run", new_name="mine", new_models="baseline/pixels")
     assert asked == []
     app.button(key="measure-Start").click().run()
-    assert words in [code.value for code in app.code]
+    assert "Together 42 s, 7 left out" in unescaped(app)
+    assert app.table[0].value.reset_index().to_dict("records") == [
+        {"phase": "Reading", "time": "2 s", "models": ""},
+        {"phase": "Embedding", "time": "40 s", "models": "3 models"},
+    ]
     assert run_options(parse(["run", "--out", "x", *asked[0]])).models == ["baseline/pixels"]
     app.number_input(key="new-limit").set_value(12).run()
-    assert words not in [code.value for code in app.code]
+    assert "Together" not in unescaped(app)
+    assert not app.table
     app.button(key="measure-Start").click().run()
     assert not app.exception
     assert [error.value for error in app.error] == ["The folder 'x' has no pictures."]

@@ -6,6 +6,7 @@ import pytest
 
 from dashboard.data import game
 from dashboard.text import named, plain
+from probing_core.measures.notation import model_title
 from probing_core.results import Run
 from tests.dashboard.app_reading import texts
 
@@ -28,7 +29,9 @@ def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_ru
     shown = app.dataframe[0].value
     given = game.answers(run, asked)
     expected = given[given["round"] == 0].set_index("player")
-    assert dict(zip(shown["player"], shown["answer"], strict=True)) == expected["answer"].to_dict()
+    assert dict(zip(shown["player"], shown["answer"], strict=True)) == {
+        model_title(player): named(answer) for player, answer in expected["answer"].items()
+    }, "names are for people, in the download, too"
     assert "You were right **1 of 1** times" in texts(app)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
+from dashboard.data.previews import preview
 from dashboard.widgets import upload
 from probing_core import predict
 from probing_core.cli import main
@@ -26,6 +27,7 @@ from probing_core.results import Run
 from probing_core.run.layout import model_path, probe_path
 from probing_core.run.live import LoadedModels
 from probing_core.run.store import Store
+from probing_core.transforms import resolve
 from tests.conftest import scene
 from tests.dashboard.app_reading import address, first_answers, lines_of_pictures, texts, unescaped
 from tests.dashboard.conftest import PAGES
@@ -145,7 +147,7 @@ def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp
     assert share == pytest.approx(100 * odds / (1 + odds), abs=1)
 
 
-def test_before_a_change_at_no_strength_and_in_python_it_is_the_answer_of_the_card(
+def test_pages_python_and_command_answer_alike_about_the_picture_of_the_card_and_the_square_that_is_changed(
     open_app, made_run, tmp_path, capsys
 ):
     run = tmp_path / "made"
@@ -155,14 +157,18 @@ def test_before_a_change_at_no_strength_and_in_python_it_is_the_answer_of_the_ca
     faint = {"samples": "coffee/00", "strength": "-4", "show_change": "True"}
     card, change = first_answers(open_app("Try your images", **faint, **chosen))
     (slider,) = first_answers(open_app("Explore", part="strength", picture="coffee/00", strength="-4", **chosen))
-    assert [card[PIXELS][0]] * 3 == [*change[PIXELS], *slider[PIXELS]]
+    before, after = change[PIXELS]
+    assert [before] == [after] == slider[PIXELS], "at no strength"
     assert card[PIXELS] != ["50 % cannot tell"]
-    (tmp_path / "coffee.png").write_bytes(encode_png(open_corpus("photos").load("coffee/00")))
-    assert main(["predict", str(tmp_path / "coffee.png"), "--run", str(run), "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    (same,) = predict(tmp_path / "coffee.png", run).to_dict("records")
-    for one in (row, same):
-        assert card[PIXELS][0] == f"{100 * one['altered']:.0f} % {one['answer']}"
+    square = preview(upload.packaged("coffee/00"), Run.open(run).recipe.view, resolve("fog")).step(0).before
+    shown = {"coffee.png": (open_corpus("photos").load("coffee/00"), card[PIXELS][0]), "square.png": (square, before)}
+    for name, (picture, words) in shown.items():
+        (tmp_path / name).write_bytes(encode_png(picture))
+        assert main(["predict", str(tmp_path / name), "--run", str(run), "--json"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        (same,) = predict(tmp_path / name, run).to_dict("records")
+        for one in (row, same):
+            assert words == f"{100 * one['altered']:.0f} % {one['answer']}"
 
 
 def test_an_example_is_shown_at_a_click_and_taken_away_at_the_next(open_app, detecting_run):
