@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probing_core.run import revisions
+from probing_core.run.graph import TABLE
+from probing_core.run.layout import DETECTOR_FILE, series_table
 from probing_core.transforms import CATALOG
 from probing_core.transforms.alternatives import WIDER_ALTERED, clean, wider_clean
 from probing_core.transforms.base import Image, Transform, digest_answers
@@ -29,6 +30,8 @@ LEVELS = 2
 SIDE = 32
 
 OURS = CATALOG.own
+STATED = {row.path: row.revision for row in TABLE.rows}
+DETECTOR, RENDERING = STATED[DETECTOR_FILE], STATED[series_table("rendering")]
 
 
 def _entries() -> Iterator[tuple[str, object, Callable[[Image, np.random.Generator], Image], int]]:
@@ -41,9 +44,9 @@ def _entries() -> Iterator[tuple[str, object, Callable[[Image, np.random.Generat
         if transform.alternative is not None:
             yield f"{transform.name} alternative", transform.alternative_revision, transform.alternative, 3
     for name, wider in WIDER_ALTERED.items():
-        yield f"{name} wider", revisions.DETECTOR, wider, 3
-    yield "clean", revisions.SERIES["rendering"], lambda image, rng: clean(image, SIDE, rng), 3
-    yield "wider clean", revisions.DETECTOR, lambda image, rng: wider_clean(image, SIDE, rng), 3
+        yield f"{name} wider", DETECTOR, wider, 3
+    yield "clean", RENDERING, lambda image, rng: clean(image, SIDE, rng), 3
+    yield "wider clean", DETECTOR, lambda image, rng: wider_clean(image, SIDE, rng), 3
 
 
 def _answers(function: Callable[[Image, np.random.Generator], Image], draws: int) -> np.ndarray:

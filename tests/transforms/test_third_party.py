@@ -13,12 +13,13 @@ from probing_core.transforms import CATALOG, Transform, generator
 from tests.transforms.pictures import photograph
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "transformation.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+EXAMPLE = next(block for block in BLOCKS if "INVERT = " in block)
 
 
 def test_the_example_is_a_transformation() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
-    exec(next(block for block in blocks if "INVERT = " in block), names)
+    exec(EXAMPLE, names)
     image = photograph()[:64, :64]
     inverted = names["INVERT"].apply(image, 1.0, generator(0, "x", "invert"))
     assert (inverted == 255 - image).all()
