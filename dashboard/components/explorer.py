@@ -123,13 +123,6 @@ def shown_models(run: Run) -> list[str]:
     return list(dict.fromkeys(chosen[m] for m in "ab" if chosen.get(m) in names)) or names[:2]
 
 
-def choose_class(name: str) -> None:
-    """Choose the class ``name`` in the explorer, in place of what was chosen; its models remain."""
-    stays = ("a", "b", "reading", "by", "panel")
-    before = {key: value for key, value in (_parsed(state.stored_choice(SELECTION)) or {}).items() if key in stays}
-    state.choose(SELECTION, json.dumps({**before, "what": {"rows": [name]}}))
-
-
 def chosen_cell(run: Run) -> tuple[str, str]:
     """Return the true class and the answer that are chosen in the explorer, at first those of its first cell; empty
     where there is none, or several."""

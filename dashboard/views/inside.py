@@ -109,7 +109,9 @@ def _unseen(run: Run) -> None:
         tables.chart(figure, "members", points, "Share of each transformation's samples whose group is recognized.")
         st.caption(
             "Each transformation is unseen in one of three divisions of the bank. The largest loss first. Filled: "
-            "seen. Hollow: unseen, with its 95\N{NO-BREAK SPACE}% interval. Dotted: chance. A color is a group."
+            "seen. Hollow: unseen, with its 95\N{NO-BREAK SPACE}% interval. Dotted: chance. A color is a group. These "
+            "probes learn from two members of each group, so a group may be found less often than its member is named "
+            "on *How far they move*, where probes learn from all."
         )
     left, right = st.columns(2)
     with left:
@@ -125,7 +127,8 @@ def _unseen(run: Run) -> None:
             far = rows[rows["subset"].isin(["seen", "far"])]
             _seen_against(far, ("seen", "far"), chance, "far")
             st.caption(
-                "Filled: seen in training. Hollow: pictures in styles of networks and paintings that no probe has seen."
+                "Filled: seen in training. Hollow: pictures in styles of networks and paintings that no probe has "
+                "seen, called style; below chance (dotted), they are taken for other groups."
                 f"{_guesses(cache.computed(run, summaries.far_guesses))}"
             )
         else:

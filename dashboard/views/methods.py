@@ -127,9 +127,12 @@ def _way(run: Run) -> None:
 
 def in_short(run: Run) -> str:
     """Return what was tested, on what, and how sure the numbers are, in three sentences."""
-    photographs = run.images[run.images["used"]].groupby("split")["base_id"].nunique()
+    used = run.images[run.images["used"]]
+    photographs = used.groupby("split")["base_id"].nunique()
+    images = used["split"].value_counts()
     tested = (
-        f"Probes learn from {photographs['train']:,} of them and are scored on {photographs['test']:,} others."
+        f"Probes learn from {photographs['train']:,} of them and are scored on {photographs['test']:,} others; large "
+        f"ones give more than one image, so these are {images['train']:,} and {images['test']:,} images."
         if has_splits(run.images)
         else "Each part of them is scored by probes that learned from the other parts."
     )

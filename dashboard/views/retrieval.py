@@ -88,7 +88,7 @@ def _search(run: Run) -> None:
         with columns[number % COLUMNS]:
             _neighbors(run, model, near[model], step.before, original)
     st.caption(
-        f"Searched are the {len(cache.computed(run, retrieval.gallery)):,} untouched photographs that the run tested; "
+        f"Searched are the {len(cache.computed(run, retrieval.gallery)):,} untouched images that the run tested; "
         "a model whose embeddings of them the run does not hold embeds them here when it is first asked. Under a "
         "picture: what it shows, and the cosine of its embedding to that of the altered picture."
     )
@@ -166,7 +166,7 @@ def _originals(run: Run) -> None:
         tables.chart(figure, "by-model", shown, "Share of altered pictures whose original is the nearest, by model.")
         st.caption(
             "Share of altered pictures, all alterations together, whose original is the nearest of "
-            f"{gallery:,} untouched photographs; guessing finds {in_percent(1 / gallery, 1)}. Ticks: further trainings."
+            f"{gallery:,} untouched images; guessing finds {in_percent(1 / gallery, 1)}. Ticks: further trainings."
         )
     with right:
         mine = rows[rows["model"] == model].sort_values("value", ascending=False)
@@ -220,7 +220,7 @@ def _duplicates(run: Run) -> None:
     for column, title in ends.items():
         columns[column] = st.column_config.TextColumn(
             title,
-            width="medium",
+            width=150,
             help=f"Of the {tested} transformations, those after which this share of the copies, with its 95 % "
             "interval, is above the threshold. A double click shows all.",
         )

@@ -7,7 +7,6 @@ from contextlib import suppress
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.explorer import choose_class
 from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
@@ -80,10 +79,7 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
 
 
 def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
-    st.caption(
-        "Weakest, middle and strongest of each range. The name under a strip opens it below the maps of Explore, with "
-        "what models answer."
-    )
+    st.caption("Weakest, middle and strongest of each range. The name under a strip opens it at any strength.")
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, entries)
     with st.container(key="sheet"):
@@ -107,10 +103,9 @@ def _strip(transform: Transform, strip: bytes) -> None:
     strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
     title = unbroken(f"{named(transform.name)}: {strengths}")
     if st.button(title, key=f"open-{transform.name}", type="tertiary", icon=":material/tune:"):
-        choose_class(transform.name)
         state.choose("transform", transform.name)
-        state.choose("part", "strength")
-        st.switch_page("views/explore.py")
+        state.choose("part", "one")
+        st.rerun()
 
 
 show()

@@ -212,7 +212,7 @@ def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
     words = (
         f"{shown(best['model'])} finds the original of an altered picture{' most often' if count > 1 else ''}"
         f"{_level(board, shown)}: for {in_percent(best['value'])} of altered pictures it is the nearest of "
-        f"{gallery:,} photographs."
+        f"{gallery:,} images."
     )
     for learned in boards[1:]:
         best = learned.iloc[0]

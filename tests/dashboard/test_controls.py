@@ -85,7 +85,9 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     chosen, counted = page.evaluate(SELECTION), page.evaluate(COUNTS)
     assert chosen["what"]["rows"] == [CLASS]
 
-    found = downloaded(page, page.get_by_role("button", name="Download", exact=True)).set_index("sample").sort_index()
+    found = (
+        downloaded(page, page.get_by_role("button", name="Download CSV", exact=True)).set_index("sample").sort_index()
+    )
     expected = points(run, data).query("transform == @CLASS").set_index("sample").sort_index()
     assert len(found) == counted["n"] == len(expected) > 0
     assert list(found.index) == list(expected.index)

@@ -118,7 +118,7 @@ def test_the_sentence_says_who_finds_originals_and_who_of_those_that_learned(sto
     values = {"zoo/mae": base + 0.1, "zoo/clip": base}
     words = sentences.originals_finding(put(store, "uses", used(values, "original")), lambda name: f"<{name}>")
     assert words.startswith("<zoo/mae> finds the original of an altered picture most often: for ")
-    assert words.endswith("of altered pictures it is the nearest of 150 photographs.")
+    assert words.endswith("of altered pictures it is the nearest of 150 images.")
     run = put(store, "uses", used(values | {"baseline/phash": base + 0.4}, "original"))
     words = sentences.originals_finding(run)
     assert words.startswith("baseline/phash finds the original of an altered picture most often: ")

@@ -327,7 +327,7 @@ class Explorer {
     this.sentence = el("p.px-sentence");
     this.chips = el("div.px-chips");
     const downloading = { onclick: () => this.download(), title: "What is chosen, as a table (CSV)" };
-    const download = el("button.px-download", downloading, "Download");
+    const download = el("button.px-download", downloading, "Download CSV");
     this.live = el("div.px-hidden", { role: "status", "aria-live": "polite" });
     this.tooltip = el("div.px-tip", { hidden: true });
     this.maps = [new PointMap(this, 0), new PointMap(this, 1)];
@@ -586,7 +586,8 @@ class Explorer {
       counting.isEmpty && ` of ${number(n)}`, " right, ", names[1], ` names ${b}`];
     // A lasso, a cell or an outcome chose where a model fails: the other would look better by regression to the mean.
     if (!where && n && models[0] !== models[1]) {
-      const { value, half } = counting.difference();
+      const { half } = counting.difference(), shown = right.map((one) => Number(((100 * one) / n).toFixed(digits)));
+      const value = shown[1] - shown[0]; // of the two numbers that are read
       const interval = Number.isNaN(half) ? "" : ` ± ${half.toFixed(digits || (half < 1 ? 1 : 0))}`;
       words.push(`; B minus A: ${signed(value, digits)}${interval} points`);
     }
@@ -620,7 +621,7 @@ class Explorer {
       return el("button.px-chip", taking, text, el("i", { "aria-hidden": "true" }, "\u00d7"));
     });
     const other = state.panel === "list" ? "confusion" : "cell";
-    const scope = `${plural(data.tested, "tested picture")}: ${plural(data.labels.length, "photograph")} in every ` +
+    const scope = `${plural(data.tested, "tested picture")}: ${plural(data.labels.length, "image")} in every ` +
       `class${data.repetitions > 1 ? ` ${data.repetitions} times each` : ""}.`;
     const next = `draw around dots, or choose another ${other}.`;
     fill(this.chips, chips, chips.length > 1 && el("button.px-clear", { onclick: () => this.set(NONE) }, "Clear all"),

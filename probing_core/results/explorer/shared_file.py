@@ -231,7 +231,7 @@ def _json(value: Any) -> str:
 def _lead(run: Run, data: ExplorerData) -> str:
     today, times = date.today(), run.recipe.repetitions
     part = (
-        f" The explorer holds one of {times} repetitions, {len(data.images):,} photographs in every class; leaderboard "
+        f" The explorer holds one of {times} repetitions, {len(data.images):,} images in every class; leaderboard "
         f"and claims are over all {times}."
         if times > 1
         else ""
