@@ -156,14 +156,19 @@ def few_transforms(corpus: Path, *models: str) -> Options:
     )
 
 
-@pytest.fixture(scope="session")
-def trained_run(tmp_path_factory, many_scenes) -> Path:
-    """A run of 40 pictures with labels, three repetitions, one model: probes of every kind, and scores."""
+def copy_of_trained_run(out: Path, scenes: Path) -> Path:
+    """Return ``out``, a run of 40 pictures with labels, three repetitions, one model: probes of every kind, and
+    scores."""
     from probing_core.run.stages import run
 
-    options = replace(few_transforms(many_scenes, "baseline/handcrafted"), repetitions=3)
-    out = tmp_path_factory.mktemp("trained") / "run"
+    options = replace(few_transforms(scenes, "baseline/handcrafted"), repetitions=3)
     return copy_of("trained", lambda folder: run(folder, options, ("embed", "train", "evaluate")), out)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, many_scenes) -> Path:
+    """See `copy_of_trained_run`. Not to be written to."""
+    return copy_of_trained_run(tmp_path_factory.mktemp("trained") / "run", many_scenes)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from lab.scripts.reference import is_second_training, ship
 from probing_core.paths import data_dir
 from probing_core.run.engine import COMPLETE
 from probing_core.run.store import Store, completed_on
+from tests.conftest import copy_of_trained_run
 from tests.plans import plan_of
 
 
@@ -17,8 +18,8 @@ def test_second_trainings_are_encoders_of_the_zoo_with_another_seed():
     assert not is_second_training("timm:resnet50.a1_in1k@layer=4")
 
 
-def test_what_ships_is_whole_without_embeddings_and_predictions_that_scores_alone_are_made_of(trained_run, tmp_path):
-    run, out = Store(trained_run), tmp_path / "reference"
+def test_what_ships_is_whole_without_embeddings_and_predictions_that_scores_alone_are_made_of(many_scenes, tmp_path):
+    run, out = Store(copy_of_trained_run(tmp_path / "run", many_scenes)), tmp_path / "reference"
     ship(run, out)
     shipped = Store(out)
     gone = set(run.names()) - set(shipped.names())
