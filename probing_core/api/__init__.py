@@ -1,1 +1,1 @@
-"""The live answer: what was done to a picture, from its embedding."""
+"""The public functions, which combine corpora, models, runs and the detector."""

@@ -40,8 +40,7 @@ BASELINE_SYMBOLS = ("hourglass", "bowtie", "star-square", "diamond-wide", "star-
 MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
 """Lightening (positive) or darkening of a group's color for each of its members; the bank uses three."""
 
-# One color for each objective of the zoo, in every chart and for nothing else. Other encoders are
-# dark, baselines are pale.
+# One color for each objective of the zoo, the same in every chart. Other encoders are dark, baselines are pale.
 _OBJECTIVES = {
     "supervised": ("#111827", "#f5f7fa"),
     "simclr": ("#0072b2", "#56b4e9"),

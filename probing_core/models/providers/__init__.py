@@ -1,1 +1,2 @@
-"""One file a provider of models: each turns a name into a spec that loads."""
+"""Where models come from: a file with `PREFIXES` turns names into specs that load; the others make our baselines, and
+specs of functions, modules and arrays."""
