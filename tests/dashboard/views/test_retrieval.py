@@ -83,7 +83,7 @@ def test_the_shipped_run_searches_its_untouched_photographs(open_app):
     tested = len(retrieval.gallery(Run.open(REFERENCE)))
     assert tested > 300
     assert len(label(app, "selectbox", "Photograph of the run").options) == tested
-    assert f"Searched are the {tested} untouched photographs" in texts(app)
+    assert f"Searched are the {tested} untouched images" in texts(app)
     assert f"of {tested:,}" in texts(app) or "The original is the nearest" in texts(app)
 
 
