@@ -62,9 +62,6 @@ GUIDE = (
 )
 """The demo run, as docs/how-to/large.md has it."""
 
-GUIDE_S = 65 / (3 * 1900)
-"""Seconds a sample in that run, all of its work included."""
-
 CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-groups")
 """Fields that are cleared after a run was started."""
 
@@ -100,10 +97,9 @@ def _place_a_model() -> None:
         f"Your model is measured on the photographs of **{plain(base.name)}**, and joins its {len(base.models)} models "
         "on every page: its place on the Leaderboard, its maps, its confusions."
     )
-    minutes = base.sample_count * GUIDE_S / 60
     st.caption(
-        f"It embeds {base.sample_count:,} samples: at the pace of the small models, about {minutes:.0f} minutes on two "
-        "cores."
+        f"It embeds {base.sample_count:,} samples. *Measure how long it takes* tries your model and says how long that "
+        "takes on this computer."
     )
     model = state.choice(
         st.text_input,
