@@ -17,7 +17,7 @@ from dashboard.widgets.messages import guarded
 Arguments = ParamSpec("Arguments")
 
 _is_whole: ContextVar[bool] = ContextVar("is_whole", default=False)
-"""Whether the whole page is being drawn and not a fragment alone."""
+"""True while the whole page is drawn, false while a fragment alone is."""
 
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:

@@ -14,7 +14,7 @@ STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "s
 
 
 RIGHT = ":material/check: right"
-"""What a page says of an answer that is what was done, in Markdown."""
+"""Mark of a right answer, in Markdown."""
 
 
 def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[str, Mapping[int, str]]] | None:

@@ -88,7 +88,7 @@ def _search(run: Run) -> None:
         with columns[number % COLUMNS]:
             _neighbors(run, model, near[model], step.before, original)
     st.caption(
-        f"Searched are the {len(cache.computed(run, retrieval.gallery)):,} untouched images that the run tested; "
+        f"Searched are the {len(neighbors.gallery(run)):,} untouched images that the run tested; "
         "a model whose embeddings of them the run does not hold embeds them here when it is first asked. Under a "
         "picture: what it shows, and the cosine of its embedding to that of the altered picture."
     )
@@ -103,7 +103,7 @@ def _best_first(run: Run) -> list[str]:
 
 
 def _pick_picture(run: Run) -> tuple[VisitorPicture, str]:
-    rows = run.sample_rows(cache.computed(run, retrieval.gallery)[:MAX_PHOTOGRAPHS])
+    rows = run.sample_rows(neighbors.gallery(run)[:MAX_PHOTOGRAPHS])
     labels = rows["label"].astype(str)
     columns = zip(rows["image_id"], labels, labels.groupby(labels).cumcount() + 1, strict=True)
     names = {str(image_id): f"{label} {n}" if label else str(image_id) for image_id, label, n in columns}
@@ -117,7 +117,7 @@ def _pick_picture(run: Run) -> tuple[VisitorPicture, str]:
 
 
 def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: str) -> None:
-    samples = cache.computed(run, retrieval.gallery)
+    samples = neighbors.gallery(run)
     st.markdown(in_bold(model))
     sign = ":material/check_circle: " if near.place == 1 else ""
     st.markdown(f"{sign}{near.in_words}")

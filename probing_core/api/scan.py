@@ -111,7 +111,7 @@ UNREADABLE = "unreadable"
 """In place of a verdict, for files that are no picture, or damaged."""
 
 VERDICTS = (*ANSWERS, PERHAPS_NO_PHOTOGRAPH, UNREADABLE)
-"""What is said of files, in the order in which counts and rows are shown."""
+"""Verdicts on files, in the order in which counts and rows are shown."""
 
 
 Row = dict[str, Any]
@@ -195,7 +195,7 @@ def small(image: Image) -> Image:
 
 
 REVISION = 3
-"""Of what a scan finds in a file, in the key of each of its chunks."""
+"""Raised where a scan finds something else in the same file; in the key of each chunk."""
 
 CHUNK = 64
 

@@ -235,7 +235,7 @@ def as_altered(p: float, n: int) -> str:
 
 
 class Said(NamedTuple):
-    """What tables say to people of the verdict on one picture; of what is perhaps no photograph the verdict alone.
+    """The verdict on one picture in words, for tables; of what is perhaps no photograph, it has the verdict alone.
 
     Attributes:
         verdict: in five words, or why there is none.

@@ -263,7 +263,7 @@ ABOUT_CLAIMS = (
     "reconstruction. A kind of model is the mean of its encoders, and a result is about these encoders."
 )
 DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
-"""Of a difference: Holm's correction runs over all contrasts, which were named before the test."""
+"""Results of the test of a difference; Holm's correction runs over all contrasts, which were named before the test."""
 
 
 COUNTED = re.compile(r"Transformations \(of (\d+)\) whose recall .*?, two dozens asked: ([^;.]*)")

@@ -65,7 +65,7 @@ from probing_core.run.setup import asked_for
 from probing_core.run.store import Store
 
 TYPICAL_DIMENSION, TYPICAL_BLOCKS = 768, 12
-"""Of a network that was not loaded yet."""
+"""Values that are assumed for a network that was not loaded yet."""
 
 LEARNED, ALTERED, UNTOUCHED = "learned from", "altered", "untouched"
 """Kinds of photographs that verdicts need: the detector learns from their views, or models and the detector judge them,

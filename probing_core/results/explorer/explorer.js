@@ -571,12 +571,14 @@ class Explorer {
       const inside = (matrix) => number(sum(matrix.filter((_, i) => inRows[Math.floor(i / k)] && inColumns[i % k])));
       const isRight = rows && String(what.rows) === String(what.columns);
       const [verb, end] = isRight ? ["names", "right"] : ["takes", `for ${this.nameOf(what.columns)}`];
-      const all = number(sum(counts.rows.filter((_, cls) => inRows[cls]))), are = String(what.rows) === String(this.identity);
-      const of = rows ? (are ? `${all} untouched pictures` : `${all} pictures with ${rows}`) : `${all} pictures`;
+      const all = number(sum(counts.rows.filter((_, cls) => inRows[cls])));
+      const untouched = String(what.rows) === String(this.identity);
+      const of = untouched ? `${all} untouched pictures` : `${all} pictures${rows && ` with ${rows}`}`;
       const [a, b] = counts.matrix.map(inside), other = 1 - what.by;
       if (what.by === EITHER) return [`Of ${of}${few}, `, names[0], ` ${verb} ${a} ${end}, `, names[1], ` ${b}.`];
       return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}`,
-        models[0] !== models[1] && [". ", names[other], ` names ${number(right[other])} of these ${number(n)} right`], "."];
+        models[0] !== models[1] &&
+          [". ", names[other], ` names ${number(right[other])} of these ${number(n)} right`], "."];
     }
     if (!n) return ["No picture is chosen: take away a choice below."];
     const [a, b] = right.map((one) => percent(one, n, digits));

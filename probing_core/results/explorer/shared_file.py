@@ -35,6 +35,7 @@ from probing_core.results.sentences import (
     evidence_in_words,
     result_in_words,
 )
+from probing_core.results.summaries import pick
 from probing_core.run import layout
 from probing_core.run.files import write_atomically
 from probing_core.run.progress import in_one_line
@@ -393,18 +394,17 @@ def _claims(run: Run) -> str:
         details = "".join(
             f'<details class="claim"><summary>{escape(str(row["claim"]))} '
             f"<b>{escape(result_in_words(row))}</b></summary><p>{escape(evidence_in_words(row))}</p>"
-            f"{_differences(contrasts, row['set'], number)}</details>"
+            f"{_differences(pick(contrasts, set=row['set'], claim=number))}</details>"
             for number, row in enumerate(rows.to_dict("records"), 1)
         )
         parts.append(f"<section><h2>{escape(title)}</h2><p class='quiet'>{escape(ABOUT_CLAIMS)}</p>{details}</section>")
     return "".join(parts)
 
 
-def _differences(contrasts: pd.DataFrame, encoders: str, claim: int) -> str:
-    mine = contrasts[(contrasts["set"] == encoders) & (contrasts["claim"] == claim)] if len(contrasts) else contrasts
-    if mine.empty:
+def _differences(contrasts: pd.DataFrame) -> str:
+    if contrasts.empty:
         return ""
-    rows, over = differences(mine)
+    rows, over = differences(contrasts)
     body = "".join(
         f'<tr><th scope="row">{escape(row["name"])}</th><td class="n">{in_points(row["value"] / 100)}</td>'
         f'<td class="n">{" to ".join(minus(f"{row[end]:.1f}") for end in ("low", "high"))}</td>'
