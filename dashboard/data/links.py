@@ -1,0 +1,27 @@
+"""Links from one page to a selection on another page."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboard import state
+
+TRANSFORM = "transform"
+"""Name of the selected transformation in addresses."""
+
+
+def transformation_address(name: str) -> str:
+    """Return the address of a transformation on the page Transformations, relative to the dashboard's.
+
+    >>> transformation_address("gaussian-blur")
+    'transformations?transform=gaussian-blur'
+    """
+    return f"transformations?{urlencode({TRANSFORM: name})}"
+
+
+def open_transformation(name: str) -> None:
+    """Show a transformation on the page Transformations. Not for callbacks, in which Streamlit changes no page."""
+    state.choose(TRANSFORM, name)
+    st.switch_page("views/transformations.py")
