@@ -1,4 +1,4 @@
-"""Explore: the linked maps, matrix and pictures of two models; below them strength, and two classes compared."""
+"""Explore: the linked maps, matrix and pictures of two models; below them strength."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboard.components.explorer import explorer, explorer_of, shown_models
 from dashboard.data import own_picture, shared_files
 from dashboard.page import page
 from dashboard.text import plain
-from dashboard.views import two_classes, weak_to_strong
+from dashboard.views import weak_to_strong
 from dashboard.widgets import asking, messages, pickers, tables
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
@@ -18,7 +18,7 @@ from probing_core.results import Run
 from probing_core.results.explorer.data import ABOUT_EXPLORER
 from probing_core.results.explorer.shared_file import leaving, licenses_of
 
-PARTS = {"strength": "Weak to strong", "two": "Two classes"}
+PARTS = {"strength": "Weak to strong"}
 """Names of the parts below the explorer -> their titles."""
 
 
@@ -33,8 +33,8 @@ def show() -> None:
     explorer(run, _own_picture(run))
     _file_to_send(run)
     # Made only when asked for: its models and charts take longer than the rest of the page.
-    if part := pickers.opened(PARTS, "More"):
-        {"strength": weak_to_strong.show, "two": two_classes.show}[part](run)
+    if pickers.opened(PARTS, "More"):
+        weak_to_strong.show(run)
 
 
 def _own_picture(run: Run) -> dict[str, Any] | None:

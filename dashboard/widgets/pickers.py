@@ -8,28 +8,9 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
-from dashboard.data import cache
-from dashboard.text import hint, named
+from dashboard.text import named
 from probing_core.measures.notation import model_titles
-from probing_core.results import Run, summaries
-from probing_core.results.ranking import measure_of
-
-TASK_NAMES = {
-    "fine": "Which transformation?",
-    "group-0": "Which group? Third members unseen",
-    "group-1": "Which group? First members unseen",
-    "group-2": "Which group? Second members unseen",
-    "content": "What is shown?",
-}
-SUBSETS = {
-    "seen": "seen transformations",
-    "visible": "visible changes only",
-    "without-style": "all but the style classes",
-    "unseen": "unseen transformations",
-    "far": "far styles",
-}
-SUBSET_TERMS = {"seen": "seen", "visible": "visible", "unseen": "unseen", "far": "far style"}
-"""Subset -> the term of the glossary that explains it."""
+from probing_core.results import Run
 
 
 def select(
@@ -86,18 +67,6 @@ def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -
     if limit is not None and len(value) > limit:
         st.caption(f"Shown are the first {limit} of the {len(value)} models chosen.")
     return value[:limit] or models[:1]
-
-
-def pick_task(run: Run, where: Any = st) -> str:
-    return select("Task", "task", run.tasks, "fine", TASK_NAMES, help=f"{hint('fine')} {hint('group')}", where=where)
-
-
-def pick_subset(run: Run, task: str, where: Any = st) -> str:
-    """Return the subset of the task's samples to score, among those that the run has scores for."""
-    scored = cache.computed(run, summaries.scored, task)
-    there = [s for s in SUBSETS if (s, measure_of(s)) in scored] or ["seen"]
-    about = "\n\n".join(f"{SUBSETS[one]}: {hint(term)}" for one, term in SUBSET_TERMS.items() if one in there)
-    return select("Samples", "subset", there, "seen", SUBSETS, help=about, where=where)
 
 
 def pick_transform(run: Run, where: Any = st, help: str | None = None) -> str:

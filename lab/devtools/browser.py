@@ -59,7 +59,6 @@ WAIT_MS = 120_000
 POLL_MS = 50
 ADDRESSES = {
     "explore": "",
-    "explore-two-classes": "?part=two&tell=jpeg&from=pixelate",
     "explore-weak-to-strong": "?part=strength",
     "leaderboard": "leaderboard",
     "leaderboard-content": "leaderboard?part=content",

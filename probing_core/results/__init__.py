@@ -8,7 +8,7 @@ from __future__ import annotations
 from probing_core.results.command import FURTHER, command_of, corpus_is_named
 from probing_core.results.neighbors import mean_of, nearest, place
 from probing_core.results.pictures import PicturesMissing
-from probing_core.results.ranking import leaderboard, tell_apart
+from probing_core.results.ranking import leaderboard
 from probing_core.results.run import Run
 from probing_core.results.run_places import RunPlace, find_runs, unused_name
 from probing_core.results.sentences import claims_by_set, result_in_words
@@ -27,6 +27,5 @@ __all__ = [
     "nearest",
     "place",
     "result_in_words",
-    "tell_apart",
     "unused_name",
 ]

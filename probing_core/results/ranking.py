@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -247,50 +247,3 @@ def paired_p(first: AccuracySums, others: Sequence[AccuracySums]) -> np.ndarray:
         bases = first.bases[np.isin(first.bases, others[indices[0]].bases)]
         p[indices] = sign_flips(first.over(bases).sums, [others[i].over(bases).sums for i in indices], flips=FLIPS)
     return p
-
-
-TOLD_APART = ["truth", "predicted", "correct", "base_id"]
-
-
-def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
-    """Compare every model on the samples of two classes, best first.
-
-    A sample is right where the probe names its class, among all classes of the task. Intervals and p are clustered and
-    paired by base photograph, as in `leaderboard`.
-
-    Args:
-        predictions: model -> rows of `Run.predictions`, of the same samples for every model.
-        first, second: names of two classes.
-
-    Returns:
-        ``model``, ``seed_of`` (as in `leaderboard`), ``value`` (mean of the two recalls), ``low``, ``high``, ``first``
-        and ``second`` (recall of each), ``first_as_second``, ``second_as_first`` (share of the one that is taken for
-        the other), ``samples``, ``bases``, ``p`` against the best and ``apart``. Models without such samples are left
-        out.
-    """
-    rows, sums = [], dict[str, AccuracySums]()
-    for model, table in predictions.items():
-        both = table.loc[table["truth"].isin((first, second)), TOLD_APART] if len(table) else table
-        if both.empty:
-            continue
-        a, b = both[both["truth"] == first], both[both["truth"] == second]
-        sums[model] = accuracy_of(both)
-        found = interval(sums[model].sums, low=0, high=1)
-        rows.append(
-            {
-                "model": model,
-                "value": found.value,
-                "low": found.low,
-                "high": found.high,
-                "first": a["correct"].mean(),
-                "second": b["correct"].mean(),
-                "first_as_second": (a["predicted"] == second).mean(),
-                "second_as_first": (b["predicted"] == first).mean(),
-                "samples": len(both),
-                "bases": found.clusters,
-            }
-        )
-    if not rows:
-        return pd.DataFrame()
-    board = in_order(pd.DataFrame(rows))
-    return beside_best(board, [sums[model] for model in board.loc[has_place(board), "model"]])

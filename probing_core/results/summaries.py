@@ -25,12 +25,6 @@ def pick(scores: pd.DataFrame, **wanted: str | int | Sequence[str]) -> pd.DataFr
     return scores
 
 
-def scored(run: Run, task: str) -> frozenset[tuple[str, str]]:
-    """Return subset and measure of every score that the run has at ``task``."""
-    rows = pick(run.scores, task=task)
-    return frozenset(zip(rows["subset"], rows["measure"], strict=True)) if len(rows) else frozenset()
-
-
 def by_group(run: Run, models: Sequence[str]) -> pd.DataFrame:
     """Return the recall of each group at the fine task, with a column ``group``; models in the given order."""
     rows = pick(run.scores, task="fine", measure="recall")

@@ -29,7 +29,7 @@ PAGES = {page.title: page.file for under in NAVIGATION.values() for page in unde
 ADDRESSES = {page.title: page.address for under in NAVIGATION.values() for page in under}
 
 PARTS = {
-    "Explore": ("strength", "two"),
+    "Explore": ("strength",),
     "Leaderboard": ("models", "content", "claims", "uses"),
     "Inside": ("blocks", "unseen", "shift"),
     "Retrieval": ("found", "search", "duplicates"),

@@ -54,12 +54,6 @@ def test_each_member_is_unseen_in_one_rotation_of_three(made):
     assert set(rows.query("unseen and rotation == 1")["transform"]) == set(told["transform"])
 
 
-def test_what_is_scored_is_listed_by_subset_and_measure(made):
-    assert ("seen", "balanced-accuracy") in summaries.scored(made, "fine")
-    assert ("unseen", "group-hit-rate") in summaries.scored(made, "group-0")
-    assert not summaries.scored(made, "no-such-task")
-
-
 def test_content_stands_against_style(trained, made):
     points = summaries.substance(trained)
     scores = trained.scores.query("subset == 'seen' and measure == 'balanced-accuracy'").set_index("task")
