@@ -22,16 +22,13 @@ import psutil
 from dashboard import rights
 from probing_core.catalog import loaded_plugins
 from probing_core.errors import BadRun
-from probing_core.run.files import write_atomically
+from probing_core.run.files import process_of, write_atomically
 from probing_core.run.layout import BACKGROUND_OUTPUT, LOG, PROGRESS
 from probing_core.run.options import last_options
 from probing_core.run.progress import Report
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 """Allowed names of the folder that a process makes."""
-
-START_TIME_TOLERANCE_S = 1.0
-"""Two readings of the start time of one process differ by less; process ids are not reused so soon."""
 
 MAX_REPORT_NUMBER = 1e15
 """Bound of the numbers in a valid report; JSON may also hold NaN and infinity."""
@@ -54,7 +51,7 @@ def report_of(run: Path) -> Report | None:
         return None
     if not _is_sound(report):
         return None
-    if report.state == "running" and _process(report) is None:
+    if report.state == "running" and process_of(report.pid, report.born) is None:
         return replace(report, state="cancelled")
     return report
 
@@ -178,7 +175,7 @@ def stop(run: Path) -> None:
 def _ask_to_end(run: Path) -> psutil.Process | None:
     rights.require("Canceling a computation")
     report = report_of(run)
-    process = _process(report) if report is not None and report.state == "running" else None
+    process = process_of(report.pid, report.born) if report is not None and report.state == "running" else None
     if process is not None:
         try:
             process.terminate()
@@ -203,13 +200,3 @@ def _is_sound(report: Report) -> bool:
         and all(isinstance(number, int | float) and abs(number) < MAX_REPORT_NUMBER for number in numbers)
         and all(isinstance(text, str) for text in texts)
     )
-
-
-def _process(report: Report) -> psutil.Process | None:
-    """Return the process that wrote ``report``, or None if it has ended; another process may have its id by now."""
-    try:
-        process = psutil.Process(report.pid)
-        same = abs(process.create_time() - report.born) < START_TIME_TOLERANCE_S
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (psutil.Error, ValueError):
-        return None

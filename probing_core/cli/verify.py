@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from probing_core.errors import BadRun
-    from probing_core.run.store import Store
+    from probing_core.run.store import Store, damage_sentences
 
     store = Store(options.run)
     if store.entry(layout.RECIPE) is None:
@@ -31,13 +31,14 @@ def run(options: argparse.Namespace) -> int:
     if options.why is not None:
         return _why(store, options.why)
     written = store.is_being_written()
-    damage = store.damage()
+    damaged, foreign = store.damaged(), store.foreign()
+    damage = damage_sentences(damaged, foreign)
     if written or (damage and store.is_being_written()):
         print(f"{options.run} is being written: it can be verified when that has ended.")
         return 0
     for sentence in damage:
         print(f"error: {sentence}", file=sys.stderr)
-    if store.damaged():
+    if damaged:
         print(f"`probing run --out {options.run}` makes again what is damaged or missing.")
     if not damage:
         print(f"{options.run}: {len(store.names())} files, all whole.")

@@ -3,7 +3,11 @@ same content gives the same bytes."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import re
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,12 +17,22 @@ from typing import IO
 
 import numpy as np
 import pandas as pd
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probing_core.errors import BadRun, one_line
 from probing_core.probes.array_file import read_header
 from probing_core.run.layout import TEMPORARY
+
+TEMPORARY_NAME = re.compile(rf"\.(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d+)-[0-9a-f]{{8}}{re.escape(TEMPORARY)}$")
+"""End of the name of a temporary file."""
+
+ABANDONED_S = 3600.0
+"""Seconds without a change after which a temporary file of a different machine counts as abandoned."""
+
+START_TIME_TOLERANCE_S = 1.0
+"""Two readings of the start time of one process differ by less; process numbers are not reused so soon."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -35,9 +49,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 def written_atomically(path: Path) -> Iterator[BufferedRandom]:
     """Write as `write_atomically` does, but piece by piece; what was written may be read before it is whole.
 
-    The temporary name is never the same twice: two machines may write the same file of a run at once.
+    The temporary name is never the same twice: two machines may write the same file of a run at once. It names its
+    writer, so that `is_abandoned` can tell a file that is being written from one that a killed process left.
     """
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY}")
+    temporary = path.with_name(f"{path.name}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{TEMPORARY}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w+b") as handle:
@@ -50,6 +65,46 @@ def written_atomically(path: Path) -> Iterator[BufferedRandom]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def is_abandoned(temporary: Path) -> bool:
+    """Return whether the process that was writing a temporary file has ended.
+
+    A process of a different machine cannot be asked: it counts as ended once the file has not changed for
+    `ABANDONED_S` seconds.
+    """
+    try:
+        changed = temporary.stat().st_mtime
+    except FileNotFoundError:  # its writer has renamed it
+        return False
+    name = TEMPORARY_NAME.search(temporary.name)
+    if name is None:
+        return True
+    if name["machine"] != _machine():
+        return time.time() - changed > ABANDONED_S
+    return process_of(int(name["pid"]), latest=changed) is None
+
+
+def process_of(pid: int, born: float | None = None, latest: float | None = None) -> psutil.Process | None:
+    """Return the running process ``pid``, or None if it has ended; process numbers are used again.
+
+    Args:
+        born: when it began (``psutil.Process.create_time``).
+        latest: a time at which it was already running.
+    """
+    try:
+        process = psutil.Process(pid)
+        begun = process.create_time()
+        same = born is None or abs(begun - born) < START_TIME_TOLERANCE_S
+        was_running = latest is None or begun < latest + START_TIME_TOLERANCE_S
+        return process if same and was_running and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.Error, ValueError):
+        return None
+
+
+def _machine() -> str:
+    """Return eight hex digits for the name of this machine."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def not_written(path: Path, error: OSError) -> BadRun:

@@ -34,6 +34,9 @@ EVENTS = f"{LOG}/events.jsonl"
 """When work on the run was completed, one JSON object per line."""
 
 LOCK = f"{LOG}/lock"
+WRITER = f"{LOG}/writer.json"
+"""Process that holds the lock; a killed one leaves it."""
+
 PROGRESS = f"{LOG}/progress.json"
 """The latest report of whoever works on the run."""
 

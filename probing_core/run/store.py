@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,11 +23,20 @@ from typing import IO, Any
 
 import numpy as np
 import pandas as pd
+import psutil
 from filelock import FileLock, Timeout
 
 from probing_core.errors import BadRun, RunBusy, one_line
-from probing_core.run.files import map_array, write_arrays, write_tables, written_atomically
-from probing_core.run.layout import BESIDE, EVENTS, FORMAT, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, UNITS
+from probing_core.run.files import (
+    is_abandoned,
+    map_array,
+    process_of,
+    write_arrays,
+    write_atomically,
+    write_tables,
+    written_atomically,
+)
+from probing_core.run.layout import BESIDE, EVENTS, FORMAT, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, UNITS, WRITER
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 
 Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
@@ -305,26 +315,36 @@ class Store(RunFiles):
 
     def damage(self) -> list[str]:
         """Return one sentence for each file that is missing, changed, or unknown to the manifest."""
-        known = [f"'{name}' {what}." for name, what in self.damaged().items()]
-        return known + [f"'{name}' is not in the manifest: it does not belong to the run." for name in self.foreign()]
+        return damage_sentences(self.damaged(), self.foreign())
 
     def clean(self) -> None:
-        """Remove what a killed process left half done."""
+        """Remove files that processes were writing when they ended; those of processes that still write stay."""
         for path in self.root.rglob(f"*{TEMPORARY}"):
-            path.unlink(missing_ok=True)
+            if is_abandoned(path):
+                path.unlink(missing_ok=True)
 
     def is_being_written(self) -> bool:
-        """Return whether another process, or another store of this one, holds the run for writing."""
-        path = self.path(LOCK)
+        """Return whether another process, or another store of this one, holds the run for writing.
+
+        The writer names itself in a file, so that looking takes no lock, which could refuse a writer.
+        """
         try:
-            if path.is_file():
-                with FileLock(path, timeout=0, thread_local=False):
-                    pass
+            writer = json.loads(self.path(WRITER).read_bytes())
+            if writer["machine"] != platform.node():
+                return self._is_locked()
+            return process_of(int(writer["pid"]), float(writer["born"])) is not None
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _is_locked(self) -> bool:
+        """Try the lock: a process of a different machine cannot be asked whether it still runs."""
+        try:
+            with FileLock(self.path(LOCK), timeout=0, thread_local=False):
+                return False
         except Timeout:
             return True
         except OSError:  # nobody can write there
             return False
-        return False
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -348,16 +368,21 @@ class Store(RunFiles):
                 f"make it writable, or choose another folder."
             ) from error
         with held:
-            self._manifest.read()
-            self.fold()  # what a killed process had entered
-            self.clean()
-            self._lost = self._found_damaged()
+            write_atomically(self.path(WRITER), json.dumps(_this_process()).encode())
             try:
-                yield
+                self._manifest.read()
+                self.fold()  # what a killed process had entered
+                self.clean()
+                self._lost = self._found_damaged()
+                try:
+                    yield
+                finally:
+                    self._lost = {}
+                    with suppress(BadRun):  # a full disk: what is complete is in the journal
+                        self.fold()
             finally:
-                self._lost = {}
-                with suppress(BadRun):  # a full disk: what is complete is in the journal
-                    self.fold()
+                with suppress(OSError):
+                    self.path(WRITER).unlink(missing_ok=True)
 
     def _found_damaged(self) -> dict[str, str]:
         """Return what is wrong with each damaged file; units, which need not stay, are removed."""
@@ -380,6 +405,17 @@ class Store(RunFiles):
     def fold(self) -> None:
         """Write new entries into the manifest, at the end of a stage."""
         self._manifest.fold()
+
+
+def damage_sentences(damaged: Mapping[str, str], foreign: Sequence[str]) -> list[str]:
+    """Return one sentence per file that `RunFiles.damaged` or `Store.foreign` lists."""
+    return [f"'{name}' {what}." for name, what in damaged.items()] + [
+        f"'{name}' is not in the manifest: it does not belong to the run." for name in foreign
+    ]
+
+
+def _this_process() -> dict[str, Any]:
+    return {"machine": platform.node(), "pid": os.getpid(), "born": psutil.Process().create_time()}
 
 
 def _base_of(root: Path, base: Path) -> RunFiles:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -209,6 +210,19 @@ def test_a_run_that_is_being_written_is_called_so(capsys, trained):
         assert call(capsys, "verify", "--run", trained)[0] == 2
     finally:
         (trained / "half").unlink()
+
+
+def test_verify_reads_every_file_once(capsys, tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.write_bytes("run.toml", b"", "k")
+    store.write_bytes("x", b"1", "k")
+    read, digest = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: read.append(file.name) or digest(file, name))
+    for damage, expected in ((b"1", 0), (b"2", 2)):
+        (tmp_path / "x").write_bytes(damage)
+        read.clear()
+        assert call(capsys, "verify", "--run", tmp_path)[0] == expected
+        assert sorted(read) == [str(tmp_path / "run.toml"), str(tmp_path / "x")]
 
 
 @pytest.mark.slow

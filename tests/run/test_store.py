@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import subprocess
 import sys
 import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
-
 from probing_core.errors import BadRun, RunBusy
 from probing_core.run import files, layout
 from probing_core.run.files import write_atomically
@@ -169,11 +172,153 @@ def test_a_kill_between_file_and_manifest_leaves_the_file_to_be_made_again(store
     assert not again.has("y")
 
 
-def test_half_written_files_are_cleaned_under_the_lock(store):
-    store.write_bytes("x", b"1", "k")
+def killed_while_writing(root) -> None:
+    """Run a process that is killed while it writes a file and holds the run."""
+    script = f"""
+        from probing_core.run.files import written_atomically
+        from probing_core.run.store import Store
+        store = Store({str(root)!r})
+        with store.locked(), written_atomically(store.path("killed")) as file:
+            file.write(b"half")
+            file.flush()
+            print("entered", flush=True)
+            input()
+        """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "entered\n"
+        assert Store(root).is_being_written()
+        assert [path.name for path in root.glob(f"*{TEMPORARY}")]
+        writer.kill()
+
+
+def test_locked_removes_what_a_killed_process_was_writing(store):
+    killed_while_writing(store.root)
+    assert not store.is_being_written()
     store.path(f"y{TEMPORARY}").write_bytes(b"half")
     with store.locked():
-        assert not store.path(f"y{TEMPORARY}").exists()
+        assert list(store.root.glob(f"*{TEMPORARY}")) == []
+
+
+def test_locked_keeps_what_another_process_is_writing(store):
+    """Progress and shards are written by processes that do not hold the run."""
+    script = f"""
+        from probing_core.run.files import written_atomically
+        from pathlib import Path
+        with written_atomically(Path({str(store.root)!r}) / "shard") as file:
+            file.write(b"half")
+            file.flush()
+            print("entered", flush=True)
+            input()
+        """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "entered\n"
+        with store.locked():
+            assert len(list(store.root.glob(f"shard*{TEMPORARY}"))) == 1
+        writer.communicate("go on\n")
+    assert writer.returncode == 0
+    assert store.path("shard").read_bytes() == b"half"
+
+
+def test_locked_keeps_what_another_machine_is_writing(store, tmp_path):
+    with store.locked():
+        pass
+    recent = store.path(f"x.01234567-1-89abcdef{TEMPORARY}")
+    old = store.path(f"y.01234567-1-89abcdef{TEMPORARY}")
+    for path in (recent, old):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 2 * files.ABANDONED_S,) * 2)
+    with store.locked():
+        assert recent.exists()
+        assert not old.exists()
+
+
+def in_threads(*functions):
+    """Call each function in a thread of its own, all at once, and return their results; raise what they raise."""
+    start = threading.Barrier(len(functions))
+
+    def call(function):
+        start.wait()
+        return function()
+
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return [future.result() for future in [pool.submit(call, function) for function in functions]]
+
+
+def test_is_being_written_refuses_no_writer(store):
+    with store.locked():
+        pass
+    script = f"""
+        from probing_core.run.store import Store
+        store = Store({str(store.root)!r})
+        print("looking", flush=True)
+        while True:
+            store.is_being_written()
+        """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            assert reader.stdout.readline() == "looking\n"
+            for _ in range(3000):  # many quick writers
+                with FileLock(store.path(layout.LOCK), timeout=0, thread_local=False):  # Timeout, if the reader has it
+                    pass
+        finally:
+            reader.kill()
+
+
+def test_is_being_written_sees_no_other_reader(store):
+    with store.locked():
+        pass
+
+    def look():
+        reader = Store(store.root)
+        return sum(reader.is_being_written() for _ in range(500))
+
+    assert in_threads(look, look) == [0, 0]
+
+
+def test_is_being_written_sees_a_writer_of_this_process(store):
+    with store.locked():
+        assert Store(store.root).is_being_written()
+    assert not Store(store.root).is_being_written()
+
+
+def test_locked_admits_one_of_two_threads(store):
+    inside = []
+
+    def write(name):
+        for _ in range(50):
+            try:
+                with Store(store.root).locked():
+                    inside.append(name)
+                    assert len(inside) == 1
+                    inside.remove(name)
+            except RunBusy:
+                pass
+
+    in_threads(lambda: write("a"), lambda: write("b"))
+
+
+def test_a_file_is_whole_for_a_reader_while_a_thread_replaces_it(store):
+    contents = [bytes([number]) * 100_000 for number in range(20)]
+    store.write_bytes("x", contents[0], "k")
+    ends = threading.Event()
+
+    def read():
+        while not ends.is_set():
+            content = store.read_bytes("x")
+            assert content in contents
+
+    def write():
+        try:
+            for content in contents:
+                store.write_bytes("x", content, "k")
+        finally:
+            ends.set()
+
+    in_threads(read, write)
+    assert Store(store.root).damage() == []
 
 
 def test_a_second_writer_is_refused_while_the_first_works(store):
