@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
+
 from probing_core.errors import BadRun, RunBusy
 from probing_core.run import files, layout
 from probing_core.run.files import write_atomically
