@@ -72,6 +72,8 @@ class Corpus(ABC):
         rows: a table with `COLUMNS`, in a fixed order; a kind may append columns.
         skipped: (name, reason) of every source that was left out.
         recipe: default entries of a run's recipe over this corpus.
+        has_global_ids: whether a ``base_id`` names the same photograph in every corpus. Ids that are file names or
+            positions do not: two folders may both hold ``IMG_0001.jpg``.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Corpus(ABC):
     rows: pd.DataFrame
     skipped: Sequence[tuple[str, str]] = ()
     recipe: Mapping[str, Any] = MappingProxyType({})
+    has_global_ids: bool = False
 
     @property
     def skipped_summary(self) -> str:

@@ -42,6 +42,7 @@ class ParquetCorpus(Corpus):
         self._begin_reading()
         _check_columns(self._file, path)
         self.rows = _rows(self._file, path.name)
+        self.has_global_ids = not {"image_id", "base_id"}.isdisjoint(self._file.schema_arrow.names)
         ids = np.array([image_id.encode() for image_id in self.rows["image_id"]])
         self._order = np.argsort(ids)
         self._sorted = ids[self._order]  # a dictionary of the ids would take ten times the memory

@@ -48,7 +48,8 @@ def choose_photographs(design: Design, images: pd.DataFrame, corpus: Corpus, oth
     Returns:
         ``corpus`` (0 the run's own, then those to calibrate on), ``image_id``, ``base_id``, ``split``, ``role``, and
         ``first``: whether no earlier corpus has the same photograph. Another size of it serves for what its size is
-        for, and is not counted twice.
+        for, and is not counted twice. Where ids are only unique within a corpus, as names of files in a folder,
+        ``base_id`` includes the fingerprint of the corpus.
 
     Raises:
         BadCorpus: no photograph could calibrate verdicts, or report on them.
@@ -88,6 +89,8 @@ def _given(corpus: Corpus) -> pd.DataFrame:
     rows = corpus.rows[corpus.rows["color"] & (corpus.rows["split"] != "pretrain")]
     split = np.where((corpus.rows["split"] == "").all(), "calibrate", rows["split"])
     table = rows[["image_id", "base_id"]].assign(split=split)
+    if not corpus.has_global_ids:
+        table["base_id"] = f"{corpus.fingerprint}/" + table["base_id"]
     return table.assign(role=table["split"].map(ROLES))
 
 

@@ -117,6 +117,14 @@ def _train_samples(scope: Scope, binding: Binding) -> int | None:
     return most if most < len(scope.sample_sets[""]) else None
 
 
+def _calibrating(scope: Scope, binding: Binding) -> list[str]:
+    """Return the fingerprints of the corpora of ``--calibrate-on``, marked where photographs are identified within
+    their corpus alone."""
+    named = zip(scope.recipe.calibrate_on, scope.recipe.calibrate_fingerprints, strict=True)
+    has_global_ids = ("parquet", "reference")
+    return [digest if name.partition(":")[0] in has_global_ids else f"{digest} own ids" for name, digest in named]
+
+
 OPTIONS: Mapping[str, Option] = {
     "fingerprint": Option(lambda s, b: s.recipe.fingerprint, given=lambda s, b: s.corpora),
     "view": Option(lambda s, b: s.recipe.view),
@@ -132,7 +140,7 @@ OPTIONS: Mapping[str, Option] = {
     "classes": Option(lambda s, b: [[t.name, t.group, t.far, t.unseen_in] for t in s.transforms], given=_transforms),
     "strengths": Option(lambda s, b: {t.name: strengths_of(t) for t in swept(s.design)}),
     "train_samples": Option(_train_samples),
-    "calibrate_on": Option(lambda s, b: list(s.recipe.calibrate_fingerprints)),
+    "calibrate_on": Option(_calibrating),
     "unscored": Option(lambda s, b: list(UNSCORED.get(s.entries[b["model"]]["objective"], ()))),
     "measures": Option(lambda s, b: [measure.name for measure in MEASURES if measure.score is not None]),
     "studies": Option(lambda s, b: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)]),

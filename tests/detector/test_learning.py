@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from probing_core.compute.samples import Design
+from probing_core.corpora import Corpus, open_corpus
 from probing_core.detector.detector import sample_weights
-from probing_core.detector.learning import make_views, plan_views
+from probing_core.detector.learning import choose_photographs, make_views, plan_views
+from probing_core.images import encode_png
 from probing_core.transforms import bank
 from probing_core.transforms.alternatives import WIDER_ALTERED
 from tests.conftest import scene
@@ -73,3 +80,49 @@ def test_untouched_views_weigh_half():
     weights = sample_weights(untouched)
     assert weights.mean() == pytest.approx(1)
     assert weights[untouched].sum() == pytest.approx(weights[~untouched].sum())
+
+
+DESIGN = Design(transforms=(), view=32, seed=0)
+
+
+def folder_of(path: Path, seeds: range, side: int = 46) -> Corpus:
+    """Write scenes as 000.png, 001.png and so on."""
+    path.mkdir()
+    for i, seed in enumerate(seeds):
+        (path / f"{i:03d}.png").write_bytes(encode_png(scene(seed, side)))
+    return open_corpus(f"folder:{path}")
+
+
+def parquet_of(path: Path, side: int, **columns: list[str]) -> Corpus:
+    images = [encode_png(scene(seed, side)) for seed in range(6)]
+    pq.write_table(pa.table({"image": images, "label": [""] * 6, **columns}), path)
+    return open_corpus(f"parquet:{path}")
+
+
+def calibrating(tmp_path: Path, *others: Corpus) -> list[tuple[int, int]]:
+    """Return how many photographs each of ``others`` has, and how many of these are counted."""
+    own = folder_of(tmp_path / "own", range(100, 104))
+    rows = choose_photographs(DESIGN, own.rows.assign(split="", used=True), own, others)
+    return [(len(mine), int(mine["first"].sum())) for _, mine in rows.groupby("corpus")]
+
+
+def test_choose_photographs_counts_different_photographs_of_equal_file_names(tmp_path):
+    folders = [folder_of(tmp_path / name, range(start, start + 6)) for name, start in (("one", 0), ("two", 50))]
+    assert calibrating(tmp_path, *folders) == [(6, 6), (6, 6)]
+
+
+def test_choose_photographs_counts_rows_without_ids_of_two_files(tmp_path):
+    files = [parquet_of(tmp_path / f"{side}.parquet", side) for side in (46, 60)]
+    assert calibrating(tmp_path, *files) == [(6, 6), (6, 6)]
+
+
+@pytest.mark.parametrize("column", ["image_id", "base_id"])
+def test_choose_photographs_counts_the_same_ids_of_two_files_once(tmp_path, column):
+    ids = [f"source/{i}" for i in range(6)]
+    files = [parquet_of(tmp_path / f"{side}.parquet", side, **{column: ids}) for side in (46, 120)]
+    assert calibrating(tmp_path, *files) == [(6, 6), (6, 0)]
+
+
+def test_choose_photographs_counts_a_folder_that_is_given_twice_once(tmp_path):
+    folder = folder_of(tmp_path / "one", range(6))
+    assert calibrating(tmp_path, folder, folder) == [(6, 6), (6, 0)]
