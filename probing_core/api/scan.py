@@ -246,7 +246,7 @@ def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibra
             f"{MIN_BEYOND / level:.0f} or more, or a larger --level."
         )
     return Calibration(
-        color["whole"].to_numpy(), rows["gray"].to_numpy(), large if is_enough(len(large), level) else large[:0]
+        color["whole"].to_numpy(), rows["gray"].dropna().to_numpy(), large if is_enough(len(large), level) else large[:0]
     )
 
 

@@ -180,9 +180,9 @@ def require_prior(prior: float) -> None:
 
 
 def alteration_score(log_probabilities: np.ndarray, groups: Sequence[str], without_color: bool = False) -> np.ndarray:
-    """Return (N,) the largest log odds of any alteration against identity.
+    """Return (N,) the largest log odds of any transformation against identity; NaN where no transformation is left.
 
-    The largest, not the sum: thirty small probabilities of an untouched picture do not add up to an alarm.
+    The largest, not the sum: thirty small probabilities of a clean image do not add up to an edit.
 
     Args:
         log_probabilities: (N, K).
@@ -191,6 +191,8 @@ def alteration_score(log_probabilities: np.ndarray, groups: Sequence[str], witho
     """
     group = np.asarray(groups)
     altered = (group != "identity") & ~(without_color & (group == "color"))
+    if not altered.any():  # the run knows color transformations alone, and the image has no color
+        return np.full(len(log_probabilities), np.nan)
     untouched = np.logaddexp.reduce(log_probabilities[:, group == "identity"], axis=1)
     return log_probabilities[:, altered].max(1) - untouched
 

@@ -90,7 +90,7 @@ def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
     calibrating = untouched[untouched["role"] == "calibrate"]
     at_view = calibrating[calibrating["size"] == "view"]
     color = at_view.loc[(at_view["maker"] == AS_IT_IS) & ~at_view["no_color"], "score"].to_numpy()
-    gray = at_view.loc[at_view["maker"] == TURNED_GRAY, "score"].to_numpy()
+    gray = at_view.loc[at_view["maker"] == TURNED_GRAY, "score"].dropna().to_numpy()
     large = calibrating.loc[(calibrating["size"] == "large") & ~calibrating["no_color"], "score"].to_numpy()
     reported = untouched[(untouched["role"] == "report") & (untouched["size"] == "large") & ~untouched["no_color"]]
     enough = is_enough(len(large), level) and len(reported) * level >= MIN_CHECKED - 1e-9
@@ -372,7 +372,7 @@ class Judge:
             named = what_was_done(prediction, no_color)
         worth = None if power is None else power.overall.value
         numbers = self.noticing.get("large" if kind == "large" else "view", Noticing())
-        odds = (score - numbers.offset) / numbers.temperature
+        odds = 0.0 if p is None else (score - numbers.offset) / numbers.temperature
         return Verdict(found, *named, p, len(untouched), self.level, no_color, worth, odds)
 
 

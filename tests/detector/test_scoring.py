@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from probing_core.compute.live import Prediction
+from probing_core.compute.samples import Design
 from probing_core.detector import scoring
 from probing_core.detector.learning import CALIBRATE, CHOOSE, LEARN, REPORT
+from probing_core.detector.verdicts import Judge
+from probing_core.transforms import resolve
+from tests.conftest import scene
 
 
 def photographs(counts: dict[tuple[int, str, str], int]) -> pd.DataFrame:
@@ -35,3 +41,26 @@ def test_units_hold_all_that_calibrates_or_reports_and_nothing_else():
     units = scoring.scored_from(given)
     assert {len(unit) for unit in units} == {scoring.PHOTOGRAPHS, 24 % scoring.PHOTOGRAPHS}
     assert {row["role"] for unit in units for row in unit} == {REPORT, CALIBRATE}
+
+
+def test_scored_calibrates_a_run_of_color_transformations_alone():
+    """An image without color has no class left: it is scored NaN, calibrates nothing and gets no verdict."""
+    names, groups = ("identity", "sepia", "hue-shift"), ("identity", "color", "color")
+    design = Design(view=32, transforms=tuple(resolve(name) for name in names))
+    row = {"corpus": 1, "split": "calibrate", "role": CALIBRATE, "first": True, "altered": False}
+    views = [
+        view
+        for i in range(120)
+        for view in scoring.views_of(
+            scene(i, 40), row | {"image_id": str(i), "base_id": str(i)}, design.transforms, design
+        )
+    ]
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet((9, 1, 1), len(views))
+    predictions = [Prediction("m", names, groups, one, one[None], np.zeros(3)) for one in p]
+    table = scoring.scored(views, predictions)
+    assert table.groupby("no_color")["score"].agg(lambda scores: scores.isna().mean()).to_dict() == {False: 0, True: 1}
+    judge = Judge.from_rows(table)
+    gray = judge.verdict(predictions[0], no_color=True)
+    assert (gray.p, gray.n, gray.alarms) == (None, 0, False)
+    assert judge.verdict(predictions[0], no_color=False).n == 120
