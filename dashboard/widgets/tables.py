@@ -12,6 +12,7 @@ from dashboard import state
 from probing_core.charts import Figure
 from probing_core.compute.samples import FEW_PHOTOGRAPHS, has_splits
 from probing_core.results import Run
+from probing_core.results.csv_text import csv_text
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
 """A table, or a function that makes it when it is downloaded; the function must not call Streamlit."""
@@ -62,7 +63,7 @@ def download(table: Table, key: str, label: str = "Data as CSV") -> None:
     """Show a button that downloads ``table`` as ``KEY.csv``; the CSV is made on download."""
 
     def csv() -> str:
-        return (table() if callable(table) else table).to_csv(index=False)
+        return csv_text(table() if callable(table) else table)
 
     download_file(csv, key, label, f"{key}.csv", "text/csv")
 

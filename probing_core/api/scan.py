@@ -47,6 +47,7 @@ from probing_core.images import Image, encode_webp, inspect
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, as_measured, flatness, flaws
 from probing_core.measures.notation import in_percent
 from probing_core.paths import leads_out
+from probing_core.results.csv_text import csv_text
 from probing_core.run.files import write_atomically, written_atomically
 from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY, scored_views_path
 from probing_core.run.progress import SILENT, Progress
@@ -325,7 +326,7 @@ def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) 
     ):
         for i, rows in enumerate(rows_with_q(chunks, q, columns)):
             ordered = rows[list(COLUMNS)]
-            csv.write(ordered.to_csv(index=False, header=i == 0, lineterminator="\n").encode())
+            csv.write(csv_text(ordered, header=i == 0).encode())
             file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
 
 

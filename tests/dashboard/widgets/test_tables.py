@@ -30,6 +30,13 @@ def test_a_table_is_downloaded_as_it_is(table, monkeypatch):
     assert offered["file_name"] == "board.csv"
 
 
+def test_download_writes_no_formula(monkeypatch):
+    offered = {}
+    monkeypatch.setattr("streamlit.download_button", lambda label, data, **settings: offered.update(data=data))
+    show(pd.DataFrame({"image": ['=HYPERLINK("http://example.org").jpg']}))
+    assert pd.read_csv(StringIO(offered["data"]()))["image"].tolist() == ["'=HYPERLINK(\"http://example.org\").jpg"]
+
+
 @pytest.mark.parametrize("page", ["Leaderboard", "Inside", "Retrieval", "Methods and data"])
 def test_every_table_and_chart_of_a_page_can_be_downloaded(open_app, studied_run, page, monkeypatch):
     offered = {}
