@@ -246,9 +246,8 @@ def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibra
             f"{len(color)} untouched pictures with color cannot calibrate a level of {in_percent(level)}; give "
             f"{MIN_BEYOND / level:.0f} or more, or a larger --level."
         )
-    return Calibration(
-        color["whole"].to_numpy(), rows["gray"].dropna().to_numpy(), large if is_enough(len(large), level) else large[:0]
-    )
+    gray = rows["gray"].dropna().to_numpy()
+    return Calibration(color["whole"].to_numpy(), gray, large if is_enough(len(large), level) else large[:0])
 
 
 TABLE, CSV = "verdicts.parquet", "verdicts.csv"
