@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from probing_core.results.csv_text import csv_text
 
-HOSTILE = ("=1+1", "+1+1", "-1+cmd|' /C calc'!A0", "@SUM(1)", "\t=1+1", "\r=1+1", "\n=1+1", '=HYPERLINK("http://x").jpg')
+HOSTILE = (
+    "=1+1",
+    "+1+1",
+    "-1+cmd|' /C calc'!A0",
+    "@SUM(1)",
+    "\t=1+1",
+    "\r=1+1",
+    "\n=1+1",
+    '=HYPERLINK("http://x").jpg',
+)
 
 
 @pytest.mark.parametrize("dtype", [object, "str", "category"])
