@@ -16,7 +16,7 @@ from streamlit.navigation.page import StreamlitPage
 try:
     from dashboard import startup, state
     from dashboard.components import explorer, strength_slider
-    from dashboard.components.serving import former, page
+    from dashboard.components.serving import former_pages, page
     from dashboard.data import cache
     from dashboard.middleware import middleware
     from dashboard.widgets import access, banner, pickers
@@ -38,8 +38,8 @@ SIDEBAR_PX = 240
 """Width of the sidebar: names of pages and runs fit, and the explorer has more room than by default."""
 
 ABOUT_RUN = (
-    "One computation: its corpus, models and settings. Its models are encoders, inner blocks of these (an embedding "
-    "that is read before the last block), baselines, and further trainings (the same network with another seed)."
+    "One computation: its corpus, models and settings. Its models are encoders, intermediate layers of encoders, "
+    "untrained baselines, and additional seeds of the same network."
 )
 
 
@@ -93,8 +93,8 @@ def pick_run() -> None:
     missing = state.unmet().get(state.RUN)
     if missing and shown == missing.shown and missing.asked not in names:
         st.warning(
-            f"There is no run '{plain(missing.asked)}' on this computer, or it is not complete; shown is "
-            f"'{plain(shown)}'. `probing demo --run DIR` opens one from elsewhere.",
+            f"The run '{plain(missing.asked)}' is not available on this computer or is incomplete, so "
+            f"'{plain(shown)}' is shown.",
             icon=":material/error:",
         )
 
@@ -109,9 +109,9 @@ def contents(run: Run) -> str:
         (used["base_id"].nunique() if len(used) else 0, "photograph"),
         (run.sample_count, "sample"),
         (len(alone) - baselines, "encoder"),
-        (len(first) - len(alone), "inner block"),
+        (len(first) - len(alone), "intermediate layer"),
         (baselines, "baseline"),
-        (len(names) - len(first), "further training"),
+        (len(names) - len(first), "additional seed"),
     ]
     return " · ".join(f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts if n)
 
@@ -124,7 +124,7 @@ else:
         lifespan=startup.before_serving,
         routes=[
             *(page(one.address) for under in PAGES.values() for one in under),
-            *(former(address, now) for address, now in FORMER.items()),
+            *former_pages(FORMER),
             *(route for module in (explorer, strength_slider) for route in module.routes()),
         ],
         middleware=middleware(),

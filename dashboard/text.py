@@ -119,33 +119,39 @@ class Page:
 PAGES = {
     "Results": (
         Page("Explore", "views/explore.py", "scatter_plot", ""),
-        Page("Leaderboard", "views/leaderboard.py", "leaderboard", "leaderboard"),
-        Page("Inside", "views/inside.py", "layers", "inside"),
+        Page("Models", "views/models.py", "leaderboard", "models"),
+        Page("Layers", "views/layers.py", "layers", "layers"),
+        Page("Generalization", "views/generalization.py", "travel_explore", "generalization"),
         Page("Retrieval", "views/retrieval.py", "search", "retrieval"),
     ),
     "Your own": (
         Page("Try your images", "views/try_images.py", "add_a_photo", "try"),
-        Page("New run", "views/new_run.py", "rocket_launch", "new-run"),
+        Page("Evaluate your model", "views/evaluate.py", "rocket_launch", "evaluate"),
     ),
     "How it works": (
         Page("Transformations", "views/transformations.py", "auto_fix_high", "transformations"),
-        Page("Methods and data", "views/methods.py", "menu_book", "methods"),
+        Page("Methods", "views/methods.py", "menu_book", "methods"),
     ),
 }
 """The pages by the headings of the navigation."""
 
 FORMER = {
-    "overview": "leaderboard",
+    "overview": "models",
+    "leaderboard": "models",
+    "leaderboard?part=models": "models?part=ranking",
+    "inside": "layers",
+    "inside?part=blocks": "layers",
+    "inside?part=unseen": "generalization",
+    "inside?part=shift": "generalization?part=shift",
+    "geometry": "generalization?part=shift",
     "explore": "?part=strength",
     "map": "",
     "confusion": "",
-    "generalization": "inside?part=unseen",
-    "layers": "inside?part=blocks",
-    "geometry": "inside?part=shift",
+    "new-run": "evaluate",
     "game": "try?part=game",
     "scan": "try?part=folder",
 }
-"""Address of a former page -> the address that replaced it."""
+"""Address of a former page, or of one of its tabs -> the address that replaced it."""
 
 STYLES = {
     "style-3": "bold strokes",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 from starlette.requests import Request
@@ -32,15 +33,25 @@ def page(address: str) -> Route:
     return route(address, serve)
 
 
-def former(address: str, now: str) -> Route:
-    """Redirect the address of a former page, with its choices, to the page that replaced it."""
+def former_pages(successors: Mapping[str, str]) -> list[Route]:
+    """Redirect the addresses of former pages, with their selections, to the pages that replaced them.
 
-    async def moved(request: Request) -> Response:
-        path, _, part = now.partition("?")
-        query = "&".join(filter(None, [part, request.url.query]))
-        return RedirectResponse(f"./{path}{'?' if query else ''}{query}", 307)
+    Args:
+        successors: former address -> its successor. ``page?part=tab`` on the left is a tab of the former page, on the
+            right a tab of the successor; either replaces the tab that the visitor's address names.
+    """
 
-    return route(address, moved)
+    async def redirect(request: Request) -> Response:
+        address = request.url.path.rsplit("/", 1)[-1]
+        tab = f"{address}?part={request.query_params.get('part', '')}"
+        path, _, query = successors[tab if tab in successors else address].partition("?")
+        selections = request.query_params.multi_items()
+        if query or tab in successors:
+            selections = [(name, value) for name, value in selections if name != "part"]
+        query = urlencode([*parse_qsl(query), *selections])
+        return RedirectResponse(f"./{path}?{query}" if query else f"./{path}", 307)
+
+    return [route(address, redirect) for address in successors if "?" not in address]
 
 
 def source(*files: str) -> str:

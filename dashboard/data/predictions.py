@@ -115,7 +115,7 @@ def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
 
 
 class Measured(NamedTuple):
-    """How right the answers of models are, altered or not, by Methods and data; without the interval, for which a
+    """How right the answers of models are, altered or not, by Methods; without the interval, for which a
     visitor would wait.
 
     Attributes:

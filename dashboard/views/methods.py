@@ -1,4 +1,4 @@
-"""Methods and data: the recipe, the sources of everything, how to read each measure, and every table."""
+"""Methods: the recipe, the sources of everything, how to read each measure, and every table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ABOUT_TRUST = (
     "right as often as they say."
 )
 ABOUT_UNTOUCHED = (
-    "Untouched pictures are named right far more often here than on Leaderboard and in the matrix of Explore. There a "
+    "Untouched pictures are named right far more often here than on Models and in the matrix of Explore. There a "
     "model chooses one of {classes} equally likely classes, and untouched is one of them; here half of all pictures "
     "are untouched, and the answer, which is calibrated, says only whether a picture was altered."
 )
@@ -70,7 +70,7 @@ SHOWN = 200
 """Largest number of rows that the page shows of a table."""
 
 
-@page("Methods and data")
+@page("Methods")
 def show() -> None:
     run = cache.current_run()
     _way(run)

@@ -64,7 +64,7 @@ def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     transform = by_name[pickers.select("Transformation", "transform", list(by_name), default, names, hint("strength"))]
     words = transform.definition
     if transform.unseen_in is not None:
-        words += " Inside also shows how well its group is recognized by probes that never saw it."
+        words += " Generalization also shows how well its group is recognized by probes that never saw it."
     st.markdown(words)
     strength_slider(picture, VIEW, transform)
     others = [named(t.name) for t in entries if t.group == transform.group and t != transform]

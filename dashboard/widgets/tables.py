@@ -128,6 +128,6 @@ def why_none(run: Run) -> str:
     if not any(run.has_embeddings(model) for model in run.models["name"]):
         return (
             "This is measured from embeddings, which this run does not ship, and was added after the run was made; a "
-            "run that is computed here (New run, or `probing run`) has it."
+            "run that is computed here (Evaluate your model, or `probing run`) has it."
         )
     return "This run does not hold what is shown here yet; `probing run --out DIR` makes it from its embeddings."

@@ -8,7 +8,7 @@ that calibrated nothing.
 
 Prints, as Markdown, how far the answers can be trusted (`probing_core.api.trust`); the same for the photographs that
 RUN tested, where its tables have the answers. ``--write`` puts the tables into docs/results.md, the diagram into
-docs/pictures/answers.svg, and the answers into data/answers.parquet, which the page Methods and data reads.
+docs/pictures/answers.svg, and the answers into data/answers.parquet, which the page Methods reads.
 
 ``--keep FOLDER`` keeps the altered pictures and the answers of each model: a command that was stopped goes on there.
 """

@@ -211,7 +211,7 @@ def score_table(run: Store) -> str:
 
 def claims_list(run: Store) -> str:
     """Return the claims with the results of their tests and their evidence, as a numbered list for each set of
-    encoders; single contrasts are on the page Leaderboard."""
+    encoders; single contrasts are on the page Models."""
     parts = []
     for title, rows in claims_by_set(run.read_table(layout.CLAIMS)).items():
         lines = [
@@ -255,7 +255,7 @@ def layers_list(run: Run) -> str:
     titles = [title for name in LAYER_TASKS.values() for title in (f"{name}, chosen block", "last block")]
     said = (
         "What the blocks of each network tell, by probes of 200 photographs; the block is chosen by its loss on val "
-        "(all blocks, with intervals: the page Inside):"
+        "(all blocks, with intervals: the page Layers):"
     )
     table = markdown_table(["model", *titles], [[f"`{base}`", *scores] for base, scores in cells.items()])
     return f"{said}\n\n{table}"

@@ -1,4 +1,4 @@
-"""Pictures of the eight pages: ``python -m lab.scripts.screenshots [--run DIR] [--out docs/screenshots] [--all]``.
+"""Screenshots of the nine pages: ``python -m lab.scripts.screenshots [--run DIR] [--out docs/screenshots] [--all]``.
 
 Serves the dashboard, opens every page in headless Chromium and writes one PNG each: by default of the reference run, in
 light, as the documentation shows them. `--themes light,dark --width 390` takes those of a phone, too, and `--all` those
@@ -19,13 +19,14 @@ from probing_core.paths import reference_run
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     "explore",
-    "leaderboard",
-    "inside",
+    "models",
+    "layers",
+    "generalization",
     "retrieval",
     "try-your-images",
-    "new-run",
+    "evaluate-your-model",
     "transformations",
-    "methods-and-data",
+    "methods",
 )
 """Names in `ADDRESSES` of the views that the documentation shows, one a page."""
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from probing_core.measures.statistics import seed_of
+
 T = TypeVar("T")
 
 # In light and in dark: Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart
@@ -40,7 +42,7 @@ BASELINE_SYMBOLS = ("hourglass", "bowtie", "star-square", "diamond-wide", "star-
 MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
 """Lightening (positive) or darkening of a group's color for each of its members; the bank uses three."""
 
-# One color for each objective of the zoo, the same in every chart. Other encoders are dark, baselines are pale.
+# Color of each objective of the zoo. Other encoders are dark, baselines are gray.
 _OBJECTIVES = {
     "supervised": ("#111827", "#f5f7fa"),
     "simclr": ("#0072b2", "#56b4e9"),
@@ -50,6 +52,16 @@ _OBJECTIVES = {
     "align": ("#c0508f", "#f0a3cb"),
 }
 _OTHERS = (("#5b4a9c", "#b7a6f5"), ("#4a5461", "#cbd1d8"), ("#7a6a5c", "#c9b8a6"), ("#384250", "#e0e5ea"))
+
+VARIANT_SHADES = (0.0, 0.35, -0.35, 0.2, -0.2, 0.5, -0.5, 0.1, -0.1, -0.65)
+"""Lightening (positive) or darkening of a color for the models that share its hue, for light backgrounds."""
+
+MIN_CONTRAST = 3.0
+"""Smallest contrast between a mark and the background (WCAG 2.2, 1.4.11)."""
+
+_PLACES = {objective: place for place, objective in enumerate(_OBJECTIVES)}
+_FREE = len(_OBJECTIVES)
+"""Place of the first symbol that no objective has."""
 
 ZOO = "zoo/"
 BASELINE = "baseline/"
@@ -101,29 +113,42 @@ class Theme:
         return colors[index % len(colors)]
 
     def model_styles(self, models: Iterable[str]) -> dict[str, ModelStyle]:
-        """Return the style of each of ``models``.
+        """Return the style of each of ``models``, with one color per model.
 
-        Encoders of the zoo have the color of their objective; a variant of one (``zoo/clip-plain``) is hollow and
-        dashed, a repeated training is drawn as the first one. Other encoders are dark. Baselines are pale and dotted,
-        with symbols that no other model has.
+        Encoders of the zoo have the hue of their objective, other encoders that of their network, baselines are gray.
+        Models of one hue have different shades: variants (``zoo/clip-plain``) are also hollow and dashed. Additional
+        seeds look like the first seed. Baselines are dotted, with symbols that no other model has.
         """
         known = list(dict.fromkeys([*self.models, *models]))
-        styles, baselines, foreign = {}, 0, 0
-        for model in known:
-            name = model.split("@")[0].removeprefix(ZOO)
-            objective, _, variant = name.partition("-")
+        first = dict(zip(known, seed_of(known), strict=True))
+        styles: dict[str, ModelStyle] = {}
+        used: set[str] = set()
+        baselines = foreign = 0
+        hues: dict[str, int] = {}
+        for model in (model for model in known if not first[model]):
+            network = model.split("@")[0]
+            objective, _, variant = network.removeprefix(ZOO).partition("-")
             if model.startswith(BASELINE):
-                styles[model] = ModelStyle(self.muted, BASELINE_SYMBOLS[baselines % len(BASELINE_SYMBOLS)], "dot")
+                color, symbol, dash = self.muted, BASELINE_SYMBOLS[baselines % len(BASELINE_SYMBOLS)], "dot"
                 baselines += 1
             elif model.startswith(ZOO) and objective in _OBJECTIVES:
-                symbol = SYMBOLS[list(_OBJECTIVES).index(objective)]
-                style = ModelStyle(_OBJECTIVES[objective][self.dark], symbol, "solid")
-                styles[model] = style._replace(symbol=f"{symbol}-open", dash="dash") if variant else style
+                color, symbol, dash = _OBJECTIVES[objective][self.dark], SYMBOLS[_PLACES[objective]], "solid"
+                if variant:
+                    symbol, dash = f"{symbol}-open", "dash"
             else:
-                symbol = SYMBOLS[(len(_OBJECTIVES) + foreign) % len(SYMBOLS)]
-                styles[model] = ModelStyle(_OTHERS[foreign % len(_OTHERS)][self.dark], symbol, "solid")
+                hue = hues.setdefault(network, len(hues)) % len(_OTHERS)
+                color, symbol, dash = _OTHERS[hue][self.dark], SYMBOLS[(_FREE + foreign) % len(SYMBOLS)], "solid"
                 foreign += 1
-        return styles
+            color = self._unused(color, used)
+            used.add(color)
+            styles[model] = ModelStyle(color, symbol, dash)
+        return {model: styles[first[model] or model] for model in known}
+
+    def _unused(self, color: str, used: set[str]) -> str:
+        """Return a shade of ``color`` that stands out from the background and is not in ``used``."""
+        shades = (shade(color, -amount if self.dark else amount) for amount in VARIANT_SHADES)
+        fitting = (one for one in shades if one not in used and contrast(one, self.background) >= MIN_CONTRAST)
+        return next(fitting, color)
 
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, str]:
         """Return transform -> a shade of its group's color, by its place in the group."""
@@ -141,3 +166,15 @@ def shade(color: str, amount: float) -> str:
     hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
     light = light + (1 - light) * amount if amount > 0 else light * (1 + amount)
     return "#" + "".join(f"{round(v * 255):02x}" for v in colorsys.hls_to_rgb(hue, light, saturation))
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the contrast ratio of two colors (#rrggbb) after WCAG 2.2: 1 for equal colors, 21 for black and white."""
+    darker, lighter = sorted((_luminance(first), _luminance(second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color: str) -> float:
+    parts = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

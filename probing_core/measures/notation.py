@@ -1,4 +1,4 @@
-"""Numbers and names as people write them: 240, 0.012, 12,400, 17 %, SimCLR (zoo), Gaussian blur."""
+"""Numbers and names as people write them: 240, 0.012, 12,400, 17%, SimCLR (zoo), Gaussian blur."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def decimal(value: float, digits: int = 3) -> str:
 
 
 def in_percent(share: float, places: int = 0) -> str:
-    """Format a fraction as a percentage, ``17 %`` for 0.17, with ``places`` decimals."""
-    return minus(f"{100 * share:.{places}f} %")
+    """Format a fraction as a percentage, ``17%`` for 0.17, with ``places`` decimals."""
+    return minus(f"{100 * share:.{places}f}%")
 
 
 def in_points(difference: float) -> str:
@@ -52,9 +52,9 @@ _ZOO = {
     "can": "CAN",
     "clip": "CLIP",
     "align": "ALIGN",
-    "simclr-matched": "SimCLR with crops alone",
-    "clip-plain": "CLIP with plain captions",
-    "align-plain": "ALIGN with plain captions",
+    "simclr-matched": "SimCLR, crop only",
+    "clip-plain": "CLIP, style-free captions",
+    "align-plain": "ALIGN, style-free captions",
 }
 _KNOWN = {
     "baseline/handcrafted": "Handcrafted statistics",
@@ -64,7 +64,7 @@ _KNOWN = {
     "baseline/dhash": "Image hash (dhash)",
     "timm:tf_efficientnet_lite0": "EfficientNet-Lite0",
 }
-_TRANSFORMS = {"identity": "Untouched", "jpeg": "JPEG"}
+_TRANSFORMS = {"identity": "Clean", "jpeg": "JPEG"}
 _LIBRARIES = {
     "timm": "timm",
     "open_clip": "open_clip",
@@ -97,7 +97,7 @@ def _option_title(option: str) -> str:
     if name == "layer":
         return f"block {value}"
     if name == "seed":
-        return f"training {int(value) + 1}" if value.isdigit() else f"seed {value}"
+        return f"seed {value}"
     if name == "weights":
         return value.replace("\\", "/").rsplit("/", 1)[-1]
     return f"{name} {value}"

@@ -60,13 +60,13 @@ class Report:
 
     @property
     def so_far(self) -> str:
-        """``34 %, 3 min left: Transforming, 120 of 4,000``; where only the stage is known ``Transforming: 120 of 4,000,
+        """``34%, 3 min left: Transforming, 120 of 4,000``; where only the stage is known ``Transforming: 120 of 4,000,
         3 min left``. A single unit of work is not counted."""
         left = "" if self.left_s is None else f", {duration(self.left_s)} left"
         count = f"{self.done:,} of {self.total:,}" if self.total > 1 else ""
         if self.whole is None:
             return f"{self.message}{': ' if count else ''}{count}{left}"
-        return f"{self.whole:.0%}{left}: {self.message}{', ' if count else ''}{count}".replace("%", " %", 1)
+        return f"{self.whole:.0%}{left}: {self.message}{', ' if count else ''}{count}"
 
     @property
     def share(self) -> float:

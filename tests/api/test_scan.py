@@ -178,7 +178,7 @@ def test_the_page_marks_alarms_and_nothing_else(tmp_path):
     assert {answer for mark, answer in marks if mark == "found"} == {"altered", "rather altered"}
     assert {answer for mark, answer in marks if mark == "bad"} == {"unreadable"}
     assert len(marks) == len(answers)
-    assert (tmp_path / "index.html").read_text().count("0 of 199 (0.0 %)") == len(answers)
+    assert (tmp_path / "index.html").read_text().count("0 of 199 (0.0%)") == len(answers)
 
 
 def test_of_what_is_perhaps_no_photograph_the_tables_and_the_page_say_nothing_else(made, tmp_path):

@@ -27,7 +27,7 @@ def label(app: Any, kind: str, name: str):
 
 
 def first_answers(app: Any) -> list[dict[str, list[str]]]:
-    """The tables of answers of a page: model -> ``63 % rather altered`` of each picture that is compared."""
+    """The tables of answers of a page: model -> ``63% rather altered`` of each picture that is compared."""
     tables = [html for e in app.get("html") if '<table class="answers"' in (html := e.proto.body)[:200]]
     return [
         {

@@ -30,8 +30,8 @@ ADDRESSES = {page.title: page.address for under in NAVIGATION.values() for page 
 
 PARTS = {
     "Explore": ("strength",),
-    "Leaderboard": ("models", "content", "claims", "uses"),
-    "Inside": ("blocks", "unseen", "shift"),
+    "Models": ("ranking", "content", "claims", "uses"),
+    "Generalization": ("unseen", "shift"),
     "Retrieval": ("found", "search", "duplicates"),
     "Try your images": ("pictures", "folder", "game"),
     "Transformations": ("sheet", "one"),
@@ -100,7 +100,7 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def open_app(data_folder: Path, made_run: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Opens a page as a new visitor: ``open_app("Inside", run=DIR, part="shift")``; further names are the address."""
+    """Opens a page as a new visitor: ``open_app("Generalization", run=DIR, part="shift")``; further names are the address."""
 
     monkeypatch.setattr("dashboard.startup.after_first_page", lambda: None)  # it would go on beside other tests
 

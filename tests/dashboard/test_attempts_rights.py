@@ -34,7 +34,7 @@ def address(made_run, tmp_path_factory) -> Iterator[str]:
         yield where
 
 
-def is_locked(visitor: Visitor, page: str = "new-run") -> bool:
+def is_locked(visitor: Visitor, page: str = "evaluate") -> bool:
     """Whether ``page`` shows this visitor neither its form nor what it has found, but the way to rights."""
     words = visitor.visit(page)
     locked = "is not open to visitors" in words
@@ -43,7 +43,7 @@ def is_locked(visitor: Visitor, page: str = "new-run") -> bool:
 
 
 @attempt(
-    "New run on this machine under `localhost`, `127.0.0.1` or `[::1]`",
+    "Evaluate your model on this machine under `localhost`, `127.0.0.1` or `[::1]`",
     "the form: whoever runs the dashboard has all rights",
 )
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
@@ -97,7 +97,7 @@ def test_another_site(address):
 
 
 @attempt(
-    "New run from this machine, where the server listens on every address, started by Streamlit or by uvicorn",
+    "Evaluate your model from this machine, where the server listens on every address, started by Streamlit or by uvicorn",
     "a visitor without rights, who reads how to get them",
 )
 @pytest.mark.parametrize("by", ["streamlit", "uvicorn"])
@@ -105,7 +105,7 @@ def test_a_server_that_listens_elsewhere(by):
     with served(host="0.0.0.0", **({"by": BY_UVICORN} if by == "uvicorn" else {})) as where:  # noqa: SIM117
         with visiting(where) as visitor:
             assert is_locked(visitor)
-            assert "started with --share takes everybody for a visitor" in visitor.visit("new-run")
+            assert "started with --share takes everybody for a visitor" in visitor.visit("evaluate")
 
 
 @attempt(
@@ -114,24 +114,24 @@ def test_a_server_that_listens_elsewhere(by):
 )
 def test_a_forged_click(address):
     with visiting(address) as owner:
-        owner.visit("new-run")
+        owner.visit("evaluate")
     messages = [typed(owner.widgets["Name of the run"], "forged"), clicked(owner.widgets["Start"])]
     before = set(runs_dir().iterdir()) if runs_dir().is_dir() else set()
     with visiting(address, PROXIED) as visitor:
-        words = visitor.visit("new-run", *messages)
+        words = visitor.visit("evaluate", *messages)
         assert "has been started" not in words
         assert is_locked(visitor)
     assert (set(runs_dir().iterdir()) if runs_dir().is_dir() else set()) == before
 
 
 @attempt(
-    "a folder, a corpus and a model as a path in the address of New run",
+    "a folder, a corpus and a model as a path in the address of Evaluate your model",
     "nothing is read: the page has no form for a visitor without rights",
 )
 def test_a_path_in_a_link(address):
     query = "new-name=x&new-corpus=folder:/etc&new-models=hf:../../etc/passwd,file:/etc/passwd&run=../../etc"
     with visiting(address, PROXIED, query=query) as visitor:
-        words = visitor.visit("new-run")
+        words = visitor.visit("evaluate")
         assert "is not open to visitors" in words
         assert "/etc" not in words.replace("There is no run '../../etc'", "")
         assert "Pictures" not in visitor.widgets
@@ -144,8 +144,8 @@ def test_a_path_in_a_link(address):
 @pytest.mark.parametrize("name", ["../../etc/passwd", "timm:../../etc/passwd", "hf:../../etc/passwd"])
 def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
     with visiting(address) as owner:
-        owner.visit("new-run")
-        words = owner.visit("new-run", typed(owner.widgets["A name, a file or a checkpoint"], name))
+        owner.visit("evaluate")
+        words = owner.visit("evaluate", typed(owner.widgets["A name, a file or a checkpoint"], name))
         assert not owner.exceptions
         assert "root:" not in words
     assert main(["run", "--out", str(tmp_path / "run"), "--models", name, "--estimate"]) == 2, "as its button measures"
@@ -158,8 +158,8 @@ def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
 @pytest.mark.parametrize("name", ["../x", "<script>alert(1)</script>", "-rf", "a/b", "a\nb"])
 def test_a_run_name_that_is_none(address, name):
     with visiting(address) as owner:
-        owner.visit("new-run")
-        words = owner.visit("new-run", typed(owner.widgets["Name of the run"], name), clicked(owner.widgets["Start"]))
+        owner.visit("evaluate")
+        words = owner.visit("evaluate", typed(owner.widgets["Name of the run"], name), clicked(owner.widgets["Start"]))
         assert "A name has letters, digits, dots, dashes and underscores" in words
         assert "has been started" not in words
 
@@ -167,7 +167,7 @@ def test_a_run_name_that_is_none(address, name):
 @attempt("a run whose folder is named `<img src=x onerror=alert(1)> **bold**`", "the name, as text")
 def test_a_run_name_with_markup(address):
     with visiting(address) as visitor:
-        words = visitor.visit("new-run")
+        words = visitor.visit("evaluate")
         assert "\\<img src=x onerror=alert\\(1\\)\\> \\*\\*bold\\*\\*" in words
         assert "<img" not in words.replace("\\<img", "")
 

@@ -84,7 +84,7 @@ def test_every_former_address_opens_what_took_its_place_with_its_choices(server,
     with tab.visitor() as (page, complaints):
         for before, now in FORMER.items():
             address, _, part = now.partition("?")
-            page.goto(f"{server}/{before}?run=made&models=baseline/pixels")
+            page.goto(f"{server}/{before}{"&" if "?" in before else "?"}run=made&models=baseline/pixels")
             page.get_by_role("heading", name=pages[address], exact=True, level=1).wait_for()
             rest(page)
             opened = urlsplit(page.url)
@@ -135,7 +135,7 @@ def test_it_finds_what_is_wrong(tab):
 
 def test_visitors_from_elsewhere_read_what_is_locked(made_run, tab):
     with served(["--run", str(made_run)], host="0.0.0.0") as shared, tab.visitor() as (page, complaints):
-        for address, what in (("try?part=folder", "Scanning a folder"), ("new-run", "Starting a run")):
+        for address, what in (("try?part=folder", "Scanning a folder"), ("evaluate", "Starting a run")):
             page.goto(f"{shared}/{address}")
             page.get_by_text(f"{what} is not open to visitors").wait_for()
             rest(page)

@@ -55,7 +55,7 @@ def downloaded(page, button) -> pd.DataFrame:
 
 
 def test_every_click_on_a_tab_opens_it_and_its_address_and_the_back_button_do(page, server):
-    visit(page, f"{server}/leaderboard?part=claims")
+    visit(page, f"{server}/models?part=claims")
     names = [tab.inner_text() for tab in page.get_by_role("tab").all()]
     opened = page.get_by_role("tab", selected=True)
     assert (opened.inner_text(), len(names)) == (names[2], 4)
@@ -96,9 +96,9 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     for model in data.models:
         assert list(found[f"{model.name} answer"]) == list(expected[model.name])
 
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Leaderboard", exact=True).click()
-    page.get_by_role("heading", name="Leaderboard", exact=True, level=1).wait_for()
-    page.wait_for_url("**/leaderboard?**part=**")
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Models", exact=True).click()
+    page.get_by_role("heading", name="Models", exact=True, level=1).wait_for()
+    page.wait_for_url("**/models?**part=**")
     rest(page)
     found = downloaded(page, page.locator(".st-key-chart-leaderboard").get_by_role("button", name="Data as CSV"))
     expected = pd.read_csv(StringIO(leaderboard(run, "fine", "seen", False).to_csv(index=False)))
@@ -146,7 +146,7 @@ def run_name() -> Iterator[str]:
 @pytest.mark.timeout(1800)
 def test_a_run_is_started_cancelled_resumed_and_opened(run_name, page, server):  # the page is left before the run goes
     made = runs_dir() / run_name
-    visit(page, f"{server}/new-run?new-models=baseline/handcrafted&new-groups=blur&new-limit={IMAGES}")
+    visit(page, f"{server}/evaluate?new-models=baseline/handcrafted&new-groups=blur&new-limit={IMAGES}")
     page.get_by_role("textbox", name="Name of the run").fill(run_name)
     page.get_by_role("textbox", name="Name of the run").press("Enter")
     page.get_by_role("button", name="Start").click()

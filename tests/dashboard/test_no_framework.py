@@ -7,7 +7,7 @@ import sys
 
 from tests.dashboard.conftest import APP, PAGES
 
-READ = ("Leaderboard", "Inside", "Transformations", "Methods and data")
+READ = ("Models", "Layers", "Generalization", "Transformations", "Methods")
 
 CODE = """
 import sys

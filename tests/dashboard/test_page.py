@@ -66,11 +66,11 @@ def test_a_change_leaves_what_is_around_the_page(server, tab):
 
     with tab.visitor() as (page, complaints):
         page.on("websocket", listen)
-        page.goto(f"{server}/inside?part=unseen")
+        page.goto(f"{server}/generalization?part=unseen")
         page.get_by_role("heading", level=1).first.wait_for()
         rest(page)
         kinds.clear()
-        page.get_by_role("tab", name="How far they move").click()
+        page.get_by_role("tab", name="Embedding shift").click()
         page.wait_for_url("**part=shift**")
         rest(page)
         page.remove_listener("websocket", listen)

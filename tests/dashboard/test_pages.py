@@ -12,10 +12,10 @@ from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, label, texts, unescaped
 from tests.dashboard.conftest import PAGES, PARTS, REFERENCE
 
-NEXT = re.compile(r"`probing |`--|`make |`streamlit |choose|upload|press|find|[Cc]lick|New run|reference run")
+NEXT = re.compile(r"`probing |`--|`make |`streamlit |choose|upload|press|find|[Cc]lick|Evaluate your model|reference run")
 """What to do where something is missing: a command, a control or a page."""
 
-WITHOUT_A_RUN = ("New run", "Transformations")
+WITHOUT_A_RUN = ("Evaluate your model", "Transformations")
 VIEWS = [(page, {"part": part} if part else {}) for page in PAGES for part in PARTS.get(page, [""])]
 
 every_view = pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_a_model_that_was_changed_by_hand_is_one_sentence(open_app, made_run, tm
 
 
 def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
-    app = open_app("Leaderboard")
+    app = open_app("Models")
     label(app, "selectbox", "Model").select("baseline/handcrafted").run()
     assert address(app, "model") == "baseline/handcrafted"
     app.switch_page(PAGES["Explore"]).run()
     label(app, "segmented_control", "More").set_value("strength").run()
     assert label(app, "multiselect", "Models").value[0] == "baseline/handcrafted"
     label(app, "multiselect", "Models").set_value(["baseline/pixels", "zoo/mae"]).run()
-    app.switch_page(PAGES["Leaderboard"]).run()
+    app.switch_page(PAGES["Models"]).run()
     assert label(app, "selectbox", "Model").value == "baseline/pixels"
 
 
@@ -88,9 +88,9 @@ def test_what_a_page_begins_with_stays_its_own(open_app):
     app = open_app("Retrieval", run=REFERENCE)
     first = label(app, "selectbox", "Model").value
     assert "model" not in app.query_params
-    app.switch_page(PAGES["Leaderboard"]).run()
+    app.switch_page(PAGES["Models"]).run()
     shown = label(app, "selectbox", "Model")
-    assert shown.value == label(open_app("Leaderboard", run=REFERENCE), "selectbox", "Model").value != first
+    assert shown.value == label(open_app("Models", run=REFERENCE), "selectbox", "Model").value != first
     shown.select(first).run()
     assert address(app, "model") == first
     app.switch_page(PAGES["Retrieval"]).run()
@@ -98,7 +98,7 @@ def test_what_a_page_begins_with_stays_its_own(open_app):
 
 
 def test_an_address_opens_what_it_holds_and_nonsense_in_it_does_no_harm(open_app):
-    app = open_app("Leaderboard", model="baseline/pixels", run_="made")
+    app = open_app("Models", model="baseline/pixels", run_="made")
     assert label(app, "selectbox", "Model").value == "baseline/pixels"
     for page in PAGES:
         app = open_app(
@@ -109,18 +109,18 @@ def test_an_address_opens_what_it_holds_and_nonsense_in_it_does_no_harm(open_app
 
 
 def test_a_link_to_a_run_that_is_not_here_is_answered(open_app):
-    assert "There is no run 'gone' on this computer" in unescaped(open_app("Leaderboard", run_="gone"))
+    assert "The run 'gone' is not available" in unescaped(open_app("Models", run_="gone"))
 
 
 def test_a_link_that_asks_for_what_is_not_here_gets_one_line(open_app):
-    app = open_app("Leaderboard", model="nonsense")
+    app = open_app("Models", model="nonsense")
     (warned,) = [warning.value.replace("\\", "") for warning in app.warning]
     shown = label(app, "selectbox", "Model").value
     assert warned == f"The link asks for Model 'nonsense', which is not here. The page opened with '{shown}'."
     app.selectbox(key="model").set_value("baseline/pixels").run()
     assert app.warning, "as long as the page is open"
-    assert not app.switch_page(PAGES["Methods and data"]).run().warning, "another page does not speak of it"
-    assert not open_app("Leaderboard", model="baseline/pixels").warning
+    assert not app.switch_page(PAGES["Methods"]).run().warning, "another page does not speak of it"
+    assert not open_app("Models", model="baseline/pixels").warning
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_link_that_asks_for_what_is_not_here_gets_one_line(open_app):
         ("Try your images", {"example": "no"}),
         ("Try your images", {"models": "no/such"}),
         ("Explore", {"part": "strength", "strength": "no", "models": "baseline/pixels"}),
-        ("Inside", {"part": "no"}),
+        ("Generalization", {"part": "no"}),
         ("Explore", {"part": "strength", "models": "baseline/pixels,no/such"}),
         ("Explore", {"part": "no"}),
     ],

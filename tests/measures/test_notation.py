@@ -54,12 +54,12 @@ def test_they_round_as_the_general_format_does(value, digits):
 @pytest.mark.parametrize(
     ("share", "places", "text"),
     [
-        (0.17, 0, "17 %"),
-        (0.689, 1, "68.9 %"),
-        (1, 0, "100 %"),
-        (0.0004, 1, "0.0 %"),
-        (-0.05, 0, "\u22125 %"),
-        (12.5, 0, "1250 %"),
+        (0.17, 0, "17%"),
+        (0.689, 1, "68.9%"),
+        (1, 0, "100%"),
+        (0.0004, 1, "0.0%"),
+        (-0.05, 0, "\u22125%"),
+        (12.5, 0, "1250%"),
     ],
 )
 def test_shares_have_a_space_before_the_sign(share, places, text):
@@ -72,17 +72,17 @@ def test_negative_numbers_have_a_minus_sign_and_zero_has_none():
     assert [minus(f"{value:.0f}") for value in (-0.2, 0.2, -3.0)] == ["0", "0", "\u22123"]
     assert [in_points(share) for share in (0.012, -0.004, -0.0001)] == ["+1.2", "\u22120.4", "0.0"]
     assert decimal(-1e-9, 2) == "\u22121e-09"
-    assert in_percent(-0.031, 1) == "\u22123.1 %"
-    assert in_percent(-0.0001) == "0 %"
+    assert in_percent(-0.031, 1) == "\u22123.1%"
+    assert in_percent(-0.0001) == "0%"
 
 
 @pytest.mark.parametrize(
     ("name", "title"),
     [
         ("zoo/simclr", "SimCLR (zoo)"),
-        ("zoo/clip-plain", "CLIP with plain captions (zoo)"),
+        ("zoo/clip-plain", "CLIP, style-free captions (zoo)"),
         ("timm:tf_efficientnet_lite0@layer=4", "EfficientNet-Lite0, block 4"),
-        ("baseline/random-vit@seed=1", "Untrained network, training 2"),
+        ("baseline/random-vit@seed=1", "Untrained network, seed 1"),
         ("timm:resnet50", "resnet50 (timm)"),
         ("hf:facebook/dinov2-small@pool=mean", "dinov2-small (Hugging Face), pool mean"),
         ("onnx:/home/somebody/networks/mine.onnx", "mine.onnx (ONNX)"),
@@ -102,5 +102,5 @@ def test_models_that_would_be_called_alike_keep_their_names():
 
 
 def test_transformations_have_names_for_people():
-    names = {"identity": "Untouched", "jpeg": "JPEG", "salt-and-pepper": "Salt and pepper"}
+    names = {"identity": "Clean", "jpeg": "JPEG", "salt-and-pepper": "Salt and pepper"}
     assert {name: transform_title(name) for name in names} == names

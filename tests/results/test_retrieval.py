@@ -91,12 +91,12 @@ def test_a_sentence_names_the_best_of_a_use_what_is_level_with_it_and_the_best_e
     run = put(store, "uses", used(values))
     best, level = retrieval.ordered(run, "duplicates", learned=True)["model"]
     words = sentences.best_for(run, "duplicates", lambda name: f"<{name}>")
-    encoder = f"Best encoder: <{best}> (<{level}> not distinguished from it), {100 * (0.5 + noise.mean()):.1f} %."
-    assert words == f"Best: <baseline/x>, 90.0 % {finds}. {encoder}"
+    encoder = f"Best encoder: <{best}> (<{level}> not distinguished from it), {100 * (0.5 + noise.mean()):.1f}%."
+    assert words == f"Best: <baseline/x>, 90.0% {finds}. {encoder}"
     assert sentences.best_for(run, "content") == ""
     assert retrieval.ordered(run, "content").empty
     run = put(store, "uses", used({"zoo/a": np.full(40, 0.4), "baseline/x": np.full(40, 0.1)}))
-    assert sentences.best_for(run, "duplicates") == f"Best: zoo/a, 40.0 % {finds}."
+    assert sentences.best_for(run, "duplicates") == f"Best: zoo/a, 40.0% {finds}."
 
 
 def test_a_copy_survives_or_is_lost_where_the_whole_interval_says_so(store):

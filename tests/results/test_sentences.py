@@ -38,8 +38,8 @@ FOUR = {"a": 0.5, "b": 0.49, "c": 0.48, "d": 0.2}
 def test_a_leader_is_named_with_its_interval_and_what_guessing_gives():
     assert finding(board(FOUR), CLASSES, lambda name: f"<{name}>") == (
         "Of 4 encoders, <a> knows most about how a picture was changed: from its embedding a probe names which of 30 "
-        "transformations was applied, if any, in 50.0 % of the test images (95 % interval 48.0 to 52.0), where "
-        "guessing gives 3.2 %."
+        "transformations was applied, if any, in 50.0% of the test images (95 % interval 48.0 to 52.0), where "
+        "guessing gives 3.2%."
     )
 
 
@@ -56,7 +56,7 @@ SEED = board(FOUR, "b").assign(seed_of=["", "a", "", ""])
         (board(MANY, "bcdef"), "(5 of the 8 others not distinguished from it)"),
         (SEED, "Of 3 encoders, <a> knows most about how a picture was changed: from its"),
         (board({"a": 0.04, "b": 0.03}), "No knowledge of how a picture was changed is established: from the embedding"),
-        (board({"a": 0.04, "b": 0.03}), "(95 % interval 2.0 to 6.0), where guessing gives 3.2 %"),
+        (board({"a": 0.04, "b": 0.03}), "(95 % interval 2.0 to 6.0), where guessing gives 3.2%"),
         (board({"a": 0.5}).assign(low=np.nan, high=np.nan), "No knowledge"),
         (board({"a": 0.5}).assign(low=np.nan, high=np.nan), "(no interval: too few photographs)"),
         (board({"a": 0.5}), "From the embedding of <a> a probe names which of 30"),
@@ -84,7 +84,7 @@ def test_it_is_that_of_the_run(made_run):
     best = models.iloc[0]
     sentence = finding(models, len(run.classes("fine")))
     assert best["model"] in sentence
-    assert f"{100 * best['value']:.1f} % of the test images (95 % interval {100 * best['low']:.1f}" in sentence
+    assert f"{100 * best['value']:.1f}% of the test images (95 % interval {100 * best['low']:.1f}" in sentence
     corrected = everything[everything["model"].isin(models["model"])].set_index("model")["p"].max()
     assert models["p"].max() <= corrected, "fewer comparisons are corrected for less"
 
@@ -95,12 +95,12 @@ def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is
     )
     assert layers_finding(rows, str.upper) == (
         "In 2 of 3 networks an inner block knows better than the last one what was done to a picture (the intervals of "
-        "the two do not overlap). Most of all in C, block 1 of 2 names it in 90 % of pictures, the last block in 50 %. "
-        "What is shown, block 1 names in 10 %, the last block in 20 %."
+        "the two do not overlap). Most of all in C, block 1 of 2 names it in 90% of pictures, the last block in 50%. "
+        "What is shown, block 1 names in 10%, the last block in 20%."
     )
     alone = layers_finding(rows[(rows["base"] == "a") & (rows["task"] == "fine")])
     assert alone.startswith("In 1 of 1 network ")
-    assert alone.endswith("do not overlap). In a, block 2 of 3 names it in 85 % of pictures, the last block in 71 %.")
+    assert alone.endswith("do not overlap). In a, block 2 of 3 names it in 85% of pictures, the last block in 71%.")
 
 
 def test_only_networks_that_learned_are_counted_and_each_once():

@@ -76,7 +76,7 @@ def test_one_share_and_one_time_left_are_of_the_whole_run(tmp_path, clock):
     clock[0] += 20  # twice what was expected, and so will be the next
     told.update("train", 1, 2, "Training", "b")
     assert (report().share, report().left_s) == (pytest.approx(0.6), pytest.approx(80))
-    assert report().so_far == "60 %, 1 min 20 s left: Training, 1 of 2"
+    assert report().so_far == "60%, 1 min 20 s left: Training, 1 of 2"
     told.finish("done")
     assert (report().share, report().state) == (1, "done")
 

@@ -337,7 +337,7 @@ def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
 
 
 def _leaderboard(run: Run) -> str:
-    # As the page Leaderboard has it: encoders are compared with the best encoder, baselines with none.
+    # As the page Models has it: encoders are compared with the best encoder, baselines with none.
     board = leaderboard(run, "fine", "seen", baselines=False)
     tested = "Encoders are compared with the best of them, baselines, which learned nothing from pictures, with none."
     if board.empty:

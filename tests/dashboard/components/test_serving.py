@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from dashboard.components import explorer, serving, strength_slider
+from dashboard.text import FORMER, PAGES
 
 
 @pytest.mark.parametrize(("base", "path"), [("", "/what"), ("probing", "/probing/what"), ("/a/b/", "/a/b/what")])
@@ -18,7 +19,31 @@ def test_an_address_is_below_the_base_path(base, path, monkeypatch):
 
 
 def test_a_page_is_streamlits_with_our_stylesheet():
-    client = TestClient(Starlette(routes=[serving.page(""), serving.page("inside")]))
-    html = client.get("/inside").text
+    client = TestClient(Starlette(routes=[serving.page(""), serving.page("layers")]))
+    html = client.get("/layers").text
     assert html == client.get("/").text
     assert html.index("./static/js/index.") < html.index("table.answers") < html.index("</style></head>")
+
+
+@pytest.mark.parametrize(
+    ("address", "successor"),
+    [
+        ("old", "new"),
+        ("old?model=zoo/mae", "new?model=zoo%2Fmae"),
+        ("old?part=two&model=a", "other?model=a"),
+        ("old?model=a&part=three", "other?part=c&model=a"),
+        ("old?part=unknown", "new?part=unknown"),
+        ("first", ""),
+    ],
+)
+def test_former_pages_redirect_to_their_successors_with_selections(address, successor):
+    successors = {"old": "new", "old?part=two": "other", "old?part=three": "other?part=c", "first": ""}
+    client = TestClient(Starlette(routes=serving.former_pages(successors)))
+    answer = client.get(f"/{address}", follow_redirects=False)
+    assert answer.headers["location"] == f"./{successor}"
+
+
+def test_former_addresses_lead_to_pages_and_are_no_pages_themselves():
+    pages = {page.address for under in PAGES.values() for page in under}
+    assert {successor.partition("?")[0] for successor in FORMER.values()} <= pages
+    assert not {former.partition("?")[0] for former in FORMER} & pages

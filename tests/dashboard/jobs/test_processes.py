@@ -125,7 +125,7 @@ def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
     run.mkdir(parents=True)
     (run / "run.toml").write_text("")
     write(run)
-    app = open_app("Leaderboard")
+    app = open_app("Models")
     assert not app.exception
     shown = [bar.proto.text for bar in app.get("progress")]
     assert shown == [plain("Computing the run 'demo'. Transforming: 3 of 10, 20 s left")]
@@ -141,7 +141,7 @@ def test_a_run_that_this_visitor_started_is_shown_however_soon_it_ends(open_app,
     run.mkdir(parents=True)
     (run / "run.toml").write_text("")
     write(run, state="failed", error="The corpus is empty.")
-    app = open_app("Methods and data")
+    app = open_app("Methods")
     assert not [w for w in app.warning if "quick" in w.value], "somebody else's, long ago"
     app.session_state["_watched"] = {"quick"}
     assert "The corpus is empty" in app.run().warning[0].value

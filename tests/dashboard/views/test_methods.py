@@ -1,4 +1,4 @@
-"""The page Methods and data without a browser."""
+"""The page Methods without a browser."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ OPEN = {
 
 def test_the_parts_of_the_page_open_one_by_one(open_app, made_run, tmp_path):
     run = Run.open(REFERENCE)
-    app = open_app("Methods and data", run=REFERENCE)
+    app = open_app("Methods", run=REFERENCE)
     assert not app.dataframe
-    assert len(open_app("Methods and data", run=REFERENCE, show_recipe="True").dataframe) == 1
+    assert len(open_app("Methods", run=REFERENCE, show_recipe="True").dataframe) == 1
     assert f"Models: {len(run.models)}" in [e.label for e in app.expander]
     some = tmp_path / "made"
     shutil.copytree(made_run, some)
@@ -40,7 +40,7 @@ def test_the_parts_of_the_page_open_one_by_one(open_app, made_run, tmp_path):
     images.loc[images.index[:3], ["used", "why_not"]] = False, "smaller than 176 pixels"
     store.write_table(layout.IMAGES, images, "changed")
     run = Run.open(some)
-    app = open_app("Methods and data", run=some, show_photographs="True")
+    app = open_app("Methods", run=some, show_photographs="True")
     counts = next(t.value for t in app.dataframe if "why_not" in t.value).set_index("why_not")["images"]
     left_out = run.images.loc[~run.images["used"], "why_not"]
     assert counts.to_dict() == left_out.value_counts().to_dict()
@@ -49,12 +49,12 @@ def test_the_parts_of_the_page_open_one_by_one(open_app, made_run, tmp_path):
 
 def test_it_begins_with_the_way_from_a_photograph_to_a_score(open_app):
     run = Run.open(REFERENCE)
-    app = open_app("Methods and data", run=REFERENCE)
+    app = open_app("Methods", run=REFERENCE)
     assert [len(image.proto.imgs) for image in app.get("image")] == [1, 3]
     best = leaderboard(run, "fine", "seen", baselines=False).iloc[0]
     shown = texts(app).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
     assert f"{model_title(best['model'])} turns each picture into {best['dim']:,} numbers" in shown
-    assert f"Right in {100 * best['value']:.1f} % of all" in shown
+    assert f"Right in {100 * best['value']:.1f}% of all" in shown
     counts = run.images.query("used").groupby("split")["base_id"].nunique()
     assert f"{counts.sum():,} photographs" in shown
     assert f"learn from {counts['train']:,} of them and are scored on {counts['test']:,} others" in shown
@@ -63,7 +63,7 @@ def test_it_begins_with_the_way_from_a_photograph_to_a_score(open_app):
 
 def test_counts_of_photographs_images_and_samples_are_reconciled_in_a_sentence(open_app):
     run = Run.open(REFERENCE)
-    words = texts(open_app("Methods and data", run=REFERENCE, show_photographs="True")).replace("\\", "")
+    words = texts(open_app("Methods", run=REFERENCE, show_photographs="True")).replace("\\", "")
     found = re.search(
         r"([\d,]+) images \(squares cut from ([\d,]+) photographs\) .* untouched and once under each of (\d+) "
         r"transformations, in (\d+) repetitions, and those of the test split under each of (\d+) far styles: ([\d,]+) "
@@ -81,7 +81,7 @@ def test_counts_of_photographs_images_and_samples_are_reconciled_in_a_sentence(o
 def test_what_was_recorded_of_a_model_is_a_table(open_app):
     run = Run.open(REFERENCE)
     address = {"show_models": "True", "show_recipes": "True", "recorded_of": "zoo/clip"}
-    app = open_app("Methods and data", run=REFERENCE, **address)
+    app = open_app("Methods", run=REFERENCE, **address)
     assert not app.exception
     (table,) = (t.value for t in app.dataframe if list(t.value) == ["entry", "value"])
     recipe = run.models.set_index("name").loc["zoo/clip", "recipe"]
@@ -96,7 +96,7 @@ def test_how_far_to_trust_the_answers_is_what_the_tables_say(open_app, made_run,
     monkeypatch.setattr(cache, "held_out", lambda run, models: rows)
     monkeypatch.setattr(cache, "elsewhere", lambda run: rows[rows["group"] != "tone"].assign(altered=0.4))
     cache.trust.clear()
-    app = open_app("Methods and data", run=made_run, show_trust="True")
+    app = open_app("Methods", run=made_run, show_trust="True")
     cache.trust.clear()
     assert not app.exception
     table = next(t.value for t in app.dataframe if "kept" in t.value)
@@ -112,7 +112,7 @@ def test_how_far_to_trust_the_answers_is_what_the_tables_say(open_app, made_run,
 
 
 def test_models_have_names_for_people_and_exact_ones_to_download(open_app):
-    table = open_app("Methods and data", run=REFERENCE, show_models="True").dataframe[0]
+    table = open_app("Methods", run=REFERENCE, show_models="True").dataframe[0]
     shown = pa.ipc.open_stream(table.proto.arrow_data.styler.display_values).read_pandas()
     assert "zoo/supervised" in set(table.value["name"])
     assert "Supervised (zoo)" in set(shown["name"])
@@ -120,7 +120,7 @@ def test_models_have_names_for_people_and_exact_ones_to_download(open_app):
 
 def test_photographs_are_counted_by_license(open_app):
     images = Run.open(REFERENCE).images.query("used")
-    table = open_app("Methods and data", run=REFERENCE, show_photographs="True").dataframe[0].value
+    table = open_app("Methods", run=REFERENCE, show_photographs="True").dataframe[0].value
     for license, photographs, count in table.itertuples(index=False):
         mine = images[images["license"] == license]
         assert (photographs, count) == (mine["base_id"].nunique(), len(mine))
@@ -128,19 +128,19 @@ def test_photographs_are_counted_by_license(open_app):
 
 
 def test_a_run_without_answers_says_so(open_app, made_run):
-    app = open_app("Methods and data", run=made_run, show_trust="True")
+    app = open_app("Methods", run=made_run, show_trust="True")
     assert not app.exception
     assert "no answers about pictures that it tested" in texts(app)
 
 
 def test_methods_exports(open_app):
-    app = open_app("Methods and data", **OPEN)
+    app = open_app("Methods", **OPEN)
     label(app, "selectbox", "Show a table").select("tables/fits.parquet").run()
     assert not app.exception
 
 
 def test_of_a_table_the_first_rows_are_shown(open_app, made_run):
-    app = open_app("Methods and data", **OPEN)
+    app = open_app("Methods", **OPEN)
     label(app, "selectbox", "Show a table").select("samples.parquet").run()
     assert not app.exception
     run = Run.open(made_run)

@@ -19,7 +19,7 @@ def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypat
     app.file_uploader(key="picture-upload").upload("mine.png", encode_png(image), "image/png").run()
     app.run()
     assert decoded == ["mine.png"]
-    app.switch_page(PAGES["Leaderboard"]).run()
+    app.switch_page(PAGES["Models"]).run()
     assert "_decoded" not in app.session_state
     monkeypatch.setattr(upload, "MAX_CACHED_BYTES", image.nbytes - 1)
     app.switch_page(PAGES["Transformations"]).run()

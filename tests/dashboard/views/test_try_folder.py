@@ -52,9 +52,9 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "1 altered, 2 untouched" in unescaped(app)
     assert "no rate is promised" in unescaped(app)
     assert [line[1:] for line in lines_of_pictures(app)] == [
-        ["b.png", "", "altered", "Blur, Gaussian blur", "0 of 99 (0.0 %)"],
-        ["a.png", "", "untouched", "", "49 of 99 (49.5 %)"],
-        ["c.png", "", "untouched", "", "69 of 99 (69.7 %)"],
+        ["b.png", "", "altered", "Blur, Gaussian blur", "0 of 99 (0.0%)"],
+        ["a.png", "", "untouched", "", "49 of 99 (49.5%)"],
+        ["c.png", "", "untouched", "", "69 of 99 (69.7%)"],
     ]
 
 
@@ -65,7 +65,7 @@ def test_of_what_is_perhaps_no_photograph_nothing_else_is_said(open_app, holiday
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
     assert "2 untouched, 1 perhaps no photograph" in unescaped(app)
     first, *_, last = lines_of_pictures(app)
-    assert first[3:] == ["untouched", "", "49 of 99 (49.5 %)", "3.0 %"]
+    assert first[3:] == ["untouched", "", "49 of 99 (49.5%)", "3.0%"]
     assert last[2:] == ["looks blurred", "perhaps no photograph", "", "", ""]
 
 

@@ -76,7 +76,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert pictures_of(app) == ["Coffee, cut 1", "Chelsea, cut 2"]
     card, change = first_answers(app)
     assert list(card) == [PIXELS]
-    assert card[PIXELS] == ["50 % cannot tell"], "its random probe is no better than the prior"
+    assert card[PIXELS] == ["50% cannot tell"], "its random probe is no better than the prior"
     assert len(change[PIXELS]) == 2
     assert "after JPEG" in texts(app)
 
@@ -142,7 +142,8 @@ def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp
     app.select_slider(key="prior").set_value(0.01).run()
     assert not app.exception
     assert address(app, "prior") == "0.01"
-    share, odds = (int(first_answers(app)[0][PIXELS][0].split()[0]), int(before.split()[0]) / 100)
+    share, odds = (int(words.split("%")[0]) for words in (first_answers(app)[0][PIXELS][0], before))
+    odds /= 100
     odds = odds / (1 - odds) / 99
     assert share == pytest.approx(100 * odds / (1 + odds), abs=1)
 
@@ -159,7 +160,7 @@ def test_pages_python_and_command_answer_alike_about_the_picture_of_the_card_and
     (slider,) = first_answers(open_app("Explore", part="strength", picture="coffee/00", strength="-4", **chosen))
     before, after = change[PIXELS]
     assert [before] == [after] == slider[PIXELS], "at no strength"
-    assert card[PIXELS] != ["50 % cannot tell"]
+    assert card[PIXELS] != ["50% cannot tell"]
     square = preview(upload.packaged("coffee/00"), Run.open(run).recipe.view, resolve("fog")).step(0).before
     shown = {"coffee.png": (open_corpus("photos").load("coffee/00"), card[PIXELS][0]), "square.png": (square, before)}
     for name, (picture, words) in shown.items():
@@ -168,7 +169,7 @@ def test_pages_python_and_command_answer_alike_about_the_picture_of_the_card_and
         (row,) = json.loads(capsys.readouterr().out)
         (same,) = predict(tmp_path / name, run).to_dict("records")
         for one in (row, same):
-            assert words == f"{100 * one['altered']:.0f} % {one['answer']}"
+            assert words == f"{100 * one['altered']:.0f}% {one['answer']}"
 
 
 def test_an_example_is_shown_at_a_click_and_taken_away_at_the_next(open_app, detecting_run):
@@ -213,7 +214,7 @@ def test_uploads_stay_for_the_visit_until_they_are_removed(open_app):
     files.run()
     assert pictures_of(app) == ["0.png", "1.png"]
     assert "From before" not in texts(app)
-    for page in ("Methods and data", "Try your images"):
+    for page in ("Methods", "Try your images"):
         app.switch_page(PAGES[page]).run()
     assert not app.exception
     assert "From before: 0.png, 1.png" in unescaped(app)

@@ -37,7 +37,7 @@ def test_the_models_answer_at_once_for_the_chosen_strength(open_app):
     app = open_app("Explore", part="strength", models="baseline/pixels", transform="fog")
     assert not app.exception
     (table,) = first_answers(app)
-    assert re.match(r"\d+ % ", table[model_title("baseline/pixels")][0])
+    assert re.match(r"\d+% ", table[model_title("baseline/pixels")][0])
 
 
 def test_it_begins_with_the_models_of_the_maps_above_and_follows_when_others_are_chosen(open_app, made_run):

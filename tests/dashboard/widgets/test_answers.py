@@ -88,7 +88,7 @@ def test_every_model_has_a_row_with_its_number_its_word_and_what_was_done():
         one["model"] for one in rows
     ]
     words = [unescape(text).replace("\N{NO-BREAK SPACE}", " ") for text in re.findall(r'words sure">(.*?)<', html)]
-    assert words == ["5 % untouched", "50 % cannot tell", "97 % altered"]
+    assert words == ["5% untouched", "50% cannot tell", "97% altered"]
     assert re.findall(r"width:([\d.]+)%", html) == ["5.0", "50.0", "97.0"]
     assert html.count("Sepia") == 3
     both = models_table({"before": rows[:1], "after": rows[2:]}, Theme(), ["another"])
@@ -112,7 +112,7 @@ def test_a_line_of_a_picture_names_what_was_done_where_it_alarms():
     def told(one: dict) -> tuple[str, ...]:
         return line_of(one | {"image": "x.png"}, "data:,", 0.0)[3:6]
 
-    assert told(detector(0.95)) == ("altered", "Blur, most like Gaussian blur", "0 of 1,234 (0.0 %)")
+    assert told(detector(0.95)) == ("altered", "Blur, most like Gaussian blur", "0 of 1,234 (0.0%)")
     assert told(detector(0.05))[:2] == ("untouched", "")
     assert told(row("a", 0.7)) == ("rather altered", "Most like Sepia", "")
     assert told(row("a", 0.7, share=0.3)) == ("rather altered", "Not clear", "")
@@ -125,17 +125,17 @@ def test_a_table_of_pictures_shows_names_and_flags_as_text_and_false_discoveries
     assert not re.search("<(b|i|script)>", html)
     assert html.count("<img") == 1
     assert "False discoveries" not in html
-    assert "False discoveries" in pictures_table([line, line._replace(q="3.0 %")])
+    assert "False discoveries" in pictures_table([line, line._replace(q="3.0%")])
 
 
 @pytest.mark.parametrize(
     ("group", "transform", "card", "table"),
     [
         (0.31, 0.17, "; what was done is not clear", "Not clear"),
-        (0.59, 0.4, ": perhaps blur (59 %)", "Perhaps blur"),
-        (0.59, 0.54, ": perhaps blur (59 %), most like Gaussian blur (54 %)", "Perhaps blur, most like Gaussian blur"),
-        (0.98, 0.67, ": blur (98 %), most like Gaussian blur (67 %)", "Blur, most like Gaussian blur"),
-        (0.98, 0.95, ": blur (98 %), Gaussian blur (95 %)", "Blur, Gaussian blur"),
+        (0.59, 0.4, ": perhaps blur (59%)", "Perhaps blur"),
+        (0.59, 0.54, ": perhaps blur (59%), most like Gaussian blur (54%)", "Perhaps blur, most like Gaussian blur"),
+        (0.98, 0.67, ": blur (98%), most like Gaussian blur (67%)", "Blur, most like Gaussian blur"),
+        (0.98, 0.95, ": blur (98%), Gaussian blur (95%)", "Blur, Gaussian blur"),
     ],
 )
 def test_what_was_done_is_said_as_certain_as_it_is_on_the_card_and_in_the_table(group, transform, card, table):
@@ -161,7 +161,7 @@ def test_where_few_pictures_are_altered_a_weak_alarm_is_most_likely_false():
     for one, times in ((weak, 9), (strong, 999)):
         share = in_percent(100 * times / (100 * times + 9900))
         text = answer(one, (), prior=0.01)
-        assert f"Where 1 % of such pictures are altered, the probability that this one was altered is {share}" in text
+        assert f"Where 1% of such pictures are altered, the probability that this one was altered is {share}" in text
         assert text.startswith("**Unusual for an untouched picture" if one is weak else "**Altered: blur")
         assert ("false alarm" in line_of(one, "", 0.0, 0.01).remark) == (one is weak)
         assert answer(one, ()).startswith("**Altered: blur")
@@ -169,7 +169,7 @@ def test_where_few_pictures_are_altered_a_weak_alarm_is_most_likely_false():
     unclear = detector(0.95, odds=0.0, group_probability=0.3)
     assert "If it was" in answer(weak, (), prior=0.01)
     assert "If it was" not in answer(unclear, (), prior=0.01)
-    assert "Where 1 %" not in answer(detector(0.05), (), prior=0.01)
+    assert "Where 1%" not in answer(detector(0.05), (), prior=0.01)
 
 
 RIGHT = {"a": 0.6, "b": 0.7, "baseline/x": 0.81}
@@ -182,7 +182,7 @@ def test_where_verdict_and_models_differ_the_verdict_counts_unless_it_cannot_tel
         text = which_to_believe(detector(altered), rows, 0.0, PRIOR, measured)
         assert ("go by the verdict" in text) == said
         assert "Measured on pictures of others: where half" in text
-        assert "the models are right in 60 % to 70 %" in text
+        assert "the models are right in 60% to 70%" in text
     assert "guessing" not in which_to_believe(detector(0.95), rows, 0.0, PRIOR)
     assert "verdict" not in which_to_believe(detector(0.95), rows, FLAT + 0.1, PRIOR, measured)
     assert "go by" not in which_to_believe(detector(0.95), rows[:1], 0.0, PRIOR), "all agree"
@@ -192,9 +192,9 @@ def test_where_verdict_and_models_differ_the_verdict_counts_unless_it_cannot_tel
     )
     measured = measured._replace(found={"blur": {"a": 0.1, "b": 0.32, "baseline/x": 0.9}})
     text = which_to_believe(detector(0.95), rows, 0.0, PRIOR, measured)
-    assert "altered by blur, the models call 10 % to 32 % altered" in text
+    assert "altered by blur, the models call 10% to 32% altered" in text
     for other in (detector(0.2), detector(0.95, group_probability=0.3), detector(0.95, group="geometry")):
-        assert "60 % to 70 %" in which_to_believe(other, rows, 0.0, PRIOR, measured)
+        assert "60% to 70%" in which_to_believe(other, rows, 0.0, PRIOR, measured)
 
 
 SEPIA, FOG = row("a", 0.9), row("b", 0.9, named="fog")

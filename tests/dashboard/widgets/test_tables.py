@@ -37,7 +37,7 @@ def test_download_writes_no_formula(monkeypatch):
     assert pd.read_csv(StringIO(offered["data"]()))["image"].tolist() == ['\'=HYPERLINK("http://example.org").jpg']
 
 
-@pytest.mark.parametrize("page", ["Leaderboard", "Inside", "Retrieval", "Methods and data"])
+@pytest.mark.parametrize("page", ["Models", "Layers", "Generalization", "Retrieval", "Methods"])
 def test_every_table_and_chart_of_a_page_can_be_downloaded(open_app, studied_run, page, monkeypatch):
     offered = {}
     button = st.download_button

@@ -43,9 +43,9 @@ def test_errors_are_shown_by_source_and_small_sources_pooled():
     calibration = Calibration(np.linspace(-1, 1, 199), np.linspace(-1, 1, 199), np.array([]))
     lines = detector.errors(table, calibration, "view")
     found = {line[0]: (line[2], line[3].split(" (")[0]) for line in lines}
-    assert found["large"] == ("100", "20.0 %")
-    assert found["other sources"] == ("80", "5.0 %")
-    assert found["all, with color"] == ("180", "13.3 %")
+    assert found["large"] == ("100", "20.0%")
+    assert found["other sources"] == ("80", "5.0%")
+    assert found["all, with color"] == ("180", "13.3%")
 
 
 def test_errors_are_shown_where_a_source_calibrates_itself():
@@ -64,7 +64,7 @@ def test_errors_are_shown_where_a_source_calibrates_itself():
         "harmless": ["200", "200"],
         "alarming": ["200", "200"],
     }
-    assert all(line[2].startswith("4.5 % (") for line in lines.values())  # itself among those as high
+    assert all(line[2].startswith("4.5% (") for line in lines.values())  # itself among those as high
 
 
 def test_operations_of_a_foreign_library_have_their_shares():
@@ -73,11 +73,11 @@ def test_operations_of_a_foreign_library_have_their_shares():
     rows += [(f"p{i}", "untouched", "identity", "view", False, None, i == 0) for i in range(8)]
     columns = ["photograph", "operation", "group", "size", "alarms", "found", "no_color"]
     text = detector_foreign.table(pd.DataFrame(rows, columns=columns))
-    assert text.startswith("Untouched called untouched: 7 of 7, 100 %")
+    assert text.startswith("Untouched called untouched: 7 of 7, 100%")
     lines = {line[0]: line for line in cells(text)}
-    assert lines["blur"][2:] == ["50 %", "100 %"]
-    assert lines["fog"][2:] == ["100 %", "0 %"]
-    assert lines["**mean**"][2:] == ["**75 %**", "**33 %**"], "one of three that alarm has the right group"
+    assert lines["blur"][2:] == ["50%", "100%"]
+    assert lines["fog"][2:] == ["100%", "0%"]
+    assert lines["**mean**"][2:] == ["**75%**", "**33%**"], "one of three that alarm has the right group"
 
 
 def test_cleanvision_and_the_detector_stand_side_by_side():
@@ -98,10 +98,10 @@ def test_cleanvision_and_the_detector_stand_side_by_side():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(beside_cleanvision, "WAYS", ways)
         lines = cells(beside_cleanvision.table(verdicts, issues))
-    assert lines[2][2:4] == ["100 % (any of the four)", "0 %"]
-    assert lines[3][2:4] == ["0 %", "0 %"]
-    assert lines[4][2:] == ["100 %", "100 %", "100 %"]
-    assert lines[5][2:] == ["0 %", "100 %", "0 %"]
+    assert lines[2][2:4] == ["100% (any of the four)", "0%"]
+    assert lines[3][2:4] == ["0%", "0%"]
+    assert lines[4][2:] == ["100%", "100%", "100%"]
+    assert lines[5][2:] == ["0%", "100%", "0%"]
 
 
 def test_a_share_has_an_interval_over_photographs():

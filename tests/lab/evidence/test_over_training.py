@@ -25,7 +25,7 @@ def test_the_table_has_the_untrained_network_the_end_and_some_steps_between():
     assert lines[0] == "| training | steps | transformation | content | original found first |"
     mine = [line for line in lines if line.startswith("| `mae` |")]
     assert [line.split(" | ")[1] for line in mine] == ["0", "20", "100"]
-    assert mine[1].endswith("| 30.0 % (29.0 to 31.0) | 31.0 % (30.0 to 32.0) | 32.0 % (31.0 to 33.0) |")
+    assert mine[1].endswith("| 30.0% (29.0 to 31.0) | 31.0% (30.0 to 32.0) | 32.0% (31.0 to 33.0) |")
 
 
 def test_the_picture_is_the_same_every_time_and_names_every_line():

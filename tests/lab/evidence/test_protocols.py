@@ -14,8 +14,8 @@ def scores_of(part: str, **values: float) -> pd.DataFrame:
 def test_models_are_listed_best_at_jpeg_first_with_intervals_and_chance():
     parts = [scores_of(part, weak=0.3, strong=0.5 if "jpeg" in part else 0.2) for part in protocols.TRACES]
     lines = protocols.table_of_traces(pd.concat(parts)).splitlines()
-    assert "jpeg (chance 25 %)" in lines[0]
-    assert lines[2].startswith("| strong | 50.0 % (48.0 to 52.0) | 20.0 % (18.0 to 22.0)")
+    assert "jpeg (chance 25%)" in lines[0]
+    assert lines[2].startswith("| strong | 50.0% (48.0 to 52.0) | 20.0% (18.0 to 22.0)")
     assert lines[3].startswith("| weak |")
 
 
@@ -33,7 +33,7 @@ def test_recall_by_severity_is_the_mean_over_operations():
     recalls = protocols.by_severity(Opened())
     assert recalls.loc[recalls["severity"] == 4, "recall"].tolist() == pytest.approx([0.3])
     text = protocols.table_of_corruptions(scores_of("imagenet-c", m=0.6), recalls)
-    assert text.splitlines()[-1] == "| m | 60.0 % (58.0 to 62.0) | 15 % | 20 % | 25 % | 30 % | 35 % |"
+    assert text.splitlines()[-1] == "| m | 60.0% (58.0 to 62.0) | 15% | 20% | 25% | 30% | 35% |"
 
 
 def test_what_the_detector_finds_stands_beside_its_false_alarms():
@@ -42,6 +42,6 @@ def test_what_the_detector_finds_stands_beside_its_false_alarms():
     text = protocols.table_of_detected(
         pd.DataFrame(rows, columns=["operation", "severity", "share", "low", "high", "photographs"])
     )
-    assert "| snow | 10 % | 20 % | 30 % | 40 % | 50 % |" in text
-    assert "| **mean** | **10 %** |" in text
-    assert text.endswith("it calls 6.0 % (3.0 to 10.0) altered.")
+    assert "| snow | 10% | 20% | 30% | 40% | 50% |" in text
+    assert "| **mean** | **10%** |" in text
+    assert text.endswith("it calls 6.0% (3.0 to 10.0) altered.")

@@ -51,8 +51,8 @@ def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path:
         assert weights.read_bytes() == (tmp_path / name / "encoder.safetensors").read_bytes()
         cards[name] = card.read_text()
         assert hashlib.sha256(weights.read_bytes()).hexdigest() in cards[name]
-        assert f"{gate.linear:.1f} %" in cards[name]
-        assert f"{100 * gate.fine.trained.value:.1f} % ({100 * gate.fine.trained.low:.1f}" in cards[name]
+        assert f"{gate.linear:.1f}%" in cards[name]
+        assert f"{100 * gate.fine.trained.value:.1f}% ({100 * gate.fine.trained.low:.1f}" in cards[name]
         assert cards[name].count("**passed**") == gate.content_passed + gate.fine.passed
         assert DESCRIPTION in cards[name]
         assert "16 pictures seen, 2 times each" in cards[name]

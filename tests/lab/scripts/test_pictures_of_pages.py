@@ -13,14 +13,14 @@ pytestmark = [*IN_BROWSER, pytest.mark.slow]
 
 
 def test_a_picture_of_a_page_has_the_size_of_the_window(made_run, tmp_path):
-    pages = {"leaderboard": ADDRESSES["leaderboard"]}
+    pages = {"models": ADDRESSES["models"]}
     (file,) = take(made_run, tmp_path, 390, 700, ["dark"], pages)
-    assert file == tmp_path / "leaderboard-dark.png"
+    assert file == tmp_path / "models-dark.png"
     assert Image.open(file).size == (390, 700)
 
 
 def test_the_moving_picture_has_a_frame_for_each_act(made_run, tmp_path):
-    shots = [shot for shot in movie.SHOTS if shot.path != "leaderboard"]
+    shots = [shot for shot in movie.SHOTS if shot.path != "models"]
     pictures, seconds, _ = movie.make(made_run, tmp_path / "demo.webp", shots)
     found = Image.open(tmp_path / "demo.webp")
     assert found.size == movie.SHOWN

@@ -1,4 +1,4 @@
-"""The page New run without a browser."""
+"""The page Evaluate your model without a browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.dashboard.app_reading import address, label, texts, unescaped
 def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkeypatch, made_run, data_folder):
     started = []
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append((run, arguments)))
-    app = open_app("New run", run=made_run, rank_model="timm:resnet18")
+    app = open_app("Evaluate your model", run=made_run, rank_model="timm:resnet18")
     shown = texts(app)
     places = [shown.index(words) for words in ("Place my model", "My pictures", "Runs on this computer")]
     assert places == sorted(places), "what most come for is offered first"
@@ -51,7 +51,7 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
 def test_what_cannot_be_placed_is_said_at_the_press(open_app, monkeypatch, made_run, model, why, button):
     for name in ("start", "measured"):
         monkeypatch.setattr(f"dashboard.jobs.processes.{name}", lambda *asked: pytest.fail("it was begun"))
-    app = open_app("New run", run=made_run, rank_model=model)
+    app = open_app("Evaluate your model", run=made_run, rank_model=model)
     assert why not in unescaped(app), "not before it is pressed"
     label(app, "button", button).click().run()
     assert not app.exception
@@ -69,7 +69,7 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
         return words
 
     monkeypatch.setattr("dashboard.jobs.processes.measured", measured)
-    app = open_app("New run", new_name="mine", new_models="baseline/pixels")
+    app = open_app("Evaluate your model", new_name="mine", new_models="baseline/pixels")
     assert asked == []
     app.button(key="measure-Start").click().run()
     assert "Together 42 s, 7 left out" in unescaped(app)
@@ -100,7 +100,7 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
 def test_nothing_starts_where_a_file_that_is_named_is_missing(open_app, monkeypatch, made_run, asked, button, missing):
     pytest.importorskip("timm")
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda *arguments: pytest.fail("it was started"))
-    app = open_app("New run", run=made_run, **asked)
+    app = open_app("Evaluate your model", run=made_run, **asked)
     assert missing not in unescaped(app)
     label(app, "button", button).click().run()
     assert not app.exception
@@ -108,14 +108,14 @@ def test_nothing_starts_where_a_file_that_is_named_is_missing(open_app, monkeypa
 
 
 def test_a_name_that_a_listed_run_has_is_refused_wherever_that_run_is(open_app, made_run):
-    app = open_app("New run", run=made_run, new_name=made_run.name)
+    app = open_app("Evaluate your model", run=made_run, new_name=made_run.name)
     label(app, "button", "Start").click().run()
     assert f"There is a run '{made_run.name}' already" in unescaped(app)
 
 
 def test_a_path_alone_is_a_folder_or_a_table(open_app):
     for text, command in (("/some/pictures", "folder:/some/pictures"), ("mine/a.parquet", "parquet:mine/a.parquet")):
-        app = open_app("New run", new_name="mine", new_corpus=text)
+        app = open_app("Evaluate your model", new_name="mine", new_corpus=text)
         assert command in app.code[0].value
 
 
@@ -135,7 +135,7 @@ def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data
     lost = data_folder / "runs" / (made_run.name if shared else "lost")
     (lost / "log").mkdir(parents=True)
     (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
-    app = open_app("New run", run=made_run)
+    app = open_app("Evaluate your model", run=made_run)
     assert not app.exception
     assert "stopped: No such folder." in unescaped(app)
     assert "Nothing of it was computed." in texts(app), "it says first what is lost"
@@ -145,7 +145,7 @@ def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data
 
 
 def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
-    app = open_app("New run")
+    app = open_app("Evaluate your model")
     for key, kind, value in (
         ("new-name", "text_input", "mine"),
         ("new-corpus", "text_input", f"folder:{many_scenes}"),
@@ -156,7 +156,7 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
     app.multiselect(key="new-groups").set_value(["blur", "noise"]).run()
     assert not app.exception
     sent = {name.replace("-", "_"): address(app, name) for name in app.query_params if name.startswith("new-")}
-    opened = open_app("New run", **sent)
+    opened = open_app("Evaluate your model", **sent)
     assert not opened.exception
     for key in ("new-name", "new-corpus", "new-limit", "new-models", "new-groups"):
         assert opened.session_state[key] == app.session_state[key] not in ("", [], 0)
@@ -165,7 +165,7 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
 def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(open_app, monkeypatch):
     started = []
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(arguments))
-    app = open_app("New run", new_name="mine")
+    app = open_app("Evaluate your model", new_name="mine")
     assert {"all that come with it", "the whole zoo", "the published encoders", "SimCLR (zoo)"} <= set(
         app.multiselect(key="new-models").options
     )
@@ -178,7 +178,7 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
     (arguments,) = started
     assert arguments[arguments.index("--models") + 1] == "published,baseline/pixels"
     assert arguments[arguments.index("--view") + 1] == "224"
-    assert "--view" not in open_app("New run", new_models="zoo", new_name="mine").code[0].value
+    assert "--view" not in open_app("Evaluate your model", new_models="zoo", new_name="mine").code[0].value
 
 
 @pytest.mark.parametrize("corpus", ["hub:owner/name", " hub:owner/name", "folder:/", "theirs:x"])
@@ -186,20 +186,20 @@ def test_a_link_opens_no_corpus_and_looks_up_no_model(open_app, monkeypatch, cor
     for name in ("corpora.open_corpus", "models.find_spec", "models.names.glob"):
         monkeypatch.setattr(f"probing_core.{name}", lambda *a, **k: pytest.fail("it was opened"))
     monkeypatch.setattr("subprocess.Popen", lambda *a, **k: pytest.fail("it was begun"))
-    app = open_app("New run", new_corpus=corpus, new_models="hf:some/repo,timm:x@weights=/x/*.pt", new_limit="-5")
+    app = open_app("Evaluate your model", new_corpus=corpus, new_models="hf:some/repo,timm:x@weights=/x/*.pt", new_limit="-5")
     assert not app.exception
     assert app.number_input(key="new-limit").value == 0
 
 
 def test_new_run_shows_what_is_wrong_with_other_packages(open_app, monkeypatch):
     monkeypatch.setattr("probing_core.catalog.Catalog.problems", ("The entry point 'theirs' is broken.",))
-    assert [w.value for w in open_app("New run").warning] == ["The entry point 'theirs' is broken."]
+    assert [w.value for w in open_app("Evaluate your model").warning] == ["The entry point 'theirs' is broken."]
 
 
 def test_bad_names_are_refused_and_a_started_run_leaves_an_empty_form(open_app, monkeypatch):
     started = []
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(run.name))
-    app = open_app("New run")
+    app = open_app("Evaluate your model")
     for name, expected in (("../up", "A name has"), ("", "Give the run a name")):
         app.text_input(key="new-name").input(name).run()
         label(app, "button", "Start").click().run()
@@ -228,7 +228,7 @@ def test_a_run_that_was_cut_off_is_resumed_with_the_options_that_it_had(
         (Options(), []),
     ):
         note_options(run, options)
-        app = open_app("New run")
+        app = open_app("Evaluate your model")
         assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
         if offered:
             label(app, "button", "Resume").click().run()

@@ -1,4 +1,4 @@
-"""The page Inside without a browser."""
+"""The page Generalization without a browser."""
 
 from __future__ import annotations
 
@@ -10,35 +10,11 @@ import pytest
 from dashboard.text import named
 from probing_core.measures.notation import model_title
 from probing_core.results import Run, leaderboard, summaries
-from tests.dashboard.app_reading import figures, label, texts, unescaped
+from tests.dashboard.app_reading import figures, label, unescaped
 from tests.dashboard.conftest import REFERENCE
 
-FEW = 8
-
-
-def test_of_many_networks_the_best_and_no_ablations_are_drawn_and_counted_as_in_the_sidebar(open_app):
-    app = open_app("Inside", run=REFERENCE)
-    assert not app.exception
-    (figure,) = figures(app)
-    drawn = {trace["name"] for trace in figure["data"]}
-    run = Run.open(REFERENCE)
-    rows = summaries.layers(run)
-    best = rows[rows["task"] == "fine"].groupby("base")["value"].max().idxmax()
-    assert len(drawn) <= FEW < rows["base"].nunique()
-    assert model_title(best) in drawn
-    assert not [name for name in drawn if "plain captions" in name or "crops alone" in name]
-    shown = texts(app)
-    count = int(re.search(r"In \w+ of (\d+) networks", shown)[1])
-    assert f"of the {count} encoders" in shown
-    assert f"· {count} encoders ·" in shown
-    kinds = re.findall(
-        r"(\d+) (?:encoder|inner block|baseline|further training)s?\b", shown.split("samples · ")[1][:99]
-    )
-    assert sum(map(int, kinds)) == len(run.models)
-
-
 def test_a_transformation_is_drawn_where_it_was_seen_and_where_not_by_the_chosen_model(open_app):
-    app = open_app("Inside", run=REFERENCE, part="unseen", model="zoo/mae")
+    app = open_app("Generalization", run=REFERENCE, part="unseen", model="zoo/mae")
     assert not app.exception
     before = figures(app)
     gaps = summaries.gaps(summaries.members(Run.open(REFERENCE), "zoo/mae")).set_index("transform")
@@ -56,18 +32,18 @@ def test_a_transformation_is_drawn_where_it_was_seen_and_where_not_by_the_chosen
 
 
 def test_models_that_call_untouched_pictures_style_as_well_are_told(open_app):
-    shown = unescaped(open_app("Inside", run=REFERENCE, part="unseen"))
+    shown = unescaped(open_app("Generalization", run=REFERENCE, part="unseen"))
     model = "baseline/phash"
     parts = [Run.open(REFERENCE).predictions(model, f"group-{rotation}", ["transform"]) for rotation in range(3)]
     called = [part[part["transform"] == "identity"]["predicted"].eq("style").mean() for part in parts]
-    found = re.search(r"(Image hash .*) call (\d+ % and \d+ %) of untouched pictures style", shown)
+    found = re.search(r"(Image hash .*) call (\d+% and \d+%) of untouched pictures style", shown)
     assert dict(zip(found[1].split(" and "), found[2].split(" and "), strict=True))[model_title(model)] == (
-        f"{100 * np.mean(called):.0f} %"
+        f"{100 * np.mean(called):.0f}%"
     )
 
 
 def test_every_transformation_has_its_move_and_its_recall_at_first_of_the_best_encoder(open_app):
-    app = open_app("Inside", run=REFERENCE, part="shift")
+    app = open_app("Generalization", run=REFERENCE, part="shift")
     model = leaderboard(Run.open(REFERENCE), "fine", "seen", baselines=False)["model"].iloc[0]
     assert label(app, "selectbox", "Model").value == model
     points = summaries.shifts(Run.open(REFERENCE), model).set_index("transform")
@@ -83,7 +59,7 @@ def test_every_transformation_has_its_move_and_its_recall_at_first_of_the_best_e
 
 @pytest.mark.parametrize("missing", [False, True])
 def test_how_far_an_embedding_moves(open_app, studied_run, made_run, missing):
-    app = open_app("Inside", run=made_run if missing else studied_run, part="shift")
+    app = open_app("Generalization", run=made_run if missing else studied_run, part="shift")
     assert not app.exception
     assert bool(app.info) == missing
     assert bool(figures(app)) != missing

@@ -1,4 +1,4 @@
-"""New run: place a model, or measure models on pictures of one's own; start, watch, cancel, resume, open.
+"""Evaluate your model: place a model, or measure models on pictures of one's own; start, watch, cancel, resume, open.
 
 The work happens in a background process. Nothing that a link names or a visitor types is read or looked up before a
 button is pressed; then all of it is checked before anything is written.
@@ -66,7 +66,7 @@ CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "n
 """Fields that are cleared after a run was started."""
 
 
-@page("New run")
+@page("Evaluate your model")
 def show() -> None:
     st.markdown(
         "Your own model, or your own pictures. Either way a new run is made, a folder in "
@@ -95,7 +95,7 @@ def _place_a_model() -> None:
     base = cache.current_run()
     st.markdown(
         f"Your model is measured on the photographs of **{plain(base.name)}**, and joins its {len(base.models)} models "
-        "on every page: its place on the Leaderboard, its maps, its confusions."
+        "on every page: its place on the page Models, its maps, its confusions."
     )
     st.caption(
         f"It embeds {base.sample_count:,} samples. *Measure how long it takes* tries your model and says how long that "
@@ -120,7 +120,7 @@ def _place_a_model() -> None:
     elif not problem and out.exists():
         problem = f"There is a run '{out.name}' already; it is listed below."
     elif not problem and name in set(base.models["name"]):
-        problem = f"{model_title(name)} is in this run already: the Leaderboard shows its place."
+        problem = f"{model_title(name)} is in this run already: the page Models shows its place."
     problem = base.pictures.why_not or problem
     options = Options(models=(name,), base=base.path)
     command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)]

@@ -1,4 +1,4 @@
-"""Leaderboard: which model knows most of what was done to a picture, and what follows from it."""
+"""Models: which model encodes most about transformations, and what follows from it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ ABOUT_MARKS = (
 )
 
 PARTS = {
-    "models": "Models",
-    "content": "Against content",
+    "ranking": "Ranking",
+    "content": "Appearance vs. content",
     "claims": "Claims",
-    "uses": "Uses",
+    "uses": "Which model for which task",
 }
 
 
-@page("Leaderboard", "Which model knows most of what was done to a picture?")
+@page("Models", "Which model encodes most about transformations, and is the difference real?")
 def show() -> None:
     run = cache.current_run()
     board = cache.board(run)
@@ -55,7 +55,7 @@ def show() -> None:
     messages.finding(f"{finding(board, len(run.classes('fine')), in_bold)} {_baseline(run, board)}".rstrip())
     part, place = pickers.tab(PARTS)
     with place:
-        {"models": _models, "content": _substance, "claims": claims.show_claims, "uses": uses.show_cards}[part](run)
+        {"ranking": _models, "content": _substance, "claims": claims.show_claims, "uses": uses.show_cards}[part](run)
 
 
 def _models(run: Run) -> None:

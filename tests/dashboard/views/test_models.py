@@ -1,4 +1,4 @@
-"""The page Leaderboard without a browser."""
+"""The page Models without a browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def in_chart(figure: dict) -> set[float]:
 
 def test_the_chosen_model_shows_its_groups(open_app, made_run):
     run = Run.open(made_run)
-    app = open_app("Leaderboard")
+    app = open_app("Models")
     for model in ("zoo/mae", "baseline/handcrafted"):
         label(app, "selectbox", "Model").select(model).run()
         assert not app.exception
@@ -32,7 +32,7 @@ def test_the_chosen_model_shows_its_groups(open_app, made_run):
 
 
 def test_every_model_is_in_the_table_and_the_best_first(open_app):
-    app = open_app("Leaderboard", run=REFERENCE, show_table="True")
+    app = open_app("Models", run=REFERENCE, show_table="True")
     table = next(t.value for t in app.dataframe if "against" in t.value)
     run = Run.open(REFERENCE)
     assert set(table["model"]) == set(run.models["name"])
@@ -46,10 +46,10 @@ def test_every_model_is_in_the_table_and_the_best_first(open_app):
 
 
 def test_the_strip_shows_what_two_models_answer(open_app):
-    app = open_app("Leaderboard")
+    app = open_app("Models")
     assert len(app.get("image")) == 7
     captions = [one.value.split("  \n") for one in app.caption if one.value.startswith("**")]
-    assert {"**Untouched**", "**JPEG**"} <= {done for done, *_ in captions}
+    assert {"**Clean**", "**JPEG**"} <= {done for done, *_ in captions}
     assert {said[0] for _, *answers in captions for said in answers} == {"A", "B"}
     right = [":material/check:" in said for _, *answers in captions for said in answers]
     assert len(right) == 14
@@ -57,7 +57,7 @@ def test_the_strip_shows_what_two_models_answer(open_app):
 
 
 def test_content_is_drawn_beside_what_was_done(open_app):
-    app = open_app("Leaderboard", run=REFERENCE, part="content")
+    app = open_app("Models", run=REFERENCE, part="content")
     assert not app.exception
     points = summaries.substance(Run.open(REFERENCE)).set_index("model")
     names = {model_title(model): model for model in with_place(list(points.index))}
@@ -71,7 +71,7 @@ def test_a_card_names_the_best_model_for_a_use_and_says_what_is_not_measured(ope
     run = shutil.copytree(studied_run, tmp_path / "unlabeled")
     store = Store(run)
     store.write_table("tables/uses.parquet", store.read_table("tables/uses.parquet").query("use != 'content'"), "made")
-    app = open_app("Leaderboard", run=run, part="uses")
+    app = open_app("Models", run=run, part="uses")
     assert not app.exception
     for use in ("duplicates", "altered"):
         words = sentences.best_for(Run.open(run), use, lambda model: f"**{model_title(model)}**")
@@ -83,10 +83,10 @@ def test_a_card_names_the_best_model_for_a_use_and_says_what_is_not_measured(ope
 
 
 def test_claims_open_with_the_differences_that_they_rest_on(open_app):
-    app = open_app("Leaderboard", run=REFERENCE, part="claims")
+    app = open_app("Models", run=REFERENCE, part="claims")
     badges = [box.label for box in app.expander if "-badge[" in box.label]
     assert len(badges) == 5 * len(Run.open(REFERENCE).table("tables/claims.parquet")["set"].unique())
     name = next(iter(Run.open(REFERENCE).table("tables/claims.parquet")["set"]))
-    opened = open_app("Leaderboard", run=REFERENCE, part="claims", **{f"show-claim-{name}-2": "True"})
+    opened = open_app("Models", run=REFERENCE, part="claims", **{f"show-claim-{name}-2": "True"})
     assert not opened.exception
     assert len(figures(opened)) == len(figures(app)) + 1

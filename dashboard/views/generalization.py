@@ -1,4 +1,4 @@
-"""Inside: where in a network it is known what was done, what is recognized unseen, and how far an embedding moves."""
+"""Generalization: unseen transformations and styles, and how far each transformation shifts an embedding."""
 
 from __future__ import annotations
 
@@ -11,76 +11,26 @@ from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import in_bold, named, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import PERCENT, Figure, dots_chart, layers_chart, variance_chart
+from probing_core.charts import PERCENT, Figure, dots_chart, variance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, sentences, summaries
 
-PARTS = {"blocks": "By block", "unseen": "Unseen transformations", "shift": "How far they move"}
+PARTS = {"unseen": "Unseen transformations", "shift": "Embedding shift"}
 
-FEW = 8
-"""Most networks in one chart: more lines are not distinguished. Ablations are left out first, then the worst."""
-
-
-@page("Inside")
+@page("Generalization", "Does it carry over to transformations and styles that no probe has seen?")
 def show() -> None:
     run = messages.run_with_models()
-    st.markdown(
-        "Which block of a network knows what was done to a picture, whether that holds for transformations that no "
-        "probe has seen, and how far each transformation moves an embedding."
-    )
     part, place = pickers.tab(PARTS)
     with place:
-        {"blocks": _blocks, "unseen": _unseen, "shift": _shift}[part](run)
+        {"unseen": _unseen, "shift": _shift}[part](run)
 
 
 def _best(run: Run) -> str:
     """Return the best encoder; empty where there is none."""
     board = cache.board(run)
     return str(board["model"].iloc[0]) if len(board) else ""
-
-
-def _blocks(run: Run) -> None:
-    rows = cache.computed(run, summaries.layers)
-    if rows.empty:
-        messages.empty(tables.why_none(run) + " Models that are no networks have no blocks.")
-        return
-    messages.finding(sentences.layers_finding(rows, in_bold))
-    first = rows[rows["base"].isin(_plain(rows))]
-    tables.chart(layers_chart(first, cache.theme()), "layers", rows, "Balanced accuracy by block and task.")
-    learned, every = cache.computed(run, summaries.images_of_blocks)
-    fewer = (
-        f" Leaderboard and Against content have other scores for two reasons. Here a probe learns what was done from "
-        f"{learned:,} images, there from {every:,}. There an embedding has passed what a network does after its last "
-        "block: in the zoo's and the untrained network a normalization."
-        if 0 < learned < every
-        else ""
-    )
-    st.caption(
-        "A linear probe of each block, from the first to the last. Rest on a point for its "
-        f"95\N{NO-BREAK SPACE}% interval. {_drawn(rows['base'], first['base'])}{fewer}"
-    )
-
-
-def _drawn(models: pd.Series, drawn: pd.Series) -> str:
-    counted, shown = sentences.networks_of(models), set(drawn)
-    out = [model_title(model) for model in counted if model not in shown]
-    untrained = [model_title(model) for model in with_place(drawn) if model not in counted]
-    words = f"Drawn are {len(counted) - len(out)} of the {len(counted)} encoders"
-    words += f", and as a baseline {plain(' and '.join(untrained))}" if untrained else ""
-    return f"{words}; not drawn: {plain('; '.join(out))}." if out else f"{words}."
-
-
-def _plain(rows: pd.DataFrame) -> list[str]:
-    """Return the models without repeated trainings; of many, those that are no ablations and know most of what was
-    done."""
-    names = with_place(rows["base"])
-    if len(names) > FEW:
-        names = [name for name in names if not any(name.startswith(f"{other}-") for other in names)]
-    best = rows[rows["task"] == "fine"].groupby("base")["value"].max().reindex(names)
-    kept = set(best.nlargest(FEW).index)
-    return [name for name in names if name in kept]
 
 
 def _unseen(run: Run) -> None:
@@ -111,7 +61,7 @@ def _unseen(run: Run) -> None:
             "Each transformation is unseen in one of three divisions of the bank. The largest loss first. Filled: "
             "seen. Hollow: unseen, with its 95\N{NO-BREAK SPACE}% interval. Dotted: chance. A color is a group. These "
             "probes learn from two members of each group, so a group may be found less often than its member is named "
-            "on *How far they move*, where probes learn from all."
+            "on *Embedding shift*, where probes learn from all."
         )
     left, right = st.columns(2)
     with left:
