@@ -19,6 +19,7 @@ from probing_core.results import Run, sentences, summaries
 
 PARTS = {"unseen": "Unseen transformations", "shift": "Embedding shift"}
 
+
 @page("Generalization", "Does it carry over to transformations and styles that no probe has seen?")
 def show() -> None:
     run = messages.run_with_models()

@@ -68,7 +68,9 @@ def finding(sentence: str) -> None:
 
 def no_pictures(why: str) -> None:
     """Show why there are no pictures of a run, and what to do."""
-    empty(f"{plain(why)} `probing demo` computes a run that has pictures; Evaluate your model computes one of your own pictures.")
+    empty(
+        f"{plain(why)} `probing demo` computes a run that has pictures; Evaluate your model computes one of your own pictures."
+    )
 
 
 def empty(sentence: str) -> None:

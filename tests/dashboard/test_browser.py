@@ -84,7 +84,7 @@ def test_every_former_address_opens_what_took_its_place_with_its_choices(server,
     with tab.visitor() as (page, complaints):
         for before, now in FORMER.items():
             address, _, part = now.partition("?")
-            page.goto(f"{server}/{before}{"&" if "?" in before else "?"}run=made&models=baseline/pixels")
+            page.goto(f"{server}/{before}{'&' if '?' in before else '?'}run=made&models=baseline/pixels")
             page.get_by_role("heading", name=pages[address], exact=True, level=1).wait_for()
             rest(page)
             opened = urlsplit(page.url)

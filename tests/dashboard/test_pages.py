@@ -12,7 +12,9 @@ from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, label, texts, unescaped
 from tests.dashboard.conftest import PAGES, PARTS, REFERENCE
 
-NEXT = re.compile(r"`probing |`--|`make |`streamlit |choose|upload|press|find|[Cc]lick|Evaluate your model|reference run")
+NEXT = re.compile(
+    r"`probing |`--|`make |`streamlit |choose|upload|press|find|[Cc]lick|Evaluate your model|reference run"
+)
 """What to do where something is missing: a command, a control or a page."""
 
 WITHOUT_A_RUN = ("Evaluate your model", "Transformations")

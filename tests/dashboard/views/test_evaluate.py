@@ -186,7 +186,9 @@ def test_a_link_opens_no_corpus_and_looks_up_no_model(open_app, monkeypatch, cor
     for name in ("corpora.open_corpus", "models.find_spec", "models.names.glob"):
         monkeypatch.setattr(f"probing_core.{name}", lambda *a, **k: pytest.fail("it was opened"))
     monkeypatch.setattr("subprocess.Popen", lambda *a, **k: pytest.fail("it was begun"))
-    app = open_app("Evaluate your model", new_corpus=corpus, new_models="hf:some/repo,timm:x@weights=/x/*.pt", new_limit="-5")
+    app = open_app(
+        "Evaluate your model", new_corpus=corpus, new_models="hf:some/repo,timm:x@weights=/x/*.pt", new_limit="-5"
+    )
     assert not app.exception
     assert app.number_input(key="new-limit").value == 0
 

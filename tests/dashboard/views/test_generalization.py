@@ -13,6 +13,7 @@ from probing_core.results import Run, leaderboard, summaries
 from tests.dashboard.app_reading import figures, label, unescaped
 from tests.dashboard.conftest import REFERENCE
 
+
 def test_a_transformation_is_drawn_where_it_was_seen_and_where_not_by_the_chosen_model(open_app):
     app = open_app("Generalization", run=REFERENCE, part="unseen", model="zoo/mae")
     assert not app.exception
