@@ -92,8 +92,8 @@ def current_run() -> Run:
     place = complete.get(state.stored_choice("run")) or next(iter(complete.values()), None)
     if place is None:
         raise NoRun(
-            "There are no results to show yet: `probing demo` (in a clone `make demo`) computes the demo run, Evaluate your model "
-            "starts another, and `probing demo --run DIR` opens one from elsewhere."
+            "There are no results to show yet: `probing demo` (in a clone `make demo`) computes the demo run, the page "
+            "Evaluate your model starts another, and `probing demo --run DIR` opens one from elsewhere."
         )
     return open_run(place.path)
 

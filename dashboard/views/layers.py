@@ -12,7 +12,7 @@ from dashboard.widgets import messages, tables
 from probing_core.charts import layers_chart
 from probing_core.measures.notation import model_title
 from probing_core.measures.statistics import with_place
-from probing_core.results import Run, sentences, summaries
+from probing_core.results import sentences, summaries
 
 FEW = 8
 """Most networks in one chart: more lines are not distinguished. Ablations are left out first, then the worst."""

@@ -100,7 +100,7 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def open_app(data_folder: Path, made_run: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Opens a page as a new visitor: ``open_app("Generalization", run=DIR, part="shift")``; further names are the address."""
+    """Opens a page as a new visitor: ``open_app("Models", run=DIR, part="claims")``; other names are the address."""
 
     monkeypatch.setattr("dashboard.startup.after_first_page", lambda: None)  # it would go on beside other tests
 

@@ -97,7 +97,7 @@ def test_another_site(address):
 
 
 @attempt(
-    "Evaluate your model from this machine, where the server listens on every address, started by Streamlit or by uvicorn",
+    "Evaluate your model from this machine, with a server that listens on every address, by Streamlit or by uvicorn",
     "a visitor without rights, who reads how to get them",
 )
 @pytest.mark.parametrize("by", ["streamlit", "uvicorn"])
