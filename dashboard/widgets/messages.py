@@ -69,8 +69,8 @@ def finding(sentence: str) -> None:
 def no_pictures(why: str) -> None:
     """Show why there are no pictures of a run, and what to do."""
     empty(
-        f"{plain(why)} `probing demo` computes a run that has images. The page Evaluate your model computes one of your "
-        "own images."
+        f"{plain(why)} `probing demo` computes a run that has images. The page Evaluate your model computes one of "
+        "your own images."
     )
 
 

@@ -1,8 +1,8 @@
 """The options of a run, in one place, and those of its last call.
 
 The arguments of ``probing run``, the recipe's values, what the page Evaluate your model starts, and the command that is
-shown for a run are derived from `Options`. The recipe holds only what a run is, so executor, device and precision are noted in
-``log/``: whoever resumes a run uses the same.
+shown for a run are derived from `Options`. The recipe holds only what a run is, so executor, device and precision are
+noted in ``log/``: whoever resumes a run uses the same.
 """
 
 from __future__ import annotations
