@@ -7,7 +7,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const options = {
     isDark: () => luminance(rgb(getComputedStyle(root).getPropertyValue("--st-background-color").trim())) < 0.2,
     own: data.own ?? undefined,
-    picture: data.pictures ? picture(data.address) : undefined,
+    picture: data.pictures ? picture(data.address, data.visitor) : undefined,
     onSelection: (selection) => setStateValue("selection", JSON.stringify(selection)),
   };
   const before = shown.get(root);
@@ -28,7 +28,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const now = { address: data.address, visit: data.visit, options: { ...options, selection: data.selection } };
   shown.set(root, now);
   draw(root, data, now).catch((error) => {
-    root.textContent = `The points could not be fetched (${error.message}): reload the page.`;
+    root.textContent = `The explorer could not be loaded (${error.message}). Reload the page.`;
   });
 }
 
@@ -41,17 +41,23 @@ async function draw(root, { address, header }, now) {
   const { a, b } = now.options.selection ?? {};
   const first = header.models.map((model) => model.name).map((name, i) => name === a || name === b || i < 2);
   const names = ["points", ...first.flatMap((one, i) => (one ? [`model/${i}`] : []))];
-  const parts = Object.fromEntries(names.map((name) => [name, bytes(name)])); // all are asked for at once
-  const data = await open(header, (name) => parts[name] ?? bytes(name));
-  await Promise.all(Object.values(parts));
+  const parts = new Map(names.map((name) => [name, bytes(name)])); // all are requested at once
+  const arrived = Promise.all(parts.values());
+  arrived.catch(() => {}); // it is thrown below, once
+  const data = await open(header, (name) => {
+    const part = parts.get(name) ?? bytes(name);
+    parts.delete(name); // requested again if it fails
+    return part;
+  });
+  await arrived;
   if (shown.get(root) !== now) return;
   root.replaceChildren();
   root.explorer = await explore(root, data, now.options);
 }
 
-function picture(address) {
+function picture(address, visitor) {
   return (photo, cls, { sample }) => {
-    if (cls < 0) return { url: `${address}/photograph/${photo}` };
-    return sample === null ? null : { url: `${address}/sample/${sample}` };
+    if (cls < 0) return { url: `${address}/photograph/${photo}?visitor=${visitor}` };
+    return sample === null ? null : { url: `${address}/sample/${sample}?visitor=${visitor}` };
   };
 }

@@ -1,10 +1,14 @@
-"""The explorer of a run as a component: its points and pictures have addresses, so no script runs for them."""
+"""The explorer of a run as a component: its points and images have addresses, so no script runs for them."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 from weakref import WeakValueDictionary
@@ -30,14 +34,33 @@ FOLDER = "explorer"
 SELECTION = "selection"
 """Name of the choice that holds the selection, as JSON."""
 
+VISITOR = "visitor"
+"""Name of the session's value, and of the part of an address, that hold the key of a visitor."""
+
 MOST_MODELS = 16
 """Largest number of models in the menus; the map of one is fetched when it is chosen."""
 
 QUALITY = 88
-PICTURES_KEPT = 2048
+IMAGES_KEPT = 2048
+CACHED = {"Cache-Control": "private, max-age=86400"}
+NUMBER = re.compile("[0-9]{1,9}")
+LARGEST_SIDE = 640
+"""Longer side of the full photographs in the dialog, in pixels."""
+
+AT_ONCE = 2
+"""Maximum number of images that are computed at the same time for one visitor."""
+
+WAITING = 100
+"""Maximum number of other requests of a visitor that wait for this; more are refused."""
+
+MOST_VISITORS = 4096
+"""Number of visitors that are remembered; the one whose last page is oldest is forgotten first."""
 
 _shown: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
 """Explorers in memory, by the second part of their addresses."""
+
+_visitors: OrderedDict[str, Visitor] = OrderedDict()
+"""Visitors by their keys, the one whose last page is newest last."""
 
 _component = st.components.v2.component(
     "probing_explorer",
@@ -62,14 +85,39 @@ class Explorer:
         self.header, self.parts = packed(self.data)
         name = secrets.token_urlsafe(16)
         self.address = f"{FOLDER}/{name}"
-        self.sample, self.photograph = lru_cache(PICTURES_KEPT)(self._sample), lru_cache(PICTURES_KEPT)(self._whole)
+        self._tested = np.sort(self.data.sample)
+        self._encoded = lru_cache(IMAGES_KEPT)(self._sample)
+        self._photograph = lru_cache(IMAGES_KEPT)(self._whole)
         _shown[name] = self
+
+    def sample(self, sample: int) -> bytes:
+        """Return the image of a sample.
+
+        Raises:
+            KeyError: it is not among the points.
+        """
+        place = np.searchsorted(self._tested, sample)
+        if place == len(self._tested) or self._tested[place] != sample:
+            raise KeyError(sample)
+        return self._encoded(sample)
+
+    def photograph(self, number: int) -> bytes:
+        """Return the full photograph of an image, with an outline of the crop that models see.
+
+        Raises:
+            IndexError: there is no image of this number.
+        """
+        return self._photograph(number)
 
     def _sample(self, sample: int) -> bytes:
         return encode_webp(self.run.picture(sample)[1], QUALITY)
 
-    def _whole(self, photo: int) -> bytes:
-        image = np.array(self.run.pictures.photograph(self.data.images[photo]))
+    def _whole(self, number: int) -> bytes:
+        photograph = self.run.pictures.photograph(self.data.images[number])
+        scale = min(1.0, LARGEST_SIDE / max(photograph.shape[:2]))
+        image = np.array(photograph)
+        if scale < 1:
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         height, width = image.shape[:2]
         view = self.run.recipe.view
         side = min(height, width) * view / source_side(view)
@@ -78,6 +126,52 @@ class Explorer:
         cv2.rectangle(image, first, last, (0, 0, 0), 3)
         cv2.rectangle(image, first, last, (255, 255, 255), 1)
         return encode_webp(image, QUALITY)
+
+
+class TooMany(Exception):
+    """Raised where too many requests of a visitor are waiting."""
+
+
+class Visitor:
+    """Bounds what is computed for one visitor."""
+
+    def __init__(self) -> None:
+        self._slots, self._requests = asyncio.Semaphore(AT_ONCE), 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until fewer than `AT_ONCE` images are being computed for the visitor.
+
+        Raises:
+            TooMany: more than `WAITING` other requests wait.
+        """
+        if self._requests >= AT_ONCE + WAITING:
+            raise TooMany
+        self._requests += 1
+        try:
+            async with self._slots:
+                yield
+        finally:
+            self._requests -= 1
+
+
+def new_visitor() -> str:
+    """Return the key of a new visitor, which nobody can guess."""
+    key = secrets.token_urlsafe(12)
+    _visitors[key] = Visitor()
+    while len(_visitors) > MOST_VISITORS:
+        _visitors.popitem(last=False)
+    return key
+
+
+def _visitor() -> str:
+    """Return the key of the visitor of this session."""
+    key = st.session_state.get(VISITOR, "")
+    if key in _visitors:
+        _visitors.move_to_end(key)
+    else:
+        key = st.session_state[VISITOR] = new_visitor()
+    return key
 
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=3, show_spinner=False)
@@ -108,6 +202,7 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
         "address": found.address,
         "header": found.header,
         "pictures": not run.pictures.why_not,
+        "visitor": _visitor(),
         "selection": _parsed(stored),
         "visit": state.visits(),
         "own": own,
@@ -160,23 +255,35 @@ def _parsed(text: str) -> Any:
 
 
 def routes() -> list[Route]:
-    def serve(make: Callable[..., bytes], kind: str) -> Callable[[Request], Any]:
+    def image(encode: Callable[[Explorer, int], bytes]) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
-            name, *arguments = request.path_params.values()
-            found = _shown.get(name)
-            if found is None:
-                return Response("This explorer is not in memory any more; reload the page.", 404)
+            shown = _shown.get(request.path_params["name"])
+            visitor = _visitors.get(request.query_params.get(VISITOR, ""))
+            number = request.path_params["number"]
+            if shown is None or visitor is None or not NUMBER.fullmatch(number):
+                return Response("There is no such image. Reload the page.", 404)
             try:
-                content = await run_in_threadpool(make, found, *arguments)
+                async with visitor.turn():
+                    content = await run_in_threadpool(encode, shown, int(number))
+            except TooMany:
+                return Response("Too many requests. Try again in a minute.", 429, {"Retry-After": "10"})
             except (PicturesMissing, IndexError, KeyError):
-                return Response("There are no such points, and no such picture.", 404)
-            return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
+                return Response("There is no such image.", 404)
+            return Response(content, media_type="image/webp", headers=CACHED)
 
         return answer
 
-    array, webp = "application/octet-stream", "image/webp"
+    async def part(request: Request) -> Response:
+        shown = _shown.get(request.path_params["name"])
+        if shown is None:
+            return Response("This explorer is not in memory any more. Reload the page.", 404)
+        content = shown.parts.get(request.path_params["part"])
+        if content is None:
+            return Response("There is no such part.", 404)
+        return Response(content, media_type="application/octet-stream", headers=CACHED)
+
     return [
-        route(f"{FOLDER}/{{name}}/sample/{{i:int}}", serve(lambda found, i: found.sample(i), webp)),
-        route(f"{FOLDER}/{{name}}/photograph/{{i:int}}", serve(lambda found, i: found.photograph(i), webp)),
-        route(f"{FOLDER}/{{name}}/{{part:path}}", serve(lambda found, part: found.parts[part], array)),
+        route(f"{FOLDER}/{{name}}/sample/{{number}}", image(Explorer.sample)),
+        route(f"{FOLDER}/{{name}}/photograph/{{number}}", image(Explorer.photograph)),
+        route(f"{FOLDER}/{{name}}/{{part:path}}", part),
     ]

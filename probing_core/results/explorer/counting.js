@@ -26,8 +26,8 @@ const binOf = (strength) => ((strength * BINS) / NO_STRENGTH) | 0;
 const placesOf = (model, reading) => model.places[reading] ?? Object.values(model.places)[0];
 
 /**
- * Return the data that `packed` of data.py wrote. `bytes(name)` promises the buffer of a part; those of a model are
- * asked for when its `load` or `neighbors` is called first.
+ * Return the data that `packed` of data.py wrote. `bytes(name)` promises the buffer of a part. The parts of a model are
+ * requested by the first call of its `load` or `neighbors`, and again by the next call if that failed.
  */
 export async function open(header, bytes) {
   const typed = (value, buffer) => {
@@ -36,8 +36,11 @@ export async function open(header, bytes) {
     return new (kinds[value.type] ?? Float32Array)(buffer, value.offset, value.length);
   };
   const once = (make) => {
-    let made;
-    return () => (made ??= make());
+    let made = null;
+    return () => (made ??= make().catch((error) => {
+      made = null;
+      throw error;
+    }));
   };
   const models = header.models.map(({ name, title, points, neighbors }, i) => {
     const model = { name, title };

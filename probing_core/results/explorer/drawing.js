@@ -141,11 +141,15 @@ function drawPoints({ frame, width, height }, view, places, bits, codes, palette
   }
 }
 
-/** Return `grid`, `side` by `side`, smoothed by (1, 4, 6, 4, 1) / 16 twice in both directions. */
+/** Return `grid`, `side` by `side`, smoothed by (1, 4, 6, 4, 1) / 16 twice in both directions; outside of it is 0. */
 function smoothed(grid, side) {
-  for (const step of [1, side, 1, side]) {
-    const before = grid, at = (i) => before[i] ?? 0, around = (i, by) => at(i - by) + at(i + by);
-    grid = before.map((value, i) => (6 * value + 4 * around(i, step) + around(i, 2 * step)) / 16);
+  for (const along of ["row", "column", "row", "column"]) {
+    const before = grid, step = along === "row" ? 1 : side;
+    grid = before.map((value, i) => {
+      const place = along === "row" ? i % side : Math.floor(i / side);
+      const at = (by) => (place + by >= 0 && place + by < side ? before[i + by * step] : 0);
+      return (6 * value + 4 * (at(-1) + at(1)) + at(-2) + at(2)) / 16;
+    });
   }
   return grid;
 }

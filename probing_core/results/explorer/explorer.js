@@ -27,6 +27,7 @@ export async function explore(root, data, options = {}) {
 class Explorer {
   constructor(root, data, options) {
     Object.assign(this, { root, data, options, hovered: null, preview: null, scrolled: -1000 });
+    this.requests = [null, null]; // the last one of each map for a model
     this.counting = new Counting(data);
     this.tasks = new Map(); // what is done before the next paint
     this.identity = data.classes.findIndex((one) => one.name === "identity");
@@ -79,7 +80,7 @@ class Explorer {
   /** Take over a selection, whatever of it this data knows. */
   async select(selection) {
     const found = this.parsed(selection);
-    await this.loaded(found.models);
+    if (!(await this.arrived([0, 1], found.models))) return;
     this.apply(found);
     this.draw();
   }
@@ -87,6 +88,33 @@ class Explorer {
   /** Promise that the arrays of `models` are here. */
   loaded(models) {
     return Promise.all(models.map((model) => model.predicted ?? model.load()));
+  }
+
+  /**
+   * Load `models` for the maps of `slots`, and promise whether to show them: not if loading failed, or if the visitor has
+   * selected others in the meantime.
+   */
+  async arrived(slots, models) {
+    const request = {}, isLatest = () => slots.every((slot) => this.requests[slot] === request);
+    slots.forEach((slot) => (this.requests[slot] = request));
+    const isLoaded = await this.succeeds(this.loaded(models), () => isLatest() && this.failed(models));
+    return isLoaded && isLatest();
+  }
+
+  /** Promise whether `promise` is fulfilled; if it is not, call `otherwise`. */
+  succeeds(promise, otherwise) {
+    return promise.then(() => true, () => {
+      otherwise();
+      return false;
+    });
+  }
+
+  /** Show that `models` could not be loaded, and in the menus the models of the maps. */
+  failed(models) {
+    this.maps.forEach((map) => (map.select.value = map.model.name));
+    const titles = [...new Set(models)].filter((model) => !model.predicted).map((model) => model.title);
+    this.notice.textContent = `${titles.join(" and ")} could not be loaded. Check your connection, then try again.`;
+    this.notice.hidden = false;
   }
 
   // ------------------------------------------------------------------ the state, and its form in an address
@@ -115,6 +143,7 @@ class Explorer {
     this.maps.filter((map) => moved(map.slot)).forEach((map) => (map.zoom = HOME));
     if (CLAUSES.some((key) => key in patch)) this.pictures.rows = 1;
     this.preview = null;
+    this.notice.hidden = true;
     this.state = state;
     this.counting.update(state);
   }
@@ -207,7 +236,7 @@ class Explorer {
 
   async setModel(slot, name) {
     const model = this.data.models.find((one) => one.name === name);
-    await this.loaded([model]);
+    if (!(await this.arrived([slot], [model]))) return;
     this.set({ models: this.models.map((one, other) => (other === slot ? model : one)) });
   }
 
@@ -300,7 +329,7 @@ class Explorer {
 
   async download() {
     const { data, counting } = this;
-    await this.loaded(data.models);
+    if (!(await this.succeeds(this.loaded(data.models), () => this.failed(data.models)))) return;
     const cell = (value) => {
       const text = String(value), isFormula = /^[=+\-@\t]/.test(text) && !/^-?[\d.]+$/.test(text);
       const safe = isFormula ? `'${text}` : text;
@@ -328,6 +357,7 @@ class Explorer {
     this.chips = el("div.px-chips");
     const downloading = { onclick: () => this.download(), title: "What is chosen, as a table (CSV)" };
     const download = el("button.px-download", downloading, "Download CSV");
+    this.notice = el("p.px-notice", { role: "alert", hidden: true });
     this.live = el("div.px-hidden", { role: "status", "aria-live": "polite" });
     this.tooltip = el("div.px-tip", { hidden: true });
     this.maps = [new PointMap(this, 0), new PointMap(this, 1)];
@@ -362,7 +392,7 @@ class Explorer {
       el("section.px-under", legend, this.curves.node),
       el("section.px-panel", tabs, this.matrix.node, this.list.node));
     const second = el("div.px-second", this.chips, download);
-    this.frameNode = el("div.px-frame", el("header.px-head", this.sentence, second), this.main,
+    this.frameNode = el("div.px-frame", el("header.px-head", this.sentence, second), this.notice, this.main,
       this.outcomes.node, this.pictures.node, this.numbers.node, this.dialog.node, this.tooltip, this.live);
     this.root.classList.add("px");
     this.root.replaceChildren(this.frameNode);

@@ -445,8 +445,11 @@ class PictureDialog {
     const says = () => fill(answers, el("h3", "What each model says"), data.models.map((model) => this.says(i, model)),
       el("small", ABOUT_SAYS));
     says();
-    app.loaded(data.models).then(says);
-    Promise.all([...new Set(models)].map((model, slot) => this.near(i, model, slot))).then((rows) => fill(near, rows));
+    app.succeeds(app.loaded(data.models).then(says), () =>
+      answers.append(el("p.px-quiet", "The predictions of the other models could not be loaded.")));
+    const rows = [...new Set(models)].map((model, slot) => this.near(i, model, slot)
+      .catch(() => el("p.px-quiet", `The nearest images for ${model.title} could not be loaded.`)));
+    Promise.all(rows).then((found) => fill(near, found));
     if (!this.node.open) this.node.showModal();
     app.hover(i);
   }
