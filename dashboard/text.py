@@ -13,9 +13,9 @@ TERMS = {
     "interval": "95 % interval, clustered by photograph: all views and versions of a photograph count as one "
     "observation (bootstrap from 20 photographs up, a t interval over photographs below, none under 6; Wilson's next "
     "to 0 and 100 %).",
-    "not distinguished": "A paired sign-flip test by photograph against the best model, with Holm's correction over "
-    "all pairs, gives p of 0.05 or more: the data do not decide between the two. Intervals are not "
-    "corrected, so those of the two may not overlap all the same.",
+    "not distinguished": "A paired sign-flip test by photograph against the best model, adjusted for all pairs of "
+    "models, gives p of 0.05 or more: the data do not decide between the two. Intervals are not "
+    "adjusted, so those of the two may not overlap all the same.",
     "fine": "Which of the transformations was applied? One class for each transformation, and identity.",
     "group": "Which group of transformations? In each rotation one member of every group is never seen in training.",
     "visible": "Samples on which the transformation changes something: SSIM of at most 0.99 and a mean difference of "

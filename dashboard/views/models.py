@@ -20,7 +20,7 @@ from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, transform_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import PicturesMissing, Run, summaries
-from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, smallest_p, standings
+from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standings
 from probing_core.results.sentences import about_trainings, beside_baselines, finding
 
 MOST_ROWS = 12
@@ -191,9 +191,7 @@ def _table(run: Run, scored: pd.DataFrame, board: pd.DataFrame, definition: str)
         "leaderboard-table",
         column_config={
             "title": st.column_config.TextColumn("name", width=290),
-            "against": st.column_config.TextColumn(
-                "against the best", width=190, help=hint("not distinguished") + smallest_p(board)
-            ),
+            "against": st.column_config.TextColumn("against the best", width=190, help=hint("not distinguished")),
             "objective": None,
             "model": None,
         },

@@ -27,8 +27,8 @@ from probing_core.run.setup import open_same_corpus
 from probing_core.run.stages import run
 
 EXPLAINED = (
-    "Difference: points of this model less the other, by the same photographs; p: paired sign flips, corrected by Holm "
-    "over the others."
+    "Difference: points of this model less the other, by the same photographs; p: paired sign flips, adjusted for the "
+    "comparisons with all others."
 )
 
 NAMED = 3

@@ -248,6 +248,83 @@ def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0,
     return reached / tried if exact else (reached + 1) / (tried + 1)
 
 
+@dataclass(frozen=True, eq=False)
+class PairedScores:
+    """Scores of several models on the same clusters, and the pairs of models to compare.
+
+    Attributes:
+        clusters: (C,) numbers of the clusters; one number is the same cluster for all models.
+        scores: (C, M) summands of each model's score.
+        pairs: (P, 2) columns of ``scores``.
+    """
+
+    clusters: np.ndarray
+    scores: np.ndarray
+    pairs: np.ndarray
+
+
+FLIPPED_AT_ONCE = 2**17
+"""Number of flipped differences in memory at once: few enough for the processor's cache."""
+
+
+def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
+    """Return two-sided p-values of all pairs, adjusted for testing all of them.
+
+    Each flip exchanges the scores of every two models in a random half of the clusters, so that one flip serves all
+    pairs and keeps their correlations. The statistic of a pair is its squared difference divided by the sum of squared
+    differences of the clusters, a monotone function of the squared t statistic. The p-values step down over all pairs
+    by the distribution of the maximum (Westfall & Young 1993, algorithm 4.1), which bounds the probability of any false
+    claim. The smallest p-value is 1 / (flips + 1) for any number of pairs; with up to 16 clusters, all flips are tried.
+
+    Args:
+        parts: pairs of models that were scored on the same clusters, one part for each set of clusters.
+        seed: of the flips.
+        flips: number of flips.
+
+    Returns:
+        (P,) p-values in the order of the pairs of all ``parts``.
+    """
+    if not sum(len(part.pairs) for part in parts):
+        return np.empty(0)
+    ids = np.unique(np.concatenate([part.clusters for part in parts]))
+    rows = [np.searchsorted(ids, part.clusters) for part in parts]
+    squares = [_pair_squares(part) for part in parts]
+
+    def statistics(signs: np.ndarray) -> np.ndarray:
+        """Return (P, n) for ``signs`` (C, n)."""
+        found = []
+        for part, own, square in zip(parts, rows, squares, strict=True):
+            sums = part.scores.T @ signs[own]
+            found.append((sums[part.pairs[:, 0]] - sums[part.pairs[:, 1]]) ** 2 / square[:, None])
+        return np.concatenate(found)
+
+    observed = statistics(np.ones((len(ids), 1)))[:, 0]
+    order = np.argsort(observed, kind="stable")  # the weakest first
+    bar = observed[order, None] * (1 - 1e-9)  # flips that differ in rounding alone are ties
+    reached, tried = np.zeros(len(observed)), 0
+    exact = len(ids) <= EXACT
+    step = max(1, FLIPPED_AT_ONCE // len(observed))
+    for swaps in _assignments(len(ids)) if exact else _random_assignments(len(ids), seed, flips):
+        tried += len(swaps)
+        for start in range(0, len(swaps), step):
+            signs = 1.0 - 2.0 * np.ascontiguousarray(swaps[start : start + step].T)
+            flipped = statistics(signs)[order]
+            # A pair competes with all pairs that are not stronger.
+            reached[order] += (np.maximum.accumulate(flipped, axis=0) >= bar).sum(1)
+    p = reached / tried if exact else (reached + 1) / (tried + 1)
+    p[order] = np.maximum.accumulate(p[order][::-1])[::-1]
+    return p
+
+
+def _pair_squares(part: PairedScores) -> np.ndarray:
+    """Return the sum of squared differences (P,) of each pair; infinite for pairs that do not differ."""
+    first, second = part.pairs.T
+    squares = np.zeros(len(part.pairs))
+    for scores in part.scores:  # one cluster at a time, since (C, P) may be large
+        squares += (scores[first] - scores[second]) ** 2
+    return np.where(squares > 0, squares, np.inf)
+
+
 def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np.ndarray:
     """Return adjusted p-values (M,) that bound the probability of any false claim on the list (Holm 1979).
 

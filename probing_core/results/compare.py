@@ -84,7 +84,7 @@ def place_among(run: Run, model: str) -> pd.DataFrame:
     Columns: ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (1 the best; missing where ``seed_of`` names
     another), ``value``, ``low`` and ``high`` of its score; of the score of ``model`` minus its own ``difference`` with
     the 95 % interval ``difference_low`` to ``difference_high`` (bootstrap over the photographs that both were tested
-    on) and ``p`` (paired sign flips by photograph, corrected by Holm over the other models that have a place);
+    on) and ``p`` (paired sign flips by photograph, adjusted for the comparisons with all models that have a place);
     ``bases``, the number of these photographs. NaN in the row of ``model``.
 
     Raises:
@@ -103,7 +103,7 @@ def place_among(run: Run, model: str) -> pd.DataFrame:
     apart = pd.DataFrame([mine.minus(one).columns for one in sums]).drop(columns="interval")
     apart = apart.rename(columns={"value": "difference", "low": "difference_low", "high": "difference_high"})
     apart.loc[itself, ["difference", "difference_low", "difference_high"]] = np.nan
-    apart["p"] = pd.Series(holm(paired_p(mine, [sums[at] for at in compared])), compared)
+    apart["p"] = pd.Series(paired_p(sums, [(itself, at) for at in compared]), compared)
     return pd.concat([board[["model", "seed_of", "place", "value", "low", "high"]], apart], axis=1)
 
 
@@ -306,11 +306,12 @@ def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop:
     if max_drop is not None and (missing := [name for name in mine if name not in theirs]):
         raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, which '{other}' lacks; score both alike.")
     shared = {name: sums.shared_with(theirs[name]) for name, sums in mine.items() if name in theirs}
-    rows = [
-        (*name, one.sums.value, two.sums.value, gap.value, gap.low, gap.high, paired_p(one, [two])[0], gap.clusters)
-        for name, (one, two) in shared.items()
-        if (gap := one.minus(two)).clusters
-    ]
+    rows = []
+    for name, (one, two) in shared.items():
+        gap = one.minus(two)
+        if gap.clusters:
+            (p,) = paired_p([one, two], [(0, 1)])
+            rows.append((*name, one.sums.value, two.sums.value, gap.value, gap.low, gap.high, p, gap.clusters))
     table = pd.DataFrame([(model, other, *row) for row in rows], columns=list(COMPARED))
     table = table.assign(p=holm(table["p"].to_numpy()))
     return table if max_drop is None else table.assign(**_drops(list(shared.values()), max_drop))

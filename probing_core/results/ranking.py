@@ -16,12 +16,12 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import (
     ClusterSums,
     Interval,
+    PairedScores,
     average,
     difference,
-    holm,
     interval,
     seed_of,
-    sign_flips,
+    step_down_p,
 )
 from probing_core.results.run import Run
 from probing_core.results.summaries import pick
@@ -37,8 +37,8 @@ RANKING_FACTS = ("base_id", "transform", "group", "visible")
 BELOW = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
 """Sign before the name of a model in a table that is the model above with another seed."""
 
-FLIPS = 10_000
-"""Sign flips for a table on a page: a tenth of those that test a claim, so that no visitor waits."""
+PAGE_FLIPS = 10_000
+"""Number of sign flips for a table on a page: fewer than for a claim, so that no visitor waits."""
 
 
 def leaderboard(run: Run, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
@@ -95,15 +95,6 @@ def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
     first = "best" if is_baseline(board["model"]).any() else "best encoder"
     ranked = {row.model: standing(row) for row in board.itertuples()} | {board["model"].iloc[0]: first}
     return [ranked.get(model, "baseline") for model in every["model"]]
-
-
-def smallest_p(board: pd.DataFrame) -> str:
-    """Return a sentence, after a space, on the smallest possible p where `leaderboard` gives that; else nothing."""
-    count = int(has_place(board).sum())
-    least = count * (count - 1) / 2 / (FLIPS + 1)
-    if not np.isclose(board["p"], least).any():
-        return ""
-    return f" The smallest p that {FLIPS:,} random sign flips can give among {count} models is {least:.3f}."
 
 
 def in_order(board: pd.DataFrame, alone: Collection[str] = ()) -> pd.DataFrame:
@@ -180,8 +171,8 @@ class AccuracySums:
 
     Attributes:
         bases: (C,) base photographs, in order.
-        probes: sums of each probe, with a row for each of them; the score is the mean over the probes. None where
-            nothing was tested.
+        probes: sums of each probe, with a row for each of them: hits of each class, then its samples. The score is the
+            mean over the probes. None where nothing was tested.
     """
 
     bases: np.ndarray
@@ -190,6 +181,16 @@ class AccuracySums:
     @cached_property
     def sums(self) -> ClusterSums:
         return self.probes[0] if len(self.probes) == 1 else average(self.probes)
+
+    @property
+    def by_photograph(self) -> np.ndarray:
+        """Summands (C,) of the score, one a photograph."""
+        parts = []
+        for probe in self.probes:
+            hits, counts = np.split(probe.sums, 2, axis=1)
+            total = counts.sum(axis=0)
+            parts.append((hits[:, total > 0] / total[total > 0]).sum(axis=1) / np.count_nonzero(total))
+        return np.mean(parts, axis=0)
 
     def over(self, bases: np.ndarray) -> AccuracySums:
         """Return the sums of some of the photographs, in order."""
@@ -223,27 +224,36 @@ def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
     return AccuracySums(np.asarray(bases, str), (balanced_accuracy(truth.codes.astype(np.int64), predicted, base),))
 
 
-def against_best(sums: Sequence[AccuracySums]) -> np.ndarray:
-    """Return two-sided p (M - 1,) of the difference of the first of M models, the best, to each other one, paired by
-    base photograph.
+def against_best(sums: Sequence[AccuracySums], flips: int = PAGE_FLIPS) -> np.ndarray:
+    """Return two-sided p-values (M - 1,) of the difference between the first of M models, the best, and each other one.
 
-    Corrected as if all pairs had been compared: which model is the best was seen before it was compared.
+    They are adjusted for comparing all pairs (see `paired_p`), because the best model was selected by looking.
     """
-    return holm(paired_p(sums[0], sums[1:]), among=len(sums) * (len(sums) - 1) // 2)
+    pairs = [(i, j) for i in range(len(sums)) for j in range(i + 1, len(sums))]
+    return paired_p(sums, pairs, flips)[: len(sums) - 1]
 
 
-def paired_p(first: AccuracySums, others: Sequence[AccuracySums]) -> np.ndarray:
-    """Return two-sided p (M,) of the difference to each other model, over the photographs that both have.
+def paired_p(sums: Sequence[AccuracySums], pairs: Sequence[tuple[int, int]], flips: int = PAGE_FLIPS) -> np.ndarray:
+    """Return two-sided p-values (P,) of the differences between ``pairs`` of models, adjusted for testing all of them.
 
+    The test flips signs by base photograph (see `step_down_p`), over the photographs that both models were tested on;
     NaN where those are fewer than two.
     """
-    p = np.full(len(others), np.nan)
-    alike: dict[bytes, list[int]] = {}  # models that were tested on the same photographs share their flips
-    for i, other in enumerate(others):
-        shared = np.isin(first.bases, other.bases)
-        if first.probes and other.probes and shared.sum() > 1:
-            alike.setdefault(shared.tobytes(), []).append(i)
-    for indices in alike.values():
-        bases = first.bases[np.isin(first.bases, others[indices[0]].bases)]
-        p[indices] = sign_flips(first.over(bases).sums, [others[i].over(bases).sums for i in indices], flips=FLIPS)
+    p = np.full(len(pairs), np.nan)
+    alike: dict[bytes, list[int]] = {}  # positions of pairs over the same photographs
+    photographs = np.unique(np.concatenate([UNTESTED.bases, *(one.bases for one in sums)]))
+    tested = [np.isin(photographs, one.bases) for one in sums]
+    for at, (i, j) in enumerate(pairs):
+        both = tested[i] & tested[j]
+        if both.sum() > 1:
+            alike.setdefault(both.tobytes(), []).append(at)
+    parts = []
+    for positions in alike.values():
+        chosen = np.array([pairs[at] for at in positions])
+        models, columns = np.unique(chosen, return_inverse=True)
+        both = tested[chosen[0, 0]] & tested[chosen[0, 1]]
+        scores = np.stack([sums[i].over(photographs[both]).by_photograph for i in models], axis=1)
+        parts.append(PairedScores(np.flatnonzero(both), scores, columns.reshape(chosen.shape)))
+    if parts:
+        p[np.concatenate(list(alike.values()))] = step_down_p(parts, flips=flips)
     return p

@@ -38,8 +38,8 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
 
     Columns: ``model``, ``seed_of`` (the model that this one is with another seed), ``value``, of the best ``low`` and
     ``high`` (NaN elsewhere: a page waits for the sentence, which states no other interval), and against the best ``p``
-    (paired sign flips by photograph, Holm's correction over all pairs; NaN where none was compared) and ``apart``
-    (bool). Empty where the run has not measured it.
+    (paired sign flips by photograph, adjusted for all pairs; NaN where none was compared) and ``apart`` (bool). Empty
+    where the run has not measured it.
 
     Args:
         learned: whether baselines, which learned nothing from pictures, are left out.

@@ -325,7 +325,7 @@ PROTOCOL = (
     "Intervals are 95 %, clustered by photograph: a percentile bootstrap (B = 2000) from 20 photographs up, a t "
     "interval over photographs below, none under 6; next to 0 or 100 %, where these claim too much, Wilson's interval "
     "with the effective number of photographs. Models are compared with the best one by paired sign-flip tests by "
-    "photograph with Holm's correction over all pairs, since the best was found by looking.",
+    "photograph, adjusted for all pairs (Westfall and Young), because the best was selected by looking.",
 )
 MODES = {
     "cross-validation": "There are fewer than 30 photographs, so they are divided into groups, at most five, and each "

@@ -26,7 +26,7 @@ from probing_core.images import encode_webp
 from probing_core.measures.notation import in_points, minus, model_titles
 from probing_core.results.explorer.data import ABOUT_EXPLORER, SCRIPTS, ExplorerData, explorer_data, packed, source
 from probing_core.results.pictures import PicturesMissing
-from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, smallest_p, standings
+from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, standings
 from probing_core.results.run import Run
 from probing_core.results.sentences import (
     ABOUT_CLAIMS,
@@ -358,7 +358,7 @@ def _leaderboard(run: Run) -> str:
         '<p class="quiet">Share of altered and untouched test pictures whose transformation a linear probe (a small '
         "classifier that reads nothing but the embedding) names right "
         f"(balanced accuracy), with 95{NBSP}% interval by photograph; chance is "
-        f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%. {tested}{smallest_p(board)}{zoo}</p>"
+        f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%. {tested}{zoo}</p>"
         '<div class="wide" tabindex="0" role="region" aria-label="Leaderboard"><table class="board"><thead><tr>'
         '<th scope="col">model</th><th scope="col" class="n">named right</th>'
         f'<th scope="col" class="n">95{NBSP}% interval</th><th scope="col">0 to 100{NBSP}%</th>'
