@@ -61,12 +61,25 @@ def nearest(
             similarity[rows, start + rows] = 2
         if apart is not None:
             similarity[apart[1][part][:, None] == apart[0]] = -np.inf
-        near = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        cosine = np.take_along_axis(similarity, near, axis=1)
-        order = np.lexsort((near, -cosine), axis=1)
-        indices[part] = np.take_along_axis(near, order, axis=1)
-        cosines[part] = np.take_along_axis(cosine, order, axis=1)
+        indices[part] = largest(similarity, k)
+        cosines[part] = np.take_along_axis(similarity, indices[part], axis=1)
     return indices, np.minimum(cosines, 1)
+
+
+def largest(values: np.ndarray, k: int) -> np.ndarray:
+    """Return the positions (Q, k) of the ``k`` largest of each row of ``values`` (Q, N), largest first.
+
+    Ties are ordered by index, also where they are cut off at ``k``. `numpy.argpartition` alone selects any of them, and
+    other ones on other processors.
+    """
+    near = np.argpartition(-values, k - 1, axis=1)[:, :k]
+    found = np.take_along_axis(values, near, axis=1)
+    near = np.take_along_axis(near, np.lexsort((near, -found), axis=1), axis=1)
+    smallest = found.min(axis=1)
+    for row in np.flatnonzero((values >= smallest[:, None]).sum(axis=1) > k):
+        tied = np.flatnonzero(values[row] >= smallest[row])
+        near[row] = tied[np.argsort(-values[row, tied], kind="stable")[:k]]
+    return near
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
@@ -183,8 +196,7 @@ def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> Unr
     one, other = one[apart], other[apart]
     cosines = (X @ X.T)[one, other]
     kept = min(len(cosines), int(np.ceil(KEPT * share * len(cosines))) + 1)
-    best = np.argpartition(-cosines, kept - 1)[:kept]
-    best = best[np.argsort(-cosines[best], kind="stable")]
+    (best,) = largest(cosines[None], kept)
     return UnrelatedPairs(cosines[best], photograph[one[best]], photograph[other[best]], len(cosines), images)
 
 
@@ -258,7 +270,7 @@ def content_accuracy(
 def _votes(cosines: np.ndarray, labels: np.ndarray, truth: np.ndarray, k: int) -> np.ndarray:
     """Return (P, S) whether the label of most of the ``k`` nearest among ``cosines`` (P, S, G) is the true one."""
     size, classes = min(k, cosines.shape[2]), int(labels.max()) + 1
-    near = np.argpartition(-cosines, size - 1, axis=2)[..., :size]
+    near = largest(cosines.reshape(-1, cosines.shape[2]), size).reshape(*cosines.shape[:2], size)
     weight = 1 + (np.take_along_axis(cosines, near, axis=2) + 2) / (4 * size)  # weights below 1 in sum only break ties
     rows = np.arange(near.shape[0] * near.shape[1]).repeat(size)
     flat = rows * classes + labels[near].ravel()

@@ -13,6 +13,7 @@ from probing_core.measures import neighbors
 from probing_core.measures.neighbors import (
     content_accuracy,
     directions,
+    nearest,
     ranks,
     same_look,
     threshold,
@@ -128,11 +129,61 @@ def test_same_looks_are_those_of_a_loop_without_the_own_photograph():
     assert same_look(X, looks, photographs, k=4).tolist() == expected
 
 
+def hashes(count: int, seed: int = 0) -> np.ndarray:
+    """Directions of short hashes, of which many are equally near."""
+    return directions(np.random.default_rng(seed).integers(0, 2, (count, 16)))
+
+
+@pytest.mark.parametrize("k", [1, 7, 300])
+@pytest.mark.parametrize("own", [False, True])
+def test_nearest_breaks_ties_by_index(k, own):
+    known = hashes(300)
+    queries = known if own else hashes(200, seed=1)
+    indices, cosines = nearest(known, queries, k, own=own)
+    similarity = queries @ known.T + (2 * np.eye(300) if own else 0)
+    expected = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_array_equal(cosines, np.minimum(np.take_along_axis(similarity, expected, axis=1), 1))
+
+
+def test_nearest_breaks_ties_by_index_where_too_few_are_apart():
+    known, photographs = hashes(30), np.repeat([0, 1], [26, 4])
+    indices, cosines = nearest(known, known, 8, apart=(photographs, photographs))
+    similarity = np.where(photographs[:, None] == photographs, -np.inf, known @ known.T)
+    np.testing.assert_array_equal(indices, np.argsort(-similarity, axis=1, kind="stable")[:, :8])
+    assert np.isneginf(cosines[0, 4:]).all()
+
+
+def test_unrelated_pairs_breaks_ties_by_index():
+    X = hashes(120)
+    found = unrelated_pairs(X, np.arange(120), 0.02)
+    one, other = np.triu_indices(120, 1)
+    cosines = (X @ X.T)[one, other]
+    order = np.argsort(-cosines, kind="stable")[: len(found.cosines)]
+    assert cosines[order[-1]] == np.sort(cosines)[::-1][len(order)], "a tie is cut off"
+    np.testing.assert_array_equal(found.cosines, cosines[order])
+    np.testing.assert_array_equal([found.first, found.second], [one[order], other[order]])
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_content_accuracy_breaks_ties_by_index(k):
+    rng = np.random.default_rng(0)
+    truth, labels = rng.integers(5, size=30), np.append(np.arange(5), rng.integers(5, size=75))
+    queries, gallery = hashes(30 * 3, seed=2).reshape(30, 3, 16), hashes(80 * 3, seed=3).reshape(80, 3, 16)
+    found = content_accuracy(queries, gallery, truth, labels, k)
+    drawn = np.random.default_rng(0).integers(3, size=(10, 80))
+    random = [
+        [[voted(gallery[np.arange(80), d] @ queries[i, own], labels, k) == truth[i] for d in drawn] for own in range(3)]
+        for i in range(30)
+    ]
+    np.testing.assert_allclose(found, np.mean(random, axis=(1, 2)))
+
+
 def voted(cosines: np.ndarray, labels: np.ndarray, k: int) -> int:
-    near = np.argsort(-cosines)[:k]
+    near = np.argsort(-cosines, kind="stable")[:k]
     counts = Counter(labels[near].tolist())
     most = max(counts.values())
-    return max((c for c in counts if counts[c] == most), key=lambda c: sum(cosines[i] for i in near if labels[i] == c))
+    return max((c for c in sorted(counts) if counts[c] == most), key=lambda c: sum(cosines[i] for i in near if labels[i] == c))
 
 
 @pytest.mark.parametrize("k", [1, 3])
