@@ -183,7 +183,9 @@ def voted(cosines: np.ndarray, labels: np.ndarray, k: int) -> int:
     near = np.argsort(-cosines, kind="stable")[:k]
     counts = Counter(labels[near].tolist())
     most = max(counts.values())
-    return max((c for c in sorted(counts) if counts[c] == most), key=lambda c: sum(cosines[i] for i in near if labels[i] == c))
+    return max(
+        (c for c in sorted(counts) if counts[c] == most), key=lambda c: sum(cosines[i] for i in near if labels[i] == c)
+    )
 
 
 @pytest.mark.parametrize("k", [1, 3])
