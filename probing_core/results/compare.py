@@ -103,7 +103,7 @@ def place_among(run: Run, model: str) -> pd.DataFrame:
     apart = pd.DataFrame([mine.minus(one).columns for one in sums]).drop(columns="interval")
     apart = apart.rename(columns={"value": "difference", "low": "difference_low", "high": "difference_high"})
     apart.loc[itself, ["difference", "difference_low", "difference_high"]] = np.nan
-    apart["p"] = pd.Series(paired_p(sums, [(itself, at) for at in compared]), compared)
+    apart["p"] = pd.Series(paired_p(sums, [(itself, int(at)) for at in compared]), compared)
     return pd.concat([board[["model", "seed_of", "place", "value", "low", "high"]], apart], axis=1)
 
 
