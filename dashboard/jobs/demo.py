@@ -5,7 +5,6 @@ Without a reference run, it uses the packaged photographs, and runs before the d
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from dashboard.jobs import processes
 from probing_core import paths
 from probing_core.errors import ProbingError
 from probing_core.results import Run
-from probing_core.results.run_places import DEMO
+from probing_core.results.run_places import DEMO, unused_name
 from probing_core.run import layout
 from probing_core.run.options import Options
 
@@ -28,9 +27,10 @@ def main() -> int:
     try:
         if (reference / layout.RECIPE).is_file():
             begun = (demo / layout.RECIPE).is_file()
-            if begun and not _is_readable(demo):  # of an earlier version
+            if begun and (problem := _why_unreadable(demo)):
                 processes.stop(demo)
-                shutil.rmtree(demo)
+                aside = _set_aside(demo)
+                print(f"{problem}\nIt was renamed to '{aside}'. A new demo run is being computed.", file=sys.stderr)
                 begun = False
             report = processes.report_of(demo)
             if report is None or report.state != "running":
@@ -46,12 +46,19 @@ def main() -> int:
     return probing(["run", "--out", str(demo), *Options(models=MODELS, limit=LIMIT).arguments()])
 
 
-def _is_readable(run: Path) -> bool:
+def _why_unreadable(run: Path) -> str:
+    """Return why a run cannot be opened, as after an update of this program; empty if it can."""
     try:
         Run.open(run)
-    except ProbingError:
-        return False
-    return True
+    except ProbingError as error:
+        return str(error)
+    return ""
+
+
+def _set_aside(run: Path) -> Path:
+    """Rename the folder of a run, which may hold files of the user, and return its new path."""
+    names = {path.name for path in run.parent.iterdir()}
+    return run.rename(run.with_name(unused_name(f"{run.name}-unreadable", names)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import psutil
+from filelock import FileLock
 
 from dashboard import rights
 from probing_core.catalog import loaded_plugins
@@ -26,6 +26,7 @@ from probing_core.run.files import process_of, write_atomically
 from probing_core.run.layout import BACKGROUND_OUTPUT, LOG, PROGRESS
 from probing_core.run.options import last_options
 from probing_core.run.progress import Report
+from probing_core.run.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 """Allowed names of the folder that a process makes."""
@@ -35,6 +36,9 @@ MAX_REPORT_NUMBER = 1e15
 
 END_S = 30.0
 """Seconds in which a process that is asked to end may finish the file that it writes; then it is killed."""
+
+STARTING_LOCK = f"{LOG}/starting.lock"
+"""Held while a process is started, so that only one is."""
 
 NICENESS = 5
 """Increase of a process's niceness, so that the server comes first."""
@@ -103,18 +107,21 @@ def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
     """Start a process that computes in ``run`` what the arguments ``command`` of the command line say, unless one
     does."""
     rights.require(what)
-    report = report_of(run)
-    if report is not None and report.state == "running":
-        return  # it runs already, and its progress is shown
     try:
         (run / LOG).mkdir(parents=True, exist_ok=True)
-        output = (run / BACKGROUND_OUTPUT).open("ab")
+        with FileLock(run / STARTING_LOCK, thread_local=False):  # two visitors, or a second click
+            report = report_of(run)
+            if report is None or report.state != "running":
+                _start_process(run, command, took_s=0.0 if report is None else report.took_s)
     except OSError as error:
         raise BadRun(
             f"Nothing can be written to '{run}' ({error.strerror}), so nothing can be computed there; "
             "make its folder writable, or start a run elsewhere."
         ) from error
-    with output:
+
+
+def _start_process(run: Path, command: Sequence[str], took_s: float) -> None:
+    with (run / BACKGROUND_OUTPUT).open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "probing_core.cli.background", *_plugins(), *command],
             stdout=output,
@@ -126,7 +133,6 @@ def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
     born = begun.create_time()
     _lower_priority(begun)
     # The process reports after it has been loaded; until then, nobody must see the report of an earlier one.
-    took_s = 0.0 if report is None else report.took_s
     starting = Report(
         "start",
         0,
@@ -184,10 +190,14 @@ def _ask_to_end(run: Path) -> psutil.Process | None:
     return process
 
 
-def remove(run: Path) -> None:
-    """Remove the folder of a run of which nothing was computed."""
+def remove(run: Path) -> list[str]:
+    """Remove a run, and return the files in its folder that do not belong to it, which stay.
+
+    Raises:
+        BadRun: it is being written, or something cannot be removed.
+    """
     rights.require("Removing a run")
-    shutil.rmtree(run)
+    return Store(run).delete()
 
 
 def _is_sound(report: Report) -> bool:

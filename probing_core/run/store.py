@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -307,6 +308,30 @@ class Store(RunFiles):
         for name in names:
             (self.root / name).unlink(missing_ok=True)
 
+    def delete(self) -> list[str]:
+        """Remove every file of the run, its log, and folders that are then empty.
+
+        Returns:
+            Files in the run's folder that do not belong to the run, which stay.
+
+        Raises:
+            RunBusy: the run is being written.
+            BadRun: something cannot be removed.
+        """
+        with self._held():
+            foreign = self.foreign()
+            try:
+                for name in self._manifest.files:  # before the manifest: after a kill, the rest can be removed again
+                    (self.root / name).unlink(missing_ok=True)
+                self._manifest.clear()
+            except OSError as error:
+                raise BadRun(f"'{self.root}' could not be removed: {one_line(error)}.") from error
+        shutil.rmtree(self.root / LOG, ignore_errors=True)
+        for folder, _, _ in os.walk(self.root, topdown=False):
+            with suppress(OSError):  # not empty
+                os.rmdir(folder)
+        return foreign
+
     def foreign(self) -> list[str]:
         """Return files in the run's folder that are unknown to the manifest."""
         there = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
@@ -354,6 +379,20 @@ class Store(RunFiles):
             RunBusy: another process, or another store of this one, holds it.
             BadRun: the run's folder cannot be written to.
         """
+        with self._held():
+            self.fold()  # what a killed process had entered
+            self.clean()
+            self._lost = self._found_damaged()
+            try:
+                yield
+            finally:
+                self._lost = {}
+                with suppress(BadRun):  # a full disk: what is complete is in the journal
+                    self.fold()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the run as `locked` does, and read its manifest; check and clean nothing."""
         lock = FileLock(self.path(LOCK), timeout=0, thread_local=False)
         try:
             self.path(LOG).mkdir(parents=True, exist_ok=True)
@@ -371,15 +410,7 @@ class Store(RunFiles):
             write_atomically(self.path(WRITER), json.dumps(_this_process()).encode())
             try:
                 self._manifest.read()
-                self.fold()  # what a killed process had entered
-                self.clean()
-                self._lost = self._found_damaged()
-                try:
-                    yield
-                finally:
-                    self._lost = {}
-                    with suppress(BadRun):  # a full disk: what is complete is in the journal
-                        self.fold()
+                yield
             finally:
                 with suppress(OSError):
                     self.path(WRITER).unlink(missing_ok=True)

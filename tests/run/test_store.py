@@ -408,6 +408,22 @@ def test_the_manifest_is_plain_json(store):
     assert len(entry["sha256"]) == 64
 
 
+def test_delete_removes_the_run_and_keeps_files_of_others(store):
+    store.write_bytes("run.toml", b"1", "k")
+    store.write_bytes("tables/t.parquet", b"1", "k")
+    store.fold()
+    store.write_bytes("units/u", b"1", "k")
+    (store.root / "tables" / "notes.txt").write_text("mine")
+    with Store(store.root).locked(), pytest.raises(RunBusy):
+        store.delete()
+    assert store.has("tables/t.parquet")
+    assert store.delete() == ["tables/notes.txt"]
+    assert [path for path in store.root.rglob("*") if path.is_file()] == [store.root / "tables" / "notes.txt"]
+    (store.root / "tables" / "notes.txt").unlink()
+    assert Store(store.root).delete() == []
+    assert not store.root.exists()
+
+
 def test_nobody_elses_temporary_files_are_removed(tmp_path):
     mine = tmp_path / "sub" / "thesis.tmp"
     mine.parent.mkdir()

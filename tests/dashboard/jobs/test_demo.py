@@ -47,16 +47,23 @@ def test_without_a_reference_run_the_demo_run_is_made_first(data, started, monke
     assert not started
 
 
-def test_a_demo_run_of_an_earlier_version_is_made_anew(data, started, made_run, monkeypatch):
+def test_main_renames_a_demo_run_that_cannot_be_read(data, started, made_run, monkeypatch, capsys):
     stopped = []
     monkeypatch.setattr(demo.processes, "stop", lambda run: stopped.append(run.exists()))
     for path in (data / "reference", data / "runs" / "demo"):
         shutil.copytree(made_run, path)
     demo_run = Store(data / "runs" / "demo")
+    (demo_run.root / "notes.txt").write_text("mine")
     assert demo.main() == 0
     recipe = demo_run.read_toml("run.toml")
     demo_run.write_toml("run.toml", recipe | {"probes_from": "those of last year"}, "another")
-    assert demo.main() == 0
-    assert not demo_run.root.exists()
-    assert stopped == [True], "what computes there ends before its folder goes"
-    assert ["--limit" in arguments for _, arguments in started] == [False, True], "a run that was begun keeps its size"
+    for name in ("demo-unreadable", "demo-unreadable-2"):
+        content = {path.relative_to(demo_run.root): path.stat().st_ino for path in demo_run.root.rglob("*")}
+        assert demo.main() == 0
+        assert not demo_run.root.exists()
+        aside = data / "runs" / name
+        assert {path.relative_to(aside): path.stat().st_ino for path in aside.rglob("*")} == content
+        assert str(aside) in capsys.readouterr().err
+        shutil.copytree(aside, demo_run.root)
+    assert stopped == [True, True], "what computes there ends before its folder is renamed"
+    assert ["--limit" in arguments for _, arguments in started] == [False, True, True]

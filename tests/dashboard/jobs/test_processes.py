@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -98,6 +99,28 @@ def test_what_is_under_way_is_not_started_twice(tmp_path):
     processes.start(tmp_path, ["--corpus", "folder:/no/such/folder"])
     assert processes.report_of(tmp_path) == report
     assert not (tmp_path / "log" / "worker.txt").exists()
+
+
+def test_two_clicks_start_one_process(tmp_path, monkeypatch):
+    """The process that was started has not reported yet when the second click comes."""
+    started = []
+
+    class Slow(subprocess.Popen):
+        def __init__(self, command, **options):
+            super().__init__([sys.executable, "-c", "import time; time.sleep(60)"], **options)
+            started.append(self)
+            time.sleep(0.5)
+
+    monkeypatch.setattr(subprocess, "Popen", Slow)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: processes.start(tmp_path / "new", []), range(2)))
+        assert len(started) == 1
+        assert processes.report_of(tmp_path / "new").pid == started[0].pid
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def test_a_process_leaves_the_processor_to_the_server_and_its_failure_is_one_sentence(tmp_path):
