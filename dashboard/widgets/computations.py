@@ -34,7 +34,7 @@ def controls(
     out: Path,
     report: Report | None,
     resume: Callable[[], None] | None,
-    remove: Callable[[], None] | None,
+    remove: Callable[[], object] | None,
     loss: str = "",
     hint: str | None = None,
 ) -> None:
