@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from probing_core.errors import UnknownName
-from probing_core.measures.notation import decimal, in_percent, model_title, transform_title
+from probing_core.measures.notation import decimal, in_percent, minus, model_title, transform_title
 from probing_core.transforms import resolve
 
 TERMS = {
@@ -144,7 +144,7 @@ FORMER = {
     "inside?part=unseen": "generalization",
     "inside?part=shift": "generalization?part=shift",
     "geometry": "generalization?part=shift",
-    "explore": "?part=strength",
+    "explore": "transformations",
     "map": "",
     "confusion": "",
     "new-run": "evaluate",
@@ -183,15 +183,18 @@ def with_strength(transform: str, strength: float, digits: int = 2) -> str:
     return ", ".join(filter(None, [transform_title(transform), strength_in_words(transform, strength, digits)]))
 
 
-def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
+def strength_in_words(transform: str, strength: float, digits: int = 2, places: int | None = None) -> str:
     """Return a strength with its unit: ``sigma 1.2 px``, ``blend 60 %``, ``240 streaks``; empty for NaN.
 
     Args:
         digits: significant digits.
+        places: decimals, instead of ``digits``; of a percentage where the strength is written as one.
     """
     number = decimal(strength, digits)
     if not number:
         return ""
+    if places is not None:
+        number = minus(f"{strength:,.{places}f}")
     try:
         entry = resolve(transform)
     except UnknownName:  # of a plug-in that is not loaded
@@ -199,7 +202,7 @@ def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
     if entry.unit == "in a square view":  # a count
         return f"{number} {entry.parameter}"
     if entry.unit.startswith("share"):
-        return f"{entry.parameter} {in_percent(strength)}"
+        return f"{entry.parameter} {in_percent(strength, places or 0)}"
     if entry.unit == "power":  # the number is an exponent and has no unit
         return f"{entry.parameter} {number}"
     measured = f"{number} {'px' if entry.unit.startswith('px') else entry.unit}"

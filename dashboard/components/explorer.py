@@ -218,34 +218,6 @@ def shown_models(run: Run) -> list[str]:
     return list(dict.fromkeys(chosen[m] for m in "ab" if chosen.get(m) in names)) or names[:2]
 
 
-def chosen_cell(run: Run) -> tuple[str, str]:
-    """Return the true class and the answer that are chosen in the explorer, at first those of its first cell; empty
-    where there is none, or several."""
-    stored = _parsed(state.stored_choice(SELECTION))
-    if stored is not None:
-        what = stored.get("what")
-        row, column = (_only(what.get(side)) if isinstance(what, dict) else "" for side in ("rows", "columns"))
-        return row, column
-    data = explorer_of(run).data
-    row, column = (data.classes[cls].name for cls in data.first_cell) if data.first_cell else ("", "")
-    return row, column
-
-
-def take_over(under: str, choices: Mapping[str, str]) -> None:
-    """Set ``choices`` (name of a control -> value, as the explorer has it) unless that was done for the same values
-    before, which is kept under the name ``under``: the visitor may have chosen others since."""
-    values = ",".join(choices.values())
-    is_own = state.stored_choice(SELECTION) or not any(map(state.stored_choice, choices))
-    if is_own and state.stored_choice(under) != values:
-        for name, value in choices.items():
-            state.choose(name, value)
-        state.publish(under, values)
-
-
-def _only(names: Any) -> str:
-    return names[0] if isinstance(names, list) and len(names) == 1 and isinstance(names[0], str) else ""
-
-
 def _parsed(text: str) -> Any:
     try:
         found = json.loads(text) if text else None

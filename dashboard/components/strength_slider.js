@@ -1,34 +1,45 @@
-// The strength slider and its pictures: they follow it without asking the server, which gets the step on release.
+// The strength slider and its images. They follow the slider without the server, which gets the step on release.
 
-const REST_MS = 400; // the page comes first
+const REST_MS = 400; // The page loads before the other steps.
+const KNOB_PX = 16;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const ARROW_STEP = 0.03; // of the image's side
 
 class Slider {
   constructor(root) {
     this.get = (selector) => root.querySelector(selector);
+    this.all = (selector) => root.querySelectorAll(selector);
     this.amount = this.get('.amount');
-    this.before = this.get('.before');
-    this.after = this.get('.after');
-    this.frames = []; // of each step what is shown, as far as it is here
-    this.get('.split').oninput = () => this.divide();
+    this.frames = []; // images and numbers of the steps that have arrived
     this.amount.oninput = () => this.show();
     this.amount.onchange = () => this.send(Number(this.amount.value));
-    this.divide();
+    const views = this.get('.views');
+    views.onkeydown = (event) => this.moveByKey(event);
+    for (const view of this.all('.view')) view.onpointermove = view.onpointerdown = (event) => this.point(event);
   }
 
   receive(data) {
-    const another = data.address !== this.data?.address;
+    const changed = data.address !== this.data?.address;
     this.data = data;
     this.get('.name').textContent = data.name;
     this.amount.setAttribute('aria-label', data.name);
     this.get('.legend').textContent = data.legend;
     this.amount.max = data.labels.length - 1;
     this.amount.disabled = data.labels.length < 2;
-    // The middle of the slider's knob goes from 8 pixels on to 8 pixels before the end.
-    this.get('.learned').style.left = `calc(8px + (100% - 16px) * ${data.learned})`;
-    if (another) {
+    this.get('.trained').style.left = alongSlider(data.trained);
+    const mark = this.get('.mark');
+    mark.hidden = !data.mark;
+    if (data.mark) {
+      mark.style.left = alongSlider(data.mark.at);
+      this.get('.mark-text').textContent = data.mark.text;
+    }
+    this.get('.mark-text').hidden = !data.mark;
+    for (const caption of this.all('.zoom')) caption.textContent = `magnified ${data.zoom}×`;
+    if (changed) {
       this.amount.value = data.index;
       this.frames = [];
       this.rest = setTimeout(() => this.fetch(), REST_MS);
+      this.magnify(...data.focus);
     }
     this.take(data.first);
   }
@@ -38,7 +49,7 @@ class Slider {
     this.show();
   }
 
-  /** All steps, once. Where that fails, each still comes when the slider is released. */
+  /** Fetch all steps, once. If that fails, each step still arrives when the slider is released. */
   async fetch() {
     const { address } = this.data;
     clearTimeout(this.rest);
@@ -55,19 +66,18 @@ class Slider {
     this.amount.style.setProperty('--at', step / Math.max(1, this.data.labels.length - 1));
     this.get('output').textContent = text;
     this.amount.setAttribute('aria-valuetext', text);
-    this.get('.invite').hidden = step > 0 || !this.data.begins_untouched;
     const frame = this.frames[step];
     this.get('.strength').classList.toggle('waiting', !frame);
     this.get('.strength').setAttribute('aria-busy', String(!frame));
     if (!frame) {
       this.shown = null;
-      this.get('dl').replaceChildren(); // numbers of another strength
+      this.get('dl').replaceChildren(); // numbers of a different strength
       this.fetch();
     }
     if (!frame || frame === this.shown) return;
     this.shown = frame;
-    this.before.src = frame.before;
-    this.after.src = frame.after;
+    for (const image of this.all('img.original')) image.src = frame.before;
+    for (const image of this.all('img.transformed')) image.src = frame.after;
     this.get('dl').replaceChildren(...Object.entries(frame.numbers).flatMap(([label, value]) => {
       const term = document.createElement('dt');
       const detail = document.createElement('dd');
@@ -78,16 +88,44 @@ class Slider {
     }));
   }
 
-  divide() {
-    const { value } = this.get('.split');
-    this.after.style.clipPath = `inset(0 0 0 ${value}%)`;
-    this.get('.divider').style.left = `${value}%`;
-    this.get('.split').style.setProperty('--at', value / 100);
+  /** Magnify the region around (x, y), fractions of the image's side. */
+  magnify(x, y) {
+    const side = 1 / this.data.zoom;
+    const inside = (at) => Math.min(1 - side / 2, Math.max(side / 2, at));
+    this.focus = [inside(x), inside(y)];
+    const [left, top] = this.focus.map((at) => at - side / 2);
+    for (const region of this.all('.region')) {
+      region.style.left = `${100 * left}%`;
+      region.style.top = `${100 * top}%`;
+      region.style.width = region.style.height = `${100 * side}%`;
+    }
+    for (const image of this.all('.lens img')) {
+      image.style.width = image.style.height = `${100 * this.data.zoom}%`;
+      image.style.left = `${-100 * this.data.zoom * left}%`;
+      image.style.top = `${-100 * this.data.zoom * top}%`;
+    }
+  }
+
+  point(event) {
+    const box = event.currentTarget.getBoundingClientRect();
+    this.magnify((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  }
+
+  moveByKey(event) {
+    const move = ARROWS[event.key];
+    if (!move) return;
+    event.preventDefault(); // The page would scroll.
+    this.magnify(this.focus[0] + ARROW_STEP * move[0], this.focus[1] + ARROW_STEP * move[1]);
   }
 }
 
+/** The middle of the knob moves from half its width after the slider's start to half its width before its end. */
+function alongSlider(fraction) {
+  return `calc(${KNOB_PX / 2}px + (100% - ${KNOB_PX}px) * ${fraction})`;
+}
+
 export default function ({ data, parentElement, setStateValue }) {
-  // Called again with every message; the slider is the same as long as its place on the page is.
+  // Called again with every message; the slider stays the same as long as its place on the page does.
   const slider = (parentElement.__probingSlider ??= new Slider(parentElement));
   slider.send = (step) => setStateValue('index', step);
   slider.receive(data);

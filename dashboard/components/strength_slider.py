@@ -6,6 +6,7 @@ pictures follow the slider without asking the server; Python receives the streng
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -32,32 +33,38 @@ HINTS = {
 }
 
 
+ZOOM = 4
+"""Magnification of the lenses, which show a region of a quarter of the image's side."""
+
 _HTML = """
 <div class="room"><div class="strength">
-  <figure class="compare"><div class="stage"><img class="before" alt="before"><img class="after" alt="after">
-    <div class="divider" aria-hidden="true"></div></div>
-    <figcaption><label><span>before</span> <input class="split" type="range" min="0" max="100" value="50"
-      aria-label="Divider between before (left) and after (right)"> <span>after</span></label></figcaption></figure>
-  <div class="facts"><label class="name"></label>
+  <div class="facts">
+    <div class="reading"><label class="name"></label> <output aria-live="polite"></output></div>
     <div class="slide"><input class="amount" type="range" min="0" step="1" aria-label="Strength">
-      <div class="learned" aria-hidden="true"></div></div>
-    <output aria-live="polite"></output>
-    <p class="invite" hidden>The picture is untouched, or as good as: move the slider to change it.</p>
-    <p class="legend"></p>
-    <details><summary>How much the picture differs</summary><dl></dl></details></div>
+      <div class="trained" aria-hidden="true"></div><div class="mark" aria-hidden="true" hidden></div></div>
+    <p class="legend"></p><p class="mark-text" hidden></p>
+  </div>
+  <div class="views" role="group" tabindex="0"
+    aria-label="Original and transformed image; arrow keys move the magnified region">
+    <figure><div class="view"><img class="original" alt="original"><div class="region"></div></div>
+      <figcaption>original</figcaption></figure>
+    <figure><div class="view"><img class="transformed" alt="transformed"><div class="region"></div></div>
+      <figcaption>transformed</figcaption></figure>
+    <figure><div class="lens"><img class="original" alt="part of the original, magnified"></div>
+      <figcaption>original, <span class="zoom"></span></figcaption></figure>
+    <figure><div class="lens"><img class="transformed" alt="part of the transformed image, magnified"></div>
+      <figcaption>transformed, <span class="zoom"></span></figcaption></figure>
+  </div>
+  <details><summary>Difference from the original</summary><dl></dl></details>
 </div></div>
 """
 _CSS = """
-.strength { display: flex; flex-wrap: wrap; gap: 20px; color: var(--st-text-color); font-family: var(--st-font);
-  font-size: 14px; padding: 4px; }
-.room { container-type: inline-size; --side: 256px; }
-figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
-.stage { position: relative; width: var(--side); height: var(--side); }
-.stage img { width: var(--side); height: var(--side); display: block; border-radius: 4px; }
-.waiting figure { opacity: .4; }
-.stage .after { position: absolute; inset: 0; }
-.divider { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--st-primary-color); }
-.split { width: 150px; vertical-align: middle; }
+.room { container-type: inline-size; }
+.strength { color: var(--st-text-color); font-family: var(--st-font); font-size: 14px; padding: 4px; }
+.reading { display: flex; flex-wrap: wrap; gap: 2px 12px; align-items: baseline; }
+.name { font-weight: 600; }
+output { font-size: 16px; }
+.slide { position: relative; } .amount { width: 100%; margin: 2px 0; }
 input[type=range] { appearance: none; height: 16px; border-radius: 8px; background: linear-gradient(to right,
   var(--st-primary-color) calc(8px + (100% - 16px) * var(--at, 0.5)),
   color-mix(in srgb, var(--st-text-color) 25%, transparent) 0) center / 100% 6px no-repeat; }
@@ -65,36 +72,46 @@ input[type=range]::-webkit-slider-thumb { appearance: none; width: 16px; height:
   background: var(--st-primary-color); }
 input[type=range]::-moz-range-thumb { border: 0; width: 16px; height: 16px; border-radius: 50%;
   background: var(--st-primary-color); }
-.facts { flex: 1 1 240px; min-width: 220px; }
-.facts .name { font-weight: 600; display: block; margin-bottom: 6px; }
-.slide { position: relative; } .facts .amount { width: 100%; margin: 2px 0; }
-.learned { position: absolute; right: 0; bottom: -3px; height: 5px; border-radius: 2px; opacity: .55;
+.trained { position: absolute; right: 0; bottom: -3px; height: 5px; border-radius: 2px; opacity: .55;
   background: var(--st-primary-color); }
-.invite { margin: -6px 0 16px; padding: 6px 10px; border-left: 3px solid var(--st-primary-color); }
-.legend { margin: -8px 0 12px; font-size: 13px; opacity: .8; }
+.mark { position: absolute; bottom: -14px; margin-left: -6px; border: 6px solid transparent; border-top-width: 0;
+  border-bottom: 9px solid var(--st-text-color); }
+.legend, .mark-text { margin: 2px 0 0; font-size: 13px; opacity: .8; }
+.slide + .legend { margin-top: 14px; }
+.views { display: grid; grid-template-columns: repeat(2, minmax(0, 340px)); gap: 8px 12px; margin: 10px 0; }
+.waiting .views { opacity: .4; }
+figure { margin: 0; }
+figcaption { margin-top: 2px; text-align: center; font-size: 13px; }
+.view, .lens { position: relative; aspect-ratio: 1; overflow: hidden; border-radius: 4px; }
+.view { cursor: crosshair; }
+img { display: block; width: 100%; height: 100%; }
+.lens img { position: absolute; max-width: none; image-rendering: pixelated; }
+.region { position: absolute; box-sizing: border-box; pointer-events: none; border: 1px solid #fff;
+  outline: 1px solid #000; }
 summary { cursor: pointer; margin-bottom: 8px; }
-output { display: block; margin: 2px 0 12px; font-size: 16px; }
-dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; }
-dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
+dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; justify-content: start; }
+dt { opacity: .8; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
 dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
-@container (min-width: 860px) {  /* before and after, each whole, next to the slider */
-  .strength { --side: min(340px, (100cqw - 300px) / 2); }
-  .stage { display: flex; gap: 20px; width: auto; }
-  .stage .after { position: static; clip-path: none !important; }
-  .divider, .split { display: none; }
-  figcaption label { display: flex; justify-content: space-around; }
-}
+@container (min-width: 860px) { .views { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 """
 
 
 _slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, js=source("strength_slider.js"))
 
 
-def strength_slider(picture: VisitorPicture, view: int, transform: Transform) -> Step:
+@dataclass(frozen=True)
+class Mark:
+    """A strength that is marked on the slider, with what it means."""
+
+    strength: float
+    text: str
+
+
+def strength_slider(picture: VisitorPicture, view: int, transform: Transform, mark: Mark | None = None) -> Step:
     """Show the slider with its preview, and return the selected step.
 
-    The address holds the number of the step that the visitor chose: 0 is the weakest strength that probes learn from,
-    fainter ones are negative. It begins in the middle of the strengths that probes learn from.
+    The address holds the step that the visitor selected: 0 is the weakest strength in training, and weaker strengths
+    are negative. The slider starts in the middle of the range in training.
     """
     shown = preview(picture, view, transform)
     faint = shown.first_learned
@@ -115,14 +132,16 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform) ->
             "labels": shown.labels,
             "first": shown.message([index]),
             "hints": HINTS,
-            "begins_untouched": shown.is_untouched(0),
-            "learned": faint / max(1, len(shown.strengths) - 1),
-            "legend": f"Shaded: strengths that probes learn from.{' Left of it: weaker ones.' if faint else ''}",
+            "trained": faint / max(1, len(shown.strengths) - 1),
+            "legend": f"Shaded: range in training.{' To the left: weaker.' if faint else ''}",
+            "mark": mark and {"at": shown.position_of(mark.strength), "text": mark.text},
+            "zoom": ZOOM,
+            "focus": shown.step(index).focus(1 / ZOOM),
         },
         on_index_change=lambda: None,
         height="content",
     )
-    if stored or moved is not None:  # else each page begins where it is most telling
+    if stored or moved is not None:  # else each page starts with its own step
         state.publish(STRENGTH, index - faint)
     return shown.step(index)
 

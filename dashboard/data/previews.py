@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
+import cv2
 import numpy as np
 import streamlit as st
 
@@ -56,6 +57,20 @@ class Step:
         numbers = _numbers(self.before, self.after)
         return {"before": data_url(self.before), "after": data_url(self.after), "numbers": numbers}
 
+    def focus(self, side: float) -> tuple[float, float]:
+        """Return the middle (x, y) of the square that the transform changes most, as fractions of the image's side.
+
+        Args:
+            side: of the square, as such a fraction.
+        """
+        height, width = self.before.shape[:2]
+        window = (max(1, round(side * width)), max(1, round(side * height)))
+        changes = cv2.absdiff(self.before, self.after).sum(axis=2, dtype=np.float32)
+        means = cv2.blur(changes, window)
+        inside = means[window[1] // 2 : height - window[1] // 2, window[0] // 2 : width - window[0] // 2]
+        y, x = np.unravel_index(inside.argmax(), inside.shape)
+        return float(x + window[0] // 2) / width, float(y + window[1] // 2) / height
+
 
 class Preview:
     """A picture under one transform at every step of its range, each step made when it is first needed.
@@ -81,9 +96,12 @@ class Preview:
         """Return the address of the preview, which nobody can guess, as the picture may be an upload."""
         return f"{FOLDER}/{self._name}"
 
-    def is_untouched(self, index: int) -> bool:
-        """Return whether a step hardly changes the picture: the faintest, where that is neutral."""
-        return self.strengths[index] == self.transform.neutral
+    def position_of(self, strength: float) -> float:
+        """Return where on the slider a strength is, from 0 (the weakest) to 1."""
+        sign = -1 if self.transform.falling else 1
+        steps = np.arange(len(self.strengths))
+        step = np.interp(sign * strength, sign * np.array(self.strengths), steps)
+        return float(step) / max(1, len(steps) - 1)
 
     @property
     def labels(self) -> list[str]:

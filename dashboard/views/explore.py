@@ -10,16 +10,12 @@ from dashboard.components.explorer import explorer, explorer_of, shown_models
 from dashboard.data import own_picture, shared_files
 from dashboard.page import page
 from dashboard.text import plain
-from dashboard.views import weak_to_strong
-from dashboard.widgets import asking, messages, pickers, tables
+from dashboard.widgets import asking, messages, tables
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import Run
 from probing_core.results.explorer.data import ABOUT_EXPLORER
 from probing_core.results.explorer.shared_file import leaving, licenses_of
-
-PARTS = {"strength": "Weak to strong"}
-"""Names of the parts below the explorer -> their titles."""
 
 
 @page(
@@ -32,9 +28,6 @@ def show() -> None:
     st.caption(f"{ABOUT_EXPLORER} Choose a cell or a class, or draw around dots.")
     explorer(run, _own_picture(run))
     _file_to_send(run)
-    # Made only when asked for: its models and charts take longer than the rest of the page.
-    if pickers.opened(PARTS, "More"):
-        weak_to_strong.show(run)
 
 
 def _own_picture(run: Run) -> dict[str, Any] | None:

@@ -1,50 +1,80 @@
-"""Transformations: the bank on one picture, and each transform at any strength."""
+"""Transformations: a gallery, and for one of them before and after, detection thresholds, accuracy and confusions."""
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
+from dataclasses import dataclass
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.strength_slider import strength_slider
+from dashboard.components.strength_slider import Mark, strength_slider
 from dashboard.data import cache
+from dashboard.data.links import TRANSFORM
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import VIEW, contact_sheet, versions
+from dashboard.data.previews import VIEW, contact_sheet
 from dashboard.page import fragment, page
-from dashboard.text import hint, named, strengths_in_words, unbroken
-from dashboard.widgets import messages, pickers, upload
+from dashboard.text import hint, in_bold, named, plain, strength_in_words, strengths_in_words, unbroken
+from dashboard.widgets import messages, pickers, tables, upload
+from probing_core.charts import StrengthAxis, accuracy_by_strength_chart, predictions_chart, thresholds_chart
 from probing_core.errors import BadRun, UnknownName
-from probing_core.transforms import GROUPS, Transform, bank, prepare_source, resolve
+from probing_core.measures.classification import ABOVE, BELOW
+from probing_core.measures.notation import in_percent, minus, model_title
+from probing_core.results import Run
+from probing_core.results.by_strength import (
+    OTHERS,
+    accuracy_by_strength,
+    median_recall,
+    most_sensitive_first,
+    predicted_classes,
+)
+from probing_core.transforms import GROUPS, Transform, bank, resolve
 
 IN_A_ROW = 3
 
-DRAWN = {"linear": "evenly", "log": "evenly in the logarithm", "integer": "evenly among whole numbers"}
-"""Distribution of the strengths -> how they are drawn, in words."""
+CONFUSED = 7
+"""Number of wrong classes that the chart of predictions names."""
 
-PARTS = {"sheet": "All of them", "one": "One at any strength"}
+DRAWN = {"linear": "uniformly", "log": "uniformly in the logarithm", "integer": "uniformly among whole numbers"}
+"""Distribution of the strengths in training -> how they are drawn."""
+
+GALLERY = "All transformations"
+
+RESOLUTION = 1 / 30
+"""Precision of written strengths, as a fraction of the range in training."""
 
 
-@page("Transformations", "What is done to pictures: thirty transformations, in ten groups.")
+@page("Transformations", "What the transformations look like, and at what strength each model detects them.")
 def show() -> None:
-    entries = _entries()
-    changes = [t for t in entries if t.group != "identity"]
-    groups = len({t.group for t in changes})
-    messages.finding(
-        f"{len(changes)} transformations in {groups} group{'s' * (groups != 1)} are applied to photographs, "
-        "each at strengths drawn from its range."
-    )
-    picture = upload.pick_one()
-    part, place = pickers.tab(PARTS)
-    with place:
-        {"sheet": _sheet, "one": _one}[part](picture, entries)
+    entries = {transform.name: transform for transform in _entries()}
+    changes = {name: transform for name, transform in entries.items() if transform.group != "identity"}
+    left, middle, right = st.columns([2, 2, 4])
+    opened = _pick(changes, left)
+    with right:
+        picture = upload.pick_one()
+    if not opened:
+        _gallery(picture, changes)
+        return
+    run = _run()
+    models = list(run.models["name"]) if run else []
+    model = pickers.pick_model(run, where=middle, default=_best(run)) if run and models else ""
+    _one(run, picture, changes[opened], model)
+
+
+def _run() -> Run | None:
+    try:
+        return cache.current_run()
+    except BadRun:
+        return None
 
 
 def _entries() -> tuple[Transform, ...]:
-    """Return the bank, or the transformations of the selected run where they are others, such as those of a plug-in."""
-    try:
-        run = cache.current_run()
-    except BadRun:
+    """Return the bank, or the transformations of the selected run if it has different ones, such as those of a
+    plug-in."""
+    run = _run()
+    if run is None:
         return bank()
     names = [name for name in run.transforms["transform"] if name not in run.far]
     if set(names) <= {t.name for t in bank()}:
@@ -56,56 +86,259 @@ def _entries() -> tuple[Transform, ...]:
     return tuple(known)
 
 
-@fragment
-def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
-    by_name = {t.name: t for t in entries}
-    names = {t.name: f"{t.group} · {named(t.name)}" for t in entries}
-    default = next(t.name for t in entries if t.group != "identity")
-    transform = by_name[pickers.select("Transformation", "transform", list(by_name), default, names, hint("strength"))]
-    words = transform.definition
-    if transform.unseen_in is not None:
-        words += " Generalization also shows how well its group is recognized by probes that never saw it."
-    st.markdown(words)
-    strength_slider(picture, VIEW, transform)
-    others = [named(t.name) for t in entries if t.group == transform.group and t != transform]
-    learned = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
-    facts = {
-        "group": f"{transform.group}, with {' and '.join(others)}" if others else transform.group,
-        "probes learn from": f"{learned}, drawn {DRAWN[transform.distribution]}",
-        "made by": transform.library,
-        "source": transform.source,
-    }
-    st.table({name: fact for name, fact in facts.items() if fact}, border="horizontal")
+def _best(run: Run) -> str:
+    board = cache.board(run)
+    return str(board["model"].iloc[0]) if len(board) else ""
 
 
-def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
-    st.caption("Weakest, middle and strongest of each range. The name under a strip opens it at any strength.")
+def _pick(transforms: dict[str, Transform], where: st.delta_generator.DeltaGenerator) -> str:
+    """Return the name of the selected transformation; empty for the gallery."""
+    titles = {"": GALLERY} | {name: f"{t.group} · {named(name)}" for name, t in transforms.items()}
+    opened: str = state.choice(
+        where.selectbox, "Transformation", TRANSFORM, "", list(titles), own_default=True, format_func=titles.__getitem__
+    )
+    if not opened:
+        state.forget(TRANSFORM)
+    return opened
+
+
+def _gallery(picture: VisitorPicture, transforms: dict[str, Transform]) -> None:
+    run = _run()
+    recall = cache.computed(run, _recall) if run else pd.Series(dtype=float)
+    recall = recall[recall.index.isin(list(transforms))]
+    messages.finding(_gallery_finding(len(transforms), recall))
     with st.spinner("Transforming"):
-        strips = contact_sheet(picture, entries)
+        strips = contact_sheet(picture, tuple(transforms.values()))
+    st.caption("Weakest, middle and strongest strength in training. Select a name to see it in detail.")
     with st.container(key="sheet"):
-        st.markdown("**untouched**")
-        first = entries[0]
-        before, _ = versions(prepare_source(picture.image, VIEW), VIEW, first, first.strength_at(0))
-        st.image(before, width=VIEW, alt="the picture, untouched")
         for group in GROUPS:
-            members = [t for t in entries if t.group == group != "identity"]
-            if members:
-                st.markdown(f"**{group}**")
-                columns = st.columns(IN_A_ROW)
-                for i, transform in enumerate(members):
-                    with columns[i % IN_A_ROW]:
-                        _strip(transform, strips[transform.name])
+            members = [t for t in transforms.values() if t.group == group]
+            if not members:
+                continue
+            st.markdown(f"**{group.capitalize()}**")
+            columns = st.columns(IN_A_ROW)
+            for number, transform in enumerate(members):
+                with columns[number % IN_A_ROW]:
+                    _card(transform, strips[transform.name], recall.get(transform.name))
 
 
-def _strip(transform: Transform, strip: bytes) -> None:
-    with st.container(key=f"strip-{transform.name}"):  # has its height before the picture arrives
+def _recall(run: Run) -> pd.Series:
+    return median_recall(run.scores)
+
+
+def _gallery_finding(number: int, recall: pd.Series) -> str:
+    if recall.empty:
+        return f"{number} transformations, each applied at strengths drawn from its range."
+    hardest = str(recall.idxmin())
+    return (
+        f"**{plain(named(hardest))}** is the hardest of {number} transformations to recognize: "
+        f"median accuracy {in_percent(recall[hardest])} over encoders."
+    )
+
+
+def _card(transform: Transform, strip: bytes, recall: float | None) -> None:
+    with st.container(key=f"strip-{transform.name}"):  # has its height before the image arrives
         st.image(strip, width="stretch", alt=f"{transform.name} at three strengths")
     strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
-    title = unbroken(f"{named(transform.name)}: {strengths}")
-    if st.button(title, key=f"open-{transform.name}", type="tertiary", icon=":material/tune:"):
-        state.choose("transform", transform.name)
-        state.choose("part", "one")
+    accuracy = "" if recall is None else f", median accuracy {in_percent(recall)}"
+    title = unbroken(f"**{plain(named(transform.name))}**: {strengths}{accuracy}")
+    if st.button(title, key=f"open-{transform.name}", type="tertiary"):
+        state.choose(TRANSFORM, transform.name)
         st.rerun()
+
+
+def _one(run: Run | None, picture: VisitorPicture, transform: Transform, model: str) -> None:
+    thresholds = pd.DataFrame()
+    if run:
+        thresholds = most_sensitive_first(cache.study(run, "thresholds"), transform.name, transform.falling)
+    mine = thresholds[thresholds["model"] == model] if len(thresholds) else thresholds
+    if len(mine):
+        messages.finding(_threshold_sentence(transform, mine.iloc[0]))
+    elif thresholds.empty and run:
+        messages.empty(tables.why_none(run))
+    _about(transform)
+    left, right = st.columns([5, 6])
+    with left, st.container(key="compare"):
+        _compare(run, picture, transform, _mark(transform, mine))
+    if run is None:
+        return
+    scale = Scale(transform)
+    curve = accuracy_by_strength(cache.study(run, "strength"), transform.name)
+    if len(thresholds):
+        with right:
+            _thresholds(thresholds, scale, scale.axis(curve), model)
+    left, right = st.columns(2)
+    if len(curve):
+        with left:
+            _accuracy(run, curve, scale, model)
+    with right:
+        _predictions(run, transform, model)
+    if len(curve) and len(thresholds):
+        _table(thresholds, curve, scale)
+
+
+def _about(transform: Transform) -> None:
+    """Show what the transformation does, its parameter with the range in training, and the source."""
+    learned = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
+    unit = transform.unit.removeprefix("share").strip()
+    of = f" ({unit})" if transform.unit.startswith(("share ", "px ")) else ""
+    source = f" Source: {plain(transform.source)}." if transform.source else ""
+    st.markdown(
+        unbroken(
+            f"{plain(transform.definition)} In training: {plain(learned)}{plain(of)}, drawn "
+            f"{DRAWN[transform.distribution]}.{source}"
+        )
+    )
+
+
+@fragment
+def _compare(run: Run | None, picture: VisitorPicture, transform: Transform, mark: Mark | None) -> None:
+    strength_slider(picture, run.recipe.view if run else VIEW, transform, mark)
+
+
+def _mark(transform: Transform, mine: pd.DataFrame) -> Mark | None:
+    if mine.empty or mine["censored"].iloc[0]:
+        return None
+    strength, model = float(mine["threshold"].iloc[0]), str(mine["model"].iloc[0])
+    text = f"Triangle: {model_title(model)} detects it ({Scale(transform).words(strength)})."
+    return Mark(strength, text)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How strengths of one transformation are written: with the same number of decimals, and fractions in percent."""
+
+    transform: Transform
+
+    @property
+    def is_percent(self) -> bool:
+        return self.transform.unit.startswith("share")
+
+    @property
+    def factor(self) -> float:
+        """Factor of the numbers on the axes of charts."""
+        return 100.0 if self.is_percent else 1.0
+
+    @property
+    def places(self) -> int:
+        span = self.factor * abs(self.transform.strongest - self.transform.weakest)
+        return max(0, math.ceil(-math.log10(RESOLUTION * span))) if span else 0
+
+    @property
+    def title(self) -> str:
+        """Return the parameter and its unit: ``sigma (px)``."""
+        if self.is_percent:
+            return f"{self.transform.parameter} (%)"
+        unit = "px" if self.transform.unit.startswith("px") else self.transform.unit
+        return f"{self.transform.parameter} ({unit})"
+
+    def axis(self, curve: pd.DataFrame) -> StrengthAxis:
+        """Return the axis over the tested strengths of ``curve``, or over the range in training if it is empty."""
+        ends = [self.transform.weakest, self.transform.strongest]
+        trained = (self.factor * ends[0], self.factor * ends[1])
+        tested = curve["strength"] if len(curve) else pd.Series(ends)
+        low, high = self.factor * float(tested.min()), self.factor * float(tested.max())
+        weakest, strongest = (high, low) if self.transform.falling else (low, high)
+        return StrengthAxis(self.title, weakest, strongest, trained)
+
+    def words(self, strength: float) -> str:
+        """Return a strength with parameter and unit: ``sigma 0.70 px``."""
+        return strength_in_words(self.transform.name, strength, places=self.places)
+
+    def number(self, strength: float) -> str:
+        """Return a strength with its unit: ``0.70 px``."""
+        return self.words(strength).removeprefix(f"{self.transform.parameter} ")
+
+    def threshold(self, row: pd.Series) -> str:
+        if row["censored"] == ABOVE:
+            return "not detected"
+        return f"{'up to ' * (row['censored'] == BELOW)}{self.number(row['threshold'])}"
+
+    def interval(self, low: float, high: float) -> str:
+        """Return ``0.61–0.84`` for the ends of an interval; empty for NaN."""
+        if math.isnan(low) or math.isnan(high):
+            return ""
+        return "\N{EN DASH}".join(minus(f"{self.factor * end:,.{self.places}f}") for end in (low, high))
+
+
+def _threshold_sentence(transform: Transform, row: pd.Series) -> str:
+    model, name = in_bold(str(row["model"])), f"**{plain(named(transform.name))}**"
+    scale = Scale(transform)
+    strength = scale.words(row["threshold"])
+    if row["censored"] == ABOVE:
+        return f"{model} does not detect {name} at any tested strength, up to {strength}."
+    if row["censored"] == BELOW:
+        return f"{model} detects {name} at every tested strength, down to **{strength}**."
+    interval = scale.interval(row["low"], row["high"])
+    ci = f" (95% CI {interval})" if interval else ""
+    return f"{model} detects {name} starting at **{strength}**{ci}."
+
+
+def _thresholds(thresholds: pd.DataFrame, scale: Scale, axis: StrengthAxis, model: str) -> None:
+    st.markdown(f"**Detection threshold by model**: {scale.title}")
+    st.caption("Weakest strength at which a probe separates transformed from clean images (d\N{PRIME} = 1).")
+    rows = thresholds.assign(text=thresholds.apply(scale.threshold, axis=1))
+    scaled = rows.assign(**{column: scale.factor * rows[column] for column in ("threshold", "low", "high")})
+    figure = thresholds_chart(scaled, cache.theme(), axis, model)
+    tables.chart(figure, "thresholds", thresholds, "Detection threshold of each model.", _select_model)
+
+
+def _select_model(picked: list[str]) -> None:
+    state.choose("model", picked[1])
+
+
+def _accuracy(run: Run, curve: pd.DataFrame, scale: Scale, model: str) -> None:
+    images = int(curve["images"].max())
+    st.markdown(f"**Accuracy by strength** ({images} test images; lines: all models)", help=hint("recall"))
+    percent = {column: 100 * curve[column] for column in ("value", "low", "high")}
+    written = curve.assign(strength=scale.factor * curve["strength"], **percent)
+    figure = accuracy_by_strength_chart(
+        written, cache.theme(), scale.axis(curve), model, 100 / len(run.classes("fine"))
+    )
+    tables.chart(figure, "accuracy-by-strength", curve, "Accuracy of each model by strength.")
+
+
+def _predictions(run: Run, transform: Transform, model: str) -> None:
+    predictions = cache.predictions(run, model, "fine")
+    rows = predicted_classes(predictions, transform.name, CONFUSED) if len(predictions) else predictions
+    if rows.empty or not rows["samples"].sum():
+        messages.empty(f"This run has no predictions of {model_title(model)} for {named(transform.name)}.")
+        return
+    st.markdown(
+        f"**Predictions of {plain(model_title(model))}** for {rows['samples'].sum():,} samples of "
+        f"{plain(named(transform.name))}"
+    )
+    groups = run.transforms.set_index("transform")["group"].to_dict()
+    titles = [
+        f"{count} other classes" if name == OTHERS else named(name)
+        for name, count in zip(rows["predicted"], rows["classes"], strict=True)
+    ]
+    drawn = pd.DataFrame({"title": titles, "value": 100 * rows["fraction"]})
+    colors = [groups.get(name, "") for name in rows["predicted"]]
+    figure = predictions_chart(drawn, cache.theme(), colors, titles[0])
+    tables.chart(figure, "predicted-classes", rows, f"Classes that {model_title(model)} predicts.")
+
+
+def _table(thresholds: pd.DataFrame, curve: pd.DataFrame, scale: Scale) -> None:
+    st.markdown("**All models**: detection threshold, and accuracy (%) at each tested strength")
+    wide = curve.pivot(index="model", columns="strength", values="value")
+    strengths = sorted(map(float, wide.columns), reverse=scale.transform.falling)
+    rows = pd.DataFrame({
+        "model": thresholds["model"],
+        "threshold": (scale.factor * thresholds["threshold"]).where(thresholds["censored"] != ABOVE),
+        "interval": [
+            "not detected" if row["censored"] == ABOVE else scale.interval(row["low"], row["high"])
+            for _, row in thresholds.iterrows()
+        ],
+    })  # fmt: skip
+    accuracy = {f"at {scale.number(strength)}": 100 * rows["model"].map(wide[strength]) for strength in strengths}
+    columns = {
+        "model": st.column_config.TextColumn("Model", pinned=True),
+        "threshold": st.column_config.NumberColumn(f"Threshold: {scale.title}", format="%.3g"),
+        "interval": st.column_config.TextColumn("95% CI"),
+        **{name: st.column_config.NumberColumn(name, format="%.0f%%") for name in accuracy},
+    }
+    tables.show_table(rows.assign(**accuracy), "models-by-strength", columns, written={"model": model_title})
 
 
 show()

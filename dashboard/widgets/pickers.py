@@ -72,7 +72,18 @@ def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -
 def pick_transform(run: Run, where: Any = st, help: str | None = None) -> str:
     table = run.transforms[run.transforms["group"] != "identity"]
     names = {t: f"{g} · {named(t)}" for t, g in zip(table["transform"], table["group"], strict=True)}
-    return select("Transformation", "transform", list(table["transform"]), names=names, help=help, where=where)
+    return str(
+        state.choice(
+            where.selectbox,
+            "Transformation",
+            "transform",
+            table["transform"].iloc[0],
+            list(table["transform"]),
+            own_default=True,  # the page Transformations starts with none
+            help=help,
+            format_func=names.__getitem__,
+        )
+    )
 
 
 def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
@@ -93,18 +104,6 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
             state.publish(name, key)
             return key, container
     return shown, tabs[list(titles).index(shown)]
-
-
-def opened(titles: Mapping[str, str], label: str, name: str = "part") -> str:
-    """Show buttons, of which at most one is chosen and none at first, and return its name or an empty text; the address
-    holds it."""
-    state.remember(name, list(titles), None, "the part")
-    chosen = st.segmented_control(label, list(titles), key=name, format_func=titles.__getitem__)
-    if chosen is None:
-        state.forget(name)
-        return ""
-    state.publish(name, chosen)
-    return chosen
 
 
 def fold(label: str, name: str) -> Any:

@@ -59,7 +59,6 @@ WAIT_MS = 120_000
 POLL_MS = 50
 ADDRESSES = {
     "explore": "",
-    "explore-weak-to-strong": "?part=strength",
     "models": "models",
     "models-content": "models?part=content",
     "models-claims": "models?part=claims",
@@ -75,7 +74,7 @@ ADDRESSES = {
     "try-you-against-the-models": "try?part=game&game=1",
     "evaluate-your-model": "evaluate",
     "transformations": "transformations",
-    "transformations-one": "transformations?part=one&transform=swirl",
+    "transformations-one": "transformations?transform=swirl",
     "methods": "methods?show-words=True",
 }
 """A representative view of each page and tab."""

@@ -69,7 +69,7 @@ def explore(page: Any) -> Iterator[None]:
 SHOTS = (
     Shot("", explore, 2.2),
     Shot("models", scroll, 1.6),
-    Shot("transformations?part=one&transform=fog", strengths, 0.9),
+    Shot("transformations?transform=fog", strengths, 0.9),
     Shot("try?samples=chelsea/00&show-change=True&transform=jpeg", scroll, 2.0),
 )
 

@@ -171,6 +171,9 @@ RESAMPLES = 1000
 SENSITIVITY = 1.0
 """The d' at the threshold (Green & Swets 1966)."""
 
+BELOW, ABOVE = "below", "above"
+"""Censored thresholds: below all tested levels, or above them."""
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -224,9 +227,15 @@ def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray
         value=float(np.clip(value, levels[0], levels[-1])),
         low=float(low),
         high=float(high),
-        censored="below" if value < levels[0] else "above" if value > levels[-1] else "",
+        censored=_censored(value, levels),
         false_alarms=float(alarms.mean()),
     )
+
+
+def _censored(value: float, levels: np.ndarray) -> str:
+    if value < levels[0]:
+        return BELOW
+    return ABOVE if value > levels[-1] else ""
 
 
 def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) -> np.ndarray:

@@ -92,30 +92,6 @@ def about_trainings(board: pd.DataFrame) -> str:
     )
 
 
-def seen_from(
-    rows: pd.DataFrame, strength: Callable[[float], str], falling: bool, shown: Callable[[str], str] = str
-) -> str:
-    """Return one sentence on which model sees the weakest form of a transformation, and which needs the strongest;
-    empty where fewer than two models have a threshold within the strengths that were tried.
-
-    Args:
-        rows: detection thresholds of one transformation: ``model``, ``threshold``, ``censored``.
-        strength: how to write a strength.
-        falling: whether smaller numbers are stronger, as for a quality.
-    """
-    known = rows if rows.empty else rows[rows["censored"] == ""]
-    if len(known) < 2:
-        return ""
-    ordered = known.sort_values("threshold", ascending=not falling, kind="stable")
-    (first, least), (last, most) = (
-        (str(row["model"]), strength(row["threshold"])) for _, row in ordered.iloc[[0, -1]].iterrows()
-    )
-    never = [shown(str(model)) for model in rows.loc[rows["censored"] == "above", "model"]]
-    do = "does" if len(never) == 1 else "do"
-    unseen = f"; {' and '.join(never)} {do} not see it at any strength" if never else ""
-    return f"{shown(first)} sees it first, from {least} on, and {shown(last)} last, from {most} on{unseen}."
-
-
 def networks_of(models: pd.Series) -> list[str]:
     """Return the encoders among ``models``, each counted once; where there is none, the networks that learned
     nothing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -91,26 +90,6 @@ def test_model_styles_distinguish_kinds_of_models_by_symbols_and_dashes(theme):
     assert not {styles[m].symbol for m in THIRTEEN if m not in learned} & set(SYMBOLS)
 
 
-def test_a_model_looks_the_same_whichever_models_it_is_drawn_with():
-    theme = charts.Theme(False, THIRTEEN)
-    curve = pd.DataFrame({"model": ["zoo/can", "zoo/mae"], "strength": 1.0, "p": 0.5})
-    axis = charts.StrengthAxis("s", 1)
-    *lines, names = drawn.strength_chart(curve, "p", theme, "p", axis).data
-    styles = {line.name: (line.line.color, line.marker.symbol) for line in lines}
-    assert set(map(str.strip, names.text)) == {"CAN (zoo)", "MAE (zoo)"}, "a line has its name, too"
-    everywhere = theme.model_styles(THIRTEEN)
-    assert styles == {model_title(m): everywhere[m][:2] for m in ("zoo/can", "zoo/mae")}
-
-
-@pytest.mark.parametrize("falling", [False, True])
-def test_names_stand_at_the_strongest_point_of_each_line(falling):
-    curve = pd.DataFrame({"model": ["a"] * 3 + ["b"] * 3, "strength": [1.0, 2, 4] * 2, "p": [0.1, 0.4, 0.9] * 2})
-    curve.loc[3:, "p"] = [0.3, 0.2, 0.1]
-    names = drawn.strength_chart(curve, "p", THEMES[0], "p", charts.StrengthAxis("s", 1, falling=falling)).data[-1]
-    ends = dict(zip(map(str.strip, names.text), zip(names.x, names.y, strict=True), strict=True))
-    assert ends == ({"a": (1, 0.1), "b": (1, 0.3)} if falling else {"a": (4, 0.9), "b": (4, 0.1)})
-
-
 @pytest.mark.parametrize("theme", THEMES)
 def test_leaderboard(theme):
     figure = drawn.leaderboard_chart(board(), theme)
@@ -189,7 +168,7 @@ def test_dots_of_a_row_are_joined_and_colored_by_group():
     assert list(figure.data[0].x) == list(joins.x), "the line joins the model's own values"
 
 
-def test_charts_over_layers_and_strengths_hold_their_rows():
+def test_layers_chart_holds_its_rows():
     layers = pd.DataFrame({"base": ["m"] * 3, "layer": [0, 1, 2], "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.1})
     both_tasks = pd.concat([layers.assign(task=task) for task in ("content", "fine")])
     fine, content = drawn.layers_chart(both_tasks, THEMES[0]).data
@@ -197,28 +176,6 @@ def test_charts_over_layers_and_strengths_hold_their_rows():
     assert (fine.xaxis, content.xaxis, fine.showlegend, content.showlegend) == ("x", "x2", True, False)
     alone = drawn.layers_chart(layers.assign(task="content"), THEMES[0])
     assert [note.text for note in alone.layout.annotations] == ["what is shown", "chance 10%"]
-    curve = pd.DataFrame({"model": ["m", "m"], "strength": [1, 2], "probability": [0.1, 0.9]})
-    axis = charts.StrengthAxis("s", 1.5)
-    plain = drawn.strength_chart(curve, "probability", THEMES[0], "p", axis)
-    assert list(plain.data[0].y) == [0.1, 0.9]
-    shaded = drawn.strength_chart(curve, "probability", THEMES[0], "p", replace(axis, learned=(1.0, 2.0)))
-    assert [(s.x0, s.x1) for s in shaded.layout.shapes if s.type == "rect"] == [(1.0, 2.0)]
-    assert not [s for s in plain.layout.shapes if s.type == "rect"]
-    assert (plain.layout.xaxis.range[0] < 1, plain.layout.xaxis.range[1] > 2) == (True, True)
-    assert plain.layout.xaxis.range[1] < 2.1, "it ends where the range ends, and names are behind it"
-    assert plain.layout.xaxis.domain[1] < 0.8
-    falling = drawn.strength_chart(curve, "probability", THEMES[0], "p", replace(axis, falling=True))
-    first, last = falling.layout.xaxis.range
-    assert (first > 2, last < 1) == (True, True), "stronger is to the right, whichever number that is"
-    model = str(curve["model"].iloc[0])
-    _, tick, _ = drawn.strength_chart(
-        curve, "probability", THEMES[0], "p", replace(axis, thresholds={model: 1.2, "other": 1.0})
-    ).data
-    assert (list(tick.x), tick.legendgroup) == ([1.2], model)
-    assert tick.cliponaxis is None, "below the axis it would lie on the numbers"
-    known = curve.assign(low=[0.0, 0.7], high=[0.3, 1.0])
-    bars = drawn.strength_chart(known, "probability", THEMES[0], "p", axis, ("low", "high")).data[0].error_y
-    np.testing.assert_allclose([*bars.array, *bars.arrayminus], [0.2, 0.1, 0.1, 0.2])
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from probing_core import charts
 from probing_core.charts.labels import CHARACTER, EDGE, GAP, LINE, MARK, PLOT, place_labels
 
 
@@ -40,17 +38,3 @@ def test_no_name_covers_another_name_or_a_point_or_is_cut():
             if mark is not own:
                 at, up, _ = mark
                 assert not (left < at + MARK and at - MARK < right and lower < up + MARK and up - MARK < upper)
-
-
-def test_the_legend_of_lines_has_only_the_names_that_no_line_carries():
-    models = list("abcde")
-    curve = pd.DataFrame({"model": np.repeat(models, 2), "strength": [1.0, 2.0] * 5})
-    axis = charts.StrengthAxis("s", 1)
-    apart = curve.assign(p=np.ravel([(0, end) for end in (10, 30, 50, 70, 90)]))
-    assert not charts.strength_chart(apart, "p", charts.Theme(), "p", axis)["layout"]["showlegend"]
-    same = charts.strength_chart(curve.assign(p=[0, 90] * 5), "p", charts.Theme(), "p", axis)
-    *lines, names = same["data"]
-    carried = {text.strip() for text in names["text"] if text}
-    assert same["layout"]["showlegend"]
-    assert 0 < len(carried) < 5
-    assert {line["name"] for line in lines if line["showlegend"]} == set(models) - carried

@@ -29,12 +29,10 @@ PAGES = {page.title: page.file for under in NAVIGATION.values() for page in unde
 ADDRESSES = {page.title: page.address for under in NAVIGATION.values() for page in under}
 
 PARTS = {
-    "Explore": ("strength",),
     "Models": ("ranking", "content", "claims", "uses"),
     "Generalization": ("unseen", "shift"),
     "Retrieval": ("found", "search", "duplicates"),
     "Try your images": ("pictures", "folder", "game"),
-    "Transformations": ("sheet", "one"),
 }
 """Tabs of pages, by the names that their addresses give them."""
 

@@ -75,11 +75,7 @@ def test_a_model_that_was_changed_by_hand_is_one_sentence(open_app, made_run, tm
 
 
 def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
-    app = open_app("Models")
-    label(app, "selectbox", "Model").select("baseline/handcrafted").run()
-    assert address(app, "model") == "baseline/handcrafted"
-    app.switch_page(PAGES["Explore"]).run()
-    label(app, "segmented_control", "More").set_value("strength").run()
+    app = open_app("Retrieval", part="search", model="baseline/handcrafted")
     assert label(app, "multiselect", "Models").value[0] == "baseline/handcrafted"
     label(app, "multiselect", "Models").set_value(["baseline/pixels", "zoo/mae"]).run()
     app.switch_page(PAGES["Models"]).run()
@@ -130,10 +126,9 @@ def test_a_link_that_asks_for_what_is_not_here_gets_one_line(open_app):
     [
         ("Try your images", {"example": "no"}),
         ("Try your images", {"models": "no/such"}),
-        ("Explore", {"part": "strength", "strength": "no", "models": "baseline/pixels"}),
+        ("Transformations", {"transform": "fog", "strength": "no"}),
+        ("Transformations", {"transform": "no"}),
         ("Generalization", {"part": "no"}),
-        ("Explore", {"part": "strength", "models": "baseline/pixels,no/such"}),
-        ("Explore", {"part": "no"}),
     ],
 )
 def test_what_no_list_holds_gets_one_too(open_app, page, asked):

@@ -151,18 +151,6 @@ def test_one_visitor_cannot_take_the_server_from_others(shown, monkeypatch):
     assert statuses.count(200) <= explorer.AT_ONCE + explorer.WAITING
 
 
-def test_at_first_the_chosen_class_is_that_of_the_errors_which_the_other_model_names_most(open_app, made_run):
-    run = Run.open(made_run)
-    first, second = (run.predictions(model.name, "fine") for model in explorer.explorer_of(run).data.models[:2])
-    answers = first.merge(second, on="sample", suffixes=("", "_b"))
-    better = answers[(answers["predicted"] != answers["truth"]) & (answers["predicted_b"] == answers["truth"])]
-    cells = better.groupby(["truth", "predicted"], observed=True).size()
-    found, answer = explorer.chosen_cell(run)
-    assert (found, answer) in set(cells.index[cells == cells.max()])
-    app = open_app("Explore", part="strength", models="baseline/pixels")
-    assert next(box for box in app.selectbox if box.label == "Transformation").value == found
-
-
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"a": "no/such", "what": {"rows": ["fog"]}}'])
 def test_a_selection_in_the_address_stays_there_and_does_no_harm(open_app, text):
     app = open_app("Explore", selection=text)

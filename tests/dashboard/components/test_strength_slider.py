@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from dashboard.components import strength_slider
 from dashboard.data import previews
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import Preview, versions
+from dashboard.data.previews import Preview, Step, versions
 from probing_core.images import read_image
 from probing_core.transforms import CATALOG, bank, prepare_source
 from tests.transforms.pictures import photograph
@@ -83,3 +83,31 @@ def test_the_slider_begins_with_no_change_where_there_is_such_a_strength():
         assert (learned[0], learned[-1]) == (pytest.approx(transform.weakest), pytest.approx(transform.strongest))
         assert list(shown.strengths) == sorted(shown.strengths, reverse=transform.falling)
         assert (shown.strengths[0] == transform.neutral) == (transform.neutral is not None)
+
+
+def test_focus_is_the_region_that_changes_most():
+    before = np.full((128, 128, 3), 100, np.uint8)
+    after = before.copy()
+    after[80:112, 16:48] = 140
+    x, y = Step(1.0, before, after).focus(1 / 4)
+    assert (x, y) == (pytest.approx(32 / 128, abs=0.01), pytest.approx(96 / 128, abs=0.01))
+
+
+def test_focus_leaves_the_region_inside_the_image():
+    before = np.zeros((128, 128, 3), np.uint8)
+    after = before.copy()
+    after[:3, 125:] = 255
+    x, y = Step(1.0, before, after).focus(1 / 4)
+    assert x <= 1 - 1 / 8
+    assert y >= 1 / 8
+
+
+@pytest.mark.parametrize("name", ["gaussian-blur", "jpeg", "posterize"])
+def test_position_of_a_strength_is_between_its_neighboring_steps(name):
+    picture = VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
+    shown = Preview(picture, VIEW, CATALOG.get(name))
+    last = len(shown.strengths) - 1
+    for step, strength in enumerate(shown.strengths):
+        assert shown.position_of(strength) == pytest.approx(step / last)
+    middle = (shown.strengths[0] + shown.strengths[1]) / 2
+    assert shown.position_of(middle) == pytest.approx(0.5 / last)

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-import numpy as np
+import json
+import re
 
+import numpy as np
+import pytest
+
+from dashboard.data import links
+from dashboard.data.previews import FAINTER, STEPS
 from dashboard.widgets import upload
 from probing_core.images import encode_png
-from tests.dashboard.app_reading import address, label
-from tests.dashboard.conftest import PAGES
+from probing_core.measures.notation import model_title, transform_title
+from probing_core.results import Run
+from probing_core.results.by_strength import median_recall, most_sensitive_first
+from tests.dashboard.app_reading import address, figures, label, unescaped
+from tests.dashboard.conftest import PAGES, REFERENCE
+
+SLIDER = "probing_strength"
 
 
-def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypatch):
+def slider_of(app) -> dict:
+    return next(json.loads(c.proto.json) for c in app.get("bidi_component") if c.proto.component_name == SLIDER)
+
+
+def sentences(app) -> list[str]:
+    """Return the texts of the page, without Markdown and unbreakable spaces."""
+    lines = [str(each.value) for each in app.get("markdown")]
+    return [line.replace("\\", "").replace("**", "").replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+
+
+def starting(app, words: str) -> str:
+    (found,) = [line for line in sentences(app) if line.startswith(words)]
+    return found
+
+
+def test_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypatch):
     decoded = []
     inspect = upload.inspect
     monkeypatch.setattr(upload, "inspect", lambda content, name: decoded.append(name) or inspect(content, name))
@@ -28,9 +54,101 @@ def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypat
     assert decoded == ["mine.png"] * 3, "what is too large to be cached is decoded at every run"
 
 
-def test_a_name_under_a_strip_opens_it_at_any_strength(open_app):
+def test_gallery_names_the_hardest_transformation_with_its_recall(open_app):
+    recall = median_recall(Run.open(REFERENCE).scores).drop("identity")
+    app = open_app("Transformations", run=REFERENCE)
+    assert f"{100 * recall.min():.0f}" in starting(app, f"{transform_title(recall.idxmin())} is the hardest")
+
+
+def test_gallery_opens_a_transformation_and_leads_back(open_app):
     app = open_app("Transformations")
     app.button(key="open-sepia").click().run()
     assert not app.exception
-    assert address(app, "part") == "one"
+    assert address(app, "transform") == "sepia"
     assert label(app, "selectbox", "Transformation").value == "sepia"
+    assert slider_of(app)["index"] == len(FAINTER) + STEPS // 2
+    label(app, "selectbox", "Transformation").set_value("").run()
+    assert "transform" not in app.query_params
+    assert app.button(key="open-sepia")
+
+
+def test_transformation_address_opens_it(open_app):
+    query = links.transformation_address("fog").partition("?")[2]
+    name, _, value = query.partition("=")
+    app = open_app("Transformations", **{name: value})
+    assert label(app, "selectbox", "Transformation").value == "fog"
+
+
+def test_other_pages_do_not_open_a_transformation_that_nobody_selected(open_app):
+    app = open_app("Retrieval", part="search")
+    first = label(app, "selectbox", "Transformation")
+    app.switch_page(PAGES["Transformations"]).run()
+    assert label(app, "selectbox", "Transformation").value == ""
+    app.switch_page(PAGES["Retrieval"]).run()
+    assert label(app, "selectbox", "Transformation").value == first.value
+
+
+@pytest.mark.parametrize("transform", ["gaussian-blur", "jpeg", "desaturate"])
+def test_headline_and_chart_state_the_threshold_of_the_selected_model(open_app, transform):
+    rows = Run.open(REFERENCE).table("tables/thresholds.parquet")
+    mine = rows[(rows["transform"] == transform) & (rows["model"] == "zoo/clip")].iloc[0]
+    percent = 100 if transform == "desaturate" else 1
+    app = open_app("Transformations", run=REFERENCE, transform=transform, model="zoo/clip")
+    words = starting(app, f"{model_title('zoo/clip')} detects {transform_title(transform)}")
+    numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", words)]
+    expected = percent * mine[["threshold", "low", "high"]].to_numpy(float)
+    assert any(np.isclose(number, expected[0], rtol=0.02) for number in numbers)
+    for end in expected[1:]:
+        assert any(np.isclose(number, end, rtol=0.02) for number in numbers)
+    chart = next(figure for figure in figures(app) if figure["data"][0].get("error_x"))
+    order = most_sensitive_first(rows, transform, transform == "jpeg")
+    labels = chart["layout"]["yaxis"]["ticktext"][::-1]
+    assert len(labels) == len(order)
+    for text, model in zip(labels, order["model"], strict=True):
+        assert model_title(model) in text
+
+
+def test_headline_says_that_a_model_does_not_detect_it(open_app):
+    app = open_app("Transformations", run=REFERENCE, transform="rotate", model="zoo/clip")
+    assert starting(app, f"{model_title('zoo/clip')} does not detect Rotate")
+    assert slider_of(app)["mark"] is None
+
+
+def test_chart_of_predictions_counts_the_samples_of_the_test_split(open_app):
+    rows = Run.open(REFERENCE).predictions("zoo/clip", "fine")
+    mine = rows[rows["truth"] == "swirl"]
+    app = open_app("Transformations", run=REFERENCE, transform="swirl", model="zoo/clip")
+    assert f"for {len(mine)} samples of Swirl" in unescaped(app)
+    bars = next(figure["data"][0] for figure in figures(app) if figure["data"][0]["type"] == "bar")
+    assert sum(bars["x"]) == pytest.approx(100)
+    assert bars["x"][0] == pytest.approx(100 * (mine["predicted"] == "swirl").mean())
+    assert bars["x"][1] == pytest.approx(
+        100 * mine["predicted"].astype(str).value_counts(normalize=True).drop("swirl").iloc[0]
+    )
+
+
+def test_table_holds_every_model_with_threshold_and_accuracy(open_app):
+    run = Run.open(REFERENCE)
+    thresholds, strength = (run.table(f"tables/{name}.parquet") for name in ("thresholds", "strength"))
+    app = open_app("Transformations", run=REFERENCE, transform="gaussian-noise")
+    table = app.dataframe[0].value.set_index("model")
+    assert set(table.index) == set(most_sensitive_first(thresholds, "gaussian-noise", False)["model"])
+    for model in ("zoo/clip", "baseline/handcrafted"):
+        mine = thresholds[(thresholds["model"] == model) & (thresholds["transform"] == "gaussian-noise")].iloc[0]
+        assert table.loc[model, "threshold"] == pytest.approx(100 * mine["threshold"])
+        curve = strength[(strength["model"] == model) & (strength["transform"] == "gaussian-noise")]
+        measured = table.loc[model, [column for column in table if column.startswith("at ")]]
+        np.testing.assert_allclose(measured.to_numpy(float), 100 * curve.sort_values("strength")["hit_rate"])
+
+
+def test_transformation_opens_without_a_run(open_app):
+    app = open_app("Transformations", run=None, transform="fog")
+    assert not app.exception
+    assert slider_of(app)["labels"]
+
+
+def test_strength_of_the_address_is_selected(open_app):
+    assert "strength" not in open_app("Transformations", transform="fog").query_params, "nobody has selected it"
+    app = open_app("Transformations", transform="fog", strength="3")
+    assert slider_of(app)["index"] == len(FAINTER) + 3
+    assert address(app, "strength") == "3"

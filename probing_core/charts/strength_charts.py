@@ -1,0 +1,218 @@
+"""Charts of one transformation by its strength: detection thresholds, accuracy, and what it is confused with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import (
+    MARGIN,
+    PERCENT,
+    Figure,
+    base_figure,
+    error_bar,
+    escape,
+    model_label,
+    upright_band,
+)
+from probing_core.charts.theme import Theme
+from probing_core.measures.classification import ABOVE
+
+ROW = 24
+"""Height of a row in pixels."""
+
+MARGIN_OF_RANGE = 0.04
+"""Free space before the weakest strength and after the strongest one, as a fraction of the range."""
+
+
+@dataclass(frozen=True)
+class StrengthAxis:
+    """The horizontal axis of a chart by strength; the strongest is on the right.
+
+    Attributes:
+        title: parameter and unit.
+        weakest, strongest: tested strengths; the weakest may be the larger number.
+        trained: range of the strengths in training.
+    """
+
+    title: str
+    weakest: float
+    strongest: float
+    trained: tuple[float, float]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        room = MARGIN_OF_RANGE * (self.strongest - self.weakest)
+        return {
+            "title": f"{self.title}, stronger \N{RIGHTWARDS ARROW}",
+            "range": [self.weakest - room, self.strongest + room],
+        }
+
+    def training_band(self, theme: Theme) -> dict[str, Any]:
+        shade = {"fillcolor": theme.muted, "opacity": 0.12, "line": {"width": 0}, "layer": "below"}
+        return upright_band(*self.trained) | shade
+
+    def training_label(self, theme: Theme) -> dict[str, Any]:
+        middle = (self.trained[0] + self.trained[1]) / 2
+        return _label_above(middle, "range in training", theme)
+
+
+def thresholds_chart(rows: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: str) -> Figure:
+    """Draw the detection threshold of each model with its 95% confidence interval, the first row on top.
+
+    Args:
+        rows: ``model``, ``threshold``, ``low``, ``high``, ``censored``, and ``text``, which is written after the name.
+        selected: model whose row is highlighted.
+    """
+    rows = rows.iloc[::-1].reset_index(drop=True)
+    styles = theme.model_styles(rows["model"])
+    reached = rows[rows["censored"] != ABOVE]
+    color = [styles[model].color for model in reached["model"]]
+    low, middle, high = (reached[column].to_numpy(float) for column in ("low", "threshold", "high"))
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": middle,
+        "y": reached.index.to_numpy(),
+        "marker": {"size": 11, "color": color, "symbol": [styles[model].symbol for model in reached["model"]]},
+        "error_x": error_bar(middle, low, high, theme.muted, thickness=1.5, width=3),
+        "customdata": [list(map(escape, pair)) for pair in reached[["text", "model"]].to_numpy()],
+        "hovertemplate": "%{customdata[0]}<extra></extra>",
+    }  # fmt: skip
+    labels = [
+        f"{_emphasized(model_label(model), model == selected)}  <b>{escape(text)}</b>"
+        for model, text in zip(rows["model"], rows["text"], strict=True)
+    ]
+    highlight = [
+        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": row - 0.5, "y1": row + 0.5, "layer": "below"}
+        | {"fillcolor": theme.accent, "opacity": 0.15, "line": {"width": 0}}
+        for row in rows.index[rows["model"] == selected]
+    ]
+    return base_figure(
+        theme,
+        100 + ROW * len(rows),
+        [dots],
+        axis.settings,
+        {"tickvals": list(rows.index), "ticktext": labels, "range": [-0.6, len(rows) - 0.4], "zeroline": False},
+        showlegend=False,
+        shapes=[axis.training_band(theme), *highlight],
+        annotations=[axis.training_label(theme)],
+        margin=MARGIN | {"t": 44},
+    )
+
+
+def accuracy_by_strength_chart(
+    curve: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: str, chance: float
+) -> Figure:
+    """Draw the accuracy of every model by strength; the selected model has its color, name and confidence intervals.
+
+    Args:
+        curve: ``model``, ``strength``, ``value``, ``low``, ``high``, in percent.
+        chance: accuracy of random guessing, in percent.
+    """
+    others = [
+        _line(rows, str(model), theme.muted, width=1) | {"opacity": 0.55}
+        for model, rows in curve[curve["model"] != selected].groupby("model", sort=False)
+    ]
+    rows = curve[curve["model"] == selected]
+    annotations = [axis.training_label(theme), _chance_label(chance, theme)]
+    if len(rows):
+        style = theme.model_styles([selected])[selected]
+        middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
+        others.append(
+            _line(rows, selected, style.color, width=3)
+            | {"mode": "lines+markers", "marker": {"size": 8, "symbol": style.symbol}}
+            | {"error_y": error_bar(middle, low, high, style.color, thickness=1.5, width=3)}
+        )
+        annotations.append(_name_of_line(rows, selected, style.color))
+    return base_figure(
+        theme,
+        420,
+        others,
+        axis.settings,
+        {"title": "accuracy (%)", "range": PERCENT},
+        showlegend=False,
+        shapes=[axis.training_band(theme), _chance_line(chance, theme)],
+        annotations=annotations,
+        margin=MARGIN | {"t": 44},
+    )
+
+
+def predictions_chart(rows: pd.DataFrame, theme: Theme, groups: Sequence[str], true: str) -> Figure:
+    """Draw how often each class is predicted, in percent, the first row on top.
+
+    Args:
+        rows: ``title``, ``value`` in percent.
+        groups: group of each row, which decides its color; empty for several classes together.
+        true: title of the row that is right.
+    """
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": rows["value"].to_numpy(float),
+        "y": [_emphasized(escape(title), title == true) for title in rows["title"]],
+        "marker": {"color": [theme.group(group) for group in groups]},
+        "text": [f"{value:.1f}%" if value < 10 else f"{value:.0f}%" for value in rows["value"]],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
+    return base_figure(
+        theme,
+        100 + ROW * len(rows),
+        [bars],
+        {"title": "samples (%)", "range": [0, 100]},
+        {"autorange": "reversed", "zeroline": False},
+        showlegend=False,
+        bargap=0.3,
+        margin=MARGIN | {"r": 40},
+    )
+
+
+def _line(rows: pd.DataFrame, model: str, color: str, width: int) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": model_label(model),
+        "x": rows["strength"].to_numpy(float),
+        "y": rows["value"].to_numpy(float),
+        "line": {"color": color, "width": width},
+        "hovertemplate": "%{y:.0f}% at %{x:,.3~r}",
+    }
+
+
+def _name_of_line(rows: pd.DataFrame, model: str, color: str) -> dict[str, Any]:
+    """Return the name of a model, left of the middle of its steepest part, where most curves leave room."""
+    x, y = (rows[column].to_numpy(float) for column in ("strength", "value"))
+    at = int(np.abs(y - y.max() / 2).argmin())
+    return {
+        "x": x[at], "y": y[at], "text": f"<b>{model_label(model)}</b>", "font": {"color": color},
+        "showarrow": False, "xanchor": "right", "yanchor": "bottom", "xshift": -8, "yshift": 4,
+    }  # fmt: skip
+
+
+def _chance_line(chance: float, theme: Theme) -> dict[str, Any]:
+    ends = {"xref": "paper", "x0": 0, "x1": 1, "y0": chance, "y1": chance}
+    return {"type": "line", "line": {"dash": "dot", "color": theme.text, "width": 2}} | ends
+
+
+def _chance_label(chance: float, theme: Theme) -> dict[str, Any]:
+    return {
+        "xref": "paper", "x": 1, "y": chance, "text": f"chance {chance:.1f}%", "showarrow": False,
+        "xanchor": "right", "yanchor": "bottom", "font": {"color": theme.text},
+    }  # fmt: skip
+
+
+def _label_above(x: float, text: str, theme: Theme) -> dict[str, Any]:
+    return {
+        "x": x, "yref": "paper", "y": 1, "yanchor": "bottom", "text": text, "showarrow": False,
+        "font": {"color": theme.text, "size": 12},
+    }  # fmt: skip
+
+
+def _emphasized(text: str, emphasize: bool) -> str:
+    return f"<b>{text}</b>" if emphasize else text

@@ -1,0 +1,81 @@
+"""One transformation in the tables of a run: detection thresholds, accuracy by strength, and confusions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures.classification import ABOVE, BELOW
+from probing_core.measures.statistics import networks, with_place
+from probing_core.results.ranking import is_baseline
+from probing_core.results.summaries import pick
+
+OTHERS = ""
+"""Class of the row that holds all remaining classes together."""
+
+
+def most_sensitive_first(thresholds: pd.DataFrame, transform: str, falling: bool) -> pd.DataFrame:
+    """Return the detection thresholds of one transformation, the most sensitive model first, without additional seeds.
+
+    Args:
+        thresholds: table of a run: ``model``, ``transform``, ``threshold``, ``low``, ``high``, ``censored``.
+        falling: whether smaller numbers are stronger, as for JPEG quality.
+    """
+    rows = _of_transform(thresholds, transform)
+    if rows.empty:
+        return rows
+    place = rows["censored"].map({BELOW: 0, ABOVE: 2}).fillna(1)
+    sensitivity = -rows["threshold"] if falling else rows["threshold"]
+    return rows.iloc[np.lexsort((sensitivity, place))].reset_index(drop=True)
+
+
+def accuracy_by_strength(strength: pd.DataFrame, transform: str) -> pd.DataFrame:
+    """Return the accuracy of every model at every strength of one transformation, without additional seeds.
+
+    Returns:
+        ``model``, ``strength``, ``value``, ``low`` and ``high`` as fractions, ``images``.
+    """
+    rows = _of_transform(strength, transform)
+    names = {"hit_rate": "value", "hit_low": "low", "hit_high": "high"}
+    return rows[["model", "strength", *names, "images"]].rename(columns=names) if len(rows) else rows
+
+
+def predicted_classes(predictions: pd.DataFrame, transform: str, most: int) -> pd.DataFrame:
+    """Return how often each class is predicted for the samples of one transformation.
+
+    The true class comes first, then the most frequent others. The last row, of the class `OTHERS`, holds the remaining
+    ``classes`` together.
+
+    Args:
+        predictions: ``truth`` and ``predicted`` of each sample.
+        most: number of wrong classes with a row.
+
+    Returns:
+        ``predicted``, ``samples``, ``fraction`` of the transformation's samples, ``classes``.
+    """
+    given = predictions.loc[predictions["truth"] == transform, "predicted"].astype(str)
+    counts = given.value_counts()
+    wrong = counts.drop(transform, errors="ignore").sort_index().sort_values(ascending=False, kind="stable")
+    table = [(transform, counts.get(transform, 0), 1), *((name, count, 1) for name, count in wrong.iloc[:most].items())]
+    rest = wrong.iloc[most:]
+    if len(rest):
+        table.append((OTHERS, rest.sum(), len(rest)))
+    rows = pd.DataFrame(table, columns=["predicted", "samples", "classes"])
+    return rows.assign(fraction=rows["samples"] / max(1, len(given)))
+
+
+def median_recall(scores: pd.DataFrame) -> pd.Series:
+    """Return transform -> median recall over encoders, each network once; over baselines where there is no encoder."""
+    rows = pick(scores, task="fine", measure="recall")
+    if rows.empty:
+        return pd.Series(dtype=float)
+    rows = rows[rows["subset"].str.startswith("transform:")]
+    encoders = rows[~is_baseline(rows["model"])]
+    rows = encoders if len(encoders) else rows
+    rows = rows[rows["model"].isin(networks(rows["model"].unique()))]
+    return rows.groupby(rows["subset"].str.removeprefix("transform:"))["value"].median()
+
+
+def _of_transform(table: pd.DataFrame, transform: str) -> pd.DataFrame:
+    rows = pick(table, transform=transform)
+    return rows[rows["model"].isin(with_place(rows["model"].unique()))] if len(rows) else rows
