@@ -46,7 +46,7 @@ RESOLUTION = 1 / 30
 """Precision of written strengths, as a fraction of the range in training."""
 
 
-@page("Transformations", "What the transformations look like, and at what strength each model detects them.")
+@page("Transformations", "What are the thirty transformations, and at what strength does a model detect them?")
 def show() -> None:
     entries = {transform.name: transform for transform in _entries()}
     changes = {name: transform for name, transform in entries.items() if transform.group != "identity"}
