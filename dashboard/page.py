@@ -10,7 +10,7 @@ from typing import ParamSpec
 import streamlit as st
 
 from dashboard import state
-from dashboard.text import plain
+from dashboard.text import QUESTIONS, plain
 from dashboard.widgets import upload
 from dashboard.widgets.messages import guarded
 
@@ -31,7 +31,7 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
         def shown() -> None:
             if state.begin_page(title):
                 upload.drop_decoded()
-            st.title(title, help=help)
+            st.title(QUESTIONS.get(title, title), help=help)
             unmet = st.empty()
             token = _is_whole.set(True)
             try:

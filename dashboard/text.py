@@ -108,32 +108,55 @@ class Page:
         file: relative to ``app.py``.
         icon: name of a Material symbol.
         address: path; empty for the first page.
+        question: that the page answers, as its heading.
     """
 
     title: str
     file: str
     icon: str
     address: str
+    question: str
 
 
 PAGES = {
     "Results": (
-        Page("Explore", "views/explore.py", "scatter_plot", ""),
-        Page("Models", "views/models.py", "leaderboard", "models"),
-        Page("Layers", "views/layers.py", "layers", "layers"),
-        Page("Generalization", "views/generalization.py", "travel_explore", "generalization"),
-        Page("Retrieval", "views/retrieval.py", "search", "retrieval"),
+        Page("Explore", "views/explore.py", "scatter_plot", "", "How do two models see the same images?"),
+        Page(
+            "Models",
+            "views/models.py",
+            "leaderboard",
+            "models",
+            "Which model encodes most about transformations?",
+        ),
+        Page("Layers", "views/layers.py", "layers", "layers", "Where in the network are transformations encoded?"),
+        Page(
+            "Generalization",
+            "views/generalization.py",
+            "travel_explore",
+            "generalization",
+            "Do probes generalize to unseen transformations and styles?",
+        ),
+        Page("Retrieval", "views/retrieval.py", "search", "retrieval", "What do transformations break in retrieval?"),
     ),
     "Your own": (
-        Page("Try your images", "views/try_images.py", "add_a_photo", "try"),
-        Page("Evaluate your model", "views/evaluate.py", "rocket_launch", "evaluate"),
+        Page("Try your images", "views/try_images.py", "add_a_photo", "try", "Has my image been edited?"),
+        Page("Evaluate your model", "views/evaluate.py", "rocket_launch", "evaluate", "Where does my model stand?"),
     ),
     "How it works": (
-        Page("Transformations", "views/transformations.py", "auto_fix_high", "transformations"),
-        Page("Methods", "views/methods.py", "menu_book", "methods"),
+        Page(
+            "Transformations",
+            "views/transformations.py",
+            "auto_fix_high",
+            "transformations",
+            "At what strength do models detect each transformation?",
+        ),
+        Page("Methods", "views/methods.py", "menu_book", "methods", "How was this measured, and on what?"),
     ),
 }
 """The pages by the headings of the navigation."""
+
+QUESTIONS = {page.title: page.question for under in PAGES.values() for page in under}
+"""Title of a page -> the question that it answers, which is its heading."""
 
 FORMER = {
     "overview": "models",

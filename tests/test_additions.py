@@ -131,7 +131,7 @@ def copy(tmp_path_factory) -> Path:
     insert(
         root / "dashboard" / "text.py",
         '"How it works": (',
-        'Page("Hello", "views/hello.py", "waving_hand", "hello"),',
+        'Page("Hello", "views/hello.py", "waving_hand", "hello", "Hello"),',
     )
     return root
 

@@ -127,7 +127,7 @@ def on_the_page(fresh: Fresh) -> None:
 
 def drop(page: Any, picture: Path) -> None:
     page.get_by_role("link", name="Try your images").click()
-    page.get_by_role("heading", level=1, name="Try your images").wait_for()
+    page.get_by_role("heading", level=1, name="Has my image been edited?").wait_for()
     page.locator("input[type=file]").first.set_input_files(str(picture))
     page.get_by_text(f"{picture.name}, ").wait_for()
 

@@ -80,7 +80,7 @@ def test_a_page_opens_without_a_complaint(name, server, tab, empty):
 
 
 def test_every_former_address_opens_what_took_its_place_with_its_choices(server, tab):
-    pages = {one.address: one.title for under in PAGES.values() for one in under}
+    pages = {one.address: one.question for under in PAGES.values() for one in under}
     with tab.visitor() as (page, complaints):
         for before, now in FORMER.items():
             address, _, part = now.partition("?")

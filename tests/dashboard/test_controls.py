@@ -16,6 +16,7 @@ import pytest
 
 from dashboard.components.explorer import MOST_MODELS
 from dashboard.jobs import processes
+from dashboard.text import QUESTIONS
 from lab.devtools.browser import COUNTS, EXPLORER_READY, IN_BROWSER, POLL_MS, SELECTION, WAIT_MS, rest, run_again
 from probing_core.measures.notation import model_title
 from probing_core.paths import runs_dir
@@ -97,7 +98,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
         assert list(found[f"{model.name} answer"]) == list(expected[model.name])
 
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Models", exact=True).click()
-    page.get_by_role("heading", name="Models", exact=True, level=1).wait_for()
+    page.get_by_role("heading", name=QUESTIONS["Models"], exact=True, level=1).wait_for()
     page.wait_for_url("**/models?**part=**")
     rest(page)
     found = downloaded(page, page.locator(".st-key-chart-leaderboard").get_by_role("button", name="Data as CSV"))
@@ -166,7 +167,7 @@ def test_a_run_is_started_cancelled_resumed_and_opened(run_name, page, server): 
     row.get_by_role("button", name="Resume").click()
     row.get_by_text("— complete").wait_for(timeout=5 * WAIT_MS)
     row.get_by_role("button", name="Open").click()
-    page.get_by_role("heading", name="Explore", exact=True, level=1).wait_for()
+    page.get_by_role("heading", name=QUESTIONS["Explore"], exact=True, level=1).wait_for()
     rest(page)
     assert f"run={run_name}" in page.url
     finished = Run.open(made)
