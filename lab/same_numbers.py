@@ -1,24 +1,34 @@
-"""Compare what two work trees compute: ``python -m lab.same_numbers OLD NEW`` makes three small runs in each.
+"""Compare what two work trees compute: ``python -m lab.same_numbers OLD NEW`` makes four small runs in each.
 
-The runs are one with splits, one of fewer than 30 photographs, which is cross-validated, and one whose model joins the
-first by ``--base``. Each command is a process with the work tree as its ``PYTHONPATH``, on this machine in float32. Of
-the tables that both trees write, one row each is printed with the largest difference of common columns and rows; what
-only one side has is listed. Maps are not drawn. The exit code is 1 where something differs by more than 1e-6.
+The runs are one with splits, one of fewer than 30 photographs, which is cross-validated and has maps, one whose model
+joins the first by ``--base``, and one with ``--calibrate-on`` over two folders of generated scenes, one of them large.
+Each command is a process with the work tree as its ``PYTHONPATH``, on this machine in float32.
+
+One row is printed for each file whose bytes, key or inputs in the manifest differ: for tables with the largest
+difference of common columns and rows; and one for what only one side has. The exit code is 1 where a number differs by
+more than 1e-6. With ``--exact``, it is 1 where any byte or key differs, and where NEW does not leave a complete run of
+OLD as it is, or does not finish a run that OLD stopped after the stage ``embed`` with OLD's bytes and keys.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from lab.devtools.scenes import write_scenes
+from probing_core.run import layout
 
 TOLERANCE = 1e-6
 """Absolute up to 1, relative beyond it."""
@@ -29,13 +39,36 @@ COMMON = (
     "identity,desaturate,hue-shift,sepia,brighten,contrast,gamma,gaussian-blur,motion-blur,defocus-blur,"
     "gaussian-noise,salt-and-pepper,speckle,jpeg,pixelate,posterize,rotate,perspective,swirl",
 )
-SPLIT, FEW, JOINED = "split", "few", "joined"
-RUNS = {
-    SPLIT: ("--corpus", "reference", "--limit", "90", "--repetitions", "2", "--models", "zoo/mae,baseline/handcrafted"),
-    FEW: ("--corpus", "photos", "--limit", "20", "--models", "baseline/pixels,baseline/handcrafted"),
-    JOINED: ("--models", "baseline/phash"),
-}
-"""Run -> its options beyond `COMMON`; the last joins the first."""
+SPLIT, FEW, JOINED, CALIBRATED = "split", "few", "joined", "calibrated"
+OF_SPLIT = ("--corpus", "reference", "--limit", "90", "--repetitions", "2", "--models", "zoo/mae,baseline/handcrafted")
+OF_FEW = ("--corpus", "photos", "--limit", "20", "--models", "baseline/pixels,baseline/handcrafted")
+ON_CPU = ("--device", "cpu", "--precision", "float32")
+
+
+def commands(out: Path, scenes: Path) -> dict[str, tuple[str, ...]]:
+    """Return name of a run -> arguments of ``probing run``, in the folder ``out``; the third joins the first."""
+    calibrating = f"folder:{scenes / 'same' / 'names'},folder:{scenes / 'large' / 'names'}"
+    of_scenes = ("--corpus", f"folder:{scenes / 'own'}", "--limit", "60", "--models", "baseline/handcrafted")
+    options = {
+        SPLIT: ("--until", "evaluate", *COMMON, *OF_SPLIT),
+        FEW: (*COMMON, *OF_FEW),
+        JOINED: ("--until", "evaluate", "--base", str(out / SPLIT), "--models", "baseline/phash", *ON_CPU),
+        CALIBRATED: ("--until", "evaluate", *COMMON, *of_scenes, "--calibrate-on", calibrating),
+    }
+    return {name: ("run", "--out", str(out / name), *arguments) for name, arguments in options.items()}
+
+
+def write_corpora(folder: Path) -> Path:
+    """Write the generated scenes, unless they are there: the run's own, and two folders whose files share names."""
+    if not folder.exists():
+        unfinished = folder.with_name(f"{folder.name}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        write_scenes(unfinished / "own", 60, 96)
+        write_scenes(unfinished / "same" / "names", 12, 96, first_seed=100)
+        write_scenes(unfinished / "large" / "names", 8, 176, first_seed=200)
+        unfinished.rename(folder)
+    return folder
+
 
 KEYS = ("strength",)
 """Columns of fractions that say of what a row is, not what was measured."""
@@ -122,77 +155,163 @@ def _largest(old: pd.Series, new: pd.Series) -> float:
     return float(distance.max(initial=0.0))
 
 
-def compare_runs(old: Path, new: Path) -> dict[str, Difference | str]:
-    """Compare all tables of two runs.
+@dataclass(frozen=True)
+class FileDifference:
+    """Difference of one file of two runs.
+
+    Attributes:
+        bytes: whether the bytes differ.
+        key: whether the key, the inputs or the state in the manifest differ.
+        table: the numbers of a table whose bytes differ; None for other files.
+    """
+
+    bytes: bool
+    key: bool
+    table: Difference | None = None
+
+    @property
+    def exact(self) -> bool:
+        return not self.bytes and not self.key
+
+    @property
+    def same_numbers(self) -> bool:
+        return self.table is None or self.table.same
+
+    def __str__(self) -> str:
+        what = [name for name, differs in (("bytes", self.bytes), ("key", self.key)) if differs]
+        if self.table is None:
+            return f"{'other ' + ' and '.join(what):20}"
+        where = f" in {self.table.where}" if self.table.where else ""
+        verdict = "same numbers" if self.table.same else "DIFFERS"
+        only = f"  ({self.table.only})" if self.table.only else ""
+        return f"{verdict:20}  {self.table.largest:8.1e}{where}{only}"
+
+
+def compare_runs(old: Path, new: Path) -> dict[str, FileDifference | str]:
+    """Compare all files of two runs.
 
     Returns:
-        path of a table in the run -> its difference; or which side alone has it, for what is no common table.
+        path in the run -> its difference; or which side alone has it.
     """
-    sides = {name: _tables(folder) for name, folder in (("old", old), ("new", new))}
-    found: dict[str, Difference | str] = {}
-    for path in sorted(sides["old"] | sides["new"]):
-        alone = [name for name, paths in sides.items() if path in paths]
+    sides = {"old": entries_of(old), "new": entries_of(new)}
+    found: dict[str, FileDifference | str] = {}
+    for path in sorted(sides["old"].keys() | sides["new"].keys()):
+        alone = [name for name, entries in sides.items() if path in entries]
         if len(alone) == 1:
             found[path] = f"{alone[0]} alone"
         else:
-            found[path] = compare_tables(pd.read_parquet(old / path), pd.read_parquet(new / path))
+            found[path] = _compare_files(path, *(entries[path] for entries in sides.values()))
     return found
 
 
-def _tables(run: Path) -> set[str]:
-    paths = {path.relative_to(run) for path in run.rglob("*.parquet")}
-    return {path.as_posix() for path in paths if not path.name.startswith(PASSED_OVER)}
+def _compare_files(
+    path: str, old: tuple[Path, Mapping[str, Any]], new: tuple[Path, Mapping[str, Any]]
+) -> FileDifference:
+    (old_file, old_entry), (new_file, new_entry) = old, new
+    key = any(old_entry.get(name) != new_entry.get(name) for name in ("key", "inputs", "state"))
+    if "state" in old_entry or "state" in new_entry:
+        return FileDifference(bytes=False, key=key)
+    bytes_differ = old_file.read_bytes() != new_file.read_bytes()
+    is_compared = path.endswith(layout.PARQUET) and not old_file.name.startswith(PASSED_OVER)
+    if not (bytes_differ and is_compared):
+        return FileDifference(bytes_differ, key)
+    return FileDifference(bytes_differ, key, compare_tables(pd.read_parquet(old_file), pd.read_parquet(new_file)))
 
 
-def make_runs(tree: Path, out: Path) -> None:
-    """Make the three runs in the folder ``out`` by the commands of the work tree ``tree``."""
-    for name, options in RUNS.items():
-        arguments = [*COMMON, *options]
-        if name == JOINED:
-            arguments = ["--base", str(out / SPLIT), *options, *("--device", "cpu", "--precision", "float32")]
-        print(f"{tree}: {name} ...", file=sys.stderr, flush=True)
-        arguments = ["run", "--out", str(out / name), "--until", "evaluate", *arguments]
-        command = [sys.executable, "-m", "probing_core.cli", *arguments]
-        environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
-        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"error: `probing {' '.join(arguments)}` failed in {tree}:\n{done.stderr}")
+def entries_of(run: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Return path in the run -> its file, and its entry in the manifest; files of a base are those of the run, too."""
+    content = json.loads((run / layout.MANIFEST).read_bytes())
+    found = entries_of(Path(content["base"])) if "base" in content else {}
+    return found | {path: (run / path, entry) for path, entry in content["files"].items()}
 
 
-def report(found: dict[str, Difference | str]) -> bool:
-    """Print a row a table, and return whether all common ones are the same."""
+def probing(tree: Path, arguments: Sequence[str]) -> None:
+    """Run the command ``probing`` of the work tree ``tree``."""
+    print(f"{tree}: {' '.join(arguments[:3])} ...", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "probing_core.cli", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"error: `probing {' '.join(arguments)}` failed in {tree}:\n{done.stderr}")
+
+
+STOPPED = "stopped"
+"""Copy of the run with splits as it was after the stage ``embed``."""
+
+
+def make_runs(tree: Path, out: Path, scenes: Path) -> None:
+    """Make the runs in the folder ``out`` by the commands of the work tree ``tree``."""
+    for name, arguments in commands(out, scenes).items():
+        if name == SPLIT:
+            probing(tree, [*arguments, "--until", "embed"])
+            shutil.copytree(out / name, out / STOPPED)
+        probing(tree, arguments)
+
+
+def report(found: Mapping[str, FileDifference | str], exact: bool = False) -> bool:
+    """Print one row for each file that differs, and return whether all numbers, or with ``exact`` all files, are the
+    same."""
+    same = True
     for path, one in found.items():
         if isinstance(one, str):
-            print(f"{'-':8}  {'':8}  {path}  ({one})")
-        else:
-            verdict = "same" if one.same else "DIFFERS"
-            where = f" in {one.where}" if one.where else ""
-            print(f"{verdict:8}  {one.largest:8.1e}  {path}{where}" + (f"  ({one.only})" if one.only else ""))
-    return all(one.same for one in found.values() if isinstance(one, Difference))
+            print(f"{one:20}  {path}")
+            same &= not exact
+        elif not one.exact:
+            print(f"{one}  {path}")
+            same &= one.same_numbers and not exact
+    print(
+        f"{len(found)} files compared, {sum(isinstance(one, FileDifference) and one.exact for one in found.values())} "
+        "with the same bytes and keys"
+    )
+    return same
+
+
+def report_continued(tree: Path, old: Path, folder: Path) -> bool:
+    """Have the work tree ``tree`` finish what OLD stopped, and complete what OLD completed; print what differs."""
+    stopped, complete = folder / STOPPED, folder / FEW
+    for place in (stopped, complete):
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(old / place.name, place)
+    before = _times(complete)
+    probing(tree, ["run", "--out", str(stopped), "--until", "evaluate", *ON_CPU])
+    probing(tree, ["run", "--out", str(complete), *ON_CPU])
+    rewritten = [path for path, time in _times(complete).items() if before.get(path) != time]
+    print(f"\n{FEW}, complete: {len(rewritten)} files were written again {' '.join(rewritten[:5])}")
+    print(f"\n{SPLIT}, stopped after embed:")
+    return report(compare_runs(old / SPLIT, stopped), exact=True) and not rewritten
+
+
+def _times(run: Path) -> dict[str, int]:
+    paths = (path for path in run.rglob("*") if path.is_file())
+    return {
+        path.relative_to(run).as_posix(): path.stat().st_mtime_ns for path in paths if path.parent.name != layout.LOG
+    }
 
 
 def main() -> int:
-    """Return 0 where all common tables are the same, else 1."""
+    """Return 0 where all common numbers, or with ``--exact`` all bytes and keys, are the same, else 1."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", type=Path, help="a work tree of this repository")
     parser.add_argument("new", type=Path, help="another one, for example '.'")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the runs of OLD there, for the next comparison")
+    parser.add_argument("--exact", action="store_true", help="every byte and key, and runs that NEW continues")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         places = {"old": options.keep or Path(folder) / "old", "new": Path(folder) / "new"}
+        scenes = write_corpora(places["old"].with_name(f"{places['old'].name}-scenes"))
         for name, place in places.items():
             done = place / "complete"
             if not done.exists():
                 shutil.rmtree(place, ignore_errors=True)
-                make_runs(getattr(options, name).resolve(), place)
+                make_runs(getattr(options, name).resolve(), place, scenes)
                 done.touch()
-        same = [report(_named(name, places)) for name in RUNS]
-    return 0 if all(same) else 1
-
-
-def _named(name: str, places: dict[str, Path]) -> dict[str, Difference | str]:
-    found = compare_runs(places["old"] / name, places["new"] / name)
-    return {f"{name}: {path}": one for path, one in found.items()}
+        same = True
+        for name in commands(places["old"], scenes):
+            print(f"\n{name}:")
+            same &= report(compare_runs(places["old"] / name, places["new"] / name), options.exact)
+        if options.exact:
+            same &= report_continued(options.new.resolve(), places["old"], Path(folder) / "continued")
+    return 0 if same else 1
 
 
 if __name__ == "__main__":

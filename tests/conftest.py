@@ -16,16 +16,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
 import pytest
 from hypothesis import settings
 
 from lab.devtools.kept import copy_of, kept
-from probing_core.images import encode_png
+from lab.devtools.scenes import scene, write_scenes
 
 if TYPE_CHECKING:
     from probing_core.run.options import Options
+
+__all__ = ["scene", "write_scenes"]
 
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
@@ -71,26 +71,6 @@ def pytest_collection_finish() -> None:
     """Libraries are not looked through again, which takes 0.3 s each time that a network is closed."""
     gc.collect()
     gc.freeze()
-
-
-def scene(seed: int, side: int) -> np.ndarray:
-    """A colored picture with smooth areas, edges and texture: every transform shows on it."""
-    rng = np.random.default_rng(seed)
-    image = cv2.resize(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8), (side, side), interpolation=cv2.INTER_CUBIC)
-    for _ in range(6):
-        color = tuple(int(v) for v in rng.integers(0, 256, 3))
-        x, y, r = (int(v) for v in rng.integers(0, side, 3))
-        cv2.circle(image, (x, y), max(2, r // 4), color, -1)
-    texture = rng.normal(0, 12, (side, side, 1))
-    return np.clip(image + texture, 0, 255).astype(np.uint8)
-
-
-def write_scenes(folder: Path, count: int, side: int) -> Path:
-    for i in range(count):
-        label = folder / ("even" if i % 2 == 0 else "odd")
-        label.mkdir(parents=True, exist_ok=True)
-        (label / f"{i:02d}.png").write_bytes(encode_png(scene(i, side)))
-    return folder
 
 
 @contextmanager

@@ -24,7 +24,7 @@ READERS = ("charts", "cli", "results")
 """Packages of the core that make nothing in a run."""
 
 OTHERS = (
-    *("lab/devtools/kept.py", "lab/devtools/made_run.py"),
+    *("lab/devtools/kept.py", "lab/devtools/made_run.py", "lab/devtools/scenes.py"),
     *("tests/conftest.py", "tests/made_detector.py", "tests/made_studies.py"),
 )
 LIBRARIES = (

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -49,14 +53,46 @@ def test_tables_without_a_common_row_differ():
     assert not compare_tables(SCORES, SCORES.assign(model="c")).same
 
 
+def write_run(run: Path, contents: dict[str, bytes | pd.DataFrame], **manifest: Any) -> Path:
+    """Write files, and a manifest in which the key of a file is ``k``."""
+    for name, content in contents.items():
+        path = run / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            content.to_parquet(path)
+    files = {name: {"key": "k", "sha256": "", "bytes": 1} for name in contents}
+    (run / "manifest.json").write_text(json.dumps({"files": files} | manifest))
+    return run
+
+
 def test_runs_are_compared_by_path(tmp_path, capsys):
-    for side, value in (("old", 0.5), ("new", 0.75)):
-        for name in ("scores.parquet", f"{side}.parquet", "map.parquet"):
-            path = tmp_path / side / "tables" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            SCORES.assign(value=value).to_parquet(path)
-    found = compare_runs(tmp_path / "old", tmp_path / "new")
+    old = write_run(tmp_path / "old", {"tables/a.parquet": SCORES, "gone.toml": b"1", "same.toml": b"1"})
+    new = write_run(tmp_path / "new", {"tables/a.parquet": SCORES.assign(value=0.75), "same.toml": b"1"})
+    found = compare_runs(old, new)
     assert not report(found)
     rows = capsys.readouterr().out.splitlines()
-    assert len(rows) == 3
-    assert [row.split()[0] for row in rows if "scores" in row] == ["DIFFERS"]
+    assert [row.split()[0] for row in rows] == ["old", "DIFFERS", "3"]
+    assert "1 with the same bytes and keys" in rows[-1]
+
+
+def test_report_exact_counts_bytes_keys_and_files_of_one_side(tmp_path):
+    old = write_run(tmp_path / "old", {"a.toml": b"1"})
+    assert report(compare_runs(old, old), exact=True)
+    others = {
+        "bytes": write_run(tmp_path / "bytes", {"a.toml": b"2"}),
+        "key": write_run(tmp_path / "key", {"a.toml": b"1"}, files={"a.toml": {"key": "other"}}),
+        "more": write_run(tmp_path / "more", {"a.toml": b"1", "b.toml": b""}),
+    }
+    for new in others.values():
+        found = compare_runs(old, new)
+        assert report(found)
+        assert not report(found, exact=True)
+
+
+def test_compare_runs_counts_the_files_of_a_base(tmp_path):
+    base = write_run(tmp_path / "base", {"a.toml": b"1", "b.toml": b"1"})
+    joined = write_run(tmp_path / "joined", {"b.toml": b"2"}, base=str(base))
+    copy = write_run(tmp_path / "copy", {"a.toml": b"1", "b.toml": b"2"})
+    assert report(compare_runs(joined, copy), exact=True)
