@@ -97,6 +97,9 @@ MIN_UPLOAD_BYTES_PER_S = 200_000
 """An upload must arrive within `UPLOAD_TIMEOUT_S` plus the time of its size at this pace: slow clients must not block
 others."""
 
+RECONNECT_S = 120.0
+"""Time in which a browser that lost its connection finds its session again, as in Streamlit."""
+
 UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
 
 
@@ -127,17 +130,21 @@ class SecurityHeaders:
 
 
 class UploadLimits:
-    """Middleware that refuses uploads beyond `VISITOR_LIMITS` and `SERVER_LIMITS`.
+    """Middleware that refuses uploads beyond `VISITOR_LIMITS` and `SERVER_LIMITS`, and ends visits that had any.
+
+    Streamlit keeps the session of a browser that went away, with its uploads, until another one goes away, too. Here
+    a session with uploads ends once its browser has not returned for ``reconnect_s`` seconds.
 
     Attributes:
         uploads: those in memory, by session and file.
         begun: when the uploads of the last minute began, with their sessions.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, reconnect_s: float = RECONNECT_S, look_every_s: float = 10.0) -> None:
+        self.app, self.reconnect_s, self.look_every_s = app, reconnect_s, look_every_s
         self.uploads: dict[tuple[str, str], Upload] = {}
         self.begun: deque[tuple[float, str]] = deque()
+        self._watched: dict[str, asyncio.Task[None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upload = UPLOAD_PATH.search(scope["path"]) if scope["type"] == "http" else None
@@ -176,8 +183,21 @@ class UploadLimits:
         finally:
             if not 200 <= status < 300:
                 self.uploads.pop(key, None)
-            elif key in self.uploads:  # else the visitor has left meanwhile
-                self.uploads[key].arriving = False
+            else:
+                if key in self.uploads:  # else the visitor has left meanwhile
+                    self.uploads[key].arriving = False
+                if key[0] not in self._watched:
+                    self._watched[key[0]] = asyncio.create_task(self._end(key[0]))
+
+    async def _end(self, session: str) -> None:
+        """Wait until the browser of ``session`` has been away for `RECONNECT_S`, and close the session."""
+        seen = time.monotonic()
+        while time.monotonic() - seen < self.reconnect_s:
+            await asyncio.sleep(self.look_every_s)
+            if get_instance().is_active_session(session):
+                seen = time.monotonic()
+        get_instance().close_session(session)  # with its state and uploads
+        del self._watched[session]
 
     def _refused(self, key: tuple[str, str], size: int) -> str:
         """Count the upload and return ``""``, or return why it is refused."""

@@ -16,6 +16,7 @@ from PIL import Image
 
 from probing_core.api.scan import thumbnails_of
 from probing_core.images import encode_jpeg, encode_png
+from probing_core.images.quality import flatness
 
 SHOWN = 800
 """Longer side in pixels of a picture on a page."""
@@ -38,12 +39,14 @@ class VisitorPicture:
         image: (H, W, 3) ``uint8``.
         key: digest of size and pixels.
         notes: changes made in reading the picture, and its flaws.
+        is_upload: whether a visitor brought it: what is made from it belongs to the visit and ends with it.
     """
 
     name: str
     image: np.ndarray
     key: str
     notes: tuple[str, ...] = ()
+    is_upload: bool = False
 
     @classmethod
     def from_array(cls, name: str, image: np.ndarray) -> VisitorPicture:
@@ -60,6 +63,12 @@ class VisitorPicture:
     def shown(self) -> np.ndarray:
         """Return the picture at the size of a page: a camera's photograph in full size takes long to send."""
         return reduced(self.image, SHOWN)
+
+
+    @cached_property
+    def flatness(self) -> float:
+        """Return the fraction of squares without detail."""
+        return flatness(self.image)
 
 
 def reduced(image: np.ndarray, side: int) -> np.ndarray:

@@ -29,8 +29,8 @@ from probing_core.errors import ProbingError
 from probing_core.models.hub import no_downloads
 from probing_core.results import Run
 
-MAX_CACHED_ANSWERS = 4096
-"""Largest number of answers in memory, each of one model about one picture."""
+MAX_CACHED_ANSWERS = 512
+"""Largest number of answers in memory for one visitor, each of one model about one picture."""
 
 MAX_CACHED_CROPS = 64
 """Largest number of pictures of one visit whose crops are in memory: more than a page shows together."""
@@ -41,27 +41,23 @@ HEARD_EVERY_S = 0.1
 Row = dict[str, Any]
 
 
-class CachedPredictor(Predictor):
-    """A predictor that computes each answer once per picture, since pages ask again at every change.
+class Answers:
+    """Answers for one visitor, each computed once per picture, since pages ask again at every change.
 
-    Visitors share the answers. Loading or asking a model delays only those who ask the same one.
+    They end with the visit: an answer holds the embedding of what may be an upload.
     """
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
-        self._known: LRUCache[tuple[str, bytes], Answer] = LRUCache(MAX_CACHED_ANSWERS)
-        self._changing = threading.Lock()  # never held while a model is asked
+    def __init__(self, largest: int = MAX_CACHED_ANSWERS) -> None:
+        self._known: LRUCache[tuple[str, str, bytes], Answer] = LRUCache(largest)
 
-    def answers(self, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
-        """Return what `ask` does; all new pictures of a call are one batch."""
-        keys = [(model, _digest(each)) for each in crops]
-        with self._changing:
-            found = {key: self._known[key] for key in keys if key in self._known}
+    def of(self, run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
+        """Return what `Predictor.ask` does; all new pictures of a call are one batch."""
+        keys = [(run.digest, model, _digest(each)) for each in crops]
+        found = {key: self._known[key] for key in keys if key in self._known}
         new = {key: each for key, each in zip(keys, crops, strict=True) if key not in found}
         if new:
-            found |= dict(zip(new, self.ask(model, list(new.values())), strict=True))
-            with self._changing:
-                self._known.update({key: found[key] for key in new})
+            found |= dict(zip(new, predictor_of(run).ask(model, list(new.values())), strict=True))
+            self._known.update({key: found[key] for key in new})
         return [found[key] for key in keys]
 
 
@@ -74,13 +70,13 @@ def _digest(crops: PictureCrops) -> bytes:
 
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
-def predictor_of(run: Run) -> CachedPredictor:
+def predictor_of(run: Run) -> Predictor:
     """Return the predictor of ``run``; its models are loaded when first needed and shared by all visitors.
 
     Raises:
         BadRun: the run has no probes to predict with.
     """
-    return CachedPredictor(run)
+    return Predictor(run)
 
 
 def ask(run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
@@ -92,7 +88,11 @@ def ask(run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
         ProbingError: the model cannot be asked.
     """
     with nullcontext() if rights.allowed() else no_downloads():
-        return predictor_of(run).answers(model, crops)
+        return _answers().of(run, model, crops)
+
+
+def _answers() -> Answers:
+    return st.session_state.setdefault("_answers", Answers())
 
 
 def embed(run: Run, model: str, crops: Sequence[PictureCrops]) -> np.ndarray:

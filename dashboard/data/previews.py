@@ -137,14 +137,37 @@ _KEYS: dict[str | type, Callable[[Any], str]] = {
 }
 
 
-@st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=_KEYS)
 def preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
+    """Return the preview of a picture, which visitors share unless it is an upload."""
+    return (_preview_of_upload if picture.is_upload else _shared_preview)(picture, view, transform)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=_KEYS)
+def _shared_preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
     return Preview(picture, view, transform)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+@st.cache_resource(scope="session", max_entries=2, show_spinner=False, hash_funcs=_KEYS)
+def _preview_of_upload(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
+    return Preview(picture, view, transform)
+
+
 def contact_sheet(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
-    """Return name of a transform -> JPEG of the picture at three strengths, side by side."""
+    """Return name of a transform -> JPEG of the picture at three strengths, side by side; shared as a preview is."""
+    return (_sheet_of_upload if picture.is_upload else shared_sheet)(picture, transforms)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def shared_sheet(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
+    return _strips(picture, transforms)
+
+
+@st.cache_resource(scope="session", max_entries=1, show_spinner=False, hash_funcs=_KEYS)
+def _sheet_of_upload(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
+    return _strips(picture, transforms)
+
+
+def _strips(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
     source = prepare_source(picture.image, VIEW)
     return {t.name: encode_jpeg(_strip(source, t), quality=92) for t in transforms}
 

@@ -13,7 +13,7 @@ from dashboard import state
 from dashboard.components.strength_slider import Mark, strength_slider
 from dashboard.data import cache
 from dashboard.data.links import TRANSFORM
-from dashboard.data.pictures import VisitorPicture
+from dashboard.data.pictures import VisitorPicture, address_of
 from dashboard.data.previews import VIEW, contact_sheet
 from dashboard.page import fragment, page
 from dashboard.text import hint, in_bold, named, plain, strength_in_words, strengths_in_words, unbroken
@@ -119,7 +119,9 @@ def _gallery(picture: VisitorPicture, transforms: dict[str, Transform]) -> None:
             columns = st.columns(IN_A_ROW)
             for number, transform in enumerate(members):
                 with columns[number % IN_A_ROW]:
-                    _card(transform, strips[transform.name], recall.get(transform.name))
+                    strip = strips[transform.name]
+                    source = address_of(strip, "jpeg") if picture.is_upload else strip
+                    _card(transform, source, recall.get(transform.name))
 
 
 def _recall(run: Run) -> pd.Series:
@@ -136,7 +138,7 @@ def _gallery_finding(number: int, recall: pd.Series) -> str:
     )
 
 
-def _card(transform: Transform, strip: bytes, recall: float | None) -> None:
+def _card(transform: Transform, strip: str | bytes, recall: float | None) -> None:
     with st.container(key=f"strip-{transform.name}"):  # has its height before the image arrives
         st.image(strip, width="stretch", alt=f"{transform.name} at three strengths")
     strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)

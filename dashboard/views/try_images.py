@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import streamlit as st
 
 from dashboard import state
@@ -19,7 +18,7 @@ from dashboard.widgets import answers, asking, messages, pickers, tables, upload
 from probing_core.api.scan import ABOUT_P
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
-from probing_core.images.quality import FLAT, flatness
+from probing_core.images.quality import FLAT
 from probing_core.results import Run
 from probing_core.transforms import resolve
 
@@ -149,7 +148,7 @@ def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row], pri
     for row in rows:
         picture = pictures[row["image"]]
         thumbnail = data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
-        lines.append(answers.line_of(row, thumbnail, _flat(picture), prior))
+        lines.append(answers.line_of(row, thumbnail, picture.flatness, prior))
     st.html(answers.pictures_table(lines))
     st.caption("A verdict compares a picture with untouched photographs of its kind.", help=ABOUT_P)
     return pickers.select("Card of", "card", list(pictures))
@@ -172,7 +171,7 @@ def _card(
     Returns:
         A function that asks the models and shows each answer as it comes; it returns all rows.
     """
-    flat, theme = _flat(picture), cache.theme()
+    flat, theme = picture.flatness, cache.theme()
     decided = row if answers.is_verdict(row) else None
     with st.container(border=True, key="answer"):
         left, right = st.columns([1, 4])
@@ -208,15 +207,6 @@ def _card(
 
     draw([], models)
     return fill
-
-
-def _flat(picture: VisitorPicture) -> float:
-    return _flatness(picture.key, picture.image)
-
-
-@st.cache_resource(max_entries=200, show_spinner=False)
-def _flatness(key: str, _image: np.ndarray) -> float:
-    return flatness(_image)
 
 
 @fragment

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import psutil
 import streamlit as st
 
@@ -88,12 +87,7 @@ def _read(file: Any) -> VisitorPicture:
         read = VisitorPicture.from_array(picture.name, picture.image)
     finally:
         _decoding.release()
-    return replace(read, notes=(*picture.notes, *_flaws(read.key, read.image)))
-
-
-@st.cache_resource(max_entries=200, show_spinner=False)
-def _flaws(key: str, _image: np.ndarray) -> list[str]:
-    return flaws(_image)
+    return replace(read, notes=(*picture.notes, *flaws(read.image)), is_upload=True)
 
 
 def upload(label: str, key: str, several: bool = True, keep: bool = False) -> list[VisitorPicture]:

@@ -90,6 +90,7 @@ class Visitor:
         widgets: of that page, label -> the number by which messages name it.
         pictures: addresses of those of the page that was run last.
         points: addresses of what the explorer is drawn from.
+        previews: addresses of the pictures of the strength slider.
         exceptions: messages of those that any page has shown.
         alarms: words of the red boxes of the page that was run last.
         uploaders: numbers of its fields for files -> whether they take several.
@@ -102,6 +103,7 @@ class Visitor:
     widgets: dict[str, str] = field(default_factory=dict)
     pictures: list[str] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
+    previews: list[str] = field(default_factory=list)
     exceptions: list[str] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
     uploaders: dict[str, bool] = field(default_factory=dict)
@@ -114,7 +116,7 @@ class Visitor:
         message.rerun_script.query_string = query
         message.rerun_script.widget_states.widgets.extend(widgets)
         self.socket.send(message.SerializeToString())
-        self.seen, self.widgets, self.pictures, self.points = [], {}, [], []
+        self.seen, self.widgets, self.pictures, self.points, self.previews = [], {}, [], [], []
         self.alarms, self.uploaders = [], {}
         for each in self._messages():
             if (
@@ -154,6 +156,8 @@ class Visitor:
         if element.WhichOneof("type") == "bidi_component" and inner.component_name.endswith("probing_explorer"):
             address = json.loads(inner.json)["address"]
             self.points += [f"/{address}/{part}" for part in ("points", "model/0", "model/1")]
+        if element.WhichOneof("type") == "bidi_component" and inner.component_name.endswith("probing_strength"):
+            self.previews.append(f"/{json.loads(inner.json)['address']}")
         if element.WhichOneof("type") == "imgs":
             self.pictures += [image.url for image in inner.imgs]
         words = [getattr(inner, name, "") for name in ("body", "label", "element_id")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 import uuid
 import zlib
 from collections import Counter
@@ -78,6 +79,27 @@ def test_addresses_of_pictures(server):
         assert a.pictures
         assert all(url.startswith("data:image/") for url in a.pictures)
     assert request(server, f"/previews/{'A' * 22}").status == 404
+
+
+@attempt(
+    "a preview of an upload, by its address, after the visitor has left",
+    "404: what is made from an upload ends with the visit",
+)
+@pytest.mark.parametrize("query", ["", "transform=sepia"])
+def test_what_is_made_from_an_upload_ends_with_the_visit(server, query):
+    file, label = str(uuid.uuid4()), "Or your own picture"
+    with visiting(server, page="transformations", query=query) as a:
+        upload(server, a.session, PICTURE, file)
+        a.visit("transformations", dropped(a.widgets[label], file), query=query)
+        assert not a.exceptions
+        assert all(url.startswith("data:image/") for url in a.pictures), "no address that follows from the picture"
+        previews = a.previews
+        assert len(previews if query else a.pictures) > 0
+        assert [request(server, preview).status for preview in previews] == [200] * len(previews)
+    deadline = time.monotonic() + 20
+    while previews and request(server, previews[0]).status == 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [request(server, preview).status for preview in previews] == [404] * len(previews)
 
 
 @attempt("an upload to a visit that does not exist, or without the token of a page (XSRF)", "400, 403")

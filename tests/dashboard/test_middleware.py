@@ -21,9 +21,10 @@ class Server:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, status: int = 204) -> None:
         self.sessions, self.status = {"a", "b"}, status
         self.taken: list[str] = []
-        runtime = SimpleNamespace(is_active_session=self.sessions.__contains__)
+        self.closed: list[str] = []
+        runtime = SimpleNamespace(is_active_session=self.sessions.__contains__, close_session=self.closed.append)
         monkeypatch.setattr(middleware, "get_instance", lambda: runtime)
-        self.limits = UploadLimits(self._take)
+        self.limits = UploadLimits(self._take, reconnect_s=0.3, look_every_s=0.02)
 
     async def _take(self, scope: Any, receive: Any, send: Any) -> None:
         while (await receive()).get("more_body"):
@@ -83,6 +84,21 @@ def test_memory_has_its_uploads_until_they_are_removed_or_the_visit_ends(server,
         return found + await one_after_the_other(server, "b/3", size=10 * MEGABYTE)
 
     assert completed(story()) == [204, 204, 429, 204, 429, 204, 204]
+
+
+def test_a_visit_with_uploads_is_closed_when_its_browser_does_not_return(server):
+    async def story() -> list[list[str]]:
+        await one_after_the_other(server, "a/1", "a/2", "b/1")
+        server.sessions.remove("a")
+        await asyncio.sleep(0.1)
+        server.sessions.add("a")  # it returns in time
+        await asyncio.sleep(0.6)
+        found = [list(server.closed)]
+        server.sessions.remove("a")
+        await asyncio.sleep(0.6)
+        return [*found, list(server.closed)]
+
+    assert completed(story()) == [[], ["a"]]
 
 
 def test_files_have_a_number(server, monkeypatch):

@@ -61,7 +61,7 @@ def test_other_pages_find_what_takes_long_ready_once_for_the_server(monkeypatch,
     monkeypatch.setattr(previews, "_strip", lambda *asked: made.append(asked) or strip(*asked))
     monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(REFERENCE)])
     monkeypatch.setattr(startup, "PAUSE_S", 0.01)
-    for prepared in (previews.contact_sheet, startup.after_first_page):
+    for prepared in (previews.shared_sheet, startup.after_first_page):
         prepared.clear()
     for _ in range(2):
         startup.after_first_page().join()

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard import rights
 from dashboard.data import cache, predictions
-from dashboard.data.predictions import CachedPredictor
+from dashboard.data.predictions import Answers
 from probing_core.api.predictor import Predictor
 from probing_core.api.trust import held_out, noticed
 from probing_core.compute.live import PictureCrops
@@ -43,9 +43,9 @@ def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run,
     run = Run.open(made_run)
     plain = Predictor(run).ask(MODEL, crops)
     asked.clear()
-    caching = CachedPredictor(run)
-    first = caching.answers(MODEL, crops[:2])
-    again = caching.answers(MODEL, [crops[2], crops[1], crops[0], crops[0]])
+    visit = Answers()
+    first = visit.of(run, MODEL, crops[:2])
+    again = visit.of(run, MODEL, [crops[2], crops[1], crops[0], crops[0]])
     assert asked == [2, 2]  # two pictures, then the whole and the tile of the one that is new
     assert again[1] is first[1]
     assert again[2] is again[3] is first[0]
@@ -77,12 +77,19 @@ def test_while_a_model_is_loaded_the_page_writes_again_and_again_and_else_not_at
     assert written >= 3
 
 
-def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
-    monkeypatch.setattr("dashboard.data.predictions.MAX_CACHED_ANSWERS", 1)
-    caching = CachedPredictor(Run.open(made_run))
-    first = caching.answers(MODEL, crops[:2])
-    assert caching.answers(MODEL, crops[1:2])[0] is first[1]
-    assert caching.answers(MODEL, crops[:1])[0] is not first[0]
+def test_answers_forget_the_oldest(made_run, crops):
+    run, visit = Run.open(made_run), Answers(largest=1)
+    first = visit.of(run, MODEL, crops[:2])
+    assert visit.of(run, MODEL, crops[1:2])[0] is first[1]
+    assert visit.of(run, MODEL, crops[:1])[0] is not first[0]
+
+
+def test_answers_of_two_visits_are_apart(made_run, crops):
+    run = Run.open(made_run)
+    (first,) = Answers().of(run, MODEL, crops[:1])
+    (second,) = Answers().of(run, MODEL, crops[:1])
+    assert first is not second
+    np.testing.assert_allclose(first.prediction.embedding, second.prediction.embedding, rtol=1e-5)
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -92,7 +99,8 @@ def test_only_a_visitor_with_rights_has_models_downloaded(made_run, crops, monke
     monkeypatch.setattr(Predictor, "prepare", lambda self, model: may.append(hub._downloads.get()))
     monkeypatch.setattr(rights, "allowed", lambda: allowed)
     run = Run.open(made_run)
-    monkeypatch.setattr(predictions, "predictor_of", CachedPredictor)
+    monkeypatch.setattr(predictions, "predictor_of", Predictor)
+    monkeypatch.setattr(predictions, "_answers", Answers)
     predictions.ask(run, MODEL, crops[:1])
     list(predictions.loading(run, MODEL))
     thread = predictions.prepare(run, [MODEL])
