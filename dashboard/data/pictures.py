@@ -64,7 +64,6 @@ class VisitorPicture:
         """Return the picture at the size of a page: a camera's photograph in full size takes long to send."""
         return reduced(self.image, SHOWN)
 
-
     @cached_property
     def flatness(self) -> float:
         """Return the fraction of squares without detail."""
