@@ -17,6 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from dashboard.middleware import VISITOR_LIMITS
+from dashboard.text import PAGES as NAVIGATION
 from dashboard.widgets.upload import MAX_UPLOAD_MEGABYTES
 from lab.devtools.visitor import Answer, Visitor, dropped, multipart, request, upload, visiting, xsrf
 from probing_core.images import encode_png
@@ -27,8 +28,13 @@ pytestmark = pytest.mark.slow
 
 PICTURE = encode_png(scene(1, 96))
 MANY = 200
-PAGES = {"methods": "Methods", "transformations": "Transformations", "try": "Try your images"}
-"""Of another visitor meanwhile, with their titles."""
+PAGES = {
+    page.address: page.question or page.title
+    for under in NAVIGATION.values()
+    for page in under
+    if page.address in ("methods", "transformations", "try")
+}
+"""Address -> heading of the pages that another visitor opens meanwhile."""
 
 
 def is_one_sentence(text: str) -> bool:
