@@ -234,4 +234,4 @@ def test_garbage(server, message):
         a.socket.send(message)
         with pytest.raises(ConnectionClosed):
             a.read_to_the_end()
-        assert "Methods" in other.visit("methods")
+        assert PAGES["methods"] in other.visit("methods")
