@@ -17,7 +17,7 @@ import streamlit as st
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.text import strength_in_words
 from probing_core.images import encode_jpeg
-from probing_core.transforms import Transform, cut_pair, generator, prepare_source
+from probing_core.transforms import Transform, cut_pair, generator, prepare_source, resolve
 from probing_core.transforms.distance import describe
 
 STRENGTHS = (0.0, 0.5, 1.0)
@@ -150,6 +150,11 @@ def _shared_preview(picture: VisitorPicture, view: int, transform: Transform) ->
 @st.cache_resource(scope="session", max_entries=2, show_spinner=False, hash_funcs=_KEYS)
 def _preview_of_upload(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
     return Preview(picture, view, transform)
+
+
+def original(picture: VisitorPicture) -> np.ndarray:
+    """Return the view of a picture that the strips of the contact sheet are made from."""
+    return versions(prepare_source(picture.image, VIEW), VIEW, resolve("identity"), 0.0)[0]
 
 
 def contact_sheet(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:

@@ -13,8 +13,8 @@ from dashboard import state
 from dashboard.components.strength_slider import Mark, strength_slider
 from dashboard.data import cache
 from dashboard.data.links import TRANSFORM
-from dashboard.data.pictures import VisitorPicture, address_of
-from dashboard.data.previews import VIEW, contact_sheet
+from dashboard.data.pictures import VisitorPicture, address_of, data_url
+from dashboard.data.previews import VIEW, contact_sheet, original
 from dashboard.page import fragment, page
 from dashboard.text import hint, in_bold, named, plain, strength_in_words, strengths_in_words, unbroken
 from dashboard.widgets import messages, pickers, tables, upload
@@ -33,6 +33,9 @@ from probing_core.results.by_strength import (
 from probing_core.transforms import GROUPS, Transform, bank, resolve
 
 IN_A_ROW = 3
+
+ORIGINAL_PX = 88
+"""Width of the original image above the gallery."""
 
 CONFUSED = 7
 """Number of wrong classes that the chart of predictions names."""
@@ -55,6 +58,7 @@ def show() -> None:
     with right:
         picture = upload.pick_one()
     if not opened:
+        middle.image(data_url(original(picture)), "original", width=ORIGINAL_PX, alt="the original")
         _gallery(picture, changes)
         return
     run = _run()
@@ -109,7 +113,7 @@ def _gallery(picture: VisitorPicture, transforms: dict[str, Transform]) -> None:
     messages.finding(_gallery_finding(len(transforms), recall))
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, tuple(transforms.values()))
-    st.caption("Weakest, middle and strongest strength in training. Select a name to see it in detail.")
+    st.caption("Weakest, middle and strongest strength in training. Select a transformation to see its details.")
     with st.container(key="sheet"):
         for group in GROUPS:
             members = [t for t in transforms.values() if t.group == group]
@@ -139,12 +143,14 @@ def _gallery_finding(number: int, recall: pd.Series) -> str:
 
 
 def _card(transform: Transform, strip: str | bytes, recall: float | None) -> None:
-    with st.container(key=f"strip-{transform.name}"):  # has its height before the image arrives
-        st.image(strip, width="stretch", alt=f"{transform.name} at three strengths")
     strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
     accuracy = "" if recall is None else f", median accuracy {in_percent(recall)}"
     title = unbroken(f"**{plain(named(transform.name))}**: {strengths}{accuracy}")
-    if st.button(title, key=f"open-{transform.name}", type="tertiary"):
+    with st.container(key=f"card-{transform.name}"):  # a click anywhere on it is a click on its button
+        with st.container(key=f"strip-{transform.name}"):  # has its height before the image arrives
+            st.image(strip, width="stretch", alt=f"{transform.name} at three strengths")
+        is_opened = st.button(title, key=f"open-{transform.name}", type="tertiary")
+    if is_opened:
         state.choose(TRANSFORM, transform.name)
         st.rerun()
 

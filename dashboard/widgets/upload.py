@@ -143,7 +143,7 @@ def packaged(image_id: str) -> VisitorPicture:
 
 def pick_one() -> VisitorPicture:
     """Return the selected one of the packaged photographs, or the visitor's own picture."""
-    return pick_of("Picture", "picture", list(cache.packaged().rows["image_id"]), title_of, packaged)[0]
+    return pick_of("Image", "picture", list(cache.packaged().rows["image_id"]), title_of, packaged)[0]
 
 
 def pick_of(
@@ -153,7 +153,7 @@ def pick_of(
     visitor's own."""
     left, right = st.container(key="pick-one").columns(2)
     with right:
-        uploads = upload("Or your own picture", f"{name}-upload", several=False)
+        uploads = upload("Or upload an image", f"{name}-upload", several=False)
         if uploads:
             flags(uploads[0])
     chosen = state.choice(left.selectbox, label, name, ids[0], ids, disabled=bool(uploads), format_func=title)
