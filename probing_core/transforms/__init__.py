@@ -36,7 +36,7 @@ SMALLEST = 8
 
 # fmt: off
 IDENTITY = of_bank(
-    "identity", None, "identity", "none", "none", 0.0, 0.0, "The picture as it is.", "none",
+    "identity", None, "identity", "none", "none", 0.0, 0.0, "The unchanged image.", "none",
     library="NumPy", neutral=None, pixels=lambda image, strength, rng: image.copy(),
 )
 # fmt: on

@@ -39,19 +39,20 @@ def emboss(image: Image, amount: float, rng: np.random.Generator) -> Image:
 TRANSFORMS = (
     of_bank(
         "artistic", "A", "stylization", "blend", "share", 0.5, 1.0,
-        "Smoothed within edges, edges darkened, as in a painted illustration.",
+        "Smooths between edges and darkens the edges, like a painted illustration.",
         "Gastal & Oliveira 2011, Domain transform", library="OpenCV stylization",
         pixels=stylization,
     ),
     of_bank(
         "artistic", "B", "pencil-sketch", "blend", "share", 0.5, 1.0,
-        "Gray divided by its own blur: white paper, dark strokes.",
+        "Divides the grayscale image by its blur: white paper, dark strokes.",
         "color dodge of W3C Compositing 1 with the blurred negative",
         pixels=pencil_sketch,
     ),
     of_bank(
         "artistic", "C", "emboss", "blend", "share", 0.4, 0.8,
-        "The slope of brightness from the top left to the bottom right, on gray.", "relief filter, e.g. GIMP Emboss",
+        "Shows the brightness slope from top left to bottom right as a relief on gray.",
+        "relief filter, e.g. GIMP Emboss",
         library="NumPy",
         pixels=emboss, alternative=alternatives.emboss,
     ),

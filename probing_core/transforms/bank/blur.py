@@ -52,17 +52,17 @@ NARROWEST_SIGMA, NARROWEST_RADIUS = 0.25, 0.5
 TRANSFORMS = (
     of_bank(
         "blur", "A", "gaussian-blur", "sigma", "px of a 128 px view", 1.5, 3.0,
-        "Convolved with a Gaussian.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        "Convolves the image with a Gaussian.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         neutral=NARROWEST_SIGMA, pixels=gaussian_blur, is_length=True, alternative=alternatives.gaussian_blur,
     ),
     of_bank(
         "blur", "B", "motion-blur", "length", "px of a 128 px view", 7.0, 15.0,
-        "Averaged along a straight line at a random angle.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        "Averages along a straight line at a random angle.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         draws=True, pixels=motion_blur, is_length=True, alternative=alternatives.motion_blur,
     ),
     of_bank(
         "blur", "C", "defocus-blur", "radius", "px of a 128 px view", 2.5, 5.0,
-        "Averaged over a disc, as a lens out of focus does.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        "Averages over a disc, like a lens that is out of focus.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         neutral=NARROWEST_RADIUS, pixels=defocus_blur, is_length=True, alternative=alternatives.defocus_blur,
     ),
 )

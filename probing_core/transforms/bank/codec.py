@@ -54,18 +54,18 @@ def posterize(image: Image, bits: float, rng: np.random.Generator) -> Image:
 TRANSFORMS = (
     of_bank(
         "codec", "A", "jpeg", "quality", "of 100", 30, 10,
-        "Stored as JPEG with 4:2:0 chroma and read again; its blocks are 8 px whatever the size.",
+        "Compresses the image as JPEG with 4:2:0 chroma; blocks are 8 px at any image size.",
         "ITU-T T.81; Hendrycks & Dietterich 2019 (ImageNet-C)", library="OpenCV (libjpeg-turbo)",
         neutral=100, distribution="integer", pixels=jpeg, alternative=alternatives.jpeg,
     ),
     of_bank(
         "codec", "B", "pixelate", "factor", "px of a 128 px view", 3.0, 5.0,
-        "Averaged over square blocks of this side.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        "Averages over square blocks of this side length.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         neutral=1.0, pixels=pixelate, is_length=True, alternative=alternatives.pixelate,
     ),
     of_bank(
         "codec", "C", "posterize", "bits", "bits a channel", 4, 2,
-        "The highest bits of every value kept, their levels spread over the whole range.",
+        "Keeps the highest bits of every value and spreads the levels over the whole range.",
         "Pillow ImageOps.posterize, with levels from black to white",
         neutral=8, distribution="integer", pixels=posterize, alternative=alternatives.posterize,
     ),

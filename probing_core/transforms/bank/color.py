@@ -34,17 +34,18 @@ def sepia(image: Image, amount: float, rng: np.random.Generator) -> Image:
 TRANSFORMS = (
     of_bank(
         "color", "A", "desaturate", "blend", "share", 0.6, 1.0,
-        "Blended with its own luma; colorless at 100 %.", "torchvision adjust_saturation; luma of ITU-R BT.601",
+        "Blends the image with its luma; 100% removes all color.",
+        "torchvision adjust_saturation; luma of ITU-R BT.601",
         pixels=desaturate, alternative=alternatives.desaturate,
     ),
     of_bank(
         "color", "B", "hue-shift", "angle", "turn", 0.15, 0.25,
-        "Hue in HSV turned by the angle, either way.", "torchvision adjust_hue",
+        "Rotates the hue in HSV by the angle, in either direction.", "torchvision adjust_hue",
         draws=True, pixels=hue_shift, alternative=alternatives.hue_shift,
     ),
     of_bank(
         "color", "C", "sepia", "blend", "share", 0.6, 1.0,
-        "Blended with its own sepia tone.", "sepia matrix of W3C Filter Effects 1",
+        "Blends the image with its sepia tone.", "sepia matrix of W3C Filter Effects 1",
         pixels=sepia, alternative=alternatives.sepia,
     ),
 )

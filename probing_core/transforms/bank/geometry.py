@@ -62,18 +62,19 @@ def _level(x: np.ndarray, y: np.ndarray) -> Coordinates:
 TRANSFORMS = (
     of_bank(
         "geometry", "A", "rotate", "angle", "degrees", 8.0, 15.0,
-        "Turned about the center, either way.", "torchvision rotate", library="OpenCV remap",
+        "Rotates the image about its center, in either direction.", "torchvision rotate", library="OpenCV remap",
         draws=True, warp=rotate, alternative=alternatives.rotate,
     ),
     of_bank(
         "geometry", "B", "perspective", "tilt", "share of the half side", 0.15, 0.32,
-        "Seen tilted in a random direction: corners move out or in by up to this share.", "torchvision perspective",
+        "Tilts the image in a random direction: corners move out or in by up to this fraction.",
+        "torchvision perspective",
         library="OpenCV remap",
         draws=True, warp=perspective, alternative=alternatives.perspective,
     ),
     of_bank(
         "geometry", "C", "swirl", "angle", "radians", FAINT_SWIRL, 5.0,
-        "Turned about the center by an angle that falls with the distance, either way.", "scikit-image swirl",
+        "Rotates about the center by an angle that decreases with distance, in either direction.", "scikit-image swirl",
         library="OpenCV remap",
         draws=True, warp=swirl, alternative=alternatives.swirl,
     ),

@@ -201,7 +201,7 @@ ARBITRARY = "Ghiasi et al. 2017; Magenta's weights"
 def _built_in_style(style: int, member: Member | None) -> Transform:
     return of_bank(
         "style", member, f"style-{style}", "blend", "share", 0.5, 0.8,
-        f"Blended with itself in style {style} of a network that knows 26.",
+        f"Blends the image with its rendering in style {style} of a network with 26 styles.",
         "Dumoulin, Shlens & Kudlur 2017; Magenta's weights", library=LIBRARY,
         far=member is None, pixels=partial(built_in, style=style),
     )
@@ -224,7 +224,7 @@ def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
     # fmt: off
     return of_bank(
         "style", None, f"style-arbitrary-{number}", "interpolation", "share", 0.5, 1.0,
-        "Painted by the arbitrary-style network, between its own style and that of a picture.", ARBITRARY,
+        "Rendered by the arbitrary-style network, between its own style and that of a style image.", ARBITRARY,
         library=LIBRARY, neutral=None, revision=PAINTING, far=True, pixels=pixels,
     )
     # fmt: on
@@ -233,7 +233,7 @@ def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
 # fmt: off
 CONTROL = of_bank(
     "style", None, "style-arbitrary-control", "none", "none", 0.0, 0.0,
-    "Painted by the arbitrary-style network in its own style: the network's fingerprint alone.", ARBITRARY,
+    "Rendered by the arbitrary-style network in its own style: the fingerprint of the network alone.", ARBITRARY,
     library=LIBRARY, neutral=None, revision=PAINTING, far=True,
     pixels=lambda image, strength, rng: in_style(image, style_vector(image)),
 )

@@ -26,18 +26,18 @@ def gamma(image: Image, exponent: float, rng: np.random.Generator) -> Image:
 TRANSFORMS = (
     of_bank(
         "tone", "A", "brighten", "factor", "times", 1.4, 2.2,
-        "Values multiplied by the factor, clipped at white.", "torchvision adjust_brightness",
+        "Multiplies pixel values by the factor and clips them at white.", "torchvision adjust_brightness",
         neutral=1.0, pixels=brighten, alternative=alternatives.brighten,
     ),
     of_bank(
         "tone", "B", "contrast", "factor", "times", 0.6, 0.2,
-        "Values drawn toward the mean luma, their distance to it multiplied by the factor.",
+        "Multiplies the distance of each value from the mean luma by the factor.",
         "torchvision adjust_contrast",
         neutral=1.0, pixels=contrast, alternative=alternatives.contrast,
     ),
     of_bank(
         "tone", "C", "gamma", "exponent", "power", 1.8, 2.5,
-        "Values in 0..1 raised to the exponent, which darkens.", "torchvision adjust_gamma",
+        "Raises values in 0..1 to the exponent, which darkens the image.", "torchvision adjust_gamma",
         neutral=1.0, pixels=gamma, alternative=alternatives.gamma,
     ),
 )

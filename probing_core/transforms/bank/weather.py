@@ -93,18 +93,19 @@ def snow(image: Image, amount: float, rng: np.random.Generator) -> Image:
 TRANSFORMS = (
     of_bank(
         "weather", "A", "fog", "thickness", "of the scene's light", 0.4, 1.2,
-        "A plasma cloud of light added, then the brightest value restored.",
+        "Adds a plasma cloud of light, then restores the maximum brightness.",
         "Hendrycks & Dietterich 2019 (ImageNet-C); Fournier, Fussell & Carpenter 1982", library="NumPy",
         draws=True, pixels=fog, alternative=alternatives.fog,
     ),
     of_bank(
         "weather", "B", "rain", "streaks", "in a square view", RAINY, 300,
-        "Bright slanted streaks over a duller scene.", "Garg & Nayar 2006; own drawing",
+        "Draws bright slanted streaks over a duller scene.", "Garg & Nayar 2006; own drawing",
         draws=True, pixels=rain, alternative=alternatives.rain,
     ),
     of_bank(
         "weather", "C", "snow", "flakes", "in a square view", SNOWY, 400,
-        "White flakes of several sizes over a paler scene.", "Hendrycks & Dietterich 2019 (ImageNet-C); own drawing",
+        "Draws white flakes of several sizes over a paler scene.",
+        "Hendrycks & Dietterich 2019 (ImageNet-C); own drawing",
         draws=True, pixels=snow, alternative=alternatives.snow,
     ),
 )
