@@ -49,7 +49,7 @@ RESOLUTION = 1 / 30
 """Precision of written strengths, as a fraction of the range in training."""
 
 
-@page("Transformations", "What are the thirty transformations, and at what strength does a model detect them?")
+@page("Transformations")
 def show() -> None:
     entries = {transform.name: transform for transform in _entries()}
     changes = {name: transform for name, transform in entries.items() if transform.group != "identity"}

@@ -130,11 +130,11 @@ def flags(picture: VisitorPicture) -> None:
 
 
 def title_of(image_id: str) -> str:
-    """Return the name of a packaged picture for people: ``Astronaut, cut 1`` for ``astronaut/00``."""
+    """Return the title of a packaged crop: ``Astronaut, crop 1`` for ``astronaut/00``."""
     photograph, _, number = image_id.rpartition("/")
     if not photograph or not number.isdecimal():
         return image_id
-    return f"{photograph.replace('-', ' ').capitalize()}, cut {int(number) + 1}"
+    return f"{photograph.replace('-', ' ').capitalize()}, crop {int(number) + 1}"
 
 
 def packaged(image_id: str) -> VisitorPicture:

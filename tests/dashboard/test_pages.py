@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from dashboard.text import QUESTIONS
 from probing_core.run.layout import model_path
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, label, texts, unescaped
@@ -32,7 +33,7 @@ def test_opens(open_app, studied_run, page, tab, shipped):
     app = open_app(page, run=REFERENCE if shipped else studied_run, **tab)
     assert not app.exception
     assert not app.error
-    assert [title.value for title in app.title] == [page]
+    assert [title.value for title in app.title] == [QUESTIONS[page]]
     assert not [box.value for box in app.info if not NEXT.search(box.value)]
     if tab:
         assert address(app, "part") == tab["part"]
@@ -42,7 +43,7 @@ def test_opens(open_app, studied_run, page, tab, shipped):
 def test_shows_what_to_do_without_a_run(open_app, page):
     app = open_app(page, run=None)
     assert not app.exception
-    assert [title.value for title in app.title] == [page]
+    assert [title.value for title in app.title] == [QUESTIONS[page]]
     assert ("make demo" in texts(app)) == (page not in WITHOUT_A_RUN)
 
 
