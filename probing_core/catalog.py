@@ -1,7 +1,7 @@
 """Catalogs: name -> entry. They refuse duplicates and suggest close names.
 
 Third parties join through an entry point group, which is read when a catalog first lacks a name, or through
-`Catalog.add`, for this process alone.
+`Catalog.add`, for this process alone. Threads may share a catalog.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Generic, Protocol, TypeVar
 
@@ -47,8 +50,11 @@ class Catalog(Generic[E]):
         self.entry_point_group = entry_point_group
         self._entries: dict[str, E] = {}
         self._added: dict[str, E] = {}
-        self._third_party: dict[str, E] | None = None
+        self._temporary: ContextVar[Mapping[str, E]] = ContextVar(f"temporary entries ({kind})", default={})
+        self._third_party: dict[str, E] = {}
         self._problems: list[str] = []
+        self._third_party_begun = False
+        self._loading = RLock()
         for entry in entries:
             _add(self._entries, entry, kind)
 
@@ -59,7 +65,8 @@ class Catalog(Generic[E]):
     @property
     def all(self) -> tuple[E, ...]:
         """The project's own entries, then those of third parties, then those of this process."""
-        return (*self._entries.values(), *self._plugins().values(), *self._added.values())
+        added = {**self._added, **self._temporary.get()}
+        return (*self._entries.values(), *self._plugins().values(), *added.values())
 
     def add(self, entry: E) -> None:
         """Add an entry to this process; it replaces one of the same name that was added before.
@@ -67,9 +74,26 @@ class Catalog(Generic[E]):
         Raises:
             BadConfig: an entry of this name exists that was not added.
         """
-        if entry.name in self._entries or entry.name in self._plugins():
-            raise BadConfig(f"The catalog has a {self.kind} '{entry.name}' already; register yours under another name.")
+        self._refuse_taken(entry.name)
         self._added[entry.name] = entry
+
+    @contextmanager
+    def temporarily(self, entry: E) -> Iterator[None]:
+        """Add an entry while the context lasts, for this thread alone; others may use the same name for another entry.
+
+        Raises:
+            BadConfig: an entry of this name exists that was not added.
+        """
+        self._refuse_taken(entry.name)
+        token = self._temporary.set({**self._temporary.get(), entry.name: entry})
+        try:
+            yield
+        finally:
+            self._temporary.reset(token)
+
+    def _refuse_taken(self, name: str) -> None:
+        if name in self._entries or name in self._plugins():
+            raise BadConfig(f"The catalog has a {self.kind} '{name}' already; register yours under another name.")
 
     @property
     def added(self) -> tuple[E, ...]:
@@ -85,7 +109,7 @@ class Catalog(Generic[E]):
         Raises:
             UnknownName: no entry has that name; the message lists what exists.
         """
-        for own in (self._entries, self._added):
+        for own in (self._entries, self._temporary.get(), self._added):
             if name in own:
                 return own[name]
         if name in self._plugins():
@@ -101,7 +125,8 @@ class Catalog(Generic[E]):
         )
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._added or name in self._plugins()
+        own = (self._entries, self._temporary.get(), self._added)
+        return any(name in entries for entries in own) or name in self._plugins()
 
     def __iter__(self) -> Iterator[E]:
         return iter(self.all)
@@ -116,17 +141,21 @@ class Catalog(Generic[E]):
         return tuple(self._problems)
 
     def _plugins(self) -> dict[str, E]:
-        if self._third_party is None:
-            self._third_party = {}
-            for point in entry_points(group=self.entry_point_group) if self.entry_point_group else ():
-                try:
-                    self._join(self._third_party, _load(point), point)
-                except Exception as error:  # a third party's code may fail in any way
-                    self._problems.append(
-                        f"The entry point '{point.name}' of group '{point.group}' could not be loaded: "
-                        f"{one_line(error).rstrip('.')}."
-                    )
-        return self._third_party
+        with self._loading:  # other threads wait until all have joined; code that is loaded sees those before it
+            if not self._third_party_begun:
+                self._third_party_begun = True
+                self._load_third_party()
+            return self._third_party
+
+    def _load_third_party(self) -> None:
+        for point in entry_points(group=self.entry_point_group) if self.entry_point_group else ():
+            try:
+                self._join(self._third_party, _load(point), point)
+            except Exception as error:  # a third party's code may fail in any way
+                self._problems.append(
+                    f"The entry point '{point.name}' of group '{point.group}' could not be loaded: "
+                    f"{one_line(error).rstrip('.')}."
+                )
 
     def _join(self, third_party: dict[str, E], entries: Iterable[E], point: EntryPoint) -> None:
         for entry in entries:
