@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -13,11 +13,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, overload
 
+import cv2
 import numpy as np
 import pandas as pd
+import PIL
+import scipy
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
+import probing_core
 from probing_core.compute.claims import FINE
 from probing_core.compute.names import LAYERS, ORACLE, STRENGTH
 from probing_core.compute.parallel import cores
@@ -29,18 +33,17 @@ from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.errors import BadArray, BadConfig, UnknownName
+from probing_core.models import CATALOG as MODELS
 from probing_core.models import (
+    EmbedderSpec,
     Preprocessing,
-    find_spec,
     from_array,
     from_callable,
     load_embedder,
     module_function,
     parse,
-    register,
 )
 from probing_core.models.providers.callables import UNSTEADY
-from probing_core.paths import user_path
 from probing_core.results.run import Run
 from probing_core.results.scores import Scores, scores_of_model
 from probing_core.run import layout
@@ -69,7 +72,7 @@ ANY = "any"
 class Samples(Sequence[Image]):
     """Transformed images in a fixed order, each made when it is asked for: (view, view, 3) ``uint8``.
 
-    It has the methods that a data loader needs; iterating makes several at a time.
+    It has the methods that a data loader needs, and can be pickled; iterating makes several at a time.
 
     Args:
         recipe: what is made of ``corpus``.
@@ -77,8 +80,21 @@ class Samples(Sequence[Image]):
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
         self.corpus, self.recipe = corpus, recipe
-        self._by_name = {transform.name: transform for transform in recipe.design.transforms}
-        self._source = lru_cache(SOURCES_KEPT)(lambda image_id: prepare_source(corpus.load(image_id), recipe.view))
+        self._design = recipe.design
+        self._by_name = {transform.name: transform for transform in self._design.transforms}
+        self._source = lru_cache(SOURCES_KEPT)(self._prepare_source)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for another process, with the plan, so that no process reads all images to make it."""
+        _ = self._plan
+        return {name: value for name, value in self.__dict__.items() if name != "_source"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._source = lru_cache(SOURCES_KEPT)(self._prepare_source)
+
+    def _prepare_source(self, image_id: str) -> Image:
+        return prepare_source(self.corpus.load(image_id), self.recipe.view)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -88,8 +104,7 @@ class Samples(Sequence[Image]):
 
     @cached_property
     def _plan(self) -> SamplePlan:
-        design = self.recipe.design
-        return SamplePlan(design, choose_images(design, self.corpus, lambda done, total: None))
+        return SamplePlan(self._design, choose_images(self._design, self.corpus, lambda done, total: None))
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -114,7 +129,7 @@ class Samples(Sequence[Image]):
         row = self.table.iloc[place]
         transform = self._by_name[row["transform"]].for_split(row["split"])
         numbers = int(row["repetition"]), int(row["draw"])
-        return make_pair(self._source(row["image_id"]), self.recipe.design, transform, row["image_id"], *numbers)[1]
+        return make_pair(self._source(row["image_id"]), self._design, transform, row["image_id"], *numbers)[1]
 
 
 def samples(
@@ -244,26 +259,55 @@ def score(
     scored: Samples = images if isinstance(images, Samples) else samples(images, **chosen)
     if callable(encoder):
         encoder = _function_of(encoder, preprocess, scored.recipe.view, device)
-    request, known = _model_of(encoder, name, scored, batch_size)
-    if cache and isinstance(known, dict) and known.get("answers") == UNSTEADY:
+    if isinstance(encoder, str):
+        return _scores_of_model(parse(encoder).full, scored, studies, maps, device, cache, progress)
+    with MODELS.temporarily(_spec_of(encoder, name, scored, batch_size)):
+        return _scores_of_model(name, scored, studies, maps, device, cache, progress)
+
+
+def _scores_of_model(
+    model: str, scored: Samples, studies: bool, maps: bool, device: str, cache: bool, progress: bool | Progress | None
+) -> Scores:
+    recipes = _recipes_of(model, device) if cache else {}
+    if any(recipe.get("answers") == UNSTEADY for recipe in recipes.values()):
         if studies or maps:
             raise BadConfig(
-                f"'{request}' gives other embeddings of the same pictures when it is called again, so its scores "
-                f"cannot be kept, which studies and maps need; take what is random out of it."
+                f"'{model}' gives different embeddings of the same images when it is called again, so its scores "
+                f"cannot be kept, which studies and maps need; remove what is random from it."
             )
-        print(f"'{request}' answers differently from call to call, so its scores are not kept.", file=sys.stderr)
+        print(f"'{model}' answers differently from call to call, so its scores are not kept.", file=sys.stderr)
         cache = False
     shown = progress if isinstance(progress, Progress) else in_one_line(progress)
-    return _scores(scored, request, known, _table(studies, maps), device, cache, shown)
+    return _scores(scored, model, recipes, _table(studies, maps), device, cache, shown)
+
+
+def _recipes_of(model: str, device: str) -> Mapping[str, dict[str, Any]]:
+    """Return everything that changes the embeddings of a model: weights, preprocessing, versions of libraries."""
+    embedder = load_embedder(model, device=device)
+    recipes = embedder.recipes()
+    embedder.close()
+    return recipes
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the libraries that make images and their transformed versions."""
+    modules = (cv2, np, PIL, scipy, probing_core)
+    return {module.__name__: module.__version__ for module in modules}
 
 
 def _scores(
-    scored: Samples, model: str, known: Any, table: Table, device: str, cache: bool, progress: Progress
+    scored: Samples,
+    model: str,
+    recipes: Mapping[str, dict[str, Any]],
+    table: Table,
+    device: str,
+    cache: bool,
+    progress: Progress,
 ) -> Scores:
     """Return the scores of a run that is cached by its inputs, or made once and dropped.
 
     Args:
-        known: distinguishes the model from others of its name.
+        recipes: of the model (`LoadedEmbedder.recipes`), which are part of the key.
     """
     recipe = replace(scored.recipe, models=(model,))
     options = replace(DEFAULTS, device=device)
@@ -273,7 +317,7 @@ def _scores(
                 make_files(Store(Path(once)), recipe, scored.corpus, table, options, progress)
                 return scores_of_model(Run.open(Path(once)), model, None)
         place = user_cache_path("probing-core", appauthor=False) / "scores"
-        root = place / digest([recipe.without_models(), model, known])
+        root = place / digest([recipe.without_models(), model, recipes, _versions()])
         with _used(root):
             if not root.exists():
                 print(f"What is computed is kept in {root} (no picture; 2 GB at most).", file=sys.stderr)
@@ -333,23 +377,17 @@ def without_oracles(row: Row) -> Row:
     return replace(row, reads=reads, beside=beside)
 
 
-def _model_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> tuple[str, Any]:
-    if isinstance(encoder, str):
-        spec, parsed = find_spec(encoder), parse(encoder)
-        if "weights" not in parsed.options and not user_path(parsed.model).exists():
-            return parsed.full, spec.weights
-        # The file may hold other weights than at the last call.
-        return parsed.full, list(load_embedder(encoder).recipes().values())
+def _spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> EmbedderSpec:
+    if parse(name).options:
+        raise BadConfig(f"The name of an encoder has no options; got '{name}'.")
     if callable(encoder):
-        register(from_callable(name, encoder, batch_size=batch_size))
-    elif getattr(encoder, "ndim", None) is not None:
-        register(from_array(name, _array_of(encoder, scored), scored.table))
-    else:
-        raise BadConfig(
-            f"An encoder is the name of a model, a function of a list of images, a torch.nn.Module or an array (N, D) "
-            f"of embeddings; got {encoder!r:.80}."
-        )
-    return name, load_embedder(name).recipes()[name]
+        return from_callable(name, encoder, batch_size=batch_size)
+    if getattr(encoder, "ndim", None) is not None:
+        return from_array(name, _array_of(encoder, scored), scored.table)
+    raise BadConfig(
+        f"An encoder is the name of a model, a function of a list of images, a torch.nn.Module or an array (N, D) "
+        f"of embeddings; got {encoder!r:.80}."
+    )
 
 
 def _function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callable[..., Any]:
@@ -363,7 +401,7 @@ def _function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Calla
 
 def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
     matrix = np.asarray(embeddings.detach().float().cpu() if hasattr(embeddings, "detach") else embeddings)
-    if len(matrix) != len(scored) if matrix.ndim else True:
+    if matrix.ndim == 0 or len(matrix) != len(scored):
         raise BadArray(
             f"An array of embeddings has one row for each of the {len(scored):,} samples, in the order of "
             f"`probing_core.samples` with the same arguments; got the shape {matrix.shape}."

@@ -1,13 +1,15 @@
-"""Processes that decode and transform pictures: threads would share the lock of one interpreter.
+"""Processes that decode and transform images: threads would share the lock of one interpreter.
 
 A worker is a fresh interpreter that runs `serve`, connected to its parent by a pair of sockets. It imports only what
 the functions that it receives need. It ends when the socket closes, so none survives a killed parent. Results are not
-copied: the worker writes arrays into memory without a name (memfd), and the parent maps it until the last array is
-freed.
+copied: the worker writes arrays into memory without a name (memfd) and sends its descriptor through the socket, and the
+parent maps it until the last array is freed.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
 import mmap
@@ -147,37 +149,44 @@ class _Worker:
                 start_new_session=True,  # Ctrl+C is for the parent, which then closes the socket
                 env=environment,
             )
-        self._connection = Connection(ours.detach())
+        self._socket, self._connection = ours, Connection(os.dup(ours.fileno()))
         self._known = b""
 
     def call(self, name: bytes, code: bytes, item: Any) -> tuple[str, Any]:
         """Return `DONE` and the result, `FAILED` and the exception, or `NOT_HERE` and what it cannot import."""
         self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
-        kind, answer, sizes, memory = pickle.loads(self._connection.recv_bytes())
+        kind, answer, sizes, in_memory = pickle.loads(self._connection.recv_bytes())
         self._known = b"" if kind == NOT_HERE else name
-        return kind, pickle.loads(answer, buffers=self._mapped(sizes, memory)) if kind == DONE else answer
+        return kind, pickle.loads(answer, buffers=self._buffers(sizes, in_memory)) if kind == DONE else answer
 
-    def _mapped(self, sizes: Sequence[int], memory: int | None) -> Iterable[Any]:
+    def _buffers(self, sizes: Sequence[int], in_memory: bool) -> Iterable[Any]:
         """Return the buffers that the worker wrote: mapped, or received where memory without a name is not
         supported."""
-        if not sizes:
-            return ()
-        if memory is None:
+        if not in_memory:
             return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # arrays that can be written to
+        descriptor = self._received_descriptor()
         try:
-            with open(f"/proc/{self._process.pid}/fd/{memory}", "r+b") as file:
-                whole = memoryview(mmap.mmap(file.fileno(), sum(sizes)))
+            whole = memoryview(mmap.mmap(descriptor, sum(sizes)))
         finally:
-            self._connection.send_bytes(b"mapped")
+            os.close(descriptor)
         ends, start = [], 0
         for size in sizes:
             ends.append(whole[start : start + size])
             start += size
         return ends
 
+    def _received_descriptor(self) -> int:
+        byte, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
+        if not byte:
+            raise EOFError
+        if not descriptors:  # the system drops what it cannot deliver
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return descriptors[0]
+
     def close(self) -> int | str:
         with suppress(OSError):
             self._connection.close()
+        self._socket.close()
         try:
             return self._process.wait(0.2)
         except subprocess.TimeoutExpired:
@@ -189,11 +198,22 @@ def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
     """Return name and code of a function that can be sent to another process, else None."""
     if os.name != "posix":
         return None
+    packed = io.BytesIO()
     try:
-        code = pickle.dumps(function, 5)
-    except (pickle.PicklingError, AttributeError, TypeError):
+        _Packer(packed, 5).dump(function)
+    except Exception:  # its arguments may be objects of a user, which may fail in any way
         return None
+    code = packed.getvalue()
     return (blake2b(code, digest_size=16).digest(), code) if len(code) <= MAX_FUNCTION_BYTES else None
+
+
+class _Packer(pickle.Pickler):
+    """Pickles functions, but no object that says that it stays in its process (`Corpus.stays_in_process`)."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if getattr(type(value), "stays_in_process", False):
+            raise pickle.PicklingError(f"{type(value).__name__} stays in its process")
+        return NotImplemented
 
 
 def serve(descriptor: int) -> None:
@@ -201,7 +221,8 @@ def serve(descriptor: int) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    connection, function, known = Connection(descriptor), None, b""
+    parent, function, known = socket.socket(fileno=descriptor), None, b""
+    connection = Connection(os.dup(descriptor))
     with suppress(EOFError, OSError):
         while True:
             message = connection.recv_bytes()
@@ -215,10 +236,10 @@ def serve(descriptor: int) -> None:
                 function, known = None, b""
                 connection.send_bytes(_message(NOT_HERE, f"{type(error).__name__}: {error}"))
                 continue
-            _answer(connection, function, item)
+            _answer(connection, parent, function, item)
 
 
-def _answer(connection: Connection, function: Callable[[Any], Any], item: Any) -> None:
+def _answer(connection: Connection, parent: socket.socket, function: Callable[[Any], Any], item: Any) -> None:
     buffers: list[pickle.PickleBuffer] = []
     try:
         answer = pickle.dumps(function(item), 5, buffer_callback=buffers.append)
@@ -227,7 +248,7 @@ def _answer(connection: Connection, function: Callable[[Any], Any], item: Any) -
         return
     parts = [buffer.raw() for buffer in buffers]
     sizes = [part.nbytes for part in parts]
-    if not sum(sizes) or not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
+    if not sum(sizes) or not hasattr(os, "memfd_create"):
         connection.send_bytes(_message(DONE, answer, sizes))
         for part in parts:
             connection.send_bytes(part)
@@ -239,14 +260,14 @@ def _answer(connection: Connection, function: Callable[[Any], Any], item: Any) -
                 left = part
                 while left.nbytes:
                     left = left[file.write(left) :]
-        connection.send_bytes(_message(DONE, answer, sizes, memory))
-        connection.recv_bytes()  # it is mapped there
+        connection.send_bytes(_message(DONE, answer, sizes, in_memory=True))
+        socket.send_fds(parent, [b"\0"], [memory])
     finally:
         os.close(memory)
 
 
-def _message(kind: str, answer: Any, sizes: Sequence[int] = (), memory: int | None = None) -> bytes:
-    return pickle.dumps((kind, answer, sizes, memory), 5)
+def _message(kind: str, answer: Any, sizes: Sequence[int] = (), in_memory: bool = False) -> bytes:
+    return pickle.dumps((kind, answer, sizes, in_memory), 5)
 
 
 def _error(error: Exception) -> bytes:

@@ -74,6 +74,7 @@ class Corpus(ABC):
         recipe: default entries of a run's recipe over this corpus.
         has_global_ids: whether a ``base_id`` names the same photograph in every corpus. Ids that are file names or
             positions do not: two folders may both hold ``IMG_0001.jpg``.
+        stays_in_process: whether `Workers` may not copy it to other processes, since it may be as large as memory.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Corpus(ABC):
     skipped: Sequence[tuple[str, str]] = ()
     recipe: Mapping[str, Any] = MappingProxyType({})
     has_global_ids: bool = False
+    stays_in_process: bool = False
 
     @property
     def skipped_summary(self) -> str:

@@ -40,6 +40,8 @@ class ArrayCorpus(DigestedCorpus):
         BadImage: one of them has another shape or type.
     """
 
+    stays_in_process = True
+
     def __init__(
         self, items: Any, labels: Sequence[str] | None = None, limit: int | None = None, seed: int = 0
     ) -> None:
@@ -66,6 +68,14 @@ class ArrayCorpus(DigestedCorpus):
                 "The data set gives another picture at every reading; leave random transforms out of it, since the "
                 "pictures are transformed here."
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for another process, which gets a copy of the data set."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
     def load(self, image_id: str) -> Image:
         return self._read(int(image_id))[0]

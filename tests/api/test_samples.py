@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
 import probing_core
+from probing_core.corpora import open_corpus
 from tests.compute.test_samples import make_all
 from tests.conftest import scene
 
@@ -42,3 +45,22 @@ def test_they_are_those_of_a_run(few_scenes):
     assert samples.table["transform"].tolist() == rows["transform"].tolist()
     for place in (0, 7, len(samples) - 1):
         assert np.array_equal(samples[place], pictures[place])
+
+
+@pytest.mark.parametrize("kind", ["arrays", "folder", "photos", "reference"])
+def test_samples_are_the_same_after_pickling(kind, samples, few_scenes):
+    if kind != "arrays":
+        images = few_scenes if kind == "folder" else open_corpus(kind)
+        samples = probing_core.samples(images, transforms=TRANSFORMS, view=32, limit=2)
+    copy = pickle.loads(pickle.dumps(samples))
+    assert copy.table.equals(samples.table)
+    assert all(np.array_equal(a, b) for a, b in zip(copy, samples, strict=True))
+
+
+@pytest.mark.slow
+def test_samples_are_read_by_the_workers_of_a_data_loader(samples):
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(samples, batch_size=5, num_workers=2, multiprocessing_context="spawn")
+    loaded = np.concatenate([batch.numpy() for batch in loader])
+    assert np.array_equal(loaded, np.stack(list(samples)))

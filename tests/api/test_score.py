@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +14,8 @@ import probing_core
 from probing_core.api import score as scoring
 from probing_core.api.score import STUDIED
 from probing_core.errors import BadArray, BadConfig, ProbingError
+from probing_core.models import CATALOG
+from probing_core.models.providers import baselines
 from probing_core.results import Run
 from probing_core.run import layout
 from probing_core.run.options import Options
@@ -82,8 +88,44 @@ def test_a_function_that_answers_differently_twice_is_scored_and_not_kept(pictur
     assert len(scored(noisy, pictures).table)
     assert "not kept" in capsys.readouterr().err
     assert not list((tmp_path / "cache").rglob("run.toml"))
-    with pytest.raises(BadConfig, match="take what is random out"):
+    with pytest.raises(BadConfig, match="remove what is random"):
         scored(noisy, pictures, maps=True)
+
+
+@pytest.mark.parametrize("changed", ["version of a library", "preprocessing"])
+def test_score_computes_again_where_what_computes_has_changed(changed, pictures, tmp_path, monkeypatch):
+    before = scored("baseline/pixels", pictures)
+    assert scored("baseline/pixels", pictures).path == before.path
+    if changed == "preprocessing":
+        monkeypatch.setattr(baselines, "PIXELS_SIDE", 4)
+    else:
+        monkeypatch.setattr(cv2, "__version__", "0.0")
+    assert scored("baseline/pixels", pictures).path != before.path
+
+
+def test_score_of_two_functions_of_one_name_in_two_threads(pictures):
+    both_began = threading.Barrier(2)
+
+    def spread(images):
+        return np.stack([image.std((0, 1)) for image in images])
+
+    def waiting(function):
+        waited = []
+
+        def wait_once(images):
+            if not waited:
+                waited.append(None)
+                both_began.wait(60)
+            return function(images)
+
+        return wait_once
+
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(scored, waiting(function), pictures) for function in (colors, spread)]
+        tables = [call.result().table for call in calls]
+    for function, table in zip((colors, spread), tables, strict=True):
+        pd.testing.assert_frame_equal(table, scored(function, pictures, cache=False).table)
+    assert "my/encoder" not in CATALOG
 
 
 def test_another_function_of_the_same_name_has_scores_of_its_own(pictures):

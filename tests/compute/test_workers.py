@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
 import os
 import signal
 import subprocess
@@ -21,10 +23,12 @@ from probing_core.compute.samples import Design, choose_images, plan_samples
 from probing_core.compute.series import make_samples
 from probing_core.compute.workers import WorkerDied, Workers
 from probing_core.corpora import open_corpus
+from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
 from probing_core.paths import PHOTOGRAPHS, reference_run
 from probing_core.transforms import bank
+from tests.conftest import scene
 
 SCRIPT = """
 import os, sys, time
@@ -67,6 +71,10 @@ def dies(n: int) -> int:
     return n
 
 
+def process_and_argument(argument, _: int):
+    return os.getpid(), argument
+
+
 def modules(_: int) -> list[str]:
     return [name for name in ("torch", "streamlit", "onnxruntime", "transformers") if name in sys.modules]
 
@@ -100,6 +108,44 @@ def test_an_error_is_raised_here():
         with pytest.raises(FileNotFoundError, match="fourth"):
             pool.submit(fails, 4).result()
         assert pool.submit(fails, 3).result() == 3
+
+
+def test_workers_map_results_without_reading_other_processes_of_proc(monkeypatch):
+    # Where /proc is mounted with hidepid, or a worker is not dumpable, its open files cannot be read.
+    opened = builtins.open
+
+    def refuse_proc(file, *args, **kwargs):
+        if str(file).startswith("/proc/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+        return opened(file, *args, **kwargs)
+
+    with Workers(2) as pool:
+        monkeypatch.setattr(builtins, "open", refuse_proc)
+        made = list(pool.map(squares, range(1, 5)))
+    assert [array.shape for array, _, _ in made] == [(n, n) for n in range(1, 5)]
+    assert os.getpid() not in {pid for *_, pid in made}
+
+
+def test_workers_close_the_descriptors_of_results_that_are_freed():
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        pytest.skip("descriptors cannot be listed here")
+    with Workers(1) as pool:
+        pool.submit(squares, 1).result()
+        before = len(list(descriptors.iterdir()))
+        assert sum(len(array) for array, *_ in pool.map(squares, range(1, 9))) == 36
+        assert len(list(descriptors.iterdir())) == before
+
+
+@pytest.mark.parametrize("kind", ["too large", "unpicklable"])
+def test_workers_run_functions_with_objects_that_stay_in_threads(kind):
+    class Unpicklable:
+        def __reduce__(self):
+            raise RuntimeError("an open file of a data set")
+
+    argument = ArrayCorpus([scene(0, 64)]) if kind == "too large" else Unpicklable()
+    with Workers(2) as pool:
+        assert pool.submit(partial(process_and_argument, argument), 1).result() == (os.getpid(), argument)
 
 
 def test_an_item_at_which_a_worker_dies_is_begun_again(tmp_path):
